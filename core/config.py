@@ -1,0 +1,94 @@
+"""Settings: one JSON file, one model, read once.
+
+The only module that looks at the environment. `SEATLINE_CONFIG` names the file (default
+`.run/config.json`, which `make up` writes with mode 0600); a secret never travels in the environment of
+a process or in its arguments.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.errors import Unavailable
+
+DEFAULT_FILE = Path(".run/config.json")
+
+
+class SettingsMissingError(Unavailable):
+    """There is no settings file: nothing has been set up in this folder yet."""
+
+    code = "settings-missing"
+
+
+class Settings(BaseModel):
+    """Everything a process needs to know about the machine it runs on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    environment: Literal["development", "test", "production"] = "development"
+    state_dir: Path
+    # PostgreSQL: one address per role
+    database_url: str = Field(repr=False)
+    bill_database_url: str = Field(repr=False)
+    keys_database_url: str = Field(repr=False)
+    migrator_database_url: str = Field(repr=False)
+    admin_database_url: str = Field(default="", repr=False)
+    # Redis protocol
+    redis_url: str = Field(repr=False)
+    # the switch: "http://user:password@host:port" of an Asterisk's ARI, or "simulator:"
+    switch_url: str = Field(repr=False)
+    trunk_address: str = "127.0.0.2"
+    sip_address: str = "127.0.0.1:8621"
+    # where people and browsers reach us
+    public_url: str = "http://127.0.0.1:8600"
+    live_url: str = "http://127.0.0.1:8601"
+    sip_ws_url: str = "ws://127.0.0.1:8620/ws"
+    # secrets and folders
+    root_key_file: Path
+    secret_key: str = Field(repr=False, min_length=32)
+    recording_dir: Path
+    sounds_dir: Path
+    storage_dir: Path
+    spool_dir: Path
+    stripe_api_key: str = Field(default="", repr=False)
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the built-in switch simulator stands in for Asterisk."""
+        return self.switch_url.startswith("simulator:")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether people reach us on this machine only."""
+        host = urlsplit(self.public_url).hostname or ""
+        return host == "localhost" or host.startswith("127.") or host == "::1"
+
+
+def config_file() -> Path:
+    """Return the settings file this process reads."""
+    return Path(os.environ.get("SEATLINE_CONFIG", DEFAULT_FILE))
+
+
+def process_name() -> str:
+    """Return what this process is (`pages`, `live`, `switchboard`…), as the supervisor named it."""
+    return os.environ.get("SEATLINE_PROCESS", "pages")
+
+
+def load(file: Path | None = None) -> Settings:
+    """Read the settings.
+
+    Raises:
+        SettingsMissingError: the file is not there.
+        pydantic.ValidationError: a setting is missing or malformed; values are not shown.
+    """
+    path = file or config_file()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        message = f"no settings at {path}: run `make up` first"
+        raise SettingsMissingError(message) from error
+    return Settings.model_validate(json.loads(text))
