@@ -8,7 +8,7 @@ and values, never personal data, because the outbox is a platform table.
 import datetime as dt
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args
 from uuid import UUID
 
 from sqlalchemy import DateTime, Index, String, Text, Uuid, text
@@ -31,7 +31,8 @@ class Event:
     tenant_id: TenantId
 
     def __init_subclass__(cls, **kwargs: object) -> None:
-        super().__init_subclass__(**kwargs)
+        # slots=True makes the class anew, and the bare super() would still mean the first one
+        super(Event, cls).__init_subclass__(**kwargs)
         cls.name = cls.__name__
         _KNOWN[cls.__name__] = cls
 
@@ -101,9 +102,10 @@ def _plain(value: object) -> str:
 def _typed(annotation: object, value: Any) -> Any:  # noqa: ANN401 - a JSON value
     if value is None:
         return None
-    wanted = getattr(annotation, "__supertype__", annotation)
-    if wanted is UUID:
-        return UUID(value)
-    if wanted is dt.datetime:
-        return dt.datetime.fromisoformat(value)
+    for part in get_args(annotation) or (annotation,):  # `UUID | None` is a UUID when it is there
+        wanted = getattr(part, "__supertype__", part)
+        if wanted is UUID:
+            return UUID(value)
+        if wanted is dt.datetime:
+            return dt.datetime.fromisoformat(value)
     return value
