@@ -51,9 +51,7 @@ class OutboxRow(Base):
     """One announced event, waiting for the relay. A platform table: ids and values only."""
 
     __tablename__ = "outbox"
-    __table_args__ = (
-        Index("ix_outbox_waiting", "id", postgresql_where=text("relayed_at IS NULL")),
-    )
+    __table_args__ = (Index("ix_outbox_waiting", "id", postgresql_where=text("relayed_at IS NULL")),)
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     tenant_id: Mapped[UUID] = mapped_column(Uuid)

@@ -29,6 +29,9 @@ PriceListId = NewType("PriceListId", UUID)
 UsageId = NewType("UsageId", UUID)
 InvoiceId = NewType("InvoiceId", UUID)
 
+# The operator is itself a tenant: shared stock (numbers, seats, agents, agent time, price lists) is its.
+OPERATOR = TenantId(UUID("00000000-0000-7000-8000-000000000001"))
+
 # Crockford's alphabet without I, L, O, U, in lower case: readable aloud, safe in URLs.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUE = {letter: value for value, letter in enumerate(_ALPHABET)}

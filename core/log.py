@@ -40,9 +40,7 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
     return logger
 
 
-def _hide_numbers(
-    _logger: object, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
+def _hide_numbers(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for field, value in event.items():
         if isinstance(value, str) and field not in {"timestamp", "process"}:
             event[field] = _NUMBER.sub("•••", value)

@@ -58,7 +58,7 @@ class Realtime:
         Raises:
             redis.RedisError: the connection was lost; the caller decides how to come back.
         """
-        hub = self.redis.pubsub(ignore_subscribe_messages=True)
+        hub = self.redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call] # redis-py leaves it bare
         try:
             hub.psubscribe(pattern)
             while True:

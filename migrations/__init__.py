@@ -1,0 +1,1 @@
+"""The one history of the schema; numbered, linear. `walls.fence` puts every table behind its fence."""

@@ -1,0 +1,229 @@
+"""The vault: sealed fields, blind indexes and sealed files.
+
+A sealed value is bound to its tenant, table, column, row and row version, so that a value moved or rolled
+back does not open; each value has its own key (HKDF with a 32-byte salt) and a 32-byte key commitment, so
+nonce reuse and a value that opens under two keys are both out of question. Layout, suite 1:
+
+    version 1 | suite 1 | key id 4 | salt 32 | commitment 32 | ciphertext | tag 16        (+86 bytes)
+
+Files are sealed in 64 KiB segments that can be read by range; the last segment is opened before any
+other, so a truncated file is refused instead of played up to the cut. Source: docs/adr/0003-walls.md.
+"""
+
+import hashlib
+import hmac
+import io
+import os
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from core.errors import SeatlineError
+from security.keystore import Keystore, UnknownKeyError
+
+_HEADER = struct.Struct(">BBI")
+_VERSION, _SUITE = 1, 1
+_SALT, _COMMITMENT, _TAG = 32, 32, 16
+_ZERO_NONCE = bytes(12)  # every value has a key of its own
+OVERHEAD = _HEADER.size + _SALT + _COMMITMENT + _TAG
+_BUCKET = 32
+
+_MAGIC = b"SLF1"
+_SEGMENT = 65536
+_PREFIX = 7
+_FILE_HEADER = len(_MAGIC) + 8 + _SALT + _PREFIX
+_FIELD_LABEL, _FILE_LABEL, _INDEX_LABEL = b"seatline/field/v1", b"seatline/file/v1", b"seatline/index/v1"
+
+
+class SealError(SeatlineError):
+    """A sealed value does not open. One error for every cause, so that it tells an attacker nothing."""
+
+    code = "seal"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What a sealed value is bound to."""
+
+    tenant_id: UUID
+    table: str
+    column: str
+    row_id: UUID
+    version: int
+    purpose: str = "pii"
+
+    def binding(self) -> bytes:
+        """Return the authenticated data: every part length-prefixed, never joined by a separator."""
+        return _parts(
+            self.tenant_id.bytes,
+            self.table.encode(),
+            self.column.encode(),
+            self.row_id.bytes,
+            struct.pack(">Q", self.version),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SealedFile:
+    """What sealing a file left behind."""
+
+    plain_bytes: int
+    sealed_bytes: int
+    sha256: str  # of the ciphertext, hex
+
+
+class Vault:
+    """Seals and opens with a tenant's own keys."""
+
+    def __init__(self, keystore: Keystore) -> None:
+        self._keys = keystore
+
+    def seal(self, field: Field, plain: str) -> bytes:
+        """Return the sealed form of a text, padded to 32-byte steps so that its length says little."""
+        data_key = self._keys.active(field.tenant_id, field.purpose)
+        raw = plain.encode()
+        padded = struct.pack(">I", len(raw)) + raw
+        padded += bytes(-len(padded) % _BUCKET)
+        header = _HEADER.pack(_VERSION, _SUITE, data_key.key_id) + os.urandom(_SALT)
+        binding = field.binding()
+        key, commitment = _derive(data_key.key, header[_HEADER.size :], _FIELD_LABEL, header, binding)
+        return header + commitment + AESGCM(key).encrypt(_ZERO_NONCE, padded, header + binding)
+
+    def open(self, field: Field, sealed: bytes) -> str:
+        """Return the text of a sealed value.
+
+        Raises:
+            SealError: moved, rolled back, damaged, or sealed by a key that is gone.
+        """
+        if len(sealed) < OVERHEAD:
+            raise SealError
+        version, suite, key_id = _HEADER.unpack(sealed[: _HEADER.size])
+        if (version, suite) != (_VERSION, _SUITE):
+            raise SealError
+        header, rest = sealed[: _HEADER.size + _SALT], sealed[_HEADER.size + _SALT :]
+        binding = field.binding()
+        try:
+            data_key = self._keys.by_id(field.tenant_id, key_id)
+            key, commitment = _derive(data_key.key, header[_HEADER.size :], _FIELD_LABEL, header, binding)
+            if not hmac.compare_digest(commitment, rest[:_COMMITMENT]):
+                raise SealError
+            padded = AESGCM(key).decrypt(_ZERO_NONCE, rest[_COMMITMENT:], header + binding)
+        except (InvalidTag, UnknownKeyError) as error:
+            raise SealError from error
+        (length,) = struct.unpack(">I", padded[:4])
+        return padded[4 : 4 + length].decode()
+
+    def blind_index(self, tenant_id: UUID, index: str, value: str) -> bytes:
+        """Return 16 bytes by which an exact value can be found without being readable.
+
+        Args:
+            tenant_id: equality shows inside one tenant only.
+            index: `table.column`, each with a key of its own.
+            value: already canonical (an E.164 number, a casefolded address).
+        """
+        data_key = self._keys.active(tenant_id, "index")
+        key = HKDF(hashes.SHA256(), 32, None, _INDEX_LABEL + _parts(index.encode())).derive(data_key.key)
+        return hmac.digest(key, b"\x01" + value.encode(), "sha256")[:16]
+
+    def seal_file(self, field: Field, source: BinaryIO, sink: BinaryIO) -> SealedFile:
+        """Seal a stream segment by segment; memory stays at two segments."""
+        data_key = self._keys.active(field.tenant_id, field.purpose)
+        salt, prefix = os.urandom(_SALT), os.urandom(_PREFIX)
+        header = _MAGIC + struct.pack(">II", data_key.key_id, _SEGMENT) + salt + prefix
+        key, commitment = _derive(data_key.key, salt, _FILE_LABEL, header, field.binding())
+        cipher = AESGCM(key)
+        digest = hashlib.sha256()
+        plain = written = 0
+
+        def put(piece: bytes) -> None:
+            nonlocal written
+            digest.update(piece)
+            written += len(piece)
+            sink.write(piece)
+
+        put(header + commitment)
+        number, segment = 0, source.read(_SEGMENT)
+        while True:
+            following = source.read(_SEGMENT)
+            plain += len(segment)
+            put(cipher.encrypt(_segment_nonce(prefix, number, last=not following), segment, None))
+            if not following:
+                return SealedFile(plain, written, digest.hexdigest())
+            number, segment = number + 1, following
+
+    def open_file(self, field: Field, sealed: BinaryIO) -> "OpenedFile":
+        """Return a reader over a sealed file, its length already proved by opening the last segment.
+
+        Raises:
+            SealError: truncated, spliced, moved, damaged, or sealed by a key that is gone.
+        """
+        sealed.seek(0, io.SEEK_END)
+        size = sealed.tell()
+        start = _FILE_HEADER + _COMMITMENT
+        sealed.seek(0)
+        head = sealed.read(start)
+        if size < start + _TAG or head[:4] != _MAGIC:
+            raise SealError
+        key_id, segment = struct.unpack(">II", head[4:12])
+        if segment != _SEGMENT:
+            raise SealError
+        header, commitment = head[:_FILE_HEADER], head[_FILE_HEADER:]
+        salt, prefix = header[12 : 12 + _SALT], header[12 + _SALT :]
+        try:
+            data_key = self._keys.by_id(field.tenant_id, key_id)
+        except UnknownKeyError as error:
+            raise SealError from error
+        key, expected = _derive(data_key.key, salt, _FILE_LABEL, header, field.binding())
+        if not hmac.compare_digest(commitment, expected):
+            raise SealError
+        return OpenedFile(sealed, AESGCM(key), prefix, start, size - start)
+
+
+class OpenedFile:
+    """Reads any range of a sealed file."""
+
+    def __init__(self, sealed: BinaryIO, cipher: AESGCM, prefix: bytes, start: int, body: int) -> None:
+        self._sealed, self._cipher, self._prefix, self._start = sealed, cipher, prefix, start
+        self._segments = max(1, -(-body // (_SEGMENT + _TAG)))
+        self.size = body - self._segments * _TAG
+        self._segment(self._segments - 1)
+
+    def read(self, start: int = 0, end: int | None = None) -> bytes:
+        """Return the plain bytes of `[start, end)`, clipped to the file."""
+        stop = self.size if end is None else min(end, self.size)
+        if start >= stop:
+            return b""
+        first, last = start // _SEGMENT, (stop - 1) // _SEGMENT
+        joined = b"".join(self._segment(number) for number in range(first, last + 1))
+        return joined[start - first * _SEGMENT : stop - first * _SEGMENT]
+
+    def close(self) -> None:
+        """Close the underlying object."""
+        self._sealed.close()
+
+    def _segment(self, number: int) -> bytes:
+        self._sealed.seek(self._start + number * (_SEGMENT + _TAG))
+        nonce = _segment_nonce(self._prefix, number, last=number == self._segments - 1)
+        try:
+            return self._cipher.decrypt(nonce, self._sealed.read(_SEGMENT + _TAG), None)
+        except InvalidTag as error:
+            raise SealError from error
+
+
+def _parts(*parts: bytes) -> bytes:
+    return b"".join(struct.pack(">I", len(part)) + part for part in parts)
+
+
+def _derive(key: bytes, salt: bytes, label: bytes, header: bytes, binding: bytes) -> tuple[bytes, bytes]:
+    both = HKDF(hashes.SHA256(), 64, salt, label + _parts(header, binding)).derive(key)
+    return both[:32], both[32:]
+
+
+def _segment_nonce(prefix: bytes, number: int, *, last: bool) -> bytes:
+    return prefix + struct.pack(">IB", number, last)

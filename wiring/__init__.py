@@ -1,0 +1,4 @@
+"""The composition root: settings become adapters, events meet their handlers, and nothing else.
+
+Start at `wiring.assemble`, then `wiring.subscriptions`.
+"""

@@ -1,0 +1,5 @@
+"""Imports every room's tables, so that migrations and tests see one metadata."""
+
+from core import events as outbox
+
+__all__ = ["outbox"]
