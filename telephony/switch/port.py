@@ -62,8 +62,7 @@ class Signal(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tone:
-    """A call-progress tone. It never ends by itself: it stands last, and `stop_playback` ends
-    it."""
+    """A call-progress tone; it never ends by itself, so it stands last and `stop_playback` ends it."""
 
     signal: Signal
 
