@@ -1,0 +1,102 @@
+"""What can go wrong with money, in billing's own words.
+
+An unmatched prefix and a blocked one are not errors: they are outcomes of rating (`Outcome`).
+"""
+
+from core.errors import Conflict, Invalid, NotFound, Refused
+
+
+class PriceListError(Invalid):
+    """A price list cannot be published as it stands; `problems` in the details name each rate."""
+
+    code = "price-list-invalid"
+
+
+class PriceListNotFoundError(NotFound):
+    """No such price list or version."""
+
+    code = "price-list-not-found"
+
+
+class PriceListTakenError(Conflict):
+    """A price list of this code exists already."""
+
+    code = "price-list-taken"
+
+
+class VersionPublishedError(Refused):
+    """A published version never changes; make a new one."""
+
+    code = "price-list-version-published"
+
+
+class TariffConflictError(Conflict):
+    """The tenant already has other prices from the same instant, or of the same version."""
+
+    code = "tariff-conflict"
+
+
+class TariffCorruptError(Conflict):
+    """A stored tariff no longer has the hash it was stored with."""
+
+    code = "tariff-corrupt"
+
+
+class BillingAccountNotFoundError(NotFound):
+    """The tenant has no billing account yet."""
+
+    code = "billing-account-not-found"
+
+
+class BillingAccountInvalidError(Invalid):
+    """A currency, zone, language or tax rate that we cannot bill in."""
+
+    code = "billing-account-invalid"
+
+
+class UsageInvalidError(Invalid):
+    """A usage event that cannot be: it ends before it begins, or says nothing of its key."""
+
+    code = "usage-invalid"
+
+
+class PeriodInvalidError(Invalid):
+    """The period does not begin and end with a local month of the account's zone."""
+
+    code = "period-invalid"
+
+
+class PeriodNotOverError(Refused):
+    """An invoice is finalised only when its period is over."""
+
+    code = "period-not-over"
+
+
+class PeriodClosedError(Refused):
+    """An invoice of this or a later period is final; late usage goes to the next open one."""
+
+    code = "period-closed"
+
+
+class UnratedUsageError(Refused):
+    """Usage of the period still waits for a price; it must be rated or waived first."""
+
+    code = "usage-unrated"
+
+
+class InvoiceNotFoundError(NotFound):
+    """No such invoice."""
+
+    code = "invoice-not-found"
+
+
+class InvoiceFinalError(Refused):
+    """A finalised invoice never changes."""
+
+    code = "invoice-final"
+
+
+class DraftStaleError(Conflict):
+    """A charge on the draft was rated again since; draft it anew."""
+
+    code = "draft-stale"

@@ -1,0 +1,1 @@
+"""Rating: pure arithmetic (`rules`), the deck a tenant bought (`tariff`)."""

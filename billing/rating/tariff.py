@@ -1,0 +1,330 @@
+"""A tariff: everything a version of a price list says, as a value with a hash.
+
+The content is canonical JSON (sorted keys, no blanks, integers only, ASCII), so that the same prices have
+the same SHA-256 wherever they are stored. Compiled tariffs are kept in the process by that hash: many
+tenants share one, and a hash that was checked on the way in cannot bring another's prices.
+"""
+
+import datetime as dt
+import hashlib
+import itertools
+import json
+import threading
+import zoneinfo
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import phonenumbers
+
+from billing.errors import PriceListError
+from billing.rating.rules import Band, Outcome, PrefixIndex, Rate, Slot, charge
+from core.phone import is_short_code
+
+FORMAT = 1
+# What a number keeps to itself (design.md, invariant 2); E.164 gives it fifteen digits at most.
+HIDDEN_DIGITS = 4
+LONGEST_NUMBER = 15
+_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class DatedRate:
+    """One row of a price list: what a meter costs to numbers that begin with `prefix`."""
+
+    meter: str
+    prefix: str
+    destination: str
+    rate: Rate
+    is_blocked: bool = False
+
+
+@dataclass(frozen=True)
+class Tariff:
+    """The content of one published version, ready to rate with."""
+
+    price_list: str
+    version: int
+    currency: str
+    zone: str
+    destinations: dict[str, dict[str, str]]
+    rates: tuple[DatedRate, ...]
+
+    @cached_property
+    def _by_meter(self) -> dict[str, PrefixIndex[DatedRate]]:
+        rows: dict[str, dict[str, DatedRate]] = {}
+        for row in self.rates:
+            rows.setdefault(row.meter, {})[row.prefix] = row
+        return {meter: PrefixIndex(of_meter) for meter, of_meter in rows.items()}
+
+    @cached_property
+    def _zone(self) -> zoneinfo.ZoneInfo:
+        return zoneinfo.ZoneInfo(self.zone)
+
+    def rate(self, *, meter: str, prefix: str, duration_s: int, answered_at: dt.datetime) -> "Rating":
+        """Rate one usage event.
+
+        Args:
+            meter: what was used, e.g. "voice.outbound".
+            prefix: digits of the number that decides the price, without its last four.
+            duration_s: whole seconds, part seconds rounded up.
+            answered_at: aware instant the usage began.
+
+        Returns:
+            A Rating: rated, unrated with its reason (never free), or refused.
+        """
+        index = self._by_meter.get(meter)
+        if index is None:
+            return Rating(Outcome.UNRATED, reason="meter-not-priced")
+        if index.is_undecided(prefix):
+            return Rating(Outcome.UNRATED, reason="needs-hidden-digits")
+        match = index.find(prefix)
+        if match is None:
+            return Rating(Outcome.UNRATED, reason="prefix-not-priced")
+        row = match.value
+        if row.is_blocked:
+            return Rating(
+                Outcome.REFUSED,
+                reason="prefix-blocked",
+                prefix=match.prefix,
+                destination=row.destination,
+            )
+        exact = charge(row.rate, duration_s=duration_s, answered_at=answered_at, zone=self._zone)
+        return Rating(
+            Outcome.RATED,
+            prefix=match.prefix,
+            destination=row.destination,
+            billed_seconds=exact.billed_s,
+            amount_nano=exact.rounded(),
+        )
+
+    def name(self, destination: str, language: str) -> str:
+        """Return a destination's name in a language, in English or its code where there is none."""
+        names = self.destinations.get(destination, {})
+        return names.get(language) or names.get("en") or destination
+
+    def per_minute_nano(self, *, meter: str, destination: str) -> int | None:
+        """Return the one price per minute of a destination, or None when there is no single one."""
+        prices = {
+            _plain_minute(row.rate)
+            for row in self.rates
+            if (row.meter, row.destination) == (meter, destination) and not row.is_blocked
+        }
+        return prices.pop() if len(prices) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """What became of one usage event; amounts are there only when it is rated."""
+
+    outcome: Outcome
+    reason: str = ""
+    prefix: str | None = None
+    destination: str | None = None
+    billed_seconds: int | None = None
+    amount_nano: int | None = None
+
+
+def encode(tariff: Tariff) -> str:
+    """Return the canonical JSON of a tariff; equal tariffs give equal text whatever their order."""
+    return json.dumps(
+        {
+            "format": FORMAT,
+            "price_list": tariff.price_list,
+            "version": tariff.version,
+            "currency": tariff.currency,
+            "zone": tariff.zone,
+            "destinations": tariff.destinations,
+            "rates": [
+                {
+                    "meter": row.meter,
+                    "prefix": row.prefix,
+                    "destination": row.destination,
+                    "blocked": row.is_blocked,
+                    "initial_s": row.rate.initial_s,
+                    "minimum_nano": row.rate.minimum,
+                    "maximum_nano": row.rate.maximum,
+                    "bands": encode_bands(row.rate.bands),
+                }
+                for row in sorted(tariff.rates, key=lambda row: (row.meter, row.prefix))
+            ],
+        },
+        sort_keys=True,
+        separators=(",", ":"),
+    )
+
+
+def decode(content: str) -> Tariff:
+    """Return the tariff a canonical JSON says.
+
+    Raises:
+        PriceListError: another format, or rates that contradict themselves.
+    """
+    raw = json.loads(content)
+    if raw.get("format") != FORMAT:
+        raise PriceListError(format=raw.get("format"))
+    return Tariff(
+        price_list=raw["price_list"],
+        version=raw["version"],
+        currency=raw["currency"],
+        zone=raw["zone"],
+        destinations=raw["destinations"],
+        rates=tuple(
+            DatedRate(
+                meter=row["meter"],
+                prefix=row["prefix"],
+                destination=row["destination"],
+                is_blocked=row["blocked"],
+                rate=Rate(
+                    bands=decode_bands(row["bands"]),
+                    initial_s=row["initial_s"],
+                    minimum=row["minimum_nano"],
+                    maximum=row["maximum_nano"],
+                ),
+            )
+            for row in raw["rates"]
+        ),
+    )
+
+
+def encode_bands(bands: Iterable[Band]) -> list[dict[str, Any]]:
+    """Return bands as JSON values: instants as seconds of the local day, prices in nano-units."""
+    return [
+        {
+            "days_iso": list(band.days_iso),
+            "from_s": band.from_s,
+            "connect_nano": band.connect,
+            "slots": [
+                {
+                    "from_s": slot.from_s,
+                    "rate_nano": slot.rate,
+                    "per_s": slot.per_s,
+                    "increment_s": slot.increment_s,
+                }
+                for slot in band.slots
+            ],
+        }
+        for band in bands
+    ]
+
+
+def decode_bands(raw: Iterable[dict[str, Any]]) -> tuple[Band, ...]:
+    """Return the bands that `encode_bands` wrote."""
+    return tuple(
+        Band(
+            days_iso=tuple(band["days_iso"]),
+            from_s=band["from_s"],
+            connect=band["connect_nano"],
+            slots=tuple(
+                Slot(
+                    from_s=slot["from_s"],
+                    rate=slot["rate_nano"],
+                    per_s=slot["per_s"],
+                    increment_s=slot["increment_s"],
+                )
+                for slot in band["slots"]
+            ),
+        )
+        for band in raw
+    )
+
+
+def digest(content: str) -> bytes:
+    """Return the SHA-256 of a tariff's canonical JSON."""
+    return hashlib.sha256(content.encode("ascii")).digest()
+
+
+def problems(tariff: Tariff) -> list[str]:
+    """Return why a tariff cannot be published, one sentence per fault; empty when it can."""
+    return list(_problems(tariff))
+
+
+class Cache:
+    """Compiled tariffs of this process by content hash, the least used leave first."""
+
+    def __init__(self, size: int = _KEPT) -> None:
+        self._size = size
+        self._kept: OrderedDict[bytes, Tariff] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, sha256: bytes) -> Tariff | None:
+        """Return the tariff with this hash when the process has it."""
+        with self._lock:
+            found = self._kept.get(sha256)
+            if found is not None:
+                self._kept.move_to_end(sha256)
+            return found
+
+    def put(self, sha256: bytes, tariff: Tariff) -> None:
+        """Keep a tariff whose content was found to have this hash."""
+        with self._lock:
+            self._kept[sha256] = tariff
+            self._kept.move_to_end(sha256)
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+
+
+def longest_prefix(digits: str) -> int:
+    """Return how many digits a prefix of this number range may have and still leave four unknown.
+
+    Taken from the numbering plan of the country code (the longest number it has); a code the plan does
+    not know gets E.164's fifteen. `44770` -> 8: British numbers have up to 12 digits.
+    """
+    for length in (1, 2, 3):
+        code = digits[:length]
+        region = phonenumbers.region_code_for_country_code(int(code)) if code else "ZZ"
+        if len(code) < length or region == "ZZ":
+            continue
+        plan = (
+            phonenumbers.PhoneMetadata.metadata_for_nongeo_region(int(code))
+            if region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY
+            else phonenumbers.PhoneMetadata.metadata_for_region(region)
+        )
+        if plan is not None and plan.general_desc is not None:
+            national = max(plan.general_desc.possible_length)
+            return int(length + national - HIDDEN_DIGITS)
+    return LONGEST_NUMBER - HIDDEN_DIGITS
+
+
+def _problems(tariff: Tariff) -> Iterator[str]:
+    try:
+        zoneinfo.ZoneInfo(tariff.zone)
+    except (KeyError, ValueError):
+        yield f"no such time zone: {tariff.zone}"
+    if not tariff.rates:
+        yield "a price list needs a rate"
+    seen: set[tuple[str, str]] = set()
+    for row in tariff.rates:
+        where = f"{row.meter} {row.prefix or '(all)'}"
+        if (row.meter, row.prefix) in seen:
+            yield f"{where}: stands there twice"
+        seen.add((row.meter, row.prefix))
+        if not row.meter:
+            yield f"{where}: names no meter"
+        if row.prefix and not (row.prefix.isascii() and row.prefix.isdigit()):
+            yield f"{where}: a prefix has digits only"
+        elif not is_short_code(row.prefix) and len(row.prefix) > longest_prefix(row.prefix):
+            yield f"{where}: needs the last four digits of a number, which billing does not know"
+        if row.destination not in tariff.destinations:
+            yield f"{where}: its destination {row.destination!r} has no name"
+        yield from (f"{where}: {fault}" for fault in _slot_faults(row.rate))
+
+
+def _slot_faults(rate: Rate) -> Iterator[str]:
+    """A slot begins on the edge of an increment of the slot before, else a second has two prices."""
+    for band in rate.bands:
+        edge = rate.initial_s
+        for before, slot in itertools.pairwise(band.slots):
+            if slot.from_s < edge or (slot.from_s - edge) % before.increment_s:
+                yield f"the slot from second {slot.from_s} begins inside an increment"
+            edge = slot.from_s
+
+
+def _plain_minute(rate: Rate) -> int | None:
+    if not rate.is_even or len(rate.bands[0].slots) != 1 or rate.bands[0].connect or rate.minimum:
+        return None
+    slot = rate.bands[0].slots[0]
+    nano, rest = divmod(slot.rate * 60, slot.per_s)
+    return None if rest or rate.maximum is not None else nano
