@@ -1,0 +1,209 @@
+"""The gate: what holds when somebody tries to stand in another tenant's walls."""
+
+import os
+import threading
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.orm import Session
+
+from core.ids import OPERATOR, TenantId, new_id
+from security import catalogue
+from security.gate import (
+    ForkedConnectionError,
+    Gate,
+    KeyTakenError,
+    Kind,
+    NoScopeError,
+    Scope,
+    admit,
+    mint,
+    register,
+    unregister,
+)
+from tests.conftest import Prepared
+from wiring.prepare import DatabaseUrls
+
+WHO = text("SELECT sec.tenant()")
+REFUSED = "42501"
+
+
+def refused(error: pytest.ExceptionInfo[DBAPIError]) -> bool:
+    return getattr(error.value.orig, "sqlstate", "") == REFUSED
+
+
+def test_context_is_the_scopes_tenant(gate: Gate, tenant_a: TenantId, tenant_b: TenantId) -> None:
+    for tenant in (tenant_a, tenant_b, tenant_a):
+        with gate.open(Scope.system(tenant)) as session:
+            assert session.execute(WHO).scalar_one() == tenant
+
+
+def test_every_new_transaction_of_a_session_enters_again(gate: Gate, tenant_a: TenantId) -> None:
+    engine = gate._engine.execution_options(seatline_scope=Scope.system(tenant_a))
+    with Session(engine) as session:
+        assert session.execute(WHO).scalar_one() == tenant_a
+        session.commit()
+        assert session.execute(WHO).scalar_one() == tenant_a
+
+
+def test_a_transaction_outside_the_gate_is_refused_before_it_begins(gate: Gate) -> None:
+    with pytest.raises(NoScopeError), gate._engine.begin() as connection:
+        connection.execute(WHO)
+
+
+def test_without_a_context_there_is_no_tenant(gate: Gate) -> None:
+    with pytest.raises(ProgrammingError) as error, gate.outside() as connection:
+        connection.execute(WHO)
+    assert refused(error)
+
+
+def test_a_tenant_nobody_admitted_has_no_door(gate: Gate) -> None:
+    with pytest.raises(ProgrammingError) as error, gate.open(Scope.system(TenantId(new_id()))) as session:
+        session.execute(WHO)
+    assert refused(error)
+
+
+def test_a_suspended_tenant_is_open_to_our_own_work_only(gate: Gate, tenant_a: TenantId) -> None:
+    with gate.open(Scope.system(OPERATOR)) as session:
+        admit(session, tenant_id=tenant_a, status="suspended")
+    with gate.open(Scope.system(tenant_a)) as session:
+        assert session.execute(WHO).scalar_one() == tenant_a
+    with pytest.raises(ProgrammingError) as error, gate.open(Scope(tenant_a, new_id(), Kind.USER)) as session:
+        session.execute(WHO)
+    assert refused(error)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda token, other: token.replace(token.split(".")[2], str(other)), id="other-tenant"),
+        pytest.param(lambda token, _: token[:-1] + ("0" if token[-1] != "0" else "1"), id="other-mac"),
+        pytest.param(
+            lambda token, _: ".".join([*token.split(".")[:5], "1", *token.split(".")[6:]]), id="expired"
+        ),
+        pytest.param(lambda token, _: "v1.1", id="short"),
+        pytest.param(lambda token, _: token.replace("v1.1.", "v1.2.", 1), id="the-databases-own-key"),
+    ],
+)
+def test_a_spoiled_token_opens_nothing(gate: Gate, tenant_a: TenantId, tenant_b: TenantId, spoil) -> None:
+    token = spoil(mint(Scope.system(tenant_a), gate._key), tenant_b)
+    with pytest.raises(DBAPIError) as error, gate.outside() as connection:
+        connection.execute(text("SELECT sec.enter(:token)"), {"token": token})
+    assert refused(error)
+
+
+def test_a_token_signed_with_another_key_opens_nothing(gate: Gate, tenant_a: TenantId) -> None:
+    token = mint(Scope.system(tenant_a), os.urandom(32))
+    with pytest.raises(DBAPIError) as error, gate.outside() as connection:
+        connection.execute(text("SELECT sec.enter(:token)"), {"token": token})
+    assert refused(error)
+
+
+def test_the_tenant_cannot_change_inside_a_transaction(
+    gate: Gate, tenant_a: TenantId, tenant_b: TenantId
+) -> None:
+    with pytest.raises(DBAPIError) as error, gate.open(Scope.system(tenant_a)) as session:
+        token = mint(Scope.system(tenant_b), gate._key)
+        session.execute(text("SELECT sec.enter(:token)"), {"token": token})
+    assert refused(error)
+
+
+def test_a_capability_kept_for_the_next_transaction_is_worthless(gate: Gate, tenant_a: TenantId) -> None:
+    """Binding to the backend alone would let a pooled connection carry the tenant over."""
+    with gate.open(Scope.system(tenant_a)) as session:
+        kept = session.execute(text("SELECT current_setting('seatline.ctx')")).scalar_one()
+    with pytest.raises(DBAPIError) as error, gate.outside() as connection:
+        connection.execute(text("SELECT set_config('seatline.ctx', :kept, false)"), {"kept": kept})
+        connection.execute(WHO)
+    assert refused(error)
+
+
+def test_nothing_set_on_a_connection_reaches_its_next_borrower(gate: Gate, tenant_a: TenantId) -> None:
+    with gate.outside() as connection:
+        connection.execute(text("SELECT set_config('seatline.ctx', 'left behind', false)"))
+    with gate.outside() as connection:
+        left = connection.execute(text("SELECT current_setting('seatline.ctx', true)")).scalar_one()
+    assert left in {"", None}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SET ROLE seatline_owner",
+        "SET ROLE seatline_policy",
+        "SELECT * FROM sec.mac_key",
+        "SELECT * FROM sec.directory",
+        "SELECT * FROM sec.registry",
+        "INSERT INTO sec.registry VALUES (gen_random_uuid(), true)",
+        "CREATE TABLE app.mine (i int)",
+        "CREATE TEMP TABLE mine (i int)",
+        "CREATE FUNCTION app.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "SELECT lo_create(0)",
+        "TRUNCATE app.outbox",
+        "DROP OWNED BY CURRENT_USER; SELECT 1",
+        "COPY app.outbox TO PROGRAM 'cat'",
+    ],
+)
+def test_the_services_role_cannot(gate: Gate, tenant_a: TenantId, statement: str) -> None:
+    with pytest.raises(DBAPIError) as error, gate.open(Scope.system(tenant_a)) as session:
+        session.execute(text(statement))
+    assert getattr(error.value.orig, "sqlstate", "") in {REFUSED, "42601"}
+
+
+def test_stacked_statements_are_refused_by_the_protocol(gate: Gate, tenant_a: TenantId) -> None:
+    with pytest.raises(ProgrammingError), gate.open(Scope.system(tenant_a)) as session:
+        session.execute(text("SELECT 1; SELECT 2"))
+
+
+def test_only_the_operator_admits(gate: Gate, tenant_a: TenantId) -> None:
+    with pytest.raises(DBAPIError) as error, gate.open(Scope.system(tenant_a)) as session:
+        admit(session, tenant_id=TenantId(new_id()))
+    assert refused(error)
+
+
+def test_two_tenants_can_never_hold_one_key(gate: Gate, tenant_a: TenantId, tenant_b: TenantId) -> None:
+    key, mine = os.urandom(16), new_id()
+    with gate.open(Scope.system(tenant_a)) as session:
+        register(session, kind="number", key=key, ref_id=mine)
+    with gate.open(Scope.system(tenant_b)) as session:
+        with pytest.raises(KeyTakenError):
+            register(session, kind="number", key=key, ref_id=new_id())
+        assert not unregister(session, kind="number", key=key)
+    entry = gate.resolve("number", key)
+    assert entry is not None
+    assert (entry.tenant_id, entry.ref_id) == (tenant_a, mine)
+    assert gate.resolve("session", key) is None
+
+
+def test_a_connection_made_before_a_fork_is_refused_after_it(gate: Gate, monkeypatch) -> None:
+    gate.ping()
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(ForkedConnectionError):
+        gate.ping()
+
+
+def test_threads_sharing_two_connections_see_their_own_tenant_only(
+    database: DatabaseUrls, prepared: Prepared, root_key, tenant_a: TenantId, tenant_b: TenantId
+) -> None:
+    shared = Gate(database.app, context_key=root_key.derive("context/v1"), pool_size=1)
+    foreign: list[object] = []
+
+    def work(tenant: TenantId) -> None:
+        for _ in range(40):
+            with shared.open(Scope.system(tenant)) as session:
+                seen = session.execute(WHO).scalar_one()
+                if seen != tenant:
+                    foreign.append(seen)
+
+    threads = [threading.Thread(target=work, args=(t,)) for t in (tenant_a, tenant_b) * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    shared.close()
+    assert foreign == []
+
+
+def test_the_catalogue_has_the_shape_the_walls_need(gate: Gate) -> None:
+    assert [v for v in catalogue.violations(gate) if v.rule != catalogue.BELOW_FLOOR] == []

@@ -1,0 +1,139 @@
+"""The vault: what a sealed value refuses."""
+
+import dataclasses
+import io
+import os
+
+import psycopg
+import pytest
+
+from core.ids import OPERATOR, TenantId, new_id
+from security.keys import FileRootKey, RootKeyError
+from security.keystore import Keystore
+from security.vault import OVERHEAD, Field, SealError, Vault
+from tests.conftest import Prepared
+
+A, B = TenantId(new_id()), TenantId(new_id())
+PHONE = Field(A, "customers", "phone", new_id(), 3)
+SEGMENT = 65536
+
+
+def test_a_sealed_text_opens_again(vault: Vault) -> None:
+    for plain in ("", "+447700900123", "张伟", "x" * 5000):
+        assert vault.open(PHONE, vault.seal(PHONE, plain)) == plain
+
+
+def test_lengths_are_hidden_in_steps(vault: Vault) -> None:
+    assert len(vault.seal(PHONE, "Li")) == len(vault.seal(PHONE, "Wolfeschlegelsteinhausen"))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        dataclasses.replace(PHONE, tenant_id=B),
+        dataclasses.replace(PHONE, table="leads"),
+        dataclasses.replace(PHONE, column="name"),
+        dataclasses.replace(PHONE, row_id=new_id()),
+        dataclasses.replace(PHONE, version=4),
+        dataclasses.replace(PHONE, table="customersphone", column=""),
+    ],
+    ids=["tenant", "table", "column", "row", "rollback", "joined"],
+)
+def test_a_value_that_was_moved_does_not_open(vault: Vault, other: Field) -> None:
+    with pytest.raises(SealError):
+        vault.open(other, vault.seal(PHONE, "+447700900123"))
+
+
+def test_no_damaged_value_opens(vault: Vault) -> None:
+    sealed = vault.seal(PHONE, "+447700900123")
+    for length in range(len(sealed)):
+        with pytest.raises(SealError):
+            vault.open(PHONE, sealed[:length])
+    for place in range(len(sealed)):
+        with pytest.raises(SealError):
+            vault.open(PHONE, sealed[:place] + bytes([sealed[place] ^ 1]) + sealed[place + 1 :])
+    with pytest.raises(SealError):
+        vault.open(PHONE, sealed + b"\0")
+
+
+def test_two_seals_of_one_value_differ(vault: Vault) -> None:
+    assert vault.seal(PHONE, "same") != vault.seal(PHONE, "same")
+    assert len(vault.seal(PHONE, "same")) == OVERHEAD + 32
+
+
+def test_blind_index_finds_equals_inside_one_tenant_and_one_column_only(vault: Vault) -> None:
+    index = vault.blind_index(A, "customers.phone", "+447700900123")
+    assert index == vault.blind_index(A, "customers.phone", "+447700900123")
+    assert index != vault.blind_index(A, "customers.phone", "+447700900124")
+    assert index != vault.blind_index(B, "customers.phone", "+447700900123")
+    assert index != vault.blind_index(A, "leads.phone", "+447700900123")
+
+
+RECORDING = Field(A, "recordings", "audio", new_id(), 1, purpose="recording")
+
+
+def sealed_file(vault: Vault, plain: bytes) -> bytes:
+    sink = io.BytesIO()
+    assert vault.seal_file(RECORDING, io.BytesIO(plain), sink).plain_bytes == len(plain)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("size", [0, 1, SEGMENT - 1, SEGMENT, SEGMENT + 1, 3 * SEGMENT + 7])
+def test_a_sealed_file_reads_back_in_any_range(vault: Vault, size: int) -> None:
+    plain = os.urandom(size)
+    opened = vault.open_file(RECORDING, io.BytesIO(sealed_file(vault, plain)))
+    assert opened.size == size
+    assert opened.read() == plain
+    for start, end in ((0, 10), (SEGMENT - 3, SEGMENT + 3), (size - 5, size + 100), (size, size + 1)):
+        assert opened.read(max(0, start), end) == plain[max(0, start) : end]
+
+
+def test_a_truncated_spliced_or_moved_file_is_refused(vault: Vault) -> None:
+    plain = os.urandom(4 * SEGMENT + 9)
+    blob = sealed_file(vault, plain)
+    body, step = len(blob) - (len(plain) + 5 * 16), SEGMENT + 16
+    swapped = (
+        blob[: body + step] + blob[body + 2 * step : body + 3 * step] + blob[body + step : body + 2 * step]
+    )
+    spliced = blob[: body + step] + sealed_file(vault, plain)[body + step :]
+    for bad in (blob[: body + 2 * step], blob[:-1], blob + b"\0" * step, blob[:body], b"", spliced):
+        with pytest.raises(SealError):
+            vault.open_file(RECORDING, io.BytesIO(bad))
+    opened = vault.open_file(RECORDING, io.BytesIO(swapped + blob[body + 3 * step :]))
+    with pytest.raises(SealError):
+        opened.read(SEGMENT, SEGMENT + 10)
+    with pytest.raises(SealError):
+        vault.open_file(dataclasses.replace(RECORDING, row_id=new_id()), io.BytesIO(blob))
+
+
+def test_keys_survive_a_restart_and_need_the_same_root(
+    prepared: Prepared, root_key, vault: Vault, tmp_path
+) -> None:
+    sealed = vault.seal(PHONE, "kept")
+    again = Keystore(prepared.urls.keys, root_key)
+    assert Vault(again).open(PHONE, sealed) == "kept"
+    again.close()
+    file = tmp_path / "other.key"
+    file.write_bytes(os.urandom(32))
+    file.chmod(0o600)
+    stranger = Keystore(prepared.urls.keys, FileRootKey(file))
+    with pytest.raises(Exception, match="unwrap"):
+        Vault(stranger).open(PHONE, sealed)
+    stranger.close()
+
+
+def test_the_keystore_holds_no_key_in_the_clear(prepared: Prepared, keystore: Keystore) -> None:
+    key = keystore.active(OPERATOR, "pii").key
+    with psycopg.connect(prepared.urls.keys) as connection:
+        rows = connection.execute(
+            "SELECT wrapped FROM keys.purpose_key UNION ALL SELECT wrapped FROM keys.tenant_key"
+        )
+        assert all(key not in bytes(row[0]) for row in rows.fetchall())
+
+
+def test_a_root_key_others_can_read_is_refused(tmp_path) -> None:
+    file = tmp_path / "root.key"
+    file.write_bytes(os.urandom(32))
+    file.chmod(0o644)
+    with pytest.raises(RootKeyError, match="open to others"):
+        FileRootKey(file)
