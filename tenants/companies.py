@@ -1,0 +1,180 @@
+"""Client companies: the operator opens one, and from then on its own walls stand.
+
+The list of companies is the one fenced table the operator sees across tenants; what is in a company's
+own tables it does not see.
+"""
+
+import zoneinfo
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from babel import Locale
+from babel.core import get_global
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.ids import OPERATOR, TenantId, new_id
+from security import gate
+from tenants.errors import CompanyMissingError, MalformedSettingError
+from tenants.models import CompanyRow
+
+LANGUAGES = ("en", "zh_Hans_CN")
+COLOURS = 8
+_LONGEST_NAME = 120
+_LONGEST_INITIALS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """A company: who is billed, and how its people read time and money."""
+
+    tenant_id: TenantId
+    name: str
+    country: str  # ISO 3166-1 alpha-2
+    zone: str  # IANA, e.g. Europe/London
+    language: str  # one of LANGUAGES
+    currency: str  # ISO 4217
+    initials: str  # on its brand square, one or two signs
+    colour: int  # 0..7, the brand square's colour
+    status: str
+
+
+def open_company(
+    session: Session,
+    *,
+    name: str,
+    country: str,
+    zone: str,
+    language: str,
+    currency: str,
+    initials: str,
+    colour: int,
+    tenant_id: TenantId | None = None,
+) -> Company:
+    """Let a company in; inside the operator's context. From the commit on its own context can be entered.
+
+    Args:
+        session: in the operator's context.
+        name: as it stands on invoices, up to 120 signs.
+        country: ISO 3166-1 alpha-2.
+        zone: IANA, e.g. `Europe/London`.
+        language: one of `LANGUAGES`.
+        currency: ISO 4217; what the company is billed in.
+        initials: one or two signs for its brand square.
+        colour: 0..7, the brand square's colour.
+        tenant_id: an id made beforehand (the operator's own, in set-up).
+
+    Raises:
+        MalformedSettingError: a value is not what it must be; `details["field"]` names it.
+    """
+    _check(name=name, country=country, currency=currency, initials=initials, colour=colour)
+    _check_place(zone=zone, language=language)
+    chosen = tenant_id or TenantId(new_id())
+    gate.admit(session, tenant_id=chosen)
+    row = CompanyRow(
+        tenant_id=chosen,
+        name=name,
+        country=country,
+        zone=zone,
+        language=language,
+        currency=currency,
+        initials=initials,
+        colour=colour,
+        status="active",
+        opened_at=clock.now(),
+    )
+    session.add(row)
+    session.flush()
+    return _company(row)
+
+
+def read(session: Session, *, tenant_id: TenantId) -> Company:
+    """Return the tenant's company.
+
+    Raises:
+        CompanyMissingError: it was never opened.
+    """
+    return _company(_row(session, tenant_id))
+
+
+def change(
+    session: Session, *, tenant_id: TenantId, name: str, zone: str, language: str, initials: str, colour: int
+) -> Company:
+    """Change what a company may change itself; country and currency stand on invoices and stay."""
+    row = _row(session, tenant_id)
+    _check(name=name, country=row.country, currency=row.currency, initials=initials, colour=colour)
+    _check_place(zone=zone, language=language)
+    row.name, row.zone, row.language = name, zone, language
+    row.initials, row.colour = initials, colour
+    session.flush()
+    return _company(row)
+
+
+def clients(session: Session) -> Sequence[Company]:
+    """Return every client company by name; inside the operator's context, the only one that sees them."""
+    rows = session.scalars(
+        select(CompanyRow)
+        .where(CompanyRow.tenant_id != OPERATOR)
+        .order_by(CompanyRow.name, CompanyRow.tenant_id)
+    )
+    return [_company(row) for row in rows]
+
+
+def suspend(session: Session, *, tenant_id: TenantId) -> Company:
+    """Shut a company's door; inside the operator's context. Its people and programs get in no more."""
+    return _set_status(session, tenant_id, "suspended")
+
+
+def reinstate(session: Session, *, tenant_id: TenantId) -> Company:
+    """Open a suspended company's door again; inside the operator's context."""
+    return _set_status(session, tenant_id, "active")
+
+
+def _set_status(session: Session, tenant_id: TenantId, status: str) -> Company:
+    row = _row(session, tenant_id)
+    gate.admit(session, tenant_id=tenant_id, status=status)
+    row.status = status
+    session.flush()
+    return _company(row)
+
+
+def _row(session: Session, tenant_id: TenantId) -> CompanyRow:
+    row = session.get(CompanyRow, tenant_id)
+    if row is None:
+        raise CompanyMissingError
+    return row
+
+
+def _company(row: CompanyRow) -> Company:
+    return Company(
+        TenantId(row.tenant_id),
+        row.name,
+        row.country,
+        row.zone,
+        row.language,
+        row.currency,
+        row.initials,
+        row.colour,
+        row.status,
+    )
+
+
+def _check(*, name: str, country: str, currency: str, initials: str, colour: int) -> None:
+    if not 0 < len(name.strip()) <= _LONGEST_NAME or not name.isprintable():
+        raise MalformedSettingError(field="name")
+    if country not in Locale("en").territories or len(country) != 2:  # noqa: PLR2004 - ISO 3166-1 alpha-2
+        raise MalformedSettingError(field="country")
+    if currency not in get_global("all_currencies"):
+        raise MalformedSettingError(field="currency")
+    if not 0 < len(initials.strip()) <= _LONGEST_INITIALS or not initials.isprintable():
+        raise MalformedSettingError(field="initials")
+    if not 0 <= colour < COLOURS:
+        raise MalformedSettingError(field="colour")
+
+
+def _check_place(*, zone: str, language: str) -> None:
+    if zone not in zoneinfo.available_timezones():
+        raise MalformedSettingError(field="zone")
+    if language not in LANGUAGES:
+        raise MalformedSettingError(field="language")

@@ -1,0 +1,69 @@
+"""What can go wrong here, in the words of the room."""
+
+from core.errors import Conflict, Invalid, NotFound, Refused
+
+
+class CompanyMissingError(NotFound):
+    """The tenant has no company: it was never opened."""
+
+    code = "company-missing"
+
+
+class UserMissingError(NotFound):
+    """There is no such user in this company."""
+
+    code = "user-missing"
+
+
+class EmailTakenError(Conflict):
+    """Somebody signs in with this e-mail address already."""
+
+    code = "email-taken"
+
+
+class MalformedEmailError(Invalid):
+    """The text is not an e-mail address we can sign somebody in by."""
+
+    code = "malformed-email"
+
+
+class UnknownRoleError(Invalid):
+    """There is no such role, or it does not belong to this kind of company."""
+
+    code = "unknown-role"
+
+
+class MalformedSettingError(Invalid):
+    """A country, zone, language, currency, name or colour that we do not know."""
+
+    code = "malformed-setting"
+
+
+class ApiKeyMissingError(NotFound):
+    """There is no such API key in this company."""
+
+    code = "api-key-missing"
+
+
+class ScopeNotYoursError(Refused):
+    """A key may not be given what its maker may not do."""
+
+    code = "scope-not-yours"
+
+
+class UnknownScopeError(Invalid):
+    """No API key can have this scope."""
+
+    code = "unknown-scope"
+
+
+class MalformedKeyError(Invalid):
+    """The name is empty or too long, or the key would end before it begins."""
+
+    code = "malformed-key"
+
+
+class RepeatLostError(Conflict):
+    """Another attempt under the same idempotency key has taken over; this one must not commit."""
+
+    code = "repeat-lost"
