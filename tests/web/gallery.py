@@ -1,0 +1,160 @@
+"""Every template with made-up figures, for looking at: screenshots in both widths, themes and languages, and axe-core.
+
+    .venv/bin/python -m tests.web.gallery serve            # look at them in a browser
+    .venv/bin/python -m tests.web.gallery shots FOLDER [--only NAME] [--axe] [--quick]
+
+Not a test: tests/web/test_templates.py renders the same pages and checks them.
+"""
+
+import argparse
+import json
+import logging
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import flask_babel
+from flask import Flask, Response, render_template, request, send_from_directory
+from playwright.sync_api import Browser, sync_playwright
+from werkzeug.serving import make_server
+
+from tests.web import figures
+from web import parts
+
+ROOT = Path(__file__).resolve().parents[2] / "web"
+LANGUAGES = {"en": "en", "zh": "zh_Hans_CN"}
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; media-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+def make_app() -> Flask:
+    """Return a small application that shows each page of `figures.PAGES` at /g/<language>/<name>."""
+    app = Flask("gallery", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app.config["SECRET_KEY"] = "only for looking"
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(ROOT / "translations")
+
+    def language() -> str:
+        return LANGUAGES[request.path.split("/")[2]] if request.path.startswith("/g/") else "en"
+
+    def zone() -> str:
+        return "Asia/Shanghai" if language() != "en" else "Europe/London"
+
+    flask_babel.Babel(app, locale_selector=language, timezone_selector=zone)
+    parts.install(app)
+    app.jinja_env.globals["csrf_token"] = lambda: "token"
+
+    @app.get("/g/<language>/<name>")
+    def page(language: str, name: str) -> str:
+        chosen = figures.PAGES[name]
+        return render_template(chosen.template, **chosen.values(language))
+
+    @app.get("/tests/<path:name>")
+    def tool(name: str) -> Response:
+        return send_from_directory(ROOT / "front" / "node_modules" / "axe-core", name)
+
+    @app.get("/console/state")
+    def state() -> Any:
+        return figures.console_state("zh" if "/zh/" in request.headers.get("Referer", "") else "en")
+
+    @app.after_request
+    def strict(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = CSP
+        return response
+
+    return app
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """Serve the gallery on a free loopback port while the block runs; yields the address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = make_server("127.0.0.1", port, make_app(), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+def _shoot(browser: Browser, base: str, options: argparse.Namespace) -> int:
+    folder = Path(options.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    faults = 0
+    for name, chosen in figures.PAGES.items():
+        if options.only and options.only not in name:
+            continue
+        for lang in ("en",) if options.quick else ("en", "zh"):
+            for width in (1440, 390):
+                for theme in ("light", "dark"):
+                    if options.quick and theme == "dark" and width == 390:
+                        continue
+                    context = browser.new_context(
+                        viewport={"width": width, "height": 900 if width > 500 else 844},
+                        locale="en-GB", timezone_id="Europe/London", device_scale_factor=1,
+                        reduced_motion="reduce", bypass_csp=options.axe,
+                    )  # fmt: skip
+                    context.add_cookies([{"name": "seatline_theme", "value": theme, "url": base}])
+                    page = context.new_page()
+                    said: list[str] = []
+                    page.on("console", lambda m, said=said: said.append(m.text) if m.type in ("error", "warning") else None)
+                    page.on("pageerror", lambda e, said=said: said.append(str(e)))
+                    page.goto(f"{base}/g/{lang}/{name}")
+                    page.wait_for_timeout(150)
+                    for script in chosen.script:
+                        page.evaluate(script)
+                        page.wait_for_timeout(100)
+                    shot = folder / f"{name}-{lang}-{width}-{theme}.png"
+                    page.screenshot(path=shot, full_page=True)
+                    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+                    if wide > 0:
+                        said.append(f"scrolls sideways by {wide}px")
+                    if options.axe:
+                        page.add_script_tag(url=f"{base}/tests/axe.min.js")
+                        found = page.evaluate(
+                            "axe.run(document, {runOnly: ['wcag2a','wcag2aa','wcag21aa','wcag22aa','best-practice']})"
+                            ".then(r => r.violations.map(v => [v.id, v.nodes.slice(0, 3).map(n => n.html.slice(0, 160))]))"
+                        )
+                        said += [json.dumps(one, ensure_ascii=False) for one in found]
+                    for line in said:
+                        faults += 1
+                        print(f"{shot.name}: {line[:400]}", flush=True)
+                    context.close()
+    return faults
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["serve", "shots"])
+    parser.add_argument("folder", nargs="?", default="gallery")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--axe", action="store_true")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--chromium", default="/usr/bin/chromium")
+    options = parser.parse_args()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with serving() as base:
+        if options.what == "serve":
+            print("\n".join(f"{base}/g/en/{name}" for name in figures.PAGES), flush=True)
+            threading.Event().wait()
+        with sync_playwright() as play:
+            browser = play.chromium.launch(
+                executable_path=options.chromium, args=["--no-sandbox", "--disable-gpu"]
+            )
+            faults = _shoot(browser, base, options)
+            browser.close()
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+// Builds the bundles into web/static/dist, named by content, and writes manifest.json beside them.
+//   node build.mjs            build into ../static/dist
+//   node build.mjs FOLDER     build somewhere else (the test compares that with what is committed)
+import { build } from "esbuild";
+import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const out = resolve(process.argv[2] ?? join(here, "../static/dist"));
+
+mkdirSync(out, { recursive: true });
+for (const name of readdirSync(out)) rmSync(join(out, name));
+
+const result = await build({
+  absWorkingDir: here,
+  entryPoints: [
+    { in: "src/app.ts", out: "app" },
+    { in: "src/console.ts", out: "console" },
+    { in: "css/seatline.css", out: "seatline" },
+    { in: "assets/mark.svg", out: "mark" },
+  ],
+  outdir: out,
+  entryNames: "[name].[hash]",
+  assetNames: "[name].[hash]",
+  bundle: true,
+  minify: true,
+  charset: "utf8",
+  format: "iife",
+  target: ["chrome123", "firefox121", "safari17.5"],
+  legalComments: "inline",
+  loader: { ".woff2": "file", ".svg": "copy" },
+  define: { "process.env.NODE_ENV": '"production"', global: "globalThis" },
+  metafile: true,
+  logLevel: "warning",
+});
+
+// app.3F2A.js -> app.js
+const manifest = {};
+for (const path of Object.keys(result.metafile.outputs)) {
+  const file = basename(relative(here, resolve(here, path)));
+  manifest[file.replace(/\.[A-Z0-9]{8}\./, ".")] = file;
+}
+const sorted = Object.fromEntries(Object.entries(manifest).sort(([a], [b]) => (a < b ? -1 : 1)));
+writeFileSync(join(out, "manifest.json"), JSON.stringify(sorted, null, 2) + "\n");
+copyFileSync(join(here, "assets/inter-LICENSE.txt"), join(out, "inter-LICENSE.txt"));
+copyFileSync(join(here, "LICENSES.txt"), join(out, "LICENSES.txt"));

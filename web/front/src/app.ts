@@ -1,0 +1,128 @@
+/*! htmx 4.0.1, Zero-Clause BSD */
+// What every page runs: theme, dialogs, toasts, reveal buttons, ages, filters, the player, live parts.
+import "htmx.org";
+import { startAges } from "./ages";
+import { startLive } from "./live";
+import { AnswerError, all, fade, isTyping, keysOn, meta, post, setKeys, toast } from "./page";
+import { startPlayers } from "./player";
+import { startThemes } from "./theme";
+
+const closest = (event: Event, selector: string): HTMLElement | null =>
+  event.target instanceof Element ? event.target.closest<HTMLElement>(selector) : null;
+
+function openDialog(id: string): void {
+  const dialog = document.getElementById(id);
+  if (!(dialog instanceof HTMLDialogElement) || dialog.open) return;
+  document.querySelector<HTMLElement>(":popover-open")?.hidePopover();
+  dialog.showModal();
+}
+
+function startDialogs(): void {
+  document.addEventListener("click", (event) => {
+    const opener = closest(event, "[data-dialog]");
+    if (opener) openDialog(opener.dataset["dialog"] ?? "");
+    closest(event, "[data-close]")?.closest("dialog")?.close();
+    if (event.target instanceof HTMLDialogElement) event.target.close(); // the backdrop
+  });
+  for (const dialog of all<HTMLDialogElement>("dialog[data-open]")) dialog.showModal();
+}
+
+async function reveal(button: HTMLElement): Promise<void> {
+  const field = button.previousElementSibling;
+  if (!(field instanceof HTMLElement)) return;
+  const isOpen = button.getAttribute("aria-pressed") === "true";
+  const label = button.getAttribute("aria-label") ?? "";
+  try {
+    if (isOpen) field.textContent = button.dataset["masked"] ?? "•••";
+    else {
+      const answer = await post<{ value: string }>(button.dataset["reveal"] ?? "");
+      button.dataset["masked"] = field.textContent ?? "";
+      field.textContent = answer?.value ?? "";
+    }
+    button.setAttribute("aria-pressed", String(!isOpen));
+    button.setAttribute("aria-label", button.dataset["again"] ?? label);
+    button.dataset["again"] = label;
+  } catch (error) {
+    toast(error instanceof AnswerError && error.title ? error.title : String(error), "bad");
+  }
+}
+
+function startButtons(): void {
+  document.addEventListener("click", (event) => {
+    const eye = closest(event, "[data-reveal]");
+    if (eye) void reveal(eye);
+    const show = closest(event, "[data-password]");
+    if (show) {
+      const input = document.getElementById(show.dataset["password"] ?? "") as HTMLInputElement;
+      const isShown = input.type === "text";
+      input.type = isShown ? "password" : "text";
+      show.setAttribute("aria-pressed", String(!isShown));
+    }
+    const demo = closest(event, "[data-email]");
+    if (demo) {
+      (document.getElementById("email") as HTMLInputElement).value = demo.dataset["email"] ?? "";
+      const secret = document.getElementById("password") as HTMLInputElement;
+      secret.value = demo.dataset["passwordValue"] ?? "";
+      secret.form?.requestSubmit();
+    }
+    const copy = closest(event, "[data-copy]");
+    if (copy) void navigator.clipboard.writeText(copy.dataset["copy"] ?? "").then(() => toast(copy.dataset["copied"] ?? ""));
+    const opener = closest(event, ".disclose");
+    if (opener) {
+      const isOpen = opener.getAttribute("aria-expanded") !== "true";
+      opener.setAttribute("aria-expanded", String(isOpen));
+      for (const row of all(`[data-of="${CSS.escape(opener.id)}"]`)) row.hidden = !isOpen;
+    }
+  });
+  // A form that must not be sent twice: the second press finds the button at rest.
+  document.addEventListener("submit", (event) => {
+    const button = (event as SubmitEvent).submitter;
+    if (button?.matches("[data-once]")) setTimeout(() => button.setAttribute("disabled", ""));
+  });
+  // A filter form sends itself when a choice changes; without script it has its button.
+  document.addEventListener("change", (event) => {
+    const form = closest(event, "form[data-filter]");
+    if (form instanceof HTMLFormElement && !(event.target as HTMLElement).matches("[type=search]")) form.requestSubmit();
+  });
+  // Leave empty filters out of the address.
+  document.addEventListener("formdata", (event) => {
+    if (!(event.target as Element).matches("form[data-filter]")) return;
+    for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
+  });
+  addEventListener("pageshow", () => all("[data-once][disabled]").forEach((one) => one.removeAttribute("disabled")));
+}
+
+function startKeys(): void {
+  const control = document.querySelector<HTMLInputElement>("[data-keys-switch]");
+  if (control) {
+    control.checked = keysOn();
+    control.addEventListener("change", () => setKeys(control.checked));
+  }
+  document.addEventListener("keydown", (event) => {
+    if (isTyping(event) || document.querySelector("dialog[open]")) return;
+    if (event.key === "?") {
+      event.preventDefault();
+      openDialog("keys");
+    } else if (event.key === "/" && keysOn()) {
+      const search = document.querySelector<HTMLElement>("[data-search]");
+      if (!search) return;
+      event.preventDefault();
+      search.focus();
+    }
+  });
+}
+
+document.addEventListener("htmx:config:request", (event) => {
+  const { ctx } = (event as CustomEvent<{ ctx: { request: { headers: Record<string, string> } } }>).detail;
+  ctx.request.headers["X-CSRF-Token"] = meta("csrf-token");
+});
+document.addEventListener("htmx:after:swap", () => startPlayers());
+
+startThemes();
+startDialogs();
+startButtons();
+startKeys();
+startAges();
+startPlayers();
+startLive();
+all("[data-toast]").forEach(fade);
