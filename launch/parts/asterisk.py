@@ -1,0 +1,129 @@
+"""Asterisk 22 of our own: found, started, and asked whether it has every module we use.
+
+What its files say is `telephony.switch.instance`'s business; here it is a program with ports, folders
+and an account. Asterisk says nothing when a module declines to load, so ready means: it answers
+`GET /ari/asterisk/modules`, and every required module is running.
+"""
+
+import base64
+import http.client
+import json
+import os
+import signal
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from launch import network, process
+from launch.account import Account, give
+from launch.choices import passed_on
+from launch.versions import asterisk_in, asterisk_is_new
+from telephony.switch.instance import ARI_USER, REQUIRED_MODULES, Ports, write_instance
+
+
+@dataclass(frozen=True, slots=True)
+class Asterisk:
+    """One instance: its tree, its folder, its ports, where it records and where announcements stand.
+
+    Attributes:
+        sounds_dir: made by whoever starts us; the account may read it.
+        extra: text added to configuration files; benchmarks and tests only.
+    """
+
+    tree: Path
+    home: Path
+    account: Account
+    ports: Ports
+    password: str
+    recording_dir: Path
+    sounds_dir: Path
+    trunk_addresses: tuple[str, ...] = ("127.0.0.2",)
+    extra: dict[str, str] = field(default_factory=dict)
+    name: str = "asterisk"
+    stop_signal: signal.Signals = signal.SIGTERM  # ends calls and leaves
+    patience_s: float = 30.0
+
+    @property
+    def url(self) -> str:
+        """The address of its ARI, user and password included."""
+        return f"http://{ARI_USER}:{self.password}@{network.LOOPBACK}:{self.ports.http}"
+
+    def command(self) -> process.Command:
+        """See `launch.parts.part.Part`."""
+        give(self.home, account=self.account)
+        give(self.recording_dir, account=self.account)
+        process.end(process.working_in(self.home), first=self.stop_signal, within_s=10)
+        argv = write_instance(
+            self.tree,
+            self.home,
+            ports=self.ports,
+            ari_password=self.password,
+            trunk_addresses=self.trunk_addresses,
+            recording_dir=self.recording_dir,
+            sounds_dir=self.sounds_dir,
+            extra=self.extra,
+        )
+        if self.account.is_other:
+            _give_all(self.home, account=self.account)
+        return process.Command(
+            argv=tuple(argv),
+            # C.UTF-8 is not in the tree's own C library: plain C, it handles bytes
+            env={"PATH": passed_on()["PATH"], "LC_ALL": "C", "TZ": "UTC", "HOME": str(self.home)},
+            cwd=self.home,
+            account=self.account,
+        )
+
+    def is_ready(self, pid: int) -> bool:  # noqa: ARG002 - the port is ours alone while pid lives
+        """See `launch.parts.part.Part`."""
+        return self.missing_modules() == []
+
+    def missing_modules(self) -> list[str] | None:
+        """Return the required modules that do not run; None while ARI does not answer."""
+        return missing_modules(self.url)
+
+
+def missing_modules(switch_url: str) -> list[str] | None:
+    """Ask an Asterisk which required modules do not run; None while its ARI does not answer."""
+    address = urlsplit(switch_url)
+    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    line = kind(address.hostname or "", address.port, timeout=1)
+    basic = base64.b64encode(f"{address.username}:{address.password}".encode()).decode()
+    try:
+        line.request("GET", "/ari/asterisk/modules", headers={"Authorization": f"Basic {basic}"})
+        answer = line.getresponse()
+        if answer.status != http.HTTPStatus.OK:
+            return None
+        modules: list[dict[str, Any]] = json.loads(answer.read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        line.close()
+    running = {str(m["name"]).removesuffix(".so") for m in modules if m["status"] == "Running"}
+    return sorted(set(REQUIRED_MODULES) - running)
+
+
+def find(parts_dir: Path) -> Path | None:
+    """Return the unpacked tree, or None when there is none of the right version that runs here."""
+    tree = parts_dir / "asterisk"
+    return tree if asterisk_is_new(version_of(tree)) else None
+
+
+def version_of(tree: Path) -> str:
+    """Return the version of the tree's Asterisk ("22.10.1"), or "" if it does not run here."""
+    program = tree / "bin" / "asterisk"
+    if not os.access(program, os.X_OK):
+        return ""
+    command = process.Command(argv=(str(program), "-V"), env={"PATH": passed_on()["PATH"]})
+    try:
+        said = process.run(command, timeout_s=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return asterisk_in(said.stdout)
+
+
+def _give_all(folder: Path, *, account: Account) -> None:
+    for place, folders, files in os.walk(folder):  # does not follow links
+        for name in (*folders, *files):
+            os.chown(Path(place) / name, account.uid, account.gid, follow_symlinks=False)
