@@ -1,5 +1,6 @@
 """Imports every room's tables, so that migrations and tests see one metadata."""
 
+from billing import models as billing
 from core import events as outbox
 
-__all__ = ["outbox"]
+__all__ = ["billing", "outbox"]

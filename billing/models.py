@@ -1,0 +1,405 @@
+"""Tables of billing; private to the room.
+
+Price lists are the operator's stock and carry its tenant id; everything else belongs to a client company
+(docs/adr/0004-money.md). Money is integer: nano-units per event, minor units on documents.
+"""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Numeric,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db import Base, Instant, Key, Minor, Nano, OptionalInstant, OptionalSealed, TenantOwned
+
+_CURRENT = text("superseded_by IS NULL")
+
+
+class PriceListRow(TenantOwned, Base):
+    """A named price list of the operator."""
+
+    __tablename__ = "price_lists"
+    __table_args__ = (UniqueConstraint("tenant_id", "code"),)
+
+    id: Mapped[Key]
+    code: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    currency: Mapped[str] = mapped_column(Text)
+    zone: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[Instant]
+
+
+class PriceListVersionRow(TenantOwned, Base):
+    """One dated version; frozen once published."""
+
+    __tablename__ = "price_list_versions"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "price_list_id", "version"),
+        ForeignKeyConstraint(
+            ["tenant_id", "price_list_id"], ["app.price_lists.tenant_id", "app.price_lists.id"]
+        ),
+        CheckConstraint(
+            "(published_at IS NULL) = (content IS NULL) AND (content IS NULL) = (sha256 IS NULL)",
+            name="published",
+        ),
+    )
+
+    id: Mapped[Key]
+    price_list_id: Mapped[UUID]
+    version: Mapped[int] = mapped_column(Integer)
+    effective_from: Mapped[Instant]
+    destinations: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    created_at: Mapped[Instant]
+    published_at: Mapped[OptionalInstant]
+    content: Mapped[str | None] = mapped_column(Text)
+    sha256: Mapped[bytes | None]
+
+
+class RateRow(TenantOwned, Base):
+    """What a meter costs to numbers that begin with a prefix, in one version."""
+
+    __tablename__ = "rates"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "price_list_version_id"],
+            ["app.price_list_versions.tenant_id", "app.price_list_versions.id"],
+        ),
+        CheckConstraint("prefix ~ '^[0-9]{0,11}$'", name="prefix"),
+        CheckConstraint(
+            "minimum_nano >= 0 AND coalesce(maximum_nano, minimum_nano) >= minimum_nano", name="bounds"
+        ),
+    )
+
+    price_list_version_id: Mapped[Key]
+    meter: Mapped[str] = mapped_column(Text, primary_key=True)
+    prefix: Mapped[str] = mapped_column(Text, primary_key=True)
+    destination: Mapped[str] = mapped_column(Text)
+    is_blocked: Mapped[bool]
+    initial_s: Mapped[int] = mapped_column(Integer)
+    minimum_nano: Mapped[Nano]
+    maximum_nano: Mapped[int | None] = mapped_column(BigInteger)
+    bands: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+
+
+class TariffRow(TenantOwned, Base):
+    """A published version as one tenant bought it: by value, with its hash, for ever."""
+
+    __tablename__ = "tariffs"
+    __table_args__ = (UniqueConstraint("tenant_id", "effective_from"),)
+
+    id: Mapped[Key]
+    effective_from: Mapped[Instant]
+    price_list: Mapped[str] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(Integer)
+    price_list_version_id: Mapped[UUID]
+    sha256: Mapped[bytes]
+    content: Mapped[str] = mapped_column(Text, deferred=True)
+    taken_at: Mapped[Instant]
+
+
+class BillingAccountRow(TenantOwned, Base):
+    """How a tenant is billed, and what stands in its invoices' heads. Company data only."""
+
+    __tablename__ = "billing_accounts"
+    __table_args__ = (
+        CheckConstraint("tax_rate_ppm BETWEEN 0 AND 1000000", name="tax_rate"),
+        CheckConstraint("terms_days BETWEEN 0 AND 365", name="terms"),
+    )
+
+    currency: Mapped[str] = mapped_column(Text)
+    zone: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(Text)
+    tax_category: Mapped[str] = mapped_column(Text)
+    tax_rate_ppm: Mapped[int] = mapped_column(Integer)
+    terms_days: Mapped[int] = mapped_column(Integer)
+    price_list: Mapped[str] = mapped_column(Text)
+    buyer: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    seller: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    order_reference: Mapped[str] = mapped_column(Text)
+    opened_at: Mapped[Instant]
+
+
+class UsageEventRow(TenantOwned, Base):
+    """One thing that was used, once: the key has no time in it and never expires."""
+
+    __tablename__ = "usage_events"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "source", "event_id"),
+        CheckConstraint("source <> '' AND event_id <> '' AND meter <> ''", name="key"),
+        CheckConstraint("quantity_ms >= 0 AND ended_at >= occurred_at", name="extent"),
+        CheckConstraint("prefix ~ '^[0-9]{0,11}$'", name="prefix"),
+        Index("ix_usage_events_subject", "tenant_id", "subject_ref"),
+    )
+
+    id: Mapped[Key]
+    source: Mapped[str] = mapped_column(Text)
+    event_id: Mapped[str] = mapped_column(Text)
+    meter: Mapped[str] = mapped_column(Text)
+    subject_ref: Mapped[UUID]
+    occurred_at: Mapped[Instant]
+    ended_at: Mapped[Instant]
+    quantity_ms: Mapped[int] = mapped_column(BigInteger)
+    prefix: Mapped[str] = mapped_column(Text)
+    number_id: Mapped[UUID | None]
+    agent_ref: Mapped[UUID | None]
+    other_party: Mapped[OptionalSealed]
+    payload_sha256: Mapped[bytes]
+    received_at: Mapped[Instant]
+    batch_id: Mapped[UUID | None]
+    batch_row: Mapped[int | None] = mapped_column(Integer)
+
+
+class UsageConflictRow(TenantOwned, Base):
+    """The same key came again and said something else; nothing is billed from it until decided."""
+
+    __tablename__ = "usage_conflicts"
+    __table_args__ = (UniqueConstraint("tenant_id", "source", "event_id", "payload_sha256"),)
+
+    id: Mapped[Key]
+    source: Mapped[str] = mapped_column(Text)
+    event_id: Mapped[str] = mapped_column(Text)
+    payload_sha256: Mapped[bytes]
+    payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    received_at: Mapped[Instant]
+    batch_id: Mapped[UUID | None]
+
+
+class UsageRejectRow(TenantOwned, Base):
+    """A row that cannot be a usage event; kept, so that nothing received disappears."""
+
+    __tablename__ = "usage_rejects"
+
+    id: Mapped[Key]
+    source: Mapped[str] = mapped_column(Text)
+    event_id: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    received_at: Mapped[Instant]
+    batch_id: Mapped[UUID]
+    batch_row: Mapped[int] = mapped_column(Integer)
+
+
+class UsageBatchRow(TenantOwned, Base):
+    """One bulk intake and its sum: received = accepted + duplicate + conflict + rejected."""
+
+    __tablename__ = "usage_batches"
+    __table_args__ = (
+        CheckConstraint("received = accepted + duplicate + conflict + rejected", name="adds_up"),
+    )
+
+    id: Mapped[Key]
+    received: Mapped[int] = mapped_column(Integer)
+    accepted: Mapped[int] = mapped_column(Integer)
+    duplicate: Mapped[int] = mapped_column(Integer)
+    conflict: Mapped[int] = mapped_column(Integer)
+    rejected: Mapped[int] = mapped_column(Integer)
+    taken_at: Mapped[Instant]
+
+
+class RatedChargeRow(TenantOwned, Base):
+    """What rating made of a usage event; superseded by a later rating, never edited."""
+
+    __tablename__ = "rated_charges"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "usage_id"], ["app.usage_events.tenant_id", "app.usage_events.id"]
+        ),
+        ForeignKeyConstraint(["tenant_id", "tariff_id"], ["app.tariffs.tenant_id", "app.tariffs.id"]),
+        ForeignKeyConstraint(
+            ["tenant_id", "superseded_by"],
+            ["app.rated_charges.tenant_id", "app.rated_charges.id"],
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+        CheckConstraint("outcome IN ('rated', 'unrated', 'refused')", name="outcome"),
+        CheckConstraint(
+            "(outcome = 'rated') = (amount_nano IS NOT NULL AND billed_seconds IS NOT NULL"
+            " AND currency IS NOT NULL AND prefix IS NOT NULL AND destination IS NOT NULL"
+            " AND tariff_id IS NOT NULL)",
+            name="rated_whole",
+        ),
+        CheckConstraint("coalesce(amount_nano, 0) >= 0", name="amount"),
+        Index(
+            "uq_rated_charges_current",
+            "tenant_id",
+            "usage_id",
+            "charge_run",
+            unique=True,
+            postgresql_where=_CURRENT,
+        ),
+        Index("ix_rated_charges_current", "tenant_id", "occurred_at", postgresql_where=_CURRENT),
+    )
+
+    id: Mapped[Key]
+    usage_id: Mapped[UUID]
+    charge_run: Mapped[str] = mapped_column(Text)
+    rating_seq: Mapped[int] = mapped_column(Integer)
+    outcome: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    tariff_id: Mapped[UUID | None]
+    meter: Mapped[str] = mapped_column(Text)
+    occurred_at: Mapped[Instant]
+    prefix: Mapped[str | None] = mapped_column(Text)
+    destination: Mapped[str | None] = mapped_column(Text)
+    billed_seconds: Mapped[int | None] = mapped_column(Integer)
+    amount_nano: Mapped[int | None] = mapped_column(BigInteger)
+    currency: Mapped[str | None] = mapped_column(Text)
+    rated_at: Mapped[Instant]
+    superseded_by: Mapped[UUID | None]
+
+
+class InvoiceRow(TenantOwned, Base):
+    """A bill of one period: a draft may be made anew, a finalised invoice is frozen."""
+
+    __tablename__ = "invoices"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "number"),
+        Index(
+            "uq_invoices_period",
+            "tenant_id",
+            "period_start",
+            unique=True,
+            postgresql_where=text("kind = 'invoice' AND state <> 'void'"),
+        ),
+        CheckConstraint("state IN ('draft', 'finalised', 'void')", name="state"),
+        CheckConstraint("period_end > period_start", name="period"),
+        CheckConstraint("total_minor = net_minor + tax_minor", name="total"),
+        CheckConstraint(
+            "(state = 'draft') = (number IS NULL) AND (number IS NULL) = (finalised_at IS NULL)"
+            " AND (number IS NULL) = (issued_on IS NULL) AND (number IS NULL) = (due_on IS NULL)",
+            name="numbered",
+        ),
+    )
+
+    id: Mapped[Key]
+    kind: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    number: Mapped[str | None] = mapped_column(Text)
+    currency: Mapped[str] = mapped_column(Text)
+    zone: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(Text)
+    period_start: Mapped[Instant]
+    period_end: Mapped[Instant]
+    net_minor: Mapped[Minor]
+    tax_minor: Mapped[Minor]
+    total_minor: Mapped[Minor]
+    buyer: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    seller: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    order_reference: Mapped[str] = mapped_column(Text)
+    terms_days: Mapped[int] = mapped_column(Integer)
+    issued_on: Mapped[dt.date | None]
+    due_on: Mapped[dt.date | None]
+    drafted_at: Mapped[Instant]
+    finalised_at: Mapped[OptionalInstant]
+
+
+class InvoiceLineRow(TenantOwned, Base):
+    """One line: the rounded sum of the charges that stand behind it."""
+
+    __tablename__ = "invoice_lines"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "invoice_id"], ["app.invoices.tenant_id", "app.invoices.id"]),
+        ForeignKeyConstraint(["tenant_id", "tariff_id"], ["app.tariffs.tenant_id", "app.tariffs.id"]),
+    )
+
+    invoice_id: Mapped[Key]
+    line_no: Mapped[int] = mapped_column(Integer, primary_key=True)
+    meter: Mapped[str] = mapped_column(Text)
+    destination: Mapped[str] = mapped_column(Text)
+    names: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    tariff_id: Mapped[UUID]
+    price_list: Mapped[str] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(Integer)
+    is_late: Mapped[bool]
+    events: Mapped[int] = mapped_column(Integer)
+    billed_seconds: Mapped[int] = mapped_column(BigInteger)
+    unit_nano: Mapped[int | None] = mapped_column(BigInteger)
+    # the exact sum may pass what 64 bits hold in currencies with small units
+    amount_nano: Mapped[int] = mapped_column(Numeric(38, 0))
+    amount_minor: Mapped[Minor]
+    tax_category: Mapped[str] = mapped_column(Text)
+    tax_rate_ppm: Mapped[int] = mapped_column(Integer)
+
+
+class InvoiceTaxRow(TenantOwned, Base):
+    """Tax of one category and rate, rounded once from the sum of its lines."""
+
+    __tablename__ = "invoice_taxes"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "invoice_id"], ["app.invoices.tenant_id", "app.invoices.id"]),
+    )
+
+    invoice_id: Mapped[Key]
+    category: Mapped[str] = mapped_column(Text, primary_key=True)
+    rate_ppm: Mapped[int] = mapped_column(Integer, primary_key=True)
+    taxable_minor: Mapped[Minor]
+    tax_minor: Mapped[Minor]
+
+
+class InvoiceLineChargeRow(TenantOwned, Base):
+    """Which line a charge sits on: at most one, by the key."""
+
+    __tablename__ = "invoice_line_charges"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "rated_charge_id"], ["app.rated_charges.tenant_id", "app.rated_charges.id"]
+        ),
+        # members are written first, lines are summed from them: the line is checked at the end
+        ForeignKeyConstraint(
+            ["tenant_id", "invoice_id", "line_no"],
+            ["app.invoice_lines.tenant_id", "app.invoice_lines.invoice_id", "app.invoice_lines.line_no"],
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+        Index("ix_invoice_line_charges_line", "tenant_id", "invoice_id", "line_no"),
+    )
+
+    rated_charge_id: Mapped[Key]
+    invoice_id: Mapped[UUID]
+    line_no: Mapped[int] = mapped_column(Integer)
+
+
+class InvoiceSeriesRow(Base):
+    """The last number an issuer gave in a year. A platform table, reached by one function only."""
+
+    __tablename__ = "invoice_series"
+
+    issuer_id: Mapped[Key]
+    prefix: Mapped[str] = mapped_column(Text, primary_key=True)
+    year: Mapped[int] = mapped_column(Integer, primary_key=True)
+    last_number: Mapped[int] = mapped_column(Integer)
+
+
+class UsageStagingRow(Base):
+    """Bulk usage on its way in. A platform table, unlogged, without personal data."""
+
+    __tablename__ = "usage_staging"
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+
+    batch_id: Mapped[Key]
+    row_no: Mapped[int] = mapped_column(Integer, primary_key=True)
+    tenant_id: Mapped[UUID]
+    usage_id: Mapped[UUID]
+    source: Mapped[str] = mapped_column(Text)
+    event_id: Mapped[str] = mapped_column(Text)
+    meter: Mapped[str | None] = mapped_column(Text)
+    subject_ref: Mapped[UUID | None]
+    occurred_at: Mapped[OptionalInstant]
+    ended_at: Mapped[OptionalInstant]
+    quantity_ms: Mapped[int | None] = mapped_column(BigInteger)
+    prefix: Mapped[str | None] = mapped_column(Text)
+    number_id: Mapped[UUID | None]
+    agent_ref: Mapped[UUID | None]
+    payload_sha256: Mapped[bytes | None]
+    reject_reason: Mapped[str | None] = mapped_column(Text)
