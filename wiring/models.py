@@ -2,5 +2,6 @@
 
 from billing import models as billing
 from core import events as outbox
+from telephony import models as telephony
 
 __all__ = ["billing", "outbox"]

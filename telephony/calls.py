@@ -1,0 +1,486 @@
+"""Calls as rows: begun at arrival, marked as they go, finished in one transaction.
+
+Every write here may be repeated: the switchboard writes again after a crash or an outage, from its spool.
+An instant once written stays; the timeline and the CDR are append-only; the usage event's key is the call's
+own, so it is billed once, whatever happens.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, DateTime, and_, case, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from billing import usage as metering
+from core import clock
+from core.clock import elapsed_ms
+from core.events import announce
+from core.ids import AgentId, CallId, CustomerId, NumberId, QueueId, RecordingId, SeatId, TenantId, public
+from core.phone import E164, rating_prefix
+from customers import interactions
+from security.vault import Field, Vault
+from telephony.errors import CallNotFoundError, CallNotOverError
+from telephony.events import CallEnded
+from telephony.models import CallEventRow, CallRow, CdrRow, QueueRow, RecordingRow
+
+INBOUND = "inbound"
+METER = "voice.inbound"
+SOURCE = "switchboard"
+
+# these belong to the offer that led somewhere: rewritten until the call is bridged
+_OF_THE_OFFER = frozenset({"ringing_at", "popped_at", "answered_at"})
+INSTANTS = (
+    "greeting_ended_at",
+    "queued_at",
+    "ringing_at",
+    "popped_at",
+    "answered_at",
+    "bridged_at",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A call that has just come in; `caller` is empty when withheld."""
+
+    tenant_id: TenantId
+    call_id: CallId
+    number_id: NumberId
+    dialled: str
+    queue_id: QueueId
+    caller: str
+    arrived_at: dt.datetime
+
+    def __repr__(self) -> str:
+        return f"Arrival({self.call_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """Who took the call."""
+
+    agent_id: AgentId
+    agent_number: int
+    seat_id: SeatId | None
+    seat_label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a call ended: when it is proven to have been alive last, and why."""
+
+    tenant_id: TenantId
+    call_id: CallId
+    ended_at: dt.datetime
+    cause: str
+    switch_boot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call as pages and programs see it; the caller's number only for those who may."""
+
+    tenant_id: TenantId
+    call_id: CallId
+    direction: str
+    state: str
+    number_id: NumberId
+    dialled: str
+    queue_id: QueueId
+    queue_name: str
+    caller: str
+    customer_id: CustomerId | None
+    agent_id: AgentId | None
+    agent_number: int | None
+    seat_label: str | None
+    arrived_at: dt.datetime
+    greeting_ended_at: dt.datetime | None
+    queued_at: dt.datetime | None
+    ringing_at: dt.datetime | None
+    popped_at: dt.datetime | None
+    answered_at: dt.datetime | None
+    bridged_at: dt.datetime | None
+    ended_at: dt.datetime | None
+    wait_ms: int | None
+    talk_ms: int | None
+    cause: str | None
+    disposition: str | None
+    notes: str
+    wrapped_at: dt.datetime | None
+    recording_id: RecordingId | None
+    recording_state: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One entry of a call's timeline."""
+
+    position: int
+    at: dt.datetime
+    kind: str
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which calls a list shows; None and empty mean all."""
+
+    queue_id: QueueId | None = None
+    agent_number: int | None = None
+    number_id: NumberId | None = None
+    customer_id: CustomerId | None = None
+    caller: E164 | None = None
+    outcome: str | None = None  # answered, abandoned, or a disposition's code
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some calls, newest first; `following` is where the next page begins, or None."""
+
+    calls: Sequence[Call]
+    following: tuple[dt.datetime, CallId] | None
+
+
+def begin(session: Session, *, arrival: Arrival, customer_id: CustomerId | None, vault: Vault) -> None:
+    """Write the row of a call that has arrived."""
+    session.execute(
+        insert(CallRow)
+        .values(
+            tenant_id=arrival.tenant_id,
+            id=arrival.call_id,
+            direction=INBOUND,
+            state="live",
+            number_id=arrival.number_id,
+            dialled=arrival.dialled,
+            queue_id=arrival.queue_id,
+            caller_ct=_seal(vault, arrival.tenant_id, arrival.call_id, "caller", arrival.caller),
+            caller_index=(
+                vault.blind_index(arrival.tenant_id, "calls.caller", arrival.caller)
+                if arrival.caller
+                else None
+            ),
+            customer_id=customer_id,
+            arrived_at=arrival.arrived_at,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def mark(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    call_id: CallId,
+    instants: Mapping[str, dt.datetime],
+    answerer: Answerer | None = None,
+) -> None:
+    """Write instants of a call (names in `INSTANTS`) and who answers; what stands already is kept.
+
+    `ringing_at`, `answered_at` and the answerer belong to the offer that led somewhere, so they are
+    rewritten until the call is bridged.
+    """
+    values: dict[str, Any] = {}
+    for name, at in instants.items():
+        column = getattr(CallRow, name)
+        if name in _OF_THE_OFFER:
+            values[name] = case(
+                (CallRow.bridged_at.is_(None), literal(at, DateTime(timezone=True))), else_=column
+            )
+        else:
+            values[name] = func.coalesce(column, at)
+    if answerer:
+        values |= {
+            "agent_id": answerer.agent_id,
+            "agent_number": answerer.agent_number,
+            "seat_id": answerer.seat_id,
+            "seat_label": answerer.seat_label,
+        }
+    session.execute(
+        update(CallRow).where(CallRow.tenant_id == tenant_id, CallRow.id == call_id).values(**values)
+    )
+
+
+def note(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    call_id: CallId,
+    position: int,
+    at: dt.datetime,
+    kind: str,
+    details: Mapping[str, object],
+) -> None:
+    """Append one step to the call's timeline; the same position twice changes nothing."""
+    session.execute(
+        insert(CallEventRow)
+        .values(
+            tenant_id=tenant_id, call_id=call_id, position=position, at=at, kind=kind, details=dict(details)
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def finish(session: Session, *, ending: Ending, vault: Vault) -> bool:
+    """End a call: CDR, usage rated at once, interaction, `CallEnded`. All or nothing, once.
+
+    Returns:
+        False when the call was finished already and nothing was written.
+
+    Raises:
+        CallNotFoundError: the call was never begun.
+    """
+    key = (ending.tenant_id, ending.call_id)
+    row = session.get(CallRow, key, with_for_update=True)
+    if row is None:
+        raise CallNotFoundError
+    if session.get(CdrRow, key) is not None:
+        return False
+    # never beyond what is proven, and never before the last thing that is known to have happened
+    known = [row.arrived_at, *(at for name in INSTANTS if (at := getattr(row, name)))]
+    ended_at = max(ending.ended_at, *known)
+    talk_ms = elapsed_ms(row.bridged_at, ended_at) if row.bridged_at else 0
+    row.ended_at, row.cause, row.state = ended_at, ending.cause, "ended"
+    cdr = CdrRow(
+        tenant_id=ending.tenant_id,
+        call_id=ending.call_id,
+        direction=row.direction,
+        dialled=row.dialled,
+        number_id=row.number_id,
+        queue_id=row.queue_id,
+        agent_id=row.agent_id if row.bridged_at else None,
+        agent_number=row.agent_number if row.bridged_at else None,
+        arrived_at=row.arrived_at,
+        bridged_at=row.bridged_at,
+        ended_at=ended_at,
+        wait_ms=elapsed_ms(row.arrived_at, row.bridged_at or ended_at),
+        talk_ms=talk_ms,
+        cause=ending.cause,
+        switch_boot=ending.switch_boot,
+        written_at=clock.now(),
+    )
+    session.add(cdr)
+    session.flush()
+    if row.bridged_at:
+        metering.record(session, tenant_id=ending.tenant_id, usage=_usage(row, cdr))
+    interactions.append(
+        session,
+        tenant_id=ending.tenant_id,
+        vault=vault,
+        interaction=interactions.NewInteraction(
+            subject_ref=ending.call_id,
+            kind="call",
+            channel="voice",
+            direction=row.direction,
+            started_at=row.arrived_at,
+            duration_ms=talk_ms,
+            customer_id=CustomerId(row.customer_id) if row.customer_id else None,
+            agent_number=cdr.agent_number,
+        ),
+    )
+    announce(
+        session,
+        CallEnded(tenant_id=ending.tenant_id, call_id=ending.call_id, ended_at=ended_at, cause=ending.cause),
+    )
+    return True
+
+
+def wrap_up(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    call_id: CallId,
+    disposition: str,
+    notes: str,
+    vault: Vault,
+) -> None:
+    """Write how the agent closed the call; a second time replaces the first.
+
+    Raises:
+        CallNotFoundError: not this tenant's.
+        CallNotOverError: the call still goes on, or its end is not written yet.
+        UnknownDispositionError: see `customers.interactions.conclude`.
+    """
+    row = session.get(CallRow, (tenant_id, call_id))
+    if row is None:
+        raise CallNotFoundError
+    if row.ended_at is None:
+        raise CallNotOverError
+    interactions.conclude(
+        session,
+        tenant_id=tenant_id,
+        vault=vault,
+        subject_ref=call_id,
+        kind="call",
+        disposition=disposition,
+        note=notes or None,
+    )
+    row.disposition = disposition
+    row.notes_ct = _seal(vault, tenant_id, call_id, "notes", notes)
+    row.wrapped_at = row.wrapped_at or clock.now()
+
+
+def get(session: Session, *, tenant_id: TenantId, call_id: CallId, vault: Vault) -> Call:
+    """Return one call.
+
+    Raises:
+        CallNotFoundError: not there, or not this tenant's.
+    """
+    found = session.execute(_select().where(CallRow.tenant_id == tenant_id, CallRow.id == call_id)).first()
+    if found is None:
+        raise CallNotFoundError
+    return _call(found, vault)
+
+
+def page(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    vault: Vault,
+    wanted: Filter | None = None,
+    after: tuple[dt.datetime, CallId] | None = None,
+    limit: int = 50,
+) -> Page:
+    """Return calls, newest first, `limit` at a time (1 to 200); `after` is an earlier page's `following`."""
+    size = max(1, min(limit, 200))
+    query = _select().where(CallRow.tenant_id == tenant_id, *_wanted(wanted or Filter(), tenant_id, vault))
+    if after:
+        at, call_id = after
+        query = query.where(
+            or_(CallRow.arrived_at < at, and_(CallRow.arrived_at == at, CallRow.id < call_id))
+        )
+    rows = session.execute(query.order_by(CallRow.arrived_at.desc(), CallRow.id.desc()).limit(size + 1)).all()
+    shown = [_call(row, vault) for row in rows[:size]]
+    following = (shown[-1].arrived_at, shown[-1].call_id) if len(rows) > size else None
+    return Page(shown, following)
+
+
+def live(session: Session, *, tenant_id: TenantId, vault: Vault) -> list[Call]:
+    """Return the tenant's calls that have not ended, oldest first."""
+    query = _select().where(CallRow.tenant_id == tenant_id, CallRow.ended_at.is_(None))
+    return [_call(row, vault) for row in session.execute(query.order_by(CallRow.arrived_at))]
+
+
+def timeline(session: Session, *, tenant_id: TenantId, call_id: CallId) -> list[Step]:
+    """Return what happened in a call, in order."""
+    rows = session.scalars(
+        select(CallEventRow)
+        .where(CallEventRow.tenant_id == tenant_id, CallEventRow.call_id == call_id)
+        .order_by(CallEventRow.position)
+    )
+    return [Step(row.position, row.at, row.kind, row.details) for row in rows]
+
+
+def usage_key(call_id: CallId) -> str:
+    """Return the permanent key of a call's talk time in billing."""
+    return f"{public('call', call_id)}/talk"
+
+
+def _usage(row: CallRow, cdr: CdrRow) -> metering.Usage:
+    if cdr.bridged_at is None:  # the caller checks; this tells the types
+        raise CallNotOverError
+    return metering.Usage(
+        source=SOURCE,
+        event_id=usage_key(CallId(row.id)),
+        meter=METER,
+        subject_ref=row.id,
+        occurred_at=cdr.bridged_at,
+        ended_at=cdr.ended_at,
+        quantity_ms=cdr.talk_ms,
+        prefix=rating_prefix(row.dialled),
+        resource_ref=row.number_id,
+        agent_ref=row.agent_id,
+    )
+
+
+def _select() -> Any:  # noqa: ANN401 - a Select over five tables has no shorter type
+    return (
+        select(CallRow, QueueRow.name, CdrRow.wait_ms, CdrRow.talk_ms, RecordingRow.id, RecordingRow.state)
+        .join(QueueRow, and_(QueueRow.tenant_id == CallRow.tenant_id, QueueRow.id == CallRow.queue_id))
+        .outerjoin(CdrRow, and_(CdrRow.tenant_id == CallRow.tenant_id, CdrRow.call_id == CallRow.id))
+        .outerjoin(
+            RecordingRow,
+            and_(RecordingRow.tenant_id == CallRow.tenant_id, RecordingRow.call_id == CallRow.id),
+        )
+    )
+
+
+def _wanted(wanted: Filter, tenant_id: TenantId, vault: Vault) -> list[ColumnElement[bool]]:
+    tests: list[ColumnElement[bool]] = []
+    for column, value in (
+        (CallRow.queue_id, wanted.queue_id),
+        (CallRow.agent_number, wanted.agent_number),
+        (CallRow.number_id, wanted.number_id),
+        (CallRow.customer_id, wanted.customer_id),
+    ):
+        if value is not None:
+            tests.append(column == value)
+    if wanted.caller:
+        tests.append(CallRow.caller_index == vault.blind_index(tenant_id, "calls.caller", wanted.caller))
+    if wanted.since:
+        tests.append(CallRow.arrived_at >= wanted.since)
+    if wanted.until:
+        tests.append(CallRow.arrived_at < wanted.until)
+    match wanted.outcome:
+        case None | "":
+            pass
+        case "answered":
+            tests.append(CallRow.bridged_at.is_not(None))
+        case "abandoned":
+            tests += [CallRow.bridged_at.is_(None), CallRow.ended_at.is_not(None)]
+        case code:
+            tests.append(CallRow.disposition == code)
+    return tests
+
+
+def _field(tenant_id: TenantId, call_id: UUID, column: str) -> Field:
+    purpose = "notes" if column == "notes" else "pii"
+    return Field(tenant_id, "calls", column, call_id, 1, purpose=purpose)
+
+
+def _seal(vault: Vault, tenant_id: TenantId, call_id: CallId, column: str, plain: str) -> bytes | None:
+    return vault.seal(_field(tenant_id, call_id, column), plain) if plain else None
+
+
+def _open(vault: Vault, row: CallRow, column: str, sealed: bytes | None) -> str:
+    return vault.open(_field(TenantId(row.tenant_id), row.id, column), sealed) if sealed else ""
+
+
+def _call(found: Any, vault: Vault) -> Call:  # noqa: ANN401 - a row of `_select`
+    row: CallRow = found[0]
+    return Call(
+        tenant_id=TenantId(row.tenant_id),
+        call_id=CallId(row.id),
+        direction=row.direction,
+        state=row.state,
+        number_id=NumberId(row.number_id),
+        dialled=row.dialled,
+        queue_id=QueueId(row.queue_id),
+        queue_name=found[1],
+        caller=_open(vault, row, "caller", row.caller_ct),
+        customer_id=CustomerId(row.customer_id) if row.customer_id else None,
+        agent_id=AgentId(row.agent_id) if row.agent_id else None,
+        agent_number=row.agent_number,
+        seat_label=row.seat_label,
+        arrived_at=row.arrived_at,
+        greeting_ended_at=row.greeting_ended_at,
+        queued_at=row.queued_at,
+        ringing_at=row.ringing_at,
+        popped_at=row.popped_at,
+        answered_at=row.answered_at,
+        bridged_at=row.bridged_at,
+        ended_at=row.ended_at,
+        wait_ms=found[2],
+        talk_ms=found[3],
+        cause=row.cause,
+        disposition=row.disposition,
+        notes=_open(vault, row, "notes", row.notes_ct),
+        wrapped_at=row.wrapped_at,
+        recording_id=RecordingId(found[4]) if found[4] else None,
+        recording_state=found[5],
+    )

@@ -1,0 +1,57 @@
+"""What can go wrong in telephony, in its own words."""
+
+from core.errors import Conflict, Invalid, NotFound, Refused
+
+
+class CallNotFoundError(NotFound):
+    """No such call of this tenant."""
+
+    code = "call-not-found"
+
+
+class NumberNotFoundError(NotFound):
+    """Nobody rents this number, or this tenant does not."""
+
+    code = "number-not-found"
+
+
+class QueueNotFoundError(NotFound):
+    """No such queue of this tenant."""
+
+    code = "queue-not-found"
+
+
+class RecordingNotFoundError(NotFound):
+    """This call has no recording that can be played."""
+
+    code = "recording-not-found"
+
+
+class WorkItemNotFoundError(NotFound):
+    """The agent has no such thing in hand (any more)."""
+
+    code = "work-item-not-found"
+
+
+class NumberTakenError(Conflict):
+    """The number is rented by somebody already."""
+
+    code = "number-taken"
+
+
+class NotWrappingUpError(Conflict):
+    """The call is not in this agent's wrap-up, so it cannot be wrapped up."""
+
+    code = "not-wrapping-up"
+
+
+class UnknownDispositionError(Invalid):
+    """The tenant has no disposition of this code."""
+
+    code = "unknown-disposition"
+
+
+class CallNotOverError(Refused):
+    """The call still goes on."""
+
+    code = "call-not-over"

@@ -1,0 +1,198 @@
+"""Tables of the room; private to it.
+
+Calls, their timeline, CDRs, recordings, queues and a client's own numbers stand in the client's rows.
+Stock (`number_stock`), phones (`endpoints`), what an agent has in hand (`work_items`) and the orders to the
+switchboard (`switch_orders`) are the operator's.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Boolean, ForeignKeyConstraint, Index, Integer, LargeBinary, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db import Base, Instant, Key, Milliseconds, OptionalInstant, OptionalSealed, Sealed, TenantOwned
+
+
+class NumberStockRow(TenantOwned, Base):
+    """One number the operator provides, and who rents it now."""
+
+    __tablename__ = "number_stock"
+
+    id: Mapped[Key]
+    digits: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    region: Mapped[str] = mapped_column(Text)
+    renter_tenant_id: Mapped[UUID | None] = mapped_column(Uuid)
+    rented_at: Mapped[OptionalInstant]
+
+
+class QueueRow(TenantOwned, Base):
+    """Where callers wait for an agent, and how they are treated there."""
+
+    __tablename__ = "queues"
+
+    id: Mapped[Key]
+    name: Mapped[str] = mapped_column(Text)
+    ring_timeout_s: Mapped[int] = mapped_column(Integer)
+    wrap_up_s: Mapped[int] = mapped_column(Integer)
+    target_s: Mapped[int] = mapped_column(Integer)
+    is_recorded: Mapped[bool] = mapped_column(Boolean)
+    created_at: Mapped[Instant]
+
+
+class NumberRow(TenantOwned, Base):
+    """A number as its renter has set it up: what is said, and where callers go."""
+
+    __tablename__ = "numbers"
+    __table_args__ = (ForeignKeyConstraint(["tenant_id", "queue_id"], ["queues.tenant_id", "queues.id"]),)
+
+    id: Mapped[Key]
+    digits: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    queue_id: Mapped[UUID] = mapped_column(Uuid)
+    greeting: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(Text)
+    rented_at: Mapped[Instant]
+    released_at: Mapped[OptionalInstant]
+
+
+class CallRow(TenantOwned, Base):
+    """One call, while it lives and after. Each instant is written once, by the first report of it."""
+
+    __tablename__ = "calls"
+    __table_args__ = (
+        Index("ix_calls_by_arrival", "tenant_id", "arrived_at", "id"),
+        Index("ix_calls_of_caller", "tenant_id", "caller_index"),
+        Index("ix_calls_of_customer", "tenant_id", "customer_id"),
+    )
+
+    id: Mapped[Key]
+    direction: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    number_id: Mapped[UUID] = mapped_column(Uuid)
+    dialled: Mapped[str] = mapped_column(Text)
+    queue_id: Mapped[UUID] = mapped_column(Uuid)
+    caller_ct: Mapped[OptionalSealed]
+    caller_index: Mapped[bytes | None] = mapped_column(LargeBinary)
+    customer_id: Mapped[UUID | None] = mapped_column(Uuid)
+    agent_id: Mapped[UUID | None] = mapped_column(Uuid)
+    agent_number: Mapped[int | None] = mapped_column(Integer)
+    seat_id: Mapped[UUID | None] = mapped_column(Uuid)
+    seat_label: Mapped[str | None] = mapped_column(Text)
+    arrived_at: Mapped[Instant]
+    greeting_ended_at: Mapped[OptionalInstant]
+    queued_at: Mapped[OptionalInstant]
+    ringing_at: Mapped[OptionalInstant]
+    popped_at: Mapped[OptionalInstant]
+    answered_at: Mapped[OptionalInstant]
+    bridged_at: Mapped[OptionalInstant]
+    ended_at: Mapped[OptionalInstant]
+    cause: Mapped[str | None] = mapped_column(Text)
+    disposition: Mapped[str | None] = mapped_column(Text)
+    notes_ct: Mapped[OptionalSealed]
+    wrapped_at: Mapped[OptionalInstant]
+
+
+class CallEventRow(TenantOwned, Base):
+    """One step of a call, immutable; `details` holds ids and values, never personal data."""
+
+    __tablename__ = "call_events"
+
+    call_id: Mapped[Key]
+    position: Mapped[int] = mapped_column(Integer, primary_key=True)
+    at: Mapped[Instant]
+    kind: Mapped[str] = mapped_column(Text)
+    details: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class CdrRow(TenantOwned, Base):
+    """The call detail record: one per call, written with its end, never changed."""
+
+    __tablename__ = "cdrs"
+    __table_args__ = (ForeignKeyConstraint(["tenant_id", "call_id"], ["calls.tenant_id", "calls.id"]),)
+
+    call_id: Mapped[Key]
+    direction: Mapped[str] = mapped_column(Text)
+    dialled: Mapped[str] = mapped_column(Text)
+    number_id: Mapped[UUID] = mapped_column(Uuid)
+    queue_id: Mapped[UUID] = mapped_column(Uuid)
+    agent_id: Mapped[UUID | None] = mapped_column(Uuid)
+    agent_number: Mapped[int | None] = mapped_column(Integer)
+    arrived_at: Mapped[Instant]
+    bridged_at: Mapped[OptionalInstant]
+    ended_at: Mapped[Instant]
+    wait_ms: Mapped[Milliseconds]
+    talk_ms: Mapped[Milliseconds]
+    cause: Mapped[str] = mapped_column(Text)
+    switch_boot: Mapped[str] = mapped_column(Text)
+    written_at: Mapped[Instant]
+
+
+class RecordingRow(TenantOwned, Base):
+    """One recording: captured by the switch, then sealed; the clear file is gone after that."""
+
+    __tablename__ = "recordings"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "call_id"], ["calls.tenant_id", "calls.id"]),
+        Index("ix_recordings_of_call", "tenant_id", "call_id"),
+    )
+
+    id: Mapped[Key]
+    call_id: Mapped[UUID] = mapped_column(Uuid)
+    state: Mapped[str] = mapped_column(Text)
+    started_at: Mapped[Instant]
+    duration_ms: Mapped[int | None] = mapped_column(BigInteger)
+    plain_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    sealed_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    sha256: Mapped[str | None] = mapped_column(Text)
+    sealed_at: Mapped[OptionalInstant]
+
+
+class EndpointRow(TenantOwned, Base):
+    """The phone in an agent's browser: a random name and a one-shift password, sealed."""
+
+    __tablename__ = "endpoints"
+
+    id: Mapped[Key]
+    agent_id: Mapped[UUID] = mapped_column(Uuid)
+    name: Mapped[str] = mapped_column(Text)
+    password_ct: Mapped[Sealed]
+    issued_at: Mapped[Instant]
+    dropped_at: Mapped[OptionalInstant]
+
+
+class WorkItemRow(TenantOwned, Base):
+    """What an agent has in hand: one offer of one call of one client, from the offer to the wrap-up's end."""
+
+    __tablename__ = "work_items"
+    __table_args__ = (Index("ix_work_items_of_agent", "tenant_id", "agent_id", "offered_at"),)
+
+    id: Mapped[Key]
+    agent_id: Mapped[UUID] = mapped_column(Uuid)
+    client_tenant_id: Mapped[UUID] = mapped_column(Uuid)
+    call_id: Mapped[UUID] = mapped_column(Uuid)
+    state: Mapped[str] = mapped_column(Text)
+    offered_at: Mapped[Instant]
+    expires_at: Mapped[Instant]
+    painted_at: Mapped[OptionalInstant]
+    ringing_at: Mapped[OptionalInstant]
+    answered_at: Mapped[OptionalInstant]
+    ended_at: Mapped[OptionalInstant]
+    wrap_until: Mapped[OptionalInstant]
+    closed_at: Mapped[OptionalInstant]
+
+
+class SwitchOrderRow(TenantOwned, Base):
+    """One order to the switchboard, left by a doorway; carried out once, in order."""
+
+    __tablename__ = "switch_orders"
+    __table_args__ = (Index("ix_switch_orders_waiting", "tenant_id", "done_at", "id"),)
+
+    id: Mapped[Key]
+    kind: Mapped[str] = mapped_column(Text)
+    details: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    created_at: Mapped[Instant]
+    done_at: Mapped[OptionalInstant]
+    outcome: Mapped[str | None] = mapped_column(Text)

@@ -1,0 +1,189 @@
+"""Recordings: captured by the switch into memory-backed scratch space, then sealed, then played by range.
+
+States: `capturing` (the switch writes), `captured` (its file is closed), `sealed` (ciphertext stored and
+hashed, the clear file gone), `missing` (the switch left no file). Each step may be repeated after a crash;
+a sweep finishes what stands at `captured`.
+"""
+
+import contextlib
+import datetime as dt
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.events import announce
+from core.ids import CallId, RecordingId, TenantId
+from core.storage import Storage
+from security.vault import Field, OpenedFile, Vault
+from telephony.errors import RecordingNotFoundError
+from telephony.events import RecordingCaptured
+from telephony.models import RecordingRow
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One recording; `sha256` is of the stored ciphertext, hex."""
+
+    recording_id: RecordingId
+    call_id: CallId
+    state: str
+    started_at: dt.datetime
+    duration_ms: int | None
+    plain_bytes: int | None
+    sealed_bytes: int | None
+    sha256: str | None
+
+
+def scratch_name(tenant_id: TenantId, recording_id: RecordingId) -> str:
+    """Return the name the switch records under: ids only, a folder per tenant."""
+    return f"{tenant_id}/{recording_id}"
+
+
+def begin(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    recording_id: RecordingId,
+    call_id: CallId,
+    started_at: dt.datetime,
+) -> None:
+    """Write that the switch records; doing it twice changes nothing."""
+    session.execute(
+        insert(RecordingRow)
+        .values(
+            tenant_id=tenant_id, id=recording_id, call_id=call_id, state="capturing", started_at=started_at
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def captured(session: Session, *, tenant_id: TenantId, recording_id: RecordingId, call_id: CallId) -> None:
+    """Write that the switch has closed the file, and announce it for sealing."""
+    moved = session.execute(
+        update(RecordingRow)
+        .where(
+            RecordingRow.tenant_id == tenant_id,
+            RecordingRow.id == recording_id,
+            RecordingRow.state == "capturing",
+        )
+        .values(state="captured")
+        .returning(RecordingRow.id)
+    ).first()
+    if moved:
+        announce(session, RecordingCaptured(tenant_id=tenant_id, call_id=call_id, recording_id=recording_id))
+
+
+def seal(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    recording_id: RecordingId,
+    vault: Vault,
+    storage: Storage,
+    recording_dir: Path,
+) -> Recording:
+    """Seal a captured recording into storage and remove the clear file once the row says so.
+
+    Returns:
+        The recording, `sealed`, or `missing` when the switch left no file.
+
+    Raises:
+        RecordingNotFoundError: no such recording.
+    """
+    row = session.get(RecordingRow, (tenant_id, recording_id), with_for_update=True)
+    if row is None:
+        raise RecordingNotFoundError
+    source = recording_dir / f"{scratch_name(tenant_id, recording_id)}.wav"
+    if row.state in {"capturing", "captured"}:
+        if source.exists():
+            _seal_file(row, source, vault, storage)
+        else:
+            row.state = "missing"
+        session.flush()
+    return _recording(row)
+
+
+def discard_scratch(*, tenant_id: TenantId, recording_id: RecordingId, recording_dir: Path) -> None:
+    """Remove the clear file; call it after the commit of `seal` that returned a sealed recording."""
+    source = recording_dir / f"{scratch_name(tenant_id, recording_id)}.wav"
+    source.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        source.parent.rmdir()
+
+
+def unsealed(session: Session, *, tenant_id: TenantId) -> list[RecordingId]:
+    """Return recordings that wait for sealing."""
+    found = session.scalars(
+        select(RecordingRow.id).where(RecordingRow.tenant_id == tenant_id, RecordingRow.state == "captured")
+    )
+    return [RecordingId(one) for one in found]
+
+
+def of_call(session: Session, *, tenant_id: TenantId, call_id: CallId) -> Recording:
+    """Return a call's recording.
+
+    Raises:
+        RecordingNotFoundError: it has none.
+    """
+    row = session.scalars(
+        select(RecordingRow).where(RecordingRow.tenant_id == tenant_id, RecordingRow.call_id == call_id)
+    ).first()
+    if row is None:
+        raise RecordingNotFoundError
+    return _recording(row)
+
+
+def play(
+    session: Session, *, tenant_id: TenantId, recording_id: RecordingId, vault: Vault, storage: Storage
+) -> OpenedFile:
+    """Return a reader over a sealed recording: a wav file, any range of it.
+
+    Raises:
+        RecordingNotFoundError: not sealed (yet), or not this tenant's.
+        SealError: it was tampered with.
+    """
+    row = session.get(RecordingRow, (tenant_id, recording_id))
+    if row is None or row.state != "sealed":
+        raise RecordingNotFoundError
+    return vault.open_file(_field(tenant_id, recording_id), storage.open(_object(recording_id)))
+
+
+def _seal_file(row: RecordingRow, source: Path, vault: Vault, storage: Storage) -> None:
+    tenant_id, recording_id = TenantId(row.tenant_id), RecordingId(row.id)
+    with source.open("rb") as clear, storage.put(_object(recording_id)) as sink:
+        sealed = vault.seal_file(_field(tenant_id, recording_id), clear, sink)
+    row.state, row.sealed_at = "sealed", clock.now()
+    row.sha256, row.plain_bytes, row.sealed_bytes = sealed.sha256, sealed.plain_bytes, sealed.sealed_bytes
+    row.duration_ms = _duration_ms(source)
+
+
+def _duration_ms(source: Path) -> int:
+    with wave.open(str(source), "rb") as audio:
+        return audio.getnframes() * 1000 // audio.getframerate()
+
+
+def _field(tenant_id: TenantId, recording_id: UUID) -> Field:
+    return Field(tenant_id, "recordings", "audio", recording_id, 1, purpose="recording")
+
+
+def _object(recording_id: UUID) -> str:
+    return f"rec/{recording_id}"
+
+
+def _recording(row: RecordingRow) -> Recording:
+    return Recording(
+        recording_id=RecordingId(row.id),
+        call_id=CallId(row.call_id),
+        state=row.state,
+        started_at=row.started_at,
+        duration_ms=row.duration_ms,
+        plain_bytes=row.plain_bytes,
+        sealed_bytes=row.sealed_bytes,
+        sha256=row.sha256,
+    )

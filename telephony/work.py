@@ -1,0 +1,164 @@
+"""What an agent has in hand: one offer, one call, one client at a time.
+
+Rows are the operator's, because an agent may serve many clients; the database allows one open item per
+agent. The console learns from here whose walls to enter for the call in hand, and nothing else.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from core.ids import OPERATOR, AgentId, CallId, OfferId, TenantId
+from telephony.errors import WorkItemNotFoundError
+from telephony.models import WorkItemRow
+
+IN_HAND = ("offered", "ringing", "talking", "wrap_up")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """One offer and what became of it."""
+
+    offer_id: OfferId
+    agent_id: AgentId
+    tenant_id: TenantId  # the client's
+    call_id: CallId
+    state: str
+    offered_at: dt.datetime
+    expires_at: dt.datetime
+    painted_at: dt.datetime | None
+    ringing_at: dt.datetime | None
+    answered_at: dt.datetime | None
+    ended_at: dt.datetime | None
+    wrap_until: dt.datetime | None
+
+
+def offer(
+    session: Session,
+    *,
+    offer_id: OfferId,
+    agent_id: AgentId,
+    tenant_id: TenantId,
+    call_id: CallId,
+    offered_at: dt.datetime,
+    expires_at: dt.datetime,
+) -> None:
+    """Put a call into an agent's hand; doing it twice changes nothing. Operator's transaction.
+
+    An older item that a crash left open is closed as lost first.
+    """
+    session.execute(
+        update(WorkItemRow)
+        .where(
+            WorkItemRow.tenant_id == OPERATOR,
+            WorkItemRow.agent_id == agent_id,
+            WorkItemRow.id != offer_id,
+            WorkItemRow.state.in_(IN_HAND),
+            WorkItemRow.offered_at <= offered_at,
+        )
+        .values(state="lost", closed_at=offered_at)
+    )
+    session.execute(
+        insert(WorkItemRow)
+        .values(
+            tenant_id=OPERATOR,
+            id=offer_id,
+            agent_id=agent_id,
+            client_tenant_id=tenant_id,
+            call_id=call_id,
+            state="offered",
+            offered_at=offered_at,
+            expires_at=expires_at,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def advance(
+    session: Session,
+    *,
+    offer_id: OfferId,
+    state: str,
+    at: dt.datetime,
+    wrap_until: dt.datetime | None = None,
+) -> None:
+    """Write what became of an offer. A closed item stays closed. Operator's transaction."""
+    instants: dict[str, dt.datetime | None] = {
+        "ringing": {"ringing_at": at},
+        "talking": {"answered_at": at},
+        "wrap_up": {"ended_at": at, "wrap_until": wrap_until},
+    }.get(state, {"closed_at": at})
+    session.execute(
+        update(WorkItemRow)
+        .where(WorkItemRow.tenant_id == OPERATOR, WorkItemRow.id == offer_id, WorkItemRow.state.in_(IN_HAND))
+        .values(state=state, **instants)
+    )
+
+
+def painted(session: Session, *, offer_id: OfferId, agent_id: AgentId, at: dt.datetime) -> WorkItem:
+    """Write when the pop stood on the agent's screen; the first report counts. Operator's transaction.
+
+    Raises:
+        WorkItemNotFoundError: not this agent's.
+    """
+    session.execute(
+        update(WorkItemRow)
+        .where(
+            WorkItemRow.tenant_id == OPERATOR,
+            WorkItemRow.id == offer_id,
+            WorkItemRow.agent_id == agent_id,
+            WorkItemRow.painted_at.is_(None),
+        )
+        .values(painted_at=at)
+    )
+    return of_agent(session, offer_id=offer_id, agent_id=agent_id)
+
+
+def of_agent(session: Session, *, offer_id: OfferId, agent_id: AgentId) -> WorkItem:
+    """Return an item the agent has, or had, in hand. Operator's transaction.
+
+    Raises:
+        WorkItemNotFoundError: another agent's, or none.
+    """
+    row = session.scalars(
+        select(WorkItemRow).where(
+            WorkItemRow.tenant_id == OPERATOR,
+            WorkItemRow.id == offer_id,
+            WorkItemRow.agent_id == agent_id,
+        )
+    ).one_or_none()
+    if row is None:
+        raise WorkItemNotFoundError
+    return _item(row)
+
+
+def in_hand(session: Session, *, agent_id: AgentId) -> WorkItem | None:
+    """Return what the agent has in hand now, or None. Operator's transaction."""
+    row = session.scalars(
+        select(WorkItemRow).where(
+            WorkItemRow.tenant_id == OPERATOR,
+            WorkItemRow.agent_id == agent_id,
+            WorkItemRow.state.in_(IN_HAND),
+        )
+    ).one_or_none()
+    return _item(row) if row else None
+
+
+def _item(row: WorkItemRow) -> WorkItem:
+    return WorkItem(
+        offer_id=OfferId(row.id),
+        agent_id=AgentId(row.agent_id),
+        tenant_id=TenantId(row.client_tenant_id),
+        call_id=CallId(row.call_id),
+        state=row.state,
+        offered_at=row.offered_at,
+        expires_at=row.expires_at,
+        painted_at=row.painted_at,
+        ringing_at=row.ringing_at,
+        answered_at=row.answered_at,
+        ended_at=row.ended_at,
+        wrap_until=row.wrap_until,
+    )
