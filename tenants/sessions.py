@@ -36,6 +36,7 @@ class Started:
 
     secret: str
     session_id: SessionId
+    door: Door
     expires_at: dt.datetime
 
 
@@ -91,7 +92,7 @@ def start(session: Session, *, tenant_id: TenantId, user_id: UserId) -> Started:
         person.signed_in_at = now
     session.flush()
     gate.register(session, kind="session", key=hashed, ref_id=user_id)
-    return Started(secret, SessionId(row.id), row.expires_at)
+    return Started(secret, SessionId(row.id), door, row.expires_at)
 
 
 def find(session: Session, *, tenant_id: TenantId, vault: Vault, digest: bytes) -> SignedIn | None:

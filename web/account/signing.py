@@ -1,0 +1,102 @@
+"""Sign-in, step by step: counted, looked up, verified, and a new session begun.
+
+An unknown address and a wrong password take the same steps and get the same answer. Three counters slow
+guessing down: one address on one account, one address on many, many on one; each forgets after a quarter of
+an hour, so nobody can be locked out for good by somebody else (ASVS 5.0, 6.3.1).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.ids import OPERATOR, SessionId, TenantId, UserId, new_id
+from security import passwords
+from security.gate import Kind, Scope
+from security.throttle import Limit, Throttle
+from tenants import sessions, users
+from tenants.errors import MalformedEmailError
+from tenants.sessions import Started
+from web.services import Services
+
+_QUARTER_S = 15 * 60
+PAIR = Limit("sign-in-pair", 10, _QUARTER_S)
+ADDRESS = Limit("sign-in-address", 60, _QUARTER_S)
+ACCOUNT = Limit("sign-in-account", 100, _QUARTER_S)
+ENDED = "session-ended"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedInNow:
+    """A sign-in that worked."""
+
+    tenant_id: TenantId
+    user_id: UserId
+    started: Started
+
+
+def sign_in(services: Services, *, email: str, password: str, address: str) -> SignedInNow | None:
+    """Return the new session, or None when address and password do not belong together.
+
+    Raises:
+        TooManyError: tried too often; `details["retry_after_s"]`.
+        HashingBusyError: more people sign in than the machine can check.
+        redis.RedisError: attempts cannot be counted, so nobody is let in.
+    """
+    try:
+        canonical = users.canonical_email(email)
+    except MalformedEmailError:
+        canonical = "nobody@nowhere.invalid"
+    throttle = Throttle(services.realtime.redis, secret=services.settings.secret_key)
+    counted = ((PAIR, f"{address} {canonical}"), (ADDRESS, address), (ACCOUNT, canonical))
+    for limit, subject in counted:
+        throttle.insist(limit, tenant_id=OPERATOR, subject=subject)
+    entry = services.gate.resolve("login", users.login_key(services.vault, canonical))
+    # For an unknown address the same two steps are taken with a user that does not exist.
+    tenant_id = entry.tenant_id if entry else OPERATOR
+    user_id = UserId(entry.ref_id if entry else new_id())
+    with services.gate.open(Scope(tenant_id, user_id, Kind.SYSTEM)) as session:
+        credential = users.credential(session, tenant_id=tenant_id, user_id=user_id)
+    usable = credential if credential and credential.is_active else None
+    if not passwords.verify(usable.password_hash if usable else None, password):
+        return None
+    if _is_demo_abroad(services, canonical):
+        return None
+    with services.gate.open(Scope(tenant_id, user_id, Kind.USER)) as session:
+        started = sessions.start(session, tenant_id=tenant_id, user_id=user_id)
+    for limit, subject in counted:
+        throttle.forgive(limit, tenant_id=OPERATOR, subject=subject)
+    return SignedInNow(tenant_id, user_id, started)
+
+
+def sign_out(services: Services, *, tenant_id: TenantId, user_id: UserId, session_id: SessionId) -> None:
+    """End a session, in a transaction of its own, and tell its live pages."""
+    with services.gate.open(Scope(tenant_id, user_id, Kind.USER)) as session:
+        sessions.end(session, tenant_id=tenant_id, session_id=session_id)
+    tell_ended(services, tenant_id=tenant_id, session_ids=[session_id])
+
+
+def tell_ended(services: Services, *, tenant_id: TenantId, session_ids: list[SessionId]) -> None:
+    """Tell the live pages of these sessions that they are over; they close within seconds."""
+    for session_id in session_ids:
+        services.realtime.publish(tenant_id, ENDED, {"session": str(session_id)})
+
+
+def demo_sign_ins(services: Services) -> list[Mapping[str, Any]]:
+    """Return the demo's sign-ins for the sign-in page; empty off loopback and without a demo."""
+    return _demo(services) if services.settings.is_loopback else []
+
+
+def _is_demo_abroad(services: Services, email: str) -> bool:
+    """Tell whether this is a demo account reached from outside this machine: those stay at home."""
+    return not services.settings.is_loopback and any(one.get("email") == email for one in _demo(services))
+
+
+def _demo(services: Services) -> list[Mapping[str, Any]]:
+    file = services.settings.state_dir / "demo.json"
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    listed: list[Mapping[str, Any]] = found.get("sign_ins", []) if isinstance(found, dict) else []
+    return [one for one in listed if {"who", "email", "password"} <= set(one)]

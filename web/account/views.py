@@ -1,0 +1,138 @@
+"""The pages everybody shares: the front door, sign-in and -out, language, password."""
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from security.throttle import TooManyError
+from tenants import users
+from tenants.companies import LANGUAGES
+from tenants.roles import Door
+from web import cookies, i18n, identity, scope
+from web.account import signing
+from web.guards import public
+from web.identity import NotSignedInError
+
+pages = Blueprint("account", __name__)
+
+_HOMES = {Door.PORTAL: "/portal/", Door.CONSOLE: "/console/", Door.OPERATOR: "/operator/companies"}
+_YEAR_S = 365 * 24 * 3600
+
+
+@pages.get("/")
+@public("only sends people on: home when signed in, else to the sign-in page")
+def front() -> BaseResponse:
+    """Send people where they work."""
+    try:
+        return redirect(_HOMES[identity.current().door], 303)
+    except NotSignedInError:
+        return redirect("/sign-in", 303)
+
+
+@pages.get("/sign-in")
+@public("nobody can be signed in before signing in")
+def sign_in_form() -> str | BaseResponse:
+    """Show the sign-in form, or send on who is signed in already."""
+    wanted = local_path(request.args.get("next", ""))
+    try:
+        return redirect(wanted or _HOMES[identity.current().door], 303)
+    except NotSignedInError:
+        return form(wanted=wanted)
+
+
+@pages.post("/sign-in")
+@public("this is where one proves who one is")
+def sign_in() -> BaseResponse:
+    """Check e-mail and password; begin a new session and go where one wanted to go."""
+    email = request.form.get("email", "")
+    wanted = local_path(request.form.get("next", ""))
+    services = scope.services()
+    try:
+        done = signing.sign_in(
+            services,
+            email=email,
+            password=request.form.get("password", ""),
+            address=request.remote_addr or "",
+        )
+    except TooManyError as error:
+        minutes = -(-int(str(error.details["retry_after_s"])) // 60)
+        text = gettext("Too many tries. Wait %(minutes)s minutes, then try again.", minutes=minutes)
+        response = make_response(form(wanted=wanted, email=email, errors=[text]), 429)
+        response.headers["Retry-After"] = str(error.details["retry_after_s"])
+        return response
+    if done is None:
+        text = gettext("E-mail and password do not match. Check both and try again.")
+        return make_response(form(wanted=wanted, email=email, errors=[text]), 401)
+    # a session that was open before is a lower privilege: it ends
+    _end_current()
+    cookies.current().issue(done.started.secret)
+    return redirect(wanted or _HOMES[done.started.door], 303)
+
+
+@pages.post("/sign-out")
+@public("signing out twice is no error")
+def sign_out() -> BaseResponse:
+    """End the session, here and on its live pages."""
+    _end_current()
+    cookies.current().end()
+    response = redirect("/sign-in", 303)
+    response.headers["Clear-Site-Data"] = '"cache"'
+    return response
+
+
+@pages.post("/language")
+@public("who is not signed in yet reads the sign-in page, too")
+def choose_language() -> BaseResponse:
+    """Remember the language: with the user, and on this device."""
+    chosen = request.form.get("language", "")
+    response = redirect(local_path(request.form.get("next", "")) or "/", 303)
+    if chosen not in LANGUAGES:
+        return response
+    try:
+        who = identity.current()
+    except NotSignedInError:
+        pass
+    else:
+        users.set_language(scope.session(), tenant_id=who.tenant_id, user_id=who.user_id, language=chosen)
+    response.set_cookie(i18n.COOKIE, chosen, max_age=_YEAR_S, path="/", httponly=True, samesite="Lax")
+    return response
+
+
+def form(*, wanted: str = "", email: str = "", errors: list[str] | None = None) -> str:
+    """Return the sign-in page."""
+    return render_template(
+        "sign_in.html",
+        email=email[:254],
+        errors=errors or [],
+        next=wanted,
+        demo=signing.demo_sign_ins(scope.services()),
+    )
+
+
+def please_sign_in() -> Response:
+    """Return the sign-in page in place of a page that needs somebody: 401, and back here afterwards."""
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
+    note = gettext("Please sign in to go on. Sessions end after a while without use.")
+    return make_response(form(wanted=local_path(wanted), errors=[note]), 401)
+
+
+def local_path(text: str) -> str:
+    """Return a path on this very site, or nothing: never a way to another site."""
+    if not text.startswith("/") or text.startswith(("//", "/\\")) or not text.isprintable() or "\\" in text:
+        return ""
+    parts = urlsplit(text)
+    return "" if parts.scheme or parts.netloc else text
+
+
+def _end_current() -> None:
+    try:
+        who = identity.current()
+    except NotSignedInError:
+        return
+    scope.leave()
+    if who.session_id is not None:
+        signing.sign_out(
+            scope.services(), tenant_id=who.tenant_id, user_id=who.user_id, session_id=who.session_id
+        )

@@ -1,0 +1,63 @@
+"""What every template may rely on; see `templates/shell/base.html`."""
+
+from typing import Any
+
+from flask import Flask
+from flask_babel import gettext
+
+from web import identity, words
+from web.scope import services
+
+# section of the navigation -> the permission that opens it
+SECTIONS = {
+    "home": "portal.open",
+    "calls": "calls.read",
+    "invoices": "invoices.read",
+    "capacity": "seats.read",
+    "developers": "keys.read",
+    "settings": "self.read",
+    "companies": "companies.read",
+    "prices": "prices.read",
+    "stock": "stock.read",
+}
+_OPERATOR_SECTIONS = {"invoices": "billing.read"}
+
+
+def install(app: Flask) -> None:
+    """Set the variables of the shell on every page."""
+    app.context_processor(variables)
+
+
+def variables() -> dict[str, Any]:
+    """Return user, company, sections, banners and the address of live events."""
+    who = identity.known()
+    settings = services().settings
+    live = settings.live_url if settings.live_url != settings.public_url else ""
+    shown: dict[str, Any] = {"user": None, "company": None, "live_url": live, "banners": _banners()}
+    if who is not None:
+        shown["user"] = {
+            "name": who.name,
+            "email": who.email,
+            "role": words.role(who.roles),
+            "language": who.language,
+        }
+        is_operator = who.door.value == "operator"
+        if not is_operator:
+            shown["company"] = {"name": who.company.name}
+        wanted = SECTIONS | _OPERATOR_SECTIONS if is_operator else SECTIONS
+        shown["sections"] = {key for key, needed in wanted.items() if needed in who.permissions}
+    return shown
+
+
+def _banners() -> list[dict[str, str]]:
+    banners = []
+    if services().settings.is_simulated:
+        banners.append(
+            {
+                "kind": "warn",
+                "text": gettext(
+                    "The switch simulator runs in place of Asterisk: no real call can come in or go out."
+                ),
+            }
+        )
+    return banners

@@ -1,0 +1,72 @@
+"""Puts the application together; refuses to when a route is unguarded."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Flask
+from whitenoise import WhiteNoise
+
+from web import account, context, csrf, errors, guards, headers, i18n, identity, parts, portal
+from web.cookies import CookieSessions
+from web.doorway import Doorway
+from web.services import KEY, Services
+
+_HERE = Path(__file__).parent
+_LARGEST_BODY = 2 * 1024 * 1024
+_LARGEST_FORM = 256 * 1024
+
+
+def create_app(services: Services) -> Flask:
+    """Return the application for pages and API over the services of this process.
+
+    Raises:
+        UnguardedRouteError: a route declares neither a permission nor that it is public.
+    """
+    app = bare_app(services)
+    for blueprint in (account.pages, portal.pages):
+        app.register_blueprint(blueprint)
+    app.extensions[errors.SIGN_IN] = account.please_sign_in
+    guards.insist(app)
+    return app
+
+
+def bare_app(services: Services, *blueprints: Blueprint) -> Flask:
+    """Return an application with every guard and no route but those of `blueprints`."""
+    settings = services.settings
+    app = Doorway("web", static_folder=None, template_folder="templates")
+    app.static_folder = str(_HERE / "static")
+    app.static_url_path = "/static"
+    app.extensions[KEY] = services
+    app.secret_key = settings.secret_key
+    app.config.update(
+        SEATLINE_PUBLIC_URL=settings.public_url,
+        TRUSTED_HOSTS=_hosts(settings.public_url, settings.live_url),
+        MAX_CONTENT_LENGTH=_LARGEST_BODY,
+        MAX_FORM_MEMORY_SIZE=_LARGEST_FORM,
+        MAX_FORM_PARTS=500,
+        TEMPLATES_AUTO_RELOAD=False,
+    )
+    app.session_interface = CookieSessions(settings)
+    headers.install(app, settings)
+    identity.install(app)
+    csrf.install(app)
+    app.before_request(guards.enforce)
+    i18n.install(app)
+    parts.install(app)
+    context.install(app)
+    errors.install(app)
+    for blueprint in blueprints:
+        app.register_blueprint(blueprint)
+    files = WhiteNoise(app.wsgi_app, max_age=60, immutable_file_test=_is_hashed)
+    files.add_files(str(_HERE / "static"), prefix="static/")
+    app.wsgi_app = files  # type: ignore[method-assign] # Flask's documented seam for WSGI middleware
+    return app
+
+
+def _is_hashed(_path: str, url: str) -> bool:
+    """Tell whether a static file's name carries its content's hash, so that it may be kept for ever."""
+    return url.startswith("/static/dist/") and not url.endswith("manifest.json")
+
+
+def _hosts(*urls: str) -> list[str]:
+    return sorted({urlsplit(url).hostname or "" for url in urls} - {""})

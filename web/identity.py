@@ -1,0 +1,184 @@
+"""Who is asking: a person behind a session, or a program behind an API key.
+
+flask-login keeps `current_user`; the user is loaded by the session, never by a user id. Its session
+protection is off (it trusts a forged X-Forwarded-For) and its remember cookie is neither set nor read.
+"""
+
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+from flask import Flask, g, request
+from flask_login import LoginManager, current_user
+from sqlalchemy.exc import ProgrammingError
+
+from core.errors import SeatlineError
+from core.ids import KeyId, SessionId, TenantId, UserId
+from security.gate import Kind, Scope
+from tenants import apikeys, companies, sessions
+from tenants.companies import Company
+from tenants.roles import Door
+from web import scope
+
+_WALL_SAYS_NO = "42501"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Principal:
+    """Whoever is asking, with what they may do right now."""
+
+    tenant_id: TenantId
+    principal_id: UUID
+    permissions: frozenset[str]
+    company: Company
+    door: Door
+    roles: tuple[str, ...] = ()
+    name: str = ""
+    email: str = ""
+    language: str = ""
+    zone: str = ""
+    session_id: SessionId | None = None
+    key_id: KeyId | None = None
+
+    @property
+    def user_id(self) -> UserId:
+        """The person's id; only people have one."""
+        return UserId(self.principal_id)
+
+    @property
+    def is_authenticated(self) -> bool:
+        """For flask-login."""
+        return True
+
+    @property
+    def is_active(self) -> bool:
+        """For flask-login; somebody disabled has no live session."""
+        return True
+
+    @property
+    def is_anonymous(self) -> bool:
+        """For flask-login."""
+        return False
+
+    def get_id(self) -> str:
+        """For flask-login; the session's id, which loads nothing by itself."""
+        return str(self.session_id)
+
+
+class NotSignedInError(SeatlineError):
+    """Nobody is signed in, or the session is over."""
+
+    code = "not-signed-in"
+    kind = "not-signed-in"
+
+
+class BadKeyError(SeatlineError):
+    """There is no live API key in the `Authorization` header."""
+
+    code = "bad-api-key"
+    kind = "not-signed-in"
+
+
+class _Login(LoginManager):  # type: ignore[misc] # flask-login ships no types
+    def _load_user_from_remember_cookie(self, cookie: str) -> None:
+        """Read no remember cookie: it would be a second, unending way in."""
+
+
+def install(flask_app: Flask) -> None:
+    """Give the application flask-login over our own sessions."""
+    login = _Login()
+    login.session_protection = None
+    login.user_loader(_by_session)
+    login.init_app(flask_app, add_context_processor=False)
+
+
+def current() -> Principal:
+    """Return who is asking.
+
+    Raises:
+        NotSignedInError: nobody is.
+        BadKeyError: a program is, without a live key.
+    """
+    if request.blueprint == "api":
+        return _by_key()
+    found = current_user
+    if not found.is_authenticated:
+        raise NotSignedInError
+    return cast("Principal", found._get_current_object())  # noqa: SLF001 - out of flask-login's proxy
+
+
+def known() -> Principal | None:
+    """Return who is asking when that is known already; asks nobody. For error pages and log lines."""
+    found: Any = g.get("_login_user") or g.get("seatline_key")
+    return found if isinstance(found, Principal) else None
+
+
+def _by_session(digest_hex: str) -> Principal | None:
+    """Return who a session belongs to; flask-login calls this with what the cookie implies."""
+    digest = bytes.fromhex(digest_hex)
+    entry = scope.gate().resolve("session", digest)
+    if entry is None:
+        return None
+    try:
+        session = scope.enter(Scope(entry.tenant_id, entry.ref_id, Kind.USER))
+        found = sessions.find(session, tenant_id=entry.tenant_id, vault=scope.services().vault, digest=digest)
+    except ProgrammingError as error:
+        if not _is_refused(error):
+            raise
+        found = None
+    if found is None or found.user_id != entry.ref_id:
+        scope.leave()
+        return None
+    return Principal(
+        tenant_id=found.tenant_id,
+        principal_id=found.user_id,
+        permissions=found.permissions,
+        company=found.company,
+        door=found.door,
+        roles=found.roles,
+        name=found.name,
+        email=found.email,
+        language=found.language,
+        zone=found.zone,
+        session_id=found.session_id,
+    )
+
+
+def _by_key() -> Principal:
+    cached: Principal | None = g.get("seatline_key")
+    if cached is not None:
+        return cached
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    digest = apikeys.digest(token.strip()) if kind.lower() == "bearer" else None
+    entry = scope.gate().resolve("api-key", digest) if digest else None
+    if digest is None or entry is None:
+        raise BadKeyError
+    try:
+        session = scope.enter(Scope(entry.tenant_id, entry.ref_id, Kind.API))
+        key = apikeys.find(session, tenant_id=entry.tenant_id, key_id=KeyId(entry.ref_id), digest=digest)
+        company = companies.read(session, tenant_id=entry.tenant_id) if key else None
+    except ProgrammingError as error:
+        if not _is_refused(error):
+            raise
+        key = company = None
+    if key is None or company is None:
+        scope.leave()
+        raise BadKeyError
+    principal = Principal(
+        tenant_id=entry.tenant_id,
+        principal_id=key.id,
+        permissions=frozenset(key.scopes),
+        company=company,
+        door=Door.PORTAL,
+        name=key.name,
+        language="en",
+        zone=company.zone,
+        key_id=key.id,
+    )
+    g.seatline_key = principal
+    return principal
+
+
+def _is_refused(error: ProgrammingError) -> bool:
+    """Tell whether the database's wall refused the context: the company is suspended or closed."""
+    return getattr(error.orig, "sqlstate", "") == _WALL_SAYS_NO

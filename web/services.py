@@ -1,0 +1,41 @@
+"""What the web doorway needs from below, as a shape: `wiring.assemble()` returns something that fits it."""
+
+from typing import Protocol
+
+from core.config import Settings
+from core.realtime import Realtime
+from core.storage import Storage
+from security.gate import Gate
+from security.vault import Vault
+
+
+class Services(Protocol):
+    """The adapters of one process; made once, before the first request."""
+
+    @property
+    def settings(self) -> Settings:
+        """Addresses, folders, secrets."""
+        ...
+
+    @property
+    def gate(self) -> Gate:
+        """The way to a transaction."""
+        ...
+
+    @property
+    def vault(self) -> Vault:
+        """Opens and seals fields and files."""
+        ...
+
+    @property
+    def realtime(self) -> Realtime:
+        """Live messages and the throttle's counters."""
+        ...
+
+    @property
+    def storage(self) -> Storage:
+        """Where recordings and documents lie."""
+        ...
+
+
+KEY = "seatline"  # where the services hang in Flask's `app.extensions`

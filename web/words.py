@@ -1,0 +1,126 @@
+"""Words for codes: roles, scopes and problems, in the reader's language.
+
+Rooms speak in codes; here each code gets its words once. A problem says what happened and what to do next.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+ROLES: Mapping[str, LazyString] = {
+    "tenant_owner": _l("Owner"),
+    "tenant_admin": _l("Administrator"),
+    "tenant_supervisor": _l("Supervisor"),
+    "tenant_analyst": _l("Analyst"),
+    "agent": _l("Agent"),
+    "operator_billing": _l("Billing"),
+    "operator_inventory": _l("Inventory"),
+    "operator_support": _l("Support"),
+}
+
+SCOPES: Mapping[str, LazyString] = {
+    "calls.read": _l("See calls"),
+    "recordings.listen": _l("Fetch recordings"),
+    "invoices.read": _l("See invoices"),
+    "usage.read": _l("See the running bill"),
+    "keys.read": _l("See API keys"),
+    "keys.write": _l("Make and revoke API keys"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What happened, and what to do next."""
+
+    title: LazyString
+    advice: LazyString
+
+
+PROBLEMS: Mapping[str, Words] = {
+    # kinds, which also answer for every code that has no words of its own
+    "not-found": Words(
+        _l("Not found"), _l("It does not exist, or it is not yours. Check the address, or go back.")
+    ),
+    "invalid": Words(_l("That does not fit"), _l("Check what you entered and send it again.")),
+    "refused": Words(_l("Not allowed"), _l("This is not possible in the present state.")),
+    "conflict": Words(
+        _l("Somebody was faster"), _l("It has changed in the meantime. Load the page again and look.")
+    ),
+    "unavailable": Words(
+        _l("A part of Seatline is away for a moment"),
+        _l("Calls go on. Try again in a few seconds; nothing you did has been half done."),
+    ),
+    "internal": Words(
+        _l("Something broke on our side"),
+        _l("Nothing was changed. Try again; if it happens again, tell us the request id."),
+    ),
+    # HTTP
+    "bad-request": Words(
+        _l("The request cannot be read"), _l("It is malformed. Correct it and send it again.")
+    ),
+    "malformed-json": Words(
+        _l("The body is not JSON"), _l("Send one JSON object, encoded in UTF-8, and nothing after it.")
+    ),
+    "not-signed-in": Words(_l("Please sign in"), _l("You are not signed in, or your session has ended.")),
+    "bad-api-key": Words(
+        _l("No valid API key"),
+        _l("Send a live key in the header Authorization: Bearer. Keys in the address are refused."),
+    ),
+    "not-permitted": Words(
+        _l("Your role does not allow this"), _l("Ask an administrator of your company for it.")
+    ),
+    "cross-site": Words(
+        _l("The form has expired"), _l("Load the page again and repeat. Nothing was changed.")
+    ),
+    "method-not-allowed": Words(
+        _l("The method does not fit"), _l("See the header Allow for what this address understands.")
+    ),
+    "request-timeout": Words(_l("The request came too slowly"), _l("Send it again.")),
+    "too-large": Words(_l("That is too large"), _l("Send less at once.")),
+    "unsupported-media-type": Words(
+        _l("The content type does not fit"), _l("Send application/json, and say so in Content-Type.")
+    ),
+    "range-not-satisfiable": Words(
+        _l("There is nothing in that range"), _l("Ask for a range inside the recording.")
+    ),
+    "too-many-requests": Words(
+        _l("Too many requests"), _l("Wait as long as the header Retry-After says, then go on.")
+    ),
+    # rooms
+    "weak-password": Words(
+        _l("That password is too easy"), _l("Use 15 to 128 characters; several words in a row are good.")
+    ),
+    "email-taken": Words(
+        _l("That e-mail address signs in already"), _l("Use another address for this person.")
+    ),
+    "malformed-email": Words(_l("That is not an e-mail address"), _l("Write it as name@company.example.")),
+    "scope-not-yours": Words(
+        _l("A key cannot do more than you can"), _l("Choose only what your own role allows.")
+    ),
+    "unknown-scope": Words(_l("No such permission for a key"), _l("Choose from the list.")),
+    "sign-in-busy": Words(_l("Many people are signing in"), _l("Try again in a few seconds.")),
+    "idempotency-key-reused": Words(
+        _l("The idempotency key was used for another request"), _l("Use a new key for a new request.")
+    ),
+    "idempotency-key-running": Words(
+        _l("The first request with this key is still running"),
+        _l("Wait, then send it again: you will get its answer."),
+    ),
+    "malformed-cursor": Words(
+        _l("The cursor does not fit"), _l("Use the cursor of the previous page, unchanged.")
+    ),
+}
+
+
+def problem(code: str, kind: str) -> Words:
+    """Return the words for a code, or for its kind."""
+    return PROBLEMS.get(code) or PROBLEMS.get(kind) or PROBLEMS["internal"]
+
+
+def role(names: tuple[str, ...]) -> str:
+    """Return the word for the roles somebody holds."""
+    known = [str(ROLES[name]) for name in names if name in ROLES]
+    return ", ".join(known) or gettext("No role")
