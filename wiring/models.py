@@ -2,6 +2,9 @@
 
 from billing import models as billing
 from core import events as outbox
+from customers import models as customers
+from seats import models as seats
 from telephony import models as telephony
+from tenants import models as tenants
 
-__all__ = ["billing", "outbox"]
+__all__ = ["billing", "outbox", "telephony"]

@@ -167,9 +167,7 @@ def upgrade() -> None:
         sa.CheckConstraint("ends_at >= starts_at", name="period"),
         schema=SCHEMA,
     )
-    _no_overlap(
-        "agent_tenants", "agent_id", "starts_at", "ends_at", name="once", also="client_tenant_id"
-    )
+    _no_overlap("agent_tenants", "agent_id", "starts_at", "ends_at", name="once", also="client_tenant_id")
     op.create_index(
         "ix_agent_tenants_agent",
         "agent_tenants",
@@ -212,9 +210,7 @@ def upgrade() -> None:
     )
     _no_overlap("shifts", "agent_id", "started_at", "ended_at", name="one_shift")
     _no_overlap("shifts", "seat_id", "started_at", "ended_at", name="one_sitter")
-    op.create_index(
-        "ix_shifts_agent", "shifts", ["tenant_id", "agent_id", "started_at"], schema=SCHEMA
-    )
+    op.create_index("ix_shifts_agent", "shifts", ["tenant_id", "agent_id", "started_at"], schema=SCHEMA)
     op.create_index(
         "ix_shifts_open",
         "shifts",
@@ -340,9 +336,7 @@ def _points_at(table: str, column: str) -> sa.ForeignKeyConstraint:
     )
 
 
-def _no_overlap(
-    table: str, column: str, start: str, end: str, *, name: str, also: str = ""
-) -> None:
+def _no_overlap(table: str, column: str, start: str, end: str, *, name: str, also: str = "") -> None:
     """Nobody and nothing twice at one instant; a null `column` collides with nothing."""
     keys = "".join(f"{key} WITH =, " for key in (column, also) if key)
     op.execute(

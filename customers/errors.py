@@ -1,0 +1,51 @@
+"""What can go wrong with customers and their interactions."""
+
+from core.errors import Conflict, Invalid, NotFound
+
+
+class CustomerNotFoundError(NotFound):
+    """No such customer of this company."""
+
+    code = "customer-not-found"
+
+
+class CustomerExistsError(Conflict):
+    """Another customer of this company has the telephone number."""
+
+    code = "customer-exists"
+
+
+class CustomerChangedError(Conflict):
+    """Somebody else has saved the customer since it was read; `version` in the details is the present one."""
+
+    code = "customer-changed"
+
+
+class CustomerDetailsError(Invalid):
+    """A detail is empty or too long; `field` in the details says which, never its value."""
+
+    code = "customer-details"
+
+
+class InteractionNotFoundError(NotFound):
+    """No such interaction of this company."""
+
+    code = "interaction-not-found"
+
+
+class UnknownDispositionError(Invalid):
+    """The company has no such disposition, or has retired it."""
+
+    code = "unknown-disposition"
+
+
+class DispositionCodeError(Invalid):
+    """A disposition's code is not lower case letters, digits and hyphens, or it has no label."""
+
+    code = "disposition-code"
+
+
+class InteractionDetailsError(Invalid):
+    """A note is too long, or a duration negative."""
+
+    code = "interaction-details"

@@ -1,0 +1,42 @@
+"""Who is calling: one indexed statement and one decryption per field, before the agent's phone rings.
+
+The hot path of the screen pop. A Core statement with bound values, compiled once and prepared by the
+driver; no ORM object is made. After the match the number is opened and compared, because an index may
+collide and a row may have been tampered with.
+"""
+
+import hmac
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from core.ids import TenantId
+from core.phone import E164
+from customers.models import CustomerRow
+from customers.records import INDEX_VERSION, PHONE_INDEX, CustomerCard, opened
+from security.vault import Vault
+
+_TABLE = CustomerRow.__table__.c
+_BY_PHONE = select(*_TABLE).where(
+    _TABLE.tenant_id == bindparam("tenant"),
+    _TABLE.index_version == bindparam("version"),
+    _TABLE.phone_index == bindparam("phone"),
+)
+
+
+def by_phone(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164) -> CustomerCard | None:
+    """Return the company's customer with this number, or None.
+
+    Raises:
+        security.vault.SealError: the record was tampered with.
+    """
+    index = vault.blind_index(tenant_id, PHONE_INDEX, phone)
+    row = (
+        session.connection()
+        .execute(_BY_PHONE, {"tenant": tenant_id, "version": INDEX_VERSION, "phone": index})
+        .first()
+    )
+    if row is None:
+        return None
+    card = opened(vault, row)
+    return card if hmac.compare_digest(card.phone.encode(), phone.encode()) else None

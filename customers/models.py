@@ -1,0 +1,83 @@
+"""Tables of the room; private to it, all in the client company's own rows.
+
+Columns ending in `_ct` are sealed by the vault; each value is bound to tenant, table, column, row and
+`row_version`, so every update seals all of them anew. Checks stand in migration 0005.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db import SCHEMA, Base, Instant, Milliseconds, OptionalSealed, Sealed, TenantOwned
+
+
+class CustomerRow(TenantOwned, Base):
+    """Somebody who calls the company, or whom it calls."""
+
+    __tablename__ = "customers"
+    __table_args__ = (UniqueConstraint("tenant_id", "index_version", "phone_index"),)
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    row_version: Mapped[int] = mapped_column(BigInteger)
+    name_ct: Mapped[Sealed]
+    phone_ct: Mapped[Sealed]
+    email_ct: Mapped[OptionalSealed]
+    postcode_ct: Mapped[OptionalSealed]
+    notes_ct: Mapped[OptionalSealed]
+    index_version: Mapped[int] = mapped_column(SmallInteger)
+    phone_index: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[Instant]
+    updated_at: Mapped[Instant]
+
+
+class DispositionRow(TenantOwned, Base):
+    """How a contact may end, in this company's words; retired ones stay for what refers to them."""
+
+    __tablename__ = "dispositions"
+
+    code: Mapped[str] = mapped_column(Text, primary_key=True)
+    label_en: Mapped[str] = mapped_column(Text)
+    label_zh: Mapped[str] = mapped_column(Text)
+    position: Mapped[int] = mapped_column(SmallInteger)
+    is_active: Mapped[bool] = mapped_column(Boolean)
+
+
+class InteractionRow(TenantOwned, Base):
+    """One contact with a customer, or with somebody not known."""
+
+    __tablename__ = "interactions"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "subject_ref", "kind"),
+        ForeignKeyConstraint(
+            ["tenant_id", "customer_id"], [f"{SCHEMA}.customers.tenant_id", f"{SCHEMA}.customers.id"]
+        ),
+        ForeignKeyConstraint(
+            ["tenant_id", "disposition"], [f"{SCHEMA}.dispositions.tenant_id", f"{SCHEMA}.dispositions.code"]
+        ),
+        Index("ix_interactions_customer", "tenant_id", "customer_id", "started_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    row_version: Mapped[int] = mapped_column(BigInteger)
+    customer_id: Mapped[UUID | None] = mapped_column(Uuid)
+    kind: Mapped[str] = mapped_column(Text)
+    channel: Mapped[str] = mapped_column(Text)
+    direction: Mapped[str] = mapped_column(Text)
+    started_at: Mapped[Instant]
+    duration_ms: Mapped[Milliseconds]
+    subject_ref: Mapped[UUID] = mapped_column(Uuid)
+    agent_number: Mapped[int | None] = mapped_column(Integer)
+    disposition: Mapped[str | None] = mapped_column(Text)
+    note_ct: Mapped[OptionalSealed]

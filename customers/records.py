@@ -1,0 +1,282 @@
+"""The customer's record: sealed in the database, in clear only as a `CustomerCard` in memory.
+
+Each sealed value is bound to its row's version: a value put back from an older version, another row,
+column or company does not open. So an update opens the record, seals all of it anew under the next version
+and writes only if nobody else has (optimistic). The telephone number is found by a keyed index,
+16 bytes that are unique per company and say nothing without its key (source: the walls' decision record).
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.ids import CustomerId, TenantId, new_id
+from core.phone import E164
+from customers import masking
+from customers.errors import (
+    CustomerChangedError,
+    CustomerDetailsError,
+    CustomerExistsError,
+    CustomerNotFoundError,
+)
+from customers.models import CustomerRow
+from security.vault import Field, Vault
+
+PHONE_INDEX = "customers.phone"
+INDEX_VERSION = 1
+"""Which key version the phone index is made with; rotation writes the next beside it."""
+
+_LONGEST = {"name": 200, "phone": 16, "email": 254, "postcode": 20, "notes": 10_000}
+_LARGEST_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerDetails:
+    """What is known of a customer, in clear; never in a log, so `repr` shows nothing of it."""
+
+    name: str = field(repr=False)
+    phone: E164 = field(repr=False)
+    email: str | None = field(default=None, repr=False)
+    postcode: str | None = field(default=None, repr=False)
+    notes: str | None = field(default=None, repr=False)
+
+    @property
+    def masked_name(self) -> str:
+        """Initials, or the family name's first sign."""
+        return masking.mask_name(self.name)
+
+    @property
+    def masked_phone(self) -> str:
+        """The number without its last three digits."""
+        return masking.mask_phone(self.phone)
+
+    @property
+    def masked_email(self) -> str | None:
+        """The first letter and the domain."""
+        return None if self.email is None else masking.mask_email(self.email)
+
+    @property
+    def masked_postcode(self) -> str | None:
+        """The outward part."""
+        return None if self.postcode is None else masking.mask_postcode(self.postcode)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerCard(CustomerDetails):
+    """A stored customer; `version` goes back with an update."""
+
+    id: CustomerId
+    version: int
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A piece of the list; `after` fetches the next, None at the end."""
+
+    customers: tuple[CustomerCard, ...]
+    after: CustomerId | None
+
+
+def add(session: Session, *, tenant_id: TenantId, vault: Vault, details: CustomerDetails) -> CustomerCard:
+    """Store a new customer.
+
+    Raises:
+        CustomerExistsError: the company has a customer with this number; the transaction goes on.
+        CustomerDetailsError: a detail is empty or too long.
+    """
+    _check(details)
+    now = clock.now()
+    customer_id = CustomerId(new_id())
+    made = session.execute(
+        insert(CustomerRow)
+        .values(
+            tenant_id=tenant_id,
+            id=customer_id,
+            row_version=1,
+            created_at=now,
+            updated_at=now,
+            **_sealed(vault, tenant_id, customer_id, 1, details),
+        )
+        .on_conflict_do_nothing(
+            index_elements=[
+                CustomerRow.tenant_id,
+                CustomerRow.index_version,
+                CustomerRow.phone_index,
+            ]
+        )
+        .returning(CustomerRow.id)
+    ).scalar()
+    if made is None:
+        raise CustomerExistsError
+    return _card(details, customer_id, version=1, created_at=now, updated_at=now)
+
+
+def get(session: Session, *, tenant_id: TenantId, vault: Vault, customer_id: CustomerId) -> CustomerCard:
+    """Return a customer.
+
+    Raises:
+        CustomerNotFoundError: not there, or another company's.
+        security.vault.SealError: the record was tampered with.
+    """
+    row = session.execute(
+        sa.select(CustomerRow)
+        .where(CustomerRow.tenant_id == tenant_id, CustomerRow.id == customer_id)
+        .execution_options(populate_existing=True)
+    ).scalar()
+    if row is None:
+        raise CustomerNotFoundError
+    return opened(vault, row)
+
+
+def update(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    vault: Vault,
+    customer_id: CustomerId,
+    version: int,
+    details: CustomerDetails,
+) -> CustomerCard:
+    """Store new details if the customer still is at `version`; all of it is sealed anew.
+
+    Raises:
+        CustomerNotFoundError: not there, or another company's.
+        CustomerChangedError: somebody saved it since; nothing was written.
+        CustomerExistsError: another customer has this number; nothing was written.
+        CustomerDetailsError: a detail is empty or too long.
+    """
+    _check(details)
+    now = clock.now()
+    try:
+        with session.begin_nested():
+            created_at = session.execute(
+                sa.update(CustomerRow)
+                .where(
+                    CustomerRow.tenant_id == tenant_id,
+                    CustomerRow.id == customer_id,
+                    CustomerRow.row_version == version,
+                )
+                .values(
+                    row_version=version + 1,
+                    updated_at=now,
+                    **_sealed(vault, tenant_id, customer_id, version + 1, details),
+                )
+                .returning(CustomerRow.created_at)
+                .execution_options(synchronize_session=False)
+            ).scalar()
+    except IntegrityError as error:
+        raise CustomerExistsError from error
+    if created_at is None:
+        present = session.execute(
+            sa.select(CustomerRow.row_version).where(
+                CustomerRow.tenant_id == tenant_id, CustomerRow.id == customer_id
+            )
+        ).scalar()
+        if present is None:
+            raise CustomerNotFoundError
+        raise CustomerChangedError(version=present)
+    return _card(details, customer_id, version=version + 1, created_at=created_at, updated_at=now)
+
+
+def page(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    vault: Vault,
+    limit: int = 50,
+    after: CustomerId | None = None,
+) -> Page:
+    """Return customers in the order they were added, at most `limit` (1 to 200) from `after` on."""
+    limit = min(max(limit, 1), _LARGEST_PAGE)
+    query = sa.select(CustomerRow).where(CustomerRow.tenant_id == tenant_id)
+    if after is not None:
+        query = query.where(CustomerRow.id > after)
+    rows = (
+        session.execute(
+            query.order_by(CustomerRow.id).limit(limit + 1).execution_options(populate_existing=True)
+        )
+        .scalars()
+        .all()
+    )
+    cards = tuple(opened(vault, row) for row in rows[:limit])
+    return Page(cards, cards[-1].id if len(rows) > limit else None)
+
+
+def opened(vault: Vault, row: Any) -> CustomerCard:  # noqa: ANN401 - an ORM row or a Core row of the same columns
+    """Return a row in clear; for this room's own queries.
+
+    Raises:
+        security.vault.SealError: a value was moved, rolled back or damaged.
+    """
+    clear: dict[str, str] = {}
+    for name in _LONGEST:
+        sealed: bytes | None = getattr(row, f"{name}_ct")
+        if sealed is not None:
+            clear[name] = vault.open(_field(row.tenant_id, row.id, name, row.row_version), sealed)
+    phone = E164(clear.pop("phone"))
+    return CustomerCard(
+        **clear,
+        phone=phone,
+        id=CustomerId(row.id),
+        version=row.row_version,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _sealed(
+    vault: Vault, tenant_id: UUID, customer_id: UUID, version: int, details: CustomerDetails
+) -> Mapping[str, object]:
+    columns: dict[str, object] = {
+        "index_version": INDEX_VERSION,
+        "phone_index": vault.blind_index(tenant_id, PHONE_INDEX, details.phone),
+    }
+    for name in _LONGEST:
+        text: str | None = getattr(details, name)
+        columns[f"{name}_ct"] = (
+            None if text is None else vault.seal(_field(tenant_id, customer_id, name, version), text)
+        )
+    return columns
+
+
+def _field(tenant_id: UUID, customer_id: UUID, name: str, version: int) -> Field:
+    purpose = "notes" if name == "notes" else "pii"
+    return Field(tenant_id, "customers", f"{name}_ct", customer_id, version, purpose)
+
+
+def _card(
+    details: CustomerDetails,
+    customer_id: CustomerId,
+    *,
+    version: int,
+    created_at: dt.datetime,
+    updated_at: dt.datetime,
+) -> CustomerCard:
+    return CustomerCard(
+        name=details.name,
+        phone=details.phone,
+        email=details.email,
+        postcode=details.postcode,
+        notes=details.notes,
+        id=customer_id,
+        version=version,
+        created_at=created_at,
+        updated_at=updated_at,
+    )
+
+
+def _check(details: CustomerDetails) -> None:
+    for name, longest in _LONGEST.items():
+        text: str | None = getattr(details, name)
+        if text is not None and not (text.strip() and len(text) <= longest):
+            raise CustomerDetailsError(field=name)

@@ -1,0 +1,149 @@
+"""What client companies see of agents' time: paid hours, in rows of their own.
+
+Two steps, because a transaction has one tenant: `paid` reads the operator's partition, `publish` writes the
+outcome into the client's rows. Both may run again; the newest figures win.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import cast
+from uuid import UUID
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.ids import OPERATOR, TenantId
+from seats import rules
+from seats.models import AgentHourRow, AgentRow, AgentTimeRow
+from seats.presence import whole_ms
+
+_HOUR = dt.timedelta(hours=1)
+_MS = dt.timedelta(milliseconds=1)
+_KIND = {
+    rules.Activity.AVAILABLE: "available_ms",
+    rules.Activity.RESERVED: "ringing_ms",
+    rules.Activity.RINGING: "ringing_ms",
+    rules.Activity.DIALLING: "ringing_ms",
+    rules.Activity.TALKING: "talking_ms",
+    rules.Activity.HOLDING: "holding_ms",
+    rules.Activity.WRAP_UP: "wrap_up_ms",
+}
+
+
+@dataclass(slots=True)
+class _Spent:
+    by_kind: dict[str, int] = field(default_factory=lambda: dict.fromkeys(set(_KIND.values()), 0))
+
+
+@dataclass(frozen=True, slots=True)
+class AgentHour:
+    """What a client paid of one agent's clock hour (UTC), in milliseconds."""
+
+    agent_number: int
+    hour_starts_at: dt.datetime
+    available_ms: int
+    ringing_ms: int
+    talking_ms: int
+    holding_ms: int
+    wrap_up_ms: int
+
+
+def paid(session: Session, *, start: dt.datetime, end: dt.datetime) -> dict[TenantId, list[AgentHour]]:
+    """Return the paid time of all agents by payer, for whole clock hours from `start` to `end`.
+
+    `start` and `end` are cut to the hour; the running hour counts up to now.
+    """
+    start, end = _hour(start), _hour(end)
+    until = min(end, whole_ms(clock.now()))
+    rows = session.execute(
+        select(
+            AgentRow.number,
+            AgentTimeRow.state,
+            AgentTimeRow.payer_tenant_id,
+            AgentTimeRow.started_at,
+            AgentTimeRow.ended_at,
+        )
+        .join(
+            AgentRow,
+            and_(AgentRow.tenant_id == AgentTimeRow.tenant_id, AgentRow.id == AgentTimeRow.agent_id),
+        )
+        .where(
+            AgentTimeRow.tenant_id == OPERATOR,
+            AgentTimeRow.payer_tenant_id.is_not(None),
+            AgentTimeRow.started_at < until,
+            or_(AgentTimeRow.ended_at.is_(None), AgentTimeRow.ended_at > start),
+        )
+    )
+    spent: dict[tuple[TenantId, dt.datetime, int], _Spent] = defaultdict(_Spent)
+    for number, state, payer_id, began, ended in rows:
+        payer = TenantId(cast("UUID", payer_id))  # the query leaves idle time out
+        kind = _KIND[rules.activity(state)]  # the database lets nobody pay for any other state
+        at, stop = max(began, start), min(ended or until, until)
+        while at < stop:
+            hour = _hour(at)
+            piece = min(stop, hour + _HOUR)
+            spent[payer, hour, number].by_kind[kind] += (piece - at) // _MS
+            at = piece
+    found: dict[TenantId, list[AgentHour]] = defaultdict(list)
+    for (payer, hour, number), each in sorted(spent.items(), key=lambda item: item[0][1:]):
+        found[payer].append(AgentHour(number, hour, **each.by_kind))
+    return dict(found)
+
+
+def publish(session: Session, *, tenant_id: TenantId, hours: Iterable[AgentHour]) -> int:
+    """Write paid hours into the client's own rows, over older figures; return how many."""
+    rows = [
+        {
+            "tenant_id": tenant_id,
+            "hour_starts_at": hour.hour_starts_at,
+            "agent_number": hour.agent_number,
+            **{kind: getattr(hour, kind) for kind in _KIND.values()},
+        }
+        for hour in hours
+    ]
+    if rows:
+        put = insert(AgentHourRow).values(rows)
+        session.execute(
+            put.on_conflict_do_update(
+                index_elements=[
+                    AgentHourRow.tenant_id,
+                    AgentHourRow.hour_starts_at,
+                    AgentHourRow.agent_number,
+                ],
+                set_={kind: getattr(put.excluded, kind) for kind in _KIND.values()},
+            )
+        )
+    return len(rows)
+
+
+def seen(session: Session, *, tenant_id: TenantId, start: dt.datetime, end: dt.datetime) -> list[AgentHour]:
+    """Return the published hours that begin in `[start, end)`, by hour and agent number."""
+    rows = session.execute(
+        select(AgentHourRow)
+        .where(
+            AgentHourRow.tenant_id == tenant_id,
+            AgentHourRow.hour_starts_at >= start,
+            AgentHourRow.hour_starts_at < end,
+        )
+        .order_by(AgentHourRow.hour_starts_at, AgentHourRow.agent_number)
+    )
+    return [
+        AgentHour(
+            agent_number=row.agent_number,
+            hour_starts_at=row.hour_starts_at,
+            available_ms=row.available_ms,
+            ringing_ms=row.ringing_ms,
+            talking_ms=row.talking_ms,
+            holding_ms=row.holding_ms,
+            wrap_up_ms=row.wrap_up_ms,
+        )
+        for row in rows.scalars()
+    ]
+
+
+def _hour(at: dt.datetime) -> dt.datetime:
+    return at.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)

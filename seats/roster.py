@@ -1,0 +1,281 @@
+"""The people who take calls: whom they work for and what they can do; the operator's own rows.
+
+An agent's name is sealed under the operator's key. Callers and client companies know an agent by the
+number that is announced before the bridge.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.errors import Invalid
+from core.ids import OPERATOR, AgentId, QueueId, TenantId, UserId, new_id
+from seats.errors import AgentNotFoundError, AgentNumberTakenError, NotAssignedError
+from seats.models import AgentRow, AgentSkillRow, AgentTenantRow
+from security.vault import Field, Vault
+
+BEST_LEVEL, LAST_LEVEL = 1, 9
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", re.ASCII)
+
+
+class AgentDetailsError(Invalid):
+    """An empty name, a language that is not a BCP 47 tag, or a level outside 1 to 9."""
+
+    code = "agent-details"
+
+
+@dataclass(frozen=True, slots=True)
+class SealedName:
+    """An agent's name as it is stored; `display_name` opens it where somebody may read it."""
+
+    agent_id: AgentId
+    version: int
+    sealed: bytes
+
+    def __repr__(self) -> str:
+        return f"SealedName({self.agent_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A person who takes calls."""
+
+    id: AgentId
+    user_id: UserId
+    number: int
+    name: SealedName
+    languages: tuple[str, ...]
+    is_active: bool
+
+
+def hire(
+    session: Session,
+    *,
+    vault: Vault,
+    user_id: UserId,
+    number: int,
+    name: str,
+    languages: Sequence[str] = ("en",),
+) -> Agent:
+    """Make an agent of a user.
+
+    Raises:
+        AgentNumberTakenError: the number, or the user, belongs to an agent already.
+        AgentDetailsError: no name, or a language that is not a tag.
+    """
+    if not name.strip() or not all(_LANGUAGE.fullmatch(tag) for tag in languages):
+        raise AgentDetailsError
+    agent_id = AgentId(new_id())
+    sealed = SealedName(agent_id, 1, vault.seal(_name_field(agent_id, 1), name.strip()))
+    try:
+        with session.begin_nested():
+            session.execute(
+                insert(AgentRow).values(
+                    tenant_id=OPERATOR,
+                    id=agent_id,
+                    user_id=user_id,
+                    number=number,
+                    row_version=1,
+                    name_ct=sealed.sealed,
+                    languages=list(languages),
+                    is_active=True,
+                    created_at=clock.now(),
+                )
+            )
+    except IntegrityError as error:
+        raise AgentNumberTakenError(number=number) from error
+    return Agent(agent_id, user_id, number, sealed, tuple(languages), is_active=True)
+
+
+def rename(session: Session, *, vault: Vault, agent_id: AgentId, name: str) -> None:
+    """Give an agent another name, sealed under the next row version.
+
+    Raises:
+        AgentNotFoundError: no such agent.
+        AgentDetailsError: no name.
+    """
+    if not name.strip():
+        raise AgentDetailsError
+    version = session.execute(
+        select(AgentRow.row_version)
+        .where(AgentRow.tenant_id == OPERATOR, AgentRow.id == agent_id)
+        .with_for_update()
+    ).scalar()
+    if version is None:
+        raise AgentNotFoundError
+    session.execute(
+        update(AgentRow)
+        .where(AgentRow.tenant_id == OPERATOR, AgentRow.id == agent_id)
+        .values(
+            row_version=version + 1,
+            name_ct=vault.seal(_name_field(agent_id, version + 1), name.strip()),
+        )
+    )
+
+
+def display_name(vault: Vault, name: SealedName) -> str:
+    """Return the agent's name in clear; needs no database.
+
+    Raises:
+        security.vault.SealError: the value was moved, rolled back or damaged.
+    """
+    return vault.open(_name_field(name.agent_id, name.version), name.sealed)
+
+
+def leave(session: Session, *, agent_id: AgentId) -> None:
+    """Let an agent go: no sign-in from now on. Their past time stays.
+
+    Raises:
+        AgentNotFoundError: no such agent.
+    """
+    found = session.execute(
+        update(AgentRow)
+        .where(AgentRow.tenant_id == OPERATOR, AgentRow.id == agent_id)
+        .values(is_active=False)
+        .returning(AgentRow.id)
+    ).scalar()
+    if found is None:
+        raise AgentNotFoundError
+
+
+def assign(
+    session: Session,
+    *,
+    agent_id: AgentId,
+    client_tenant_id: TenantId,
+    starts_at: dt.datetime,
+    ends_at: dt.datetime | None = None,
+) -> None:
+    """Let an agent work for a client company. Being assigned already for that time is no error.
+
+    Raises:
+        AgentNotFoundError: no such agent.
+        AgentDetailsError: ends before it begins.
+    """
+    if ends_at is not None and ends_at < starts_at:
+        raise AgentDetailsError
+    _require(session, agent_id)
+    try:
+        with session.begin_nested():
+            session.execute(
+                insert(AgentTenantRow).values(
+                    tenant_id=OPERATOR,
+                    id=new_id(),
+                    agent_id=agent_id,
+                    client_tenant_id=client_tenant_id,
+                    starts_at=starts_at,
+                    ends_at=ends_at,
+                )
+            )
+    except IntegrityError:
+        if not _is_assigned(session, agent_id, client_tenant_id, starts_at):
+            raise
+
+
+def unassign(session: Session, *, agent_id: AgentId, client_tenant_id: TenantId, at: dt.datetime) -> None:
+    """End an agent's work for a client company at `at`, and with it their skills for its queues."""
+    session.execute(
+        update(AgentTenantRow)
+        .where(
+            AgentTenantRow.tenant_id == OPERATOR,
+            AgentTenantRow.agent_id == agent_id,
+            AgentTenantRow.client_tenant_id == client_tenant_id,
+            AgentTenantRow.starts_at <= at,
+            or_(AgentTenantRow.ends_at.is_(None), AgentTenantRow.ends_at > at),
+        )
+        .values(ends_at=at)
+    )
+    session.execute(
+        delete(AgentSkillRow).where(
+            AgentSkillRow.tenant_id == OPERATOR,
+            AgentSkillRow.agent_id == agent_id,
+            AgentSkillRow.client_tenant_id == client_tenant_id,
+        )
+    )
+
+
+def teach(
+    session: Session,
+    *,
+    agent_id: AgentId,
+    client_tenant_id: TenantId,
+    queue_id: QueueId,
+    level: int = BEST_LEVEL,
+) -> None:
+    """Let an agent serve a queue of a client they work for; again with another level changes it.
+
+    Raises:
+        NotAssignedError: the agent does not work for that client now.
+        AgentDetailsError: the level is not 1 (best) to 9 (last resort).
+    """
+    if not BEST_LEVEL <= level <= LAST_LEVEL:
+        raise AgentDetailsError
+    if not _is_assigned(session, agent_id, client_tenant_id, clock.now()):
+        raise NotAssignedError
+    put = upsert(AgentSkillRow).values(
+        tenant_id=OPERATOR,
+        agent_id=agent_id,
+        queue_id=queue_id,
+        client_tenant_id=client_tenant_id,
+        level=level,
+    )
+    session.execute(
+        put.on_conflict_do_update(
+            index_elements=[AgentSkillRow.tenant_id, AgentSkillRow.agent_id, AgentSkillRow.queue_id],
+            set_={"level": put.excluded.level, "client_tenant_id": put.excluded.client_tenant_id},
+        )
+    )
+
+
+def unteach(session: Session, *, agent_id: AgentId, queue_id: QueueId) -> None:
+    """Take a queue from an agent; not serving it is no error."""
+    session.execute(
+        delete(AgentSkillRow).where(
+            AgentSkillRow.tenant_id == OPERATOR,
+            AgentSkillRow.agent_id == agent_id,
+            AgentSkillRow.queue_id == queue_id,
+        )
+    )
+
+
+def from_row(row: AgentRow) -> Agent:
+    """Return the value of a row; for this room's own queries."""
+    agent_id = AgentId(row.id)
+    return Agent(
+        id=agent_id,
+        user_id=UserId(row.user_id),
+        number=row.number,
+        name=SealedName(agent_id, row.row_version, row.name_ct),
+        languages=tuple(row.languages),
+        is_active=row.is_active,
+    )
+
+
+def _name_field(agent_id: UUID, version: int) -> Field:
+    return Field(OPERATOR, "agents", "name_ct", agent_id, version)
+
+
+def _require(session: Session, agent_id: AgentId) -> None:
+    if session.get(AgentRow, (OPERATOR, agent_id)) is None:
+        raise AgentNotFoundError
+
+
+def _is_assigned(session: Session, agent_id: AgentId, client_tenant_id: TenantId, at: dt.datetime) -> bool:
+    found = session.execute(
+        select(AgentTenantRow.id).where(
+            AgentTenantRow.tenant_id == OPERATOR,
+            AgentTenantRow.agent_id == agent_id,
+            AgentTenantRow.client_tenant_id == client_tenant_id,
+            AgentTenantRow.starts_at <= at,
+            or_(AgentTenantRow.ends_at.is_(None), AgentTenantRow.ends_at > at),
+        )
+    ).scalar()
+    return found is not None
