@@ -11,8 +11,8 @@ import datetime as dt
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Any, Final, Self
+from urllib.parse import quote, unquote, urlsplit
 
 from websockets.exceptions import InvalidStatus, WebSocketException
 
@@ -132,6 +132,25 @@ class AriSwitch:
         self._early: list[Message] | None = None
         # Pushing endpoints side by side overfills PJSIP's queues and costs other phones requests.
         self._pushing = asyncio.Lock()
+
+    @classmethod
+    def at(cls, address: str, *, media_address: str | None = BIND) -> Self:
+        """Return the driver for an ARI written as `http://user:password@host:port`.
+
+        Raises:
+            ValueError: a part of it is missing.
+        """
+        parts = urlsplit(address)
+        if not (parts.hostname and parts.port and parts.username and parts.password):
+            message = "an ARI address needs user, password, host and port"
+            raise ValueError(message)
+        scheme = "wss" if parts.scheme == "https" else "ws"
+        return cls(
+            f"{scheme}://{parts.hostname}:{parts.port}/ari",
+            user=unquote(parts.username),
+            password=unquote(parts.password),
+            media_address=media_address,
+        )
 
     # --- the line -----------------------------------------------------------------------------
 
