@@ -31,6 +31,7 @@ class Command:
     Attributes:
         death_signal: what the program gets when its starter dies.
         account: whom it runs as; None is ourselves.
+        umask: what others may not do with the files it makes.
     """
 
     argv: tuple[str, ...]
@@ -38,6 +39,7 @@ class Command:
     cwd: Path = Path("/")
     account: Account | None = None
     death_signal: signal.Signals = signal.SIGTERM
+    umask: int = 0o077
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def spawn(command: Command, *, log: Path) -> subprocess.Popen[bytes]:
             user=other.uid if other else None,
             group=other.gid if other else None,
             extra_groups=[] if other else None,
-            umask=0o077,
+            umask=command.umask,
         )
 
 
@@ -143,16 +145,28 @@ def working_in(folder: Path) -> list[Identity]:
 
 def end(known: list[Identity], *, first: signal.Signals, within_s: float) -> None:
     """End processes: the polite signal, then after `within_s` seconds SIGKILL. Returns when gone."""
-    for step, patience_s in ((first, within_s), (signal.SIGKILL, 10.0)):
-        for process in known:
-            if is_alive(process):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process.pid, step)
-        deadline = time.monotonic() + patience_s
-        while time.monotonic() < deadline:
-            if not any(is_alive(process) for process in known):
-                return
-            time.sleep(0.02)
+    send(known, first)
+    if not are_gone(known, within_s=within_s):
+        send(known, signal.SIGKILL)
+        are_gone(known, within_s=10)
+
+
+def send(known: list[Identity], what: signal.Signals) -> None:
+    """Send a signal to those that still live."""
+    for one in known:
+        if is_alive(one):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one.pid, what)
+
+
+def are_gone(known: list[Identity], *, within_s: float) -> bool:
+    """Wait until none of them lives, and tell whether that came true in time."""
+    deadline = time.monotonic() + within_s
+    while any(is_alive(one) for one in known):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _pids() -> list[int]:

@@ -3,3 +3,15 @@
 
 class LaunchError(Exception):
     """Something on this machine is in the way. The text says what, and what to do about it."""
+
+
+class PartFailedError(LaunchError):
+    """A program did not come up the first time it was started.
+
+    Attributes:
+        part: its name.
+    """
+
+    def __init__(self, text: str, *, part: str) -> None:
+        super().__init__(text)
+        self.part = part

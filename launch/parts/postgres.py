@@ -14,6 +14,7 @@ from urllib.parse import quote
 from launch import network, process
 from launch.account import Account
 from launch.choices import passed_on
+from launch.files import write_private
 from launch.parts.runnable import runnable
 from launch.trouble import LaunchError
 from launch.versions import postgres_in, postgres_is_safe
@@ -116,12 +117,8 @@ class Postgres:
         new = self.home / "data.new"
         shutil.rmtree(new, ignore_errors=True)
         password_file = self.home / "password.new"
-        password_file.unlink(missing_ok=True)
-        password_file.touch(mode=0o600)
+        write_private(password_file, self.password + "\n", account=self.account)
         try:
-            password_file.write_text(self.password + "\n", encoding="utf-8")
-            if self.account.is_other:
-                shutil.chown(password_file, self.account.uid, self.account.gid)
             argv = (
                 *(str(self.binaries.folder / "initdb"), "-D", str(new), "-U", ADMIN),
                 *("--auth=scram-sha-256", f"--pwfile={password_file}", "--data-checksums"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from launch import account as accounts
 from launch import choices, network
 from launch.account import Account, share
+from launch.files import write_private
 from launch.parts import asterisk, chromium, postgres, valkey
 from launch.parts.part import Running, start_and_wait
 from launch.parts.runnable import runnable
@@ -138,6 +139,5 @@ def _place(home: Path, *, part: str) -> tuple[Account, Path, Callable[[], None]]
 
 def _password(file: Path) -> str:
     if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(24), encoding="ascii")
+        write_private(file, secrets.token_urlsafe(24))
     return file.read_text(encoding="ascii")

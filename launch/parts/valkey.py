@@ -14,6 +14,7 @@ from pathlib import Path
 from launch import network, process
 from launch.account import Account, give
 from launch.choices import passed_on
+from launch.files import write_private
 
 MAX_MEMORY = "256mb"
 
@@ -56,11 +57,8 @@ class Valkey:
         }
         # a file, because arguments can be read by everybody with ps
         file = self.home / "valkey.conf"
-        file.unlink(missing_ok=True)
-        file.touch(mode=0o600)
-        file.write_text("".join(f"{key} {value}\n" for key, value in settings.items()), "utf-8")
-        if self.account.is_other:
-            os.chown(file, self.account.uid, self.account.gid)
+        text = "".join(f"{key} {value}\n" for key, value in settings.items())
+        write_private(file, text, account=self.account)
         return process.Command(
             argv=(str(self.program), str(file)),
             env={"PATH": passed_on()["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"},

