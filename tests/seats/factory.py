@@ -31,10 +31,6 @@ def stocked(gate: Gate, *, label: str = "A-001") -> stock.Seat:
 
 def working_for(gate: Gate, agent_id: AgentId, client: TenantId, *queues: QueueId, level: int = 1) -> None:
     with gate.open(ON_FLOOR) as session:
-        roster.assign(
-            session, agent_id=agent_id, client_tenant_id=client, starts_at=clock.now()
-        )
+        roster.assign(session, agent_id=agent_id, client_tenant_id=client, starts_at=clock.now())
         for queue_id in queues:
-            roster.teach(
-                session, agent_id=agent_id, client_tenant_id=client, queue_id=queue_id, level=level
-            )
+            roster.teach(session, agent_id=agent_id, client_tenant_id=client, queue_id=queue_id, level=level)

@@ -1,5 +1,9 @@
 """Which states follow which, and who pays."""
 
+import itertools
+
+from uuid import UUID
+
 import pytest
 
 from core.ids import TenantId, new_id
@@ -15,7 +19,7 @@ BUSY = sorted(rules.WORKING)
 
 def steps(*states: str) -> None:
     """Walk through the states; working ones belong to one call, a state marked `*` to the next."""
-    for before, after in zip(states, states[1:], strict=False):
+    for before, after in itertools.pairwise(states):
         rules.check_transition(
             state=before.rstrip("*"),
             subject_ref=subject(before),
@@ -24,7 +28,7 @@ def steps(*states: str) -> None:
         )
 
 
-def subject(state: str):
+def subject(state: str) -> UUID | None:
     if rules.activity(state.rstrip("*")) not in rules.WORKING:
         return None
     return NEXT_CALL if state.endswith("*") else CALL
