@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from launch import choices, layout, network, ours, process
@@ -41,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the product until somebody ends it, or `--detach` and return when it is ready."""
     parser = argparse.ArgumentParser(prog="launch up", description="Run Seatline.")
     parser.add_argument("--detach", action="store_true", help="return when it is ready")
+    parser.add_argument("--behind", action="store_true", help=argparse.SUPPRESS)  # by --detach
     asked = parser.parse_args(arguments)
     try:
         chosen = choices.read()
@@ -51,13 +53,13 @@ def main(arguments: list[str] | None = None) -> int:
             if not is_first:
                 _say(_runs_already(place))
                 return 0
-            return _supervise(chosen, place)
+            return _supervise(chosen, place, is_behind=asked.behind)
     except LaunchError as error:
         print(f"seatline: {error}", file=sys.stderr, flush=True)
         return 1
 
 
-def _supervise(chosen: Choices, place: Layout) -> int:
+def _supervise(chosen: Choices, place: Layout, *, is_behind: bool) -> int:
     started = time.monotonic()
     supervisor = Supervisor(place, _say)
     supervisor.listen()
@@ -76,8 +78,10 @@ def _supervise(chosen: Choices, place: Layout) -> int:
             public_url=_public_url(chosen),
         )
         settings = _bring_up(chosen, place, kept, supervisor)
+        _say(f"ready after {time.monotonic() - started:.1f} s")
         supervisor.publish(phase="ready")
-        _print_welcome(place, settings, seconds=time.monotonic() - started)
+        if not is_behind:  # sign-ins belong on a person's screen, not into a log
+            _print_welcome(place, settings)
         supervisor.watch()
     except StoppedError:
         _say("ending")
@@ -88,7 +92,7 @@ def _supervise(chosen: Choices, place: Layout) -> int:
     return 0
 
 
-def _bring_up(chosen: Choices, place: Layout, kept: Kept, supervisor: Supervisor) -> dict[str, object]:
+def _bring_up(chosen: Choices, place: Layout, kept: Kept, supervisor: Supervisor) -> dict[str, Any]:
     """Start everything in its order and return the settings it runs with."""
     own_postgres, own_valkey = _postgres(chosen, place, kept), _valkey(chosen, place, kept)
     own_switch, why_simulated = _switch(chosen, place, kept)
@@ -104,7 +108,7 @@ def _bring_up(chosen: Choices, place: Layout, kept: Kept, supervisor: Supervisor
         supervisor.until_ready()
     if why_simulated:
         _say(f"no Asterisk ({why_simulated}): the built-in simulator runs, and no real call is possible")
-    settings: dict[str, object] = {
+    settings: dict[str, Any] = {
         "environment": "development" if _is_loopback(_public_url(chosen)) else "production",
         "state_dir": str(place.state),
         "admin_database_url": own_postgres.url if own_postgres else _sqlalchemy(chosen.database_url),
@@ -201,7 +205,7 @@ def _switch_addresses(chosen: Choices) -> dict[str, str]:
 
 
 def _prepare(
-    place: Layout, settings: dict[str, object], supervisor: Supervisor, *, cluster: Path | None
+    place: Layout, settings: dict[str, Any], supervisor: Supervisor, *, cluster: Path | None
 ) -> None:
     """Bring the database to this checkout's shape, seed it if it is empty, and write the settings.
 
@@ -293,7 +297,7 @@ def _detached(place: Layout) -> int:
     with log.open("ab") as out:
         heard = out.tell()
         child = subprocess.Popen(
-            [str(PYTHON), "-m", "launch", "up"],
+            [str(PYTHON), "-m", "launch", "up", "--behind"],
             cwd=CHECKOUT,
             env=choices.whole_environment(),
             stdin=subprocess.DEVNULL,
@@ -307,20 +311,19 @@ def _detached(place: Layout) -> int:
         status = child.poll()
         recorded = read_json(place.running)
         is_up = recorded.get("pid") == child.pid and recorded.get("phase") == "ready"
-        if is_up:
-            time.sleep(0.2)  # the last lines follow the record
         with log.open("rb") as said:
             said.seek(heard)
             text = said.read()
         heard += len(text)
-        sys.stdout.write(text.decode(errors="replace"))
-        sys.stdout.flush()
+        if text:
+            _say_plain(text.decode(errors="replace").rstrip("\n"))
         if status is not None:
             return status
         time.sleep(0.1)
     if not is_up:
         child.send_signal(signal.SIGTERM)
         raise LaunchError(f"not ready within {DETACH_LIMIT_S} s; see {log}")
+    _print_welcome(place, read_json(place.config))
     child.returncode = 0  # it lives on without us, which is what was asked for
     return 0
 
@@ -347,7 +350,7 @@ def _runs_already(place: Layout) -> str:
     )
 
 
-def _print_welcome(place: Layout, settings: dict[str, object], *, seconds: float) -> None:
+def _print_welcome(place: Layout, settings: dict[str, Any]) -> None:
     switch = str(settings["switch_url"])
     if switch.startswith(SIMULATOR):
         switch_line = "SIMULATED: no real call is possible"
@@ -355,7 +358,7 @@ def _print_welcome(place: Layout, settings: dict[str, object], *, seconds: float
         switch_line = f"Asterisk, SIP at {settings['sip_address']} (UDP)"
     lines = [
         "",
-        f"Seatline runs ({seconds:.1f} s).",
+        "Seatline runs.",
         "",
         f"  pages    {settings['public_url']}",
         f"  live     {settings['live_url']}",
