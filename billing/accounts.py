@@ -1,0 +1,182 @@
+"""Billing accounts: how a client company is billed, and the two heads of its invoices.
+
+Company data, kept plain: legal names and addresses of companies, no person. The seller's head is copied
+in by value, because a tenant's transaction cannot read the operator's rows and a finalised invoice must
+keep the head it had.
+"""
+
+import dataclasses
+import zoneinfo
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from babel.numbers import list_currencies
+from sqlalchemy.orm import Session
+
+from billing.errors import BillingAccountInvalidError, BillingAccountNotFoundError
+from billing.models import BillingAccountRow
+from core import clock
+from core.ids import TenantId
+
+LANGUAGES = ("en", "zh")
+PPM = 1_000_000
+# UNCL 5305, as EN 16931 uses it: standard, zero, exempt, reverse charge, intra-community, export, outside
+TAX_CATEGORIES = ("S", "Z", "E", "AE", "K", "G", "O")
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A company as it stands in an invoice's head."""
+
+    name: str
+    address: tuple[str, ...] = ()
+    tax_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seller:
+    """Who issues: head, number series and how to pay.
+
+    `series` begins each number (SL-2026-000001), which run without gap per issuer, series and year;
+    `zone` decides which day and year it is at the issuer's; `payment` pairs a known word (bank, account,
+    iban, bic) or any other with its value.
+    """
+
+    issuer_id: UUID
+    party: Party
+    zone: str
+    series: str = "SL"
+    footer: str = ""
+    payment: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A billing account. `tax_rate_ppm` is in parts per million: 20 % is 200_000."""
+
+    tenant_id: TenantId
+    currency: str
+    zone: str
+    language: str
+    tax_category: str
+    tax_rate_ppm: int
+    terms_days: int
+    price_list: str
+    buyer: Party
+    seller: Seller
+    order_reference: str = ""
+
+
+def open_account(session: Session, *, account: Account) -> Account:
+    """Open a tenant's billing account, or change it for all invoices not yet finalised.
+
+    The currency stays what it was: an account is billed in one currency.
+
+    Raises:
+        BillingAccountInvalidError: names the fields that cannot be.
+    """
+    row = session.get(BillingAccountRow, (account.tenant_id,), with_for_update=True)
+    faults = _faults(account)
+    if row is not None and row.currency != account.currency:
+        faults.append("currency")
+    if faults:
+        raise BillingAccountInvalidError(fields=faults)
+    if row is None:
+        row = BillingAccountRow(tenant_id=account.tenant_id, opened_at=clock.now())
+        session.add(row)
+    row.currency = account.currency
+    row.zone = account.zone
+    row.language = account.language
+    row.tax_category = account.tax_category
+    row.tax_rate_ppm = account.tax_rate_ppm
+    row.terms_days = account.terms_days
+    row.price_list = account.price_list
+    row.buyer = party_to_json(account.buyer)
+    row.seller = seller_to_json(account.seller)
+    row.order_reference = account.order_reference
+    session.flush()
+    return account
+
+
+def find(session: Session, *, tenant_id: TenantId) -> Account:
+    """Return the tenant's billing account.
+
+    Raises:
+        BillingAccountNotFoundError: none has been opened.
+    """
+    return _account(_row(session, tenant_id, lock=False))
+
+
+def lock(session: Session, *, tenant_id: TenantId) -> Account:
+    """Return the account and hold it until the transaction ends: invoicing is one at a time per tenant."""
+    return _account(_row(session, tenant_id, lock=True))
+
+
+def party_to_json(party: Party) -> dict[str, Any]:
+    """Return a head as JSON."""
+    return dataclasses.asdict(party)
+
+
+def party_from_json(raw: dict[str, Any]) -> Party:
+    """Return the head that `party_to_json` wrote."""
+    return Party(raw["name"], tuple(raw["address"]), raw["tax_id"])
+
+
+def seller_to_json(seller: Seller) -> dict[str, Any]:
+    """Return a seller as JSON."""
+    return {**dataclasses.asdict(seller), "issuer_id": str(seller.issuer_id)}
+
+
+def seller_from_json(raw: dict[str, Any]) -> Seller:
+    """Return the seller that `seller_to_json` wrote."""
+    return Seller(
+        issuer_id=UUID(raw["issuer_id"]),
+        party=party_from_json(raw["party"]),
+        zone=raw["zone"],
+        series=raw["series"],
+        footer=raw["footer"],
+        payment=tuple((word, value) for word, value in raw["payment"]),
+    )
+
+
+def _faults(account: Account) -> list[str]:
+    checks = {
+        "currency": account.currency in list_currencies(),
+        "zone": account.zone in zoneinfo.available_timezones(),
+        "language": account.language in LANGUAGES,
+        "tax_category": account.tax_category in TAX_CATEGORIES,
+        # only the standard category carries a rate
+        "tax_rate_ppm": 0 <= account.tax_rate_ppm <= PPM
+        and (account.tax_category == "S" or account.tax_rate_ppm == 0),
+        "terms_days": 0 <= account.terms_days <= 365,  # noqa: PLR2004 - a year
+        "buyer": bool(account.buyer.name),
+        "seller": bool(account.seller.party.name)
+        and account.seller.zone in zoneinfo.available_timezones()
+        and account.seller.series.isascii()
+        and account.seller.series.isalnum(),
+    }
+    return [name for name, holds in checks.items() if not holds]
+
+
+def _row(session: Session, tenant_id: UUID, *, lock: bool) -> BillingAccountRow:
+    row = session.get(BillingAccountRow, (tenant_id,), with_for_update=lock or None, populate_existing=lock)
+    if row is None:
+        raise BillingAccountNotFoundError
+    return row
+
+
+def _account(row: BillingAccountRow) -> Account:
+    return Account(
+        tenant_id=TenantId(row.tenant_id),
+        currency=row.currency,
+        zone=row.zone,
+        language=row.language,
+        tax_category=row.tax_category,
+        tax_rate_ppm=row.tax_rate_ppm,
+        terms_days=row.terms_days,
+        price_list=row.price_list,
+        buyer=party_from_json(row.buyer),
+        seller=seller_from_json(row.seller),
+        order_reference=row.order_reference,
+    )

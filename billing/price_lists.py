@@ -1,0 +1,315 @@
+"""Price lists: the operator's stock of prices, in dated versions that never change once published.
+
+A version is drafted with its rates, checked, and published: its content is then one canonical JSON with
+a SHA-256, and that value, not these rows, is what tenants take over (`billing.tariffs`). All functions
+run in the operator's context.
+"""
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from babel.numbers import list_currencies
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from billing.errors import (
+    PriceListError,
+    PriceListNotFoundError,
+    PriceListTakenError,
+    VersionPublishedError,
+)
+from billing.events import PriceListPublished
+from billing.models import PriceListRow, PriceListVersionRow, RateRow
+from billing.rating.rules import Rate
+from billing.rating.tariff import (
+    DatedRate,
+    Tariff,
+    decode_bands,
+    digest,
+    encode,
+    encode_bands,
+    problems,
+)
+from core import clock
+from core.events import announce
+from core.ids import PriceListId, TenantId, new_id
+
+_SHOWN_PROBLEMS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """A price list; its prices stand in its versions."""
+
+    price_list_id: PriceListId
+    code: str
+    name: str
+    currency: str
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One dated version of a price list."""
+
+    version_id: UUID
+    price_list_id: PriceListId
+    version: int
+    effective_from: dt.datetime
+    published_at: dt.datetime | None
+    sha256: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published version as a value that can be carried into a tenant's own rows."""
+
+    version_id: UUID
+    price_list: str
+    version: int
+    effective_from: dt.datetime
+    content: str
+    sha256: bytes
+
+
+def create(
+    session: Session, *, tenant_id: TenantId, code: str, name: str, currency: str, zone: str
+) -> PriceList:
+    """Create an empty price list.
+
+    Raises:
+        PriceListError: a currency or zone that does not exist, or no code.
+        PriceListTakenError: the code is in use.
+    """
+    if not code or currency not in list_currencies() or zone not in zoneinfo.available_timezones():
+        raise PriceListError(code=code, currency=currency, zone=zone)
+    row = PriceListRow(
+        tenant_id=tenant_id,
+        id=new_id(),
+        code=code,
+        name=name,
+        currency=currency,
+        zone=zone,
+        created_at=clock.now(),
+    )
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError as error:
+        raise PriceListTakenError(code=code) from error
+    return _price_list(row)
+
+
+def every(session: Session, *, tenant_id: TenantId) -> tuple[PriceList, ...]:
+    """Return all price lists by code."""
+    rows = session.scalars(
+        select(PriceListRow).where(PriceListRow.tenant_id == tenant_id).order_by(PriceListRow.code)
+    )
+    return tuple(_price_list(row) for row in rows)
+
+
+def versions(session: Session, *, tenant_id: TenantId, price_list_id: UUID) -> tuple[Version, ...]:
+    """Return the versions of a price list, newest first."""
+    rows = session.scalars(
+        select(PriceListVersionRow)
+        .where(
+            PriceListVersionRow.tenant_id == tenant_id,
+            PriceListVersionRow.price_list_id == price_list_id,
+        )
+        .order_by(PriceListVersionRow.version.desc())
+    )
+    return tuple(_version(row) for row in rows)
+
+
+def draft(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    price_list_id: UUID,
+    effective_from: dt.datetime,
+    destinations: Mapping[str, Mapping[str, str]],
+    rates: Iterable[DatedRate],
+) -> Version:
+    """Add a version to a price list; it may be looked at and thrown away until it is published.
+
+    Args:
+        session: in the operator's context.
+        tenant_id: the operator.
+        price_list_id: the list.
+        effective_from: aware instant from which usage is rated with it.
+        destinations: code -> language -> name, as it will stand on invoices.
+        rates: one row per meter and prefix.
+
+    Raises:
+        PriceListNotFoundError: no such list.
+        PriceListError: a rate is wrong: a prefix twice, without a name, or needing a number's last
+            four digits; `problems` in its details names each.
+    """
+    price_list = _row(session, tenant_id, price_list_id)
+    newest = versions(session, tenant_id=tenant_id, price_list_id=price_list.id)
+    row = PriceListVersionRow(
+        tenant_id=tenant_id,
+        id=new_id(),
+        price_list_id=price_list.id,
+        version=newest[0].version + 1 if newest else 1,
+        effective_from=effective_from,
+        destinations={code: dict(names) for code, names in destinations.items()},
+        created_at=clock.now(),
+    )
+    session.add(row)
+    session.flush()
+    tariff = _tariff(price_list, row, rates)
+    _refuse(problems(tariff))
+    session.execute(
+        insert(RateRow),
+        [
+            {
+                "tenant_id": tenant_id,
+                "price_list_version_id": row.id,
+                "meter": one.meter,
+                "prefix": one.prefix,
+                "destination": one.destination,
+                "is_blocked": one.is_blocked,
+                "initial_s": one.rate.initial_s,
+                "minimum_nano": one.rate.minimum,
+                "maximum_nano": one.rate.maximum,
+                "bands": encode_bands(one.rate.bands),
+            }
+            for one in tariff.rates
+        ],
+    )
+    return _version(row)
+
+
+def rates_of(session: Session, *, tenant_id: TenantId, version_id: UUID) -> tuple[DatedRate, ...]:
+    """Return the rates of a version by meter and prefix."""
+    rows = session.scalars(
+        select(RateRow)
+        .where(RateRow.tenant_id == tenant_id, RateRow.price_list_version_id == version_id)
+        .order_by(RateRow.meter, RateRow.prefix)
+    )
+    return tuple(
+        DatedRate(
+            meter=row.meter,
+            prefix=row.prefix,
+            destination=row.destination,
+            is_blocked=row.is_blocked,
+            rate=Rate(
+                bands=decode_bands(row.bands),
+                initial_s=row.initial_s,
+                minimum=row.minimum_nano,
+                maximum=row.maximum_nano,
+            ),
+        )
+        for row in rows
+    )
+
+
+def publish(session: Session, *, tenant_id: TenantId, version_id: UUID) -> Published:
+    """Freeze a version and announce it (PriceListPublished), so that it reaches the tenants on the list.
+
+    Raises:
+        PriceListNotFoundError: no such version.
+        VersionPublishedError: it is out already.
+        PriceListError: a rate is wrong; or the version would take effect before the one it follows, or
+            before now although prices are in force already (usage has been rated with them).
+    """
+    row = session.get(PriceListVersionRow, (tenant_id, version_id), with_for_update=True)
+    if row is None:
+        raise PriceListNotFoundError
+    if row.published_at is not None:
+        raise VersionPublishedError(version=row.version)
+    price_list = _row(session, tenant_id, row.price_list_id)
+    tariff = _tariff(price_list, row, rates_of(session, tenant_id=tenant_id, version_id=version_id))
+    faults = problems(tariff)
+    for earlier in versions(session, tenant_id=tenant_id, price_list_id=price_list.id):
+        if earlier.published_at is None:
+            continue
+        if earlier.version > row.version or earlier.effective_from >= row.effective_from:
+            faults.append(f"version {earlier.version} takes effect at the same time or later")
+        if row.effective_from < clock.now():
+            faults.append("usage has been rated already at this time")
+        break
+    _refuse(faults)
+    row.content = encode(tariff)
+    row.sha256 = digest(row.content)
+    row.published_at = clock.now()
+    session.flush()
+    announce(
+        session,
+        PriceListPublished(tenant_id=tenant_id, version_id=row.id, price_list=price_list.code),
+    )
+    return _published(price_list, row)
+
+
+def published(session: Session, *, tenant_id: TenantId, code: str) -> tuple[Published, ...]:
+    """Return the published versions of a price list, oldest first; what a new tenant takes over.
+
+    Raises:
+        PriceListNotFoundError: no such list.
+    """
+    price_list = session.scalars(
+        select(PriceListRow).where(PriceListRow.tenant_id == tenant_id, PriceListRow.code == code)
+    ).one_or_none()
+    if price_list is None:
+        raise PriceListNotFoundError(code=code)
+    rows = session.scalars(
+        select(PriceListVersionRow)
+        .where(
+            PriceListVersionRow.tenant_id == tenant_id,
+            PriceListVersionRow.price_list_id == price_list.id,
+            PriceListVersionRow.published_at.is_not(None),
+        )
+        .order_by(PriceListVersionRow.effective_from)
+    )
+    return tuple(_published(price_list, row) for row in rows)
+
+
+def _row(session: Session, tenant_id: UUID, price_list_id: UUID) -> PriceListRow:
+    row = session.get(PriceListRow, (tenant_id, price_list_id), with_for_update=True)
+    if row is None:
+        raise PriceListNotFoundError
+    return row
+
+
+def _tariff(
+    price_list: PriceListRow, version: PriceListVersionRow, of_version: Iterable[DatedRate]
+) -> Tariff:
+    return Tariff(
+        price_list=price_list.code,
+        version=version.version,
+        currency=price_list.currency,
+        zone=price_list.zone,
+        destinations=version.destinations,
+        rates=tuple(of_version),
+    )
+
+
+def _refuse(faults: list[str]) -> None:
+    if faults:
+        raise PriceListError("; ".join(faults[:_SHOWN_PROBLEMS]), problems=faults)
+
+
+def _price_list(row: PriceListRow) -> PriceList:
+    return PriceList(PriceListId(row.id), row.code, row.name, row.currency, row.zone)
+
+
+def _version(row: PriceListVersionRow) -> Version:
+    return Version(
+        version_id=row.id,
+        price_list_id=PriceListId(row.price_list_id),
+        version=row.version,
+        effective_from=row.effective_from,
+        published_at=row.published_at,
+        sha256=row.sha256,
+    )
+
+
+def _published(price_list: PriceListRow, row: PriceListVersionRow) -> Published:
+    assert row.content is not None  # noqa: S101 - the table's own check
+    assert row.sha256 is not None  # noqa: S101
+    return Published(row.id, price_list.code, row.version, row.effective_from, row.content, row.sha256)

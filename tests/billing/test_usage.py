@@ -1,0 +1,249 @@
+"""Every use is recorded, rated and counted exactly once."""
+
+import concurrent.futures
+import datetime as dt
+
+import psycopg
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from billing import staging, usage
+from billing.errors import UsageInvalidError
+from billing.models import RatedChargeRow, UsageConflictRow, UsageEventRow, UsageRejectRow
+from billing.rating.rules import Outcome
+from billing.usage import Receipt
+from core.ids import TenantId, new_id
+from security.gate import Gate, Scope
+from tests.billing import stock
+from wiring.prepare import DatabaseUrls
+
+
+def record(gate: Gate, tenant_id: TenantId, what: usage.Usage) -> usage.Recorded:
+    with gate.open(Scope.system(tenant_id)) as session:
+        return usage.record(session, tenant_id=tenant_id, usage=what)
+
+
+def count(gate: Gate, tenant_id: TenantId, table: type) -> int:
+    with gate.open(Scope.system(tenant_id)) as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def test_usage_is_rated_as_it_is_recorded(gate: Gate, alice: TenantId) -> None:
+    done = record(gate, alice, stock.usage(seconds=85))
+    assert done.outcome is Receipt.ACCEPTED
+    assert done.rated is not None
+    assert (done.rated.price_list, done.rated.version) == ("uk-standard", 1)
+    assert (done.rated.prefix, done.rated.destination) == ("447", "gb-mobile")
+    assert done.rated.billed_seconds == 85
+    assert done.rated.amount_nano == 102_708_333  # 85 s of 0.0725 a minute, 0.10270833…
+    assert done.rated.currency == "GBP"
+
+
+def test_a_begun_second_is_a_second(gate: Gate, alice: TenantId) -> None:
+    done = record(gate, alice, stock.usage(seconds=2, quantity_ms=1001))
+    assert done.rated is not None
+    assert done.rated.billed_seconds == 2
+
+
+def test_the_same_report_again_changes_nothing_and_returns_the_first(gate: Gate, alice: TenantId) -> None:
+    first = record(gate, alice, stock.usage())
+    again = record(gate, alice, stock.usage())
+    assert again.outcome is Receipt.DUPLICATE
+    assert (again.usage_id, again.rated) == (first.usage_id, first.rated)
+    assert count(gate, alice, RatedChargeRow) == 1
+
+
+def test_the_same_key_with_another_content_waits_as_a_conflict(gate: Gate, alice: TenantId) -> None:
+    first = record(gate, alice, stock.usage(seconds=60))
+    other = record(gate, alice, stock.usage(seconds=61))
+    record(gate, alice, stock.usage(seconds=61))
+    assert other.outcome is Receipt.CONFLICT
+    assert other.rated == first.rated
+    assert count(gate, alice, RatedChargeRow) == 1
+    assert count(gate, alice, UsageConflictRow) == 1
+
+
+def test_another_moment_is_no_other_key(gate: Gate, alice: TenantId) -> None:
+    record(gate, alice, stock.usage())
+    later = record(gate, alice, stock.usage(at=stock.NOON + dt.timedelta(days=400)))
+    assert later.outcome is Receipt.CONFLICT
+    assert count(gate, alice, UsageEventRow) == 1
+
+
+def test_two_reporters_at_the_same_moment_bill_once(gate: Gate, alice: TenantId) -> None:
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda _: record(gate, alice, stock.usage()), range(8)))
+    assert sorted(one.outcome for one in done) == ["accepted"] + ["duplicate"] * 7
+    assert count(gate, alice, RatedChargeRow) == 1
+
+
+def test_the_same_event_of_two_tenants_is_two_events(
+    gate: Gate, alice: TenantId, charlie: TenantId
+) -> None:
+    assert record(gate, alice, stock.usage()).outcome is Receipt.ACCEPTED
+    assert record(gate, charlie, stock.usage()).outcome is Receipt.ACCEPTED
+    assert count(gate, alice, UsageEventRow) == count(gate, charlie, UsageEventRow) == 1
+
+
+@pytest.mark.parametrize(
+    ("meter", "prefix", "outcome", "reason"),
+    [
+        ("voice.outbound", "3312345", Outcome.UNRATED, "prefix-not-priced"),
+        ("voice.outbound", "", Outcome.UNRATED, "prefix-not-priced"),
+        ("voice.outbound", "4", Outcome.UNRATED, "needs-hidden-digits"),
+        ("voice.carrier-pigeon", "447700900", Outcome.UNRATED, "meter-not-priced"),
+        ("voice.outbound", "4498", Outcome.REFUSED, "prefix-blocked"),
+    ],
+)
+def test_what_has_no_price_is_never_free(
+    gate: Gate, alice: TenantId, meter: str, prefix: str, outcome: Outcome, reason: str
+) -> None:
+    done = record(gate, alice, stock.usage(meter=meter, prefix=prefix))
+    assert done.rated is not None
+    assert (done.rated.outcome, done.rated.reason) == (outcome, reason)
+    assert done.rated.amount_nano is None
+
+
+def test_usage_before_the_first_tariff_waits_for_a_price(gate: Gate, alice: TenantId) -> None:
+    done = record(gate, alice, stock.usage(at=stock.LONG_AGO - dt.timedelta(seconds=1)))
+    assert done.rated is not None
+    assert (done.rated.outcome, done.rated.reason) == (Outcome.UNRATED, "no-tariff")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"event_id": ""}, "key-missing"),
+        ({"seconds": -1}, "ends-before-it-begins"),
+        ({"quantity_ms": -1}, "quantity-negative"),
+        ({"prefix": "+44"}, "prefix-not-digits"),
+        ({"prefix": "447700900123"}, "prefix-too-long"),
+    ],
+)
+def test_usage_that_cannot_be_is_refused(
+    gate: Gate, alice: TenantId, changes: dict[str, object], reason: str
+) -> None:
+    with pytest.raises(UsageInvalidError) as caught:
+        record(gate, alice, stock.usage(**changes))  # type: ignore[arg-type]
+    assert caught.value.details["reason"] == reason
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE app.usage_events SET quantity_ms = 0",
+        "DELETE FROM app.usage_events",
+        "UPDATE app.rated_charges SET amount_nano = 0",
+        "DELETE FROM app.rated_charges",
+        "UPDATE app.tariffs SET content = '{}'",
+        "SELECT * FROM app.usage_staging",
+        "SELECT * FROM app.invoice_series",
+    ],
+)
+def test_the_service_may_not_change_what_was_recorded(
+    gate: Gate, alice: TenantId, statement: str
+) -> None:
+    record(gate, alice, stock.usage())
+    with pytest.raises(DBAPIError), gate.open(Scope.system(alice)) as session:
+        session.execute(text(statement))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE app.usage_events SET quantity_ms = 0",
+        "DELETE FROM app.usage_events",
+        "UPDATE app.rated_charges SET amount_nano = 0",
+        "UPDATE app.tariffs SET version = 9",
+    ],
+)
+def test_not_even_an_administrator_changes_what_was_recorded_by_accident(
+    gate: Gate, alice: TenantId, database: DatabaseUrls, prepared: object, statement: str
+) -> None:
+    record(gate, alice, stock.usage())
+    name = database.app.rsplit("/", 1)[1]
+    admin_url = prepared.admin_url.rsplit("/", 1)[0] + f"/{name}"  # type: ignore[attr-defined]
+    with psycopg.connect(admin_url) as admin, pytest.raises(psycopg.errors.RestrictViolation):
+        admin.execute(statement)
+
+
+def test_a_batch_adds_up_whatever_is_in_it(gate: Gate, alice: TenantId, database: DatabaseUrls) -> None:
+    record(gate, alice, stock.usage("old", seconds=60))
+    batch = staging.stage(
+        database.bill,
+        tenant_id=alice,
+        usages=[
+            stock.usage("old", seconds=60),  # duplicate of one recorded singly
+            stock.usage("new-1", seconds=30),
+            stock.usage("new-2", seconds=85),
+            stock.usage("new-2", seconds=85),  # duplicate inside the batch
+            stock.usage("new-1", seconds=31),  # conflict inside the batch
+            stock.usage("old", seconds=61),  # conflict with what is there
+            stock.usage("bad", seconds=-5),
+            stock.usage("new-3", prefix="3312345"),
+        ],
+    )
+    with gate.open(Scope.system(alice)) as session:
+        counts = staging.take_in(session, tenant_id=alice, batch_id=batch)
+    assert counts == staging.Counts(received=8, accepted=3, duplicate=2, conflict=2, rejected=1)
+    assert count(gate, alice, UsageEventRow) == 4
+    assert count(gate, alice, RatedChargeRow) == 4
+    assert count(gate, alice, UsageConflictRow) == 2
+    assert count(gate, alice, UsageRejectRow) == 1
+    with gate.open(Scope.system(alice)) as session:
+        assert staging.take_in(session, tenant_id=alice, batch_id=batch) == counts
+        singly = {row.event_id: row.id for row in session.scalars(select(UsageEventRow))}
+        rated = usage.current_charge(session, tenant_id=alice, usage_id=singly["new-2"])
+        assert rated is not None
+        assert rated.amount_nano == 102_708_333
+        waiting = usage.current_charge(session, tenant_id=alice, usage_id=singly["new-3"])
+        assert waiting is not None
+        assert waiting.outcome is Outcome.UNRATED
+
+
+def test_the_same_batch_sent_again_under_another_id_is_all_duplicates(
+    gate: Gate, alice: TenantId, database: DatabaseUrls
+) -> None:
+    events = [stock.usage(f"e-{n}", seconds=n) for n in range(50)]
+    for outcome in ("accepted", "duplicate"):
+        batch = staging.stage(database.bill, tenant_id=alice, usages=events)
+        with gate.open(Scope.system(alice)) as session:
+            counts = staging.take_in(session, tenant_id=alice, batch_id=batch)
+        assert getattr(counts, outcome) == counts.received == 50
+    assert count(gate, alice, RatedChargeRow) == 50
+
+
+def test_a_tenant_takes_in_no_staged_rows_but_its_own(
+    gate: Gate, alice: TenantId, charlie: TenantId, database: DatabaseUrls
+) -> None:
+    batch = staging.stage(database.bill, tenant_id=charlie, usages=[stock.usage()])
+    with gate.open(Scope.system(alice)) as session:
+        assert staging.take_in(session, tenant_id=alice, batch_id=batch).received == 0
+    with gate.open(Scope.system(charlie)) as session:
+        assert staging.take_in(session, tenant_id=charlie, batch_id=batch).accepted == 1
+
+
+def test_the_billing_role_may_stage_and_do_nothing_else(database: DatabaseUrls, alice: TenantId) -> None:
+    for statement in (
+        "SELECT * FROM app.usage_staging",
+        "SELECT * FROM app.usage_events",
+        "DELETE FROM app.usage_staging",
+        "INSERT INTO app.usage_rejects VALUES (gen_random_uuid())",
+        "SELECT app.staged_usage(gen_random_uuid())",
+    ):
+        with psycopg.connect(database.bill) as bill, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            bill.execute(statement)
+
+
+def test_a_failed_hang_up_leaves_no_usage_behind(gate: Gate, alice: TenantId) -> None:
+    with pytest.raises(RuntimeError), gate.open(Scope.system(alice)) as session:
+        usage.record(session, tenant_id=alice, usage=stock.usage())
+        raise RuntimeError
+    assert count(gate, alice, UsageEventRow) == 0
+    assert record(gate, alice, stock.usage()).outcome is Receipt.ACCEPTED
+
+
+def test_staging_refuses_a_row_of_an_unknown_batch_to_be_seen(gate: Gate, alice: TenantId) -> None:
+    with gate.open(Scope.system(alice)) as session:
+        assert staging.take_in(session, tenant_id=alice, batch_id=new_id()).received == 0
