@@ -37,7 +37,8 @@ def install(app: Flask) -> None:
     app.config["WTF_CSRF_TIME_LIMIT"] = None
     app.config["WTF_CSRF_SSL_STRICT"] = False  # Origin and Fetch Metadata below say more than Referer
     protect.init_app(app)
-    app.jinja_env.globals["csrf_token"] = token
+    # flask-wtf sets its own by a context processor; the later one counts
+    app.context_processor(lambda: {"csrf_token": token})
     app.before_request(refuse_foreign)
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import psycopg
 import redis
 import sqlalchemy.exc
-from flask import Flask, Response, current_app, g, make_response, render_template, request
+from flask import Flask, Response, current_app, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
+from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
 from core import log
@@ -173,7 +174,6 @@ def _wants_json() -> bool:
 
 
 def _page(problem: Problem) -> str:
-    g.seatline_in_error = True
     shown = {
         "status": problem.status,
         "code": problem.code,
@@ -182,9 +182,16 @@ def _page(problem: Problem) -> str:
         # only where somebody will ask for it: elsewhere equal errors stay equal bytes
         "request_id": headers.request_id() if problem.status >= 500 else "",  # noqa: PLR2004
     }
-    if request.headers.get("HX-Request") == "true":
-        return render_template("errors/fragment.html", **shown)
-    return render_template("errors/page.html", **shown)
+    name = "errors/fragment.html" if request.headers.get("HX-Request") == "true" else "errors/page.html"
+    try:
+        return render_template(name, **shown)
+    except Exception:  # noqa: BLE001 - an error page that fails must not become a traceback
+        _log.exception("error-page-failed")
+        return str(
+            Markup("<!doctype html><title>{title}</title><h1>{title}</h1><p>{advice}</p>").format(
+                title=problem.title, advice=problem.advice
+            )
+        )
 
 
 def _is_away(error: BaseException) -> bool:

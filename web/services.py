@@ -13,6 +13,11 @@ class Services(Protocol):
     """The adapters of one process; made once, before the first request."""
 
     @property
+    def process(self) -> str:
+        """What the process is: `live` serves live events, everything else pages and API."""
+        ...
+
+    @property
     def settings(self) -> Settings:
         """Addresses, folders, secrets."""
         ...

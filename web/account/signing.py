@@ -6,9 +6,7 @@ an hour, so nobody can be locked out for good by somebody else (ASVS 5.0, 6.3.1)
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from core.ids import OPERATOR, SessionId, TenantId, UserId, new_id
 from security import passwords
@@ -24,6 +22,7 @@ PAIR = Limit("sign-in-pair", 10, _QUARTER_S)
 ADDRESS = Limit("sign-in-address", 60, _QUARTER_S)
 ACCOUNT = Limit("sign-in-account", 100, _QUARTER_S)
 ENDED = "session-ended"
+DEMO_FILE = "sign-ins.json"  # what the demo's seeding leaves in the state folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +81,12 @@ def tell_ended(services: Services, *, tenant_id: TenantId, session_ids: list[Ses
         services.realtime.publish(tenant_id, ENDED, {"session": str(session_id)})
 
 
-def demo_sign_ins(services: Services) -> list[Mapping[str, Any]]:
-    """Return the demo's sign-ins for the sign-in page; empty off loopback and without a demo."""
-    return _demo(services) if services.settings.is_loopback else []
-
-
 def _is_demo_abroad(services: Services, email: str) -> bool:
     """Tell whether this is a demo account reached from outside this machine: those stay at home."""
-    return not services.settings.is_loopback and any(one.get("email") == email for one in _demo(services))
-
-
-def _demo(services: Services) -> list[Mapping[str, Any]]:
-    file = services.settings.state_dir / "demo.json"
+    if services.settings.is_loopback:
+        return False
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads((services.settings.state_dir / DEMO_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return []
-    listed: list[Mapping[str, Any]] = found.get("sign_ins", []) if isinstance(found, dict) else []
-    return [one for one in listed if {"who", "email", "password"} <= set(one)]
+        return False
+    return any(one.get("email") == email for one in found.get("people", ()))

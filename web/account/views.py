@@ -107,7 +107,6 @@ def form(*, wanted: str = "", email: str = "", errors: list[str] | None = None) 
         email=email[:254],
         errors=errors or [],
         next=wanted,
-        demo=signing.demo_sign_ins(scope.services()),
     )
 
 

@@ -1,0 +1,83 @@
+import pytest
+
+from core.ids import OPERATOR
+from security.gate import Scope
+from tenants import companies
+from tenants.errors import CompanyMissingError, MalformedSettingError
+
+
+def test_a_company_reads_itself_and_no_other(people, gate):
+    ours, theirs = people.company("Pelican Parcel"), people.company("Harbour Hotels")
+    with gate.open(Scope.system(ours.tenant_id)) as session:
+        assert companies.read(session, tenant_id=ours.tenant_id) == ours
+        with pytest.raises(CompanyMissingError):
+            companies.read(session, tenant_id=theirs.tenant_id)
+        assert companies.clients(session) == [ours]
+
+
+def test_the_operator_lists_its_clients_by_name_and_not_itself(people, gate):
+    people.operator()
+    pelican, harbour = people.company("Pelican Parcel"), people.company("Harbour Hotels")
+    with gate.open(Scope.system(OPERATOR)) as session:
+        assert companies.clients(session) == [harbour, pelican]
+
+
+def test_a_suspended_company_opens_no_more_and_opens_again_when_reinstated(people, gate):
+    ours = people.company()
+    user_scope = Scope(ours.tenant_id, ours.tenant_id, Scope.system(OPERATOR).kind.__class__.USER)
+    with gate.open(Scope.system(OPERATOR)) as session:
+        companies.suspend(session, tenant_id=ours.tenant_id)
+    with pytest.raises(Exception, match="not active"), gate.open(user_scope) as session:
+        companies.read(session, tenant_id=ours.tenant_id)
+    with gate.open(Scope.system(OPERATOR)) as session:
+        assert companies.reinstate(session, tenant_id=ours.tenant_id).status == "active"
+    with gate.open(user_scope) as session:
+        assert companies.read(session, tenant_id=ours.tenant_id).status == "active"
+
+
+def test_a_client_cannot_suspend_anybody(people, gate):
+    ours = people.company()
+    with (
+        pytest.raises(Exception, match="only the operator"),
+        gate.open(Scope.system(ours.tenant_id)) as session,
+    ):
+        companies.suspend(session, tenant_id=ours.tenant_id)
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("name", ""),
+        ("name", "x" * 121),
+        ("name", "two\nlines"),
+        ("country", "XX"),
+        ("country", "gb"),
+        ("zone", "Europe/Atlantis"),
+        ("language", "tlh"),
+        ("currency", "BTC"),
+        ("initials", "abc"),
+        ("colour", 8),
+    ],
+)
+def test_a_malformed_setting_is_refused_by_name(people, field, wrong):
+    with pytest.raises(MalformedSettingError) as refused:
+        people.company(**{field: wrong})
+    assert refused.value.details == {"field": field}
+
+
+def test_a_company_changes_its_own_settings(people, gate):
+    ours = people.company()
+    with gate.open(Scope.system(ours.tenant_id)) as session:
+        companies.change(
+            session,
+            tenant_id=ours.tenant_id,
+            name="Pelican Post",
+            zone="Asia/Shanghai",
+            language="zh_Hans_CN",
+            initials="P",
+            colour=3,
+        )
+    with gate.open(Scope.system(ours.tenant_id)) as session:
+        changed = companies.read(session, tenant_id=ours.tenant_id)
+    assert (changed.name, changed.zone, changed.language) == ("Pelican Post", "Asia/Shanghai", "zh_Hans_CN")
+    assert (changed.currency, changed.country) == ("GBP", "GB")

@@ -1,0 +1,199 @@
+import datetime as dt
+import json
+import time
+from dataclasses import replace
+
+import pytest
+
+from core import clock
+from core.ids import OPERATOR
+from security.gate import Scope
+from tenants import companies, users
+from tests.tenants.people import PASSWORD
+from web.account import signing, views
+
+START = dt.datetime(2026, 11, 19, 8, 0, tzinfo=dt.UTC)
+
+
+def test_signing_in_leads_to_ones_own_front_page(browser, cast, people):
+    people.operator()
+    doors = {
+        cast.alice.email: "/portal/",
+        people.user(OPERATOR, "Bob", "agent", email="bob@op.example").email: "/console/",
+        people.user(
+            OPERATOR, "Dana", "operator_billing", email="dana@op.example"
+        ).email: "/operator/companies",
+    }
+    for email, home in doors.items():
+        answer = browser().sign_in(email)
+        assert (answer.status_code, answer.location) == (303, home)
+
+
+def test_signing_in_leads_back_to_where_one_wanted_to_go(browser, cast):
+    answer = browser().sign_in(cast.alice.email, next="/portal/calls?queue=1")
+    assert answer.location == "/portal/calls?queue=1"
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "//evil.example",
+        "/\\evil.example",
+        "https:evil",
+        "https://evil.example/",
+        "javascript:alert(1)",
+        "/a\nb",
+    ],
+)
+def test_next_never_leads_to_another_site(browser, cast, elsewhere):
+    assert browser().sign_in(cast.alice.email, next=elsewhere).location == "/portal/"
+    assert views.local_path(elsewhere) == ""
+
+
+def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(browser, cast):
+    known, unknown = browser(), browser()
+    first = known.sign_in(cast.alice.email, "wrong horse battery")
+    second = unknown.sign_in("nobody@pelicanparcel.example", "wrong horse battery")
+    assert first.status_code == second.status_code == 401
+    plain = [
+        answer.get_data(as_text=True).replace(email, "E").replace(page.token(), "T")
+        for answer, email, page in (
+            (first, cast.alice.email, known),
+            (second, "nobody@pelicanparcel.example", unknown),
+        )
+    ]
+    assert plain[0] == plain[1]
+
+
+def test_the_session_is_new_at_every_sign_in(browser, cast):
+    planted = browser()
+    planted.get("/sign-in")
+    before = planted.cookie()
+    planted.sign_in(cast.alice.email)
+    first = planted.cookie()
+    planted.sign_in(cast.sue.email)
+    assert len({before, first, planted.cookie()}) == 3
+
+
+def test_a_cookie_from_before_signing_in_opens_nothing(app, browser, cast):
+    victim = browser()
+    victim.get("/sign-in")
+    planted = victim.cookie()
+    victim.sign_in(cast.alice.email)
+    thief = browser()
+    thief.client.set_cookie("seatline", planted, domain="127.0.0.1")
+    assert thief.get("/").location == "/sign-in"
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(browser, cast):
+    header = browser().sign_in(cast.alice.email).headers["Set-Cookie"]
+    assert "HttpOnly" in header
+    assert "SameSite=Lax" in header
+    assert "Path=/" in header
+    assert "Max-Age" not in header
+    assert "remember" not in header
+
+
+def test_a_signed_out_cookie_opens_nothing_even_when_replayed(alice, browser):
+    old = alice.cookie()
+    assert alice.post("/sign-out").status_code == 303
+    replay = browser()
+    replay.client.set_cookie("seatline", old, domain="127.0.0.1")
+    assert replay.get("/").location == "/sign-in"
+
+
+def test_the_old_session_ends_when_somebody_signs_in_over_it(alice, browser, cast):
+    old = alice.cookie()
+    alice.sign_in(cast.sue.email)
+    replay = browser()
+    replay.client.set_cookie("seatline", old, domain="127.0.0.1")
+    assert replay.get("/").location == "/sign-in"
+
+
+def test_an_idle_session_is_over(browser, cast):
+    with clock.hold(START):
+        made = browser()
+        made.sign_in(cast.alice.email)
+        clock.advance(dt.timedelta(minutes=29))
+        assert made.get("/").location == "/portal/"
+        clock.advance(dt.timedelta(minutes=31))
+        assert made.get("/").location == "/sign-in"
+
+
+def test_a_crafted_remember_cookie_is_not_read(app, browser, cast):
+    made = browser()
+    with app.test_request_context():
+        from flask_login.utils import encode_cookie  # noqa: PLC0415 - only to forge one
+
+        forged = encode_cookie(str(cast.alice.id))
+    made.client.set_cookie("remember_token", forged, domain="127.0.0.1")
+    assert made.get("/").location == "/sign-in"
+
+
+def test_a_disabled_user_is_out_at_once(alice, cast, gate):
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        users.disable(session, tenant_id=cast.a.tenant_id, user_id=cast.alice.id)
+    assert alice.get("/").location == "/sign-in"
+    assert alice.sign_in(cast.alice.email).status_code == 401
+
+
+def test_a_suspended_company_is_out_at_once(alice, cast, gate):
+    with gate.open(Scope.system(OPERATOR)) as session:
+        companies.suspend(session, tenant_id=cast.a.tenant_id)
+    assert alice.get("/").location == "/sign-in"
+
+
+def test_guessing_one_account_from_one_address_is_slowed_down(browser, cast):
+    made = browser()
+    codes = [made.sign_in(cast.alice.email, "wrong horse battery").status_code for _ in range(11)]
+    assert codes == [401] * 10 + [429]
+    answer = made.sign_in(cast.alice.email)
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["Retry-After"]) <= 900
+    elsewhere = browser(address="127.0.0.9")
+    assert elsewhere.sign_in(cast.alice.email).status_code == 303
+
+
+def test_guessing_many_accounts_from_one_address_is_slowed_down(browser, cast, monkeypatch):
+    monkeypatch.setattr(signing.passwords, "verify", lambda *_: False)
+    made = browser()
+    codes = [made.sign_in(f"user{number}@x.example", "guess").status_code for number in range(61)]
+    assert codes == [401] * 60 + [429]
+
+
+def test_signing_in_well_uses_nothing_up(browser, cast):
+    made = browser()
+    assert [made.sign_in(cast.alice.email).status_code for _ in range(12)] == [303] * 12
+
+
+def test_nobodys_address_stands_in_redis(browser, cast, realtime):
+    browser(address="127.0.0.77").sign_in(cast.alice.email, "wrong horse battery")
+    keys = b" ".join(realtime.redis.keys("*"))
+    assert keys
+    assert b"127.0.0.77" not in keys
+    assert b"pelicanparcel" not in keys
+
+
+def test_the_demos_passwords_open_nothing_from_outside(services, cast):
+    demo = {"people": [{"who": "Owner", "email": cast.alice.email, "password": PASSWORD}]}
+    (services.settings.state_dir / signing.DEMO_FILE).write_text(json.dumps(demo))
+    known = {"email": cast.alice.email, "password": PASSWORD, "address": "127.0.0.1"}
+    assert signing.sign_in(services, **known)
+    abroad = services.settings.model_copy(update={"public_url": "https://seatline.example"})
+    assert signing.sign_in(replace(services, settings=abroad), **known) is None
+    other = {"email": cast.sue.email, "password": PASSWORD, "address": "127.0.0.1"}
+    assert signing.sign_in(replace(services, settings=abroad), **other)
+
+
+def test_known_and_unknown_addresses_take_the_same_time(services, cast):
+    """Medians of ten each; the real bound (5 %) is measured in the deep suite."""
+    times = {"known": [], "unknown": []}
+    for number in range(10):
+        for which, email in (("known", cast.alice.email), ("unknown", f"n{number}@x.example")):
+            began = time.perf_counter()
+            signing.sign_in(
+                services, email=email, password="wrong horse battery", address=f"127.0.1.{number}"
+            )
+            times[which].append(time.perf_counter() - began)
+    known, unknown = (sorted(times[which])[5] for which in ("known", "unknown"))
+    assert 0.5 < known / unknown < 2
