@@ -109,7 +109,6 @@ class Call:
     talk_ms: int | None
     cause: str | None
     disposition: str | None
-    notes: str
     wrapped_at: dt.datetime | None
     recording_id: RecordingId | None
     recording_state: str | None
@@ -226,7 +225,7 @@ def note(
     )
 
 
-def finish(session: Session, *, ending: Ending, vault: Vault) -> bool:
+def finish(session: Session, *, ending: Ending) -> bool:
     """End a call: CDR, usage rated at once, interaction, `CallEnded`. All or nothing, once.
 
     Returns:
@@ -271,17 +270,12 @@ def finish(session: Session, *, ending: Ending, vault: Vault) -> bool:
     interactions.append(
         session,
         tenant_id=ending.tenant_id,
-        vault=vault,
-        interaction=interactions.NewInteraction(
-            subject_ref=ending.call_id,
-            kind="call",
-            channel="voice",
-            direction=row.direction,
-            started_at=row.arrived_at,
-            duration_ms=talk_ms,
-            customer_id=CustomerId(row.customer_id) if row.customer_id else None,
-            agent_number=cdr.agent_number,
-        ),
+        subject_ref=ending.call_id,
+        started_at=row.arrived_at,
+        duration_ms=talk_ms,
+        direction=interactions.Direction.INBOUND,
+        customer_id=CustomerId(row.customer_id) if row.customer_id else None,
+        agent_number=cdr.agent_number,
     )
     announce(
         session,
@@ -304,24 +298,22 @@ def wrap_up(
     Raises:
         CallNotFoundError: not this tenant's.
         CallNotOverError: the call still goes on, or its end is not written yet.
-        UnknownDispositionError: see `customers.interactions.conclude`.
+        UnknownDispositionError: see `customers.interactions.dispose`.
     """
     row = session.get(CallRow, (tenant_id, call_id))
     if row is None:
         raise CallNotFoundError
     if row.ended_at is None:
         raise CallNotOverError
-    interactions.conclude(
+    interactions.dispose(
         session,
         tenant_id=tenant_id,
         vault=vault,
         subject_ref=call_id,
-        kind="call",
         disposition=disposition,
         note=notes or None,
     )
     row.disposition = disposition
-    row.notes_ct = _seal(vault, tenant_id, call_id, "notes", notes)
     row.wrapped_at = row.wrapped_at or clock.now()
 
 
@@ -393,7 +385,7 @@ def _usage(row: CallRow, cdr: CdrRow) -> metering.Usage:
         ended_at=cdr.ended_at,
         quantity_ms=cdr.talk_ms,
         prefix=rating_prefix(row.dialled),
-        resource_ref=row.number_id,
+        number_id=NumberId(row.number_id),
         agent_ref=row.agent_id,
     )
 
@@ -439,8 +431,7 @@ def _wanted(wanted: Filter, tenant_id: TenantId, vault: Vault) -> list[ColumnEle
 
 
 def _field(tenant_id: TenantId, call_id: UUID, column: str) -> Field:
-    purpose = "notes" if column == "notes" else "pii"
-    return Field(tenant_id, "calls", column, call_id, 1, purpose=purpose)
+    return Field(tenant_id, "calls", column, call_id, 1)
 
 
 def _seal(vault: Vault, tenant_id: TenantId, call_id: CallId, column: str, plain: str) -> bytes | None:
@@ -479,7 +470,6 @@ def _call(found: Any, vault: Vault) -> Call:  # noqa: ANN401 - a row of `_select
         talk_ms=found[3],
         cause=row.cause,
         disposition=row.disposition,
-        notes=_open(vault, row, "notes", row.notes_ct),
         wrapped_at=row.wrapped_at,
         recording_id=RecordingId(found[4]) if found[4] else None,
         recording_state=found[5],

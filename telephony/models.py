@@ -91,7 +91,6 @@ class CallRow(TenantOwned, Base):
     ended_at: Mapped[OptionalInstant]
     cause: Mapped[str | None] = mapped_column(Text)
     disposition: Mapped[str | None] = mapped_column(Text)
-    notes_ct: Mapped[OptionalSealed]
     wrapped_at: Mapped[OptionalInstant]
 
 

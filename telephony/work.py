@@ -86,11 +86,12 @@ def advance(
     wrap_until: dt.datetime | None = None,
 ) -> None:
     """Write what became of an offer. A closed item stays closed. Operator's transaction."""
-    instants: dict[str, dt.datetime | None] = {
+    reached: dict[str, dict[str, dt.datetime | None]] = {
         "ringing": {"ringing_at": at},
         "talking": {"answered_at": at},
         "wrap_up": {"ended_at": at, "wrap_until": wrap_until},
-    }.get(state, {"closed_at": at})
+    }
+    instants = reached.get(state, {"closed_at": at})
     session.execute(
         update(WorkItemRow)
         .where(WorkItemRow.tenant_id == OPERATOR, WorkItemRow.id == offer_id, WorkItemRow.state.in_(IN_HAND))

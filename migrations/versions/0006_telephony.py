@@ -101,13 +101,12 @@ def upgrade() -> None:
         ),
         sa.Column("cause", sa.Text()),
         sa.Column("disposition", sa.Text()),
-        sa.Column("notes_ct", sa.LargeBinary()),
         sa.Column("wrapped_at", INSTANT),
         key("id"),
         sa.CheckConstraint("direction IN ('inbound', 'outbound')", name="direction"),
         schema="app",
     )
-    sealed("calls", "caller_ct", "notes_ct")
+    sealed("calls", "caller_ct")
     op.create_index("ix_calls_by_arrival", "calls", ["tenant_id", "arrived_at", "id"], schema="app")
     op.create_index("ix_calls_of_caller", "calls", ["tenant_id", "caller_index"], schema="app")
     op.create_index("ix_calls_of_customer", "calls", ["tenant_id", "customer_id"], schema="app")

@@ -1,0 +1,642 @@
+"""The conductor: hears the switch, moves each call's machine, carries out what follows.
+
+One asyncio loop, nothing in it waits for a disk: routing reserves in memory, the INVITE leaves at once,
+rows are written beside it by `books`, facts go to the `spool`. The bridge alone waits, for the call's facts
+to be on disk and its row to be durable.
+"""
+
+import asyncio
+import datetime as dt
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core import clock, log
+from core.errors import SeatlineError
+from core.ids import AgentId, CallId, OfferId, RecordingId, new_id
+from core.phone import E164
+from core.realtime import Realtime
+from customers import lookup
+from security.gate import Gate, Scope
+from security.vault import Vault
+from telephony import calls, recording, speech
+from telephony.calls import Answerer, Arrival, Ending
+from telephony.conductor import machine
+from telephony.conductor.books import Books
+from telephony.conductor.desk import Desk
+from telephony.conductor.directory import VOICES, Directory, Line, caller_number
+from telephony.conductor.machine import Action, Cause, Fact, LiveCall, Lost, Offer, Phase
+from telephony.conductor.spool import Spool
+from telephony.routing.floor import Floor, InQueue
+from telephony.switch import port
+from telephony.switch.port import ChannelGoneError, Speech, Switch, SwitchError
+
+_ROW_PATIENCE_S = 2.0  # how long a bridge waits for the row while its facts stand in the spool
+_CALLER = "caller"
+_log = log.get(__name__)
+
+
+@dataclass(slots=True)
+class _Held:
+    """A live call and what this process keeps beside its machine."""
+
+    call: LiveCall
+    line: Line
+    on_disk: asyncio.Future[None]
+    row: asyncio.Future[Any]
+    tail: asyncio.Task[None] | None = None  # commands of one call run in order
+    leg: str = ""  # the agent's channel once rung
+    closing: bool = field(default=False)
+
+
+class Conductor:
+    """Everything that happens to live calls of one switch."""
+
+    def __init__(
+        self,
+        *,
+        switch: Switch,
+        gate: Gate,
+        vault: Vault,
+        realtime: Realtime,
+        books: Books,
+        spool: Spool,
+        sounds_dir: Path,
+    ) -> None:
+        self.floor = Floor()
+        self.directory = Directory(gate, sounds_dir)
+        self._switch, self._gate, self._vault, self._realtime = switch, gate, vault, realtime
+        self._books, self._spool, self._sounds = books, spool, sounds_dir
+        self._calls: dict[CallId, _Held] = {}
+        self._by_channel: dict[str, CallId] = {}
+        self._recordings: dict[str, tuple[_Held, RecordingId]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._boot = ""
+        self._recovered: list[LiveCall] = []
+        self._is_connected = False
+        self.desk = Desk(
+            switch=switch,
+            gate=gate,
+            vault=vault,
+            realtime=realtime,
+            books=books,
+            floor=self.floor,
+            calls=self,
+        )
+
+    # --- start ------------------------------------------------------------------------------------
+
+    async def recover(self) -> None:
+        """Read back what an earlier run left: open calls from the spool, agents from the seats room."""
+        remembered = await asyncio.to_thread(self._spool.recover)
+        self._recovered, self._boot = list(remembered.calls), remembered.switch_boot
+        await self.desk.load()
+
+    @property
+    def live(self) -> list[LiveCall]:
+        """Return the calls in progress."""
+        return [held.call for held in self._calls.values()]
+
+    async def carry_out_orders(self) -> int:
+        """Carry out what doorways have asked; return how many orders there were."""
+        return await self.desk.carry_out_orders()
+
+    # --- the switch -------------------------------------------------------------------------------
+
+    def on_event(self, event: port.Event) -> None:
+        """Take one event of the switch; called in the loop, never blocks."""
+        match event:
+            case port.Arrived():
+                self._spawn(self._arrive(event))
+            case port.Connected():
+                self._spawn(self._connected(event))
+            case port.Disconnected():
+                self._is_connected = False
+                _log.warning("switch-away", reason=event.reason)
+            case port.EndpointChanged():
+                self.desk.phone_changed(event.endpoint, is_online=event.online, at=event.at)
+                self.route()
+            case port.RecordingDone():
+                self._recording_done(event.name)
+            case port.DialRequested():
+                # dialling out passes the one gate; until it is built, no phone may start a call
+                self._spawn(self._refuse(event.channel, port.Cause.REJECTED))
+            case port.PlaybackFinished() | port.AgentRinging() | port.AgentAnswered() | port.Ended():
+                held = self._calls.get(self._by_channel.get(event.channel, CallId(new_id())))
+                if held:
+                    self._leg_event(held, event)
+            case port.Digit():
+                pass  # nothing asks for digits yet
+
+    def _leg_event(
+        self,
+        held: _Held,
+        event: port.PlaybackFinished | port.AgentRinging | port.AgentAnswered | port.Ended,
+    ) -> None:
+        call, at = held.call, event.at
+        offer_id = call.offer.offer_id if call.offer else None
+        is_caller = event.channel == call.channel
+        match event:
+            case port.PlaybackFinished(playback=playback) if playback == f"greeting-{call.call_id}":
+                self.feed(held.call.call_id, machine.GreetingEnded(at))
+            case port.PlaybackFinished(playback=playback) if offer_id and playback == f"agent-{offer_id}":
+                self.feed(call.call_id, machine.AnnouncementEnded(at))
+            case port.AgentRinging() if offer_id:
+                self.feed(call.call_id, machine.AgentRinging(at, offer_id))
+            case port.AgentAnswered() if offer_id:
+                self.feed(call.call_id, machine.AgentAnswered(at, offer_id))
+            case port.Ended(cause=cause) if is_caller:
+                self.feed(call.call_id, machine.CallerGone(at, cause))
+            case port.Ended(cause=cause) if call.offer and event.channel == call.offer.channel:
+                if call.phase is Phase.OFFERED:
+                    why = {
+                        port.Cause.REJECTED: Lost.DECLINED,
+                        port.Cause.BUSY: Lost.DECLINED,
+                        port.Cause.NO_ANSWER: Lost.NO_ANSWER,
+                    }.get(
+                        port.Cause(cause) if cause in set(port.Cause) else port.Cause.NORMAL, Lost.PHONE_GONE
+                    )
+                    self.feed(call.call_id, machine.OfferLost(at, call.offer.offer_id, why))
+                else:
+                    self.feed(call.call_id, machine.AgentGone(at, cause))
+            case _:
+                pass
+
+    async def _arrive(self, event: port.Arrived) -> None:
+        try:
+            line = self.directory.remembered(event.dnis) or await asyncio.to_thread(
+                self.directory.find, event.dnis
+            )
+        except Exception as error:  # noqa: BLE001 - a caller must get an answer, whatever failed
+            _log.warning("number-not-resolved", error=type(error).__name__)
+            await self._refuse(event.channel, port.Cause.SWITCH_CONGESTION)
+            return
+        if line is None:
+            _log.warning("unknown-number-dialled", trunk=event.trunk, digits=len(event.dnis))
+            await self._refuse(event.channel, port.Cause.UNALLOCATED)
+            return
+        arrival = Arrival(
+            tenant_id=line.number.tenant_id,
+            call_id=CallId(new_id()),
+            number_id=line.number.number_id,
+            dialled=line.number.digits,
+            queue_id=line.queue.queue_id,
+            caller=caller_number(event.ani, dialled=line.number.digits),
+            arrived_at=event.at,
+        )
+        call, actions = machine.begin(arrival, event.channel)
+        on_disk = self._spool.begin(arrival, event.channel)
+        held = _Held(call, line, on_disk, self._books.write(call.call_id, lambda: self._write_begin(arrival)))
+        self._calls[call.call_id] = held
+        self._by_channel[event.channel] = call.call_id
+        self._note(held, event.at, "arrived", {"trunk": event.trunk})
+        for action in actions:
+            self._carry_out(held, action)
+
+    def feed(self, call_id: CallId, fact: Fact) -> None:
+        """Move a call on by one fact: the machine decides, the spool keeps it, the actions follow."""
+        held = self._calls.get(call_id)
+        if held is None:
+            return
+        call, before = held.call, held.call.phase
+        actions = machine.step(call, fact)
+        if not actions and call.phase is before:
+            return
+        self._note(held, fact.at, _name(fact), _details(fact))
+        held.on_disk = self._spool.fact(call_id, fact, call.position)
+        for action in actions:
+            self._carry_out(held, action)
+        self.desk.stir()
+
+    def route(self) -> None:
+        """Offer waiting calls to free agents until one of the two runs out."""
+        for pair in self.floor.match():
+            held = self._calls.get(CallId(pair.call))
+            agent = self.floor.agents.get(AgentId(pair.agent))
+            if held is None or agent is None:
+                continue
+            now = clock.now()
+            offer_id = OfferId(new_id())
+            offer = Offer(
+                offer_id=offer_id,
+                agent_id=agent.agent_id,
+                agent_number=agent.number,
+                seat_id=agent.seat_id,
+                seat_label=agent.seat_label,
+                endpoint=agent.endpoint,
+                channel=f"agent-{offer_id}",
+                expires_at=now + dt.timedelta(seconds=held.line.queue.ring_timeout_s),
+            )
+            agent.call_id = held.call.call_id
+            self.feed(held.call.call_id, machine.Offered(now, offer))
+
+    def reload(self) -> None:
+        """Read numbers and queues anew: somebody has changed them."""
+        self.directory.forget()
+
+    # --- actions ----------------------------------------------------------------------------------
+
+    def _carry_out(self, held: _Held, action: Action) -> None:
+        call = held.call
+        match action:
+            case machine.Answer():
+                self._greet(held)
+            case machine.Wait(since=since, is_at_head=is_at_head):
+                self.floor.wait(
+                    InQueue(call.call_id, call.arrival.tenant_id, call.arrival.queue_id, since, is_at_head)
+                )
+                self.route()
+                self._command(held, self._switch.hold_music(call.channel, on=True))
+            case machine.LeaveQueue():
+                self.floor.leave(call.call_id)
+            case machine.Ring(offer=offer):
+                self._by_channel[offer.channel] = call.call_id
+                self._spawn(self._ring(held, offer))
+            case machine.Announce(offer=offer):
+                self._command(held, self._announce(held, offer))
+            case machine.Connect(offer=offer):
+                self._command(held, self._connect(held, offer))
+            case machine.Music(on=on):
+                self._command(held, self._switch.hold_music(call.channel, on=on))
+            case machine.StopRinging(offer=offer):
+                self._spawn(self._hang_up(offer.channel))
+            case machine.HangUpCaller():
+                self._spawn(self._hang_up(call.channel))
+            case machine.Agent():
+                self.desk.follow(action, call=call, wrap_up_s=held.line.queue.wrap_up_s)
+            case machine.Mark(instants=instants, offer=offer):
+                self._books.write(call.call_id, lambda: self._write_marks(call, instants, offer))
+            case machine.Finish(at=at, cause=cause):
+                self._finish(held, at, cause)
+
+    def _greet(self, held: _Held) -> None:
+        call = held.call
+        self._command(held, self._switch.answer(call.channel))
+        if held.line.greeting is None:
+            self.feed(call.call_id, machine.GreetingEnded(clock.now()))
+            return
+        sound = Speech(held.line.greeting)
+        self._command(
+            held, self._switch.play(call.channel, [sound], playback=f"greeting-{call.call_id}"), needed=True
+        )
+
+    async def _ring(self, held: _Held, offer: Offer) -> None:
+        timeout_s = held.line.queue.ring_timeout_s
+        try:
+            await self._switch.ring(
+                offer.channel,
+                offer.endpoint,
+                caller=held.line.number.digits,  # the agent never sees the caller's number in SIP
+                timeout_s=timeout_s,
+                headers={"X-Seatline-Offer": str(offer.offer_id)},
+            )
+        except (SwitchError, ChannelGoneError) as error:
+            _log.warning("ring-failed", error=error.code)
+            self.feed(held.call.call_id, machine.OfferLost(clock.now(), offer.offer_id, Lost.PHONE_GONE))
+
+    async def _announce(self, held: _Held, offer: Offer) -> None:
+        call, language = held.call, held.line.number.language
+        sounds: list[port.Sound] = [port.Digits(str(offer.agent_number))]
+        spoken = speech.cached(
+            announcement(offer.agent_number, language), voice=VOICES[language], folder=self._sounds
+        )
+        if spoken:
+            sounds = [Speech(spoken)]
+        await self._switch.hold_music(call.channel, on=False)
+        await self._switch.play(call.channel, sounds, playback=f"agent-{offer.offer_id}")
+
+    async def _connect(self, held: _Held, offer: Offer) -> None:
+        call = held.call
+        await self._durable(held)
+        await self._switch.bridge(call.bridge)
+        await self._switch.join(call.bridge, [call.channel, offer.channel])
+        now = clock.now()
+        recording_id = RecordingId(new_id()) if held.line.queue.is_recorded else None
+        self.feed(call.call_id, machine.Bridged(now, recording_id))
+        if recording_id and call.phase is Phase.TALKING:
+            name = recording.scratch_name(call.arrival.tenant_id, recording_id)
+            self._recordings[name] = (held, recording_id)
+            self._books.write(call.call_id, lambda: self._write_recording(call, recording_id, now))
+            await self._switch.record(call.bridge, name=name)
+
+    async def _durable(self, held: _Held) -> None:
+        """Wait until the call survives a crash: its facts on disk, and its row committed.
+
+        While PostgreSQL is away the fsynced spool is proof enough: the row will be written from it.
+        """
+        await held.on_disk
+        await asyncio.wait({held.row}, timeout=_ROW_PATIENCE_S)
+
+    def _finish(self, held: _Held, at: dt.datetime, cause: Cause) -> None:
+        call = held.call
+        self.floor.leave(call.call_id)
+        for channel in (call.channel, call.offer.channel if call.offer else ""):
+            self._by_channel.pop(channel, None)
+        self._calls.pop(call.call_id, None)
+        self._spawn(self._close(held))
+        ending = Ending(call.arrival.tenant_id, call.call_id, at, cause.value, self._boot)
+        written = self._books.write(call.call_id, lambda: self._write_ending(ending))
+        written.add_done_callback(lambda future: self._finished(call, future))
+
+    async def _close(self, held: _Held) -> None:
+        """Close the bridge of an ended call; the switch closes its recording with it."""
+        call = held.call
+        if call.recording_id:
+            name = recording.scratch_name(call.arrival.tenant_id, call.recording_id)
+            try:
+                await self._switch.stop_recording(name)
+            except SwitchError as error:
+                _log.info("recording-left-to-the-sweep", error=error.code)
+        if call.offer:
+            try:
+                await self._switch.close_bridge(call.bridge)
+            except SwitchError as error:
+                _log.info("bridge-left", error=error.code)
+
+    def _finished(self, call: LiveCall, written: asyncio.Future[Any]) -> None:
+        if written.cancelled() or written.exception():
+            return  # not written: the spool keeps the call, and the next start tries again
+        self._spool.done(call.call_id)
+        self._realtime_later(call, "calls", {"call_id": str(call.call_id), "state": "ended"})
+
+    def _recording_done(self, name: str) -> None:
+        known = self._recordings.pop(name, None)
+        if known is None:
+            return
+        held, recording_id = known
+        tenant_id, call_id = held.call.arrival.tenant_id, held.call.call_id
+
+        def write() -> None:
+            with self._gate.open(Scope.system(tenant_id)) as session:
+                recording.captured(session, tenant_id=tenant_id, recording_id=recording_id, call_id=call_id)
+
+        self._books.write(call_id, write)
+
+    # --- after a loss of the switch, or of ourselves ------------------------------------------------
+
+    async def _connected(self, event: port.Connected) -> None:
+        """Stand again where the calls stand, after a start, a lost line or a new start of the switch."""
+        is_new_switch = event.boot_id != self._boot
+        there = {one.channel: one for one in event.channels}
+        for call in self._recovered:
+            await self._adopt(call)
+        self._recovered = []
+        before, self._boot = self._boot, event.boot_id
+        self._spool.switch_boot(event.boot_id)
+        for held in list(self._calls.values()):
+            if held.call.channel not in there:
+                lost = Cause.SWITCH_LOST if is_new_switch and before else Cause.LOST_WHILE_AWAY
+                self._forget_recording(held)
+                self.feed(held.call.call_id, machine.Vanished(held.call.proven_at, lost))
+            else:
+                self._stand_again(held, there)
+        await self.desk.switch_is_back()
+        for one in event.channels:
+            await self._strange(one)
+        self._is_connected = True
+        _log.info("switch-connected", calls=len(self._calls), agents=len(self.floor.agents))
+        self.route()
+
+    async def _adopt(self, call: LiveCall) -> None:
+        """Take over a call an earlier run left open."""
+        if call.phase is Phase.ENDED:
+            # its hang-up transaction was not confirmed: write it again, it is written once
+            ending = Ending(
+                call.arrival.tenant_id,
+                call.call_id,
+                call.ended_at or call.proven_at,
+                (call.cause or Cause.LOST_WHILE_AWAY).value,
+                self._boot,
+            )
+            self._books.write(call.call_id, lambda: self._write_begin(call.arrival))
+            self._books.write(call.call_id, lambda: self._write_marks(call, call.instants, call.offer))
+            written = self._books.write(call.call_id, lambda: self._write_ending(ending))
+            written.add_done_callback(lambda future: self._finished(call, future))
+            return
+        line = await asyncio.to_thread(self.directory.find, call.arrival.dialled)
+        if line is None:
+            return
+        on_disk: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        on_disk.set_result(None)
+        row = self._books.write(call.call_id, lambda: self._write_begin(call.arrival))
+        if call.instants:
+            self._books.write(call.call_id, lambda: self._write_marks(call, call.instants, call.offer))
+        held = _Held(call, line, on_disk, row)
+        self._calls[call.call_id] = held
+        self._by_channel[call.channel] = call.call_id
+        if call.offer:
+            self._by_channel[call.offer.channel] = call.call_id
+            self.desk.takes_over(call)
+        if call.recording_id:
+            name = recording.scratch_name(call.arrival.tenant_id, call.recording_id)
+            self._recordings[name] = (held, call.recording_id)
+
+    def _stand_again(self, held: _Held, there: dict[str, port.LiveChannel]) -> None:
+        """Go on with a call whose caller is still on the line."""
+        call, now = held.call, clock.now()
+        leg = there.get(call.offer.channel) if call.offer else None
+        match call.phase:
+            case Phase.GREETING:
+                self.feed(call.call_id, machine.GreetingEnded(now))
+            case Phase.QUEUED:
+                self.floor.wait(
+                    InQueue(
+                        call.call_id,
+                        call.arrival.tenant_id,
+                        call.arrival.queue_id,
+                        call.queued_at or now,
+                        is_at_head=call.offers > 0,
+                    )
+                )
+                self._command(held, self._switch.hold_music(call.channel, on=True))
+            case Phase.OFFERED if call.offer:
+                if leg is None:
+                    lost = machine.OfferLost(now, call.offer.offer_id, Lost.PHONE_GONE)
+                    self.feed(call.call_id, lost)
+                elif leg.state is port.ChannelState.UP:
+                    self.feed(call.call_id, machine.AgentAnswered(now, call.offer.offer_id))
+            case Phase.ANNOUNCING if leg is not None:
+                self.feed(call.call_id, machine.AnnouncementEnded(now))
+            case Phase.ANNOUNCING | Phase.TALKING if leg is None:
+                self.feed(call.call_id, machine.AgentGone(call.proven_at, port.Cause.INTERWORKING))
+            case _:
+                pass
+
+    async def _strange(self, channel: port.LiveChannel) -> None:
+        """A channel of ours that no call knows: a caller who came while nobody listened, or a leftover."""
+        if channel.channel in self._by_channel:
+            return
+        if channel.is_inbound:
+            await self._arrive(
+                port.Arrived(
+                    at=clock.now(),
+                    channel=channel.channel,
+                    dnis=channel.dnis,
+                    ani=channel.ani,
+                    trunk=channel.endpoint,
+                )
+            )
+        else:
+            await self._hang_up(channel.channel)
+
+    def _forget_recording(self, held: _Held) -> None:
+        """The switch that wrote it is gone: seal what there is."""
+        call = held.call
+        if call.recording_id:
+            self._recording_done(recording.scratch_name(call.arrival.tenant_id, call.recording_id))
+
+    async def heartbeat(self) -> None:
+        """Ask the switch which calls are alive: the proof that a call was billed for no second too many."""
+        if not self._is_connected:
+            return
+        asked_at = clock.now()
+        try:
+            there = {one.channel for one in await self._switch.live_channels()}
+        except SwitchError:
+            return
+        proven = []
+        for held in list(self._calls.values()):
+            if held.call.channel in there:
+                held.call.proven_at = max(held.call.proven_at, asked_at)
+                proven.append(held.call.call_id)
+            elif held.call.arrival.arrived_at < asked_at and held.call.proven_at < asked_at:
+                self.feed(held.call.call_id, machine.CallerGone(held.call.proven_at, port.Cause.INTERWORKING))
+        if proven:
+            self._spool.proof(asked_at, proven)
+
+    # --- rows -------------------------------------------------------------------------------------
+
+    def _write_begin(self, arrival: Arrival) -> None:
+        with self._gate.open(Scope.system(arrival.tenant_id)) as session:
+            card = (
+                lookup.by_phone(
+                    session, tenant_id=arrival.tenant_id, vault=self._vault, phone=E164(arrival.caller)
+                )
+                if arrival.caller
+                else None
+            )
+            calls.begin(session, arrival=arrival, customer_id=card.id if card else None, vault=self._vault)
+
+    def _write_marks(self, call: LiveCall, instants: dict[str, dt.datetime], offer: Offer | None) -> None:
+        answerer = (
+            Answerer(offer.agent_id, offer.agent_number, offer.seat_id, offer.seat_label) if offer else None
+        )
+        with self._gate.open(Scope.system(call.arrival.tenant_id)) as session:
+            calls.mark(
+                session,
+                tenant_id=call.arrival.tenant_id,
+                call_id=call.call_id,
+                instants=instants,
+                answerer=answerer,
+            )
+        self._realtime_later(call, "calls", {"call_id": str(call.call_id), "state": "live"})
+
+    def _write_recording(self, call: LiveCall, recording_id: RecordingId, at: dt.datetime) -> None:
+        tenant_id = call.arrival.tenant_id
+        with self._gate.open(Scope.system(tenant_id)) as session:
+            recording.begin(
+                session, tenant_id=tenant_id, recording_id=recording_id, call_id=call.call_id, started_at=at
+            )
+
+    def _write_ending(self, ending: Ending) -> None:
+        with self._gate.open(Scope.system(ending.tenant_id)) as session:
+            calls.finish(session, ending=ending)
+
+    def _note(self, held: _Held, at: dt.datetime, kind: str, details: dict[str, object]) -> None:
+        call = held.call
+        call.position += 1
+        position = call.position
+
+        def write() -> None:
+            with self._gate.open(Scope.system(call.arrival.tenant_id)) as session:
+                calls.note(
+                    session,
+                    tenant_id=call.arrival.tenant_id,
+                    call_id=call.call_id,
+                    position=position,
+                    at=at,
+                    kind=kind,
+                    details=details,
+                )
+
+        self._books.write(call.call_id, write)
+
+    def _realtime_later(self, call: LiveCall, topic: str, body: dict[str, object]) -> None:
+        self._realtime.publish(call.arrival.tenant_id, topic, body)
+
+    # --- small things -----------------------------------------------------------------------------
+
+    def _command(self, held: _Held, work: Coroutine[Any, Any, None], *, needed: bool = False) -> None:
+        """Run a command to the switch after all earlier ones of this call.
+
+        `needed`: when the switch refuses it, the call goes on without (a greeting that cannot be played).
+        """
+        before = held.tail
+
+        async def run() -> None:
+            if before:
+                await asyncio.wait({before})
+            try:
+                await work
+            except ChannelGoneError:
+                pass  # its end is on the way, and says so
+            except SeatlineError as error:
+                _log.warning("command-failed", error=error.code)
+                if needed:
+                    self.feed(held.call.call_id, machine.GreetingEnded(clock.now()))
+
+        held.tail = self._spawn(run())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("task-failed", error=type(error).__name__, exc_info=error)
+
+    async def _refuse(self, channel: str, cause: port.Cause) -> None:
+        try:
+            await self._switch.hang_up(channel, cause=cause)
+        except SwitchError as error:
+            _log.warning("refusal-failed", error=error.code)
+
+    async def _hang_up(self, channel: str) -> None:
+        await self._refuse(channel, port.Cause.NORMAL)
+
+
+def announcement(agent_number: int, language: str) -> str:
+    """Return what the caller hears before the agent does: the agent's number, digit by digit."""
+    digits = str(agent_number)
+    if language == "zh":
+        names = dict(zip("0123456789", "零一二三四五六七八九", strict=True))
+        return f"工号{''.join(names[one] for one in digits)}为您服务。"
+    return f"You are speaking to agent {' '.join(digits)}."
+
+
+def _name(fact: Fact) -> str:
+    """Return the timeline's word of a fact: AgentAnswered -> agent-answered."""
+    name = type(fact).__name__
+    return "".join(f"-{sign.lower()}" if sign.isupper() else sign for sign in name).removeprefix("-")
+
+
+def _details(fact: Fact) -> dict[str, object]:
+    match fact:
+        case machine.Offered(offer=offer):
+            return {"offer_id": str(offer.offer_id), "agent": offer.agent_number, "seat": offer.seat_label}
+        case machine.OfferLost(why=why):
+            return {"why": why.value}
+        case machine.CallerGone(cause=cause) | machine.AgentGone(cause=cause):
+            return {"cause": int(cause)}
+        case machine.Held(on=on):
+            return {"on": on}
+        case machine.Bridged(recording_id=recording_id):
+            return {"recorded": recording_id is not None}
+        case machine.Vanished(cause=cause):
+            return {"cause": cause.value}
+        case _:
+            return {}

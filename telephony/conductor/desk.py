@@ -1,0 +1,466 @@
+"""The agents' side of the switchboard: sign-in, phones, states, wrap-up, and the orders of the doorways.
+
+The floor in memory decides; the seats room keeps agent time, written beside it in order. What an agent's
+console shows is told to it after the write: thin messages with ids, the console fetches the rest.
+"""
+
+import asyncio
+import datetime as dt
+from typing import Any, Protocol
+from uuid import UUID, uuid5
+
+from sqlalchemy.orm import Session
+
+from core import clock, log
+from core.errors import SeatlineError
+from core.ids import OPERATOR, AgentId, CallId, OfferId, TenantId
+from core.realtime import Realtime
+from seats import desk as seating
+from seats import presence
+from seats.desk import ServingAgent
+from seats.errors import IllegalTransitionError, NotSignedInError
+from seats.rules import CALL_IN_HAND, Activity, activity, away
+from security.gate import Gate, Scope
+from security.vault import Vault
+from telephony import endpoints, orders, work
+from telephony.conductor import machine
+from telephony.conductor.books import Books
+from telephony.conductor.machine import Fact, LiveCall, Lost
+from telephony.orders import Order, OrderKind
+from telephony.routing.floor import FREE, Agent, Floor
+from telephony.switch.port import Switch, SwitchError
+
+_NAMES = UUID("018f5c7e-6f0a-7000-8000-7365a7116e01")  # the namespace of our event ids
+_OFFLINE = Activity.OFFLINE.value
+_WRAP_UP = Activity.WRAP_UP.value
+_log = log.get(__name__)
+
+
+class Calls(Protocol):
+    """What the desk asks of the conductor."""
+
+    @property
+    def live(self) -> list[LiveCall]:
+        """Return the calls in progress."""
+        ...
+
+    def feed(self, call_id: CallId, fact: Fact) -> None:
+        """Move a call on by one fact."""
+        ...
+
+    def route(self) -> None:
+        """Offer waiting calls to free agents."""
+        ...
+
+    def reload(self) -> None:
+        """Read numbers and queues anew."""
+        ...
+
+
+class CanAnswer(Protocol):
+    """A switch whose phones are answered by order: the simulator."""
+
+    def agent_answers(self, endpoint: str) -> None:
+        """Pick the ringing phone up."""
+        ...
+
+
+class Desk:
+    """Agents on the floor."""
+
+    def __init__(
+        self,
+        *,
+        switch: Switch,
+        gate: Gate,
+        vault: Vault,
+        realtime: Realtime,
+        books: Books,
+        floor: Floor,
+        calls: Calls,
+    ) -> None:
+        self._switch, self._gate, self._vault = switch, gate, vault
+        self._realtime, self._books, self._floor, self._calls = realtime, books, floor, calls
+        self._timers: dict[AgentId, asyncio.TimerHandle] = {}
+        self._offers: dict[AgentId, OfferId] = {}
+        self._is_stirred = True
+
+    # --- who is there -------------------------------------------------------------------------------
+
+    async def load(self) -> None:
+        """Place everybody who is signed in on the floor, as the seats room remembers them."""
+        serving, phones = await asyncio.to_thread(self._read_all)
+        names = {one.agent_id: one.name for one in phones}
+        for one in serving:
+            if one.presence is not None:
+                self._place(one, names.get(one.agent.id, ""))
+
+    async def switch_is_back(self) -> None:
+        """Give a switch that may have been started anew its phones, and free agents whose call is gone."""
+        phones = await asyncio.to_thread(self._read_phones)
+        for phone in phones:
+            try:
+                await self._switch.put_endpoint(phone.name, password=phone.password)
+                is_online = await self._switch.online(phone.name)
+            except SwitchError as error:
+                _log.warning("phone-not-given", error=error.code)
+                continue
+            self.phone_changed(phone.name, is_online=is_online, at=clock.now())
+        busy = {call.offer.agent_id for call in self._calls.live if call.offer}
+        for agent in list(self._floor.agents.values()):
+            if agent.agent_id not in busy and activity(agent.state) in CALL_IN_HAND:
+                self._become(agent, FREE, clock.now(), observed=True)
+            elif agent.agent_id not in busy and agent.state == _WRAP_UP:
+                self._wrap_up_until(agent, clock.now() + dt.timedelta(seconds=60))
+
+    def takes_over(self, call: LiveCall) -> None:
+        """Bind an agent to a call an earlier run left in their hands."""
+        agent = self._floor.agents.get(call.offer.agent_id) if call.offer else None
+        if agent and call.offer:
+            agent.call_id = call.call_id
+            self._offers[agent.agent_id] = call.offer.offer_id
+
+    def phone_changed(self, endpoint: str, *, is_online: bool, at: dt.datetime) -> None:
+        """An agent's phone registered or went away; who cannot be rung is not available."""
+        agent = self._floor.by_endpoint(endpoint)
+        if agent is None or agent.is_online == is_online:
+            return
+        agent.is_online = is_online
+        if not is_online and agent.state == FREE and agent.call_id is None:
+            self._become(agent, _OFFLINE, at)
+        elif is_online and agent.state == _OFFLINE:
+            self._become(agent, FREE, at)
+        else:
+            self._tell(agent)
+        self.stir()
+
+    # --- with a call --------------------------------------------------------------------------------
+
+    def follow(self, action: machine.Agent, *, call: LiveCall, wrap_up_s: int) -> None:
+        """Let an agent's state follow the call in their hands."""
+        agent = self._floor.agents.get(action.agent_id)
+        if agent is None:
+            return
+        tenant_id, offer = call.arrival.tenant_id, call.offer
+        wrap_until = None
+        if action.state == _WRAP_UP:
+            wrap_until = action.at + dt.timedelta(seconds=wrap_up_s)
+        if action.item == "offered" and offer:
+            self._offers[agent.agent_id] = action.offer_id
+            self._write_offer(agent, call, offer.expires_at, action)
+        else:
+            self._write_item(agent, action, wrap_until)
+        if action.state is None:
+            agent.call_id = None
+            self._offers.pop(agent.agent_id, None)
+            self._become(agent, self._after(agent, action.why), action.at)
+            if action.why in {Lost.CALLER_LEFT, Lost.SWITCH_LOST}:
+                self._calls.route()
+            return
+        self._become(agent, action.state, action.at, work_tenant=tenant_id, subject=call.call_id)
+        if wrap_until:
+            self._wrap_up_until(agent, wrap_until)
+
+    def _after(self, agent: Agent, why: Lost | None) -> str:
+        """Return what an agent becomes when an offer came to nothing."""
+        match why:
+            case Lost.DECLINED:
+                return away("declined")
+            case Lost.NO_ANSWER:
+                return away("missed")
+            case Lost.PHONE_GONE:
+                agent.is_online = False
+                return _OFFLINE
+            case _:
+                return agent.next_state or FREE
+
+    def _wrap_up_until(self, agent: Agent, until: dt.datetime) -> None:
+        """Free the agent at the wrap-up's deadline."""
+        timer = self._timers.pop(agent.agent_id, None)
+        if timer:
+            timer.cancel()
+        left_s = max(0.0, (until - clock.now()).total_seconds())
+        loop = asyncio.get_running_loop()
+        self._timers[agent.agent_id] = loop.call_later(left_s, self._wrapped, agent.agent_id)
+
+    def _wrapped(self, agent_id: AgentId) -> None:
+        """End an agent's wrap-up, by their word or by the clock."""
+        timer = self._timers.pop(agent_id, None)
+        if timer:
+            timer.cancel()
+        agent = self._floor.agents.get(agent_id)
+        if agent is None or agent.state != _WRAP_UP:
+            return
+        offer_id = self._offers.pop(agent_id, None)
+        now = clock.now()
+        if offer_id:
+            self._close_item(agent_id, offer_id, now)
+        agent.call_id = None
+        state, agent.next_state = agent.next_state or FREE, None
+        if state == FREE and not agent.is_online:
+            state = _OFFLINE
+        self._become(agent, state, now)
+        self._calls.route()
+
+    # --- orders -------------------------------------------------------------------------------------
+
+    async def carry_out_orders(self) -> int:
+        """Carry out what the doorways have left, oldest first; return how many."""
+        waiting = await asyncio.to_thread(self._read_orders)
+        for order in waiting:
+            try:
+                outcome = await self._carry_out(order)
+            except SeatlineError as error:
+                outcome = error.code
+            await asyncio.to_thread(self._mark_done, order.order_id, outcome)
+        return len(waiting)
+
+    async def _carry_out(self, order: Order) -> str:
+        if order.kind is OrderKind.RELOAD:
+            self._calls.reload()
+            return "done"
+        agent_id = AgentId(UUID(order.details["agent_id"]))
+        if order.kind is OrderKind.SIGN_IN:
+            return await self._sign_in(agent_id)
+        agent = self._floor.agents.get(agent_id)
+        if agent is None:
+            return "not-signed-in"
+        match order.kind:
+            case OrderKind.SIGN_OUT:
+                return await self._sign_out(agent)
+            case OrderKind.STATUS:
+                return self._status(agent, order.details["status"], order.details.get("reason", ""))
+            case OrderKind.WRAPPED:
+                self._wrapped(agent_id)
+            case _:
+                return await self._about_the_call(agent, order)
+        return "done"
+
+    async def _about_the_call(self, agent: Agent, order: Order) -> str:
+        """Carry out an order about the call in hand; an order about another call is out of date."""
+        call = next((one for one in self._calls.live if one.call_id == agent.call_id), None)
+        if call is None or call.offer is None or call.offer.agent_id != agent.agent_id:
+            return "no-call-in-hand"
+        offer, now = call.offer, clock.now()
+        about = order.details.get("call_id") or order.details.get("offer_id")
+        if about not in {str(call.call_id), str(offer.offer_id)}:
+            return "out-of-date"
+        match order.kind:
+            case OrderKind.DECLINE:
+                self._calls.feed(call.call_id, machine.OfferLost(now, offer.offer_id, Lost.DECLINED))
+            case OrderKind.HOLD:
+                self._calls.feed(call.call_id, machine.Held(now, on=bool(order.details["on"])))
+            case OrderKind.HANG_UP:
+                await self._switch.hang_up(offer.channel)
+            case OrderKind.ANSWER:
+                answers: Any = self._switch
+                answers.agent_answers(offer.endpoint)
+            case _:
+                return "unknown"
+        return "done"
+
+    async def _sign_in(self, agent_id: AgentId) -> str:
+        one, phone = await asyncio.to_thread(self._read_one, agent_id)
+        if one.presence is None or phone is None:
+            return "not-signed-in"
+        before = self._floor.agents.get(agent_id)
+        agent = self._place(one, phone.name)
+        if before:
+            agent.call_id, agent.is_online, agent.next_state = (
+                before.call_id,
+                before.is_online and before.endpoint == phone.name,
+                before.next_state,
+            )
+        await self._switch.put_endpoint(phone.name, password=phone.password)
+        agent.is_online = await self._switch.online(phone.name)
+        self._tell(agent)
+        self.stir()
+        return "done"
+
+    async def _sign_out(self, agent: Agent) -> str:
+        if activity(agent.state) in CALL_IN_HAND:
+            return "call-in-hand"
+        self._wrapped(agent.agent_id)
+        now = clock.now()
+
+        def write() -> list[str]:
+            with self._gate.open(Scope.system(OPERATOR)) as session:
+                presence.sign_out(session, agent_id=agent.agent_id, at=now)
+                return endpoints.drop(session, agent_id=agent.agent_id)
+
+        names: list[str] = await self._books.write(agent.agent_id, write)
+        for name in names:
+            await self._switch.drop_endpoint(name)
+        self._floor.remove(agent.agent_id)
+        self._realtime.publish(OPERATOR, f"agent:{agent.agent_id}", {"type": "state"})
+        self.stir()
+        return "done"
+
+    def _status(self, agent: Agent, status: str, reason: str) -> str:
+        """Change the status an agent has chosen; during a call it is what they become after it."""
+        wanted = FREE if status == FREE else away(reason or status)
+        if agent.call_id or activity(agent.state) in CALL_IN_HAND or agent.state == _WRAP_UP:
+            agent.next_state = wanted
+            self._tell(agent)
+            return "after-the-call"
+        if wanted == FREE and not agent.is_online:
+            wanted = _OFFLINE
+        self._become(agent, wanted, clock.now())
+        self._calls.route()
+        return "done"
+
+    # --- writing and telling ------------------------------------------------------------------------
+
+    def _become(
+        self,
+        agent: Agent,
+        state: str,
+        at: dt.datetime,
+        *,
+        work_tenant: TenantId | None = None,
+        subject: CallId | None = None,
+        observed: bool = False,
+    ) -> None:
+        if agent.state == state and subject == agent.call_id and not observed:
+            self._tell(agent)
+            return
+        agent.state, agent.since = state, at
+        if agent.call_id is None and state == agent.next_state:
+            agent.next_state = None
+        payer = agent.payer(state, work_tenant)
+        event_id = uuid5(_NAMES, f"{agent.agent_id}:{state}:{subject}:{at.isoformat()}")
+
+        def enter(session: Session, *, observed: bool) -> None:
+            presence.enter(
+                session,
+                agent_id=agent.agent_id,
+                state=state,
+                at=at,
+                payer_tenant_id=payer,
+                subject_ref=subject,
+                event_id=event_id,
+                observed=observed,
+            )
+
+        def write() -> None:
+            try:
+                with self._gate.open(Scope.system(OPERATOR)) as session:
+                    enter(session, observed=observed)
+            except IllegalTransitionError:
+                # a state in between was lost in a crash: what the switch shows is what is so
+                _log.warning("agent-state-jumped", state=state)
+                with self._gate.open(Scope.system(OPERATOR)) as session:
+                    enter(session, observed=True)
+            except NotSignedInError:
+                _log.warning("agent-signed-out-elsewhere", state=state)
+            self._tell(agent)
+
+        self._books.write(agent.agent_id, write)
+        self.stir()
+
+    def _write_offer(
+        self, agent: Agent, call: LiveCall, expires_at: dt.datetime, action: machine.Agent
+    ) -> None:
+        """Write the offer, then tell the console: what it fetches must be there."""
+        body = {
+            "type": "offer",
+            "offer_id": str(action.offer_id),
+            "call_id": str(call.call_id),
+            "expires_at": expires_at.isoformat(),
+        }
+
+        def write() -> None:
+            with self._gate.open(Scope.system(OPERATOR)) as session:
+                work.offer(
+                    session,
+                    offer_id=action.offer_id,
+                    agent_id=agent.agent_id,
+                    tenant_id=call.arrival.tenant_id,
+                    call_id=call.call_id,
+                    offered_at=action.at,
+                    expires_at=expires_at,
+                )
+            self._realtime.publish(OPERATOR, f"agent:{agent.agent_id}", body)
+
+        self._books.write(agent.agent_id, write)
+
+    def _write_item(self, agent: Agent, action: machine.Agent, wrap_until: dt.datetime | None) -> None:
+        def write() -> None:
+            with self._gate.open(Scope.system(OPERATOR)) as session:
+                work.advance(
+                    session,
+                    offer_id=action.offer_id,
+                    state=action.item,
+                    at=action.at,
+                    wrap_until=wrap_until,
+                )
+            if action.state is None:
+                self._realtime.publish(
+                    OPERATOR,
+                    f"agent:{agent.agent_id}",
+                    {"type": "offer-withdrawn", "offer_id": str(action.offer_id)},
+                )
+
+        self._books.write(agent.agent_id, write)
+
+    def _close_item(self, agent_id: AgentId, offer_id: OfferId, at: dt.datetime) -> None:
+        def write() -> None:
+            with self._gate.open(Scope.system(OPERATOR)) as session:
+                work.advance(session, offer_id=offer_id, state="closed", at=at)
+
+        self._books.write(agent_id, write)
+
+    def _tell(self, agent: Agent) -> None:
+        self._realtime.publish(OPERATOR, f"agent:{agent.agent_id}", {"type": "state"})
+
+    def stir(self) -> None:
+        """Say that queues or agents have changed; the next pulse tells the live pages."""
+        self._is_stirred = True
+
+    def was_stirred(self) -> bool:
+        """Return whether something has changed since the last time somebody asked."""
+        stirred, self._is_stirred = self._is_stirred, False
+        return stirred
+
+    # --- reading ------------------------------------------------------------------------------------
+
+    def _place(self, one: ServingAgent, endpoint: str) -> Agent:
+        sitting, there = one.sitting, one.presence
+        agent = Agent(
+            agent_id=one.agent.id,
+            number=one.agent.number,
+            seat_id=sitting.seat_id if sitting else None,
+            seat_label=sitting.label if sitting else "",
+            seat_renter=sitting.renter_tenant_id if sitting else None,
+            levels={skill.queue_id: skill.level for skill in one.skills},
+            clients=one.clients,
+            state=there.state if there else _OFFLINE,
+            since=there.since if there else clock.now(),
+            endpoint=endpoint,
+            languages=one.agent.languages,
+        )
+        self._floor.place(agent)
+        return agent
+
+    def _read_all(self) -> tuple[list[ServingAgent], list[endpoints.Endpoint]]:
+        with self._gate.open(Scope.system(OPERATOR)) as session:
+            return seating.serving(session), endpoints.issued(session, vault=self._vault)
+
+    def _read_phones(self) -> list[endpoints.Endpoint]:
+        with self._gate.open(Scope.system(OPERATOR)) as session:
+            return endpoints.issued(session, vault=self._vault)
+
+    def _read_one(self, agent_id: AgentId) -> tuple[ServingAgent, endpoints.Endpoint | None]:
+        with self._gate.open(Scope.system(OPERATOR)) as session:
+            return (
+                seating.serving_one(session, agent_id=agent_id),
+                endpoints.of_agent(session, agent_id=agent_id, vault=self._vault),
+            )
+
+    def _read_orders(self) -> list[Order]:
+        with self._gate.open(Scope.system(OPERATOR)) as session:
+            return orders.waiting(session)
+
+    def _mark_done(self, order_id: UUID, outcome: str) -> None:
+        with self._gate.open(Scope.system(OPERATOR)) as session:
+            orders.done(session, order_id=order_id, outcome=outcome)

@@ -1,0 +1,109 @@
+"""Whose number was dialled: a short memory in front of the directory, so that a call waits for no disk.
+
+An entry is used for a minute; when the database is away, the last known one is used for as long as that
+lasts. An unknown number is remembered for some seconds only, so that a new rental is found soon.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import phonenumbers
+
+from core.errors import NotFound
+from core.ids import NumberId
+from core.phone import E164, InvalidNumberError, parse_e164
+from security.gate import Gate, Scope
+from telephony import numbers, queues, speech
+from telephony.conductor.books import is_outage
+from telephony.numbers import Number
+from telephony.queues import Queue
+
+_KNOWN_S, _UNKNOWN_S, _MOST = 60.0, 5.0, 10_000
+VOICES = {"en": "en-gb", "zh": "cmn"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A dialled number with all that follows from it; `greeting` is a sound file, or None."""
+
+    number: Number
+    queue: Queue
+    greeting: Path | None
+
+
+class Directory:
+    """Finds lines by dialled number."""
+
+    def __init__(self, gate: Gate, sounds_dir: Path) -> None:
+        self._gate, self._sounds = gate, sounds_dir
+        self._memory: dict[str, tuple[float, Line | None]] = {}
+
+    def remembered(self, dialled: str) -> Line | None:
+        """Return a line known freshly enough, without asking anybody."""
+        entry = self._memory.get(dialled)
+        return entry[1] if entry and entry[0] > time.monotonic() else None
+
+    def find(self, dialled: str) -> Line | None:
+        """Return the line of a dialled number, or None when nobody rents it. Blocks; not for the loop.
+
+        Raises:
+            sqlalchemy.exc.OperationalError: the database is away and the number was never seen.
+        """
+        entry = self._memory.get(dialled)
+        if entry and entry[0] > time.monotonic():
+            return entry[1]
+        try:
+            line = self._load(dialled)
+        except Exception as error:
+            if entry and entry[1] and is_outage(error):
+                return entry[1]
+            raise
+        if len(self._memory) >= _MOST:
+            self._memory.clear()
+        self._memory[dialled] = (time.monotonic() + (_KNOWN_S if line else _UNKNOWN_S), line)
+        return line
+
+    def forget(self) -> None:
+        """Ask anew for every number: something has changed."""
+        self._memory = {dialled: (0.0, line) for dialled, (_, line) in self._memory.items() if line}
+
+    def _load(self, dialled: str) -> Line | None:
+        try:
+            digits = numbers.canonical(dialled)
+        except InvalidNumberError:
+            return None
+        entry = self._gate.resolve(numbers.DIRECTORY, numbers.directory_key(digits))
+        if entry is None:
+            return None
+        try:
+            with self._gate.open(Scope.system(entry.tenant_id)) as session:
+                number = numbers.get(session, tenant_id=entry.tenant_id, number_id=NumberId(entry.ref_id))
+                queue = queues.get(session, tenant_id=entry.tenant_id, queue_id=number.queue_id)
+        except NotFound:
+            return None
+        greeting = speech.cached(number.greeting, voice=VOICES[number.language], folder=self._sounds)
+        return Line(number, queue, greeting)
+
+
+def caller_number(ani: str, *, dialled: str) -> str:
+    """Return the calling number in E.164, read as a national number of the dialled one's country if need be.
+
+    Empty when withheld or not a number: a caller is never refused for it.
+    """
+    digits = ani.strip()
+    if not digits or digits.lower() in {"anonymous", "unavailable", "restricted"}:
+        return ""
+    for reading in (digits, f"+{digits}") if not digits.startswith("+") else (digits,):
+        try:
+            return parse_e164(reading, region=None if reading.startswith("+") else _region(dialled))
+        except InvalidNumberError:
+            continue
+    return ""
+
+
+def _region(dialled: str) -> str | None:
+    try:
+        return phonenumbers.region_code_for_number(phonenumbers.parse(E164(dialled), None))
+    except phonenumbers.NumberParseException:
+        return None

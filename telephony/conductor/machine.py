@@ -1,0 +1,431 @@
+"""One inbound call as a state machine: a fact in, the call's next phase and what to do about it out.
+
+Pure and deterministic: no clock, no switch, no database. The conductor carries the actions out; after a
+crash the same facts, read back from the spool, lead to the same phase.
+
+    greeting -> queued -> offered -> announcing -> talking -> ended
+                  ^          |
+                  +----------+   the agent did not answer: back to the head of the queue
+
+A fact that cannot happen in a phase is late or repeated, and changes nothing: switches repeat themselves.
+"""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from core.ids import AgentId, CallId, OfferId, RecordingId, SeatId
+from telephony.calls import Arrival
+
+
+class Phase(StrEnum):
+    """Where a call stands."""
+
+    GREETING = "greeting"
+    QUEUED = "queued"
+    OFFERED = "offered"
+    ANNOUNCING = "announcing"
+    TALKING = "talking"
+    ENDED = "ended"
+
+
+class Cause(StrEnum):
+    """Why a call ended, as the CDR says it."""
+
+    CALLER_HUNG_UP = "caller-hung-up"
+    AGENT_HUNG_UP = "agent-hung-up"
+    CALLER_LEFT_QUEUE = "caller-left-queue"
+    CALLER_LEFT_GREETING = "caller-left-greeting"
+    SWITCH_LOST = "switch-lost"
+    LOST_WHILE_AWAY = "lost-while-switchboard-away"
+
+
+class Lost(StrEnum):
+    """Why an offer came to nothing."""
+
+    DECLINED = "declined"
+    NO_ANSWER = "no-answer"
+    PHONE_GONE = "phone-gone"
+    CALLER_LEFT = "caller-left"
+    SWITCH_LOST = "switch-lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One offer of the call to one agent; `channel` is what the switch will call the agent's leg."""
+
+    offer_id: OfferId
+    agent_id: AgentId
+    agent_number: int
+    seat_id: SeatId | None
+    seat_label: str
+    endpoint: str
+    channel: str
+    expires_at: dt.datetime
+
+
+# --- facts: what happened -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class GreetingEnded:
+    """The greeting has been played, or there was none."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """Routing has reserved an agent."""
+
+    at: dt.datetime
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRinging:
+    """The agent's phone said that it rings."""
+
+    at: dt.datetime
+    offer_id: OfferId
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAnswered:
+    """The agent picked up."""
+
+    at: dt.datetime
+    offer_id: OfferId
+
+
+@dataclass(frozen=True, slots=True)
+class OfferLost:
+    """The agent declined, let it ring, or their phone vanished."""
+
+    at: dt.datetime
+    offer_id: OfferId
+    why: Lost
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncementEnded:
+    """The agent's number has been told to the caller."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Bridged:
+    """Both hear each other."""
+
+    at: dt.datetime
+    recording_id: RecordingId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The agent put the caller on hold, or took them back."""
+
+    at: dt.datetime
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallerGone:
+    """The caller's leg ended; `cause` is Q.850."""
+
+    at: dt.datetime
+    cause: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentGone:
+    """The agent's leg ended after the answer; `cause` is Q.850."""
+
+    at: dt.datetime
+    cause: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """The call is not on the switch any more and nobody saw it go; `at` is its last proven instant."""
+
+    at: dt.datetime
+    cause: Cause
+
+
+Fact = (
+    GreetingEnded
+    | Offered
+    | AgentRinging
+    | AgentAnswered
+    | OfferLost
+    | AnnouncementEnded
+    | Bridged
+    | Held
+    | CallerGone
+    | AgentGone
+    | Vanished
+)
+
+# --- actions: what to do about it -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Pick the caller up and play the greeting; `GreetingEnded` follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Music, and a place in the queue: at its head when an agent failed the caller."""
+
+    since: dt.datetime
+    is_at_head: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveQueue:
+    """Give the place in the queue up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Ring the agent and show them who calls."""
+
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell the caller the agent's number; `AnnouncementEnded` follows."""
+
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Join the legs once the call's row is durable; record if the queue says so; `Bridged` follows."""
+
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Music:
+    """Hold music for the caller, on or off."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StopRinging:
+    """End the agent's leg."""
+
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class HangUpCaller:
+    """End the caller's leg."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """The agent's state changes with the call: `state` as the seats room names it, or None = free again."""
+
+    agent_id: AgentId
+    state: str | None
+    at: dt.datetime
+    offer_id: OfferId
+    item: str  # the work item's state
+    why: Lost | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Write instants of the call."""
+
+    instants: dict[str, dt.datetime]
+    offer: Offer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The call is over: close its books."""
+
+    at: dt.datetime
+    cause: Cause
+
+
+Action = (
+    Answer
+    | Wait
+    | LeaveQueue
+    | Ring
+    | Announce
+    | Connect
+    | Music
+    | StopRinging
+    | HangUpCaller
+    | Agent
+    | Mark
+    | Finish
+)
+
+WRAP_UP, TALKING, HOLDING, RINGING, RESERVED = "wrap_up", "talking", "holding", "ringing", "reserved"
+
+
+@dataclass(slots=True)
+class LiveCall:
+    """A call in progress. Only `step` changes it."""
+
+    arrival: Arrival
+    channel: str
+    phase: Phase = Phase.GREETING
+    offer: Offer | None = None
+    recording_id: RecordingId | None = None
+    queued_at: dt.datetime | None = None
+    offers: int = 0
+    is_held: bool = False
+    position: int = 0  # of the last timeline entry
+    instants: dict[str, dt.datetime] = field(default_factory=dict)  # all that was marked
+    cause: Cause | None = None
+    ended_at: dt.datetime | None = None
+    proven_at: dt.datetime = field(default=dt.datetime.min.replace(tzinfo=dt.UTC))
+
+    @property
+    def call_id(self) -> CallId:
+        """Return the call's id."""
+        return self.arrival.call_id
+
+    @property
+    def bridge(self) -> str:
+        """Return the name of the call's bridge on the switch."""
+        return f"br-{self.call_id}"
+
+
+def begin(arrival: Arrival, channel: str) -> tuple[LiveCall, list[Action]]:
+    """Return a new call and how it begins."""
+    return LiveCall(arrival, channel, proven_at=arrival.arrived_at), [Answer()]
+
+
+def step(call: LiveCall, fact: Fact) -> list[Action]:
+    """Move the call on by one fact and return what to do; nothing when the fact is late or repeated."""
+    if call.phase is Phase.ENDED:
+        return []
+    call.proven_at = max(call.proven_at, fact.at)
+    actions = _follow(call, fact)
+    for action in actions:
+        if isinstance(action, Mark):
+            call.instants |= action.instants
+    return actions
+
+
+def _follow(call: LiveCall, fact: Fact) -> list[Action]:
+    match fact:
+        case GreetingEnded() if call.phase is Phase.GREETING:
+            call.phase, call.queued_at = Phase.QUEUED, fact.at
+            return [
+                Mark({"greeting_ended_at": fact.at, "queued_at": fact.at}),
+                Wait(fact.at, is_at_head=False),
+            ]
+        case Offered(offer=offer) if call.phase is Phase.QUEUED:
+            call.phase, call.offer, call.offers = Phase.OFFERED, offer, call.offers + 1
+            return [
+                LeaveQueue(),
+                Agent(offer.agent_id, RESERVED, fact.at, offer.offer_id, "offered"),
+                Ring(offer),
+            ]
+        case AgentRinging() if _is_offered(call, fact.offer_id) and call.offer:
+            return [
+                Mark({"ringing_at": fact.at}, call.offer),
+                Agent(call.offer.agent_id, RINGING, fact.at, call.offer.offer_id, "ringing"),
+            ]
+        case AgentAnswered() if _is_offered(call, fact.offer_id) and call.offer:
+            call.phase = Phase.ANNOUNCING
+            return [
+                Mark({"answered_at": fact.at}, call.offer),
+                Agent(call.offer.agent_id, TALKING, fact.at, call.offer.offer_id, "talking"),
+                Announce(call.offer),
+            ]
+        case OfferLost() if _is_offered(call, fact.offer_id) and call.offer:
+            return _back_to_the_head(call, call.offer, fact)
+        case AnnouncementEnded() if call.phase is Phase.ANNOUNCING and call.offer:
+            return [Music(on=False), Connect(call.offer)]
+        case Bridged() if call.phase is Phase.ANNOUNCING:
+            call.phase, call.recording_id = Phase.TALKING, fact.recording_id
+            return [Mark({"bridged_at": fact.at}, call.offer)]
+        case Held() if call.phase is Phase.TALKING and call.offer and call.is_held != fact.on:
+            call.is_held = fact.on
+            state = HOLDING if fact.on else TALKING
+            return [
+                Music(on=fact.on),
+                Agent(call.offer.agent_id, state, fact.at, call.offer.offer_id, "talking"),
+            ]
+        case CallerGone():
+            return _caller_gone(call, fact)
+        case AgentGone() if call.phase in {Phase.ANNOUNCING, Phase.TALKING} and call.offer:
+            return [HangUpCaller(), *_over(call, fact.at, Cause.AGENT_HUNG_UP)]
+        case Vanished():
+            return _vanished(call, fact)
+        case _:
+            return []
+
+
+def _is_offered(call: LiveCall, offer_id: OfferId) -> bool:
+    return call.phase is Phase.OFFERED and call.offer is not None and call.offer.offer_id == offer_id
+
+
+def _back_to_the_head(call: LiveCall, offer: Offer, fact: OfferLost) -> list[Action]:
+    item = {Lost.DECLINED: "declined", Lost.NO_ANSWER: "missed"}.get(fact.why, "lost")
+    call.phase, call.offer = Phase.QUEUED, None
+    return [
+        StopRinging(offer),
+        Agent(offer.agent_id, None, fact.at, offer.offer_id, item, fact.why),
+        Wait(call.queued_at or fact.at, is_at_head=True),
+    ]
+
+
+def _caller_gone(call: LiveCall, fact: CallerGone) -> list[Action]:
+    offer = call.offer
+    match call.phase:
+        case Phase.GREETING:
+            return _finish(call, fact.at, Cause.CALLER_LEFT_GREETING)
+        case Phase.QUEUED:
+            return [LeaveQueue(), *_finish(call, fact.at, Cause.CALLER_LEFT_QUEUE)]
+        case Phase.OFFERED if offer:
+            return [
+                StopRinging(offer),
+                Agent(offer.agent_id, None, fact.at, offer.offer_id, "lost", Lost.CALLER_LEFT),
+                *_finish(call, fact.at, Cause.CALLER_LEFT_QUEUE),
+            ]
+        case _ if offer:
+            return [StopRinging(offer), *_over(call, fact.at, Cause.CALLER_HUNG_UP)]
+        case _:
+            return _finish(call, fact.at, Cause.CALLER_HUNG_UP)
+
+
+def _vanished(call: LiveCall, fact: Vanished) -> list[Action]:
+    """The switch has nothing left of the call: there is nobody to hang up on, and the agent is free."""
+    offer = call.offer
+    if call.phase is Phase.QUEUED:
+        return [LeaveQueue(), *_finish(call, fact.at, fact.cause)]
+    if offer is None:
+        return _finish(call, fact.at, fact.cause)
+    item = "lost" if call.phase is Phase.OFFERED else "closed"
+    return [
+        Agent(offer.agent_id, None, fact.at, offer.offer_id, item, Lost.SWITCH_LOST),
+        *_finish(call, fact.at, fact.cause),
+    ]
+
+
+def _over(call: LiveCall, at: dt.datetime, cause: Cause) -> list[Action]:
+    """An answered call is over: its agent wraps up."""
+    offer = call.offer
+    agent = [Agent(offer.agent_id, WRAP_UP, at, offer.offer_id, "wrap_up")] if offer else []
+    return [*agent, *_finish(call, at, cause)]
+
+
+def _finish(call: LiveCall, at: dt.datetime, cause: Cause) -> list[Action]:
+    call.phase, call.cause, call.ended_at = Phase.ENDED, cause, at
+    return [Finish(at, cause)]

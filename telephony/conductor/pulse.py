@@ -1,0 +1,133 @@
+"""The pulse: what live pages show of queues and agents, once a second when something has changed.
+
+A snapshot per tenant goes out as a live message and stays in Redis for late comers; it holds ids, counts
+and instants, no personal data, and is never truth.
+"""
+
+import datetime as dt
+import json
+from collections import defaultdict
+from typing import Any
+
+import redis
+
+from core import clock
+from core.ids import OPERATOR, QueueId, TenantId
+from core.realtime import Realtime, key
+from seats.rules import Activity, activity
+from telephony.conductor.conductor import Conductor
+from telephony.conductor.machine import Phase
+from telephony.routing.floor import Agent
+
+TOPIC, PURPOSE = "floor", "floor"
+_KEPT_S = 15
+_REFRESH_S = 5.0
+
+
+class Pulse:
+    """Tells live pages about the floor."""
+
+    def __init__(self, conductor: Conductor, realtime: Realtime) -> None:
+        self._conductor, self._realtime = conductor, realtime
+        self._last = dt.datetime.min.replace(tzinfo=dt.UTC)
+        self._tenants: set[TenantId] = set()
+
+    async def beat(self) -> None:
+        """Tell what has changed; every few seconds tell anyway, so that a page knows it is fresh."""
+        now = clock.now()
+        if not self._conductor.desk.was_stirred() and (now - self._last).total_seconds() < _REFRESH_S:
+            return
+        self._last = now
+        snapshots = floor_of_tenants(self._conductor, now)
+        for tenant_id in self._tenants - snapshots.keys():
+            snapshots[tenant_id] = {"at": now.isoformat(), "queues": {}, "agents": {}}
+        self._tenants |= snapshots.keys()
+        for tenant_id, snapshot in snapshots.items():
+            self._publish(tenant_id, snapshot)
+        for agent in self._conductor.floor.agents.values():
+            self._realtime.publish(
+                OPERATOR,
+                f"agent:{agent.agent_id}",
+                {"type": "queues", "queues": _for_agent(agent, snapshots)},
+            )
+
+    def _publish(self, tenant_id: TenantId, snapshot: dict[str, Any]) -> None:
+        if self._realtime.publish(tenant_id, TOPIC, snapshot):
+            envelope = json.dumps({"t": str(tenant_id), "k": TOPIC, "v": snapshot})
+            try:
+                self._realtime.redis.set(key(tenant_id, PURPOSE, "now"), envelope, ex=_KEPT_S)
+            except redis.RedisError:
+                return
+
+
+def now_of(realtime: Realtime, tenant_id: TenantId) -> dict[str, Any] | None:
+    """Return the last snapshot of a tenant's floor, or None when there is none fresh enough."""
+    try:
+        raw = realtime.redis.get(key(tenant_id, PURPOSE, "now"))
+    except redis.RedisError:
+        return None
+    if not isinstance(raw, bytes):
+        return None
+    envelope = json.loads(raw)
+    if envelope.get("t") != str(tenant_id) or envelope.get("k") != TOPIC:
+        return None
+    snapshot: dict[str, Any] = envelope["v"]
+    return snapshot
+
+
+def floor_of_tenants(conductor: Conductor, now: dt.datetime) -> dict[TenantId, dict[str, Any]]:
+    """Return per tenant: its queues (waiting, since when the longest waits, on calls) and agents by state."""
+    queues: dict[TenantId, dict[QueueId, dict[str, Any]]] = defaultdict(dict)
+    states: dict[TenantId, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for call in conductor.live:
+        arrival = call.arrival
+        entry = queues[arrival.tenant_id].setdefault(
+            arrival.queue_id, {"waiting": 0, "since": None, "talking": 0}
+        )
+        if call.phase in {Phase.QUEUED, Phase.OFFERED}:
+            entry["waiting"] += 1
+            since = (call.queued_at or arrival.arrived_at).isoformat()
+            entry["since"] = min(entry["since"] or since, since)
+        elif call.phase in {Phase.ANNOUNCING, Phase.TALKING}:
+            entry["talking"] += 1
+    working = {call.call_id: call.arrival.tenant_id for call in conductor.live}
+    for agent in conductor.floor.agents.values():
+        shown_to = {agent.seat_renter} if agent.seat_renter else set(agent.clients)
+        if agent.call_id in working:
+            shown_to = {working[agent.call_id]}
+        for tenant_id in shown_to:
+            if tenant_id is not None:
+                states[tenant_id][_shown(agent)] += 1
+    return {
+        tenant_id: {
+            "at": now.isoformat(),
+            "queues": {str(queue): entry for queue, entry in queues.get(tenant_id, {}).items()},
+            "agents": dict(states.get(tenant_id, {})),
+        }
+        for tenant_id in {*queues, *states}
+    }
+
+
+def _shown(agent: Agent) -> str:
+    """Return one of call, hold, wrap, ready, away: what a strip of seats shows."""
+    match activity(agent.state):
+        case Activity.TALKING | Activity.RINGING | Activity.RESERVED | Activity.DIALLING:
+            return "call"
+        case Activity.HOLDING:
+            return "hold"
+        case Activity.WRAP_UP:
+            return "wrap"
+        case Activity.AVAILABLE:
+            return "ready"
+        case _:
+            return "away"
+
+
+def _for_agent(agent: Agent, snapshots: dict[TenantId, dict[str, Any]]) -> dict[str, Any]:
+    mine = {str(queue) for queue in agent.levels}
+    return {
+        queue: entry
+        for snapshot in snapshots.values()
+        for queue, entry in snapshot["queues"].items()
+        if queue in mine
+    }

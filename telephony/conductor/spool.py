@@ -1,0 +1,193 @@
+"""The spool: every fact of every live call, on disk before the call may be bridged.
+
+An append-only file per start of the switchboard; lines carry a sequence, and a writer thread fsyncs them in
+groups, so that no event ever waits for a disk but the bridge waits for its own facts. After a crash the
+facts are read back and each open call stands where it stood; a `done` line closes a call once its hang-up
+transaction has been committed. The caller's number is sealed in here like everywhere.
+"""
+
+import asyncio
+import base64
+import datetime as dt
+import json
+import os
+import queue
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from core.ids import CallId, new_id
+from security.vault import Field, Vault
+from telephony.calls import Arrival
+from telephony.conductor import machine
+from telephony.conductor.machine import Fact, LiveCall
+
+_ARRIVAL = TypeAdapter(Arrival)
+_FACTS = {one.__name__: TypeAdapter(one) for one in Fact.__args__}
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What the spool remembers of the last run: calls not closed, and the switch they were on."""
+
+    calls: Sequence[LiveCall]
+    switch_boot: str
+
+
+class Spool:
+    """One writer's spool in a folder of its own."""
+
+    def __init__(self, folder: Path, vault: Vault) -> None:
+        """Open a new file in `folder`; earlier files stay until `recover` has read them."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder, self._vault = folder, vault
+        self._file = folder / f"{new_id()}.jsonl"
+        self._lines: queue.SimpleQueue[tuple[str, asyncio.Future[None] | threading.Event] | None] = (
+            queue.SimpleQueue()
+        )
+        self._sequence = 0
+        self._loop = asyncio.get_running_loop()
+        self._descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._thread = threading.Thread(target=self._write, name="spool", daemon=True)
+        self._thread.start()
+
+    def begin(self, arrival: Arrival, channel: str) -> asyncio.Future[None]:
+        """Write a new call; the future is done when it is on disk."""
+        safe = _ARRIVAL.dump_python(replace(arrival, caller=""), mode="json")
+        if arrival.caller:
+            sealed = self._vault.seal(_caller(arrival), arrival.caller)
+            safe["caller"] = base64.b64encode(sealed).decode()
+        return self._put({"call": str(arrival.call_id), "begin": safe, "channel": channel})
+
+    def fact(self, call_id: CallId, fact: Fact, position: int) -> asyncio.Future[None]:
+        """Write one fact of a call and the timeline position it reached."""
+        kind = type(fact).__name__
+        body = _FACTS[kind].dump_python(fact, mode="json")
+        return self._put({"call": str(call_id), "fact": kind, "body": body, "position": position})
+
+    def proof(self, at: dt.datetime, calls: Sequence[CallId]) -> None:
+        """Write that these calls were seen alive on the switch."""
+        self._put({"proof": at.isoformat(), "calls": [str(one) for one in calls]})
+
+    def switch_boot(self, boot_id: str) -> None:
+        """Write which start of the switch the following facts come from."""
+        self._put({"boot": boot_id})
+
+    def done(self, call_id: CallId) -> None:
+        """Write that a call's books are closed: it will not be recovered."""
+        self._put({"call": str(call_id), "done": True})
+
+    def recover(self) -> Recovered:
+        """Read earlier files, return what was open, carry it over into this one and remove them."""
+        calls: dict[str, LiveCall] = {}
+        boot = ""
+        older = sorted(one for one in self._folder.glob("*.jsonl") if one != self._file)
+        for file in older:
+            for line in file.read_text(encoding="utf-8").splitlines():
+                record = _parse(line)
+                boot = record.get("boot", boot)
+                self._replay(calls, record)
+        for call in calls.values():
+            self._put(self._summary(call))
+        on_disk = threading.Event()
+        self._lines.put((json.dumps({"seq": self._sequence, "boot": boot}), on_disk))
+        on_disk.wait()
+        for file in older:
+            file.unlink()
+        return Recovered(list(calls.values()), boot)
+
+    def close(self) -> None:
+        """Write what waits and close the file."""
+        self._lines.put(None)
+        self._thread.join(timeout=10)
+
+    def _replay(self, calls: dict[str, LiveCall], record: dict[str, Any]) -> None:
+        if "proof" in record:
+            at = dt.datetime.fromisoformat(record["proof"])
+            for name in record["calls"]:
+                if name in calls:
+                    calls[name].proven_at = max(calls[name].proven_at, at)
+            return
+        name = record.get("call", "")
+        if record.get("done"):
+            calls.pop(name, None)
+        elif "begin" in record:
+            calls[name], _ = machine.begin(self._arrival(record["begin"]), record["channel"])
+        elif "snapshot" in record:
+            calls[name] = _SNAPSHOT.validate_python(record["snapshot"])
+            calls[name].arrival = self._arrival(record["snapshot"]["arrival"])
+        elif "fact" in record and name in calls:
+            machine.step(calls[name], _FACTS[record["fact"]].validate_python(record["body"]))
+            calls[name].position = record["position"]
+
+    def _summary(self, call: LiveCall) -> dict[str, Any]:
+        snapshot = _SNAPSHOT.dump_python(call, mode="json")
+        snapshot["arrival"]["caller"] = (
+            base64.b64encode(self._vault.seal(_caller(call.arrival), call.arrival.caller)).decode()
+            if call.arrival.caller
+            else ""
+        )
+        return {"call": str(call.call_id), "snapshot": snapshot}
+
+    def _arrival(self, body: dict[str, Any]) -> Arrival:
+        sealed = body["caller"]
+        arrival: Arrival = _ARRIVAL.validate_python({**body, "caller": ""})
+        if not sealed:
+            return arrival
+        return replace(arrival, caller=self._vault.open(_caller(arrival), base64.b64decode(sealed)))
+
+    def _put(self, record: dict[str, Any]) -> asyncio.Future[None]:
+        self._sequence += 1
+        written = self._loop.create_future()
+        self._lines.put((json.dumps({"seq": self._sequence, **record}), written))
+        return written
+
+    def _write(self) -> None:
+        while True:
+            batch = [self._lines.get()]
+            while not self._lines.empty():
+                batch.append(self._lines.get())
+            lines = [one for one in batch if one is not None]
+            if lines:
+                os.write(self._descriptor, "".join(f"{text}\n" for text, _ in lines).encode())
+                os.fsync(self._descriptor)
+                self._tell([told for _, told in lines])
+            if len(lines) < len(batch):
+                os.close(self._descriptor)
+                return
+
+    def _tell(self, told: Sequence[asyncio.Future[None] | threading.Event]) -> None:
+        futures = []
+        for one in told:
+            if isinstance(one, threading.Event):
+                one.set()
+            else:
+                futures.append(one)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(_resolve, futures)
+
+
+_SNAPSHOT = TypeAdapter(LiveCall)
+
+
+def _caller(arrival: Arrival) -> Field:
+    return Field(arrival.tenant_id, "spool", "caller", arrival.call_id, 1)
+
+
+def _parse(line: str) -> dict[str, Any]:
+    """Return one record; a line torn by a crash is the last of its file and says nothing."""
+    try:
+        record: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return {}
+    return record
+
+
+def _resolve(futures: Sequence[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(None)

@@ -1,0 +1,1 @@
+"""Who gets the next call. `strategy` decides and is pure; `floor` remembers who is there."""

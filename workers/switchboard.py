@@ -1,0 +1,152 @@
+"""The switchboard: one asyncio process per switch. `python -m workers.switchboard`.
+
+Wires the conductor to its switch and keeps its pulse: orders (woken by pub/sub, looked for every second as
+well), heartbeats every ten seconds, and what the live pages show of queues and agents. On SIGTERM it lets
+go: calls stay on the switch, and the next start takes them over.
+"""
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import redis
+
+from core import log
+from core.config import Settings
+from core.ids import OPERATOR
+from core.realtime import channel
+from telephony.conductor import pulse
+from telephony.conductor.books import Books, is_outage
+from telephony.conductor.conductor import Conductor
+from telephony.conductor.spool import Spool
+from telephony.orders import WAKE_UP
+from telephony.switch.ari import AriSwitch
+from telephony.switch.port import Switch
+from telephony.switch.simulator import LiveSimulator
+from wiring import House, assemble
+
+ORDERS_S, HEARTBEAT_S, PULSE_S, RELOAD_S = 1.0, 10.0, 1.0, 30.0
+_log = log.get(__name__)
+
+
+def switch_for(settings: Settings) -> Switch:
+    """Return the driver of the switch the settings name."""
+    if settings.is_simulated:
+        return LiveSimulator(settings.recording_dir)
+    return AriSwitch.at(settings.switch_url)
+
+
+async def serve(house: House, switch: Switch) -> None:
+    """Conduct calls until told to stop."""
+    stop = asyncio.Event()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(one, stop.set)
+    settings = house.settings
+    books = Books()
+    spool = Spool(settings.spool_dir, house.vault)
+    conductor = Conductor(
+        switch=switch,
+        gate=house.gate,
+        vault=house.vault,
+        realtime=house.realtime,
+        books=books,
+        spool=spool,
+        sounds_dir=settings.sounds_dir,
+    )
+    await _until_it_works(conductor.recover)
+    woken = asyncio.Event()
+    threading.Thread(
+        target=_listen, args=(house, asyncio.get_running_loop(), woken), name="wake-up", daemon=True
+    ).start()
+    loops = [
+        asyncio.create_task(one)
+        for one in (
+            switch.run(conductor.on_event),
+            _orders(conductor, woken),
+            _every(HEARTBEAT_S, conductor.heartbeat),
+            _every(PULSE_S, pulse.Pulse(conductor, house.realtime).beat),
+        )
+    ]
+    ready = settings.state_dir / "ready" / "switchboard"
+    _mark(ready)
+    stopping = asyncio.create_task(stop.wait())
+    finished, _ = await asyncio.wait([stopping, *loops], return_when=asyncio.FIRST_COMPLETED)
+    ready.unlink(missing_ok=True)
+    await switch.close()
+    for task in (stopping, *loops):
+        task.cancel()
+    await asyncio.gather(*loops, stopping, return_exceptions=True)
+    await asyncio.to_thread(books.close, timeout_s=3)
+    spool.close()
+    for task in finished:
+        if task is not stopping and (error := task.exception()):
+            raise error
+
+
+async def _orders(conductor: Conductor, woken: asyncio.Event) -> None:
+    while True:
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(woken.wait(), ORDERS_S)
+        woken.clear()
+        try:
+            while await conductor.carry_out_orders():
+                pass
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            _log.info("orders-wait", error=type(error).__name__)
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await work()
+        await asyncio.sleep(seconds)
+
+
+async def _until_it_works(work: Callable[[], Awaitable[None]]) -> None:
+    """Try until the database answers: the switchboard may start before it."""
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            _log.info("waiting-for-the-database", error=type(error).__name__)
+            await asyncio.sleep(0.5)
+        else:
+            return
+
+
+def _listen(house: House, loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> None:
+    """Wake the loop when an order has been left; without Redis it looks every second."""
+    while not loop.is_closed():
+        try:
+            for message in house.realtime.listen(channel(OPERATOR, WAKE_UP)):
+                if loop.is_closed():
+                    return
+                if message is not None:
+                    loop.call_soon_threadsafe(woken.set)
+        except (redis.RedisError, RuntimeError):
+            threading.Event().wait(1.0)
+
+
+def _mark(ready: Path) -> None:
+    ready.parent.mkdir(parents=True, exist_ok=True)
+    ready.touch()
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    log.configure("switchboard")
+    house = assemble(process="switchboard")
+    try:
+        asyncio.run(serve(house, switch_for(house.settings)))
+    finally:
+        house.close()
+
+
+if __name__ == "__main__":
+    main()
