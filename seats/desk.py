@@ -219,7 +219,7 @@ def _floor(session: Session, now: dt.datetime, agent_id: AgentId | None = None) 
             state=time.state,
             payer_tenant_id=None if time.payer_tenant_id is None else TenantId(time.payer_tenant_id),
             subject_ref=time.subject_ref,
-            since=time.started_at,
+            since=time.state_since,
             is_late=time.is_late,
             changed=False,
         )

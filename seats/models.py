@@ -162,6 +162,7 @@ class AgentTimeRow(TenantOwned, Base):
     subject_ref: Mapped[UUID | None] = mapped_column(Uuid)
     started_at: Mapped[Instant]
     ended_at: Mapped[OptionalInstant]
+    state_since: Mapped[Instant]
     reported_at: Mapped[Instant]
     is_late: Mapped[bool] = mapped_column(Boolean)
     event_id: Mapped[UUID | None] = mapped_column(Uuid)

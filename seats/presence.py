@@ -6,9 +6,10 @@ can be lost between two rows, and the database refuses any other shape (migratio
 
 What happens to changes that do not come in order:
 
-- **Known** changes are no-ops. Known by `event_id` where the reporter gives one (give one: it is exact);
-  otherwise, and for repetitions, by content: the agent was in this state, with this payer and work
-  item, at that instant.
+- **Known** changes are no-ops: known exactly by `event_id` where the reporter gives one (give one),
+  otherwise by content: the agent is in this state now, or was at that instant.
+- **Repetitions** under a new `event_id` (available again) are kept as a row of their own, so that they too
+  are known later; `since` goes on.
 - **Late** ones, older than the present row, take effect where that row began, marked `is_late`: closed
   time is never edited, because it may have been paid for.
 - Older than the shift: refused. More than a minute ahead of our clock: refused.
@@ -59,9 +60,10 @@ class Presence:
     payer_tenant_id: TenantId | None
     subject_ref: UUID | None
     since: dt.datetime
+    """When the state began; a change of payer alone does not restart it."""
     is_late: bool = False
     changed: bool = True
-    """False when the change was known already and nothing was written."""
+    """False when the agent was in this state, for this payer and work item, already."""
 
     @property
     def activity(self) -> rules.Activity:
@@ -163,6 +165,7 @@ def sign_in(
         started_at=started_at,
         reported_at=reported_at,
         event_id=None,
+        since=started_at,
     )
 
 
@@ -203,19 +206,18 @@ def enter(
     reported_at = _reported(at)
     shift = _lock_shift(session, agent_id)
     row = _open_row(session, agent_id) if shift else None
-    same = and_(
-        AgentTimeRow.state == state,
-        AgentTimeRow.payer_tenant_id.is_not_distinct_from(payer_tenant_id),
-        AgentTimeRow.subject_ref.is_not_distinct_from(subject_ref),
-    )
-    if row is not None and (row.state, row.payer_tenant_id, row.subject_ref) == (
-        state,
-        payer_tenant_id,
-        subject_ref,
-    ):
-        return _presence(row, changed=False)
-    is_old = row is None or reported_at < row.started_at
-    known = _known(session, agent_id, same, reported_at, event_id=event_id, is_old=is_old)
+    moment = (state, payer_tenant_id, subject_ref)
+    repeats = row is not None and (row.state, row.payer_tenant_id, row.subject_ref) == moment
+    if event_id is not None:
+        known = _known(session, agent_id, AgentTimeRow.event_id == event_id)
+    elif repeats:
+        known = row
+    elif row is None or reported_at < row.started_at:
+        # not for the present instant: within it an agent may truly go back and forth, and only event ids
+        # can tell those changes apart
+        known = _known(session, agent_id, _was_so(moment, reported_at))
+    else:
+        known = None
     if known is not None:
         return _presence(known, changed=False)
     if shift is None or row is None:
@@ -230,6 +232,7 @@ def enter(
             next_subject_ref=subject_ref,
         )
     started_at = max(reported_at, row.started_at)
+    goes_on = (row.state, row.subject_ref) == (state, subject_ref)
     _close(session, row.id, started_at)
     return _open(
         session,
@@ -243,6 +246,8 @@ def enter(
         started_at=started_at,
         reported_at=reported_at,
         event_id=event_id,
+        since=row.state_since if goes_on else started_at,
+        changed=not repeats,
     )
 
 
@@ -368,6 +373,7 @@ _COLUMNS = (
     AgentTimeRow.payer_tenant_id,
     AgentTimeRow.subject_ref,
     AgentTimeRow.started_at,
+    AgentTimeRow.state_since,
     AgentTimeRow.is_late,
 )
 _ITS_SHIFT = and_(ShiftRow.tenant_id == AgentTimeRow.tenant_id, ShiftRow.id == AgentTimeRow.shift_id)
@@ -386,36 +392,31 @@ def _open_row(session: Session, agent_id: AgentId) -> _TimeRow | None:
     ).first()
 
 
-def _known(
-    session: Session,
-    agent_id: AgentId,
-    same: ColumnElement[bool],
-    reported_at: dt.datetime,
-    *,
-    event_id: UUID | None,
-    is_old: bool,
-) -> _TimeRow | None:
-    """Return the row a change became when it was reported before, or None.
-
-    Content is compared only for changes older than the present row: within one instant an agent may truly go
-    back and forth (available, reserved, available), and only an `event_id` can tell those apart.
-    """
-    signs: list[ColumnElement[bool]] = []
-    if event_id is not None:
-        signs.append(AgentTimeRow.event_id == event_id)
-    if is_old:
-        covers = and_(AgentTimeRow.started_at <= reported_at, AgentTimeRow.ended_at > reported_at)
-        exact = AgentTimeRow.reported_at == reported_at
-        signs.append(and_(same, covers if event_id is not None else or_(exact, covers)))
-    if not signs:
-        return None
+def _known(session: Session, agent_id: AgentId, sign: ColumnElement[bool]) -> _TimeRow | None:
+    """Return the row a change became when it was reported before, or None."""
     return session.execute(
         select(*_COLUMNS)
         .join(ShiftRow, _ITS_SHIFT)
-        .where(AgentTimeRow.tenant_id == OPERATOR, AgentTimeRow.agent_id == agent_id, or_(*signs))
+        .where(AgentTimeRow.tenant_id == OPERATOR, AgentTimeRow.agent_id == agent_id, sign)
         .order_by(AgentTimeRow.started_at.desc(), AgentTimeRow.position.desc())
         .limit(1)
     ).first()
+
+
+def _was_so(
+    moment: tuple[str, TenantId | None, UUID | None], reported_at: dt.datetime
+) -> ColumnElement[bool]:
+    """Return the condition that a closed row holds this moment at that instant, or was reported for it."""
+    state, payer_tenant_id, subject_ref = moment
+    return and_(
+        AgentTimeRow.state == state,
+        AgentTimeRow.payer_tenant_id.is_not_distinct_from(payer_tenant_id),
+        AgentTimeRow.subject_ref.is_not_distinct_from(subject_ref),
+        or_(
+            AgentTimeRow.reported_at == reported_at,
+            and_(AgentTimeRow.started_at <= reported_at, AgentTimeRow.ended_at > reported_at),
+        ),
+    )
 
 
 def _known_sign_in(
@@ -457,6 +458,8 @@ def _open(
     started_at: dt.datetime,
     reported_at: dt.datetime,
     event_id: UUID | None,
+    since: dt.datetime,
+    changed: bool = True,
 ) -> Presence:
     is_late = started_at > reported_at
     session.execute(
@@ -471,6 +474,7 @@ def _open(
             subject_ref=subject_ref,
             started_at=started_at,
             ended_at=None,
+            state_since=since,
             reported_at=reported_at,
             is_late=is_late,
             event_id=event_id,
@@ -483,8 +487,9 @@ def _open(
         state=state,
         payer_tenant_id=payer_tenant_id,
         subject_ref=subject_ref,
-        since=started_at,
+        since=since,
         is_late=is_late,
+        changed=changed,
     )
 
 
@@ -496,7 +501,7 @@ def _presence(row: _TimeRow, *, changed: bool) -> Presence:
         state=row.state,
         payer_tenant_id=None if row.payer_tenant_id is None else TenantId(row.payer_tenant_id),
         subject_ref=row.subject_ref,
-        since=row.started_at,
+        since=row.state_since,
         is_late=row.is_late,
         changed=changed,
     )

@@ -233,6 +233,7 @@ def upgrade() -> None:
         sa.Column("subject_ref", sa.Uuid),
         _instant("started_at"),
         _instant("ended_at", nullable=True),
+        _instant("state_since"),
         _instant("reported_at"),
         sa.Column("is_late", sa.Boolean, nullable=False),
         sa.Column("event_id", sa.Uuid),
@@ -243,6 +244,7 @@ def upgrade() -> None:
         _points_at("shifts", "shift_id"),
         sa.CheckConstraint(STATE, name="state"),
         sa.CheckConstraint("ended_at >= started_at", name="period"),
+        sa.CheckConstraint("state_since <= started_at", name="state_since"),
         sa.CheckConstraint("position >= 1", name="position"),
         sa.CheckConstraint(
             "payer_tenant_id IS NULL OR state <> 'offline' AND state NOT LIKE 'away:%'",

@@ -290,8 +290,8 @@ def sql(gate: Gate, statement: str, **values: object) -> None:
 
 FORGED = (
     "INSERT INTO app.agent_time (tenant_id, id, agent_id, shift_id, position, state, started_at,"
-    " reported_at, is_late) SELECT tenant_id, gen_random_uuid(), agent_id, shift_id, {position},"
-    " 'available', {start}, reported_at, false FROM app.agent_time"
+    " reported_at, is_late, state_since) SELECT tenant_id, gen_random_uuid(), agent_id, shift_id, {position},"
+    " 'available', {start}, reported_at, false, state_since FROM app.agent_time"
     " WHERE agent_id = :agent AND ended_at IS NULL"
 )
 CLOSE = "UPDATE app.agent_time SET ended_at = :end WHERE agent_id = :agent AND ended_at IS NULL"
@@ -356,9 +356,9 @@ def test_database_lets_nobody_pay_for_time_away(gate: Gate, vault: Vault, tenant
         session.execute(
             text(
                 "INSERT INTO app.agent_time (tenant_id, id, agent_id, shift_id, position, state,"
-                " payer_tenant_id, started_at, reported_at, is_late) SELECT tenant_id,"
-                " gen_random_uuid(), agent_id, shift_id, 2, 'away:meal', :payer, :start, :start, false"
-                " FROM app.agent_time WHERE agent_id = :agent"
+                " payer_tenant_id, started_at, reported_at, is_late, state_since) SELECT tenant_id,"
+                " gen_random_uuid(), agent_id, shift_id, 2, 'away:meal', :payer, :start, :start, false,"
+                " :start FROM app.agent_time WHERE agent_id = :agent"
             ),
             {"agent": agent, "payer": tenant_a, "start": at(10)},
         )
@@ -369,3 +369,23 @@ def test_a_client_sees_nothing_of_the_floor(gate: Gate, bob: AgentId, tenant_a: 
         assert presence.current(session, agent_id=bob) is None
         for table in ("agents", "shifts", "agent_time", "seats", "seat_rentals"):
             assert session.execute(text(f"SELECT count(*) FROM app.{table}")).scalar_one() == 0
+
+
+def test_change_of_payer_does_not_restart_the_wait(gate: Gate, bob: AgentId, tenant_a: TenantId) -> None:
+    """A rental begins while Bob waits: he stays the longest idle, and the seconds change their payer."""
+    changed = put(gate, bob, "available", 60, payer_tenant_id=tenant_a)
+    assert (changed.changed, changed.since) == (True, at(10))
+    with gate.open(ON_FLOOR) as session:
+        assert now_doing(session, bob).since == at(10)
+    assert spent(gate, bob, 10, 100) == [("available", None, 50_000), ("available", tenant_a, 40_000)]
+
+
+def test_repetition_is_kept_so_that_its_replay_is_known(gate: Gate, bob: AgentId) -> None:
+    """Found by the machine: a repetition that left no row came back as a change in a replay."""
+    again = new_id()
+    repeated = put(gate, bob, "available", 90, event_id=again)
+    assert (repeated.changed, repeated.since) == (False, at(10))
+    put(gate, bob, "reserved", 80, subject_ref=CALL, event_id=new_id())
+    assert not put(gate, bob, "available", 90, event_id=again).changed
+    with gate.open(ON_FLOOR) as session:
+        assert now_doing(session, bob).state == "reserved"

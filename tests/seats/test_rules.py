@@ -1,7 +1,6 @@
 """Which states follow which, and who pays."""
 
 import itertools
-
 from uuid import UUID
 
 import pytest
