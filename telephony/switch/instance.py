@@ -240,7 +240,8 @@ _LOGGER_CONF: Final = """[general]
 dateformat = %F %T.%3q
 use_callids = yes
 [logfiles]
-messages = notice,warning,error
+; not `notice`: those repeat the numbers of whoever is turned away
+messages = warning,error
 ; who knocked without being known: one file to count addresses from
 security = security
 console = warning,error
@@ -300,6 +301,14 @@ def _own_addresses() -> list[str]:
             if not address.is_loopback:
                 found.add(str(address))
     return sorted(found)
+
+
+def _one_address(text: str) -> ipaddress.IPv4Address:
+    try:
+        return ipaddress.IPv4Address(text)
+    except ValueError as error:
+        message = "a trunk is known by one IPv4 address"
+        raise ValueError(message) from error
 
 
 _INDICATIONS_CONF: Final = """[general]
@@ -380,7 +389,7 @@ bind_rtp_to_media_address = yes
 [trunk-{number}]
 type = identify
 endpoint = trunk-{number}
-match = {ipaddress.IPv4Address(address)}/32
+match = {_one_address(address)}/32
 """
         for number, address in enumerate(trunk_addresses, start=1)
     )

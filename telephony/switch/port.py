@@ -32,7 +32,7 @@ class Cause(enum.IntEnum):
     REJECTED = 21  # 403: not allowed
     CONGESTION = 34  # 503: no circuit
     SWITCH_CONGESTION = 42  # 503: we are full
-    NOT_WORKING = 127  # no cause was told
+    INTERWORKING = 127  # no cause was told
 
 
 # --- what to play -------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ import time
 import wave
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 RATE = 8000
 FRAME = 160  # samples in 20 ms
@@ -101,8 +101,8 @@ class _Media(asyncio.DatagramProtocol):
         return int(self._transport.get_extra_info("sockname")[1])
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # Python 3.11's own datagram transport does not derive from the class that describes it.
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         del addr
@@ -271,8 +271,8 @@ class Phone(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the port the system gave."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # Python 3.11's own datagram transport does not derive from the class that describes it.
+        self._transport = cast("asyncio.DatagramTransport", transport)
         self.port = int(transport.get_extra_info("sockname")[1])
 
     # --- what a person does with it

@@ -335,9 +335,11 @@ class AriSwitch:
         if known is None:
             return
         known.ending_at = known.ending_at or m["timestamp"]
-        # In a soft request the field holds Asterisk's internal flags, not a cause.
-        if not m.get("soft") and m.get("cause") and known.cause is None:
-            known.cause = int(m["cause"])
+        # In a soft request the field holds Asterisk's internal flags, not a cause; and a caller who
+        # gives up (CANCEL) has none to tell, which is no fault.
+        cause = 0 if m.get("soft") else int(m.get("cause") or 0)
+        if cause not in (0, Cause.INTERWORKING) and known.cause is None:
+            known.cause = cause
 
     def _ended(self, m: Message) -> Event | None:
         # An inbound channel's end may come as StasisEnd only, a rung phone's as ChannelDestroyed

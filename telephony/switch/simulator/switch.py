@@ -116,7 +116,7 @@ class SimulatedSwitch:
         self._channels: dict[str, _Channel] = {}
         self._bridges: set[str] = set()
         self._recordings: dict[str, _Recording] = {}
-        self._endpoints: dict[str, bool] = {}
+        self.endpoints: dict[str, bool] = {}
 
     # --- the line -----------------------------------------------------------------------------
 
@@ -158,7 +158,7 @@ class SimulatedSwitch:
         self._channels.clear()
         self._bridges.clear()
         self._recordings.clear()
-        self._endpoints.clear()
+        self.endpoints.clear()
         self._time.after(takes_ms, self.let_line_mend)
 
     def _lose_line(self, reason: str) -> None:
@@ -202,8 +202,8 @@ class SimulatedSwitch:
 
     def let_register(self, endpoint: str, *, online: bool) -> None:
         """A phone registers or vanishes."""
-        was = self._endpoints.get(endpoint)
-        self._endpoints[endpoint] = online
+        was = self.endpoints.get(endpoint)
+        self.endpoints[endpoint] = online
         if not online:
             for channel in [c for c in self._channels.values() if c.endpoint == endpoint]:
                 self._end(channel, Cause.NO_USER_RESPONSE if channel.is_rung else Cause.NORMAL)
@@ -292,7 +292,7 @@ class SimulatedSwitch:
         name = self.transcript.name(channel, "out")
         extra = "".join(f" {key}" for key in sorted(headers or {}))
         self._note(f"ring {name} {endpoint} caller={caller} timeout_s={timeout_s}{extra}")
-        if not self._endpoints.get(endpoint):
+        if not self.endpoints.get(endpoint):
             raise SwitchError("the phone is not registered", is_temporary=False, endpoint=endpoint)
         if channel in self._channels:
             raise SwitchError("the id is in use", is_temporary=False, channel=channel)
@@ -376,7 +376,7 @@ class SimulatedSwitch:
         del password
         self._need_line()
         self._note(f"put_endpoint {endpoint}")
-        self._endpoints.setdefault(endpoint, False)
+        self.endpoints.setdefault(endpoint, False)
         if self._phones_register:
             self._time.after(_STEP_MS, lambda: self._register_if_there(endpoint))
 
@@ -384,12 +384,12 @@ class SimulatedSwitch:
         """See `Switch.drop_endpoint`."""
         self._need_line()
         self._note(f"drop_endpoint {endpoint}")
-        self._endpoints.pop(endpoint, None)
+        self.endpoints.pop(endpoint, None)
 
     async def online(self, endpoint: str) -> bool:
         """See `Switch.online`."""
         self._need_line()
-        return self._endpoints.get(endpoint, False)
+        return self.endpoints.get(endpoint, False)
 
     async def facts(self) -> SwitchFacts:
         """See `Switch.facts`."""
@@ -411,7 +411,7 @@ class SimulatedSwitch:
             self._tell(AgentRinging(at=clock.now(), channel=channel.name))
 
     def _register_if_there(self, endpoint: str) -> None:
-        if self._endpoints.get(endpoint) is False:
+        if self.endpoints.get(endpoint) is False:
             self.let_register(endpoint, online=True)
 
     def _play_next(self, channel: _Channel) -> None:

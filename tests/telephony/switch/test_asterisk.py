@@ -1,0 +1,204 @@
+"""What only a real switch can show: audio, what outsiders get, what its logs and sockets say."""
+
+import asyncio
+import re
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from telephony.switch.port import AgentAnswered, Arrived, Cause, DialRequested, Ended, Signal, Tone
+from tests.phones import tones
+from tests.phones.sip import Phone, PhoneError, header
+from tests.telephony.switch.conftest import RealScene
+from tests.telephony.switch.stage import ANI, DESK, DNIS, told
+from tests.telephony.switch.stages import AGENT_HZ, CALLER_HZ, RealStage, SipCaller
+
+pytestmark = pytest.mark.switch
+
+Perform = Callable[[RealScene], None]
+STRANGER_ADDRESS = "127.0.0.77"
+
+
+async def _talking(
+    stage: RealStage, *, ring_id: str, bridge: str, ani: str = ANI
+) -> tuple[SipCaller, Phone, str]:
+    caller = await stage.arrive(DNIS, ani)
+    channel = (await told(stage, Arrived)).channel
+    await stage.switch.answer(channel)
+    await caller.result()
+    await stage.desk()
+    await stage.switch.ring(ring_id, DESK, caller=ani, headers={"X-Seatline-Call": "call-7"})
+    await stage.desk_answers()
+    await told(stage, AgentAnswered)
+    await stage.switch.bridge(bridge)
+    await stage.switch.join(bridge, (channel, ring_id))
+    assert stage.desk_phone is not None
+    return caller, stage.desk_phone, channel
+
+
+def test_caller_and_agent_hear_each_other_and_the_recording_holds_both(perform_real: Perform) -> None:
+    async def scene(stage: RealStage) -> None:
+        caller, desk, channel = await _talking(stage, ring_id="r-1", bridge="rb-1")
+        await stage.switch.record("rb-1", name="real/audio")
+        await asyncio.sleep(0.3)
+        to_caller, to_desk = await asyncio.gather(caller.phone.listen(2), desk.listen(2))
+        assert tones.share(to_caller, AGENT_HZ) > 0.9
+        assert tones.share(to_desk, CALLER_HZ) > 0.9
+        assert tones.share(to_caller, CALLER_HZ) < 0.1
+        assert tones.seconds(to_desk, CALLER_HZ) > 1.7
+        await stage.switch.stop_recording("real/audio")
+        await stage.switch.hang_up(channel)
+        await asyncio.sleep(0.2)
+        recorded = (stage.recording_dir / "real/audio.wav").read_bytes()
+        assert tones.share(recorded, AGENT_HZ) > 0.9
+        assert tones.share(recorded, CALLER_HZ) > 0.9
+
+    perform_real(scene)
+
+
+def test_agents_phone_is_shown_the_caller_and_our_headers(perform_real: Perform) -> None:
+    async def scene(stage: RealStage) -> None:
+        _, desk, _ = await _talking(stage, ring_id="r-2", bridge="rb-2")
+        invite = desk.invitations[0].text
+        assert header(invite, "X-Seatline-Call") == "call-7"
+        assert f"sip:{ANI}@" in header(invite, "From")
+
+    perform_real(scene)
+
+
+def test_caller_on_hold_hears_music_and_a_tone_is_heard_as_itself(perform_real: Perform) -> None:
+    async def scene(stage: RealStage) -> None:
+        caller = await stage.arrive()
+        channel = (await told(stage, Arrived)).channel
+        await stage.switch.answer(channel)
+        await caller.result()
+        await stage.switch.play(channel, [Tone(Signal.RINGING)], playback="rp-1")
+        await asyncio.sleep(0.2)
+        heard = await caller.phone.listen(1)
+        assert min(tones.share(heard, 440), tones.share(heard, 480)) > 0.9
+        await stage.switch.stop_playback("rp-1")
+        await stage.switch.hold_music(channel, on=True)
+        await asyncio.sleep(1)
+        assert tones.loudness_dbfs(await caller.phone.listen(1)) > -50
+
+    perform_real(scene)
+
+
+def test_call_while_the_application_is_away_is_told_so_and_gets_503(perform_real: Perform) -> None:
+    async def scene(stage: RealStage) -> None:
+        await stage.switch.close()
+        await asyncio.sleep(0.3)
+        caller = await stage.arrive()
+        early = asyncio.create_task(asyncio.sleep(1.5))
+        assert await caller.result() == 503
+        await early
+        heard = caller.phone.heard()
+        assert len(heard) > 8000
+        assert tones.loudness_dbfs(heard) > -50
+
+    perform_real(scene)
+
+
+def test_agent_who_dials_while_the_application_is_away_reaches_nothing(perform_real: Perform) -> None:
+    async def scene(stage: RealStage) -> None:
+        await stage.desk()
+        await stage.switch.close()
+        await asyncio.sleep(0.3)
+        assert await (await stage.desk_dials(DNIS)).result() == 503
+
+    perform_real(scene)
+
+
+def test_stranger_gets_the_same_answer_whatever_he_tries(perform_real: Perform) -> None:
+    async def scene(stage: RealStage) -> None:
+        stranger = await stage.phone(STRANGER_ADDRESS, ANI)
+        wrong = await stage.phone(STRANGER_ADDRESS, DESK, password="wrong")
+        answers = [
+            await stranger.call(DNIS),
+            await stranger.register(),
+            await wrong.register(),
+            await wrong.call(DNIS),
+        ]
+        assert answers == [401, 401, 401, 401]
+        await asyncio.sleep(0.2)
+        assert not [e for e in stage.heard if isinstance(e, Arrived | DialRequested)]
+
+    perform_real(scene)
+
+
+def test_agents_phone_cannot_transfer_a_call_by_itself(perform_real: Perform) -> None:
+    async def scene(stage: RealStage) -> None:
+        _, desk, channel = await _talking(stage, ring_id="r-3", bridge="rb-3")
+        dialog = desk._dialog
+        assert dialog is not None
+        target, call_id, local, far = dialog.target, dialog.call_id, dialog.local, dialog.far
+        where = "Refer-To: <sip:0019005551234@127.0.0.1>\r\n"
+        with pytest.raises(PhoneError):  # the module that would understand it is not loaded
+            await desk._ask("REFER", target, call_id, local, far, where, timeout_s=1)
+        await asyncio.sleep(0.2)
+        assert {c.channel for c in await stage.switch.live_channels()} == {channel, "r-3"}
+
+    perform_real(scene)
+
+
+def test_caller_who_gives_up_stops_the_phone_that_rings(perform_real: Perform) -> None:
+    async def scene(stage: RealStage) -> None:
+        await stage.desk()
+        assert stage.desk_phone is not None
+        await stage.switch.ring("r-4", DESK, caller=ANI)
+        await asyncio.wait_for(stage.desk_phone.invited.wait(), 5)
+        await stage.switch.hang_up("r-4", cause=Cause.NORMAL)
+        await asyncio.wait_for(stage.desk_phone.down.wait(), 5)
+        await told(stage, Ended)
+
+    perform_real(scene)
+
+
+def test_no_callers_number_reaches_the_switchs_files(perform_real: Perform) -> None:
+    number = "+447700900188"  # of this test alone: an attempt by a stranger is logged with what he says
+
+    async def scene(stage: RealStage) -> None:
+        caller, desk, _ = await _talking(stage, ring_id="r-5", bridge="rb-5", ani=number)
+        caller.phone.press("4111")
+        await asyncio.sleep(1)
+        await desk.hang_up()
+        await caller.hang_up()
+        await asyncio.sleep(0.5)
+        homes.append(stage.running.part.home)
+
+    homes: list[Path] = []
+    perform_real(scene)
+    files = [f for f in homes[0].rglob("*") if f.is_file() and f.suffix != ".wav"]
+    assert any(f.name == "security" for f in files)
+    holding = [f.name for f in files if number.removeprefix("+").encode() in f.read_bytes()]
+    assert holding == []
+
+
+def test_switch_listens_on_loopback_only(perform_real: Perform) -> None:
+    async def scene(stage: RealStage) -> None:
+        ports = stage.running.part.ports
+        process = psutil.Process(stage.running.process.pid)
+        mine = [process, *process.children(recursive=True)]
+        bound = [c for p in mine for c in p.net_connections() if c.status in ("LISTEN", "NONE")]
+        assert {c.laddr.port for c in bound} >= {ports.http, ports.sip}
+        open_ones = [c for c in bound if not c.laddr.ip.startswith("127.")]
+        # PJSIP's own resolver of names keeps one socket per address family for its questions.
+        assert {c.type for c in open_ones} <= {socket.SOCK_DGRAM}
+        assert len(open_ones) <= 2
+
+    perform_real(scene)
+
+
+def test_configuration_with_the_password_is_the_owners_alone(perform_real: Perform) -> None:
+    async def scene(stage: RealStage) -> None:
+        etc = stage.running.part.home / "etc"
+        password = re.search(r"(?m)^password = (.+)$", (etc / "ari.conf").read_text())
+        assert password is not None
+        holders = [f for f in etc.iterdir() if password[1] in f.read_text()]
+        assert [f.name for f in holders] == ["ari.conf"]
+        assert holders[0].stat().st_mode & 0o077 == 0
+
+    perform_real(scene)

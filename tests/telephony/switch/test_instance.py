@@ -1,0 +1,89 @@
+"""What the written configuration says, without starting it."""
+
+import ipaddress
+import re
+from pathlib import Path
+
+import psutil
+import pytest
+
+from telephony.switch.instance import Ports, write_instance
+
+PORTS = Ports(http=18088, sip=15060, rtp_first=20000, rtp_last=20399)
+
+
+def _write(tmp_path: Path, *trunks: str, extra: dict[str, str] | None = None) -> Path:
+    argv = write_instance(
+        tmp_path / "tree",
+        tmp_path / "home",
+        ports=PORTS,
+        ari_password="secret-of-ari",
+        trunk_addresses=trunks or ("127.0.0.2",),
+        recording_dir=tmp_path / "recordings",
+        sounds_dir=tmp_path / "sounds",
+        extra=extra,
+    )
+    assert argv[1:] == ["-f", "-C", str(tmp_path / "home/etc/asterisk.conf")]
+    return tmp_path / "home" / "etc"
+
+
+def test_every_trunk_is_known_by_its_one_address(tmp_path: Path) -> None:
+    text = (_write(tmp_path, "127.0.0.2", "127.0.0.3") / "pjsip.conf").read_text()
+    assert re.findall(r"match = (.+)", text) == ["127.0.0.2/32", "127.0.0.3/32"]
+    assert re.findall(r"endpoint = (trunk-\d)", text) == ["trunk-1", "trunk-2"]
+    assert text.count("rtp_timeout = ") == 2
+    assert text.count("allow_transfer = no") == 2
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0/0", "localhost", "127.0.0.2\nmatch=10.0.0.0/8"])
+def test_trunk_that_is_no_single_address_is_refused(tmp_path: Path, address: str) -> None:
+    with pytest.raises(ValueError, match="a trunk is known by one IPv4 address"):
+        _write(tmp_path, address)
+
+
+def test_nobody_is_anonymous_and_no_dialplan_dials_out(tmp_path: Path) -> None:
+    etc = _write(tmp_path)
+    assert "anonymous" not in (etc / "pjsip.conf").read_text()
+    plan = (etc / "extensions.conf").read_text()
+    assert "Dial(" not in plan
+    assert re.findall(r"\d,Stasis\((\w+),([\w-]+)", plan) == [
+        ("seatline", "inbound"),
+        ("seatline", "agent-dial"),
+    ]
+
+
+def test_all_own_addresses_are_shown_to_browsers_as_loopback(tmp_path: Path) -> None:
+    text = (_write(tmp_path) / "rtp.conf").read_text()
+    own = {
+        entry.address
+        for entries in psutil.net_if_addrs().values()
+        for entry in entries
+        if entry.family.name == "AF_INET" and not ipaddress.ip_address(entry.address).is_loopback
+    }
+    shown = dict(re.findall(r"(?m)^(\S+) => (\S+)$", text))
+    assert own <= shown.keys()
+    assert set(shown.values()) <= {"127.0.0.1"}
+    assert not re.search(r"(?m)^(stun|turn)addr", text)
+
+
+def test_no_file_binds_to_anything_but_loopback(tmp_path: Path) -> None:
+    for file in _write(tmp_path).iterdir():
+        for bound in re.findall(r"(?m)^bind(?:addr)? *= *(\S+)", file.read_text()):
+            assert bound.partition(":")[0] == "127.0.0.1"
+
+
+def test_writing_again_renews_files_and_recordings_stay(tmp_path: Path) -> None:
+    _write(tmp_path)
+    (tmp_path / "recordings/kept.wav").write_bytes(b"x")
+    etc = _write(tmp_path, "127.0.0.9", extra={"pjsip.conf": "[bench]\ntype = endpoint\n"})
+    text = (etc / "pjsip.conf").read_text()
+    assert "127.0.0.9/32" in text
+    assert "127.0.0.2/32" not in text
+    assert text.endswith("[bench]\ntype = endpoint\n")
+    assert (tmp_path / "home/spool/recording/kept.wav").read_bytes() == b"x"
+
+
+def test_secrets_are_readable_by_the_owner_alone(tmp_path: Path) -> None:
+    for file in _write(tmp_path).iterdir():
+        mode = file.stat().st_mode & 0o777
+        assert mode == (0o600 if "secret-of-ari" in file.read_text() else 0o640)
