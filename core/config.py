@@ -73,9 +73,9 @@ def config_file() -> Path:
     return Path(os.environ.get("SEATLINE_CONFIG", DEFAULT_FILE))
 
 
-def process_name() -> str:
+def process_name(default: str = "pages") -> str:
     """Return what this process is (`pages`, `live`, `switchboard`…), as the supervisor named it."""
-    return os.environ.get("SEATLINE_PROCESS", "pages")
+    return os.environ.get("SEATLINE_PROCESS", default)
 
 
 def load(file: Path | None = None) -> Settings:

@@ -2,3 +2,7 @@
 
 Start at `wiring.assemble`, then `wiring.subscriptions`.
 """
+
+from wiring.assemble import House, assemble
+
+__all__ = ["House", "assemble"]

@@ -1,10 +1,11 @@
 """Imports every room's tables, so that migrations and tests see one metadata."""
 
 from billing import models as billing
+from core import duties
 from core import events as outbox
 from customers import models as customers
 from seats import models as seats
 from telephony import models as telephony
 from tenants import models as tenants
 
-__all__ = ["billing", "outbox", "telephony"]
+__all__ = ["billing", "customers", "duties", "outbox", "seats", "telephony", "tenants"]

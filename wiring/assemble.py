@@ -1,0 +1,147 @@
+"""From settings to adapters: what every process of ours stands on.
+
+Nothing is served over a database that has lost its walls, lags behind the code or may forget what it has
+acknowledged: with `synchronous_commit = off` 74 of 31 703 acknowledged rows were missing after a kill
+(reference: security 4.2), so a bill would be lost with them.
+"""
+
+import time
+from dataclasses import dataclass
+from importlib.resources import files
+
+from sqlalchemy.exc import OperationalError
+
+from core import config, log
+from core.config import Settings
+from core.errors import Unavailable
+from core.realtime import Realtime
+from core.storage import DiskStorage, Storage
+from security import catalogue
+from security.gate import Gate
+from security.keys import FileRootKey, RootKey
+from security.keystore import Keystore
+from security.vault import Vault
+
+_PATIENCE_S = 20.0
+_PAUSE_S = 0.2
+_DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+class MigrationsMissingError(Unavailable):
+    """The database is older than the code: `make up` brings it forward."""
+
+    code = "migrations-missing"
+
+
+class ForgetfulDatabaseError(Unavailable):
+    """The database acknowledges what a crash would lose; no bill may rest on it."""
+
+    code = "forgetful-database"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The adapters of one process, made once before it serves.
+
+    Attributes:
+        process: its name, as the supervisor and the logs know it.
+        warnings: rules of the catalogue that were let pass, on this machine only; for a banner.
+    """
+
+    process: str
+    settings: Settings
+    root_key: RootKey
+    gate: Gate
+    keystore: Keystore
+    vault: Vault
+    realtime: Realtime
+    storage: Storage
+    warnings: tuple[catalogue.Violation, ...] = ()
+
+    def after_fork(self) -> None:
+        """Forget connections and opened keys of the parent; the first call of every child."""
+        self.gate.after_fork()
+        self.keystore.after_fork()
+
+    def close(self) -> None:
+        """Give all connections and opened keys back: before forking, and at the end. Usable again after."""
+        self.gate.close()
+        self.keystore.close()
+        self.realtime.redis.close()
+
+
+def assemble(settings: Settings | None = None, *, process: str) -> House:
+    """Return the adapters of this process over a database that may be served from.
+
+    Args:
+        settings: None reads the settings file.
+        process: `pages`, `live`, `switchboard`, `relay`, `jobs`…
+
+    Raises:
+        SettingsMissingError: nothing has been set up yet.
+        RootKeyError: the root key is missing or open to others.
+        WallsBrokenError: the database does not have the shape the walls need.
+        MigrationsMissingError: the database is older than the code.
+        ForgetfulDatabaseError: the database would lose acknowledged rows in a crash.
+    """
+    settings = settings or config.load()
+    log.configure(process)
+    root_key = FileRootKey(settings.root_key_file)
+    gate = Gate(settings.database_url, context_key=root_key.derive("context/v1"))
+    try:
+        _await(gate)
+        _insist_on_migrations(gate)
+        if settings.environment != "test":
+            _insist_on_durability(gate)
+        warnings = catalogue.insist(
+            gate, floor_may_miss=settings.is_loopback and settings.environment != "production"
+        )
+    except BaseException:
+        gate.close()
+        raise
+    keystore = Keystore(settings.keys_database_url, root_key)
+    return House(
+        process=process,
+        settings=settings,
+        root_key=root_key,
+        gate=gate,
+        keystore=keystore,
+        vault=Vault(keystore),
+        realtime=Realtime(settings.redis_url),
+        storage=DiskStorage(settings.storage_dir),
+        warnings=tuple(warnings),
+    )
+
+
+def _await(gate: Gate) -> None:
+    """Give a database that is only just coming (back) up a moment: both may have been started at once."""
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            gate.ping()
+        except OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
+
+
+def _insist_on_migrations(gate: Gate) -> None:
+    """Refuse a database that lags; one step ahead is right while a new version is rolled out."""
+    wanted = files("migrations").joinpath("HEAD").read_text(encoding="ascii").strip()
+    with gate.outside() as connection:
+        there = connection.exec_driver_sql("SELECT version_num FROM meta.alembic_version").scalar() or ""
+    if there < wanted:
+        raise MigrationsMissingError(f"the database stands at migration {there or 'none'}, not {wanted}")
+
+
+def _insist_on_durability(gate: Gate) -> None:
+    with gate.outside() as connection:
+        off = [
+            name
+            for name in _DURABLE
+            if connection.exec_driver_sql(f"SHOW {name}").scalar_one() in {"off", "local"}
+        ]
+    if off:
+        raise ForgetfulDatabaseError(f"{', '.join(off)} must be on")

@@ -1,0 +1,137 @@
+"""Who hears what: event -> handlers, the whole list on one page.
+
+A handler runs in one transaction of a tenant, together with the mark that it has done its duty, so its
+work counts exactly once however often it is started. What it must do after the commit it returns. A
+handler that needs several tenants' transactions is `Alone`: it opens its own and must stand repeating.
+`workers.relay` hands the duties out, `workers.entry` runs them. Names are permanent: they stand in rows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy.orm import Session
+
+from billing import accounts, price_lists, tariffs
+from billing.events import InvoiceFinalised, PriceListPublished
+from core.errors import SeatlineError
+from core.events import Event
+from core.ids import OPERATOR, TenantId
+from seats import leases
+from seats.events import SeatRentalChanged
+from security.gate import Scope
+from telephony import recording
+from telephony.events import CallEnded, RecordingCaptured
+from tenants import companies
+from wiring.assemble import House
+
+E = TypeVar("E", bound=Event)
+After = Callable[[], None] | None
+
+
+def its_own(event: Event) -> TenantId:
+    """Return the tenant the event happened to."""
+    return event.tenant_id
+
+
+@dataclass(frozen=True, slots=True)
+class InTransaction(Generic[E]):
+    """A handler that works in one tenant's transaction.
+
+    Attributes:
+        name: permanent, at most 60 signs.
+        handle: gets the house, the session and the event; returns what to do after the commit, or None.
+        whose: whose transaction it is.
+    """
+
+    event: type[E]
+    name: str
+    handle: Callable[[House, Session, E], After]
+    whose: Callable[[E], TenantId] = its_own
+
+
+@dataclass(frozen=True, slots=True)
+class Alone(Generic[E]):
+    """A handler that opens its own transactions; it may run again, and must not mind."""
+
+    event: type[E]
+    name: str
+    handle: Callable[[House, E], None]
+
+
+Subscription = InTransaction[Any] | Alone[Any]
+
+
+def _seal_recording(house: House, session: Session, event: RecordingCaptured) -> After:
+    sealed = recording.seal(
+        session,
+        tenant_id=event.tenant_id,
+        recording_id=event.recording_id,
+        vault=house.vault,
+        storage=house.storage,
+        recording_dir=house.settings.recording_dir,
+    )
+
+    def discard() -> None:
+        recording.discard_scratch(
+            tenant_id=event.tenant_id,
+            recording_id=sealed.recording_id,
+            recording_dir=house.settings.recording_dir,
+        )
+
+    return discard
+
+
+def _mirror_rental(_house: House, session: Session, event: SeatRentalChanged) -> After:
+    leases.mirror(session, tenant_id=event.renter_tenant_id, event=event)
+    return None
+
+
+def _hand_prices_over(house: House, event: PriceListPublished) -> None:
+    """Give every client on the list its new version; one client's refusal does not hold up the others."""
+    with house.gate.open(Scope.system(OPERATOR)) as session:
+        published = price_lists.published(session, tenant_id=OPERATOR, code=event.price_list)
+        clients = companies.clients(session)
+    version = next(one for one in published if one.version_id == event.version_id)
+    refused: SeatlineError | None = None
+    for client in clients:
+        try:
+            with house.gate.open(Scope.system(client.tenant_id)) as session:
+                account = accounts.find(session, tenant_id=client.tenant_id)
+                if account.price_list == event.price_list:
+                    tariffs.take(session, tenant_id=client.tenant_id, version=version)
+        except SeatlineError as error:
+            refused = error
+    if refused:
+        raise refused
+
+
+SUBSCRIPTIONS: tuple[Subscription, ...] = (
+    InTransaction(RecordingCaptured, "recordings.seal", _seal_recording),
+    InTransaction(SeatRentalChanged, "rentals.mirror", _mirror_rental, whose=lambda e: e.renter_tenant_id),
+    Alone(PriceListPublished, "prices.hand-over", _hand_prices_over),
+)
+
+# Announced, and nobody listens yet; each with the room that will.
+UNHEARD: dict[type[Event], str] = {
+    CallEnded: "reports and campaigns",
+    InvoiceFinalised: "billing.documents",
+}
+
+
+def named(name: str) -> Subscription | None:
+    """Return the subscription of that name, or None when this version of the code has none."""
+    return _BY_NAME.get(name)
+
+
+def known_events() -> frozenset[str]:
+    """Return the names of all events this version of the code knows, heard or not."""
+    return frozenset(one.event.name for one in SUBSCRIPTIONS) | {event.name for event in UNHEARD}
+
+
+def heard(event_name: str) -> tuple[Subscription, ...]:
+    """Return the subscriptions to an event, by the event's name."""
+    return tuple(one for one in SUBSCRIPTIONS if one.event.name == event_name)
+
+
+_BY_NAME = {one.name: one for one in SUBSCRIPTIONS}

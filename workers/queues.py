@@ -1,0 +1,47 @@
+"""The job queues: their names, limits and patience, in one place.
+
+Retries are ours, not RQ's: they stand in PostgreSQL (`workers.ledger`), because RQ's are lost with Redis
+and need a second scheduler.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class JobQueue:
+    """One queue of jobs.
+
+    Attributes:
+        name: as Redis knows it.
+        limit_s: a job that runs longer is ended; what it had not done is handed out again.
+        batch: how many duties of one handler go into one job.
+        backoff_s: how long to wait after each failure; after the last the duty is given up, and shown.
+    """
+
+    name: str
+    limit_s: int
+    batch: int
+    backoff_s: tuple[int, ...] = (2, 10, 60, 600, 3600, 3600, 7200)
+
+    @property
+    def attempts(self) -> int:
+        """How often a duty is tried at most."""
+        return len(self.backoff_s) + 1
+
+
+PROMPT = JobQueue("seatline-prompt", limit_s=60, batch=500)
+HEAVY = JobQueue("seatline-heavy", limit_s=600, batch=20)
+CONSUMED = (PROMPT, HEAVY)  # in this order
+
+# Handlers whose single piece of work may take seconds; everything else is prompt.
+_HEAVY = frozenset({"recordings.seal", "invoices.render"})
+
+
+def queue_of(handler: str) -> JobQueue:
+    """Return the queue a handler's or a periodic task's jobs go to."""
+    return HEAVY if handler in _HEAVY else PROMPT
+
+
+def consumed(name: str) -> JobQueue | None:
+    """Return the queue of that name, or None when we have no such queue."""
+    return next((queue for queue in CONSUMED if queue.name == name), None)

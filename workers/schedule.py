@@ -1,0 +1,73 @@
+"""The periodic table: what happens because its time has come.
+
+The elected relay owes one duty per slot (`floor(now / every)`); a run that is still outstanding is not
+owed again. Tasks open their own transactions, may run twice, and must not mind.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core import clock
+from core.ids import OPERATOR, TenantId
+from seats import hours
+from security.gate import Scope
+from tenants import companies, repeats, sessions
+from wiring import House
+from workers import ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """One line of the table; `name` is permanent, as a handler's."""
+
+    name: str
+    every_s: int
+    run: Callable[[House], None]
+
+    def slot(self, at: dt.datetime) -> int:
+        """Return the number of the slot an instant lies in."""
+        return int(at.timestamp()) // self.every_s
+
+
+def _publish_agent_hours(house: House) -> None:
+    """Show clients what they paid of agents' time in this hour and the last."""
+    now = clock.now()
+    with house.gate.open(Scope.system(OPERATOR)) as session:
+        paid = hours.paid(session, start=now - dt.timedelta(hours=1), end=now + dt.timedelta(hours=1))
+    for tenant_id, spent in paid.items():
+        with house.gate.open(Scope.system(tenant_id)) as session:
+            hours.publish(session, tenant_id=tenant_id, hours=spent)
+
+
+def _sweep_sign_ins(house: House) -> None:
+    """Remove sessions that are over and idempotency keys that have expired, of every company."""
+    for tenant_id in _everyone(house):
+        with house.gate.open(Scope.system(tenant_id)) as session:
+            sessions.sweep(session, tenant_id=tenant_id)
+            repeats.sweep(session, tenant_id=tenant_id)
+
+
+def _forget_duties(house: House) -> None:
+    with house.gate.outside() as connection:
+        ledger.forget(connection)
+
+
+TABLE = (
+    Periodic("every.agent-hours", 300, _publish_agent_hours),
+    Periodic("every.sign-in-sweep", 900, _sweep_sign_ins),
+    Periodic("every.duty-sweep", 3600, _forget_duties),
+)
+
+
+def named(name: str) -> Periodic | None:
+    """Return the line of that name, or None."""
+    return _BY_NAME.get(name)
+
+
+def _everyone(house: House) -> list[TenantId]:
+    with house.gate.open(Scope.system(OPERATOR)) as session:
+        return [OPERATOR, *(client.tenant_id for client in companies.clients(session))]
+
+
+_BY_NAME = {one.name: one for one in TABLE}
