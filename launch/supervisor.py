@@ -211,7 +211,7 @@ class Supervisor:
         pause_s = 0.0 if one.deaths == 1 else min(FIRST_PAUSE_S * 2 ** (one.deaths - 2), LONGEST_PAUSE_S)
         if one.known:  # what it started must not stay behind, holding its ports
             process.end(process.session_members(one.known), first=signal.SIGTERM, within_s=1)
-        one.running, one.known = None, None
+        one.running, one.known, one.is_ready = None, None, False
         one.next_start = time.monotonic() + pause_s
         when = f"in {pause_s:.0f} s" if pause_s >= 1 else "now"
         self.say(

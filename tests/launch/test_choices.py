@@ -1,0 +1,38 @@
+import pytest
+
+from launch.choices import read
+from launch.trouble import LaunchError
+
+
+def test_ports_stand_together_from_one_base() -> None:
+    ports = read({"SEATLINE_PORT": "9000"}).ports
+    assert (ports.pages, ports.live, ports.postgres, ports.valkey) == (9000, 9001, 9010, 9011)
+    assert (ports.switch, ports.sip) == (9020, 9021)
+    assert (ports.rtp_first, ports.rtp_last) == (20000, 20999)
+
+
+def test_one_port_moves_alone() -> None:
+    ports = read({"SEATLINE_PORT_VALKEY": "7777"}).ports
+    assert (ports.valkey, ports.pages) == (7777, 8600)
+
+
+@pytest.mark.parametrize("text", ["80", "70000", "eighty", "-1"])
+def test_a_port_that_is_none_names_its_setting(text: str) -> None:
+    with pytest.raises(LaunchError, match=f"SEATLINE_PORT_LIVE={text}"):
+        read({"SEATLINE_PORT_LIVE": text})
+
+
+def test_two_parts_on_one_port_are_refused_by_name() -> None:
+    with pytest.raises(LaunchError, match="SEATLINE_PORT_PAGES, SEATLINE_PORT_VALKEY"):
+        read({"SEATLINE_PORT_VALKEY": "8600"})
+
+
+def test_an_address_of_the_wrong_kind_is_refused_without_showing_its_password() -> None:
+    with pytest.raises(LaunchError, match="DATABASE_URL must begin with") as refused:
+        read({"DATABASE_URL": "mysql://root:hunter2@db/x"})
+    assert "hunter2" not in str(refused.value)
+
+
+def test_required_parts_are_a_list() -> None:
+    assert read({"SEATLINE_REQUIRE": "asterisk,chromium"}).require == {"asterisk", "chromium"}
+    assert read({}).require == frozenset()

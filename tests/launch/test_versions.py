@@ -1,0 +1,25 @@
+import pytest
+
+from launch.versions import asterisk_in, asterisk_is_new, postgres_in, postgres_is_safe
+
+
+@pytest.mark.parametrize("version", ["15.20", "15.21", "16.16", "17.12", "18.7", "19.0"])
+def test_a_release_of_november_2026_or_later_is_safe(version: str) -> None:
+    assert postgres_is_safe(version)
+
+
+@pytest.mark.parametrize("version", ["15.19", "16.15", "17.11", "18.6", "14.24", "", "16devel"])
+def test_an_older_release_is_not_safe(version: str) -> None:
+    assert not postgres_is_safe(version)
+
+
+def test_versions_are_read_from_what_programs_say() -> None:
+    assert postgres_in("postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)\n") == "15.20"
+    assert asterisk_in("Asterisk 22.10.1+dfsg+~cs6.17\n") == "22.10.1"
+    assert postgres_in("not found") == ""
+
+
+def test_asterisk_before_22_is_too_old() -> None:
+    assert asterisk_is_new("22.0.0")
+    assert not asterisk_is_new("21.9.9")
+    assert not asterisk_is_new("")
