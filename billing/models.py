@@ -238,7 +238,7 @@ class RatedChargeRow(TenantOwned, Base):
             unique=True,
             postgresql_where=_CURRENT,
         ),
-        Index("ix_rated_charges_current", "tenant_id", "occurred_at", postgresql_where=_CURRENT),
+        Index("ix_rated_charges_current", "tenant_id", "bill_at", postgresql_where=_CURRENT),
     )
 
     id: Mapped[Key]
@@ -250,6 +250,8 @@ class RatedChargeRow(TenantOwned, Base):
     tariff_id: Mapped[UUID | None]
     meter: Mapped[str] = mapped_column(Text)
     occurred_at: Mapped[Instant]
+    # decides the period: when it occurred, or the first open instant when that period was closed
+    bill_at: Mapped[Instant]
     prefix: Mapped[str | None] = mapped_column(Text)
     destination: Mapped[str | None] = mapped_column(Text)
     billed_seconds: Mapped[int | None] = mapped_column(Integer)

@@ -22,7 +22,7 @@ from sqlalchemy.types import BigInteger, DateTime, Integer, Text, TypeEngine, Uu
 
 from billing import tariffs
 from billing.models import UsageBatchRow
-from billing.usage import Usage, charge_values, fault_in, payload_sha256
+from billing.usage import Usage, charge_values, closed_until, fault_in, payload_sha256
 from core import clock
 from core.ids import TenantId, new_id
 
@@ -89,6 +89,7 @@ _CHARGE_COLUMNS: dict[str, TypeEngine[Any]] = {
     "tariff_id": Uuid(),
     "meter": Text(),
     "occurred_at": DateTime(timezone=True),
+    "bill_at": DateTime(timezone=True),
     "prefix": Text(),
     "destination": Text(),
     "billed_seconds": Integer(),
@@ -155,6 +156,7 @@ def take_in(session: Session, *, tenant_id: TenantId, batch_id: UUID) -> Counts:
     fresh = session.execute(_TAKE_IN, what).all()
     if fresh:
         timeline = tariffs.timeline(session, tenant_id=tenant_id)
+        closed = closed_until(session, tenant_id=tenant_id)
         charges = [
             charge_values(
                 timeline.at(row.occurred_at),
@@ -164,6 +166,7 @@ def take_in(session: Session, *, tenant_id: TenantId, batch_id: UUID) -> Counts:
                 prefix=row.prefix,
                 quantity_ms=row.quantity_ms,
                 occurred_at=row.occurred_at,
+                closed_until=closed,
             )
             for row in fresh
         ]

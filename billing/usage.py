@@ -14,13 +14,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.orm import Session
 
 from billing import tariffs
 from billing.errors import UsageInvalidError
-from billing.models import RatedChargeRow, TariffRow, UsageConflictRow, UsageEventRow
+from billing.models import InvoiceRow, RatedChargeRow, TariffRow, UsageConflictRow, UsageEventRow
 from billing.rating.rules import Outcome
 from billing.rating.tariff import HIDDEN_DIGITS, LONGEST_NUMBER, Rating
 from billing.tariffs import InForce
@@ -137,6 +137,7 @@ def record(session: Session, *, tenant_id: TenantId, usage: Usage) -> Recorded:
         prefix=usage.prefix,
         quantity_ms=usage.quantity_ms,
         occurred_at=usage.occurred_at,
+        closed_until=closed_until(session, tenant_id=tenant_id),
     )
     session.execute(insert(RatedChargeRow).values(tenant_id=tenant_id, rated_at=clock.now(), **row))
     return Recorded(UsageId(usage_id), Receipt.ACCEPTED, _rated(row, in_force))
@@ -151,8 +152,12 @@ def charge_values(
     prefix: str,
     quantity_ms: int,
     occurred_at: dt.datetime,
+    closed_until: dt.datetime | None,
 ) -> dict[str, Any]:
-    """Rate one event and return the columns of its charge; without a tariff it stays unrated."""
+    """Rate one event and return the columns of its charge; without a tariff it stays unrated.
+
+    Usage of a period that is closed already is billed in the first open one.
+    """
     if in_force is None:
         rating = Rating(Outcome.UNRATED, reason="no-tariff")
     else:
@@ -170,12 +175,22 @@ def charge_values(
         "tariff_id": in_force.tariff_id if in_force else None,
         "meter": meter,
         "occurred_at": occurred_at,
+        "bill_at": max(occurred_at, closed_until or occurred_at),
         "prefix": rating.prefix,
         "destination": rating.destination,
         "billed_seconds": rating.billed_seconds,
         "amount_nano": rating.amount_nano,
         "currency": in_force.tariff.currency if in_force and is_rated else None,
     }
+
+
+def closed_until(session: Session, *, tenant_id: TenantId) -> dt.datetime | None:
+    """Return the end of the last finalised period, or None; what is before it gets no more lines."""
+    return session.scalars(
+        select(func.max(InvoiceRow.period_end)).where(
+            InvoiceRow.tenant_id == tenant_id, InvoiceRow.state == "finalised"
+        )
+    ).one()
 
 
 def current_charge(session: Session, *, tenant_id: TenantId, usage_id: UUID) -> Rated | None:

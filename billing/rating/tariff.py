@@ -100,19 +100,18 @@ class Tariff:
             amount_nano=exact.rounded(),
         )
 
-    def name(self, destination: str, language: str) -> str:
-        """Return a destination's name in a language, in English or its code where there is none."""
-        names = self.destinations.get(destination, {})
-        return names.get(language) or names.get("en") or destination
-
     def per_minute_nano(self, *, meter: str, destination: str) -> int | None:
         """Return the one price per minute of a destination, or None when there is no single one."""
-        prices = {
-            _plain_minute(row.rate)
-            for row in self.rates
-            if (row.meter, row.destination) == (meter, destination) and not row.is_blocked
-        }
-        return prices.pop() if len(prices) == 1 else None
+        prices = self._per_minute.get((meter, destination), set())
+        return next(iter(prices)) if len(prices) == 1 else None
+
+    @cached_property
+    def _per_minute(self) -> dict[tuple[str, str], set[int | None]]:
+        prices: dict[tuple[str, str], set[int | None]] = {}
+        for row in self.rates:
+            if not row.is_blocked:
+                prices.setdefault((row.meter, row.destination), set()).add(_plain_minute(row.rate))
+        return prices
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,6 +229,7 @@ def upgrade() -> None:
         sa.Column("tariff_id", sa.Uuid(), nullable=True),
         sa.Column("meter", sa.Text(), nullable=False),
         sa.Column("occurred_at", INSTANT, nullable=False),
+        sa.Column("bill_at", INSTANT, nullable=False),
         sa.Column("prefix", sa.Text(), nullable=True),
         sa.Column("destination", sa.Text(), nullable=True),
         sa.Column("billed_seconds", sa.Integer(), nullable=True),
@@ -267,7 +268,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_rated_charges_current",
         "rated_charges",
-        ["tenant_id", "occurred_at"],
+        ["tenant_id", "bill_at"],
         unique=False,
         schema="app",
         postgresql_where=sa.text("superseded_by IS NULL"),
@@ -483,8 +484,8 @@ def guard() -> None:
     op.execute("GRANT UPDATE (superseded_by) ON app.rated_charges TO seatline_app")
     op.execute("""
         CREATE TRIGGER frozen BEFORE DELETE OR UPDATE OF tenant_id, id, usage_id, charge_run, rating_seq,
-          outcome, reason, tariff_id, meter, occurred_at, prefix, destination, billed_seconds, amount_nano,
-          currency, rated_at
+          outcome, reason, tariff_id, meter, occurred_at, bill_at, prefix, destination, billed_seconds,
+          amount_nano, currency, rated_at
         ON app.rated_charges FOR EACH ROW EXECUTE FUNCTION app.refuse_change()
     """)
     op.execute("""

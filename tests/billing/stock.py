@@ -26,9 +26,7 @@ NAMES = {
 
 
 def per_minute(nano: int, *, connect: int = 0, increment_s: int = 1, initial_s: int = 0) -> Rate:
-    return Rate(
-        bands=(Band(slots=(Slot(0, nano, 60, increment_s),), connect=connect),), initial_s=initial_s
-    )
+    return Rate(bands=(Band(slots=(Slot(0, nano, 60, increment_s),), connect=connect),), initial_s=initial_s)
 
 
 def rates(**changes: int) -> tuple[DatedRate, ...]:
@@ -51,8 +49,12 @@ def publish(
     """Publish the next version of a price list, which is created when it is not there."""
     with gate.open(Scope.system(OPERATOR)) as session:
         there = [one for one in price_lists.every(session, tenant_id=OPERATOR) if one.code == code]
-        price_list = there[0] if there else price_lists.create(
-            session, tenant_id=OPERATOR, code=code, name=code, currency=currency, zone="Europe/London"
+        price_list = (
+            there[0]
+            if there
+            else price_lists.create(
+                session, tenant_id=OPERATOR, code=code, name=code, currency=currency, zone="Europe/London"
+            )
         )
         version = price_lists.draft(
             session,

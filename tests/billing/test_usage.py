@@ -78,9 +78,7 @@ def test_two_reporters_at_the_same_moment_bill_once(gate: Gate, alice: TenantId)
     assert count(gate, alice, RatedChargeRow) == 1
 
 
-def test_the_same_event_of_two_tenants_is_two_events(
-    gate: Gate, alice: TenantId, charlie: TenantId
-) -> None:
+def test_the_same_event_of_two_tenants_is_two_events(gate: Gate, alice: TenantId, charlie: TenantId) -> None:
     assert record(gate, alice, stock.usage()).outcome is Receipt.ACCEPTED
     assert record(gate, charlie, stock.usage()).outcome is Receipt.ACCEPTED
     assert count(gate, alice, UsageEventRow) == count(gate, charlie, UsageEventRow) == 1
@@ -141,9 +139,7 @@ def test_usage_that_cannot_be_is_refused(
         "SELECT * FROM app.invoice_series",
     ],
 )
-def test_the_service_may_not_change_what_was_recorded(
-    gate: Gate, alice: TenantId, statement: str
-) -> None:
+def test_the_service_may_not_change_what_was_recorded(gate: Gate, alice: TenantId, statement: str) -> None:
     record(gate, alice, stock.usage())
     with pytest.raises(DBAPIError), gate.open(Scope.system(alice)) as session:
         session.execute(text(statement))

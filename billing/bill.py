@@ -1,0 +1,122 @@
+"""From groups of rated charges to lines, tax and total: two of the three roundings, each once.
+
+Source: design.md, invariant 4, and the arithmetic of EN 16931: a line is rounded from the exact sum of
+its charges, tax once per category and rate from the sum of rounded lines, sums are not rounded again.
+Pure: no database.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from uuid import UUID
+
+from core.money import nano_to_minor, round_half_up
+
+_PPM = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Charges that make one line: same meter, destination and tariff, late or not."""
+
+    meter: str
+    destination: str
+    tariff_id: UUID
+    price_list: str
+    version: int
+    names: Mapping[str, str]
+    unit_nano: int | None
+    is_late: bool
+    events: int
+    billed_seconds: int
+    amount_nano: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of a bill.
+
+    `names` is the destination in each language; `unit_nano` the price of a minute when there is a
+    single one; `is_late` says that the use was in an earlier period.
+    """
+
+    line_no: int
+    meter: str
+    destination: str
+    tariff_id: UUID
+    price_list: str
+    version: int
+    names: Mapping[str, str]
+    unit_nano: int | None
+    is_late: bool
+    events: int
+    billed_seconds: int
+    amount_nano: int
+    amount_minor: int
+    tax_category: str
+    tax_rate_ppm: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tax:
+    """The tax of one category and rate (parts per million)."""
+
+    category: str
+    rate_ppm: int
+    taxable_minor: int
+    tax_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """Lines, tax and total in minor units of one currency."""
+
+    currency: str
+    lines: tuple[Line, ...]
+    taxes: tuple[Tax, ...]
+    net_minor: int
+    tax_minor: int
+    total_minor: int
+
+
+def compose(groups: Iterable[Group], *, currency: str, tax_category: str, tax_rate_ppm: int) -> Bill:
+    """Return the bill of groups of charges, numbered in the order they come."""
+    lines = tuple(
+        Line(
+            line_no=line_no,
+            meter=group.meter,
+            destination=group.destination,
+            tariff_id=group.tariff_id,
+            price_list=group.price_list,
+            version=group.version,
+            names=group.names,
+            unit_nano=group.unit_nano,
+            is_late=group.is_late,
+            events=group.events,
+            billed_seconds=group.billed_seconds,
+            amount_nano=group.amount_nano,
+            amount_minor=nano_to_minor(group.amount_nano, currency=currency),
+            tax_category=tax_category,
+            tax_rate_ppm=tax_rate_ppm,
+        )
+        for line_no, group in enumerate(groups, start=1)
+    )
+    taxes = tax(lines)
+    net_minor = sum(line.amount_minor for line in lines)
+    tax_minor = sum(one.tax_minor for one in taxes)
+    return Bill(currency, lines, taxes, net_minor, tax_minor, net_minor + tax_minor)
+
+
+def tax(lines: Iterable[Line]) -> tuple[Tax, ...]:
+    """Return one tax per category and rate, each rounded once from the sum of its lines.
+
+    Worked: eight lines that sum to 4 at 40 % -> 1.6 -> 2.
+    """
+    taxable: dict[tuple[str, int], int] = {}
+    for line in lines:
+        key = (line.tax_category, line.tax_rate_ppm)
+        taxable[key] = taxable.get(key, 0) + line.amount_minor
+    return tuple(
+        Tax(category, rate_ppm, amount, round_half_up(Fraction(amount * rate_ppm, _PPM)))
+        for (category, rate_ppm), amount in sorted(taxable.items())
+    )

@@ -1,0 +1,1 @@
+"""Documents: what a finance department receives; PDF in two languages, CSV of every event."""

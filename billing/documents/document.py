@@ -1,0 +1,57 @@
+"""An invoice as a value: everything its documents show, and nothing that has to be looked up."""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from billing.accounts import Party, Seller
+from billing.bill import Bill
+from billing.periods import Period
+from core.ids import InvoiceId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceDocument:
+    """A draft or a finalised invoice; number and dates are there once it is finalised."""
+
+    invoice_id: InvoiceId
+    state: str
+    number: str | None
+    zone: str
+    language: str
+    period: Period
+    bill: Bill
+    buyer: Party
+    seller: Seller
+    order_reference: str
+    issued_on: dt.date | None
+    due_on: dt.date | None
+    drafted_at: dt.datetime
+    finalised_at: dt.datetime | None
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether it may still change."""
+        return self.state == "draft"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BilledEvent:
+    """One event behind a line, as the CSV shows it. The number has lost its last four digits."""
+
+    line_no: int
+    source: str
+    event_id: str
+    subject_ref: UUID
+    meter: str
+    destination: str
+    dialled_prefix: str
+    occurred_at: dt.datetime
+    ended_at: dt.datetime
+    quantity_ms: int
+    billed_seconds: int
+    price_list: str
+    version: int
+    rated_prefix: str
+    amount_nano: int
+    currency: str

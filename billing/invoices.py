@@ -1,0 +1,616 @@
+"""Invoices: drafted from rated charges, finalised with a gapless number, frozen for ever.
+
+A draft takes the charges of a period that no invoice has, and those of earlier periods that came late;
+it may be made anew until it is finalised. The running bill is the same code without the writing. A
+charge sits on at most one line (the key of `invoice_line_charges`), a line is the rounded sum of its
+charges, and from any line one comes back to its calls.
+"""
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, delete, insert, select, text
+from sqlalchemy.orm import Session
+
+from billing import accounts, periods, tariffs
+from billing.accounts import Account
+from billing.bill import Bill, Group, Line, Tax, compose
+from billing.documents.document import BilledEvent, InvoiceDocument
+from billing.errors import (
+    DraftStaleError,
+    InvoiceFinalError,
+    InvoiceNotFoundError,
+    PeriodClosedError,
+    PeriodNotOverError,
+    UnratedUsageError,
+)
+from billing.events import InvoiceFinalised
+from billing.models import InvoiceLineChargeRow, InvoiceLineRow, InvoiceRow, InvoiceTaxRow
+from billing.periods import Period
+from billing.rating.rules import Outcome
+from core import clock
+from core.events import announce
+from core.ids import InvoiceId, TenantId, UsageId, new_id
+from core.money import CurrencyMismatchError, nano_to_minor
+
+# Charges that stand, are due in a period or were left over from before, and sit on no line (but those of
+# one draft, when asked so). What lies before the last closed period has been swept up and is not read.
+_OPEN = """
+    FROM app.rated_charges c
+    WHERE c.tenant_id = :tenant AND c.superseded_by IS NULL
+      AND c.bill_at < :period_end AND c.bill_at >= :swept_until
+      AND NOT EXISTS (SELECT 1 FROM app.invoice_line_charges m WHERE m.tenant_id = c.tenant_id
+                      AND m.rated_charge_id = c.id AND m.invoice_id IS DISTINCT FROM :ignoring)
+"""
+_KEY = "c.occurred_at < :period_start, c.meter, c.destination, c.tariff_id, c.currency"
+_SUMS = "count(*) AS events, sum(c.billed_seconds) AS billed_seconds, sum(c.amount_nano) AS amount_nano"
+_SHOWN = "c.occurred_at < :period_start AS is_late, c.meter, c.destination, c.tariff_id, c.currency"
+
+_GROUPS = text(f"SELECT {_SHOWN}, {_SUMS} {_OPEN} AND c.outcome = 'rated' GROUP BY {_KEY} ORDER BY {_KEY}")
+_WAITING = text(f"SELECT count(*) {_OPEN} AND c.outcome <> 'rated'")
+_LEFT_OVER = text(f"SELECT count(*) {_OPEN} AND c.outcome = 'rated'")
+_BY_DAY = text(f"""
+    SELECT (greatest(c.occurred_at, :period_start) AT TIME ZONE :zone)::date AS day,
+      sum(c.amount_nano) AS amount_nano
+    {_OPEN} AND c.outcome = 'rated' GROUP BY 1
+""")
+_TAKE = text(f"""
+    INSERT INTO app.invoice_line_charges (tenant_id, rated_charge_id, invoice_id, line_no)
+    SELECT c.tenant_id, c.id, :invoice, dense_rank() OVER (ORDER BY {_KEY}) {_OPEN} AND c.outcome = 'rated'
+""")
+_OF_DRAFT = """
+    FROM app.invoice_line_charges m
+    JOIN app.rated_charges c ON c.tenant_id = m.tenant_id AND c.id = m.rated_charge_id
+    WHERE m.tenant_id = :tenant AND m.invoice_id = :invoice
+"""
+_TAKEN = text(f"SELECT {_SHOWN}, {_SUMS} {_OF_DRAFT} GROUP BY m.line_no, {_KEY} ORDER BY m.line_no")
+_STALE = text(f"SELECT count(*) {_OF_DRAFT} AND c.superseded_by IS NOT NULL")
+
+_EVENTS = text("""
+    SELECT m.line_no, u.source, u.event_id, u.subject_ref, u.meter, c.destination, u.prefix AS dialled_prefix,
+      u.occurred_at, u.ended_at, u.quantity_ms, c.billed_seconds, t.price_list, t.version,
+      c.prefix AS rated_prefix, c.amount_nano, c.currency
+    FROM app.invoice_line_charges m
+    JOIN app.rated_charges c ON c.tenant_id = m.tenant_id AND c.id = m.rated_charge_id
+    JOIN app.usage_events u ON u.tenant_id = c.tenant_id AND u.id = c.usage_id
+    JOIN app.tariffs t ON t.tenant_id = c.tenant_id AND t.id = c.tariff_id
+    WHERE m.tenant_id = :tenant AND m.invoice_id = :invoice
+    ORDER BY m.line_no, u.occurred_at, u.id
+""")
+
+_TRACE = text("""
+    SELECT u.id AS usage_id, u.source, u.event_id, u.meter, u.occurred_at, u.quantity_ms,
+      c.id AS charge_id, c.outcome, c.reason, c.prefix, c.destination, c.billed_seconds, c.amount_nano,
+      c.currency, c.tariff_id, c.bill_at, t.price_list, t.version, m.invoice_id, m.line_no, i.number, i.state
+    FROM app.usage_events u
+    JOIN app.rated_charges c ON c.tenant_id = u.tenant_id AND c.usage_id = u.id AND c.superseded_by IS NULL
+    LEFT JOIN app.tariffs t ON t.tenant_id = c.tenant_id AND t.id = c.tariff_id
+    LEFT JOIN app.invoice_line_charges m ON m.tenant_id = c.tenant_id AND m.rated_charge_id = c.id
+    LEFT JOIN app.invoices i ON i.tenant_id = m.tenant_id AND i.id = m.invoice_id
+    WHERE u.tenant_id = :tenant AND u.subject_ref = :subject
+    ORDER BY u.occurred_at, u.id
+""")
+
+_LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class MeterTotal:
+    """What one meter comes to so far."""
+
+    meter: str
+    events: int
+    billed_seconds: int
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayPoint:
+    """The bill at the end of a local day, before tax; a sum of unrounded charges, rounded for display."""
+
+    day: dt.date
+    cumulative_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunningBill:
+    """The bill of the current month as it stands; `waiting` counts usage without a price."""
+
+    currency: str
+    zone: str
+    period: Period
+    as_of: dt.datetime
+    bill: Bill
+    meters: tuple[MeterTotal, ...]
+    days: tuple[DayPoint, ...]
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class TracedLine:
+    """The line a charge sits on; state is "preview" while no draft has taken it."""
+
+    state: str
+    invoice_id: InvoiceId | None
+    number: str | None
+    line: Line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """One usage event, its charge and the line it sits on (None while it has no price)."""
+
+    usage_id: UsageId
+    source: str
+    event_id: str
+    meter: str
+    occurred_at: dt.datetime
+    quantity_ms: int
+    charge_id: UUID
+    outcome: Outcome
+    reason: str
+    price_list: str | None
+    version: int | None
+    prefix: str | None
+    destination: str | None
+    billed_seconds: int | None
+    amount_nano: int | None
+    currency: str | None
+    line: TracedLine | None
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceSummary:
+    """An invoice in a list."""
+
+    invoice_id: InvoiceId
+    state: str
+    number: str | None
+    period: Period
+    currency: str
+    total_minor: int
+    issued_on: dt.date | None
+    due_on: dt.date | None
+
+
+def draft(session: Session, *, tenant_id: TenantId, period: Period) -> InvoiceDocument:
+    """Make the draft of a period, or make it anew.
+
+    Args:
+        session: in the tenant's context.
+        tenant_id: the client company.
+        period: local months in the account's zone (`periods.month`).
+
+    Raises:
+        PeriodInvalidError: not local months of the account's zone.
+        PeriodClosedError: an invoice of this or a later period is final.
+        BillingAccountNotFoundError: nobody to bill.
+    """
+    account = accounts.lock(session, tenant_id=tenant_id)
+    periods.insist(period, zone=account.zone)
+    closed = _last_closed(session, tenant_id)
+    if closed is not None and closed.end > period.start:
+        raise PeriodClosedError(closed_until=closed.end.isoformat())
+    _discard_drafts(session, tenant_id, period)
+    row = InvoiceRow(
+        tenant_id=tenant_id,
+        id=new_id(),
+        kind="invoice",
+        state="draft",
+        currency=account.currency,
+        zone=account.zone,
+        language=account.language,
+        period_start=period.start,
+        period_end=period.end,
+        net_minor=0,
+        tax_minor=0,
+        total_minor=0,
+        buyer=accounts.party_to_json(account.buyer),
+        seller=accounts.seller_to_json(account.seller),
+        order_reference=account.order_reference,
+        terms_days=account.terms_days,
+        drafted_at=clock.now(),
+    )
+    session.add(row)
+    session.flush()
+    session.execute(_TAKE, {**_range(tenant_id, period, closed), "invoice": row.id})
+    taken = {"tenant": tenant_id, "invoice": row.id, "period_start": period.start}
+    bill = _compose(session, account, session.execute(_TAKEN, taken))
+    _write_lines(session, row, bill)
+    row.net_minor, row.tax_minor, row.total_minor = bill.net_minor, bill.tax_minor, bill.total_minor
+    session.flush()
+    return _document(session, row)
+
+
+def finalise(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> InvoiceDocument:
+    """Give a draft its number and freeze it.
+
+    Numbers run without gap per issuer, series and year: the counter's row stays locked until this
+    transaction ends, and a rollback gives the number back.
+
+    Raises:
+        InvoiceNotFoundError: no such invoice.
+        InvoiceFinalError: it is finalised already.
+        PeriodNotOverError: the period has not ended.
+        PeriodClosedError: an earlier draft waits; invoices are finalised in order.
+        UnratedUsageError: usage of the period has no price yet.
+        DraftStaleError: charges came or were rated again since the draft; draft anew.
+    """
+    accounts.lock(session, tenant_id=tenant_id)
+    row = session.get(InvoiceRow, (tenant_id, invoice_id), with_for_update=True, populate_existing=True)
+    if row is None:
+        raise InvoiceNotFoundError
+    if row.state != "draft":
+        raise InvoiceFinalError(number=row.number)
+    now = clock.now()
+    period = Period(row.period_start, row.period_end)
+    if now < period.end:
+        raise PeriodNotOverError(ends_at=period.end.isoformat())
+    _insist_it_can_be_closed(session, row, period)
+    seller = accounts.seller_from_json(row.seller)
+    today = now.astimezone(zoneinfo.ZoneInfo(seller.zone)).date()
+    count = session.execute(
+        text("SELECT app.take_invoice_number(:issuer, :series, :year)"),
+        {"issuer": seller.issuer_id, "series": seller.series, "year": today.year},
+    ).scalar_one()
+    row.number = f"{seller.series}-{today.year}-{count:06d}"
+    row.state = "finalised"
+    row.issued_on = today
+    row.due_on = today + dt.timedelta(days=row.terms_days)
+    row.finalised_at = now
+    session.flush()
+    announce(
+        session,
+        InvoiceFinalised(
+            tenant_id=tenant_id,
+            invoice_id=InvoiceId(row.id),
+            number=row.number,
+            currency=row.currency,
+            total_minor=row.total_minor,
+        ),
+    )
+    return _document(session, row)
+
+
+def running_bill(session: Session, *, tenant_id: TenantId, now: dt.datetime) -> RunningBill:
+    """Return the bill of the local month around `now` as it stands, writing nothing.
+
+    Raises:
+        BillingAccountNotFoundError: nobody to bill.
+    """
+    account = accounts.find(session, tenant_id=tenant_id)
+    period = periods.month_of(now, zone=account.zone)
+    where = _preview_range(session, tenant_id, period)
+    bill = _compose(session, account, session.execute(_GROUPS, where))
+    by_day = {
+        row.day: int(row.amount_nano) for row in session.execute(_BY_DAY, {**where, "zone": account.zone})
+    }
+    today = now.astimezone(zoneinfo.ZoneInfo(account.zone)).date()
+    points, total = [], 0
+    for day in periods.days(period, zone=account.zone):
+        total += by_day.get(day, 0)
+        if day <= today:
+            points.append(DayPoint(day, nano_to_minor(total, currency=account.currency)))
+    return RunningBill(
+        currency=account.currency,
+        zone=account.zone,
+        period=period,
+        as_of=now,
+        bill=bill,
+        meters=_by_meter(bill),
+        days=tuple(points),
+        waiting=session.execute(_WAITING, where).scalar_one(),
+    )
+
+
+def preview(session: Session, *, tenant_id: TenantId, period: Period) -> Bill:
+    """Return the bill that `draft` would make of a period now, writing nothing."""
+    account = accounts.find(session, tenant_id=tenant_id)
+    where = _preview_range(session, tenant_id, period)
+    return _compose(session, account, session.execute(_GROUPS, where))
+
+
+def find(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> InvoiceDocument:
+    """Return an invoice with its lines.
+
+    Raises:
+        InvoiceNotFoundError: no such invoice.
+    """
+    row = session.get(InvoiceRow, (tenant_id, invoice_id))
+    if row is None:
+        raise InvoiceNotFoundError
+    return _document(session, row)
+
+
+def every(session: Session, *, tenant_id: TenantId) -> tuple[InvoiceSummary, ...]:
+    """Return the tenant's invoices, newest period first."""
+    rows = session.scalars(
+        select(InvoiceRow).where(InvoiceRow.tenant_id == tenant_id).order_by(InvoiceRow.period_start.desc())
+    )
+    return tuple(
+        InvoiceSummary(
+            invoice_id=InvoiceId(row.id),
+            state=row.state,
+            number=row.number,
+            period=Period(row.period_start, row.period_end),
+            currency=row.currency,
+            total_minor=row.total_minor,
+            issued_on=row.issued_on,
+            due_on=row.due_on,
+        )
+        for row in rows
+    )
+
+
+def events(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> Iterator[BilledEvent]:
+    """Yield every event behind an invoice by line and time, a thousand rows at a time.
+
+    Raises:
+        InvoiceNotFoundError: no such invoice.
+    """
+    if session.get(InvoiceRow, (tenant_id, invoice_id)) is None:
+        raise InvoiceNotFoundError
+    found = session.execute(
+        _EVENTS, {"tenant": tenant_id, "invoice": invoice_id}, execution_options={"yield_per": 1000}
+    )
+    return (BilledEvent(**row._mapping) for row in found)  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def trace(session: Session, *, tenant_id: TenantId, subject_ref: UUID) -> tuple[Trace, ...]:
+    """Return what became of everything one subject (a call) used: usage, charge, line.
+
+    A charge that no draft has taken is shown on the line it would stand on now.
+    """
+    rows = session.execute(_TRACE, {"tenant": tenant_id, "subject": subject_ref}).all()
+    return tuple(_traced(session, tenant_id, row) for row in rows)
+
+
+def _range(tenant_id: UUID, period: Period, closed: Period | None) -> dict[str, Any]:
+    return {
+        "tenant": tenant_id,
+        "period_start": period.start,
+        "period_end": period.end,
+        # a transaction that was under way while the last period was closed may have left a charge in it
+        "swept_until": closed.start if closed else _LONG_AGO,
+        "ignoring": None,
+    }
+
+
+def _preview_range(session: Session, tenant_id: UUID, period: Period) -> dict[str, Any]:
+    draft_id = session.scalars(
+        select(InvoiceRow.id).where(
+            InvoiceRow.tenant_id == tenant_id,
+            InvoiceRow.period_start == period.start,
+            InvoiceRow.state == "draft",
+        )
+    ).one_or_none()
+    return {**_range(tenant_id, period, _last_closed(session, tenant_id)), "ignoring": draft_id}
+
+
+def _last_closed(session: Session, tenant_id: UUID) -> Period | None:
+    found = session.execute(
+        select(InvoiceRow.period_start, InvoiceRow.period_end)
+        .where(InvoiceRow.tenant_id == tenant_id, InvoiceRow.state == "finalised")
+        .order_by(InvoiceRow.period_start.desc())
+        .limit(1)
+    ).first()
+    return None if found is None else Period(found.period_start, found.period_end)
+
+
+def _discard_drafts(session: Session, tenant_id: UUID, period: Period) -> None:
+    """Throw away the drafts that overlap the period; their charges are free again."""
+    stale = session.scalars(
+        select(InvoiceRow.id).where(
+            InvoiceRow.tenant_id == tenant_id,
+            InvoiceRow.state == "draft",
+            InvoiceRow.period_start < period.end,
+            InvoiceRow.period_end > period.start,
+        )
+    ).all()
+    for table in (InvoiceLineChargeRow, InvoiceLineRow, InvoiceTaxRow):
+        session.execute(delete(table).where(table.tenant_id == tenant_id, table.invoice_id.in_(stale)))
+    session.execute(delete(InvoiceRow).where(InvoiceRow.tenant_id == tenant_id, InvoiceRow.id.in_(stale)))
+
+
+def _insist_it_can_be_closed(session: Session, row: InvoiceRow, period: Period) -> None:
+    earlier = session.scalars(
+        select(InvoiceRow.id).where(
+            InvoiceRow.tenant_id == row.tenant_id,
+            InvoiceRow.state == "draft",
+            InvoiceRow.period_start < period.start,
+        )
+    ).first()
+    if earlier is not None:
+        raise PeriodClosedError("an earlier draft waits to be finalised")
+    where = _range(row.tenant_id, period, _last_closed(session, row.tenant_id))
+    waiting = session.execute(_WAITING, where).scalar_one()
+    if waiting:
+        raise UnratedUsageError(waiting=waiting)
+    left_over = session.execute(_LEFT_OVER, where).scalar_one()
+    stale = session.execute(_STALE, {"tenant": row.tenant_id, "invoice": row.id}).scalar_one()
+    if left_over or stale:
+        raise DraftStaleError(left_over=left_over, rated_again=stale)
+
+
+def _compose(session: Session, account: Account, rows: Any) -> Bill:  # noqa: ANN401 - a result's rows
+    groups = []
+    for row in rows:
+        if row.currency != account.currency:
+            raise CurrencyMismatchError(left=account.currency, right=row.currency)
+        tariff = tariffs.by_id(session, tenant_id=account.tenant_id, tariff_id=row.tariff_id)
+        groups.append(
+            Group(
+                meter=row.meter,
+                destination=row.destination,
+                tariff_id=row.tariff_id,
+                price_list=tariff.price_list,
+                version=tariff.version,
+                names=tariff.destinations.get(row.destination, {}),
+                unit_nano=tariff.per_minute_nano(meter=row.meter, destination=row.destination),
+                is_late=row.is_late,
+                events=row.events,
+                billed_seconds=int(row.billed_seconds),
+                amount_nano=int(row.amount_nano),
+            )
+        )
+    return compose(
+        groups,
+        currency=account.currency,
+        tax_category=account.tax_category,
+        tax_rate_ppm=account.tax_rate_ppm,
+    )
+
+
+def _write_lines(session: Session, row: InvoiceRow, bill: Bill) -> None:
+    key = {"tenant_id": row.tenant_id, "invoice_id": row.id}
+    if not bill.lines:
+        return
+    session.execute(
+        insert(InvoiceLineRow),
+        [
+            {
+                **key,
+                "line_no": line.line_no,
+                "meter": line.meter,
+                "destination": line.destination,
+                "names": dict(line.names),
+                "tariff_id": line.tariff_id,
+                "price_list": line.price_list,
+                "version": line.version,
+                "is_late": line.is_late,
+                "events": line.events,
+                "billed_seconds": line.billed_seconds,
+                "unit_nano": line.unit_nano,
+                "amount_nano": line.amount_nano,
+                "amount_minor": line.amount_minor,
+                "tax_category": line.tax_category,
+                "tax_rate_ppm": line.tax_rate_ppm,
+            }
+            for line in bill.lines
+        ],
+    )
+    session.execute(
+        insert(InvoiceTaxRow),
+        [
+            {
+                **key,
+                "category": one.category,
+                "rate_ppm": one.rate_ppm,
+                "taxable_minor": one.taxable_minor,
+                "tax_minor": one.tax_minor,
+            }
+            for one in bill.taxes
+        ],
+    )
+
+
+def _document(session: Session, row: InvoiceRow) -> InvoiceDocument:
+    lines = session.scalars(
+        select(InvoiceLineRow)
+        .where(InvoiceLineRow.tenant_id == row.tenant_id, InvoiceLineRow.invoice_id == row.id)
+        .order_by(InvoiceLineRow.line_no)
+    )
+    taxes = session.scalars(
+        select(InvoiceTaxRow)
+        .where(InvoiceTaxRow.tenant_id == row.tenant_id, InvoiceTaxRow.invoice_id == row.id)
+        .order_by(InvoiceTaxRow.category, InvoiceTaxRow.rate_ppm)
+    )
+    return InvoiceDocument(
+        invoice_id=InvoiceId(row.id),
+        state=row.state,
+        number=row.number,
+        zone=row.zone,
+        language=row.language,
+        period=Period(row.period_start, row.period_end),
+        bill=Bill(
+            currency=row.currency,
+            lines=tuple(_line(line) for line in lines),
+            taxes=tuple(Tax(one.category, one.rate_ppm, one.taxable_minor, one.tax_minor) for one in taxes),
+            net_minor=row.net_minor,
+            tax_minor=row.tax_minor,
+            total_minor=row.total_minor,
+        ),
+        buyer=accounts.party_from_json(row.buyer),
+        seller=accounts.seller_from_json(row.seller),
+        order_reference=row.order_reference,
+        issued_on=row.issued_on,
+        due_on=row.due_on,
+        drafted_at=row.drafted_at,
+        finalised_at=row.finalised_at,
+    )
+
+
+def _line(row: InvoiceLineRow) -> Line:
+    names: Mapping[str, str] = row.names
+    return Line(
+        line_no=row.line_no,
+        meter=row.meter,
+        destination=row.destination,
+        tariff_id=row.tariff_id,
+        price_list=row.price_list,
+        version=row.version,
+        names=names,
+        unit_nano=row.unit_nano,
+        is_late=row.is_late,
+        events=row.events,
+        billed_seconds=row.billed_seconds,
+        amount_nano=int(row.amount_nano),
+        amount_minor=row.amount_minor,
+        tax_category=row.tax_category,
+        tax_rate_ppm=row.tax_rate_ppm,
+    )
+
+
+def _by_meter(bill: Bill) -> tuple[MeterTotal, ...]:
+    totals: dict[str, MeterTotal] = {}
+    for line in bill.lines:
+        so_far = totals.get(line.meter, MeterTotal(line.meter, 0, 0, 0))
+        totals[line.meter] = MeterTotal(
+            line.meter,
+            so_far.events + line.events,
+            so_far.billed_seconds + line.billed_seconds,
+            so_far.amount_minor + line.amount_minor,
+        )
+    return tuple(totals[meter] for meter in sorted(totals))
+
+
+def _traced(session: Session, tenant_id: TenantId, row: Row[Any]) -> Trace:
+    line: TracedLine | None = None
+    if row.invoice_id is not None:
+        on = session.get_one(InvoiceLineRow, (tenant_id, row.invoice_id, row.line_no))
+        line = TracedLine(row.state, InvoiceId(row.invoice_id), row.number, _line(on))
+    elif row.outcome == Outcome.RATED:
+        line = _previewed_line(session, tenant_id, row)
+    return Trace(
+        usage_id=UsageId(row.usage_id),
+        source=row.source,
+        event_id=row.event_id,
+        meter=row.meter,
+        occurred_at=row.occurred_at,
+        quantity_ms=row.quantity_ms,
+        charge_id=row.charge_id,
+        outcome=Outcome(row.outcome),
+        reason=row.reason,
+        price_list=row.price_list,
+        version=row.version,
+        prefix=row.prefix,
+        destination=row.destination,
+        billed_seconds=row.billed_seconds,
+        amount_nano=row.amount_nano,
+        currency=row.currency,
+        line=line,
+    )
+
+
+def _previewed_line(session: Session, tenant_id: TenantId, row: Row[Any]) -> TracedLine | None:
+    account = accounts.find(session, tenant_id=tenant_id)
+    period = periods.month_of(row.bill_at, zone=account.zone)
+    key = (row.meter, row.destination, row.tariff_id, row.occurred_at < period.start)
+    for line in preview(session, tenant_id=tenant_id, period=period).lines:
+        if (line.meter, line.destination, line.tariff_id, line.is_late) == key:
+            return TracedLine("preview", None, None, line)
+    return None
