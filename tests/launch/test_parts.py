@@ -47,15 +47,15 @@ def test_postgres_trusts_nobody(own_postgres: Running[Postgres]) -> None:
     with psycopg.connect(own_postgres.url) as admin:
         hba = admin.execute("SELECT DISTINCT auth_method FROM pg_hba_file_rules").fetchall()
         asked = {
-            name: admin.execute("SELECT current_setting(%s)", (name,)).fetchone()[0]
+            name: admin.execute("SELECT current_setting(%s)", (name,)).fetchone()
             for name in ("data_checksums", "timezone", "listen_addresses", "unix_socket_directories")
         }
     assert hba == [("scram-sha-256",)]
     assert asked == {
-        "data_checksums": "on",
-        "timezone": "UTC",
-        "listen_addresses": "127.0.0.1",
-        "unix_socket_directories": "",
+        "data_checksums": ("on",),
+        "timezone": ("UTC",),
+        "listen_addresses": ("127.0.0.1",),
+        "unix_socket_directories": ("",),
     }
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(without_password(own_postgres.url))
@@ -132,7 +132,9 @@ def test_valkey_keeps_what_it_was_told_through_a_kill(own_valkey: Running[Valkey
 
 def test_no_secret_is_in_an_argument(own_postgres: Running[Postgres], own_valkey: Running[Valkey]) -> None:
     for running in (own_postgres, own_valkey):
-        for member in process.session_members(process.identity(running.process.pid)):
+        leader = process.identity(running.process.pid)
+        assert leader
+        for member in process.session_members(leader):
             arguments = Path(f"/proc/{member.pid}/cmdline").read_bytes()
             assert running.part.password.encode() not in arguments
 
