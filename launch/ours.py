@@ -22,7 +22,7 @@ class Own:
     name: str
     argv: tuple[str, ...]
     config: Path
-    ready: Callable[[], bool]
+    ready: Callable[[int], bool]
     ready_file: Path
     stop_signal: signal.Signals = signal.SIGTERM
     patience_s: float = 30.0
@@ -44,9 +44,9 @@ class Own:
             umask=0o027,  # the switch reads the announcements we write, through its group
         )
 
-    def is_ready(self, pid: int) -> bool:  # noqa: ARG002 - ports and files are asked
+    def is_ready(self, pid: int) -> bool:
         """See `launch.parts.part.Part`."""
-        return self.ready()
+        return self.ready(pid)
 
 
 def web(layout: Layout, *, ports: Ports) -> list[Own]:
@@ -67,20 +67,27 @@ def web(layout: Layout, *, ports: Ports) -> list[Own]:
 
 
 def workers(layout: Layout) -> list[Own]:
-    """Return the workers; each makes a file of its name in the folder `ready` when it serves."""
+    """Return the workers; each writes its pid into a file of its name in the folder `ready`."""
     return [
         Own(
             name=name,
             argv=("-m", f"workers.{name}"),
             config=layout.config,
-            ready=(layout.ready / name).exists,
+            ready=partial(_says_so, layout.ready / name),
             ready_file=layout.ready / name,
         )
         for name in WORKERS
     ]
 
 
-def _speaks_http(port: int) -> bool:
+def _says_so(file: Path, pid: int) -> bool:
+    try:
+        return file.read_text(encoding="ascii").strip() == str(pid)
+    except OSError:
+        return False
+
+
+def _speaks_http(port: int, _pid: int) -> bool:
     # the port takes connections before the application is loaded: only an answer counts, any answer
     line = http.client.HTTPConnection(network.LOOPBACK, port, timeout=2)
     try:

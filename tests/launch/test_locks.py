@@ -30,6 +30,6 @@ def test_the_lock_of_the_checks_holds_the_whole_lock_of_the_product() -> None:
 @pytest.mark.parametrize("lock", LOCKS)
 def test_every_requirement_is_locked(lock: str) -> None:
     wanted = re.findall(
-        r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?", (CHECKOUT / f"{lock}.in").read_text(), re.MULTILINE
+        r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*\])?", (CHECKOUT / f"{lock}.in").read_text(), re.MULTILINE
     )
     assert {name.lower() for name in wanted} <= {name.lower() for name in pins(lock)}
