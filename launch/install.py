@@ -84,8 +84,8 @@ def parts_place(chosen: Choices) -> Path:
     """Return where the parts are unpacked: where the account of the servers can start them."""
     account = accounts.pick(CHECKOUT, asked=chosen.service_user)
     place = accounts.reachable(chosen.parts_dir, account=account)
-    if place != chosen.parts_dir:
-        print(f"setup: {account.name} cannot enter {chosen.parts_dir.parent}; parts go to {place}")
+    if place != chosen.parts_dir and not (place / "postgres").exists():
+        _say(f"{account.name} cannot reach {chosen.parts_dir}: parts go to {place}")
     return place
 
 

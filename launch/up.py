@@ -69,7 +69,7 @@ def _supervise(chosen: Choices, place: Layout, *, is_behind: bool) -> int:
     _check_ports(chosen)
     kept = layout.make(place)
     if place.servers != place.state:
-        _say(f"{place.account.name} cannot enter {place.state.parent}: the servers live in {place.servers}")
+        _say(f"{place.account.name} cannot reach {place.state}: the servers live in {place.servers}")
     try:
         supervisor.publish(
             pid=os.getpid(),
