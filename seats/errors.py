@@ -82,13 +82,13 @@ class UnknownStateError(Invalid):
 
 
 class IllegalTransitionError(Conflict):
-    """An agent cannot get from the present state to the wished one."""
+    """An agent cannot get from the present state, and the work item in hand, to the wished one."""
 
     code = "illegal-transition"
 
 
 class SubjectError(Invalid):
-    """A working state needs its work item, a waiting one has none, and a work item keeps its identity."""
+    """A working state needs its work item, and a waiting one has none."""
 
     code = "wrong-subject"
 

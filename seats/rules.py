@@ -123,15 +123,14 @@ def check_transition(
     but never with another work item: nobody is on two calls, and a call is ended before the next begins.
 
     Raises:
-        IllegalTransitionError: the states do not follow each other.
-        SubjectError: the work item was exchanged on the way.
+        IllegalTransitionError: the states do not follow each other, or the work item was exchanged.
     """
     before, after = activity(state), activity(next_state)
     if state != next_state and after not in _AFTER[before]:
         raise IllegalTransitionError(before=state, after=next_state)
     goes_on = before in WORKING and after in WORKING
     if goes_on and subject_ref != next_subject_ref and not _may_begin(before, after):
-        raise SubjectError(before=state, after=next_state)
+        raise IllegalTransitionError(before=state, after=next_state)
 
 
 def _may_begin(before: Activity, after: Activity) -> bool:

@@ -81,7 +81,7 @@ def test_what_cannot_follow_is_refused(walk: str) -> None:
     "walk", ["talking talking*", "ringing talking*", "talking wrap_up*", "talking dialling*"]
 )
 def test_nobody_slides_from_one_call_into_another(walk: str) -> None:
-    with pytest.raises(SubjectError):
+    with pytest.raises(IllegalTransitionError):
         steps(*walk.split())
 
 
