@@ -222,7 +222,7 @@ class Phone(asyncio.DatagramProtocol):
         tone_hz: what it says, a multiple of 10; None is silence.
         answers_after_s: how long it rings; None rings until `pick_up` or `refuse`.
         refuses_with: a SIP code it refuses every call with, instead.
-        rings_early: sends 180 at once.
+        has_media: whether it sends and hears anything; a benchmark of signalling does without.
     """
 
     address: str
@@ -232,6 +232,7 @@ class Phone(asyncio.DatagramProtocol):
     tone_hz: int | None = 440
     answers_after_s: float | None = 0.1
     refuses_with: int | None = None
+    has_media: bool = True
     on_invite: Callable[[Invitation], None] | None = None
     invitations: list[Invitation] = field(default_factory=list)
     called_at: float = 0.0
@@ -534,7 +535,7 @@ class Phone(asyncio.DatagramProtocol):
     def _hear_where(self, text: str) -> None:
         port = re.search(r"m=audio (\d+)", text)
         where = re.search(r"c=IN IP4 (\S+)", text)
-        if port and where:
+        if port and where and self.has_media:
             self.media.send_to((where[1], int(port[1])))
 
     def _sdp(self) -> str:
@@ -576,6 +577,7 @@ async def open_phone(
     tone_hz: int | None = 440,
     answers_after_s: float | None = 0.1,
     refuses_with: int | None = None,
+    has_media: bool = True,
 ) -> AsyncIterator[Phone]:
     """Give a phone that is ready to call and to be called, and take it away afterwards."""
     phone = Phone(
@@ -586,6 +588,7 @@ async def open_phone(
         tone_hz=tone_hz,
         answers_after_s=answers_after_s,
         refuses_with=refuses_with,
+        has_media=has_media,
     )
     await phone.start(port=port)
     try:

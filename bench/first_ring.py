@@ -1,0 +1,382 @@
+"""How soon an agent's phone rings: INVITE in from a trunk to INVITE out to an agent.
+
+    python -m bench.first_ring                      # prints JSON
+    python -m bench.first_ring --calls 500 --seconds 100
+    python -m bench.first_ring --ours bench.some_module:SomeArm
+
+Two arms run in the same Asterisk in the same run, turn and turn about (ours, queue, queue, ours, ...), first
+one call after the other, then at 5 calls a second each:
+
+* *queue*: Asterisk's own `Queue()`, called at once and without answering first, which is its fastest;
+* *ours*: whatever `--ours` names (see `Arm`); by itself a bare router on our switch driver, which is the
+  floor that anything built on the driver stands on.
+
+Both ends are measured in this process on one clock: just before the caller's INVITE is sent, and when the
+agent's arrives. The router runs in a process of its own, as it does in production. Phones send no media.
+"""
+
+import argparse
+import asyncio
+import collections
+import contextlib
+import importlib
+import json
+import multiprocessing
+import os
+import platform
+import re
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from core import clock
+from core.ids import new_id
+from launch.parts import start_asterisk
+from telephony.switch.ari import AriSwitch
+from telephony.switch.port import (
+    AgentAnswered,
+    Arrived,
+    ChannelGoneError,
+    Connected,
+    Ended,
+    Event,
+    Switch,
+    SwitchError,
+)
+from tests.phones.sip import Invitation, Phone, header, open_phone
+
+TRUNK_ADDRESS = "127.0.0.2"
+QUEUE_TRUNK_ADDRESS = "127.0.0.4"
+AGENT_ADDRESS = "127.0.0.3"
+AGENT_PORT = 25170  # the first; one more for each agent
+AGENTS = 12  # in each arm
+ANSWER_AFTER_S = 0.05
+HOLD_S = 0.3
+RATE_A_SECOND = 5.0
+RING_WITHIN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What an arm is given: a switch of its own, and agents' phones that are always there."""
+
+    ari_url: str
+    endpoints: tuple[str, ...]
+
+
+class Arm(Protocol):
+    """Our side of the comparison."""
+
+    name: str
+    dnis: str
+
+    def start(self, ground: Ground) -> None:
+        """Bring up what answers calls to `dnis` with the agents of `ground`; return when it is ready."""
+
+    def stop(self) -> None:
+        """Take it down again."""
+
+
+# --- the bare router -----------------------------------------------------------------------------
+
+
+class BareRouter:
+    """See `Arm`: rings the agent who has been free the longest, before it even answers the caller."""
+
+    name = "bare router on the driver"
+    dnis = "+15551000"
+
+    def __init__(self) -> None:
+        self._context = multiprocessing.get_context("spawn")
+        self._process: Any = None
+
+    def start(self, ground: Ground) -> None:
+        """See `Arm.start`."""
+        ready = self._context.Event()
+        arguments = (ground.ari_url, ground.endpoints, ready)
+        self._process = self._context.Process(target=_route_for_ever, args=arguments, daemon=True)
+        self._process.start()
+        if not ready.wait(20):
+            message = "the router did not connect"
+            raise RuntimeError(message)
+
+    def stop(self) -> None:
+        """See `Arm.stop`."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.join(10)
+            self._process.close()
+
+
+def _route_for_ever(url: str, endpoints: Sequence[str], ready: Any) -> None:  # noqa: ANN401 - an Event
+    switch = AriSwitch.at(url)
+    asyncio.run(switch.run(_Router(switch, endpoints, ready)))
+
+
+class _Router:
+    def __init__(self, switch: Switch, endpoints: Sequence[str], ready: Any) -> None:  # noqa: ANN401
+        self._switch = switch
+        self._free = collections.deque(endpoints)
+        self._waiting: collections.deque[Arrived] = collections.deque()
+        self._pairs: dict[str, tuple[str, str]] = {}  # either channel -> the other, the endpoint
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ready = ready
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Connected():
+                self._ready.set()
+            case Arrived():
+                self._waiting.append(event)
+                self._offer()
+            case AgentAnswered(channel=agent) if agent in self._pairs:
+                self._go(self._join(agent, self._pairs[agent][0]))
+            case Ended(channel=channel) if channel in self._pairs:
+                other, endpoint = self._pairs.pop(channel)
+                if self._pairs.pop(other, None):
+                    self._go(self._switch.hang_up(other))
+                    self._free.append(endpoint)
+                self._offer()
+
+    def _offer(self) -> None:
+        while self._free and self._waiting:
+            call, endpoint = self._waiting.popleft(), self._free.popleft()
+            agent = f"agent-{new_id()}"
+            self._pairs[agent] = (call.channel, endpoint)
+            self._pairs[call.channel] = (agent, endpoint)
+            # Both requests leave at once; the one that matters first.
+            self._go(self._switch.ring(agent, endpoint, caller=call.ani))
+            self._go(self._switch.answer(call.channel))
+
+    async def _join(self, agent: str, caller: str) -> None:
+        bridge = f"bridge-{agent}"
+        await self._switch.bridge(bridge)
+        await self._switch.join(bridge, (caller, agent))
+
+    def _go(self, command: Any) -> None:  # noqa: ANN401 - a coroutine
+        async def quietly() -> None:
+            with contextlib.suppress(ChannelGoneError, SwitchError):
+                await command
+
+        task = asyncio.get_running_loop().create_task(quietly())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+# --- the ground ----------------------------------------------------------------------------------
+
+
+def _endpoints(arm: str) -> tuple[str, ...]:
+    return tuple(f"{arm}{i}" for i in range(AGENTS))
+
+
+def _extra_conf() -> dict[str, str]:
+    phones = ""
+    for number, name in enumerate((*_endpoints("ours"), *_endpoints("queue"))):
+        contact = f"sip:{name}@{AGENT_ADDRESS}:{AGENT_PORT + number}"
+        phones += (
+            f"[{name}]\ntype = endpoint\ntransport = udp\naors = {name}\ncontext = from-agent\n"
+            "disallow = all\nallow = ulaw\ndirect_media = no\n"
+            f"[{name}]\ntype = aor\ncontact = {contact}\n"
+        )
+    trunk = (
+        "[queue-trunk]\ntype = endpoint\ntransport = udp\ncontext = bench-queue\ndisallow = all\n"
+        "allow = ulaw,alaw\ndirect_media = no\nrtp_symmetric = yes\nforce_rport = yes\n"
+        "[queue-trunk]\ntype = identify\nendpoint = queue-trunk\n"
+        f"match = {QUEUE_TRUNK_ADDRESS}/32\n"
+    )
+    members = "".join(f"member => PJSIP/{name}\n" for name in _endpoints("queue"))
+    return {
+        "pjsip.conf": phones + trunk,
+        "modules.conf": "load = app_queue.so\n",
+        "extensions.conf": "[bench-queue]\nexten => _[+0-9]!,1,Queue(bench,r,,,60)\n same => n,Hangup()\n",
+        "queues.conf": (
+            "[general]\npersistentmembers = no\nautofill = yes\nshared_lastcall = no\n"
+            "[bench]\nstrategy = leastrecent\ntimeout = 30\nretry = 1\nwrapuptime = 0\n"
+            f"ringinuse = no\njoinempty = yes\n{members}"
+        ),
+    }
+
+
+# --- measuring -----------------------------------------------------------------------------------
+
+
+class _Field:
+    """The phones of both arms, and what was seen."""
+
+    def __init__(self, server: tuple[str, int], stack: contextlib.AsyncExitStack) -> None:
+        self._server, self._stack = server, stack
+        self._idle: dict[str, list[Phone]] = {"ours": [], "queue": []}
+        self._rang: dict[str, float] = {}
+        self._numbers = 0
+        self.took_ms: dict[str, list[float]] = {"ours": [], "queue": []}
+        self.lost: collections.Counter[str] = collections.Counter()
+
+    async def place_agents(self) -> None:
+        for number, name in enumerate((*_endpoints("ours"), *_endpoints("queue"))):
+            phone = Phone(AGENT_ADDRESS, name, self._server, answers_after_s=ANSWER_AFTER_S, has_media=False)
+            phone.on_invite = self._rings
+            await phone.start(port=AGENT_PORT + number)
+            self._stack.push_async_callback(phone.close)
+
+    def _rings(self, invitation: Invitation) -> None:
+        if found := re.search(r"sip:(\+?\d+)@", header(invitation.text, "From")):
+            self._rang.setdefault(found[1], invitation.at)
+
+    async def call(self, arm: str, dnis: str) -> None:
+        phone = self._idle[arm].pop() if self._idle[arm] else await self._caller(arm)
+        self._numbers += 1
+        phone.user = f"7{self._numbers:07d}"
+        try:
+            async with asyncio.timeout(RING_WITHIN_S):
+                code = await phone.call(dnis)
+        except TimeoutError:
+            code = 0
+        rang_at = self._rang.get(phone.user)
+        if rang_at is None:
+            self.lost[arm] += 1
+        else:
+            self.took_ms[arm].append((rang_at - phone.called_at) * 1000)
+        if code == 200:
+            await asyncio.sleep(HOLD_S)
+            await phone.hang_up()
+        self._idle[arm].append(phone)
+
+    async def _caller(self, arm: str) -> Phone:
+        address = TRUNK_ADDRESS if arm == "ours" else QUEUE_TRUNK_ADDRESS
+        opened = open_phone(address, "7", server=self._server, has_media=False)
+        return await self._stack.enter_async_context(opened)
+
+
+def _order(count: int) -> list[str]:
+    """Return the arms turn and turn about, each twice as often first as second in a row of four."""
+    return (["ours", "queue", "queue", "ours"] * (count // 2 + 1))[: 2 * count]
+
+
+async def _one_after_the_other(field: _Field, dnis: dict[str, str], *, calls: int) -> None:
+    for arm in _order(calls):
+        await field.call(arm, dnis[arm])
+        await asyncio.sleep(0.02)  # the agent is free again
+
+
+async def _paced(field: _Field, dnis: dict[str, str], *, seconds: float) -> None:
+    began = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        for number, arm in enumerate(_order(int(seconds * RATE_A_SECOND))):
+            # An open loop: the next call comes at its time, whatever became of the last one.
+            due = began + number / (2 * RATE_A_SECOND)
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            group.create_task(field.call(arm, dnis[arm]))
+
+
+@contextlib.asynccontextmanager
+async def _field(server: tuple[str, int]) -> AsyncIterator[_Field]:
+    async with contextlib.AsyncExitStack() as stack:
+        field = _Field(server, stack)
+        await field.place_agents()
+        yield field
+
+
+async def _measure(server: tuple[str, int], arm: Arm, *, calls: int, seconds: float) -> dict[str, Any]:
+    dnis = {"ours": arm.dnis, "queue": "15552000"}
+    report = {}
+    async with _field(server) as field:
+        await _one_after_the_other(field, dnis, calls=5)  # to warm up
+        for took in field.took_ms.values():
+            took.clear()
+        await _one_after_the_other(field, dnis, calls=calls)
+        report["sequential"] = _compare(field)
+    async with _field(server) as field:
+        await _paced(field, dnis, seconds=seconds)
+        report["paced"] = {"calls_a_second_each": RATE_A_SECOND, **_compare(field)}
+    return report
+
+
+def _compare(field: _Field) -> dict[str, Any]:
+    ours, queue = (_figures(field.took_ms[arm], lost=field.lost[arm]) for arm in ("ours", "queue"))
+    return {
+        "ours": ours,
+        "queue": queue,
+        "median_ratio": round(ours["median_ms"] / queue["median_ms"], 3),
+        "median_difference_ms": round(ours["median_ms"] - queue["median_ms"], 3),
+        "p99_ratio": round(ours["p99_ms"] / queue["p99_ms"], 3),
+    }
+
+
+def _figures(took_ms: list[float], *, lost: int) -> dict[str, float]:
+    ordered = sorted(took_ms)
+    if not ordered:
+        message = "no phone rang"
+        raise RuntimeError(message)
+
+    def at(share: float) -> float:
+        return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 3)
+
+    return {
+        "calls": len(ordered),
+        "never_rang": lost,
+        "median_ms": round(statistics.median(ordered), 3),
+        "p95_ms": at(0.95),
+        "p99_ms": at(0.99),
+        "max_ms": at(1),
+    }
+
+
+def measure(arm: Arm, *, calls: int, seconds: float) -> dict[str, Any]:
+    """Run both arms in an Asterisk of their own and return the report.
+
+    Args:
+        arm: our side.
+        calls: of each arm, one after the other.
+        seconds: how long both arms then get 5 calls a second each.
+    """
+    home = Path(tempfile.mkdtemp(prefix="seatline-bench-"))
+    home.chmod(0o755)
+    try:
+        running = start_asterisk(home, trunk_addresses=(TRUNK_ADDRESS,), extra=_extra_conf())
+        try:
+            arm.start(Ground(running.url, _endpoints("ours")))
+            try:
+                server = ("127.0.0.1", running.part.ports.sip)
+                report = asyncio.run(_measure(server, arm, calls=calls, seconds=seconds))
+            finally:
+                arm.stop()
+        finally:
+            running.stop()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    return {
+        "measure": "INVITE in to agent's INVITE out",
+        "ours_is": arm.name,
+        "at": clock.now().isoformat(timespec="seconds"),
+        "machine": {
+            "cpus": os.cpu_count(),
+            "load_1min": round(os.getloadavg()[0], 2),
+            "python": platform.python_version(),
+        },
+        **report,
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the report."""
+    parser = argparse.ArgumentParser(prog="python -m bench.first_ring", description=__doc__)
+    parser.add_argument("--calls", type=int, default=200, help="sequential calls of each arm")
+    parser.add_argument("--seconds", type=float, default=60, help="length of the paced part")
+    parser.add_argument("--ours", default="bench.first_ring:BareRouter", help="module:class of an Arm")
+    chosen = parser.parse_args(arguments)
+    module, _, name = chosen.ours.partition(":")
+    arm: Arm = getattr(importlib.import_module(module), name)()
+    json.dump(measure(arm, calls=chosen.calls, seconds=chosen.seconds), sys.stdout, indent=2)
+    print()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
