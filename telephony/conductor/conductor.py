@@ -20,12 +20,12 @@ from core.realtime import Realtime
 from customers import lookup
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import calls, recording, speech
+from telephony import calls, recording
 from telephony.calls import Answerer, Arrival, Ending
 from telephony.conductor import machine
 from telephony.conductor.books import Books
 from telephony.conductor.desk import Desk
-from telephony.conductor.directory import VOICES, Directory, Line, caller_number
+from telephony.conductor.directory import Directory, Line, announcement, caller_number, spoken
 from telephony.conductor.machine import Action, Cause, Fact, LiveCall, Lost, Offer, Phase
 from telephony.conductor.spool import Spool
 from telephony.routing.floor import Floor, InQueue
@@ -297,14 +297,12 @@ class Conductor:
 
     async def _announce(self, held: _Held, offer: Offer) -> None:
         call, language = held.call, held.line.number.language
-        sounds: list[port.Sound] = [port.Digits(str(offer.agent_number))]
-        spoken = speech.cached(
-            announcement(offer.agent_number, language), voice=VOICES[language], folder=self._sounds
-        )
-        if spoken:
-            sounds = [Speech(spoken)]
         await self._switch.hold_music(call.channel, on=False)
-        await self._switch.play(call.channel, sounds, playback=f"agent-{offer.offer_id}")
+        file = await asyncio.to_thread(
+            spoken, announcement(offer.agent_number, language), language=language, folder=self._sounds
+        )
+        sound = Speech(file) if file else port.Digits(str(offer.agent_number))
+        await self._switch.play(call.channel, [sound], playback=f"agent-{offer.offer_id}")
 
     async def _connect(self, held: _Held, offer: Offer) -> None:
         call = held.call
@@ -607,15 +605,6 @@ class Conductor:
 
     async def _hang_up(self, channel: str) -> None:
         await self._refuse(channel, port.Cause.NORMAL)
-
-
-def announcement(agent_number: int, language: str) -> str:
-    """Return what the caller hears before the agent does: the agent's number, digit by digit."""
-    digits = str(agent_number)
-    if language == "zh":
-        names = dict(zip("0123456789", "零一二三四五六七八九", strict=True))
-        return f"工号{''.join(names[one] for one in digits)}为您服务。"
-    return f"You are speaking to agent {' '.join(digits)}."
 
 
 def _name(fact: Fact) -> str:

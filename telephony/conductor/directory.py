@@ -10,7 +10,8 @@ from pathlib import Path
 
 import phonenumbers
 
-from core.errors import NotFound
+from core import log
+from core.errors import NotFound, SeatlineError
 from core.ids import NumberId
 from core.phone import E164, InvalidNumberError, parse_e164
 from security.gate import Gate, Scope
@@ -18,9 +19,11 @@ from telephony import numbers, queues, speech
 from telephony.conductor.books import is_outage
 from telephony.numbers import Number
 from telephony.queues import Queue
+from telephony.speech import Voice
 
 _KNOWN_S, _UNKNOWN_S, _MOST = 60.0, 5.0, 10_000
-VOICES = {"en": "en-gb", "zh": "cmn"}
+_VOICES = {"en": Voice.ENGLISH, "zh": Voice.MANDARIN}
+_log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,30 @@ class Directory:
                 queue = queues.get(session, tenant_id=entry.tenant_id, queue_id=number.queue_id)
         except NotFound:
             return None
-        greeting = speech.cached(number.greeting, voice=VOICES[number.language], folder=self._sounds)
-        return Line(number, queue, greeting)
+        return Line(number, queue, spoken(number.greeting, language=number.language, folder=self._sounds))
+
+
+def spoken(text: str, *, language: str, folder: Path) -> Path | None:
+    """Return the sound file of an announcement, or None: silence is better than a refused caller.
+
+    Blocks: the first time for some 0.3 s, later for one look at the disk.
+    """
+    if not text.strip():
+        return None
+    try:
+        return speech.speak(text, voice=_VOICES[language], folder=folder)
+    except SeatlineError as error:
+        _log.warning("announcement-not-spoken", error=error.code)
+        return None
+
+
+def announcement(agent_number: int, language: str) -> str:
+    """Return what the caller hears before the agent does: the agent's number, digit by digit."""
+    digits = str(agent_number)
+    if language == "zh":
+        names = dict(zip("0123456789", "零一二三四五六七八九", strict=True))
+        return f"工号{''.join(names[one] for one in digits)}为您服务。"
+    return f"You are speaking to agent {' '.join(digits)}."
 
 
 def caller_number(ani: str, *, dialled: str) -> str:

@@ -1,0 +1,441 @@
+"""The demo: an operator, two client companies, agents, fictitious numbers, prices and customers.
+
+Seeded into an empty database only. Telephone numbers come from the ranges Ofcom keeps for drama
+(0808 157 0xxx, 020 7946 0xxx, 07700 900xxx, 01632 960xxx) or cannot be dialled; companies and people are
+invented; passwords are random, shown once and kept in one file that only its owner can read.
+"""
+
+import datetime as dt
+import secrets
+from dataclasses import dataclass
+
+from billing import accounts, price_lists, tariffs
+from billing.accounts import Account, Party, Seller
+from billing.price_lists import Published
+from billing.rating.rules import Band, Rate, Slot
+from billing.rating.tariff import DatedRate
+from core import clock
+from core.config import Settings
+from core.errors import Refused, Unavailable
+from core.ids import OPERATOR, AgentId, QueueId, SeatId, TenantId, UserId
+from core.phone import parse_e164
+from customers import dispositions, records
+from customers.dispositions import Disposition
+from customers.records import CustomerDetails
+from seats import roster, stock
+from security import passwords
+from security.gate import Scope
+from telephony import numbers, queues, speech
+from telephony.conductor.directory import announcement
+from telephony.speech import Voice
+from tenants import companies, users
+from tenants.companies import Company
+from wiring.assemble import House, assemble
+
+# companies and people have a locale; prompts, invoices and agents a language
+_LOCALES = {"en": "en", "zh": "zh_Hans_CN"}
+_NANO_PER_MINUTE = 1_000_000  # one thousandth of a unit per minute, in nano
+
+
+class DemoRefusedError(Refused):
+    """Demo passwords are for this machine only."""
+
+    code = "demo-refused"
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Who may sign in to the demo, where, and with what."""
+
+    who: str
+    address: str
+    email: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Person:
+    """A demo user: agents carry their number and the clients they serve."""
+
+    who: str
+    email: str
+    name: str
+    roles: tuple[str, ...]
+    agent_number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """A demo client company and what it rents."""
+
+    name: str
+    initials: str
+    colour: int
+    country: str
+    zone: str
+    language: str
+    currency: str
+    price_list: str
+    address: tuple[str, ...]
+    tax_rate_ppm: int
+    people: tuple[_Person, ...]
+    numbers: tuple[tuple[str, str, str], ...]  # digits, kind, greeting
+    queue_names: tuple[str, ...]
+    seats: int
+    customers: tuple[tuple[str, str, str, str], ...]  # name, phone, e-mail, postcode
+
+
+PELICAN = _Client(
+    name="Pelican Parcel",
+    initials="Pp",
+    colour=1,
+    country="GB",
+    zone="Europe/London",
+    language="en",
+    currency="GBP",
+    price_list="uk-standard",
+    address=("2 Drama Wharf", "London E1 0AA", "United Kingdom"),
+    tax_rate_ppm=200_000,
+    people=(
+        _Person("owner of Pelican Parcel", "alice@pelican.example", "Alice Marlowe", ("tenant_owner",)),
+        _Person("supervisor at Pelican Parcel", "sue@pelican.example", "Sue Okafor", ("tenant_supervisor",)),
+    ),
+    numbers=(
+        ("+448081570142", "tollfree", "Welcome to Pelican Parcel. Calls are recorded. Please hold."),
+        ("+442079460134", "national", "Pelican Parcel, returns desk. Calls are recorded. Please hold."),
+    ),
+    queue_names=("Deliveries", "Returns"),
+    seats=3,
+    customers=(
+        ("Ines Carvalho", "+447700900123", "ines@carvalho.example", "LS1 4AP"),
+        ("Priya Raman", "+447700900456", "priya@raman.example", "M1 2WD"),
+        ("Mateus Lima", "+447700900789", "mateus@lima.example", "B3 1QQ"),
+        ("Hollis & Finch", "+441632960150", "office@hollis-finch.example", "NE1 5DW"),
+    ),
+)
+MINGHU = _Client(
+    name="明湖旅行",
+    initials="明",
+    colour=7,
+    country="CN",
+    zone="Asia/Shanghai",
+    language="zh",
+    currency="CNY",
+    price_list="cn-standard",
+    address=("北京市海淀区示例路 27 号", "中国 100080"),
+    tax_rate_ppm=60_000,
+    people=(_Person("owner of 明湖旅行", "charlie@minghu.example", "周雅文", ("tenant_owner",)),),
+    numbers=(("+861055550134", "national", "欢迎致电明湖旅行，通话将被录音，请稍候。"),),
+    queue_names=("行程咨询",),
+    seats=2,
+    customers=(
+        ("张伟", "+8613800000134", "zhangwei@example.cn", "100080"),
+        ("李娜", "+8613900000268", "lina@example.cn", "310000"),
+    ),
+)
+AGENTS = (
+    (
+        _Person("agent 1001, serves Pelican Parcel", "bob@seatline.example", "Bob Osei", ("agent",), 1001),
+        (PELICAN,),
+    ),
+    (
+        _Person("agent 1002, serves Pelican Parcel", "mara@seatline.example", "Mara Lind", ("agent",), 1002),
+        (PELICAN,),
+    ),
+    (_Person("agent 1003, serves 明湖旅行", "lin@seatline.example", "林晓", ("agent",), 1003), (MINGHU,)),
+    (
+        _Person("agent 1004, pooled, serves both", "wei@seatline.example", "Wei Tan", ("agent",), 1004),
+        (PELICAN, MINGHU),
+    ),
+)
+STAFF = (
+    _Person("operator, billing", "dana@seatline.example", "Dana Whitlock", ("operator_billing",)),
+    _Person("operator, inventory", "omar@seatline.example", "Omar Haddad", ("operator_inventory",)),
+)
+DISPOSITIONS = (
+    ("resolved", "Resolved", "已解决"),
+    ("follow-up", "Needs follow-up", "需要跟进"),
+    ("refund", "Refund", "退款"),
+    ("complaint", "Complaint", "投诉"),
+    ("wrong-number", "Wrong number", "打错电话"),
+)
+
+
+def seed(settings: Settings) -> list[SignIn]:
+    """Fill an empty database; return who may sign in, or nothing when it was not empty.
+
+    Raises:
+        DemoRefusedError: people reach this installation from other machines.
+    """
+    house = assemble(settings, process="demo")
+    try:
+        with house.gate.open(Scope.system(OPERATOR)) as session:
+            if companies.clients(session):
+                return []
+        if not settings.is_loopback:
+            raise DemoRefusedError(public_url=settings.public_url)
+        return _Seeding(house).run()
+    finally:
+        house.close()
+
+
+class _Seeding:
+    """One run over an empty database."""
+
+    def __init__(self, house: House) -> None:
+        self._house, self._gate, self._vault = house, house.gate, house.vault
+        self._sign_ins: list[SignIn] = []
+        self._queues: dict[str, list[QueueId]] = {}
+        self._since = clock.now().replace(minute=0, second=0, microsecond=0) - dt.timedelta(days=60)
+
+    def run(self) -> list[SignIn]:
+        """Seed everything, the operator's stock first."""
+        published = self._operator()
+        tenants = {one.name: self._client(one, published[one.price_list]) for one in (PELICAN, MINGHU)}
+        for client in (PELICAN, MINGHU):
+            self._seats(client, tenants[client.name])
+        self._agents(tenants)
+        self._speak()
+        return self._sign_ins
+
+    def _operator(self) -> dict[str, Published]:
+        with self._gate.open(Scope.system(OPERATOR)) as session:
+            companies.open_company(
+                session,
+                tenant_id=OPERATOR,
+                name="Seatline",
+                country="GB",
+                zone="Europe/London",
+                language="en",
+                currency="GBP",
+                initials="Sl",
+                colour=0,
+            )
+            published = {}
+            for code, name, currency, zone, rates, names in _PRICE_LISTS:
+                made = price_lists.create(
+                    session, tenant_id=OPERATOR, code=code, name=name, currency=currency, zone=zone
+                )
+                version = price_lists.draft(
+                    session,
+                    tenant_id=OPERATOR,
+                    price_list_id=made.price_list_id,
+                    effective_from=self._since,
+                    destinations=names,
+                    rates=rates,
+                )
+                published[code] = price_lists.publish(
+                    session, tenant_id=OPERATOR, version_id=version.version_id
+                )
+        for person in STAFF:
+            self._user(OPERATOR, person, language="en", zone="Europe/London", path="/operator")
+        return published
+
+    def _client(self, client: _Client, version: Published) -> TenantId:
+        with self._gate.open(Scope.system(OPERATOR)) as session:
+            company = companies.open_company(
+                session,
+                name=client.name,
+                country=client.country,
+                zone=client.zone,
+                language=_LOCALES[client.language],
+                currency=client.currency,
+                initials=client.initials,
+                colour=client.colour,
+            )
+            let = [
+                numbers.let(
+                    session,
+                    number_id=numbers.stock(
+                        session, digits=digits, kind=kind, region=client.country
+                    ).number_id,
+                    renter=company.tenant_id,
+                )
+                for digits, kind, _ in client.numbers
+            ]
+        with self._gate.open(Scope.system(company.tenant_id)) as session:
+            accounts.open_account(session, account=_account(client, company))
+            tariffs.take(session, tenant_id=company.tenant_id, version=version)
+            made = [
+                queues.open_queue(session, tenant_id=company.tenant_id, name=name)
+                for name in client.queue_names
+            ]
+            self._queues[client.name] = [one.queue_id for one in made]
+            for place, (number, (_, _, greeting)) in enumerate(zip(let, client.numbers, strict=True)):
+                numbers.rent(
+                    session,
+                    tenant_id=company.tenant_id,
+                    number=number,
+                    queue_id=made[min(place, len(made) - 1)].queue_id,
+                    greeting=greeting,
+                    language=client.language,
+                )
+            for position, (code, english, chinese) in enumerate(DISPOSITIONS):
+                dispositions.define(
+                    session,
+                    tenant_id=company.tenant_id,
+                    disposition=Disposition(code, english, chinese, position),
+                )
+            for name, phone, email, postcode in client.customers:
+                records.add(
+                    session,
+                    tenant_id=company.tenant_id,
+                    vault=self._vault,
+                    details=CustomerDetails(
+                        name=name, phone=parse_e164(phone), email=email, postcode=postcode
+                    ),
+                )
+        for person in client.people:
+            self._user(company.tenant_id, person, language=client.language, zone=client.zone, path="/")
+        return company.tenant_id
+
+    def _seats(self, client: _Client, tenant_id: TenantId) -> None:
+        """Rent seats; the client's own rows follow by the event, as in daily life."""
+        with self._gate.open(Scope.system(OPERATOR)) as session:
+            for place in range(client.seats):
+                seat = stock.add(session, label=f"{client.country}-{place + 1:02d}")
+                stock.rent(
+                    session,
+                    seat_id=SeatId(seat.id),
+                    renter_tenant_id=tenant_id,
+                    kind=stock.RentalKind.MONTH,
+                    starts_at=clock.now(),
+                )
+
+    def _agents(self, tenants: dict[str, TenantId]) -> None:
+        with self._gate.open(Scope.system(OPERATOR)) as session:
+            for place in range(2):
+                stock.add(session, label=f"POOL-{place + 1:02d}")
+        for person, served in AGENTS:
+            language = served[0].language
+            user_id = self._user(OPERATOR, person, language=language, zone=served[0].zone, path="/console")
+            with self._gate.open(Scope.system(OPERATOR)) as session:
+                agent = roster.hire(
+                    session,
+                    vault=self._vault,
+                    user_id=user_id,
+                    number=person.agent_number,
+                    name=person.name,
+                    languages=sorted({client.language for client in served}),
+                )
+                for client in served:
+                    tenant_id = tenants[client.name]
+                    roster.assign(
+                        session, agent_id=AgentId(agent.id), client_tenant_id=tenant_id, starts_at=self._since
+                    )
+                    for queue_id in self._queues[client.name]:
+                        roster.teach(
+                            session, agent_id=agent.id, client_tenant_id=tenant_id, queue_id=queue_id
+                        )
+
+    def _user(self, tenant_id: TenantId, person: _Person, *, language: str, zone: str, path: str) -> UserId:
+        password = "-".join(secrets.token_hex(2) for _ in range(5))
+        with self._gate.open(Scope.system(tenant_id)) as session:
+            user = users.add(
+                session,
+                tenant_id=tenant_id,
+                vault=self._vault,
+                email=person.email,
+                name=person.name,
+                roles=person.roles,
+                password_hash=passwords.hash_password(password),
+                language=_LOCALES[language],
+                zone=zone,
+            )
+        address = f"{self._house.settings.public_url}{path}"
+        self._sign_ins.append(SignIn(person.who, address, person.email, password))
+        return user.id
+
+    def _speak(self) -> None:
+        """Speak what the first callers will hear, so that they wait for no voice."""
+        folder = self._house.settings.sounds_dir
+        voices = {"en": Voice.ENGLISH, "zh": Voice.MANDARIN}
+        said = [(greeting, one.language) for one in (PELICAN, MINGHU) for _, _, greeting in one.numbers]
+        said += [
+            (announcement(person.agent_number, client.language), client.language)
+            for person, served in AGENTS
+            for client in served
+        ]
+        for words, language in said:
+            try:
+                speech.speak(words, voice=voices[language], folder=folder)
+            except Unavailable:
+                return
+
+
+def _account(client: _Client, company: Company) -> Account:
+    return Account(
+        tenant_id=company.tenant_id,
+        currency=client.currency,
+        zone=client.zone,
+        language=client.language,
+        tax_category="S",
+        tax_rate_ppm=client.tax_rate_ppm,
+        terms_days=30,
+        price_list=client.price_list,
+        buyer=Party(client.name, client.address),
+        seller=Seller(
+            issuer_id=OPERATOR,
+            party=Party(
+                "Seatline Ltd", ("1 Sample Street", "London EC1A 1AA", "United Kingdom"), "GB 000 0000 00"
+            ),
+            zone="Europe/London",
+            footer="Seatline Ltd, a demo company",
+            payment=(("iban", "GB00 DEMO 0000 0012 3456 78"), ("bic", "DEMOGB2L")),
+        ),
+    )
+
+
+def _per_minute(thousandths: int, *, increment_s: int = 1, connect: int = 0, initial_s: int = 0) -> Rate:
+    """Return a plain rate; `thousandths` of a unit per minute."""
+    band = Band((Slot(0, thousandths * _NANO_PER_MINUTE, 60, increment_s),), connect * _NANO_PER_MINUTE)
+    return Rate((band,), initial_s=initial_s)
+
+
+_PRICE_LISTS = (
+    (
+        "uk-standard",
+        "UK Standard",
+        "GBP",
+        "Europe/London",
+        (
+            DatedRate("voice.inbound", "44", "in-gb", _per_minute(50)),
+            DatedRate("voice.inbound", "44808", "in-gb-free", _per_minute(65)),
+            DatedRate("voice.outbound", "44", "gb", _per_minute(22)),
+            DatedRate("voice.outbound", "447", "gb-mobile", _per_minute(72)),
+            DatedRate(
+                "voice.outbound",
+                "4470",
+                "gb-corporate",
+                _per_minute(195, increment_s=60, connect=50, initial_s=60),
+            ),
+            DatedRate("voice.outbound", "33", "fr", _per_minute(28)),
+            DatedRate("voice.outbound", "86", "cn", _per_minute(34, increment_s=6)),
+        ),
+        {
+            "in-gb": {"en": "Calls in, UK number", "zh": "呼入，英国号码"},
+            "in-gb-free": {"en": "Calls in, freephone", "zh": "呼入，免费电话"},
+            "gb": {"en": "United Kingdom", "zh": "英国"},
+            "gb-mobile": {"en": "UK, mobile", "zh": "英国，手机"},
+            "gb-corporate": {"en": "UK, corporate", "zh": "英国，企业号码"},
+            "fr": {"en": "France", "zh": "法国"},
+            "cn": {"en": "China", "zh": "中国"},
+        },
+    ),
+    (
+        "cn-standard",
+        "中国标准价",
+        "CNY",
+        "Asia/Shanghai",
+        (
+            DatedRate("voice.inbound", "86", "in-cn", _per_minute(180, increment_s=6)),
+            DatedRate("voice.outbound", "86", "cn", _per_minute(150, increment_s=6)),
+            DatedRate("voice.outbound", "861", "cn-mobile", _per_minute(210, increment_s=6)),
+        ),
+        {
+            "in-cn": {"en": "Calls in, China", "zh": "呼入，国内号码"},
+            "cn": {"en": "China", "zh": "中国"},
+            "cn-mobile": {"en": "China, mobile", "zh": "中国，手机"},
+        },
+    ),
+)
