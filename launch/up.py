@@ -88,8 +88,17 @@ def _supervise(chosen: Choices, place: Layout, *, is_behind: bool) -> int:
     finally:
         with contextlib.suppress(StoppedError):
             supervisor.end()
+        _leave_memory(place)
     _say("ended")
     return 0
+
+
+def _leave_memory(place: Layout) -> None:
+    """Give back the folder in memory; a recording that was cut off stays for the next start to seal."""
+    if place.recording.is_relative_to(layout.MEMORY):
+        for folder in (place.recording, place.recording.parent):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def _bring_up(chosen: Choices, place: Layout, kept: Kept, supervisor: Supervisor) -> dict[str, Any]:
