@@ -435,6 +435,22 @@ def count(value: float) -> str:
     return format_decimal(value, locale=_locale())
 
 
+def quantity(value: float, unit: str) -> str:
+    """Return an amount of a metered thing: `41,382 min`, `61.5 h`, `24`.
+
+    Units: seat, number, hour, minute, second, call, each.
+    """
+    shown = count(value)
+    return {
+        "seat": _("%(count)s seats", count=shown),
+        "number": _("%(count)s numbers", count=shown),
+        "hour": _("%(count)s h", count=shown),
+        "minute": _("%(count)s min", count=shown),
+        "second": _("%(count)s s", count=shown),
+        "call": _("%(count)s calls", count=shown),
+    }.get(unit, shown)
+
+
 # ------------------------------------------------------------------ times
 
 _PATTERNS = {
@@ -577,7 +593,7 @@ GLOBALS: dict[str, Callable[..., object]] = {
     part.__name__: part
     for part in (
         avatar, bar, big_money, bill_chart, brand, clock, count, day, days, gate_field, hour, html_lang,
-        icon, initials, international, iso, long_day, mark, minute, moment, money, month, pill, rate,
+        icon, initials, international, iso, long_day, mark, minute, moment, money, month, pill, quantity, rate,
         seat_glyph, seat_state, seats, short_day, span, spark, stack, wave, zone_name,
     )
 }  # fmt: skip

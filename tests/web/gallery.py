@@ -7,6 +7,7 @@ Not a test: tests/web/test_templates.py renders the same pages and checks them.
 """
 
 import argparse
+import datetime as dt
 import json
 import logging
 import socket
@@ -16,15 +17,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import flask_babel
-from flask import Flask, Response, render_template, request, send_from_directory
+from flask import Flask, Response, g, render_template, request, send_from_directory
+from jinja2 import StrictUndefined
 from playwright.sync_api import Browser, sync_playwright
 from werkzeug.serving import make_server
 
 from tests.web import figures
 from web import parts
 
+STRICT = StrictUndefined
 ROOT = Path(__file__).resolve().parents[2] / "web"
 LANGUAGES = {"en": "en", "zh": "zh_Hans_CN"}
 CSP = (
@@ -40,6 +44,8 @@ def make_app() -> Flask:
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(ROOT / "translations")
 
     def language() -> str:
+        if "language" in g:
+            return LANGUAGES[g.language]
         return LANGUAGES[request.path.split("/")[2]] if request.path.startswith("/g/") else "en"
 
     def zone() -> str:
@@ -58,9 +64,33 @@ def make_app() -> Flask:
     def tool(name: str) -> Response:
         return send_from_directory(ROOT / "front" / "node_modules" / "axe-core", name)
 
+    def looking_at() -> tuple[str, str]:
+        _, language, name = urlsplit(request.headers.get("Referer", "/g/en/console-idle")).path.rsplit("/", 2)
+        return language, name.removeprefix("console-")
+
     @app.get("/console/state")
-    def state() -> Any:
-        return figures.console_state("zh" if "/zh/" in request.headers.get("Referer", "") else "en")
+    def state() -> dict[str, Any]:
+        language, name = looking_at()
+        return figures.console_state(name, language, now=dt.datetime.now(dt.UTC))
+
+    @app.get("/console/offers/<offer>")
+    def pop(offer: str) -> str:
+        g.language, _name = looking_at()
+        return render_template(
+            "console/pop.html", **(figures.pop_unknown if offer == "off_unknown" else figures.pop)(g.language)
+        )
+
+    @app.post("/console/offers/<offer>/painted")
+    def painted(offer: str) -> dict[str, str]:
+        return {"offer": offer}
+
+    @app.get("/live/<stream>")
+    def live(stream: str) -> Response:
+        def quiet() -> Iterator[str]:
+            yield f": {stream}\n\n"
+            threading.Event().wait(20)
+
+        return Response(quiet(), mimetype="text/event-stream")
 
     @app.after_request
     def strict(response: Response) -> Response:
@@ -109,7 +139,7 @@ def _shoot(browser: Browser, base: str, options: argparse.Namespace) -> int:
                     page.on("console", lambda m, said=said: said.append(m.text) if m.type in ("error", "warning") else None)
                     page.on("pageerror", lambda e, said=said: said.append(str(e)))
                     page.goto(f"{base}/g/{lang}/{name}")
-                    page.wait_for_timeout(150)
+                    page.wait_for_timeout(900 if name.startswith("console") else 150)
                     for script in chosen.script:
                         page.evaluate(script)
                         page.wait_for_timeout(100)

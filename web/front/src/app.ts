@@ -58,13 +58,6 @@ function startButtons(): void {
       input.type = isShown ? "password" : "text";
       show.setAttribute("aria-pressed", String(!isShown));
     }
-    const demo = closest(event, "[data-email]");
-    if (demo) {
-      (document.getElementById("email") as HTMLInputElement).value = demo.dataset["email"] ?? "";
-      const secret = document.getElementById("password") as HTMLInputElement;
-      secret.value = demo.dataset["passwordValue"] ?? "";
-      secret.form?.requestSubmit();
-    }
     const copy = closest(event, "[data-copy]");
     if (copy) void navigator.clipboard.writeText(copy.dataset["copy"] ?? "").then(() => toast(copy.dataset["copied"] ?? ""));
     const opener = closest(event, ".disclose");

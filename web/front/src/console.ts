@@ -1,1 +1,785 @@
-export {};
+// The agent's desk. Server state in, one view out; offers pop before they ring; keys and buttons do the same things.
+import { listen, Ring, unlock } from "./console/ring";
+import { Phone } from "./console/phone";
+import { read, type Stats } from "./console/quality";
+import { activityOf, epoch, splitStatus, type State, statusOf } from "./console/state";
+import { claim, takeOver } from "./console/tab";
+import { all, AnswerError, isTyping, keysOn, meta, post, span, toast } from "./page";
+import { refresh as freshen } from "./ages";
+
+const RING_HOLD_MS = 300; // the ring waits for the pop, but no longer than this
+const POLL_MS = 4000; // while the live stream is down
+const CHECK_MS = 45_000; // a look at the truth now and then, whatever the stream says
+const LOST_AFTER_MS = 1500;
+const KEY_GAP_MS = 250;
+const SETTLE_MS = 1000; // an offer may be heard of this long before the state tells of it
+const POP_AGAIN_MS = 60; // the INVITE may outrun the row the pop is made from
+const POP_TRIES = 40;
+
+type View = "loading" | "idle" | "offered" | "ringing" | "answering" | "on-call" | "wrap-up" | "offline" | "passive" | "signed-out";
+
+/** Instants of one offer in epoch milliseconds, for the tests and the benchmark. */
+interface Marks {
+  offer_id: string;
+  offer_at?: number;
+  invite_at?: number;
+  painted_at?: number;
+  ring_at?: number;
+  answered_at?: number;
+  up_at?: number;
+  ended_at?: number;
+}
+
+interface Offer {
+  id: string;
+  marks: Marks;
+  expiresAt: number;
+  offeredAt: number;
+  painted: Promise<void>;
+  hasInvite: boolean;
+  rings: boolean;
+  answering: boolean;
+}
+
+const get = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T;
+const desk = get("desk");
+const words = JSON.parse(desk.dataset["words"] ?? "{}") as Record<string, string>;
+const say = (key: string, values: Record<string, string | number> = {}): string =>
+  (words[key] ?? key).replace(/\{(\w+)\}/g, (_all, name: string) => String(values[name] ?? ""));
+
+let state: State | null = null;
+let skew = 0; // server clock minus ours
+let offer: Offer | null = null;
+let popped = ""; // the offer whose record is on the page
+let isActive = false; // this tab holds the phone
+let isOut = false;
+let isMuted = false;
+let hasStream = false;
+let micStream: MediaStream | null = null;
+let source: EventSource | null = null;
+let calm = 0; // timer of the "connection lost" notice
+let wrapFor = "";
+let view: View = "loading";
+const history: Marks[] = [];
+const ring = new Ring();
+
+// ---------------------------------------------------------------- talking to the server
+
+async function act(url: string, body: unknown = {}): Promise<boolean> {
+  try {
+    await post(url, body);
+    return true;
+  } catch (error) {
+    if (error instanceof AnswerError && error.status === 401) signedOut();
+    else toast(error instanceof AnswerError && error.title ? error.title : say(error instanceof TypeError ? "offline_now" : "failed"), "bad");
+    return false;
+  } finally {
+    void load();
+  }
+}
+
+let loading: Promise<void> | null = null;
+let isStaleLoad = false;
+
+/** Fetch the state; calls while one is under way are answered by one more afterwards. */
+function load(): Promise<void> {
+  if (isOut) return Promise.resolve();
+  if (loading) {
+    isStaleLoad = true;
+    return loading;
+  }
+  loading = (async () => {
+    do {
+      isStaleLoad = false;
+      await loadOnce();
+    } while (isStaleLoad);
+  })().finally(() => (loading = null));
+  return loading;
+}
+
+async function loadOnce(): Promise<void> {
+  const askedAt = epoch();
+  try {
+    const answer = await fetch("/console/state", { credentials: "same-origin", headers: { Accept: "application/json" } });
+    if (answer.status === 401) return signedOut();
+    if (!answer.ok) throw new TypeError(String(answer.status));
+    const fresh = (await answer.json()) as State;
+    if (fresh.now) skew = Date.parse(fresh.now) - Date.now();
+    setLost("state", false);
+    accept(fresh, askedAt);
+  } catch {
+    setLost("state", true);
+  }
+}
+
+function accept(fresh: State, askedAt: number): void {
+  const before = state;
+  state = fresh;
+  // an answer that was on its way when the offer came knows nothing of it
+  const knowsOffer = !!offer && askedAt > (offer.marks.offer_at ?? 0) + SETTLE_MS;
+  if (!isActive) return show();
+  if (fresh.sip && !fresh.simulator) phone.start(fresh.sip);
+  const activity = activityOf(fresh);
+  if (activity === "ringing" && fresh.offer) begin(fresh.offer.offer_id, fresh.offer);
+  else if (activity !== "ringing" && knowsOffer && offer && !offer.answering && !offer.hasInvite) forget();
+  if (activity === "on-call" && offer && (offer.answering || knowsOffer)) {
+    if (offer.rings) ring.stop();
+    offer = null;
+  }
+  const context = fresh.call?.offer_id ?? fresh.wrap?.offer_id;
+  if (context && popped !== context && (activity === "on-call" || activity === "wrap-up")) void pop(context);
+  if (activity === "wrap-up" && fresh.wrap && wrapFor !== fresh.wrap.call_id) {
+    wrapFor = fresh.wrap.call_id;
+    focusWrap();
+  }
+  if (activity === "idle" && before && activityOf(before) !== "idle") {
+    clearWrap();
+    void reloadIdle();
+  }
+  show();
+}
+
+async function reloadIdle(): Promise<void> {
+  const answer = await fetch("/console/idle", { credentials: "same-origin" }).catch(() => null);
+  if (answer?.ok) get("idle").innerHTML = await answer.text();
+}
+
+function signedOut(): void {
+  isOut = true;
+  ring.stop();
+  phone.stop();
+  source?.close();
+  micStream?.getTracks().forEach((track) => track.stop());
+  show();
+}
+
+// ---------------------------------------------------------------- offers: pop, paint, then ring
+
+function begin(id: string, known?: { offered_at?: string; expires_at: string }): Offer {
+  if (offer?.id === id) {
+    if (known) offer.expiresAt = Date.parse(known.expires_at);
+    return offer;
+  }
+  if (offer) forget();
+  const marks: Marks = { offer_id: id, offer_at: epoch() };
+  history.push(marks);
+  if (history.length > 2000) history.shift();
+  const mine: Offer = {
+    id,
+    marks,
+    offeredAt: known?.offered_at ? Date.parse(known.offered_at) : Date.now() + skew,
+    expiresAt: known ? Date.parse(known.expires_at) : Date.now() + skew + 20_000,
+    painted: Promise.resolve(),
+    hasInvite: false,
+    rings: false,
+    answering: false,
+  };
+  offer = mine;
+  mine.painted = pop(id).then((isPainted) => {
+    if (!isPainted) return;
+    marks.painted_at = epoch();
+    const painted_ms = Math.round((marks.painted_at - (marks.offer_at ?? marks.painted_at)) * 10) / 10;
+    void post(`/console/offers/${id}/painted`, { painted_ms }).catch(() => undefined);
+  });
+  if (state?.simulator) void startRing(mine);
+  show();
+  return mine;
+}
+
+/** Fetch a record, put it on the page, and resolve when the browser has painted it; false when it could not. */
+async function pop(id: string): Promise<boolean> {
+  let answer: Response | null = null;
+  for (let tried = 0; tried < POP_TRIES && !answer?.ok; tried++) {
+    if (tried) await new Promise((resolve) => setTimeout(resolve, POP_AGAIN_MS));
+    if (offer && offer.id !== id) return false;
+    answer = await fetch(`/console/offers/${encodeURIComponent(id)}`, { credentials: "same-origin" }).catch(() => null);
+    if (answer && ![200, 404, 503].includes(answer.status)) break;
+  }
+  if (!answer?.ok) return false;
+  const parsed = document.createElement("template");
+  parsed.innerHTML = await answer.text();
+  const record = parsed.content.querySelector('[data-part="record"]');
+  const head = parsed.content.querySelector('[data-part="phone"]');
+  if (!record || !head) return false;
+  if (offer && offer.id !== id) return false; // another offer came meanwhile
+  popped = id;
+  get("pop").replaceChildren(record);
+  get("pop-phone").replaceChildren(...head.childNodes);
+  show();
+  // two frames: the first runs before the paint that shows the record, the second after it
+  await new Promise<void>((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve())));
+  return true;
+}
+
+let pendingInvite = "";
+
+function invited(id: string): void {
+  pendingInvite = id;
+  const call = state?.call;
+  if (call && (call.offer_id === id || !id) && state && activityOf(state) === "on-call") {
+    // the switch brings the agent's leg back after a reload or a lost line: no ring, straight into the call
+    void phone.answer().catch(faulty);
+    return;
+  }
+  const mine = begin(id || (state?.offer?.offer_id ?? "unknown"));
+  mine.marks.invite_at = epoch();
+  mine.hasInvite = true;
+  void startRing(mine);
+}
+
+async function startRing(mine: Offer): Promise<void> {
+  await Promise.race([mine.painted, new Promise((resolve) => setTimeout(resolve, RING_HOLD_MS))]);
+  if (offer !== mine || mine.rings || mine.answering) return;
+  mine.rings = true;
+  mine.marks.ring_at = epoch();
+  const name = get("pop-phone").querySelector("[data-who]")?.textContent ?? say("unknown");
+  const queue = get("pop-phone").querySelector("[data-queue]")?.textContent ?? "";
+  ring.start({ title: say("incoming_title"), notice: say("notice", { queue }) });
+  get("announce-now").textContent = say("incoming", { name, queue });
+  show();
+}
+
+/** Let an offer go, saying why when there is a reason. */
+function forget(reason = ""): void {
+  if (!offer) return;
+  offer.marks.ended_at = epoch();
+  offer = null;
+  pendingInvite = "";
+  ring.stop();
+  get("announce-now").textContent = "";
+  if (reason) toast(say(reason));
+  show();
+}
+
+async function answer(): Promise<void> {
+  const mine = offer;
+  if (!mine || !mine.rings || mine.answering) return;
+  mine.answering = true;
+  mine.marks.answered_at = epoch();
+  ring.stop();
+  get("announce-now").textContent = "";
+  show();
+  try {
+    if (state?.simulator) await post(`/console/offers/${mine.id}/answer`);
+    else await phone.answer();
+  } catch (error) {
+    mine.answering = false;
+    faulty(error);
+  }
+  void load();
+}
+
+async function decline(): Promise<void> {
+  const mine = offer;
+  if (!mine || mine.answering) return;
+  forget();
+  const isDone = await act(`/console/offers/${mine.id}/decline`);
+  if (isDone) toast(say("declined"));
+  else phone.refuse();
+}
+
+async function hangUp(): Promise<void> {
+  const id = state?.call?.call_id;
+  const isSip = !state?.simulator && phone.hangUp();
+  if (!isSip && id) await act(`/console/calls/${id}/hang-up`);
+  else window.setTimeout(() => void load(), 200);
+}
+
+// ---------------------------------------------------------------- phone and microphone
+
+async function microphone(): Promise<MediaStream> {
+  if (!micStream?.getAudioTracks().some((track) => track.readyState === "live"))
+    micStream = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true }, video: false });
+  // a copy per call: muting one call must not silence the next
+  return new MediaStream(micStream.getAudioTracks().map((track) => track.clone()));
+}
+
+function faulty(error: unknown): void {
+  const name = error instanceof DOMException ? error.name : "";
+  fault(say(name === "NotAllowedError" ? "mic_denied" : name === "NotFoundError" ? "mic_none" : "failed"));
+}
+
+function fault(text: string): void {
+  get("phone-fault").hidden = !text;
+  get("phone-fault-word").textContent = text;
+}
+
+const phone = new Phone(
+  get<HTMLAudioElement>("far"),
+  {
+    invited,
+    up() {
+      const marks = offer?.marks ?? history.at(-1);
+      if (marks) marks.up_at = epoch();
+      isMuted = false;
+      fault("");
+      void load();
+    },
+    over(cause) {
+      const marks = history.at(-1);
+      if (marks) marks.ended_at = epoch();
+      isMuted = false;
+      pendingInvite = "";
+      if (offer) forget(offer.answering ? "caller_gone" : cause === "Canceled" ? "" : "");
+      void load();
+    },
+    line(isRegistered, cause) {
+      if (isRegistered) fault("");
+      else if (cause === "Rejected" || cause === "Authentication Error") fault(say("sip_refused", { cause }));
+      setLost("sip", !isRegistered && cause === "disconnected");
+      show();
+    },
+  },
+  microphone,
+);
+
+let unlisten: (() => void) | null = null;
+
+async function checkMicrophone(): Promise<void> {
+  unlisten?.();
+  const word = get("mic-word");
+  try {
+    const stream = await microphone();
+    let peak = 0;
+    const bar = document.getElementById("mic-level");
+    unlisten = listen(stream, (percent) => {
+      peak = Math.max(peak, percent);
+      bar?.setAttribute("width", `${percent.toFixed(0)}%`);
+      word.textContent = say(peak > 25 ? "mic_ok" : "mic_silent");
+    });
+    window.setTimeout(() => {
+      unlisten?.();
+      unlisten = null;
+      bar?.setAttribute("width", "0%");
+      stream.getTracks().forEach((track) => track.stop());
+    }, 10_000);
+    fault("");
+  } catch (error) {
+    faulty(error);
+  }
+}
+
+// ---------------------------------------------------------------- wrap-up
+
+const form = get<HTMLFormElement>("wrap");
+const chosen = (): string => String(new FormData(form).get("disposition") ?? "");
+
+function clearWrap(): void {
+  form.reset();
+  wrapFor = "";
+}
+
+function focusWrap(): void {
+  if (document.activeElement === document.body) get("notes").focus({ preventScroll: true });
+}
+
+async function saveWrap(): Promise<void> {
+  const id = state?.wrap?.call_id;
+  if (!id || view !== "wrap-up") return;
+  if (!chosen()) {
+    toast(say("choose"), "bad");
+    form.querySelector<HTMLInputElement>("[name=disposition]")?.focus();
+    return;
+  }
+  const isDone = await act(`/console/calls/${id}/wrap-up`, { disposition: chosen(), notes: get<HTMLTextAreaElement>("notes").value });
+  if (isDone) {
+    clearWrap();
+    toast(say("saved"));
+  }
+}
+
+// ---------------------------------------------------------------- the page
+
+const PILLS: Record<View, [string, string]> = {
+  loading: ["", "away"],
+  idle: ["ok", "ready"],
+  offered: ["live", "ring"],
+  ringing: ["live", "ring"],
+  answering: ["live", "call"],
+  "on-call": ["live", "call"],
+  "wrap-up": ["wrapup", "wrap"],
+  offline: ["", "away"],
+  passive: ["", "away"],
+  "signed-out": ["", "away"],
+};
+
+function viewNow(): View {
+  if (isOut) return "signed-out";
+  if (!isActive) return claimed ? "passive" : "loading";
+  if (!state) return "loading";
+  if (offer?.answering) return activityOf(state) === "on-call" ? "on-call" : "answering";
+  if (offer) return offer.rings ? "ringing" : "offered";
+  const activity = activityOf(state);
+  return activity === "ringing" ? "offered" : activity;
+}
+
+function show(): void {
+  const next = viewNow();
+  const isNew = next !== view;
+  view = next;
+  desk.dataset["view"] = view;
+  for (const part of all("[data-show]")) part.hidden = !(part.dataset["show"] ?? "").split(" ").includes(view);
+  if (!state) return;
+  const isAway = view === "idle" && state.status !== "available";
+  const isHeld = view === "on-call" && !!state.call?.on_hold;
+  const [colour, shape] = isAway ? ["", "away"] : isHeld ? ["warn", "hold"] : PILLS[view];
+  const pill = get("activity");
+  pill.className = `pill ${colour}`.trim();
+  const picture = document.querySelector<HTMLTemplateElement>(`template[data-mark="${shape}"]`)?.content.firstElementChild;
+  if (picture) pill.querySelector("svg")?.replaceWith(picture.cloneNode(true));
+  const word = isAway ? statusWord(statusOf(state)) || say("away") : say(isHeld ? "hold" : view);
+  const label = pill.querySelector("span");
+  if (label && label.textContent !== word) {
+    label.textContent = word;
+    if (isNew && view !== "ringing") get("announce").textContent = word;
+  }
+
+  const isBusy = ["offered", "ringing", "answering", "on-call", "wrap-up"].includes(view);
+  setSelect("status", statusOf(state), !isActive || isBusy);
+  setSelect("next-status", state.next_status ?? "", !isActive || !isBusy);
+  get<HTMLButtonElement>("answer").disabled = view !== "ringing";
+  get("phone").classList.toggle("ringing", view === "ringing");
+  get("recording").hidden = !state.call?.recording;
+  get("held").hidden = !isHeld;
+  get("muted").hidden = !isMuted;
+  press("hold", isHeld, say(isHeld ? "hold_off" : "hold_on"));
+  press("mute", isMuted);
+  if (view !== "on-call" && isNew) closePad();
+  get<HTMLButtonElement>("wrap-save").disabled = view !== "wrap-up";
+  setDispositions(state.dispositions);
+  setQueues();
+  setLine();
+  tick();
+}
+
+const statusWord = (value: string): string => get("status").querySelector(`option[value="${CSS.escape(value)}"]`)?.textContent ?? "";
+
+function setSelect(id: string, value: string, isOff: boolean): void {
+  const select = get<HTMLSelectElement>(id);
+  if (document.activeElement !== select) select.value = value;
+  select.disabled = isOff;
+}
+
+function press(id: string, isOn: boolean, word = ""): void {
+  const button = get(id);
+  button.setAttribute("aria-pressed", String(isOn));
+  if (word) {
+    const label = button.querySelector("span");
+    if (label) label.textContent = word;
+  }
+}
+
+let shownDispositions = "";
+
+function setDispositions(list: State["dispositions"]): void {
+  const key = JSON.stringify(list);
+  if (!list.length || key === shownDispositions) return;
+  shownDispositions = key;
+  const row = get<HTMLTemplateElement>("disposition-row").content.firstElementChild;
+  const before = chosen();
+  get("dispositions").replaceChildren(
+    ...list.slice(0, 9).map((one, index) => {
+      const made = row?.cloneNode(true) as HTMLElement;
+      const input = made.querySelector("input");
+      if (input) {
+        input.value = one.code;
+        input.checked = one.code === before;
+      }
+      const [key, label] = [made.querySelector("kbd"), made.querySelector("span")];
+      if (key) key.textContent = String(index + 1);
+      if (label) label.textContent = one.label;
+      return made;
+    }),
+  );
+}
+
+function setQueues(): void {
+  if (!state) return;
+  const row = get<HTMLTemplateElement>("queue-row").content.firstElementChild;
+  get("queues").replaceChildren(
+    ...state.queues.map((queue) => {
+      const made = row?.cloneNode(true) as HTMLElement;
+      const put = (name: string, text: string): void => {
+        const place = made.querySelector(`[data-${name}]`);
+        if (place) place.textContent = text;
+      };
+      put("name", queue.company && queue.company !== queue.name ? `${queue.name} · ${queue.company}` : queue.name);
+      put("waiting", queue.waiting ? `${queue.waiting} ${say("waiting")}` : say("nobody"));
+      put("longest", queue.longest_s == null || !queue.waiting ? "" : span(queue.longest_s));
+      if (queue.over) {
+        const longest = made.querySelector("[data-longest]");
+        longest?.classList.add("over");
+        put("longest", `▲ ${span(queue.longest_s ?? 0)}`);
+        const spoken = document.createElement("span");
+        spoken.className = "sr";
+        spoken.textContent = ` ${say("over")}`;
+        longest?.append(spoken);
+      }
+      return made;
+    }),
+  );
+  freshen(get("queues").parentElement ?? document);
+}
+
+let quality = "";
+
+function setLine(): void {
+  const isGood = !!state?.simulator || phone.registered;
+  const pill = get("line");
+  pill.className = `pill ${isGood ? "ok" : "warn"}`;
+  for (const one of all<HTMLElement>("[data-line]", pill)) one.hidden = (one.dataset["line"] === "ok") !== isGood;
+  const word = state?.simulator ? say("line_sim") : !phone.registered ? say("line_off") : view === "on-call" && quality ? quality : say("line_ok");
+  if (get("line-word").textContent !== word) get("line-word").textContent = word;
+}
+
+function tick(): void {
+  const now = Date.now() + skew;
+  if (!state) return;
+  get("since").textContent = span((now - Date.parse(offer ? new Date(offer.offeredAt).toISOString() : state.since)) / 1000);
+  if (state.call) get("talk").textContent = span((now - Date.parse(state.call.answered_at)) / 1000);
+  if (offer && !offer.answering) {
+    const left = Math.max(0, offer.expiresAt - now);
+    const length = Math.max(1, offer.expiresAt - offer.offeredAt);
+    document.getElementById("left-bar")?.setAttribute("width", `${Math.min(100, (100 * left) / length).toFixed(1)}%`);
+    get("left").textContent = say("left", { s: Math.ceil(left / 1000) });
+    if (left === 0 && now - offer.expiresAt > 3000) void load();
+  }
+  if (state.wrap && view === "wrap-up") {
+    const end = state.wrap.ends_at ? Date.parse(state.wrap.ends_at) : 0;
+    get("wrap-left").textContent = end ? say("wrap_left", { time: span((end - now) / 1000) }) : say("no_limit");
+  }
+}
+
+const lost = new Set<string>();
+
+/** The notice appears only when a part stays away for a moment, and never for the simulator's missing line. */
+function setLost(part: string, isLost: boolean): void {
+  if (isLost) lost.add(part);
+  else lost.delete(part);
+  clearTimeout(calm);
+  if (!lost.size) get("lost").hidden = true;
+  else calm = window.setTimeout(() => (get("lost").hidden = !lost.size || isOut || !isActive), LOST_AFTER_MS);
+}
+
+// ---------------------------------------------------------------- live events
+
+function stream(): void {
+  source?.close();
+  const made = new EventSource(`${meta("live-url")}/live/agent`, { withCredentials: true });
+  source = made;
+  made.addEventListener("open", () => {
+    hasStream = true;
+    setLost("stream", false);
+    void load();
+  });
+  made.addEventListener("error", () => {
+    hasStream = false;
+    setLost("stream", true);
+    // a refused stream (401, 503) is not tried again by the browser itself
+    if (made.readyState === EventSource.CLOSED && source === made && !isOut) window.setTimeout(() => isActive && source === made && stream(), 2000);
+  });
+  const on = (name: string, does: (data: Record<string, string>) => void): void =>
+    made.addEventListener(name, (event) => {
+      let data: Record<string, string> = {};
+      try {
+        data = JSON.parse((event as MessageEvent<string>).data || "{}") as Record<string, string>;
+      } catch {
+        /* an event without a body is a wake-up all the same */
+      }
+      does(data);
+    });
+  on("state", () => void load());
+  on("queues", () => void load());
+  on("offer", (data) => {
+    const { offer_id, expires_at, offered_at } = data;
+    if (!offer_id) return;
+    begin(offer_id, expires_at ? { expires_at, ...(offered_at ? { offered_at } : {}) } : undefined);
+  });
+  on("offer-withdrawn", (data) => {
+    if (offer && offer.id === data["offer_id"] && !offer.answering) forget(data["reason"] === "caller-gone" ? "caller_gone" : data["reason"] === "no-answer" ? "expired" : "withdrawn");
+    void load();
+  });
+  on("signed-out", signedOut);
+}
+
+// ---------------------------------------------------------------- buttons and keys
+
+function closePad(): void {
+  get("pad").hidden = true;
+  get("keypad").setAttribute("aria-expanded", "false");
+  get("padline").textContent = "\u00a0";
+}
+
+function togglePad(): void {
+  const isOpen = get("pad").hidden;
+  if (!isOpen) return closePad();
+  get("pad").hidden = false;
+  get("keypad").setAttribute("aria-expanded", "true");
+}
+
+function digit(key: string): void {
+  phone.digit(key);
+  get("padline").textContent = `${(get("padline").textContent ?? "").trim()}${key}`;
+}
+
+function mute(): void {
+  isMuted = !isMuted;
+  phone.mute(isMuted);
+  get("announce").textContent = say(isMuted ? "muted" : "unmuted");
+  show();
+}
+
+function hold(): void {
+  const call = state?.call;
+  if (call) void act(`/console/calls/${call.call_id}/hold`, { on: !call.on_hold });
+}
+
+async function setStatus(value: string, isNext: boolean): Promise<void> {
+  const body = splitStatus(value);
+  await act("/console/status", isNext ? { ...body, status: body.status || null, when: "after-call" } : body);
+}
+
+let lastKey = 0;
+
+function onKey(event: KeyboardEvent): void {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && view === "wrap-up") {
+    event.preventDefault();
+    return void saveWrap();
+  }
+  if (isTyping(event) || event.repeat || !keysOn() || document.querySelector("dialog[open]")) return;
+  if (view === "on-call" && !get("pad").hidden && /^[0-9*#]$/.test(event.key)) return digit(event.key);
+  const now = performance.now();
+  if (now - lastKey < KEY_GAP_MS) return;
+  const does: (() => void) | undefined = (
+    {
+      ringing: { a: () => void answer(), d: () => void decline() },
+      offered: { d: () => void decline() },
+      "on-call": { h: () => void hangUp(), m: mute, p: hold, k: togglePad },
+    } as Partial<Record<View, Record<string, () => void>>>
+  )[view]?.[event.key.toLowerCase()];
+  if (does) {
+    lastKey = now;
+    event.preventDefault();
+    does();
+  } else if (/^[1-9]$/.test(event.key) && ["on-call", "wrap-up"].includes(view)) {
+    const radio = all<HTMLInputElement>("#dispositions input")[Number(event.key) - 1];
+    if (radio) radio.checked = true;
+  }
+}
+
+function wire(): void {
+  const click = (id: string, does: () => void): void => get(id).addEventListener("click", does);
+  click("answer", () => void answer());
+  click("decline", () => void decline());
+  click("hang-up", () => void hangUp());
+  click("mute", mute);
+  click("hold", hold);
+  click("keypad", togglePad);
+  click("mic-check", () => void checkMicrophone());
+  click("ring-check", () => void ring.sample());
+  click("go-available", () => void setStatus("available", false));
+  click("take-over", () => void becomeActive(true));
+  click("phone-again", () => {
+    fault("");
+    phone.refresh();
+    void microphone().catch(faulty);
+    void load();
+  });
+  for (const button of all("[data-digit]")) button.addEventListener("click", () => digit(button.dataset["digit"] ?? ""));
+  get<HTMLSelectElement>("status").addEventListener("change", (event) => void setStatus((event.target as HTMLSelectElement).value, false));
+  get<HTMLSelectElement>("next-status").addEventListener("change", (event) => void setStatus((event.target as HTMLSelectElement).value, true));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    void saveWrap();
+  });
+  // the menu's sign-out ends the shift first, so that the seat is free at once
+  document.querySelector('form[action="/sign-out"]')?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (view === "on-call" && !confirm(say("leave"))) return;
+    isLeaving = true;
+    void post("/console/sign-out").catch(() => undefined).then(() => (event.target as HTMLFormElement).submit());
+  });
+  const notify = get("notify");
+  notify.hidden = !("Notification" in window) || Notification.permission !== "default";
+  notify.addEventListener("click", () => void Notification.requestPermission().then(() => (notify.hidden = true)));
+  document.addEventListener("keydown", onKey);
+  addEventListener("online", () => {
+    phone.refresh();
+    if (isActive) stream();
+  });
+  addEventListener("offline", () => setLost("network", true));
+  addEventListener("online", () => setLost("network", false));
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) void load();
+  });
+  addEventListener("beforeunload", (event) => {
+    if (!isLeaving && isActive && (phone.isUp || (view === "wrap-up" && get<HTMLTextAreaElement>("notes").value))) event.preventDefault();
+  });
+}
+
+let isLeaving = false;
+let claimed = false;
+
+async function becomeActive(byForce = false): Promise<void> {
+  const lostIt = (): void => {
+    isActive = false;
+    ring.stop();
+    phone.stop();
+    source?.close();
+    show();
+  };
+  isActive = await (byForce ? takeOver(lostIt) : claim(lostIt));
+  claimed = true;
+  if (!isActive) return show();
+  stream();
+  await load();
+  if (state && !state.simulator) {
+    const permission = await navigator.permissions?.query({ name: "microphone" as PermissionName }).catch(() => null);
+    // ask before the first call, not in the middle of it
+    if (permission?.state !== "denied") await microphone().then((copy) => copy.getTracks().forEach((track) => track.stop()), faulty);
+    else fault(say("mic_denied"));
+  }
+}
+
+async function stats(): Promise<Stats | null> {
+  const report = await phone.report();
+  return report ? read(report) : null;
+}
+
+declare global {
+  interface Window {
+    /** For the tests and the benchmark; nothing on the page reads it. */
+    seatline: {
+      state(): { view: View; server: State | null; registered: boolean; offer: string | null; popped: string; active: boolean; muted: boolean };
+      stats(): Promise<Stats | null>;
+      readonly marks: Marks | null;
+      readonly history: readonly Marks[];
+    };
+  }
+}
+
+window.seatline = {
+  state: () => ({ view, server: state, registered: phone.registered, offer: offer?.id ?? null, popped, active: isActive, muted: isMuted }),
+  stats,
+  get marks() {
+    return history.at(-1) ?? null;
+  },
+  history,
+};
+
+unlock();
+wire();
+show();
+void becomeActive();
+setInterval(tick, 500);
+setInterval(() => {
+  if (isActive && !isOut && !hasStream) void load();
+}, POLL_MS);
+setInterval(() => isActive && void load(), CHECK_MS);
+setInterval(() => {
+  if (view === "on-call")
+    void stats().then((figures) => {
+      quality = figures ? say("line_call", { mos: figures.mos.toFixed(1) }) : "";
+      setLine();
+    });
+}, 3000);

@@ -2,7 +2,6 @@
 // Our own EventSource rather than htmx's extension: the stream may stand on another origin, where a
 // fetch with htmx's headers would be preflighted on each reconnect and drop the cookie; and it must go on in a hidden tab.
 import htmx from "htmx.org";
-import { refresh } from "./ages";
 import { all, meta } from "./page";
 
 const SETTLE_MS = 250; // changes that come together are fetched once
@@ -22,7 +21,9 @@ export function startLive(): void {
     if (!due.has(name)) due.set(name, window.setTimeout(() => fetchAgain(name), SETTLE_MS));
   };
   for (const name of names) source.addEventListener(name, () => later(name));
-  source.addEventListener("beat", () => refresh());
+  // figures that age by themselves (a longest wait) are fetched on a beat besides
+  for (const one of all("[data-every]"))
+    setInterval(() => !document.hidden && later(one.dataset["live"] ?? ""), Number(one.dataset["every"]) * 1000);
   let wasLost = false;
   source.addEventListener("error", () => (wasLost = true));
   source.addEventListener("open", () => {

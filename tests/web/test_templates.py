@@ -1,0 +1,89 @@
+"""Every page renders in both languages, and none carries what the content security policy forbids."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.web import figures, gallery
+
+TEMPLATES = Path(gallery.ROOT) / "templates"
+FRAGMENTS = {"console/pop.html": figures.pop, "portal/_queues.html": figures.home}
+
+
+class Reader(HTMLParser):
+    """Collects what a page contains, and what is wrong with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults: list[str] = []
+        self.ids: list[str] = []
+        self.refers: list[str] = []
+        self.posts: list[dict[str, str | None]] = []
+        self.tokens = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "script" and not given.get("src"):
+            self.faults.append("inline script")
+        if tag == "style" or "style" in given:
+            self.faults.append(f"inline style on <{tag}>")
+        self.faults += [f"handler {name} on <{tag}>" for name in given if name.startswith("on")]
+        if tag == "a" and not given.get("href"):
+            self.faults.append("link without address")
+        if tag in {"a", "form"} and "//" in str(given.get("href") or given.get("action") or ""):
+            self.faults.append(f"address outside: {given}")
+        if given.get("id"):
+            self.ids.append(str(given["id"]))
+        for name in ("for", "aria-labelledby", "aria-describedby", "aria-controls", "popovertarget", "data-dialog"):
+            self.refers += str(given.get(name) or "").split()
+        if tag == "form" and str(given.get("method") or "get").lower() == "post":
+            self.posts.append(given)
+        if tag == "input" and given.get("name") == "csrf_token":
+            self.tokens += 1
+
+
+@pytest.fixture(scope="module")
+def app() -> Iterator[Flask]:
+    made = gallery.make_app()
+    made.jinja_env.undefined = gallery.STRICT
+    yield made
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("name", sorted(figures.PAGES))
+def test_page_keeps_the_security_policy_and_points_at_what_it_holds(app: Flask, name: str, language: str) -> None:
+    answer = app.test_client().get(f"/g/{language}/{name}")
+    assert answer.status_code == 200
+    reader = Reader()
+    reader.feed(answer.text)
+    assert reader.faults == []
+    assert sorted(reader.ids) == sorted(set(reader.ids)), "an id stands twice"
+    assert set(reader.refers) - set(reader.ids) == set()
+    assert reader.tokens >= len(reader.posts), "a form posts without its token"
+    assert answer.text.count("<h1") >= 1
+
+
+def test_every_template_has_a_picture_in_the_gallery() -> None:
+    shown = {page.template for page in figures.PAGES.values()} | {"console/pop.html"}
+    pages = {
+        str(path.relative_to(TEMPLATES))
+        for path in TEMPLATES.rglob("*.html")
+        if path.parent.name not in {"shell", "parts"} and not path.name.startswith("_")
+    } - {"errors/page.html", "console/idle.html"}
+    assert pages - shown == set()
+
+
+def test_every_string_has_its_chinese() -> None:
+    catalogue = (gallery.ROOT / "translations/zh_Hans_CN/LC_MESSAGES/messages.po").read_text(encoding="utf-8")
+    entries = re.split(r"\n\n", catalogue)[1:]
+    missing = [
+        entry
+        for entry in entries
+        if re.search(r'^msgstr(\[0\])? ""$(?!\n")', entry, re.MULTILINE) and not entry.startswith("#~")
+    ]
+    assert missing == []
+    assert "#, fuzzy" not in catalogue.partition("\n\n")[2]

@@ -1,0 +1,108 @@
+// The ring: a tone, the tab's title, a notice of the operating system, one sentence for screen readers.
+
+const TONE_HZ = [440, 480];
+const ON_S = 1;
+const OFF_S = 1.6;
+const LOUD = 0.12;
+
+let audio: AudioContext | null = null;
+
+function context(): AudioContext {
+  audio ??= new AudioContext();
+  return audio;
+}
+
+/** Browsers let a page sound only after a gesture; take the first one. */
+export function unlock(): void {
+  const go = (): void => void context().resume();
+  addEventListener("pointerdown", go, { once: true });
+  addEventListener("keydown", go, { once: true });
+}
+
+function burst(sound: AudioContext, at: number): OscillatorNode[] {
+  const gain = sound.createGain();
+  gain.connect(sound.destination);
+  gain.gain.setValueAtTime(0, at);
+  gain.gain.linearRampToValueAtTime(LOUD, at + 0.02);
+  gain.gain.setValueAtTime(LOUD, at + ON_S - 0.03);
+  gain.gain.linearRampToValueAtTime(0, at + ON_S);
+  return TONE_HZ.map((hertz) => {
+    const tone = sound.createOscillator();
+    tone.frequency.value = hertz;
+    tone.connect(gain);
+    tone.start(at);
+    tone.stop(at + ON_S);
+    return tone;
+  });
+}
+
+export class Ring {
+  private timer = 0;
+  private flash = 0;
+  private tones: OscillatorNode[] = [];
+  private title = "";
+  private notice: Notification | null = null;
+
+  /** Sound until `stop`. */
+  start(words: { title: string; notice: string }): void {
+    this.stop();
+    const round = (): void => {
+      const sound = context();
+      if (sound.state === "running") this.tones = burst(sound, sound.currentTime + 0.01);
+    };
+    round();
+    this.timer = window.setInterval(round, (ON_S + OFF_S) * 1000);
+    this.title = document.title;
+    let on = false;
+    this.flash = window.setInterval(() => {
+      on = !on;
+      document.title = on ? `● ${words.title}` : this.title;
+    }, 900);
+    document.title = `● ${words.title}`;
+    // no name in it: operating systems keep notices
+    if (document.hidden && "Notification" in window && Notification.permission === "granted")
+      this.notice = new Notification(words.title, { body: words.notice, tag: "seatline-call", requireInteraction: true });
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    clearInterval(this.flash);
+    for (const tone of this.tones) {
+      tone.onended = null;
+      tone.disconnect();
+    }
+    this.tones = [];
+    if (this.title) document.title = this.title;
+    this.title = "";
+    this.notice?.close();
+    this.notice = null;
+  }
+
+  /** One burst, so that the agent can set the volume. */
+  async sample(): Promise<void> {
+    const sound = context();
+    await sound.resume();
+    burst(sound, sound.currentTime + 0.01);
+  }
+}
+
+/** Loudness of a stream between 0 and 100, told ten times a second until the returned function is called. */
+export function listen(stream: MediaStream, level: (percent: number) => void): () => void {
+  const sound = context();
+  void sound.resume();
+  const source = sound.createMediaStreamSource(stream);
+  const analyser = sound.createAnalyser();
+  analyser.fftSize = 1024;
+  source.connect(analyser);
+  const samples = new Float32Array(analyser.fftSize);
+  const timer = window.setInterval(() => {
+    analyser.getFloatTimeDomainData(samples);
+    const power = samples.reduce((sum, value) => sum + value * value, 0) / samples.length;
+    const decibels = 10 * Math.log10(power + 1e-10);
+    level(Math.min(100, Math.max(0, ((decibels + 60) / 50) * 100)));
+  }, 100);
+  return () => {
+    clearInterval(timer);
+    source.disconnect();
+  };
+}

@@ -1,0 +1,69 @@
+// What GET /console/state answers, and how the page reads it. The server is the only truth: nothing here is kept over a reload.
+
+export interface Sip {
+  endpoint: string;
+  password: string;
+  ws_url: string;
+  /** SIP domain; the host of ws_url when left out. */
+  domain?: string;
+  /** Send only the 127.0.0.1 candidate (development and tests). */
+  loopback_only?: boolean;
+}
+
+export interface Queue {
+  name: string;
+  company?: string;
+  waiting: number;
+  longest_s: number | null;
+  over?: boolean;
+}
+
+export interface State {
+  agent: { name: string; number: string; seat: string | null };
+  status: string;
+  reason?: string | null;
+  next_status?: string | null;
+  activity: string;
+  since: string;
+  now?: string;
+  offer?: { offer_id: string; call_id: string; offered_at?: string; expires_at: string } | null;
+  call?: {
+    call_id: string;
+    offer_id?: string | null;
+    answered_at: string;
+    on_hold?: boolean;
+    recording?: boolean;
+  } | null;
+  wrap?: { call_id: string; offer_id?: string | null; since: string; ends_at?: string | null } | null;
+  sip: Sip | null;
+  queues: Queue[];
+  dispositions: { code: string; label: string }[];
+  simulator: boolean;
+}
+
+export type Activity = "idle" | "ringing" | "on-call" | "wrap-up" | "offline";
+
+// The room of seats has finer words; both are understood.
+const ACTIVITIES: Record<string, Activity> = {
+  available: "idle",
+  away: "idle",
+  reserved: "ringing",
+  dialling: "on-call",
+  talking: "on-call",
+  holding: "on-call",
+  wrap_up: "wrap-up",
+};
+
+export const activityOf = (state: State): Activity => ACTIVITIES[state.activity] ?? (state.activity as Activity);
+
+/** The status as the menus write it: "available", "away:meal". */
+export const statusOf = (state: State): string => (state.status === "away" && state.reason ? `away:${state.reason}` : state.status);
+
+/** "away:meal" -> {status: "away", reason: "meal"}. */
+export function splitStatus(value: string): { status: string; reason: string | null } {
+  const [status = "", reason] = value.split(":");
+  return { status, reason: reason ?? null };
+}
+
+/** Milliseconds since the epoch, of sub-millisecond resolution and never going back. */
+export const epoch = (): number => performance.timeOrigin + performance.now();
