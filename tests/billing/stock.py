@@ -90,7 +90,7 @@ SELLER = Seller(
     issuer_id=OPERATOR,
     party=Party("Seatline Contact Ltd", ("14 Quay Street", "Bristol BS1 4XE"), "GB 000 0000 00"),
     zone="Europe/London",
-    footer="Seatline Contact Ltd · billing@seatline.example",
+    footer="Seatline Contact Ltd – billing@seatline.example",
     payment=(("iban", "GB00 EXMP 0000 0012 3456 78"), ("bic", "EXMPGB2L")),
 )
 

@@ -1,0 +1,80 @@
+"""Every event of an invoice as CSV (RFC 4180): exact amounts, masked numbers, safe in a spreadsheet.
+
+Amounts have nine decimals, so that the sum of a line's events rounds to the line. Numbers stand without
+their last four digits, because that is all billing knows of them. A cell that a spreadsheet would take
+for a formula begins with an apostrophe.
+"""
+
+import csv
+import datetime as dt
+import io
+import zoneinfo
+from collections.abc import Iterable, Iterator
+
+from billing.documents.document import BilledEvent
+from core.money import NANO
+from core.phone import is_short_code
+
+COLUMNS = (
+    *("line", "event_id", "source", "meter", "destination", "dialled", "started_at", "ended_at"),
+    *("duration_s", "billed_s", "price_list", "version", "rated_prefix", "amount", "currency"),
+)
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_HIDDEN = "****"
+
+
+def render_csv(events: Iterable[BilledEvent], *, zone: str) -> Iterator[str]:
+    """Yield the CSV line by line, head first; times in the account's zone with their offset."""
+    local = zoneinfo.ZoneInfo(zone)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for event in events:
+        yield _drain(buffer)
+        writer.writerow(
+            (
+                event.line_no,
+                harmless(event.event_id),
+                harmless(event.source),
+                harmless(event.meter),
+                harmless(event.destination),
+                _masked(event.dialled_prefix),
+                _instant(event.occurred_at, local),
+                _instant(event.ended_at, local),
+                f"{event.quantity_ms // 1000}.{event.quantity_ms % 1000:03d}",
+                event.billed_seconds,
+                harmless(event.price_list),
+                event.version,
+                event.rated_prefix,
+                exact(event.amount_nano),
+                event.currency,
+            )
+        )
+    yield _drain(buffer)
+
+
+def exact(amount_nano: int) -> str:
+    """Return an amount with all nine decimals: 102708333 -> `0.102708333`."""
+    sign = "-" if amount_nano < 0 else ""
+    whole, part = divmod(abs(amount_nano), NANO)
+    return f"{sign}{whole}.{part:09d}"
+
+
+def harmless(cell: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULA_SIGNS) else cell
+
+
+def _masked(prefix: str) -> str:
+    return prefix if is_short_code(prefix) else f"{prefix}{_HIDDEN}"
+
+
+def _instant(at: dt.datetime, local: zoneinfo.ZoneInfo) -> str:
+    return at.astimezone(local).isoformat(timespec="milliseconds")
+
+
+def _drain(buffer: io.StringIO) -> str:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text
