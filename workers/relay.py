@@ -63,18 +63,15 @@ class Relay:
                 return False
             announced = ledger.owe_events(connection, self._handlers, limit=_EVENTS)
             self._owe_slots(connection)
-        forgotten = not self._redis.exists(_MARK)
         with self._house.gate.outside() as connection:
             if not ledger.elected(connection):
                 return False
-            if forgotten:
+            if self._redis.set(_MARK, "1", nx=True):
                 ledger.recall(connection)
             batches = ledger.hand_out(connection, handlers=self._runnable, waiting_jobs=self._waiting_jobs)
         for batch in batches:
             order = Order(queues.queue_of(batch.handler).name, batch.batch_id.hex, batch.handler)
             hand_over(self._queues[order.queue], order, envelopes=self._envelopes)
-        if forgotten:
-            self._redis.set(_MARK, "1")
         self._sweep()
         return announced == _EVENTS
 

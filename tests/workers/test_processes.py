@@ -1,0 +1,237 @@
+"""The two processes as the supervisor starts them: over real parts that are killed under them."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from core.config import Settings
+from core.realtime import Realtime
+from launch.parts import start_postgres, start_valkey
+from launch.parts.part import Running
+from security.keys import FileRootKey
+from tests.conftest import admitted
+from tests.workers.conftest import duties, mirrored, rental_changed
+from wiring import House, assemble
+from wiring.prepare import prepare_database
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+class Process:
+    """One of our processes, its log and its settings file."""
+
+    def __init__(self, name: str, settings: Settings, folder: Path) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self.ready = settings.state_dir / "ready" / name
+        config = folder / "config.json"
+        config.write_text(settings.model_dump_json(), encoding="utf-8")
+        with self.log.open("wb") as out:
+            self.child = subprocess.Popen(
+                [sys.executable, "-m", f"workers.{name}"],
+                cwd=CHECKOUT,
+                env={"PATH": os.defpath, "SEATLINE_CONFIG": str(config), "SEATLINE_PROCESS": name},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """Kill the whole tree."""
+        if self.child.poll() is None:
+            for one in self.tree():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.kill()
+            self.child.wait()
+
+    def tree(self) -> list[psutil.Process]:
+        """Return the process and its children."""
+        root = psutil.Process(self.child.pid)
+        return [root, *root.children(recursive=True)]
+
+    def end(self) -> float:
+        """Ask it to end; return how many seconds that took."""
+        started = time.monotonic()
+        self.child.terminate()
+        assert self.child.wait(timeout=10) == 0, self.log.read_text(encoding="utf-8")
+        return time.monotonic() - started
+
+    def lines(self, word: str) -> list[str]:
+        return [line for line in self.log.read_text(encoding="utf-8").splitlines() if word in line]
+
+
+def until(condition: Callable[[], object], *, within_s: float = 20.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+Start = Callable[..., Process]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    begun: list[Process] = []
+
+    def one(name: str, settings: Settings) -> Process:
+        begun.append(Process(name, settings, tmp_path))
+        until(begun[-1].ready.exists)
+        return begun[-1]
+
+    yield one
+    for process in begun:
+        process.kill()
+
+
+def test_they_do_what_is_owed_and_end_when_told_to(start, house, settings, tenant_a):
+    relay, jobs = start("relay", settings), start("jobs", settings)
+    assert relay.ready.read_text(encoding="ascii") == f"{relay.child.pid}\n"
+    rental_changed(house, tenant_a, seats=5)
+    until(lambda: mirrored(house, tenant_a) == 5)
+    assert (relay.end() < 5, jobs.end() < 5) == (True, True)
+    assert not relay.ready.exists()
+    assert not jobs.ready.exists()
+
+
+def test_what_redis_forgot_is_done_all_the_same(start, house, settings, realtime: Realtime, tenant_a):
+    start("relay", settings)
+    rental_changed(house, tenant_a)
+    until(lambda: duties(house) and duties(house)[0].batch_id)
+    realtime.redis.flushall()
+    start("jobs", settings)
+    until(lambda: mirrored(house, tenant_a) == 1)
+    (duty,) = duties(house)
+    assert duty.attempts == 1
+
+
+@contextlib.contextmanager
+def handler_that_hangs(house: House) -> Iterator[None]:
+    """Let every handler wait inside its transaction until the block ends."""
+    with psycopg.connect(house.settings.migrator_database_url) as blocker:
+        blocker.execute("SET ROLE seatline_owner")
+        blocker.execute("LOCK TABLE app.seat_leases IN ACCESS EXCLUSIVE MODE")
+        yield
+        blocker.rollback()
+
+
+def test_a_killed_tree_loses_nothing_and_does_nothing_twice(start, house, settings, tenant_a):
+    start("relay", settings)
+    jobs = start("jobs", settings)
+    with handler_that_hangs(house):
+        rental_changed(house, tenant_a)
+        until(lambda: duties(house) and duties(house)[0].attempts == 1)
+        until(lambda: len(jobs.tree()) == 2)
+        jobs.kill()
+    with house.gate.outside() as connection:  # do not wait for the lease: 30 s
+        connection.exec_driver_sql("UPDATE app.duties SET due_at = now() WHERE settled_at IS NULL")
+    start("jobs", settings)
+    until(lambda: mirrored(house, tenant_a) == 1)
+    (duty,) = duties(house)
+    assert (duty.attempts, duty.settled_at is not None) == (2, True)
+
+
+def test_told_to_end_in_the_middle_of_a_job_it_ends_within_five_seconds(start, house, settings, tenant_a):
+    start("relay", settings)
+    jobs = start("jobs", settings)
+    with handler_that_hangs(house):
+        rental_changed(house, tenant_a)
+        until(lambda: duties(house) and duties(house)[0].attempts == 1)
+        until(lambda: len(jobs.tree()) == 2)
+        horse = jobs.tree()[1]
+        assert jobs.end() < 5
+        assert not horse.is_running()
+    assert mirrored(house, tenant_a) == 0
+    (duty,) = duties(house)
+    assert duty.settled_at is None
+
+
+def test_both_outlive_valkey(start, house, settings, tmp_path, tenant_a):
+    home = tmp_path / "valkey"
+    valkey = start_valkey(home)
+    ours = settings.model_copy(update={"redis_url": valkey.url})
+    relay, jobs = start("relay", ours), start("jobs", ours)
+    valkey.process.kill()
+    valkey.process.wait()
+    rental_changed(house, tenant_a)
+    until(lambda: relay.lines('"away"') and jobs.lines('"away"'))
+    assert mirrored(house, tenant_a) == 0
+    again = start_valkey(home, port=valkey.part.port)
+    try:
+        until(lambda: mirrored(house, tenant_a) == 1)
+        until(lambda: relay.lines('"back"') and jobs.lines('"back"'))
+        assert (len(relay.lines('"away"')), len(jobs.lines('"away"'))) == (1, 1)
+        assert relay.end() < 5
+        assert jobs.end() < 5
+    finally:
+        again.stop()
+        valkey.stop()
+
+
+@pytest.fixture
+def own_postgres(
+    tmp_path: Path, home: Path, root_key: FileRootKey, settings: Settings
+) -> Iterator[tuple[Running, Settings]]:
+    """A PostgreSQL that may be killed, and settings over it."""
+    folder = home / f"pg-{tmp_path.name}"
+    running = start_postgres(folder)
+    urls = prepare_database(running.url, secrets_file=tmp_path / "roles.json", root_key=root_key)
+    yield (
+        running,
+        settings.model_copy(
+            update={
+                "database_url": urls.app,
+                "keys_database_url": urls.keys,
+                "migrator_database_url": urls.migrator,
+            }
+        ),
+    )
+    running.stop()
+
+
+def test_both_outlive_postgresql(start, own_postgres, home, tmp_path, realtime: Realtime):
+    postgres, ours = own_postgres
+    house = assemble(ours, process="test")
+    renter = admitted(house.gate)
+    relay, jobs = start("relay", ours), start("jobs", ours)
+    os.kill(postgres.process.pid, signal.SIGKILL)
+    postgres.process.wait()
+    until(lambda: relay.lines('"away"'))
+    again = start_postgres(home / f"pg-{tmp_path.name}", port=postgres.part.port)
+    try:
+        house.gate.close()
+        until(lambda: relay.lines('"back"'))
+        rental_changed(house, renter)
+        until(lambda: mirrored(house, renter) == 1)
+        assert len(relay.lines('"away"')) == 1
+        assert relay.end() < 5
+        assert jobs.end() < 5
+    finally:
+        house.close()
+        again.stop()
+
+
+def test_no_message_of_an_exception_reaches_redis_or_a_log(
+    start, house, settings, realtime: Realtime, tenant_a
+):
+    """T83: the canary stands in the event's row and in the error PostgreSQL answers with."""
+    relay, jobs = start("relay", settings), start("jobs", settings)
+    rental_changed(house, tenant_a, label="canary-447700900123\x00")
+    until(lambda: duties(house) and duties(house)[0].error)
+    assert duties(house)[0].error == "DataError"
+    until(lambda: realtime.redis.zcard("rq:failed:seatline-prompt"))
+    for key in realtime.redis.scan_iter():
+        assert b"canary" not in realtime.redis.dump(key)
+    for process in (relay, jobs):
+        assert not process.lines("canary")
+        assert not process.lines("Traceback")
+    assert jobs.lines("duty failed")
