@@ -6,12 +6,13 @@ own, so it is billed once, whatever happens.
 """
 
 import datetime as dt
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, and_, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, DateTime, and_, case, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -30,6 +31,7 @@ from telephony.models import CallEventRow, CallRow, CdrRow, QueueRow, RecordingR
 INBOUND = "inbound"
 METER = "voice.inbound"
 SOURCE = "switchboard"
+_FIRST_LOOK = 2**30
 
 # these belong to the offer that led somewhere: rewritten until the call is bridged
 _OF_THE_OFFER = frozenset({"ringing_at", "popped_at", "answered_at"})
@@ -140,10 +142,11 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some calls, newest first; `following` is where the next page begins, or None."""
+    """Some calls, newest first; `following` leads to older ones, `preceding` to newer, if any."""
 
     calls: Sequence[Call]
     following: tuple[dt.datetime, CallId] | None
+    preceding: tuple[dt.datetime, CallId] | None = None
 
 
 def begin(session: Session, *, arrival: Arrival, customer_id: CustomerId | None, vault: Vault) -> None:
@@ -223,6 +226,37 @@ def note(
         )
         .on_conflict_do_nothing()
     )
+
+
+def look(session: Session, *, tenant_id: TenantId, call_id: CallId, kind: str, by: UUID) -> None:
+    """Write into the call's timeline that somebody saw or heard what is kept closed; it cannot be taken back.
+
+    Args:
+        session: in the tenant's context.
+        tenant_id: the client company.
+        call_id: the call.
+        kind: `number-revealed`, `recording-played` or `recording-fetched`.
+        by: the user or the API key.
+
+    Raises:
+        CallNotFoundError: not this tenant's.
+    """
+    if session.get(CallRow, (tenant_id, call_id)) is None:
+        raise CallNotFoundError
+    # looks come from other processes than the switchboard, which counts its steps from 1: they have a
+    # range of their own, and a random place in it
+    position = _FIRST_LOOK + secrets.randbelow(_FIRST_LOOK)
+    session.add(
+        CallEventRow(
+            tenant_id=tenant_id,
+            call_id=call_id,
+            position=position,
+            at=clock.now(),
+            kind=kind,
+            details={"by": str(by)},
+        )
+    )
+    session.flush()
 
 
 def finish(session: Session, *, ending: Ending) -> bool:
@@ -336,20 +370,41 @@ def page(
     vault: Vault,
     wanted: Filter | None = None,
     after: tuple[dt.datetime, CallId] | None = None,
+    before: tuple[dt.datetime, CallId] | None = None,
     limit: int = 50,
 ) -> Page:
-    """Return calls, newest first, `limit` at a time (1 to 200); `after` is an earlier page's `following`."""
+    """Return calls, newest first, `limit` at a time (1 to 200).
+
+    `after` is an earlier page's `following` and leads to older calls; `before` is its `preceding` and
+    leads back.
+    """
     size = max(1, min(limit, 200))
     query = _select().where(CallRow.tenant_id == tenant_id, *_wanted(wanted or Filter(), tenant_id, vault))
-    if after:
-        at, call_id = after
-        query = query.where(
-            or_(CallRow.arrived_at < at, and_(CallRow.arrived_at == at, CallRow.id < call_id))
-        )
-    rows = session.execute(query.order_by(CallRow.arrived_at.desc(), CallRow.id.desc()).limit(size + 1)).all()
+    place = tuple_(CallRow.arrived_at, CallRow.id)
+    if before:
+        query = query.where(place > before).order_by(CallRow.arrived_at, CallRow.id)
+    else:
+        if after:
+            query = query.where(place < after)
+        query = query.order_by(CallRow.arrived_at.desc(), CallRow.id.desc())
+    rows = session.execute(query.limit(size + 1)).all()
+    has_more = len(rows) > size
     shown = [_call(row, vault) for row in rows[:size]]
-    following = (shown[-1].arrived_at, shown[-1].call_id) if len(rows) > size else None
-    return Page(shown, following)
+    if before:
+        shown.reverse()
+    if not shown:
+        return Page(shown, None)
+    newest, oldest = ((one.arrived_at, one.call_id) for one in (shown[0], shown[-1]))
+    has_newer = has_more if before else after is not None
+    has_older = True if before else has_more
+    return Page(shown, oldest if has_older else None, newest if has_newer else None)
+
+
+def these(session: Session, *, tenant_id: TenantId, call_ids: Sequence[CallId], vault: Vault) -> list[Call]:
+    """Return some calls in the order of their ids; those that are not there are left out."""
+    query = _select().where(CallRow.tenant_id == tenant_id, CallRow.id.in_(list(call_ids)))
+    found = {call.call_id: call for call in (_call(row, vault) for row in session.execute(query))}
+    return [found[call_id] for call_id in call_ids if call_id in found]
 
 
 def live(session: Session, *, tenant_id: TenantId, vault: Vault) -> list[Call]:
@@ -363,7 +418,7 @@ def timeline(session: Session, *, tenant_id: TenantId, call_id: CallId) -> list[
     rows = session.scalars(
         select(CallEventRow)
         .where(CallEventRow.tenant_id == tenant_id, CallEventRow.call_id == call_id)
-        .order_by(CallEventRow.position)
+        .order_by(CallEventRow.at, CallEventRow.position)
     )
     return [Step(row.position, row.at, row.kind, row.details) for row in rows]
 
