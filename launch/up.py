@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +68,7 @@ def _supervise(chosen: Choices, place: Layout, *, is_behind: bool) -> int:
     if left:
         _say(f"ended what a killed run had left: {', '.join(left)}")
     _check_ports(chosen)
+    _check_demo(chosen, place)
     kept = layout.make(place)
     if place.servers != place.state:
         _say(f"{place.account.name} cannot reach {place.state}: the servers live in {place.servers}")
@@ -221,11 +223,6 @@ def _prepare(
     Skipped when nothing it depends on has changed; a database that is not ours is always looked at.
     """
     with_demo = _is_loopback(str(settings["public_url"]))
-    if not with_demo and place.sign_ins.exists():
-        raise LaunchError(
-            f"this database holds the demo, whose passwords are refused at {settings['public_url']}:"
-            " choose an empty folder with SEATLINE_STATE_DIR, or take SEATLINE_PUBLIC_URL away"
-        )
     if not with_demo:
         _say("no demo is seeded: its passwords are refused where others than this machine reach the pages")
     stamp = _prepared_from(str(settings["admin_database_url"]), cluster=cluster)
@@ -297,6 +294,19 @@ def _check_ports(chosen: Choices) -> None:
                 f"port {port} ({name}, {protocol}) is taken by {holder}: choose another with"
                 f" {setting_of(name)}=<port>, or move all of them with `make up PORT=<port>`"
             )
+
+
+def _check_demo(chosen: Choices, place: Layout) -> None:
+    """Refuse to serve the demo's passwords to others than this machine.
+
+    Raises:
+        LaunchError: says what to do instead.
+    """
+    if place.sign_ins.exists() and not _is_loopback(_public_url(chosen)):
+        raise LaunchError(
+            f"this database holds the demo, whose passwords are refused at {_public_url(chosen)}:"
+            " choose an empty folder with SEATLINE_STATE_DIR, or take SEATLINE_PUBLIC_URL away"
+        )
 
 
 def _detached(place: Layout) -> int:
@@ -377,16 +387,28 @@ def _print_welcome(place: Layout, settings: dict[str, Any]) -> None:
     ]
     people = read_json(place.sign_ins).get("people", [])
     if people:
-        widths = [max(len(str(person[key])) for person in people) for key in ("who", "email")]
         lines.append("  sign-ins of the demo")
-        lines += [
-            f"    {person['who']:<{widths[0]}}  {person['email']:<{widths[1]}}"
-            f"  {person['password']}  {person['address']}"
-            for person in people
-        ]
+        columns = ("who", "email", "password", "address")
+        lines += _table([[str(person[column]) for column in columns] for person in people])
         lines.append("")
     lines.append("  Ctrl-C or `make down` ends it; `make call` places a real call.")
     _say_plain("\n".join(lines))
+
+
+def _table(rows: list[list[str]]) -> list[str]:
+    """Line up columns; a Chinese character is two columns wide (Unicode annex 11)."""
+
+    def width(text: str) -> int:
+        return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
+
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    return [
+        "    "
+        + "  ".join(
+            cell + " " * (most - width(cell)) for cell, most in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def _public_url(chosen: Choices) -> str:
