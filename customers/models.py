@@ -81,3 +81,22 @@ class InteractionRow(TenantOwned, Base):
     agent_number: Mapped[int | None] = mapped_column(Integer)
     disposition: Mapped[str | None] = mapped_column(Text)
     note_ct: Mapped[OptionalSealed]
+
+
+class RevealRow(TenantOwned, Base):
+    """One look at one field in full: who, which, about which call. Append-only."""
+
+    __tablename__ = "reveals"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "customer_id"], [f"{SCHEMA}.customers.tenant_id", f"{SCHEMA}.customers.id"]
+        ),
+        Index("ix_reveals_of_customer", "tenant_id", "customer_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    customer_id: Mapped[UUID] = mapped_column(Uuid)
+    field: Mapped[str] = mapped_column(Text)
+    principal_id: Mapped[UUID] = mapped_column(Uuid)
+    subject_ref: Mapped[UUID | None] = mapped_column(Uuid)
+    at: Mapped[Instant]

@@ -34,6 +34,7 @@ class WorkItem:
     answered_at: dt.datetime | None
     ended_at: dt.datetime | None
     wrap_until: dt.datetime | None
+    closed_at: dt.datetime | None
 
 
 def offer(
@@ -148,6 +149,22 @@ def in_hand(session: Session, *, agent_id: AgentId) -> WorkItem | None:
     return _item(row) if row else None
 
 
+def done_by(session: Session, *, agent_id: AgentId, limit: int) -> list[WorkItem]:
+    """Return the calls an agent has answered and closed, newest first. Operator's transaction."""
+    rows = session.scalars(
+        select(WorkItemRow)
+        .where(
+            WorkItemRow.tenant_id == OPERATOR,
+            WorkItemRow.agent_id == agent_id,
+            WorkItemRow.answered_at.is_not(None),
+            WorkItemRow.state == "closed",
+        )
+        .order_by(WorkItemRow.offered_at.desc())
+        .limit(limit)
+    )
+    return [_item(row) for row in rows]
+
+
 def _item(row: WorkItemRow) -> WorkItem:
     return WorkItem(
         offer_id=OfferId(row.id),
@@ -162,4 +179,5 @@ def _item(row: WorkItemRow) -> WorkItem:
         answered_at=row.answered_at,
         ended_at=row.ended_at,
         wrap_until=row.wrap_until,
+        closed_at=row.closed_at,
     )

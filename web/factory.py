@@ -3,14 +3,29 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask
+from flask import Flask
 from whitenoise import WhiteNoise
 
-from web import account, context, csrf, errors, guards, headers, i18n, identity, parts, portal
+from web import (
+    account,
+    api,
+    console,
+    context,
+    csrf,
+    errors,
+    guards,
+    headers,
+    i18n,
+    identity,
+    live,
+    parts,
+    portal,
+)
 from web.cookies import CookieSessions
 from web.doorway import Doorway
 from web.services import KEY, Services
 
+LIVE = "live"  # the name of the process that serves live events
 _HERE = Path(__file__).parent
 _LARGEST_BODY = 2 * 1024 * 1024
 _LARGEST_FORM = 256 * 1024
@@ -22,16 +37,26 @@ def create_app(services: Services) -> Flask:
     Raises:
         UnguardedRouteError: a route declares neither a permission nor that it is public.
     """
+    if services.process == LIVE:
+        return live_app(services)
     app = bare_app(services)
-    for blueprint in (account.pages, portal.pages):
+    for blueprint in (account.pages, portal.pages, console.pages, api.pages):
         app.register_blueprint(blueprint)
     app.extensions[errors.SIGN_IN] = account.please_sign_in
     guards.insist(app)
     return app
 
 
-def bare_app(services: Services, *blueprints: Blueprint) -> Flask:
-    """Return an application with every guard and no route but those of `blueprints`."""
+def live_app(services: Services) -> Flask:
+    """Return the application for live events alone: it runs on greenlets, where nothing may block."""
+    app = bare_app(services)
+    live.install(app)
+    guards.insist(app)
+    return app
+
+
+def bare_app(services: Services) -> Flask:
+    """Return an application with every guard and no route."""
     settings = services.settings
     app = Doorway("web", static_folder=None, template_folder="templates")
     app.static_folder = str(_HERE / "static")
@@ -55,8 +80,6 @@ def bare_app(services: Services, *blueprints: Blueprint) -> Flask:
     parts.install(app)
     context.install(app)
     errors.install(app)
-    for blueprint in blueprints:
-        app.register_blueprint(blueprint)
     files = WhiteNoise(app.wsgi_app, max_age=60, immutable_file_test=_is_hashed)
     files.add_files(str(_HERE / "static"), prefix="static/")
     app.wsgi_app = files  # type: ignore[method-assign] # Flask's documented seam for WSGI middleware

@@ -14,7 +14,7 @@ from typing import Any
 
 from core import clock, log
 from core.errors import SeatlineError
-from core.ids import AgentId, CallId, OfferId, RecordingId, new_id
+from core.ids import AgentId, CallId, OfferId, RecordingId, new_id, public
 from core.phone import E164
 from core.realtime import Realtime
 from customers import lookup
@@ -289,7 +289,7 @@ class Conductor:
                 offer.endpoint,
                 caller=held.line.number.digits,  # the agent never sees the caller's number in SIP
                 timeout_s=timeout_s,
-                headers={"X-Seatline-Offer": str(offer.offer_id)},
+                headers={"X-Seatline-Offer": public("off", offer.offer_id)},
             )
         except (SwitchError, ChannelGoneError) as error:
             _log.warning("ring-failed", error=error.code)
@@ -356,7 +356,7 @@ class Conductor:
         if written.cancelled() or written.exception():
             return  # not written: the spool keeps the call, and the next start tries again
         self._spool.done(call.call_id)
-        self._realtime_later(call, "calls", {"call_id": str(call.call_id), "state": "ended"})
+        self._realtime_later(call, "calls", {"call_id": public("call", call.call_id), "state": "ended"})
 
     def _recording_done(self, name: str) -> None:
         known = self._recordings.pop(name, None)
@@ -528,7 +528,7 @@ class Conductor:
                 instants=instants,
                 answerer=answerer,
             )
-        self._realtime_later(call, "calls", {"call_id": str(call.call_id), "state": "live"})
+        self._realtime_later(call, "calls", {"call_id": public("call", call.call_id), "state": "live"})
 
     def _write_recording(self, call: LiveCall, recording_id: RecordingId, at: dt.datetime) -> None:
         tenant_id = call.arrival.tenant_id

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from core import clock, log
 from core.errors import SeatlineError
-from core.ids import OPERATOR, AgentId, CallId, OfferId, TenantId
+from core.ids import OPERATOR, AgentId, CallId, OfferId, TenantId, public
 from core.realtime import Realtime
 from seats import desk as seating
 from seats import presence
@@ -364,8 +364,8 @@ class Desk:
         """Write the offer, then tell the console: what it fetches must be there."""
         body = {
             "type": "offer",
-            "offer_id": str(action.offer_id),
-            "call_id": str(call.call_id),
+            "offer_id": public("off", action.offer_id),
+            "call_id": public("call", call.call_id),
             "expires_at": expires_at.isoformat(),
         }
 
@@ -398,7 +398,7 @@ class Desk:
                 self._realtime.publish(
                     OPERATOR,
                     f"agent:{agent.agent_id}",
-                    {"type": "offer-withdrawn", "offer_id": str(action.offer_id)},
+                    {"type": "offer-withdrawn", "offer_id": public("off", action.offer_id)},
                 )
 
         self._books.write(agent.agent_id, write)

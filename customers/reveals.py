@@ -1,0 +1,78 @@
+"""Fields stay masked until somebody needs one; each look is written into the client's own access log.
+
+The value and its log entry come in one transaction: no entry, no value.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.ids import CustomerId, TenantId, new_id
+from customers import records
+from customers.errors import CustomerNotFoundError
+from customers.models import RevealRow
+from security.vault import Vault
+
+FIELDS = ("phone", "email", "postcode")
+
+
+@dataclass(frozen=True, slots=True)
+class Reveal:
+    """One look: which field of whom, who looked, about which call."""
+
+    customer_id: CustomerId
+    field: str
+    principal_id: UUID
+    subject_ref: UUID | None
+    at: dt.datetime
+
+
+def reveal(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    vault: Vault,
+    customer_id: CustomerId,
+    field: str,
+    principal_id: UUID,
+    subject_ref: UUID | None = None,
+) -> str:
+    """Return one field of a customer in full, and write down who asked.
+
+    Raises:
+        CustomerNotFoundError: not this company's, or no such field.
+    """
+    if field not in FIELDS:
+        raise CustomerNotFoundError
+    card = records.get(session, tenant_id=tenant_id, vault=vault, customer_id=customer_id)
+    session.add(
+        RevealRow(
+            tenant_id=tenant_id,
+            id=new_id(),
+            customer_id=customer_id,
+            field=field,
+            principal_id=principal_id,
+            subject_ref=subject_ref,
+            at=clock.now(),
+        )
+    )
+    session.flush()
+    value: str | None = getattr(card, field)
+    return value or ""
+
+
+def of_customer(session: Session, *, tenant_id: TenantId, customer_id: CustomerId) -> list[Reveal]:
+    """Return every look at a customer's fields, newest first."""
+    rows = session.scalars(
+        select(RevealRow)
+        .where(RevealRow.tenant_id == tenant_id, RevealRow.customer_id == customer_id)
+        .order_by(RevealRow.at.desc())
+    )
+    return [
+        Reveal(CustomerId(row.customer_id), row.field, row.principal_id, row.subject_ref, row.at)
+        for row in rows
+    ]

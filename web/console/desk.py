@@ -1,0 +1,356 @@
+"""What the console knows: who the agent is, what they have in hand, and the state its script draws.
+
+An agent's own rows are the operator's; the call in hand is a client's. The console enters a client's walls
+only through the work item of this very agent, and only while it is in hand.
+"""
+
+import contextlib
+import datetime as dt
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from flask_babel import gettext
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.errors import SeatlineError
+from core.ids import OPERATOR, AgentId, OfferId, SeatId, TenantId, UserId, parse, public
+from core.realtime import key
+from customers import dispositions
+from seats import desk as seating
+from seats import presence, roster, stock
+from seats.desk import ServingAgent
+from seats.errors import SeatTakenError
+from seats.rules import Activity, activity
+from security.gate import Kind
+from telephony import calls, endpoints, orders, queues, work
+from telephony.conductor import pulse
+from telephony.errors import WorkItemNotFoundError
+from telephony.orders import OrderKind
+from telephony.work import WorkItem
+from tenants import companies
+from web import identity, scope
+from web.identity import NotSignedInError
+
+AWAY_REASONS = ("break", "meal", "meeting", "training")
+_NAMES_KEPT_S = 60.0
+_NEXT_KEPT_S = 3600
+_queue_names: dict[TenantId, tuple[float, dict[str, str]]] = {}
+
+
+class NoShiftError(SeatlineError):
+    """The agent has not begun a shift: they choose a seat first."""
+
+    code = "no-shift"
+    kind = "conflict"
+
+
+class NoSeatFreeError(SeatlineError):
+    """Every seat the agent may sit on is taken."""
+
+    code = "no-seat-free"
+    kind = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class SeatChoice:
+    """A seat the agent may take for this shift; `renter` is the client's name, empty for a pooled one."""
+
+    seat_id: SeatId
+    label: str
+    renter: str
+
+    @property
+    def public_id(self) -> str:
+        """The seat's id as a form carries it."""
+        return public("seat", self.seat_id)
+
+
+@contextlib.contextmanager
+def operator() -> Iterator[Session]:
+    """Yield a session in the operator's context: the request's own when the agent is the operator's."""
+    who = identity.current()
+    if who.tenant_id == OPERATOR:
+        yield scope.session()
+        return
+    with scope.within(OPERATOR, principal_id=who.principal_id) as session:
+        yield session
+
+
+def agent(session: Session) -> roster.Agent:
+    """Return the agent who is signed in.
+
+    Raises:
+        NotSignedInError: the user is no agent (any more).
+    """
+    found = seating.agent_by_user(session, user_id=UserId(identity.current().principal_id))
+    if found is None:
+        raise NotSignedInError
+    return found
+
+
+def serving(session: Session) -> ServingAgent:
+    """Return the agent with seat, skills and state."""
+    return seating.serving_one(session, agent_id=agent(session).id)
+
+
+def choices(session: Session, one: ServingAgent) -> list[SeatChoice]:
+    """Return the free seats this agent may take: those their clients rent, then pooled ones."""
+    now = clock.now()
+    taken = {other.sitting.seat_id for other in seating.serving(session) if other.sitting}
+    found = [
+        SeatChoice(rental.seat.id, rental.seat.label, company_name(tenant_id))
+        for tenant_id in sorted(one.clients)
+        for rental in stock.rentals(session, renter_tenant_id=tenant_id)
+        if rental.starts_at <= now
+        and (rental.ends_at is None or rental.ends_at > now)
+        and rental.seat.id not in taken
+    ]
+    pooled = stock.free(session, starts_at=now, ends_at=None)
+    return found + [SeatChoice(seat.id, seat.label, "") for seat in pooled if seat.id not in taken]
+
+
+def begin_shift(session: Session, wanted: SeatId | None) -> None:
+    """Begin the agent's shift on a seat and give them a phone.
+
+    Raises:
+        NoSeatFreeError: the seat is not free, or not theirs to take.
+    """
+    one = serving(session)
+    if one.presence is None:
+        free = choices(session, one)
+        seat = next((choice for choice in free if wanted in {None, choice.seat_id}), None)
+        if seat is None:
+            raise NoSeatFreeError
+        try:
+            presence.sign_in(session, agent_id=one.agent.id, at=clock.now(), seat_id=seat.seat_id)
+        except SeatTakenError as error:
+            raise NoSeatFreeError from error
+    endpoints.issue(session, agent_id=one.agent.id, vault=scope.services().vault)
+    order(session, OrderKind.SIGN_IN, agent_id=one.agent.id)
+
+
+def order(session: Session, kind: OrderKind, **details: object) -> None:
+    """Leave an order to the switchboard and wake it after the commit."""
+    orders.leave(session, kind, **details)
+    realtime = scope.services().realtime
+    scope.after_commit(lambda: realtime.publish(OPERATOR, orders.WAKE_UP, {}))
+
+
+def item_of(session: Session, public_id: str) -> WorkItem:
+    """Return the work item the agent has in hand under this offer's public id.
+
+    Raises:
+        WorkItemNotFoundError: another agent's, not in hand any more, or none.
+    """
+    offer_id = OfferId(parse("off", public_id))
+    found = work.of_agent(session, offer_id=offer_id, agent_id=agent(session).id)
+    if found.state not in work.IN_HAND:
+        raise WorkItemNotFoundError
+    return found
+
+
+def item_of_call(session: Session, public_id: str) -> WorkItem:
+    """Return the work item of the call in hand under this call's public id.
+
+    Raises:
+        WorkItemNotFoundError: the agent has another call in hand, or none.
+    """
+    found = work.in_hand(session, agent_id=agent(session).id)
+    if found is None or found.call_id != parse("call", public_id):
+        raise WorkItemNotFoundError
+    return found
+
+
+@contextlib.contextmanager
+def walls_of(item: WorkItem) -> Iterator[Session]:
+    """Yield a session inside the walls of the client whose call the agent has in hand."""
+    who = identity.current()
+    with scope.within(item.tenant_id, principal_id=who.principal_id, kind=Kind.AGENT) as session:
+        yield session
+
+
+def state(session: Session) -> dict[str, Any]:
+    """Return what the console's script draws.
+
+    Raises:
+        NoShiftError: no shift is open.
+    """
+    one = serving(session)
+    if one.presence is None:
+        raise NoShiftError
+    services, now = scope.services(), clock.now()
+    item = work.in_hand(session, agent_id=one.agent.id)
+    phone = endpoints.of_agent(session, agent_id=one.agent.id, vault=services.vault)
+    head, _, reason = one.presence.state.partition(":")
+    doing = activity(one.presence.state)
+    status = {
+        Activity.AWAY: "away",
+        Activity.OFFLINE: "available",
+    }.get(doing, "available")
+    shown: dict[str, Any] = {
+        "agent": {
+            "name": identity.current().name,
+            "number": str(one.agent.number),
+            "seat": one.sitting.label if one.sitting else None,
+        },
+        "status": status,
+        "reason": reason or None,
+        "next_status": None,
+        "activity": "offline" if doing is Activity.OFFLINE else "idle",
+        "since": one.presence.since.isoformat(),
+        "now": now.isoformat(),
+        "offer": None,
+        "call": None,
+        "wrap": None,
+        "sip": None,
+        "queues": _queues(one),
+        "dispositions": [],
+        "simulator": services.settings.is_simulated,
+    }
+    if phone and not services.settings.is_simulated:
+        shown["sip"] = {
+            "endpoint": phone.name,
+            "password": phone.password,
+            "ws_url": services.settings.sip_ws_url,
+            "loopback_only": services.settings.is_loopback,
+        }
+    if item:
+        shown |= _in_hand(item, is_held=head == Activity.HOLDING.value)
+        shown["next_status"] = next_status(one.agent.id)
+        shown["status"], shown["reason"] = "available", None
+    client = item.tenant_id if item else min(one.clients, default=None)
+    if client:
+        shown["dispositions"] = _dispositions(client)
+    return shown
+
+
+def remember_next(agent_id: AgentId, wanted: str | None) -> None:
+    """Keep what the agent wants to be after this call, for the console's own memory."""
+    store, name = scope.services().realtime.redis, key(OPERATOR, "next-status", str(agent_id))
+    with contextlib.suppress(redis.RedisError):
+        store.set(name, wanted, ex=_NEXT_KEPT_S) if wanted else store.delete(name)
+
+
+def next_status(agent_id: AgentId) -> str | None:
+    """Return what the agent wants to be after this call, if they said so."""
+    try:
+        kept = scope.services().realtime.redis.get(key(OPERATOR, "next-status", str(agent_id)))
+    except redis.RedisError:
+        return None
+    return kept.decode() if isinstance(kept, bytes) else None
+
+
+def company_name(tenant_id: TenantId) -> str:
+    """Return a client company's name."""
+    names = _names_of(tenant_id)
+    return names[""]
+
+
+def _in_hand(item: WorkItem, *, is_held: bool) -> dict[str, Any]:
+    offer_id, call_id = public("off", item.offer_id), public("call", item.call_id)
+    match item.state:
+        case "talking":
+            call = {
+                "call_id": call_id,
+                "offer_id": offer_id,
+                "answered_at": _iso(item.answered_at),
+                "on_hold": is_held,
+                "recording": _is_recording(item),
+            }
+            return {"activity": "on-call", "call": call, "since": _iso(item.answered_at)}
+        case "wrap_up":
+            wrap = {
+                "call_id": call_id,
+                "offer_id": offer_id,
+                "since": _iso(item.ended_at),
+                "ends_at": _iso(item.wrap_until),
+            }
+            return {"activity": "wrap-up", "wrap": wrap, "since": _iso(item.ended_at)}
+        case _:
+            offer = {
+                "offer_id": offer_id,
+                "call_id": call_id,
+                "offered_at": _iso(item.offered_at),
+                "expires_at": _iso(item.expires_at),
+            }
+            return {"activity": "ringing", "offer": offer, "since": _iso(item.offered_at)}
+
+
+def _is_recording(item: WorkItem) -> bool:
+    with walls_of(item) as session:
+        call = calls.get(
+            session, tenant_id=item.tenant_id, call_id=item.call_id, vault=scope.services().vault
+        )
+        return call.recording_state == "capturing"
+
+
+def _dispositions(tenant_id: TenantId) -> list[dict[str, str]]:
+    who = identity.current()
+    with scope.within(tenant_id, principal_id=who.principal_id) as session:
+        offered = dispositions.offered(session, tenant_id=tenant_id)
+    return [{"code": one.code, "label": one.label(who.language)} for one in offered]
+
+
+def _queues(one: ServingAgent) -> list[dict[str, Any]]:
+    """Return the agent's queues with what the last pulse said of them."""
+    now, shown = clock.now(), []
+    realtime = scope.services().realtime
+    floors = {tenant_id: pulse.now_of(realtime, tenant_id) for tenant_id in one.clients}
+    for skill in one.skills:
+        name = _names_of(skill.client_tenant_id).get(str(skill.queue_id))
+        if name is None:
+            continue
+        floor = floors.get(skill.client_tenant_id) or {"queues": {}}
+        entry = floor["queues"].get(str(skill.queue_id), {"waiting": 0, "since": None})
+        since = dt.datetime.fromisoformat(entry["since"]) if entry["since"] else None
+        shown.append(
+            {
+                "id": str(skill.queue_id),
+                "name": name,
+                "company": company_name(skill.client_tenant_id),
+                "waiting": entry["waiting"],
+                "longest_s": int((now - since).total_seconds()) if since else None,
+            }
+        )
+    return shown
+
+
+def _names_of(tenant_id: TenantId) -> dict[str, str]:
+    """Return the names of a client's queues by id, and its own under the empty key; kept for a minute."""
+    kept = _queue_names.get(tenant_id)
+    if kept and kept[0] > time.monotonic():
+        return kept[1]
+    with scope.within(tenant_id, principal_id=OPERATOR) as session:
+        names = {str(one.queue_id): one.name for one in queues.all_of(session, tenant_id=tenant_id)}
+        names[""] = _company(session, tenant_id)
+    _queue_names[tenant_id] = (time.monotonic() + _NAMES_KEPT_S, names)
+    return names
+
+
+def _company(session: Session, tenant_id: TenantId) -> str:
+    return companies.read(session, tenant_id=tenant_id).name
+
+
+def _iso(at: dt.datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def words_of(status: str) -> str:
+    """Return a status in the reader's words."""
+    words: dict[str, str] = {
+        "available": gettext("Available"),
+        "away:break": gettext("Break"),
+        "away:meal": gettext("Meal"),
+        "away:meeting": gettext("Meeting"),
+        "away:training": gettext("Training"),
+    }
+    return words.get(status, status)
+
+
+def seat_of(text: str) -> SeatId | None:
+    """Return a seat's id from a form, or None for any seat."""
+    return SeatId(parse("seat", text)) if text else None

@@ -1,0 +1,348 @@
+"""The console's routes: the page, its state, the pop, and what an agent can do with a call.
+
+Nothing here speaks to the switch: each act leaves an order, and the switchboard alone carries it out. Answers are thin; the page asks for its state again when it is told to.
+"""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, redirect, render_template, request
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from core import clock
+from core.errors import Invalid
+from core.ids import public
+from core.phone import mask
+from customers import dispositions, interactions, records, reveals
+from customers.interactions import Interaction
+from customers.records import CustomerCard
+from telephony import calls, numbers, work
+from telephony.calls import Call
+from telephony.errors import NotWrappingUpError, WorkItemNotFoundError
+from telephony.orders import OrderKind
+from telephony.work import WorkItem
+from tenants import companies
+from tenants.companies import Company
+from web import identity, scope
+from web.console import desk
+from web.guards import permission
+
+pages = Blueprint("console", __name__, url_prefix="/console")
+
+_STATUSES = ("available", *(f"away:{reason}" for reason in desk.AWAY_REASONS))
+_LONGEST_NOTES = 4000
+
+
+class MalformedRequestError(Invalid):
+    """The console sent something its script never sends."""
+
+    code = "malformed-request"
+
+
+@pages.get("/")
+@permission("console.open")
+def page() -> str:
+    """Show the desk, or the choice of a seat when no shift is open."""
+    with desk.operator() as session:
+        one = desk.serving(session)
+        if one.presence is None:
+            choices = desk.choices(session, one)
+            return render_template("console/start.html", agent=one.agent, choices=choices, problem="")
+        seat = one.sitting.label if one.sitting else None
+    shown = {"name": identity.current().name, "number": one.agent.number, "seat": seat}
+    statuses = [(value, desk.words_of(value)) for value in _STATUSES]
+    return render_template(
+        "console/desk.html",
+        agent=shown,
+        statuses=statuses,
+        dispositions=[],
+        wrap_s=0,
+        last_calls=_last_calls(),
+        today=None,
+    )
+
+
+@pages.post("/shift")
+@permission("presence.write")
+def begin_shift() -> BaseResponse | tuple[str, int]:
+    """Begin a shift on the chosen seat."""
+    with desk.operator() as session:
+        try:
+            desk.begin_shift(session, desk.seat_of(request.form.get("seat", "")))
+        except desk.NoSeatFreeError:
+            one = desk.serving(session)
+            problem = gettext("That seat is taken. Choose another one.")
+            choices = desk.choices(session, one)
+            return render_template(
+                "console/start.html", agent=one.agent, choices=choices, problem=problem
+            ), 409
+    return redirect("/console/", 303)
+
+
+@pages.get("/state")
+@permission("console.open")
+def state() -> Response:
+    """Answer with what the script draws."""
+    with desk.operator() as session:
+        return jsonify(desk.state(session))
+
+
+@pages.get("/idle")
+@permission("console.open")
+def idle() -> str:
+    """Show what stands in the middle while no call is up."""
+    return render_template(
+        "console/idle.html", agent={"name": identity.current().name}, today=None, last_calls=_last_calls()
+    )
+
+
+@pages.get("/offers/<offer_id>")
+@permission("customers.pop")
+def pop(offer_id: str) -> str:
+    """Show the customer of the call in hand, masked."""
+    with desk.operator() as session:
+        item = desk.item_of(session, offer_id)
+    vault, tenant_id = scope.services().vault, item.tenant_id
+    with desk.walls_of(item) as session:
+        call = calls.get(session, tenant_id=tenant_id, call_id=item.call_id, vault=vault)
+        company = companies.read(session, tenant_id=tenant_id)
+        number = numbers.get(session, tenant_id=tenant_id, number_id=call.number_id)
+        card, recent = None, []
+        if call.customer_id:
+            card = records.get(session, tenant_id=tenant_id, vault=vault, customer_id=call.customer_id)
+            recent = interactions.recent(
+                session, tenant_id=tenant_id, vault=vault, customer_id=call.customer_id, limit=10
+            )
+        labels = {
+            one.code: one.label(identity.current().language)
+            for one in dispositions.offered(session, tenant_id=tenant_id)
+        }
+    return render_template(
+        "console/pop.html",
+        offer=_offer(offer_id, call, company),
+        greeting=_greeting(company, number.language),
+        customer=_customer(card, recent, labels, offer_id) if card else None,
+    )
+
+
+@pages.post("/offers/<offer_id>/painted")
+@permission("customers.pop")
+def painted(offer_id: str) -> tuple[str, int]:
+    """Write down when the pop stood on the screen."""
+    at = clock.now()
+    with desk.operator() as session:
+        item = desk.item_of(session, offer_id)
+        work.painted(session, offer_id=item.offer_id, agent_id=item.agent_id, at=at)
+    with desk.walls_of(item) as session:
+        calls.mark(session, tenant_id=item.tenant_id, call_id=item.call_id, instants={"popped_at": at})
+    return "", 204
+
+
+@pages.post("/offers/<offer_id>/reveal/<field>")
+@permission("customers.pop")
+def reveal(offer_id: str, field: str) -> Response:
+    """Show one field in full, and write it into the client's access log."""
+    with desk.operator() as session:
+        item = desk.item_of(session, offer_id)
+    vault = scope.services().vault
+    with desk.walls_of(item) as session:
+        call = calls.get(session, tenant_id=item.tenant_id, call_id=item.call_id, vault=vault)
+        if call.customer_id is None:
+            raise WorkItemNotFoundError
+        value = reveals.reveal(
+            session,
+            tenant_id=item.tenant_id,
+            vault=vault,
+            customer_id=call.customer_id,
+            field=field,
+            principal_id=identity.current().principal_id,
+            subject_ref=item.call_id,
+        )
+    return jsonify({"value": value})
+
+
+@pages.post("/offers/<offer_id>/decline")
+@permission("calls.take")
+def decline(offer_id: str) -> tuple[str, int]:
+    """Decline an offer: the caller goes back to the head of the queue."""
+    with desk.operator() as session:
+        item = desk.item_of(session, offer_id)
+        desk.order(session, OrderKind.DECLINE, agent_id=item.agent_id, offer_id=item.offer_id)
+    return "", 202
+
+
+@pages.post("/offers/<offer_id>/answer")
+@permission("calls.take")
+def answer(offer_id: str) -> tuple[str, int]:
+    """Answer where the simulator stands in for the phone."""
+    with desk.operator() as session:
+        item = desk.item_of(session, offer_id)
+        desk.order(session, OrderKind.ANSWER, agent_id=item.agent_id, offer_id=item.offer_id)
+    return "", 202
+
+
+@pages.post("/calls/<call_id>/hold")
+@permission("calls.take")
+def hold(call_id: str) -> tuple[str, int]:
+    """Put the caller on hold, or take them back."""
+    wanted = _body().get("on")
+    if not isinstance(wanted, bool):
+        raise MalformedRequestError(field="on")
+    with desk.operator() as session:
+        item = desk.item_of_call(session, call_id)
+        desk.order(session, OrderKind.HOLD, agent_id=item.agent_id, call_id=item.call_id, on=wanted)
+    return "", 202
+
+
+@pages.post("/calls/<call_id>/hang-up")
+@permission("calls.take")
+def hang_up(call_id: str) -> tuple[str, int]:
+    """Hang up where the simulator stands in for the phone, or the phone has lost its line."""
+    with desk.operator() as session:
+        item = desk.item_of_call(session, call_id)
+        desk.order(session, OrderKind.HANG_UP, agent_id=item.agent_id, call_id=item.call_id)
+    return "", 202
+
+
+@pages.post("/calls/<call_id>/wrap-up")
+@permission("calls.wrap")
+def wrap_up(call_id: str) -> tuple[str, int]:
+    """Close a call with an outcome and notes; the agent is free from then on."""
+    body = _body()
+    disposition, notes = body.get("disposition"), body.get("notes", "")
+    if not isinstance(disposition, str) or not isinstance(notes, str) or len(notes) > _LONGEST_NOTES:
+        raise MalformedRequestError(field="disposition, notes")
+    with desk.operator() as session:
+        item = desk.item_of_call(session, call_id)
+        if item.state != "wrap_up":
+            raise NotWrappingUpError
+        with desk.walls_of(item) as walls:
+            calls.wrap_up(
+                walls,
+                tenant_id=item.tenant_id,
+                call_id=item.call_id,
+                disposition=disposition,
+                notes=notes.strip(),
+                vault=scope.services().vault,
+            )
+        desk.order(session, OrderKind.WRAPPED, agent_id=item.agent_id, call_id=item.call_id)
+    return "", 204
+
+
+@pages.post("/status")
+@permission("presence.write")
+def status() -> tuple[str, int]:
+    """Change the status, now or after the call in hand."""
+    body = _body()
+    wanted, reason = body.get("status"), body.get("reason") or ""
+    with desk.operator() as session:
+        agent = desk.agent(session)
+        if wanted is None:
+            desk.remember_next(agent.id, None)
+            wanted, reason = "available", ""
+        value = f"{wanted}:{reason}" if reason else str(wanted)
+        if value not in _STATUSES:
+            raise MalformedRequestError(field="status")
+        if work.in_hand(session, agent_id=agent.id):
+            desk.remember_next(agent.id, value)
+        desk.order(session, OrderKind.STATUS, agent_id=agent.id, status=wanted, reason=reason)
+    return "", 202
+
+
+@pages.post("/sign-out")
+@permission("presence.write")
+def end_shift() -> tuple[str, int]:
+    """End the shift: the seat is free, the phone's password is worth nothing any more."""
+    with desk.operator() as session:
+        desk.order(session, OrderKind.SIGN_OUT, agent_id=desk.agent(session).id)
+    return "", 202
+
+
+def _body() -> dict[str, Any]:
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise MalformedRequestError(field="body")
+    return body
+
+
+def _offer(offer_id: str, call: Call, company: Company) -> dict[str, Any]:
+    return {
+        "id": offer_id,
+        "company": company.name,
+        "queue": call.queue_name,
+        "number": call.dialled,
+        "caller": mask(call.caller) if call.caller else gettext("Number withheld"),
+        "region": "",
+        "inbound": call.direction == calls.INBOUND,
+        "waited_since": call.queued_at or call.arrived_at,
+    }
+
+
+def _greeting(company: Company, language: str) -> str:
+    name = identity.current().name
+    if language == "zh":
+        return f"您好，{company.name}，我是{name}，请问有什么可以帮您？"
+    return f"Good day, {company.name}, this is {name.split()[0]}. How can I help?"
+
+
+def _customer(
+    card: CustomerCard, recent: list[Interaction], labels: dict[str, str], offer_id: str
+) -> dict[str, Any]:
+    def field(name: str, label: str, shown: str | None) -> dict[str, Any]:
+        url = f"/console/offers/{offer_id}/reveal/{name}" if shown else None
+        return {"label": label, "shown": shown or "—", "reveal_url": url}
+
+    week = clock.now().timestamp() - 7 * 24 * 3600
+    return {
+        "name": card.name,
+        "since": card.created_at.date(),
+        "tags": [],
+        "calls_this_week": sum(one.started_at.timestamp() > week for one in recent),
+        "fields": [
+            field("phone", gettext("Phone"), card.masked_phone),
+            field("email", gettext("E-mail"), card.masked_email),
+            field("postcode", gettext("Postcode"), card.masked_postcode),
+        ],
+        "interactions": [
+            {
+                "at": one.started_at,
+                "kind": one.kind,
+                "title": gettext("Call") if one.kind == "call" else one.kind,
+                "text": one.note or "",
+                "outcome": labels.get(one.disposition or "", one.disposition or ""),
+            }
+            for one in recent
+        ],
+    }
+
+
+def _last_calls() -> list[dict[str, Any]]:
+    """Return what the agent has just done; of whom, they see nothing any more."""
+    with desk.operator() as session:
+        done = work.done_by(session, agent_id=desk.agent(session).id, limit=5)
+    shown = []
+    for item in done:
+        with scope.within(item.tenant_id, principal_id=identity.current().principal_id) as session:
+            call = calls.get(
+                session, tenant_id=item.tenant_id, call_id=item.call_id, vault=scope.services().vault
+            )
+            labels = {
+                one.code: one.label(identity.current().language)
+                for one in dispositions.offered(session, tenant_id=item.tenant_id)
+            }
+        shown.append(_last_call(item, call, labels))
+    return shown
+
+
+def _last_call(item: WorkItem, call: Call, labels: dict[str, str]) -> dict[str, Any]:
+    wrapped = item.closed_at or clock.now()
+    return {
+        "id": public("call", call.call_id),
+        "ended_at": item.ended_at or item.offered_at,
+        "who": mask(call.caller) if call.caller else gettext("Number withheld"),
+        "company": desk.company_name(item.tenant_id),
+        "queue": call.queue_name,
+        "outcome": labels.get(call.disposition or "", gettext("No outcome")),
+        "talk_s": (call.talk_ms or 0) / 1000,
+        "wrap_s": (wrapped - item.ended_at).total_seconds() if item.ended_at else 0,
+    }
