@@ -95,8 +95,18 @@ def start(session: Session, *, tenant_id: TenantId, user_id: UserId) -> Started:
     return Started(secret, SessionId(row.id), door, row.expires_at)
 
 
-def find(session: Session, *, tenant_id: TenantId, vault: Vault, digest: bytes) -> SignedIn | None:
-    """Return who the session belongs to, or None when it is over; marks it as seen."""
+def find(
+    session: Session, *, tenant_id: TenantId, vault: Vault, digest: bytes, touch: bool = True
+) -> SignedIn | None:
+    """Return who the session belongs to, or None when it is over.
+
+    Args:
+        session: in the tenant's context.
+        tenant_id: the tenant the directory named.
+        vault: opens the user's name and address.
+        digest: of the cookie's secret.
+        touch: marks the session as seen; False for what a page does by itself.
+    """
     row = session.scalar(
         select(SessionRow).where(SessionRow.tenant_id == tenant_id, SessionRow.digest == digest)
     )
@@ -106,7 +116,7 @@ def find(session: Session, *, tenant_id: TenantId, vault: Vault, digest: bytes) 
     person = session.get(UserRow, (tenant_id, row.user_id))
     if person is None or person.status != "active":
         return None
-    if now - row.seen_at >= _TOUCH:
+    if touch and now - row.seen_at >= _TOUCH:
         row.seen_at = now
         session.flush()
     user = users.read(session, tenant_id=tenant_id, vault=vault, user_id=UserId(row.user_id))

@@ -31,10 +31,12 @@ STATUS: Mapping[str, int] = {
     "unavailable": 503,
     "not-signed-in": 401,
     "too-many": 429,
+    "malformed": 400,
+    "wrong-type": 415,
 }
 _HTTP_CODES: Mapping[int, str] = {
     400: "bad-request",
-    401: "not-signed-in",
+    401: "sign-in-required",
     403: "refused",
     404: "not-found",
     405: "method-not-allowed",
@@ -49,6 +51,7 @@ _HTTP_CODES: Mapping[int, str] = {
     503: "unavailable",
 }
 RETRY_AFTER_S = 5
+_SIGN_IN_FIRST = 401
 SIGN_IN = "seatline-sign-in"  # where the application keeps the page that asks to sign in
 PROBLEM_JSON = "application/problem+json"
 
@@ -123,15 +126,15 @@ def say(problem: Problem) -> Response:
     """Return a problem in the shape the asker reads."""
     if _wants_json():
         response = Response(as_json(problem), content_type=PROBLEM_JSON)
-    elif problem.code == "not-signed-in" and request.headers.get("HX-Request") != "true":
+    elif problem.status == _SIGN_IN_FIRST and request.headers.get("HX-Request") != "true":
         response = current_app.extensions[SIGN_IN]()
     else:
         response = make_response(_page(problem))
     response.status_code = problem.status
     response.headers.extend(dict(problem.headers))
-    if problem.code == "not-signed-in" and request.headers.get("HX-Request") == "true":
+    if problem.status == _SIGN_IN_FIRST and request.headers.get("HX-Request") == "true":
         response.headers["HX-Redirect"] = "/sign-in"
-    if problem.status == STATUS["not-signed-in"] and request.blueprint == "api":
+    if problem.status == _SIGN_IN_FIRST and request.blueprint == "api":
         response.headers["WWW-Authenticate"] = 'Bearer realm="seatline"'
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -4,6 +4,7 @@ flask-login keeps `current_user`; the user is loaded by the session, never by a 
 protection is off (it trusts a forged X-Forwarded-For) and its remember cookie is neither set nor read.
 """
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
@@ -21,6 +22,7 @@ from tenants.roles import Door
 from web import scope
 
 _WALL_SAYS_NO = "42501"
+_LIVE = "/live/"  # what a page fetches by itself; it does not keep a session alive
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +40,7 @@ class Principal:
     language: str = ""
     zone: str = ""
     session_id: SessionId | None = None
+    expires_at: dt.datetime | None = None
     key_id: KeyId | None = None
 
     @property
@@ -68,7 +71,7 @@ class Principal:
 class NotSignedInError(SeatlineError):
     """Nobody is signed in, or the session is over."""
 
-    code = "not-signed-in"
+    code = "sign-in-required"
     kind = "not-signed-in"
 
 
@@ -77,6 +80,13 @@ class BadKeyError(SeatlineError):
 
     code = "bad-api-key"
     kind = "not-signed-in"
+
+
+class KeyInAddressError(SeatlineError):
+    """An API key stood in the address, where logs and histories keep it; the key should be revoked."""
+
+    code = "key-in-address"
+    kind = "malformed"
 
 
 class _Login(LoginManager):  # type: ignore[misc] # flask-login ships no types
@@ -141,6 +151,7 @@ def _by_session(digest_hex: str) -> Principal | None:
         language=found.language,
         zone=found.zone,
         session_id=found.session_id,
+        expires_at=found.expires_at,
     )
 
 
@@ -148,6 +159,8 @@ def _by_key() -> Principal:
     cached: Principal | None = g.get("seatline_key")
     if cached is not None:
         return cached
+    if any(value.startswith(apikeys.PREFIX) for value in request.args.values()):
+        raise KeyInAddressError
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     digest = apikeys.digest(token.strip()) if kind.lower() == "bearer" else None
     entry = scope.gate().resolve("api-key", digest) if digest else None
@@ -167,7 +180,7 @@ def _by_key() -> Principal:
     principal = Principal(
         tenant_id=entry.tenant_id,
         principal_id=key.id,
-        permissions=frozenset(key.scopes),
+        permissions=frozenset(key.scopes) | {"self.read"},
         company=company,
         door=Door.PORTAL,
         name=key.name,

@@ -64,10 +64,14 @@ PROBLEMS: Mapping[str, Words] = {
     "malformed-json": Words(
         _l("The body is not JSON"), _l("Send one JSON object, encoded in UTF-8, and nothing after it.")
     ),
-    "not-signed-in": Words(_l("Please sign in"), _l("You are not signed in, or your session has ended.")),
+    "sign-in-required": Words(_l("Please sign in"), _l("You are not signed in, or your session has ended.")),
     "bad-api-key": Words(
         _l("No valid API key"),
-        _l("Send a live key in the header Authorization: Bearer. Keys in the address are refused."),
+        _l("Send a live key in the header Authorization: Bearer."),
+    ),
+    "key-in-address": Words(
+        _l("An API key does not belong in the address"),
+        _l("Addresses end up in logs. Revoke this key, make another, and send it in a header."),
     ),
     "not-permitted": Words(
         _l("Your role does not allow this"), _l("Ask an administrator of your company for it.")

@@ -1,0 +1,351 @@
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from openapi_spec_validator import validate
+
+from core import ids
+from core.ids import OPERATOR, new_id
+from security.gate import Scope
+from tenants import apikeys, companies, roles
+from tests.web.conftest import HOST
+from web.api import limits
+from web.api.document import document
+from web.errors import PROBLEM_JSON
+
+OWNER = roles.permitted(["tenant_owner"])
+COMMITTED = Path(__file__).parents[2] / "docs/api/openapi.json"
+
+
+class Program:
+    """A client company's program with its key."""
+
+    def __init__(self, app, token):
+        self.http, self.token = app.test_client(), token
+
+    def call(self, method, path, *, headers=None, **kwargs):
+        sent = {"Authorization": f"Bearer {self.token}"} | (headers or {})
+        return self.http.open(f"/api/v1{path}", method=method, headers=sent, base_url=HOST, **kwargs)
+
+    def get(self, path, **kwargs):
+        return self.call("GET", path, **kwargs)
+
+    def post(self, path, body, **kwargs):
+        return self.call("POST", path, json=body, **kwargs)
+
+    def delete(self, path, **kwargs):
+        return self.call("DELETE", path, **kwargs)
+
+
+@pytest.fixture
+def program(app, gate):
+    def make(company, *scopes) -> Program:
+        with gate.open(Scope.system(company.tenant_id)) as session:
+            _, token = apikeys.make(
+                session,
+                tenant_id=company.tenant_id,
+                name="test",
+                scopes=scopes or roles.SCOPES,
+                made_by=new_id(),
+                permissions=OWNER,
+            )
+        return Program(app, token)
+
+    return make
+
+
+@pytest.fixture
+def ours(program, cast):
+    return program(cast.a)
+
+
+def code_of(answer):
+    assert answer.content_type == PROBLEM_JSON
+    return answer.status_code, answer.get_json(force=True)["code"]
+
+
+NEW = {"name": "nightly export", "scopes": ["calls.read"]}
+
+
+def test_a_key_tells_whose_it_is(ours, cast):
+    me = ours.get("/me").get_json()
+    assert me["company"] == ids.public("ten", cast.a.tenant_id)
+    assert me["company_name"] == "Pelican Parcel"
+    assert me["scopes"] == sorted(roles.SCOPES)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer nonsense",
+        "Basic YTpi",
+        "Bearer seatline_live_00000000000000000000000000_" + "A" * 43 + "_00000000",
+    ],
+)
+def test_without_a_live_key_nothing_is_answered(ours, header):
+    answer = ours.call("GET", "/me", headers={"Authorization": header})
+    assert code_of(answer) == (401, "bad-api-key")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_signed_in_browser_is_nobody_to_the_api(alice):
+    assert code_of(alice.get("/api/v1/me")) == (401, "bad-api-key")
+
+
+def test_a_key_in_the_address_is_refused(ours):
+    assert code_of(ours.get(f"/me?key={ours.token}")) == (400, "key-in-address")
+
+
+def test_a_suspended_companys_key_opens_nothing(ours, cast, gate):
+    with gate.open(Scope.system(OPERATOR)) as session:
+        companies.suspend(session, tenant_id=cast.a.tenant_id)
+    assert code_of(ours.get("/me")) == (401, "bad-api-key")
+
+
+def test_a_key_made_by_a_key_works_until_it_is_revoked(ours, app):
+    made = ours.post("/api-keys", NEW)
+    assert made.status_code == 201
+    body = made.get_json()
+    assert made.headers["Location"] == f"/api/v1/api-keys/{body['id']}"
+    other = Program(app, body["secret"])
+    assert other.get("/me").get_json()["scopes"] == ["calls.read"]
+    assert "secret" not in ours.get(f"/api-keys/{body['id']}").get_json()
+    assert ours.delete(f"/api-keys/{body['id']}").get_json()["revoked_at"]
+    assert other.get("/me").status_code == 401
+
+
+def test_a_key_without_the_scope_is_refused(program, cast):
+    reader = program(cast.a, "keys.read")
+    assert code_of(reader.post("/api-keys", NEW)) == (403, "not-permitted")
+
+
+def test_a_key_cannot_give_what_it_does_not_have(program, cast):
+    narrow = program(cast.a, "keys.write")
+    assert code_of(narrow.post("/api-keys", NEW)) == (403, "scope-not-yours")
+
+
+def test_another_companys_id_and_a_random_id_are_the_same_bytes(program, cast):
+    mine, theirs = program(cast.a), program(cast.b)
+    foreign = theirs.post("/api-keys", NEW).get_json()["id"]
+    random = ids.public("key", new_id())
+    for method in ("GET", "DELETE"):
+        answers = [mine.call(method, f"/api-keys/{each}") for each in (foreign, random, "key_x", "1", "%00")]
+        assert {code_of(answer) for answer in answers} == {(404, "not-found")}
+        assert len({answer.get_data() for answer in answers}) == 1
+    assert theirs.get(f"/api-keys/{foreign}").get_json()["revoked_at"] is None
+
+
+# ------------------------------------------------------------------ malformed input
+
+
+MALFORMED = [
+    (b"", (400, "malformed-json")),
+    (b"{", (400, "malformed-json")),
+    (b'{"name": "a"} x', (400, "malformed-json")),
+    (b'{"name": NaN}', (400, "malformed-json")),
+    (b"\xff\xfe{}", (400, "malformed-json")),
+    (b"[" * 100_000, (400, "malformed-json")),
+    (b"[]", (422, "invalid")),
+    (b"null", (422, "invalid")),
+    (b'"name"', (422, "invalid")),
+    (b"{}", (422, "invalid")),
+    (b'{"name": "\\u0000", "scopes": ["calls.read"]}', (422, "invalid")),
+    (b'{"name": "\\ud800", "scopes": ["calls.read"]}', (422, "invalid")),
+    (b'{"name": "a\\nb", "scopes": ["calls.read"]}', (422, "invalid")),
+    (b'{"name": 1, "scopes": ["calls.read"]}', (422, "invalid")),
+    (b'{"name": "a", "scopes": "calls.read"}', (422, "invalid")),
+    (b'{"name": "a", "scopes": []}', (422, "invalid")),
+    (b'{"name": "a", "scopes": ["settings.write"]}', (422, "invalid")),
+    (b'{"name": "a", "scopes": ["calls.read"], "tenant_id": "ten_1"}', (422, "invalid")),
+    (
+        b'{"name": "a", "scopes": ["calls.read"], "expires_at": "2020-01-01T00:00:00Z"}',
+        (422, "malformed-key"),
+    ),
+    (b'{"name": "a", "scopes": ["calls.read"], "expires_at": "2099-01-01T00:00:00"}', (422, "invalid")),
+]
+
+
+def test_a_malformed_body_is_refused_and_makes_nothing(ours):
+    for body, expected in MALFORMED:
+        answer = ours.call("POST", "/api-keys", data=body, content_type="application/json")
+        assert code_of(answer) == expected, body[:80]
+    assert len(ours.get("/api-keys").get_json()["data"]) == 1
+
+
+def test_what_does_not_fit_is_named_by_pointer(ours):
+    answer = ours.post("/api-keys", {"name": "", "scopes": ["calls.read"], "role": "owner"})
+    pointers = {fault["pointer"] for fault in answer.get_json(force=True)["errors"]}
+    assert pointers == {"/name", "/role"}
+
+
+def test_another_content_type_is_refused(ours):
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "", "application/xml"):
+        answer = ours.call("POST", "/api-keys", data=json.dumps(NEW), content_type=kind)
+        assert code_of(answer) == (415, "unsupported-media-type"), kind
+
+
+def test_a_body_too_large_is_refused(ours):
+    answer = ours.post("/api-keys", NEW | {"name": "x" * 300_000})
+    assert code_of(answer) == (413, "too-large")
+
+
+def test_an_unknown_address_and_a_wrong_method_are_problems_too(ours):
+    assert code_of(ours.get("/nothing-here")) == (404, "not-found")
+    answer = ours.call("PUT", "/me")
+    assert code_of(answer) == (405, "method-not-allowed")
+    assert "GET" in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=101", "limit=x", "limit=1&limit=2&x=1", "tenant_id=1", "sort=name"]
+)
+def test_an_unknown_or_malformed_query_is_refused(ours, query):
+    assert code_of(ours.get(f"/api-keys?{query}")) == (422, "invalid")
+
+
+# ------------------------------------------------------------------ pages
+
+
+def test_pages_follow_one_another_to_the_end(ours):
+    made = [ours.post("/api-keys", NEW | {"name": f"key {number}"}).get_json()["id"] for number in range(4)]
+    seen, cursor = [], None
+    while True:
+        page = ours.get("/api-keys?limit=2" + (f"&starting_after={cursor}" if cursor else "")).get_json()
+        seen += [key["id"] for key in page["data"]]
+        cursor = page["next"]
+        assert page["has_more"] == (cursor is not None)
+        if cursor is None:
+            break
+    assert len(seen) == len(set(seen)) == 5
+    assert set(made) <= set(seen)
+
+
+def test_a_cursor_is_good_for_its_own_company_only(ours, program, cast):
+    for _ in range(2):
+        ours.post("/api-keys", NEW)
+    cursor = ours.get("/api-keys?limit=1").get_json()["next"]
+    theirs = program(cast.b)
+    for who, text in ((theirs, cursor), (ours, cursor[:-1]), (ours, "key_1"), (ours, "x" * 401)):
+        status, code = code_of(who.get(f"/api-keys?starting_after={text}"))
+        assert (status, code) in {(422, "malformed-cursor"), (422, "invalid")}
+
+
+# ------------------------------------------------------------------ idempotency
+
+
+def test_a_repeated_request_gets_the_first_answer(ours):
+    first = ours.post("/api-keys", NEW, headers={"Idempotency-Key": "k1"})
+    again = ours.post("/api-keys", NEW, headers={"Idempotency-Key": "k1"})
+    assert (again.status_code, again.get_data()) == (201, first.get_data())
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Location"] == first.headers["Location"]
+    assert len(ours.get("/api-keys").get_json()["data"]) == 2
+
+
+def test_the_same_key_for_another_request_is_refused(ours):
+    ours.post("/api-keys", NEW, headers={"Idempotency-Key": "k1"})
+    answer = ours.post("/api-keys", NEW | {"name": "other"}, headers={"Idempotency-Key": "k1"})
+    assert code_of(answer) == (422, "idempotency-key-reused")
+
+
+def test_a_failed_request_leaves_its_key_free(ours):
+    headers = {"Idempotency-Key": "k1"}
+    assert ours.post("/api-keys", {"name": ""}, headers=headers).status_code == 422
+    assert ours.post("/api-keys", NEW, headers=headers).status_code == 201
+
+
+def test_parallel_repeats_act_once(ours, app):
+    def send(_):
+        return Program(app, ours.token).post("/api-keys", NEW, headers={"Idempotency-Key": "k1"})
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(send, range(16)))
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert len({answer.get_data() for answer in answers if answer.status_code == 201}) == 1
+    assert len(ours.get("/api-keys").get_json()["data"]) == 2
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "schlüssel"])
+def test_a_malformed_idempotency_key_is_refused(ours, key):
+    answer = ours.post("/api-keys", NEW, headers={"Idempotency-Key": key})
+    assert code_of(answer) == (422, "malformed-idempotency-key")
+
+
+def test_the_secret_of_a_repeated_answer_is_sealed(ours, gate, cast):
+    ours.post("/api-keys", NEW, headers={"Idempotency-Key": "k1"})
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        stored = session.connection().exec_driver_sql("SELECT answer FROM app.repeats").scalar_one()
+    assert b"seatline_live" not in stored
+
+
+# ------------------------------------------------------------------ limits and headers
+
+
+def test_a_key_that_asks_too_often_is_told_when_to_come_back(ours, monkeypatch):
+    monkeypatch.setattr(limits, "PER_KEY", limits.Limit("api", 2, 3600))
+    assert ours.get("/me").headers["RateLimit-Remaining"] == "1"
+    assert ours.get("/me").status_code == 200
+    answer = ours.get("/me")
+    assert code_of(answer) == (429, "too-many-requests")
+    assert 0 < int(answer.headers["Retry-After"]) <= 3600
+    assert answer.headers["RateLimit-Limit"] == "2"
+
+
+def test_one_companys_limit_is_not_anothers(ours, program, cast, monkeypatch):
+    monkeypatch.setattr(limits, "PER_KEY", limits.Limit("api", 1, 3600))
+    ours.get("/me")
+    assert ours.get("/me").status_code == 429
+    assert program(cast.b).get("/me").status_code == 200
+
+
+def test_every_answer_carries_a_request_id_and_is_not_stored(ours):
+    for answer in (ours.get("/me"), ours.get("/nothing"), ours.call("PUT", "/me")):
+        assert answer.headers["Request-Id"].startswith("req_")
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "Set-Cookie" not in answer.headers
+
+
+# ------------------------------------------------------------------ the document
+
+
+@pytest.fixture
+def openapi(app):
+    with app.test_request_context(base_url=HOST):
+        return document(app)
+
+
+def test_the_document_is_valid_openapi(openapi):
+    validate(openapi)
+
+
+def test_the_committed_document_is_the_generated_one(openapi):
+    assert json.loads(COMMITTED.read_text(encoding="utf-8")) == openapi, (
+        "run: python -m web.cli openapi > docs/api/openapi.json"
+    )
+
+
+def test_every_operation_documents_its_problems_as_problem_json(openapi):
+    for path, item in openapi["paths"].items():
+        for method, operation in item.items():
+            for status in ("401", "403", "422", "429", "503"):
+                content = operation["responses"][status]["content"]
+                assert list(content) == [PROBLEM_JSON], (path, method, status)
+
+
+def test_every_route_of_the_api_is_documented_or_public(app, openapi):
+    public = {"/api/v1/openapi.json", "/api/v1/problems"}
+    routes = {
+        str(rule).replace("<", "{").replace(">", "}")
+        for rule in app.url_map.iter_rules()
+        if str(rule).startswith("/api/v1")
+    }
+    assert routes - public == set(openapi["paths"])
+
+
+def test_the_api_speaks_english_whatever_the_browser_asks(ours):
+    answer = ours.get("/nothing", headers={"Accept-Language": "zh-CN"})
+    assert answer.get_json(force=True)["title"] == "Not found"

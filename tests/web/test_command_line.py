@@ -1,0 +1,84 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from core import ids
+from core.ids import OPERATOR
+from security.gate import Scope
+from tenants import users
+from tests.tenants.people import PASSWORD
+from web.account import signing
+from web.cli import commands
+
+
+class House:
+    def __init__(self, services):
+        self.services = services
+
+    def __getattr__(self, name):
+        return getattr(self.services, name)
+
+    def close(self):
+        """The fixtures close what they opened."""
+
+
+@pytest.fixture
+def run(services, monkeypatch):
+    monkeypatch.setattr(commands, "assemble", lambda **_: House(services))
+
+    def call(*words, said=""):
+        return CliRunner().invoke(commands.main, words, input=said)
+
+    return call
+
+
+def test_the_walls_stand_after_the_migrations(run):
+    answer = run("db", "check")
+    found = [line for line in answer.output.splitlines() if "below security floor" not in line]
+    assert found in (["the walls stand"], ["1 violations"])
+
+
+def test_somebody_added_by_hand_signs_in(run, people, services, vault, gate):
+    people.operator()
+    answer = run(
+        *("user", "add", "--email", "dana@op.example", "--name", "Dana", "--role", "operator_billing"),
+        said=f"{PASSWORD}\n",
+    )
+    assert answer.exit_code == 0, answer.output
+    assert signing.sign_in(services, email="dana@op.example", password=PASSWORD, address="127.0.0.1")
+    listed = run("user", "list").output
+    assert answer.output.strip() in listed
+    assert "Dana" not in listed
+
+
+def test_a_weak_password_is_said_in_words(run, people):
+    people.operator()
+    answer = run(
+        *("user", "add", "--email", "dana@op.example", "--name", "Dana", "--role", "operator_billing"),
+        said="short\n",
+    )
+    assert answer.exit_code == 1
+    assert "weak-password" in answer.output
+    assert "Traceback" not in answer.output
+
+
+def test_disabling_somebody_ends_their_sessions(run, people, services, gate):
+    people.operator()
+    dana = people.user(OPERATOR, "Dana", "operator_billing")
+    signing.sign_in(services, email=dana.email, password=PASSWORD, address="127.0.0.1")
+    answer = run("user", "disable", ids.public("usr", dana.id))
+    assert answer.output.strip() == "disabled; 1 sessions ended"
+    with gate.open(Scope.system(OPERATOR)) as session:
+        assert not users.credential(session, tenant_id=OPERATOR, user_id=dana.id).is_active
+
+
+def test_an_unknown_company_is_said_in_words(run):
+    answer = run("user", "list", "--company", "ten_nonsense")
+    assert answer.exit_code == 1
+    assert "not-found" in answer.output
+
+
+def test_the_document_needs_neither_settings_nor_servers():
+    answer = CliRunner().invoke(commands.main, ["openapi"])
+    assert json.loads(answer.output)["openapi"] == "3.1.0"

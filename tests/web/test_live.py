@@ -1,0 +1,182 @@
+import contextlib
+import json
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from core.ids import OPERATOR
+from seats import roster
+from security.gate import Scope
+from tests.web.conftest import Browser
+from web import create_app
+from web.live import HUB, views
+
+HOST = "http://127.0.0.1:8601"
+PATIENCE_S = 10.0
+
+
+@pytest.fixture
+def live_app(services, monkeypatch):
+    monkeypatch.setattr(views, "BEAT_S", 0.3)
+    app = create_app(replace(services, process="live"))
+    yield app
+    app.extensions[HUB].stop()
+
+
+class Stream:
+    """An open stream, read by a thread of its own."""
+
+    def __init__(self, response):
+        self.response, self.lines, self.is_over = response, [], threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        with contextlib.suppress(RuntimeError, ValueError):
+            for chunk in self.response.response:
+                self.lines.append(chunk.decode() if isinstance(chunk, bytes) else chunk)
+        self.response.close()
+        self.is_over.set()
+
+    def wait_for(self, text):
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            if any(text in line for line in list(self.lines)):
+                return True
+            if self.is_over.wait(0.02):
+                return any(text in line for line in self.lines)
+        return False
+
+    def events(self):
+        return [line.splitlines() for line in self.lines if line.startswith("event:")]
+
+
+@pytest.fixture
+def listen(live_app):
+    opened = []
+
+    def start(browser: Browser, path="/live/portal", **headers):
+        client = live_app.test_client()
+        client.set_cookie("seatline", browser.cookie() or "", domain="127.0.0.1")
+        answer = client.get(path, base_url=HOST, headers=headers, buffered=False)
+        if answer.status_code != 200:
+            return answer
+        stream = Stream(answer)
+        assert stream.wait_for("retry:")
+        opened.append(stream)
+        return stream
+
+    yield start
+    live_app.extensions[HUB].stop()
+    for stream in opened:
+        assert stream.is_over.wait(PATIENCE_S)
+
+
+def test_the_portal_is_woken_for_its_own_company_only(alice, browser, cast, listen, realtime):
+    other = browser()
+    other.sign_in(cast.charlie.email)
+    ours, theirs = listen(alice), listen(other)
+    realtime.publish(cast.a.tenant_id, "floor", {"queues": {"secret": 1}})
+    realtime.publish(cast.a.tenant_id, "calls", {"call_id": "x"})
+    assert ours.wait_for("event: bill")
+    assert [event[0] for event in ours.events()] == ["event: queues", "event: calls", "event: bill"]
+    assert "secret" not in "".join(ours.lines)
+    realtime.publish(cast.b.tenant_id, "floor", {})
+    assert theirs.wait_for("event: queues")
+    assert len(theirs.events()) == 1
+
+
+def test_an_agent_hears_what_concerns_its_own_desk(people, browser, listen, realtime, gate, vault):
+    people.operator()
+    bob = people.user(OPERATOR, "Bob", "agent")
+    with gate.open(Scope.system(OPERATOR)) as session:
+        agent = roster.hire(session, vault=vault, user_id=bob.id, number=7, name="Bob", languages=("en",))
+    page = browser()
+    page.sign_in(bob.email)
+    stream = listen(page, "/live/agent")
+    realtime.publish(OPERATOR, "agent:00000000-0000-7000-8000-000000000009", {"type": "state"})
+    realtime.publish(OPERATOR, f"agent:{agent.id}", {"type": "offer", "offer_id": "o1"})
+    assert stream.wait_for("event: offer")
+    (event,) = stream.events()
+    assert json.loads(event[1].removeprefix("data: ")) == {"offer_id": "o1"}
+
+
+def test_a_user_who_is_no_agent_has_no_desk_to_hear(people, browser, listen):
+    people.operator()
+    eve = people.user(OPERATOR, "Eve", "agent")
+    page = browser()
+    page.sign_in(eve.email)
+    answer = listen(page, "/live/agent")
+    assert (answer.status_code, answer.get_json(force=True)["code"]) == (403, "no-agent")
+
+
+def test_a_stream_closes_when_its_session_ends(alice, listen):
+    stream = listen(alice)
+    began = time.monotonic()
+    alice.post("/sign-out")
+    assert stream.is_over.wait(5)
+    assert time.monotonic() - began < 5
+    assert stream.events()[-1][0] == "event: signed-out"
+
+
+def test_a_stream_closes_even_when_the_message_was_lost(alice, listen, monkeypatch, realtime):
+    monkeypatch.setattr(views, "RECHECK_S", 0.5)
+    monkeypatch.setattr(type(realtime), "publish", lambda *_: False)
+    stream = listen(alice)
+    alice.post("/sign-out")
+    assert stream.is_over.wait(5)
+    assert stream.events()[-1][0] == "event: signed-out"
+
+
+def test_another_session_of_the_same_user_goes_on(alice, browser, cast, listen, realtime):
+    elsewhere = browser()
+    elsewhere.sign_in(cast.alice.email)
+    stays = listen(elsewhere)
+    alice.post("/sign-out")
+    realtime.publish(cast.a.tenant_id, "calls", {})
+    assert stays.wait_for("event: calls")
+    assert not stays.is_over.is_set()
+
+
+def test_nothing_to_say_is_said_by_a_beat(alice, listen):
+    assert listen(alice).wait_for(": beat")
+
+
+def test_streams_close_when_redis_goes_so_that_pages_come_back(alice, listen, realtime):
+    stream = listen(alice)
+    realtime.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    assert stream.is_over.wait(PATIENCE_S)
+
+
+def test_an_open_stream_holds_no_database_connection(alice, listen, gate):
+    listen(alice)
+    assert gate._engine.pool.checkedout() == 0
+
+
+def test_only_the_pages_origin_may_read(alice, listen, services):
+    ours = services.settings.public_url
+    stream = listen(alice, Origin=ours)
+    assert stream.response.headers["Access-Control-Allow-Origin"] == ours
+    assert stream.response.headers["Access-Control-Allow-Credentials"] == "true"
+    assert "Origin" in stream.response.headers["Vary"]
+    for other in ("http://evil.example", "null", "http://127.0.0.1:9999"):
+        answer = listen(alice, Origin=other)
+        assert answer.status_code == 403
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_without_a_session_there_is_no_stream(browser, listen):
+    answer = listen(browser())
+    assert (answer.status_code, answer.get_json(force=True)["code"]) == (401, "sign-in-required")
+
+
+def test_a_session_has_a_handful_of_streams_and_no_more(alice, listen):
+    for _ in range(8):
+        listen(alice)
+    assert listen(alice).status_code == 429
+
+
+def test_the_pages_process_serves_no_streams(app):
+    assert not [rule for rule in app.url_map.iter_rules() if str(rule).startswith("/live")]

@@ -1,0 +1,10 @@
+"""The REST API for client companies' programs, `/api/v1`.
+
+Start at `web.api.kit` (what every operation gets: validation, problems, idempotency, limits), then one module
+per resource. `web.api.document` writes the OpenAPI 3.1 document from the code.
+"""
+
+from web.api import document, keys, me
+from web.api.routes import pages
+
+__all__ = ["document", "keys", "me", "pages"]

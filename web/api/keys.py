@@ -1,0 +1,144 @@
+"""API keys: list, make, look at, revoke."""
+
+from typing import Literal, get_args
+from uuid import UUID
+
+from flask import Response
+from pydantic import AwareDatetime, Field
+
+from core import ids
+from core.ids import KeyId
+from tenants import apikeys
+from tenants.apikeys import ApiKey
+from tenants.roles import SCOPES
+from web import identity, scope
+from web.api import cursors
+from web.api.kit import id_in_path, operation
+from web.api.routes import pages
+from web.api.schema import Instant, Inward, Outward, PageQuery, Text
+from web.guards import permission
+
+_LIST = "api-keys"
+Scope = Literal["calls.read", "recordings.listen", "invoices.read", "usage.read", "keys.read", "keys.write"]
+if set(get_args(Scope)) != set(SCOPES):
+    message = "web.api.keys.Scope and tenants.roles.SCOPES name different scopes"
+    raise RuntimeError(message)
+
+
+class Key(Outward):
+    """An API key, without its secret."""
+
+    id: str = Field(examples=["key_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    name: str
+    hint: str = Field(description="How the key begins.")
+    scopes: list[Scope]
+    created_at: Instant
+    expires_at: Instant | None
+    last_used_at: Instant | None
+    revoked_at: Instant | None
+
+
+class MadeKey(Key):
+    """A fresh key with its secret, which is shown this once."""
+
+    secret: str
+
+
+class Keys(Outward):
+    """A page of keys, newest first."""
+
+    data: list[Key]
+    has_more: bool
+    next: str | None = Field(description="Send it as `starting_after` for the page that follows.")
+
+
+class NewKey(Inward):
+    """What a new key is to be."""
+
+    name: Text = Field(min_length=1, max_length=80)
+    scopes: list[Scope] = Field(min_length=1, max_length=len(SCOPES))
+    expires_at: AwareDatetime | None = Field(default=None, description="With an offset; none means never.")
+
+
+@pages.get("/api-keys")
+@permission("keys.read")
+@operation(tag="API keys", answers={200: Keys}, operation_id="listApiKeys")
+def list_keys(query: PageQuery) -> Keys:
+    """List the company's API keys, newest first."""
+    rows = apikeys.page(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        limit=query.limit + 1,
+        after=_key_or_none(cursors.decode(query.starting_after, of=_LIST)),
+    )
+    shown, has_more = cursors.cut(rows, limit=query.limit)
+    return Keys(
+        data=[_shown(key) for key in shown],
+        has_more=has_more,
+        next=cursors.encode(shown[-1].id, of=_LIST) if has_more else None,
+    )
+
+
+@pages.post("/api-keys")
+@permission("keys.write")
+@operation(tag="API keys", answers={201: MadeKey}, errors=(400, 409, 413, 415), operation_id="makeApiKey")
+def make_key(json: NewKey) -> Response | tuple[MadeKey, int, dict[str, str]]:
+    """Make an API key; its secret is in this answer and nowhere else.
+
+    A key cannot be given a scope that the key or person making it does not have.
+    """
+    who = identity.current()
+    key, token = apikeys.make(
+        scope.session(),
+        tenant_id=who.tenant_id,
+        name=json.name,
+        scopes=json.scopes,
+        made_by=who.user_id,
+        permissions=who.permissions,
+        expires_at=json.expires_at,
+    )
+    made = MadeKey(**_shown(key).model_dump(), secret=token)
+    return made, 201, {"Location": f"/api/v1/api-keys/{made.id}"}
+
+
+@pages.get("/api-keys/<key_id>")
+@permission("keys.read")
+@operation(tag="API keys", answers={200: Key}, errors=(404,), operation_id="getApiKey")
+def one_key(key_id: str) -> Key:
+    """Look at one API key."""
+    return _shown(
+        apikeys.read(
+            scope.session(), tenant_id=identity.current().tenant_id, key_id=KeyId(id_in_path("key", key_id))
+        )
+    )
+
+
+@pages.delete("/api-keys/<key_id>")
+@permission("keys.write")
+@operation(tag="API keys", answers={200: Key}, errors=(404,), operation_id="revokeApiKey")
+def revoke_key(key_id: str) -> Key:
+    """Revoke an API key; it opens nothing from now on. Doing it twice changes nothing."""
+    return _shown(
+        apikeys.revoke(
+            scope.session(), tenant_id=identity.current().tenant_id, key_id=KeyId(id_in_path("key", key_id))
+        )
+    )
+
+
+def _shown(key: ApiKey) -> Key:
+    return Key.model_validate(
+        {
+            "id": ids.public("key", key.id),
+            "name": key.name,
+            "hint": key.hint,
+            "scopes": list(key.scopes),
+            "created_at": key.created_at,
+            "expires_at": key.expires_at,
+            "last_used_at": key.last_used_at,
+            "revoked_at": key.revoked_at,
+        }
+    )
+
+
+def _key_or_none(found: UUID | None) -> KeyId | None:
+    return KeyId(found) if found is not None else None

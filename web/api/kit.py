@@ -1,0 +1,163 @@
+"""What every operation of the API gets: validation from its annotations, problems, idempotency, a document.
+
+spectree validates query and body against the models a view's annotations name and collects them for the
+OpenAPI document. What it would let pass is caught before it: malformed JSON and bodies that are not objects
+(it would read them as an empty object), text PostgreSQL cannot hold.
+"""
+
+import json as jsonlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, NoReturn, ParamSpec
+from uuid import UUID
+
+from flask import Response, current_app, request
+from pydantic import BaseModel, ValidationError
+from spectree import Response as Answers
+from spectree import SpecTree
+
+from core.errors import Invalid, SeatlineError
+from core.ids import parse
+from web.api import repeating
+from web.api.schema import Problem
+from web.errors import Fault
+
+_P = ParamSpec("_P")
+LARGEST_BODY = 256 * 1024
+_ALWAYS = (401, 403, 429, 503)
+
+spec = SpecTree(
+    "flask",
+    mode="strict",
+    title="Seatline API",
+    version="1",
+    openapi_version="3.1.0",
+    annotations=True,
+    validation_error_status=422,
+    validation_error_model=Problem,
+    naming_strategy=lambda model: model.__name__,
+    nested_naming_strategy=lambda _parent, child: child,
+)
+
+
+class InvalidRequestError(Invalid):
+    """The request's query or body does not fit; `details["faults"]` says where."""
+
+    code = "invalid"
+
+
+class MalformedJsonError(SeatlineError):
+    """The body is not one JSON object in UTF-8."""
+
+    code = "malformed-json"
+    kind = "malformed"
+
+
+class WrongTypeError(SeatlineError):
+    """The body is not `application/json`."""
+
+    code = "unsupported-media-type"
+    kind = "wrong-type"
+
+
+def operation(
+    *,
+    tag: str,
+    answers: Mapping[int, type[BaseModel] | None],
+    errors: Sequence[int] = (),
+    operation_id: str,
+) -> Callable[[Callable[_P, Any]], Callable[_P, Response]]:
+    """Make a view an operation of the API.
+
+    Args:
+        tag: the resource it belongs to, for the document.
+        answers: status to model of what it returns when all is well.
+        errors: statuses it may answer with besides those every operation has.
+        operation_id: permanent; client libraries are named after it.
+    """
+
+    def decorate(view: Callable[_P, Any]) -> Callable[_P, Response]:
+        wanted = {f"HTTP_{status}": model for status, model in answers.items()}
+        problems = {f"HTTP_{status}": Problem for status in (*_ALWAYS, *errors)}
+        validated: Callable[_P, Any] = spec.validate(
+            resp=Answers(**{**wanted, **problems}),
+            tags=[tag],
+            operation_id=operation_id,
+            before=_refuse,
+        )(view)
+        takes_body = "json" in getattr(view, "__annotations__", {})
+
+        @wraps(validated)
+        def run(*args: _P.args, **kwargs: _P.kwargs) -> Response:
+            _insist_on_text()
+            if takes_body:
+                _insist_on_json()
+
+            def act() -> Response:
+                return current_app.make_response(validated(*args, **kwargs))
+
+            return repeating.once(act) if request.method == "POST" else act()
+
+        return run
+
+    return decorate
+
+
+def id_in_path(prefix: str, text: str) -> UUID:
+    """Return the id in a path; a malformed one is not found, like one that is not there."""
+    return parse(prefix, text)
+
+
+def _refuse(
+    _request: object, _response: object, error: Exception | None, _instance: object, _adapter: object
+) -> None:
+    """Turn what pydantic objects to into our problem; spectree calls this before the view."""
+    if isinstance(error, ValidationError):
+        _raise_invalid(error)
+
+
+def _raise_invalid(error: ValidationError) -> NoReturn:
+    faults = [
+        Fault("/" + "/".join(str(part) for part in one["loc"]), one["msg"])
+        for one in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    raise InvalidRequestError(faults=faults)
+
+
+def _insist_on_text() -> None:
+    """Refuse what no text column can hold, wherever it stands in the address."""
+    for value in (*request.args.keys(), *request.args.values()):
+        if _cannot_be_stored(value):
+            raise InvalidRequestError(faults=[Fault("", "contains characters that are not text")])
+
+
+def _insist_on_json() -> None:
+    if request.mimetype != "application/json":
+        raise WrongTypeError
+    request.max_content_length = LARGEST_BODY
+    try:
+        body = jsonlib.loads(request.get_data().decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise MalformedJsonError from error
+    if not isinstance(body, dict):
+        raise InvalidRequestError(faults=[Fault("", "must be a JSON object")])
+    if _holds_unstorable(body):
+        raise InvalidRequestError(faults=[Fault("", "contains characters that are not text")])
+
+
+def _no_constant(name: str) -> NoReturn:
+    message = f"{name} is not JSON"
+    raise ValueError(message)
+
+
+def _holds_unstorable(value: object) -> bool:
+    if isinstance(value, str):
+        return _cannot_be_stored(value)
+    if isinstance(value, dict):
+        return any(_holds_unstorable(part) for pair in value.items() for part in pair)
+    return isinstance(value, list) and any(_holds_unstorable(part) for part in value)
+
+
+def _cannot_be_stored(text: str) -> bool:
+    # NUL and lone surrogates: valid in JSON, impossible in PostgreSQL
+    return "\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text)

@@ -1,0 +1,81 @@
+"""Shapes of the API: strict on the way in, complete on the way out.
+
+Ids are prefixed, instants RFC 3339 in UTC, numbers E.164, amounts integer minor units with their currency.
+"""
+
+import datetime as dt
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+
+from core.money import Money
+
+
+def _utc(at: dt.datetime) -> str:
+    return at.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _plain(text: str) -> str:
+    if not text.isprintable():
+        message = "must not contain control characters"
+        raise ValueError(message)
+    return text
+
+
+Instant = Annotated[
+    AwareDatetime,
+    PlainSerializer(_utc, return_type=str),
+    Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-19T11:57:39.000Z"]),
+]
+Text = Annotated[str, AfterValidator(_plain)]
+
+
+class Inward(BaseModel):
+    """A body or a query: what we do not know is refused, not ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=10_000, allow_inf_nan=False)
+
+
+class Outward(BaseModel):
+    """An answer; new fields may be added to it, and clients must not mind."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Amount(Outward):
+    """An amount of money."""
+
+    minor: int = Field(description="Minor units of the currency (pence, cents, fen).", examples=[628295])
+    currency: str = Field(description="ISO 4217.", examples=["GBP"])
+
+    @classmethod
+    def of(cls, amount: Money) -> "Amount":
+        """Return the outside form of an amount."""
+        return cls(minor=amount.minor, currency=amount.currency)
+
+
+class Fault(Outward):
+    """One field that does not fit."""
+
+    pointer: str = Field(description="JSON pointer into the request.", examples=["/name"])
+    message: str
+
+
+class Problem(Outward):
+    """What went wrong (RFC 9457). `code` is stable; `title` and `detail` are for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str = Field(examples=["not-found"])
+    detail: str
+    errors: list[Fault] | None = None
+
+
+class PageQuery(Inward):
+    """Which part of a list."""
+
+    limit: int = Field(default=25, ge=1, le=100, description="How many at most.")
+    starting_after: str | None = Field(
+        default=None, max_length=400, description="`next` of the previous page, unchanged."
+    )

@@ -1,0 +1,180 @@
+"""The commands. Each is a doorway: it opens the gate, commits, and says in words what it did."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+import click
+
+from core import config, ids
+from core.config import Settings
+from core.errors import SeatlineError
+from core.ids import OPERATOR, TenantId, UserId
+from security import catalogue
+from security.gate import Scope
+from security.passwords import hash_password
+from tenants import companies, sessions, users
+from tenants.roles import ROLES
+from web.account import signing
+from web.api.document import document
+from web.factory import create_app
+from web.services import Services
+from wiring import House, assemble
+from wiring.prepare import migrate
+
+_NOWHERE = Path("/nonexistent")
+
+
+@click.group()
+def main() -> None:
+    """Seatline's command line; reads the settings `make up` wrote."""
+
+
+@main.group()
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command()
+def check() -> None:
+    """Say whether the database has the shape the walls need; exit 1 when it has not."""
+    with _house() as house:
+        found = catalogue.violations(house.gate)
+    for one in found:
+        click.echo(str(one))
+    click.echo(f"{len(found)} violations" if found else "the walls stand")
+    sys.exit(1 if found else 0)
+
+
+@db.command("migrate")
+def migrate_database() -> None:
+    """Run the migrations up to the newest."""
+    with _in_words():
+        migrate(config.load().migrator_database_url)
+    click.echo("the database is at the newest migration")
+
+
+@main.group()
+def user() -> None:
+    """Look after people who sign in."""
+
+
+@user.command("list")
+@click.option("--company", default="operator", help="`operator`, or a company's id (ten_…).")
+def list_users(company: str) -> None:
+    """List a company's users: id, state, roles. Names stay sealed."""
+    tenant_id = _tenant(company)
+    with _house() as house, house.gate.open(Scope.system(tenant_id)) as session:
+        for one in users.everyone(session, tenant_id=tenant_id, vault=house.vault):
+            click.echo(f"{ids.public('usr', one.id)}  {one.status:8}  {', '.join(one.roles)}")
+
+
+@user.command("add")
+@click.option("--company", default="operator", help="`operator`, or a company's id (ten_…).")
+@click.option("--email", required=True)
+@click.option("--name", required=True)
+@click.option("--role", "roles", multiple=True, required=True, type=click.Choice(sorted(ROLES)))
+@click.option("--language", default="en", type=click.Choice(companies.LANGUAGES))
+@click.option("--zone", default="UTC")
+def add_user(company: str, email: str, name: str, roles: tuple[str, ...], language: str, zone: str) -> None:
+    """Add somebody; the password is read from standard input, never from an argument."""
+    tenant_id = _tenant(company)
+    password = sys.stdin.readline().rstrip("\n")
+    with _house() as house, house.gate.open(Scope.system(tenant_id)) as session:
+        added = users.add(
+            session,
+            tenant_id=tenant_id,
+            vault=house.vault,
+            email=email,
+            name=name,
+            roles=roles,
+            password_hash=hash_password(password),
+            language=language,
+            zone=zone,
+        )
+    click.echo(ids.public("usr", added.id))
+
+
+@user.command("disable")
+@click.option("--company", default="operator", help="`operator`, or a company's id (ten_…).")
+@click.argument("user_id")
+def disable_user(company: str, user_id: str) -> None:
+    """Let somebody in no more, and end all sessions of that person."""
+    tenant_id = _tenant(company)
+    with _house() as house:
+        whom = UserId(ids.parse("usr", user_id))
+        with house.gate.open(Scope.system(tenant_id)) as session:
+            users.disable(session, tenant_id=tenant_id, user_id=whom)
+            ended = sessions.end_all(session, tenant_id=tenant_id, user_id=whom)
+        signing.tell_ended(house, tenant_id=tenant_id, session_ids=ended)
+    click.echo(f"disabled; {len(ended)} sessions ended")
+
+
+@main.command()
+def openapi() -> None:
+    """Write the API's OpenAPI document; docs/api/openapi.json is this."""
+    click.echo(json.dumps(described(), indent=2, ensure_ascii=False, sort_keys=True))
+
+
+def described() -> dict[str, Any]:
+    """Return the OpenAPI document; needs neither settings nor servers."""
+    paper = Settings(
+        state_dir=_NOWHERE,
+        database_url="",
+        bill_database_url="",
+        keys_database_url="",
+        migrator_database_url="",
+        redis_url="",
+        switch_url="simulator:",
+        root_key_file=_NOWHERE,
+        secret_key="0" * 64,
+        recording_dir=_NOWHERE,
+        sounds_dir=_NOWHERE,
+        storage_dir=_NOWHERE,
+        spool_dir=_NOWHERE,
+    )
+    app = create_app(cast("Services", _Paper(paper)))
+    with app.test_request_context(base_url=paper.public_url):
+        return document(app)
+
+
+@dataclass(frozen=True, slots=True)
+class _Paper:
+    """Services of a process that only describes itself."""
+
+    settings: Settings
+    process: str = "pages"
+
+
+@contextmanager
+def _house() -> Iterator[House]:
+    with _in_words():
+        house = assemble(process="cli")
+        try:
+            yield house
+        finally:
+            house.close()
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except SeatlineError as error:
+        _stop(f"{error.code}: {error}")
+
+
+def _stop(words: str) -> NoReturn:
+    raise click.ClickException(words)
+
+
+def _tenant(company: str) -> TenantId:
+    if company == "operator":
+        return OPERATOR
+    with _in_words():
+        return TenantId(ids.parse("ten", company))
+    raise AssertionError
