@@ -238,14 +238,15 @@ class _Field:
                 code = await phone.call(dnis)
         except TimeoutError:
             code = 0
+        if code == 200:
+            await asyncio.sleep(HOLD_S)
+            await phone.hang_up()
+        # Only now: an arm that answers before it rings would else seem not to have rung.
         rang_at = self._rang.get(phone.user)
         if rang_at is None:
             self.lost[arm] += 1
         else:
             self.took_ms[arm].append((rang_at - phone.called_at) * 1000)
-        if code == 200:
-            await asyncio.sleep(HOLD_S)
-            await phone.hang_up()
         self._idle[arm].append(phone)
 
     async def _caller(self, arm: str) -> Phone:
