@@ -7,6 +7,7 @@ go: calls stay on the switch, and the next start takes them over.
 
 import asyncio
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable
@@ -25,7 +26,7 @@ from telephony.conductor.spool import Spool
 from telephony.orders import WAKE_UP
 from telephony.switch.ari import AriSwitch
 from telephony.switch.port import Switch
-from telephony.switch.simulator import LiveSimulator
+from telephony.switch.simulator import Simulation
 from wiring import House, assemble
 
 ORDERS_S, HEARTBEAT_S, PULSE_S, RELOAD_S = 1.0, 10.0, 1.0, 30.0
@@ -35,7 +36,7 @@ _log = log.get(__name__)
 def switch_for(settings: Settings) -> Switch:
     """Return the driver of the switch the settings name."""
     if settings.is_simulated:
-        return LiveSimulator(settings.recording_dir)
+        return Simulation.real_time(recording_dir=settings.recording_dir).switch
     return AriSwitch.at(settings.switch_url)
 
 
@@ -135,7 +136,7 @@ def _listen(house: House, loop: asyncio.AbstractEventLoop, woken: asyncio.Event)
 
 def _mark(ready: Path) -> None:
     ready.parent.mkdir(parents=True, exist_ok=True)
-    ready.touch()
+    ready.write_text(f"{os.getpid()}\n", encoding="ascii")
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ console shows is told to it after the write: thin messages with ids, the console
 
 import asyncio
 import datetime as dt
-from typing import Any, Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID, uuid5
 
 from sqlalchemy.orm import Session
@@ -57,11 +57,16 @@ class Calls(Protocol):
         ...
 
 
-class CanAnswer(Protocol):
-    """A switch whose phones are answered by order: the simulator."""
+@runtime_checkable
+class Simulated(Protocol):
+    """A switch without telephones, whose callers come and whose phones are answered by order."""
 
-    def agent_answers(self, endpoint: str) -> None:
-        """Pick the ringing phone up."""
+    def let_answer(self, endpoint: str) -> str:
+        """Pick the ringing phone up; return its channel."""
+        ...
+
+    def let_arrive(self, dnis: str, ani: str, *, trunk: str) -> str:
+        """Let somebody call; return the channel."""
         ...
 
 
@@ -219,6 +224,11 @@ class Desk:
         if order.kind is OrderKind.RELOAD:
             self._calls.reload()
             return "done"
+        if order.kind is OrderKind.SIMULATE:
+            if not isinstance(self._switch, Simulated):
+                return "not-simulated"
+            self._switch.let_arrive(order.details["dnis"], order.details["ani"], trunk="simulated")
+            return "done"
         agent_id = AgentId(UUID(order.details["agent_id"]))
         if order.kind is OrderKind.SIGN_IN:
             return await self._sign_in(agent_id)
@@ -253,8 +263,9 @@ class Desk:
             case OrderKind.HANG_UP:
                 await self._switch.hang_up(offer.channel)
             case OrderKind.ANSWER:
-                answers: Any = self._switch
-                answers.agent_answers(offer.endpoint)
+                if not isinstance(self._switch, Simulated):
+                    return "answer-at-the-phone"
+                self._switch.let_answer(offer.endpoint)
             case _:
                 return "unknown"
         return "done"
