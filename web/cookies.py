@@ -11,20 +11,27 @@ from typing import Any, cast
 
 from flask import Flask, Request, Response, session
 from flask.sessions import SessionInterface, SessionMixin
+from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from core.config import Settings
 from tenants import sessions
 
 PLAIN_NAME = "seatline"
 HOST_NAME = "__Host-seatline"
+NOTES_NAME = "seatline_said"
+_FLASHES = "_flashes"  # where Flask's `flash` keeps what the next page says
+_NOTES_LAST_S = 60
 
 
 class CookieSession(dict[str, Any], SessionMixin):
     """What the cookie implies, and what is to become of it."""
 
-    def __init__(self, secret: str | None, key: bytes) -> None:
+    def __init__(self, secret: str | None, key: bytes, *, notes: list[Any] | None = None) -> None:
         super().__init__()
         self._key = key
+        self.notes = notes or []  # what `flash` said in the request before, signed, for a minute
+        if self.notes:
+            self[_FLASHES] = list(self.notes)
         self.issued: str | None = None
         self.ended = False
         self.secret: str | None = None
@@ -67,16 +74,18 @@ class CookieSessions(SessionInterface):
     def __init__(self, settings: Settings) -> None:
         self._is_secure = settings.public_url.startswith("https:")
         self._key = settings.secret_key.encode()
+        self._signer = URLSafeTimedSerializer(settings.secret_key, salt="seatline/notes/v1")
         self.name = HOST_NAME if self._is_secure else PLAIN_NAME
 
     def open_session(self, app: Flask, request: Request) -> CookieSession:  # noqa: ARG002 - Flask's signature
         """Read the cookie; a malformed one is as good as none."""
-        return CookieSession(request.cookies.get(self.name), self._key)
+        return CookieSession(request.cookies.get(self.name), self._key, notes=self._notes(request))
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:  # noqa: ARG002
         """Send or take away the cookie when the request decided so."""
         if not isinstance(session, CookieSession):
             return
+        self._save_notes(session, response)
         if session.issued:
             response.set_cookie(
                 self.name,
@@ -88,3 +97,28 @@ class CookieSessions(SessionInterface):
             )
         elif session.ended:
             response.delete_cookie(self.name, path="/", secure=self._is_secure, httponly=True, samesite="Lax")
+
+    def _notes(self, request: Request) -> list[Any]:
+        text = request.cookies.get(NOTES_NAME)
+        if not text:
+            return []
+        try:
+            found = self._signer.loads(text, max_age=_NOTES_LAST_S)
+        except BadSignature:
+            return []
+        return found if isinstance(found, list) else []
+
+    def _save_notes(self, session: CookieSession, response: Response) -> None:
+        now = session.get(_FLASHES, [])
+        if now and now != session.notes:
+            response.set_cookie(
+                NOTES_NAME,
+                str(self._signer.dumps(now)),
+                max_age=_NOTES_LAST_S,
+                path="/",
+                secure=self._is_secure,
+                httponly=True,
+                samesite="Lax",
+            )
+        elif session.notes and not now:
+            response.delete_cookie(NOTES_NAME, path="/")

@@ -40,7 +40,7 @@ def create_app(services: Services) -> Flask:
     if services.process == LIVE:
         return live_app(services)
     app = bare_app(services)
-    for blueprint in (account.pages, portal.pages, console.pages, api.pages):
+    for blueprint in (account.pages, portal.pages, console.pages, api.pages, api.reference.pages):
         app.register_blueprint(blueprint)
     app.extensions[errors.SIGN_IN] = account.please_sign_in
     guards.insist(app)

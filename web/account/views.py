@@ -18,7 +18,7 @@ from web.identity import NotSignedInError
 pages = Blueprint("account", __name__)
 
 _HOMES = {Door.PORTAL: "/portal/", Door.CONSOLE: "/console/", Door.OPERATOR: "/operator/companies"}
-_YEAR_S = 365 * 24 * 3600
+YEAR_S = 365 * 24 * 3600
 
 
 @pages.get("/")
@@ -96,7 +96,7 @@ def choose_language() -> BaseResponse:
         pass
     else:
         users.set_language(scope.session(), tenant_id=who.tenant_id, user_id=who.user_id, language=chosen)
-    response.set_cookie(i18n.COOKIE, chosen, max_age=_YEAR_S, path="/", httponly=True, samesite="Lax")
+    response.set_cookie(i18n.COOKIE, chosen, max_age=YEAR_S, path="/", httponly=True, samesite="Lax")
     return response
 
 

@@ -1,0 +1,68 @@
+"""A person's own settings: language, zone, theme."""
+
+import zoneinfo
+
+from flask import flash, redirect, render_template, request
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from tenants import users
+from tenants.errors import MalformedSettingError
+from tenants.roles import Door
+from web import i18n, identity, scope
+from web.account.views import YEAR_S, pages
+from web.guards import permission
+
+THEME_COOKIE = "seatline_theme"
+_THEMES = ("", "light", "dark")
+_SHELLS = {Door.OPERATOR: "shell/operator.html", Door.PORTAL: "shell/portal.html"}
+
+
+@pages.get("/settings")
+@permission("self.read")
+def show_settings() -> str:
+    """Show one's own settings."""
+    who = identity.current()
+    return render_template(
+        "settings.html",
+        shell=_SHELLS.get(who.door, "shell/portal.html"),
+        language=who.language,
+        zone=who.zone,
+        zones=_zones(who.zone),
+        theme=request.cookies.get(THEME_COOKIE, ""),
+    )
+
+
+@pages.post("/settings")
+@permission("self.write")
+def save_settings() -> BaseResponse:
+    """Keep language and zone with the user, the theme on this device.
+
+    Raises:
+        MalformedSettingError: a language, zone or theme that is not on the list.
+    """
+    who = identity.current()
+    language, theme = request.form.get("language", ""), request.form.get("theme", "")
+    if theme not in _THEMES:
+        raise MalformedSettingError(field="theme")
+    users.set_language(
+        scope.session(),
+        tenant_id=who.tenant_id,
+        user_id=who.user_id,
+        language=language,
+        zone=request.form.get("zone", ""),
+    )
+    flash(gettext("Saved."))
+    response = redirect("/settings", 303)
+    response.set_cookie(i18n.COOKIE, language, max_age=YEAR_S, path="/", httponly=True, samesite="Lax")
+    # the page's script reads and writes this one
+    response.set_cookie(THEME_COOKIE, theme, max_age=YEAR_S if theme else 0, path="/", samesite="Lax")
+    return response
+
+
+def _zones(present: str) -> list[str]:
+    """Return the zones named after places, and the one in use."""
+    areas = ("Africa/", "America/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/")
+    return sorted(
+        {zone for zone in zoneinfo.available_timezones() if zone.startswith(areas)} | {"UTC", present}
+    )
