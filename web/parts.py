@@ -423,9 +423,10 @@ def big_money(amount: Money) -> Markup:
     return Markup("{}<small>{}</small>").format(text[: -digits - 1], text[-digits - 1 :])
 
 
-def rate(nano: int, currency: str) -> str:
-    """Return a price or an exact charge given in nano-units: `£0.0225`, with 4 to 9 decimals."""
-    text = format_decimal(Decimal(nano) / NANO, "#,##0.0000#####", locale=_locale())
+def rate(nano: int, currency: str, most: int = 9) -> str:
+    """Return a price or an exact charge given in nano-units: `£0.0225`, with 4 to `most` decimals."""
+    pattern = "#,##0.0000" + "#" * (most - 4)
+    text = format_decimal(Decimal(nano) / NANO, pattern, locale=_locale())
     symbol = get_currency_symbol(currency, locale=_locale())
     return f"−{symbol}{text[1:]}" if text.startswith("-") else f"{symbol}{text}"
 

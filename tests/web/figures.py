@@ -111,6 +111,15 @@ def desk(lang: str) -> dict[str, Any]:
     }
 
 
+def start(lang: str) -> dict[str, Any]:
+    choices = [New(public_id="seat_1", label="A-14", renter=pick(lang, "Pelican Parcel", "明湖旅行")), New(public_id="seat_2", label="P-02", renter="")]
+    return desk(lang) | {"choices": choices, "problem": pick(lang, "That seat is taken. Choose another one.", "该坐席已被占用，请另选。")}
+
+
+def start_full(lang: str) -> dict[str, Any]:
+    return start(lang) | {"choices": [], "problem": ""}
+
+
 def pop(lang: str) -> dict[str, Any]:
     return {
         "offer": New(
@@ -439,9 +448,13 @@ def api_docs(lang: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def fault(lang: str) -> dict[str, Any]:
-    del lang
-    return {"request_id": "req_0jx7q9", "user": None}
+def fault(lang: str, *, status: int = 404) -> dict[str, Any]:
+    return {
+        "status": status, "code": "not-found" if status == 404 else "internal", "user": None,
+        "title": pick(lang, "Not found", "没有找到"),
+        "advice": pick(lang, "It does not exist, or it is not yours. Check the address, or go back.", "它不存在，或不属于您。请检查地址或返回。"),
+        "request_id": "" if status < 500 else "req_0jx7q9",
+    }  # fmt: skip
 
 
 PAGES: dict[str, Page] = {
@@ -451,6 +464,8 @@ PAGES: dict[str, Page] = {
         f"console-{name}": Page("console/desk.html", desk)
         for name in ("idle", "ringing", "call", "hold", "wrap", "offline")
     },
+    "console-start": Page("console/start.html", start),
+    "console-start-full": Page("console/start.html", start_full),
     "portal-home": Page("portal/home.html", home),
     "portal-home-empty": Page("portal/home.html", home_empty),
     "portal-menu": Page("portal/home.html", home, ("document.getElementById('user-menu').showPopover()",)),
@@ -476,5 +491,6 @@ PAGES: dict[str, Page] = {
     "operator-finalise": Page("operator/invoice.html", operator_invoice, ("document.getElementById('finalise').showModal()",)),
     "operator-stock": Page("operator/stock.html", stock),
     "api-docs": Page("api/docs.html", api_docs),
-    **{f"error-{code}": Page(f"errors/{code}.html", fault) for code in (400, 401, 403, 404, 405, 409, 413, 429, 500, 503)},
+    "error-404": Page("errors/page.html", fault),
+    "error-500": Page("errors/page.html", lambda lang: fault(lang, status=500)),
 }

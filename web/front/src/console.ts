@@ -81,6 +81,17 @@ async function act(url: string, body: unknown = {}): Promise<boolean> {
 let loading: Promise<void> | null = null;
 let isStaleLoad = false;
 
+let soon = 0;
+
+/** Fetch the state within two seconds, however often this is asked: queues move all the time. */
+function loadSoon(): void {
+  if (!soon)
+    soon = window.setTimeout(() => {
+      soon = 0;
+      void load();
+    }, 2000);
+}
+
 /** Fetch the state; calls while one is under way are answered by one more afterwards. */
 function load(): Promise<void> {
   if (isOut) return Promise.resolve();
@@ -102,6 +113,7 @@ async function loadOnce(): Promise<void> {
   try {
     const answer = await fetch("/console/state", { credentials: "same-origin", headers: { Accept: "application/json" } });
     if (answer.status === 401) return signedOut();
+    if (answer.status === 409) return shiftOver();
     if (!answer.ok) throw new TypeError(String(answer.status));
     const fresh = (await answer.json()) as State;
     if (fresh.now) skew = Date.parse(fresh.now) - Date.now();
@@ -137,6 +149,14 @@ function accept(fresh: State, askedAt: number): void {
     void reloadIdle();
   }
   show();
+}
+
+/** The shift ended (here, or by a team leader): the page offers the next one. */
+function shiftOver(): void {
+  isLeaving = true;
+  ring.stop();
+  phone.stop();
+  location.assign("/console/");
 }
 
 async function reloadIdle(): Promise<void> {
@@ -589,7 +609,7 @@ function stream(): void {
       does(data);
     });
   on("state", () => void load());
-  on("queues", () => void load());
+  on("queues", () => loadSoon());
   on("offer", (data) => {
     const { offer_id, expires_at, offered_at } = data;
     if (!offer_id) return;
