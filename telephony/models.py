@@ -8,7 +8,18 @@ switchboard (`switch_orders`) are the operator's.
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, ForeignKeyConstraint, Index, Integer, LargeBinary, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -19,6 +30,7 @@ class NumberStockRow(TenantOwned, Base):
     """One number the operator provides, and who rents it now."""
 
     __tablename__ = "number_stock"
+    __table_args__ = (UniqueConstraint("tenant_id", "digits"),)
 
     id: Mapped[Key]
     digits: Mapped[str] = mapped_column(Text)
@@ -32,6 +44,7 @@ class QueueRow(TenantOwned, Base):
     """Where callers wait for an agent, and how they are treated there."""
 
     __tablename__ = "queues"
+    __table_args__ = (UniqueConstraint("tenant_id", "name"),)
 
     id: Mapped[Key]
     name: Mapped[str] = mapped_column(Text)
@@ -153,6 +166,15 @@ class EndpointRow(TenantOwned, Base):
     """The phone in an agent's browser: a random name and a one-shift password, sealed."""
 
     __tablename__ = "endpoints"
+    __table_args__ = (
+        Index(
+            "uq_endpoints_one_per_agent",
+            "tenant_id",
+            "agent_id",
+            unique=True,
+            postgresql_where=text("dropped_at IS NULL"),
+        ),
+    )
 
     id: Mapped[Key]
     agent_id: Mapped[UUID] = mapped_column(Uuid)
@@ -166,7 +188,16 @@ class WorkItemRow(TenantOwned, Base):
     """What an agent has in hand: one offer of one call of one client, from the offer to the wrap-up's end."""
 
     __tablename__ = "work_items"
-    __table_args__ = (Index("ix_work_items_of_agent", "tenant_id", "agent_id", "offered_at"),)
+    __table_args__ = (
+        Index("ix_work_items_of_agent", "tenant_id", "agent_id", "offered_at"),
+        Index(
+            "uq_work_items_in_hand",
+            "tenant_id",
+            "agent_id",
+            unique=True,
+            postgresql_where=text("state IN ('offered', 'ringing', 'talking', 'wrap_up')"),
+        ),
+    )
 
     id: Mapped[Key]
     agent_id: Mapped[UUID] = mapped_column(Uuid)
