@@ -183,7 +183,18 @@ def test_late_change_takes_effect_where_closed_time_ends(gate: Gate, bob: AgentI
     assert (late.since, late.is_late, late.changed) == (at(100), True, True)
     assert not put(gate, bob, "ringing", 99, subject_ref=CALL).changed
     put(gate, bob, "talking", 110, subject_ref=CALL)
+    assert not put(gate, bob, "ringing", 99, subject_ref=CALL).changed
     assert ("ringing", None, 10_000) in spent(gate, bob, 0, 200)
+
+
+def test_what_was_so_at_another_time_is_no_repetition(gate: Gate, bob: AgentId) -> None:
+    put(gate, bob, "reserved", 100, subject_ref=CALL)
+    put(gate, bob, "available", 130)
+    put(gate, bob, "reserved", 150, subject_ref=CALL)
+    late = put(gate, bob, "available", 120)
+    assert (late.changed, late.is_late, late.since) == (True, True, at(150))
+    put(gate, bob, "reserved", 160, subject_ref=CALL)
+    assert not put(gate, bob, "available", 140).changed
 
 
 def test_change_from_before_the_shift_is_refused(gate: Gate, bob: AgentId) -> None:
