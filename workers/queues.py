@@ -34,12 +34,12 @@ HEAVY = JobQueue("seatline-heavy", limit_s=600, batch=20)
 CONSUMED = (PROMPT, HEAVY)  # in this order
 
 # Handlers whose single piece of work may take seconds; everything else is prompt.
-_HEAVY = frozenset({"recordings.seal", "invoices.render"})
+HEAVY_HANDLERS = frozenset({"recordings.seal"})
 
 
 def queue_of(handler: str) -> JobQueue:
     """Return the queue a handler's or a periodic task's jobs go to."""
-    return HEAVY if handler in _HEAVY else PROMPT
+    return HEAVY if handler in HEAVY_HANDLERS else PROMPT
 
 
 def consumed(name: str) -> JobQueue | None:

@@ -1,0 +1,72 @@
+"""Rules that hold for every source file."""
+
+import ast
+
+import pytest
+
+from tests.house import rooms
+from tests.house.rooms import CHECKOUT, ROOMS
+
+# core.config reads the settings' file name; launch.choices writes that file from what a person chose.
+MAY_READ_ENVIRONMENT = {"core/config.py", "launch/choices.py"}
+VAGUE = {"util", "utils", "helper", "helpers", "common", "misc", "base", "manager", "service"}
+ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
+
+
+def touches_environment(module: ast.Module) -> bool:
+    return any(
+        (isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT)
+        or (isinstance(node, ast.ImportFrom) and any(name.name in ENVIRONMENT for name in node.names))
+        for node in ast.walk(module)
+    )
+
+
+def test_nothing_but_the_settings_touches_the_environment():
+    found = {
+        str(file.relative_to(CHECKOUT))
+        for file in rooms.sources("bench")
+        if touches_environment(rooms.tree(file))
+    }
+    assert found <= MAY_READ_ENVIRONMENT
+
+
+@pytest.mark.parametrize(
+    "planted", ["import os\nos.environ['A']", "from os import getenv", "def f():\n  os.getenv('A')"]
+)
+def test_a_look_at_the_environment_is_seen(planted):
+    assert touches_environment(ast.parse(planted))
+
+
+def test_no_module_has_a_vague_name():
+    assert not {str(file) for file in rooms.sources("bench", "tests") if file.stem in VAGUE}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_room_has_its_page(room):
+    page = CHECKOUT / room / "README.md"
+    assert page.is_file(), f"{room}/README.md is missing"
+    assert len(page.read_text(encoding="utf-8").splitlines()) >= 5
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_room_says_where_to_start(room):
+    assert ast.get_docstring(rooms.tree(CHECKOUT / room / "__init__.py"))
+
+
+def test_every_module_says_what_it_is_for():
+    silent = {
+        str(file.relative_to(CHECKOUT))
+        for file in rooms.sources()
+        if file.stat().st_size and not ast.get_docstring(rooms.tree(file))
+    }
+    assert silent == set()
+
+
+def test_nothing_of_ours_listens_to_the_world():
+    everywhere = "0." + "0.0.0"
+    assert not {str(file) for file in rooms.sources() if everywhere in file.read_text(encoding="utf-8")}
+
+
+def test_the_application_is_three_lines():
+    wsgi = rooms.tree(CHECKOUT / "wsgi.py").body[1:]
+    assert [type(line) for line in wsgi if not isinstance(line, ast.ImportFrom)] == [ast.Assign]

@@ -1,0 +1,98 @@
+"""A process gets its adapters only over a database that may be served from."""
+
+import os
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from core.config import Settings
+from core.ids import OPERATOR
+from security.catalogue import WallsBrokenError
+from security.gate import Scope
+from security.keys import RootKeyError
+from wiring import House, assemble
+from wiring.assemble import ForgetfulDatabaseError, MigrationsMissingError
+
+
+@pytest.fixture
+def house(settings: Settings) -> Iterator[House]:
+    assembled = assemble(settings, process="test")
+    yield assembled
+    assembled.close()
+
+
+def as_owner(settings: Settings, statement: str) -> None:
+    with psycopg.connect(settings.migrator_database_url) as connection:
+        connection.execute("SET ROLE seatline_owner")
+        connection.execute(statement.encode())
+
+
+def test_a_house_reaches_its_parts(house):
+    assert house.gate.ping()
+    assert house.realtime.publish(OPERATOR, "anything", {})
+    assert house.vault.blind_index(OPERATOR, "test", "x") == house.vault.blind_index(OPERATOR, "test", "x")
+
+
+def test_a_table_without_its_fence_stops_everything(settings):
+    as_owner(settings, "ALTER TABLE app.users NO FORCE ROW LEVEL SECURITY")
+    with pytest.raises(WallsBrokenError, match="users"):
+        assemble(settings, process="test")
+
+
+def test_a_database_behind_the_code_is_refused(settings):
+    as_owner(settings, "UPDATE meta.alembic_version SET version_num = '0001'")
+    with pytest.raises(MigrationsMissingError, match="0001"):
+        assemble(settings, process="test")
+
+
+def test_a_database_ahead_of_the_code_is_served_from(settings):
+    as_owner(settings, "UPDATE meta.alembic_version SET version_num = '9999'")
+    assemble(settings, process="test").close()
+
+
+def test_a_database_that_may_forget_is_refused_outside_of_tests(settings):
+    """The tests' own server runs without fsync, for speed."""
+    for environment in ("development", "production"):
+        with pytest.raises(ForgetfulDatabaseError, match="fsync"):
+            assemble(settings.model_copy(update={"environment": environment}), process="test")
+
+
+@pytest.mark.parametrize("value", ["off", "local"])
+def test_a_role_that_need_not_wait_for_the_disk_is_seen(settings, prepared, value):
+    name = settings.database_url.rpartition("/")[2]
+    with psycopg.connect(prepared.admin_url, autocommit=True) as admin:
+        admin.execute(f"ALTER ROLE seatline_app IN DATABASE {name} SET synchronous_commit = {value}".encode())
+    with pytest.raises(ForgetfulDatabaseError, match="synchronous_commit"):
+        assemble(settings.model_copy(update={"environment": "development"}), process="test")
+
+
+def test_a_root_key_open_to_others_stops_everything(settings, tmp_path):
+    file = tmp_path / "root.key"
+    file.write_bytes(bytes(32))
+    file.chmod(0o640)
+    with pytest.raises(RootKeyError):
+        assemble(settings.model_copy(update={"root_key_file": file}), process="test")
+
+
+def test_a_fork_has_connections_and_keys_of_its_own(house, tenant_a):
+    with house.gate.open(Scope.system(tenant_a)):
+        house.vault.blind_index(tenant_a, "test", "x")
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                house.after_fork()
+                no_keys = not house.keystore._cache
+                with house.gate.open(Scope.system(tenant_a)):
+                    same = house.vault.blind_index(tenant_a, "test", "x")
+                code = 0 if no_keys and same else 1
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert house.gate.ping()
+
+
+def test_a_closed_house_can_be_used_again(house):
+    house.close()
+    assert house.gate.ping()
