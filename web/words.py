@@ -57,6 +57,9 @@ PROBLEMS: Mapping[str, Words] = {
         _l("Something broke on our side"),
         _l("Nothing was changed. Try again; if it happens again, tell us the request id."),
     ),
+    "invalid-request": Words(
+        _l("The request does not fit"), _l("See errors for where; correct it and send it again.")
+    ),
     # HTTP
     "bad-request": Words(
         _l("The request cannot be read"), _l("It is malformed. Correct it and send it again.")

@@ -148,23 +148,26 @@ MALFORMED = [
     (b'{"name": NaN}', (400, "malformed-json")),
     (b"\xff\xfe{}", (400, "malformed-json")),
     (b"[" * 100_000, (400, "malformed-json")),
-    (b"[]", (422, "invalid")),
-    (b"null", (422, "invalid")),
-    (b'"name"', (422, "invalid")),
-    (b"{}", (422, "invalid")),
-    (b'{"name": "\\u0000", "scopes": ["calls.read"]}', (422, "invalid")),
-    (b'{"name": "\\ud800", "scopes": ["calls.read"]}', (422, "invalid")),
-    (b'{"name": "a\\nb", "scopes": ["calls.read"]}', (422, "invalid")),
-    (b'{"name": 1, "scopes": ["calls.read"]}', (422, "invalid")),
-    (b'{"name": "a", "scopes": "calls.read"}', (422, "invalid")),
-    (b'{"name": "a", "scopes": []}', (422, "invalid")),
-    (b'{"name": "a", "scopes": ["settings.write"]}', (422, "invalid")),
-    (b'{"name": "a", "scopes": ["calls.read"], "tenant_id": "ten_1"}', (422, "invalid")),
+    (b"[]", (422, "invalid-request")),
+    (b"null", (422, "invalid-request")),
+    (b'"name"', (422, "invalid-request")),
+    (b"{}", (422, "invalid-request")),
+    (b'{"name": "\\u0000", "scopes": ["calls.read"]}', (422, "invalid-request")),
+    (b'{"name": "\\ud800", "scopes": ["calls.read"]}', (422, "invalid-request")),
+    (b'{"name": "a\\nb", "scopes": ["calls.read"]}', (422, "invalid-request")),
+    (b'{"name": 1, "scopes": ["calls.read"]}', (422, "invalid-request")),
+    (b'{"name": "a", "scopes": "calls.read"}', (422, "invalid-request")),
+    (b'{"name": "a", "scopes": []}', (422, "invalid-request")),
+    (b'{"name": "a", "scopes": ["settings.write"]}', (422, "invalid-request")),
+    (b'{"name": "a", "scopes": ["calls.read"], "tenant_id": "ten_1"}', (422, "invalid-request")),
     (
         b'{"name": "a", "scopes": ["calls.read"], "expires_at": "2020-01-01T00:00:00Z"}',
         (422, "malformed-key"),
     ),
-    (b'{"name": "a", "scopes": ["calls.read"], "expires_at": "2099-01-01T00:00:00"}', (422, "invalid")),
+    (
+        b'{"name": "a", "scopes": ["calls.read"], "expires_at": "2099-01-01T00:00:00"}',
+        (422, "invalid-request"),
+    ),
 ]
 
 
@@ -203,7 +206,7 @@ def test_an_unknown_address_and_a_wrong_method_are_problems_too(ours):
     "query", ["limit=0", "limit=101", "limit=x", "limit=1&limit=2&x=1", "tenant_id=1", "sort=name"]
 )
 def test_an_unknown_or_malformed_query_is_refused(ours, query):
-    assert code_of(ours.get(f"/api-keys?{query}")) == (422, "invalid")
+    assert code_of(ours.get(f"/api-keys?{query}")) == (422, "invalid-request")
 
 
 # ------------------------------------------------------------------ pages
@@ -230,7 +233,7 @@ def test_a_cursor_is_good_for_its_own_company_only(ours, program, cast):
     theirs = program(cast.b)
     for who, text in ((theirs, cursor), (ours, cursor[:-1]), (ours, "key_1"), (ours, "x" * 401)):
         status, code = code_of(who.get(f"/api-keys?starting_after={text}"))
-        assert (status, code) in {(422, "malformed-cursor"), (422, "invalid")}
+        assert (status, code) in {(422, "malformed-cursor"), (422, "invalid-request")}
 
 
 # ------------------------------------------------------------------ idempotency

@@ -43,7 +43,7 @@ spec = SpecTree(
 class InvalidRequestError(Invalid):
     """The request's query or body does not fit; `details["faults"]` says where."""
 
-    code = "invalid"
+    code = "invalid-request"
 
 
 class MalformedJsonError(SeatlineError):

@@ -1,0 +1,87 @@
+import pytest
+from flask import Blueprint
+
+from core.ids import OPERATOR
+from tenants import roles
+from web import factory, guards
+from web.guards import UnguardedRouteError, permission, public
+
+
+def app_with(services, view):
+    app = factory.bare_app(services)
+    pages = Blueprint("trial", __name__)
+    pages.get("/trial")(view)
+    app.register_blueprint(pages)
+    return app
+
+
+def test_the_application_refuses_to_start_with_an_unguarded_route(services):
+    def naked():
+        return ""
+
+    with pytest.raises(UnguardedRouteError, match="/trial"):
+        guards.insist(app_with(services, naked))
+
+
+def test_the_application_refuses_to_start_when_a_permission_is_unknown(services):
+    @permission("cals.read")
+    def misspelt():
+        return ""
+
+    with pytest.raises(UnguardedRouteError, match="cals"):
+        guards.insist(app_with(services, misspelt))
+
+
+def test_the_application_refuses_to_start_when_a_public_route_gives_no_reason(services):
+    @public("")
+    def silent():
+        return ""
+
+    with pytest.raises(UnguardedRouteError, match="without a reason"):
+        guards.insist(app_with(services, silent))
+
+
+def test_a_route_added_after_the_check_serves_nobody(services):
+    def late():
+        return "served"
+
+    answer = app_with(services, late).test_client().get("/trial", base_url="http://127.0.0.1:8600")
+    assert answer.status_code == 500
+    assert b"served" not in answer.data
+
+
+def guarded_routes(app):
+    for rule in app.url_map.iter_rules():
+        guard = guards.guard_of(app.view_functions[rule.endpoint])
+        if guard.permission is not None:
+            yield rule, guard.permission
+
+
+def test_every_guarded_route_is_closed_to_who_is_not_signed_in(app, browser):
+    page = browser()
+    for rule, _ in guarded_routes(app):
+        path = str(rule).replace("<", "").replace(">", "")
+        for method in rule.methods - {"HEAD", "OPTIONS"}:
+            headers = {"X-CSRF-Token": page.token()}
+            answer = page.client.open(path, method=method, base_url="http://127.0.0.1:8600", headers=headers)
+            assert answer.status_code == 401, (method, path)
+
+
+def test_every_role_meets_403_at_what_its_row_of_the_table_does_not_permit(app, browser, people, cast):
+    people.operator()
+    tenants = {roles.Door.PORTAL: cast.a.tenant_id}
+    for name, role in roles.ROLES.items():
+        page = browser()
+        home = tenants.get(role.door, OPERATOR)
+        user = people.user(home, name, name, email=f"{name}@roles.example")
+        assert page.sign_in(user.email).status_code == 303
+        headers = {"X-CSRF-Token": page.token()}
+        for rule, needed in guarded_routes(app):
+            if needed in role.permissions or rule.endpoint.startswith("api."):
+                continue
+            path = str(rule).replace("<", "").replace(">", "")
+            for method in rule.methods - {"HEAD", "OPTIONS"}:
+                answer = page.client.open(
+                    path, method=method, base_url="http://127.0.0.1:8600", headers=headers
+                )
+                assert answer.status_code == 403, (name, method, path)

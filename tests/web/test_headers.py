@@ -1,0 +1,112 @@
+import pytest
+
+from web import create_app
+
+HOST = "http://127.0.0.1:8600"
+
+
+def test_every_page_carries_a_strict_policy(alice, browser):
+    for answer in (browser().get("/sign-in"), alice.get("/settings"), alice.get("/nothing")):
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src 'self';" in policy
+        assert "style-src 'self';" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert "connect-src 'self' http://127.0.0.1:8601 ws://127.0.0.1:8620;" in policy
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "Cookie" in answer.headers["Vary"]
+
+
+def test_no_page_needs_an_inline_script_or_style(alice, browser):
+    for answer in (browser().get("/sign-in"), alice.get("/settings"), alice.get("/portal/developers")):
+        page = answer.get_data(as_text=True)
+        assert answer.status_code == 200
+        assert " style=" not in page
+        assert "<style" not in page
+        assert " onclick=" not in page
+        assert "<script>" not in page
+
+
+def test_the_microphone_is_for_the_console_only(alice):
+    assert "microphone=()" in alice.get("/settings").headers["Permissions-Policy"]
+
+
+def test_a_foreign_host_is_refused(app):
+    client = app.test_client()
+    assert client.get("/sign-in", base_url="http://evil.example").status_code == 400
+
+
+def test_over_https_the_cookie_is_bound_to_the_host_and_secure(services):
+    secure = services.settings.model_copy(update={"public_url": "https://seatline.example"})
+    app = create_app(
+        type(services)(secure, services.gate, services.vault, services.realtime, services.storage)
+    )
+    answer = app.test_client().get("/sign-in", base_url="https://seatline.example")
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-seatline=")
+    assert "Secure" in cookie
+    assert "Path=/" in cookie
+    assert "Domain" not in cookie
+    assert "max-age" in answer.headers["Strict-Transport-Security"]
+
+
+def test_hashed_files_are_kept_for_ever_and_others_are_not(app):
+    client = app.test_client()
+    page = client.get("/sign-in", base_url=HOST).get_data(as_text=True)
+    path = page.split('<script src="')[1].split('"')[0]
+    answer = client.get(path, base_url=HOST)
+    assert answer.status_code == 200
+    assert "immutable" in answer.headers["Cache-Control"]
+    manifest = client.get("/static/dist/manifest.json", base_url=HOST)
+    assert "immutable" not in manifest.headers["Cache-Control"]
+    answer.close()
+    manifest.close()
+
+
+@pytest.mark.parametrize("path", ["/static/../config.py", "/static/%2e%2e/config.py", "/static//etc/passwd"])
+def test_static_files_do_not_lead_out_of_their_folder(app, path):
+    assert app.test_client().get(path, base_url=HOST).status_code == 404
+
+
+# ------------------------------------------------------------------ cross-site
+
+
+def test_a_form_without_its_token_changes_nothing(alice):
+    for data in ({}, {"csrf_token": "nonsense"}):
+        answer = alice.client.post("/sign-out", base_url=HOST, data=data)
+        assert answer.status_code == 403
+    assert alice.get("/").location == "/portal/"
+
+
+def test_another_sessions_token_does_not_fit(alice, browser, cast):
+    other = browser()
+    other.sign_in(cast.sue.email)
+    answer = alice.client.post("/sign-out", base_url=HOST, data={"csrf_token": other.token()})
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "null"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "http://127.0.0.1:8601"},
+    ],
+)
+def test_a_request_from_another_site_is_refused_with_the_right_token(alice, headers):
+    assert alice.post("/sign-out", headers=headers).status_code == 403
+    assert alice.get("/").location == "/portal/"
+
+
+def test_ones_own_page_may_post(alice):
+    headers = {"Sec-Fetch-Site": "same-origin", "Origin": HOST}
+    assert alice.post("/language", {"language": "en"}, headers=headers).status_code == 303
+
+
+def test_a_method_override_is_not_read(alice):
+    answer = alice.get("/sign-out", headers={"X-HTTP-Method-Override": "POST"})
+    assert answer.status_code == 405

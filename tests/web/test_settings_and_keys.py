@@ -1,0 +1,98 @@
+import re
+
+from core import ids
+from core.ids import new_id
+from security.gate import Scope
+from tenants import apikeys, users
+
+
+def keys_of(gate, company):
+    with gate.open(Scope.system(company.tenant_id)) as session:
+        return apikeys.page(session, tenant_id=company.tenant_id, limit=10)
+
+
+def test_settings_are_kept_and_the_page_says_so_once(alice, cast, gate, vault):
+    answer = alice.post("/settings", {"language": "zh_Hans_CN", "zone": "Asia/Shanghai", "theme": "dark"})
+    assert (answer.status_code, answer.location) == (303, "/settings")
+    page = alice.get("/settings").get_data(as_text=True)
+    assert 'lang="zh-CN"' in page
+    assert 'data-zone="Asia/Shanghai"' in page
+    assert 'data-bs-theme="dark"' in page
+    assert page.count("data-toast>") == 2  # the note, and the template for later ones
+    assert alice.get("/settings").get_data(as_text=True).count("data-toast>") == 1
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        user = users.read(session, tenant_id=cast.a.tenant_id, vault=vault, user_id=cast.alice.id)
+    assert (user.language, user.zone) == ("zh_Hans_CN", "Asia/Shanghai")
+
+
+def test_a_setting_that_is_not_on_the_list_changes_nothing(alice, cast, gate, vault):
+    for wrong in ({"language": "tlh"}, {"zone": "Europe/Atlantis"}, {"theme": "pink"}):
+        values = {"language": "en", "zone": "Europe/London", "theme": ""} | wrong
+        assert alice.post("/settings", values).status_code == 422
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        user = users.read(session, tenant_id=cast.a.tenant_id, vault=vault, user_id=cast.alice.id)
+    assert (user.language, user.zone) == ("en", "Europe/London")
+
+
+def test_a_key_is_shown_once_and_works(alice, app):
+    answer = alice.post(
+        "/portal/developers/keys", {"name": "stock system", "scopes": ["calls.read", "usage.read"]}
+    )
+    assert answer.status_code == 200
+    secret = re.search(r'id="secret">(seatline_live_[^<]+)<', answer.get_data(as_text=True))[1]
+    assert secret not in alice.get("/portal/developers").get_data(as_text=True)
+    me = app.test_client().get(
+        "/api/v1/me", base_url="http://127.0.0.1:8600", headers={"Authorization": f"Bearer {secret}"}
+    )
+    assert me.get_json()["scopes"] == ["calls.read", "usage.read"]
+
+
+def test_a_key_without_a_name_or_a_scope_is_not_made(alice, cast, gate):
+    for wrong in (
+        {"name": "", "scopes": ["calls.read"]},
+        {"name": "x"},
+        {"name": "x", "scopes": ["settings.write"]},
+    ):
+        answer = alice.post("/portal/developers/keys", wrong)
+        assert answer.status_code == 422
+        assert 'aria-invalid="true"' in answer.get_data(as_text=True)
+    assert not keys_of(gate, cast.a)
+
+
+def test_a_revoked_key_opens_nothing(alice, cast, gate):
+    alice.post("/portal/developers/keys", {"name": "x", "scopes": ["calls.read"]})
+    (key,) = keys_of(gate, cast.a)
+    answer = alice.post(f"/portal/developers/keys/{ids.public('key', key.id)}/revoke")
+    assert answer.status_code == 303
+    assert not keys_of(gate, cast.a)[0].is_live
+
+
+def test_anothers_key_and_no_key_are_the_same_bytes(alice, browser, cast, gate):
+    other = browser()
+    other.sign_in(cast.charlie.email)
+    other.post("/portal/developers/keys", {"name": "x", "scopes": ["calls.read"]})
+    (key,) = keys_of(gate, cast.b)
+    answers = [
+        alice.post(f"/portal/developers/keys/{each}/revoke")
+        for each in (ids.public("key", key.id), ids.public("key", new_id()), "nonsense")
+    ]
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({answer.get_data() for answer in answers}) == 1
+    assert keys_of(gate, cast.b)[0].is_live
+
+
+def test_a_supervisor_has_no_business_with_keys(browser, cast):
+    page = browser()
+    page.sign_in(cast.sue.email)
+    assert page.get("/portal/developers").status_code == 403
+    assert "/portal/developers" not in page.get("/settings").get_data(as_text=True)
+
+
+def test_the_reference_shows_every_operation_to_everybody(browser, app):
+    page = browser().get("/api/docs")
+    assert page.status_code == 200
+    text = page.get_data(as_text=True)
+    for rule in app.url_map.iter_rules():
+        path = str(rule).replace("<", "{").replace(">", "}")
+        if path.startswith("/api/v1") and path not in {"/api/v1/openapi.json", "/api/v1/problems"}:
+            assert f">{path}</code>" in text, path

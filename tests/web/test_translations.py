@@ -1,0 +1,68 @@
+"""Every string of templates and Python stands in the Chinese catalogue, and the compiled one is not older."""
+
+import io
+import re
+from pathlib import Path
+
+from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
+from babel.messages.frontend import parse_mapping_cfg
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import Translations
+
+WEB = Path(__file__).parents[2] / "web"
+FOLDER = WEB / "translations/zh_Hans_CN/LC_MESSAGES"
+_HOLES = re.compile(r"%\((\w+)\)s")
+
+
+def catalogue():
+    with (FOLDER / "messages.po").open("rb") as file:
+        return read_po(file, locale="zh_Hans_CN")
+
+
+def extracted():
+    with (WEB / "babel.cfg").open(encoding="utf-8") as file:
+        methods, options = parse_mapping_cfg(file)
+    keywords = DEFAULT_KEYWORDS | {"_l": None}
+    for filename, line, message, *_ in extract_from_dir(str(WEB), methods, options, keywords):
+        if "node_modules" not in filename:
+            yield f"web/{filename}:{line}", message[0] if isinstance(message, tuple) else message
+
+
+def test_every_string_is_translated():
+    known = catalogue()
+    missing = []
+    for where, msgid in extracted():
+        found = known.get(msgid)
+        text = found.string if found else ""
+        if found is None or found.fuzzy or not (text if isinstance(text, str) else all(text)):
+            missing.append(f"{where}: {msgid!r}")
+    assert not missing, "\n".join([*missing, "run: pybabel extract and update, then translate"])
+
+
+def test_the_extraction_finds_templates_and_python():
+    places = [where for where, _ in extracted()]
+    assert any("templates/" in where for where in places)
+    assert any("words.py" in where for where in places)
+
+
+def test_a_translation_keeps_the_holes_of_its_text():
+    for message in catalogue():
+        if message.id and message.string:
+            ids = message.id if isinstance(message.id, tuple) else (message.id,)
+            strings = message.string if isinstance(message.string, tuple) else (message.string,)
+            wanted = set(_HOLES.findall(ids[-1]))
+            for string in strings:
+                assert set(_HOLES.findall(string)) <= wanted, message.id
+
+
+def test_the_compiled_catalogue_is_made_from_the_readable_one():
+    made = io.BytesIO()
+    write_mo(made, catalogue())
+    made.seek(0)
+    wanted = Translations(made)._catalog
+    with (FOLDER / "messages.mo").open("rb") as file:
+        there = Translations(file)._catalog
+    for one in (wanted, there):
+        one.pop("")  # the header carries dates
+    assert there == wanted, "run: pybabel compile -d web/translations"
