@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 from urllib.parse import quote, unquote, urlsplit
 
-from websockets.exceptions import InvalidStatus, WebSocketException
-
 from core import clock, log
 from telephony.switch.ari import parse
 from telephony.switch.ari.line import Line, Message, Reply, dial
@@ -88,6 +86,8 @@ _NOT_THERE: Final = frozenset({404})
 _BUSY: Final = 503
 _BACK_OFF_FIRST_S: Final = 0.1
 _BACK_OFF_MOST_S: Final = 2.0
+_BOOT_LOOKS: Final = 25
+_BOOT_LOOK_S: Final = 0.2
 _PHONE_EXPIRES_S: Final = 120
 
 
@@ -180,20 +180,23 @@ class AriSwitch:
 
     async def _one_line(self) -> tuple[str, bool]:
         """Connect once and stay; return why it ended and whether `Connected` was told."""
-        try:
-            socket = await dial(self._url, application=APPLICATION, user=self._user, password=self._password)
-        except InvalidStatus as error:
-            return f"the switch answered {error.response.status_code}", False
-        except (OSError, TimeoutError, WebSocketException) as error:
-            return type(error).__name__, False
         self._early = []
-        line = Line(socket, on_event=self._heard)
-        listening = asyncio.create_task(line.listen())
+        try:
+            line = await dial(
+                self._url,
+                application=APPLICATION,
+                user=self._user,
+                password=self._password,
+                on_event=self._heard,
+            )
+        except SwitchError as error:
+            return str(error), False
         was_up = False
         try:
             await self._greet(line)
             was_up = True
-            await listening
+            if not self._closing.is_set():
+                await line.wait_lost()
         except SwitchError as error:
             return str(error), was_up
         else:
@@ -201,7 +204,6 @@ class AriSwitch:
         finally:
             self._line = None
             await line.close()
-            await listening
 
     async def _greet(self, line: Line) -> None:
         """Set the line up, tell what lives, then what happened meanwhile."""
@@ -211,6 +213,7 @@ class AriSwitch:
             self._ask(line, "GET", "asterisk/info"),
             self._ask(line, "PUT", filtering, body={"disallowed": unwanted}),
         )
+        await self._wait_booted(line)
         channels, subscribed = await self._live(line)
         for channel in channels:
             if channel.channel not in subscribed:
@@ -232,6 +235,20 @@ class AriSwitch:
         self._emit(Connected(at=clock.now(), boot_id=boot_id, channels=live))
         for message in early:
             self._heard(message)
+
+    async def _wait_booted(self, line: Line) -> None:
+        # A switch that starts takes the websocket before it has all its modules.
+        missing = await self._missing_modules(line)
+        for _ in range(_BOOT_LOOKS):
+            if not missing:
+                return
+            await asyncio.sleep(_BOOT_LOOK_S)
+            missing = await self._missing_modules(line)
+        _log.error("switch-modules-missing", modules=missing)
+
+    async def _missing_modules(self, line: Line) -> tuple[str, ...]:
+        running = _running(await self._ask(line, "GET", "asterisk/modules"))
+        return tuple(name for name in REQUIRED_MODULES if name not in running)
 
     async def _live(self, line: Line) -> tuple[tuple[LiveChannel, ...], frozenset[str]]:
         channels, ours, bridges = await asyncio.gather(
@@ -506,9 +523,7 @@ class AriSwitch:
         info, modules = await asyncio.gather(
             self._ask(line, "GET", "asterisk/info"), self._ask(line, "GET", "asterisk/modules")
         )
-        running = frozenset(
-            each["name"].removesuffix(".so") for each in modules if each["status"] == "Running"
-        )
+        running = _running(modules)
         return SwitchFacts(
             kind="asterisk",
             version=str(info["system"]["version"]),
@@ -554,6 +569,10 @@ class AriSwitch:
             is_temporary=reply.status == _BUSY,
             status=reply.status,
         )
+
+
+def _running(modules: list[dict[str, Any]]) -> frozenset[str]:
+    return frozenset(each["name"].removesuffix(".so") for each in modules if each["status"] == "Running")
 
 
 def _at(m: Message) -> dt.datetime:
