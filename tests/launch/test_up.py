@@ -118,6 +118,7 @@ def test_a_machine_comes_up_survives_kills_and_goes_down(machine: Machine) -> No
 
 def test_a_taken_port_is_named_with_its_holder_and_its_setting(machine: Machine) -> None:
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the last test's connections
         taken.bind(("127.0.0.1", machine.base + OFFSETS["valkey"]))
         taken.listen()
         up = machine.launch("up")
