@@ -1,0 +1,242 @@
+"""How fast rating is: the scalar kernel, rating at ingest beside a bare INSERT, `seatline price`.
+
+    .venv/bin/python -m bench.rating [ROWS]
+
+Runs against a PostgreSQL of its own and prints one JSON report. The same rows go in three ways, in turns,
+best of three: (1) COPY and then a bare INSERT ... SELECT of the usage rows alone; (2) the whole intake:
+COPY, permanent keys, rating, one charge per row, counts; (3) the same batch again, all duplicates. The
+checksum is the sum of all amounts, which must not differ between runs.
+"""
+
+import datetime as dt
+import functools
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import text
+
+from billing import staging
+from billing.price import answer
+from billing.rating.tariff import DatedRate, Tariff
+from billing.usage import Usage
+from core.ids import OPERATOR, TenantId, new_id
+from launch.parts import start_postgres
+from security.gate import Gate, Scope, admit
+from security.keys import FileRootKey
+from tests.billing import stock
+from wiring.prepare import prepare_database
+
+SEED = 20_261_121
+BATCH = 50_000
+DECK = 5_000
+PRICE_LINES = 20_000
+
+
+def main() -> None:
+    """Measure and print the report."""
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    random.seed(SEED)
+    deck = make_deck()
+    usages = make_usage(rows)
+    report: dict[str, object] = {
+        "rows": rows,
+        "prefixes": len(deck),
+        "load_average": os.getloadavg()[0],
+        "kernel_calls_per_cpu_s": round(measure_kernel(deck, usages)),
+        "price_lines_per_cpu_s": round(measure_price()),
+        **measure_ingest(deck, usages),
+    }
+    print(json.dumps(report, indent=2))
+
+
+def make_deck() -> tuple[DatedRate, ...]:
+    """Some thousand prefixes under 44 with the usual increments."""
+    prefixes = {"44"} | {f"44{random.randrange(10 ** random.randint(1, 5))}" for _ in range(DECK)}  # noqa: S311
+    return tuple(
+        DatedRate(
+            "voice.outbound",
+            prefix,
+            "gb-local",
+            stock.per_minute(
+                random.randrange(10**6, 10**8),  # noqa: S311
+                connect=random.choice([0, 10**7]),  # noqa: S311
+                increment_s=random.choice([1, 6, 60]),  # noqa: S311
+                initial_s=random.choice([0, 30, 60]),  # noqa: S311
+            ),
+        )
+        for prefix in sorted(prefixes)
+    )
+
+
+def make_usage(rows: int) -> list[Usage]:
+    """One tenant's usage with random lengths and destinations, the same for every run."""
+    events = []
+    for number in range(rows):
+        at = stock.NOON + dt.timedelta(seconds=number % 86_400)
+        quantity_ms = random.randrange(1, 600_000)  # noqa: S311
+        events.append(
+            Usage(
+                source="bench",
+                event_id=f"call_{number:026d}/leg-1",
+                meter="voice.outbound",
+                subject_ref=UUID(int=number),
+                occurred_at=at,
+                ended_at=at + dt.timedelta(milliseconds=quantity_ms),
+                quantity_ms=quantity_ms,
+                prefix=f"44{random.randrange(10**6):06d}",  # noqa: S311
+            )
+        )
+    return events
+
+
+def measure_kernel(deck: tuple[DatedRate, ...], usages: list[Usage]) -> float:
+    """Return calls rated a second of processor time: prefix match, increments, one rounding."""
+    tariff = Tariff("bench", 1, "GBP", "Europe/London", stock.NAMES, deck)
+    calls = [(one.prefix, -(-one.quantity_ms // 1000), one.occurred_at) for one in usages]
+    tariff.rate(meter="voice.outbound", prefix="44", duration_s=1, answered_at=stock.NOON)
+
+    def run() -> None:
+        for prefix, duration_s, answered_at in calls:
+            tariff.rate(meter="voice.outbound", prefix=prefix, duration_s=duration_s, answered_at=answered_at)
+
+    return len(calls) / best(run, clock=time.process_time)
+
+
+def measure_price() -> float:
+    """Return lines of `seatline price` answered a second of processor time."""
+    slots = [
+        {"from_s": 0, "rate": "0.2", "per_s": 60, "increment_s": 60},
+        {"from_s": 60, "rate": "0.1", "per_s": 60, "increment_s": 1},
+    ]
+    bands = [
+        {"days_iso": days, "from_time": at, "connect_fee": fee, "slots": slots}
+        for days, at, fee in (
+            ([1, 2, 3, 4, 5], "08:00:00", "0.4"),
+            ([1, 2, 3, 4, 5, 6, 7], "19:00:00", "0.1"),
+        )
+    ]
+    lines = [
+        json.dumps(
+            {
+                "kind": "call",
+                "start": f"2026-11-{1 + n % 28:02d}T{n % 24:02d}:59:00",
+                "zone": "Europe/London",
+                "duration_s": n % 900,
+                "bands": bands,
+            }
+        )
+        for n in range(PRICE_LINES)
+    ]
+
+    def run() -> None:
+        for line in lines:
+            answer(line)
+
+    return len(lines) / best(run, clock=time.process_time)
+
+
+def measure_ingest(deck: tuple[DatedRate, ...], usages: list[Usage]) -> dict[str, object]:
+    """Return rows a second of the three ways, and the checksum of the amounts."""
+    with tempfile.TemporaryDirectory(prefix="seatline-bench-") as folder:
+        home = Path(folder)
+        home.chmod(0o755)
+        postgres = start_postgres(home / "pg")
+        try:
+            return ingest(postgres.url, home, deck, usages)
+        finally:
+            postgres.stop()
+
+
+def ingest(admin_url: str, home: Path, deck: tuple[DatedRate, ...], usages: list[Usage]) -> dict[str, object]:
+    """Run the three ways in turns, a fresh tenant each time."""
+    key_file = home / "root.key"
+    key_file.write_bytes(os.urandom(32))
+    key_file.chmod(0o600)
+    root_key = FileRootKey(key_file)
+    urls = prepare_database(admin_url, secrets_file=home / "roles.json", root_key=root_key)
+    gate = Gate(urls.app, context_key=root_key.derive("context/v1"))
+    version = stock.publish(gate, of=deck)
+    bare: list[float] = []
+    whole: list[float] = []
+    again: list[float] = []
+    sums = set()
+    for _ in range(3):
+        plain, rated = TenantId(new_id()), TenantId(new_id())
+        for tenant_id in (plain, rated):
+            with gate.open(Scope.system(OPERATOR)) as session:
+                admit(session, tenant_id=tenant_id)
+            with gate.open(Scope.system(tenant_id)) as session:
+                stock.customer(session, tenant_id=tenant_id, version=version)
+        bare.append(timed(functools.partial(insert_bare, gate, urls.bill, plain, usages)))
+        whole.append(timed(functools.partial(take_all, gate, urls.bill, rated, usages)))
+        again.append(timed(functools.partial(take_all, gate, urls.bill, rated, usages)))
+        with gate.open(Scope.system(rated)) as session:
+            total, count = session.execute(
+                text("SELECT sum(amount_nano), count(*) FROM app.rated_charges")
+            ).one()
+        assert count == len(usages)
+        sums.add(int(total))
+    gate.close()
+    assert len(sums) == 1
+    return {
+        "bare_insert_rows_per_s": round(len(usages) / min(bare)),
+        "rate_at_ingest_rows_per_s": round(len(usages) / min(whole)),
+        "ratio": round(min(bare) / min(whole), 3),
+        "duplicates_rows_per_s": round(len(usages) / min(again)),
+        "checksum_nano": sums.pop(),
+    }
+
+
+def take_all(gate: Gate, bill_url: str, tenant_id: TenantId, usages: list[Usage]) -> None:
+    """Take everything in, one batch and one transaction per 50,000 rows."""
+    for start in range(0, len(usages), BATCH):
+        batch = staging.stage(bill_url, tenant_id=tenant_id, usages=usages[start : start + BATCH])
+        with gate.open(Scope.system(tenant_id)) as session:
+            staging.take_in(session, tenant_id=tenant_id, batch_id=batch)
+
+
+def insert_bare(gate: Gate, bill_url: str, tenant_id: TenantId, usages: list[Usage]) -> None:
+    """Only put the same rows there: COPY and INSERT, no second look, no rating."""
+    for start in range(0, len(usages), BATCH):
+        batch = staging.stage(bill_url, tenant_id=tenant_id, usages=usages[start : start + BATCH])
+        with gate.open(Scope.system(tenant_id)) as session:
+            session.execute(
+                text("""
+                    INSERT INTO app.usage_events (tenant_id, id, source, event_id, meter, subject_ref,
+                      occurred_at, ended_at, quantity_ms, prefix, number_id, agent_ref, payload_sha256,
+                      received_at, batch_id, batch_row)
+                    SELECT tenant_id, usage_id, source, event_id, meter, subject_ref, occurred_at, ended_at,
+                      quantity_ms, prefix, number_id, agent_ref, payload_sha256, now(), batch_id, row_no
+                    FROM app.staged_usage(:batch)
+                """),
+                {"batch": batch},
+            )
+            session.execute(text("SELECT app.clear_staged_usage(:batch)"), {"batch": batch})
+
+
+def timed(run: Callable[[], None]) -> float:
+    """Return the wall seconds of one run."""
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def best(run: Callable[[], None], *, clock: Callable[[], float]) -> float:
+    """Return the least time of three runs by a clock."""
+    times = []
+    for _ in range(3):
+        began = clock()
+        run()
+        times.append(clock() - began)
+    return min(times)
+
+
+if __name__ == "__main__":
+    main()
