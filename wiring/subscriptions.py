@@ -6,13 +6,17 @@ handler that needs several tenants' transactions is `Alone`: it opens its own an
 `workers.relay` hands the duties out, `workers.entry` runs them. Names are permanent: they stand in rows.
 """
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
-from billing import accounts, price_lists, tariffs
+from billing import accounts, invoices, price_lists, tariffs
+from billing.documents.pdf import render_pdf
+from billing.documents.words import LOCALES
+from billing.errors import BillingAccountNotFoundError
 from billing.events import InvoiceFinalised, PriceListPublished
 from core.errors import SeatlineError
 from core.events import Event
@@ -20,6 +24,7 @@ from core.ids import OPERATOR, TenantId
 from seats import leases
 from seats.events import SeatRentalChanged
 from security.gate import Scope
+from security.vault import Field
 from telephony import recording
 from telephony.events import CallEnded, RecordingCaptured
 from tenants import companies
@@ -87,6 +92,17 @@ def _mirror_rental(_house: House, session: Session, event: SeatRentalChanged) ->
     return None
 
 
+def _archive_invoice(house: House, session: Session, event: InvoiceFinalised) -> After:
+    """Keep the invoice as it was printed when it was finalised, sealed, in both languages."""
+    invoice = invoices.find(session, tenant_id=event.tenant_id, invoice_id=event.invoice_id)
+    for language in LOCALES:
+        printed = io.BytesIO(render_pdf(invoice, language=language))
+        field = Field(event.tenant_id, "invoices", f"pdf-{language}", event.invoice_id, 1, purpose="document")
+        with house.storage.put(f"inv/{event.invoice_id}-{language}") as sink:
+            house.vault.seal_file(field, printed, sink)
+    return None
+
+
 def _hand_prices_over(house: House, event: PriceListPublished) -> None:
     """Give every client on the list its new version; one client's refusal does not hold up the others."""
     with house.gate.open(Scope.system(OPERATOR)) as session:
@@ -100,6 +116,8 @@ def _hand_prices_over(house: House, event: PriceListPublished) -> None:
                 account = accounts.find(session, tenant_id=client.tenant_id)
                 if account.price_list == event.price_list:
                     tariffs.take(session, tenant_id=client.tenant_id, version=version)
+        except BillingAccountNotFoundError:
+            continue  # it takes its prices when its account is opened
         except SeatlineError as error:
             refused = error
     if refused:
@@ -109,13 +127,13 @@ def _hand_prices_over(house: House, event: PriceListPublished) -> None:
 SUBSCRIPTIONS: tuple[Subscription, ...] = (
     InTransaction(RecordingCaptured, "recordings.seal", _seal_recording),
     InTransaction(SeatRentalChanged, "rentals.mirror", _mirror_rental, whose=lambda e: e.renter_tenant_id),
+    InTransaction(InvoiceFinalised, "invoices.archive", _archive_invoice),
     Alone(PriceListPublished, "prices.hand-over", _hand_prices_over),
 )
 
 # Announced, and nobody listens yet; each with the room that will.
 UNHEARD: dict[type[Event], str] = {
     CallEnded: "reports and campaigns",
-    InvoiceFinalised: "billing.documents",
 }
 
 

@@ -34,7 +34,7 @@ HEAVY = JobQueue("seatline-heavy", limit_s=600, batch=20)
 CONSUMED = (PROMPT, HEAVY)  # in this order
 
 # Handlers whose single piece of work may take seconds; everything else is prompt.
-HEAVY_HANDLERS = frozenset({"recordings.seal"})
+HEAVY_HANDLERS = frozenset({"recordings.seal", "invoices.archive"})
 
 
 def queue_of(handler: str) -> JobQueue:
