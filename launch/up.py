@@ -391,7 +391,8 @@ def _print_welcome(place: Layout, settings: dict[str, Any]) -> None:
         columns = ("who", "email", "password", "address")
         lines += _table([[str(person[column]) for column in columns] for person in people])
         lines.append("")
-    lines.append("  Ctrl-C or `make down` ends it; `make call` places a real call.")
+    call = "" if switch.startswith(SIMULATOR) else "; `make call` places a real call"
+    lines.append(f"  Ctrl-C or `make down` ends it{call}.")
     _say_plain("\n".join(lines))
 
 
