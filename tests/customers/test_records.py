@@ -1,5 +1,6 @@
 """The sealed record: what goes in comes out, for its own company, at its own version, and nowhere else."""
 
+import itertools
 import threading
 
 import pytest
@@ -65,12 +66,10 @@ def test_row_holds_no_word_of_it(gate: Gate, vault: Vault, tenant_a: TenantId) -
         assert secret.hex().encode() not in everything
 
 
-@pytest.mark.parametrize("column", SEALED)
-def test_plaintext_never_lands_in_a_sealed_column(
-    gate: Gate, vault: Vault, tenant_a: TenantId, column: str
-) -> None:
+def test_plaintext_never_lands_in_a_sealed_column(gate: Gate, vault: Vault, tenant_a: TenantId) -> None:
     stored(gate, vault, tenant_a)
-    for plain in (b"+447700900471", b"Ines Carvalho " * 20, b"\x01", b"\x01\x02" + b"x" * 200):
+    plaintexts = (b"+447700900471", b"Ines Carvalho " * 20, b"\x01", b"\x01\x02" + b"x" * 200)
+    for column, plain in itertools.product(SEALED, plaintexts):
         with pytest.raises(DBAPIError, match=r"sealed|get_byte|out of valid range"):
             run(gate, tenant_a, f"UPDATE app.customers SET {column} = :plain", plain=plain)
 
@@ -216,24 +215,27 @@ def test_customer_of_another_company_is_not_there(
         assert records.page(session, tenant_id=tenant_a, vault=vault).customers == ()
 
 
-@pytest.mark.parametrize(
-    "forged",
-    [
-        "UPDATE app.customers SET name_ct = email_ct",  # another column
-        "UPDATE app.customers SET row_version = row_version + 1",  # a version made up
-        "UPDATE app.customers c SET name_ct = o.name_ct FROM app.customers o WHERE o.id <> c.id",
-        "UPDATE app.customers SET notes_ct = set_byte(notes_ct, 100, get_byte(notes_ct, 100) # 1)",
-        "UPDATE app.customers SET phone_ct = substring(phone_ct FROM 1 FOR length(phone_ct) - 1)",
-    ],
+FORGED = (
+    "UPDATE app.customers SET name_ct = email_ct",  # another column
+    "UPDATE app.customers SET row_version = row_version + 1",  # a version made up
+    "UPDATE app.customers c SET name_ct = o.name_ct FROM app.customers o WHERE o.id <> c.id",
+    "UPDATE app.customers SET notes_ct = set_byte(notes_ct, 100, get_byte(notes_ct, 100) # 1)",
+    "UPDATE app.customers SET phone_ct = substring(phone_ct FROM 1 FOR length(phone_ct) - 1)",
 )
-def test_tampered_record_does_not_open(gate: Gate, vault: Vault, tenant_a: TenantId, forged: str) -> None:
+
+
+def test_tampered_record_does_not_open(gate: Gate, vault: Vault, tenant_a: TenantId) -> None:
     card = stored(gate, vault, tenant_a)
     stored(gate, vault, tenant_a, phone=CHEN)
-    run(gate, tenant_a, forged)
-    with pytest.raises(SealError):
-        read(gate, vault, tenant_a, card.id)
-    with pytest.raises(SealError), gate.open(Scope.system(tenant_a)) as session:
-        lookup.by_phone(session, tenant_id=tenant_a, vault=vault, phone=INES)
+    for forged in FORGED:
+        with gate.open(Scope.system(tenant_a)) as session:
+            session.execute(text(forged))
+            with pytest.raises(SealError):
+                records.get(session, tenant_id=tenant_a, vault=vault, customer_id=card.id)
+            with pytest.raises(SealError):
+                lookup.by_phone(session, tenant_id=tenant_a, vault=vault, phone=INES)
+            session.rollback()
+    assert read(gate, vault, tenant_a, card.id) == card
 
 
 def test_value_of_an_older_version_does_not_open(gate: Gate, vault: Vault, tenant_a: TenantId) -> None:
@@ -271,19 +273,17 @@ def test_pages_hold_every_customer_once(gate: Gate, vault: Vault, tenant_a: Tena
     assert (set(whole.customers), whole.after) == (set(wanted), None)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "field"),
-    [
-        ({"name": " "}, "name"),
-        ({"name": "x" * 201}, "name"),
-        ({"email": ""}, "email"),
-        ({"notes": "x" * 10_001}, "notes"),
-        ({"postcode": "x" * 21}, "postcode"),
-    ],
+WRONG = (
+    ({"name": " "}, "name"),
+    ({"name": "x" * 201}, "name"),
+    ({"email": ""}, "email"),
+    ({"notes": "x" * 10_001}, "notes"),
+    ({"postcode": "x" * 21}, "postcode"),
 )
-def test_malformed_details_are_refused_by_name_of_field(
-    gate: Gate, vault: Vault, tenant_a: TenantId, wrong: dict[str, str], field: str
-) -> None:
-    with pytest.raises(CustomerDetailsError) as error:
-        stored(gate, vault, tenant_a, **wrong)
-    assert error.value.details == {"field": field}
+
+
+def test_malformed_details_are_refused_by_name_of_field(gate: Gate, vault: Vault, tenant_a: TenantId) -> None:
+    for wrong, field in WRONG:
+        with pytest.raises(CustomerDetailsError) as error:
+            stored(gate, vault, tenant_a, **wrong)
+        assert error.value.details == {"field": field}
