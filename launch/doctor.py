@@ -85,7 +85,7 @@ def examine(chosen: Choices, place: Layout) -> Iterator[Finding]:
     yield from _processes(recorded, place)
     yield from _database(settings)
     yield from _valkey_answers(settings)
-    yield from _switch(settings)
+    yield from _switch(settings, is_wanted=not chosen.switch_url.startswith("simulator:"))
 
 
 def _parts(chosen: Choices, place: Layout) -> Iterator[Finding]:
@@ -132,7 +132,7 @@ def _disks(place: Layout) -> Iterator[Finding]:
 
 def _secrets(place: Layout) -> Iterator[Finding]:
     files = (place.config, place.root_key, place.roles, place.sign_ins, place.prepared)
-    seen = [file for file in (*files, place.state / "kept.json") if file.exists()]
+    seen = [file for file in (*files, place.state / layout.KEPT) if file.exists()]
     bad = [file for file in seen if _is_open(file)]
     if bad:
         names = " ".join(str(file) for file in bad)
@@ -224,9 +224,10 @@ def _valkey_answers(settings: Settings) -> Iterator[Finding]:
         yield Finding("Valkey answers")
 
 
-def _switch(settings: Settings) -> Iterator[Finding]:
+def _switch(settings: Settings, *, is_wanted: bool) -> Iterator[Finding]:
     if settings.is_simulated:
-        yield Finding("the switch is simulated: no real call is possible", "`make setup`, then `make up`")
+        remedy = "`make setup`, then `make up`" if is_wanted else ""
+        yield Finding("the switch is simulated: no real call is possible", remedy)
         return
     missing = asterisk.missing_modules(settings.switch_url)
     if missing is None:

@@ -24,6 +24,8 @@ from launch.trouble import LaunchError
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own in it, its owner checked
 ROOT_KEY_BYTES = 32
+KEPT = "kept.json"
+SERVERS = ("postgres", "valkey", "asterisk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,26 @@ def find(chosen: Choices) -> Layout:
     )
 
 
+def set_aside(layout: Layout) -> list[Path]:
+    """Move away data whose passwords are gone, and return where to.
+
+    A checkout was removed and made again, while its servers' data lay elsewhere. Nothing can open them
+    now; but they are not ours to delete, for somebody may have kept the passwords and the root key.
+    """
+    if (layout.state / KEPT).exists():
+        return []
+    moved = []
+    for name in SERVERS:
+        folder = layout.servers / name
+        if folder.exists() and any(folder.iterdir()):
+            number = 1
+            while (aside := folder.with_name(f"{name}.{number}")).exists():
+                number += 1
+            folder.rename(aside)
+            moved.append(aside)
+    return moved
+
+
 def make(layout: Layout) -> Kept:
     """Make the folders and the secrets that are missing, and return the secrets.
 
@@ -146,7 +168,7 @@ def make(layout: Layout) -> Kept:
     layout.state.chmod(0o711 if layout.account.is_other else 0o700)
     for folder in (layout.logs, layout.ready, layout.storage, layout.spool):
         folder.mkdir(mode=0o700, exist_ok=True)
-    for name in ("postgres", "valkey", "asterisk"):
+    for name in SERVERS:
         give(layout.servers / name, account=layout.account)
     share(layout.sounds, account=layout.account)
     if layout.recording.parent.parent == MEMORY:
@@ -154,7 +176,7 @@ def make(layout: Layout) -> Kept:
         layout.recording.parent.chmod(0o711 if layout.account.is_other else 0o700)
     give(layout.recording, account=layout.account)
     _make_root_key(layout)
-    return _keep(layout.state / "kept.json")
+    return _keep(layout.state / KEPT)
 
 
 def _make_root_key(layout: Layout) -> None:

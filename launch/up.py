@@ -69,6 +69,8 @@ def _supervise(chosen: Choices, place: Layout, *, is_behind: bool) -> int:
         _say(f"ended what a killed run had left: {', '.join(left)}")
     _check_ports(chosen)
     _check_demo(chosen, place)
+    for aside in layout.set_aside(place):
+        _say(f"data of an earlier checkout, whose passwords are gone, were moved to {aside}")
     kept = layout.make(place)
     if place.servers != place.state:
         _say(f"{place.account.name} cannot reach {place.state}: the servers live in {place.servers}")

@@ -27,7 +27,7 @@ def test_secrets_are_random_kept_and_readable_by_their_owner_alone(place: Layout
     assert layout.make(place) == first
     assert len({first.postgres, first.valkey, first.asterisk, first.secret_key}) == 4
     assert place.root_key.stat().st_size == 32
-    for file in (place.root_key, place.state / "kept.json"):
+    for file in (place.root_key, place.state / layout.KEPT):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
@@ -45,6 +45,16 @@ def test_a_lost_root_key_is_never_made_anew_over_sealed_data(place: Layout) -> N
     with pytest.raises(LaunchError, match="cannot be opened without it"):
         layout.make(place)
     assert not place.root_key.exists()
+
+
+def test_data_whose_passwords_are_gone_are_moved_aside_and_not_opened(place: Layout) -> None:
+    layout.make(place)
+    (place.servers / "postgres" / "data").mkdir()
+    assert layout.set_aside(place) == []
+    (place.state / layout.KEPT).unlink()
+    assert layout.set_aside(place) == [place.servers / "postgres.1"]
+    assert (place.servers / "postgres.1" / "data").exists()
+    assert layout.set_aside(place) == []
 
 
 def test_calls_are_recorded_in_memory_where_there_is_some(place: Layout) -> None:
