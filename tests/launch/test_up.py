@@ -28,7 +28,7 @@ class Machine:
 
     def launch(self, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
         own = {"SEATLINE_STATE_DIR": str(self.state), "SEATLINE_PORT": str(self.base)}
-        parts = {"SEATLINE_PARTS_DIR": os.environ.get("SEATLINE_PARTS_DIR", "")}  # noqa: TID251
+        parts = {"SEATLINE_PARTS_DIR": os.environ.get("SEATLINE_PARTS_DIR", "")}
         return subprocess.run(
             [sys.executable, "-m", "launch", *words],
             cwd=CHECKOUT,
