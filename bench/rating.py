@@ -22,7 +22,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from billing import staging
+from billing import invoices, staging
 from billing.price import answer
 from billing.rating.tariff import DatedRate, Tariff
 from billing.usage import Usage
@@ -166,6 +166,7 @@ def ingest(admin_url: str, home: Path, deck: tuple[DatedRate, ...], usages: list
     bare: list[float] = []
     whole: list[float] = []
     again: list[float] = []
+    bills: list[float] = []
     sums = set()
     for _ in range(3):
         plain, rated = TenantId(new_id()), TenantId(new_id())
@@ -177,6 +178,7 @@ def ingest(admin_url: str, home: Path, deck: tuple[DatedRate, ...], usages: list
         bare.append(timed(functools.partial(insert_bare, gate, urls.bill, plain, usages)))
         whole.append(timed(functools.partial(take_all, gate, urls.bill, rated, usages)))
         again.append(timed(functools.partial(take_all, gate, urls.bill, rated, usages)))
+        bills.append(timed(functools.partial(show_bill, gate, rated)))
         with gate.open(Scope.system(rated)) as session:
             total, count = session.execute(
                 text("SELECT sum(amount_nano), count(*) FROM app.rated_charges")
@@ -190,6 +192,7 @@ def ingest(admin_url: str, home: Path, deck: tuple[DatedRate, ...], usages: list
         "rate_at_ingest_rows_per_s": round(len(usages) / min(whole)),
         "ratio": round(min(bare) / min(whole), 3),
         "duplicates_rows_per_s": round(len(usages) / min(again)),
+        "running_bill_ms": round(min(bills) * 1000),
         "checksum_nano": sums.pop(),
     }
 
@@ -200,6 +203,12 @@ def take_all(gate: Gate, bill_url: str, tenant_id: TenantId, usages: list[Usage]
         batch = staging.stage(bill_url, tenant_id=tenant_id, usages=usages[start : start + BATCH])
         with gate.open(Scope.system(tenant_id)) as session:
             staging.take_in(session, tenant_id=tenant_id, batch_id=batch)
+
+
+def show_bill(gate: Gate, tenant_id: TenantId) -> None:
+    """Work out the running bill over all rows."""
+    with gate.open(Scope.system(tenant_id)) as session:
+        invoices.running_bill(session, tenant_id=tenant_id, now=stock.NOON)
 
 
 def insert_bare(gate: Gate, bill_url: str, tenant_id: TenantId, usages: list[Usage]) -> None:

@@ -8,8 +8,8 @@ charges, and from any line one comes back to its calls.
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -53,10 +53,11 @@ _SHOWN = "c.occurred_at < :period_start AS is_late, c.meter, c.destination, c.ta
 _GROUPS = text(f"SELECT {_SHOWN}, {_SUMS} {_OPEN} AND c.outcome = 'rated' GROUP BY {_KEY} ORDER BY {_KEY}")
 _WAITING = text(f"SELECT count(*) {_OPEN} AND c.outcome <> 'rated'")
 _LEFT_OVER = text(f"SELECT count(*) {_OPEN} AND c.outcome = 'rated'")
+# the same groups day by day, with what waits for a price: one reading for the whole running bill
 _BY_DAY = text(f"""
-    SELECT (greatest(c.occurred_at, :period_start) AT TIME ZONE :zone)::date AS day,
-      sum(c.amount_nano) AS amount_nano
-    {_OPEN} AND c.outcome = 'rated' GROUP BY 1
+    SELECT {_SHOWN}, {_SUMS}, c.outcome = 'rated' AS is_rated,
+      (greatest(c.occurred_at, :period_start) AT TIME ZONE :zone)::date AS day
+    {_OPEN} GROUP BY {_KEY}, is_rated, day ORDER BY {_KEY}
 """)
 _TAKE = text(f"""
     INSERT INTO app.invoice_line_charges (tenant_id, rated_charge_id, invoice_id, line_no)
@@ -219,7 +220,7 @@ def draft(session: Session, *, tenant_id: TenantId, period: Period) -> InvoiceDo
     session.flush()
     session.execute(_TAKE, {**_range(tenant_id, period, closed), "invoice": row.id})
     taken = {"tenant": tenant_id, "invoice": row.id, "period_start": period.start}
-    bill = _compose(session, account, session.execute(_TAKEN, taken))
+    bill = _compose(session, account, map(_sum, session.execute(_TAKEN, taken)))
     _write_lines(session, row, bill)
     row.net_minor, row.tax_minor, row.total_minor = bill.net_minor, bill.tax_minor, bill.total_minor
     session.flush()
@@ -284,11 +285,18 @@ def running_bill(session: Session, *, tenant_id: TenantId, now: dt.datetime) -> 
     """
     account = accounts.find(session, tenant_id=tenant_id)
     period = periods.month_of(now, zone=account.zone)
-    where = _preview_range(session, tenant_id, period)
-    bill = _compose(session, account, session.execute(_GROUPS, where))
-    by_day = {
-        row.day: int(row.amount_nano) for row in session.execute(_BY_DAY, {**where, "zone": account.zone})
-    }
+    where = {**_preview_range(session, tenant_id, period), "zone": account.zone}
+    sums: dict[tuple[object, ...], _Sum] = {}
+    by_day: dict[dt.date, int] = {}
+    waiting = 0
+    for row in session.execute(_BY_DAY, where):
+        if not row.is_rated:
+            waiting += row.events
+            continue
+        one = _sum(row)
+        sums[one.key] = sums[one.key].plus(one) if one.key in sums else one
+        by_day[row.day] = by_day.get(row.day, 0) + one.amount_nano
+    bill = _compose(session, account, sums.values())
     today = now.astimezone(zoneinfo.ZoneInfo(account.zone)).date()
     points, total = [], 0
     for day in periods.days(period, zone=account.zone):
@@ -303,7 +311,7 @@ def running_bill(session: Session, *, tenant_id: TenantId, now: dt.datetime) -> 
         bill=bill,
         meters=_by_meter(bill),
         days=tuple(points),
-        waiting=session.execute(_WAITING, where).scalar_one(),
+        waiting=waiting,
     )
 
 
@@ -311,7 +319,7 @@ def preview(session: Session, *, tenant_id: TenantId, period: Period) -> Bill:
     """Return the bill that `draft` would make of a period now, writing nothing."""
     account = accounts.find(session, tenant_id=tenant_id)
     where = _preview_range(session, tenant_id, period)
-    return _compose(session, account, session.execute(_GROUPS, where))
+    return _compose(session, account, map(_sum, session.execute(_GROUPS, where)))
 
 
 def find(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> InvoiceDocument:
@@ -436,25 +444,64 @@ def _insist_it_can_be_closed(session: Session, row: InvoiceRow, period: Period) 
         raise DraftStaleError(left_over=left_over, rated_again=stale)
 
 
-def _compose(session: Session, account: Account, rows: Any) -> Bill:  # noqa: ANN401 - a result's rows
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    """What the database added up for one line."""
+
+    is_late: bool
+    meter: str
+    destination: str
+    tariff_id: UUID
+    currency: str
+    events: int
+    billed_seconds: int
+    amount_nano: int
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return (self.is_late, self.meter, self.destination, self.tariff_id, self.currency)
+
+    def plus(self, other: "_Sum") -> "_Sum":
+        return replace(
+            self,
+            events=self.events + other.events,
+            billed_seconds=self.billed_seconds + other.billed_seconds,
+            amount_nano=self.amount_nano + other.amount_nano,
+        )
+
+
+def _sum(row: Row[Any]) -> _Sum:
+    return _Sum(
+        is_late=row.is_late,
+        meter=row.meter,
+        destination=row.destination,
+        tariff_id=row.tariff_id,
+        currency=row.currency,
+        events=row.events,
+        billed_seconds=int(row.billed_seconds),
+        amount_nano=int(row.amount_nano),
+    )
+
+
+def _compose(session: Session, account: Account, sums: Iterable[_Sum]) -> Bill:
     groups = []
-    for row in rows:
-        if row.currency != account.currency:
-            raise CurrencyMismatchError(left=account.currency, right=row.currency)
-        tariff = tariffs.by_id(session, tenant_id=account.tenant_id, tariff_id=row.tariff_id)
+    for one in sums:
+        if one.currency != account.currency:
+            raise CurrencyMismatchError(left=account.currency, right=one.currency)
+        tariff = tariffs.by_id(session, tenant_id=account.tenant_id, tariff_id=one.tariff_id)
         groups.append(
             Group(
-                meter=row.meter,
-                destination=row.destination,
-                tariff_id=row.tariff_id,
+                meter=one.meter,
+                destination=one.destination,
+                tariff_id=one.tariff_id,
                 price_list=tariff.price_list,
                 version=tariff.version,
-                names=tariff.destinations.get(row.destination, {}),
-                unit_nano=tariff.per_minute_nano(meter=row.meter, destination=row.destination),
-                is_late=row.is_late,
-                events=row.events,
-                billed_seconds=int(row.billed_seconds),
-                amount_nano=int(row.amount_nano),
+                names=tariff.destinations.get(one.destination, {}),
+                unit_nano=tariff.per_minute_nano(meter=one.meter, destination=one.destination),
+                is_late=one.is_late,
+                events=one.events,
+                billed_seconds=one.billed_seconds,
+                amount_nano=one.amount_nano,
             )
         )
     return compose(

@@ -9,6 +9,7 @@ records it.
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -97,6 +98,15 @@ class Recorded:
     usage_id: UsageId
     outcome: Receipt
     rated: Rated | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The sum of a subject's charges; it is whole when none still waits for a price."""
+
+    amount_nano: int
+    currency: str | None
+    is_whole: bool
 
 
 def record(session: Session, *, tenant_id: TenantId, usage: Usage) -> Recorded:
@@ -223,6 +233,29 @@ def current_charge(session: Session, *, tenant_id: TenantId, usage_id: UUID) -> 
         amount_nano=row.amount_nano,
         currency=row.currency,
     )
+
+
+def costs(session: Session, *, tenant_id: TenantId, subject_refs: Collection[UUID]) -> dict[UUID, Cost]:
+    """Return what each subject (a call) cost so far, for a list of them; without usage it is left out."""
+    rows = session.execute(
+        select(
+            UsageEventRow.subject_ref,
+            func.coalesce(func.sum(RatedChargeRow.amount_nano), 0).label("amount_nano"),
+            func.max(RatedChargeRow.currency).label("currency"),
+            func.count().filter(RatedChargeRow.outcome != Outcome.RATED.value).label("waiting"),
+        )
+        .join(
+            RatedChargeRow,
+            (RatedChargeRow.tenant_id == UsageEventRow.tenant_id)
+            & (RatedChargeRow.usage_id == UsageEventRow.id)
+            & RatedChargeRow.superseded_by.is_(None),
+        )
+        .where(UsageEventRow.tenant_id == tenant_id, UsageEventRow.subject_ref.in_(subject_refs))
+        .group_by(UsageEventRow.subject_ref)
+    )
+    return {
+        row.subject_ref: Cost(int(row.amount_nano), row.currency, is_whole=not row.waiting) for row in rows
+    }
 
 
 def fault_in(usage: Usage) -> str:

@@ -243,3 +243,18 @@ def test_a_failed_hang_up_leaves_no_usage_behind(gate: Gate, alice: TenantId) ->
 def test_staging_refuses_a_row_of_an_unknown_batch_to_be_seen(gate: Gate, alice: TenantId) -> None:
     with gate.open(Scope.system(alice)) as session:
         assert staging.take_in(session, tenant_id=alice, batch_id=new_id()).received == 0
+
+
+def test_a_call_costs_the_sum_of_its_legs_and_says_when_a_price_is_missing(
+    gate: Gate, alice: TenantId
+) -> None:
+    call, other, silent = new_id(), new_id(), new_id()
+    record(gate, alice, stock.usage("leg-1", seconds=60, subject_ref=call))
+    record(gate, alice, stock.usage("leg-2", seconds=60, subject_ref=call))
+    record(gate, alice, stock.usage("leg-3", prefix="3312345", subject_ref=other))
+    with gate.open(Scope.system(alice)) as session:
+        found = usage.costs(session, tenant_id=alice, subject_refs=[call, other, silent])
+    assert found == {
+        call: usage.Cost(145_000_000, "GBP", is_whole=True),
+        other: usage.Cost(0, None, is_whole=False),
+    }
