@@ -1,0 +1,1 @@
+"""Measurements with their commands, and `make call`; nothing here is part of the product."""

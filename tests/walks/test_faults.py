@@ -1,0 +1,209 @@
+"""Faults while a call is up: the call goes on, the part comes back, the books are whole."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser
+
+from bench import call
+from bench.call import AGENT_HZ, CALLER_HZ, PLANS, Seated
+from core.ids import CallId, parse
+from security.gate import Scope
+from telephony import calls
+from telephony.calls import Call, Filter
+from tests.phones import tones
+from tests.phones.sip import Phone, open_phone
+from tests.walks.conftest import InBrowser, Running
+
+pytestmark = [pytest.mark.switch, pytest.mark.browser, pytest.mark.timeout(240)]
+
+PELICAN = PLANS[0]
+NORMAL_AFTER_S = 15.0
+
+
+def newest(running: Running) -> Call | None:
+    tenant_id = call.tenant_of(running.stand.house, PELICAN.dialled)
+    with running.stand.house.gate.open(Scope.system(tenant_id)) as session:
+        page = calls.page(
+            session, tenant_id=tenant_id, vault=running.stand.house.vault, wanted=Filter(), limit=1
+        )
+    return page.calls[0] if page.calls else None
+
+
+def count(running: Running) -> int:
+    house = running.stand.house
+    total = 0
+    for plan in PLANS:
+        tenant_id = call.tenant_of(house, plan.dialled)
+        with house.gate.open(Scope.system(tenant_id)) as session:
+            total += len(calls.page(session, tenant_id=tenant_id, vault=house.vault, limit=200).calls)
+    return total
+
+
+async def ended(running: Running, call_id: CallId) -> Call:
+    """Return the call once its CDR stands."""
+    tenant_id = call.tenant_of(running.stand.house, PELICAN.dialled)
+    deadline = time.monotonic() + 30
+    while True:
+        with contextlib.suppress(Exception):
+            with running.stand.house.gate.open(Scope.system(tenant_id)) as session:
+                found = calls.get(
+                    session, tenant_id=tenant_id, call_id=call_id, vault=running.stand.house.vault
+                )
+            if found.talk_ms is not None:
+                return found
+        assert time.monotonic() < deadline, "the CDR did not come"
+        await asyncio.sleep(0.2)
+
+
+def talk_on_timeline(running: Running, found: Call) -> list[str]:
+    with running.stand.house.gate.open(Scope.system(found.tenant_id)) as session:
+        return [
+            step.kind for step in calls.timeline(session, tenant_id=found.tenant_id, call_id=found.call_id)
+        ]
+
+
+@contextlib.asynccontextmanager
+async def talking(running: Running, chrome: Browser) -> AsyncIterator[tuple[Phone, Seated, CallId]]:
+    """Give a call between a customer and bob that is up, and clean up after it."""
+    seat = await call.sit_down(chrome, running.stand, PELICAN)
+    try:
+        async with caller(running) as phone:
+            assert await phone.call(PELICAN.dialled.removeprefix("+")) == 200
+            await call.until(seat.page, "() => window.seatline.state().view === 'ringing'", what="ringing")
+            await seat.page.keyboard.press("a")
+            await hears_agent(phone)
+            call_id = await seat.page.evaluate("() => window.seatline.state().server.call.call_id")
+            yield phone, seat, CallId(parse("call", call_id))
+    finally:
+        await call.leave(seat)
+
+
+def caller(running: Running) -> contextlib.AbstractAsyncContextManager[Phone]:
+    return open_phone(
+        PELICAN.address, PELICAN.caller.removeprefix("+"), server=running.stand.sip, tone_hz=CALLER_HZ
+    )
+
+
+async def hears_agent(phone: Phone, *, patience_s: float = 20.0) -> None:
+    deadline = time.monotonic() + patience_s
+    while tones.seconds(phone.heard(since=time.monotonic() - 0.6), AGENT_HZ) < 0.5:
+        assert time.monotonic() < deadline, "the caller does not hear the agent"
+        await asyncio.sleep(0.1)
+
+
+def kill(running: Running, process: str) -> int:
+    pid = running.pid_of(process)
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+async def came_back(running: Running, process: str, before: int) -> None:
+    deadline = time.monotonic() + 30
+    while running.pid_of(process) == before:
+        assert time.monotonic() < deadline, f"{process} was not started again"
+        await asyncio.sleep(0.1)
+
+
+def test_an_unknown_number_is_refused_and_no_tenant_is_touched(running: Running) -> None:
+    async def walk() -> int:
+        async with caller(running) as phone:
+            return await phone.call("448081579999")
+
+    before = count(running)
+    assert asyncio.run(walk()) == 404
+    assert count(running) == before
+    log = running.place.log_of("switchboard").read_text(encoding="utf-8")
+    assert "unknown-number-dialled" in log
+    assert "448081579999" not in log
+
+
+def test_closing_the_browser_mid_ring_sends_the_caller_back_to_the_head(
+    running: Running, in_browser: InBrowser
+) -> None:
+    async def walk(chrome: Browser) -> None:
+        bob = await call.sit_down(chrome, running.stand, PELICAN)
+        async with caller(running) as phone:
+            assert await phone.call(PELICAN.dialled.removeprefix("+")) == 200
+            await call.until(bob.page, "() => window.seatline.state().view === 'ringing'", what="bob rings")
+            await bob.context.close()
+            mara = await call.sit_down(chrome, running.stand, call.plan_for("mara@seatline.example", PELICAN))
+            try:
+                await call.until(
+                    mara.page, "() => window.seatline.state().view === 'ringing'", what="mara rings"
+                )
+                await mara.page.keyboard.press("a")
+                await hears_agent(phone)
+                found = newest(running)
+                assert found is not None
+                steps = talk_on_timeline(running, found)
+                assert steps.count("offered") == 2
+                assert "offer-lost" in steps
+                assert found.agent_number == 1002
+                await phone.hang_up()
+                await ended(running, found.call_id)
+            finally:
+                await call.leave(mara)
+
+    in_browser(walk)
+
+
+@pytest.mark.parametrize("part", ["postgres", "valkey", "switchboard"])
+def test_a_call_outlives_a_killed_part_and_its_cdr_is_whole(
+    running: Running, in_browser: InBrowser, part: str
+) -> None:
+    async def walk(chrome: Browser) -> None:
+        async with talking(running, chrome) as (phone, _, call_id):
+            before = kill(running, part)
+            await asyncio.sleep(2.0)
+            heard = await phone.listen(2.0)
+            assert tones.seconds(heard, AGENT_HZ) > 1.5, "the caller lost the agent"
+            await came_back(running, part, before)
+            await asyncio.sleep(3.0)
+            heard = await phone.listen(1.0)
+            assert tones.seconds(heard, AGENT_HZ) > 0.5, "the caller lost the agent"
+            await phone.hang_up()
+            found = await ended(running, call_id)
+            assert found.cause == "caller-hung-up"
+            assert found.talk_ms is not None
+            assert found.talk_ms > 5000
+
+    in_browser(walk)
+
+
+def test_when_the_switch_dies_the_call_ends_at_its_last_proven_second(
+    running: Running, in_browser: InBrowser
+) -> None:
+    async def walk(chrome: Browser) -> None:
+        async with talking(running, chrome) as (_, seat, call_id):
+            await asyncio.sleep(2.0)
+            killed_at = time.time()
+            before = kill(running, "asterisk")
+            found = await ended(running, call_id)
+            assert found.cause == "switch-lost"
+            assert found.ended_at is not None
+            assert found.ended_at.timestamp() <= killed_at
+            assert found.bridged_at is not None
+            assert found.ended_at >= found.bridged_at
+            await came_back(running, "asterisk", before)
+            async with caller(running) as again:
+                deadline = killed_at + NORMAL_AFTER_S
+                while await again.call(PELICAN.dialled.removeprefix("+")) != 200:
+                    assert time.time() < deadline, "no new call within 15 s"
+                    await asyncio.sleep(0.3)
+                await call.until(
+                    seat.page,
+                    "() => window.seatline.state().view === 'ringing'",
+                    what="a new call rings",
+                    patience_s=max(1.0, deadline - time.time()),
+                )
+                await seat.page.keyboard.press("a")
+                await hears_agent(again)
+                await again.hang_up()
+
+    in_browser(walk)
