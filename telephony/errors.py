@@ -1,6 +1,6 @@
 """What can go wrong in telephony, in its own words."""
 
-from core.errors import Conflict, Invalid, NotFound, Refused
+from core.errors import Conflict, NotFound, Refused
 
 
 class CallNotFoundError(NotFound):
@@ -43,12 +43,6 @@ class NotWrappingUpError(Conflict):
     """The call is not in this agent's wrap-up, so it cannot be wrapped up."""
 
     code = "not-wrapping-up"
-
-
-class UnknownDispositionError(Invalid):
-    """The tenant has no disposition of this code."""
-
-    code = "unknown-disposition"
 
 
 class CallNotOverError(Refused):

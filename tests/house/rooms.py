@@ -6,7 +6,9 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
+T = TypeVar("T")
 CHECKOUT = Path(__file__).resolve().parents[2]
 _SETTINGS = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
 ROOMS: tuple[str, ...] = tuple(_SETTINGS["tool"]["importlinter"]["root_packages"])
@@ -38,7 +40,7 @@ def room_of(cls: type) -> str:
     return cls.__module__.partition(".")[0]
 
 
-def subclasses(cls: type) -> Iterator[type]:
+def subclasses(cls: type[T]) -> Iterator[type[T]]:
     """Yield every subclass that a room of ours has, at any depth."""
     for each in cls.__subclasses__():
         if room_of(each) in ROOMS:

@@ -12,33 +12,33 @@ def _announced() -> set[type[Event]]:
     return {event for event in rooms.subclasses(Event) if "__slots__" in vars(event)}
 
 
-def test_every_event_is_heard_or_listed_as_unheard():
+def test_every_event_is_heard_or_listed_as_unheard() -> None:
     heard = {one.event for one in SUBSCRIPTIONS}
     assert {event.__name__ for event in _announced() - heard - set(UNHEARD)} == set()
 
 
-def test_nothing_is_listed_as_unheard_that_is_heard():
+def test_nothing_is_listed_as_unheard_that_is_heard() -> None:
     assert not {one.event for one in SUBSCRIPTIONS} & set(UNHEARD)
 
 
-def test_every_event_listed_is_still_announced():
+def test_every_event_listed_is_still_announced() -> None:
     listed = {one.event for one in SUBSCRIPTIONS} | set(UNHEARD)
     assert {event.__name__ for event in listed - _announced()} == set()
 
 
-def test_events_have_distinct_names():
+def test_events_have_distinct_names() -> None:
     names = [event.__name__ for event in _announced()]
     assert len(names) == len(set(names))
 
 
-def test_every_job_queue_named_is_consumed_and_every_consumed_one_named():
+def test_every_job_queue_named_is_consumed_and_every_consumed_one_named() -> None:
     named = {queues.queue_of(one.name) for one in (*SUBSCRIPTIONS, *schedule.TABLE)}
     assert named == set(queues.CONSUMED)
 
 
-def test_every_heavy_handler_exists():
+def test_every_heavy_handler_exists() -> None:
     assert {one.name for one in (*SUBSCRIPTIONS, *schedule.TABLE)} >= queues.HEAVY_HANDLERS
 
 
-def test_a_job_ends_before_its_order_expires_and_before_people_give_up():
+def test_a_job_ends_before_its_order_expires_and_before_people_give_up() -> None:
     assert all(0 < queue.limit_s <= 900 for queue in queues.CONSUMED)

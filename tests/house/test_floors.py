@@ -55,7 +55,7 @@ def lint(folder: Path) -> dict[str, bool]:
     return {name: verdict == "KEPT" for name, verdict in verdicts}
 
 
-def test_every_contract_is_kept():
+def test_every_contract_is_kept() -> None:
     assert {name for name, is_kept in lint(CHECKOUT).items() if not is_kept} == set()
 
 
@@ -72,7 +72,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_contract_breaks_when_it_should(copy):
+def test_every_contract_breaks_when_it_should(copy: Path) -> None:
     for file, added in BREACHES.values():
         with (copy / file).open("a", encoding="utf-8") as stream:
             stream.write(f"\n{added}\n")

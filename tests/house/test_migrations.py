@@ -16,18 +16,18 @@ def _history() -> ScriptDirectory:
     return ScriptDirectory.from_config(config)
 
 
-def test_migrations_are_numbered_and_linear():
+def test_migrations_are_numbered_and_linear() -> None:
     steps = list(_history().walk_revisions())[::-1]
     numbers = [step.revision for step in steps]
     assert numbers == [f"{number:04}" for number in range(1, len(steps) + 1)]
     assert [step.down_revision for step in steps] == [None, *numbers[:-1]]
 
 
-def test_files_are_named_by_their_number():
+def test_files_are_named_by_their_number() -> None:
     for step in _history().walk_revisions():
         assert re.fullmatch(rf"{step.revision}_[a-z_]+\.py", step.path.rpartition("/")[2])
 
 
-def test_the_head_file_names_the_last():
+def test_the_head_file_names_the_last() -> None:
     head = (CHECKOUT / "migrations" / "HEAD").read_text(encoding="ascii").strip()
     assert head == _history().get_current_head() == newest_migration()

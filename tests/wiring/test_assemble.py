@@ -2,15 +2,17 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from core.config import Settings
-from core.ids import OPERATOR
+from core.ids import OPERATOR, TenantId
 from security.catalogue import WallsBrokenError
 from security.gate import Scope
 from security.keys import RootKeyError
+from tests.conftest import Prepared
 from wiring import House, assemble
 from wiring.assemble import ForgetfulDatabaseError, MigrationsMissingError
 
@@ -28,30 +30,30 @@ def as_owner(settings: Settings, statement: str) -> None:
         connection.execute(statement.encode())
 
 
-def test_a_house_reaches_its_parts(house):
+def test_a_house_reaches_its_parts(house: House) -> None:
     assert house.gate.ping()
     assert house.realtime.publish(OPERATOR, "anything", {})
     assert house.vault.blind_index(OPERATOR, "test", "x") == house.vault.blind_index(OPERATOR, "test", "x")
 
 
-def test_a_table_without_its_fence_stops_everything(settings):
+def test_a_table_without_its_fence_stops_everything(settings: Settings) -> None:
     as_owner(settings, "ALTER TABLE app.users NO FORCE ROW LEVEL SECURITY")
     with pytest.raises(WallsBrokenError, match="users"):
         assemble(settings, process="test")
 
 
-def test_a_database_behind_the_code_is_refused(settings):
+def test_a_database_behind_the_code_is_refused(settings: Settings) -> None:
     as_owner(settings, "UPDATE meta.alembic_version SET version_num = '0001'")
     with pytest.raises(MigrationsMissingError, match="0001"):
         assemble(settings, process="test")
 
 
-def test_a_database_ahead_of_the_code_is_served_from(settings):
+def test_a_database_ahead_of_the_code_is_served_from(settings: Settings) -> None:
     as_owner(settings, "UPDATE meta.alembic_version SET version_num = '9999'")
     assemble(settings, process="test").close()
 
 
-def test_a_database_that_may_forget_is_refused_outside_of_tests(settings):
+def test_a_database_that_may_forget_is_refused_outside_of_tests(settings: Settings) -> None:
     """The tests' own server runs without fsync, for speed."""
     for environment in ("development", "production"):
         with pytest.raises(ForgetfulDatabaseError, match="fsync"):
@@ -59,7 +61,9 @@ def test_a_database_that_may_forget_is_refused_outside_of_tests(settings):
 
 
 @pytest.mark.parametrize("value", ["off", "local"])
-def test_a_role_that_need_not_wait_for_the_disk_is_seen(settings, prepared, value):
+def test_a_role_that_need_not_wait_for_the_disk_is_seen(
+    settings: Settings, prepared: Prepared, value: str
+) -> None:
     name = settings.database_url.rpartition("/")[2]
     with psycopg.connect(prepared.admin_url, autocommit=True) as admin:
         admin.execute(f"ALTER ROLE seatline_app IN DATABASE {name} SET synchronous_commit = {value}".encode())
@@ -67,7 +71,7 @@ def test_a_role_that_need_not_wait_for_the_disk_is_seen(settings, prepared, valu
         assemble(settings.model_copy(update={"environment": "development"}), process="test")
 
 
-def test_a_root_key_open_to_others_stops_everything(settings, tmp_path):
+def test_a_root_key_open_to_others_stops_everything(settings: Settings, tmp_path: Path) -> None:
     file = tmp_path / "root.key"
     file.write_bytes(bytes(32))
     file.chmod(0o640)
@@ -75,7 +79,7 @@ def test_a_root_key_open_to_others_stops_everything(settings, tmp_path):
         assemble(settings.model_copy(update={"root_key_file": file}), process="test")
 
 
-def test_a_fork_has_connections_and_keys_of_its_own(house, tenant_a):
+def test_a_fork_has_connections_and_keys_of_its_own(house: House, tenant_a: TenantId) -> None:
     with house.gate.open(Scope.system(tenant_a)):
         house.vault.blind_index(tenant_a, "test", "x")
         child = os.fork()
@@ -93,6 +97,6 @@ def test_a_fork_has_connections_and_keys_of_its_own(house, tenant_a):
     assert house.gate.ping()
 
 
-def test_a_closed_house_can_be_used_again(house):
+def test_a_closed_house_can_be_used_again(house: House) -> None:
     house.close()
     assert house.gate.ping()

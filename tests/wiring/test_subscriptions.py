@@ -13,7 +13,7 @@ from core import clock
 from core.config import Settings
 from core.ids import OPERATOR, CallId, NumberId, QueueId, RecordingId, TenantId, new_id
 from security.gate import Scope
-from security.vault import Field
+from security.vault import Field, Vault
 from telephony import calls, recording
 from telephony.events import RecordingCaptured
 from tenants import companies
@@ -42,7 +42,7 @@ def hear(house: House, event: object, name: str) -> None:
         after()
 
 
-def test_a_new_version_reaches_the_clients_on_the_list_and_no_others(house):
+def test_a_new_version_reaches_the_clients_on_the_list_and_no_others(house: House) -> None:
     on_it = client(house, stock.publish(house.gate), price_list="uk-standard")
     elsewhere = client(house, stock.publish(house.gate, code="other"), price_list="other")
     in_force = clock.now() + dt.timedelta(days=400)
@@ -54,7 +54,7 @@ def test_a_new_version_reaches_the_clients_on_the_list_and_no_others(house):
     assert effective(house, elsewhere, in_force) == stock.LONG_AGO
 
 
-def test_a_client_without_an_account_does_not_hold_the_prices_up(house):
+def test_a_client_without_an_account_does_not_hold_the_prices_up(house: House) -> None:
     company(house)
     version = stock.publish(house.gate)
     hear(
@@ -64,7 +64,9 @@ def test_a_client_without_an_account_does_not_hold_the_prices_up(house):
     )
 
 
-def test_a_captured_recording_is_sealed_and_its_clear_file_removed(house, tenant_a, vault):
+def test_a_captured_recording_is_sealed_and_its_clear_file_removed(
+    house: House, tenant_a: TenantId, vault: Vault
+) -> None:
     call_id, recording_id = CallId(new_id()), RecordingId(new_id())
     with house.gate.open(Scope.system(tenant_a)) as session:
         arrival = calls.Arrival(
@@ -102,7 +104,9 @@ def test_a_captured_recording_is_sealed_and_its_clear_file_removed(house, tenant
         assert recording.of_call(session, tenant_id=tenant_a, call_id=call_id).duration_ms == 1000
 
 
-def test_a_finalised_invoice_is_kept_as_it_was_printed(house, tenant_a, vault):
+def test_a_finalised_invoice_is_kept_as_it_was_printed(
+    house: House, tenant_a: TenantId, vault: Vault
+) -> None:
     version = stock.publish(house.gate)
     with house.gate.open(Scope.system(tenant_a)) as session:
         stock.customer(session, tenant_id=tenant_a, version=version)

@@ -7,6 +7,7 @@ one row: what has been done can be counted.
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -47,7 +48,7 @@ class Duty:
     given_up_at: dt.datetime | None
     error: str | None
     due_at: dt.datetime
-    batch_id: object
+    batch_id: UUID | None
 
 
 def rental_changed(house: House, renter: TenantId, *, seats: int = 1, label: str = "A1") -> None:
@@ -73,7 +74,7 @@ def rental_changed(house: House, renter: TenantId, *, seats: int = 1, label: str
 def mirrored(house: House, renter: TenantId) -> int:
     """Return how many rentals the renter's own rows show."""
     with house.gate.open(Scope.system(renter)) as session:
-        return session.execute(text("SELECT count(*) FROM app.seat_leases")).scalar_one()
+        return int(session.execute(text("SELECT count(*) FROM app.seat_leases")).scalar_one())
 
 
 def duties(house: House, handler: str = MIRROR) -> list[Duty]:

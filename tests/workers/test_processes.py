@@ -14,9 +14,11 @@ import psycopg
 import pytest
 
 from core.config import Settings
+from core.ids import TenantId
 from core.realtime import Realtime
 from launch.parts import start_postgres, start_valkey
 from launch.parts.part import Running
+from launch.parts.postgres import Postgres
 from security.keys import FileRootKey
 from tests.conftest import admitted
 from tests.workers.conftest import duties, mirrored, rental_changed
@@ -93,7 +95,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.kill()
 
 
-def test_they_do_what_is_owed_and_end_when_told_to(start, house, settings, tenant_a):
+def test_they_do_what_is_owed_and_end_when_told_to(
+    start: Start, house: House, settings: Settings, tenant_a: TenantId
+) -> None:
     relay, jobs = start("relay", settings), start("jobs", settings)
     assert relay.ready.read_text(encoding="ascii") == f"{relay.child.pid}\n"
     rental_changed(house, tenant_a, seats=5)
@@ -103,7 +107,9 @@ def test_they_do_what_is_owed_and_end_when_told_to(start, house, settings, tenan
     assert not jobs.ready.exists()
 
 
-def test_what_redis_forgot_is_done_all_the_same(start, house, settings, realtime: Realtime, tenant_a):
+def test_what_redis_forgot_is_done_all_the_same(
+    start: Start, house: House, settings: Settings, realtime: Realtime, tenant_a: TenantId
+) -> None:
     start("relay", settings)
     rental_changed(house, tenant_a)
     until(lambda: duties(house) and duties(house)[0].batch_id)
@@ -124,7 +130,9 @@ def handler_that_hangs(house: House) -> Iterator[None]:
         blocker.rollback()
 
 
-def test_a_killed_tree_loses_nothing_and_does_nothing_twice(start, house, settings, tenant_a):
+def test_a_killed_tree_loses_nothing_and_does_nothing_twice(
+    start: Start, house: House, settings: Settings, tenant_a: TenantId
+) -> None:
     start("relay", settings)
     jobs = start("jobs", settings)
     with handler_that_hangs(house):
@@ -140,7 +148,9 @@ def test_a_killed_tree_loses_nothing_and_does_nothing_twice(start, house, settin
     assert (duty.attempts, duty.settled_at is not None) == (2, True)
 
 
-def test_told_to_end_in_the_middle_of_a_job_it_ends_within_five_seconds(start, house, settings, tenant_a):
+def test_told_to_end_in_the_middle_of_a_job_it_ends_within_five_seconds(
+    start: Start, house: House, settings: Settings, tenant_a: TenantId
+) -> None:
     start("relay", settings)
     jobs = start("jobs", settings)
     with handler_that_hangs(house):
@@ -155,7 +165,9 @@ def test_told_to_end_in_the_middle_of_a_job_it_ends_within_five_seconds(start, h
     assert duty.settled_at is None
 
 
-def test_both_outlive_valkey(start, house, settings, tmp_path, tenant_a):
+def test_both_outlive_valkey(
+    start: Start, house: House, settings: Settings, tmp_path: Path, tenant_a: TenantId
+) -> None:
     home = tmp_path / "valkey"
     valkey = start_valkey(home)
     ours = settings.model_copy(update={"redis_url": valkey.url})
@@ -180,7 +192,7 @@ def test_both_outlive_valkey(start, house, settings, tmp_path, tenant_a):
 @pytest.fixture
 def own_postgres(
     tmp_path: Path, home: Path, root_key: FileRootKey, settings: Settings
-) -> Iterator[tuple[Running, Settings]]:
+) -> Iterator[tuple[Running[Postgres], Settings]]:
     """A PostgreSQL that may be killed, and settings over it."""
     folder = home / f"pg-{tmp_path.name}"
     running = start_postgres(folder)
@@ -198,7 +210,13 @@ def own_postgres(
     running.stop()
 
 
-def test_both_outlive_postgresql(start, own_postgres, home, tmp_path, realtime: Realtime):
+def test_both_outlive_postgresql(
+    start: Start,
+    own_postgres: tuple[Running[Postgres], Settings],
+    home: Path,
+    tmp_path: Path,
+    realtime: Realtime,
+) -> None:
     postgres, ours = own_postgres
     house = assemble(ours, process="test")
     renter = admitted(house.gate)
@@ -221,8 +239,8 @@ def test_both_outlive_postgresql(start, own_postgres, home, tmp_path, realtime: 
 
 
 def test_no_message_of_an_exception_reaches_redis_or_a_log(
-    start, house, settings, realtime: Realtime, tenant_a
-):
+    start: Start, house: House, settings: Settings, realtime: Realtime, tenant_a: TenantId
+) -> None:
     """T83: the canary stands in the event's row and in the error PostgreSQL answers with."""
     relay, jobs = start("relay", settings), start("jobs", settings)
     rental_changed(house, tenant_a, label="canary-447700900123\x00")
@@ -230,7 +248,7 @@ def test_no_message_of_an_exception_reaches_redis_or_a_log(
     assert duties(house)[0].error == "DataError"
     until(lambda: realtime.redis.zcard("rq:failed:seatline-prompt"))
     for key in realtime.redis.scan_iter():
-        assert b"canary" not in realtime.redis.dump(key)
+        assert b"canary" not in (realtime.redis.dump(key) or b"")
     for process in (relay, jobs):
         assert not process.lines("canary")
         assert not process.lines("Traceback")

@@ -7,16 +7,18 @@ import time
 import pytest
 import redis
 from redis import Redis
-from rq import SimpleWorker
+from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 from sqlalchemy import text
 
 from core import clock
+from core.config import Settings
 from core.ids import TenantId, new_id
+from tests.workers import traces
 from tests.workers.conftest import MIRROR, duties, later, mirrored, rental_changed
 from wiring import House, assemble, subscriptions
 from workers import entry, ledger, schedule
-from workers.envelope import Envelopes
+from workers.envelope import Envelopes, Order, OrderRefusedError
 from workers.guard import open_queue, sealed_job_class
 from workers.queues import CONSUMED, PROMPT
 from workers.relay import Relay
@@ -42,12 +44,13 @@ def waiting(house: House) -> int:
 
 def mirror_jobs(house: House) -> list[str]:
     """Return the descriptions of waiting jobs, the periodic ones left out."""
-    ids = house.realtime.redis.lrange(f"rq:queue:{PROMPT.name}", 0, -1)
-    told = [house.realtime.redis.hget(f"rq:job:{one.decode()}", "description").decode() for one in ids]
-    return [one for one in told if one == f"task:{MIRROR}"]
+    queue = Queue(PROMPT.name, connection=house.realtime.redis, serializer=JSONSerializer)
+    return [one for job in queue.jobs if (one := job.description or "") == f"task:{MIRROR}"]
 
 
-def test_an_event_is_heard_once_in_the_renters_own_transaction(house, relay, tenant_a, tenant_b):
+def test_an_event_is_heard_once_in_the_renters_own_transaction(
+    house: House, relay: Relay, tenant_a: TenantId, tenant_b: TenantId
+) -> None:
     rental_changed(house, tenant_a)
     relay.tick()
     do_jobs(house)
@@ -58,7 +61,7 @@ def test_an_event_is_heard_once_in_the_renters_own_transaction(house, relay, ten
     assert (duty.attempts, duty.error, duty.settled_at is not None) == (1, None, True)
 
 
-def test_a_rolled_back_event_is_never_heard(house, relay, tenant_a):
+def test_a_rolled_back_event_is_never_heard(house: House, relay: Relay, tenant_a: TenantId) -> None:
     with pytest.raises(ZeroDivisionError), house.gate.outside() as connection:
         connection.execute(
             text(
@@ -72,7 +75,7 @@ def test_a_rolled_back_event_is_never_heard(house, relay, tenant_a):
     assert duties(house) == []
 
 
-def test_many_events_make_few_jobs(house, relay, tenant_a):
+def test_many_events_make_few_jobs(house: House, relay: Relay, tenant_a: TenantId) -> None:
     rental_changed(house, tenant_a, seats=1200)
     assert relay.tick()
     while relay.tick():
@@ -82,7 +85,7 @@ def test_many_events_make_few_jobs(house, relay, tenant_a):
     assert mirrored(house, tenant_a) == 1200
 
 
-def test_two_relays_hand_nothing_out_twice(house, tenant_a):
+def test_two_relays_hand_nothing_out_twice(house: House, tenant_a: TenantId) -> None:
     rental_changed(house, tenant_a, seats=40)
     relays = [Relay(house), Relay(house)]
 
@@ -100,7 +103,7 @@ def test_two_relays_hand_nothing_out_twice(house, tenant_a):
     assert [duty.attempts for duty in duties(house)] == [1] * 40
 
 
-def test_only_one_relay_is_elected(house):
+def test_only_one_relay_is_elected(house: House) -> None:
     with house.gate.outside() as first, house.gate.outside() as second:
         assert ledger.elected(first)
         assert not ledger.elected(second)
@@ -108,7 +111,9 @@ def test_only_one_relay_is_elected(house):
         assert ledger.elected(third)
 
 
-def test_all_is_handed_out_again_when_redis_forgets_everything(house, relay, tenant_a):
+def test_all_is_handed_out_again_when_redis_forgets_everything(
+    house: House, relay: Relay, tenant_a: TenantId
+) -> None:
     rental_changed(house, tenant_a, seats=3)
     relay.tick()
     house.realtime.redis.flushall()
@@ -117,7 +122,9 @@ def test_all_is_handed_out_again_when_redis_forgets_everything(house, relay, ten
     assert mirrored(house, tenant_a) == 3
 
 
-def test_a_job_that_gets_lost_is_handed_out_again_when_its_lease_ends(house, relay, tenant_a):
+def test_a_job_that_gets_lost_is_handed_out_again_when_its_lease_ends(
+    house: House, relay: Relay, tenant_a: TenantId
+) -> None:
     rental_changed(house, tenant_a)
     relay.tick()
     house.realtime.redis.delete(f"rq:queue:{PROMPT.name}")
@@ -131,7 +138,9 @@ def test_a_job_that_gets_lost_is_handed_out_again_when_its_lease_ends(house, rel
     assert mirrored(house, tenant_a) == 1
 
 
-def test_a_job_that_waits_its_turn_is_not_handed_out_twice(house, relay, tenant_a):
+def test_a_job_that_waits_its_turn_is_not_handed_out_twice(
+    house: House, relay: Relay, tenant_a: TenantId
+) -> None:
     rental_changed(house, tenant_a)
     relay.tick()
     for minutes in range(1, 4):
@@ -140,7 +149,9 @@ def test_a_job_that_waits_its_turn_is_not_handed_out_twice(house, relay, tenant_
             assert len(mirror_jobs(house)) == 1
 
 
-def test_a_duty_begun_by_a_worker_that_died_is_done_by_another(house, relay, tenant_a):
+def test_a_duty_begun_by_a_worker_that_died_is_done_by_another(
+    house: House, relay: Relay, tenant_a: TenantId
+) -> None:
     rental_changed(house, tenant_a)
     relay.tick()
     (duty,) = duties(house)
@@ -148,6 +159,7 @@ def test_a_duty_begun_by_a_worker_that_died_is_done_by_another(house, relay, ten
         subject = connection.execute(
             text("SELECT subject_id FROM app.duties WHERE handler = :name"), {"name": MIRROR}
         ).scalar_one()
+        assert duty.batch_id
         assert ledger.begin(connection, subject_id=subject, handler=MIRROR, batch_id=duty.batch_id)
     house.realtime.redis.delete(f"rq:queue:{PROMPT.name}")
     with clock.hold(later(31)):
@@ -157,7 +169,9 @@ def test_a_duty_begun_by_a_worker_that_died_is_done_by_another(house, relay, ten
     assert (mirrored(house, tenant_a), duty.attempts) == (1, 2)
 
 
-def test_a_duty_that_is_being_done_is_not_handed_out_however_long_it_takes(house, relay, tenant_a):
+def test_a_duty_that_is_being_done_is_not_handed_out_however_long_it_takes(
+    house: House, relay: Relay, tenant_a: TenantId
+) -> None:
     rental_changed(house, tenant_a)
     relay.tick()
     (duty,) = duties(house)
@@ -176,11 +190,11 @@ def test_a_duty_that_is_being_done_is_not_handed_out_however_long_it_takes(house
     assert duty.attempts == 0
 
 
-def test_two_runners_of_one_batch_do_it_once(house, relay, tenant_a):
+def test_two_runners_of_one_batch_do_it_once(house: House, relay: Relay, tenant_a: TenantId) -> None:
     rental_changed(house, tenant_a, seats=30)
     relay.tick()
     job_id = str(duties(house)[0].batch_id).replace("-", "")
-    order = entry.Order(PROMPT.name, job_id, MIRROR)
+    order = Order(PROMPT.name, job_id, MIRROR)
     threads = [threading.Thread(target=entry.run, args=(house, order)) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -190,7 +204,9 @@ def test_two_runners_of_one_batch_do_it_once(house, relay, tenant_a):
     assert all(duty.settled_at for duty in duties(house))
 
 
-def test_a_failure_is_tried_again_alone_and_does_not_hold_up_the_others(house, relay, tenant_a):
+def test_a_failure_is_tried_again_alone_and_does_not_hold_up_the_others(
+    house: House, relay: Relay, tenant_a: TenantId
+) -> None:
     nobody = TenantId(new_id())  # never admitted: its walls refuse
     rental_changed(house, nobody)
     rental_changed(house, tenant_a, seats=2)
@@ -203,7 +219,7 @@ def test_a_failure_is_tried_again_alone_and_does_not_hold_up_the_others(house, r
     assert failed.due_at > clock.now()
 
 
-def test_a_duty_is_given_up_after_its_last_attempt_and_stays_in_sight(house, relay):
+def test_a_duty_is_given_up_after_its_last_attempt_and_stays_in_sight(house: House, relay: Relay) -> None:
     rental_changed(house, TenantId(new_id()))
     at = clock.now()
     for wait in (*PROMPT.backoff_s, 0, 9999):
@@ -218,7 +234,9 @@ def test_a_duty_is_given_up_after_its_last_attempt_and_stays_in_sight(house, rel
         assert ledger.given_up(connection) == 1
 
 
-def test_events_this_version_does_not_know_wait_for_one_that_does(house, relay, tenant_a):
+def test_events_this_version_does_not_know_wait_for_one_that_does(
+    house: House, relay: Relay, tenant_a: TenantId
+) -> None:
     with house.gate.outside() as connection:
         connection.execute(
             text(
@@ -232,7 +250,9 @@ def test_events_this_version_does_not_know_wait_for_one_that_does(house, relay, 
         assert connection.execute(text("SELECT relayed_at FROM app.outbox")).scalar_one() is None
 
 
-def test_events_are_owed_while_redis_is_away_and_done_when_it_is_back(house, settings, tenant_a):
+def test_events_are_owed_while_redis_is_away_and_done_when_it_is_back(
+    house: House, settings: Settings, tenant_a: TenantId
+) -> None:
     rental_changed(house, tenant_a)
     lonely = assemble(settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"}), process="test")
     with pytest.raises(redis.RedisError):
@@ -244,7 +264,9 @@ def test_events_are_owed_while_redis_is_away_and_done_when_it_is_back(house, set
     assert mirrored(house, tenant_a) == 1
 
 
-def test_a_periodic_task_is_owed_once_a_slot_and_not_while_one_is_outstanding(house, relay):
+def test_a_periodic_task_is_owed_once_a_slot_and_not_while_one_is_outstanding(
+    house: House, relay: Relay
+) -> None:
     line = schedule.TABLE[0]
     relay.tick()
     relay.tick()
@@ -260,7 +282,7 @@ def test_a_periodic_task_is_owed_once_a_slot_and_not_while_one_is_outstanding(ho
         assert len(duties(house, line.name)) == 2
 
 
-def test_every_periodic_task_runs_over_an_empty_house(house, relay, tenant_a):
+def test_every_periodic_task_runs_over_an_empty_house(house: House, relay: Relay, tenant_a: TenantId) -> None:
     relay.tick()
     do_jobs(house)
     for line in schedule.TABLE:
@@ -268,7 +290,9 @@ def test_every_periodic_task_runs_over_an_empty_house(house, relay, tenant_a):
         assert duty.settled_at is not None, duty.error
 
 
-def test_settled_duties_and_their_events_are_forgotten_after_a_week(house, relay, tenant_a):
+def test_settled_duties_and_their_events_are_forgotten_after_a_week(
+    house: House, relay: Relay, tenant_a: TenantId
+) -> None:
     rental_changed(house, tenant_a)
     rental_changed(house, TenantId(new_id()))
     relay.tick()
@@ -280,12 +304,26 @@ def test_settled_duties_and_their_events_are_forgotten_after_a_week(house, relay
     assert names == 1
 
 
-def test_an_order_for_a_task_nobody_has_is_refused(house):
-    with pytest.raises(entry.OrderRefusedError):
-        entry.run(house, entry.Order(PROMPT.name, new_id().hex, "no.such"))
+def test_the_sweep_runs_nothing_that_an_abandoned_job_names(house: House, relay: Relay) -> None:
+    """T81: RQ's own class would import and call the failure callback, here in the relay."""
+    job = Queue(PROMPT.name, connection=house.realtime.redis, serializer=JSONSerializer).enqueue(
+        "os.getpid", job_id="abandoned"
+    )
+    house.realtime.redis.hset(job.key, "failure_callback_name", "tests.workers.traces.leave")
+    house.realtime.redis.zadd(f"rq:wip:{PROMPT.name}", {"abandoned:execution": 1})
+    traces.RAN.clear()
+    relay.tick()
+    assert traces.RAN == []
+    assert house.realtime.redis.zcard(f"rq:wip:{PROMPT.name}") == 0
+    assert house.realtime.redis.hget(job.key, "status") == b"failed"
 
 
-def test_an_idle_tick_is_cheap(house, relay):
+def test_an_order_for_a_task_nobody_has_is_refused(house: House) -> None:
+    with pytest.raises(OrderRefusedError):
+        entry.run(house, Order(PROMPT.name, new_id().hex, "no.such"))
+
+
+def test_an_idle_tick_is_cheap(house: House, relay: Relay) -> None:
     relay.tick()
     do_jobs(house)
     started = time.perf_counter()
@@ -294,7 +332,7 @@ def test_an_idle_tick_is_cheap(house, relay):
     assert (time.perf_counter() - started) / 20 < 0.1
 
 
-def test_names_of_handlers_fit_the_ledger():
+def test_names_of_handlers_fit_the_ledger() -> None:
     names = [one.name for one in (*subscriptions.SUBSCRIPTIONS, *schedule.TABLE)]
     assert len(names) == len(set(names))
     assert max(map(len, names)) <= 60
