@@ -25,7 +25,7 @@ SEALED := env -u DATABASE_URL -u REDIS_URL -u SWITCH_URL -u STRIPE_API_KEY
 PYTEST := $(SEALED) $(VENV)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down doctor call test test-quick deep bench lint lock
+.PHONY: help setup up down doctor call test test-quick deep bench lint lint-types lint-style lint-floors lock
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,10 +48,15 @@ call:  ## place one real call through a running `make up` and read it back as JS
 	@$(INSTALL) --checks --browser >&2
 	@exec $(VENV)/python -m bench.call
 
+# the reading checks, two at a time, each one's words kept together
 lint:
+	@$(MAKE) --no-print-directory -j2 -O -k lint-types lint-style lint-floors
+lint-types:
+	@$(SEALED) $(VENV)/mypy .
+lint-style:
 	@$(SEALED) $(VENV)/ruff check .
 	@$(SEALED) $(VENV)/ruff format --check .
-	@$(SEALED) $(VENV)/mypy .
+lint-floors:
 	@$(SEALED) $(VENV)/lint-imports
 
 test:  ## every check: ruff, mypy, import-linter, pytest with real parts, switch and browser

@@ -1,5 +1,7 @@
 import os
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,40 @@ def test_a_failed_fetch_leaves_the_last_good_tree_and_no_scraps(
     assert f"{part}: the package lists could not be read" in done.stderr
     assert (tree / "bin" / part).read_text() == "the good one"
     assert sorted(file.name for file in tree.parent.iterdir()) == [part, f"{part}.lock"]
+
+
+@pytest.fixture
+def parts(home: Path) -> Path:
+    """A folder the servers' account can reach, so that no stand-in is made."""
+    folder = Path(tempfile.mkdtemp(dir=home))
+    folder.chmod(0o755)
+    return folder
+
+
+def install(parts: Path, tools: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    own = {"PATH": f"{tools}:{os.defpath}", "SEATLINE_PARTS_DIR": str(parts)}
+    return subprocess.run(
+        [sys.executable, "-m", "launch.install"],
+        env=passed_on() | own | settings,
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def test_a_part_that_is_required_and_not_to_be_had_is_a_failure(parts: Path, no_network: Path) -> None:
+    done = install(parts, no_network, SEATLINE_REQUIRE="asterisk,chromium")
+    assert done.returncode == 1
+    assert "required, and not to be had: asterisk" in done.stderr
+    assert install(parts, no_network).returncode == 0
+
+
+def test_what_the_person_replaces_is_not_fetched(parts: Path, no_network: Path) -> None:
+    theirs = {"DATABASE_URL": "postgresql://db/x", "SWITCH_URL": "http://u:p@switch:8088"}
+    done = install(parts, no_network, **theirs)
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("part", ["postgres", "asterisk", "chromium"])
