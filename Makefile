@@ -16,8 +16,9 @@ LAUNCH := $(VENV)/python -m launch
 
 # uv trusts only its own list of authorities otherwise, and fails where pip works
 export UV_SYSTEM_CERTS := 1
-# make up PORT=9000 moves every port; SEATLINE_PORT_PAGES and its siblings move one
-ifdef PORT
+# make up PORT=9000 moves every port; SEATLINE_PORT_PAGES and its siblings move one.
+# Only from the command line: some shells have a PORT of their own.
+ifeq ($(origin PORT),command line)
 export SEATLINE_PORT := $(PORT)
 endif
 # checks use parts of their own, whatever the person's shell points at

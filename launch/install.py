@@ -24,7 +24,7 @@ from pathlib import Path
 from launch import account as accounts
 from launch import choices
 from launch.choices import CHECKOUT, Choices
-from launch.trouble import LaunchError
+from launch.trouble import LaunchError, not_ours
 from launch.versions import asterisk_in, asterisk_is_new, postgres_in, postgres_is_safe
 
 VENV = CHECKOUT / ".venv"
@@ -55,6 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
         )
     except LaunchError as error:
         print(f"setup: {error}", file=sys.stderr)
+        return 1
+    except PermissionError as error:
+        print(f"setup: {not_ours(error)}", file=sys.stderr)
         return 1
     return 0
 

@@ -15,3 +15,11 @@ class PartFailedError(LaunchError):
     def __init__(self, text: str, *, part: str) -> None:
         super().__init__(text)
         self.part = part
+
+
+def not_ours(error: PermissionError) -> str:
+    """Say what to do where a file belongs to another account, as after a start by root."""
+    return (
+        f"{error.filename} belongs to another account: start as the account that made it,"
+        " or give this folder to yours (chown -R)"
+    )

@@ -30,7 +30,7 @@ from launch.parts import asterisk, postgres, valkey
 from launch.parts.part import Part
 from launch.parts.runnable import runnable
 from launch.supervisor import StoppedError, Supervisor, end_leftovers
-from launch.trouble import LaunchError, PartFailedError
+from launch.trouble import LaunchError, PartFailedError, not_ours
 from telephony.switch.instance import Ports as SwitchPorts
 
 TRUNK_ADDRESS = "127.0.0.2"
@@ -57,6 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
             return _supervise(chosen, place, is_behind=asked.behind)
     except LaunchError as error:
         print(f"seatline: {error}", file=sys.stderr, flush=True)
+        return 1
+    except PermissionError as error:
+        print(f"seatline: {not_ours(error)}", file=sys.stderr, flush=True)
         return 1
 
 
