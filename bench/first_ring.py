@@ -263,7 +263,7 @@ def _order(count: int) -> list[str]:
 async def _one_after_the_other(field: _Field, dnis: dict[str, str], *, calls: int) -> None:
     for arm in _order(calls):
         await field.call(arm, dnis[arm])
-        await asyncio.sleep(0.02)  # the agent is free again
+        await asyncio.sleep(0.1)  # whatever a call leaves behind is tidied up
 
 
 async def _paced(field: _Field, dnis: dict[str, str], *, seconds: float) -> None:
