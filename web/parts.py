@@ -318,7 +318,7 @@ def _nice_ceiling(value: float) -> float:
     """Return the next round number at or above: 6 283 -> 8 000."""
     if value <= 0:
         return 1.0
-    power = float(10 ** math.floor(math.log10(value)))
+    power: float = 10.0 ** math.floor(math.log10(value))
     for step in (1, 2, 4, 5, 8, 10):
         if value <= step * power:
             return step * power
@@ -349,7 +349,7 @@ def bill_chart(
     width, height = (340, 190) if small else (660, 232)
     left, right, top, bottom = (2, 58, 18, 28) if small else (8, 78, 20, 30)
     now = days[-1]
-    scale = 10 ** exponent(currency)
+    scale: int = 10 ** exponent(currency)
     ceiling = _nice_ceiling(max(now.minor, forecast.minor if forecast else 0) / scale) * scale
 
     def at_x(day: float) -> float:
@@ -376,10 +376,11 @@ def bill_chart(
         end_y = at_y(forecast.minor)
         drawn.append(f'<path class="ln fc" d="M{now_x:.1f} {now_y:.1f}L{at_x(length):.1f} {end_y:.1f}"/>')
     drawn.append(f'<circle class="pt" cx="{now_x:.1f}" cy="{now_y:.1f}" r="4.5"/>')
+    here = _("Now %(amount)s", amount=money(now))
     anchor = "start" if now_x < width * 0.3 else "end"
     drawn.append(
         f'<text class="strong" x="{now_x:.1f}" y="{max(now_y - 12, 12):.1f}" '
-        f'text-anchor="{anchor}">{escape(_("Now %(amount)s", amount=money(now)))}</text>'
+        f'text-anchor="{anchor}">{escape(here)}</text>'
     )
     steps = 2 if small else 4
     for tick in range(steps + 1):
@@ -594,8 +595,8 @@ GLOBALS: dict[str, Callable[..., object]] = {
     part.__name__: part
     for part in (
         avatar, bar, big_money, bill_chart, brand, clock, count, day, days, gate_field, hour, html_lang,
-        icon, initials, international, iso, long_day, mark, minute, moment, money, month, pill, quantity, rate,
-        seat_glyph, seat_state, seats, short_day, span, spark, stack, wave, zone_name,
+        icon, initials, international, iso, long_day, mark, minute, moment, money, month, pill, quantity,
+        rate, seat_glyph, seat_state, seats, short_day, span, spark, stack, wave, zone_name,
     )
 }  # fmt: skip
 

@@ -3,12 +3,15 @@
 Names are invented, numbers come from ranges kept for drama (Ofcom) or are masked.
 """
 
+# ruff: noqa: E501 - rows of made-up figures read better whole
+
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace as New
 from typing import Any
 
+from core import clock
 from core.money import Money
 
 NOW = dt.datetime(2026, 11, 19, 12, 3, 5, tzinfo=dt.UTC)
@@ -67,8 +70,20 @@ def sign_in_refused(lang: str) -> dict[str, Any]:
 
 
 STATUSES = {
-    "en": [("available", "Available"), ("away:break", "Break"), ("away:meal", "Meal"), ("away:training", "Training"), ("offline", "Offline")],
-    "zh": [("available", "可接听"), ("away:break", "小休"), ("away:meal", "用餐"), ("away:training", "培训"), ("offline", "离线")],
+    "en": [
+        ("available", "Available"),
+        ("away:break", "Break"),
+        ("away:meal", "Meal"),
+        ("away:training", "Training"),
+        ("offline", "Offline"),
+    ],
+    "zh": [
+        ("available", "可接听"),
+        ("away:break", "小休"),
+        ("away:meal", "用餐"),
+        ("away:training", "培训"),
+        ("offline", "离线"),
+    ],
 }
 DISPOSITIONS = {
     "en": ["Redelivery booked", "Depot pickup", "Refund", "Address changed", "Complaint", "Wrong number"],
@@ -94,7 +109,15 @@ def desk(lang: str) -> dict[str, Any]:
         "wrap_s": 60,
         "today": New(calls=23, handling_s=278, wrap_s=52),
         "last_calls": [
-            New(ended_at=ago(120 + 400 * i), who=who, company="", queue=queue, outcome=outcome, talk_s=talk, wrap_s=wrap)
+            New(
+                ended_at=ago(120 + 400 * i),
+                who=who,
+                company="",
+                queue=queue,
+                outcome=outcome,
+                talk_s=talk,
+                wrap_s=wrap,
+            )
             for i, (who, queue, outcome, talk, wrap) in enumerate(
                 pick(
                     lang,
@@ -104,7 +127,10 @@ def desk(lang: str) -> dict[str, Any]:
                         ("+44 7700 900•••", "Larkfield moves", "Reading taken", 372, 78),
                         ("Ines Carvalho", "Deliveries", "Depot asked", 164, 39),
                     ],
-                    [("刘女士", "改签退票", "已改签", 230, 41), ("+86 138 0000 0•••", "酒店预订", "已取消", 22, 10)],
+                    [
+                        ("刘女士", "改签退票", "已改签", 230, 41),
+                        ("+86 138 0000 0•••", "酒店预订", "已取消", 22, 10),
+                    ],
                 )
             )
         ],
@@ -112,8 +138,14 @@ def desk(lang: str) -> dict[str, Any]:
 
 
 def start(lang: str) -> dict[str, Any]:
-    choices = [New(public_id="seat_1", label="A-14", renter=pick(lang, "Pelican Parcel", "明湖旅行")), New(public_id="seat_2", label="P-02", renter="")]
-    return desk(lang) | {"choices": choices, "problem": pick(lang, "That seat is taken. Choose another one.", "该坐席已被占用，请另选。")}
+    choices = [
+        New(public_id="seat_1", label="A-14", renter=pick(lang, "Pelican Parcel", "明湖旅行")),
+        New(public_id="seat_2", label="P-02", renter=""),
+    ]
+    return desk(lang) | {
+        "choices": choices,
+        "problem": pick(lang, "That seat is taken. Choose another one.", "该坐席已被占用，请另选。"),
+    }
 
 
 def start_full(lang: str) -> dict[str, Any]:
@@ -123,8 +155,13 @@ def start_full(lang: str) -> dict[str, Any]:
 def pop(lang: str) -> dict[str, Any]:
     return {
         "offer": New(
-            id="off_1", company=pick(lang, "Pelican Parcel", "明湖旅行"), queue=pick(lang, "Deliveries", "改签退票"),
-            number="+448081570142", caller="+44 7700 900•••", region=pick(lang, "mobile", "手机"), inbound=True,
+            id="off_1",
+            company=pick(lang, "Pelican Parcel", "明湖旅行"),
+            queue=pick(lang, "Deliveries", "改签退票"),
+            number="+448081570142",
+            caller="+44 7700 900•••",
+            region=pick(lang, "mobile", "手机"),
+            inbound=True,
             waited_since=ago(41),
         ),
         "greeting": pick(
@@ -133,22 +170,57 @@ def pop(lang: str) -> dict[str, Any]:
             "您好，明湖旅行，我是小林。请问是陈女士吗？",
         ),
         "customer": New(
-            name=pick(lang, "Ines Carvalho", "陈思远"), since=dt.date(2023, 3, 1), tags=[pick(lang, "Business", "企业客户")],
+            name=pick(lang, "Ines Carvalho", "陈思远"),
+            since=dt.date(2023, 3, 1),
+            tags=[pick(lang, "Business", "企业客户")],
             calls_this_week=3,
             fields=[
-                New(label=pick(lang, "Phone", "电话"), shown="+44 7700 900•••", reveal_url="/console/reveal/phone"),
-                New(label=pick(lang, "E-mail", "邮箱"), shown="i•••@carvalho.example", reveal_url="/console/reveal/email"),
-                New(label=pick(lang, "Postcode", "邮编"), shown="LS• •••", reveal_url="/console/reveal/postcode"),
+                New(
+                    label=pick(lang, "Phone", "电话"),
+                    shown="+44 7700 900•••",
+                    reveal_url="/console/reveal/phone",
+                ),
+                New(
+                    label=pick(lang, "E-mail", "邮箱"),
+                    shown="i•••@carvalho.example",
+                    reveal_url="/console/reveal/email",
+                ),
+                New(
+                    label=pick(lang, "Postcode", "邮编"),
+                    shown="LS• •••",
+                    reveal_url="/console/reveal/postcode",
+                ),
                 New(label=pick(lang, "Reference", "编号"), shown="PX-90217", reveal_url=None),
             ],
             interactions=[
-                New(at=ago(86400), kind="call", title=pick(lang, "Inbound, 2:44", "呼入 2:44"), outcome=pick(lang, "Depot asked", "已联系"),
-                    text=pick(lang, "Driver could not find the yard entrance. Asked Leeds depot to call the customer.", "客户询问改签费用，已向航司确认。")),
-                New(at=ago(90000), kind="ticket", title=pick(lang, "Ticket T-4471 opened", "工单 T-4471 已创建"), outcome="", text=""),
-                New(at=ago(260000), kind="mail", title=pick(lang, "E-mail received", "收到邮件"), outcome="", text=pick(lang, "“Where is my parcel?”", "“请问何时送达？”")),
+                New(
+                    at=ago(86400),
+                    kind="call",
+                    title=pick(lang, "Inbound, 2:44", "呼入 2:44"),
+                    outcome=pick(lang, "Depot asked", "已联系"),
+                    text=pick(
+                        lang,
+                        "Driver could not find the yard entrance. Asked Leeds depot to call the customer.",
+                        "客户询问改签费用，已向航司确认。",
+                    ),
+                ),
+                New(
+                    at=ago(90000),
+                    kind="ticket",
+                    title=pick(lang, "Ticket T-4471 opened", "工单 T-4471 已创建"),
+                    outcome="",
+                    text="",
+                ),
+                New(
+                    at=ago(260000),
+                    kind="mail",
+                    title=pick(lang, "E-mail received", "收到邮件"),
+                    outcome="",
+                    text=pick(lang, "“Where is my parcel?”", "“请问何时送达？”"),
+                ),
             ],
         ),
-    }  # fmt: skip
+    }
 
 
 def pop_unknown(lang: str) -> dict[str, Any]:
@@ -161,7 +233,13 @@ def console_state(name: str, lang: str, *, now: dt.datetime) -> dict[str, Any]:
     def at(seconds: float) -> str:
         return (now + dt.timedelta(seconds=seconds)).isoformat()
 
-    activity = {"ringing": "ringing", "call": "on-call", "hold": "on-call", "wrap": "wrap-up", "offline": "offline"}.get(name, "idle")
+    activity = {
+        "ringing": "ringing",
+        "call": "on-call",
+        "hold": "on-call",
+        "wrap": "wrap-up",
+        "offline": "offline",
+    }.get(name, "idle")
     busy = {"call_id": "call_1", "offer_id": "off_unknown" if name == "hold" else "off_1"}
     return {
         "agent": {"name": "Bob", "number": "1001", "seat": "A-14"},
@@ -172,7 +250,9 @@ def console_state(name: str, lang: str, *, now: dt.datetime) -> dict[str, Any]:
         "since": at(-97),
         "now": at(0),
         "offer": busy | {"offered_at": at(-8), "expires_at": at(12)} if name == "ringing" else None,
-        "call": busy | {"answered_at": at(-252), "on_hold": name == "hold", "recording": True} if activity == "on-call" else None,
+        "call": busy | {"answered_at": at(-252), "on_hold": name == "hold", "recording": True}
+        if activity == "on-call"
+        else None,
         "wrap": busy | {"since": at(-14), "ends_at": at(46)} if name == "wrap" else None,
         "sip": None,
         "queues": [
@@ -193,8 +273,14 @@ def bill(lang: str) -> New:
     end = pick(lang, 628295, 2981320)
     return New(
         total=money_(lang, end),
-        days=[money_(lang, round(end * (0.35 + 0.65 * (i + 1) / 19) + (i * 37 % 11) * 300)) for i in range(18)] + [money_(lang, end)],
-        first_on=dt.date(2026, 11, 1), last_on=dt.date(2026, 11, 30), forecast=money_(lang, pick(lang, 964000, 4590000)), rated_at=ago(65),
+        days=[
+            money_(lang, round(end * (0.35 + 0.65 * (i + 1) / 19) + (i * 37 % 11) * 300)) for i in range(18)
+        ]
+        + [money_(lang, end)],
+        first_on=dt.date(2026, 11, 1),
+        last_on=dt.date(2026, 11, 30),
+        forecast=money_(lang, pick(lang, 964000, 4590000)),
+        rated_at=ago(65),
         lines=[
             New(name=name, quantity=quantity, unit=unit, amount=money_(lang, minor), href=href)
             for name, quantity, unit, minor, href in [
@@ -205,11 +291,15 @@ def bill(lang: str) -> New:
                 (pick(lang, "Numbers", "号码"), 14, "each", 6300, "/portal/capacity"),
             ]
         ],
-    )  # fmt: skip
+    )
 
 
 def queues(lang: str) -> list[New]:
-    names = pick(lang, ["Deliveries", "Returns", "Business desk", "Out of hours"], ["改签退票", "酒店预订", "团体出行", "夜间值班"])
+    names = pick(
+        lang,
+        ["Deliveries", "Returns", "Business desk", "Out of hours"],
+        ["改签退票", "酒店预订", "团体出行", "夜间值班"],
+    )
     rows = [
         (4, 112, 76, True, {"on-call": 7, "hold": 1, "wrap-up": 2, "away": 1}),
         (1, 20, 91, False, {"on-call": 3, "ready": 2, "away": 1}),
@@ -217,7 +307,16 @@ def queues(lang: str) -> list[New]:
         (0, None, None, False, {}),
     ]
     return [
-        New(name=name, waiting=waiting, longest_s=longest, in_target=share, target_s=20, over=over, threshold_s=90, agents=agents)
+        New(
+            name=name,
+            waiting=waiting,
+            longest_s=longest,
+            in_target=share,
+            target_s=20,
+            over=over,
+            threshold_s=90,
+            agents=agents,
+        )
         for name, (waiting, longest, share, over, agents) in zip(names, rows, strict=True)
     ]
 
@@ -228,19 +327,37 @@ def calls(lang: str, count: int = 5) -> list[New]:
         ["Priya Raman", "+44 7700 900•••", "Hollis & Finch", "+44 1632 960•••", "Ines Carvalho"],
         ["刘女士", "+86 138 0000 0•••", "晨光实业", "+86 186 0000 3•••", "王先生"],
     )
-    agents = pick(lang, ["Samir Basu", "Aoife Ryan", "Jun Tanaka", "Piotr Kowal", "Bob Okafor"], ["孙涛", "何静", "马宁", "郭磊", "林晓"])
-    words = pick(lang, ["Redelivery booked", "Label resent", "", "Refund", "Address changed"], ["已改签", "已取消", "", "已退款", "信息更正"])
+    agents = pick(
+        lang,
+        ["Samir Basu", "Aoife Ryan", "Jun Tanaka", "Piotr Kowal", "Bob Okafor"],
+        ["孙涛", "何静", "马宁", "郭磊", "林晓"],
+    )
+    words = pick(
+        lang,
+        ["Redelivery booked", "Label resent", "", "Refund", "Address changed"],
+        ["已改签", "已取消", "", "已退款", "信息更正"],
+    )
     ends = ["answered", "answered", "abandoned", "answered", "in-progress"]
     return [
         New(
-            id=f"call_0jx7q9{i:02d}", started_at=ago(60 + 150 * i), who=who[i % 5], inbound=i % 4 != 3,
-            queue=queues(lang)[i % 3].name, agent="" if ends[i % 5] == "abandoned" else agents[i % 5], outcome=ends[i % 5],
-            disposition=words[i % 5] if ends[i % 5] == "answered" else "", wait_s=(18, 41, 107, None, 9)[i % 5],
-            talk_s=(230, 132, 0, 380, 44)[i % 5], charge_nano=None if ends[i % 5] == "in-progress" else (243_300_000, 141_666_667, 0, 405_000_000)[i % 5],
-            currency=pick(lang, "GBP", "CNY"), has_recording=i % 5 in (0, 1, 3),
+            id=f"call_0jx7q9{i:02d}",
+            started_at=ago(60 + 150 * i),
+            who=who[i % 5],
+            inbound=i % 4 != 3,
+            queue=queues(lang)[i % 3].name,
+            agent="" if ends[i % 5] == "abandoned" else agents[i % 5],
+            outcome=ends[i % 5],
+            disposition=words[i % 5] if ends[i % 5] == "answered" else "",
+            wait_s=(18, 41, 107, None, 9)[i % 5],
+            talk_s=(230, 132, 0, 380, 44)[i % 5],
+            charge_nano=None
+            if ends[i % 5] == "in-progress"
+            else (243_300_000, 141_666_667, 0, 405_000_000)[i % 5],
+            currency=pick(lang, "GBP", "CNY"),
+            has_recording=i % 5 in (0, 1, 3),
         )
         for i in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def seat_use() -> New:
@@ -250,18 +367,52 @@ def seat_use() -> New:
 
 def home(lang: str) -> dict[str, Any]:
     return shell(lang) | {
-        "today": NOW.date(), "day_no": 19, "day_count": 30, "bill": bill(lang), "queues": queues(lang),
-        "queues_at": dt.datetime.now(dt.UTC), "calls": calls(lang), "seat_use": seat_use(),
-        "invoice": New(id="inv_1", number="SL-2026-001187", first_on=dt.date(2026, 10, 1), total=money_(lang, 908276), state="finalised", due_on=dt.date(2026, 11, 30)),
-    }  # fmt: skip
+        "today": NOW.date(),
+        "day_no": 19,
+        "day_count": 30,
+        "bill": bill(lang),
+        "queues": queues(lang),
+        "queues_at": clock.now(),
+        "calls": calls(lang),
+        "seat_use": seat_use(),
+        "invoice": New(
+            id="inv_1",
+            number="SL-2026-001187",
+            first_on=dt.date(2026, 10, 1),
+            total=money_(lang, 908276),
+            state="finalised",
+            due_on=dt.date(2026, 11, 30),
+        ),
+    }
 
 
 def home_empty(lang: str) -> dict[str, Any]:
-    nothing = New(total=money_(lang, 0), days=[money_(lang, 0)], first_on=dt.date(2026, 11, 1), last_on=dt.date(2026, 11, 30), forecast=None, rated_at=ago(5), lines=[])
+    nothing = New(
+        total=money_(lang, 0),
+        days=[money_(lang, 0)],
+        first_on=dt.date(2026, 11, 1),
+        last_on=dt.date(2026, 11, 30),
+        forecast=None,
+        rated_at=ago(5),
+        lines=[],
+    )
     return home(lang) | {
-        "bill": nothing, "queues": [], "calls": [], "seat_use": New(used=0, rented=0, states={}), "invoice": None,
-        "banners": [{"kind": "warn", "text": pick(lang, "The switch simulator runs: no call is real.", "正在使用交换机模拟器：通话均为模拟。")}],
-    }  # fmt: skip
+        "bill": nothing,
+        "queues": [],
+        "calls": [],
+        "seat_use": New(used=0, rented=0, states={}),
+        "invoice": None,
+        "banners": [
+            {
+                "kind": "warn",
+                "text": pick(
+                    lang,
+                    "The switch simulator runs: no call is real.",
+                    "正在使用交换机模拟器：通话均为模拟。",
+                ),
+            }
+        ],
+    }
 
 
 FILTERS = {"queue": "", "agent": "", "outcome": "", "from_on": "", "to_on": ""}
@@ -269,9 +420,14 @@ FILTERS = {"queue": "", "agent": "", "outcome": "", "from_on": "", "to_on": ""}
 
 def call_list(lang: str) -> dict[str, Any]:
     return shell(lang) | {
-        "calls": calls(lang, 16), "filters": FILTERS | {"queue": "que_1", "from_on": "2026-11-16"}, "newer": None, "older": "/portal/calls?cursor=x",
-        "queues": [("que_1", queues(lang)[0].name), ("que_2", queues(lang)[1].name)], "agents": [("agt_1", "Samir Basu"), ("agt_2", "Aoife Ryan")], "line": None,
-    }  # fmt: skip
+        "calls": calls(lang, 16),
+        "filters": FILTERS | {"queue": "que_1", "from_on": "2026-11-16"},
+        "newer": None,
+        "older": "/portal/calls?cursor=x",
+        "queues": [("que_1", queues(lang)[0].name), ("que_2", queues(lang)[1].name)],
+        "agents": [("agt_1", "Samir Basu"), ("agt_2", "Aoife Ryan")],
+        "line": None,
+    }
 
 
 def call_list_empty(lang: str) -> dict[str, Any]:
@@ -279,41 +435,118 @@ def call_list_empty(lang: str) -> dict[str, Any]:
 
 
 def call_list_line(lang: str) -> dict[str, Any]:
-    return call_list(lang) | {"line": New(name=pick(lang, "Calls in, peak", "呼入，高峰"), invoice_id="inv_1", invoice_number="SL-2026-001187")}
+    return call_list(lang) | {
+        "line": New(
+            name=pick(lang, "Calls in, peak", "呼入，高峰"),
+            invoice_id="inv_1",
+            invoice_number="SL-2026-001187",
+        )
+    }
 
 
 def one_call(lang: str) -> dict[str, Any]:
     row = calls(lang, 1)[0]
-    steps = [("arrived", "+44 808 157 0142", None, 0), ("greeting", "", 17, 2), ("queued", row.queue, 41, 19), ("offered", "Dev Gill", 6, 54), ("missed", "Dev Gill", None, 60),
-             ("offered", row.agent, 4, 60), ("answered", row.agent, 292, 64), ("recorded", "", None, 65), ("hold", "", 34, 190), ("resumed", "", None, 224), ("ended", pick(lang, "Customer", "客户"), None, 356)]  # fmt: skip
+    steps = [
+        ("arrived", "+44 808 157 0142", None, 0),
+        ("greeting", "", 17, 2),
+        ("queued", row.queue, 41, 19),
+        ("offered", "Dev Gill", 6, 54),
+        ("missed", "Dev Gill", None, 60),
+        ("offered", row.agent, 4, 60),
+        ("answered", row.agent, 292, 64),
+        ("recorded", "", None, 65),
+        ("hold", "", 34, 190),
+        ("resumed", "", None, 224),
+        ("ended", pick(lang, "Customer", "客户"), None, 356),
+    ]
     return shell(lang) | {
-        "call": New(**vars(row), number="+448081570142", caller="+44 7700 900•••", caller_reveal_url="/portal/calls/x/reveal", ended_at=ago(10), cause="normal"),
-        "timeline": [New(at=ago(420 - at), kind=kind, who=who, length_s=length) for kind, who, length, at in steps],
-        "recording": New(
-            url="/portal/calls/x/recording", download_url="/portal/calls/x/recording?download=1", duration_s=292.0,
-            peaks=[((i * 37 % 90 + 8) if i // 9 % 2 else 2, 2 if i // 9 % 2 else (i * 53 % 85 + 10)) for i in range(160)],
-            holds=[(126.0, 160.0)], kept_until=dt.date(2027, 2, 17), sha256="7f3a91c2" * 8,
+        "call": New(
+            **vars(row),
+            number="+448081570142",
+            caller="+44 7700 900•••",
+            caller_reveal_url="/portal/calls/x/reveal",
+            ended_at=ago(10),
+            cause="normal",
         ),
-        "rating": New(price_list="UK Standard", version=13, prefix="44808", destination=pick(lang, "UK, freephone", "英国免付费"), billed_s=292,
-                      rate_nano=50_000_000, connect_nano=0, increment="1/1", charge_nano=243_333_333, currency="GBP"),
+        "timeline": [
+            New(at=ago(420 - at), kind=kind, who=who, length_s=length) for kind, who, length, at in steps
+        ],
+        "recording": New(
+            url="/portal/calls/x/recording",
+            download_url="/portal/calls/x/recording?download=1",
+            duration_s=292.0,
+            peaks=[
+                ((i * 37 % 90 + 8) if i // 9 % 2 else 2, 2 if i // 9 % 2 else (i * 53 % 85 + 10))
+                for i in range(160)
+            ],
+            holds=[(126.0, 160.0)],
+            kept_until=dt.date(2027, 2, 17),
+            sha256="7f3a91c2" * 8,
+        ),
+        "rating": New(
+            price_list="UK Standard",
+            version=13,
+            prefix="44808",
+            destination=pick(lang, "UK, freephone", "英国免付费"),
+            billed_s=292,
+            rate_nano=50_000_000,
+            connect_nano=0,
+            increment="1/1",
+            charge_nano=243_333_333,
+            currency="GBP",
+        ),
         "invoice": None,
-    }  # fmt: skip
+    }
 
 
 def one_call_bare(lang: str) -> dict[str, Any]:
     values = one_call(lang)
-    row = New(**{**vars(values["call"]), "outcome": "switch-lost", "disposition": "", "agent": "", "queue": "", "ended_at": None, "wait_s": None, "caller_reveal_url": None})
+    row = New(
+        **{
+            **vars(values["call"]),
+            "outcome": "switch-lost",
+            "disposition": "",
+            "agent": "",
+            "queue": "",
+            "ended_at": None,
+            "wait_s": None,
+            "caller_reveal_url": None,
+        }
+    )
     return values | {"call": row, "recording": None, "rating": None, "timeline": values["timeline"][:2]}
 
 
 def invoice_rows(lang: str) -> list[New]:
-    rows = [("SL-2026-001187", 10, "finalised", 908276), ("SL-2026-000942", 9, "paid", 871102), ("SL-2026-000718", 8, "overdue", 640013)]
-    draft = New(id="inv_0", number=None, first_on=dt.date(2026, 11, 1), last_on=dt.date(2026, 11, 30), total=money_(lang, 628295), state="draft", issued_on=None, due_on=None, company="Pelican Parcel")
+    rows = [
+        ("SL-2026-001187", 10, "finalised", 908276),
+        ("SL-2026-000942", 9, "paid", 871102),
+        ("SL-2026-000718", 8, "overdue", 640013),
+    ]
+    draft = New(
+        id="inv_0",
+        number=None,
+        first_on=dt.date(2026, 11, 1),
+        last_on=dt.date(2026, 11, 30),
+        total=money_(lang, 628295),
+        state="draft",
+        issued_on=None,
+        due_on=None,
+        company="Pelican Parcel",
+    )
     return [draft] + [
-        New(id=f"inv_{i}", number=number, first_on=dt.date(2026, month, 1), last_on=dt.date(2026, month, 28), total=money_(lang, total), state=state,
-            issued_on=dt.date(2026, month + 1, 2), due_on=dt.date(2026, month + 1, 30) if month < 11 else None, company=("Larkfield Energy", "明湖旅行", "Hollis & Finch")[i])
+        New(
+            id=f"inv_{i}",
+            number=number,
+            first_on=dt.date(2026, month, 1),
+            last_on=dt.date(2026, month, 28),
+            total=money_(lang, total),
+            state=state,
+            issued_on=dt.date(2026, month + 1, 2),
+            due_on=dt.date(2026, month + 1, 30) if month < 11 else None,
+            company=("Larkfield Energy", "明湖旅行", "Hollis & Finch")[i],
+        )
         for i, (number, month, state, total) in enumerate(rows)
-    ]  # fmt: skip
+    ]
 
 
 def invoices(lang: str) -> dict[str, Any]:
@@ -322,139 +555,439 @@ def invoices(lang: str) -> dict[str, Any]:
 
 def paper(lang: str, *, state: str = "finalised") -> New:
     def line(name: str, quantity: float, unit: str, nano: int | None, minor: int, count: int = 0) -> New:
-        return New(name=name, quantity=quantity, unit=unit, unit_nano=nano, currency=pick(lang, "GBP", "CNY"), amount=money_(lang, minor),
-                   calls_url=f"/portal/calls?line={name[0]}" if count else None, calls=count)  # fmt: skip
+        return New(
+            name=name,
+            quantity=quantity,
+            unit=unit,
+            unit_nano=nano,
+            currency=pick(lang, "GBP", "CNY"),
+            amount=money_(lang, minor),
+            calls_url=f"/portal/calls?line={name[0]}" if count else None,
+            calls=count,
+        )
 
     groups = [
-        New(name=pick(lang, "Seats", "坐席"), lines=[line(pick(lang, "Seats by the month", "包月坐席"), 24, "each", 96_000_000_000, 230400), line(pick(lang, "Seats by the hour", "小时坐席"), 142.5, "hour", 4_200_000_000, 59850)]),
-        New(name=pick(lang, "Calls", "通话"), lines=[line(pick(lang, "Calls in, peak", "呼入，高峰"), 48210, "minute", 50_000_000, 241050, 9312), line(pick(lang, "Calls in, off-peak", "呼入，平时"), 11400, "minute", 35_000_000, 39900, 2204)]),
-        New(name=pick(lang, "Other", "其他"), lines=[line(pick(lang, "Numbers, by the month", "号码月租"), 14, "each", 4_500_000_000, 6300), line(pick(lang, "Service credit, 14 October", "服务补偿，10 月 14 日"), 1, "each", None, -12000)]),
-    ]  # fmt: skip
+        New(
+            name=pick(lang, "Seats", "坐席"),
+            lines=[
+                line(pick(lang, "Seats by the month", "包月坐席"), 24, "each", 96_000_000_000, 230400),
+                line(pick(lang, "Seats by the hour", "小时坐席"), 142.5, "hour", 4_200_000_000, 59850),
+            ],
+        ),
+        New(
+            name=pick(lang, "Calls", "通话"),
+            lines=[
+                line(pick(lang, "Calls in, peak", "呼入，高峰"), 48210, "minute", 50_000_000, 241050, 9312),
+                line(
+                    pick(lang, "Calls in, off-peak", "呼入，平时"), 11400, "minute", 35_000_000, 39900, 2204
+                ),
+            ],
+        ),
+        New(
+            name=pick(lang, "Other", "其他"),
+            lines=[
+                line(pick(lang, "Numbers, by the month", "号码月租"), 14, "each", 4_500_000_000, 6300),
+                line(
+                    pick(lang, "Service credit, 14 October", "服务补偿，10 月 14 日"), 1, "each", None, -12000
+                ),
+            ],
+        ),
+    ]
     is_draft = state == "draft"
     return New(
-        id="inv_1", number=None if is_draft else "SL-2026-001187", state=state, first_on=dt.date(2026, 10, 1), last_on=dt.date(2026, 10, 31), zone="Europe/London",
-        issued_on=None if is_draft else dt.date(2026, 11, 2), due_on=None if is_draft else dt.date(2026, 11, 30), net=money_(lang, 565500), total=money_(lang, 678600),
-        price_list="UK Standard v13", taxes=[New(name="VAT", percent="20", base=money_(lang, 565500), amount=money_(lang, 113100))],
-        seller=New(name="Seatline Contact Ltd", lines=["14 Quay Street", "Bristol BS1 4XE"], tax_id="VAT GB 000 0000 00"),
-        buyer=New(name=pick(lang, "Pelican Parcel Ltd", "明湖旅行有限公司"), lines=["Unit 6, Mill Lane", "Leeds LS1 4AP"], tax_id="VAT GB 000 0000 01"),
-        groups=groups, sha256="" if is_draft else "7f3a91c2" * 8, company=pick(lang, "Pelican Parcel", "明湖旅行"), company_id="ten_1",
-    )  # fmt: skip
+        id="inv_1",
+        number=None if is_draft else "SL-2026-001187",
+        state=state,
+        first_on=dt.date(2026, 10, 1),
+        last_on=dt.date(2026, 10, 31),
+        zone="Europe/London",
+        issued_on=None if is_draft else dt.date(2026, 11, 2),
+        due_on=None if is_draft else dt.date(2026, 11, 30),
+        net=money_(lang, 565500),
+        total=money_(lang, 678600),
+        price_list="UK Standard v13",
+        taxes=[New(name="VAT", percent="20", base=money_(lang, 565500), amount=money_(lang, 113100))],
+        seller=New(
+            name="Seatline Contact Ltd",
+            lines=["14 Quay Street", "Bristol BS1 4XE"],
+            tax_id="VAT GB 000 0000 00",
+        ),
+        buyer=New(
+            name=pick(lang, "Pelican Parcel Ltd", "明湖旅行有限公司"),
+            lines=["Unit 6, Mill Lane", "Leeds LS1 4AP"],
+            tax_id="VAT GB 000 0000 01",
+        ),
+        groups=groups,
+        sha256="" if is_draft else "7f3a91c2" * 8,
+        company=pick(lang, "Pelican Parcel", "明湖旅行"),
+        company_id="ten_1",
+    )
 
 
 def invoice(lang: str) -> dict[str, Any]:
-    return shell(lang) | {"invoice": paper(lang), "history": [New(at=ago(1_500_000), kind="finalised"), New(at=ago(1_600_000), kind="drafted")]}
+    return shell(lang) | {
+        "invoice": paper(lang),
+        "history": [New(at=ago(1_500_000), kind="finalised"), New(at=ago(1_600_000), kind="drafted")],
+    }
 
 
 def capacity(lang: str) -> dict[str, Any]:
-    rows = [("A-14", "dedicated", pick(lang, "Bob Okafor", "林晓"), "on-call"), ("A-15", "dedicated", "Rosa Medina", "ready"), ("A-16", "pooled", "", "empty"), ("A-17", "dedicated", "Dev Gill", "away")]
+    rows = [
+        ("A-14", "dedicated", pick(lang, "Bob Okafor", "林晓"), "on-call"),
+        ("A-15", "dedicated", "Rosa Medina", "ready"),
+        ("A-16", "pooled", "", "empty"),
+        ("A-17", "dedicated", "Dev Gill", "away"),
+    ]
     return shell(lang) | {
         "seat_use": seat_use(),
-        "seats_list": [New(label=label, kind=kind, agent=agent, state=state, since=ago(300), from_on=dt.date(2026, 9, 1), to_on=None if kind == "dedicated" else dt.date(2026, 11, 27)) for label, kind, agent, state in rows],
-        "numbers": [New(number=number, kind=pick(lang, "geographic", "本地号码"), entry=queues(lang)[0].name, monthly=money_(lang, 450), since_on=dt.date(2026, 9, 1)) for number in ("+448081570142", "+441134960142")],
-        "queues": [New(name=q.name, agents=["Bob Okafor", "Rosa Medina"] if i < 2 else [], target_s=20, target_percent=80) for i, q in enumerate(queues(lang))],
-    }  # fmt: skip
+        "seats_list": [
+            New(
+                label=label,
+                kind=kind,
+                agent=agent,
+                state=state,
+                since=ago(300),
+                from_on=dt.date(2026, 9, 1),
+                to_on=None if kind == "dedicated" else dt.date(2026, 11, 27),
+            )
+            for label, kind, agent, state in rows
+        ],
+        "numbers": [
+            New(
+                number=number,
+                kind=pick(lang, "geographic", "本地号码"),
+                entry=queues(lang)[0].name,
+                monthly=money_(lang, 450),
+                since_on=dt.date(2026, 9, 1),
+            )
+            for number in ("+448081570142", "+441134960142")
+        ],
+        "queues": [
+            New(
+                name=q.name,
+                agents=["Bob Okafor", "Rosa Medina"] if i < 2 else [],
+                target_s=20,
+                target_percent=80,
+            )
+            for i, q in enumerate(queues(lang))
+        ],
+    }
 
 
 def developers(lang: str) -> dict[str, Any]:
     return shell(lang) | {
         "keys": [
-            New(id="key_1", name=pick(lang, "stock system", "仓储系统"), prefix="sk_live_9fk2", scopes=["calls.read", "usage.read"], created_at=ago(9_000_000), last_used_at=ago(720), revoked_at=None),
-            New(id="key_2", name=pick(lang, "nightly export", "夜间导出"), prefix="sk_live_77ab", scopes=["invoices.read"], created_at=ago(20_000_000), last_used_at=None, revoked_at=ago(100)),
+            New(
+                id="key_1",
+                name=pick(lang, "stock system", "仓储系统"),
+                prefix="sk_live_9fk2",
+                scopes=["calls.read", "usage.read"],
+                created_at=ago(9_000_000),
+                last_used_at=ago(720),
+                revoked_at=None,
+            ),
+            New(
+                id="key_2",
+                name=pick(lang, "nightly export", "夜间导出"),
+                prefix="sk_live_77ab",
+                scopes=["invoices.read"],
+                created_at=ago(20_000_000),
+                last_used_at=None,
+                revoked_at=ago(100),
+            ),
         ],
-        "scopes": [("calls.read", pick(lang, "Read calls", "读取通话")), ("usage.read", pick(lang, "Read usage", "读取用量")), ("invoices.read", pick(lang, "Read invoices", "读取账单"))],
-        "new_key": New(name=pick(lang, "stock system", "仓储系统"), secret="sk_live_made-up-for-the-gallery-0123456789"),
-        "name": "", "chosen": [], "errors": [], "base_url": "http://127.0.0.1:8000/api/v1",
-    }  # fmt: skip
+        "scopes": [
+            ("calls.read", pick(lang, "Read calls", "读取通话")),
+            ("usage.read", pick(lang, "Read usage", "读取用量")),
+            ("invoices.read", pick(lang, "Read invoices", "读取账单")),
+        ],
+        "new_key": New(
+            name=pick(lang, "stock system", "仓储系统"), secret="sk_live_made-up-for-the-gallery-0123456789"
+        ),
+        "name": "",
+        "chosen": [],
+        "errors": [],
+        "base_url": "http://127.0.0.1:8000/api/v1",
+    }
 
 
 def developers_dialog(lang: str) -> dict[str, Any]:
-    return developers(lang) | {"new_key": None, "keys": [], "errors": [pick(lang, "Give the key a name.", "请填写名称。")], "chosen": ["calls.read"]}
+    return developers(lang) | {
+        "new_key": None,
+        "keys": [],
+        "errors": [pick(lang, "Give the key a name.", "请填写名称。")],
+        "chosen": ["calls.read"],
+    }
 
 
 def settings(lang: str) -> dict[str, Any]:
-    return shell(lang) | {"language": pick(lang, "en", "zh_Hans_CN"), "zone": "Europe/London", "zones": ["Europe/London", "Asia/Shanghai", "UTC"]}
+    return shell(lang) | {
+        "language": pick(lang, "en", "zh_Hans_CN"),
+        "zone": "Europe/London",
+        "zones": ["Europe/London", "Asia/Shanghai", "UTC"],
+    }
 
 
 def operator(lang: str) -> dict[str, Any]:
     return {
-        "user": New(name="Dana Whitlock", email="dana@seatline.example", role=pick(lang, "Billing", "计费"), language=pick(lang, "en", "zh_Hans_CN")),
-        "company": None, "banners": [], "live_url": "",
-    }  # fmt: skip
+        "user": New(
+            name="Dana Whitlock",
+            email="dana@seatline.example",
+            role=pick(lang, "Billing", "计费"),
+            language=pick(lang, "en", "zh_Hans_CN"),
+        ),
+        "company": None,
+        "banners": [],
+        "live_url": "",
+    }
 
 
 def companies(lang: str) -> dict[str, Any]:
-    rows = [("Pelican Parcel", "active", "UK Standard", 24, 14, Money(628295, "GBP")), ("明湖旅行", "active", "CN 标准", 30, 8, Money(2981320, "CNY")), ("Larkfield Energy", "suspended", "UK Standard", 8, 2, Money(12040, "GBP"))]
+    rows = [
+        ("Pelican Parcel", "active", "UK Standard", 24, 14, Money(628295, "GBP")),
+        ("明湖旅行", "active", "CN 标准", 30, 8, Money(2981320, "CNY")),
+        ("Larkfield Energy", "suspended", "UK Standard", 8, 2, Money(12040, "GBP")),
+    ]
     return operator(lang) | {
-        "companies": [New(id=f"ten_{i}", name=n, state=s, price_list=p, seats=a, numbers=b, agents=3, running=r, zone="Europe/London") for i, (n, s, p, a, b, r) in enumerate(rows)],
-        "query": "", "newer": None, "older": None,
-        "totals": New(companies=3, seats=62, numbers=24, running=[Money(640335, "GBP"), Money(2981320, "CNY")]),
-    }  # fmt: skip
+        "companies": [
+            New(
+                id=f"ten_{i}",
+                name=n,
+                state=s,
+                price_list=p,
+                seats=a,
+                numbers=b,
+                agents=3,
+                running=r,
+                zone="Europe/London",
+            )
+            for i, (n, s, p, a, b, r) in enumerate(rows)
+        ],
+        "query": "",
+        "newer": None,
+        "older": None,
+        "totals": New(
+            companies=3, seats=62, numbers=24, running=[Money(640335, "GBP"), Money(2981320, "CNY")]
+        ),
+    }
 
 
 def company(lang: str) -> dict[str, Any]:
     return operator(lang) | {
-        "company_": New(id="ten_0jx7q9", name="Pelican Parcel", legal_name="Pelican Parcel Ltd", state="active", zone="Europe/London", currency="GBP", since_on=dt.date(2026, 9, 1),
-                        price_list="UK Standard", price_list_id="pl_1", users=4),
-        "bill": bill("en"), "seats_list": capacity(lang)["seats_list"], "numbers": capacity(lang)["numbers"], "invoices": invoice_rows("en")[:2],
-    }  # fmt: skip
+        "company_": New(
+            id="ten_0jx7q9",
+            name="Pelican Parcel",
+            legal_name="Pelican Parcel Ltd",
+            state="active",
+            zone="Europe/London",
+            currency="GBP",
+            since_on=dt.date(2026, 9, 1),
+            price_list="UK Standard",
+            price_list_id="pl_1",
+            users=4,
+        ),
+        "bill": bill("en"),
+        "seats_list": capacity(lang)["seats_list"],
+        "numbers": capacity(lang)["numbers"],
+        "invoices": invoice_rows("en")[:2],
+    }
 
 
 def prices(lang: str) -> dict[str, Any]:
     rows = [("UK Standard", "GBP", 13, 412, 186, 14), ("CN 标准", "CNY", 3, 38, 28, None)]
-    return operator(lang) | {"lists": [New(id=f"pl_{i}", name=n, currency=c, in_force=v, from_on=dt.date(2026, 9, 1), rates=r, companies=k, draft=d) for i, (n, c, v, r, k, d) in enumerate(rows)]}
+    return operator(lang) | {
+        "lists": [
+            New(
+                id=f"pl_{i}",
+                name=n,
+                currency=c,
+                in_force=v,
+                from_on=dt.date(2026, 9, 1),
+                rates=r,
+                companies=k,
+                draft=d,
+            )
+            for i, (n, c, v, r, k, d) in enumerate(rows)
+        ]
+    }
 
 
 def price_version(lang: str, *, state: str = "draft") -> dict[str, Any]:
-    rows = [("44", "United Kingdom", "0.0225", {}), ("44 7", "UK, mobile", "0.0745", {"peak": "0.0725"}), ("44 70", "UK, corporate", "0.1950", {"peak": "0.2300", "weekend": "0.2300"}), ("86", "China", "0.0340", {}), ("353", "Ireland", "0.0240", {})]
+    rows = [
+        ("44", "United Kingdom", "0.0225", {}),
+        ("44 7", "UK, mobile", "0.0745", {"peak": "0.0725"}),
+        ("44 70", "UK, corporate", "0.1950", {"peak": "0.2300", "weekend": "0.2300"}),
+        ("86", "China", "0.0340", {}),
+        ("353", "Ireland", "0.0240", {}),
+    ]
     return operator(lang) | {
         "price_list": New(id="pl_1", name="UK Standard", currency="GBP", zone="Europe/London"),
-        "version": New(number=14 if state == "draft" else 13, state=state, from_at=None if state == "draft" else ago(6_900_000), sha256="" if state == "draft" else "7f3a91c2" * 8, published_at=None),
-        "kinds": [New(code="out", name=pick(lang, "Calls out", "呼出"), count=412), New(code="in", name=pick(lang, "Calls in", "呼入"), count=38), New(code="seats", name=pick(lang, "Seats", "坐席"), count=6)],
-        "kind": "out", "bands": ["peak", "off-peak", "weekend"], "query": "", "newer": None, "older": "?cursor=x",
-        "rates": [New(id=f"r{i}", prefix=p, destination=d, values={"peak": v, "off-peak": v, "weekend": v}, connect="0.0000", increment="60/60" if i == 2 else "1/1", was=w if state == "draft" else {}) for i, (p, d, v, w) in enumerate(rows)],
-        "versions": [New(number=14, state="draft", from_at=None, rates=412), New(number=13, state="in-force", from_at=ago(6_900_000), rates=412), New(number=12, state="past", from_at=ago(20_000_000), rates=410)],
-    }  # fmt: skip
+        "version": New(
+            number=14 if state == "draft" else 13,
+            state=state,
+            from_at=None if state == "draft" else ago(6_900_000),
+            sha256="" if state == "draft" else "7f3a91c2" * 8,
+            published_at=None,
+        ),
+        "kinds": [
+            New(code="out", name=pick(lang, "Calls out", "呼出"), count=412),
+            New(code="in", name=pick(lang, "Calls in", "呼入"), count=38),
+            New(code="seats", name=pick(lang, "Seats", "坐席"), count=6),
+        ],
+        "kind": "out",
+        "bands": ["peak", "off-peak", "weekend"],
+        "query": "",
+        "newer": None,
+        "older": "?cursor=x",
+        "rates": [
+            New(
+                id=f"r{i}",
+                prefix=p,
+                destination=d,
+                values={"peak": v, "off-peak": v, "weekend": v},
+                connect="0.0000",
+                increment="60/60" if i == 2 else "1/1",
+                was=w if state == "draft" else {},
+            )
+            for i, (p, d, v, w) in enumerate(rows)
+        ],
+        "versions": [
+            New(number=14, state="draft", from_at=None, rates=412),
+            New(number=13, state="in-force", from_at=ago(6_900_000), rates=412),
+            New(number=12, state="past", from_at=ago(20_000_000), rates=410),
+        ],
+    }
 
 
 def operator_invoices(lang: str) -> dict[str, Any]:
     return operator(lang) | {
-        "invoices": invoice_rows("en"), "state": "", "newer": None, "older": None, "period": New(first_on=dt.date(2026, 10, 1)), "months": [dt.date(2026, 10, 1), dt.date(2026, 11, 1)],
-        "summary": [New(state=s, count=c, total=Money(t, "GBP")) for s, c, t in [("draft", 6, 1822010), ("open", 58, 41280610), ("paid", 139, 79230267), ("overdue", 7, 5107355)]],
-    }  # fmt: skip
+        "invoices": invoice_rows("en"),
+        "state": "",
+        "newer": None,
+        "older": None,
+        "period": New(first_on=dt.date(2026, 10, 1)),
+        "months": [dt.date(2026, 10, 1), dt.date(2026, 11, 1)],
+        "summary": [
+            New(state=s, count=c, total=Money(t, "GBP"))
+            for s, c, t in [
+                ("draft", 6, 1822010),
+                ("open", 58, 41280610),
+                ("paid", 139, 79230267),
+                ("overdue", 7, 5107355),
+            ]
+        ],
+    }
 
 
 def operator_invoice(lang: str) -> dict[str, Any]:
-    return operator(lang) | {"invoice": paper(lang, state="draft"), "history": [New(at=ago(1000), kind="drafted")]}
+    return operator(lang) | {
+        "invoice": paper(lang, state="draft"),
+        "history": [New(at=ago(1000), kind="drafted")],
+    }
 
 
 def stock(lang: str) -> dict[str, Any]:
     return operator(lang) | {
-        "seats_total": New(all=40, rented=24, free=16, states={"on-call": 14, "wrap-up": 2, "ready": 6, "away": 2, "empty": 16}),
-        "seats_list": [New(label=f"A-{i}", site="Bristol", kind="dedicated", renter="Pelican Parcel" if i % 2 else "", agent="Bob Okafor" if i % 3 == 0 else "", state="on-call" if i % 3 == 0 else "empty", to_on=None) for i in range(14, 20)],
+        "seats_total": New(
+            all=40,
+            rented=24,
+            free=16,
+            states={"on-call": 14, "wrap-up": 2, "ready": 6, "away": 2, "empty": 16},
+        ),
+        "seats_list": [
+            New(
+                label=f"A-{i}",
+                site="Bristol",
+                kind="dedicated",
+                renter="Pelican Parcel" if i % 2 else "",
+                agent="Bob Okafor" if i % 3 == 0 else "",
+                state="on-call" if i % 3 == 0 else "empty",
+                to_on=None,
+            )
+            for i in range(14, 20)
+        ],
         "numbers_total": New(all=20, rented=14, free=6),
-        "numbers": [New(number="+448081570142", kind=pick(lang, "freephone", "免付费"), renter="Pelican Parcel", monthly=Money(450, "GBP")), New(number="+441134960142", kind=pick(lang, "geographic", "本地号码"), renter="", monthly=Money(450, "GBP"))],
-    }  # fmt: skip
+        "numbers": [
+            New(
+                number="+448081570142",
+                kind=pick(lang, "freephone", "免付费"),
+                renter="Pelican Parcel",
+                monthly=Money(450, "GBP"),
+            ),
+            New(
+                number="+441134960142",
+                kind=pick(lang, "geographic", "本地号码"),
+                renter="",
+                monthly=Money(450, "GBP"),
+            ),
+        ],
+    }
 
 
 def api_docs(lang: str) -> dict[str, Any]:
     del lang
-    call = New(id="list-calls", method="get", path="/calls", summary="List calls", description="Newest first.", scope="calls.read", body="",
-               parameters=[New(name="limit", where="query", required=False, type="integer", description="1 to 100; 25 when left out."), New(name="cursor", where="query", required=False, type="string", description="From the answer before.")],
-               answers=[New(status=200, description="A page of calls"), New(status=401, description="No live key")], answer='{\n  "data": [],\n  "has_more": false,\n  "next_cursor": null\n}', curl='curl http://127.0.0.1:8000/api/v1/calls?limit=3 \\\n  -H "Authorization: Bearer $SEATLINE_KEY"')  # fmt: skip
+    call = New(
+        id="list-calls",
+        method="get",
+        path="/calls",
+        summary="List calls",
+        description="Newest first.",
+        scope="calls.read",
+        body="",
+        parameters=[
+            New(
+                name="limit",
+                where="query",
+                required=False,
+                type="integer",
+                description="1 to 100; 25 when left out.",
+            ),
+            New(
+                name="cursor",
+                where="query",
+                required=False,
+                type="string",
+                description="From the answer before.",
+            ),
+        ],
+        answers=[New(status=200, description="A page of calls"), New(status=401, description="No live key")],
+        answer='{\n  "data": [],\n  "has_more": false,\n  "next_cursor": null\n}',
+        curl='curl http://127.0.0.1:8000/api/v1/calls?limit=3 \\\n  -H "Authorization: Bearer $SEATLINE_KEY"',
+    )
     return {
-        "api": New(title="Seatline API", version="1.0", base_url="http://127.0.0.1:8000/api/v1"), "user": None,
-        "groups": [New(name="Calls", description="Calls, their course, cost and recording.", operations=[call, New(**{**vars(call), "id": "get-call", "path": "/calls/{id}", "summary": "Read one call"})])],
-        "codes": [New(code="bad-api-key", status=401, words="There is no live API key in the Authorization header.")],
-    }  # fmt: skip
+        "api": New(title="Seatline API", version="1.0", base_url="http://127.0.0.1:8000/api/v1"),
+        "user": None,
+        "groups": [
+            New(
+                name="Calls",
+                description="Calls, their course, cost and recording.",
+                operations=[
+                    call,
+                    New(
+                        **{**vars(call), "id": "get-call", "path": "/calls/{id}", "summary": "Read one call"}
+                    ),
+                ],
+            )
+        ],
+        "codes": [
+            New(code="bad-api-key", status=401, words="There is no live API key in the Authorization header.")
+        ],
+    }
 
 
 def fault(lang: str, *, status: int = 404) -> dict[str, Any]:
     return {
-        "status": status, "code": "not-found" if status == 404 else "internal", "user": None,
+        "status": status,
+        "code": "not-found" if status == 404 else "internal",
+        "user": None,
         "title": pick(lang, "Not found", "没有找到"),
-        "advice": pick(lang, "It does not exist, or it is not yours. Check the address, or go back.", "它不存在，或不属于您。请检查地址或返回。"),
+        "advice": pick(
+            lang,
+            "It does not exist, or it is not yours. Check the address, or go back.",
+            "它不存在，或不属于您。请检查地址或返回。",
+        ),
         "request_id": "" if status < 500 else "req_0jx7q9",
-    }  # fmt: skip
+    }
 
 
 PAGES: dict[str, Page] = {
@@ -485,10 +1018,14 @@ PAGES: dict[str, Page] = {
     "operator-company": Page("operator/company.html", company),
     "operator-prices": Page("operator/prices.html", prices),
     "operator-version-draft": Page("operator/price_version.html", price_version),
-    "operator-version": Page("operator/price_version.html", lambda lang: price_version(lang, state="in-force")),
+    "operator-version": Page(
+        "operator/price_version.html", lambda lang: price_version(lang, state="in-force")
+    ),
     "operator-invoices": Page("operator/invoices.html", operator_invoices),
     "operator-invoice": Page("operator/invoice.html", operator_invoice),
-    "operator-finalise": Page("operator/invoice.html", operator_invoice, ("document.getElementById('finalise').showModal()",)),
+    "operator-finalise": Page(
+        "operator/invoice.html", operator_invoice, ("document.getElementById('finalise').showModal()",)
+    ),
     "operator-stock": Page("operator/stock.html", stock),
     "api-docs": Page("api/docs.html", api_docs),
     "error-404": Page("errors/page.html", fault),

@@ -1,4 +1,4 @@
-"""Every template with made-up figures, for looking at: screenshots in both widths, themes and languages, and axe-core.
+"""Every template with made-up figures, for looking at: both widths, themes and languages, and axe-core.
 
     .venv/bin/python -m tests.web.gallery serve            # look at them in a browser
     .venv/bin/python -m tests.web.gallery shots FOLDER [--only NAME] [--axe] [--quick]
@@ -7,7 +7,6 @@ Not a test: tests/web/test_templates.py renders the same pages and checks them.
 """
 
 import argparse
-import datetime as dt
 import json
 import logging
 import socket
@@ -15,6 +14,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,9 +22,10 @@ from urllib.parse import urlsplit
 import flask_babel
 from flask import Flask, Response, g, render_template, request, send_from_directory
 from jinja2 import StrictUndefined
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, sync_playwright
 from werkzeug.serving import make_server
 
+from core import clock
 from tests.web import figures
 from web import parts
 
@@ -71,7 +72,7 @@ def make_app() -> Flask:
     @app.get("/console/state")
     def state() -> dict[str, Any]:
         language, name = looking_at()
-        return figures.console_state(name, language, now=dt.datetime.now(dt.UTC))
+        return figures.console_state(name, language, now=clock.now())
 
     @app.get("/console/offers/<offer>")
     def pop(offer: str) -> str:
@@ -116,49 +117,82 @@ def serving() -> Iterator[str]:
         thread.join()
 
 
+_AXE = """axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']})
+.then(r => r.violations.map(v => [v.id, v.nodes.slice(0, 3).map(n => n.html.slice(0, 160))]))"""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One screenshot: which page, in what language, at what width, in which theme."""
+
+    name: str
+    language: str
+    width: int
+    theme: str
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}-{self.language}-{self.width}-{self.theme}.png"
+
+
+def _shots(options: argparse.Namespace) -> Iterator[Shot]:
+    for name in figures.PAGES:
+        if options.only and options.only not in name:
+            continue
+        for language in ("en",) if options.quick else ("en", "zh"):
+            for width in (1440, 390):
+                for theme in ("light", "dark"):
+                    if not (options.quick and theme == "dark" and width == 390):
+                        yield Shot(name, language, width, theme)
+
+
+def take(browser: Browser, base: str, shot: Shot, *, folder: Path, with_axe: bool) -> list[str]:
+    """Take one screenshot; return what the browser and axe-core had to say about the page."""
+    context = browser.new_context(
+        viewport={"width": shot.width, "height": 900 if shot.width > 500 else 844},
+        locale="en-GB",
+        timezone_id="Europe/London",
+        reduced_motion="reduce",
+        bypass_csp=with_axe,
+    )
+    context.add_cookies([{"name": "seatline_theme", "value": shot.theme, "url": base}])
+    page = context.new_page()
+    said: list[str] = []
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            said.append(message.text)
+
+    def broke(error: Error) -> None:
+        said.append(str(error))
+
+    page.on("console", heard)
+    page.on("pageerror", broke)
+    page.goto(f"{base}/g/{shot.language}/{shot.name}")
+    page.wait_for_timeout(900 if shot.name.startswith("console") else 150)
+    for script in figures.PAGES[shot.name].script:
+        page.evaluate(script)
+        page.wait_for_timeout(100)
+    page.screenshot(path=folder / shot.file, full_page=True)
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    if wide > 0:
+        said.append(f"scrolls sideways by {wide}px")
+    if with_axe:
+        page.add_script_tag(url=f"{base}/tests/axe.min.js")
+        said += [json.dumps(one, ensure_ascii=False) for one in page.evaluate(_AXE)]
+    context.close()
+    return said
+
+
 def _shoot(browser: Browser, base: str, options: argparse.Namespace) -> int:
     folder = Path(options.folder)
     folder.mkdir(parents=True, exist_ok=True)
     faults = 0
-    for name, chosen in figures.PAGES.items():
-        if options.only and options.only not in name:
-            continue
-        for lang in ("en",) if options.quick else ("en", "zh"):
-            for width in (1440, 390):
-                for theme in ("light", "dark"):
-                    if options.quick and theme == "dark" and width == 390:
-                        continue
-                    context = browser.new_context(
-                        viewport={"width": width, "height": 900 if width > 500 else 844},
-                        locale="en-GB", timezone_id="Europe/London", device_scale_factor=1,
-                        reduced_motion="reduce", bypass_csp=options.axe,
-                    )  # fmt: skip
-                    context.add_cookies([{"name": "seatline_theme", "value": theme, "url": base}])
-                    page = context.new_page()
-                    said: list[str] = []
-                    page.on("console", lambda m, said=said: said.append(m.text) if m.type in ("error", "warning") else None)
-                    page.on("pageerror", lambda e, said=said: said.append(str(e)))
-                    page.goto(f"{base}/g/{lang}/{name}")
-                    page.wait_for_timeout(900 if name.startswith("console") else 150)
-                    for script in chosen.script:
-                        page.evaluate(script)
-                        page.wait_for_timeout(100)
-                    shot = folder / f"{name}-{lang}-{width}-{theme}.png"
-                    page.screenshot(path=shot, full_page=True)
-                    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-                    if wide > 0:
-                        said.append(f"scrolls sideways by {wide}px")
-                    if options.axe:
-                        page.add_script_tag(url=f"{base}/tests/axe.min.js")
-                        found = page.evaluate(
-                            "axe.run(document, {runOnly: ['wcag2a','wcag2aa','wcag21aa','wcag22aa','best-practice']})"
-                            ".then(r => r.violations.map(v => [v.id, v.nodes.slice(0, 3).map(n => n.html.slice(0, 160))]))"
-                        )
-                        said += [json.dumps(one, ensure_ascii=False) for one in found]
-                    for line in said:
-                        faults += 1
-                        print(f"{shot.name}: {line[:400]}", flush=True)
-                    context.close()
+    for shot in _shots(options):
+        for line in take(browser, base, shot, folder=folder, with_axe=options.axe):
+            faults += 1
+            sys.stdout.write(f"{shot.file}: {line[:400]}\n")
+            sys.stdout.flush()
     return faults
 
 
@@ -175,7 +209,8 @@ def main() -> int:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with serving() as base:
         if options.what == "serve":
-            print("\n".join(f"{base}/g/en/{name}" for name in figures.PAGES), flush=True)
+            sys.stdout.write("\n".join(f"{base}/g/en/{name}" for name in figures.PAGES) + "\n")
+            sys.stdout.flush()
             threading.Event().wait()
         with sync_playwright() as play:
             browser = play.chromium.launch(

@@ -1,7 +1,6 @@
 """Every page renders in both languages, and none carries what the content security policy forbids."""
 
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -37,7 +36,14 @@ class Reader(HTMLParser):
             self.faults.append(f"address outside: {given}")
         if given.get("id"):
             self.ids.append(str(given["id"]))
-        for name in ("for", "aria-labelledby", "aria-describedby", "aria-controls", "popovertarget", "data-dialog"):
+        for name in (
+            "for",
+            "aria-labelledby",
+            "aria-describedby",
+            "aria-controls",
+            "popovertarget",
+            "data-dialog",
+        ):
             self.refers += str(given.get(name) or "").split()
         if tag == "form" and str(given.get("method") or "get").lower() == "post":
             self.posts.append(given)
@@ -46,15 +52,17 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def app() -> Iterator[Flask]:
+def app() -> Flask:
     made = gallery.make_app()
     made.jinja_env.undefined = gallery.STRICT
-    yield made
+    return made
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("name", sorted(figures.PAGES))
-def test_page_keeps_the_security_policy_and_points_at_what_it_holds(app: Flask, name: str, language: str) -> None:
+def test_page_keeps_the_security_policy_and_points_at_what_it_holds(
+    app: Flask, name: str, language: str
+) -> None:
     answer = app.test_client().get(f"/g/{language}/{name}")
     assert answer.status_code == 200
     reader = Reader()

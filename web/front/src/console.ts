@@ -61,6 +61,8 @@ let calm = 0; // timer of the "connection lost" notice
 let wrapFor = "";
 let view: View = "loading";
 const history: Marks[] = [];
+/** Offers that are over here; a state that still tells of one is only late. */
+const gone = new Set<string>();
 const ring = new Ring();
 
 // ---------------------------------------------------------------- talking to the server
@@ -132,7 +134,7 @@ function accept(fresh: State, askedAt: number): void {
   if (!isActive) return show();
   if (fresh.sip && !fresh.simulator) phone.start(fresh.sip);
   const activity = activityOf(fresh);
-  if (activity === "ringing" && fresh.offer) begin(fresh.offer.offer_id, fresh.offer);
+  if (activity === "ringing" && fresh.offer && !gone.has(fresh.offer.offer_id)) begin(fresh.offer.offer_id, fresh.offer);
   else if (activity !== "ringing" && knowsOffer && offer && !offer.answering && !offer.hasInvite) forget();
   if (activity === "on-call" && offer && (offer.answering || knowsOffer)) {
     if (offer.rings) ring.stop();
@@ -181,6 +183,7 @@ function begin(id: string, known?: { offered_at?: string; expires_at: string }):
     return offer;
   }
   if (offer) forget();
+  gone.delete(id); // an INVITE knows better
   const marks: Marks = { offer_id: id, offer_at: epoch() };
   history.push(marks);
   if (history.length > 2000) history.shift();
@@ -263,6 +266,7 @@ async function startRing(mine: Offer): Promise<void> {
 function forget(reason = ""): void {
   if (!offer) return;
   offer.marks.ended_at = epoch();
+  gone.add(offer.id);
   offer = null;
   pendingInvite = "";
   ring.stop();
@@ -430,7 +434,7 @@ function viewNow(): View {
   if (offer?.answering) return activityOf(state) === "on-call" ? "on-call" : "answering";
   if (offer) return offer.rings ? "ringing" : "offered";
   const activity = activityOf(state);
-  return activity === "ringing" ? "offered" : activity;
+  return activity === "ringing" ? (state.offer && gone.has(state.offer.offer_id) ? "idle" : "offered") : activity;
 }
 
 function show(): void {
@@ -612,7 +616,7 @@ function stream(): void {
   on("queues", () => loadSoon());
   on("offer", (data) => {
     const { offer_id, expires_at, offered_at } = data;
-    if (!offer_id) return;
+    if (!offer_id || gone.has(offer_id)) return;
     begin(offer_id, expires_at ? { expires_at, ...(offered_at ? { offered_at } : {}) } : undefined);
   });
   on("offer-withdrawn", (data) => {
@@ -659,7 +663,8 @@ async function setStatus(value: string, isNext: boolean): Promise<void> {
   await act("/console/status", isNext ? { ...body, status: body.status || null, when: "after-call" } : body);
 }
 
-let lastKey = 0;
+let lastKey = "";
+let lastKeyAt = 0;
 
 function onKey(event: KeyboardEvent): void {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && view === "wrap-up") {
@@ -669,7 +674,7 @@ function onKey(event: KeyboardEvent): void {
   if (isTyping(event) || event.repeat || !keysOn() || document.querySelector("dialog[open]")) return;
   if (view === "on-call" && !get("pad").hidden && /^[0-9*#]$/.test(event.key)) return digit(event.key);
   const now = performance.now();
-  if (now - lastKey < KEY_GAP_MS) return;
+  if (event.key === lastKey && now - lastKeyAt < KEY_GAP_MS) return;
   const does: (() => void) | undefined = (
     {
       ringing: { a: () => void answer(), d: () => void decline() },
@@ -678,7 +683,8 @@ function onKey(event: KeyboardEvent): void {
     } as Partial<Record<View, Record<string, () => void>>>
   )[view]?.[event.key.toLowerCase()];
   if (does) {
-    lastKey = now;
+    lastKey = event.key;
+    lastKeyAt = now;
     event.preventDefault();
     does();
   } else if (/^[1-9]$/.test(event.key) && ["on-call", "wrap-up"].includes(view)) {

@@ -169,11 +169,10 @@ export class Phone {
   }
 
   private take({ session, request }: IncomingRTCSessionEvent): void {
-    if (this.session && !this.session.isEnded()) {
-      session.terminate({ status_code: 486 });
-      return;
-    }
+    // The switch never rings a phone that has a call: a session still held here died with an earlier switch.
+    const dead = this.session;
     this.session = session;
+    if (dead && !dead.isEnded()) dead.terminate();
     const loopbackOnly = this.sip?.loopback_only ?? false;
     let settle = 0;
     session.on("sdp", (event: { originator: string; sdp: string }) => {

@@ -1,0 +1,298 @@
+"""console.js in a real browser: the record pops before the ring, and every key does what the screen says.
+
+The server here is a stage: it answers what the console's contract says and lets a test push events. The
+real doorways behind it, and the softphone, are tried by `make call` and its test.
+"""
+
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, Response, request
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from werkzeug.serving import make_server
+
+from core import clock
+from launch.parts import chromium
+from tests.web import figures, gallery
+
+pytestmark = pytest.mark.browser
+
+_PARTS = Path(__file__).resolve().parents[2] / ".parts"
+
+
+class Stage:
+    """A server that plays the console's part of the contract, and keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.state = figures.console_state("idle", "en", now=clock.now())
+        self.told: list[tuple[str, Any]] = []
+        self.pop_delay_s = 0.0
+        self.is_open = True
+        self._streams: list[queue.Queue[str]] = []
+        self.app = gallery.make_app()
+        self._play(self.app)
+
+    def _play(self, app: Flask) -> None:
+        def state() -> Any:
+            if not self.is_open:
+                return {"code": "not-signed-in"}, 401
+            return self.state | {"now": clock.now().isoformat()}
+
+        def told(**names: str) -> Any:
+            self.told.append((request.path, request.get_json()))
+            assert request.headers["X-CSRF-Token"] == "token"
+            return {"done": names}, 200
+
+        def live(stream: str) -> Response:
+            mine: queue.Queue[str] = queue.Queue()
+            self._streams.append(mine)
+
+            def say() -> Iterator[str]:
+                yield f": {stream}\n\n"
+                while self.is_open:
+                    try:
+                        yield mine.get(timeout=0.2)
+                    except queue.Empty:
+                        yield ":\n\n"
+
+            return Response(say(), mimetype="text/event-stream")
+
+        pop = app.view_functions["pop"]
+
+        def slow_pop(offer: str) -> Any:
+            time.sleep(self.pop_delay_s)
+            return pop(offer=offer)
+
+        app.view_functions["state"] = state
+        app.view_functions["live"] = live
+        app.view_functions["painted"] = told
+        app.view_functions["pop"] = slow_pop
+        app.add_url_rule("/console/offers/<offer>/<act>", "offer_act", told, methods=["POST"])
+        app.add_url_rule("/console/calls/<call>/<act>", "call_act", told, methods=["POST"])
+        app.add_url_rule("/console/<act>", "act", told, methods=["POST"])
+
+    @property
+    def is_listened_to(self) -> bool:
+        return bool(self._streams)
+
+    def push(self, event: str, **data: str) -> None:
+        for stream in self._streams:
+            stream.put(f"event: {event}\ndata: {json.dumps(data)}\n\n")
+
+    def turn(self, name: str) -> None:
+        """Become another state and say so."""
+        self.state = figures.console_state(name, "en", now=clock.now())
+        self.push("state")
+
+    def ring(self, offer_id: str = "off_1") -> None:
+        self.state = figures.console_state("ringing", "en", now=clock.now())
+        offer = self.state["offer"]
+        assert offer
+        self.push("offer", offer_id=offer_id, call_id="call_1", expires_at=offer["expires_at"])
+
+    def heard(self, path: str) -> list[Any]:
+        return [body for told, body in self.told if told == path]
+
+    def await_told(self, path: str) -> Any:
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            if self.heard(path):
+                return self.heard(path)[-1]
+            threading.Event().wait(0.02)
+        pytest.fail(f"nothing was posted to {path}; {self.told}")
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join(5)
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = chromium.find(_PARTS)
+    assert program, "Chromium is missing: make setup fetches it"
+    with sync_playwright() as play:
+        started = play.chromium.launch(
+            executable_path=str(program),
+            args=["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"],
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+@pytest.fixture
+def context(browser: Browser, stage: Stage) -> Iterator[BrowserContext]:
+    with served(stage.app) as address:
+        made = browser.new_context(base_url=address)
+        yield made
+        made.close()
+        stage.is_open = False
+
+
+@pytest.fixture
+def desk(context: BrowserContext, stage: Stage) -> Page:
+    page = context.new_page()
+    page.goto("/g/en/console-idle")
+    expect(page.locator("#desk")).to_have_attribute("data-view", "idle")
+    wait_until(lambda: stage.is_listened_to)
+    return page
+
+
+def view(page: Page, name: str) -> None:
+    expect(page.locator("#desk")).to_have_attribute("data-view", name, timeout=6000)
+
+
+def marks(page: Page) -> dict[str, float]:
+    found: dict[str, float] = page.evaluate("seatline.marks")
+    return found
+
+
+def test_record_is_painted_before_the_ring_and_the_server_is_told(desk: Page, stage: Stage) -> None:
+    stage.ring()
+    view(desk, "ringing")
+    assert marks(desk)["painted_at"] <= marks(desk)["ring_at"]
+    expect(desk.locator("#who")).to_have_text("Ines Carvalho")
+    body = stage.await_told("/console/offers/off_1/painted")
+    assert 0 < body["painted_ms"] < 3000
+    assert (
+        desk.locator("#announce-now").text_content()
+        == "Incoming call: Ines Carvalho, Deliveries. Press A to answer."
+    )
+    assert desk.title().startswith("● ")
+
+
+def test_slow_record_holds_the_ring_for_three_hundred_milliseconds_only(desk: Page, stage: Stage) -> None:
+    stage.pop_delay_s = 1.2
+    stage.ring()
+    view(desk, "ringing")
+    waited = marks(desk)["ring_at"] - marks(desk)["offer_at"]
+    assert 290 <= waited < 700
+    assert "painted_at" not in marks(desk)
+    expect(desk.locator("#who")).to_have_text("Ines Carvalho")
+
+
+def test_key_a_answers_and_the_call_shows_its_controls(desk: Page, stage: Stage) -> None:
+    stage.ring()
+    view(desk, "ringing")
+    desk.keyboard.press("a")
+    stage.await_told("/console/offers/off_1/answer")
+    view(desk, "answering")
+    stage.turn("call")
+    view(desk, "on-call")
+    expect(desk.locator("#recording")).to_be_visible()
+    desk.keyboard.press("p")
+    assert stage.await_told("/console/calls/call_1/hold") == {"on": True}
+    desk.keyboard.press("h")
+    stage.await_told("/console/calls/call_1/hang-up")
+
+
+def test_key_d_declines_and_the_ring_stops_at_once(desk: Page, stage: Stage) -> None:
+    stage.ring()
+    view(desk, "ringing")
+    desk.keyboard.press("d")
+    stage.turn("idle")
+    stage.await_told("/console/offers/off_1/decline")
+    view(desk, "idle")
+    assert not desk.title().startswith("● ")
+    assert desk.locator("#announce-now").text_content() == ""
+
+
+def test_withdrawn_offer_leaves_the_desk_idle(desk: Page, stage: Stage) -> None:
+    stage.ring()
+    view(desk, "ringing")
+    stage.state = figures.console_state("idle", "en", now=clock.now())
+    stage.push("offer-withdrawn", offer_id="off_1")
+    view(desk, "idle")
+    expect(desk.locator(".toast").last).to_contain_text("The call went to another agent.")
+
+
+def test_state_asked_before_the_offer_does_not_take_it_away(desk: Page, stage: Stage) -> None:
+    idle = stage.state
+    stage.ring()
+    stage.state = idle  # the rows are not written yet: the state still says idle
+    stage.push("state")
+    view(desk, "ringing")
+
+
+def test_wrap_up_takes_an_outcome_by_digit_and_saves_by_control_enter(desk: Page, stage: Stage) -> None:
+    stage.turn("wrap")
+    view(desk, "wrap-up")
+    desk.locator("body").click(position={"x": 5, "y": 400})
+    desk.keyboard.press("Control+Enter")
+    expect(desk.locator(".toast").last).to_contain_text("Choose an outcome first.")
+    desk.evaluate("document.activeElement.blur()")
+    desk.keyboard.press("2")
+    desk.locator("#notes").fill("Gate B")
+    desk.keyboard.press("Control+Enter")
+    assert stage.await_told("/console/calls/call_1/wrap-up") == {"disposition": "d2", "notes": "Gate B"}
+    stage.turn("idle")
+    view(desk, "idle")
+    assert desk.locator("#notes").input_value() == ""
+
+
+def test_letters_typed_into_notes_are_no_shortcuts(desk: Page, stage: Stage) -> None:
+    stage.turn("call")
+    view(desk, "on-call")
+    desk.locator("#notes").press_sequentially("hmpk 1")
+    assert stage.told == []
+    assert desk.locator("[name=disposition]:checked").count() == 0
+
+
+def test_reload_in_a_call_comes_back_with_the_record(desk: Page, stage: Stage) -> None:
+    stage.turn("call")
+    view(desk, "on-call")
+    desk.reload()
+    view(desk, "on-call")
+    expect(desk.locator("#who")).to_have_text("Ines Carvalho")
+
+
+def test_second_tab_stays_passive_until_it_takes_over(context: BrowserContext, desk: Page) -> None:
+    other = context.new_page()
+    other.goto("/g/en/console-idle")
+    view(other, "passive")
+    other.locator("#take-over").click()
+    view(other, "idle")
+    view(desk, "passive")
+
+
+def test_ended_session_says_so(desk: Page, stage: Stage) -> None:
+    stage.is_open = False
+    view(desk, "signed-out")
+    expect(desk.get_by_role("link", name="Sign in")).to_be_visible()
+
+
+def test_status_and_next_status_are_posted(desk: Page, stage: Stage) -> None:
+    desk.locator("#status").select_option("away:meal")
+    assert stage.await_told("/console/status") == {"status": "away", "reason": "meal"}
+    stage.turn("call")
+    view(desk, "on-call")
+    desk.locator("#next-status").select_option("away:break")
+    wait_until(lambda: stage.heard("/console/status")[-1].get("when") == "after-call")
+    assert stage.heard("/console/status")[-1] == {"status": "away", "reason": "break", "when": "after-call"}
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end, "waited five seconds"
+        threading.Event().wait(0.02)
