@@ -7,10 +7,12 @@ from flask.testing import FlaskClient
 
 from core import log
 from core.config import Settings
+from core.ids import new_id
 from core.realtime import Realtime
 from core.storage import DiskStorage
-from security.gate import Gate
+from security.gate import Gate, Scope
 from security.vault import Vault
+from tenants import apikeys, roles
 from tenants.companies import Company
 from tenants.users import User
 from tests.tenants.people import PASSWORD, People
@@ -124,3 +126,40 @@ def alice(browser, cast) -> Browser:
     made = browser()
     assert made.sign_in(cast.alice.email).status_code == 303
     return made
+
+
+class Program:
+    """A client company's program with its key."""
+
+    def __init__(self, app, token):
+        self.http, self.token = app.test_client(), token
+
+    def call(self, method, path, *, headers=None, **kwargs):
+        sent = {"Authorization": f"Bearer {self.token}"} | (headers or {})
+        return self.http.open(f"/api/v1{path}", method=method, headers=sent, base_url=HOST, **kwargs)
+
+    def get(self, path, **kwargs):
+        return self.call("GET", path, **kwargs)
+
+    def post(self, path, body, **kwargs):
+        return self.call("POST", path, json=body, **kwargs)
+
+    def delete(self, path, **kwargs):
+        return self.call("DELETE", path, **kwargs)
+
+
+@pytest.fixture
+def program(app, gate):
+    def make(company, *scopes) -> Program:
+        with gate.open(Scope.system(company.tenant_id)) as session:
+            _, token = apikeys.make(
+                session,
+                tenant_id=company.tenant_id,
+                name="test",
+                scopes=scopes or roles.SCOPES,
+                made_by=new_id(),
+                permissions=roles.permitted(["tenant_owner"]),
+            )
+        return Program(app, token)
+
+    return make

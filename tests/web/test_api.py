@@ -8,51 +8,14 @@ from openapi_spec_validator import validate
 from core import ids
 from core.ids import OPERATOR, new_id
 from security.gate import Scope
-from tenants import apikeys, companies, roles
-from tests.web.conftest import HOST
+from tenants import companies, roles
+from tests.web.conftest import HOST, Program
 from web.api import limits
 from web.api.document import document
 from web.errors import PROBLEM_JSON
 
 OWNER = roles.permitted(["tenant_owner"])
 COMMITTED = Path(__file__).parents[2] / "docs/api/openapi.json"
-
-
-class Program:
-    """A client company's program with its key."""
-
-    def __init__(self, app, token):
-        self.http, self.token = app.test_client(), token
-
-    def call(self, method, path, *, headers=None, **kwargs):
-        sent = {"Authorization": f"Bearer {self.token}"} | (headers or {})
-        return self.http.open(f"/api/v1{path}", method=method, headers=sent, base_url=HOST, **kwargs)
-
-    def get(self, path, **kwargs):
-        return self.call("GET", path, **kwargs)
-
-    def post(self, path, body, **kwargs):
-        return self.call("POST", path, json=body, **kwargs)
-
-    def delete(self, path, **kwargs):
-        return self.call("DELETE", path, **kwargs)
-
-
-@pytest.fixture
-def program(app, gate):
-    def make(company, *scopes) -> Program:
-        with gate.open(Scope.system(company.tenant_id)) as session:
-            _, token = apikeys.make(
-                session,
-                tenant_id=company.tenant_id,
-                name="test",
-                scopes=scopes or roles.SCOPES,
-                made_by=new_id(),
-                permissions=OWNER,
-            )
-        return Program(app, token)
-
-    return make
 
 
 @pytest.fixture

@@ -79,6 +79,16 @@ def test_an_unknown_company_is_said_in_words(run):
     assert "not-found" in answer.output
 
 
+def test_every_line_is_priced_in_order_and_a_bad_one_stops_nothing():
+    lines = ['{"kind":"billed","duration_s":32,"initial_s":30,"increment_s":6}', "nonsense"]
+    answer = CliRunner().invoke(commands.main, ["price"], input="\n".join([*lines, lines[0]]))
+    good, bad, again = answer.output.splitlines()
+    assert good == again == '{"billed_s":36}'
+    assert json.loads(bad)["error"]["code"] == "json-invalid"
+    assert answer.exit_code == 1
+    assert CliRunner().invoke(commands.main, ["price"], input=lines[0]).exit_code == 0
+
+
 def test_the_document_needs_neither_settings_nor_servers():
     answer = CliRunner().invoke(commands.main, ["openapi"])
     assert json.loads(answer.output)["openapi"] == "3.1.0"

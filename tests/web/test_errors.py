@@ -2,10 +2,12 @@ import re
 
 import pytest
 import redis
-from flask import Blueprint
+from flask import Blueprint, request
 from sqlalchemy import text
 
+from core import ids
 from core.errors import Conflict, Invalid, NotFound, Refused, Unavailable
+from core.ids import new_id
 from security.gate import Gate, Scope
 from tenants import companies
 from web import account, errors, factory, scope
@@ -38,10 +40,8 @@ def trial(services):
     @pages.post("/write")
     @permission("self.write")
     def write():
-        companies_row = {"name": scope.services().settings.environment}
-        session = scope.session()
-        session.execute(text("UPDATE app.tenants SET name = 'Changed'"))
-        what = companies_row and __import__("flask").request.form["what"]
+        scope.session().execute(text("UPDATE app.tenants SET name = 'Changed'"))
+        what = request.form["what"]
         if what == "raise":
             raise Refused
         return ("", int(what))
@@ -95,8 +95,11 @@ def test_our_own_fault_names_the_request_and_nothing_else_does(trial):
     assert missing.headers["Request-Id"] not in missing.get_data(as_text=True)
 
 
-def test_a_page_that_is_not_there_is_the_same_bytes_whatever_the_path(alice):
-    answers = [alice.get(path) for path in ("/portal/calls/call_1", "/portal/nothing", "/x" * 100)]
+def test_what_is_not_there_is_the_same_bytes_whatever_its_id(alice):
+    paths = [
+        f"/portal/calls/{each}" for each in (ids.public("call", new_id()), "call_1", "1", "%00", "x" * 100)
+    ]
+    answers = [alice.get(path) for path in paths]
     assert {answer.status_code for answer in answers} == {404}
     assert len({answer.get_data() for answer in answers}) == 1
 

@@ -4,7 +4,7 @@ Start at `web.api.kit` (what every operation gets: validation, problems, idempot
 per resource. `web.api.document` writes the OpenAPI 3.1 document from the code.
 """
 
-from web.api import document, keys, me, reference
+from web.api import calls, document, invoices, keys, me, reference
 from web.api.routes import pages
 
-__all__ = ["document", "keys", "me", "pages", "reference"]
+__all__ = ["calls", "document", "invoices", "keys", "me", "pages", "reference"]

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, Response, current_app, jsonify
 
 from web import words
-from web.api.kit import spec
+from web.api.kit import MEDIA, spec
 from web.api.repeating import HEADER
 from web.api.routes import pages
 from web.errors import PROBLEM_JSON
@@ -113,15 +113,18 @@ def _completed(operation: dict[str, Any], method: str, permission: str | None) -
         )
     done["parameters"] = parameters
     done["responses"] = {
-        status: _answer(answer, int(status)) for status, answer in sorted(done["responses"].items())
+        status: _answer(answer, int(status), MEDIA.get(operation["operationId"], ""))
+        for status, answer in sorted(done["responses"].items())
     }
     return done
 
 
-def _answer(answer: dict[str, Any], status: int) -> dict[str, Any]:
+def _answer(answer: dict[str, Any], status: int, media: str) -> dict[str, Any]:
     done = dict(answer)
     content = done.get("content", {})
     if status >= _FIRST_ERROR and "application/json" in content:
         done["content"] = {PROBLEM_JSON: content["application/json"]}
+    elif media:
+        done["content"] = {media: {"schema": {"type": "string", "format": "binary"}}}
     done["headers"] = {"Request-Id": {"$ref": "#/components/headers/RequestId"}}
     return done

@@ -1,7 +1,6 @@
 """API keys: list, make, look at, revoke."""
 
 from typing import Literal, get_args
-from uuid import UUID
 
 from flask import Response
 from pydantic import AwareDatetime, Field
@@ -65,17 +64,18 @@ class NewKey(Inward):
 @operation(tag="API keys", answers={200: Keys}, operation_id="listApiKeys")
 def list_keys(query: PageQuery) -> Keys:
     """List the company's API keys, newest first."""
+    after = cursors.decode(query.starting_after, of=_LIST)
     rows = apikeys.page(
         scope.session(),
         tenant_id=identity.current().tenant_id,
         limit=query.limit + 1,
-        after=_key_or_none(cursors.decode(query.starting_after, of=_LIST)),
+        after=KeyId(ids.parse("key", after[0])) if after else None,
     )
     shown, has_more = cursors.cut(rows, limit=query.limit)
     return Keys(
         data=[_shown(key) for key in shown],
         has_more=has_more,
-        next=cursors.encode(shown[-1].id, of=_LIST) if has_more else None,
+        next=cursors.encode(ids.public("key", shown[-1].id), of=_LIST) if has_more else None,
     )
 
 
@@ -138,7 +138,3 @@ def _shown(key: ApiKey) -> Key:
             "revoked_at": key.revoked_at,
         }
     )
-
-
-def _key_or_none(found: UUID | None) -> KeyId | None:
-    return KeyId(found) if found is not None else None

@@ -11,7 +11,7 @@ from functools import wraps
 from typing import Any, NoReturn, ParamSpec
 from uuid import UUID
 
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 from pydantic import BaseModel, ValidationError
 from spectree import Response as Answers
 from spectree import SpecTree
@@ -24,6 +24,7 @@ from web.errors import Fault
 
 _P = ParamSpec("_P")
 LARGEST_BODY = 256 * 1024
+MEDIA: dict[str, str] = {}  # operation to the type of the file it returns
 _ALWAYS = (401, 403, 429, 503)
 
 spec = SpecTree(
@@ -66,6 +67,7 @@ def operation(
     answers: Mapping[int, type[BaseModel] | None],
     errors: Sequence[int] = (),
     operation_id: str,
+    media: str = "",
 ) -> Callable[[Callable[_P, Any]], Callable[_P, Response]]:
     """Make a view an operation of the API.
 
@@ -74,7 +76,11 @@ def operation(
         answers: status to model of what it returns when all is well.
         errors: statuses it may answer with besides those every operation has.
         operation_id: permanent; client libraries are named after it.
+        media: the type of a file it returns instead of JSON; the file is streamed past spectree, which
+            would read it into memory.
     """
+    if media:
+        MEDIA[operation_id] = media
 
     def decorate(view: Callable[_P, Any]) -> Callable[_P, Response]:
         wanted = {f"HTTP_{status}": model for status, model in answers.items()}
@@ -84,7 +90,7 @@ def operation(
             tags=[tag],
             operation_id=operation_id,
             before=_refuse,
-        )(view)
+        )(_set_aside(view) if media else view)
         takes_body = "json" in getattr(view, "__annotations__", {})
 
         @wraps(validated)
@@ -94,13 +100,24 @@ def operation(
                 _insist_on_json()
 
             def act() -> Response:
-                return current_app.make_response(validated(*args, **kwargs))
+                answer = current_app.make_response(validated(*args, **kwargs))
+                file: Response | None = g.pop("seatline_file", None)
+                return file or answer
 
             return repeating.once(act) if request.method == "POST" else act()
 
         return run
 
     return decorate
+
+
+def _set_aside(view: Callable[_P, Response]) -> Callable[_P, str]:
+    @wraps(view)
+    def stand_in(*args: _P.args, **kwargs: _P.kwargs) -> str:
+        g.seatline_file = view(*args, **kwargs)
+        return ""
+
+    return stand_in
 
 
 def id_in_path(prefix: str, text: str) -> UUID:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, cast
 
 import click
 
+from billing import price
 from core import config, ids
 from core.config import Settings
 from core.errors import SeatlineError
@@ -112,6 +113,17 @@ def disable_user(company: str, user_id: str) -> None:
             ended = sessions.end_all(session, tenant_id=tenant_id, user_id=whom)
         signing.tell_ended(house, tenant_id=tenant_id, session_ids=ended)
     click.echo(f"disabled; {len(ended)} sessions ended")
+
+
+@main.command("price")
+def price_requests() -> None:
+    """Price what comes in, one JSON request a line; exit 1 when any was an error. Needs no database."""
+    has_error = False
+    for line in sys.stdin:
+        reply = price.answer(line)
+        has_error = has_error or price.is_error(reply)
+        sys.stdout.write(reply + "\n")
+    sys.exit(1 if has_error else 0)
 
 
 @main.command()

@@ -1,0 +1,208 @@
+import datetime as dt
+import io
+import wave
+
+import pytest
+
+from billing import invoices, periods, usage
+from core import clock, ids
+from core.ids import OPERATOR, CallId, RecordingId, new_id
+from security.gate import Scope
+from telephony import calls, numbers, queues, recording
+from tests.billing import stock
+from tests.web.test_api import code_of
+
+NOON = dt.datetime(2026, 10, 15, 12, 0, tzinfo=dt.UTC)
+OCTOBER = periods.month(2026, 10, zone="Europe/London")
+
+
+def _wav():
+    held = io.BytesIO()
+    with wave.open(held, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(range(256)) * 800)
+    return held.getvalue()
+
+
+WAV = _wav()
+
+
+@pytest.fixture
+def priced(gate, cast):
+    version = stock.publish(gate)
+    for company in (cast.a, cast.b):
+        with gate.open(Scope.system(company.tenant_id)) as session:
+            stock.customer(session, tenant_id=company.tenant_id, version=version)
+    return version
+
+
+@pytest.fixture
+def ring(gate, vault, cast, priced, services):
+    """Let calls of a company come in and end; each a minute after the one before."""
+    lines, made = {}, []
+
+    def line(company):
+        if company.tenant_id not in lines:
+            with gate.open(Scope.system(company.tenant_id)) as session:
+                queue = queues.open_queue(session, tenant_id=company.tenant_id, name="Deliveries")
+            digits = f"+4416324960{len(lines):02d}"
+            with gate.open(Scope.system(OPERATOR)) as session:
+                one = numbers.stock(session, digits=digits, kind="national", region="GB")
+                one = numbers.let(session, number_id=one.number_id, renter=company.tenant_id)
+            with gate.open(Scope.system(company.tenant_id)) as session:
+                numbers.rent(
+                    session,
+                    tenant_id=company.tenant_id,
+                    number=one,
+                    queue_id=queue.queue_id,
+                    greeting="greeting",
+                    language="en",
+                )
+            lines[company.tenant_id] = (one.number_id, digits, queue.queue_id)
+        return lines[company.tenant_id]
+
+    def call(company, *, talk_s=60, with_recording=False):
+        number_id, digits, queue_id = line(company)
+        call_id, at = CallId(new_id()), NOON + dt.timedelta(minutes=len(made))
+        made.append(call_id)
+        with gate.open(Scope.system(company.tenant_id)) as session:
+            arrival = calls.Arrival(
+                company.tenant_id, call_id, number_id, digits, queue_id, "+447700900123", at
+            )
+            calls.begin(session, arrival=arrival, customer_id=None, vault=vault)
+            if talk_s:
+                bridged = at + dt.timedelta(seconds=5)
+                calls.mark(
+                    session, tenant_id=company.tenant_id, call_id=call_id, instants={"bridged_at": bridged}
+                )
+            calls.finish(
+                session,
+                ending=calls.Ending(
+                    company.tenant_id, call_id, at + dt.timedelta(seconds=5 + talk_s), "caller-hung-up", "b1"
+                ),
+            )
+        if with_recording:
+            record(company, call_id, at)
+        return ids.public("call", call_id)
+
+    def record(company, call_id, at):
+        recording_id, folder = RecordingId(new_id()), services.settings.recording_dir
+        scratch = folder / f"{recording.scratch_name(company.tenant_id, recording_id)}.wav"
+        scratch.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_bytes(WAV)
+        with gate.open(Scope.system(company.tenant_id)) as session:
+            common = {"tenant_id": company.tenant_id, "recording_id": recording_id}
+            recording.begin(session, call_id=call_id, started_at=at, **common)
+            recording.captured(session, call_id=call_id, **common)
+            recording.seal(session, vault=vault, storage=services.storage, recording_dir=folder, **common)
+
+    return call
+
+
+def test_calls_are_listed_newest_first_and_in_pages(program, cast, ring):
+    made = [ring(cast.a) for _ in range(3)]
+    ring(cast.b)
+    ours = program(cast.a)
+    first = ours.get("/calls?limit=2").get_json()
+    rest = ours.get(f"/calls?limit=2&starting_after={first['next']}").get_json()
+    assert [call["id"] for call in (*first["data"], *rest["data"])] == made[::-1]
+    assert (first["has_more"], rest["has_more"], rest["next"]) == (True, False, None)
+    call = first["data"][0]
+    assert call["caller"].endswith("•••")
+    assert call["talk_ms"] == 60_000
+    assert call["queue"]["name"] == "Deliveries"
+    assert call["charge"] == {"nano": 50_000_000, "currency": "GBP", "waiting": 0}
+    assert call["arrived_at"] == "2026-10-15T12:02:00.000Z"
+
+
+def test_calls_are_chosen_by_time_and_outcome(program, cast, ring):
+    talked, gave_up = ring(cast.a), ring(cast.a, talk_s=0)
+    ours = program(cast.a)
+
+    def chosen(query):
+        return [call["id"] for call in ours.get(f"/calls?{query}").get_json()["data"]]
+
+    assert chosen("outcome=answered") == [talked]
+    assert chosen("outcome=abandoned") == [gave_up]
+    assert chosen("since=2026-10-15T12:01:00Z") == [gave_up]
+    assert chosen("until=2026-10-15T13:01:00%2B01:00") == [talked]
+    assert code_of(ours.get("/calls?since=2026-10-15T12:01:00")) == (422, "invalid-request")
+    assert code_of(ours.get("/calls?outcome=emperor")) == (422, "invalid-request")
+
+
+def test_one_call_tells_how_it_was_priced(program, cast, ring):
+    made = ring(cast.a)
+    call = program(cast.a).get(f"/calls/{made}").get_json()
+    (rated,) = call["rated"]
+    assert (rated["meter"], rated["billed_seconds"], rated["nano"]) == ("voice.inbound", 60, 50_000_000)
+    assert (rated["price_list"], rated["version"]) == ("uk-standard", 1)
+
+
+def test_a_recording_comes_whole_or_by_range_and_the_fetch_is_noted(program, cast, ring):
+    made = ring(cast.a, with_recording=True)
+    ours = program(cast.a)
+    whole = ours.get(f"/calls/{made}/recording")
+    assert (whole.status_code, whole.content_type, whole.get_data()) == (200, "audio/wav", WAV)
+    part = ours.get(f"/calls/{made}/recording", headers={"Range": "bytes=100-199"})
+    assert (part.status_code, part.get_data()) == (206, WAV[100:200])
+    assert part.headers["Content-Range"] == f"bytes 100-199/{len(WAV)}"
+    past = ours.get(f"/calls/{made}/recording", headers={"Range": "bytes=900000-"})
+    assert code_of(past) == (416, "range-not-satisfiable")
+    kinds = [step["kind"] for step in ours.get(f"/calls/{made}").get_json()["timeline"]]
+    assert kinds.count("recording-fetched") == 1
+
+
+def test_anothers_call_and_no_call_are_the_same_bytes(program, cast, ring):
+    theirs = ring(cast.b, with_recording=True)
+    ours = program(cast.a)
+    for tail in ("", "/recording"):
+        answers = [
+            ours.get(f"/calls/{each}{tail}") for each in (theirs, ids.public("call", new_id()), "call_x")
+        ]
+        assert {code_of(answer) for answer in answers} == {(404, "not-found")}
+        assert len({answer.get_data() for answer in answers}) == 1
+
+
+def test_a_key_hears_recordings_only_with_that_scope(program, cast, ring):
+    made = ring(cast.a, with_recording=True)
+    assert code_of(program(cast.a, "calls.read").get(f"/calls/{made}/recording")) == (403, "not-permitted")
+
+
+def test_the_running_bill_adds_up(program, cast, gate, priced):
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        for number in range(3):
+            used = stock.usage(f"call_{number}/leg-1", seconds=61 + number, at=NOON)
+            usage.record(session, tenant_id=cast.a.tenant_id, usage=used)
+    with clock.hold(NOON):
+        bill = program(cast.a).get("/running-bill").get_json()
+    assert bill["bill"]["net"]["minor"] > 0
+    assert bill["bill"]["net"]["minor"] == sum(line["amount"]["minor"] for line in bill["bill"]["lines"])
+    assert bill["bill"]["total"]["minor"] == bill["bill"]["net"]["minor"] + bill["bill"]["tax"]["minor"]
+
+
+def test_an_invoice_is_listed_read_and_printed(program, cast, ring, gate):
+    ring(cast.a)
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        drafted = invoices.draft(session, tenant_id=cast.a.tenant_id, period=OCTOBER)
+    ours, theirs = program(cast.a), program(cast.b)
+    (listed,) = ours.get("/invoices").get_json()["data"]
+    assert listed["id"] == ids.public("inv", drafted.invoice_id)
+    whole = ours.get(f"/invoices/{listed['id']}").get_json()
+    (line,) = whole["bill"]["lines"]
+    assert (line["billed_seconds"], line["amount"]) == (60, {"minor": 5, "currency": "GBP"})
+    assert whole["total"] == whole["bill"]["total"] == {"minor": 6, "currency": "GBP"}
+    printed = ours.get(f"/invoices/{listed['id']}/pdf?language=zh")
+    assert printed.content_type == "application/pdf"
+    assert printed.get_data().startswith(b"%PDF-")
+    assert code_of(ours.get(f"/invoices/{listed['id']}/pdf?language=tlh")) == (422, "invalid-request")
+    for tail in ("", "/pdf"):
+        foreign = theirs.get(f"/invoices/{listed['id']}{tail}")
+        missing = theirs.get(f"/invoices/{ids.public('inv', new_id())}{tail}")
+        assert code_of(foreign) == code_of(missing) == (404, "not-found")
+        assert foreign.get_data() == missing.get_data()
+
+
+def test_a_company_without_an_account_has_no_running_bill(program, cast):
+    assert code_of(program(cast.a).get("/running-bill")) == (404, "not-found")

@@ -1,0 +1,224 @@
+"""Calls: list, one with its story and what it cost, and its recording."""
+
+import datetime as dt
+from typing import Any, Literal
+
+from flask import Response
+from pydantic import AwareDatetime, Field
+
+from billing import charges, invoices
+from core import ids
+from core.ids import CallId, QueueId
+from core.phone import mask
+from telephony import calls
+from telephony.calls import Call, Filter
+from web import identity, scope
+from web.api import cursors
+from web.api.kit import id_in_path, operation
+from web.api.routes import pages
+from web.api.schema import Instant, Outward, PageQuery
+from web.guards import permission
+from web.shown import audio
+
+_LIST = "calls"
+
+
+class Queue(Outward):
+    """The queue a call waited in."""
+
+    id: str = Field(examples=["que_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    name: str
+
+
+class Charge(Outward):
+    """What a call has cost so far, exactly; rounding happens once, on the invoice line."""
+
+    nano: int = Field(description="Billionths of the major unit: 22500000 is 0.0225.", examples=[22500000])
+    currency: str = Field(examples=["GBP"])
+    waiting: int = Field(description="Parts of the call that have no price yet.", examples=[0])
+
+
+class CallShown(Outward):
+    """One call."""
+
+    id: str = Field(examples=["call_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    direction: str = Field(examples=["inbound"])
+    state: str = Field(examples=["ended"])
+    number: str = Field(description="E.164, the number called.", examples=["+448081570142"])
+    caller: str | None = Field(
+        description="The calling number without its last digits; null when withheld.",
+        examples=["+44 7700 900•••"],
+    )
+    queue: Queue
+    customer: str | None = Field(description="The customer it was matched to, if any.")
+    agent: int | None = Field(description="The number callers were told of the agent.", examples=[7])
+    arrived_at: Instant
+    answered_at: Instant | None
+    bridged_at: Instant | None = Field(description="When the two began to hear each other.")
+    ended_at: Instant | None
+    wait_ms: int | None
+    talk_ms: int | None
+    cause: str | None = Field(description="How it ended.", examples=["caller-hung-up"])
+    disposition: str | None = Field(description="What the agent noted at the end.")
+    recording: str | None = Field(
+        description="`sealed` when it can be fetched.", examples=["sealed", "recording"]
+    )
+    charge: Charge | None
+
+
+class Calls(Outward):
+    """A page of calls, newest first."""
+
+    data: list[CallShown]
+    has_more: bool
+    next: str | None = Field(description="Send it as `starting_after` for the page that follows.")
+
+
+class Step(Outward):
+    """One thing that happened in a call."""
+
+    at: Instant
+    kind: str
+
+
+class Rated(Outward):
+    """How one part of a call was priced."""
+
+    meter: str
+    outcome: str
+    price_list: str | None
+    version: int | None
+    prefix: str | None
+    destination: str | None
+    billed_seconds: int | None
+    nano: int | None
+    currency: str | None
+    invoice: str | None = Field(description="The invoice it stands on, once it does.")
+
+
+class CallWhole(CallShown):
+    """One call with its story and how it was priced."""
+
+    timeline: list[Step]
+    rated: list[Rated]
+
+
+class CallsQuery(PageQuery):
+    """Which calls."""
+
+    since: AwareDatetime | None = Field(default=None, description="Arrived at or after.")
+    until: AwareDatetime | None = Field(default=None, description="Arrived before.")
+    outcome: Literal["answered", "abandoned"] | None = None
+    queue: str | None = Field(default=None, max_length=60, description="A queue's id.")
+
+
+@pages.get("/calls")
+@permission("calls.read")
+@operation(tag="Calls", answers={200: Calls}, operation_id="listCalls")
+def list_calls(query: CallsQuery) -> Calls:
+    """List calls, newest first."""
+    tenant_id, session = identity.current().tenant_id, scope.session()
+    after = cursors.decode(query.starting_after, of=_LIST)
+    found = calls.page(
+        session,
+        tenant_id=tenant_id,
+        vault=scope.services().vault,
+        wanted=Filter(
+            queue_id=QueueId(ids.parse("que", query.queue)) if query.queue else None,
+            outcome=query.outcome,
+            since=query.since,
+            until=query.until,
+        ),
+        after=(dt.datetime.fromisoformat(after[0]), CallId(ids.parse("call", after[1]))) if after else None,
+        limit=query.limit,
+    )
+    costs = charges.of_subjects(
+        session, tenant_id=tenant_id, subject_refs=[call.call_id for call in found.calls]
+    )
+    following = found.following
+    return Calls(
+        data=[CallShown.model_validate(_shown(call, costs.get(call.call_id))) for call in found.calls],
+        has_more=following is not None,
+        next=cursors.encode(following[0].isoformat(), ids.public("call", following[1]), of=_LIST)
+        if following
+        else None,
+    )
+
+
+@pages.get("/calls/<call_id>")
+@permission("calls.read")
+@operation(tag="Calls", answers={200: CallWhole}, errors=(404,), operation_id="getCall")
+def one_call(call_id: str) -> CallWhole:
+    """Look at one call: its story, and how every second of it was priced."""
+    tenant_id, session = identity.current().tenant_id, scope.session()
+    call = calls.get(
+        session,
+        tenant_id=tenant_id,
+        call_id=CallId(id_in_path("call", call_id)),
+        vault=scope.services().vault,
+    )
+    cost = charges.of_subjects(session, tenant_id=tenant_id, subject_refs=[call.call_id]).get(call.call_id)
+    steps = calls.timeline(session, tenant_id=tenant_id, call_id=call.call_id)
+    traces = invoices.trace(session, tenant_id=tenant_id, subject_ref=call.call_id)
+    return CallWhole.model_validate(
+        _shown(call, cost)
+        | {
+            "timeline": [{"at": step.at, "kind": step.kind} for step in steps],
+            "rated": [_rated(trace) for trace in traces],
+        }
+    )
+
+
+@pages.get("/calls/<call_id>/recording")
+@permission("recordings.listen")
+@operation(
+    tag="Calls",
+    answers={200: None, 206: None},
+    errors=(404, 416),
+    operation_id="getRecording",
+    media="audio/wav",
+)
+def recording(call_id: str) -> Response:
+    """Fetch a call's recording, whole or by `Range`. Who fetched it stands in the call's story."""
+    return audio.serve(CallId(id_in_path("call", call_id)), is_download=True)
+
+
+def _shown(call: Call, cost: charges.Charged | None) -> dict[str, Any]:
+    return {
+        "id": ids.public("call", call.call_id),
+        "direction": call.direction,
+        "state": call.state,
+        "number": call.dialled,
+        "caller": mask(call.caller) if call.caller else None,
+        "queue": {"id": ids.public("que", call.queue_id), "name": call.queue_name},
+        "customer": ids.public("cus", call.customer_id) if call.customer_id else None,
+        "agent": call.agent_number,
+        "arrived_at": call.arrived_at,
+        "answered_at": call.answered_at,
+        "bridged_at": call.bridged_at,
+        "ended_at": call.ended_at,
+        "wait_ms": call.wait_ms,
+        "talk_ms": call.talk_ms,
+        "cause": call.cause,
+        "disposition": call.disposition,
+        "recording": call.recording_state,
+        "charge": {"nano": cost.amount_nano, "currency": cost.currency, "waiting": cost.waiting}
+        if cost
+        else None,
+    }
+
+
+def _rated(trace: invoices.Trace) -> dict[str, Any]:
+    line = trace.line
+    return {
+        "meter": trace.meter,
+        "outcome": trace.outcome.value,
+        "price_list": trace.price_list,
+        "version": trace.version,
+        "prefix": trace.prefix,
+        "destination": trace.destination,
+        "billed_seconds": trace.billed_seconds,
+        "nano": trace.amount_nano,
+        "currency": trace.currency,
+        "invoice": ids.public("inv", line.invoice_id) if line and line.invoice_id else None,
+    }
