@@ -152,7 +152,6 @@ class Conductor:
                 if call.phase is Phase.OFFERED:
                     why = {
                         port.Cause.REJECTED: Lost.DECLINED,
-                        port.Cause.BUSY: Lost.DECLINED,
                         port.Cause.NO_ANSWER: Lost.NO_ANSWER,
                     }.get(
                         port.Cause(cause) if cause in set(port.Cause) else port.Cause.NORMAL, Lost.PHONE_GONE

@@ -192,10 +192,9 @@ export class Phone {
     session.on("confirmed", () => this.events.up());
     const over = (event: { cause: string }): void => {
       clearTimeout(settle);
-      if (this.session === session) {
-        this.session = null;
-        this.far.srcObject = null;
-      }
+      if (this.session !== session) return;
+      this.session = null;
+      this.far.srcObject = null;
       this.events.over(event.cause);
     };
     session.on("ended", over);
