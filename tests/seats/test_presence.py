@@ -219,6 +219,22 @@ def test_replay_from_an_earlier_shift_is_known(gate: Gate, bob: AgentId) -> None
         assert now_doing(session, bob).since == at(300)
 
 
+def test_replayed_sign_in_of_an_earlier_shift_signs_nobody_in(gate: Gate, bob: AgentId) -> None:
+    out(gate, bob, 200)
+    with gate.open(ON_FLOOR) as session:
+        assert not presence.sign_in(session, agent_id=bob, at=at(0)).changed
+        assert presence.current(session, agent_id=bob) is None
+
+
+def test_instants_are_cut_to_whole_milliseconds(gate: Gate, bob: AgentId) -> None:
+    """Three changes 0.6 ms apart would lose a millisecond if each were rounded by itself."""
+    for number in range(3):
+        put(gate, bob, f"away:r{number}", 100 + (number + 1) * 0.0006)
+    with gate.open(ON_FLOOR) as session:
+        assert now_doing(session, bob).since == at(100.001)
+    assert sum(ms for _, _, ms in spent(gate, bob, 0, 100.0029)) == 100_002
+
+
 def test_change_from_the_future_is_refused(gate: Gate, bob: AgentId) -> None:
     with pytest.raises(FutureChangeError):
         put(gate, bob, "away:meal", 36_061)
@@ -347,6 +363,31 @@ def test_database_refuses_to_bend_time(gate: Gate, bob: AgentId) -> None:
         with pytest.raises(DBAPIError, match=message):
             sql(gate, statement, agent=bob)
         assert rows(gate, bob) == 2
+
+
+def test_ended_shift_takes_no_more_time(gate: Gate, bob: AgentId) -> None:
+    out(gate, bob, 200)
+    with pytest.raises(DBAPIError, match="follow on"):
+        sql(
+            gate,
+            "INSERT INTO app.agent_time (tenant_id, id, agent_id, shift_id, position, state, started_at,"
+            " reported_at, is_late, state_since) SELECT tenant_id, gen_random_uuid(), agent_id, shift_id, 3,"
+            " 'available', ended_at, ended_at, false, ended_at FROM app.agent_time"
+            " WHERE agent_id = :agent AND position = 2",
+            agent=bob,
+        )
+
+
+def test_shifts_of_one_agent_never_overlap(gate: Gate, bob: AgentId) -> None:
+    out(gate, bob, 200)
+    with pytest.raises(IntegrityError, match="one_shift"):
+        sql(
+            gate,
+            "INSERT INTO app.shifts (tenant_id, id, agent_id, started_at, reported_at)"
+            " VALUES (sec.tenant(), gen_random_uuid(), :agent, :start, :start)",
+            agent=bob,
+            start=at(100),
+        )
 
 
 def test_time_closed_without_a_successor_does_not_commit(gate: Gate, bob: AgentId) -> None:

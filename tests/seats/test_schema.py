@@ -1,5 +1,8 @@
 """The tables of seats and customers stand as the models say, and the walls hold around them."""
 
+import re
+
+import psycopg
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
@@ -34,3 +37,21 @@ def test_models_and_migrations_agree(database: DatabaseUrls) -> None:
         differences = compare_metadata(context, Base.metadata)
     engine.dispose()
     assert differences == []
+
+
+def test_nothing_of_the_floor_can_be_had_twice_at_once(database: DatabaseUrls) -> None:
+    """Exclusion constraints, which autogenerate does not compare; they stand across all client companies."""
+    with psycopg.connect(database.migrator) as connection:
+        rows = connection.execute(
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'x'"
+            " AND conrelid::regclass::text = ANY(%s)",
+            (["app.seat_rentals", "app.shifts", "app.agent_time", "app.agent_tenants"],),
+        ).fetchall()
+    assert {name for name, _ in rows} == {
+        "one_renter_seat_rentals",
+        "one_shift_shifts",
+        "one_sitter_shifts",
+        "one_state_agent_time",
+        "once_agent_tenants",
+    }
+    assert not any(re.search(r"\btenant_id WITH", shape) for _, shape in rows)
