@@ -9,11 +9,20 @@ from pathlib import Path
 import psutil
 import pytest
 
-from telephony.switch.port import AgentAnswered, Arrived, Cause, DialRequested, Ended, Signal, Tone
+from telephony.switch.port import (
+    AgentAnswered,
+    Arrived,
+    Cause,
+    DialRequested,
+    Ended,
+    EndpointChanged,
+    Signal,
+    Tone,
+)
 from tests.phones import tones
 from tests.phones.sip import Phone, PhoneError, header
 from tests.telephony.switch.conftest import RealScene
-from tests.telephony.switch.stage import ANI, DESK, DNIS, told
+from tests.telephony.switch.stage import ANI, DESK, DNIS, every, told
 from tests.telephony.switch.stages import AGENT_HZ, BROWSER_ADDRESS, CALLER_HZ, RealStage, SipCaller
 
 pytestmark = pytest.mark.switch
@@ -83,6 +92,8 @@ def test_browser_is_offered_loopback_addresses_only_and_encrypted_media(perform_
         assert set(re.findall(r"IN IP4 (\S+)", offer)) == {"127.0.0.1"}
         assert re.search(r"m=audio \d+ UDP/TLS/RTP/SAVPF 0 ", offer)
         assert "a=fingerprint:SHA-256" in offer
+        await asyncio.sleep(0.2)
+        assert len(every(stage, EndpointChanged)) == 1  # the switch repeats it at each call
         await stage.switch.drop_endpoint("web-9")
 
     perform_real(scene)
@@ -131,7 +142,8 @@ def test_agent_who_dials_while_the_application_is_away_reaches_nothing(perform_r
 
 def test_stranger_gets_the_same_answer_whatever_he_tries(perform_real: Perform) -> None:
     async def scene(stage: RealStage) -> None:
-        stranger = await stage.phone(STRANGER_ADDRESS, ANI)
+        number = "+447700900199"
+        stranger = await stage.phone(STRANGER_ADDRESS, number)
         wrong = await stage.phone(STRANGER_ADDRESS, DESK, password="wrong")
         answers = [
             await stranger.call(DNIS),
@@ -142,6 +154,9 @@ def test_stranger_gets_the_same_answer_whatever_he_tries(perform_real: Perform) 
         assert answers == [401, 401, 401, 401]
         await asyncio.sleep(0.2)
         assert not [e for e in stage.heard if isinstance(e, Arrived | DialRequested)]
+        logs = stage.running.part.home / "log"
+        assert number.removeprefix("+") not in (logs / "messages").read_text()
+        assert STRANGER_ADDRESS in (logs / "security").read_text()
 
     perform_real(scene)
 
