@@ -1,7 +1,7 @@
 """The jobs (`python -m workers.jobs`): RQ's worker, with everything taken away that Redis could abuse.
 
 Each job runs in a fork that begins with neither connections nor keys. RQ's worker gives up when Redis goes
-away; the loop around it starts another when Redis is back. Told to end, it waits four seconds for the
+away; the loop around it starts another when Redis is back. Told to end, it waits a moment for the
 running job, then ends it: its transaction is undone and its lease brings the work back.
 """
 
@@ -27,7 +27,7 @@ from workers.envelope import Envelopes
 from workers.guard import code_of, open_queue, sealed_job_class
 from workers.life import Life
 
-_GRACE_S = 4.0
+_GRACE_S = 2.5
 _PAUSE_S = 0.5
 # RQ blocks on Redis for this long less 15 s, and its connection times out 10 s after that
 _WORKER_TTL_S = 30

@@ -109,6 +109,12 @@ def test_no_function_is_run_but_ours(
     assert Job.fetch("j1", connection=bench.redis, serializer=JSONSerializer).is_failed
 
 
+def test_a_good_seal_under_another_function_is_refused(bench: Bench) -> None:
+    bench.theirs.enqueue("os.getpid", bench.envelopes.seal(bench.order()), job_id=JOB)
+    bench.work()
+    assert bench.done == []
+
+
 def test_our_function_without_a_seal_is_refused(bench: Bench) -> None:
     for argument in ("x", "", "é", {"task": "recordings.seal"}, 7, None, ["x"]):
         bench.theirs.enqueue(FUNCTION, argument, job_id=f"j{len(bench.theirs.job_ids)}")

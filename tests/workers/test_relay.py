@@ -4,6 +4,7 @@ import datetime as dt
 import threading
 import time
 
+import psycopg
 import pytest
 import redis
 from redis import Redis
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from core import clock
 from core.config import Settings
 from core.ids import TenantId, new_id
+from security.gate import Scope
 from tests.workers import traces
 from tests.workers.conftest import MIRROR, duties, later, mirrored, rental_changed
 from wiring import House, assemble, subscriptions
@@ -190,18 +192,68 @@ def test_a_duty_that_is_being_done_is_not_handed_out_however_long_it_takes(
     assert duty.attempts == 0
 
 
-def test_two_runners_of_one_batch_do_it_once(house: House, relay: Relay, tenant_a: TenantId) -> None:
-    rental_changed(house, tenant_a, seats=30)
+COUNTING = """
+    SET ROLE seatline_owner;
+    CREATE TABLE app.counted (id uuid);
+    GRANT SELECT, INSERT ON app.counted TO seatline_app;
+    CREATE FUNCTION app.count_it() RETURNS trigger LANGUAGE plpgsql AS
+      'BEGIN INSERT INTO app.counted VALUES (new.id); RETURN new; END';
+    CREATE TRIGGER counting BEFORE INSERT ON app.seat_leases FOR EACH ROW EXECUTE FUNCTION app.count_it();
+"""
+
+
+def test_four_runners_of_one_batch_do_each_duty_once(house: House, relay: Relay, tenant_a: TenantId) -> None:
+    with psycopg.connect(house.settings.migrator_database_url) as owner:
+        owner.execute(COUNTING)
+    rental_changed(house, tenant_a, seats=60)
     relay.tick()
-    job_id = str(duties(house)[0].batch_id).replace("-", "")
-    order = Order(PROMPT.name, job_id, MIRROR)
-    threads = [threading.Thread(target=entry.run, args=(house, order)) for _ in range(4)]
+    batch_id = duties(house)[0].batch_id
+    assert batch_id
+    order = Order(PROMPT.name, batch_id.hex, MIRROR)
+    together = threading.Barrier(4)
+
+    def run() -> None:
+        together.wait()
+        entry.run(house, order)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert mirrored(house, tenant_a) == 30
+    with house.gate.outside() as connection:
+        assert connection.execute(text("SELECT count(*) FROM app.counted")).scalar_one() == 60
     assert all(duty.settled_at for duty in duties(house))
+
+
+def test_two_that_began_the_same_duty_are_told_apart_by_its_row(
+    house: House, relay: Relay, tenant_a: TenantId
+) -> None:
+    rental_changed(house, tenant_a)
+    relay.tick()
+    batch_id = duties(house)[0].batch_id
+    assert batch_id
+    with house.gate.outside() as connection:
+        (subject,) = ledger.in_batch(connection, batch_id=batch_id, handler=MIRROR)
+        for _ in range(2):
+            assert ledger.begin(connection, subject_id=subject, handler=MIRROR, batch_id=batch_id)
+    held = []
+    for _ in range(2):
+        with house.gate.open(Scope.system(tenant_a)) as session:
+            held.append(ledger.hold(session, subject_id=subject, handler=MIRROR, batch_id=batch_id))
+            ledger.settle(session, subject_id=subject, handler=MIRROR)
+    assert held == [True, False]
+
+
+def test_what_failed_before_goes_alone(house: House, relay: Relay) -> None:
+    for _ in range(3):
+        rental_changed(house, TenantId(new_id()))
+    relay.tick()
+    assert len(mirror_jobs(house)) == 1
+    do_jobs(house)
+    with clock.hold(later(PROMPT.backoff_s[0] + 1)):
+        relay.tick()
+    assert len(mirror_jobs(house)) == 3
 
 
 def test_a_failure_is_tried_again_alone_and_does_not_hold_up_the_others(
