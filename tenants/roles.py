@@ -90,7 +90,7 @@ ROLES: Mapping[str, Role] = MappingProxyType(
             Role(
                 "operator_billing",
                 Door.OPERATOR,
-                _OPERATOR | {"prices.read", "prices.write", "billing.read", "billing.write"},
+                _OPERATOR | {"prices.read", "prices.write", "billing.read", "billing.write", "stock.read"},
             ),
             Role(
                 "operator_inventory",

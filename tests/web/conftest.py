@@ -136,7 +136,9 @@ class Program:
 
     def call(self, method, path, *, headers=None, **kwargs):
         sent = {"Authorization": f"Bearer {self.token}"} | (headers or {})
-        return self.http.open(f"/api/v1{path}", method=method, headers=sent, base_url=HOST, **kwargs)
+        return self.http.open(
+            f"/api/v1{path}", method=method, headers=sent, base_url=HOST, buffered=True, **kwargs
+        )
 
     def get(self, path, **kwargs):
         return self.call("GET", path, **kwargs)
