@@ -91,8 +91,10 @@ def reachable(folder: Path, *, account: Account) -> Path:
     Raises:
         LaunchError: somebody else owns the name of the stand-in.
     """
-    # the folder itself may be ours and closed; what counts is the way to it
-    if not account.is_other or can_enter(account, folder.parent):
+    if not account.is_other:
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)  # made now, so that what is asked is what will be
+    if can_enter(account, folder if folder.exists() else folder.parent):
         return folder
     stand_in = ELSEWHERE / f"seatline-{short_hash(folder)}"
     with contextlib.suppress(FileExistsError):

@@ -245,7 +245,9 @@ def _must(argv: list[str], trouble: str, *, may_fail: bool = False) -> bool:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Let one installation at a time work here; a second waits and then finds everything done."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir(parents=True)
+        folder.chmod(0o755)  # whoever runs the servers starts programs in it
     with (folder / "setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

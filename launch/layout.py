@@ -1,6 +1,6 @@
 """Where everything of one running Seatline lies, and what is kept from one start to the next.
 
-<state>/            ours, 0700 (0711 when root starts us, so that the servers reach their folders)
+<state>/            ours, 0700 (0711 where the servers are another account and lie in it)
     config.json     what core.config reads          kept.json       passwords of the parts
     root.key        the root of all sealing         roles.json      passwords of the database's roles
     sign-ins.json   of the demo                     running.json    what runs now, and where
@@ -122,7 +122,7 @@ class Layout:
 
 
 def find(chosen: Choices) -> Layout:
-    """Work out where everything lies; nothing is made."""
+    """Work out where everything lies."""
     account = pick(CHECKOUT, asked=chosen.service_user)
     return Layout(
         state=chosen.state_dir,
@@ -130,6 +130,21 @@ def find(chosen: Choices) -> Layout:
         parts=reachable(chosen.parts_dir, account=account),
         account=account,
     )
+
+
+def make_state(layout: Layout) -> None:
+    """Make the state folder: closed to looking around, but open to passing through where servers must.
+
+    Raises:
+        LaunchError: it belongs to somebody else.
+    """
+    layout.state.mkdir(parents=True, exist_ok=True)
+    if layout.state.stat().st_uid != os.geteuid():
+        raise LaunchError(
+            f"{layout.state} belongs to another account: start as that account,"
+            " or choose another folder with SEATLINE_STATE_DIR"
+        )
+    layout.state.chmod(0o711 if layout.servers == layout.state and layout.account.is_other else 0o700)
 
 
 def set_aside(layout: Layout) -> list[Path]:
@@ -158,14 +173,7 @@ def make(layout: Layout) -> Kept:
     Raises:
         LaunchError: a folder belongs to somebody else, or the state is damaged.
     """
-    layout.state.mkdir(parents=True, exist_ok=True)
-    if layout.state.stat().st_uid != os.geteuid():
-        raise LaunchError(
-            f"{layout.state} belongs to another account: start as that account,"
-            " or choose another folder with SEATLINE_STATE_DIR"
-        )
-    # passing through, not looking around: the servers' folders lie in here
-    layout.state.chmod(0o711 if layout.account.is_other else 0o700)
+    make_state(layout)
     for folder in (layout.logs, layout.ready, layout.storage, layout.spool):
         folder.mkdir(mode=0o700, exist_ok=True)
     for name in SERVERS:

@@ -316,7 +316,8 @@ def _check_demo(chosen: Choices, place: Layout) -> None:
 
 def _detached(place: Layout) -> int:
     """Start the supervisor in a session of its own, repeat what it says, return when it is ready."""
-    place.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    layout.make_state(place)
+    place.logs.mkdir(mode=0o700, exist_ok=True)
     log = place.log_of("supervisor")
     with log.open("ab") as out:
         heard = out.tell()
@@ -355,7 +356,7 @@ def _detached(place: Layout) -> int:
 @contextmanager
 def _only_one(place: Layout) -> Iterator[bool]:
     """Hold the lock of this state folder; the kernel gives it back however we end."""
-    place.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    layout.make_state(place)
     with place.lock.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
