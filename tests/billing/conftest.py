@@ -1,11 +1,16 @@
 """A tenant with an account and prices."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from billing.price_lists import Published
 from core.ids import TenantId
 from security.gate import Gate, Scope
 from tests.billing import stock
+
+# a busy machine makes an example slow, not wrong
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture

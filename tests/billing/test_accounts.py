@@ -1,5 +1,7 @@
 """Who is billed, how, and by whom."""
 
+from typing import Any
+
 import pytest
 
 from billing import accounts
@@ -21,24 +23,22 @@ def test_an_account_that_was_never_opened_is_not_there(gate: Gate, tenant_a: Ten
         accounts.find(session, tenant_id=tenant_a)
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"currency": "XQX"},
-        {"zone": "Mars/Olympus"},
-        {"language": "tlh"},
-        {"tax_category": "B"},
-        {"tax_category": "Z"},  # the zero rate with 20 %
-        {"tax_rate_ppm": -1},
-        {"terms_days": -1},
-        {"buyer": accounts.Party("")},
-    ],
-)
-def test_an_account_we_cannot_bill_is_refused(
-    gate: Gate, tenant_a: TenantId, changes: dict[str, object]
-) -> None:
-    with pytest.raises(BillingAccountInvalidError), gate.open(Scope.system(tenant_a)) as session:
-        accounts.open_account(session, account=stock.account(tenant_a, **changes))
+UNBILLABLE: list[dict[str, Any]] = [
+    {"currency": "XQX"},
+    {"zone": "Mars/Olympus"},
+    {"language": "tlh"},
+    {"tax_category": "B"},
+    {"tax_category": "Z"},  # the zero rate with 20 %
+    {"tax_rate_ppm": -1},
+    {"terms_days": -1},
+    {"buyer": accounts.Party("")},
+]
+
+
+def test_an_account_we_cannot_bill_is_refused(gate: Gate, tenant_a: TenantId) -> None:
+    for changes in UNBILLABLE:
+        with pytest.raises(BillingAccountInvalidError), gate.open(Scope.system(tenant_a)) as session:
+            accounts.open_account(session, account=stock.account(tenant_a, **changes))
 
 
 def test_an_account_keeps_its_currency(gate: Gate, tenant_a: TenantId) -> None:

@@ -176,25 +176,25 @@ def test_a_finalised_invoice_has_number_dates_and_an_announcement(gate: Gate, al
     assert "SL-2026-000001" in announced.payload
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE app.invoices SET total_minor = 0, net_minor = 0, tax_minor = 0",
-        "UPDATE app.invoices SET state = 'draft', number = NULL",
-        "DELETE FROM app.invoices",
-        "UPDATE app.invoice_lines SET amount_minor = 0",
-        "DELETE FROM app.invoice_lines",
-        "UPDATE app.invoice_taxes SET tax_minor = 0",
-        "DELETE FROM app.invoice_taxes",
-        "UPDATE app.invoice_line_charges SET line_no = 2",
-        "DELETE FROM app.invoice_line_charges",
-    ],
-)
-def test_nothing_of_a_finalised_invoice_can_be_changed(gate: Gate, alice: TenantId, statement: str) -> None:
+CHANGES_OF_AN_INVOICE = [
+    "UPDATE app.invoices SET total_minor = 0, net_minor = 0, tax_minor = 0",
+    "UPDATE app.invoices SET state = 'draft', number = NULL",
+    "DELETE FROM app.invoices",
+    "UPDATE app.invoice_lines SET amount_minor = 0",
+    "DELETE FROM app.invoice_lines",
+    "UPDATE app.invoice_taxes SET tax_minor = 0",
+    "DELETE FROM app.invoice_taxes",
+    "UPDATE app.invoice_line_charges SET line_no = 2",
+    "DELETE FROM app.invoice_line_charges",
+]
+
+
+def test_nothing_of_a_finalised_invoice_can_be_changed(gate: Gate, alice: TenantId) -> None:
     use(gate, alice, *some_calls())
     done = finalised(gate, alice, drafted(gate, alice))
-    with pytest.raises(DBAPIError), gate.open(Scope.system(alice)) as session:
-        session.execute(text(statement))
+    for statement in CHANGES_OF_AN_INVOICE:
+        with pytest.raises(DBAPIError, match="frozen"), gate.open(Scope.system(alice)) as session:
+            session.execute(text(statement))
     with gate.open(Scope.system(alice)) as session:
         assert invoices.find(session, tenant_id=alice, invoice_id=done.invoice_id) == done
 

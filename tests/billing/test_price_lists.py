@@ -103,21 +103,22 @@ def test_a_published_version_is_published_once(gate: Gate, version: Published) -
         price_lists.publish(session, tenant_id=OPERATOR, version_id=version.version_id)
 
 
-@pytest.mark.usefixtures("version")
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE app.price_list_versions SET effective_from = now()",
-        "DELETE FROM app.price_list_versions",
-        "UPDATE app.rates SET initial_s = 60",
-        "DELETE FROM app.rates",
-        """INSERT INTO app.rates SELECT tenant_id, price_list_version_id, 'new', prefix, destination,
+CHANGES_OF_A_VERSION = [
+    "UPDATE app.price_list_versions SET effective_from = now()",
+    "DELETE FROM app.price_list_versions",
+    "UPDATE app.rates SET initial_s = 60",
+    "DELETE FROM app.rates",
+    """INSERT INTO app.rates SELECT tenant_id, price_list_version_id, 'new', prefix, destination,
            is_blocked, initial_s, minimum_nano, maximum_nano, bands FROM app.rates""",
-    ],
-)
-def test_a_published_version_is_frozen(gate: Gate, statement: str) -> None:
-    with pytest.raises(DBAPIError, match="frozen"), gate.open(Scope.system(OPERATOR)) as session:
-        session.execute(text(statement))
+]
+
+
+def test_a_published_version_is_frozen(gate: Gate, version: Published) -> None:
+    for statement in CHANGES_OF_A_VERSION:
+        with pytest.raises(DBAPIError, match="frozen"), gate.open(Scope.system(OPERATOR)) as session:
+            session.execute(text(statement))
+    with gate.open(Scope.system(OPERATOR)) as session:
+        assert price_lists.published(session, tenant_id=OPERATOR, code="uk-standard") == (version,)
 
 
 def test_a_version_follows_the_one_before_and_takes_effect_in_the_future(

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import datetime as dt
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,6 +17,7 @@ from billing.usage import Receipt
 from core.ids import TenantId, new_id
 from security.gate import Gate, Scope
 from tests.billing import stock
+from tests.conftest import Prepared
 from wiring.prepare import DatabaseUrls
 
 
@@ -84,23 +86,21 @@ def test_the_same_event_of_two_tenants_is_two_events(gate: Gate, alice: TenantId
     assert count(gate, alice, UsageEventRow) == count(gate, charlie, UsageEventRow) == 1
 
 
-@pytest.mark.parametrize(
-    ("meter", "prefix", "outcome", "reason"),
-    [
-        ("voice.outbound", "3312345", Outcome.UNRATED, "prefix-not-priced"),
-        ("voice.outbound", "", Outcome.UNRATED, "prefix-not-priced"),
-        ("voice.outbound", "4", Outcome.UNRATED, "needs-hidden-digits"),
-        ("voice.carrier-pigeon", "447700900", Outcome.UNRATED, "meter-not-priced"),
-        ("voice.outbound", "4498", Outcome.REFUSED, "prefix-blocked"),
-    ],
-)
-def test_what_has_no_price_is_never_free(
-    gate: Gate, alice: TenantId, meter: str, prefix: str, outcome: Outcome, reason: str
-) -> None:
-    done = record(gate, alice, stock.usage(meter=meter, prefix=prefix))
-    assert done.rated is not None
-    assert (done.rated.outcome, done.rated.reason) == (outcome, reason)
-    assert done.rated.amount_nano is None
+WITHOUT_A_PRICE = [
+    ("voice.outbound", "3312345", Outcome.UNRATED, "prefix-not-priced"),
+    ("voice.outbound", "", Outcome.UNRATED, "prefix-not-priced"),
+    ("voice.outbound", "4", Outcome.UNRATED, "needs-hidden-digits"),
+    ("voice.carrier-pigeon", "447700900", Outcome.UNRATED, "meter-not-priced"),
+    ("voice.outbound", "4498", Outcome.REFUSED, "prefix-blocked"),
+]
+
+
+def test_what_has_no_price_is_never_free(gate: Gate, alice: TenantId) -> None:
+    for number, (meter, prefix, outcome, reason) in enumerate(WITHOUT_A_PRICE):
+        done = record(gate, alice, stock.usage(f"e-{number}", meter=meter, prefix=prefix))
+        assert done.rated is not None
+        assert (done.rated.outcome, done.rated.reason) == (outcome, reason)
+        assert done.rated.amount_nano is None
 
 
 def test_usage_before_the_first_tariff_waits_for_a_price(gate: Gate, alice: TenantId) -> None:
@@ -109,59 +109,58 @@ def test_usage_before_the_first_tariff_waits_for_a_price(gate: Gate, alice: Tena
     assert (done.rated.outcome, done.rated.reason) == (Outcome.UNRATED, "no-tariff")
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"event_id": ""}, "key-missing"),
-        ({"seconds": -1}, "ends-before-it-begins"),
-        ({"quantity_ms": -1}, "quantity-negative"),
-        ({"prefix": "+44"}, "prefix-not-digits"),
-        ({"prefix": "447700900123"}, "prefix-too-long"),
-    ],
-)
-def test_usage_that_cannot_be_is_refused(
-    gate: Gate, alice: TenantId, changes: dict[str, object], reason: str
-) -> None:
-    with pytest.raises(UsageInvalidError) as caught:
-        record(gate, alice, stock.usage(**changes))  # type: ignore[arg-type]
-    assert caught.value.details["reason"] == reason
+IMPOSSIBLE_USAGE: list[tuple[dict[str, Any], str]] = [
+    ({"event_id": ""}, "key-missing"),
+    ({"seconds": -1}, "ends-before-it-begins"),
+    ({"quantity_ms": -1}, "quantity-negative"),
+    ({"prefix": "+44"}, "prefix-not-digits"),
+    ({"prefix": "447700900123"}, "prefix-too-long"),
+]
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE app.usage_events SET quantity_ms = 0",
-        "DELETE FROM app.usage_events",
-        "UPDATE app.rated_charges SET amount_nano = 0",
-        "DELETE FROM app.rated_charges",
-        "UPDATE app.tariffs SET content = '{}'",
-        "SELECT * FROM app.usage_staging",
-        "SELECT * FROM app.invoice_series",
-    ],
-)
-def test_the_service_may_not_change_what_was_recorded(gate: Gate, alice: TenantId, statement: str) -> None:
+def test_usage_that_cannot_be_is_refused(gate: Gate, alice: TenantId) -> None:
+    for changes, reason in IMPOSSIBLE_USAGE:
+        with pytest.raises(UsageInvalidError) as caught:
+            record(gate, alice, stock.usage(**changes))
+        assert caught.value.details["reason"] == reason
+    assert count(gate, alice, UsageEventRow) == 0
+
+
+FORBIDDEN_TO_THE_SERVICE = [
+    "UPDATE app.usage_events SET quantity_ms = 0",
+    "DELETE FROM app.usage_events",
+    "UPDATE app.rated_charges SET amount_nano = 0",
+    "DELETE FROM app.rated_charges",
+    "UPDATE app.tariffs SET content = '{}'",
+    "SELECT * FROM app.usage_staging",
+    "SELECT * FROM app.invoice_series",
+]
+
+
+def test_the_service_may_not_change_what_was_recorded(gate: Gate, alice: TenantId) -> None:
     record(gate, alice, stock.usage())
-    with pytest.raises(DBAPIError), gate.open(Scope.system(alice)) as session:
-        session.execute(text(statement))
+    for statement in FORBIDDEN_TO_THE_SERVICE:
+        with pytest.raises(DBAPIError, match="permission denied"), gate.open(Scope.system(alice)) as session:
+            session.execute(text(statement))
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE app.usage_events SET quantity_ms = 0",
-        "DELETE FROM app.usage_events",
-        "UPDATE app.rated_charges SET amount_nano = 0",
-        "UPDATE app.tariffs SET version = 9",
-    ],
-)
+FROZEN_EVEN_TO_ADMINISTRATORS = [
+    "UPDATE app.usage_events SET quantity_ms = 0",
+    "DELETE FROM app.usage_events",
+    "UPDATE app.rated_charges SET amount_nano = 0",
+    "UPDATE app.tariffs SET version = 9",
+]
+
+
 def test_not_even_an_administrator_changes_what_was_recorded_by_accident(
-    gate: Gate, alice: TenantId, database: DatabaseUrls, prepared: object, statement: str
+    gate: Gate, alice: TenantId, database: DatabaseUrls, prepared: Prepared
 ) -> None:
     record(gate, alice, stock.usage())
     name = database.app.rsplit("/", 1)[1]
-    admin_url = prepared.admin_url.rsplit("/", 1)[0] + f"/{name}"  # type: ignore[attr-defined]
-    with psycopg.connect(admin_url) as admin, pytest.raises(psycopg.errors.RestrictViolation):
-        admin.execute(statement)
+    admin_url = prepared.admin_url.rsplit("/", 1)[0] + f"/{name}"
+    for statement in FROZEN_EVEN_TO_ADMINISTRATORS:
+        with psycopg.connect(admin_url) as admin, pytest.raises(psycopg.errors.RestrictViolation):
+            admin.execute(statement)
 
 
 def test_a_batch_adds_up_whatever_is_in_it(gate: Gate, alice: TenantId, database: DatabaseUrls) -> None:
