@@ -3,8 +3,6 @@
 Names are invented, numbers come from ranges kept for drama (Ofcom) or are masked.
 """
 
-# ruff: noqa: E501 - rows of made-up figures read better whole
-
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -280,6 +278,9 @@ def bill(lang: str) -> New:
         first_on=dt.date(2026, 11, 1),
         last_on=dt.date(2026, 11, 30),
         forecast=money_(lang, pick(lang, 964000, 4590000)),
+        day_no=19,
+        day_count=30,
+        waiting=1,
         rated_at=ago(65),
         lines=[
             New(name=name, quantity=quantity, unit=unit, amount=money_(lang, minor), href=href)
@@ -301,23 +302,21 @@ def queues(lang: str) -> list[New]:
         ["改签退票", "酒店预订", "团体出行", "夜间值班"],
     )
     rows = [
-        (4, 112, 76, True, {"on-call": 7, "hold": 1, "wrap-up": 2, "away": 1}),
-        (1, 20, 91, False, {"on-call": 3, "ready": 2, "away": 1}),
-        (0, None, 98, False, {"on-call": 3, "ready": 1}),
-        (0, None, None, False, {}),
+        (4, 112, 7, True),
+        (1, 20, 9, False),
+        (0, None, 9, False),
+        (0, None, 0, False),
     ]
     return [
         New(
             name=name,
             waiting=waiting,
             longest_s=longest,
-            in_target=share,
-            target_s=20,
+            talking=share,
             over=over,
             threshold_s=90,
-            agents=agents,
         )
-        for name, (waiting, longest, share, over, agents) in zip(names, rows, strict=True)
+        for name, (waiting, longest, share, over) in zip(names, rows, strict=True)
     ]
 
 
@@ -362,7 +361,7 @@ def calls(lang: str, count: int = 5) -> list[New]:
 
 def seat_use() -> New:
     states = {"on-call": 14, "hold": 1, "wrap-up": 2, "ready": 3, "away": 1, "empty": 3}
-    return New(used=21, rented=24, states=states)
+    return New(used=21, rented=24, present=21, states=states)
 
 
 def home(lang: str) -> dict[str, Any]:
@@ -377,6 +376,7 @@ def home(lang: str) -> dict[str, Any]:
         "seat_use": seat_use(),
         "invoice": New(
             id="inv_1",
+            href="/portal/invoices/inv_1",
             number="SL-2026-001187",
             first_on=dt.date(2026, 10, 1),
             total=money_(lang, 908276),
@@ -400,7 +400,7 @@ def home_empty(lang: str) -> dict[str, Any]:
         "bill": nothing,
         "queues": [],
         "calls": [],
-        "seat_use": New(used=0, rented=0, states={}),
+        "seat_use": New(used=0, rented=0, present=0, states={}),
         "invoice": None,
         "banners": [
             {
@@ -415,7 +415,15 @@ def home_empty(lang: str) -> dict[str, Any]:
     }
 
 
-FILTERS = {"queue": "", "agent": "", "outcome": "", "from_on": "", "to_on": ""}
+FILTERS = {
+    "queue": "",
+    "agent": "",
+    "outcome": "",
+    "from_on": "",
+    "to_on": "",
+    "caller": "",
+    "caller_shown": "",
+}
 
 
 def call_list(lang: str) -> dict[str, Any]:
@@ -425,7 +433,7 @@ def call_list(lang: str) -> dict[str, Any]:
         "newer": None,
         "older": "/portal/calls?cursor=x",
         "queues": [("que_1", queues(lang)[0].name), ("que_2", queues(lang)[1].name)],
-        "agents": [("agt_1", "Samir Basu"), ("agt_2", "Aoife Ryan")],
+        "dispositions": [("d1", pick(lang, "Redelivery booked", "已改签"))],
         "line": None,
     }
 
@@ -438,7 +446,7 @@ def call_list_line(lang: str) -> dict[str, Any]:
     return call_list(lang) | {
         "line": New(
             name=pick(lang, "Calls in, peak", "呼入，高峰"),
-            invoice_id="inv_1",
+            invoice_url="/portal/invoices/inv_1",
             invoice_number="SL-2026-001187",
         )
     }
@@ -447,17 +455,16 @@ def call_list_line(lang: str) -> dict[str, Any]:
 def one_call(lang: str) -> dict[str, Any]:
     row = calls(lang, 1)[0]
     steps = [
-        ("arrived", "+44 808 157 0142", None, 0),
-        ("greeting", "", 17, 2),
-        ("queued", row.queue, 41, 19),
-        ("offered", "Dev Gill", 6, 54),
-        ("missed", "Dev Gill", None, 60),
-        ("offered", row.agent, 4, 60),
-        ("answered", row.agent, 292, 64),
-        ("recorded", "", None, 65),
-        ("hold", "", 34, 190),
-        ("resumed", "", None, 224),
-        ("ended", pick(lang, "Customer", "客户"), None, 356),
+        (pick(lang, "Call arrives on +44 808 157 0142", "来电至 +44 808 157 0142"), "f", None, 0),
+        (pick(lang, "Greeting ends; waits in Deliveries", "问候语结束，在 改签退票 等候"), "", 41, 19),
+        (
+            pick(lang, "Dev Gill does not answer; back to the head of the queue", "Dev Gill 未接，回到队首"),
+            "w",
+            None,
+            60,
+        ),
+        (pick(lang, "Samir Basu answers", "孙涛 接听"), "f", 292, 64),
+        (pick(lang, "The caller hangs up", "来电者挂断"), "x", None, 356),
     ]
     return shell(lang) | {
         "call": New(
@@ -469,7 +476,7 @@ def one_call(lang: str) -> dict[str, Any]:
             cause="normal",
         ),
         "timeline": [
-            New(at=ago(420 - at), kind=kind, who=who, length_s=length) for kind, who, length, at in steps
+            New(at=ago(420 - at), text=text, mark=mark, length_s=length) for text, mark, length, at in steps
         ],
         "recording": New(
             url="/portal/calls/x/recording",
@@ -479,8 +486,8 @@ def one_call(lang: str) -> dict[str, Any]:
                 ((i * 37 % 90 + 8) if i // 9 % 2 else 2, 2 if i // 9 % 2 else (i * 53 % 85 + 10))
                 for i in range(160)
             ],
+            channels=2,
             holds=[(126.0, 160.0)],
-            kept_until=dt.date(2027, 2, 17),
             sha256="7f3a91c2" * 8,
         ),
         "rating": New(
@@ -490,12 +497,17 @@ def one_call(lang: str) -> dict[str, Any]:
             destination=pick(lang, "UK, freephone", "英国免付费"),
             billed_s=292,
             rate_nano=50_000_000,
-            connect_nano=0,
-            increment="1/1",
             charge_nano=243_333_333,
             currency="GBP",
         ),
-        "invoice": None,
+        "recording_state": "none",
+        "invoice": New(
+            state="preview",
+            number=None,
+            line_no=3,
+            name=pick(lang, "Calls in", "呼入"),
+            href="/portal/invoices/running",
+        ),
     }
 
 
@@ -524,6 +536,7 @@ def invoice_rows(lang: str) -> list[New]:
     ]
     draft = New(
         id="inv_0",
+        href="/portal/invoices/inv_0",
         number=None,
         first_on=dt.date(2026, 11, 1),
         last_on=dt.date(2026, 11, 30),
@@ -536,6 +549,7 @@ def invoice_rows(lang: str) -> list[New]:
     return [draft] + [
         New(
             id=f"inv_{i}",
+            href=f"/portal/invoices/inv_{i}",
             number=number,
             first_on=dt.date(2026, month, 1),
             last_on=dt.date(2026, month, 28),
@@ -627,48 +641,41 @@ def paper(lang: str, *, state: str = "finalised") -> New:
 def invoice(lang: str) -> dict[str, Any]:
     return shell(lang) | {
         "invoice": paper(lang),
+        "base": "/portal/invoices/inv_1",
         "history": [New(at=ago(1_500_000), kind="finalised"), New(at=ago(1_600_000), kind="drafted")],
     }
 
 
 def capacity(lang: str) -> dict[str, Any]:
-    rows = [
-        ("A-14", "dedicated", pick(lang, "Bob Okafor", "林晓"), "on-call"),
-        ("A-15", "dedicated", "Rosa Medina", "ready"),
-        ("A-16", "pooled", "", "empty"),
-        ("A-17", "dedicated", "Dev Gill", "away"),
-    ]
+    kinds = pick(lang, ("by the month", "by the hour"), ("按月", "按小时"))
+    rows = [("A-14", 0, True), ("A-15", 0, True), ("A-16", 1, False), ("A-17", 0, True)]
     return shell(lang) | {
         "seat_use": seat_use(),
+        "is_fresh": True,
         "seats_list": [
             New(
                 label=label,
-                kind=kind,
-                agent=agent,
-                state=state,
-                since=ago(300),
-                from_on=dt.date(2026, 9, 1),
-                to_on=None if kind == "dedicated" else dt.date(2026, 11, 27),
+                kind=kinds[kind],
+                from_at=ago(6_900_000),
+                to_at=ago(-400_000) if kind else None,
+                is_now=is_now,
             )
-            for label, kind, agent, state in rows
+            for label, kind, is_now in rows
         ],
         "numbers": [
             New(
                 number=number,
-                kind=pick(lang, "geographic", "本地号码"),
+                kind=pick(lang, "freephone", "免付费"),
                 entry=queues(lang)[0].name,
+                greeting=pick(
+                    lang, "Welcome to Pelican Parcel. Calls are recorded.", "欢迎致电明湖旅行，通话将被录音。"
+                ),
                 monthly=money_(lang, 450),
-                since_on=dt.date(2026, 9, 1),
             )
             for number in ("+448081570142", "+441134960142")
         ],
         "queues": [
-            New(
-                name=q.name,
-                agents=["Bob Okafor", "Rosa Medina"] if i < 2 else [],
-                target_s=20,
-                target_percent=80,
-            )
+            New(name=q.name, ring_timeout_s=20, wrap_up_s=60, target_s=20, is_recorded=i < 2)
             for i, q in enumerate(queues(lang))
         ],
     }
@@ -773,22 +780,18 @@ def companies(lang: str) -> dict[str, Any]:
 
 
 def company(lang: str) -> dict[str, Any]:
+    here = capacity(lang)
     return operator(lang) | {
-        "company_": New(
-            id="ten_0jx7q9",
-            name="Pelican Parcel",
-            legal_name="Pelican Parcel Ltd",
-            state="active",
-            zone="Europe/London",
-            currency="GBP",
-            since_on=dt.date(2026, 9, 1),
-            price_list="UK Standard",
-            price_list_id="pl_1",
-            users=4,
-        ),
+        "company_": New(name="Pelican Parcel", status="active", zone="Europe/London", currency="GBP"),
+        "company_id": "ten_0jx7q9",
+        "is_shut": False,
+        "sees_money": True,
+        "users": 4,
+        "new_owner": None,
+        "account": New(buyer=New(name="Pelican Parcel Ltd"), price_list="UK Standard"),
         "bill": bill("en"),
-        "seats_list": capacity(lang)["seats_list"],
-        "numbers": capacity(lang)["numbers"],
+        "seats_list": here["seats_list"],
+        "numbers": here["numbers"],
         "invoices": invoice_rows("en")[:2],
     }
 
@@ -835,6 +838,9 @@ def price_version(lang: str, *, state: str = "draft") -> dict[str, Any]:
             New(code="seats", name=pick(lang, "Seats", "坐席"), count=6),
         ],
         "kind": "out",
+        "may_write": True,
+        "after": "",
+        "earliest_on": "2026-12-01",
         "bands": ["peak", "off-peak", "weekend"],
         "query": "",
         "newer": None,
@@ -883,43 +889,45 @@ def operator_invoice(lang: str) -> dict[str, Any]:
     return operator(lang) | {
         "invoice": paper(lang, state="draft"),
         "history": [New(at=ago(1000), kind="drafted")],
+        "base": "/operator/invoices/inv_1",
+        "company_": New(name="Pelican Parcel"),
+        "company_url": "/operator/companies/ten_1",
+        "is_over": True,
+        "month_value": "2026-10",
     }
 
 
 def stock(lang: str) -> dict[str, Any]:
+    kinds = pick(lang, ("by the month", ""), ("按月", ""))
     return operator(lang) | {
-        "seats_total": New(
-            all=40,
-            rented=24,
-            free=16,
-            states={"on-call": 14, "wrap-up": 2, "ready": 6, "away": 2, "empty": 16},
-        ),
+        "seats_total": New(all=40, rented=24, free=16),
+        "numbers_total": New(all=20, rented=14, free=6),
+        "may_write": True,
+        "seat_states": {"on-call": 14, "wrap-up": 2, "ready": 6, "away": 2, "empty": 16},
+        "companies": [("ten_1", "Pelican Parcel")],
+        "number_kinds": [("freephone", pick(lang, "freephone", "免付费"))],
+        "rental_kinds": [("month", pick(lang, "by the month", "按月"))],
         "seats_list": [
             New(
+                id=f"seat_{i}",
                 label=f"A-{i}",
-                site="Bristol",
-                kind="dedicated",
-                renter="Pelican Parcel" if i % 2 else "",
-                agent="Bob Okafor" if i % 3 == 0 else "",
+                kind=kinds[i % 2],
+                renter="" if i % 2 else "Pelican Parcel",
+                agent="1001" if i % 3 == 0 else "",
                 state="on-call" if i % 3 == 0 else "empty",
-                to_on=None,
+                to_at=None,
+                rental="" if i % 2 else f"ren_{i}",
             )
             for i in range(14, 20)
         ],
-        "numbers_total": New(all=20, rented=14, free=6),
         "numbers": [
             New(
+                id="num_1",
                 number="+448081570142",
                 kind=pick(lang, "freephone", "免付费"),
                 renter="Pelican Parcel",
-                monthly=Money(450, "GBP"),
             ),
-            New(
-                number="+441134960142",
-                kind=pick(lang, "geographic", "本地号码"),
-                renter="",
-                monthly=Money(450, "GBP"),
-            ),
+            New(id="num_2", number="+441134960142", kind=pick(lang, "local", "本地"), renter=""),
         ],
     }
 
