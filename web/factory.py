@@ -18,6 +18,7 @@ from web import (
     i18n,
     identity,
     live,
+    operator,
     parts,
     portal,
 )
@@ -40,7 +41,8 @@ def create_app(services: Services) -> Flask:
     if services.process == LIVE:
         return live_app(services)
     app = bare_app(services)
-    for blueprint in (account.pages, portal.pages, console.pages, api.pages, api.reference.pages):
+    people = (account.pages, portal.pages, operator.pages, console.pages)
+    for blueprint in (*people, api.pages, api.reference.pages):
         app.register_blueprint(blueprint)
     app.extensions[errors.SIGN_IN] = account.please_sign_in
     guards.insist(app)

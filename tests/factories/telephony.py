@@ -1,0 +1,168 @@
+"""Queues, numbers, calls and recordings with fixed defaults; only what a test says differs."""
+
+import datetime as dt
+import math
+import struct
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+from core import clock
+from core.ids import (
+    OPERATOR,
+    AgentId,
+    CallId,
+    CustomerId,
+    NumberId,
+    QueueId,
+    RecordingId,
+    SeatId,
+    TenantId,
+    new_id,
+)
+from core.storage import Storage
+from security.gate import Gate, Scope
+from security.vault import Vault
+from telephony import calls, numbers, queues, recording
+from telephony.calls import Answerer, Arrival, Ending
+
+INES = "+447700900471"
+DIALLED = "+448081570142"
+AGENT = AgentId(new_id())
+ARRIVED = dt.datetime(2026, 11, 19, 11, 56, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A rented number and the queue its callers reach."""
+
+    tenant_id: TenantId
+    number_id: NumberId
+    queue_id: QueueId
+    digits: str
+
+
+def stocked(gate: Gate, digits: str = DIALLED, *, kind: str = "tollfree") -> numbers.StockNumber:
+    with gate.open(Scope.system(OPERATOR)) as session:
+        return numbers.stock(session, digits=digits, kind=kind, region="GB")
+
+
+def line(gate: Gate, tenant_id: TenantId, *, digits: str = DIALLED, queue: str = "Deliveries") -> Line:
+    """Rent a number of the stock to a company, with a queue for its callers."""
+    number = stocked(gate, digits)
+    with gate.open(Scope.system(OPERATOR)) as session:
+        numbers.let(session, number_id=number.number_id, renter=tenant_id)
+    with gate.open(Scope.system(tenant_id)) as session:
+        made = queues.open_queue(session, tenant_id=tenant_id, name=queue)
+        numbers.rent(
+            session,
+            tenant_id=tenant_id,
+            number=number,
+            queue_id=made.queue_id,
+            greeting="Welcome to Pelican Parcel.",
+            language="en",
+        )
+    return Line(tenant_id, number.number_id, made.queue_id, digits)
+
+
+def call(
+    gate: Gate,
+    vault: Vault,
+    line: Line,
+    *,
+    caller: str = INES,
+    arrived_at: dt.datetime = ARRIVED,
+    wait_s: float = 12,
+    talk_s: float | None = 65,
+    agent_number: int = 1001,
+    customer_id: CustomerId | None = None,
+    cause: str = "caller-hung-up",
+    is_over: bool = True,
+) -> CallId:
+    """Write a call as the switchboard does; `talk_s` None: nobody answered."""
+    call_id, tenant_id = CallId(new_id()), line.tenant_id
+    arrival = Arrival(tenant_id, call_id, line.number_id, line.digits, line.queue_id, caller, arrived_at)
+    answered_at = arrived_at + dt.timedelta(seconds=wait_s)
+    with gate.open(Scope.system(tenant_id)) as session:
+        calls.begin(session, arrival=arrival, customer_id=customer_id, vault=vault)
+        steps = [("arrived", arrived_at, {"trunk": "trunk-1"}), ("greeting-ended", arrived_at, {})]
+        instants = {"greeting_ended_at": arrived_at, "queued_at": arrived_at}
+        ended_at = answered_at
+        if talk_s is not None:
+            instants |= dict.fromkeys(("ringing_at", "popped_at", "answered_at", "bridged_at"), answered_at)
+            ended_at += dt.timedelta(seconds=talk_s)
+            steps += [
+                ("offered", answered_at, {"agent": agent_number, "seat": "A-014"}),
+                ("agent-answered", answered_at, {}),
+                ("bridged", answered_at, {"recorded": True}),
+            ]
+        calls.mark(
+            session,
+            tenant_id=tenant_id,
+            call_id=call_id,
+            instants=instants,
+            answerer=Answerer(AGENT, agent_number, SeatId(new_id()), "A-014") if talk_s is not None else None,
+        )
+        if is_over:
+            steps.append(("caller-gone", ended_at, {"cause": 16}))
+        for position, (kind, at, details) in enumerate(steps, start=1):
+            calls.note(
+                session,
+                tenant_id=tenant_id,
+                call_id=call_id,
+                position=position,
+                at=at,
+                kind=kind,
+                details=details,
+            )
+    if is_over:
+        with gate.open(Scope.system(tenant_id)) as session:
+            calls.finish(session, ending=Ending(tenant_id, call_id, ended_at, cause, "boot-1"))
+    return call_id
+
+
+def recorded(
+    gate: Gate,
+    vault: Vault,
+    storage: Storage,
+    folder: Path,
+    tenant_id: TenantId,
+    call_id: CallId,
+    *,
+    seconds: float = 2.0,
+    started_at: dt.datetime = ARRIVED,
+) -> RecordingId:
+    """Give a call a sealed recording: a tone that grows louder."""
+    recording_id = RecordingId(new_id())
+    file = folder / f"{recording.scratch_name(tenant_id, recording_id)}.wav"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    frames = int(8000 * seconds)
+    tone = b"".join(
+        struct.pack("<h", int(30000 * at / frames * math.sin(2 * math.pi * 440 * at / 8000)))
+        for at in range(frames)
+    )
+    with wave.open(str(file), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(tone)
+    with gate.open(Scope.system(tenant_id)) as session:
+        recording.begin(
+            session, tenant_id=tenant_id, recording_id=recording_id, call_id=call_id, started_at=started_at
+        )
+        recording.captured(session, tenant_id=tenant_id, recording_id=recording_id, call_id=call_id)
+    with gate.open(Scope.system(tenant_id)) as session:
+        recording.seal(
+            session,
+            tenant_id=tenant_id,
+            recording_id=recording_id,
+            vault=vault,
+            storage=storage,
+            recording_dir=folder,
+        )
+    recording.discard_scratch(tenant_id=tenant_id, recording_id=recording_id, recording_dir=folder)
+    return recording_id
+
+
+def hours_ago(hours: float) -> dt.datetime:
+    return clock.now() - dt.timedelta(hours=hours)

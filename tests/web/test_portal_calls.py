@@ -1,0 +1,309 @@
+import json
+import re
+
+import pytest
+
+from core import clock, ids
+from core.ids import new_id
+from customers import reveals
+from security.gate import Scope
+from telephony import calls as telephony
+from tests.web import scene
+from tests.web.scene import NOW
+
+
+@pytest.fixture(autouse=True)
+def noon():
+    with clock.hold(NOW):
+        yield
+
+
+@pytest.fixture
+def day(gate, vault, storage, settings, cast):
+    return scene.play(gate, vault, storage, settings.recording_dir, cast)
+
+
+@pytest.fixture
+def signed_in(browser, day):
+    def enter(user):
+        made = browser()
+        assert made.sign_in(user.email).status_code == 303
+        return made
+
+    return enter
+
+
+def rows(page):
+    return re.findall(r'href="/portal/calls/(call_[0-9a-z]+)"', page.text)
+
+
+def test_home_shows_the_bill_the_queues_and_the_last_calls(signed_in, cast, day):
+    page = signed_in(cast.alice).get("/portal/")
+    assert page.status_code == 200
+    # two answered calls of 65 s at 0.05 a minute: 0.108333 -> 11 pence
+    assert "£0<small>.11</small>" in page.text
+    assert "Deliveries" in page.text
+    assert rows(page) == [day.id_of(one) for one in (day.known, day.unknown, day.abandoned, day.october)]
+    assert day.invoice.number is not None
+    assert "October 2026" in page.text
+
+
+def test_an_analyst_sees_neither_invoices_nor_recordings(signed_in, cast, day):
+    ann = signed_in(cast.ann)
+    home = ann.get("/portal/")
+    assert home.status_code == 200
+    assert "/portal/invoices" not in home.text
+    assert ann.get("/portal/invoices").status_code == 403
+    call = ann.get(day.path(day.known))
+    assert "Your role does not let you hear recordings" in call.text
+    assert "<audio" not in call.text
+    assert "data-reveal" not in call.text
+    assert ann.get(f"{day.path(day.known)}/recording").status_code == 403
+    assert ann.get(f"{day.path(day.known)}/peaks").status_code == 403
+    assert ann.post(f"{day.path(day.known)}/reveal").status_code == 403
+
+
+def test_the_list_is_newest_first_and_masked(signed_in, cast, day):
+    page = signed_in(cast.alice).get("/portal/calls")
+    assert rows(page) == [day.id_of(one) for one in (day.known, day.unknown, day.abandoned, day.october)]
+    assert "I. C." in page.text
+    assert "+44 7700 900•••" in page.text
+    for secret in ("Ines", "Carvalho", "900471", "900999"):
+        assert secret not in page.text
+
+
+EVERY = ["known", "unknown", "abandoned", "october"]
+FILTERS = {
+    "outcome=abandoned": ["abandoned"],
+    "outcome=answered": ["known", "unknown", "october"],
+    "agent=1002": ["unknown"],
+    "agent=nonsense": EVERY,
+    "from=2026-11-19": ["known", "unknown", "abandoned"],
+    "to=2026-10-14": ["october"],
+    "to=2026-10-13": [],
+    "from=nonsense": EVERY,
+    "caller=forged": EVERY,
+}
+
+
+def test_each_filter_leaves_what_fits(signed_in, cast, day):
+    alice = signed_in(cast.alice)
+    found = {asked: rows(alice.get(f"/portal/calls?{asked}")) for asked in FILTERS}
+    assert found == {
+        asked: [day.id_of(getattr(day, one)) for one in wanted] for asked, wanted in FILTERS.items()
+    }
+
+
+def test_the_queue_filter_knows_its_own_queues_only(signed_in, cast, day):
+    alice = signed_in(cast.alice)
+    mine = ids.public("que", day.line.queue_id)
+    assert len(rows(alice.get(f"/portal/calls?queue={mine}"))) == 4
+    theirs = ids.public("que", day.other_line.queue_id)
+    assert rows(alice.get(f"/portal/calls?queue={theirs}")) == []
+
+
+def test_a_callers_number_is_sealed_before_it_enters_the_address(signed_in, cast, day):
+    alice = signed_in(cast.alice)
+    answer = alice.post("/portal/calls/find", {"caller": "07700 900471"})
+    assert answer.status_code == 303
+    assert "7700900471" not in answer.location
+    page = alice.get(answer.location)
+    assert rows(page) == [day.id_of(one) for one in (day.known, day.abandoned, day.october)]
+    assert "900471" not in page.text
+    # the token of one company means nothing in another
+    assert len(rows(signed_in(cast.charlie).get(answer.location))) == 1
+
+
+def test_what_is_no_number_is_said_so(signed_in, cast):
+    alice = signed_in(cast.alice)
+    answer = alice.post("/portal/calls/find", {"caller": "Ines"})
+    assert "That is not a telephone number" in alice.get(answer.location).text
+
+
+def test_pages_lead_forth_and_back(signed_in, cast, day, gate, vault, monkeypatch):
+    monkeypatch.setattr("web.portal.calls._PAGE", 2)
+    alice = signed_in(cast.alice)
+    first = alice.get("/portal/calls")
+    older = re.search(r'href="([^"]+)" rel="next"', first.text)[1].replace("&amp;", "&")
+    second = alice.get(older)
+    assert rows(first) + rows(second) == [
+        day.id_of(one) for one in (day.known, day.unknown, day.abandoned, day.october)
+    ]
+    assert 'rel="next"' not in second.text
+    newer = re.search(r'href="([^"]+)" rel="prev"', second.text)[1].replace("&amp;", "&")
+    assert rows(alice.get(newer)) == rows(first)
+
+
+def test_htmx_gets_the_table_alone(signed_in, cast, day):
+    headers = {"HX-Request": "true", "HX-Target": "section#calls-found"}
+    part = signed_in(cast.alice).get("/portal/calls", headers=headers)
+    assert len(rows(part)) == 4
+    assert "<html" not in part.text
+
+
+def test_one_call_tells_its_story_its_cost_and_its_line(signed_in, cast, day):
+    page = signed_in(cast.alice).get(day.path(day.known)).text
+    for words in (
+        "Agent 1001",
+        "Call arrives on",
+        "Both hear each other; recording begins",
+        "The caller hangs up",
+    ):
+        assert words in page
+    assert "uk-standard · v1" in page
+    assert "£0.054166667" in page
+    assert "65 s" in page
+    assert 'href="/portal/invoices/preview"' in page
+    assert "Ines" not in page
+    assert "900471" not in page
+
+
+def test_a_call_of_a_closed_month_names_its_invoice_line(signed_in, cast, day):
+    page = signed_in(cast.alice).get(day.path(day.october)).text
+    assert day.invoice.number in page
+    assert f"{day.invoice_path}/lines/1" in page
+
+
+def test_a_call_nobody_answered_costs_nothing(signed_in, cast, day):
+    page = signed_in(cast.alice).get(day.path(day.abandoned)).text
+    assert "Not rated" in page
+    assert "No recording" in page
+
+
+def test_looking_at_a_number_is_written_down_for_good(signed_in, cast, day, gate, vault):
+    alice = signed_in(cast.alice)
+    answer = alice.post(f"{day.path(day.known)}/reveal")
+    assert answer.get_json() == {"value": "+44 7700 900471"}
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        steps = telephony.timeline(session, tenant_id=cast.a.tenant_id, call_id=day.known)
+        looks = reveals.of_customer(session, tenant_id=cast.a.tenant_id, customer_id=day.ines.id)
+    assert [(step.kind, step.details) for step in steps[-1:]] == [
+        ("number-revealed", {"by": str(cast.alice.id)})
+    ]
+    assert [(one.field, one.principal_id, one.subject_ref) for one in looks] == [
+        ("phone", cast.alice.id, day.known)
+    ]
+    assert "Alice looked at the number" in alice.get(day.path(day.known)).text
+
+
+def test_looking_fails_when_it_cannot_be_written_down(signed_in, cast, day, gate, vault, monkeypatch):
+    def broken(*_args, **_kwargs):
+        raise RuntimeError
+
+    monkeypatch.setattr(telephony, "look", broken)
+    answer = signed_in(cast.alice).post(f"{day.path(day.known)}/reveal")
+    assert answer.status_code == 500
+    assert "900471" not in answer.text
+
+
+def test_a_recording_plays_whole_and_by_range(signed_in, cast, day):
+    alice, path = signed_in(cast.alice), f"{day.path(day.known)}/recording"
+    whole = alice.get(path, buffered=True)
+    assert whole.status_code == 200
+    assert whole.data[:4] == b"RIFF"
+    assert len(whole.data) == int(whole.headers["Content-Length"]) == 44 + 2 * 8000 * 2
+    assert whole.headers["Content-Type"] == "audio/wav"
+    assert whole.headers["Cache-Control"] == "no-store"
+    assert whole.headers["X-Content-Type-Options"] == "nosniff"
+    assert whole.headers["Accept-Ranges"] == "bytes"
+    assert whole.headers["Content-Disposition"] == f'inline; filename="{day.id_of(day.known)}.wav"'
+    for asked, part in [
+        ("bytes=0-43", slice(0, 44)),
+        ("bytes=100-", slice(100, None)),
+        ("bytes=-50", slice(-50, None)),
+        ("bytes=31000-99999", slice(31000, None)),
+    ]:
+        answer = alice.get(path, headers={"Range": asked}, buffered=True)
+        assert answer.status_code == 206
+        assert answer.data == whole.data[part]
+    assert answer.headers["Content-Range"] == f"bytes 31000-32043/{len(whole.data)}"
+    beyond = alice.get(path, headers={"Range": "bytes=40000-"}, buffered=True)
+    assert beyond.status_code == 416
+    assert beyond.headers["Content-Range"] == f"bytes */{len(whole.data)}"
+    saved = alice.get(f"{path}?download=1", buffered=True)
+    assert saved.headers["Content-Disposition"].startswith("attachment;")
+
+
+def test_who_heard_a_recording_stands_in_the_call(signed_in, cast, day):
+    sue = signed_in(cast.sue)
+    path = day.path(day.known)
+    sue.get(f"{path}/recording", headers={"Range": "bytes=0-"}, buffered=True)
+    # seeking is no second listening
+    sue.get(f"{path}/recording", headers={"Range": "bytes=9000-"}, buffered=True)
+    sue.get(f"{path}/recording?download=1", buffered=True)
+    page = sue.get(path).text
+    assert page.count("Sue played the recording") == 1
+    assert page.count("Sue fetched the recording") == 1
+
+
+def test_loudness_is_worked_out_on_the_server(signed_in, cast, day):
+    found = json.loads(signed_in(cast.alice).get(f"{day.path(day.known)}/peaks").data)
+    assert found["duration_s"] == 2.0
+    assert found["channels"] == 1
+    assert len(found["peaks"]) == 112
+    first, last = found["peaks"][0][0], found["peaks"][-1][0]
+    assert first < 5 < 85 < last <= 92
+
+
+OURS = [
+    "/portal/calls/{call}",
+    "/portal/calls/{call}/recording",
+    "/portal/calls/{call}/peaks",
+    "/portal/calls?after={call}",
+    "/portal/invoices/{invoice}",
+    "/portal/invoices/{invoice}/pdf",
+    "/portal/invoices/{invoice}/csv",
+    "/portal/invoices/{invoice}/lines/1",
+]
+
+
+def test_another_companys_thing_and_none_at_all_are_the_same_answer(signed_in, cast, day):
+    alice = signed_in(cast.alice)
+    theirs = {
+        "call": day.id_of(day.theirs),
+        "invoice": ids.public("inv", day.their_invoice.invoice_id),
+    }
+    nothing = {"call": ids.public("call", new_id()), "invoice": ids.public("inv", new_id())}
+    malformed = {"call": "call_1", "invoice": "inv_1"}
+    for path in OURS:
+        answers = [alice.get(path.format(**one)) for one in (theirs, nothing, malformed)]
+        assert [one.status_code for one in answers] == [404] * 3, path
+        assert answers[0].data == answers[1].data == answers[2].data
+
+
+def test_every_page_of_the_portal_with_an_id_is_attacked_above(app):
+    attacked = {re.sub(r"\{(\w+)\}", "<>", one) for one in OURS if "?" not in one}
+    rules = {
+        re.sub(r"<[^>]+>", "<>", str(rule)).replace("/lines/<>", "/lines/1")
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("portal.") and rule.arguments and "GET" in rule.methods
+    }
+    assert rules == attacked
+    posts = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("portal.") and rule.arguments and "POST" in rule.methods
+    }
+    assert posts == {"portal.reveal", "portal.revoke_key"}
+
+
+def test_a_look_at_another_companys_number_is_not_found(signed_in, cast, day):
+    alice = signed_in(cast.alice)
+    for one in (day.theirs, new_id()):
+        assert alice.post(f"/portal/calls/{ids.public('call', one)}/reveal").status_code == 404
+
+
+def test_pages_speak_chinese(signed_in, cast, day):
+    alice = signed_in(cast.alice)
+    alice.post("/language", {"language": "zh_Hans_CN"})
+    for path in (
+        "/portal/",
+        "/portal/calls",
+        day.path(day.known),
+        "/portal/invoices",
+        day.invoice_path,
+        "/portal/capacity",
+    ):
+        page = alice.get(path)
+        assert page.status_code == 200
+        assert 'lang="zh-CN"' in page.text

@@ -1,0 +1,175 @@
+import csv
+import io
+import json
+import re
+
+import pytest
+
+from core import clock, ids
+from core.ids import OPERATOR, SeatId, new_id
+from core.realtime import key
+from seats import leases
+from seats.events import SeatRentalChanged
+from security.gate import Scope
+from telephony.conductor import pulse
+from tests.web import scene
+from tests.web.scene import NOW
+
+
+@pytest.fixture(autouse=True)
+def noon():
+    with clock.hold(NOW):
+        yield
+
+
+@pytest.fixture
+def day(gate, vault, storage, settings, cast):
+    return scene.play(gate, vault, storage, settings.recording_dir, cast)
+
+
+@pytest.fixture
+def alice(day, cast, browser):
+    made = browser()
+    assert made.sign_in(cast.alice.email).status_code == 303
+    return made
+
+
+def test_invoices_are_listed_with_what_they_come_to(alice, day):
+    page = alice.get("/portal/invoices").text
+    assert day.invoice.number in page
+    # 90 s at 0.05 a minute is 0.075: 8 pence, and 20 % of 8 is 2
+    assert "£0.10" in page
+
+
+def test_an_invoice_shows_lines_tax_and_total(alice, day):
+    page = alice.get(day.invoice_path).text
+    for words in (
+        day.invoice.number,
+        "Pelican Parcel Ltd",
+        "UK landlines",
+        "£0.08",
+        "£0.02",
+        "£0.10",
+        "1 call",
+    ):
+        assert words in page
+
+
+def test_a_line_leads_to_its_calls(alice, day):
+    page = alice.get(f"{day.invoice_path}/lines/1")
+    assert re.findall(r'href="/portal/calls/(call_[0-9a-z]+)"', page.text) == [day.id_of(day.october)]
+    assert day.invoice.number in page.text
+    assert alice.get(f"{day.invoice_path}/lines/9").status_code == 404
+
+
+def test_the_preview_is_what_a_draft_would_be(alice, day):
+    page = alice.get("/portal/invoices/preview").text
+    assert "draft: may still change" in page
+    assert "£0.11" in page
+    assert "/pdf" not in page
+
+
+def test_an_invoice_comes_as_pdf_in_both_languages(alice, day):
+    files = {one: alice.get(f"{day.invoice_path}/pdf?language={one}") for one in ("en", "zh")}
+    for language, answer in files.items():
+        assert answer.headers["Content-Type"] == "application/pdf"
+        assert answer.data[:5] == b"%PDF-"
+        name = f"seatline-{day.invoice.number}-{language}.pdf"
+        assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+    assert files["en"].data != files["zh"].data
+
+
+def test_an_invoices_events_come_as_csv_that_adds_up(alice, day):
+    answer = alice.get(f"{day.invoice_path}/csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["amount"] for row in rows] == ["0.075000000"]
+    assert rows[0]["event_id"] == f"{day.id_of(day.october)}/talk"
+    assert "0142" not in answer.text  # the number without its last four digits
+
+
+def test_live_parts_are_fragments(alice):
+    for part, word in [
+        ("bill", "Running bill"),
+        ("queues", "Your queues now"),
+        ("calls", "Last calls"),
+        ("seats", "People at work"),
+    ]:
+        answer = alice.get(f"/portal/live/{part}")
+        assert answer.status_code == 200
+        assert word in answer.text
+        assert "<html" not in answer.text
+        assert answer.text.strip().startswith("<section")
+
+
+def test_queues_show_the_switchboards_pulse(alice, cast, day, realtime):
+    assert "no live figures" in alice.get("/portal/").text
+    snapshot = {
+        "at": NOW.isoformat(),
+        "queues": {
+            str(day.line.queue_id): {"waiting": 4, "since": "2026-11-19T12:01:13+00:00", "talking": 7}
+        },
+        "agents": {"call": 7, "wrap": 2, "ready": 1},
+    }
+    envelope = json.dumps({"t": str(cast.a.tenant_id), "k": pulse.TOPIC, "v": snapshot})
+    realtime.redis.set(key(cast.a.tenant_id, pulse.PURPOSE, "now"), envelope)
+    page = alice.get("/portal/").text
+    assert "no live figures" not in page
+    assert "1:52" in page  # the longest wait
+    assert "over 1:20" in page
+    assert "7 on a call" in page
+
+
+def test_a_pulse_of_another_company_is_not_shown(alice, cast, day, realtime):
+    envelope = json.dumps(
+        {
+            "t": str(cast.b.tenant_id),
+            "k": pulse.TOPIC,
+            "v": {"at": NOW.isoformat(), "queues": {}, "agents": {"call": 9}},
+        }
+    )
+    realtime.redis.set(key(cast.a.tenant_id, pulse.PURPOSE, "now"), envelope)
+    assert "no live figures" in alice.get("/portal/").text
+
+
+def test_capacity_shows_seats_numbers_and_queues(alice, cast, day, gate):
+    rental = SeatRentalChanged(
+        tenant_id=OPERATOR, renter_tenant_id=cast.a.tenant_id, rental_id=new_id(), seat_id=SeatId(new_id()),
+        seat_label="A-014", kind="month", starts_at=NOW, ends_at=None, revision=1,
+    )  # fmt: skip
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        leases.mirror(session, tenant_id=cast.a.tenant_id, event=rental)
+    page = alice.get("/portal/capacity").text
+    for words in (
+        "A-014",
+        "by the month",
+        "open end",
+        "+44 808 157 0142",
+        "Deliveries",
+        "Welcome to Pelican Parcel.",
+    ):
+        assert words in page
+    assert "Bookings" not in page
+
+
+def test_a_company_without_anything_sees_what_will_come(people, browser):
+    empty = people.company("Tern Travel")
+    owner = people.user(empty.tenant_id, "Olive", email="olive@tern.example")
+    made = browser()
+    made.sign_in(owner.email)
+    home = made.get("/portal/").text
+    for words in ("No billing account yet", "No queues yet", "No calls yet", "Your first invoice"):
+        assert words in home
+    assert "No call matches" in made.get("/portal/calls").text
+    assert "No invoices yet" in made.get("/portal/invoices").text
+    capacity = made.get("/portal/capacity").text
+    for words in ("No seats rented", "No numbers yet"):
+        assert words in capacity
+    assert made.get("/portal/invoices/preview").status_code == 404
+
+
+def test_ids_of_the_page_are_outside_ids(alice, day):
+    for path in ("/portal/", "/portal/calls", "/portal/invoices", "/portal/capacity"):
+        page = alice.get(path).text
+        assert str(day.known) not in page
+        assert str(day.invoice.invoice_id) not in page
+        assert ids.public("inv", day.invoice.invoice_id) in page or path != "/portal/invoices"

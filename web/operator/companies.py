@@ -1,0 +1,352 @@
+"""Client companies: the list, one company, and letting a new one in."""
+
+import secrets
+import zoneinfo
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from babel import Locale
+from flask import make_response, render_template, request
+from flask_babel import get_locale
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from billing import accounts, price_lists, tariffs
+from billing import invoices as billing
+from billing.accounts import Account, Party, Seller
+from billing.errors import BillingAccountNotFoundError
+from billing.price_lists import PriceList, Published
+from core import clock, ids
+from core.errors import SeatlineError
+from core.ids import OPERATOR, TenantId
+from core.money import Money
+from seats import inventory, leases
+from security.passwords import hash_password
+from telephony import numbers, queues
+from tenants import companies, users
+from tenants.companies import COLOURS, LANGUAGES, Company
+from tenants.errors import EmailTakenError
+from web import identity, scope, words
+from web.guards import permission
+from web.operator import rounds
+from web.operator.views import pages
+from web.portal.capacity import NumberRow, SeatRow
+from web.shown import bills, invoices, wording
+
+_INVOICES = 12
+_TERMS_DAYS = 30
+_STANDARD_RATE_PPM = {"GB": 200_000}
+_FIELDS = (
+    *("name", "legal_name", "address", "tax_id", "country", "zone", "language", "initials"),
+    *("price_list", "tax_percent", "owner_name", "owner_email"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyRow:
+    """One company of the list; see templates/operator/companies.html."""
+
+    id: str
+    name: str
+    state: str
+    price_list: str
+    seats: int
+    numbers: int
+    running: Money | None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the companies of one page (seats and numbers: over all)."""
+
+    companies: int
+    seats: int
+    numbers: int
+    running: Sequence[Money]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstOwner:
+    """Who may sign in to a new company; the password stands on this page and nowhere else."""
+
+    email: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """What is looked at inside one company's walls."""
+
+    price_list: str
+    bill: bills.BillNow | None
+
+
+class CompanyFormError(SeatlineError):
+    """A field of the form does not fit; `field` names it."""
+
+    code = "company-form"
+    kind = "invalid"
+
+
+@pages.get("/companies")
+@permission("companies.read")
+def company_list() -> str:
+    """Show the client companies, a page at a time."""
+    query = request.args.get("q", "")
+    page = rounds.page(query)
+    session = scope.session()
+    rented = inventory.rented_by(session, at=clock.now())
+    lent: dict[TenantId, int] = {}
+    for number in numbers.in_stock(session):
+        if number.renter_tenant_id is not None:
+            lent[number.renter_tenant_id] = lent.get(number.renter_tenant_id, 0) + 1
+    sees_money = "billing.read" in identity.current().permissions
+    seen = rounds.go(page.companies, _inside)
+    rows = [
+        CompanyRow(
+            id=ids.public("ten", one.company.tenant_id),
+            name=one.company.name,
+            state=one.company.status,
+            price_list=one.found.price_list if one.found else "",
+            seats=rented.get(one.company.tenant_id, 0),
+            numbers=lent.get(one.company.tenant_id, 0),
+            running=one.found.bill.total if sees_money and one.found and one.found.bill else None,
+        )
+        for one in seen
+    ]
+    return render_template(
+        "operator/companies.html",
+        companies=rows,
+        query=query,
+        newer=_page_link(page.newer, query),
+        older=_page_link(page.older, query),
+        totals=Totals(page.total, sum(rented.values()), sum(lent.values()), _sums(rows)),
+        may_open="companies.write" in identity.current().permissions,
+    )
+
+
+@pages.get("/companies/new")
+@permission("companies.write")
+def company_form() -> str:
+    """Show the form for a new company."""
+    return _form({"country": "GB", "zone": "Europe/London", "language": "en", "tax_percent": "20"})
+
+
+@pages.post("/companies")
+@permission("companies.write")
+def open_company() -> Response:
+    """Let a company in: its walls, its billing account with today's prices, and its first owner."""
+    given = {name: request.form.get(name, "").strip() for name in _FIELDS}
+    try:
+        company, owner = _open(given)
+    except SeatlineError as error:
+        if error.kind not in {"invalid", "conflict"}:
+            raise
+        scope.rollback()
+        said = words.problem(error.code, error.kind)
+        fields = error.details.get("fields") or [error.details.get("field", "")]
+        field = str(fields[0]) if isinstance(fields, (list, tuple)) and fields else ""
+        return make_response(_form(given, {field or "form": f"{said.title}. {said.advice}"}), 422)
+    return make_response(_detail(company, new_owner=owner), 201)
+
+
+@pages.get("/companies/<company_id>")
+@permission("companies.read")
+def one_company(company_id: str) -> str:
+    """Show one company: invoices, numbers, seats, the running bill."""
+    return _detail(rounds.one(company_id))
+
+
+def _inside(session: Session, company: Company) -> _Inside:
+    try:
+        account = accounts.find(session, tenant_id=company.tenant_id)
+    except BillingAccountNotFoundError:
+        return _Inside("", None)
+    return _Inside(account.price_list, bills.running(session, tenant_id=company.tenant_id))
+
+
+def _detail(company: Company, *, new_owner: FirstOwner | None = None) -> str:
+    def look(session: Session, company: Company) -> dict[str, Any]:
+        tenant_id = company.tenant_id
+        names = {one.queue_id: one.name for one in queues.all_of(session, tenant_id=tenant_id)}
+        try:
+            account: Account | None = accounts.find(session, tenant_id=tenant_id)
+        except BillingAccountNotFoundError:
+            account = None
+        now = clock.now()
+        base = f"/operator/companies/{ids.public('ten', tenant_id)}/invoices"
+        return {
+            "account": account,
+            "bill": bills.running(session, tenant_id=tenant_id),
+            "seats_list": [
+                SeatRow(
+                    one.seat_label,
+                    wording.rental_kind(one.kind.value),
+                    one.starts_at,
+                    one.ends_at,
+                    one.starts_at <= now,
+                )
+                for one in leases.held(session, tenant_id=tenant_id, start=now)
+            ],
+            "numbers": [
+                NumberRow(one.digits, wording.number_kind(one.kind), names.get(one.queue_id, ""), "")
+                for one in numbers.all_of(session, tenant_id=tenant_id)
+            ],
+            "invoices": [
+                invoices.listed(one, zone=company.zone, base=base)
+                for one in billing.every(session, tenant_id=tenant_id)[:_INVOICES]
+            ],
+            "users": len(users.everyone(session, tenant_id=tenant_id, vault=scope.services().vault)),
+        }
+
+    found = rounds.go([company], look)[0].found
+    sees_money = "billing.read" in identity.current().permissions
+    shown: dict[str, Any] = found or {
+        "account": None,
+        "bill": None,
+        "seats_list": [],
+        "numbers": [],
+        "invoices": [],
+        "users": None,
+    }
+    return render_template(
+        "operator/company.html",
+        company_=company,
+        company_id=ids.public("ten", company.tenant_id),
+        is_shut=found is None,
+        sees_money=sees_money,
+        new_owner=new_owner,
+        **shown,
+    )
+
+
+def _open(given: dict[str, str]) -> tuple[Company, FirstOwner]:
+    """Open the company in the operator's transaction, then furnish it in its own."""
+    lists = {one.code: one for one in price_lists.every(scope.session(), tenant_id=OPERATOR)}
+    chosen = lists.get(given["price_list"])
+    if chosen is None:
+        raise CompanyFormError(field="price_list")
+    versions = price_lists.published(scope.session(), tenant_id=OPERATOR, code=chosen.code)
+    tax_rate_ppm = _percent(given["tax_percent"])
+    email = users.canonical_email(given["owner_email"])
+    services = scope.services()
+    if services.gate.resolve("login", users.login_key(services.vault, email)):
+        raise EmailTakenError(field="owner_email")
+    if not given["owner_name"]:
+        raise CompanyFormError(field="owner_name")
+    password = secrets.token_urlsafe(15)
+    password_hash = hash_password(password)
+    seller = _seller()
+    company = companies.open_company(
+        scope.session(),
+        name=given["name"],
+        country=given["country"],
+        zone=given["zone"],
+        language=given["language"],
+        currency=chosen.currency,
+        initials=given["initials"] or given["name"][:1].upper(),
+        colour=sum(given["name"].encode()) % COLOURS,
+    )
+    # its own walls can be entered from this commit on
+    scope.commit()
+
+    def furnish(session: Session) -> None:
+        accounts.open_account(session, account=_account(company, chosen, given, tax_rate_ppm, seller))
+        _take(session, company, versions)
+        users.add(
+            session,
+            tenant_id=company.tenant_id,
+            vault=services.vault,
+            email=email,
+            name=given["owner_name"],
+            roles=("tenant_owner",),
+            password_hash=password_hash,
+            language=company.language,
+            zone=company.zone,
+        )
+
+    rounds.visit(company, furnish)
+    return company, FirstOwner(email, password)
+
+
+def _take(session: Session, company: Company, versions: Sequence[Published]) -> None:
+    """Give the company the prices in force now and those to come."""
+    now = clock.now()
+    past = [one for one in versions if one.effective_from <= now]
+    for one in (*past[-1:], *(later for later in versions if later.effective_from > now)):
+        tariffs.take(session, tenant_id=company.tenant_id, version=one, not_before=now)
+
+
+def _account(
+    company: Company, chosen: PriceList, given: dict[str, str], tax_rate_ppm: int, seller: Seller
+) -> Account:
+    address = tuple(line.strip() for line in given["address"].splitlines() if line.strip())
+    return Account(
+        tenant_id=company.tenant_id,
+        currency=chosen.currency,
+        zone=company.zone,
+        language="zh" if company.language.startswith("zh") else "en",
+        tax_category="S" if tax_rate_ppm else "O",
+        tax_rate_ppm=tax_rate_ppm,
+        terms_days=_TERMS_DAYS,
+        price_list=chosen.code,
+        buyer=Party(given["legal_name"] or company.name, address[:6], given["tax_id"]),
+        seller=seller,
+    )
+
+
+def _seller() -> Seller:
+    """Return the operator's own head: as on its billing account, else its name."""
+    session = scope.session()
+    try:
+        return accounts.find(session, tenant_id=OPERATOR).seller
+    except BillingAccountNotFoundError:
+        operator = companies.read(session, tenant_id=OPERATOR)
+        return Seller(issuer_id=OPERATOR, party=Party(operator.name), zone=operator.zone)
+
+
+def _percent(text: str) -> int:
+    """Return a tax rate as parts per million: `20` -> 200000, `17.5` -> 175000."""
+    whole, _, part = text.replace(",", ".").partition(".")
+    if not (whole.isascii() and whole.isdigit() and len(whole) <= 2) or not (  # noqa: PLR2004 - below 100 %
+        not part or (part.isascii() and part.isdigit() and len(part) <= 4)  # noqa: PLR2004 - parts per million
+    ):
+        raise CompanyFormError(field="tax_percent")
+    return int(whole) * 10_000 + int((part + "0000")[:4])
+
+
+def _form(given: dict[str, str], errors: dict[str, str] | None = None) -> str:
+    lists = price_lists.every(scope.session(), tenant_id=OPERATOR)
+    return render_template(
+        "operator/company_new.html",
+        given=dict.fromkeys(_FIELDS, "") | given,
+        errors=errors or {},
+        lists=[(one.code, f"{one.name} · {one.currency}") for one in lists],
+        countries=_countries(),
+        zones=[(zone, zone) for zone in sorted(zoneinfo.available_timezones()) if "/" in zone],
+        languages=[(code, {"en": "English", "zh_Hans_CN": "简体中文"}[code]) for code in LANGUAGES],
+    )
+
+
+def _countries() -> list[tuple[str, str]]:
+    territories = Locale.parse(str(get_locale() or "en")).territories
+    named = [(code, name) for code, name in territories.items() if len(code) == 2 and code.isalpha()]  # noqa: PLR2004 - ISO 3166-1
+    return sorted(named, key=lambda pair: pair[1])
+
+
+def _sums(rows: Sequence[CompanyRow]) -> list[Money]:
+    totals: dict[str, Money] = {}
+    for row in rows:
+        if row.running is not None:
+            currency = row.running.currency
+            totals[currency] = totals.get(currency, Money(0, currency)) + row.running
+    return [totals[currency] for currency in sorted(totals)]
+
+
+def _page_link(after: str | None, query: str) -> str | None:
+    if after is None:
+        return None
+    given = {name: value for name, value in (("q", query), ("after", after)) if value}
+    return "/operator/companies" + (f"?{urlencode(given)}" if given else "")

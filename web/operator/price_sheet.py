@@ -1,0 +1,234 @@
+"""Price lists as CSV: one row per meter, prefix and time band, to be made in a spreadsheet.
+
+    meter,prefix,destination,name_en,name_zh,rate,connect,initial_s,step_s,minimum,blocked,days,from
+    voice.inbound,44,gb-local,UK landlines,英国固话,0.05,0,0,1,0,,,
+
+Amounts are decimals of the list's currency, `rate` is a minute's. Rows of the same meter and prefix are
+bands of one rate: `days` is 1 (Monday) to 7, like `1-5` or `6,7`, and `from` the local time it begins.
+Pure: text in, rates out, and every fault with the row it stands on.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+
+from billing.documents.event_csv import harmless
+from billing.rating.rules import ALL_DAYS, Band, Rate, RateError, Slot
+from billing.rating.tariff import DatedRate
+from core.money import NANO
+
+COLUMNS = (
+    *("meter", "prefix", "destination", "name_en", "name_zh", "rate", "connect"),
+    *("initial_s", "step_s", "minimum", "blocked", "days", "from"),
+)
+REQUIRED = frozenset({"meter", "prefix", "destination", "rate"})
+LARGEST = 100_000
+_MINUTE_S = 60
+_MOST_DECIMALS = 9
+_LARGEST_AMOUNT = 1_000_000
+_MOST_FAULTS = 50
+_LONGEST = 120
+_YES = frozenset({"1", "yes", "true", "x", "是"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong on a row; the head is row 1. `code` is one of those in `web.operator.prices.FAULTS`."""
+
+    row: int
+    column: str
+    code: str
+
+
+@dataclass(slots=True)
+class Sheet:
+    """What a CSV says, and what is wrong with it; to be used only when nothing is."""
+
+    destinations: dict[str, dict[str, str]] = field(default_factory=dict)
+    rates: list[DatedRate] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The rows of one rate."""
+
+    number: int
+    first: Mapping[str, str]
+    bands: list[Band] = field(default_factory=list)
+
+
+class _CellError(Exception):
+    def __init__(self, column: str, code: str) -> None:
+        super().__init__(code)
+        self.column, self.code = column, code
+
+
+def read(text: str) -> Sheet:
+    """Return the rates of a CSV, with every fault by its row (at most fifty)."""
+    sheet = Sheet()
+    delimiter = ";" if ";" in text.partition("\n")[0] else ","
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), delimiter=delimiter)
+    head = {(name or "").strip().casefold() for name in reader.fieldnames or ()}
+    for missing in sorted(REQUIRED - head):
+        sheet.faults.append(Fault(1, missing, "column-missing"))
+    if sheet.faults:
+        return sheet
+    groups: dict[tuple[str, str], _Rows] = {}
+    try:
+        for number, raw in enumerate(reader, start=2):
+            if number > LARGEST:
+                sheet.faults.append(Fault(number, "", "too-many-rows"))
+                break
+            row = {
+                (name or "").strip().casefold(): value.strip()
+                for name, value in raw.items()
+                if isinstance(value, str)
+            }
+            if not any(row.values()):
+                continue
+            try:
+                _take(sheet, groups, number, row)
+            except _CellError as error:
+                sheet.faults.append(Fault(number, error.column, error.code))
+            if len(sheet.faults) >= _MOST_FAULTS:
+                break
+    except csv.Error:
+        sheet.faults.append(Fault(reader.line_num, "", "not-csv"))
+    for (meter, prefix), rows in groups.items():
+        try:
+            sheet.rates.append(_rate(meter, prefix, rows))
+        except _CellError as error:
+            sheet.faults.append(Fault(rows.number, error.column, error.code))
+        except RateError:
+            sheet.faults.append(Fault(rows.number, "", "rate-contradicts"))
+    if not groups and not sheet.faults:
+        sheet.faults.append(Fault(1, "", "empty"))
+    return sheet
+
+
+def write(rates: Iterable[DatedRate], *, destinations: Mapping[str, Mapping[str, str]]) -> str:
+    """Return rates as the CSV that `read` understands; slots after the first have no place in it."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for one in rates:
+        names = destinations.get(one.destination, {})
+        for band in one.rate.bands:
+            slot = band.slots[0]
+            writer.writerow(
+                (
+                    harmless(one.meter),
+                    one.prefix,
+                    harmless(one.destination),
+                    harmless(names.get("en", "")),
+                    harmless(names.get("zh", "")),
+                    amount(slot.rate * _MINUTE_S // slot.per_s),
+                    amount(band.connect),
+                    one.rate.initial_s,
+                    slot.increment_s,
+                    amount(one.rate.minimum),
+                    "yes" if one.is_blocked else "",
+                    "" if band.days_iso == ALL_DAYS else ",".join(map(str, band.days_iso)),
+                    f"{band.from_s // 3600:02d}:{band.from_s // 60 % 60:02d}" if band.from_s else "",
+                )
+            )
+    return buffer.getvalue()
+
+
+def amount(nano: int) -> str:
+    """Return nano-units as a decimal: 22500000 -> `0.0225`; at least four places."""
+    text = f"{Decimal(nano) / NANO:.9f}"
+    while text.endswith("0") and len(text.partition(".")[2]) > 4:  # noqa: PLR2004 - places that stay
+        text = text[:-1]
+    return text
+
+
+def nano(text: str) -> int | None:
+    """Return a decimal amount in nano-units, or None when it is none: `0.0225` -> 22500000."""
+    try:
+        value = Decimal(text.replace(",", "."))
+    except InvalidOperation:
+        return None
+    if not value.is_finite() or not 0 <= value < _LARGEST_AMOUNT:
+        return None
+    scaled = value * NANO
+    return int(scaled) if scaled == scaled.to_integral_value() else None
+
+
+def _take(sheet: Sheet, groups: dict[tuple[str, str], _Rows], number: int, row: Mapping[str, str]) -> None:
+    meter, prefix = row["meter"], row["prefix"].lstrip("+").replace(" ", "")
+    if not meter or len(meter) > _LONGEST:
+        raise _CellError("meter", "empty-cell")
+    if prefix and not (prefix.isascii() and prefix.isdigit()):
+        raise _CellError("prefix", "not-digits")
+    code = row["destination"]
+    if not code or len(code) > _LONGEST:
+        raise _CellError("destination", "empty-cell")
+    names = sheet.destinations.setdefault(code, {})
+    for language in ("en", "zh"):
+        name = row.get(f"name_{language}", "")[:_LONGEST]
+        if name:
+            names[language] = name
+    if not names:
+        names["en"] = code
+    band = Band(
+        slots=(Slot(0, _amount(row, "rate"), _MINUTE_S, _seconds(row, "step_s", least=1, default=1)),),
+        connect=_amount(row, "connect"),
+        days_iso=tuple(_days(row.get("days", ""))),
+        from_s=_time(row.get("from", "")),
+    )
+    groups.setdefault((meter, prefix), _Rows(number, row)).bands.append(band)
+
+
+def _rate(meter: str, prefix: str, rows: _Rows) -> DatedRate:
+    rate = Rate(
+        bands=tuple(rows.bands),
+        initial_s=_seconds(rows.first, "initial_s", least=0, default=0),
+        minimum=_amount(rows.first, "minimum"),
+    )
+    is_blocked = rows.first.get("blocked", "").casefold() in _YES
+    return DatedRate(meter, prefix, rows.first["destination"], rate, is_blocked=is_blocked)
+
+
+def _amount(row: Mapping[str, str], column: str) -> int:
+    text = row.get(column, "")
+    if not text and column != "rate":
+        return 0
+    found = nano(text)
+    if found is None:
+        raise _CellError(column, "not-an-amount")
+    return found
+
+
+def _seconds(row: Mapping[str, str], column: str, *, least: int, default: int) -> int:
+    text = row.get(column, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DECIMALS and int(text) >= least):
+        raise _CellError(column, "not-seconds")
+    return int(text)
+
+
+def _days(text: str) -> Iterator[int]:
+    if not text:
+        yield from ALL_DAYS
+        return
+    for part in text.replace(";", ",").replace(" ", "").split(","):
+        first, _, last = part.partition("-")
+        if not (
+            first in set("1234567") and (not last or last in set("1234567")) and first <= (last or first)
+        ):
+            raise _CellError("days", "not-days")
+        yield from range(int(first), int(last or first) + 1)
+
+
+def _time(text: str) -> int:
+    if not text:
+        return 0
+    hour, colon, minute = text.partition(":")
+    if not (colon and hour.isdigit() and minute.isdigit() and int(hour) < 24 and int(minute) < 60):  # noqa: PLR2004
+        raise _CellError("from", "not-a-time")
+    return int(hour) * 3600 + int(minute) * 60

@@ -1,0 +1,571 @@
+"""Price lists: versions to read, drafts to change, publishing from a day on."""
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+from uuid import UUID
+
+from babel.dates import get_day_names
+from flask import Response, flash, make_response, redirect, render_template, request
+from flask_babel import get_locale, gettext
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+from werkzeug.wrappers import Response as BaseResponse
+
+from billing import periods, price_drafts, price_lists
+from billing.errors import PriceListError
+from billing.price_drafts import Contents
+from billing.price_lists import Version
+from billing.rating.rules import ALL_DAYS, Band, Rate, RateError
+from billing.rating.tariff import DatedRate
+from core import clock, ids
+from core.errors import SeatlineError
+from core.ids import OPERATOR
+from web import identity, scope, words
+from web.guards import permission
+from web.operator import price_sheet
+from web.operator.price_sheet import Fault, amount, nano
+from web.operator.views import pages
+from web.shown import wording
+from web.shown.downloads import attachment
+
+_PAGE = 50
+_LARGEST_FILE = 1_500_000
+_BUSINESS = frozenset({"refused", "conflict", "invalid"})
+_ALL = "all"
+
+FAULTS: Mapping[str, LazyString] = {
+    "column-missing": _l("the column is missing"),
+    "empty-cell": _l("must not be empty"),
+    "not-digits": _l("has digits only, without the plus sign"),
+    "not-an-amount": _l("is an amount like 0.0225, at most nine decimals"),
+    "not-seconds": _l("is a whole number of seconds"),
+    "not-days": _l("is days from 1 (Monday) to 7, like 1-5 or 6,7"),
+    "not-a-time": _l("is a time of day like 08:00"),
+    "rate-contradicts": _l("the bands of this rate contradict each other"),
+    "too-many-rows": _l("there are more rows than a price list can have"),
+    "not-csv": _l("from here on the file is not CSV"),
+    "empty": _l("the file has no rate"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ListRow:
+    """One price list; see templates/operator/prices.html."""
+
+    id: str
+    name: str
+    code: str
+    currency: str
+    in_force: int | None
+    from_at: dt.datetime | None
+    rates: int
+    coming: int | None
+    draft: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """One version in the list of versions."""
+
+    number: int
+    state: str
+    from_at: dt.datetime
+    rates: int
+
+
+@dataclass(frozen=True, slots=True)
+class RateRow:
+    """One rate; `values` and `was` by band, `was` only where the version before says otherwise."""
+
+    id: str
+    prefix: str
+    destination: str
+    values: Mapping[str, str]
+    was: Mapping[str, str]
+    connect: str
+    increment: str
+    is_blocked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One meter, for the tabs."""
+
+    code: str
+    name: str
+    count: int
+
+
+@pages.get("/prices")
+@permission("prices.read")
+def price_list_list() -> str:
+    """Show all price lists with the version in force."""
+    session, now = scope.session(), clock.now()
+    counts = price_drafts.counts(session, tenant_id=OPERATOR)
+    rows = []
+    for one in price_lists.every(session, tenant_id=OPERATOR):
+        versions = price_lists.versions(session, tenant_id=OPERATOR, price_list_id=one.price_list_id)
+        in_force = _in_force(versions, now)
+        rows.append(
+            ListRow(
+                id=ids.public("pl", one.price_list_id),
+                name=one.name,
+                code=one.code,
+                currency=one.currency,
+                in_force=in_force.version if in_force else None,
+                from_at=in_force.effective_from if in_force else None,
+                rates=counts.get(in_force.version_id, 0) if in_force else 0,
+                coming=next((v.version for v in versions if _state(v, versions, now) == "future"), None),
+                draft=next((v.version for v in versions if v.published_at is None), None),
+            )
+        )
+    return render_template("operator/prices.html", lists=rows)
+
+
+@pages.get("/prices/<list_id>")
+@permission("prices.read")
+def price_list(list_id: str) -> BaseResponse:
+    """Lead to the version in force, or to the newest where none is."""
+    price_list_id = ids.parse("pl", list_id)
+    price_drafts.find_list(scope.session(), tenant_id=OPERATOR, price_list_id=price_list_id)
+    versions = price_lists.versions(scope.session(), tenant_id=OPERATOR, price_list_id=price_list_id)
+    shown = _in_force(versions, clock.now()) or (versions[0] if versions else None)
+    if shown is None:
+        return make_response(_nothing_yet(list_id))
+    return redirect(_address(list_id, shown.version), 302)
+
+
+@pages.get("/prices/<list_id>/versions/<int:number>")
+@permission("prices.read")
+def price_version(list_id: str, number: int) -> str:
+    """Show one version's rates, a meter and fifty rows at a time."""
+    return _page(_contents(list_id, number))
+
+
+@pages.get("/prices/<list_id>/versions/<int:number>/csv")
+@permission("prices.read")
+def price_csv(list_id: str, number: int) -> Response:
+    """Return a version as CSV, to change it in a spreadsheet and send it back."""
+    found = _contents(list_id, number)
+    text = price_sheet.write(found.rates, destinations=found.destinations)
+    return attachment(
+        ("\ufeff" + text).encode(),
+        name=f"{found.price_list.code}-v{number}.csv",
+        content_type="text/csv; charset=utf-8",
+    )
+
+
+@pages.post("/prices/<list_id>/versions")
+@permission("prices.write")
+def make_draft(list_id: str) -> BaseResponse:
+    """Make a draft: from a CSV, or as a copy of the newest version."""
+    session = scope.session()
+    price_list_id = ids.parse("pl", list_id)
+    found = price_drafts.find_list(session, tenant_id=OPERATOR, price_list_id=price_list_id)
+    versions = price_lists.versions(session, tenant_id=OPERATOR, price_list_id=price_list_id)
+    waiting = next((one for one in versions if one.published_at is None), None)
+    file = request.files.get("file")
+    effective_from = _from_day(request.form.get("from_on", ""), found.zone) or _next_month(found.zone)
+    if file is None or not file.filename:
+        if waiting is not None:
+            return redirect(_address(list_id, waiting.version), 303)
+        if not versions:
+            flash(gettext("Choose a CSV file with rates: the list has no version to copy."), "bad")
+            return redirect(f"/operator/prices/{list_id}", 303)
+        before = _contents(list_id, versions[0].version)
+        made = price_lists.draft(
+            session,
+            tenant_id=OPERATOR,
+            price_list_id=price_list_id,
+            effective_from=effective_from,
+            destinations=before.destinations,
+            rates=before.rates,
+        )
+        return redirect(_address(list_id, made.version), 303)
+    problems = _upload(file.read(_LARGEST_FILE + 1), price_list_id, effective_from, waiting)
+    if problems:
+        scope.rollback()
+        page = _rejected(list_id, problems)
+        return make_response(page, 422)
+    newest = price_lists.versions(session, tenant_id=OPERATOR, price_list_id=price_list_id)[0]
+    flash(gettext("Draft v%(no)s holds the file’s rates.", no=newest.version), "ok")
+    return redirect(_address(list_id, newest.version), 303)
+
+
+@pages.post("/prices/<list_id>/versions/<int:number>")
+@permission("prices.write")
+def save_draft(list_id: str, number: int) -> BaseResponse:
+    """Save the prices typed into a draft; all of them, or none when one does not fit."""
+    found = _contents(list_id, number)
+    errors: dict[str, str] = {}
+    rates = [_typed(one, errors) for one in found.rates]
+    if not errors:
+        try:
+            price_drafts.revise(
+                scope.session(), tenant_id=OPERATOR, version_id=found.version.version_id, rates=rates
+            )
+        except PriceListError as error:
+            errors = {str(at): str(text) for at, text in enumerate(_problems(error))}
+        except SeatlineError as error:
+            return _refused(error, _address(list_id, number))
+    if errors:
+        scope.rollback()
+        return make_response(_page(_contents(list_id, number), errors=errors), 422)
+    flash(gettext("The draft is saved."), "ok")
+    kept = {name: request.form.get(name, "") for name in ("kind", "q", "after")}
+    return redirect(_address(list_id, number, **kept), 303)
+
+
+@pages.post("/prices/<list_id>/versions/<int:number>/publish")
+@permission("prices.write")
+def publish(list_id: str, number: int) -> BaseResponse:
+    """Freeze a draft; it is in force from midnight of the day chosen, in the zone of the list."""
+    found = _contents(list_id, number)
+    here = _address(list_id, number)
+    starts_at = _from_day(request.form.get("from_on", ""), found.price_list.zone)
+    if starts_at is None:
+        flash(gettext("Choose the day from which the prices hold."), "bad")
+        return redirect(here, 303)
+    version_id = found.version.version_id
+    try:
+        price_drafts.revise(
+            scope.session(), tenant_id=OPERATOR, version_id=version_id, effective_from=starts_at
+        )
+        price_lists.publish(scope.session(), tenant_id=OPERATOR, version_id=version_id)
+    except PriceListError as error:
+        scope.rollback()
+        errors = {str(at): _said(text) for at, text in enumerate(_problems(error))}
+        return make_response(_page(_contents(list_id, number), errors=errors), 422)
+    except SeatlineError as error:
+        return _refused(error, here)
+    flash(gettext("Version %(no)s is published; companies on the list get it now.", no=number), "ok")
+    return redirect(here, 303)
+
+
+@pages.post("/prices/<list_id>/versions/<int:number>/discard")
+@permission("prices.write")
+def discard(list_id: str, number: int) -> BaseResponse:
+    """Throw a draft away."""
+    found = _contents(list_id, number)
+    try:
+        price_drafts.discard(scope.session(), tenant_id=OPERATOR, version_id=found.version.version_id)
+    except SeatlineError as error:
+        return _refused(error, _address(list_id, number))
+    flash(gettext("The draft is thrown away."), "ok")
+    return redirect(f"/operator/prices/{list_id}", 303)
+
+
+def _upload(
+    content: bytes,
+    price_list_id: UUID,
+    effective_from: dt.datetime,
+    waiting: Version | None,
+) -> list[str]:
+    """Make or replace the draft from a file; return what is wrong with it, row by row."""
+    if len(content) > _LARGEST_FILE:
+        return [gettext("The file is too large: at most 1.5 MB.")]
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return [gettext("The file is not UTF-8. Save it as “CSV UTF-8”.")]
+    sheet = price_sheet.read(text)
+    if sheet.faults:
+        return [_fault(one) for one in sheet.faults]
+    session = scope.session()
+    try:
+        if waiting is not None:
+            price_drafts.revise(
+                session,
+                tenant_id=OPERATOR,
+                version_id=waiting.version_id,
+                effective_from=effective_from,
+                destinations=sheet.destinations,
+                rates=sheet.rates,
+            )
+        else:
+            price_lists.draft(
+                session,
+                tenant_id=OPERATOR,
+                price_list_id=price_list_id,
+                effective_from=effective_from,
+                destinations=sheet.destinations,
+                rates=sheet.rates,
+            )
+    except PriceListError as error:
+        return _problems(error)
+    return []
+
+
+def _fault(one: Fault) -> str:
+    said = str(FAULTS[one.code])
+    if one.column:
+        return str(gettext("Row %(row)s, %(column)s: %(fault)s", row=one.row, column=one.column, fault=said))
+    return str(gettext("Row %(row)s: %(fault)s", row=one.row, fault=said))
+
+
+def _problems(error: PriceListError) -> list[str]:
+    found = error.details.get("problems") or [str(words.problem(error.code, error.kind).advice)]
+    return [str(one) for one in found] if isinstance(found, (list, tuple)) else [str(found)]
+
+
+def _said(problem: str) -> str:
+    """Return what publishing objects to in the reader's words; anything else stands as it is."""
+    if problem == "usage has been rated already at this time":
+        return str(gettext("That day has begun, and calls have been rated since. Choose a later day."))
+    if problem.endswith("takes effect at the same time or later"):
+        return str(
+            gettext("A version published before holds from that day or a later one. Choose a later day.")
+        )
+    return problem
+
+
+def _typed(one: DatedRate, errors: dict[str, str]) -> DatedRate:
+    """Return a rate with the prices typed into the form; what was not on the page stays."""
+    bands = []
+    for band, name in zip(one.rate.bands, _band_names(one.rate), strict=True):
+        price = _cell(one, name, errors)
+        connect = _cell(one, "connect", errors)
+        slots = band.slots
+        if price is not None:
+            slots = (replace(slots[0], rate=price * slots[0].per_s // 60), *slots[1:])
+        bands.append(replace(band, slots=slots, connect=band.connect if connect is None else connect))
+    try:
+        return replace(one, rate=replace_rate(one.rate, tuple(bands)))
+    except RateError:
+        errors[f"rate.{_id(one)}"] = gettext(
+            "%(prefix)s: the prices contradict each other.", prefix=one.prefix
+        )
+        return one
+
+
+def replace_rate(rate: Rate, bands: tuple[Band, ...]) -> Rate:
+    """Return a rate with other bands, all else as it was."""
+    return Rate(bands=bands, initial_s=rate.initial_s, minimum=rate.minimum, maximum=rate.maximum)
+
+
+def _cell(one: DatedRate, name: str, errors: dict[str, str]) -> int | None:
+    field = f"rate.{_id(one)}.{name}"
+    text = request.form.get(field)
+    if text is None:
+        return None
+    value = nano(text.strip())
+    if value is None:
+        errors[field] = gettext(
+            "%(prefix)s: “%(text)s” is no amount. Write it like 0.0225.", prefix=one.prefix, text=text[:20]
+        )
+    return value
+
+
+def _page(found: Contents, *, errors: dict[str, str] | None = None) -> str:
+    session, now = scope.session(), clock.now()
+    list_id = ids.public("pl", found.price_list.price_list_id)
+    versions = price_lists.versions(session, tenant_id=OPERATOR, price_list_id=found.price_list.price_list_id)
+    counts = price_drafts.counts(session, tenant_id=OPERATOR)
+    kinds: dict[str, int] = {}
+    for rate in found.rates:
+        kinds[rate.meter] = kinds.get(rate.meter, 0) + 1
+    asked = request.values
+    kind = asked.get("kind", "")
+    kind = kind if kind in kinds else next(iter(kinds), "")
+    query = asked.get("q", "").strip()
+    of_kind = [one for one in found.rates if one.meter == kind and _matches(one, found, query)]
+    start = _offset(asked.get("after", ""), of_kind)
+    bands = _bands(of_kind)
+    before = _before(found, versions)
+    rates = [_rate_row(one, found, bands, before) for one in of_kind[start : start + _PAGE]]
+    kept = {"kind": kind, "q": query}
+    number = found.version.version
+    newer = None
+    if start:
+        back = of_kind[start - _PAGE - 1].prefix if start > _PAGE else ""
+        newer = _address(list_id, number, **kept, after=back)
+    older = None
+    if start + _PAGE < len(of_kind):
+        older = _address(list_id, number, **kept, after=of_kind[start + _PAGE - 1].prefix)
+    return render_template(
+        "operator/price_version.html",
+        price_list={
+            "id": list_id,
+            "name": found.price_list.name,
+            "currency": found.price_list.currency,
+            "zone": found.price_list.zone,
+        },
+        version={
+            "number": number,
+            "state": _state(found.version, versions, now),
+            "from_at": found.version.effective_from,
+            "sha256": found.version.sha256.hex() if found.version.sha256 else "",
+            "published_at": found.version.published_at,
+        },
+        kinds=[Kind(code, wording.meter(code), count) for code, count in kinds.items()],
+        kind=kind,
+        bands=bands,
+        rates=rates,
+        query=query,
+        after=asked.get("after", ""),
+        versions=[
+            VersionRow(
+                one.version, _state(one, versions, now), one.effective_from, counts.get(one.version_id, 0)
+            )
+            for one in versions
+        ],
+        newer=newer,
+        older=older,
+        errors=errors or {},
+        earliest_on=_tomorrow(found.price_list.zone),
+        may_write="prices.write" in identity.current().permissions,
+    )
+
+
+def _nothing_yet(list_id: str) -> str:
+    return _rejected(list_id, [])
+
+
+def _rejected(list_id: str, problems: list[str]) -> str:
+    """Return the page that names what is wrong with a file, or asks for the first one."""
+    found = price_drafts.find_list(
+        scope.session(), tenant_id=OPERATOR, price_list_id=ids.parse("pl", list_id)
+    )
+    return render_template(
+        "operator/price_upload.html",
+        price_list={"id": list_id, "name": found.name, "currency": found.currency, "zone": found.zone},
+        problems=problems,
+        columns=price_sheet.COLUMNS,
+        earliest_on=_tomorrow(found.zone),
+        may_write="prices.write" in identity.current().permissions,
+    )
+
+
+def _rate_row(
+    one: DatedRate, found: Contents, bands: Sequence[str], before: Mapping[tuple[str, str], DatedRate]
+) -> RateRow:
+    values = _values(one.rate)
+    earlier = before.get((one.meter, one.prefix))
+    old = _values(earlier.rate) if earlier else {}
+    slot = one.rate.bands[0].slots[0]
+    return RateRow(
+        id=_id(one),
+        prefix=one.prefix,
+        destination=wording.named(found.destinations.get(one.destination, {}), one.destination),
+        values={band: values.get(band, "") for band in bands},
+        was={band: old[band] for band in bands if band in old and old[band] != values.get(band)},
+        connect=amount(one.rate.bands[0].connect),
+        increment=f"{one.rate.initial_s or slot.increment_s}/{slot.increment_s}",
+        is_blocked=one.is_blocked,
+    )
+
+
+def _values(rate: Rate) -> dict[str, str]:
+    """Return the price of a minute in each band."""
+    return {
+        name: amount(band.slots[0].rate * 60 // band.slots[0].per_s)
+        for band, name in zip(rate.bands, _band_names(rate), strict=True)
+    }
+
+
+def _bands(rates: Sequence[DatedRate]) -> list[str]:
+    """Return the columns: every band that one of the rates has, in the order they are met."""
+    names: dict[str, None] = {}
+    for one in rates:
+        names |= dict.fromkeys(_band_names(one.rate))
+    return list(names)
+
+
+def _band_names(rate: Rate) -> list[str]:
+    """Return what the bands of a rate are called: `all`, or days and the time they begin."""
+    if len(rate.bands) == 1:
+        return [_ALL]
+    names = get_day_names("abbreviated", locale=str(get_locale() or "en"))
+    shown = []
+    for band in rate.bands:
+        days = gettext("Every day")
+        if band.days_iso != ALL_DAYS:
+            first, last = names[band.days_iso[0] - 1], names[band.days_iso[-1] - 1]
+            days = first if first == last else f"{first}–{last}"
+        at = f"{band.from_s // 3600:02d}:{band.from_s // 60 % 60:02d}"
+        shown.append(f"{days} {at}")
+    return shown
+
+
+def _before(found: Contents, versions: Sequence[Version]) -> dict[tuple[str, str], DatedRate]:
+    """Return the rates of the version before a draft, to show what it changes."""
+    if found.version.published_at is not None:
+        return {}
+    earlier = [one for one in versions if one.version < found.version.version]
+    if not earlier:
+        return {}
+    rates = price_lists.rates_of(scope.session(), tenant_id=OPERATOR, version_id=earlier[0].version_id)
+    return {(one.meter, one.prefix): one for one in rates}
+
+
+def _matches(one: DatedRate, found: Contents, query: str) -> bool:
+    if not query:
+        return True
+    if query.isdigit():
+        return one.prefix.startswith(query)
+    names = [*found.destinations.get(one.destination, {}).values(), one.destination]
+    return any(query.casefold() in name.casefold() for name in names)
+
+
+def _offset(after: str, rates: Sequence[DatedRate]) -> int:
+    if not after:
+        return 0
+    return next((at + 1 for at, one in enumerate(rates) if one.prefix == after), 0)
+
+
+def _id(one: DatedRate) -> str:
+    return f"{one.meter}.{one.prefix or 'all'}"
+
+
+def _contents(list_id: str, number: int) -> Contents:
+    return price_drafts.contents(
+        scope.session(), tenant_id=OPERATOR, price_list_id=ids.parse("pl", list_id), number=number
+    )
+
+
+def _in_force(versions: Sequence[Version], now: dt.datetime) -> Version | None:
+    """Return the published version that holds now; versions come newest first."""
+    out = [one for one in versions if one.published_at is not None and one.effective_from <= now]
+    return max(out, key=lambda one: one.effective_from, default=None)
+
+
+def _state(one: Version, versions: Sequence[Version], now: dt.datetime) -> str:
+    if one.published_at is None:
+        return "draft"
+    if one.effective_from > now:
+        return "future"
+    in_force = _in_force(versions, now)
+    return "in-force" if in_force and in_force.version_id == one.version_id else "past"
+
+
+def _from_day(text: str, zone: str) -> dt.datetime | None:
+    try:
+        return periods.day_start(dt.date.fromisoformat(text), zone=zone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _next_month(zone: str) -> dt.datetime:
+    return periods.month_of(clock.now(), zone=zone).end
+
+
+def _tomorrow(zone: str) -> str:
+    today = clock.now().astimezone(zoneinfo.ZoneInfo(zone)).date()
+    return (today + dt.timedelta(days=1)).isoformat()
+
+
+def _address(list_id: str, number: int, **kept: str) -> str:
+    given = {name: value for name, value in kept.items() if value}
+    return f"/operator/prices/{list_id}/versions/{number}" + (f"?{urlencode(given)}" if given else "")
+
+
+def _refused(error: SeatlineError, where: str) -> BaseResponse:
+    if error.kind not in _BUSINESS:
+        raise error
+    scope.rollback()
+    said = words.problem(error.code, error.kind)
+    flash(f"{said.title}. {said.advice}", "bad")
+    return redirect(where, 303)

@@ -1,0 +1,297 @@
+"""The stock of seats and numbers, and who rents them."""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from flask import flash, redirect, render_template, request
+from flask_babel import gettext
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from core import clock, ids
+from core.errors import SeatlineError
+from core.ids import OPERATOR, NumberId, QueueId, SeatId
+from core.phone import international
+from seats import desk, inventory
+from seats import stock as seating
+from seats.rules import Activity, activity
+from seats.stock import RentalKind
+from telephony import numbers, orders, queues
+from telephony.errors import NumberNotFoundError
+from telephony.numbers import StockNumber
+from telephony.orders import OrderKind
+from tenants.companies import Company
+from web import identity, scope, words
+from web.guards import permission
+from web.operator import rounds
+from web.operator.views import pages
+from web.shown import wording
+
+_HERE = "/operator/stock"
+_LONGEST_NAME = 80
+_LONGEST_GREETING = 500
+_BUSINESS = frozenset({"refused", "conflict", "invalid"})
+_SHOWN = {
+    Activity.TALKING: "on-call",
+    Activity.RINGING: "ringing",
+    Activity.RESERVED: "ringing",
+    Activity.DIALLING: "ringing",
+    Activity.HOLDING: "hold",
+    Activity.WRAP_UP: "wrap-up",
+    Activity.AVAILABLE: "ready",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SeatRow:
+    """One seat in stock; see templates/operator/stock.html."""
+
+    id: str
+    label: str
+    kind: str
+    renter: str
+    agent: str
+    state: str
+    to_at: dt.datetime | None
+    rental: str
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRow:
+    """One number in stock."""
+
+    id: str
+    number: str
+    kind: str
+    renter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many there are, are rented and are free."""
+
+    all: int
+    rented: int
+
+    @property
+    def free(self) -> int:
+        """How many nobody rents."""
+        return self.all - self.rented
+
+
+class StockFormError(SeatlineError):
+    """A field of a form does not fit."""
+
+    code = "stock-form"
+    kind = "invalid"
+
+
+@pages.get("/stock")
+@permission("stock.read")
+def stock() -> str:
+    """Show every seat and number, who rents it, and who sits where."""
+    session = scope.session()
+    clients = rounds.clients()
+    names = {one.tenant_id: one.name for one in clients}
+    sitting = {one.sitting.seat_id: one for one in desk.serving(session) if one.sitting and one.presence}
+    seats_list = []
+    for place in inventory.places(session, at=clock.now()):
+        there = sitting.get(place.seat.id)
+        state = "empty"
+        if there and there.presence:
+            state = _SHOWN.get(activity(there.presence.state), "away")
+        rental = place.rental
+        seats_list.append(
+            SeatRow(
+                id=ids.public("seat", place.seat.id),
+                label=place.seat.label,
+                kind=wording.rental_kind(rental.kind.value) if rental else "",
+                renter=names.get(rental.renter_tenant_id, "") if rental else "",
+                agent=str(there.agent.number) if there else "",
+                state=state,
+                to_at=rental.ends_at if rental else None,
+                rental=str(rental.id) if rental else "",
+            )
+        )
+    found = numbers.in_stock(session)
+    states: dict[str, int] = {}
+    for row in seats_list:
+        states[row.state] = states.get(row.state, 0) + 1
+    return render_template(
+        "operator/stock.html",
+        seats_total=Total(len(seats_list), sum(bool(row.renter) for row in seats_list)),
+        seat_states=states,
+        seats_list=seats_list,
+        numbers_total=Total(len(found), sum(one.renter_tenant_id is not None for one in found)),
+        numbers=[
+            NumberRow(
+                ids.public("num", one.number_id),
+                one.digits,
+                wording.number_kind(one.kind),
+                names.get(one.renter_tenant_id, "") if one.renter_tenant_id else "",
+            )
+            for one in found
+        ],
+        companies=[(ids.public("ten", one.tenant_id), one.name) for one in clients if one.status == "active"],
+        number_kinds=[(kind, wording.number_kind(kind)) for kind in wording.NUMBER_KINDS],
+        rental_kinds=[(kind.value, wording.rental_kind(kind.value)) for kind in RentalKind],
+        may_write="stock.write" in identity.current().permissions,
+    )
+
+
+@pages.post("/stock/numbers")
+@permission("stock.write")
+def add_number() -> Response:
+    """Take a number into stock."""
+    kind = request.form.get("kind", "")
+    try:
+        if kind not in wording.NUMBER_KINDS:
+            raise StockFormError(field="kind")
+        with scope.session().begin_nested():
+            made = numbers.stock(
+                scope.session(),
+                digits=request.form.get("number", ""),
+                kind=kind,
+                region=request.form.get("region", "").strip()[:_LONGEST_NAME],
+            )
+    except SeatlineError as error:
+        return _refused(error)
+    except IntegrityError:
+        flash(gettext("That number is in stock already."), "bad")
+        return redirect(_HERE, 303)
+    flash(gettext("%(number)s is in stock.", number=international(made.digits)), "ok")
+    return redirect(_HERE, 303)
+
+
+@pages.post("/stock/seats")
+@permission("stock.write")
+def add_seat() -> Response:
+    """Take a seat into stock."""
+    label = request.form.get("label", "").strip()
+    try:
+        if not 0 < len(label) <= _LONGEST_NAME or not label.isprintable():
+            raise StockFormError(field="label")
+        seating.add(scope.session(), label=label)
+    except SeatlineError as error:
+        return _refused(error)
+    flash(gettext("Seat %(label)s is in stock.", label=label), "ok")
+    return redirect(_HERE, 303)
+
+
+@pages.post("/stock/seats/<seat_id>/rent")
+@permission("stock.write")
+def rent_seat(seat_id: str) -> Response:
+    """Rent a seat to a company, from now on."""
+    company = rounds.one(request.form.get("company", ""))
+    try:
+        kind = RentalKind(request.form.get("kind", ""))
+    except ValueError:
+        return _refused(StockFormError(field="kind"))
+    try:
+        seating.rent(
+            scope.session(),
+            seat_id=SeatId(ids.parse("seat", seat_id)),
+            renter_tenant_id=company.tenant_id,
+            kind=kind,
+            starts_at=clock.now(),
+        )
+    except SeatlineError as error:
+        return _refused(error)
+    _reload()
+    flash(gettext("%(company)s rents the seat from now on.", company=company.name), "ok")
+    return redirect(_HERE, 303)
+
+
+@pages.post("/stock/rentals/<uuid:rental_id>/release")
+@permission("stock.write")
+def release_seat(rental_id: UUID) -> Response:
+    """End a seat's rental now; the time that has passed stays rented."""
+    try:
+        seating.release(scope.session(), rental_id=rental_id, at=clock.now())
+    except SeatlineError as error:
+        return _refused(error)
+    _reload()
+    flash(gettext("The seat is free again."), "ok")
+    return redirect(_HERE, 303)
+
+
+@pages.post("/stock/numbers/<number_id>/rent")
+@permission("stock.write")
+def rent_number(number_id: str) -> Response:
+    """Rent a number to a company: from the commit on callers of it reach the company's queue."""
+    company = rounds.one(request.form.get("company", ""))
+    queue_name = request.form.get("queue", "").strip()
+    greeting = request.form.get("greeting", "").strip()
+    language = request.form.get("language", "en")
+    try:
+        if not 0 < len(queue_name) <= _LONGEST_NAME or not queue_name.isprintable():
+            raise StockFormError(field="queue")
+        if len(greeting) > _LONGEST_GREETING or language not in {"en", "zh"}:
+            raise StockFormError(field="greeting")
+        let = numbers.let(
+            scope.session(), number_id=NumberId(ids.parse("num", number_id)), renter=company.tenant_id
+        )
+        _hand_over(company, let, queue_name=queue_name, greeting=greeting, language=language)
+    except SeatlineError as error:
+        return _refused(error)
+    _reload()
+    flash(
+        gettext(
+            "%(number)s rings at %(company)s now.",
+            number=international(let.digits),
+            company=company.name,
+        ),
+        "ok",
+    )
+    return redirect(_HERE, 303)
+
+
+def _hand_over(company: Company, let: StockNumber, *, queue_name: str, greeting: str, language: str) -> None:
+    """Put the number into the renter's own rows; the stock's row is committed after it.
+
+    Should that commit fail, the number works and the stock says it is free: renting it to the same company
+    again sets that right.
+    """
+
+    def act(session: Session) -> None:
+        tenant_id = company.tenant_id
+        try:
+            numbers.get(session, tenant_id=tenant_id, number_id=let.number_id)
+        except NumberNotFoundError:
+            numbers.rent(
+                session,
+                tenant_id=tenant_id,
+                number=let,
+                queue_id=_queue(session, company, queue_name),
+                greeting=greeting,
+                language=language,
+            )
+
+    rounds.visit(company, act)
+
+
+def _queue(session: Session, company: Company, name: str) -> QueueId:
+    """Return the company's queue of that name, made if there is none."""
+    for one in queues.all_of(session, tenant_id=company.tenant_id):
+        if one.name.casefold() == name.casefold():
+            return one.queue_id
+    return queues.open_queue(session, tenant_id=company.tenant_id, name=name).queue_id
+
+
+def _reload() -> None:
+    """Tell the switchboard that numbers or seats have changed."""
+    orders.leave(scope.session(), OrderKind.RELOAD)
+    realtime = scope.services().realtime
+    scope.after_commit(lambda: realtime.publish(OPERATOR, orders.WAKE_UP, {}))
+
+
+def _refused(error: SeatlineError) -> Response:
+    """Say what stands in the way, back on the page; what is no business of the form goes on as an error."""
+    if error.kind not in _BUSINESS:
+        raise error
+    scope.rollback()
+    said = words.problem(error.code, error.kind)
+    flash(f"{said.title}. {said.advice}", "bad")
+    return redirect(_HERE, 303)

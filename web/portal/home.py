@@ -1,0 +1,99 @@
+"""The front page: the running bill, the queues now, the last calls; and the parts that keep them live."""
+
+import zoneinfo
+from typing import Any
+
+from flask import render_template
+
+from billing import invoices as billing
+from core import clock
+from telephony import calls as telephony
+from web import i18n, identity, scope
+from web.guards import permission
+from web.portal.views import pages
+from web.shown import bills, calls, floors, invoices
+
+_LAST_CALLS = 6
+_PREVIEW = "/portal/invoices/preview"
+
+
+@pages.get("/")
+@permission("portal.open")
+def home() -> str:
+    """Show how the company stands."""
+    bill = _bill()
+    today = clock.now().astimezone(zoneinfo.ZoneInfo(i18n.zone())).date()
+    return render_template(
+        "portal/home.html",
+        today=bill["bill"].today if bill["bill"] else today,
+        **bill,
+        **_queues(),
+        **_calls(),
+        **_invoice(),
+    )
+
+
+@pages.get("/live/bill")
+@permission("usage.read")
+def live_bill() -> str:
+    """Return the running bill's card anew."""
+    return render_template("portal/_bill.html", **_bill())
+
+
+@pages.get("/live/queues")
+@permission("live.read")
+def live_queues() -> str:
+    """Return the queues' card anew."""
+    return render_template("portal/_queues.html", **_queues())
+
+
+@pages.get("/live/seats")
+@permission("live.read")
+def live_seats() -> str:
+    """Return the card of people at work anew."""
+    return render_template("portal/_seats.html", **_queues(), **_invoice())
+
+
+@pages.get("/live/calls")
+@permission("calls.read")
+def live_calls() -> str:
+    """Return the last calls' card anew."""
+    return render_template("portal/_calls.html", **_calls())
+
+
+def _bill() -> dict[str, Any]:
+    who = identity.current()
+    preview = _PREVIEW if "invoices.read" in who.permissions else ""
+    return {"bill": bills.running(scope.session(), tenant_id=who.tenant_id, preview_url=preview)}
+
+
+def _queues() -> dict[str, Any]:
+    floor = floors.now(
+        scope.session(), tenant_id=identity.current().tenant_id, realtime=scope.services().realtime
+    )
+    return {
+        "queues": floor.queues,
+        "queues_at": floor.at,
+        "is_fresh": floor.is_fresh,
+        "seat_use": floor.seat_use,
+    }
+
+
+def _calls() -> dict[str, Any]:
+    who, vault = identity.current(), scope.services().vault
+    found = telephony.page(scope.session(), tenant_id=who.tenant_id, vault=vault, limit=_LAST_CALLS)
+    shown = calls.rows(
+        scope.session(), tenant_id=who.tenant_id, vault=vault, calls=found.calls, language=i18n.language()
+    )
+    return {"calls": shown}
+
+
+def _invoice() -> dict[str, Any]:
+    """Return the newest finalised invoice, for those who may see invoices."""
+    who = identity.current()
+    if "invoices.read" not in who.permissions:
+        return {"invoice": None}
+    found = billing.every(scope.session(), tenant_id=who.tenant_id)
+    newest = next((one for one in found if one.number), None)
+    listed = newest and invoices.listed(newest, zone=who.company.zone, base="/portal/invoices")
+    return {"invoice": listed}

@@ -1,0 +1,139 @@
+"""Invoices, the bill as it would be now, and the calls behind a line."""
+
+from flask import Response, render_template, request, url_for
+from flask_babel import gettext
+
+from billing import accounts, charges, periods
+from billing import invoices as billing
+from billing.charges import Behind
+from billing.documents.document import InvoiceDocument
+from billing.errors import InvoiceNotFoundError
+from core import clock, ids
+from core.ids import CallId
+from telephony import calls as telephony
+from web import identity, scope
+from web.guards import permission
+from web.portal import calls
+from web.portal.views import pages
+from web.shown import downloads, invoices
+
+_LINES = 25
+
+
+@pages.get("/invoices")
+@permission("invoices.read")
+def invoice_list() -> str:
+    """Show the company's invoices, newest first: two years stand on one page."""
+    who = identity.current()
+    found = billing.every(scope.session(), tenant_id=who.tenant_id)
+    return render_template(
+        "portal/invoices.html",
+        invoices=[
+            invoices.listed(one, zone=who.company.zone, base=url_for("portal.invoice_list")) for one in found
+        ],
+        newer=None,
+        older=None,
+    )
+
+
+@pages.get("/invoices/preview")
+@permission("invoices.read")
+def bill_preview() -> str:
+    """Show the invoice this month would give if it ended now."""
+    who, session = identity.current(), scope.session()
+    account = accounts.find(session, tenant_id=who.tenant_id)
+    period = periods.month_of(clock.now(), zone=account.zone)
+    bill = billing.preview(session, tenant_id=who.tenant_id, period=period)
+    return render_template(
+        "portal/invoice.html",
+        invoice=invoices.preview(bill, account=account, period=period),
+        history=[],
+        base="",
+    )
+
+
+@pages.get("/invoices/<invoice_id>")
+@permission("invoices.read")
+def one_invoice(invoice_id: str) -> str:
+    """Show one invoice; each line leads to its calls."""
+    document = _find(invoice_id)
+    base = url_for("portal.one_invoice", invoice_id=ids.public("inv", document.invoice_id))
+    return render_template(
+        "portal/invoice.html",
+        invoice=invoices.paper(document, lines_url=f"{base}/lines/"),
+        history=invoices.history(document),
+        base=base,
+    )
+
+
+@pages.get("/invoices/<invoice_id>/pdf")
+@permission("invoices.read")
+def invoice_pdf(invoice_id: str) -> Response:
+    """Return the invoice as PDF, in the language asked for."""
+    return downloads.pdf(_find(invoice_id), language=request.args.get("language", ""))
+
+
+@pages.get("/invoices/<invoice_id>/csv")
+@permission("invoices.read")
+def invoice_csv(invoice_id: str) -> Response:
+    """Return every event behind the invoice as CSV."""
+    return downloads.csv(scope.session(), tenant_id=identity.current().tenant_id, document=_find(invoice_id))
+
+
+@pages.get("/invoices/<invoice_id>/lines/<int:line_no>")
+@permission("invoices.read")
+def calls_of_line(invoice_id: str, line_no: int) -> str:
+    """Show the calls behind an invoice line, newest first.
+
+    Raises:
+        InvoiceNotFoundError: no such invoice or line.
+    """
+    who, session = identity.current(), scope.session()
+    document = _find(invoice_id)
+    line = next((one for one in document.bill.lines if one.line_no == line_no), None)
+    if line is None:
+        raise InvoiceNotFoundError
+    found = charges.behind_line(
+        session,
+        tenant_id=who.tenant_id,
+        invoice_id=document.invoice_id,
+        line_no=line_no,
+        after=_after(),
+        limit=_LINES + 1,
+    )
+    page = found[:_LINES]
+    older = None
+    if len(found) > _LINES:
+        older = f"{request.path}?after={ids.public('call', page[-1].subject_ref)}"
+    return calls.render_list(
+        telephony.these(
+            session,
+            tenant_id=who.tenant_id,
+            call_ids=[CallId(one.subject_ref) for one in page],
+            vault=scope.services().vault,
+        ),
+        newer=request.path if "after" in request.args else None,
+        older=older,
+        line={
+            "name": invoices.line_name(line),
+            "invoice_url": url_for("portal.one_invoice", invoice_id=invoice_id),
+            "invoice_number": document.number or gettext("Draft"),
+        },
+    )
+
+
+def _after() -> Behind | None:
+    """Return where the page goes on: the call's talk began when both heard each other."""
+    text = request.args.get("after")
+    if not text:
+        return None
+    call = calls.find(text)
+    return Behind(call.call_id, call.bridged_at or call.arrived_at)
+
+
+def _find(invoice_id: str) -> InvoiceDocument:
+    return billing.find(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        invoice_id=ids.parse("inv", invoice_id),
+    )

@@ -1,0 +1,139 @@
+"""Recordings over HTTP: any range of the sealed file (RFC 9110, 14), and its loudness as a picture.
+
+Loudness is taken from one short stretch per column, so that an hour costs no more than a minute.
+"""
+
+import struct
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flask import Response, request
+from werkzeug.datastructures import ContentRange
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+
+from core import ids
+from core.ids import CallId, RecordingId, TenantId
+from security.vault import OpenedFile
+from telephony import calls, recording
+from web import identity, scope
+from web.shown.steps import FETCHED, PLAYED
+
+COLUMNS = 112
+_STRETCH = 16 * 1024
+_PIECE = 256 * 1024
+_LOUDEST = 32768
+_SAMPLE_BYTES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Loudness:
+    """Loudness 0-100 per column as (agent, customer); a mixed recording has both the same."""
+
+    duration_s: float
+    channels: int
+    peaks: tuple[tuple[int, int], ...]
+
+
+def open_recording(*, tenant_id: TenantId, recording_id: RecordingId) -> OpenedFile:
+    """Return a reader over a recording of the asker's company.
+
+    Raises:
+        RecordingNotFoundError: not sealed (yet), or not this company's.
+    """
+    services = scope.services()
+    return recording.play(
+        scope.session(),
+        tenant_id=tenant_id,
+        recording_id=recording_id,
+        vault=services.vault,
+        storage=services.storage,
+    )
+
+
+def serve(call_id: CallId, *, is_download: bool) -> Response:
+    """Return a call's recording, or the part of it that `Range` asks for; whoever begins to hear is noted.
+
+    Raises:
+        RecordingNotFoundError: the call has none that can be played.
+        RequestedRangeNotSatisfiable: the range lies outside.
+    """
+    who = identity.current()
+    found = recording.of_call(scope.session(), tenant_id=who.tenant_id, call_id=call_id)
+    opened = open_recording(tenant_id=who.tenant_id, recording_id=found.recording_id)
+    size = opened.size
+    span = request.range.range_for_length(size) if request.range else None
+    if request.range and span is None:
+        opened.close()
+        raise RequestedRangeNotSatisfiable(size)
+    start, stop = span or (0, size)
+    if start == 0 and request.method == "GET":
+        kind = FETCHED if is_download or who.key_id else PLAYED
+        calls.look(scope.session(), tenant_id=who.tenant_id, call_id=call_id, kind=kind, by=who.principal_id)
+    response = Response(_pieces(opened, start, stop), content_type="audio/wav")
+    response.call_on_close(opened.close)
+    response.content_length = stop - start
+    response.accept_ranges = "bytes"
+    if span is not None:
+        response.status_code = 206
+        response.content_range = ContentRange("bytes", start, stop, size)
+    kept = "attachment" if is_download else "inline"
+    response.headers["Content-Disposition"] = f'{kept}; filename="{ids.public("call", call_id)}.wav"'
+    return response
+
+
+def loudness(opened: OpenedFile) -> Loudness:
+    """Return how loud a recording is along its length; nothing when it is not 16-bit PCM."""
+    head = opened.read(0, 4096)
+    layout = _layout(head)
+    if layout is None:
+        return Loudness(0.0, 1, ())
+    channels, rate, start, length = layout
+    length = min(length, opened.size - start)
+    frame = channels * _SAMPLE_BYTES
+    frames = length // frame
+    peaks = []
+    for column in range(COLUMNS):
+        first, last = column * frames // COLUMNS, (column + 1) * frames // COLUMNS
+        stop = min(last, first + _STRETCH // frame)
+        piece = opened.read(start + first * frame, start + stop * frame)
+        peaks.append(_peak(piece[: len(piece) // frame * frame], channels))
+    return Loudness(frames / rate, channels, tuple(peaks))
+
+
+def _peak(piece: bytes, channels: int) -> tuple[int, int]:
+    samples = array("h", piece)  # wav is little-endian, like every machine we run on
+    if not samples:
+        return (0, 0)
+    sides = [samples[side::channels] for side in range(min(channels, 2))]
+    loud = [min(100, _swing(side) * 100 // _LOUDEST) for side in sides]
+    return (loud[0], loud[-1])
+
+
+def _swing(samples: "array[int]") -> int:
+    highest, lowest = max(samples), min(samples)
+    return max(highest, -lowest)
+
+
+def _layout(head: bytes) -> tuple[int, int, int, int] | None:
+    """Return channels, frames a second, where a wav file's samples begin, and how many bytes they are."""
+    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+        return None
+    at, channels, rate = 12, 0, 0
+    while at + 8 <= len(head):
+        name, size = head[at : at + 4], int.from_bytes(head[at + 4 : at + 8], "little")
+        if name == b"fmt ":
+            coding, channels, rate, _, _, bits = struct.unpack("<HHIIHH", head[at + 8 : at + 24])
+            if coding != 1 or bits != 8 * _SAMPLE_BYTES:
+                return None
+        if name == b"data":
+            return (channels, rate, at + 8, size) if channels and rate else None
+        at += 8 + size + size % 2
+    return None
+
+
+def _pieces(opened: OpenedFile, start: int, stop: int) -> Iterator[bytes]:
+    while start < stop:
+        until = min(start + _PIECE, stop)
+        yield opened.read(start, until)
+        start = until

@@ -1,0 +1,109 @@
+"""The running bill as the portal and the operator see it."""
+
+import datetime as dt
+import zoneinfo
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy.orm import Session
+
+from billing import invoices
+from billing.errors import BillingAccountNotFoundError
+from billing.invoices import RunningBill
+from billing.periods import Period
+from core import clock
+from core.ids import TenantId
+from core.money import Money
+from web.shown import wording
+
+_DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class BillLine:
+    """What one meter comes to so far."""
+
+    name: str
+    quantity: Decimal
+    unit: str
+    amount: Money
+    href: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BillNow:
+    """The running bill; see templates/portal/_bill.html."""
+
+    total: Money
+    days: tuple[Money, ...]
+    first_on: dt.date
+    last_on: dt.date
+    today: dt.date
+    forecast: Money | None
+    rated_at: dt.datetime
+    lines: tuple[BillLine, ...]
+    waiting: int
+
+    @property
+    def day_no(self) -> int:
+        """Which day of the period it is, from 1."""
+        return (self.today - self.first_on).days + 1
+
+    @property
+    def day_count(self) -> int:
+        """How many days the period has."""
+        return (self.last_on - self.first_on).days + 1
+
+
+def running(session: Session, *, tenant_id: TenantId, preview_url: str = "") -> BillNow | None:
+    """Return the bill of the current month as it stands, or None when the company has no account yet."""
+    now = clock.now()
+    try:
+        found = invoices.running_bill(session, tenant_id=tenant_id, now=now)
+    except BillingAccountNotFoundError:
+        return None
+    first_on, last_on = days_of(found.period, zone=found.zone)
+    total = Money(found.bill.net_minor, found.currency)
+    return BillNow(
+        total=total,
+        days=tuple(Money(point.cumulative_minor, found.currency) for point in found.days),
+        first_on=first_on,
+        last_on=last_on,
+        today=now.astimezone(zoneinfo.ZoneInfo(found.zone)).date(),
+        forecast=_forecast(total, found.period, now),
+        rated_at=found.as_of,
+        lines=_lines(found, preview_url),
+        waiting=found.waiting,
+    )
+
+
+def days_of(period: Period, *, zone: str) -> tuple[dt.date, dt.date]:
+    """Return the first and the last local day of a period."""
+    local = zoneinfo.ZoneInfo(zone)
+    return period.start.astimezone(local).date(), period.end.astimezone(local).date() - _DAY
+
+
+def minutes(seconds: int) -> Decimal:
+    """Return seconds as minutes with at most two decimals, for people: 90 -> 1.5."""
+    return (Decimal(seconds) / 60).quantize(Decimal("0.01")).normalize()
+
+
+def _lines(found: RunningBill, preview_url: str) -> tuple[BillLine, ...]:
+    return tuple(
+        BillLine(
+            wording.meter(one.meter),
+            minutes(one.billed_seconds),
+            "minute",
+            Money(one.amount_minor, found.currency),
+            preview_url or None,
+        )
+        for one in found.meters
+    )
+
+
+def _forecast(total: Money, period: Period, now: dt.datetime) -> Money | None:
+    """Return the amount at the end if every day goes like the days so far; nothing on the first day."""
+    past, whole = now - period.start, period.end - period.start
+    if past < _DAY or not total.minor:
+        return None
+    return Money(round(total.minor * (whole / past)), total.currency)

@@ -1,0 +1,119 @@
+"""Calls as rows of a list: who (masked), where, how it ended, what it cost."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask_babel import gettext
+from sqlalchemy.orm import Session
+
+from billing import charges
+from core import clock, ids
+from core.clock import elapsed_ms
+from core.ids import CustomerId, TenantId
+from core.phone import mask
+from customers import dispositions, glance
+from security.vault import Vault
+from telephony.calls import INBOUND, Call
+
+LOST = frozenset({"switch-lost", "lost-while-switchboard-away"})
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One call of a list; see templates/parts/calls.html."""
+
+    id: str
+    started_at: dt.datetime
+    who: str
+    inbound: bool
+    queue: str
+    agent: str
+    outcome: str
+    disposition: str
+    wait_s: float | None
+    talk_s: float
+    charge_nano: int | None
+    currency: str
+    has_recording: bool
+
+
+def rows(
+    session: Session, *, tenant_id: TenantId, vault: Vault, calls: Sequence[Call], language: str
+) -> list[CallRow]:
+    """Return calls as a list shows them, in three statements whatever their number."""
+    known = {call.customer_id for call in calls if call.customer_id is not None}
+    names = glance.masked_names(session, tenant_id=tenant_id, vault=vault, customer_ids=known)
+    costs = charges.of_subjects(session, tenant_id=tenant_id, subject_refs=[call.call_id for call in calls])
+    words = disposition_words(session, tenant_id=tenant_id, language=language)
+    return [_row(call, names, costs.get(call.call_id), words) for call in calls]
+
+
+def disposition_words(session: Session, *, tenant_id: TenantId, language: str) -> dict[str, str]:
+    """Return the label of each disposition in use."""
+    return {one.code: one.label(language) for one in dispositions.offered(session, tenant_id=tenant_id)}
+
+
+def outcome(call: Call) -> str:
+    """Return how a call ended, as one of the words the templates know."""
+    if call.ended_at is None:
+        return "in-progress"
+    if call.cause in LOST:
+        return "switch-lost"
+    return "answered" if call.bridged_at else "abandoned"
+
+
+def agent(number: int | None) -> str:
+    """Return how a client company sees an agent: by the number callers are told."""
+    return gettext("Agent %(number)s", number=number) if number is not None else ""
+
+
+def who(call: Call, masked_name: str | None = None) -> str:
+    """Return whom the call is with, masked: the customer's initials, else the number."""
+    return masked_name or mask_caller(call)
+
+
+def mask_caller(call: Call) -> str:
+    """Return the calling number without its last three digits, or that it was withheld."""
+    return mask(call.caller) if call.caller else gettext("Withheld")
+
+
+def talk_s(call: Call) -> float:
+    """Return the seconds both heard each other, so far."""
+    if call.talk_ms is not None:
+        return call.talk_ms / 1000
+    return elapsed_ms(call.bridged_at, clock.now()) / 1000 if call.bridged_at else 0.0
+
+
+def wait_s(call: Call) -> float | None:
+    """Return the seconds from the arrival to the conversation (or to the end), or None while it waits."""
+    if call.wait_ms is not None:
+        return call.wait_ms / 1000
+    return elapsed_ms(call.arrived_at, call.bridged_at) / 1000 if call.bridged_at else None
+
+
+def _row(
+    call: Call,
+    names: dict[CustomerId, str],
+    cost: charges.Charged | None,
+    words: dict[str, str],
+) -> CallRow:
+    is_free = call.ended_at is not None and call.bridged_at is None
+    charge_nano: int | None = 0 if is_free else None
+    if cost is not None and not cost.waiting:
+        charge_nano = cost.amount_nano
+    return CallRow(
+        id=ids.public("call", call.call_id),
+        started_at=call.arrived_at,
+        who=who(call, names.get(call.customer_id) if call.customer_id else None),
+        inbound=call.direction == INBOUND,
+        queue=call.queue_name,
+        agent=agent(call.agent_number if call.bridged_at else None),
+        outcome=outcome(call),
+        disposition=words.get(call.disposition, call.disposition) if call.disposition else "",
+        wait_s=wait_s(call),
+        talk_s=talk_s(call),
+        charge_nano=charge_nano,
+        currency=cost.currency if cost else "",
+        has_recording=call.recording_state == "sealed",
+    )

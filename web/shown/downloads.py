@@ -1,0 +1,46 @@
+"""An invoice's files: PDF in two languages, CSV of every event behind it."""
+
+import re
+
+from flask import Response
+from sqlalchemy.orm import Session
+
+from billing import invoices
+from billing.accounts import LANGUAGES
+from billing.documents.document import InvoiceDocument
+from billing.documents.event_csv import render_csv
+from billing.documents.pdf import render_pdf
+from core.ids import InvoiceId, TenantId
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
+
+
+def pdf(document: InvoiceDocument, *, language: str) -> Response:
+    """Return the invoice as PDF; an unknown language gives the account's own."""
+    chosen = language if language in LANGUAGES else document.language
+    return attachment(
+        render_pdf(document, language=chosen),
+        name=f"{_stem(document)}-{chosen}.pdf",
+        content_type="application/pdf",
+    )
+
+
+def csv(session: Session, *, tenant_id: TenantId, document: InvoiceDocument) -> Response:
+    """Return every event behind the invoice as CSV, exact amounts, numbers without their last digits."""
+    found = invoices.events(session, tenant_id=tenant_id, invoice_id=InvoiceId(document.invoice_id))
+    # the transaction ends with the view, so the rows are read here; they are short
+    text = "".join(render_csv(found, zone=document.zone))
+    return attachment(
+        text.encode(), name=f"{_stem(document)}-events.csv", content_type="text/csv; charset=utf-8"
+    )
+
+
+def attachment(content: bytes, *, name: str, content_type: str) -> Response:
+    """Return a file to be saved; `name` is ASCII."""
+    response = Response(content, content_type=content_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="{_UNSAFE.sub("-", name)}"'
+    return response
+
+
+def _stem(document: InvoiceDocument) -> str:
+    return f"seatline-{document.number or f'draft-{document.period.end:%Y-%m}'}"

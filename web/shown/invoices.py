@@ -1,0 +1,230 @@
+"""Invoices as lists and as paper, for the portal and the operator."""
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from babel.numbers import format_decimal
+from flask_babel import get_locale, gettext
+
+from billing.accounts import Account, Party
+from billing.bill import Bill, Line
+from billing.documents.document import InvoiceDocument
+from billing.invoices import InvoiceSummary
+from billing.periods import Period
+from core import clock, ids
+from core.money import Money
+from web.shown import wording
+from web.shown.bills import days_of, minutes
+
+OVERDUE, FINALISED = "overdue", "finalised"
+_PPM_PER_PERCENT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceRow:
+    """One invoice of a list; see templates/parts/invoice.html."""
+
+    id: str
+    href: str
+    number: str | None
+    company: str
+    first_on: dt.date
+    last_on: dt.date
+    total: Money
+    state: str
+    issued_on: dt.date | None
+    due_on: dt.date | None
+
+
+@dataclass(frozen=True, slots=True)
+class PaperParty:
+    """A head of the paper."""
+
+    name: str
+    lines: tuple[str, ...]
+    tax_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaperLine:
+    """One line of the paper."""
+
+    name: str
+    quantity: Decimal
+    unit: str
+    unit_nano: int | None
+    currency: str
+    amount: Money
+    calls_url: str | None
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaperGroup:
+    """Lines of one meter."""
+
+    name: str
+    lines: tuple[PaperLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PaperTax:
+    """Tax of one category and rate."""
+
+    name: str
+    percent: str
+    base: Money
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """The document itself, as it is shown on a page."""
+
+    id: str
+    number: str | None
+    state: str
+    first_on: dt.date
+    last_on: dt.date
+    issued_on: dt.date | None
+    due_on: dt.date | None
+    net: Money
+    total: Money
+    zone: str
+    price_list: str
+    taxes: tuple[PaperTax, ...]
+    seller: PaperParty
+    buyer: PaperParty
+    groups: tuple[PaperGroup, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One entry of an invoice's history."""
+
+    at: dt.datetime
+    kind: str
+
+
+def listed(one: InvoiceSummary, *, zone: str, base: str, company: str = "") -> InvoiceRow:
+    """Return an invoice as a list shows it; it leads to `base`/<id>."""
+    first_on, last_on = days_of(one.period, zone=zone)
+    return InvoiceRow(
+        id=ids.public("inv", one.invoice_id),
+        href=f"{base}/{ids.public('inv', one.invoice_id)}",
+        number=one.number,
+        company=company,
+        first_on=first_on,
+        last_on=last_on,
+        total=Money(one.total_minor, one.currency),
+        state=_state(one.state, one.due_on, zone),
+        issued_on=one.issued_on,
+        due_on=one.due_on,
+    )
+
+
+def paper(document: InvoiceDocument, *, lines_url: str = "") -> Paper:
+    """Return an invoice as paper; each line leads to `lines_url` + its number, when that is given."""
+    first_on, last_on = days_of(document.period, zone=document.zone)
+    bill = document.bill
+    return Paper(
+        id=ids.public("inv", document.invoice_id),
+        number=document.number,
+        state=_state(document.state, document.due_on, document.zone),
+        first_on=first_on,
+        last_on=last_on,
+        issued_on=document.issued_on,
+        due_on=document.due_on,
+        net=Money(bill.net_minor, bill.currency),
+        total=Money(bill.total_minor, bill.currency),
+        zone=document.zone,
+        price_list=_price_lists(bill.lines),
+        taxes=_taxes(bill),
+        seller=_party(document.seller.party),
+        buyer=_party(document.buyer),
+        groups=_groups(bill, lines_url),
+    )
+
+
+def preview(bill: Bill, *, account: Account, period: Period) -> Paper:
+    """Return the paper a draft would be now."""
+    first_on, last_on = days_of(period, zone=account.zone)
+    return Paper(
+        id="",
+        number=None,
+        state="draft",
+        first_on=first_on,
+        last_on=last_on,
+        issued_on=None,
+        due_on=None,
+        net=Money(bill.net_minor, bill.currency),
+        total=Money(bill.total_minor, bill.currency),
+        zone=account.zone,
+        price_list=_price_lists(bill.lines) or account.price_list,
+        taxes=_taxes(bill),
+        seller=_party(account.seller.party),
+        buyer=_party(account.buyer),
+        groups=_groups(bill, ""),
+    )
+
+
+def history(document: InvoiceDocument) -> list[Happened]:
+    """Return what happened to an invoice, oldest first."""
+    happened = [Happened(document.drafted_at, "drafted")]
+    if document.finalised_at:
+        happened.append(Happened(document.finalised_at, "finalised"))
+    return happened
+
+
+def line_name(line: Line) -> str:
+    """Return what a line is called: its destination, and that its use was late."""
+    name = wording.named(line.names, line.destination)
+    return gettext("%(name)s, used earlier", name=name) if line.is_late else name
+
+
+def _state(state: str, due_on: dt.date | None, zone: str) -> str:
+    if state != FINALISED or due_on is None:
+        return state
+    today = clock.now().astimezone(zoneinfo.ZoneInfo(zone)).date()
+    return OVERDUE if today > due_on else FINALISED
+
+
+def _groups(bill: Bill, lines_url: str) -> tuple[PaperGroup, ...]:
+    by_meter: dict[str, list[PaperLine]] = {}
+    for line in bill.lines:
+        by_meter.setdefault(line.meter, []).append(
+            PaperLine(
+                name=line_name(line),
+                quantity=minutes(line.billed_seconds),
+                unit="minute",
+                unit_nano=line.unit_nano,
+                currency=bill.currency,
+                amount=Money(line.amount_minor, bill.currency),
+                calls_url=f"{lines_url}{line.line_no}" if lines_url else None,
+                calls=line.events,
+            )
+        )
+    return tuple(PaperGroup(wording.meter(meter), tuple(lines)) for meter, lines in by_meter.items())
+
+
+def _taxes(bill: Bill) -> tuple[PaperTax, ...]:
+    return tuple(
+        PaperTax(
+            wording.tax(one.category),
+            format_decimal(Decimal(one.rate_ppm) / _PPM_PER_PERCENT, locale=str(get_locale() or "en")),
+            Money(one.taxable_minor, bill.currency),
+            Money(one.tax_minor, bill.currency),
+        )
+        for one in bill.taxes
+    )
+
+
+def _price_lists(lines: Iterable[Line]) -> str:
+    return ", ".join(sorted({f"{line.price_list} v{line.version}" for line in lines}))
+
+
+def _party(party: Party) -> PaperParty:
+    return PaperParty(party.name, party.address, party.tax_id)

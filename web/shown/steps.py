@@ -1,0 +1,132 @@
+"""A call's timeline in words: what the switchboard wrote as it happened, and who looked at what since."""
+
+import datetime as dt
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from flask_babel import gettext
+
+from core.phone import international
+from telephony.calls import Call, Step
+from web.shown.calls import agent as agent_name
+
+REVEALED = "number-revealed"
+PLAYED = "recording-played"
+FETCHED = "recording-fetched"
+_LOOKS = frozenset({REVEALED, PLAYED, FETCHED})
+_START, _WARN, _END, _PLAIN = "f", "w", "x", ""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One line of the story; `mark` is the dot's kind, `length_s` how long it lasted."""
+
+    at: dt.datetime
+    text: str
+    mark: str
+    length_s: float | None
+
+
+def lookers(happened: Iterable[Step]) -> set[UUID]:
+    """Return the users whose names the story needs."""
+    return {UUID(step.details["by"]) for step in happened if step.kind in _LOOKS}
+
+
+def story(happened: Sequence[Step], *, call: Call, people: Mapping[UUID, str]) -> list[Moment]:
+    """Return the timeline in the reader's language, in order of time."""
+    told: list[Moment] = []
+    offered = ""
+    of_call = [step for step in happened if step.kind not in _LOOKS]
+    following = {id(step): later.at for step, later in itertools.pairwise(of_call)}
+    for step in happened:
+        if step.kind in _LOOKS:
+            name = people.get(UUID(step.details["by"]), gettext("An API key"))
+            told.append(Moment(step.at, _look(step.kind, name), _PLAIN, None))
+            continue
+        if step.kind == "offered":
+            offered = agent_name(step.details.get("agent"))
+        text, mark = _words(step, call, offered)
+        until = following.get(id(step))
+        if step.kind == "bridged":
+            until = call.ended_at
+        lasted = (until - step.at).total_seconds() if until and _lasts(step) else None
+        told.append(Moment(step.at, text, mark, lasted))
+    return told
+
+
+def holds(happened: Sequence[Step], *, started_at: dt.datetime, length_s: float) -> list[tuple[float, float]]:
+    """Return when the caller was on hold, in seconds of a recording that began at `started_at`."""
+    found: list[tuple[float, float]] = []
+    since: float | None = None
+    for step in happened:
+        if step.kind != "held":
+            continue
+        at = (step.at - started_at).total_seconds()
+        if step.details.get("on"):
+            since = at
+        elif since is not None:
+            found.append((since, at))
+            since = None
+    if since is not None:
+        found.append((since, length_s))
+    return [(max(0.0, start), min(end, length_s)) for start, end in found if end > 0 and start < length_s]
+
+
+def _lasts(step: Step) -> bool:
+    return step.kind in {"arrived", "greeting-ended", "offered", "bridged"} or (
+        step.kind == "held" and bool(step.details.get("on"))
+    )
+
+
+def _look(kind: str, name: str) -> str:
+    if kind == REVEALED:
+        return str(gettext("%(name)s looked at the number", name=name))
+    if kind == PLAYED:
+        return str(gettext("%(name)s played the recording", name=name))
+    return str(gettext("%(name)s fetched the recording", name=name))
+
+
+def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
+    match step.kind:
+        case "arrived":
+            return gettext("Call arrives on %(number)s", number=international(call.dialled)), _START
+        case "greeting-ended":
+            return gettext("Greeting ends; waits in %(queue)s", queue=call.queue_name), _PLAIN
+        case "offered":
+            return gettext("Goes to %(agent)s", agent=offered), _PLAIN
+        case "agent-ringing":
+            return gettext("The agent’s phone rings"), _PLAIN
+        case "agent-answered":
+            return gettext("%(agent)s answers", agent=offered), _START
+        case "announcement-ended":
+            return gettext("The caller has heard the agent’s number"), _PLAIN
+        case "bridged" if step.details.get("recorded"):
+            return gettext("Both hear each other; recording begins"), _START
+        case "bridged":
+            return gettext("Both hear each other"), _START
+        case "held" if step.details.get("on"):
+            return gettext("On hold"), _WARN
+        case "held":
+            return gettext("Off hold"), _PLAIN
+        case "offer-lost":
+            return _lost(step, offered), _WARN
+        case "caller-gone":
+            return gettext("The caller hangs up"), _END
+        case "agent-gone":
+            return gettext("The agent hangs up"), _END
+        case "vanished":
+            return gettext("The line is lost; billed up to the last proven second"), _END
+        case other:
+            return other, _PLAIN
+
+
+def _lost(step: Step, offered: str) -> str:
+    match step.details.get("why"):
+        case "declined":
+            return str(gettext("%(agent)s declines; back to the head of the queue", agent=offered))
+        case "no-answer":
+            return str(gettext("%(agent)s does not answer; back to the head of the queue", agent=offered))
+        case _:
+            return str(gettext("%(agent)s cannot be reached; back to the head of the queue", agent=offered))

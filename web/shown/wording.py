@@ -1,0 +1,62 @@
+"""Words for codes that stand in rows: meters, tax categories, kinds of numbers and rentals.
+
+The rooms keep codes; documents have words of their own (`billing.documents.words`), because a paper's
+language is the account's and a page's is the reader's.
+"""
+
+from collections.abc import Mapping
+
+from flask_babel import get_locale
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+METERS: Mapping[str, LazyString] = {
+    "voice.inbound": _l("Calls in"),
+    "voice.outbound": _l("Calls out"),
+}
+TAXES: Mapping[str, LazyString] = {
+    "S": _l("VAT"),
+    "Z": _l("VAT, zero rate"),
+    "E": _l("VAT exempt"),
+    "AE": _l("Reverse charge"),
+    "K": _l("Intra-community supply"),
+    "G": _l("Export"),
+    "O": _l("Not subject to VAT"),
+}
+NUMBER_KINDS: Mapping[str, LazyString] = {
+    "national": _l("national"),
+    "mobile": _l("mobile"),
+    "tollfree": _l("freephone"),
+    "short": _l("short code"),
+}
+RENTAL_KINDS: Mapping[str, LazyString] = {
+    "month": _l("by the month"),
+    "day": _l("by the day"),
+    "hour": _l("by the hour"),
+}
+
+
+def meter(code: str) -> str:
+    """Return the word for a meter; one we have no word for stands for itself."""
+    return str(METERS.get(code, code))
+
+
+def tax(category: str) -> str:
+    """Return the word for a tax category (UNCL 5305)."""
+    return str(TAXES.get(category, category))
+
+
+def number_kind(code: str) -> str:
+    """Return the word for a kind of number."""
+    return str(NUMBER_KINDS.get(code, code))
+
+
+def rental_kind(code: str) -> str:
+    """Return the word for how a seat's rental is charged."""
+    return str(RENTAL_KINDS.get(code, code))
+
+
+def named(names: Mapping[str, str], code: str) -> str:
+    """Return a destination's name in the reader's language, else in English, else its code."""
+    language = "zh" if str(get_locale() or "en").startswith("zh") else "en"
+    return names.get(language) or names.get("en") or code
