@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from flask import current_app, g
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core import log
@@ -90,7 +91,8 @@ def rollback() -> None:
     if state.opened is not None:
         opened, state.opened = state.opened, None
         cause = _RolledBackError()
-        with contextlib.suppress(_RolledBackError):
+        # a connection that is gone has rolled itself back
+        with contextlib.suppress(_RolledBackError, SQLAlchemyError):
             opened.stack.__exit__(type(cause), cause, None)
 
 

@@ -1,8 +1,8 @@
 import pytest
 from flask import Blueprint
-from werkzeug.routing import IntegerConverter
+from werkzeug.routing import IntegerConverter, UUIDConverter
 
-from core.ids import OPERATOR
+from core.ids import OPERATOR, new_id
 from tenants import roles
 from tests.web.conftest import HOST
 from web import factory, guards
@@ -52,6 +52,12 @@ def test_a_route_added_after_the_check_serves_nobody(services):
     assert b"served" not in answer.data
 
 
+def fitting(converter):
+    if isinstance(converter, IntegerConverter):
+        return 1
+    return new_id() if isinstance(converter, UUIDConverter) else "nobody"
+
+
 def guarded_routes(app):
     """Yield method, path and permission of every route that needs one; ids in paths are nobody's."""
     address = app.url_map.bind("127.0.0.1:8600")
@@ -59,8 +65,7 @@ def guarded_routes(app):
         guard = guards.guard_of(app.view_functions[rule.endpoint])
         if guard.permission is None:
             continue
-        numbers = {name for name, kind in rule._converters.items() if isinstance(kind, IntegerConverter)}
-        values = {name: 1 if name in numbers else "nobody" for name in rule.arguments}
+        values = {name: fitting(rule._converters[name]) for name in rule.arguments}
         for method in rule.methods - {"HEAD", "OPTIONS"}:
             yield method, address.build(rule.endpoint, values, method=method), guard.permission
 

@@ -87,7 +87,7 @@ def _shown(key: ApiKey) -> dict[str, object]:
 
 def _said(error: SeatlineError) -> str:
     if isinstance(error, MalformedKeyError):
-        return gettext("Give the key a name of up to 80 characters.")
+        return str(gettext("Give the key a name of up to 80 characters."))
     if isinstance(error, UnknownScopeError):
-        return gettext("Choose at least one thing the key may do.")
+        return str(gettext("Choose at least one thing the key may do."))
     return str(words.problem(error.code, error.kind).title)
