@@ -12,7 +12,8 @@ from typing import Any
 
 import structlog
 
-_NUMBER = re.compile(r"\+?[0-9][0-9 ()-]{7,}[0-9]")
+# a telephone number, unless it stands inside an id: groups of a UUID may look like one
+_NUMBER = re.compile(r"(?<![0-9a-f-])\+?[0-9][0-9 ()-]{7,}[0-9](?![0-9a-f-])")
 
 
 def configure(process: str, *, as_json: bool = True) -> None:

@@ -22,6 +22,7 @@ from core.realtime import channel
 from telephony.conductor import pulse
 from telephony.conductor.books import Books, is_outage
 from telephony.conductor.conductor import Conductor
+from telephony.conductor.directory import speaker
 from telephony.conductor.spool import Spool
 from telephony.orders import WAKE_UP
 from telephony.switch.ari import AriSwitch
@@ -55,7 +56,7 @@ async def serve(house: House, switch: Switch) -> None:
         realtime=house.realtime,
         books=books,
         spool=spool,
-        sounds_dir=settings.sounds_dir,
+        speak=speaker(settings.sounds_dir),
     )
     await _until_it_works(conductor.recover)
     woken = asyncio.Event()

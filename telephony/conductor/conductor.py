@@ -9,7 +9,6 @@ import asyncio
 import datetime as dt
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from core import clock, log
@@ -25,7 +24,7 @@ from telephony.calls import Answerer, Arrival, Ending
 from telephony.conductor import machine
 from telephony.conductor.books import Books
 from telephony.conductor.desk import Desk
-from telephony.conductor.directory import Directory, Line, announcement, caller_number, spoken
+from telephony.conductor.directory import Directory, Line, Speak, announcement, caller_number
 from telephony.conductor.machine import Action, Cause, Fact, LiveCall, Lost, Offer, Phase
 from telephony.conductor.spool import Spool
 from telephony.routing.floor import Floor, InQueue
@@ -62,12 +61,12 @@ class Conductor:
         realtime: Realtime,
         books: Books,
         spool: Spool,
-        sounds_dir: Path,
+        speak: Speak,
     ) -> None:
         self.floor = Floor()
-        self.directory = Directory(gate, sounds_dir)
+        self.directory = Directory(gate, speak)
         self._switch, self._gate, self._vault, self._realtime = switch, gate, vault, realtime
-        self._books, self._spool, self._sounds = books, spool, sounds_dir
+        self._books, self._spool, self._speak = books, spool, speak
         self._calls: dict[CallId, _Held] = {}
         self._by_channel: dict[str, CallId] = {}
         self._recordings: dict[str, tuple[_Held, RecordingId]] = {}
@@ -297,9 +296,7 @@ class Conductor:
     async def _announce(self, held: _Held, offer: Offer) -> None:
         call, language = held.call, held.line.number.language
         await self._switch.hold_music(call.channel, on=False)
-        file = await asyncio.to_thread(
-            spoken, announcement(offer.agent_number, language), language=language, folder=self._sounds
-        )
+        file = await asyncio.to_thread(self._speak, announcement(offer.agent_number, language), language)
         sound = Speech(file) if file else port.Digits(str(offer.agent_number))
         await self._switch.play(call.channel, [sound], playback=f"agent-{offer.offer_id}")
 

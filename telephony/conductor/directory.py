@@ -5,6 +5,7 @@ lasts. An unknown number is remembered for some seconds only, so that a new rent
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from telephony.queues import Queue
 from telephony.speech import Voice
 
 _KNOWN_S, _UNKNOWN_S, _MOST = 60.0, 5.0, 10_000
+# an announcement and its language -> its sound file, or None where there is no voice
+Speak = Callable[[str, str], Path | None]
 _VOICES = {"en": Voice.ENGLISH, "zh": Voice.MANDARIN}
 _log = log.get(__name__)
 
@@ -38,8 +41,8 @@ class Line:
 class Directory:
     """Finds lines by dialled number."""
 
-    def __init__(self, gate: Gate, sounds_dir: Path) -> None:
-        self._gate, self._sounds = gate, sounds_dir
+    def __init__(self, gate: Gate, speak: Speak) -> None:
+        self._gate, self._speak = gate, speak
         self._memory: dict[str, tuple[float, Line | None]] = {}
 
     def remembered(self, dialled: str) -> Line | None:
@@ -85,21 +88,25 @@ class Directory:
                 queue = queues.get(session, tenant_id=entry.tenant_id, queue_id=number.queue_id)
         except NotFound:
             return None
-        return Line(number, queue, spoken(number.greeting, language=number.language, folder=self._sounds))
+        return Line(number, queue, self._speak(number.greeting, number.language))
 
 
-def spoken(text: str, *, language: str, folder: Path) -> Path | None:
-    """Return the sound file of an announcement, or None: silence is better than a refused caller.
+def speaker(folder: Path) -> Speak:
+    """Return a voice that keeps what it has said in a folder; silence is better than a refused caller.
 
-    Blocks: the first time for some 0.3 s, later for one look at the disk.
+    It blocks: the first time for some 0.3 s, later for one look at the disk.
     """
-    if not text.strip():
-        return None
-    try:
-        return speech.speak(text, voice=_VOICES[language], folder=folder)
-    except SeatlineError as error:
-        _log.warning("announcement-not-spoken", error=error.code)
-        return None
+
+    def speak(text: str, language: str) -> Path | None:
+        if not text.strip():
+            return None
+        try:
+            return speech.speak(text, voice=_VOICES[language], folder=folder)
+        except SeatlineError as error:
+            _log.warning("announcement-not-spoken", error=error.code)
+            return None
+
+    return speak
 
 
 def announcement(agent_number: int, language: str) -> str:

@@ -121,13 +121,16 @@ class SimulatedSwitch:
     # --- the line -----------------------------------------------------------------------------
 
     async def run(self, on_event: OnEvent) -> None:
-        """See `Switch.run`."""
+        """See `Switch.run`. May be run again, as a switchboard that is started anew does."""
+        self._closing.clear()
         self._on_event = on_event
         if not self._is_down:
             self.let_line_mend()
-        await self._closing.wait()
-        self._lose_line("closed")
-        self._on_event = None
+        try:
+            await self._closing.wait()
+        finally:
+            self._lose_line("closed")
+            self._on_event = None
 
     async def close(self) -> None:
         """See `Switch.close`."""

@@ -1,0 +1,272 @@
+"""Scenarios: a table of what happens in, CDR, usage and announcements out."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import clock
+from core.ids import TenantId
+from core.realtime import Realtime
+from security.gate import Gate
+from security.vault import Vault
+from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
+
+Run = Callable[[Callable[[Theatre], Coroutine[Any, Any, None]]], None]
+
+
+@pytest.fixture
+def theatre(
+    gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path
+) -> Iterator[Theatre]:
+    with clock.hold(START):
+        company = open_company(gate, vault, tenant_a)
+        stage = Theatre(gate, vault, realtime, tmp_path, company)
+        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
+        yield stage
+
+
+def perform(stage: Theatre, script: str) -> None:
+    async def whole() -> None:
+        await stage.up()
+        await stage.play(script)
+        await stage.down()
+
+    asyncio.run(whole())
+
+
+# Saying "1001" digit by digit takes the simulator 2.4 s: a call answered at second 2.6 is bridged at second 5.
+SCENARIOS = {
+    "answered, and the caller hangs up": (
+        """
+        0   caller calls
+        2.6 bob answers
+        65  caller hangs up
+        """,
+        [
+            "cdr wait=5s talk=60s caller-hung-up agent=1001",
+            "usage voice.inbound 60s rated 60 s = 50000000 nano",
+        ],
+        ["CallEnded", "RecordingCaptured"],
+        ["away:signed-in", "available", "reserved", "ringing", "talking", "wrap_up"],
+    ),
+    "answered, and the agent hangs up": (
+        """
+        0   caller calls
+        2.6 bob answers
+        35  bob hangs up
+        36  bob wraps up
+        """,
+        [
+            "cdr wait=5s talk=30s agent-hung-up agent=1001",
+            "usage voice.inbound 30s rated 30 s = 25000000 nano",
+        ],
+        ["CallEnded", "RecordingCaptured"],
+        ["away:signed-in", "available", "reserved", "ringing", "talking", "wrap_up", "available"],
+    ),
+    "nobody is free, and the caller leaves the queue": (
+        """
+        0   bob is break
+        1   caller calls
+        41  caller hangs up
+        """,
+        ["cdr wait=40s talk=0s caller-left-queue agent=nobody"],
+        ["CallEnded"],
+        ["away:signed-in", "available", "away:break"],
+    ),
+    "the agent lets it ring; the caller waits at the head": (
+        """
+        0   caller calls
+        20  caller hangs up
+        """,
+        ["cdr wait=20s talk=0s caller-left-queue agent=nobody"],
+        ["CallEnded"],
+        ["away:signed-in", "available", "reserved", "ringing", "away:missed"],
+    ),
+    "the agent declines, comes back and answers": (
+        """
+        0   caller calls
+        2   bob declines
+        4   bob is available
+        5.6 bob answers
+        18  caller hangs up
+        """,
+        [
+            "cdr wait=8s talk=10s caller-hung-up agent=1001",
+            "usage voice.inbound 10s rated 10 s = 8333333 nano",
+        ],
+        ["CallEnded", "RecordingCaptured"],
+        [
+            "away:signed-in",
+            "available",
+            "reserved",
+            "ringing",
+            "away:declined",
+            "available",
+            "reserved",
+            "ringing",
+            "talking",
+            "wrap_up",
+        ],
+    ),
+    "the browser is closed mid-ring and opened again": (
+        """
+        0   caller calls
+        2   bob closes the browser
+        5   bob opens the browser
+        6.6 bob answers
+        19  caller hangs up
+        """,
+        [
+            "cdr wait=9s talk=10s caller-hung-up agent=1001",
+            "usage voice.inbound 10s rated 10 s = 8333333 nano",
+        ],
+        ["CallEnded", "RecordingCaptured"],
+        [
+            "away:signed-in",
+            "available",
+            "reserved",
+            "ringing",
+            "offline",
+            "available",
+            "reserved",
+            "ringing",
+            "talking",
+            "wrap_up",
+        ],
+    ),
+    "held in between; time on hold is talk time": (
+        """
+        0   caller calls
+        2.6 bob answers
+        15  bob holds on
+        25  bob holds off
+        35  caller hangs up
+        """,
+        [
+            "cdr wait=5s talk=30s caller-hung-up agent=1001",
+            "usage voice.inbound 30s rated 30 s = 25000000 nano",
+        ],
+        ["CallEnded", "RecordingCaptured"],
+        ["away:signed-in", "available", "reserved", "ringing", "talking", "holding", "talking", "wrap_up"],
+    ),
+    "the line to the switch drops for a while; the call goes on": (
+        """
+        0   caller calls
+        2.6 bob answers
+        10  switch drops the line
+        20  switch is back
+        35  caller hangs up
+        """,
+        [
+            "cdr wait=5s talk=30s caller-hung-up agent=1001",
+            "usage voice.inbound 30s rated 30 s = 25000000 nano",
+        ],
+        ["CallEnded", "RecordingCaptured"],
+        ["away:signed-in", "available", "reserved", "ringing", "talking", "wrap_up"],
+    ),
+    "the caller hangs up while the line is down: billed to the last proven second": (
+        """
+        0   caller calls
+        2.6 bob answers
+        12  pulse beats
+        15  switch drops the line
+        20  caller hangs up
+        30  switch is back
+        """,
+        [
+            "cdr wait=5s talk=7s lost-while-switchboard-away agent=1001",
+            "usage voice.inbound 7s rated 7 s = 5833333 nano",
+        ],
+        ["CallEnded", "RecordingCaptured"],
+        ["away:signed-in", "available", "reserved", "ringing", "talking", "available"],
+    ),
+    "the switch dies: billed to the last proven second, the agent free": (
+        """
+        0   caller calls
+        2.6 bob answers
+        12  pulse beats
+        18  switch dies
+        25  pulse beats
+        """,
+        ["cdr wait=5s talk=7s switch-lost agent=1001", "usage voice.inbound 7s rated 7 s = 5833333 nano"],
+        ["CallEnded", "RecordingCaptured"],
+        # free at once, out of reach until the phone has registered with the new switch
+        [
+            "away:signed-in",
+            "available",
+            "reserved",
+            "ringing",
+            "talking",
+            "available",
+            "offline",
+            "available",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_scenario(theatre: Theatre, name: str) -> None:
+    script, books, announced, states = SCENARIOS[name]
+    perform(theatre, script)
+    assert theatre.books_say() == books
+    assert sorted(theatre.announced()) == sorted(announced)
+    assert theatre.states("bob") == states
+
+
+def test_an_unknown_number_is_refused_and_leaves_nothing(theatre: Theatre) -> None:
+    perform(theatre, "0 caller calls +442079460199")
+    assert theatre.sim.answered_with(theatre.caller) == 404
+    assert theatre.books_say() == []
+
+
+def test_the_caller_hears_the_agents_number_before_the_agent(theatre: Theatre) -> None:
+    perform(theatre, "0 caller calls\n2.6 bob answers\n10 caller hangs up")
+    steps = theatre.timeline()
+    assert steps.index("agent-answered") < steps.index("announcement-ended") < steps.index("bridged")
+
+
+def test_two_callers_one_agent_the_second_waits_and_is_served_next(theatre: Theatre) -> None:
+    perform(
+        theatre,
+        """
+        0   caller calls
+        1   caller calls
+        2.6 bob answers
+        15  bob hangs up
+        16  bob wraps up
+        17.6 bob answers
+        30  caller hangs up
+        """,
+    )
+    assert theatre.books_say() == [
+        "cdr wait=5s talk=10s agent-hung-up agent=1001",
+        "usage voice.inbound 10s rated 10 s = 8333333 nano",
+        "cdr wait=19s talk=10s caller-hung-up agent=1001",
+        "usage voice.inbound 10s rated 10 s = 8333333 nano",
+    ]
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["stopped", "killed"])
+def test_a_switchboard_started_anew_takes_the_call_over_and_bills_it_once(
+    theatre: Theatre,
+    killed: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    async def whole() -> None:
+        await theatre.up()
+        await theatre.play("0 caller calls\n2.6 bob answers\n12 pulse beats")
+        sim = theatre.sim
+        await theatre.down(killed=killed)
+        await theatre.up(sim=sim)
+        await theatre.play("0 pulse beats\n20 caller hangs up")
+        await theatre.down()
+
+    asyncio.run(whole())
+    assert theatre.books_say() == [
+        "cdr wait=5s talk=27.01s caller-hung-up agent=1001",
+        "usage voice.inbound 27.01s rated 28 s = 23333333 nano",
+    ]
+    assert theatre.announced().count("CallEnded") == 1

@@ -1,0 +1,292 @@
+"""A stage for scenarios: a company with a number, agents, the simulator on a virtual clock, real books.
+
+A scenario is a table: when, who does what. What comes of it is read back from the database as lines, so
+that a person can see at a glance what a call became.
+"""
+
+import asyncio
+import datetime as dt
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import text
+
+from billing import invoices
+from core import clock
+from core.ids import OPERATOR, AgentId, CallId, SeatId, TenantId, UserId, new_id
+from core.phone import parse_e164
+from core.realtime import Realtime
+from customers import records
+from customers.records import CustomerDetails
+from seats import presence, roster, stock
+from security.gate import Gate, Scope
+from security.vault import Vault
+from telephony import calls, endpoints, numbers, orders, queues
+from telephony.conductor.books import Books
+from telephony.conductor.conductor import Conductor
+from telephony.conductor.spool import Spool
+from telephony.orders import OrderKind
+from telephony.switch.simulator import Simulation
+from tests.billing import stock as prices
+
+START = dt.datetime(2026, 11, 2, 9, 0, tzinfo=dt.UTC)
+DIALLED, CALLER = "+442079460134", "+447700900123"
+_DESK = Scope.system(OPERATOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An agent on the stage."""
+
+    agent_id: AgentId
+    number: int
+    endpoint: str
+
+
+@dataclass(slots=True)
+class Company:
+    """Alice's company: one queue, one number, one customer."""
+
+    tenant_id: TenantId
+    queue_id: UUID
+
+
+def open_company(gate: Gate, vault: Vault, tenant_id: TenantId, *, greeting: str = "") -> Company:
+    version = prices.publish(gate)
+    with gate.open(Scope.system(tenant_id)) as session:
+        prices.customer(session, tenant_id=tenant_id, version=version)
+        queue = queues.open_queue(session, tenant_id=tenant_id, name="Deliveries", ring_timeout_s=15)
+        records.add(
+            session,
+            tenant_id=tenant_id,
+            vault=vault,
+            details=CustomerDetails(name="Ines Carvalho", phone=parse_e164(CALLER)),
+        )
+    with gate.open(_DESK) as session:
+        number = numbers.stock(session, digits=DIALLED, kind="national", region="GB")
+        number = numbers.let(session, number_id=number.number_id, renter=tenant_id)
+    with gate.open(Scope.system(tenant_id)) as session:
+        numbers.rent(
+            session,
+            tenant_id=tenant_id,
+            number=number,
+            queue_id=queue.queue_id,
+            greeting=greeting,
+            language="en",
+        )
+    return Company(tenant_id, queue.queue_id)
+
+
+def hire(gate: Gate, vault: Vault, company: Company, *, number: int, seat: str = "") -> Person:
+    """Hire an agent, seat them (on a seat the company rents, or on none) and issue a phone."""
+    with gate.open(_DESK) as session:
+        agent = roster.hire(
+            session, vault=vault, user_id=UserId(new_id()), number=number, name=f"Agent {number}"
+        )
+        roster.assign(session, agent_id=agent.id, client_tenant_id=company.tenant_id, starts_at=clock.now())
+        roster.teach(
+            session,
+            agent_id=agent.id,
+            client_tenant_id=company.tenant_id,
+            queue_id=company.queue_id,  # type: ignore[arg-type] # a NewType over the same UUID
+        )
+        seat_id = None
+        if seat:
+            made = stock.add(session, label=seat)
+            stock.rent(
+                session,
+                seat_id=made.id,
+                renter_tenant_id=company.tenant_id,
+                kind=stock.RentalKind.MONTH,
+                starts_at=clock.now(),
+            )
+            seat_id = SeatId(made.id)
+        presence.sign_in(session, agent_id=agent.id, at=clock.now(), seat_id=seat_id)
+        phone = endpoints.issue(session, agent_id=agent.id, vault=vault)
+        orders.leave(session, OrderKind.SIGN_IN, agent_id=agent.id)
+    return Person(agent.id, number, phone.name)
+
+
+@dataclass(slots=True)
+class Theatre:
+    """The stage while the curtain is up."""
+
+    gate: Gate
+    vault: Vault
+    realtime: Realtime
+    folder: Path
+    company: Company
+    people: dict[str, Person] = field(default_factory=dict)
+    caller: str = ""
+    sim: Simulation = field(init=False)
+    conductor: Conductor = field(init=False)
+    books: Books = field(init=False)
+    spool: Spool = field(init=False)
+
+    async def up(self, *, sim: Simulation | None = None) -> None:
+        """Raise the curtain: the switchboard starts, over a new switch or the one that stood."""
+        recordings = self.folder / "recordings"
+        recordings.mkdir(exist_ok=True)
+        self.sim = sim or Simulation.virtual(recording_dir=recordings, settle=self.settle)
+        self.books = Books()
+        self.spool = Spool(self.folder / "spool", self.vault)
+        self.conductor = Conductor(
+            switch=self.sim.switch,
+            gate=self.gate,
+            vault=self.vault,
+            realtime=self.realtime,
+            books=self.books,
+            spool=self.spool,
+            speak=lambda _text, _language: None,  # digits, a half second each
+        )
+        await self.conductor.recover()
+        self.running = asyncio.create_task(self.sim.switch.run(self.conductor.on_event))
+        await self.settle()
+        if sim is None:
+            await self.conductor.carry_out_orders()
+            await self.sim.advance(1000)  # the phones register
+            for person in self.people.values():
+                await self._order(OrderKind.STATUS, agent_id=person.agent_id, status="available", reason="")
+        await self.settle()
+
+    running: "asyncio.Task[None]" = field(init=False)
+
+    async def down(self, *, killed: bool = False) -> None:
+        """Drop the curtain; `killed`: nothing that waits is written any more, as after kill -9."""
+        if killed:
+            self.running.cancel()
+        else:
+            await self.settle()
+            await self.sim.switch.close()
+        await asyncio.gather(self.running, return_exceptions=True)
+        await asyncio.to_thread(self.books.close, timeout_s=2)
+        self.spool.close()
+
+    async def settle(self) -> None:
+        """Wait until everybody has reacted: tasks, threads, books."""
+        conductor = getattr(self, "conductor", None)
+        for _ in range(4):
+            for _ in range(30):
+                await asyncio.sleep(0)
+            while conductor and (waiting := set(conductor._tasks)):
+                await asyncio.wait(waiting, timeout=5)
+            if hasattr(self, "books"):
+                await asyncio.gather(*(self.books.write(UUID(int=lane), lambda: None) for lane in range(4)))
+
+    async def play(self, script: str) -> None:
+        """Play a table: each line `<seconds> <who> <does what>`."""
+        began = clock.now()
+        for line in filter(None, map(str.strip, script.splitlines())):
+            seconds, who, *what = line.split()
+            due = began + dt.timedelta(seconds=float(seconds))
+            await self.sim.advance(clock.elapsed_ms(clock.now(), due))
+            await self._act(who, " ".join(what))
+            await self.settle()
+        await self.sim.advance(10)
+
+    async def _act(self, who: str, what: str) -> None:
+        match who, what.split():
+            case "caller", ["calls", *of]:
+                self.caller = self.sim.arrive(of[0] if of else DIALLED, CALLER)
+            case "caller", ["hangs", "up"]:
+                self.sim.far_end_hangs_up(self.caller)
+            case "switch", ["drops", "the", "line"]:
+                self.sim.drop_connection()
+            case "switch", ["is", "back"]:
+                self.sim.reconnect()
+            case "switch", ["dies"]:
+                self.sim.restart(takes_ms=1000)
+            case "pulse", ["beats"]:
+                await self.conductor.heartbeat()
+            case name, ["answers"]:
+                self.sim.agent_answers(self.people[name].endpoint)
+            case name, ["hangs", "up"]:
+                agent = self.conductor.floor.agents[self.people[name].agent_id]
+                held = next(c for c in self.conductor.live if c.call_id == agent.call_id)
+                assert held.offer is not None
+                self.sim.far_end_hangs_up(held.offer.channel)
+            case name, ["closes", "the", "browser"]:
+                self.sim.goes_away(self.people[name].endpoint)
+            case name, ["opens", "the", "browser"]:
+                self.sim.registers(self.people[name].endpoint)
+            case name, ["is", status]:
+                await self._order(
+                    OrderKind.STATUS, agent_id=self.people[name].agent_id, status=status, reason=""
+                )
+            case name, ["declines"]:
+                call = self.conductor.live[0]
+                assert call.offer is not None
+                await self._order(
+                    OrderKind.DECLINE,
+                    agent_id=self.people[name].agent_id,
+                    offer_id=call.offer.offer_id,
+                )
+            case name, ["holds", on]:
+                await self._order(
+                    OrderKind.HOLD,
+                    agent_id=self.people[name].agent_id,
+                    call_id=self.conductor.live[0].call_id,
+                    on=on == "on",
+                )
+            case name, ["wraps", "up"]:
+                await self._order(OrderKind.WRAPPED, agent_id=self.people[name].agent_id)
+            case _:
+                message = f"nobody knows how: {who} {what}"
+                raise AssertionError(message)
+
+    async def _order(self, kind: OrderKind, **details: object) -> None:
+        def write() -> None:
+            with self.gate.open(_DESK) as session:
+                orders.leave(session, kind, **details)
+
+        await asyncio.to_thread(write)
+        await self.conductor.carry_out_orders()
+
+    def books_say(self) -> list[str]:
+        """Return what stands in the company's books, as lines."""
+        tenant_id = self.company.tenant_id
+        lines = []
+        with self.gate.open(Scope.system(tenant_id)) as session:
+            found = calls.page(session, tenant_id=tenant_id, vault=self.vault).calls
+            for call in reversed(found):
+                agent = call.agent_number if call.bridged_at else "nobody"
+                lines.append(
+                    f"cdr wait={_s(call.wait_ms)} talk={_s(call.talk_ms)} {call.cause} agent={agent}"
+                )
+                lines += [
+                    f"usage {trace.meter} {_s(trace.quantity_ms)}"
+                    f" rated {trace.billed_seconds} s = {trace.amount_nano} nano"
+                    for trace in invoices.trace(session, tenant_id=tenant_id, subject_ref=call.call_id)
+                ]
+        return lines
+
+    def announced(self) -> list[str]:
+        """Return what the company's calls announced, in order."""
+        with self.gate.outside() as connection:
+            rows = connection.execute(
+                text("SELECT name FROM app.outbox WHERE tenant_id = :tenant ORDER BY id"),
+                {"tenant": self.company.tenant_id},
+            ).scalars()
+            return [name for name in rows if name in {"CallEnded", "RecordingCaptured"}]
+
+    def timeline(self) -> list[str]:
+        """Return the steps of the last call."""
+        tenant_id = self.company.tenant_id
+        with self.gate.open(Scope.system(tenant_id)) as session:
+            last = calls.page(session, tenant_id=tenant_id, vault=self.vault).calls[0]
+            steps = calls.timeline(session, tenant_id=tenant_id, call_id=CallId(last.call_id))
+        return [step.kind for step in steps]
+
+    def states(self, name: str) -> list[str]:
+        """Return the states an agent went through, in order."""
+        with self.gate.open(_DESK) as session:
+            rows = session.execute(
+                text("SELECT state FROM app.agent_time WHERE agent_id = :agent ORDER BY position"),
+                {"agent": self.people[name].agent_id},
+            ).scalars()
+            return list(rows)
+
+
+def _s(ms: int | None) -> str:
+    return "none" if ms is None else f"{ms / 1000:g}s"
