@@ -6,7 +6,6 @@ One person has one account, so an address is unique across all companies: it sta
 
 import re
 import unicodedata
-import zoneinfo
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -18,7 +17,7 @@ from core import clock
 from core.ids import OPERATOR, TenantId, UserId, new_id
 from security import gate
 from security.vault import Field, Vault
-from tenants.companies import LANGUAGES
+from tenants.companies import LANGUAGES, zones
 from tenants.errors import (
     EmailTakenError,
     MalformedEmailError,
@@ -251,7 +250,7 @@ def _check_person(*, name: str, language: str, zone: str) -> None:
 def _check_place(*, language: str, zone: str) -> None:
     if language not in LANGUAGES:
         raise MalformedSettingError(field="language")
-    if zone not in zoneinfo.available_timezones():
+    if zone not in zones():
         raise MalformedSettingError(field="zone")
 
 

@@ -4,13 +4,11 @@ The reader's own setting decides, then the cookie, then what the browser asks fo
 English, because programs compare what it says.
 """
 
-import zoneinfo
-
 from babel import Locale
 from flask import Flask, request
 from flask_babel import Babel
 
-from tenants.companies import LANGUAGES
+from tenants.companies import LANGUAGES, zones
 from web import identity
 
 COOKIE = "seatline_language"
@@ -45,7 +43,7 @@ def language() -> str:
 def zone() -> str:
     """Return the IANA zone times are shown in."""
     who = identity.known()
-    if who is not None and who.zone in zoneinfo.available_timezones():
+    if who is not None and who.zone in zones():
         return who.zone
     return "UTC"
 

@@ -1,12 +1,11 @@
 """A person's own settings: language, zone, theme."""
 
-import zoneinfo
-
 from flask import flash, redirect, render_template, request
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from tenants import users
+from tenants.companies import zones
 from tenants.errors import MalformedSettingError
 from tenants.roles import Door
 from web import i18n, identity, scope
@@ -63,6 +62,4 @@ def save_settings() -> BaseResponse:
 def _zones(present: str) -> list[str]:
     """Return the zones named after places, and the one in use."""
     areas = ("Africa/", "America/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/")
-    return sorted(
-        {zone for zone in zoneinfo.available_timezones() if zone.startswith(areas)} | {"UTC", present}
-    )
+    return sorted({zone for zone in zones() if zone.startswith(areas)} | {"UTC", present})
