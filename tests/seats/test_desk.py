@@ -92,6 +92,23 @@ def test_queue_is_served_best_level_first(gate: Gate, vault: Vault, tenant_a: Te
         assert desk.agents_for_queue(session, queue_id=SALES) == [best]
 
 
+def test_assignment_that_has_run_out_serves_no_queue(gate: Gate, vault: Vault, tenant_a: TenantId) -> None:
+    bob, now = hired(gate, vault).id, clock.now()
+    with gate.open(ON_FLOOR) as session:
+        roster.assign(
+            session,
+            agent_id=bob,
+            client_tenant_id=tenant_a,
+            starts_at=now,
+            ends_at=now + dt.timedelta(hours=1),
+        )
+        roster.teach(session, agent_id=bob, client_tenant_id=tenant_a, queue_id=SALES)
+        assert desk.agents_for_queue(session, queue_id=SALES) == [bob]
+        with clock.hold(now + dt.timedelta(hours=1)):
+            assert desk.agents_for_queue(session, queue_id=SALES) == []
+            assert desk.serving_one(session, agent_id=bob).skills == ()
+
+
 def test_assigning_twice_is_once(gate: Gate, vault: Vault, tenant_a: TenantId) -> None:
     bob = hired(gate, vault).id
     for _ in range(2):
