@@ -96,6 +96,47 @@ PROBLEMS: Mapping[str, Words] = {
     "too-many-requests": Words(
         _l("Too many requests"), _l("Wait as long as the header Retry-After says, then go on.")
     ),
+    # the operator's and the portal's pages
+    "malformed-setting": Words(
+        _l("One of the fields cannot be"), _l("Correct the marked field and send it again.")
+    ),
+    "company-form": Words(_l("One field is missing"), _l("Fill in the marked field and send it again.")),
+    "billing-account-invalid": Words(
+        _l("The company cannot be billed like this"), _l("Correct the marked field and send it again.")
+    ),
+    "period-not-over": Words(
+        _l("The month is not over yet"), _l("Finalise the invoice when its last day is over.")
+    ),
+    "period-closed": Words(
+        _l("An invoice before or after it stands in the way"),
+        _l("Invoices are finalised in order: finalise the earlier draft first."),
+    ),
+    "usage-unrated": Words(
+        _l("Calls of this month still wait for a price"),
+        _l("Publish a price for their number, then draft the invoice anew."),
+    ),
+    "draft-stale": Words(
+        _l("Calls have come in since the draft was made"), _l("Draft it anew, look, and finalise then.")
+    ),
+    "invoice-final": Words(
+        _l("A finalised invoice never changes"), _l("A mistake is put right by a credit note.")
+    ),
+    "price-list-invalid": Words(_l("The prices cannot stand like this"), _l("Correct what is named.")),
+    "price-list-version-published": Words(
+        _l("A published version never changes"), _l("Make a new version and change that.")
+    ),
+    "invalid-number": Words(
+        _l("That is not a telephone number"), _l("Write it with its country code, like +44 808 157 0142.")
+    ),
+    "number-taken": Words(_l("The number is rented already"), _l("Choose one that is free.")),
+    "seat-already-rented": Words(_l("The seat is rented already"), _l("Choose one that is free.")),
+    "seat-label-taken": Words(
+        _l("Another seat has this label"), _l("Labels are on the desks: choose another one.")
+    ),
+    "rental-period": Words(
+        _l("The rental cannot end or begin then"), _l("Load the page again; it may have ended already.")
+    ),
+    "stock-form": Words(_l("One field is missing"), _l("Fill in every field and send it again.")),
     # rooms
     "weak-password": Words(
         _l("That password is too easy"), _l("Use 15 to 128 characters; several words in a row are good.")

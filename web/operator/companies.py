@@ -103,18 +103,17 @@ def company_list() -> str:
         if number.renter_tenant_id is not None:
             lent[number.renter_tenant_id] = lent.get(number.renter_tenant_id, 0) + 1
     sees_money = "billing.read" in identity.current().permissions
-    seen = rounds.go(page.companies, _inside)
     rows = [
         CompanyRow(
-            id=ids.public("ten", one.company.tenant_id),
-            name=one.company.name,
-            state=one.company.status,
-            price_list=one.found.price_list if one.found else "",
-            seats=rented.get(one.company.tenant_id, 0),
-            numbers=lent.get(one.company.tenant_id, 0),
-            running=one.found.bill.total if sees_money and one.found and one.found.bill else None,
+            id=ids.public("ten", company.tenant_id),
+            name=company.name,
+            state=company.status,
+            price_list=found.price_list,
+            seats=rented.get(company.tenant_id, 0),
+            numbers=lent.get(company.tenant_id, 0),
+            running=found.bill.total if sees_money and found.bill else None,
         )
-        for one in seen
+        for company, found in rounds.go(page.companies, _inside)
     ]
     return render_template(
         "operator/companies.html",
@@ -168,7 +167,7 @@ def _inside(session: Session, company: Company) -> _Inside:
 
 
 def _detail(company: Company, *, new_owner: FirstOwner | None = None) -> str:
-    def look(session: Session, company: Company) -> dict[str, Any]:
+    def look(session: Session) -> dict[str, Any]:
         tenant_id = company.tenant_id
         names = {one.queue_id: one.name for one in queues.all_of(session, tenant_id=tenant_id)}
         try:
@@ -201,24 +200,13 @@ def _detail(company: Company, *, new_owner: FirstOwner | None = None) -> str:
             "users": len(users.everyone(session, tenant_id=tenant_id, vault=scope.services().vault)),
         }
 
-    found = rounds.go([company], look)[0].found
-    sees_money = "billing.read" in identity.current().permissions
-    shown: dict[str, Any] = found or {
-        "account": None,
-        "bill": None,
-        "seats_list": [],
-        "numbers": [],
-        "invoices": [],
-        "users": None,
-    }
     return render_template(
         "operator/company.html",
         company_=company,
         company_id=ids.public("ten", company.tenant_id),
-        is_shut=found is None,
-        sees_money=sees_money,
+        sees_money="billing.read" in identity.current().permissions,
         new_owner=new_owner,
-        **shown,
+        **rounds.visit(company, look),
     )
 
 

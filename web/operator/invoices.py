@@ -58,7 +58,7 @@ def invoice_list() -> str:
         return [one for one in listed if (one.first_on.year, one.first_on.month) == (month.year, month.month)]
 
     seen = rounds.go(page.companies, look)
-    rows = [row for one in seen for row in one.found or ()]
+    rows = [row for _company, found in seen for row in found]
     asked = {"month": f"{month:%Y-%m}", "state": state}
     return render_template(
         "operator/invoices.html",
@@ -68,7 +68,7 @@ def invoice_list() -> str:
         period={"first_on": month},
         month_value=asked["month"],
         months=_months(),
-        without=[one.company.name for one in seen if one.found == []],
+        without=[company.name for company, found in seen if not found],
         companies=page.total,
         newer=_link(page.newer, asked),
         older=_link(page.older, asked),
@@ -173,7 +173,7 @@ def _find(company_id: str, invoice_id: str) -> tuple[Company, InvoiceDocument]:
 def _draft(company: Company, month: dt.date, *, anew: bool) -> int:
     """Make one company's draft; return how many were made: none when the month is closed or empty."""
 
-    def act(session: Session, company: Company) -> int:
+    def act(session: Session) -> int:
         tenant_id = company.tenant_id
         try:
             account = accounts.find(session, tenant_id=tenant_id)
@@ -188,7 +188,7 @@ def _draft(company: Company, month: dt.date, *, anew: bool) -> int:
             return 0
         return 1
 
-    return rounds.go([company], act)[0].found or 0
+    return rounds.visit(company, act)
 
 
 def _summary(rows: Sequence[InvoiceRow]) -> list[Share]:

@@ -6,14 +6,12 @@ other, each in a short transaction of its own, and never of more companies than 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from flask import request
-from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 from core import ids
-from core.errors import NotFound
 from core.ids import OPERATOR, TenantId
 from tenants import companies
 from tenants.companies import Company
@@ -23,7 +21,6 @@ from web import identity, scope
 T = TypeVar("T")
 PAGE = 25
 MOST = 200  # of a round that acts; the next press goes on where it stopped
-_WALL_SAYS_NO = "42501"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +31,6 @@ class Page:
     newer: str | None
     older: str | None
     total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Seen(Generic[T]):
-    """What was found at one company; None when its door is shut (suspended, closed)."""
-
-    company: Company
-    found: T | None
 
 
 def clients() -> Sequence[Company]:
@@ -81,34 +70,16 @@ def one(company_id: str) -> Company:
 def visit(company: Company, look: Callable[[Session], T]) -> T:
     """Do something inside one company's walls, in a transaction of its own, and return what came of it.
 
-    Raises:
-        NotFound: the company's door is shut.
+    A suspended company is entered as well: our own work goes on, and it is billed for what it used.
     """
-    try:
-        with scope.within(company.tenant_id, principal_id=identity.current().principal_id) as session:
-            return look(session)
-    except ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", "") != _WALL_SAYS_NO:
-            raise
-        raise ShutError from error
+    with scope.within(company.tenant_id, principal_id=identity.current().principal_id) as session:
+        return look(session)
 
 
-def go(visited: Sequence[Company], look: Callable[[Session, Company], T]) -> list[Seen[T]]:
-    """Look at some companies one after the other; one whose door is shut gives None."""
-    seen: list[Seen[T]] = []
-    for company in visited:
+def go(visited: Sequence[Company], look: Callable[[Session, Company], T]) -> list[tuple[Company, T]]:
+    """Look at some companies, one after the other; return each with what was found there."""
 
-        def inside(session: Session, company: Company = company) -> T:
-            return look(session, company)
+    def at(company: Company) -> T:
+        return visit(company, lambda session: look(session, company))
 
-        try:
-            seen.append(Seen(company, visit(company, inside)))
-        except ShutError:
-            seen.append(Seen(company, None))
-    return seen
-
-
-class ShutError(NotFound):
-    """The company is suspended or closed: nobody enters, the operator's pages neither."""
-
-    code = "company-shut"
+    return [(company, at(company)) for company in visited]

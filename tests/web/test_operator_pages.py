@@ -1,0 +1,460 @@
+import io
+import re
+
+import pytest
+
+from billing import accounts, invoices, price_lists, tariffs
+from core import clock, ids
+from core.ids import OPERATOR, new_id
+from seats import inventory
+from security.gate import Scope
+from telephony import numbers, orders
+from tenants import companies
+from tests.factories import billing, telephony
+from tests.seats import factory as floor
+from tests.web import scene
+from tests.web.scene import NOW
+
+ROLES = ("operator_billing", "operator_inventory", "operator_support")
+
+
+@pytest.fixture(autouse=True)
+def noon():
+    with clock.hold(NOW):
+        yield
+
+
+@pytest.fixture
+def head(people):
+    """The operator's own company."""
+    return people.operator()
+
+
+@pytest.fixture
+def day(gate, vault, storage, settings, cast, head):
+    return scene.play(gate, vault, storage, settings.recording_dir, cast)
+
+
+@pytest.fixture
+def enter(browser, people, head):
+    def make(*roles):
+        made = browser()
+        user = scene.staff(people, *(roles or ROLES))
+        assert made.sign_in(user.email).status_code == 303
+        return made
+
+    return make
+
+
+def path(company):
+    return f"/operator/companies/{ids.public('ten', company.tenant_id)}"
+
+
+def invoice_path(company, document):
+    return f"{path(company)}/invoices/{ids.public('inv', document.invoice_id)}"
+
+
+def test_companies_are_listed_with_what_they_rent_and_owe(enter, cast, day):
+    page = enter().get("/operator/companies").text
+    assert page.index("Harbour Hotels") < page.index("Pelican Parcel")
+    assert "£0.11" in page
+    assert "uk-standard" in page
+    assert "Seatline" not in re.findall(r'<span class="clip">([^<]+)</span>', page)
+
+
+def test_a_company_is_found_by_a_part_of_its_name_or_its_id(enter, cast, day):
+    dana = enter()
+    for asked in ("parcel", ids.public("ten", cast.a.tenant_id)):
+        page = dana.get(f"/operator/companies?q={asked}").text
+        assert "Pelican Parcel" in page
+        assert "Harbour Hotels" not in page
+    assert "No company matches" in dana.get("/operator/companies?q=nobody").text
+
+
+def test_companies_come_a_page_at_a_time(enter, cast, day, monkeypatch):
+    monkeypatch.setattr("web.operator.rounds.PAGE", 1)
+    dana = enter()
+    first = dana.get("/operator/companies").text
+    assert "Harbour Hotels" in first
+    assert "Pelican Parcel" not in first
+    older = re.search(r'href="([^"]+)" rel="next"', first)[1]
+    second = dana.get(older).text
+    assert "Pelican Parcel" in second
+    newer = re.search(r'href="([^"]+)" rel="prev"', second)[1]
+    assert "Harbour Hotels" in dana.get(newer).text
+
+
+def test_one_company_shows_no_customer_of_it(enter, cast, day):
+    page = enter().get(path(cast.a)).text
+    for words in ("Pelican Parcel Ltd", "+44 808 157 0142", "Deliveries", day.invoice.number, "£0<small>.11"):
+        assert words in page
+    for secret in ("Ines", "I. C.", "7700"):
+        assert secret not in page
+
+
+def test_roles_open_their_own_pages_only(enter, browser, people, cast, day):
+    inventory_ = enter("operator_inventory")
+    assert inventory_.get("/operator/companies").status_code == 200
+    assert "£" not in inventory_.get("/operator/companies").text
+    assert day.invoice.number not in inventory_.get(path(cast.a)).text
+    for closed in ("/operator/invoices", "/operator/companies/new", invoice_path(cast.a, day.invoice)):
+        assert inventory_.get(closed).status_code == 403
+    assert inventory_.get("/operator/prices").status_code == 200
+    assert inventory_.get("/operator/stock").status_code == 200
+    alice = browser()
+    alice.sign_in(cast.alice.email)
+    for closed in (
+        "/operator/companies",
+        "/operator/prices",
+        "/operator/invoices",
+        "/operator/stock",
+        path(cast.a),
+    ):
+        assert alice.get(closed).status_code == 403
+
+
+def test_a_company_that_is_not_there_is_not_found(enter, cast, day):
+    dana = enter()
+    missing = ids.public("ten", new_id())
+    answers = [
+        dana.get(f"/operator/companies/{missing}"),
+        dana.get(f"/operator/companies/{ids.public('ten', OPERATOR)}"),
+        dana.get("/operator/companies/ten_1"),
+        dana.get(f"/operator/companies/{missing}/invoices/{ids.public('inv', day.invoice.invoice_id)}"),
+        dana.get(f"{path(cast.b)}/invoices/{ids.public('inv', day.invoice.invoice_id)}"),
+        dana.get(f"/operator/prices/{ids.public('pl', new_id())}"),
+        dana.get(f"/operator/prices/{ids.public('pl', new_id())}/versions/1"),
+    ]
+    assert [one.status_code for one in answers] == [404] * len(answers)
+    assert len({one.data for one in answers}) == 1
+
+
+def test_a_suspended_company_is_still_billed(enter, cast, day, gate):
+    with gate.open(Scope.system(OPERATOR)) as session:
+        companies.suspend(session, tenant_id=cast.a.tenant_id)
+    dana = enter()
+    assert "Suspended" in dana.get("/operator/companies").text
+    page = dana.get(path(cast.a)).text
+    assert "Its people and programs get in no more" in page
+    assert day.invoice.number in page
+
+
+NEW = {
+    "name": "Tern Travel",
+    "initials": "",
+    "country": "IE",
+    "zone": "Europe/Dublin",
+    "language": "en",
+    "price_list": "uk-standard",
+    "legal_name": "Tern Travel Ltd",
+    "address": "1 Quay\r\nDublin",
+    "tax_id": "IE 0",
+    "tax_percent": "23",
+    "owner_name": "Olive",
+    "owner_email": "olive@tern.example",
+}
+
+
+def test_a_company_is_let_in_and_its_owner_signs_in(enter, browser, gate, day):
+    answer = enter().post("/operator/companies", NEW)
+    assert answer.status_code == 201
+    password = re.search(r'id="secret">([^<]+)<', answer.text)[1]
+    owner = browser()
+    assert owner.sign_in("olive@tern.example", password).location == "/portal/"
+    assert "Running bill" in owner.get("/portal/").text
+    with gate.open(Scope.system(OPERATOR)) as session:
+        opened = next(one for one in companies.clients(session) if one.name == "Tern Travel")
+    with gate.open(Scope.system(opened.tenant_id)) as session:
+        account = accounts.find(session, tenant_id=opened.tenant_id)
+        in_force = tariffs.in_force(session, tenant_id=opened.tenant_id, at=NOW)
+    assert (account.tax_rate_ppm, account.buyer.address) == (230_000, ("1 Quay", "Dublin"))
+    assert account.seller.party.name == "Seatline"
+    assert in_force.tariff.version == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", ""),
+        ("country", "ZZZ"),
+        ("zone", "Mars/Olympus"),
+        ("price_list", "nobody"),
+        ("tax_percent", "much"),
+        ("owner_name", ""),
+        ("owner_email", "olive"),
+        ("owner_email", "alice@pelicanparcel.example"),
+    ],
+)
+def test_a_form_that_does_not_fit_opens_nothing(enter, gate, day, field, value):
+    answer = enter().post("/operator/companies", NEW | {field: value})
+    assert answer.status_code == 422
+    assert "Nothing was opened." in answer.text
+    assert "1 Quay" in answer.text  # what was typed stays
+    with gate.open(Scope.system(OPERATOR)) as session:
+        assert len(companies.clients(session)) == 2
+
+
+def test_invoices_of_a_month_are_summed_by_state(enter, cast, day):
+    dana = enter()
+    page = dana.get("/operator/invoices?month=2026-10").text
+    assert day.invoice.number in page
+    assert day.their_invoice.number in page
+    assert "October 2026" in page
+    assert "No invoices here" in dana.get("/operator/invoices?month=2026-10&state=draft").text
+    assert "No invoices here" in dana.get("/operator/invoices?month=2026-09").text
+    assert "October 2026" in dana.get("/operator/invoices?month=nonsense").text
+
+
+def test_drafts_are_made_once_and_only_where_something_was_used(enter, cast, day, gate, people):
+    dana = enter()
+    people.company("Quiet Ltd")
+    answer = dana.post("/operator/invoices/draft", {"month": "2026-11"})
+    page = dana.get(answer.location).text
+    assert "1 draft made." in page
+    assert "£0.13" in page
+    assert "Quiet Ltd" in page.partition("None in this month:")[2]
+    again = dana.post("/operator/invoices/draft", {"month": "2026-11"})
+    assert "0 drafts made." in dana.get(again.location).text
+
+
+def test_a_draft_is_finalised_when_its_month_is_over(enter, cast, day, gate):
+    november = billing.drafted(gate, cast.a.tenant_id, 2026, 11)
+    dana = enter()
+    here = invoice_path(cast.a, november)
+    page = dana.get(here).text
+    assert "The month goes on" in page
+    assert f"{here}/finalise" not in page.partition("<main")[2].partition("</main>")[0]
+    refused = dana.post(f"{here}/finalise")
+    assert "The month is not over yet" in dana.get(refused.location).text
+    clock._held[-1] = NOW.replace(month=12)
+    dana.sign_in("dana@seatline.example")  # the session lay idle
+    done = dana.post(f"{here}/finalise")
+    page = dana.get(done.location).text
+    assert "Finalised as SL-2026-00000" in page
+    assert "Frozen" in page
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        assert invoices.find(session, tenant_id=cast.a.tenant_id, invoice_id=november.invoice_id).number
+    twice = dana.post(f"{here}/finalise")
+    assert "A finalised invoice never changes" in dana.get(twice.location).text
+
+
+def test_an_invoices_files_are_the_clients_own(enter, browser, cast, day):
+    dana, alice = enter(), browser()
+    alice.sign_in(cast.alice.email)
+    here = invoice_path(cast.a, day.invoice)
+    for file in ("pdf?language=en", "csv"):
+        assert dana.get(f"{here}/{file}").data == alice.get(f"{day.invoice_path}/{file}").data
+
+
+def test_support_reads_invoices_and_finalises_none(enter, cast, day):
+    sam = enter("operator_support")
+    here = invoice_path(cast.a, day.invoice)
+    assert sam.get(here).status_code == 200
+    assert sam.post(f"{here}/finalise").status_code == 403
+    assert sam.post("/operator/invoices/draft", {"month": "2026-11"}).status_code == 403
+
+
+def test_stock_shows_who_rents_what_and_lends_a_number(enter, cast, day, gate, realtime):
+    free = telephony.stocked(gate, "+448081570177")
+    dana = enter()
+    page = dana.get("/operator/stock").text
+    assert "+44 808 157 0177" in page
+    assert "Pelican Parcel" in page
+    asked = {
+        "company": ids.public("ten", cast.a.tenant_id),
+        "queue": "deliveries",
+        "greeting": "Hello",
+        "language": "en",
+    }
+    here = f"/operator/stock/numbers/{ids.public('num', free.number_id)}/rent"
+    answer = dana.post(here, asked)
+    assert "rings at Pelican Parcel now" in dana.get(answer.location).text
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        mine = numbers.get(session, tenant_id=cast.a.tenant_id, number_id=free.number_id)
+    assert mine.queue_id == day.line.queue_id  # the queue it has, by name
+    assert gate.resolve(numbers.DIRECTORY, numbers.directory_key(free.digits)).tenant_id == cast.a.tenant_id
+    with gate.open(Scope.system(OPERATOR)) as session:
+        assert [one.kind.value for one in orders.waiting(session)] == ["reload"]
+    again = dana.post(here, asked | {"company": ids.public("ten", cast.b.tenant_id)})
+    assert "The number is rented already" in dana.get(again.location).text
+
+
+def test_a_number_that_cannot_be_lent_stays_free(enter, cast, day, gate):
+    free = telephony.stocked(gate, "+448081570177")
+    dana = enter()
+    answer = dana.post(
+        f"/operator/stock/numbers/{ids.public('num', free.number_id)}/rent",
+        {"company": ids.public("ten", cast.a.tenant_id), "queue": "", "language": "en"},
+    )
+    assert answer.status_code == 303
+    with gate.open(Scope.system(OPERATOR)) as session:
+        assert [
+            one.renter_tenant_id for one in numbers.in_stock(session) if one.number_id == free.number_id
+        ] == [None]
+        assert orders.waiting(session) == []
+
+
+def test_numbers_and_seats_are_taken_into_stock(enter, head, gate):
+    dana = enter()
+    dana.post("/operator/stock/numbers", {"number": "+44 808 157 0155", "kind": "tollfree", "region": "GB"})
+    dana.post("/operator/stock/seats", {"label": "A-900"})
+    page = dana.get("/operator/stock").text
+    assert "+44 808 157 0155" in page
+    assert "A-900" in page
+    for data in (
+        {"number": "12", "kind": "tollfree"},
+        {"number": "+448081570155", "kind": "tollfree"},
+        {"number": "+448081570156", "kind": "x"},
+    ):
+        answer = dana.post("/operator/stock/numbers", data)
+        assert answer.status_code == 303
+        assert 'class="toast bad"' in dana.get(answer.location).text
+    with gate.open(Scope.system(OPERATOR)) as session:
+        assert len(numbers.in_stock(session)) == 1
+
+
+def test_a_seat_is_rented_and_released(enter, cast, day, gate):
+    seat = floor.stocked(gate, label="A-014")
+    dana = enter()
+    answer = dana.post(
+        f"/operator/stock/seats/{ids.public('seat', seat.id)}/rent",
+        {"company": ids.public("ten", cast.a.tenant_id), "kind": "hour"},
+    )
+    assert "Pelican Parcel rents the seat" in dana.get(answer.location).text
+    with gate.open(Scope.system(OPERATOR)) as session:
+        rental = inventory.places(session, at=NOW)[0].rental
+    assert (rental.renter_tenant_id, rental.kind.value) == (cast.a.tenant_id, "hour")
+    taken = dana.post(
+        f"/operator/stock/seats/{ids.public('seat', seat.id)}/rent",
+        {"company": ids.public("ten", cast.b.tenant_id), "kind": "hour"},
+    )
+    assert 'class="toast bad"' in dana.get(taken.location).text
+    answer = dana.post(f"/operator/stock/rentals/{rental.id}/release")
+    assert "The seat is free again" in dana.get(answer.location).text
+
+
+def test_billing_staff_cannot_touch_the_stock(enter, head, gate):
+    dana = enter("operator_billing")
+    assert "new-seat" not in dana.get("/operator/stock").text
+    assert dana.post("/operator/stock/seats", {"label": "A-1"}).status_code == 403
+
+
+def prices_path(session_list):
+    return f"/operator/prices/{ids.public('pl', session_list.price_list_id)}"
+
+
+@pytest.fixture
+def uk(day, gate):
+    with gate.open(Scope.system(OPERATOR)) as session:
+        return price_lists.every(session, tenant_id=OPERATOR)[0]
+
+
+def test_price_lists_lead_to_the_version_in_force(enter, uk):
+    dana = enter()
+    page = dana.get("/operator/prices").text
+    assert prices_path(uk) in page
+    there = dana.get(prices_path(uk))
+    assert there.location == f"{prices_path(uk)}/versions/1"
+    page = dana.get(f"{there.location}?kind=voice.outbound").text
+    assert "0.0725" in page
+    assert "UK mobiles" in page
+    assert "blocked" in page
+    found = dana.get(f"{there.location}?kind=voice.outbound&q=mobil").text
+    assert "UK mobiles" in found
+    assert "UK landlines" not in found
+
+
+def test_a_version_is_copied_changed_and_published(enter, uk, cast, gate):
+    dana = enter()
+    made = dana.post(f"{prices_path(uk)}/versions")
+    here = f"{prices_path(uk)}/versions/2"
+    assert made.location == here
+    # a second press leads to the same draft
+    assert dana.post(f"{prices_path(uk)}/versions").location == here
+    bad = dana.post(here, {"kind": "voice.outbound", "rate.voice.outbound.447.all": "cheap"})
+    assert bad.status_code == 422
+    assert "“cheap” is no amount" in bad.text
+    assert "0.0725" in bad.text
+    saved = dana.post(here, {"kind": "voice.outbound", "rate.voice.outbound.447.all": "0.0745"})
+    page = dana.get(saved.location).text
+    assert 'value="0.0745"' in page
+    assert '<span class="was">0.0725</span>' in page
+    past = dana.post(f"{here}/publish", {"from_on": "2026-11-01"})
+    assert past.status_code == 422
+    assert "Choose a later day" in past.text
+    done = dana.post(f"{here}/publish", {"from_on": "2026-12-01"})
+    page = dana.get(done.location).text
+    assert "Version 2 is published" in page
+    assert "Coming" in page
+    with gate.open(Scope.system(OPERATOR)) as session:
+        versions = price_lists.published(session, tenant_id=OPERATOR, code=uk.code)
+    assert [(one.version, one.effective_from.isoformat()) for one in versions][1] == (
+        2,
+        "2026-12-01T00:00:00+00:00",
+    )
+    frozen = dana.post(here, {"rate.voice.outbound.447.all": "0.0700"})
+    assert "A published version never changes" in dana.get(frozen.location).text
+
+
+def upload(text, name="prices.csv"):
+    return {"file": (io.BytesIO(text.encode()), name), "from_on": "2026-12-01"}
+
+
+HEAD = "meter,prefix,destination,name_en,name_zh,rate,connect,initial_s,step_s,minimum,blocked,days,from\r\n"
+
+
+def test_a_csv_becomes_a_draft_and_comes_back_as_it_was(enter, uk, gate):
+    dana = enter()
+    text = HEAD + (
+        "voice.inbound,44,gb-local,UK landlines,英国固话,0.05,0.01,30,6,0,,1-5,08:00\r\n"
+        "voice.inbound,44,gb-local,,,0.02,0.01,30,6,0,,1-5,18:00\r\n"
+        'voice.inbound,44,gb-local,,,0.02,0.01,30,6,0,,"6,7",\r\n'
+        "voice.outbound,449,premium,Premium,高费率,0,0,0,1,0,yes,,\r\n"
+    )
+    answer = dana.post(f"{prices_path(uk)}/versions", upload(text), content_type="multipart/form-data")
+    here = f"{prices_path(uk)}/versions/2"
+    assert answer.location == here
+    page = dana.get(here).text
+    for words in ("Mon–Fri 08:00", "Mon–Fri 18:00", "30/6"):
+        assert words in page
+    back = dana.get(f"{here}/csv").data.decode("utf-8-sig")
+    again = dana.post(f"{prices_path(uk)}/versions", upload(back), content_type="multipart/form-data")
+    assert again.location == here  # the draft was replaced
+    assert dana.get(f"{here}/csv").data.decode("utf-8-sig") == back
+    gone = dana.post(f"{here}/discard")
+    assert gone.location == prices_path(uk)
+    assert dana.get(here).status_code == 404
+
+
+def test_every_row_at_fault_is_named(enter, uk, gate):
+    dana = enter()
+    text = HEAD + (
+        "voice.inbound,4x4,gb,UK,,0.05,,,,,,,\r\n"
+        "voice.inbound,44,gb,UK,,cheap,,,,,,,\r\n"
+        "voice.inbound,45,gb,UK,,0.05,,,0,,,,\r\n"
+        "voice.inbound,46,gb,UK,,0.05,,,,,,8,\r\n"
+        ",47,gb,UK,,0.05,,,,,,,\r\n"
+    )
+    answer = dana.post(f"{prices_path(uk)}/versions", upload(text), content_type="multipart/form-data")
+    assert answer.status_code == 422
+    for words in ("Row 2, prefix", "Row 3, rate", "Row 4, step_s", "Row 5, days", "Row 6, meter"):
+        assert words in answer.text
+    with gate.open(Scope.system(OPERATOR)) as session:
+        assert len(price_lists.versions(session, tenant_id=OPERATOR, price_list_id=uk.price_list_id)) == 1
+
+
+def test_what_billing_objects_to_is_said_on_the_page(enter, uk):
+    dana = enter()
+    text = HEAD + "voice.inbound,447700900123,gb,UK,,0.05,,,,,,,\r\n"
+    answer = dana.post(f"{prices_path(uk)}/versions", upload(text), content_type="multipart/form-data")
+    assert answer.status_code == 422
+    assert "last four digits" in answer.text
+    wrong = dana.post(f"{prices_path(uk)}/versions", upload("a,b\n1,2\n"), content_type="multipart/form-data")
+    assert "the column is missing" in wrong.text
+
+
+def test_who_may_not_write_prices_sees_no_button(enter, uk):
+    ivy = enter("operator_inventory")
+    page = ivy.get(f"{prices_path(uk)}/versions/1").text
+    assert "New version" not in page
+    assert ivy.post(f"{prices_path(uk)}/versions").status_code == 403
