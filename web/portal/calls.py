@@ -251,6 +251,7 @@ def render_list(found: Any, *, newer: str | None, older: str | None, **more: Any
         vault=scope.services().vault,
         calls=found,
         language=i18n.language(),
+        currency=identity.current().company.currency,
     )
     is_part = request.headers.get("HX-Target", "").endswith(f"#{_PART}")
     return render_template(

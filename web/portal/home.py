@@ -83,7 +83,12 @@ def _calls() -> dict[str, Any]:
     who, vault = identity.current(), scope.services().vault
     found = telephony.page(scope.session(), tenant_id=who.tenant_id, vault=vault, limit=_LAST_CALLS)
     shown = calls.rows(
-        scope.session(), tenant_id=who.tenant_id, vault=vault, calls=found.calls, language=i18n.language()
+        scope.session(),
+        tenant_id=who.tenant_id,
+        vault=vault,
+        calls=found.calls,
+        language=i18n.language(),
+        currency=who.company.currency,
     )
     return {"calls": shown}
 

@@ -39,14 +39,23 @@ class CallRow:
 
 
 def rows(
-    session: Session, *, tenant_id: TenantId, vault: Vault, calls: Sequence[Call], language: str
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    vault: Vault,
+    calls: Sequence[Call],
+    language: str,
+    currency: str,
 ) -> list[CallRow]:
-    """Return calls as a list shows them, in three statements whatever their number."""
+    """Return calls as a list shows them, in three statements whatever their number.
+
+    `currency` is the company's: what costs nothing is nothing of that.
+    """
     known = {call.customer_id for call in calls if call.customer_id is not None}
     names = glance.masked_names(session, tenant_id=tenant_id, vault=vault, customer_ids=known)
     costs = charges.of_subjects(session, tenant_id=tenant_id, subject_refs=[call.call_id for call in calls])
     words = disposition_words(session, tenant_id=tenant_id, language=language)
-    return [_row(call, names, costs.get(call.call_id), words) for call in calls]
+    return [_row(call, names, costs.get(call.call_id), words, currency) for call in calls]
 
 
 def disposition_words(session: Session, *, tenant_id: TenantId, language: str) -> dict[str, str]:
@@ -97,6 +106,7 @@ def _row(
     names: dict[CustomerId, str],
     cost: charges.Charged | None,
     words: dict[str, str],
+    currency: str,
 ) -> CallRow:
     is_free = call.ended_at is not None and call.bridged_at is None
     charge_nano: int | None = 0 if is_free else None
@@ -114,6 +124,6 @@ def _row(
         wait_s=wait_s(call),
         talk_s=talk_s(call),
         charge_nano=charge_nano,
-        currency=cost.currency if cost else "",
+        currency=(cost.currency if cost else "") or currency,
         has_recording=call.recording_state == "sealed",
     )

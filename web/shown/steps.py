@@ -51,8 +51,8 @@ def story(happened: Sequence[Step], *, call: Call, people: Mapping[UUID, str]) -
         until = following.get(id(step))
         if step.kind == "bridged":
             until = call.ended_at
-        lasted = (until - step.at).total_seconds() if until and _lasts(step) else None
-        told.append(Moment(step.at, text, mark, lasted))
+        lasted_s = (until - step.at).total_seconds() if until and _lasts(step) else 0.0
+        told.append(Moment(step.at, text, mark, lasted_s if lasted_s >= 1 else None))
     return told
 
 
