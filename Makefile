@@ -63,12 +63,13 @@ lint-floors:
 test:  ## every check: ruff, mypy, import-linter, pytest with real parts, switch and browser
 	@$(SEALED) $(INSTALL) --checks --browser
 	@$(MAKE) --no-print-directory lint
-	@$(PYTEST) -m "not deep"
+	@$(PYTEST) -n 2 -m "not deep and not switch and not browser"
+	@$(PYTEST) -m "(switch or browser) and not deep"
 
 test-quick:  ## the checks that need neither switch nor browser
 	@$(SEALED) $(INSTALL) --checks
 	@$(MAKE) --no-print-directory lint
-	@$(PYTEST) -m "not deep and not switch and not browser"
+	@$(PYTEST) -n 2 -m "not deep and not switch and not browser"
 
 deep:  ## what takes long: soaks, thousands of kills
 	@$(SEALED) $(INSTALL) --checks --browser

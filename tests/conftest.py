@@ -22,6 +22,8 @@ from core.realtime import Realtime
 from core.storage import DiskStorage
 from launch.parts import start_postgres, start_valkey
 from launch.parts.part import Running
+from launch.parts.postgres import Postgres
+from launch.parts.valkey import Valkey
 from security.gate import Gate, Scope, admit
 from security.keys import FileRootKey
 from security.keystore import Keystore
@@ -29,6 +31,7 @@ from security.vault import Vault
 from wiring.prepare import DatabaseUrls, clone_database, prepare_database
 
 _TEMPLATE = "seatline_template"
+MEMORY = Path("/dev/shm")  # noqa: S108 - throw-away databases are cloned by the hundred: not on a disk
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -42,7 +45,7 @@ def only_loopback() -> Iterator[None]:
             raise AssertionError(message)
         connect(self, address)
 
-    socket.socket.connect = guarded  # type: ignore[method-assign] # the guard itself
+    socket.socket.connect = guarded  # type: ignore[assignment,method-assign] # the guard itself
     yield
     socket.socket.connect = connect  # type: ignore[method-assign] # and its end
 
@@ -50,21 +53,21 @@ def only_loopback() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def home() -> Iterator[Path]:
     """A folder for this worker's servers, which other accounts may enter; removed at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="seatline-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="seatline-test-", dir=MEMORY if MEMORY.is_dir() else None))
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def postgres(home: Path) -> Iterator[Running]:
+def postgres(home: Path) -> Iterator[Running[Postgres]]:
     running = start_postgres(home / "pg")
     yield running
     running.stop()
 
 
 @pytest.fixture(scope="session")
-def valkey(home: Path) -> Iterator[Running]:
+def valkey(home: Path) -> Iterator[Running[Valkey]]:
     running = start_valkey(home / "valkey")
     yield running
     running.stop()
@@ -88,7 +91,7 @@ class Prepared:
 
 
 @pytest.fixture(scope="session")
-def prepared(postgres: Running, home: Path, root_key: FileRootKey) -> Prepared:
+def prepared(postgres: Running[Postgres], home: Path, root_key: FileRootKey) -> Prepared:
     secrets_file = home / "roles.json"
     urls = prepare_database(postgres.url, secrets_file=secrets_file, root_key=root_key, database=_TEMPLATE)
     return Prepared(postgres.url, secrets_file, urls)
@@ -144,7 +147,7 @@ def admitted(gate: Gate) -> TenantId:
 
 
 @pytest.fixture
-def realtime(valkey: Running) -> Iterator[Realtime]:
+def realtime(valkey: Running[Valkey]) -> Iterator[Realtime]:
     opened = Realtime(valkey.url)
     opened.redis.flushdb()
     yield opened
@@ -157,12 +160,12 @@ def storage(tmp_path: Path) -> DiskStorage:
 
 
 @pytest.fixture
-def settings(
-    database: DatabaseUrls, valkey: Running, home: Path, tmp_path: Path
-) -> Settings:
+def settings(database: DatabaseUrls, valkey: Running[Valkey], home: Path, tmp_path: Path) -> Settings:
     """Settings of a process over this test's database, with the simulator as its switch."""
-    folders = {name: tmp_path / name for name in ("recording_dir", "sounds_dir", "storage_dir", "spool_dir")}
-    for folder in folders.values():
+    recordings, sounds, stored, spool = (
+        tmp_path / name for name in ("recordings", "sounds", "stored", "spool")
+    )
+    for folder in (recordings, sounds, stored, spool):
         folder.mkdir(exist_ok=True)
     return Settings(
         environment="test",
@@ -175,5 +178,8 @@ def settings(
         switch_url="simulator:",
         root_key_file=home / "root.key",
         secret_key="0" * 64,
-        **folders,
+        recording_dir=recordings,
+        sounds_dir=sounds,
+        storage_dir=stored,
+        spool_dir=spool,
     )

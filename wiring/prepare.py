@@ -7,7 +7,7 @@ step may run again. Passwords are random and kept in one file that only its owne
 import json
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -29,12 +29,12 @@ _BLOCK = 64  # SHA-256's block, for the HMAC pads
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrls:
-    """One address per role."""
+    """One address per role; they hold passwords, so no repr shows them."""
 
-    app: str
-    bill: str
-    keys: str
-    migrator: str
+    app: str = field(repr=False)
+    bill: str = field(repr=False)
+    keys: str = field(repr=False)
+    migrator: str = field(repr=False)
 
 
 def prepare_database(

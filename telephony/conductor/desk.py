@@ -18,7 +18,7 @@ from core.realtime import Realtime
 from seats import desk as seating
 from seats import presence
 from seats.desk import ServingAgent
-from seats.errors import IllegalTransitionError, NotSignedInError
+from seats.errors import BeforeShiftError, FutureChangeError, IllegalTransitionError, NotSignedInError
 from seats.rules import CALL_IN_HAND, Activity, activity, away
 from security.gate import Gate, Scope
 from security.vault import Vault
@@ -362,8 +362,9 @@ class Desk:
                 _log.warning("agent-state-jumped", state=state)
                 with self._gate.open(Scope.system(OPERATOR)) as session:
                     enter(session, observed=True)
-            except NotSignedInError:
-                _log.warning("agent-signed-out-elsewhere", state=state)
+            except (NotSignedInError, BeforeShiftError, FutureChangeError) as error:
+                # the shift the report belongs to is over, or a clock jumped: the seats room keeps what it has
+                _log.warning("agent-state-refused", state=state, error=error.code)
             self._tell(agent)
 
         self._books.write(agent.agent_id, write)

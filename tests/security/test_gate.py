@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import text
@@ -22,6 +23,7 @@ from security.gate import (
     register,
     unregister,
 )
+from security.keys import FileRootKey
 from tests.conftest import Prepared
 from wiring.prepare import DatabaseUrls
 
@@ -86,7 +88,9 @@ def test_a_suspended_tenant_is_open_to_our_own_work_only(gate: Gate, tenant_a: T
         pytest.param(lambda token, _: token.replace("v1.1.", "v1.2.", 1), id="the-databases-own-key"),
     ],
 )
-def test_a_spoiled_token_opens_nothing(gate: Gate, tenant_a: TenantId, tenant_b: TenantId, spoil) -> None:
+def test_a_spoiled_token_opens_nothing(
+    gate: Gate, tenant_a: TenantId, tenant_b: TenantId, spoil: Callable[[str, TenantId], str]
+) -> None:
     token = spoil(mint(Scope.system(tenant_a), gate._key), tenant_b)
     with pytest.raises(DBAPIError) as error, gate.outside() as connection:
         connection.execute(text("SELECT sec.enter(:token)"), {"token": token})
@@ -176,7 +180,9 @@ def test_two_tenants_can_never_hold_one_key(gate: Gate, tenant_a: TenantId, tena
     assert gate.resolve("session", key) is None
 
 
-def test_a_connection_made_before_a_fork_is_refused_after_it(gate: Gate, monkeypatch) -> None:
+def test_a_connection_made_before_a_fork_is_refused_after_it(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gate.ping()
     monkeypatch.setattr(os, "getpid", lambda: -1)
     with pytest.raises(ForkedConnectionError):
@@ -184,7 +190,7 @@ def test_a_connection_made_before_a_fork_is_refused_after_it(gate: Gate, monkeyp
 
 
 def test_threads_sharing_two_connections_see_their_own_tenant_only(
-    database: DatabaseUrls, prepared: Prepared, root_key, tenant_a: TenantId, tenant_b: TenantId
+    database: DatabaseUrls, prepared: Prepared, root_key: FileRootKey, tenant_a: TenantId, tenant_b: TenantId
 ) -> None:
     shared = Gate(database.app, context_key=root_key.derive("context/v1"), pool_size=1)
     foreign: list[object] = []

@@ -8,23 +8,23 @@ from security.passwords import HashingBusyError, WeakPasswordError, hash_passwor
 GOOD = "correct horse battery"
 
 
-def test_a_password_verifies_against_its_own_hash_only():
+def test_a_password_verifies_against_its_own_hash_only() -> None:
     stored = hash_password(GOOD)
     assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert verify(stored, GOOD)
     assert not verify(stored, GOOD + "s")
 
 
-def test_an_unknown_user_never_verifies():
+def test_an_unknown_user_never_verifies() -> None:
     assert not verify(None, GOOD)
     assert not verify(None, "nobody has this password")
 
 
-def test_compatibility_forms_of_a_sign_are_the_same_password():
+def test_compatibility_forms_of_a_sign_are_the_same_password() -> None:
     assert verify(hash_password(GOOD), "ｃorrect horse battery")
 
 
-def test_nothing_is_cut_off_a_long_password():
+def test_nothing_is_cut_off_a_long_password() -> None:
     long = "".join(chr(97 + index % 26) for index in range(passwords.LONGEST))
     stored = hash_password(long)
     assert verify(stored, long)
@@ -38,7 +38,7 @@ def test_a_weak_password_is_refused(weak):
         hash_password(weak)
 
 
-def test_no_more_hashes_run_at_once_than_the_gate_lets_in(monkeypatch):
+def test_no_more_hashes_run_at_once_than_the_gate_lets_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "PATIENCE_S", 0.05)
     monkeypatch.setattr(passwords, "_GATE", threading.BoundedSemaphore(1))
     with passwords._Turn(), pytest.raises(HashingBusyError):

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import os
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -107,7 +108,7 @@ def test_a_truncated_spliced_or_moved_file_is_refused(vault: Vault) -> None:
 
 
 def test_keys_survive_a_restart_and_need_the_same_root(
-    prepared: Prepared, root_key, vault: Vault, tmp_path
+    prepared: Prepared, root_key: FileRootKey, vault: Vault, tmp_path: Path
 ) -> None:
     sealed = vault.seal(PHONE, "kept")
     again = Keystore(prepared.urls.keys, root_key)
@@ -131,7 +132,7 @@ def test_the_keystore_holds_no_key_in_the_clear(prepared: Prepared, keystore: Ke
         assert all(key not in bytes(row[0]) for row in rows.fetchall())
 
 
-def test_a_root_key_others_can_read_is_refused(tmp_path) -> None:
+def test_a_root_key_others_can_read_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "root.key"
     file.write_bytes(os.urandom(32))
     file.chmod(0o644)

@@ -88,6 +88,7 @@ def running() -> Iterator[Running]:
     finally:
         subprocess.run([*command, "down"], cwd=CHECKOUT, env=environment, timeout=120, check=False)
         shutil.rmtree(state, ignore_errors=True)
+        shutil.rmtree(layout.find(choices.read(environment)).recording.parent, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
