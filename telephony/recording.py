@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,9 @@ from core.storage import Storage
 from security.vault import Field, OpenedFile, Vault
 from telephony.errors import RecordingNotFoundError
 from telephony.events import RecordingCaptured
-from telephony.models import RecordingRow
+from telephony.models import CallRow, RecordingRow
+
+_PATIENCE = dt.timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +119,32 @@ def discard_scratch(*, tenant_id: TenantId, recording_id: RecordingId, recording
         source.parent.rmdir()
 
 
-def unsealed(session: Session, *, tenant_id: TenantId) -> list[RecordingId]:
-    """Return recordings that wait for sealing."""
+def overdue(session: Session, *, tenant_id: TenantId) -> list[tuple[RecordingId, CallId]]:
+    """Return recordings whose call ended minutes ago and whose file nobody has reported as closed."""
+    found = session.execute(
+        select(RecordingRow.id, RecordingRow.call_id)
+        .join(CallRow, and_(CallRow.tenant_id == RecordingRow.tenant_id, CallRow.id == RecordingRow.call_id))
+        .where(
+            RecordingRow.tenant_id == tenant_id,
+            RecordingRow.state == "capturing",
+            CallRow.ended_at < clock.now() - _PATIENCE,
+        )
+    )
+    return [(RecordingId(one), CallId(call)) for one, call in found]
+
+
+def left_in_clear(session: Session, *, tenant_id: TenantId, recording_dir: Path) -> list[RecordingId]:
+    """Return sealed recordings whose clear file a crash left behind."""
+    folder = recording_dir / str(tenant_id)
+    names = [one.stem for one in folder.glob("*.wav")] if folder.is_dir() else []
+    if not names:
+        return []
     found = session.scalars(
-        select(RecordingRow.id).where(RecordingRow.tenant_id == tenant_id, RecordingRow.state == "captured")
+        select(RecordingRow.id).where(
+            RecordingRow.tenant_id == tenant_id,
+            RecordingRow.state == "sealed",
+            RecordingRow.id.in_([UUID(name) for name in names]),
+        )
     )
     return [RecordingId(one) for one in found]
 

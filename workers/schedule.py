@@ -12,6 +12,7 @@ from core import clock
 from core.ids import OPERATOR, TenantId
 from seats import hours
 from security.gate import Scope
+from telephony import orders, recording
 from tenants import companies, repeats, sessions
 from wiring import House
 from workers import ledger
@@ -48,6 +49,24 @@ def _sweep_sign_ins(house: House) -> None:
             repeats.sweep(session, tenant_id=tenant_id)
 
 
+def _sweep_recordings(house: House) -> None:
+    """Hand over recordings nobody reported as closed, and remove clear files a crash left behind."""
+    folder = house.settings.recording_dir
+    for tenant_id in _everyone(house):
+        with house.gate.open(Scope.system(tenant_id)) as session:
+            for recording_id, call_id in recording.overdue(session, tenant_id=tenant_id):
+                recording.captured(session, tenant_id=tenant_id, recording_id=recording_id, call_id=call_id)
+            for recording_id in recording.left_in_clear(session, tenant_id=tenant_id, recording_dir=folder):
+                recording.discard_scratch(
+                    tenant_id=tenant_id, recording_id=recording_id, recording_dir=folder
+                )
+
+
+def _forget_orders(house: House) -> None:
+    with house.gate.open(Scope.system(OPERATOR)) as session:
+        orders.forget_old(session)
+
+
 def _forget_duties(house: House) -> None:
     with house.gate.outside() as connection:
         ledger.forget(connection)
@@ -56,6 +75,8 @@ def _forget_duties(house: House) -> None:
 TABLE = (
     Periodic("every.agent-hours", 300, _publish_agent_hours),
     Periodic("every.sign-in-sweep", 900, _sweep_sign_ins),
+    Periodic("every.recording-sweep", 60, _sweep_recordings),
+    Periodic("every.order-sweep", 3600, _forget_orders),
     Periodic("every.duty-sweep", 3600, _forget_duties),
 )
 
