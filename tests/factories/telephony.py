@@ -85,7 +85,10 @@ def call(
     answered_at = arrived_at + dt.timedelta(seconds=wait_s)
     with gate.open(Scope.system(tenant_id)) as session:
         calls.begin(session, arrival=arrival, customer_id=customer_id, vault=vault)
-        steps = [("arrived", arrived_at, {"trunk": "trunk-1"}), ("greeting-ended", arrived_at, {})]
+        steps: list[tuple[str, dt.datetime, dict[str, object]]] = [
+            ("arrived", arrived_at, {"trunk": "trunk-1"}),
+            ("greeting-ended", arrived_at, {}),
+        ]
         instants = {"greeting_ended_at": arrived_at, "queued_at": arrived_at}
         ended_at = answered_at
         if talk_s is not None:

@@ -1,4 +1,4 @@
-"""A made-up day at two companies: alice's has calls, a recording, a bill and an invoice; charlie's has its own."""
+"""A made-up day at two companies: alice's has calls, a recording and an invoice; charlie's has its own."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from tests.billing import stock
 from tests.customers import factory as customers
 from tests.factories import billing, telephony
 from tests.tenants.people import People
+from tests.web.conftest import Cast
 
 # the present of every test of these pages: mid-November, so that October is a month that is over
 NOW = dt.datetime(2026, 11, 19, 12, 3, 5, tzinfo=dt.UTC)
@@ -47,7 +48,7 @@ class Scene:
         return f"/portal/invoices/{ids.public('inv', self.invoice.invoice_id)}"
 
 
-def play(gate: Gate, vault: Vault, storage: Storage, recording_dir: Path, cast) -> Scene:
+def play(gate: Gate, vault: Vault, storage: Storage, recording_dir: Path, cast: Cast) -> Scene:
     """Let the day happen."""
     version = stock.publish(gate)
     a, b = cast.a.tenant_id, cast.b.tenant_id
