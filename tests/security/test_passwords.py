@@ -33,7 +33,7 @@ def test_nothing_is_cut_off_a_long_password() -> None:
 
 
 @pytest.mark.parametrize("weak", ["short", "a" * 40, "x" * 129, "fifteen\x00signs long", "é" * 2000])
-def test_a_weak_password_is_refused(weak):
+def test_a_weak_password_is_refused(weak: str) -> None:
     with pytest.raises(WeakPasswordError):
         hash_password(weak)
 

@@ -1,8 +1,10 @@
 import pytest
 
+from security.gate import Gate
+from security.vault import Vault
 from tests.tenants.people import People
 
 
 @pytest.fixture
-def people(gate, vault) -> People:
+def people(gate: Gate, vault: Vault) -> People:
     return People(gate, vault)

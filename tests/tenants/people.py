@@ -24,30 +24,47 @@ class People:
     gate: Gate
     vault: Vault
 
-    def company(self, name: str = "Pelican Parcel", **differs) -> Company:
-        values = {
-            "name": name,
-            "country": "GB",
-            "zone": "Europe/London",
-            "language": "en",
-            "currency": "GBP",
-            "initials": "Pp",
-            "colour": 1,
-        } | differs
+    def company(
+        self,
+        name: str = "Pelican Parcel",
+        *,
+        country: str = "GB",
+        zone: str = "Europe/London",
+        language: str = "en",
+        currency: str = "GBP",
+        initials: str = "Pp",
+        colour: int = 1,
+        tenant_id: TenantId | None = None,
+    ) -> Company:
         with self.gate.open(Scope.system(OPERATOR)) as session:
-            return companies.open_company(session, **values)
+            return companies.open_company(
+                session,
+                name=name,
+                country=country,
+                zone=zone,
+                language=language,
+                currency=currency,
+                initials=initials,
+                colour=colour,
+                tenant_id=tenant_id,
+            )
 
-    def user(self, tenant_id: TenantId, name: str, /, *roles: str, **differs) -> User:
-        values = {
-            "email": f"{name.casefold()}@pelicanparcel.example",
-            "name": name,
-            "roles": roles or ("tenant_owner",),
-            "password_hash": password_hash(),
-            "language": "en",
-            "zone": "Europe/London",
-        } | differs
+    def user(
+        self, tenant_id: TenantId, who: str, /, *roles: str, name: str | None = None, email: str | None = None
+    ) -> User:
+        """Add somebody called `who`, an owner unless roles are given."""
         with self.gate.open(Scope.system(tenant_id)) as session:
-            return users.add(session, tenant_id=tenant_id, vault=self.vault, **values)
+            return users.add(
+                session,
+                tenant_id=tenant_id,
+                vault=self.vault,
+                email=email or f"{who.casefold()}@pelicanparcel.example",
+                name=name or who,
+                roles=roles or ("tenant_owner",),
+                password_hash=password_hash(),
+                language="en",
+                zone="Europe/London",
+            )
 
     def operator(self) -> Company:
         return self.company("Seatline", tenant_id=OPERATOR, initials="S")

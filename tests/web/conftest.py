@@ -1,13 +1,17 @@
-from collections.abc import Callable
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
+from typing import Protocol
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from core import log
 from core.config import Settings
-from core.ids import new_id
+from core.ids import UserId, new_id
 from core.realtime import Realtime
 from core.storage import DiskStorage
 from security.gate import Gate, Scope
@@ -20,6 +24,9 @@ from web import create_app, csrf
 
 log.configure("test")
 HOST = "http://127.0.0.1:8600"
+
+# A form's fields: text, several texts of one name, or a file with its name.
+Form = Mapping[str, str | Sequence[str] | tuple[BytesIO, str]]
 
 
 @dataclass(frozen=True)
@@ -35,17 +42,19 @@ class TestServices:
 
 
 @pytest.fixture
-def services(settings, gate, vault, realtime, storage) -> TestServices:
+def services(
+    settings: Settings, gate: Gate, vault: Vault, realtime: Realtime, storage: DiskStorage
+) -> TestServices:
     return TestServices(settings, gate, vault, realtime, storage)
 
 
 @pytest.fixture
-def app(services) -> Flask:
+def app(services: TestServices) -> Flask:
     return create_app(services)
 
 
 @pytest.fixture
-def people(gate, vault) -> People:
+def people(gate: Gate, vault: Vault) -> People:
     return People(gate, vault)
 
 
@@ -56,43 +65,68 @@ class Browser:
     client: FlaskClient
     address: str = "127.0.0.1"
 
-    def get(self, path, **kwargs):
-        return self.client.get(path, base_url=HOST, environ_overrides=self._from(), **kwargs)
-
-    def post(self, path, data=None, **kwargs):
-        token = self.token()
-        return self.client.post(
-            path,
-            data={"csrf_token": token} | (data or {}),
-            base_url=HOST,
-            environ_overrides=self._from(),
-            **kwargs,
+    def get(
+        self, path: str | None, *, headers: Mapping[str, str] | None = None, buffered: bool = False
+    ) -> TestResponse:
+        assert path is not None, "the answer before leads nowhere"
+        return self.client.get(
+            path, base_url=HOST, environ_overrides=self._from(), headers=headers, buffered=buffered
         )
 
-    def token(self):
+    def post(
+        self,
+        path: str,
+        data: Form | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content_type: str | None = None,
+    ) -> TestResponse:
+        return self.client.post(
+            path,
+            data={"csrf_token": self.token(), **(data or {})},
+            base_url=HOST,
+            environ_overrides=self._from(),
+            headers=headers,
+            content_type=content_type,
+        )
+
+    def token(self) -> str:
         if self.cookie() is None:
             self.get("/sign-in")
         cookie = {"Cookie": f"seatline={self.cookie()}"}
         with self.client.application.test_request_context(base_url=HOST, headers=cookie):
             return csrf.token()
 
-    def sign_in(self, email, password=PASSWORD, **kwargs):
-        return self.post("/sign-in", {"email": email, "password": password, **kwargs})
+    def sign_in(self, email: str, password: str = PASSWORD, **fields: str) -> TestResponse:
+        return self.post("/sign-in", {"email": email, "password": password, **fields})
 
-    def cookie(self):
+    def cookie(self) -> str | None:
         found = self.client.get_cookie("seatline", domain="127.0.0.1")
         return found.value if found else None
 
-    def _from(self):
+    def _from(self) -> dict[str, str]:
         return {"REMOTE_ADDR": self.address}
 
 
+class Browsers(Protocol):
+    """Opens one more browser, which has no cookies yet."""
+
+    def __call__(self, *, address: str = "127.0.0.1") -> Browser: ...
+
+
 @pytest.fixture
-def browser(app) -> Callable[..., Browser]:
-    def make(**kwargs) -> Browser:
-        return Browser(app.test_client(), **kwargs)
+def browser(app: Flask) -> Browsers:
+    def make(*, address: str = "127.0.0.1") -> Browser:
+        return Browser(app.test_client(), address)
 
     return make
+
+
+def found(pattern: str, text: str) -> str:
+    """Return what the pattern's first group matched; that it is there is a part of the test."""
+    match = re.search(pattern, text)
+    assert match is not None, pattern
+    return match[1]
 
 
 @dataclass(frozen=True)
@@ -108,7 +142,7 @@ class Cast:
 
 
 @pytest.fixture
-def cast(people) -> Cast:
+def cast(people: People) -> Cast:
     a = people.company("Pelican Parcel")
     b = people.company("Harbour Hotels")
     return Cast(
@@ -122,7 +156,7 @@ def cast(people) -> Cast:
 
 
 @pytest.fixture
-def alice(browser, cast) -> Browser:
+def alice(browser: Browsers, cast: Cast) -> Browser:
     made = browser()
     assert made.sign_in(cast.alice.email).status_code == 303
     return made
@@ -131,35 +165,58 @@ def alice(browser, cast) -> Browser:
 class Program:
     """A client company's program with its key."""
 
-    def __init__(self, app, token):
+    def __init__(self, app: Flask, token: str) -> None:
         self.http, self.token = app.test_client(), token
 
-    def call(self, method, path, *, headers=None, **kwargs):
-        sent = {"Authorization": f"Bearer {self.token}"} | (headers or {})
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        json: Mapping[str, object] | None = None,
+        data: str | bytes | None = None,
+        content_type: str | None = None,
+    ) -> TestResponse:
         return self.http.open(
-            f"/api/v1{path}", method=method, headers=sent, base_url=HOST, buffered=True, **kwargs
+            f"/api/v1{path}",
+            method=method,
+            headers={"Authorization": f"Bearer {self.token}", **(headers or {})},
+            base_url=HOST,
+            buffered=True,
+            json=json,
+            data=data,
+            content_type=content_type,
         )
 
-    def get(self, path, **kwargs):
-        return self.call("GET", path, **kwargs)
+    def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> TestResponse:
+        return self.call("GET", path, headers=headers)
 
-    def post(self, path, body, **kwargs):
-        return self.call("POST", path, json=body, **kwargs)
+    def post(
+        self, path: str, body: Mapping[str, object], *, headers: Mapping[str, str] | None = None
+    ) -> TestResponse:
+        return self.call("POST", path, json=body, headers=headers)
 
-    def delete(self, path, **kwargs):
-        return self.call("DELETE", path, **kwargs)
+    def delete(self, path: str) -> TestResponse:
+        return self.call("DELETE", path)
+
+
+class Programs(Protocol):
+    """Gives a company's program a key, with every scope unless some are named."""
+
+    def __call__(self, company: Company, *scopes: str) -> Program: ...
 
 
 @pytest.fixture
-def program(app, gate):
-    def make(company, *scopes) -> Program:
+def program(app: Flask, gate: Gate) -> Programs:
+    def make(company: Company, *scopes: str) -> Program:
         with gate.open(Scope.system(company.tenant_id)) as session:
             _, token = apikeys.make(
                 session,
                 tenant_id=company.tenant_id,
                 name="test",
                 scopes=scopes or roles.SCOPES,
-                made_by=new_id(),
+                made_by=UserId(new_id()),
                 permissions=roles.permitted(["tenant_owner"]),
             )
         return Program(app, token)
