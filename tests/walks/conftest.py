@@ -1,6 +1,7 @@
 """A whole Seatline for the walks: `launch up` in a folder and on ports of its own, ended afterwards."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -57,20 +58,22 @@ def free_base() -> int:
     raise RuntimeError(message)
 
 
-@pytest.fixture(scope="session")
-def running() -> Iterator[Running]:
+@contextlib.contextmanager
+def started(choices_made: dict[str, str], *, is_simulated: bool = False) -> Iterator[Running]:
+    """Bring a whole Seatline up in a folder of its own, and take it away afterwards."""
     state = Path(tempfile.mkdtemp(prefix="seatline-walk-"))
     state.chmod(0o755)
     base = free_base()
     mine = {
         "SEATLINE_STATE_DIR": str(state / "run"),
         "SEATLINE_PORT": str(base),
-        "SEATLINE_PORT_RTP": str(30_000),
+        "SEATLINE_PORT_RTP": str(base + 10_000),
     }
     ignored = ("DATABASE_URL", "REDIS_URL", "SWITCH_URL", "STRIPE_API_KEY", "SEATLINE_CONFIG")
-    environment = {name: value for name, value in os.environ.items() if name not in ignored} | mine
+    environment = {name: value for name, value in os.environ.items() if name not in ignored}
+    environment |= mine | choices_made
     command = [sys.executable, "-m", "launch"]
-    started = subprocess.run(
+    up = subprocess.run(
         [*command, "up", "--detach"],
         cwd=CHECKOUT,
         env=environment,
@@ -79,16 +82,22 @@ def running() -> Iterator[Running]:
         timeout=300,
         check=False,
     )
+    place = layout.find(choices.read(environment))
     try:
-        assert started.returncode == 0, started.stdout + started.stderr
-        place = layout.find(choices.read(environment))
-        stand = call.find(place)
+        assert up.returncode == 0, up.stdout + up.stderr
+        stand = call.stand_of(place) if is_simulated else call.find(place)
         yield Running(place, stand, environment)
         stand.house.close()
     finally:
         subprocess.run([*command, "down"], cwd=CHECKOUT, env=environment, timeout=120, check=False)
         shutil.rmtree(state, ignore_errors=True)
-        shutil.rmtree(layout.find(choices.read(environment)).recording.parent, ignore_errors=True)
+        shutil.rmtree(place.recording.parent, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Running]:
+    with started({}) as up:
+        yield up
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,12 @@ from core import config, ids
 from core.config import Settings
 from core.errors import SeatlineError
 from core.ids import OPERATOR, TenantId, UserId
+from core.phone import parse_e164
 from security import catalogue
 from security.gate import Scope
 from security.passwords import hash_password
+from telephony import numbers, orders
+from telephony.orders import OrderKind
 from tenants import companies, sessions, users
 from tenants.roles import ROLES
 from web.account import signing
@@ -113,6 +116,21 @@ def disable_user(company: str, user_id: str) -> None:
             ended = sessions.end_all(session, tenant_id=tenant_id, user_id=whom)
         signing.tell_ended(house, tenant_id=tenant_id, session_ids=ended)
     click.echo(f"disabled; {len(ended)} sessions ended")
+
+
+@main.command("simulate-call")
+@click.argument("number")
+@click.option("--caller", default="+447700900123", help="A fictitious number that calls.")
+def simulate_call(number: str, caller: str) -> None:
+    """Let somebody call NUMBER; only where the switch simulator runs in place of Asterisk."""
+    with _house() as house:
+        if not house.settings.is_simulated:
+            _stop("a real switch runs here: dial the number, or use `make call`")
+        digits = {"dnis": numbers.canonical(number), "ani": parse_e164(caller)}
+        with house.gate.open(Scope.system(OPERATOR)) as session:
+            orders.leave(session, OrderKind.SIMULATE, **digits)
+        house.realtime.publish(OPERATOR, orders.WAKE_UP, {})
+    click.echo("the call is on its way")
 
 
 @main.command("price")
