@@ -1,12 +1,15 @@
+from typing import Any
+
 import pytest
 
 from core.ids import OPERATOR
-from security.gate import Scope
+from security.gate import Gate, Scope
 from tenants import companies
 from tenants.errors import CompanyMissingError, MalformedSettingError
+from tests.tenants.people import People
 
 
-def test_a_company_reads_itself_and_no_other(people, gate):
+def test_a_company_reads_itself_and_no_other(people: People, gate: Gate) -> None:
     ours, theirs = people.company("Pelican Parcel"), people.company("Harbour Hotels")
     with gate.open(Scope.system(ours.tenant_id)) as session:
         assert companies.read(session, tenant_id=ours.tenant_id) == ours
@@ -15,14 +18,16 @@ def test_a_company_reads_itself_and_no_other(people, gate):
         assert companies.clients(session) == [ours]
 
 
-def test_the_operator_lists_its_clients_by_name_and_not_itself(people, gate):
+def test_the_operator_lists_its_clients_by_name_and_not_itself(people: People, gate: Gate) -> None:
     people.operator()
     pelican, harbour = people.company("Pelican Parcel"), people.company("Harbour Hotels")
     with gate.open(Scope.system(OPERATOR)) as session:
         assert companies.clients(session) == [harbour, pelican]
 
 
-def test_a_suspended_company_opens_no_more_and_opens_again_when_reinstated(people, gate):
+def test_a_suspended_company_opens_no_more_and_opens_again_when_reinstated(
+    people: People, gate: Gate
+) -> None:
     ours = people.company()
     user_scope = Scope(ours.tenant_id, ours.tenant_id, Scope.system(OPERATOR).kind.__class__.USER)
     with gate.open(Scope.system(OPERATOR)) as session:
@@ -35,7 +40,7 @@ def test_a_suspended_company_opens_no_more_and_opens_again_when_reinstated(peopl
         assert companies.read(session, tenant_id=ours.tenant_id).status == "active"
 
 
-def test_a_client_cannot_suspend_anybody(people, gate):
+def test_a_client_cannot_suspend_anybody(people: People, gate: Gate) -> None:
     ours = people.company()
     with (
         pytest.raises(Exception, match="only the operator"),
@@ -59,13 +64,14 @@ def test_a_client_cannot_suspend_anybody(people, gate):
         ("colour", 8),
     ],
 )
-def test_a_malformed_setting_is_refused_by_name(people, field, wrong):
+def test_a_malformed_setting_is_refused_by_name(people: People, field: str, wrong: str | int) -> None:
+    values: dict[str, Any] = {field: wrong}
     with pytest.raises(MalformedSettingError) as refused:
-        people.company(**{field: wrong})
+        people.company(**values)
     assert refused.value.details == {"field": field}
 
 
-def test_a_company_changes_its_own_settings(people, gate):
+def test_a_company_changes_its_own_settings(people: People, gate: Gate) -> None:
     ours = people.company()
     with gate.open(Scope.system(ours.tenant_id)) as session:
         companies.change(
