@@ -181,6 +181,8 @@ def test_a_company_is_let_in_and_its_owner_signs_in(enter, browser, gate, day):
         ("price_list", "nobody"),
         ("tax_percent", "much"),
         ("owner_name", ""),
+        ("owner_name", "O" * 121),
+        ("address", "1 Quay\x00"),
         ("owner_email", "olive"),
         ("owner_email", "alice@pelicanparcel.example"),
     ],

@@ -82,6 +82,8 @@ FILTERS = {
     "to=2026-10-14": ["october"],
     "to=2026-10-13": [],
     "from=nonsense": EVERY,
+    "outcome=%00": EVERY,
+    "outcome=nonsense": [],
     "caller=forged": EVERY,
 }
 

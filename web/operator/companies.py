@@ -37,7 +37,7 @@ from web.shown import bills, invoices, wording
 
 _INVOICES = 12
 _TERMS_DAYS = 30
-_STANDARD_RATE_PPM = {"GB": 200_000}
+_LONGEST, _LONGEST_ADDRESS = 120, 600
 _FIELDS = (
     *("name", "legal_name", "address", "tax_id", "country", "zone", "language", "initials"),
     *("price_list", "tax_percent", "owner_name", "owner_email"),
@@ -211,7 +211,11 @@ def _detail(company: Company, *, new_owner: FirstOwner | None = None) -> str:
 
 
 def _open(given: dict[str, str]) -> tuple[Company, FirstOwner]:
-    """Open the company in the operator's transaction, then furnish it in its own."""
+    """Open the company in the operator's transaction, then furnish it in its own.
+
+    All that can be wrong is looked at before: once the company is open, nothing takes it back.
+    """
+    _check(given)
     lists = {one.code: one for one in price_lists.every(scope.session(), tenant_id=OPERATOR)}
     chosen = lists.get(given["price_list"])
     if chosen is None:
@@ -222,8 +226,6 @@ def _open(given: dict[str, str]) -> tuple[Company, FirstOwner]:
     services = scope.services()
     if services.gate.resolve("login", users.login_key(services.vault, email)):
         raise EmailTakenError(field="owner_email")
-    if not given["owner_name"]:
-        raise CompanyFormError(field="owner_name")
     password = secrets.token_urlsafe(15)
     password_hash = hash_password(password)
     seller = _seller()
@@ -257,6 +259,20 @@ def _open(given: dict[str, str]) -> tuple[Company, FirstOwner]:
 
     rounds.visit(company, furnish)
     return company, FirstOwner(email, password)
+
+
+def _check(given: dict[str, str]) -> None:
+    """Refuse what no row can hold.
+
+    Raises:
+        CompanyFormError: names the field.
+    """
+    for name, text in given.items():
+        longest = _LONGEST_ADDRESS if name == "address" else _LONGEST
+        if len(text) > longest or not text.replace("\r", "").replace("\n", "").isprintable():
+            raise CompanyFormError(field=name)
+    if not given["owner_name"]:
+        raise CompanyFormError(field="owner_name")
 
 
 def _take(session: Session, company: Company, versions: Sequence[Published]) -> None:

@@ -145,16 +145,16 @@ def stock() -> str:
 @permission("stock.write")
 def add_number() -> Response:
     """Take a number into stock."""
-    kind = request.form.get("kind", "")
+    kind, region = request.form.get("kind", ""), request.form.get("region", "").strip()
     try:
-        if kind not in wording.NUMBER_KINDS:
+        if kind not in wording.NUMBER_KINDS or len(region) > _LONGEST_NAME or not region.isprintable():
             raise StockFormError(field="kind")
         with scope.session().begin_nested():
             made = numbers.stock(
                 scope.session(),
                 digits=request.form.get("number", ""),
                 kind=kind,
-                region=request.form.get("region", "").strip()[:_LONGEST_NAME],
+                region=region,
             )
     except SeatlineError as error:
         return _refused(error)
@@ -228,7 +228,7 @@ def rent_number(number_id: str) -> Response:
     try:
         if not 0 < len(queue_name) <= _LONGEST_NAME or not queue_name.isprintable():
             raise StockFormError(field="queue")
-        if len(greeting) > _LONGEST_GREETING or language not in {"en", "zh"}:
+        if len(greeting) > _LONGEST_GREETING or not greeting.isprintable() or language not in {"en", "zh"}:
             raise StockFormError(field="greeting")
         let = numbers.let(
             scope.session(), number_id=NumberId(ids.parse("num", number_id)), renter=company.tenant_id

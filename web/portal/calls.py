@@ -268,7 +268,7 @@ def _filters() -> tuple[_Chosen, Filter]:
     who, args = identity.current(), request.args
     chosen = _Chosen(
         queue=args.get("queue", ""),
-        outcome=args.get("outcome", ""),
+        outcome=args.get("outcome", "") if args.get("outcome", "").isprintable() else "",
         from_on=args.get("from", ""),
         to_on=args.get("to", ""),
     )
