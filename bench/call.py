@@ -346,12 +346,18 @@ async def one_call(stand: Stand, plan: Plan, seat: Seated) -> Made:
 async def talk(phone: Phone) -> bytes:
     """Wait until the two are connected, let both speak, and return what the caller heard, as a wav file."""
     deadline = time.monotonic() + PATIENCE_S
-    while tones.seconds(phone.heard(since=time.monotonic() - 0.5), AGENT_HZ) < 0.2:
+    while not _hears_the_agent(phone):
         if time.monotonic() > deadline:
             message = "the caller never heard the agent"
             raise CallFailedError(message)
         await asyncio.sleep(0.1)
     return await phone.listen(TALK_S)
+
+
+def _hears_the_agent(phone: Phone) -> bool:
+    """Return whether the last half second was the agent's tone, louder than any word of the announcement."""
+    last = phone.heard(since=time.monotonic() - 0.5)
+    return tones.seconds(last, AGENT_HZ, floor_dbfs=-20.0) >= 0.4  # noqa: PLR2004 - of half a second
 
 
 # --- reading back -------------------------------------------------------------------------------------

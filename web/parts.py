@@ -350,7 +350,8 @@ def bill_chart(
     left, right, top, bottom = (2, 58, 18, 28) if small else (8, 78, 20, 30)
     now = days[-1]
     scale: int = 10 ** exponent(currency)
-    ceiling = _nice_ceiling(max(now.minor, forecast.minor if forecast else 0) / scale) * scale
+    # never finer than a quarter of a unit: an axis of fractions of a penny says nothing
+    ceiling = _nice_ceiling(max(now.minor, forecast.minor if forecast else 0, scale) / scale) * scale
 
     def at_x(day: float) -> float:
         return left + (width - left - right) * day / length
