@@ -1,15 +1,19 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from flask import Flask
 from openapi_spec_validator import validate
+from werkzeug.test import TestResponse
 
 from core import ids
 from core.ids import OPERATOR, new_id
-from security.gate import Scope
+from security.gate import Gate, Scope
+from security.throttle import Limit
 from tenants import companies, roles
-from tests.web.conftest import HOST, Program
+from tests.web.conftest import HOST, Browser, Cast, Program, Programs
 from web.api import limits
 from web.api.document import document
 from web.errors import PROBLEM_JSON
@@ -19,11 +23,11 @@ COMMITTED = Path(__file__).parents[2] / "docs/api/openapi.json"
 
 
 @pytest.fixture
-def ours(program, cast):
+def ours(program: Programs, cast: Cast) -> Program:
     return program(cast.a)
 
 
-def code_of(answer):
+def code_of(answer: TestResponse) -> tuple[int, str]:
     assert answer.content_type == PROBLEM_JSON
     return answer.status_code, answer.get_json(force=True)["code"]
 
@@ -31,7 +35,7 @@ def code_of(answer):
 NEW = {"name": "nightly export", "scopes": ["calls.read"]}
 
 
-def test_a_key_tells_whose_it_is(ours, cast):
+def test_a_key_tells_whose_it_is(ours: Program, cast: Cast) -> None:
     me = ours.get("/me").get_json()
     assert me["company"] == ids.public("ten", cast.a.tenant_id)
     assert me["company_name"] == "Pelican Parcel"
@@ -48,27 +52,27 @@ def test_a_key_tells_whose_it_is(ours, cast):
         "Bearer seatline_live_00000000000000000000000000_" + "A" * 43 + "_00000000",
     ],
 )
-def test_without_a_live_key_nothing_is_answered(ours, header):
+def test_without_a_live_key_nothing_is_answered(ours: Program, header: str) -> None:
     answer = ours.call("GET", "/me", headers={"Authorization": header})
     assert code_of(answer) == (401, "bad-api-key")
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_a_signed_in_browser_is_nobody_to_the_api(alice):
+def test_a_signed_in_browser_is_nobody_to_the_api(alice: Browser) -> None:
     assert code_of(alice.get("/api/v1/me")) == (401, "bad-api-key")
 
 
-def test_a_key_in_the_address_is_refused(ours):
+def test_a_key_in_the_address_is_refused(ours: Program) -> None:
     assert code_of(ours.get(f"/me?key={ours.token}")) == (400, "key-in-address")
 
 
-def test_a_suspended_companys_key_opens_nothing(ours, cast, gate):
+def test_a_suspended_companys_key_opens_nothing(ours: Program, cast: Cast, gate: Gate) -> None:
     with gate.open(Scope.system(OPERATOR)) as session:
         companies.suspend(session, tenant_id=cast.a.tenant_id)
     assert code_of(ours.get("/me")) == (401, "bad-api-key")
 
 
-def test_a_key_made_by_a_key_works_until_it_is_revoked(ours, app):
+def test_a_key_made_by_a_key_works_until_it_is_revoked(ours: Program, app: Flask) -> None:
     made = ours.post("/api-keys", NEW)
     assert made.status_code == 201
     body = made.get_json()
@@ -80,17 +84,17 @@ def test_a_key_made_by_a_key_works_until_it_is_revoked(ours, app):
     assert other.get("/me").status_code == 401
 
 
-def test_a_key_without_the_scope_is_refused(program, cast):
+def test_a_key_without_the_scope_is_refused(program: Programs, cast: Cast) -> None:
     reader = program(cast.a, "keys.read")
     assert code_of(reader.post("/api-keys", NEW)) == (403, "not-permitted")
 
 
-def test_a_key_cannot_give_what_it_does_not_have(program, cast):
+def test_a_key_cannot_give_what_it_does_not_have(program: Programs, cast: Cast) -> None:
     narrow = program(cast.a, "keys.write")
     assert code_of(narrow.post("/api-keys", NEW)) == (403, "scope-not-yours")
 
 
-def test_another_companys_id_and_a_random_id_are_the_same_bytes(program, cast):
+def test_another_companys_id_and_a_random_id_are_the_same_bytes(program: Programs, cast: Cast) -> None:
     mine, theirs = program(cast.a), program(cast.b)
     foreign = theirs.post("/api-keys", NEW).get_json()["id"]
     random = ids.public("key", new_id())
@@ -134,31 +138,31 @@ MALFORMED = [
 ]
 
 
-def test_a_malformed_body_is_refused_and_makes_nothing(ours):
+def test_a_malformed_body_is_refused_and_makes_nothing(ours: Program) -> None:
     for body, expected in MALFORMED:
         answer = ours.call("POST", "/api-keys", data=body, content_type="application/json")
         assert code_of(answer) == expected, body[:80]
     assert len(ours.get("/api-keys").get_json()["data"]) == 1
 
 
-def test_what_does_not_fit_is_named_by_pointer(ours):
+def test_what_does_not_fit_is_named_by_pointer(ours: Program) -> None:
     answer = ours.post("/api-keys", {"name": "", "scopes": ["calls.read"], "role": "owner"})
     pointers = {fault["pointer"] for fault in answer.get_json(force=True)["errors"]}
     assert pointers == {"/name", "/role"}
 
 
-def test_another_content_type_is_refused(ours):
+def test_another_content_type_is_refused(ours: Program) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded", "", "application/xml"):
         answer = ours.call("POST", "/api-keys", data=json.dumps(NEW), content_type=kind)
         assert code_of(answer) == (415, "unsupported-media-type"), kind
 
 
-def test_a_body_too_large_is_refused(ours):
+def test_a_body_too_large_is_refused(ours: Program) -> None:
     answer = ours.post("/api-keys", NEW | {"name": "x" * 300_000})
     assert code_of(answer) == (413, "too-large")
 
 
-def test_an_unknown_address_and_a_wrong_method_are_problems_too(ours):
+def test_an_unknown_address_and_a_wrong_method_are_problems_too(ours: Program) -> None:
     assert code_of(ours.get("/nothing-here")) == (404, "not-found")
     answer = ours.call("PUT", "/me")
     assert code_of(answer) == (405, "method-not-allowed")
@@ -168,14 +172,14 @@ def test_an_unknown_address_and_a_wrong_method_are_problems_too(ours):
 @pytest.mark.parametrize(
     "query", ["limit=0", "limit=101", "limit=x", "limit=1&limit=2&x=1", "tenant_id=1", "sort=name"]
 )
-def test_an_unknown_or_malformed_query_is_refused(ours, query):
+def test_an_unknown_or_malformed_query_is_refused(ours: Program, query: str) -> None:
     assert code_of(ours.get(f"/api-keys?{query}")) == (422, "invalid-request")
 
 
 # ------------------------------------------------------------------ pages
 
 
-def test_pages_follow_one_another_to_the_end(ours):
+def test_pages_follow_one_another_to_the_end(ours: Program) -> None:
     made = [ours.post("/api-keys", NEW | {"name": f"key {number}"}).get_json()["id"] for number in range(4)]
     seen, cursor = [], None
     while True:
@@ -189,7 +193,7 @@ def test_pages_follow_one_another_to_the_end(ours):
     assert set(made) <= set(seen)
 
 
-def test_a_cursor_is_good_for_its_own_company_only(ours, program, cast):
+def test_a_cursor_is_good_for_its_own_company_only(ours: Program, program: Programs, cast: Cast) -> None:
     for _ in range(2):
         ours.post("/api-keys", NEW)
     cursor = ours.get("/api-keys?limit=1").get_json()["next"]
@@ -202,7 +206,7 @@ def test_a_cursor_is_good_for_its_own_company_only(ours, program, cast):
 # ------------------------------------------------------------------ idempotency
 
 
-def test_a_repeated_request_gets_the_first_answer(ours):
+def test_a_repeated_request_gets_the_first_answer(ours: Program) -> None:
     first = ours.post("/api-keys", NEW, headers={"Idempotency-Key": "k1"})
     again = ours.post("/api-keys", NEW, headers={"Idempotency-Key": "k1"})
     assert (again.status_code, again.get_data()) == (201, first.get_data())
@@ -212,20 +216,20 @@ def test_a_repeated_request_gets_the_first_answer(ours):
     assert len(ours.get("/api-keys").get_json()["data"]) == 2
 
 
-def test_the_same_key_for_another_request_is_refused(ours):
+def test_the_same_key_for_another_request_is_refused(ours: Program) -> None:
     ours.post("/api-keys", NEW, headers={"Idempotency-Key": "k1"})
     answer = ours.post("/api-keys", NEW | {"name": "other"}, headers={"Idempotency-Key": "k1"})
     assert code_of(answer) == (422, "idempotency-key-reused")
 
 
-def test_a_failed_request_leaves_its_key_free(ours):
+def test_a_failed_request_leaves_its_key_free(ours: Program) -> None:
     headers = {"Idempotency-Key": "k1"}
     assert ours.post("/api-keys", {"name": ""}, headers=headers).status_code == 422
     assert ours.post("/api-keys", NEW, headers=headers).status_code == 201
 
 
-def test_parallel_repeats_act_once(ours, app):
-    def send(_):
+def test_parallel_repeats_act_once(ours: Program, app: Flask) -> None:
+    def send(_: int) -> TestResponse:
         return Program(app, ours.token).post("/api-keys", NEW, headers={"Idempotency-Key": "k1"})
 
     with ThreadPoolExecutor(8) as pool:
@@ -236,12 +240,12 @@ def test_parallel_repeats_act_once(ours, app):
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "schlüssel"])
-def test_a_malformed_idempotency_key_is_refused(ours, key):
+def test_a_malformed_idempotency_key_is_refused(ours: Program, key: str) -> None:
     answer = ours.post("/api-keys", NEW, headers={"Idempotency-Key": key})
     assert code_of(answer) == (422, "malformed-idempotency-key")
 
 
-def test_the_secret_of_a_repeated_answer_is_sealed(ours, gate, cast):
+def test_the_secret_of_a_repeated_answer_is_sealed(ours: Program, gate: Gate, cast: Cast) -> None:
     ours.post("/api-keys", NEW, headers={"Idempotency-Key": "k1"})
     with gate.open(Scope.system(cast.a.tenant_id)) as session:
         stored = session.connection().exec_driver_sql("SELECT answer FROM app.repeats").scalar_one()
@@ -251,8 +255,10 @@ def test_the_secret_of_a_repeated_answer_is_sealed(ours, gate, cast):
 # ------------------------------------------------------------------ limits and headers
 
 
-def test_a_key_that_asks_too_often_is_told_when_to_come_back(ours, monkeypatch):
-    monkeypatch.setattr(limits, "PER_KEY", limits.Limit("api", 2, 3600))
+def test_a_key_that_asks_too_often_is_told_when_to_come_back(
+    ours: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PER_KEY", Limit("api", 2, 3600))
     assert ours.get("/me").headers["RateLimit-Remaining"] == "1"
     assert ours.get("/me").status_code == 200
     answer = ours.get("/me")
@@ -261,14 +267,16 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_back(ours, monkeypatch):
     assert answer.headers["RateLimit-Limit"] == "2"
 
 
-def test_one_companys_limit_is_not_anothers(ours, program, cast, monkeypatch):
-    monkeypatch.setattr(limits, "PER_KEY", limits.Limit("api", 1, 3600))
+def test_one_companys_limit_is_not_anothers(
+    ours: Program, program: Programs, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PER_KEY", Limit("api", 1, 3600))
     ours.get("/me")
     assert ours.get("/me").status_code == 429
     assert program(cast.b).get("/me").status_code == 200
 
 
-def test_every_answer_carries_a_request_id_and_is_not_stored(ours):
+def test_every_answer_carries_a_request_id_and_is_not_stored(ours: Program) -> None:
     for answer in (ours.get("/me"), ours.get("/nothing"), ours.call("PUT", "/me")):
         assert answer.headers["Request-Id"].startswith("req_")
         assert answer.headers["Cache-Control"] == "no-store"
@@ -279,22 +287,22 @@ def test_every_answer_carries_a_request_id_and_is_not_stored(ours):
 
 
 @pytest.fixture
-def openapi(app):
+def openapi(app: Flask) -> dict[str, Any]:
     with app.test_request_context(base_url=HOST):
         return document(app)
 
 
-def test_the_document_is_valid_openapi(openapi):
+def test_the_document_is_valid_openapi(openapi: dict[str, Any]) -> None:
     validate(openapi)
 
 
-def test_the_committed_document_is_the_generated_one(openapi):
+def test_the_committed_document_is_the_generated_one(openapi: dict[str, Any]) -> None:
     assert json.loads(COMMITTED.read_text(encoding="utf-8")) == openapi, (
         "run: python -m web.cli openapi > docs/api/openapi.json"
     )
 
 
-def test_every_operation_documents_its_problems_as_problem_json(openapi):
+def test_every_operation_documents_its_problems_as_problem_json(openapi: dict[str, Any]) -> None:
     for path, item in openapi["paths"].items():
         for method, operation in item.items():
             for status in ("401", "403", "422", "429", "503"):
@@ -302,7 +310,7 @@ def test_every_operation_documents_its_problems_as_problem_json(openapi):
                 assert list(content) == [PROBLEM_JSON], (path, method, status)
 
 
-def test_every_route_of_the_api_is_documented_or_public(app, openapi):
+def test_every_route_of_the_api_is_documented_or_public(app: Flask, openapi: dict[str, Any]) -> None:
     public = {"/api/v1/openapi.json", "/api/v1/problems"}
     routes = {
         str(rule).replace("<", "{").replace(">", "}")
@@ -312,6 +320,6 @@ def test_every_route_of_the_api_is_documented_or_public(app, openapi):
     assert routes - public == set(openapi["paths"])
 
 
-def test_the_api_speaks_english_whatever_the_browser_asks(ours):
+def test_the_api_speaks_english_whatever_the_browser_asks(ours: Program) -> None:
     answer = ours.get("/nothing", headers={"Accept-Language": "zh-CN"})
     assert answer.get_json(force=True)["title"] == "Not found"

@@ -1,45 +1,52 @@
 import json
+from typing import Protocol
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from core import ids
 from core.ids import OPERATOR
-from security.gate import Scope
+from security.gate import Gate, Scope
+from security.vault import Vault
 from tenants import users
-from tests.tenants.people import PASSWORD
+from tests.tenants.people import PASSWORD, People
+from tests.web.conftest import TestServices
 from web.account import signing
 from web.cli import commands
 
 
-class House:
-    def __init__(self, services):
-        self.services = services
+class House(TestServices):
+    """The test's parts as a command assembles them."""
 
-    def __getattr__(self, name):
-        return getattr(self.services, name)
-
-    def close(self):
+    def close(self) -> None:
         """The fixtures close what they opened."""
 
 
-@pytest.fixture
-def run(services, monkeypatch):
-    monkeypatch.setattr(commands, "assemble", lambda **_: House(services))
+class Run(Protocol):
+    """Runs a command; `said` is what is typed at its questions."""
 
-    def call(*words, said=""):
+    def __call__(self, *words: str, said: str = "") -> Result: ...
+
+
+@pytest.fixture
+def run(services: TestServices, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr(commands, "assemble", lambda **_: House(**vars(services)))
+
+    def call(*words: str, said: str = "") -> Result:
         return CliRunner().invoke(commands.main, words, input=said)
 
     return call
 
 
-def test_the_walls_stand_after_the_migrations(run):
+def test_the_walls_stand_after_the_migrations(run: Run) -> None:
     answer = run("db", "check")
     found = [line for line in answer.output.splitlines() if "below security floor" not in line]
     assert found in (["the walls stand"], ["1 violations"])
 
 
-def test_somebody_added_by_hand_signs_in(run, people, services, vault, gate):
+def test_somebody_added_by_hand_signs_in(
+    run: Run, people: People, services: TestServices, vault: Vault, gate: Gate
+) -> None:
     people.operator()
     answer = run(
         *("user", "add", "--email", "dana@op.example", "--name", "Dana", "--role", "operator_billing"),
@@ -52,7 +59,7 @@ def test_somebody_added_by_hand_signs_in(run, people, services, vault, gate):
     assert "Dana" not in listed
 
 
-def test_a_weak_password_is_said_in_words(run, people):
+def test_a_weak_password_is_said_in_words(run: Run, people: People) -> None:
     people.operator()
     answer = run(
         *("user", "add", "--email", "dana@op.example", "--name", "Dana", "--role", "operator_billing"),
@@ -63,23 +70,27 @@ def test_a_weak_password_is_said_in_words(run, people):
     assert "Traceback" not in answer.output
 
 
-def test_disabling_somebody_ends_their_sessions(run, people, services, gate):
+def test_disabling_somebody_ends_their_sessions(
+    run: Run, people: People, services: TestServices, gate: Gate
+) -> None:
     people.operator()
     dana = people.user(OPERATOR, "Dana", "operator_billing")
     signing.sign_in(services, email=dana.email, password=PASSWORD, address="127.0.0.1")
     answer = run("user", "disable", ids.public("usr", dana.id))
     assert answer.output.strip() == "disabled; 1 sessions ended"
     with gate.open(Scope.system(OPERATOR)) as session:
-        assert not users.credential(session, tenant_id=OPERATOR, user_id=dana.id).is_active
+        credential = users.credential(session, tenant_id=OPERATOR, user_id=dana.id)
+    assert credential is not None
+    assert not credential.is_active
 
 
-def test_an_unknown_company_is_said_in_words(run):
+def test_an_unknown_company_is_said_in_words(run: Run) -> None:
     answer = run("user", "list", "--company", "ten_nonsense")
     assert answer.exit_code == 1
     assert "not-found" in answer.output
 
 
-def test_every_line_is_priced_in_order_and_a_bad_one_stops_nothing():
+def test_every_line_is_priced_in_order_and_a_bad_one_stops_nothing() -> None:
     lines = ['{"kind":"billed","duration_s":32,"initial_s":30,"increment_s":6}', "nonsense"]
     answer = CliRunner().invoke(commands.main, ["price"], input="\n".join([*lines, lines[0]]))
     good, bad, again = answer.output.splitlines()
@@ -89,6 +100,6 @@ def test_every_line_is_priced_in_order_and_a_bad_one_stops_nothing():
     assert CliRunner().invoke(commands.main, ["price"], input=lines[0]).exit_code == 0
 
 
-def test_the_document_needs_neither_settings_nor_servers():
+def test_the_document_needs_neither_settings_nor_servers() -> None:
     answer = CliRunner().invoke(commands.main, ["openapi"])
     assert json.loads(answer.output)["openapi"] == "3.1.0"

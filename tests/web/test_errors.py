@@ -1,15 +1,18 @@
-import re
+from typing import NoReturn
 
 import pytest
 import redis
-from flask import Blueprint, request
+from flask import Blueprint, Flask, request
 from sqlalchemy import text
+from sqlalchemy.pool import QueuePool
 
 from core import ids
+from core.config import Settings
 from core.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 from core.ids import new_id
 from security.gate import Gate, Scope
 from tenants import companies
+from tests.web.conftest import Browser, Browsers, Cast, TestServices, found
 from web import account, errors, factory, scope
 from web.errors import PROBLEM_JSON
 from web.guards import permission, public
@@ -18,7 +21,7 @@ HOST = "http://127.0.0.1:8600"
 
 
 @pytest.fixture
-def trial(services):
+def trial(services: TestServices) -> Flask:
     """An application whose only pages raise what they are told."""
     app = factory.bare_app(services)
     pages = Blueprint("trial", __name__)
@@ -34,12 +37,12 @@ def trial(services):
 
     @pages.get("/raise/<what>")
     @public("a page of this test")
-    def fail(what):
+    def fail(what: str) -> NoReturn:
         raise raised[what]
 
     @pages.post("/write")
     @permission("self.write")
-    def write():
+    def write() -> tuple[str, int]:
         scope.session().execute(text("UPDATE app.tenants SET name = 'Changed'"))
         what = request.form["what"]
         if what == "raise":
@@ -64,7 +67,9 @@ def trial(services):
         ("bug", 500, "internal"),
     ],
 )
-def test_each_kind_has_its_status_in_all_three_shapes(trial, what, status, code):
+def test_each_kind_has_its_status_in_all_three_shapes(
+    trial: Flask, what: str, status: int, code: str
+) -> None:
     client = trial.test_client()
     page = client.get(f"/raise/{what}", base_url=HOST, headers={"Accept": "text/html"})
     part = client.get(f"/raise/{what}", base_url=HOST, headers={"HX-Request": "true", "Accept": "*/*"})
@@ -81,13 +86,13 @@ def test_each_kind_has_its_status_in_all_three_shapes(trial, what, status, code)
         assert "secret address" not in seen
 
 
-def test_what_is_away_says_when_to_come_back(trial):
+def test_what_is_away_says_when_to_come_back(trial: Flask) -> None:
     client = trial.test_client()
     assert client.get("/raise/away", base_url=HOST).headers["Retry-After"] == "7"
     assert client.get("/raise/redis", base_url=HOST).headers["Retry-After"] == "5"
 
 
-def test_our_own_fault_names_the_request_and_nothing_else_does(trial):
+def test_our_own_fault_names_the_request_and_nothing_else_does(trial: Flask) -> None:
     client = trial.test_client()
     bug = client.get("/raise/bug", base_url=HOST)
     assert bug.headers["Request-Id"] in bug.get_data(as_text=True)
@@ -95,7 +100,7 @@ def test_our_own_fault_names_the_request_and_nothing_else_does(trial):
     assert missing.headers["Request-Id"] not in missing.get_data(as_text=True)
 
 
-def test_what_is_not_there_is_the_same_bytes_whatever_its_id(alice):
+def test_what_is_not_there_is_the_same_bytes_whatever_its_id(alice: Browser) -> None:
     paths = [
         f"/portal/calls/{each}" for each in (ids.public("call", new_id()), "call_1", "1", "%00", "x" * 100)
     ]
@@ -104,7 +109,9 @@ def test_what_is_not_there_is_the_same_bytes_whatever_its_id(alice):
     assert len({answer.get_data() for answer in answers}) == 1
 
 
-def test_postgresql_away_is_a_503_page_in_words(services, settings, cast):
+def test_postgresql_away_is_a_503_page_in_words(
+    services: TestServices, settings: Settings, cast: Cast
+) -> None:
     gone = settings.database_url.rsplit("@", 1)[0] + "@127.0.0.1:9/nothing"
     dead = Gate(gone, context_key=b"0" * 32)
     app = factory.create_app(
@@ -121,11 +128,13 @@ def test_postgresql_away_is_a_503_page_in_words(services, settings, cast):
     assert client.get("/api/v1/me", base_url=HOST, headers=bearer).status_code == 401
 
 
-def test_valkey_away_closes_sign_in_with_a_503_page(services, settings, cast, monkeypatch):
+def test_valkey_away_closes_sign_in_with_a_503_page(
+    services: TestServices, settings: Settings, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(services.realtime, "redis", redis.Redis(port=9, socket_connect_timeout=0.2))
     client = factory.create_app(services).test_client()
     page = client.get("/sign-in", base_url=HOST).get_data(as_text=True)
-    token = re.search(r'name="csrf-token" content="([^"]+)"', page)[1]
+    token = found(r'name="csrf-token" content="([^"]+)"', page)
     answer = client.post(
         "/sign-in", base_url=HOST, data={"csrf_token": token, "email": cast.alice.email, "password": "x"}
     )
@@ -135,7 +144,9 @@ def test_valkey_away_closes_sign_in_with_a_503_page(services, settings, cast, mo
 @pytest.mark.parametrize(
     ("what", "kept"), [("200", True), ("303", True), ("400", False), ("422", False), ("raise", False)]
 )
-def test_only_what_succeeded_is_committed(trial, cast, browser, gate, what, kept):
+def test_only_what_succeeded_is_committed(
+    trial: Flask, cast: Cast, browser: Browsers, gate: Gate, what: str, *, kept: bool
+) -> None:
     page = browser()
     page.client = trial.test_client()
     page.sign_in(cast.alice.email)
@@ -144,7 +155,9 @@ def test_only_what_succeeded_is_committed(trial, cast, browser, gate, what, kept
         assert (companies.read(session, tenant_id=cast.a.tenant_id).name == "Changed") is kept
 
 
-def test_no_request_leaves_a_connection_behind(alice, gate):
+def test_no_request_leaves_a_connection_behind(alice: Browser, gate: Gate) -> None:
     for path in ("/", "/settings", "/nothing", "/portal/developers", "/portal/developers/keys/x/revoke"):
         alice.get(path)
-    assert gate._engine.pool.checkedout() == 0
+    pool = gate._engine.pool
+    assert isinstance(pool, QueuePool)
+    assert pool.checkedout() == 0

@@ -1,11 +1,13 @@
 import pytest
+from flask import Flask
 
+from tests.web.conftest import Browser, Browsers, Cast, TestServices
 from web import create_app
 
 HOST = "http://127.0.0.1:8600"
 
 
-def test_every_page_carries_a_strict_policy(alice, browser):
+def test_every_page_carries_a_strict_policy(alice: Browser, browser: Browsers) -> None:
     for answer in (browser().get("/sign-in"), alice.get("/settings"), alice.get("/nothing")):
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
@@ -19,7 +21,7 @@ def test_every_page_carries_a_strict_policy(alice, browser):
         assert "Cookie" in answer.headers["Vary"]
 
 
-def test_no_page_needs_an_inline_script_or_style(alice, browser):
+def test_no_page_needs_an_inline_script_or_style(alice: Browser, browser: Browsers) -> None:
     for answer in (browser().get("/sign-in"), alice.get("/settings"), alice.get("/portal/developers")):
         page = answer.get_data(as_text=True)
         assert answer.status_code == 200
@@ -29,16 +31,16 @@ def test_no_page_needs_an_inline_script_or_style(alice, browser):
         assert "<script>" not in page
 
 
-def test_the_microphone_is_for_the_console_only(alice):
+def test_the_microphone_is_for_the_console_only(alice: Browser) -> None:
     assert "microphone=()" in alice.get("/settings").headers["Permissions-Policy"]
 
 
-def test_a_foreign_host_is_refused(app):
+def test_a_foreign_host_is_refused(app: Flask) -> None:
     client = app.test_client()
     assert client.get("/sign-in", base_url="http://evil.example").status_code == 400
 
 
-def test_over_https_the_cookie_is_bound_to_the_host_and_secure(services):
+def test_over_https_the_cookie_is_bound_to_the_host_and_secure(services: TestServices) -> None:
     secure = services.settings.model_copy(update={"public_url": "https://seatline.example"})
     app = create_app(
         type(services)(secure, services.gate, services.vault, services.realtime, services.storage)
@@ -52,7 +54,7 @@ def test_over_https_the_cookie_is_bound_to_the_host_and_secure(services):
     assert "max-age" in answer.headers["Strict-Transport-Security"]
 
 
-def test_hashed_files_are_kept_for_ever_and_others_are_not(app):
+def test_hashed_files_are_kept_for_ever_and_others_are_not(app: Flask) -> None:
     client = app.test_client()
     page = client.get("/sign-in", base_url=HOST).get_data(as_text=True)
     path = page.split('<script src="')[1].split('"')[0]
@@ -66,21 +68,21 @@ def test_hashed_files_are_kept_for_ever_and_others_are_not(app):
 
 
 @pytest.mark.parametrize("path", ["/static/../config.py", "/static/%2e%2e/config.py", "/static//etc/passwd"])
-def test_static_files_do_not_lead_out_of_their_folder(app, path):
+def test_static_files_do_not_lead_out_of_their_folder(app: Flask, path: str) -> None:
     assert app.test_client().get(path, base_url=HOST).status_code == 404
 
 
 # ------------------------------------------------------------------ cross-site
 
 
-def test_a_form_without_its_token_changes_nothing(alice):
+def test_a_form_without_its_token_changes_nothing(alice: Browser) -> None:
     for data in ({}, {"csrf_token": "nonsense"}):
         answer = alice.client.post("/sign-out", base_url=HOST, data=data)
         assert answer.status_code == 403
     assert alice.get("/").location == "/portal/"
 
 
-def test_another_sessions_token_does_not_fit(alice, browser, cast):
+def test_another_sessions_token_does_not_fit(alice: Browser, browser: Browsers, cast: Cast) -> None:
     other = browser()
     other.sign_in(cast.sue.email)
     answer = alice.client.post("/sign-out", base_url=HOST, data={"csrf_token": other.token()})
@@ -97,16 +99,18 @@ def test_another_sessions_token_does_not_fit(alice, browser, cast):
         {"Origin": "http://127.0.0.1:8601"},
     ],
 )
-def test_a_request_from_another_site_is_refused_with_the_right_token(alice, headers):
+def test_a_request_from_another_site_is_refused_with_the_right_token(
+    alice: Browser, headers: dict[str, str]
+) -> None:
     assert alice.post("/sign-out", headers=headers).status_code == 403
     assert alice.get("/").location == "/portal/"
 
 
-def test_ones_own_page_may_post(alice):
+def test_ones_own_page_may_post(alice: Browser) -> None:
     headers = {"Sec-Fetch-Site": "same-origin", "Origin": HOST}
     assert alice.post("/language", {"language": "en"}, headers=headers).status_code == 303
 
 
-def test_a_method_override_is_not_read(alice):
+def test_a_method_override_is_not_read(alice: Browser) -> None:
     answer = alice.get("/sign-out", headers={"X-HTTP-Method-Override": "POST"})
     assert answer.status_code == 405

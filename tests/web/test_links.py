@@ -2,18 +2,23 @@
 
 import re
 from collections import deque
+from collections.abc import Iterator, Sequence
 from html import unescape
 from urllib.parse import urljoin, urlsplit
 
 import pytest
+from flask import Flask
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import RequestRedirect
+from werkzeug.test import TestResponse
 
+from core.config import Settings
+from core.realtime import Realtime
 from security.keys import FileRootKey
 from tests.web.conftest import HOST, Browser
 from web import create_app
 from wiring import assemble
-from wiring.demo import seed
+from wiring.demo import SignIn, seed
 
 _LINKS = re.compile(r'(?:href|src|data-src)="([^"#][^"]*)"')
 _FORMS = re.compile(
@@ -22,7 +27,9 @@ _FORMS = re.compile(
 
 
 @pytest.fixture
-def demo(settings, root_key, realtime):
+def demo(
+    settings: Settings, root_key: FileRootKey, realtime: Realtime
+) -> Iterator[tuple[Flask, Sequence[SignIn]]]:
     """The demo as it is seeded into an empty database; yields the application and who may sign in."""
     assert isinstance(root_key, FileRootKey)
     people = seed(settings)
@@ -31,7 +38,7 @@ def demo(settings, root_key, realtime):
     house.close()
 
 
-def crawl(page: Browser, start: str):
+def crawl(page: Browser, start: str) -> Iterator[tuple[str, TestResponse]]:
     """Yield address and answer of every page that can be reached by links from `start`."""
     seen, waiting = {start}, deque([start])
     while waiting:
@@ -52,10 +59,11 @@ def crawl(page: Browser, start: str):
                 waiting.append(target)
 
 
-def test_every_link_leads_somewhere_and_every_form_has_a_route(demo):
+def test_every_link_leads_somewhere_and_every_form_has_a_route(demo: tuple[Flask, Sequence[SignIn]]) -> None:
     app, people = demo
     address = app.url_map.bind("127.0.0.1:8600")
-    broken, pages = [], 0
+    broken: list[tuple[str, str, int | str]] = []
+    pages = 0
     for who in people:
         page = Browser(app.test_client())
         assert page.sign_in(who.email, who.password).status_code == 303, who.who

@@ -2,14 +2,21 @@ import contextlib
 import json
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from flask import Flask
+from sqlalchemy.pool import QueuePool
+from werkzeug.test import TestResponse
 
 from core.ids import OPERATOR
+from core.realtime import Realtime
 from seats import roster
-from security.gate import Scope
-from tests.web.conftest import Browser
+from security.gate import Gate, Scope
+from security.vault import Vault
+from tests.tenants.people import People
+from tests.web.conftest import Browser, Browsers, Cast, TestServices
 from web import create_app
 from web.live import HUB, views
 
@@ -18,7 +25,7 @@ PATIENCE_S = 10.0
 
 
 @pytest.fixture
-def live_app(services, monkeypatch):
+def live_app(services: TestServices, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     monkeypatch.setattr(views, "BEAT_S", 0.3)
     app = create_app(replace(services, process="live"))
     yield app
@@ -28,19 +35,20 @@ def live_app(services, monkeypatch):
 class Stream:
     """An open stream, read by a thread of its own."""
 
-    def __init__(self, response):
-        self.response, self.lines, self.is_over = response, [], threading.Event()
+    def __init__(self, response: TestResponse) -> None:
+        self.response, self.is_over = response, threading.Event()
+        self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def _read(self):
+    def _read(self) -> None:
         with contextlib.suppress(RuntimeError, ValueError):
             for chunk in self.response.response:
                 self.lines.append(chunk.decode() if isinstance(chunk, bytes) else chunk)
         self.response.close()
         self.is_over.set()
 
-    def wait_for(self, text):
+    def wait_for(self, text: str) -> bool:
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             if any(text in line for line in list(self.lines)):
@@ -49,32 +57,49 @@ class Stream:
                 return any(text in line for line in self.lines)
         return False
 
-    def events(self):
+    def events(self) -> list[list[str]]:
         return [line.splitlines() for line in self.lines if line.startswith("event:")]
 
 
-@pytest.fixture
-def listen(live_app):
-    opened = []
+class Listen:
+    """Opens streams with the cookies of a browser, and remembers them."""
 
-    def start(browser: Browser, path="/live/portal", **headers):
-        client = live_app.test_client()
-        client.set_cookie("seatline", browser.cookie() or "", domain="127.0.0.1")
-        answer = client.get(path, base_url=HOST, headers=headers, buffered=False)
-        if answer.status_code != 200:
-            return answer
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.opened: list[Stream] = []
+
+    def __call__(self, browser: Browser, path: str = "/live/portal", **headers: str) -> Stream:
+        answer = self._ask(browser, path, headers)
+        assert answer.status_code == 200
         stream = Stream(answer)
         assert stream.wait_for("retry:")
-        opened.append(stream)
+        self.opened.append(stream)
         return stream
 
-    yield start
+    def refused(self, browser: Browser, path: str = "/live/portal", **headers: str) -> TestResponse:
+        """Return the answer that is given instead of a stream."""
+        answer = self._ask(browser, path, headers)
+        assert answer.status_code != 200
+        return answer
+
+    def _ask(self, browser: Browser, path: str, headers: dict[str, str]) -> TestResponse:
+        client = self.app.test_client()
+        client.set_cookie("seatline", browser.cookie() or "", domain="127.0.0.1")
+        return client.get(path, base_url=HOST, headers=headers, buffered=False)
+
+
+@pytest.fixture
+def listen(live_app: Flask) -> Iterator[Listen]:
+    made = Listen(live_app)
+    yield made
     live_app.extensions[HUB].stop()
-    for stream in opened:
+    for stream in made.opened:
         assert stream.is_over.wait(PATIENCE_S)
 
 
-def test_the_portal_is_woken_for_its_own_company_only(alice, browser, cast, listen, realtime):
+def test_the_portal_is_woken_for_its_own_company_only(
+    alice: Browser, browser: Browsers, cast: Cast, listen: Listen, realtime: Realtime
+) -> None:
     other = browser()
     other.sign_in(cast.charlie.email)
     ours, theirs = listen(alice), listen(other)
@@ -88,7 +113,9 @@ def test_the_portal_is_woken_for_its_own_company_only(alice, browser, cast, list
     assert len(theirs.events()) == 1
 
 
-def test_an_agent_hears_what_concerns_its_own_desk(people, browser, listen, realtime, gate, vault):
+def test_an_agent_hears_what_concerns_its_own_desk(
+    people: People, browser: Browsers, listen: Listen, realtime: Realtime, gate: Gate, vault: Vault
+) -> None:
     people.operator()
     bob = people.user(OPERATOR, "Bob", "agent")
     with gate.open(Scope.system(OPERATOR)) as session:
@@ -103,16 +130,18 @@ def test_an_agent_hears_what_concerns_its_own_desk(people, browser, listen, real
     assert json.loads(event[1].removeprefix("data: ")) == {"offer_id": "o1"}
 
 
-def test_a_user_who_is_no_agent_has_no_desk_to_hear(people, browser, listen):
+def test_a_user_who_is_no_agent_has_no_desk_to_hear(
+    people: People, browser: Browsers, listen: Listen
+) -> None:
     people.operator()
     eve = people.user(OPERATOR, "Eve", "agent")
     page = browser()
     page.sign_in(eve.email)
-    answer = listen(page, "/live/agent")
+    answer = listen.refused(page, "/live/agent")
     assert (answer.status_code, answer.get_json(force=True)["code"]) == (403, "no-agent")
 
 
-def test_a_stream_closes_when_its_session_ends(alice, listen):
+def test_a_stream_closes_when_its_session_ends(alice: Browser, listen: Listen) -> None:
     stream = listen(alice)
     began = time.monotonic()
     alice.post("/sign-out")
@@ -121,7 +150,9 @@ def test_a_stream_closes_when_its_session_ends(alice, listen):
     assert stream.events()[-1][0] == "event: signed-out"
 
 
-def test_a_stream_closes_even_when_the_message_was_lost(alice, listen, monkeypatch, realtime):
+def test_a_stream_closes_even_when_the_message_was_lost(
+    alice: Browser, listen: Listen, monkeypatch: pytest.MonkeyPatch, realtime: Realtime
+) -> None:
     monkeypatch.setattr(views, "RECHECK_S", 0.5)
     monkeypatch.setattr(type(realtime), "publish", lambda *_: False)
     stream = listen(alice)
@@ -130,7 +161,9 @@ def test_a_stream_closes_even_when_the_message_was_lost(alice, listen, monkeypat
     assert stream.events()[-1][0] == "event: signed-out"
 
 
-def test_another_session_of_the_same_user_goes_on(alice, browser, cast, listen, realtime):
+def test_another_session_of_the_same_user_goes_on(
+    alice: Browser, browser: Browsers, cast: Cast, listen: Listen, realtime: Realtime
+) -> None:
     elsewhere = browser()
     elsewhere.sign_in(cast.alice.email)
     stays = listen(elsewhere)
@@ -140,43 +173,47 @@ def test_another_session_of_the_same_user_goes_on(alice, browser, cast, listen, 
     assert not stays.is_over.is_set()
 
 
-def test_nothing_to_say_is_said_by_a_beat(alice, listen):
+def test_nothing_to_say_is_said_by_a_beat(alice: Browser, listen: Listen) -> None:
     assert listen(alice).wait_for(": beat")
 
 
-def test_streams_close_when_redis_goes_so_that_pages_come_back(alice, listen, realtime):
+def test_streams_close_when_redis_goes_so_that_pages_come_back(
+    alice: Browser, listen: Listen, realtime: Realtime
+) -> None:
     stream = listen(alice)
-    realtime.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    realtime.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")  # type: ignore[no-untyped-call] # redis-py leaves it bare
     assert stream.is_over.wait(PATIENCE_S)
 
 
-def test_an_open_stream_holds_no_database_connection(alice, listen, gate):
+def test_an_open_stream_holds_no_database_connection(alice: Browser, listen: Listen, gate: Gate) -> None:
     listen(alice)
-    assert gate._engine.pool.checkedout() == 0
+    pool = gate._engine.pool
+    assert isinstance(pool, QueuePool)
+    assert pool.checkedout() == 0
 
 
-def test_only_the_pages_origin_may_read(alice, listen, services):
+def test_only_the_pages_origin_may_read(alice: Browser, listen: Listen, services: TestServices) -> None:
     ours = services.settings.public_url
     stream = listen(alice, Origin=ours)
     assert stream.response.headers["Access-Control-Allow-Origin"] == ours
     assert stream.response.headers["Access-Control-Allow-Credentials"] == "true"
     assert "Origin" in stream.response.headers["Vary"]
     for other in ("http://evil.example", "null", "http://127.0.0.1:9999"):
-        answer = listen(alice, Origin=other)
+        answer = listen.refused(alice, Origin=other)
         assert answer.status_code == 403
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_without_a_session_there_is_no_stream(browser, listen):
-    answer = listen(browser())
+def test_without_a_session_there_is_no_stream(browser: Browsers, listen: Listen) -> None:
+    answer = listen.refused(browser())
     assert (answer.status_code, answer.get_json(force=True)["code"]) == (401, "sign-in-required")
 
 
-def test_a_session_has_a_handful_of_streams_and_no_more(alice, listen):
+def test_a_session_has_a_handful_of_streams_and_no_more(alice: Browser, listen: Listen) -> None:
     for _ in range(8):
         listen(alice)
-    assert listen(alice).status_code == 429
+    assert listen.refused(alice).status_code == 429
 
 
-def test_the_pages_process_serves_no_streams(app):
+def test_the_pages_process_serves_no_streams(app: Flask) -> None:
     assert not [rule for rule in app.url_map.iter_rules() if str(rule).startswith("/live")]

@@ -8,23 +8,30 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from core.config import Settings
+from core.realtime import Realtime
+from tests.tenants.people import People
+from tests.web.conftest import Browsers, Cast
 
 CHECKOUT = Path(__file__).parents[2]
 MANY = 80
 PATIENCE_S = 30.0
 
 
-def free_port():
+def free_port() -> int:
     with socket.socket() as trial:
         trial.bind(("127.0.0.1", 0))
-        return trial.getsockname()[1]
+        port: int = trial.getsockname()[1]
+    return port
 
 
 @pytest.fixture
-def live(settings, tmp_path):
+def live(settings: Settings, tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """Serve live events as `make up` does; yields the port and the process."""
     config, port = tmp_path / "config.json", free_port()
     config.write_text(settings.model_dump_json())
@@ -56,7 +63,7 @@ def live(settings, tmp_path):
             process.wait(10)
 
 
-def answers(port):
+def answers(port: int) -> bool:
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         line.request("GET", "/nothing")
@@ -67,7 +74,7 @@ def answers(port):
         line.close()
 
 
-def open_stream(port, cookie):
+def open_stream(port: int, cookie: str | None) -> socket.socket:
     opened = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
     opened.sendall(
         f"GET /live/portal HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: seatline={cookie}\r\n\r\n".encode()
@@ -75,7 +82,7 @@ def open_stream(port, cookie):
     return opened
 
 
-def read_until(stream, text):
+def read_until(stream: socket.socket, text: bytes) -> bytes:
     seen = b""
     while text not in seen:
         piece = stream.recv(4096)
@@ -85,8 +92,12 @@ def read_until(stream, text):
 
 
 def test_hundreds_of_streams_are_woken_while_others_are_served_and_all_end_at_sigterm(
-    live, people, cast, browser, realtime
-):
+    live: tuple[int, subprocess.Popen[bytes]],
+    people: People,
+    cast: Cast,
+    browser: Browsers,
+    realtime: Realtime,
+) -> None:
     port, process = live
     cookies = []
     for number in range(MANY // 8):

@@ -1,17 +1,25 @@
-import re
+from collections.abc import Sequence
+
+from flask import Flask
 
 from core import ids
 from core.ids import new_id
-from security.gate import Scope
+from security.gate import Gate, Scope
+from security.vault import Vault
 from tenants import apikeys, users
+from tenants.apikeys import ApiKey
+from tenants.companies import Company
+from tests.web.conftest import Browser, Browsers, Cast, found
 
 
-def keys_of(gate, company):
+def keys_of(gate: Gate, company: Company) -> Sequence[ApiKey]:
     with gate.open(Scope.system(company.tenant_id)) as session:
         return apikeys.page(session, tenant_id=company.tenant_id, limit=10)
 
 
-def test_settings_are_kept_and_the_page_says_so_once(alice, cast, gate, vault):
+def test_settings_are_kept_and_the_page_says_so_once(
+    alice: Browser, cast: Cast, gate: Gate, vault: Vault
+) -> None:
     answer = alice.post("/settings", {"language": "zh_Hans_CN", "zone": "Asia/Shanghai", "theme": "dark"})
     assert (answer.status_code, answer.location) == (303, "/settings")
     page = alice.get("/settings").get_data(as_text=True)
@@ -25,7 +33,9 @@ def test_settings_are_kept_and_the_page_says_so_once(alice, cast, gate, vault):
     assert (user.language, user.zone) == ("zh_Hans_CN", "Asia/Shanghai")
 
 
-def test_a_setting_that_is_not_on_the_list_changes_nothing(alice, cast, gate, vault):
+def test_a_setting_that_is_not_on_the_list_changes_nothing(
+    alice: Browser, cast: Cast, gate: Gate, vault: Vault
+) -> None:
     for wrong in ({"language": "tlh"}, {"zone": "Europe/Atlantis"}, {"theme": "pink"}):
         values = {"language": "en", "zone": "Europe/London", "theme": ""} | wrong
         assert alice.post("/settings", values).status_code == 422
@@ -34,12 +44,12 @@ def test_a_setting_that_is_not_on_the_list_changes_nothing(alice, cast, gate, va
     assert (user.language, user.zone) == ("en", "Europe/London")
 
 
-def test_a_key_is_shown_once_and_works(alice, app):
+def test_a_key_is_shown_once_and_works(alice: Browser, app: Flask) -> None:
     answer = alice.post(
         "/portal/developers/keys", {"name": "stock system", "scopes": ["calls.read", "usage.read"]}
     )
     assert answer.status_code == 200
-    secret = re.search(r'id="secret">(seatline_live_[^<]+)<', answer.get_data(as_text=True))[1]
+    secret = found(r'id="secret">(seatline_live_[^<]+)<', answer.get_data(as_text=True))
     assert secret not in alice.get("/portal/developers").get_data(as_text=True)
     me = app.test_client().get(
         "/api/v1/me", base_url="http://127.0.0.1:8600", headers={"Authorization": f"Bearer {secret}"}
@@ -47,7 +57,7 @@ def test_a_key_is_shown_once_and_works(alice, app):
     assert me.get_json()["scopes"] == ["calls.read", "usage.read"]
 
 
-def test_a_key_without_a_name_or_a_scope_is_not_made(alice, cast, gate):
+def test_a_key_without_a_name_or_a_scope_is_not_made(alice: Browser, cast: Cast, gate: Gate) -> None:
     for wrong in (
         {"name": "", "scopes": ["calls.read"]},
         {"name": "x"},
@@ -59,7 +69,7 @@ def test_a_key_without_a_name_or_a_scope_is_not_made(alice, cast, gate):
     assert not keys_of(gate, cast.a)
 
 
-def test_a_revoked_key_opens_nothing(alice, cast, gate):
+def test_a_revoked_key_opens_nothing(alice: Browser, cast: Cast, gate: Gate) -> None:
     alice.post("/portal/developers/keys", {"name": "x", "scopes": ["calls.read"]})
     (key,) = keys_of(gate, cast.a)
     answer = alice.post(f"/portal/developers/keys/{ids.public('key', key.id)}/revoke")
@@ -67,7 +77,9 @@ def test_a_revoked_key_opens_nothing(alice, cast, gate):
     assert not keys_of(gate, cast.a)[0].is_live
 
 
-def test_anothers_key_and_no_key_are_the_same_bytes(alice, browser, cast, gate):
+def test_anothers_key_and_no_key_are_the_same_bytes(
+    alice: Browser, browser: Browsers, cast: Cast, gate: Gate
+) -> None:
     other = browser()
     other.sign_in(cast.charlie.email)
     other.post("/portal/developers/keys", {"name": "x", "scopes": ["calls.read"]})
@@ -81,14 +93,14 @@ def test_anothers_key_and_no_key_are_the_same_bytes(alice, browser, cast, gate):
     assert keys_of(gate, cast.b)[0].is_live
 
 
-def test_a_supervisor_has_no_business_with_keys(browser, cast):
+def test_a_supervisor_has_no_business_with_keys(browser: Browsers, cast: Cast) -> None:
     page = browser()
     page.sign_in(cast.sue.email)
     assert page.get("/portal/developers").status_code == 403
     assert "/portal/developers" not in page.get("/settings").get_data(as_text=True)
 
 
-def test_the_reference_shows_every_operation_to_everybody(browser, app):
+def test_the_reference_shows_every_operation_to_everybody(browser: Browsers, app: Flask) -> None:
     page = browser().get("/api/docs")
     assert page.status_code == 200
     text = page.get_data(as_text=True)

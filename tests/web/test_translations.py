@@ -2,8 +2,10 @@
 
 import io
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from babel.messages.catalog import Catalog
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.mofile import write_mo
@@ -15,48 +17,50 @@ FOLDER = WEB / "translations/zh_Hans_CN/LC_MESSAGES"
 _HOLES = re.compile(r"%\((\w+)\)s")
 
 
-def catalogue():
+def catalogue() -> Catalog:
     with (FOLDER / "messages.po").open("rb") as file:
         return read_po(file, locale="zh_Hans_CN")
 
 
-def extracted():
+def forms(text: str | Sequence[str] | None) -> Sequence[str]:
+    """Return what a message says of one, and of many where it differs."""
+    return (text or "",) if text is None or isinstance(text, str) else text
+
+
+def extracted() -> Iterator[tuple[str, str]]:
     with (WEB / "babel.cfg").open(encoding="utf-8") as file:
-        methods, options = parse_mapping_cfg(file)
+        methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call] # babel leaves it bare
     keywords = DEFAULT_KEYWORDS | {"_l": None}
     for filename, line, message, *_ in extract_from_dir(str(WEB), methods, options, keywords):
         if "node_modules" not in filename:
             yield f"web/{filename}:{line}", message[0] if isinstance(message, tuple) else message
 
 
-def test_every_string_is_translated():
+def test_every_string_is_translated() -> None:
     known = catalogue()
     missing = []
     for where, msgid in extracted():
         found = known.get(msgid)
-        text = found.string if found else ""
-        if found is None or found.fuzzy or not (text if isinstance(text, str) else all(text)):
+        if found is None or found.fuzzy or not all(forms(found.string)):
             missing.append(f"{where}: {msgid!r}")
     assert not missing, "\n".join([*missing, "run: pybabel extract and update, then translate"])
 
 
-def test_the_extraction_finds_templates_and_python():
+def test_the_extraction_finds_templates_and_python() -> None:
     places = [where for where, _ in extracted()]
     assert any("templates/" in where for where in places)
     assert any("words.py" in where for where in places)
 
 
-def test_a_translation_keeps_the_holes_of_its_text():
+def test_a_translation_keeps_the_holes_of_its_text() -> None:
     for message in catalogue():
         if message.id and message.string:
-            ids = message.id if isinstance(message.id, tuple) else (message.id,)
-            strings = message.string if isinstance(message.string, tuple) else (message.string,)
-            wanted = set(_HOLES.findall(ids[-1]))
-            for string in strings:
+            wanted = set(_HOLES.findall(forms(message.id)[-1]))
+            for string in forms(message.string):
                 assert set(_HOLES.findall(string)) <= wanted, message.id
 
 
-def test_the_compiled_catalogue_is_made_from_the_readable_one():
+def test_the_compiled_catalogue_is_made_from_the_readable_one() -> None:
     made = io.BytesIO()
     write_mo(made, catalogue())
     made.seek(0)
