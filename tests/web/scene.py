@@ -44,6 +44,11 @@ class Scene:
         return f"/portal/calls/{self.id_of(call)}"
 
     @property
+    def number(self) -> str:
+        """The number of alice's October invoice."""
+        return self.invoice.number or ""
+
+    @property
     def invoice_path(self) -> str:
         return f"/portal/invoices/{ids.public('inv', self.invoice.invoice_id)}"
 

@@ -1,31 +1,42 @@
 import json
 import re
+from collections.abc import Callable, Iterator
+from typing import Never
 
 import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
 
 from core import clock, ids
+from core.config import Settings
 from core.ids import new_id
+from core.storage import DiskStorage
 from customers import reveals
-from security.gate import Scope
+from security.gate import Gate, Scope
+from security.vault import Vault
 from telephony import calls as telephony
+from tenants.users import User
 from tests.web import scene
-from tests.web.scene import NOW
+from tests.web.conftest import Browser, Browsers, Cast
+from tests.web.scene import NOW, Scene
+
+SignIn = Callable[[User], Browser]
 
 
 @pytest.fixture(autouse=True)
-def noon():
+def noon() -> Iterator[None]:
     with clock.hold(NOW):
         yield
 
 
 @pytest.fixture
-def day(gate, vault, storage, settings, cast):
+def day(gate: Gate, vault: Vault, storage: DiskStorage, settings: Settings, cast: Cast) -> Scene:
     return scene.play(gate, vault, storage, settings.recording_dir, cast)
 
 
 @pytest.fixture
-def signed_in(browser, day):
-    def enter(user):
+def signed_in(browser: Browsers, day: Scene) -> SignIn:
+    def enter(user: User) -> Browser:
         made = browser()
         assert made.sign_in(user.email).status_code == 303
         return made
@@ -33,22 +44,28 @@ def signed_in(browser, day):
     return enter
 
 
-def rows(page):
+def rows(page: TestResponse) -> list[str]:
     return re.findall(r'href="/portal/calls/(call_[0-9a-z]+)"', page.text)
 
 
-def test_home_shows_the_bill_the_queues_and_the_last_calls(signed_in, cast, day):
+def link(page: TestResponse, rel: str) -> str:
+    found = re.search(rf'href="([^"]+)" rel="{rel}"', page.text)
+    assert found
+    return found[1].replace("&amp;", "&")
+
+
+def test_home_shows_the_bill_the_queues_and_the_last_calls(signed_in: SignIn, cast: Cast, day: Scene) -> None:
     page = signed_in(cast.alice).get("/portal/")
     assert page.status_code == 200
     # two answered calls of 65 s at 0.05 a minute: 0.108333 -> 11 pence
     assert "£0<small>.11</small>" in page.text
     assert "Deliveries" in page.text
     assert rows(page) == [day.id_of(one) for one in (day.known, day.unknown, day.abandoned, day.october)]
-    assert day.invoice.number is not None
+    assert day.number
     assert "October 2026" in page.text
 
 
-def test_an_analyst_sees_neither_invoices_nor_recordings(signed_in, cast, day):
+def test_an_analyst_sees_neither_invoices_nor_recordings(signed_in: SignIn, cast: Cast, day: Scene) -> None:
     ann = signed_in(cast.ann)
     home = ann.get("/portal/")
     assert home.status_code == 200
@@ -63,7 +80,7 @@ def test_an_analyst_sees_neither_invoices_nor_recordings(signed_in, cast, day):
     assert ann.post(f"{day.path(day.known)}/reveal").status_code == 403
 
 
-def test_the_list_is_newest_first_and_masked(signed_in, cast, day):
+def test_the_list_is_newest_first_and_masked(signed_in: SignIn, cast: Cast, day: Scene) -> None:
     page = signed_in(cast.alice).get("/portal/calls")
     assert rows(page) == [day.id_of(one) for one in (day.known, day.unknown, day.abandoned, day.october)]
     assert "I. C." in page.text
@@ -88,7 +105,7 @@ FILTERS = {
 }
 
 
-def test_each_filter_leaves_what_fits(signed_in, cast, day):
+def test_each_filter_leaves_what_fits(signed_in: SignIn, cast: Cast, day: Scene) -> None:
     alice = signed_in(cast.alice)
     found = {asked: rows(alice.get(f"/portal/calls?{asked}")) for asked in FILTERS}
     assert found == {
@@ -96,7 +113,7 @@ def test_each_filter_leaves_what_fits(signed_in, cast, day):
     }
 
 
-def test_the_queue_filter_knows_its_own_queues_only(signed_in, cast, day):
+def test_the_queue_filter_knows_its_own_queues_only(signed_in: SignIn, cast: Cast, day: Scene) -> None:
     alice = signed_in(cast.alice)
     mine = ids.public("que", day.line.queue_id)
     assert len(rows(alice.get(f"/portal/calls?queue={mine}"))) == 4
@@ -104,7 +121,9 @@ def test_the_queue_filter_knows_its_own_queues_only(signed_in, cast, day):
     assert rows(alice.get(f"/portal/calls?queue={theirs}")) == []
 
 
-def test_a_callers_number_is_sealed_before_it_enters_the_address(signed_in, cast, day):
+def test_a_callers_number_is_sealed_before_it_enters_the_address(
+    signed_in: SignIn, cast: Cast, day: Scene
+) -> None:
     alice = signed_in(cast.alice)
     answer = alice.post("/portal/calls/find", {"caller": "07700 900471"})
     assert answer.status_code == 303
@@ -116,34 +135,36 @@ def test_a_callers_number_is_sealed_before_it_enters_the_address(signed_in, cast
     assert len(rows(signed_in(cast.charlie).get(answer.location))) == 1
 
 
-def test_what_is_no_number_is_said_so(signed_in, cast):
+def test_what_is_no_number_is_said_so(signed_in: SignIn, cast: Cast) -> None:
     alice = signed_in(cast.alice)
     answer = alice.post("/portal/calls/find", {"caller": "Ines"})
     assert "That is not a telephone number" in alice.get(answer.location).text
 
 
-def test_pages_lead_forth_and_back(signed_in, cast, day, gate, vault, monkeypatch):
+def test_pages_lead_forth_and_back(
+    signed_in: SignIn, cast: Cast, day: Scene, gate: Gate, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("web.portal.calls._PAGE", 2)
     alice = signed_in(cast.alice)
     first = alice.get("/portal/calls")
-    older = re.search(r'href="([^"]+)" rel="next"', first.text)[1].replace("&amp;", "&")
+    older = link(first, "next")
     second = alice.get(older)
     assert rows(first) + rows(second) == [
         day.id_of(one) for one in (day.known, day.unknown, day.abandoned, day.october)
     ]
     assert 'rel="next"' not in second.text
-    newer = re.search(r'href="([^"]+)" rel="prev"', second.text)[1].replace("&amp;", "&")
+    newer = link(second, "prev")
     assert rows(alice.get(newer)) == rows(first)
 
 
-def test_htmx_gets_the_table_alone(signed_in, cast, day):
+def test_htmx_gets_the_table_alone(signed_in: SignIn, cast: Cast, day: Scene) -> None:
     headers = {"HX-Request": "true", "HX-Target": "section#calls-found"}
     part = signed_in(cast.alice).get("/portal/calls", headers=headers)
     assert len(rows(part)) == 4
     assert "<html" not in part.text
 
 
-def test_one_call_tells_its_story_its_cost_and_its_line(signed_in, cast, day):
+def test_one_call_tells_its_story_its_cost_and_its_line(signed_in: SignIn, cast: Cast, day: Scene) -> None:
     page = signed_in(cast.alice).get(day.path(day.known)).text
     for words in (
         "Agent 1001",
@@ -160,19 +181,21 @@ def test_one_call_tells_its_story_its_cost_and_its_line(signed_in, cast, day):
     assert "900471" not in page
 
 
-def test_a_call_of_a_closed_month_names_its_invoice_line(signed_in, cast, day):
+def test_a_call_of_a_closed_month_names_its_invoice_line(signed_in: SignIn, cast: Cast, day: Scene) -> None:
     page = signed_in(cast.alice).get(day.path(day.october)).text
-    assert day.invoice.number in page
+    assert day.number in page
     assert f"{day.invoice_path}/lines/1" in page
 
 
-def test_a_call_nobody_answered_costs_nothing(signed_in, cast, day):
+def test_a_call_nobody_answered_costs_nothing(signed_in: SignIn, cast: Cast, day: Scene) -> None:
     page = signed_in(cast.alice).get(day.path(day.abandoned)).text
     assert "Not rated" in page
     assert "No recording" in page
 
 
-def test_looking_at_a_number_is_written_down_for_good(signed_in, cast, day, gate, vault):
+def test_looking_at_a_number_is_written_down_for_good(
+    signed_in: SignIn, cast: Cast, day: Scene, gate: Gate, vault: Vault
+) -> None:
     alice = signed_in(cast.alice)
     answer = alice.post(f"{day.path(day.known)}/reveal")
     assert answer.get_json() == {"value": "+44 7700 900471"}
@@ -188,8 +211,10 @@ def test_looking_at_a_number_is_written_down_for_good(signed_in, cast, day, gate
     assert "Alice looked at the number" in alice.get(day.path(day.known)).text
 
 
-def test_looking_fails_when_it_cannot_be_written_down(signed_in, cast, day, gate, vault, monkeypatch):
-    def broken(*_args, **_kwargs):
+def test_looking_fails_when_it_cannot_be_written_down(
+    signed_in: SignIn, cast: Cast, day: Scene, gate: Gate, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: object, **_kwargs: object) -> Never:
         raise RuntimeError
 
     monkeypatch.setattr(telephony, "look", broken)
@@ -198,7 +223,7 @@ def test_looking_fails_when_it_cannot_be_written_down(signed_in, cast, day, gate
     assert "900471" not in answer.text
 
 
-def test_a_recording_plays_whole_and_by_range(signed_in, cast, day):
+def test_a_recording_plays_whole_and_by_range(signed_in: SignIn, cast: Cast, day: Scene) -> None:
     alice, path = signed_in(cast.alice), f"{day.path(day.known)}/recording"
     whole = alice.get(path, buffered=True)
     assert whole.status_code == 200
@@ -218,7 +243,8 @@ def test_a_recording_plays_whole_and_by_range(signed_in, cast, day):
         answer = alice.get(path, headers={"Range": asked}, buffered=True)
         assert answer.status_code == 206
         assert answer.data == whole.data[part]
-    assert answer.headers["Content-Range"] == f"bytes 31000-32043/{len(whole.data)}"
+        start, stop, _step = part.indices(len(whole.data))
+        assert answer.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{len(whole.data)}"
     beyond = alice.get(path, headers={"Range": "bytes=40000-"}, buffered=True)
     assert beyond.status_code == 416
     assert beyond.headers["Content-Range"] == f"bytes */{len(whole.data)}"
@@ -226,7 +252,7 @@ def test_a_recording_plays_whole_and_by_range(signed_in, cast, day):
     assert saved.headers["Content-Disposition"].startswith("attachment;")
 
 
-def test_who_heard_a_recording_stands_in_the_call(signed_in, cast, day):
+def test_who_heard_a_recording_stands_in_the_call(signed_in: SignIn, cast: Cast, day: Scene) -> None:
     sue = signed_in(cast.sue)
     path = day.path(day.known)
     sue.get(f"{path}/recording", headers={"Range": "bytes=0-"}, buffered=True)
@@ -238,7 +264,7 @@ def test_who_heard_a_recording_stands_in_the_call(signed_in, cast, day):
     assert page.count("Sue fetched the recording") == 1
 
 
-def test_loudness_is_worked_out_on_the_server(signed_in, cast, day):
+def test_loudness_is_worked_out_on_the_server(signed_in: SignIn, cast: Cast, day: Scene) -> None:
     found = json.loads(signed_in(cast.alice).get(f"{day.path(day.known)}/peaks").data)
     assert found["duration_s"] == 2.0
     assert found["channels"] == 1
@@ -260,7 +286,9 @@ OURS = [
 ]
 
 
-def test_another_companys_thing_and_none_at_all_are_the_same_answer(signed_in, cast, day):
+def test_another_companys_thing_and_none_at_all_are_the_same_answer(
+    signed_in: SignIn, cast: Cast, day: Scene
+) -> None:
     alice = signed_in(cast.alice)
     theirs = {
         "call": day.id_of(day.theirs),
@@ -274,29 +302,29 @@ def test_another_companys_thing_and_none_at_all_are_the_same_answer(signed_in, c
         assert answers[0].data == answers[1].data == answers[2].data
 
 
-def test_every_page_of_the_portal_with_an_id_is_attacked_above(app):
+def test_every_page_of_the_portal_with_an_id_is_attacked_above(app: Flask) -> None:
     attacked = {re.sub(r"\{(\w+)\}", "<>", one) for one in OURS if "?" not in one}
     rules = {
         re.sub(r"<[^>]+>", "<>", str(rule)).replace("/lines/<>", "/lines/1")
         for rule in app.url_map.iter_rules()
-        if rule.endpoint.startswith("portal.") and rule.arguments and "GET" in rule.methods
+        if rule.endpoint.startswith("portal.") and rule.arguments and "GET" in (rule.methods or ())
     }
     assert rules == attacked
     posts = {
         rule.endpoint
         for rule in app.url_map.iter_rules()
-        if rule.endpoint.startswith("portal.") and rule.arguments and "POST" in rule.methods
+        if rule.endpoint.startswith("portal.") and rule.arguments and "POST" in (rule.methods or ())
     }
     assert posts == {"portal.reveal", "portal.revoke_key"}
 
 
-def test_a_look_at_another_companys_number_is_not_found(signed_in, cast, day):
+def test_a_look_at_another_companys_number_is_not_found(signed_in: SignIn, cast: Cast, day: Scene) -> None:
     alice = signed_in(cast.alice)
     for one in (day.theirs, new_id()):
         assert alice.post(f"/portal/calls/{ids.public('call', one)}/reveal").status_code == 404
 
 
-def test_pages_speak_chinese(signed_in, cast, day):
+def test_pages_speak_chinese(signed_in: SignIn, cast: Cast, day: Scene) -> None:
     alice = signed_in(cast.alice)
     alice.post("/language", {"language": "zh_Hans_CN"})
     for path in (

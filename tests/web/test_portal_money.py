@@ -2,49 +2,55 @@ import csv
 import io
 import json
 import re
+from collections.abc import Iterator
 
 import pytest
 
 from core import clock, ids
+from core.config import Settings
 from core.ids import OPERATOR, SeatId, new_id
-from core.realtime import key
+from core.realtime import Realtime, key
+from core.storage import DiskStorage
 from seats import leases
 from seats.events import SeatRentalChanged
-from security.gate import Scope
+from security.gate import Gate, Scope
+from security.vault import Vault
 from telephony.conductor import pulse
+from tests.tenants.people import People
 from tests.web import scene
-from tests.web.scene import NOW
+from tests.web.conftest import Browser, Browsers, Cast
+from tests.web.scene import NOW, Scene
 
 
 @pytest.fixture(autouse=True)
-def noon():
+def noon() -> Iterator[None]:
     with clock.hold(NOW):
         yield
 
 
 @pytest.fixture
-def day(gate, vault, storage, settings, cast):
+def day(gate: Gate, vault: Vault, storage: DiskStorage, settings: Settings, cast: Cast) -> Scene:
     return scene.play(gate, vault, storage, settings.recording_dir, cast)
 
 
 @pytest.fixture
-def alice(day, cast, browser):
+def alice(day: Scene, cast: Cast, browser: Browsers) -> Browser:
     made = browser()
     assert made.sign_in(cast.alice.email).status_code == 303
     return made
 
 
-def test_invoices_are_listed_with_what_they_come_to(alice, day):
+def test_invoices_are_listed_with_what_they_come_to(alice: Browser, day: Scene) -> None:
     page = alice.get("/portal/invoices").text
-    assert day.invoice.number in page
+    assert day.number in page
     # 90 s at 0.05 a minute is 0.075: 8 pence, and 20 % of 8 is 2
     assert "£0.10" in page
 
 
-def test_an_invoice_shows_lines_tax_and_total(alice, day):
+def test_an_invoice_shows_lines_tax_and_total(alice: Browser, day: Scene) -> None:
     page = alice.get(day.invoice_path).text
     for words in (
-        day.invoice.number,
+        day.number,
         "Pelican Parcel Ltd",
         "UK landlines",
         "£0.08",
@@ -55,31 +61,31 @@ def test_an_invoice_shows_lines_tax_and_total(alice, day):
         assert words in page
 
 
-def test_a_line_leads_to_its_calls(alice, day):
+def test_a_line_leads_to_its_calls(alice: Browser, day: Scene) -> None:
     page = alice.get(f"{day.invoice_path}/lines/1")
     assert re.findall(r'href="/portal/calls/(call_[0-9a-z]+)"', page.text) == [day.id_of(day.october)]
-    assert day.invoice.number in page.text
+    assert day.number in page.text
     assert alice.get(f"{day.invoice_path}/lines/9").status_code == 404
 
 
-def test_the_preview_is_what_a_draft_would_be(alice, day):
+def test_the_preview_is_what_a_draft_would_be(alice: Browser, day: Scene) -> None:
     page = alice.get("/portal/invoices/preview").text
     assert "draft: may still change" in page
     assert "£0.11" in page
     assert "/pdf" not in page
 
 
-def test_an_invoice_comes_as_pdf_in_both_languages(alice, day):
+def test_an_invoice_comes_as_pdf_in_both_languages(alice: Browser, day: Scene) -> None:
     files = {one: alice.get(f"{day.invoice_path}/pdf?language={one}") for one in ("en", "zh")}
     for language, answer in files.items():
         assert answer.headers["Content-Type"] == "application/pdf"
         assert answer.data[:5] == b"%PDF-"
-        name = f"seatline-{day.invoice.number}-{language}.pdf"
+        name = f"seatline-{day.number}-{language}.pdf"
         assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
     assert files["en"].data != files["zh"].data
 
 
-def test_an_invoices_events_come_as_csv_that_adds_up(alice, day):
+def test_an_invoices_events_come_as_csv_that_adds_up(alice: Browser, day: Scene) -> None:
     answer = alice.get(f"{day.invoice_path}/csv")
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert [row["amount"] for row in rows] == ["0.075000000"]
@@ -87,7 +93,7 @@ def test_an_invoices_events_come_as_csv_that_adds_up(alice, day):
     assert "0142" not in answer.text  # the number without its last four digits
 
 
-def test_live_parts_are_fragments(alice):
+def test_live_parts_are_fragments(alice: Browser) -> None:
     for part, word in [
         ("bill", "Running bill"),
         ("queues", "Your queues now"),
@@ -101,7 +107,9 @@ def test_live_parts_are_fragments(alice):
         assert answer.text.strip().startswith("<section")
 
 
-def test_queues_show_the_switchboards_pulse(alice, cast, day, realtime):
+def test_queues_show_the_switchboards_pulse(
+    alice: Browser, cast: Cast, day: Scene, realtime: Realtime
+) -> None:
     assert "no live figures" in alice.get("/portal/").text
     snapshot = {
         "at": NOW.isoformat(),
@@ -119,7 +127,9 @@ def test_queues_show_the_switchboards_pulse(alice, cast, day, realtime):
     assert "7 on a call" in page
 
 
-def test_a_pulse_of_another_company_is_not_shown(alice, cast, day, realtime):
+def test_a_pulse_of_another_company_is_not_shown(
+    alice: Browser, cast: Cast, day: Scene, realtime: Realtime
+) -> None:
     envelope = json.dumps(
         {
             "t": str(cast.b.tenant_id),
@@ -131,7 +141,7 @@ def test_a_pulse_of_another_company_is_not_shown(alice, cast, day, realtime):
     assert "no live figures" in alice.get("/portal/").text
 
 
-def test_capacity_shows_seats_numbers_and_queues(alice, cast, day, gate):
+def test_capacity_shows_seats_numbers_and_queues(alice: Browser, cast: Cast, day: Scene, gate: Gate) -> None:
     rental = SeatRentalChanged(
         tenant_id=OPERATOR, renter_tenant_id=cast.a.tenant_id, rental_id=new_id(), seat_id=SeatId(new_id()),
         seat_label="A-014", kind="month", starts_at=NOW, ends_at=None, revision=1,
@@ -151,7 +161,7 @@ def test_capacity_shows_seats_numbers_and_queues(alice, cast, day, gate):
     assert "Bookings" not in page
 
 
-def test_a_company_without_anything_sees_what_will_come(people, browser):
+def test_a_company_without_anything_sees_what_will_come(people: People, browser: Browsers) -> None:
     empty = people.company("Tern Travel")
     owner = people.user(empty.tenant_id, "Olive", email="olive@tern.example")
     made = browser()
@@ -167,7 +177,7 @@ def test_a_company_without_anything_sees_what_will_come(people, browser):
     assert made.get("/portal/invoices/preview").status_code == 404
 
 
-def test_ids_of_the_page_are_outside_ids(alice, day):
+def test_ids_of_the_page_are_outside_ids(alice: Browser, day: Scene) -> None:
     for path in ("/portal/", "/portal/calls", "/portal/invoices", "/portal/capacity"):
         page = alice.get(path).text
         assert str(day.known) not in page
