@@ -1,1 +1,1 @@
-"""The tests. People everywhere: alice owns tenant A, bob is an agent, sue supervises, charlie is of tenant B."""
+"""The tests. People: alice owns tenant A, bob is an agent, sue supervises, charlie is of tenant B."""

@@ -221,9 +221,7 @@ def upgrade() -> None:
         key("id"),
         schema="app",
     )
-    op.create_index(
-        "ix_switch_orders_waiting", "switch_orders", ["tenant_id", "done_at", "id"], schema="app"
-    )
+    op.create_index("ix_switch_orders_waiting", "switch_orders", ["tenant_id", "done_at", "id"], schema="app")
     for table in (
         "number_stock",
         "queues",

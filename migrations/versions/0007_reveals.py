@@ -20,7 +20,9 @@ def upgrade() -> None:
         sa.Column("subject_ref", sa.Uuid()),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "id"),
-        sa.ForeignKeyConstraint(["tenant_id", "customer_id"], ["app.customers.tenant_id", "app.customers.id"]),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "customer_id"], ["app.customers.tenant_id", "app.customers.id"]
+        ),
         schema="app",
     )
     op.create_index("ix_reveals_of_customer", "reveals", ["tenant_id", "customer_id"], schema="app")

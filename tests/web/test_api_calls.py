@@ -1,22 +1,27 @@
 import datetime as dt
 import io
 import wave
+from typing import Protocol
 
 import pytest
 
 from billing import invoices, periods, usage
+from billing.price_lists import Published
 from core import clock, ids
-from core.ids import OPERATOR, CallId, RecordingId, new_id
-from security.gate import Scope
+from core.ids import OPERATOR, CallId, NumberId, QueueId, RecordingId, TenantId, new_id
+from security.gate import Gate, Scope
+from security.vault import Vault
 from telephony import calls, numbers, queues, recording
+from tenants.companies import Company
 from tests.billing import stock
+from tests.web.conftest import Cast, Programs, TestServices
 from tests.web.test_api import code_of
 
 NOON = dt.datetime(2026, 10, 15, 12, 0, tzinfo=dt.UTC)
 OCTOBER = periods.month(2026, 10, zone="Europe/London")
 
 
-def _wav():
+def _wav() -> bytes:
     held = io.BytesIO()
     with wave.open(held, "wb") as file:
         file.setnchannels(1)
@@ -30,7 +35,7 @@ WAV = _wav()
 
 
 @pytest.fixture
-def priced(gate, cast):
+def priced(gate: Gate, cast: Cast) -> Published:
     version = stock.publish(gate)
     for company in (cast.a, cast.b):
         with gate.open(Scope.system(company.tenant_id)) as session:
@@ -38,12 +43,19 @@ def priced(gate, cast):
     return version
 
 
-@pytest.fixture
-def ring(gate, vault, cast, priced, services):
-    """Let calls of a company come in and end; each a minute after the one before."""
-    lines, made = {}, []
+class Ring(Protocol):
+    """Lets a call of a company come in and end; returns its id."""
 
-    def line(company):
+    def __call__(self, company: Company, *, talk_s: int = 60, with_recording: bool = False) -> str: ...
+
+
+@pytest.fixture
+def ring(gate: Gate, vault: Vault, cast: Cast, priced: Published, services: TestServices) -> Ring:
+    """Let calls of a company come in and end; each a minute after the one before."""
+    lines: dict[TenantId, tuple[NumberId, str, QueueId]] = {}
+    made: list[CallId] = []
+
+    def line(company: Company) -> tuple[NumberId, str, QueueId]:
         if company.tenant_id not in lines:
             with gate.open(Scope.system(company.tenant_id)) as session:
                 queue = queues.open_queue(session, tenant_id=company.tenant_id, name="Deliveries")
@@ -63,7 +75,7 @@ def ring(gate, vault, cast, priced, services):
             lines[company.tenant_id] = (one.number_id, digits, queue.queue_id)
         return lines[company.tenant_id]
 
-    def call(company, *, talk_s=60, with_recording=False):
+    def call(company: Company, *, talk_s: int = 60, with_recording: bool = False) -> str:
         number_id, digits, queue_id = line(company)
         call_id, at = CallId(new_id()), NOON + dt.timedelta(minutes=len(made))
         made.append(call_id)
@@ -87,21 +99,35 @@ def ring(gate, vault, cast, priced, services):
             record(company, call_id, at)
         return ids.public("call", call_id)
 
-    def record(company, call_id, at):
+    def record(company: Company, call_id: CallId, at: dt.datetime) -> None:
         recording_id, folder = RecordingId(new_id()), services.settings.recording_dir
         scratch = folder / f"{recording.scratch_name(company.tenant_id, recording_id)}.wav"
         scratch.parent.mkdir(parents=True, exist_ok=True)
         scratch.write_bytes(WAV)
         with gate.open(Scope.system(company.tenant_id)) as session:
-            common = {"tenant_id": company.tenant_id, "recording_id": recording_id}
-            recording.begin(session, call_id=call_id, started_at=at, **common)
-            recording.captured(session, call_id=call_id, **common)
-            recording.seal(session, vault=vault, storage=services.storage, recording_dir=folder, **common)
+            recording.begin(
+                session,
+                tenant_id=company.tenant_id,
+                recording_id=recording_id,
+                call_id=call_id,
+                started_at=at,
+            )
+            recording.captured(
+                session, tenant_id=company.tenant_id, recording_id=recording_id, call_id=call_id
+            )
+            recording.seal(
+                session,
+                tenant_id=company.tenant_id,
+                recording_id=recording_id,
+                vault=vault,
+                storage=services.storage,
+                recording_dir=folder,
+            )
 
     return call
 
 
-def test_calls_are_listed_newest_first_and_in_pages(program, cast, ring):
+def test_calls_are_listed_newest_first_and_in_pages(program: Programs, cast: Cast, ring: Ring) -> None:
     made = [ring(cast.a) for _ in range(3)]
     ring(cast.b)
     ours = program(cast.a)
@@ -117,11 +143,11 @@ def test_calls_are_listed_newest_first_and_in_pages(program, cast, ring):
     assert call["arrived_at"] == "2026-10-15T12:02:00.000Z"
 
 
-def test_calls_are_chosen_by_time_and_outcome(program, cast, ring):
+def test_calls_are_chosen_by_time_and_outcome(program: Programs, cast: Cast, ring: Ring) -> None:
     talked, gave_up = ring(cast.a), ring(cast.a, talk_s=0)
     ours = program(cast.a)
 
-    def chosen(query):
+    def chosen(query: str) -> list[str]:
         return [call["id"] for call in ours.get(f"/calls?{query}").get_json()["data"]]
 
     assert chosen("outcome=answered") == [talked]
@@ -132,7 +158,7 @@ def test_calls_are_chosen_by_time_and_outcome(program, cast, ring):
     assert code_of(ours.get("/calls?outcome=emperor")) == (422, "invalid-request")
 
 
-def test_one_call_tells_how_it_was_priced(program, cast, ring):
+def test_one_call_tells_how_it_was_priced(program: Programs, cast: Cast, ring: Ring) -> None:
     made = ring(cast.a)
     call = program(cast.a).get(f"/calls/{made}").get_json()
     (rated,) = call["rated"]
@@ -140,7 +166,9 @@ def test_one_call_tells_how_it_was_priced(program, cast, ring):
     assert (rated["price_list"], rated["version"]) == ("uk-standard", 1)
 
 
-def test_a_recording_comes_whole_or_by_range_and_the_fetch_is_noted(program, cast, ring):
+def test_a_recording_comes_whole_or_by_range_and_the_fetch_is_noted(
+    program: Programs, cast: Cast, ring: Ring
+) -> None:
     made = ring(cast.a, with_recording=True)
     ours = program(cast.a)
     whole = ours.get(f"/calls/{made}/recording")
@@ -154,7 +182,7 @@ def test_a_recording_comes_whole_or_by_range_and_the_fetch_is_noted(program, cas
     assert kinds.count("recording-fetched") == 1
 
 
-def test_anothers_call_and_no_call_are_the_same_bytes(program, cast, ring):
+def test_anothers_call_and_no_call_are_the_same_bytes(program: Programs, cast: Cast, ring: Ring) -> None:
     theirs = ring(cast.b, with_recording=True)
     ours = program(cast.a)
     for tail in ("", "/recording"):
@@ -165,12 +193,12 @@ def test_anothers_call_and_no_call_are_the_same_bytes(program, cast, ring):
         assert len({answer.get_data() for answer in answers}) == 1
 
 
-def test_a_key_hears_recordings_only_with_that_scope(program, cast, ring):
+def test_a_key_hears_recordings_only_with_that_scope(program: Programs, cast: Cast, ring: Ring) -> None:
     made = ring(cast.a, with_recording=True)
     assert code_of(program(cast.a, "calls.read").get(f"/calls/{made}/recording")) == (403, "not-permitted")
 
 
-def test_the_running_bill_adds_up(program, cast, gate, priced):
+def test_the_running_bill_adds_up(program: Programs, cast: Cast, gate: Gate, priced: Published) -> None:
     with gate.open(Scope.system(cast.a.tenant_id)) as session:
         for number in range(3):
             used = stock.usage(f"call_{number}/leg-1", seconds=61 + number, at=NOON)
@@ -182,7 +210,7 @@ def test_the_running_bill_adds_up(program, cast, gate, priced):
     assert bill["bill"]["total"]["minor"] == bill["bill"]["net"]["minor"] + bill["bill"]["tax"]["minor"]
 
 
-def test_an_invoice_is_listed_read_and_printed(program, cast, ring, gate):
+def test_an_invoice_is_listed_read_and_printed(program: Programs, cast: Cast, ring: Ring, gate: Gate) -> None:
     ring(cast.a)
     with gate.open(Scope.system(cast.a.tenant_id)) as session:
         drafted = invoices.draft(session, tenant_id=cast.a.tenant_id, period=OCTOBER)
@@ -204,5 +232,5 @@ def test_an_invoice_is_listed_read_and_printed(program, cast, ring, gate):
         assert foreign.get_data() == missing.get_data()
 
 
-def test_a_company_without_an_account_has_no_running_bill(program, cast):
+def test_a_company_without_an_account_has_no_running_bill(program: Programs, cast: Cast) -> None:
     assert code_of(program(cast.a).get("/running-bill")) == (404, "not-found")
