@@ -151,6 +151,7 @@ AGENTS = (
 STAFF = (
     _Person("operator, billing", "dana@seatline.example", "Dana Whitlock", ("operator_billing",)),
     _Person("operator, inventory", "omar@seatline.example", "Omar Haddad", ("operator_inventory",)),
+    _Person("operator, support", "priya@seatline.example", "Priya Holm", ("operator_support",)),
 )
 DISPOSITIONS = (
     ("resolved", "Resolved", "已解决"),

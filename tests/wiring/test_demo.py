@@ -12,7 +12,7 @@ from wiring import demo
 
 def test_the_demo_is_whole_and_seeded_once(settings: Settings, gate: Gate) -> None:
     sign_ins = demo.seed(settings)
-    assert len(sign_ins) == 9
+    assert len(sign_ins) == 10
     assert len({one.password for one in sign_ins}) == len(sign_ins)
     with gate.open(Scope.system(OPERATOR)) as session:
         clients = {one.name: one.tenant_id for one in companies.clients(session)}
