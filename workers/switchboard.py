@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -30,6 +31,8 @@ from telephony.switch.port import Switch
 from telephony.switch.simulator import Simulation
 from wiring import House, assemble
 
+# how long a thread that writes books may keep the interpreter from the loop, which has calls waiting
+_SWITCH_S = 0.0005
 ORDERS_S, HEARTBEAT_S, PULSE_S, RELOAD_S = 1.0, 10.0, 1.0, 30.0
 _log = log.get(__name__)
 
@@ -43,11 +46,12 @@ def switch_for(settings: Settings) -> Switch:
 
 async def serve(house: House, switch: Switch) -> None:
     """Conduct calls until told to stop."""
+    sys.setswitchinterval(_SWITCH_S)
     stop = asyncio.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(one, stop.set)
     settings = house.settings
-    books = Books()
+    books = Books(house.gate)
     spool = Spool(settings.spool_dir, house.vault)
     conductor = Conductor(
         switch=switch,

@@ -11,6 +11,8 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from core import clock, log
 from core.errors import SeatlineError
 from core.ids import AgentId, CallId, OfferId, RecordingId, new_id, public
@@ -107,7 +109,11 @@ class Conductor:
         """Take one event of the switch; called in the loop, never blocks."""
         match event:
             case port.Arrived():
-                self._spawn(self._arrive(event))
+                line = self.directory.remembered(event.dnis)
+                if line:
+                    self._begin(event, line)
+                else:
+                    self._spawn(self._arrive(event))
             case port.Connected():
                 self._spawn(self._connected(event))
             case port.Disconnected():
@@ -163,9 +169,7 @@ class Conductor:
 
     async def _arrive(self, event: port.Arrived) -> None:
         try:
-            line = self.directory.remembered(event.dnis) or await asyncio.to_thread(
-                self.directory.find, event.dnis
-            )
+            line = await asyncio.to_thread(self.directory.find, event.dnis)
         except Exception as error:  # noqa: BLE001 - a caller must get an answer, whatever failed
             _log.warning("number-not-resolved", error=type(error).__name__)
             await self._refuse(event.channel, port.Cause.SWITCH_CONGESTION)
@@ -174,6 +178,12 @@ class Conductor:
             _log.warning("unknown-number-dialled", trunk=event.trunk, digits=len(event.dnis))
             await self._refuse(event.channel, port.Cause.UNALLOCATED)
             return
+        self._begin(event, line)
+
+    def _begin(self, event: port.Arrived, line: Line) -> None:
+        """Take a call in; no step here waits, so that with an agent free the ring leaves in this turn."""
+        if self.directory.is_ageing(event.dnis):
+            self._books.write(line.number.number_id, lambda: self.directory.renew(event.dnis))
         arrival = Arrival(
             tenant_id=line.number.tenant_id,
             call_id=CallId(new_id()),
@@ -185,7 +195,7 @@ class Conductor:
         )
         call, actions = machine.begin(arrival, event.channel)
         on_disk = self._spool.begin(arrival, event.channel)
-        held = _Held(call, line, on_disk, self._books.write(call.call_id, lambda: self._write_begin(arrival)))
+        held = _Held(call, line, on_disk, self._write_begin(arrival))
         self._calls[call.call_id] = held
         self._by_channel[event.channel] = call.call_id
         self._note(held, event.at, "arrived", {"trunk": event.trunk})
@@ -264,7 +274,7 @@ class Conductor:
             case machine.Agent():
                 self.desk.follow(action, call=call, wrap_up_s=held.line.queue.wrap_up_s)
             case machine.Mark(instants=instants, offer=offer):
-                self._books.write(call.call_id, lambda: self._write_marks(call, instants, offer))
+                self._write_marks(call, instants, offer)
             case machine.Finish(at=at, cause=cause):
                 self._finish(held, at, cause)
 
@@ -311,7 +321,7 @@ class Conductor:
         if recording_id and call.phase is Phase.TALKING:
             name = recording.scratch_name(call.arrival.tenant_id, recording_id)
             self._recordings[name] = (held, recording_id)
-            self._books.write(call.call_id, lambda: self._write_recording(call, recording_id, now))
+            self._write_recording(call, recording_id, now)
             await self._switch.record(call.bridge, name=name)
 
     async def _durable(self, held: _Held) -> None:
@@ -330,7 +340,7 @@ class Conductor:
         self._calls.pop(call.call_id, None)
         self._spawn(self._close(held))
         ending = Ending(call.arrival.tenant_id, call.call_id, at, cause.value, self._boot)
-        written = self._books.write(call.call_id, lambda: self._write_ending(ending))
+        written = self._write_ending(ending)
         written.add_done_callback(lambda future: self._finished(call, future))
 
     async def _close(self, held: _Held) -> None:
@@ -352,7 +362,7 @@ class Conductor:
         if written.cancelled() or written.exception():
             return  # not written: the spool keeps the call, and the next start tries again
         self._spool.done(call.call_id)
-        self._realtime_later(call, "calls", {"call_id": public("call", call.call_id), "state": "ended"})
+        self._books.write(call.call_id, lambda: self._tell(call, "ended"))
 
     def _recording_done(self, name: str) -> None:
         known = self._recordings.pop(name, None)
@@ -360,12 +370,13 @@ class Conductor:
             return
         held, recording_id = known
         tenant_id, call_id = held.call.arrival.tenant_id, held.call.call_id
-
-        def write() -> None:
-            with self._gate.open(Scope.system(tenant_id)) as session:
-                recording.captured(session, tenant_id=tenant_id, recording_id=recording_id, call_id=call_id)
-
-        self._books.write(call_id, write)
+        self._books.enter(
+            call_id,
+            Scope.system(tenant_id),
+            lambda session: recording.captured(
+                session, tenant_id=tenant_id, recording_id=recording_id, call_id=call_id
+            ),
+        )
 
     # --- after a loss of the switch, or of ourselves ------------------------------------------------
 
@@ -403,9 +414,9 @@ class Conductor:
                 (call.cause or Cause.LOST_WHILE_AWAY).value,
                 self._boot,
             )
-            self._books.write(call.call_id, lambda: self._write_begin(call.arrival))
-            self._books.write(call.call_id, lambda: self._write_marks(call, call.instants, call.offer))
-            written = self._books.write(call.call_id, lambda: self._write_ending(ending))
+            self._write_begin(call.arrival)
+            self._write_marks(call, call.instants, call.offer)
+            written = self._write_ending(ending)
             written.add_done_callback(lambda future: self._finished(call, future))
             return
         line = await asyncio.to_thread(self.directory.find, call.arrival.dialled)
@@ -413,9 +424,9 @@ class Conductor:
             return
         on_disk: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         on_disk.set_result(None)
-        row = self._books.write(call.call_id, lambda: self._write_begin(call.arrival))
+        row = self._write_begin(call.arrival)
         if call.instants:
-            self._books.write(call.call_id, lambda: self._write_marks(call, call.instants, call.offer))
+            self._write_marks(call, call.instants, call.offer)
         held = _Held(call, line, on_disk, row)
         self._calls[call.call_id] = held
         self._by_channel[call.channel] = call.call_id
@@ -501,8 +512,8 @@ class Conductor:
 
     # --- rows -------------------------------------------------------------------------------------
 
-    def _write_begin(self, arrival: Arrival) -> None:
-        with self._gate.open(Scope.system(arrival.tenant_id)) as session:
+    def _write_begin(self, arrival: Arrival) -> asyncio.Future[Any]:
+        def write(session: Session) -> None:
             card = (
                 lookup.by_phone(
                     session, tenant_id=arrival.tenant_id, vault=self._vault, phone=E164(arrival.caller)
@@ -512,52 +523,67 @@ class Conductor:
             )
             calls.begin(session, arrival=arrival, customer_id=card.id if card else None, vault=self._vault)
 
+        # the pop and the bridge wait for this row
+        return self._books.enter(arrival.call_id, Scope.system(arrival.tenant_id), write, is_urgent=True)
+
     def _write_marks(self, call: LiveCall, instants: dict[str, dt.datetime], offer: Offer | None) -> None:
         answerer = (
             Answerer(offer.agent_id, offer.agent_number, offer.seat_id, offer.seat_label) if offer else None
         )
-        with self._gate.open(Scope.system(call.arrival.tenant_id)) as session:
-            calls.mark(
+        self._books.enter(
+            call.call_id,
+            Scope.system(call.arrival.tenant_id),
+            lambda session: calls.mark(
                 session,
                 tenant_id=call.arrival.tenant_id,
                 call_id=call.call_id,
                 instants=instants,
                 answerer=answerer,
-            )
-        self._realtime_later(call, "calls", {"call_id": public("call", call.call_id), "state": "live"})
+            ),
+            then=lambda: self._tell(call, "live"),
+        )
 
     def _write_recording(self, call: LiveCall, recording_id: RecordingId, at: dt.datetime) -> None:
         tenant_id = call.arrival.tenant_id
-        with self._gate.open(Scope.system(tenant_id)) as session:
-            recording.begin(
+        self._books.enter(
+            call.call_id,
+            Scope.system(tenant_id),
+            lambda session: recording.begin(
                 session, tenant_id=tenant_id, recording_id=recording_id, call_id=call.call_id, started_at=at
-            )
+            ),
+        )
 
-    def _write_ending(self, ending: Ending) -> None:
-        with self._gate.open(Scope.system(ending.tenant_id)) as session:
-            calls.finish(session, ending=ending)
+    def _write_ending(self, ending: Ending) -> asyncio.Future[Any]:
+        return self._books.enter(
+            ending.call_id,
+            Scope.system(ending.tenant_id),
+            lambda session: calls.finish(session, ending=ending),
+            is_urgent=True,
+        )
 
     def _note(self, held: _Held, at: dt.datetime, kind: str, details: dict[str, object]) -> None:
         call = held.call
         call.position += 1
         position = call.position
+        self._books.enter(
+            call.call_id,
+            Scope.system(call.arrival.tenant_id),
+            lambda session: calls.note(
+                session,
+                tenant_id=call.arrival.tenant_id,
+                call_id=call.call_id,
+                position=position,
+                at=at,
+                kind=kind,
+                details=details,
+            ),
+        )
 
-        def write() -> None:
-            with self._gate.open(Scope.system(call.arrival.tenant_id)) as session:
-                calls.note(
-                    session,
-                    tenant_id=call.arrival.tenant_id,
-                    call_id=call.call_id,
-                    position=position,
-                    at=at,
-                    kind=kind,
-                    details=details,
-                )
-
-        self._books.write(call.call_id, write)
-
-    def _realtime_later(self, call: LiveCall, topic: str, body: dict[str, object]) -> None:
-        self._realtime.publish(call.arrival.tenant_id, topic, body)
+    def _tell(self, call: LiveCall, state: str) -> None:
+        """Tell the client's live pages; from a thread, because Redis may keep us waiting."""
+        self._realtime.publish(
+            call.arrival.tenant_id, "calls", {"call_id": public("call", call.call_id), "state": state}
+        )
 
     # --- small things -----------------------------------------------------------------------------
 
@@ -569,6 +595,7 @@ class Conductor:
         before = held.tail
 
         async def run() -> None:
+            await asyncio.sleep(0)  # a ring decided in the same turn leaves first
             if before:
                 await asyncio.wait({before})
             try:

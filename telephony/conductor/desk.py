@@ -33,6 +33,7 @@ from telephony.switch.port import Switch, SwitchError
 _NAMES = UUID("018f5c7e-6f0a-7000-8000-7365a7116e01")  # the namespace of our event ids
 _OFFLINE = Activity.OFFLINE.value
 _WRAP_UP = Activity.WRAP_UP.value
+_DESK = Scope.system(OPERATOR)
 _log = log.get(__name__)
 
 
@@ -294,16 +295,15 @@ class Desk:
         self._wrapped(agent.agent_id)
         now = clock.now()
 
-        def write() -> list[str]:
-            with self._gate.open(Scope.system(OPERATOR)) as session:
-                presence.sign_out(session, agent_id=agent.agent_id, at=now)
-                return endpoints.drop(session, agent_id=agent.agent_id)
+        def write(session: Session) -> list[str]:
+            presence.sign_out(session, agent_id=agent.agent_id, at=now)
+            return endpoints.drop(session, agent_id=agent.agent_id)
 
-        names: list[str] = await self._books.write(agent.agent_id, write)
+        names: list[str] = await self._books.enter(agent.agent_id, _DESK, write, is_urgent=True)
         for name in names:
             await self._switch.drop_endpoint(name)
         self._floor.remove(agent.agent_id)
-        self._realtime.publish(OPERATOR, f"agent:{agent.agent_id}", {"type": "state"})
+        self._tell(agent)
         self.stir()
         return "done"
 
@@ -353,77 +353,78 @@ class Desk:
                 observed=observed,
             )
 
-        def write() -> None:
+        def write(session: Session) -> None:
             try:
-                with self._gate.open(Scope.system(OPERATOR)) as session:
-                    enter(session, observed=observed)
+                enter(session, observed=observed)
             except IllegalTransitionError:
                 # a state in between was lost in a crash: what the switch shows is what is so
                 _log.warning("agent-state-jumped", state=state)
-                with self._gate.open(Scope.system(OPERATOR)) as session:
-                    enter(session, observed=True)
+                enter(session, observed=True)
             except (NotSignedInError, BeforeShiftError, FutureChangeError) as error:
                 # the shift the report belongs to is over, or a clock jumped: the seats room keeps what it has
                 _log.warning("agent-state-refused", state=state, error=error.code)
-            self._tell(agent)
 
-        self._books.write(agent.agent_id, write)
+        self._books.enter(agent.agent_id, _DESK, write, then=lambda: self._publish(agent.agent_id, "state"))
         self.stir()
 
     def _write_offer(
         self, agent: Agent, call: LiveCall, expires_at: dt.datetime, action: machine.Agent
     ) -> None:
         """Write the offer, then tell the console: what it fetches must be there."""
-        body = {
-            "type": "offer",
-            "offer_id": public("off", action.offer_id),
-            "call_id": public("call", call.call_id),
-            "expires_at": expires_at.isoformat(),
-        }
-
-        def write() -> None:
-            with self._gate.open(Scope.system(OPERATOR)) as session:
-                work.offer(
-                    session,
-                    offer_id=action.offer_id,
-                    agent_id=agent.agent_id,
-                    tenant_id=call.arrival.tenant_id,
-                    call_id=call.call_id,
-                    offered_at=action.at,
-                    expires_at=expires_at,
-                )
-            self._realtime.publish(OPERATOR, f"agent:{agent.agent_id}", body)
-
-        self._books.write(agent.agent_id, write)
+        self._books.enter(
+            agent.agent_id,
+            _DESK,
+            lambda session: work.offer(
+                session,
+                offer_id=action.offer_id,
+                agent_id=agent.agent_id,
+                tenant_id=call.arrival.tenant_id,
+                call_id=call.call_id,
+                offered_at=action.at,
+                expires_at=expires_at,
+            ),
+            is_urgent=True,  # the pop waits for it
+            then=lambda: self._publish(
+                agent.agent_id,
+                "offer",
+                offer_id=public("off", action.offer_id),
+                call_id=public("call", call.call_id),
+                expires_at=expires_at.isoformat(),
+            ),
+        )
 
     def _write_item(self, agent: Agent, action: machine.Agent, wrap_until: dt.datetime | None) -> None:
-        def write() -> None:
-            with self._gate.open(Scope.system(OPERATOR)) as session:
-                work.advance(
-                    session,
-                    offer_id=action.offer_id,
-                    state=action.item,
-                    at=action.at,
-                    wrap_until=wrap_until,
-                )
+        def tell() -> None:
             if action.state is None:
-                self._realtime.publish(
-                    OPERATOR,
-                    f"agent:{agent.agent_id}",
-                    {"type": "offer-withdrawn", "offer_id": public("off", action.offer_id)},
-                )
+                self._publish(agent.agent_id, "offer-withdrawn", offer_id=public("off", action.offer_id))
 
-        self._books.write(agent.agent_id, write)
+        self._books.enter(
+            agent.agent_id,
+            _DESK,
+            lambda session: work.advance(
+                session,
+                offer_id=action.offer_id,
+                state=action.item,
+                at=action.at,
+                wrap_until=wrap_until,
+            ),
+            then=tell,
+        )
 
     def _close_item(self, agent_id: AgentId, offer_id: OfferId, at: dt.datetime) -> None:
-        def write() -> None:
-            with self._gate.open(Scope.system(OPERATOR)) as session:
-                work.advance(session, offer_id=offer_id, state="closed", at=at)
-
-        self._books.write(agent_id, write)
+        self._books.enter(
+            agent_id,
+            _DESK,
+            lambda session: work.advance(session, offer_id=offer_id, state="closed", at=at),
+        )
 
     def _tell(self, agent: Agent) -> None:
-        self._realtime.publish(OPERATOR, f"agent:{agent.agent_id}", {"type": "state"})
+        """Tell the console that its state has changed, behind what is being written."""
+        self._books.write(agent.agent_id, lambda: self._publish(agent.agent_id, "state"))
+
+    def _publish(self, agent_id: AgentId, kind: str, **body: str) -> None:
+        """Tell an agent's console; from a thread, because Redis may keep us waiting."""
+        self._realtime.publish(OPERATOR, f"agent:{agent_id}", {"type": kind, **body})
 
     def stir(self) -> None:
         """Say that queues or agents have changed; the next pulse tells the live pages."""
@@ -455,24 +456,24 @@ class Desk:
         return agent
 
     def _read_all(self) -> tuple[list[ServingAgent], list[endpoints.Endpoint]]:
-        with self._gate.open(Scope.system(OPERATOR)) as session:
+        with self._gate.open(_DESK) as session:
             return seating.serving(session), endpoints.issued(session, vault=self._vault)
 
     def _read_phones(self) -> list[endpoints.Endpoint]:
-        with self._gate.open(Scope.system(OPERATOR)) as session:
+        with self._gate.open(_DESK) as session:
             return endpoints.issued(session, vault=self._vault)
 
     def _read_one(self, agent_id: AgentId) -> tuple[ServingAgent, endpoints.Endpoint | None]:
-        with self._gate.open(Scope.system(OPERATOR)) as session:
+        with self._gate.open(_DESK) as session:
             return (
                 seating.serving_one(session, agent_id=agent_id),
                 endpoints.of_agent(session, agent_id=agent_id, vault=self._vault),
             )
 
     def _read_orders(self) -> list[Order]:
-        with self._gate.open(Scope.system(OPERATOR)) as session:
+        with self._gate.open(_DESK) as session:
             return orders.waiting(session)
 
     def _mark_done(self, order_id: UUID, outcome: str) -> None:
-        with self._gate.open(Scope.system(OPERATOR)) as session:
+        with self._gate.open(_DESK) as session:
             orders.done(session, order_id=order_id, outcome=outcome)

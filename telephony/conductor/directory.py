@@ -23,6 +23,7 @@ from telephony.queues import Queue
 from telephony.speech import Voice
 
 _KNOWN_S, _UNKNOWN_S, _MOST = 60.0, 5.0, 10_000
+_AGEING_S = 30.0
 # an announcement and its language -> its sound file, or None where there is no voice
 Speak = Callable[[str, str], Path | None]
 _VOICES = {"en": Voice.ENGLISH, "zh": Voice.MANDARIN}
@@ -44,11 +45,23 @@ class Directory:
     def __init__(self, gate: Gate, speak: Speak) -> None:
         self._gate, self._speak = gate, speak
         self._memory: dict[str, tuple[float, Line | None]] = {}
+        self._forgotten = 0
 
     def remembered(self, dialled: str) -> Line | None:
         """Return a line known freshly enough, without asking anybody."""
         entry = self._memory.get(dialled)
         return entry[1] if entry and entry[0] > time.monotonic() else None
+
+    def is_ageing(self, dialled: str) -> bool:
+        """Whether a line in use should be read anew, before a later call would have to wait for it."""
+        entry = self._memory.get(dialled)
+        return entry is not None and entry[0] - time.monotonic() < _KNOWN_S - _AGEING_S
+
+    def renew(self, dialled: str) -> None:
+        """Read a line anew beside the call that found it ageing. Blocks; not for the loop."""
+        entry = self._memory.get(dialled)
+        if entry and entry[0] - time.monotonic() < _KNOWN_S - _AGEING_S:
+            self._read(dialled, entry[1])
 
     def find(self, dialled: str) -> Line | None:
         """Return the line of a dialled number, or None when nobody rents it. Blocks; not for the loop.
@@ -59,20 +72,27 @@ class Directory:
         entry = self._memory.get(dialled)
         if entry and entry[0] > time.monotonic():
             return entry[1]
+        return self._read(dialled, entry[1] if entry else None)
+
+    def forget(self) -> None:
+        """Ask anew for every number: something has changed."""
+        self._forgotten += 1
+        self._memory = {dialled: (0.0, line) for dialled, (_, line) in self._memory.items() if line}
+
+    def _read(self, dialled: str, before: Line | None) -> Line | None:
+        forgotten = self._forgotten
         try:
             line = self._load(dialled)
         except Exception as error:
-            if entry and entry[1] and is_outage(error):
-                return entry[1]
+            if before and is_outage(error):
+                return before
             raise
+        if forgotten != self._forgotten:
+            return line  # something has changed meanwhile, perhaps this: good for this call, not for the next
         if len(self._memory) >= _MOST:
             self._memory.clear()
         self._memory[dialled] = (time.monotonic() + (_KNOWN_S if line else _UNKNOWN_S), line)
         return line
-
-    def forget(self) -> None:
-        """Ask anew for every number: something has changed."""
-        self._memory = {dialled: (0.0, line) for dialled, (_, line) in self._memory.items() if line}
 
     def _load(self, dialled: str) -> Line | None:
         try:
@@ -102,8 +122,8 @@ def speaker(folder: Path) -> Speak:
             return None
         try:
             return speech.speak(text, voice=_VOICES[language], folder=folder)
-        except SeatlineError as error:
-            _log.warning("announcement-not-spoken", error=error.code)
+        except (SeatlineError, OSError) as error:
+            _log.warning("announcement-not-spoken", error=type(error).__name__)
             return None
 
     return speak

@@ -4,6 +4,7 @@ A snapshot per tenant goes out as a live message and stays in Redis for late com
 and instants, no personal data, and is never truth.
 """
 
+import asyncio
 import datetime as dt
 import json
 from collections import defaultdict
@@ -12,7 +13,7 @@ from typing import Any
 import redis
 
 from core import clock
-from core.ids import OPERATOR, QueueId, TenantId
+from core.ids import OPERATOR, AgentId, QueueId, TenantId
 from core.realtime import Realtime, key
 from seats.rules import Activity, activity
 from telephony.conductor.conductor import Conductor
@@ -42,14 +43,17 @@ class Pulse:
         for tenant_id in self._tenants - snapshots.keys():
             snapshots[tenant_id] = {"at": now.isoformat(), "queues": {}, "agents": {}}
         self._tenants |= snapshots.keys()
+        shown = {
+            agent.agent_id: _for_agent(agent, snapshots) for agent in self._conductor.floor.agents.values()
+        }
+        # Redis may keep us waiting, and calls may not wait for it
+        await asyncio.to_thread(self._tell, snapshots, shown)
+
+    def _tell(self, snapshots: dict[TenantId, dict[str, Any]], shown: dict[AgentId, dict[str, Any]]) -> None:
         for tenant_id, snapshot in snapshots.items():
             self._publish(tenant_id, snapshot)
-        for agent in self._conductor.floor.agents.values():
-            self._realtime.publish(
-                OPERATOR,
-                f"agent:{agent.agent_id}",
-                {"type": "queues", "queues": _for_agent(agent, snapshots)},
-            )
+        for agent_id, queues in shown.items():
+            self._realtime.publish(OPERATOR, f"agent:{agent_id}", {"type": "queues", "queues": queues})
 
     def _publish(self, tenant_id: TenantId, snapshot: dict[str, Any]) -> None:
         if self._realtime.publish(tenant_id, TOPIC, snapshot):

@@ -13,21 +13,28 @@ import json
 import os
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
+from sqlalchemy.exc import SQLAlchemyError
 
+from core import log
 from core.ids import CallId, new_id
 from security.vault import Field, Vault
 from telephony.calls import Arrival
 from telephony.conductor import machine
+from telephony.conductor.books import after_commands
 from telephony.conductor.machine import Fact, LiveCall
 
 _ARRIVAL = TypeAdapter(Arrival)
 _FACTS = {one.__name__: TypeAdapter(one) for one in Fact.__args__}
+_Record = Callable[[], dict[str, Any]]  # made by the writer: sealing may ask the keystore
+_Entry = tuple[_Record, asyncio.Future[None] | threading.Event]
+_log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +53,8 @@ class Spool:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder, self._vault = folder, vault
         self._file = folder / f"{new_id()}.jsonl"
-        self._lines: queue.SimpleQueue[tuple[str, asyncio.Future[None] | threading.Event] | None] = (
-            queue.SimpleQueue()
-        )
+        self._lines: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._due: list[_Entry] = []
         self._sequence = 0
         self._loop = asyncio.get_running_loop()
         self._descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -57,29 +63,37 @@ class Spool:
 
     def begin(self, arrival: Arrival, channel: str) -> asyncio.Future[None]:
         """Write a new call; the future is done when it is on disk."""
-        safe = _ARRIVAL.dump_python(replace(arrival, caller=""), mode="json")
-        if arrival.caller:
-            sealed = self._vault.seal(_caller(arrival), arrival.caller)
-            safe["caller"] = base64.b64encode(sealed).decode()
-        return self._put({"call": str(arrival.call_id), "begin": safe, "channel": channel})
+
+        def record() -> dict[str, Any]:
+            safe = _ARRIVAL.dump_python(replace(arrival, caller=""), mode="json")
+            if arrival.caller:
+                safe["caller"] = self._sealed(arrival)
+            return {"call": str(arrival.call_id), "begin": safe, "channel": channel}
+
+        return self._put(record)
 
     def fact(self, call_id: CallId, fact: Fact, position: int) -> asyncio.Future[None]:
         """Write one fact of a call and the timeline position it reached."""
-        kind = type(fact).__name__
-        body = _FACTS[kind].dump_python(fact, mode="json")
-        return self._put({"call": str(call_id), "fact": kind, "body": body, "position": position})
+
+        def record() -> dict[str, Any]:
+            kind = type(fact).__name__
+            body = _FACTS[kind].dump_python(fact, mode="json")
+            return {"call": str(call_id), "fact": kind, "body": body, "position": position}
+
+        return self._put(record)
 
     def proof(self, at: dt.datetime, calls: Sequence[CallId]) -> None:
         """Write that these calls were seen alive on the switch."""
-        self._put({"proof": at.isoformat(), "calls": [str(one) for one in calls]})
+        record = {"proof": at.isoformat(), "calls": [str(one) for one in calls]}
+        self._put(lambda: record)
 
     def switch_boot(self, boot_id: str) -> None:
         """Write which start of the switch the following facts come from."""
-        self._put({"boot": boot_id})
+        self._put(lambda: {"boot": boot_id})
 
     def done(self, call_id: CallId) -> None:
         """Write that a call's books are closed: it will not be recovered."""
-        self._put({"call": str(call_id), "done": True})
+        self._put(lambda: {"call": str(call_id), "done": True})
 
     def recover(self) -> Recovered:
         """Read earlier files, return what was open, carry it over into this one and remove them."""
@@ -91,10 +105,10 @@ class Spool:
                 record = _parse(line)
                 boot = record.get("boot", boot)
                 self._replay(calls, record)
-        for call in calls.values():
-            self._put(self._summary(call))
         on_disk = threading.Event()
-        self._lines.put((json.dumps({"seq": self._sequence, "boot": boot}), on_disk))
+        for call in calls.values():
+            self._lines.put((self._numbered(partial(self._summary, call)), threading.Event()))
+        self._lines.put((self._numbered(lambda: {"boot": boot}), on_disk))
         on_disk.wait()
         for file in older:
             file.unlink()
@@ -102,6 +116,7 @@ class Spool:
 
     def close(self) -> None:
         """Write what waits and close the file."""
+        self._hand_over()
         self._lines.put(None)
         self._thread.join(timeout=10)
 
@@ -140,25 +155,44 @@ class Spool:
             return arrival
         return replace(arrival, caller=self._vault.open(_caller(arrival), base64.b64decode(sealed)))
 
-    def _put(self, record: dict[str, Any]) -> asyncio.Future[None]:
-        self._sequence += 1
+    def _put(self, record: _Record) -> asyncio.Future[None]:
         written = self._loop.create_future()
-        self._lines.put((json.dumps({"seq": self._sequence, **record}), written))
+        if not self._due:
+            after_commands(self._loop, self._hand_over)
+        self._due.append((self._numbered(record), written))
         return written
+
+    def _numbered(self, record: _Record) -> _Record:
+        self._sequence += 1
+        number = self._sequence
+        return lambda: {"seq": number, **record()}
+
+    def _hand_over(self) -> None:
+        due, self._due = self._due, []
+        for entry in due:
+            self._lines.put(entry)
 
     def _write(self) -> None:
         while True:
             batch = [self._lines.get()]
             while not self._lines.empty():
                 batch.append(self._lines.get())
-            lines = [one for one in batch if one is not None]
-            if lines:
-                os.write(self._descriptor, "".join(f"{text}\n" for text, _ in lines).encode())
+            entries = [one for one in batch if one is not None]
+            if entries:
+                os.write(self._descriptor, "".join(f"{json.dumps(made())}\n" for made, _ in entries).encode())
                 os.fsync(self._descriptor)
-                self._tell([told for _, told in lines])
-            if len(lines) < len(batch):
+                self._tell([told for _, told in entries])
+            if len(entries) < len(batch):
                 os.close(self._descriptor)
                 return
+
+    def _sealed(self, arrival: Arrival) -> str:
+        """Return the caller sealed; without a key at hand the call is kept as one from a withheld number."""
+        try:
+            return base64.b64encode(self._vault.seal(_caller(arrival), arrival.caller)).decode()
+        except SQLAlchemyError as error:
+            _log.warning("caller-not-kept", error=type(error).__name__)
+            return ""
 
     def _tell(self, told: Sequence[asyncio.Future[None] | threading.Event]) -> None:
         futures = []

@@ -129,7 +129,7 @@ class Theatre:
         recordings = self.folder / "recordings"
         recordings.mkdir(exist_ok=True)
         self.sim = sim or Simulation.virtual(recording_dir=recordings, settle=self.settle)
-        self.books = Books()
+        self.books = Books(self.gate)
         self.spool = Spool(self.folder / "spool", self.vault)
         self.conductor = Conductor(
             switch=self.sim.switch,
