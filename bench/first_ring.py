@@ -2,14 +2,14 @@
 
     python -m bench.first_ring                      # prints JSON
     python -m bench.first_ring --calls 500 --seconds 100
-    python -m bench.first_ring --ours bench.some_module:SomeArm
+    python -m bench.first_ring --ours bench.first_ring:BareRouter
 
 Two arms run in the same Asterisk in the same run, turn and turn about (ours, queue, queue, ours, ...), first
 one call after the other, then at 5 calls a second each:
 
 * *queue*: Asterisk's own `Queue()`, called at once and without answering first, which is its fastest;
-* *ours*: whatever `--ours` names (see `Arm`); by itself a bare router on our switch driver, which is the
-  floor that anything built on the driver stands on.
+* *ours*: whatever `--ours` names (see `Arm`); by itself the product's switchboard. The bare router on our
+  switch driver is the floor that anything built on the driver stands on.
 
 Both ends are measured in this process on one clock: just before the caller's INVITE is sent, and when the
 agent's arrives. The router runs in a process of its own, as it does in production. Phones send no media.
@@ -20,6 +20,7 @@ import asyncio
 import collections
 import contextlib
 import importlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -68,13 +69,15 @@ class Ground:
 
     ari_url: str
     endpoints: tuple[str, ...]
+    sounds_dir: Path
 
 
 class Arm(Protocol):
     """Our side of the comparison."""
 
     name: str
-    dnis: str
+    dnis: tuple[str, ...]  # the numbers that lead to its agents; calls take turns
+    shows_dialled: bool  # whether the agent's phone is shown the number dialled instead of the caller's
 
     def start(self, ground: Ground) -> None:
         """Bring up what answers calls to `dnis` with the agents of `ground`; return when it is ready."""
@@ -90,7 +93,8 @@ class BareRouter:
     """See `Arm`: rings the agent who has been free the longest, before it even answers the caller."""
 
     name = "bare router on the driver"
-    dnis = "+15551000"
+    dnis = ("+15551000",)
+    shows_dialled = False
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("spawn")
@@ -226,13 +230,16 @@ class _Field:
             self._stack.push_async_callback(phone.close)
 
     def _rings(self, invitation: Invitation) -> None:
-        if found := re.search(r"sip:(\+?\d+)@", header(invitation.text, "From")):
+        if found := re.search(r"sip:\+?(\d+)@", header(invitation.text, "From")):
             self._rang.setdefault(found[1], invitation.at)
 
-    async def call(self, arm: str, dnis: str) -> None:
+    async def call(self, arm: str, dnis: str, *, shows_dialled: bool = False) -> None:
         phone = self._idle[arm].pop() if self._idle[arm] else await self._caller(arm)
         self._numbers += 1
-        phone.user = f"7{self._numbers:07d}"
+        # numbers kept for drama, valid like a real caller's; a thousand calls apart none is under way
+        phone.user = f"447700900{self._numbers % 1000:03d}"
+        shown = dnis.removeprefix("+") if shows_dialled else phone.user
+        self._rang.pop(shown, None)
         try:
             async with asyncio.timeout(RING_WITHIN_S):
                 code = await phone.call(dnis)
@@ -242,7 +249,7 @@ class _Field:
             await asyncio.sleep(HOLD_S)
             await phone.hang_up()
         # Only now: an arm that answers before it rings would else seem not to have rung.
-        rang_at = self._rang.get(phone.user)
+        rang_at = self._rang.pop(shown, None)
         if rang_at is None:
             self.lost[arm] += 1
         else:
@@ -260,20 +267,34 @@ def _order(count: int) -> list[str]:
     return (["ours", "queue", "queue", "ours"] * (count // 2 + 1))[: 2 * count]
 
 
-async def _one_after_the_other(field: _Field, dnis: dict[str, str], *, calls: int) -> None:
+class _Lines:
+    """Which number the next call of an arm dials."""
+
+    def __init__(self, arm: Arm) -> None:
+        self._shows_dialled = arm.shows_dialled
+        self._ours = itertools.cycle(arm.dnis)
+
+    async def call(self, field: _Field, arm: str) -> None:
+        if arm == "ours":
+            await field.call(arm, next(self._ours), shows_dialled=self._shows_dialled)
+        else:
+            await field.call(arm, "15552000")
+
+
+async def _one_after_the_other(field: _Field, lines: _Lines, *, calls: int) -> None:
     for arm in _order(calls):
-        await field.call(arm, dnis[arm])
+        await lines.call(field, arm)
         await asyncio.sleep(0.1)  # whatever a call leaves behind is tidied up
 
 
-async def _paced(field: _Field, dnis: dict[str, str], *, seconds: float) -> None:
+async def _paced(field: _Field, lines: _Lines, *, calls: int) -> None:
     began = time.monotonic()
     async with asyncio.TaskGroup() as group:
-        for number, arm in enumerate(_order(int(seconds * RATE_A_SECOND))):
+        for number, arm in enumerate(_order(calls)):
             # An open loop: the next call comes at its time, whatever became of the last one.
             due = began + number / (2 * RATE_A_SECOND)
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            group.create_task(field.call(arm, dnis[arm]))
+            group.create_task(lines.call(field, arm))
 
 
 @contextlib.asynccontextmanager
@@ -285,16 +306,19 @@ async def _field(server: tuple[str, int]) -> AsyncIterator[_Field]:
 
 
 async def _measure(server: tuple[str, int], arm: Arm, *, calls: int, seconds: float) -> dict[str, Any]:
-    dnis = {"ours": arm.dnis, "queue": "15552000"}
+    lines = _Lines(arm)
     report = {}
     async with _field(server) as field:
-        await _one_after_the_other(field, dnis, calls=5)  # to warm up
+        # to warm up: every number once
+        await _paced(field, lines, calls=max(5, len(arm.dnis)))
+        await asyncio.sleep(1)
         for took in field.took_ms.values():
             took.clear()
-        await _one_after_the_other(field, dnis, calls=calls)
+        field.lost.clear()
+        await _one_after_the_other(field, lines, calls=calls)
         report["sequential"] = _compare(field)
     async with _field(server) as field:
-        await _paced(field, dnis, seconds=seconds)
+        await _paced(field, lines, calls=int(seconds * RATE_A_SECOND))
         report["paced"] = {"calls_a_second_each": RATE_A_SECOND, **_compare(field)}
     return report
 
@@ -342,7 +366,7 @@ def measure(arm: Arm, *, calls: int, seconds: float) -> dict[str, Any]:
     try:
         running = start_asterisk(home, trunk_addresses=(TRUNK_ADDRESS,), extra=_extra_conf())
         try:
-            arm.start(Ground(running.url, _endpoints("ours")))
+            arm.start(Ground(running.url, _endpoints("ours"), running.part.sounds_dir))
             try:
                 server = ("127.0.0.1", running.part.ports.sip)
                 report = asyncio.run(_measure(server, arm, calls=calls, seconds=seconds))
@@ -370,7 +394,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.first_ring", description=__doc__)
     parser.add_argument("--calls", type=int, default=200, help="sequential calls of each arm")
     parser.add_argument("--seconds", type=float, default=60, help="length of the paced part")
-    parser.add_argument("--ours", default="bench.first_ring:BareRouter", help="module:class of an Arm")
+    parser.add_argument("--ours", default="bench.switchboard:Switchboard", help="module:class of an Arm")
     chosen = parser.parse_args(arguments)
     module, _, name = chosen.ours.partition(":")
     arm: Arm = getattr(importlib.import_module(module), name)()

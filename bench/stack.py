@@ -1,0 +1,114 @@
+"""A whole Seatline for a measurement: `launch up` in a folder and on ports of its own, ended afterwards."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import call
+from bench.call import Stand
+from launch import choices, layout
+from launch.choices import CHECKOUT
+from launch.layout import Layout
+
+_PATIENCE_S = 300
+_IGNORED = ("DATABASE_URL", "REDIS_URL", "SWITCH_URL", "STRIPE_API_KEY", "SEATLINE_CONFIG")
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where a Seatline of our own may run, and with which settings."""
+
+    place: Layout
+    environment: Mapping[str, str]
+
+    def start(self) -> float:
+        """Start it and return how many seconds that took.
+
+        Raises:
+            RuntimeError: it did not start; the text is what it said.
+        """
+        began = time.monotonic()
+        self._launch("up", "--detach")
+        return time.monotonic() - began
+
+    def stop(self) -> None:
+        """End it."""
+        self._launch("down")
+
+    def _launch(self, *words: str) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "launch", *words],
+            cwd=CHECKOUT,
+            env=dict(self.environment),
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_S,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(done.stdout + done.stderr)
+
+
+@contextlib.contextmanager
+def ground() -> Iterator[Ground]:
+    """Give an empty folder and free ports; whatever runs there at the end is ended."""
+    folder = Path(tempfile.mkdtemp(prefix="seatline-bench-"))
+    folder.chmod(0o755)
+    kept = {name: text for name, text in os.environ.items() if name not in _IGNORED}
+    environment = kept | {
+        "SEATLINE_STATE_DIR": str(folder / "run"),
+        "SEATLINE_PORT": str(_free_base()),
+        "SEATLINE_PORT_RTP": "31000",
+    }
+    found = Ground(layout.find(choices.read(environment)), environment)
+    try:
+        yield found
+    finally:
+        with contextlib.suppress(RuntimeError):
+            found.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running(*, here: bool = False) -> Iterator[tuple[Stand, Layout]]:
+    """Give a running Seatline: one of our own, or (`here`) the one of this checkout's settings."""
+    if here:
+        place = layout.find(choices.read())
+        stand = call.find(place)
+        try:
+            yield stand, place
+        finally:
+            stand.house.close()
+        return
+    with ground() as own:
+        own.start()
+        stand = call.find(own.place)
+        try:
+            yield stand, own.place
+        finally:
+            stand.house.close()
+
+
+def _free_base() -> int:
+    """Return a port such that it and those a Seatline takes after it are free."""
+    for base in range(23_000, 29_000, 100):
+        with contextlib.ExitStack() as probes:
+            try:
+                for offset in choices.OFFSETS.values():
+                    kind = socket.SOCK_DGRAM if offset == choices.OFFSETS["sip"] else socket.SOCK_STREAM
+                    probes.enter_context(socket.socket(socket.AF_INET, kind)).bind(
+                        ("127.0.0.1", base + offset)
+                    )
+            except OSError:
+                continue
+            return base
+    message = "no free ports for a measurement"
+    raise RuntimeError(message)
