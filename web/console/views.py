@@ -1,6 +1,6 @@
 """The console's routes: the page, its state, the pop, and what an agent can do with a call.
 
-Nothing here speaks to the switch: each act leaves an order, and the switchboard alone carries it out. Answers are thin; the page asks for its state again when it is told to.
+Nothing here speaks to the switch: each act leaves an order, and the switchboard alone carries it out.
 """
 
 from typing import Any

@@ -37,7 +37,7 @@ def perform(stage: Theatre, script: str) -> None:
     asyncio.run(whole())
 
 
-# Saying "1001" digit by digit takes the simulator 2.4 s: a call answered at second 2.6 is bridged at second 5.
+# Saying "1001" takes the simulator 2.4 s: a call answered at second 2.6 is bridged at second 5.
 SCENARIOS = {
     "answered, and the caller hangs up": (
         """
