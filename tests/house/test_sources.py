@@ -8,8 +8,8 @@ from tests.house import rooms
 from tests.house.rooms import CHECKOUT, ROOMS
 
 # core.config reads the settings' file name; launch.choices writes that file from what a person chose;
-# `make call` asks the shell it is called from and sets the library path of the browser's driver; the benchmarks
-# pass the shell's settings on to the instances they start.
+# `make call` asks the shell it is called from and sets the library path of the browser's driver; the
+# benchmarks pass the shell's settings on to the instances they start.
 MAY_READ_ENVIRONMENT = {"core/config.py", "launch/choices.py", "bench/call.py", "bench/stack.py"}
 VAGUE = {"util", "utils", "helper", "helpers", "common", "misc", "base", "manager", "service"}
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
