@@ -7,26 +7,38 @@ only through the work item of this very agent, and only while it is in hand.
 import contextlib
 import datetime as dt
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.errors import SeatlineError
-from core.ids import OPERATOR, AgentId, OfferId, SeatId, TenantId, UserId, parse, public
+from core.errors import NotFound, SeatlineError
+from core.ids import (
+    OPERATOR,
+    AgentId,
+    NumberId,
+    OfferId,
+    QueueId,
+    SeatId,
+    TenantId,
+    UserId,
+    parse,
+    public,
+)
 from core.realtime import key
 from customers import dispositions
+from customers.dispositions import Disposition
 from seats import desk as seating
 from seats import presence, roster, stock
 from seats.desk import ServingAgent
 from seats.errors import SeatTakenError
 from seats.rules import Activity, activity
 from security.gate import Kind
-from telephony import calls, endpoints, orders, queues, work
+from telephony import calls, endpoints, numbers, orders, queues, work
 from telephony.conductor import pulse
 from telephony.errors import WorkItemNotFoundError
 from telephony.orders import OrderKind
@@ -36,9 +48,11 @@ from web import identity, scope
 from web.identity import NotSignedInError
 
 AWAY_REASONS = ("break", "meal", "meeting", "training")
-_NAMES_KEPT_S = 60.0
+_CLIENT_KEPT_S = 60.0
 _NEXT_KEPT_S = 3600
-_queue_names: dict[TenantId, tuple[float, dict[str, str]]] = {}
+# an offer may be heard of this long before its row is committed; ids tell when they were made
+_YOUNG_MS, _ROW_WAIT_S, _ROW_LOOK_S = 2000, 0.25, 0.005
+_T = TypeVar("_T")
 
 
 class NoShiftError(SeatlineError):
@@ -67,6 +81,19 @@ class SeatChoice:
     def public_id(self) -> str:
         """The seat's id as a form carries it."""
         return public("seat", self.seat_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What a console shows of a client company beside the call; known to this process for a minute."""
+
+    name: str
+    queue_names: Mapping[QueueId, str]
+    languages: Mapping[NumberId, str]
+    dispositions: tuple[Disposition, ...]
+
+
+_clients: dict[TenantId, tuple[float, Client]] = {}
 
 
 @contextlib.contextmanager
@@ -153,6 +180,26 @@ def item_of(session: Session, public_id: str) -> WorkItem:
     return found
 
 
+def soon(offer_id: str, look: Callable[[], _T]) -> _T:
+    """Return what `look` finds about an offer just made, whose rows may be a moment away.
+
+    The INVITE outruns the rows on purpose; waiting here is cheaper than being asked again. An older offer is
+    looked for once.
+
+    Raises:
+        NotFound: it is still not there.
+    """
+    age_ms = clock.now().timestamp() * 1000 - (parse("off", offer_id).int >> 80)
+    until = time.monotonic() + (_ROW_WAIT_S if age_ms < _YOUNG_MS else 0.0)
+    while True:
+        try:
+            return look()
+        except NotFound:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(_ROW_LOOK_S)
+
+
 def item_of_call(session: Session, public_id: str) -> WorkItem:
     """Return the work item of the call in hand under this call's public id.
 
@@ -222,9 +269,12 @@ def state(session: Session) -> dict[str, Any]:
         shown |= _in_hand(item, is_held=head == Activity.HOLDING.value)
         shown["next_status"] = next_status(one.agent.id)
         shown["status"], shown["reason"] = "available", None
-    client = item.tenant_id if item else min(one.clients, default=None)
-    if client:
-        shown["dispositions"] = _dispositions(client)
+    theirs = item.tenant_id if item else min(one.clients, default=None)
+    if theirs:
+        language = identity.current().language
+        shown["dispositions"] = [
+            {"code": one.code, "label": one.label(language)} for one in client(theirs).dispositions
+        ]
     return shown
 
 
@@ -246,8 +296,21 @@ def next_status(agent_id: AgentId) -> str | None:
 
 def company_name(tenant_id: TenantId) -> str:
     """Return a client company's name."""
-    names = _names_of(tenant_id)
-    return names[""]
+    return client(tenant_id).name
+
+
+def client(tenant_id: TenantId, session: Session | None = None) -> Client:
+    """Return what is shown of a client; read in `session` when that stands inside their walls already."""
+    kept = _clients.get(tenant_id)
+    if kept and kept[0] > time.monotonic():
+        return kept[1]
+    if session is None:
+        with scope.within(tenant_id, principal_id=identity.current().principal_id) as own:
+            found = _client(own, tenant_id)
+    else:
+        found = _client(session, tenant_id)
+    _clients[tenant_id] = (time.monotonic() + _CLIENT_KEPT_S, found)
+    return found
 
 
 def _in_hand(item: WorkItem, *, is_held: bool) -> dict[str, Any]:
@@ -288,20 +351,13 @@ def _is_recording(item: WorkItem) -> bool:
         return call.recording_state == "capturing"
 
 
-def _dispositions(tenant_id: TenantId) -> list[dict[str, str]]:
-    who = identity.current()
-    with scope.within(tenant_id, principal_id=who.principal_id) as session:
-        offered = dispositions.offered(session, tenant_id=tenant_id)
-    return [{"code": one.code, "label": one.label(who.language)} for one in offered]
-
-
 def _queues(one: ServingAgent) -> list[dict[str, Any]]:
     """Return the agent's queues with what the last pulse said of them."""
     now, shown = clock.now(), []
     realtime = scope.services().realtime
     floors = {tenant_id: pulse.now_of(realtime, tenant_id) for tenant_id in one.clients}
     for skill in one.skills:
-        name = _names_of(skill.client_tenant_id).get(str(skill.queue_id))
+        name = client(skill.client_tenant_id).queue_names.get(skill.queue_id)
         if name is None:
             continue
         floor = floors.get(skill.client_tenant_id) or {"queues": {}}
@@ -319,20 +375,13 @@ def _queues(one: ServingAgent) -> list[dict[str, Any]]:
     return shown
 
 
-def _names_of(tenant_id: TenantId) -> dict[str, str]:
-    """Return the names of a client's queues by id, and its own under the empty key; kept for a minute."""
-    kept = _queue_names.get(tenant_id)
-    if kept and kept[0] > time.monotonic():
-        return kept[1]
-    with scope.within(tenant_id, principal_id=OPERATOR) as session:
-        names = {str(one.queue_id): one.name for one in queues.all_of(session, tenant_id=tenant_id)}
-        names[""] = _company(session, tenant_id)
-    _queue_names[tenant_id] = (time.monotonic() + _NAMES_KEPT_S, names)
-    return names
-
-
-def _company(session: Session, tenant_id: TenantId) -> str:
-    return companies.read(session, tenant_id=tenant_id).name
+def _client(session: Session, tenant_id: TenantId) -> Client:
+    return Client(
+        name=companies.read(session, tenant_id=tenant_id).name,
+        queue_names={one.queue_id: one.name for one in queues.all_of(session, tenant_id=tenant_id)},
+        languages={one.number_id: one.language for one in numbers.all_of(session, tenant_id=tenant_id)},
+        dispositions=tuple(dispositions.offered(session, tenant_id=tenant_id)),
+    )
 
 
 def _iso(at: dt.datetime | None) -> str | None:

@@ -13,16 +13,14 @@ from core import clock
 from core.errors import Invalid
 from core.ids import public
 from core.phone import mask
-from customers import dispositions, interactions, records, reveals
+from customers import interactions, records, reveals
 from customers.interactions import Interaction
 from customers.records import CustomerCard
-from telephony import calls, numbers, work
+from telephony import calls, work
 from telephony.calls import Call
 from telephony.errors import NotWrappingUpError, WorkItemNotFoundError
 from telephony.orders import OrderKind
 from telephony.work import WorkItem
-from tenants import companies
-from tenants.companies import Company
 from web import identity, scope
 from web.console import desk
 from web.guards import permission
@@ -101,26 +99,24 @@ def idle() -> str:
 def pop(offer_id: str) -> str:
     """Show the customer of the call in hand, masked."""
     with desk.operator() as session:
-        item = desk.item_of(session, offer_id)
+        item = desk.soon(offer_id, lambda: desk.item_of(session, offer_id))
     vault, tenant_id = scope.services().vault, item.tenant_id
-    with desk.walls_of(item) as session:
-        call = calls.get(session, tenant_id=tenant_id, call_id=item.call_id, vault=vault)
-        company = companies.read(session, tenant_id=tenant_id)
-        number = numbers.get(session, tenant_id=tenant_id, number_id=call.number_id)
+    with desk.walls_of(item) as walls:
+        call = desk.soon(
+            offer_id, lambda: calls.get(walls, tenant_id=tenant_id, call_id=item.call_id, vault=vault)
+        )
+        client = desk.client(tenant_id, walls)
         card, recent = None, []
         if call.customer_id:
-            card = records.get(session, tenant_id=tenant_id, vault=vault, customer_id=call.customer_id)
+            card = records.get(walls, tenant_id=tenant_id, vault=vault, customer_id=call.customer_id)
             recent = interactions.recent(
-                session, tenant_id=tenant_id, vault=vault, customer_id=call.customer_id, limit=10
+                walls, tenant_id=tenant_id, vault=vault, customer_id=call.customer_id, limit=10
             )
-        labels = {
-            one.code: one.label(identity.current().language)
-            for one in dispositions.offered(session, tenant_id=tenant_id)
-        }
+    labels = {one.code: one.label(identity.current().language) for one in client.dispositions}
     return render_template(
         "console/pop.html",
-        offer=_offer(offer_id, call, company),
-        greeting=_greeting(company, number.language),
+        offer=_offer(offer_id, call, client.name),
+        greeting=_greeting(client.name, client.languages.get(call.number_id, "en")),
         customer=_customer(card, recent, labels, offer_id) if card else None,
     )
 
@@ -265,10 +261,10 @@ def _body() -> dict[str, Any]:
     return body
 
 
-def _offer(offer_id: str, call: Call, company: Company) -> dict[str, Any]:
+def _offer(offer_id: str, call: Call, company: str) -> dict[str, Any]:
     return {
         "id": offer_id,
-        "company": company.name,
+        "company": company,
         "queue": call.queue_name,
         "number": call.dialled,
         "caller": mask(call.caller) if call.caller else gettext("Number withheld"),
@@ -278,11 +274,11 @@ def _offer(offer_id: str, call: Call, company: Company) -> dict[str, Any]:
     }
 
 
-def _greeting(company: Company, language: str) -> str:
+def _greeting(company: str, language: str) -> str:
     name = identity.current().name
     if language == "zh":
-        return f"您好，{company.name}，我是{name}，请问有什么可以帮您？"
-    return f"Good day, {company.name}, this is {name.split()[0]}. How can I help?"
+        return f"您好，{company}，我是{name}，请问有什么可以帮您？"
+    return f"Good day, {company}, this is {name.split()[0]}. How can I help?"
 
 
 def _customer(
@@ -326,10 +322,10 @@ def _last_calls() -> list[dict[str, Any]]:
             call = calls.get(
                 session, tenant_id=item.tenant_id, call_id=item.call_id, vault=scope.services().vault
             )
-            labels = {
-                one.code: one.label(identity.current().language)
-                for one in dispositions.offered(session, tenant_id=item.tenant_id)
-            }
+        labels = {
+            one.code: one.label(identity.current().language)
+            for one in desk.client(item.tenant_id).dispositions
+        }
         shown.append(_last_call(item, call, labels))
     return shown
 

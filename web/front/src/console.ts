@@ -103,6 +103,8 @@ function load(): Promise<void> {
   }
   loading = (async () => {
     do {
+      // the pop goes first: whatever else the page wants to know waits until it stands
+      if (offer) await Promise.race([offer.painted, new Promise((resolve) => setTimeout(resolve, RING_HOLD_MS))]);
       isStaleLoad = false;
       await loadOnce();
     } while (isStaleLoad);
