@@ -259,13 +259,30 @@ async def sit_down(chrome: Browser, stand: Stand, plan: Plan, *, has_phone: bool
 
 
 async def leave(seat: Seated) -> None:
-    """End the shift and close the window."""
+    """End the shift and close the window, whatever state the call was left in."""
     with contextlib.suppress(Exception):
-        await seat.page.evaluate(
-            "() => fetch('/console/sign-out', {method: 'POST', headers:"
-            " {'X-CSRF-Token': document.querySelector('meta[name=csrf-token]').content}})"
-        )
+        await seat.page.evaluate(_LEAVE)
     await seat.context.close()
+
+
+_LEAVE = """async () => {
+  const headers = {'Content-Type': 'application/json',
+                   'X-CSRF-Token': document.querySelector('meta[name=csrf-token]').content};
+  const post = (url, body) => fetch(url, {method: 'POST', headers, body: JSON.stringify(body || {})});
+  const server = () => window.seatline.state().server || {};
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 500));
+  if (server().offer) await post(`/console/offers/${server().offer.offer_id}/decline`);
+  if (server().call) {
+    await post(`/console/calls/${server().call.call_id}/hang-up`);
+    await pause();
+    await pause();
+  }
+  const code = (server().dispositions || [{}])[0].code;
+  const wrap = server().wrap;
+  if (wrap) await post(`/console/calls/${wrap.call_id}/wrap-up`, {disposition: code, notes: ''});
+  await pause();
+  await post('/console/sign-out');
+}"""
 
 
 async def until(page: Page, condition: str, *, what: str, patience_s: float = PATIENCE_S) -> None:

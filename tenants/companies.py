@@ -132,6 +132,12 @@ def reinstate(session: Session, *, tenant_id: TenantId) -> Company:
     return _set_status(session, tenant_id, "active")
 
 
+def is_open(session: Session, *, tenant_id: TenantId) -> bool:
+    """Return whether the company may be called; one that was only admitted has not been closed."""
+    row = session.get(CompanyRow, tenant_id)
+    return row is None or row.status == "active"
+
+
 def _set_status(session: Session, tenant_id: TenantId, status: str) -> Company:
     row = _row(session, tenant_id)
     gate.admit(session, tenant_id=tenant_id, status=status)

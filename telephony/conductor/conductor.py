@@ -111,7 +111,7 @@ class Conductor:
             case port.Arrived():
                 line = self.directory.remembered(event.dnis)
                 if line:
-                    self._begin(event, line)
+                    self._take_in(event, line)
                 else:
                     self._spawn(self._arrive(event))
             case port.Connected():
@@ -177,6 +177,14 @@ class Conductor:
         if line is None:
             _log.warning("unknown-number-dialled", trunk=event.trunk, digits=len(event.dnis))
             await self._refuse(event.channel, port.Cause.UNALLOCATED)
+            return
+        self._take_in(event, line)
+
+    def _take_in(self, event: port.Arrived, line: Line) -> None:
+        """Take a call in, or turn it away at the door of a company that is suspended."""
+        if not line.is_open:
+            _log.warning("company-not-open", trunk=event.trunk)
+            self._spawn(self._refuse(event.channel, port.Cause.REJECTED))
             return
         self._begin(event, line)
 
@@ -327,10 +335,13 @@ class Conductor:
     async def _durable(self, held: _Held) -> None:
         """Wait until the call survives a crash: its facts on disk, and its row committed.
 
-        While PostgreSQL is away the fsynced spool is proof enough: the row will be written from it.
+        While one of the two is away the other is proof enough: the row will be written from the spool, and
+        without a spool the row says whose call it is and when it came.
         """
-        await held.on_disk
-        await asyncio.wait({held.row}, timeout=_ROW_PATIENCE_S)
+        both: set[asyncio.Future[Any]] = {held.on_disk, held.row}
+        done, waiting = await asyncio.wait(both, timeout=_ROW_PATIENCE_S)
+        if not done:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
 
     def _finish(self, held: _Held, at: dt.datetime, cause: Cause) -> None:
         call = held.call
@@ -509,6 +520,8 @@ class Conductor:
                 self.feed(held.call.call_id, machine.CallerGone(held.call.proven_at, port.Cause.INTERWORKING))
         if proven:
             self._spool.proof(asked_at, proven)
+        if self._spool.is_large():
+            self._spool.compact(self.live, self._boot)
 
     # --- rows -------------------------------------------------------------------------------------
 

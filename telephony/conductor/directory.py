@@ -21,6 +21,7 @@ from telephony.conductor.books import is_outage
 from telephony.numbers import Number
 from telephony.queues import Queue
 from telephony.speech import Voice
+from tenants import companies
 
 _KNOWN_S, _UNKNOWN_S, _MOST = 60.0, 5.0, 10_000
 _AGEING_S = 30.0
@@ -32,11 +33,15 @@ _log = log.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A dialled number with all that follows from it; `greeting` is a sound file, or None."""
+    """A dialled number with all that follows from it.
+
+    `greeting` is a sound file, or None; `is_open` says that its company is not suspended.
+    """
 
     number: Number
     queue: Queue
     greeting: Path | None
+    is_open: bool = True
 
 
 class Directory:
@@ -106,9 +111,10 @@ class Directory:
             with self._gate.open(Scope.system(entry.tenant_id)) as session:
                 number = numbers.get(session, tenant_id=entry.tenant_id, number_id=NumberId(entry.ref_id))
                 queue = queues.get(session, tenant_id=entry.tenant_id, queue_id=number.queue_id)
+                is_open = companies.is_open(session, tenant_id=entry.tenant_id)
         except NotFound:
             return None
-        return Line(number, queue, self._speak(number.greeting, number.language))
+        return Line(number, queue, self._speak(number.greeting, number.language), is_open=is_open)
 
 
 def speaker(folder: Path) -> Speak:

@@ -3,7 +3,8 @@
 An append-only file per start of the switchboard; lines carry a sequence, and a writer thread fsyncs them in
 groups, so that no event ever waits for a disk but the bridge waits for its own facts. After a crash the
 facts are read back and each open call stands where it stood; a `done` line closes a call once its hang-up
-transaction has been committed. The caller's number is sealed in here like everywhere.
+transaction has been committed. The caller's number is sealed in here like everywhere. A file that has grown
+is left for a new one that begins with the calls still open. While the disk is full or away, lines wait.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import json
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,6 +36,9 @@ _ARRIVAL = TypeAdapter(Arrival)
 _FACTS = {one.__name__: TypeAdapter(one) for one in Fact.__args__}
 _Record = Callable[[], dict[str, Any]]  # made by the writer: sealing may ask the keystore
 _Entry = tuple[_Record, asyncio.Future[None] | threading.Event]
+_LARGE = 64 << 20
+_PAUSE_S = 0.5
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _log = log.get(__name__)
 
 
@@ -53,11 +58,13 @@ class Spool:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder, self._vault = folder, vault
         self._file = folder / f"{new_id()}.jsonl"
-        self._lines: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        # None: the end; a path: from here on into a new file of that name
+        self._lines: queue.SimpleQueue[_Entry | Path | None] = queue.SimpleQueue()
+        self._written = 0
         self._due: list[_Entry] = []
         self._sequence = 0
         self._loop = asyncio.get_running_loop()
-        self._descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._descriptor = os.open(self._file, _FLAGS, 0o600)
         self._thread = threading.Thread(target=self._write, name="spool", daemon=True)
         self._thread.start()
 
@@ -94,6 +101,23 @@ class Spool:
     def done(self, call_id: CallId) -> None:
         """Write that a call's books are closed: it will not be recovered."""
         self._put(lambda: {"call": str(call_id), "done": True})
+
+    def is_large(self) -> bool:
+        """Return whether it is time to `compact`."""
+        return self._written > _LARGE
+
+    def compact(self, calls: Sequence[LiveCall], switch_boot: str) -> asyncio.Future[None]:
+        """Go on in a new file that begins with the open calls; the old one goes when that is on disk."""
+        self._hand_over()
+        old, self._file = self._file, self._folder / f"{new_id()}.jsonl"
+        self._lines.put(self._file)
+        for call in calls:
+            # a copy: the call goes on while the writer writes
+            still = replace(call, instants=dict(call.instants))
+            self._lines.put((self._numbered(partial(self._summary, still)), threading.Event()))
+        carried_over = self._put(lambda: {"boot": switch_boot})
+        carried_over.add_done_callback(lambda _: old.unlink(missing_ok=True))
+        return carried_over
 
     def recover(self) -> Recovered:
         """Read earlier files, return what was open, carry it over into this one and remove them."""
@@ -177,13 +201,38 @@ class Spool:
             batch = [self._lines.get()]
             while not self._lines.empty():
                 batch.append(self._lines.get())
-            entries = [one for one in batch if one is not None]
-            if entries:
-                os.write(self._descriptor, "".join(f"{json.dumps(made())}\n" for made, _ in entries).encode())
-                os.fsync(self._descriptor)
-                self._tell([told for _, told in entries])
-            if len(entries) < len(batch):
+            entries: list[_Entry] = []
+            for one in batch:
+                if isinstance(one, tuple):
+                    entries.append(one)
+                    continue
+                self._append(entries)
+                entries = []
                 os.close(self._descriptor)
+                if one is None:
+                    return
+                self._descriptor, self._written = os.open(one, _FLAGS, 0o600), 0
+            self._append(entries)
+
+    def _append(self, entries: Sequence[_Entry]) -> None:
+        """Write lines and tell who waits for them; again while the disk will not have them."""
+        if not entries:
+            return
+        text = "".join(f"{json.dumps(made())}\n" for made, _ in entries).encode()
+        is_away = False
+        while True:
+            try:
+                # after a torn line the next begins on its own: a torn one says nothing when it is read
+                os.write(self._descriptor, b"\n" + text if is_away else text)
+                os.fsync(self._descriptor)
+            except OSError as error:
+                if not is_away:
+                    _log.error("spool-does-not-write", error=error.errno)
+                is_away = True
+                time.sleep(_PAUSE_S)
+            else:
+                self._written += len(text)
+                self._tell([told for _, told in entries])
                 return
 
     def _sealed(self, arrival: Arrival) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from core import clock
-from core.ids import TenantId
+from core.ids import OPERATOR, TenantId
 from core.realtime import Realtime
-from security.gate import Gate
+from security.gate import Gate, Scope
 from security.vault import Vault
+from tenants import companies
 from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
 
 Run = Callable[[Callable[[Theatre], Coroutine[Any, Any, None]]], None]
@@ -220,6 +221,25 @@ def test_scenario(theatre: Theatre, name: str) -> None:
 def test_an_unknown_number_is_refused_and_leaves_nothing(theatre: Theatre) -> None:
     perform(theatre, "0 caller calls +442079460199")
     assert theatre.sim.answered_with(theatre.caller) == 404
+    assert theatre.books_say() == []
+
+
+def test_a_suspended_company_takes_no_calls_and_is_billed_for_none(theatre: Theatre) -> None:
+    with theatre.gate.open(Scope.system(OPERATOR)) as session:
+        companies.open_company(
+            session,
+            tenant_id=theatre.company.tenant_id,
+            name="Pelican Parcel",
+            country="GB",
+            zone="Europe/London",
+            language="en",
+            currency="GBP",
+            initials="Pp",
+            colour=1,
+        )
+        companies.suspend(session, tenant_id=theatre.company.tenant_id)
+    perform(theatre, "0 caller calls")
+    assert theatre.sim.answered_with(theatre.caller) == 403
     assert theatre.books_say() == []
 
 
