@@ -27,6 +27,7 @@ from web.doorway import Doorway
 from web.services import KEY, Services
 
 LIVE = "live"  # the name of the process that serves live events
+PAGES = "pages"  # and of the one that serves the rest
 _HERE = Path(__file__).parent
 _LARGEST_BODY = 2 * 1024 * 1024
 _LARGEST_FORM = 256 * 1024
@@ -46,6 +47,8 @@ def create_app(services: Services) -> Flask:
         app.register_blueprint(blueprint)
     app.extensions[errors.SIGN_IN] = account.please_sign_in
     guards.insist(app)
+    if services.process == PAGES and services.settings.environment != "test":
+        console.warm_up(app, services)
     return app
 
 

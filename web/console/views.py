@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from core import clock
 from core.errors import Invalid
-from core.ids import public
+from core.ids import CallId, public
 from core.phone import mask
 from customers import interactions, records, reveals
 from customers.interactions import Interaction
@@ -316,17 +316,21 @@ def _last_calls() -> list[dict[str, Any]]:
     """Return what the agent has just done; of whom, they see nothing any more."""
     with desk.operator() as session:
         done = work.done_by(session, agent_id=desk.agent(session).id, limit=5)
+    found: dict[CallId, Call] = {}
+    for tenant_id in {item.tenant_id for item in done}:
+        wanted = [item.call_id for item in done if item.tenant_id == tenant_id]
+        with scope.within(tenant_id, principal_id=identity.current().principal_id) as session:
+            vault = scope.services().vault
+            theirs = calls.these(session, tenant_id=tenant_id, call_ids=wanted, vault=vault)
+        found |= {call.call_id: call for call in theirs}
     shown = []
     for item in done:
-        with scope.within(item.tenant_id, principal_id=identity.current().principal_id) as session:
-            call = calls.get(
-                session, tenant_id=item.tenant_id, call_id=item.call_id, vault=scope.services().vault
-            )
         labels = {
             one.code: one.label(identity.current().language)
             for one in desk.client(item.tenant_id).dispositions
         }
-        shown.append(_last_call(item, call, labels))
+        if item.call_id in found:
+            shown.append(_last_call(item, found[item.call_id], labels))
     return shown
 
 
