@@ -51,10 +51,12 @@ class Desk:
     wrong: list[str] = field(default_factory=list)
 
     async def view(self, name: str) -> None:
+        """Wait until the console shows this view."""
         # not at every frame, as Playwright would by itself: the page is being measured
         await self.seat.page.wait_for_function(_VIEW_IS.format(name), polling=40, timeout=_PATIENCE_MS)
 
     async def one_call(self) -> None:
+        """Call in, take the call at the console, hang up and wrap up."""
         page = self.seat.page
         code = await self.phone.call(self.plan.dialled.removeprefix("+"))
         if code != 200:
@@ -72,6 +74,7 @@ class Desk:
         await self.view("idle")
 
     async def marks(self) -> list[dict[str, Any]]:
+        """Return what the page noted of each call: when it rang, when the pop was painted."""
         found: list[dict[str, Any]] = await self.seat.page.evaluate("() => [...window.seatline.history]")
         return found
 
