@@ -31,6 +31,7 @@ from security.gate import Gate, Scope
 _THREADS = 4
 _PAUSE_S = 0.3
 _TOGETHER = 32  # pieces of work in one transaction at most
+_ASIDE_S = 0.1  # how long other work stands aside for urgent work, at most
 _log = log.get(__name__)
 
 Work = Callable[[], Any]
@@ -66,6 +67,10 @@ class Books:
         self._loop = asyncio.get_running_loop()
         self._lanes: list[queue.SimpleQueue[_Entry | None]] = [queue.SimpleQueue() for _ in range(_THREADS)]
         self._due: list[tuple[queue.SimpleQueue[_Entry | None], _Entry]] = []
+        self._counting = threading.Lock()
+        self._urgent = 0  # pieces on their way to a thread or in one
+        self._is_calm = threading.Event()
+        self._is_calm.set()
         self._is_closing = threading.Event()
         self._is_away = False
         self._threads = [
@@ -130,8 +135,18 @@ class Books:
 
     def _hand_over(self) -> None:
         due, self._due = self._due, []
+        if any(entry.is_urgent for _, entry in due):
+            self._count_urgent(sum(entry.is_urgent for _, entry in due))
         for lane, entry in due:
             lane.put(entry)
+
+    def _count_urgent(self, step: int) -> None:
+        with self._counting:
+            self._urgent += step
+            if self._urgent > 0:
+                self._is_calm.clear()
+            else:
+                self._is_calm.set()
 
     def _run(self, lane: "queue.SimpleQueue[_Entry | None]") -> None:
         ahead: collections.deque[_Entry | None] = collections.deque()
@@ -148,9 +163,13 @@ class Books:
             while ahead and len(together) < _TOGETHER and (other := ahead[0]) and entry.shares_with(other):
                 together.append(other)
                 ahead.popleft()
+            if not entry.is_urgent:
+                self._is_calm.wait(_ASIDE_S)
             if len(together) == 1 or not self._do_in_one(together):
                 for each in together:
                     self._do(each)
+            if entry.is_urgent:
+                self._count_urgent(-1)
 
     def _do_in_one(self, entries: list[_Entry]) -> bool:
         """Write several pieces in one transaction; False: one of them failed, so each goes by itself."""

@@ -6,6 +6,7 @@ console shows is told to it after the write: thin messages with ids, the console
 
 import asyncio
 import datetime as dt
+from functools import partial
 from typing import Protocol, runtime_checkable
 from uuid import UUID, uuid5
 
@@ -163,7 +164,11 @@ class Desk:
             if action.why in {Lost.CALLER_LEFT, Lost.SWITCH_LOST}:
                 self._calls.route()
             return
-        self._become(agent, action.state, action.at, work_tenant=tenant_id, subject=call.call_id)
+        # a phone that rings shows itself, and the offer was told of: nothing else may keep the pop waiting
+        is_told = action.item not in {"offered", "ringing"}
+        self._become(
+            agent, action.state, action.at, work_tenant=tenant_id, subject=call.call_id, is_told=is_told
+        )
         if wrap_until:
             self._wrap_up_until(agent, wrap_until)
 
@@ -331,6 +336,7 @@ class Desk:
         work_tenant: TenantId | None = None,
         subject: CallId | None = None,
         observed: bool = False,
+        is_told: bool = True,
     ) -> None:
         if agent.state == state and subject == agent.call_id and not observed:
             self._tell(agent)
@@ -364,7 +370,8 @@ class Desk:
                 # the shift the report belongs to is over, or a clock jumped: the seats room keeps what it has
                 _log.warning("agent-state-refused", state=state, error=error.code)
 
-        self._books.enter(agent.agent_id, _DESK, write, then=lambda: self._publish(agent.agent_id, "state"))
+        then = partial(self._publish, agent.agent_id, "state") if is_told else None
+        self._books.enter(agent.agent_id, _DESK, write, then=then)
         self.stir()
 
     def _write_offer(

@@ -83,15 +83,15 @@ async function act(url: string, body: unknown = {}): Promise<boolean> {
 let loading: Promise<void> | null = null;
 let isStaleLoad = false;
 
-let soon = 0;
-
-/** Fetch the state within two seconds, however often this is asked: queues move all the time. */
-function loadSoon(): void {
-  if (!soon)
-    soon = window.setTimeout(() => {
-      soon = 0;
-      void load();
-    }, 2000);
+/** Take what the pulse says of the queues; asking the server for it would cost every agent a request a second. */
+function queuesMoved(moved: Record<string, { waiting: number; since: string | null }>): void {
+  if (!state) return;
+  for (const queue of state.queues) {
+    const now = moved[queue.id];
+    queue.waiting = now?.waiting ?? 0;
+    queue.longest_s = now?.since ? Math.max(0, Math.floor((Date.now() + skew - Date.parse(now.since)) / 1000)) : null;
+  }
+  setQueues();
 }
 
 /** Fetch the state; calls while one is under way are answered by one more afterwards. */
@@ -604,18 +604,18 @@ function stream(): void {
     // a refused stream (401, 503) is not tried again by the browser itself
     if (made.readyState === EventSource.CLOSED && source === made && !isOut) window.setTimeout(() => isActive && source === made && stream(), 2000);
   });
-  const on = (name: string, does: (data: Record<string, string>) => void): void =>
+  const on = <T = Record<string, string>>(name: string, does: (data: T) => void): void =>
     made.addEventListener(name, (event) => {
-      let data: Record<string, string> = {};
+      let data = {} as T;
       try {
-        data = JSON.parse((event as MessageEvent<string>).data || "{}") as Record<string, string>;
+        data = JSON.parse((event as MessageEvent<string>).data || "{}") as T;
       } catch {
         /* an event without a body is a wake-up all the same */
       }
       does(data);
     });
   on("state", () => void load());
-  on("queues", () => loadSoon());
+  on<{ queues?: Record<string, { waiting: number; since: string | null }> }>("queues", ({ queues }) => queuesMoved(queues ?? {}));
   on("offer", (data) => {
     const { offer_id, expires_at, offered_at } = data;
     if (!offer_id || gone.has(offer_id)) return;

@@ -11,6 +11,7 @@ export interface Sip {
 }
 
 export interface Queue {
+  id: string;
   name: string;
   company?: string;
   waiting: number;
