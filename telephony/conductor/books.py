@@ -14,6 +14,7 @@ import collections
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,8 @@ from security.gate import Gate, Scope
 _THREADS = 4
 _PAUSE_S = 0.3
 _TOGETHER = 32  # pieces of work in one transaction at most
-_ASIDE_S = 0.1  # how long other work stands aside for urgent work, at most
+# other work stands aside for urgent work so long at most, and looks so often for some of its own
+_ASIDE_S, _LISTEN_S = 0.1, 0.005
 _log = log.get(__name__)
 
 Work = Callable[[], Any]
@@ -42,6 +44,7 @@ Within = Callable[[Session], Any]
 class _Entry:
     """One piece of work; with a scope it gets a session, in a transaction it may share."""
 
+    subject: UUID
     work: Callable[..., Any]
     scope: Scope | None
     is_urgent: bool
@@ -59,14 +62,17 @@ class _Entry:
         )
 
 
+_Lane = queue.SimpleQueue[_Entry | None]
+
+
 class Books:
     """Runs pieces of work on threads, ordered by subject, retried while the database is away."""
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._loop = asyncio.get_running_loop()
-        self._lanes: list[queue.SimpleQueue[_Entry | None]] = [queue.SimpleQueue() for _ in range(_THREADS)]
-        self._due: list[tuple[queue.SimpleQueue[_Entry | None], _Entry]] = []
+        self._lanes: list[_Lane] = [queue.SimpleQueue() for _ in range(_THREADS)]
+        self._due: list[tuple[_Lane, _Entry]] = []
         self._counting = threading.Lock()
         self._urgent = 0  # pieces on their way to a thread or in one
         self._is_calm = threading.Event()
@@ -129,7 +135,7 @@ class Books:
         future.add_done_callback(_seen)
         if not self._due:
             after_commands(self._loop, self._hand_over)
-        entry = _Entry(work, scope, is_urgent, then, future)
+        entry = _Entry(subject, work, scope, is_urgent, then, future)
         self._due.append((self._lanes[subject.int % _THREADS], entry))
         return future
 
@@ -148,28 +154,33 @@ class Books:
             else:
                 self._is_calm.set()
 
-    def _run(self, lane: "queue.SimpleQueue[_Entry | None]") -> None:
+    def _run(self, lane: _Lane) -> None:
         ahead: collections.deque[_Entry | None] = collections.deque()
         while True:
             if not ahead:
                 ahead.append(lane.get())
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    ahead.append(lane.get_nowait())
-            entry = ahead.popleft()
+            _gather(lane, ahead)
+            self._stand_aside(lane, ahead)
+            entry = _first(ahead)
             if entry is None:
                 return
             together = [entry]
             while ahead and len(together) < _TOGETHER and (other := ahead[0]) and entry.shares_with(other):
                 together.append(other)
                 ahead.popleft()
-            if not entry.is_urgent:
-                self._is_calm.wait(_ASIDE_S)
             if len(together) == 1 or not self._do_in_one(together):
                 for each in together:
                     self._do(each)
             if entry.is_urgent:
                 self._count_urgent(-1)
+
+    def _stand_aside(self, lane: _Lane, ahead: collections.deque[_Entry | None]) -> None:
+        """While another thread has urgent work, wait a little, unless some comes in here as well."""
+        until = time.monotonic() + _ASIDE_S
+        while not any(entry and entry.is_urgent for entry in ahead):
+            if self._is_calm.wait(_LISTEN_S) or time.monotonic() > until:
+                return
+            _gather(lane, ahead)
 
     def _do_in_one(self, entries: list[_Entry]) -> bool:
         """Write several pieces in one transaction; False: one of them failed, so each goes by itself."""
@@ -240,6 +251,26 @@ class Books:
 
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(settle)
+
+
+def _gather(lane: _Lane, ahead: collections.deque[_Entry | None]) -> None:
+    """Take over all that has come in."""
+    with contextlib.suppress(queue.Empty):
+        while True:
+            ahead.append(lane.get_nowait())
+
+
+def _first(ahead: collections.deque[_Entry | None]) -> _Entry | None:
+    """Take what is next: something urgent, if nothing of the same subject stands before it."""
+    before = set()
+    for place, entry in enumerate(ahead):
+        if entry is None:
+            break
+        if entry.is_urgent and entry.subject not in before:
+            del ahead[place]
+            return entry
+        before.add(entry.subject)
+    return ahead.popleft()
 
 
 def after_commands(loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> None:
