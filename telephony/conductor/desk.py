@@ -297,17 +297,26 @@ class Desk:
     async def _sign_out(self, agent: Agent) -> str:
         if activity(agent.state) in CALL_IN_HAND:
             return "call-in-hand"
-        self._wrapped(agent.agent_id)
         now = clock.now()
+        if timer := self._timers.pop(agent.agent_id, None):
+            timer.cancel()
+        if offer_id := self._offers.pop(agent.agent_id, None):
+            self._close_item(agent.agent_id, offer_id, now)
+        # off the floor before anything is awaited: who leaves, perhaps out of a wrap-up, is offered no call
+        self._floor.remove(agent.agent_id)
 
         def write(session: Session) -> list[str]:
             presence.sign_out(session, agent_id=agent.agent_id, at=now)
             return endpoints.drop(session, agent_id=agent.agent_id)
 
-        names: list[str] = await self._books.enter(agent.agent_id, _DESK, write, is_urgent=True)
+        try:
+            names: list[str] = await self._books.enter(agent.agent_id, _DESK, write, is_urgent=True)
+        except SeatlineError:  # the seats room knows better, e.g. of a call: the agent stays
+            self._floor.place(agent)
+            self._wrapped(agent.agent_id)
+            raise
         for name in names:
             await self._switch.drop_endpoint(name)
-        self._floor.remove(agent.agent_id)
         self._tell(agent)
         self.stir()
         return "done"

@@ -86,6 +86,23 @@ SCENARIOS = {
         ["CallEnded"],
         ["away:signed-in", "available", "reserved", "ringing", "away:missed"],
     ),
+    "the agent goes home out of the wrap-up, and is not rung for the caller who waits": (
+        """
+        0   caller calls
+        2.6 bob answers
+        15  caller hangs up
+        16  caller calls
+        20  bob signs out
+        30  caller hangs up
+        """,
+        [
+            "cdr wait=5s talk=10s caller-hung-up agent=1001",
+            "usage voice.inbound 10s rated 10 s = 8333333 nano",
+            "cdr wait=14s talk=0s caller-left-queue agent=nobody",
+        ],
+        ["CallEnded", "RecordingCaptured", "CallEnded"],
+        ["away:signed-in", "available", "reserved", "ringing", "talking", "wrap_up"],
+    ),
     "the agent declines, comes back and answers": (
         """
         0   caller calls

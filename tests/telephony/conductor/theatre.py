@@ -229,6 +229,8 @@ class Theatre:
                     call_id=self.conductor.live[0].call_id,
                     on=on == "on",
                 )
+            case name, ["signs", "out"]:
+                await self._order(OrderKind.SIGN_OUT, agent_id=self.people[name].agent_id)
             case name, ["wraps", "up"]:
                 await self._order(OrderKind.WRAPPED, agent_id=self.people[name].agent_id)
             case _:
