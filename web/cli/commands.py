@@ -177,7 +177,7 @@ class _Paper:
     """Services of a process that only describes itself."""
 
     settings: Settings
-    process: str = "pages"
+    process: str = "paper"
 
 
 @contextmanager
