@@ -4,6 +4,7 @@ An entry is used for a minute; when the database is away, the last known one is 
 lasts. An unknown number is remembered for some seconds only, so that a new rental is found soon.
 """
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -160,6 +161,7 @@ def caller_number(ani: str, *, dialled: str) -> str:
     return ""
 
 
+@functools.lru_cache(maxsize=_MOST)
 def _region(dialled: str) -> str | None:
     try:
         return phonenumbers.region_code_for_number(phonenumbers.parse(E164(dialled), None))
