@@ -20,6 +20,7 @@ from web import (
     live,
     operator,
     parts,
+    plain,
     portal,
 )
 from web.cookies import CookieSessions
@@ -80,6 +81,7 @@ def bare_app(services: Services) -> Flask:
     headers.install(app, settings)
     identity.install(app)
     csrf.install(app)
+    plain.install(app)
     app.before_request(guards.enforce)
     i18n.install(app)
     parts.install(app)

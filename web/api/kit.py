@@ -21,6 +21,7 @@ from core.ids import parse
 from web.api import repeating
 from web.api.schema import Problem
 from web.errors import Fault
+from web.plain import holds_no_text
 
 _P = ParamSpec("_P")
 LARGEST_BODY = 256 * 1024
@@ -143,9 +144,8 @@ def _raise_invalid(error: ValidationError) -> NoReturn:
 
 def _insist_on_text() -> None:
     """Refuse what no text column can hold, wherever it stands in the address."""
-    for value in (*request.args.keys(), *request.args.values()):
-        if _cannot_be_stored(value):
-            raise InvalidRequestError(faults=[Fault("", "contains characters that are not text")])
+    if holds_no_text([*request.args.items(multi=True)]):
+        raise InvalidRequestError(faults=[Fault("", "contains characters that are not text")])
 
 
 def _insist_on_json() -> None:
@@ -158,23 +158,10 @@ def _insist_on_json() -> None:
         raise MalformedJsonError from error
     if not isinstance(body, dict):
         raise InvalidRequestError(faults=[Fault("", "must be a JSON object")])
-    if _holds_unstorable(body):
+    if holds_no_text(body):
         raise InvalidRequestError(faults=[Fault("", "contains characters that are not text")])
 
 
 def _no_constant(name: str) -> NoReturn:
     message = f"{name} is not JSON"
     raise ValueError(message)
-
-
-def _holds_unstorable(value: object) -> bool:
-    if isinstance(value, str):
-        return _cannot_be_stored(value)
-    if isinstance(value, dict):
-        return any(_holds_unstorable(part) for pair in value.items() for part in pair)
-    return isinstance(value, list) and any(_holds_unstorable(part) for part in value)
-
-
-def _cannot_be_stored(text: str) -> bool:
-    # NUL and lone surrogates: valid in JSON, impossible in PostgreSQL
-    return "\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text)

@@ -24,6 +24,7 @@ from telephony.work import WorkItem
 from web import identity, scope
 from web.console import desk
 from web.guards import permission
+from web.plain import holds_no_text
 
 pages = Blueprint("console", __name__, url_prefix="/console")
 
@@ -255,8 +256,11 @@ def end_shift() -> tuple[str, int]:
 
 
 def _body() -> dict[str, Any]:
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:  # nested deeper than anything of ours
+        body = None
+    if not isinstance(body, dict) or holds_no_text(body):
         raise MalformedRequestError(field="body")
     return body
 
