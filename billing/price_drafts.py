@@ -19,6 +19,8 @@ from billing.price_lists import PriceList, Version
 from billing.rating.tariff import DatedRate, Tariff, encode_bands, problems
 from core.ids import PriceListId, TenantId
 
+_LAST = 2**31 - 1  # the highest number a version can have
+
 
 @dataclass(frozen=True, slots=True)
 class Contents:
@@ -49,6 +51,8 @@ def contents(session: Session, *, tenant_id: TenantId, price_list_id: UUID, numb
         PriceListNotFoundError: no such list or version.
     """
     price_list = find_list(session, tenant_id=tenant_id, price_list_id=price_list_id)
+    if number > _LAST:
+        raise PriceListNotFoundError
     row = session.scalars(
         select(PriceListVersionRow).where(
             PriceListVersionRow.tenant_id == tenant_id,

@@ -412,6 +412,12 @@ def test_price_lists_lead_to_the_version_in_force(enter: Enter, uk: PriceList) -
     assert "UK landlines" not in found
 
 
+def test_a_version_that_is_not_there_is_not_found(enter: Enter, uk: PriceList) -> None:
+    dana = enter()
+    for number in ("0", "2", str(2**31), "9" * 30):
+        assert dana.get(f"{prices_path(uk)}/versions/{number}").status_code == 404
+
+
 def test_a_version_is_copied_changed_and_published(
     enter: Enter, uk: PriceList, cast: Cast, gate: Gate
 ) -> None:
