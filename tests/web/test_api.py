@@ -151,6 +151,26 @@ def test_what_does_not_fit_is_named_by_pointer(ours: Program) -> None:
     assert pointers == {"/name", "/role"}
 
 
+@pytest.mark.parametrize("instant", ["9999-12-31T23:59:59-10:00", "0001-01-01T00:00:00+10:00"])
+def test_an_instant_beyond_the_calendar_is_refused(ours: Program, instant: str) -> None:
+    answer = ours.post("/api-keys", NEW | {"expires_at": instant})
+    assert code_of(answer) == (422, "invalid-request")
+    assert answer.get_json()["errors"][0]["pointer"] == "/expires_at"
+
+
+def test_a_body_however_deep_is_refused(ours: Program) -> None:
+    for depth in (300, 900, 100_000):
+        deep = '{"name":' + "[" * depth + "]" * depth + "}"
+        answer = ours.http.post(
+            "/api/v1/api-keys",
+            base_url="http://127.0.0.1:8600",
+            data=deep,
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {ours.token}"},
+        )
+        assert answer.status_code in {400, 422}
+
+
 def test_another_content_type_is_refused(ours: Program) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded", "", "application/xml"):
         answer = ours.call("POST", "/api-keys", data=json.dumps(NEW), content_type=kind)

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any, Literal
 
 from flask import Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from billing import charges, invoices
 from core import ids
@@ -16,7 +16,7 @@ from web import identity, scope
 from web.api import cursors
 from web.api.kit import id_in_path, operation
 from web.api.routes import pages
-from web.api.schema import Instant, Outward, PageQuery
+from web.api.schema import Instant, Moment, Outward, PageQuery
 from web.guards import permission
 from web.shown import audio
 
@@ -106,8 +106,8 @@ class CallWhole(CallShown):
 class CallsQuery(PageQuery):
     """Which calls."""
 
-    since: AwareDatetime | None = Field(default=None, description="Arrived at or after.")
-    until: AwareDatetime | None = Field(default=None, description="Arrived before.")
+    since: Moment | None = Field(default=None, description="Arrived at or after.")
+    until: Moment | None = Field(default=None, description="Arrived before.")
     outcome: Literal["answered", "abandoned"] | None = None
     queue: str | None = Field(default=None, max_length=60, description="A queue's id.")
 

@@ -3,7 +3,7 @@
 from typing import Literal, get_args
 
 from flask import Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from core import ids
 from core.ids import KeyId
@@ -14,7 +14,7 @@ from web import identity, scope
 from web.api import cursors
 from web.api.kit import id_in_path, operation
 from web.api.routes import pages
-from web.api.schema import Instant, Inward, Outward, PageQuery, Text
+from web.api.schema import Instant, Inward, Moment, Outward, PageQuery, Text
 from web.guards import permission
 
 _LIST = "api-keys"
@@ -56,7 +56,7 @@ class NewKey(Inward):
 
     name: Text = Field(min_length=1, max_length=80)
     scopes: list[Scope] = Field(min_length=1, max_length=len(SCOPES))
-    expires_at: AwareDatetime | None = Field(default=None, description="With an offset; none means never.")
+    expires_at: Moment | None = Field(default=None, description="With an offset; none means never.")
 
 
 @pages.get("/api-keys")

@@ -15,6 +15,14 @@ def _utc(at: dt.datetime) -> str:
     return at.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _in_utc(at: dt.datetime) -> dt.datetime:
+    try:
+        return at.astimezone(dt.UTC)
+    except OverflowError:
+        message = "lies outside the years 1 to 9999"
+        raise ValueError(message) from None
+
+
 def _plain(text: str) -> str:
     if not text.isprintable():
         message = "must not contain control characters"
@@ -27,6 +35,7 @@ Instant = Annotated[
     PlainSerializer(_utc, return_type=str),
     Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-19T11:57:39.000Z"]),
 ]
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]  # an instant on the way in
 Text = Annotated[str, AfterValidator(_plain)]
 
 
