@@ -259,6 +259,26 @@ def look(session: Session, *, tenant_id: TenantId, call_id: CallId, kind: str, b
     session.flush()
 
 
+def has_looked(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    call_id: CallId,
+    kinds: Sequence[str],
+    by: UUID,
+    since: dt.datetime,
+) -> bool:
+    """Tell whether the call's timeline has such a look of theirs since then; see `look`."""
+    query = select(CallEventRow.position).where(
+        CallEventRow.tenant_id == tenant_id,
+        CallEventRow.call_id == call_id,
+        CallEventRow.kind.in_(kinds),
+        CallEventRow.at >= since,
+        CallEventRow.details["by"].astext == str(by),
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
 def finish(session: Session, *, ending: Ending) -> bool:
     """End a call: CDR, usage rated at once, interaction, `CallEnded`. All or nothing, once.
 

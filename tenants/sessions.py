@@ -25,7 +25,8 @@ from tenants.companies import Company
 from tenants.models import CompanyRow, SessionRow, UserRow
 from tenants.roles import ABSOLUTE, IDLE, Door, door_of, permitted
 
-_SECRET = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+# 256 bits in 43 signs: the last one has two bits to spare, which must be none, or a session had four names
+_SECRET = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", re.ASCII)
 # `seen_at` is written at most this often, so that reading pages does not write on every click.
 _TOUCH = dt.timedelta(seconds=60)
 

@@ -22,7 +22,8 @@ from tenants.roles import Door
 from web import scope
 
 _WALL_SAYS_NO = "42501"
-_LIVE = "/live/"  # what a page fetches by itself; it does not keep a session alive
+# what a page fetches by itself does not keep a session alive
+_BY_ITSELF = ("/live/", "/portal/live/")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +132,13 @@ def _by_session(digest_hex: str) -> Principal | None:
         return None
     try:
         session = scope.enter(Scope(entry.tenant_id, entry.ref_id, Kind.USER))
-        found = sessions.find(session, tenant_id=entry.tenant_id, vault=scope.services().vault, digest=digest)
+        found = sessions.find(
+            session,
+            tenant_id=entry.tenant_id,
+            vault=scope.services().vault,
+            digest=digest,
+            touch=not request.path.startswith(_BY_ITSELF),
+        )
     except ProgrammingError as error:
         if not _is_refused(error):
             raise

@@ -139,3 +139,13 @@ def test_sweeping_removes_what_is_over(people: People, gate: Gate, company: Comp
         with gate.open(Scope.system(company.tenant_id)) as session:
             assert sessions.sweep(session, tenant_id=company.tenant_id) == 1
     assert gate.resolve("session", digest(started.secret)) is None
+
+
+def test_a_session_has_one_name_only(people: People, gate: Gate, company: Company) -> None:
+    """The last of 43 signs has two bits to spare: three more secrets would decode to the same bytes."""
+    secret = begin(gate, company, people.user(company.tenant_id, "Alice")).secret
+    signs = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    place = signs.index(secret[-1])
+    assert place % 4 == 0
+    assert sessions.digest(secret) is not None
+    assert [sessions.digest(secret[:-1] + signs[place + spare]) for spare in (1, 2, 3)] == [None] * 3

@@ -3,6 +3,7 @@
 Loudness is taken from one short stretch per column, so that an hour costs no more than a minute.
 """
 
+import datetime as dt
 import struct
 from array import array
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from flask import Response, request
 from werkzeug.datastructures import ContentRange
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
-from core import ids
+from core import clock, ids
 from core.ids import CallId, RecordingId, TenantId
 from security.vault import OpenedFile
 from telephony import calls, recording
@@ -20,6 +21,7 @@ from web import identity, scope
 from web.shown.steps import FETCHED, PLAYED
 
 COLUMNS = 112
+_HEARING = dt.timedelta(hours=1)  # a range asked for later than that after the last note is noted anew
 _STRETCH = 16 * 1024
 _PIECE = 256 * 1024
 _LOUDEST = 32768
@@ -52,7 +54,7 @@ def open_recording(*, tenant_id: TenantId, recording_id: RecordingId) -> OpenedF
 
 
 def serve(call_id: CallId, *, is_download: bool) -> Response:
-    """Return a call's recording, or the part of it that `Range` asks for; whoever begins to hear is noted.
+    """Return a call's recording, or the part of it that `Range` asks for; whoever hears is noted.
 
     Raises:
         RecordingNotFoundError: the call has none that can be played.
@@ -67,7 +69,7 @@ def serve(call_id: CallId, *, is_download: bool) -> Response:
         opened.close()
         raise RequestedRangeNotSatisfiable(size)
     start, stop = span or (0, size)
-    if start == 0 and request.method == "GET":
+    if request.method == "GET" and (start == 0 or not _is_noted(call_id)):
         kind = FETCHED if is_download or who.key_id else PLAYED
         calls.look(scope.session(), tenant_id=who.tenant_id, call_id=call_id, kind=kind, by=who.principal_id)
     response = Response(_pieces(opened, start, stop), content_type="audio/wav")
@@ -80,6 +82,19 @@ def serve(call_id: CallId, *, is_download: bool) -> Response:
     kept = "attachment" if is_download else "inline"
     response.headers["Content-Disposition"] = f'{kept}; filename="{ids.public("call", call_id)}.wav"'
     return response
+
+
+def _is_noted(call_id: CallId) -> bool:
+    """Tell whether the asker stands in the call's story already, so that this is a jump within a hearing."""
+    who = identity.current()
+    return calls.has_looked(
+        scope.session(),
+        tenant_id=who.tenant_id,
+        call_id=call_id,
+        kinds=(PLAYED, FETCHED),
+        by=who.principal_id,
+        since=clock.now() - _HEARING,
+    )
 
 
 def loudness(opened: OpenedFile) -> Loudness:
