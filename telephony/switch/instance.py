@@ -50,7 +50,6 @@ REQUIRED_MODULES: Final = (
     "res_pjsip_header_funcs",
     "res_pjsip_dlg_options",
     "res_pjsip_empty_info",
-    "res_security_log",
     "res_http_websocket",
     "res_websocket_client",
     "res_rtp_asterisk",
@@ -240,10 +239,9 @@ _LOGGER_CONF: Final = """[general]
 dateformat = %F %T.%3q
 use_callids = yes
 [logfiles]
-; not `notice`: those repeat the numbers of whoever is turned away
+; neither `notice` nor `security`: those repeat the numbers of whoever is turned away, and a carrier that
+; calls from an address we do not know yet brings honest callers
 messages = warning,error
-; who knocked without being known: one file to count addresses from
-security = security
 console = warning,error
 """
 

@@ -154,9 +154,9 @@ def test_stranger_gets_the_same_answer_whatever_he_tries(perform_real: Perform) 
         assert answers == [401, 401, 401, 401]
         await asyncio.sleep(0.2)
         assert not [e for e in stage.heard if isinstance(e, Arrived | DialRequested)]
-        logs = stage.running.part.home / "log"
-        assert number.removeprefix("+") not in (logs / "messages").read_text()
-        assert STRANGER_ADDRESS in (logs / "security").read_text()
+        logs = [file for file in (stage.running.part.home / "log").iterdir() if file.is_file()]
+        assert "messages" in {file.name for file in logs}
+        assert not [file.name for file in logs if number.removeprefix("+") in file.read_text()]
 
     perform_real(scene)
 
@@ -190,7 +190,7 @@ def test_caller_who_gives_up_stops_the_phone_that_rings(perform_real: Perform) -
 
 
 def test_no_callers_number_reaches_the_switchs_files(perform_real: Perform) -> None:
-    number = "+447700900188"  # of this test alone: an attempt by a stranger is logged with what he says
+    number = "+447700900188"  # of this test alone
 
     async def scene(stage: RealStage) -> None:
         caller, desk, _ = await _talking(stage, ring_id="r-5", bridge="rb-5", ani=number)
@@ -204,7 +204,7 @@ def test_no_callers_number_reaches_the_switchs_files(perform_real: Perform) -> N
     homes: list[Path] = []
     perform_real(scene)
     files = [f for f in homes[0].rglob("*") if f.is_file() and f.suffix != ".wav"]
-    assert any(f.name == "security" for f in files)
+    assert any(f.name == "messages" for f in files)
     holding = [f.name for f in files if number.removeprefix("+").encode() in f.read_bytes()]
     assert holding == []
 
