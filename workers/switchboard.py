@@ -7,6 +7,7 @@ go: calls stay on the switch, and the next start takes them over.
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -76,6 +77,9 @@ async def serve(house: House, switch: Switch) -> None:
             _every(PULSE_S, pulse.Pulse(conductor, house.realtime).beat),
         )
     ]
+    # what is loaded now stays: a collection that walks it all would stop every call for tens of milliseconds
+    gc.collect()
+    gc.freeze()
     ready = settings.state_dir / "ready" / "switchboard"
     _mark(ready)
     stopping = asyncio.create_task(stop.wait())

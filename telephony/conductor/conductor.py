@@ -7,8 +7,9 @@ to be on disk and its row to be durable.
 
 import asyncio
 import datetime as dt
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
+import functools
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -198,12 +199,19 @@ class Conductor:
             number_id=line.number.number_id,
             dialled=line.number.digits,
             queue_id=line.queue.queue_id,
-            caller=caller_number(event.ani, dialled=line.number.digits),
+            caller="",
             arrived_at=event.at,
         )
+
+        @functools.cache
+        def with_caller() -> Arrival:
+            # read after the ring has left: the numbering plan's rules take longer than the decision to ring
+            call.arrival = replace(arrival, caller=caller_number(event.ani, dialled=arrival.dialled))
+            return call.arrival
+
         call, actions = machine.begin(arrival, event.channel)
-        on_disk = self._spool.begin(arrival, event.channel)
-        held = _Held(call, line, on_disk, self._write_begin(arrival))
+        on_disk = self._spool.begin(arrival, event.channel, with_caller)
+        held = _Held(call, line, on_disk, self._write_begin(arrival, with_caller))
         self._calls[call.call_id] = held
         self._by_channel[event.channel] = call.call_id
         self._note(held, event.at, "arrived", {"trunk": event.trunk})
@@ -425,7 +433,7 @@ class Conductor:
                 (call.cause or Cause.LOST_WHILE_AWAY).value,
                 self._boot,
             )
-            self._write_begin(call.arrival)
+            self._write_begin(call.arrival, lambda: call.arrival)
             self._write_marks(call, call.instants, call.offer)
             written = self._write_ending(ending)
             written.add_done_callback(lambda future: self._finished(call, future))
@@ -435,7 +443,7 @@ class Conductor:
             return
         on_disk: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         on_disk.set_result(None)
-        row = self._write_begin(call.arrival)
+        row = self._write_begin(call.arrival, lambda: call.arrival)
         if call.instants:
             self._write_marks(call, call.instants, call.offer)
         held = _Held(call, line, on_disk, row)
@@ -525,8 +533,9 @@ class Conductor:
 
     # --- rows -------------------------------------------------------------------------------------
 
-    def _write_begin(self, arrival: Arrival) -> asyncio.Future[Any]:
+    def _write_begin(self, known: Arrival, with_caller: Callable[[], Arrival]) -> asyncio.Future[Any]:
         def write(session: Session) -> None:
+            arrival = with_caller()
             card = (
                 lookup.by_phone(
                     session, tenant_id=arrival.tenant_id, vault=self._vault, phone=E164(arrival.caller)
@@ -537,7 +546,7 @@ class Conductor:
             calls.begin(session, arrival=arrival, customer_id=card.id if card else None, vault=self._vault)
 
         # the pop and the bridge wait for this row
-        return self._books.enter(arrival.call_id, Scope.system(arrival.tenant_id), write, is_urgent=True)
+        return self._books.enter(known.call_id, Scope.system(known.tenant_id), write, is_urgent=True)
 
     def _write_marks(self, call: LiveCall, instants: dict[str, dt.datetime], offer: Offer | None) -> None:
         answerer = (

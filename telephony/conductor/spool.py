@@ -68,13 +68,22 @@ class Spool:
         self._thread = threading.Thread(target=self._write, name="spool", daemon=True)
         self._thread.start()
 
-    def begin(self, arrival: Arrival, channel: str) -> asyncio.Future[None]:
-        """Write a new call; the future is done when it is on disk."""
+    def begin(
+        self, arrival: Arrival, channel: str, with_caller: Callable[[], Arrival] | None = None
+    ) -> asyncio.Future[None]:
+        """Write a new call; the future is done when it is on disk.
+
+        Args:
+            arrival: the call; its caller's number may still have to be read.
+            channel: the caller's, on the switch.
+            with_caller: then gives the same call with the number; asked by the writer.
+        """
 
         def record() -> dict[str, Any]:
             safe = _ARRIVAL.dump_python(replace(arrival, caller=""), mode="json")
-            if arrival.caller:
-                safe["caller"] = self._sealed(arrival)
+            known = with_caller() if with_caller else arrival
+            if known.caller:
+                safe["caller"] = self._sealed(known)
             return {"call": str(arrival.call_id), "begin": safe, "channel": channel}
 
         return self._put(record)
