@@ -4,7 +4,8 @@
 
 Cold is an empty state folder with the parts unpacked already and the packages installed: passwords, a new
 database cluster, migrations, the demo, everything ready. Warm is the same folder again. Memory is PSS (each
-shared page is counted once, in shares) of every process, half a minute after the last start, nobody signed in.
+shared page is counted once, in shares) of every process, half a minute after the last start, with nobody
+signed in.
 """
 
 import argparse

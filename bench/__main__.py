@@ -1,0 +1,310 @@
+"""`make bench`: every measurement, one after the other, and docs/benchmarks.md written from them.
+
+    python -m bench                 # all; at most ten minutes on two cores
+    python -m bench pop start       # some: the page keeps what it says of the others
+
+Each runs in a process of its own, on servers of its own. Goals stand here, once; a goal that is missed is
+written down with its ratio and its cause, and ends nothing: this is a report and not a check.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from core import clock
+from launch import choices, layout
+from launch.choices import CHECKOUT
+from launch.parts import asterisk, chromium, postgres
+
+PAGE = CHECKOUT / "docs" / "benchmarks.md"
+KEPT = CHECKOUT / "docs" / "benchmarks.json"
+_LIMIT_S = 300
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is wanted, what was measured, and what stands in the way when it was missed."""
+
+    wanted: str
+    measured: str
+    is_met: bool
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One measurement: how it is run and how it reads; one that prints no JSON is shown as it is."""
+
+    title: str
+    words: tuple[str, ...]
+    tells: Callable[[Report], list[str]]
+    goals: Callable[[Report], list[Goal]]
+
+    @property
+    def command(self) -> str:
+        """What a person types to run it alone."""
+        return "python -m " + " ".join(self.words)
+
+
+# --- how each reads -------------------------------------------------------------------------------
+
+
+_RING_CAUSE = (
+    "our decision is taken in another process: an event leaves Asterisk over its websocket, our loop is"
+    " woken, and the request that rings comes back the same way, while Queue() decides in the channel's own"
+    " thread. The bare router on the same driver (`--ours bench.first_ring:BareRouter`) shows the floor; the"
+    " time above it is the decision itself, cold after each pause, and the header that names the offer."
+)
+
+
+def _first_ring(report: Report) -> list[str]:
+    lines = [
+        "| calls | arm | n | median ms | p95 ms | p99 ms | max ms | never rang |",
+        "|---|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for part, name in (("sequential", "one after the other"), ("paced", "5 a second in each arm")):
+        for arm, who in (("ours", "Seatline's switchboard"), ("queue", "Asterisk's Queue()")):
+            of = report[part][arm]
+            lines.append(
+                f"| {name} | {who} | {of['calls']} | {of['median_ms']} | {of['p95_ms']} | {of['p99_ms']}"
+                f" | {of['max_ms']} | {of['never_rang']} |"
+            )
+    return lines
+
+
+def _first_ring_goals(report: Report) -> list[Goal]:
+    goals = []
+    for part, name in (("sequential", "one after the other"), ("paced", "5 a second")):
+        of = report[part]
+        ratio, more = of["median_ratio"], of["median_difference_ms"]
+        goals += [
+            Goal(
+                f"first ring, {name}: median ≤ 1.25 × Queue() or ≤ +1 ms",
+                f"{ratio} ×, {more:+} ms",
+                is_met=ratio <= 1.25 or more <= 1.0,
+                cause=_RING_CAUSE,
+            ),
+            Goal(
+                f"first ring, {name}: p99 ≤ 1.0 × Queue()",
+                f"{of['p99_ratio']} ×",
+                is_met=of["p99_ratio"] <= 1.0,
+                cause="as above; and in the tail our way waits twice for a processor that others hold.",
+            ),
+        ]
+    return goals
+
+
+def _pop(report: Report) -> list[str]:
+    lines = ["| | min ms | median ms | p95 ms | p99 ms | max ms |", "|---|--:|--:|--:|--:|--:|"]
+    for name, key in (
+        ("offer heard to record painted", "offer_to_painted_ms"),
+        ("INVITE heard to ring", "invite_to_ring_ms"),
+    ):
+        of = report[key]
+        lines.append(f"| {name} | {of['min']} | {of['median']} | {of['p95']} | {of['p99']} | {of['max']} |")
+    most_ms = report["most_the_ring_may_be_held_ms"]
+    words = (
+        f"{report['popped_before_the_ring']} of {report['calls']} calls to {report['agents']} agents popped"
+        f" before they rang. The ring is held for the pop, but for {most_ms:.0f} ms at most."
+        " Both browsers, their callers and the whole of Seatline share this machine."
+    )
+    return [*lines, "", words]
+
+
+def _pop_goals(report: Report) -> list[Goal]:
+    return [
+        Goal(
+            "pop painted before the ring: ≥ 99.9 % of calls",
+            f"{100 * report['share']:.1f} % of {report['calls']}",
+            is_met=report["share"] >= 0.999,
+            cause="browsers and servers shared the machine's processors with whatever else ran on it.",
+        )
+    ]
+
+
+def _start(report: Report) -> list[str]:
+    warm = report["warm_s"]
+    words = (
+        f"Cold (empty state folder, parts unpacked): {report['cold_s']} s."
+        f" Warm: median {warm['median']} s ({warm['min']}-{warm['max']}, n = {warm['starts']})."
+        f" Load before each: {', '.join(str(one) for one in report['load_1min'])}."
+    )
+    lines = [
+        words,
+        "",
+        "| part | processes | PSS MiB |",
+        "|---|--:|--:|",
+    ]
+    for name, of in report["memory_mib"].items():
+        lines.append(f"| {name} | {of['processes']} | {of['pss']} |")
+    return [*lines, f"| **all** | | **{report['memory_in_all_mib']}** |"]
+
+
+def _start_goals(report: Report) -> list[Goal]:
+    warm_s = report["warm_s"]["median"]
+    return [Goal("second start under 10 s", f"{warm_s} s ({warm_s / 10:.2f} ×)", is_met=warm_s < 10)]
+
+
+def _as_it_is(report: Report) -> list[str]:
+    return ["```", report["text"] if "text" in report else json.dumps(report, indent=2), "```"]
+
+
+def _none(_report: Report) -> list[Goal]:
+    return []
+
+
+MEASUREMENTS = {
+    "first_ring": Measurement(
+        "INVITE in to the agent's INVITE out, beside Asterisk's Queue()",
+        ("bench.first_ring", "--calls", "150", "--seconds", "40"),
+        _first_ring,
+        _first_ring_goals,
+    ),
+    "pop": Measurement("The pop before the ring", ("bench.pop", "--calls", "60"), _pop, _pop_goals),
+    "start": Measurement("Start and memory", ("bench.start",), _start, _start_goals),
+    "rating": Measurement("Rating", ("bench.rating", "50000"), _as_it_is, _none),
+    "lookup": Measurement(
+        "Looking a caller up, sealed beside plain", ("bench.lookup", "10000", "2000"), _as_it_is, _none
+    ),
+}
+
+
+# --- running and writing --------------------------------------------------------------------------
+
+
+def main() -> int:
+    """Run what is asked for and write the page; exit status 1 when a measurement could not be made."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *MEASUREMENTS], help="which; all when left out")
+    names = parser.parse_args().names or list(MEASUREMENTS)
+    kept: dict[str, Report] = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
+    failed = []
+    for name in names:
+        sys.stderr.write(f"bench: {MEASUREMENTS[name].command}\n")
+        try:
+            kept[name] = measure(MEASUREMENTS[name])
+        except (subprocess.SubprocessError, ValueError) as error:
+            failed.append(name)
+            sys.stderr.write(f"bench: {name} could not be measured: {error}\n")
+    KEPT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    PAGE.write_text(page(kept), encoding="utf-8")
+    sys.stderr.write(f"bench: {PAGE.relative_to(CHECKOUT)} is written\n")
+    return 1 if failed else 0
+
+
+def measure(one: Measurement) -> Report:
+    """Run one measurement and return what it printed, with when, where and under which load.
+
+    Raises:
+        subprocess.SubprocessError: it failed or took too long.
+    """
+    load, began = os.getloadavg()[0], time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", *one.words],
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=_LIMIT_S,
+        check=False,
+    )
+    try:
+        report: Report = json.loads(done.stdout)
+    except ValueError:
+        done.check_returncode()
+        report = {"text": done.stdout.strip()}
+    return {
+        "run": {
+            "at": clock.now().isoformat(timespec="seconds"),
+            "took_s": round(time.monotonic() - began),
+            "load_before": round(load, 2),
+            "load_after": round(os.getloadavg()[0], 2),
+            "machine": _machine(),
+        },
+        "report": report,
+    }
+
+
+def page(kept: dict[str, Report]) -> str:
+    """Return docs/benchmarks.md."""
+    lines = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench`; the raw figures stand in `benchmarks.json` beside this page. Arms that are",
+        "compared took turns in the same run, so that what else the machine did fell on both; a figure of",
+        "one run is not comparable with that of another. Load is the one-minute average.",
+        "",
+        "## Goals",
+        "",
+        "| goal | measured | |",
+        "|---|---|---|",
+    ]
+    causes = []
+    for name, one in MEASUREMENTS.items():
+        for goal in one.goals(kept[name]["report"]) if name in kept else []:
+            lines.append(f"| {goal.wanted} | {goal.measured} | {'met' if goal.is_met else '**missed**'} |")
+            if not goal.is_met and goal.cause:
+                causes.append(f"* {goal.wanted}: {goal.cause}")
+    if causes:
+        lines += ["", "Missed, and why:", "", *causes]
+    for name, one in MEASUREMENTS.items():
+        if name in kept:
+            lines += ["", f"## {one.title}", "", _head(one, kept[name]["run"]), ""]
+            lines += one.tells(kept[name]["report"])
+    return "\n".join(lines) + "\n"
+
+
+def _head(one: Measurement, run: Report) -> str:
+    machine = run["machine"]
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    return (
+        f"`{one.command}`, {run['at']}, {run['took_s']} s; load {run['load_before']} before and"
+        f" {run['load_after']} after; {machine['cpus']} processors, {machine['memory_gib']} GiB; {versions}."
+    )
+
+
+def _machine() -> Report:
+    place = layout.find(choices.read())
+    return {
+        "cpus": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "versions": {
+            "Python": platform.python_version(),
+            **_parts(place.parts),
+            **{name: version(name) for name in ("SQLAlchemy", "Flask", "psycopg", "websockets")},
+        },
+    }
+
+
+def _parts(parts: Path) -> dict[str, str]:
+    """Return the versions of the parts that are not ours."""
+    server, tree, browser = postgres.find(parts), asterisk.find(parts), chromium.find(parts)
+    return {
+        name: number
+        for name, number in (
+            ("PostgreSQL", server.version if server else ""),
+            ("Asterisk", asterisk.version_of(tree) if tree else ""),
+            ("Chromium", _chromium(browser) if browser else ""),
+        )
+        if number
+    }
+
+
+def _chromium(program: Path) -> str:
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False)
+    return next((word for word in said.stdout.split() if word[0].isdigit()), "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
