@@ -19,7 +19,6 @@ from core import clock
 from core.errors import NotFound, SeatlineError
 from core.ids import (
     OPERATOR,
-    AgentId,
     NumberId,
     OfferId,
     QueueId,
@@ -267,7 +266,7 @@ def state(session: Session) -> dict[str, Any]:
         }
     if item:
         shown |= _in_hand(item, is_held=head == Activity.HOLDING.value)
-        shown["next_status"] = next_status(one.agent.id)
+        shown["next_status"] = next_status(item.offer_id)
         shown["status"], shown["reason"] = "available", None
     theirs = item.tenant_id if item else min(one.clients, default=None)
     if theirs:
@@ -278,17 +277,17 @@ def state(session: Session) -> dict[str, Any]:
     return shown
 
 
-def remember_next(agent_id: AgentId, wanted: str | None) -> None:
-    """Keep what the agent wants to be after this call, for the console's own memory."""
-    store, name = scope.services().realtime.redis, key(OPERATOR, "next-status", str(agent_id))
+def remember_next(offer_id: OfferId, wanted: str | None) -> None:
+    """Keep what the agent wants to be after the call of this offer, for the console's own memory."""
+    store, name = scope.services().realtime.redis, key(OPERATOR, "next-status", str(offer_id))
     with contextlib.suppress(redis.RedisError):
         store.set(name, wanted, ex=_NEXT_KEPT_S) if wanted else store.delete(name)
 
 
-def next_status(agent_id: AgentId) -> str | None:
-    """Return what the agent wants to be after this call, if they said so."""
+def next_status(offer_id: OfferId) -> str | None:
+    """Return what the agent wants to be after the call of this offer, if they said so."""
     try:
-        kept = scope.services().realtime.redis.get(key(OPERATOR, "next-status", str(agent_id)))
+        kept = scope.services().realtime.redis.get(key(OPERATOR, "next-status", str(offer_id)))
     except redis.RedisError:
         return None
     return kept.decode() if isinstance(kept, bytes) else None

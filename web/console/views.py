@@ -231,17 +231,15 @@ def wrap_up(call_id: str) -> tuple[str, int]:
 def status() -> tuple[str, int]:
     """Change the status, now or after the call in hand."""
     body = _body()
-    wanted, reason = body.get("status"), body.get("reason") or ""
+    asked, said = body.get("status"), body.get("reason") or ""
+    value = "available" if asked is None else f"{asked}:{said}" if said else str(asked)
+    if value not in _STATUSES:
+        raise MalformedRequestError(field="status")
+    wanted, _, reason = value.partition(":")
     with desk.operator() as session:
         agent = desk.agent(session)
-        if wanted is None:
-            desk.remember_next(agent.id, None)
-            wanted, reason = "available", ""
-        value = f"{wanted}:{reason}" if reason else str(wanted)
-        if value not in _STATUSES:
-            raise MalformedRequestError(field="status")
-        if work.in_hand(session, agent_id=agent.id):
-            desk.remember_next(agent.id, value)
+        if item := work.in_hand(session, agent_id=agent.id):
+            desk.remember_next(item.offer_id, None if asked is None else value)
         desk.order(session, OrderKind.STATUS, agent_id=agent.id, status=wanted, reason=reason)
     return "", 202
 
