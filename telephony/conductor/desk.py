@@ -30,6 +30,7 @@ from telephony.conductor.machine import Fact, LiveCall, Lost
 from telephony.orders import Order, OrderKind
 from telephony.routing.floor import FREE, Agent, Floor
 from telephony.switch.port import Switch, SwitchError
+from telephony.work import WorkItem
 
 _NAMES = UUID("018f5c7e-6f0a-7000-8000-7365a7116e01")  # the namespace of our event ids
 _OFFLINE = Activity.OFFLINE.value
@@ -96,11 +97,15 @@ class Desk:
 
     async def load(self) -> None:
         """Place everybody who is signed in on the floor, as the seats room remembers them."""
-        serving, phones = await asyncio.to_thread(self._read_all)
+        serving, phones, items = await asyncio.to_thread(self._read_all)
         names = {one.agent_id: one.name for one in phones}
         for one in serving:
-            if one.presence is not None:
-                self._place(one, names.get(one.agent.id, ""))
+            if one.presence is None:
+                continue
+            agent, item = self._place(one, names.get(one.agent.id, "")), items.get(one.agent.id)
+            if item and agent.state == _WRAP_UP:
+                self._offers[agent.agent_id] = item.offer_id
+                self._wrap_up_until(agent, item.wrap_until or clock.now())
 
     async def switch_is_back(self) -> None:
         """Give a switch that may have been started anew its phones, and free agents whose call is gone."""
@@ -117,7 +122,7 @@ class Desk:
         for agent in list(self._floor.agents.values()):
             if agent.agent_id not in busy and activity(agent.state) in CALL_IN_HAND:
                 self._become(agent, FREE, clock.now(), observed=True)
-            elif agent.agent_id not in busy and agent.state == _WRAP_UP:
+            elif agent.agent_id not in self._timers and agent.state == _WRAP_UP:
                 self._wrap_up_until(agent, clock.now() + dt.timedelta(seconds=60))
 
     def takes_over(self, call: LiveCall) -> None:
@@ -471,9 +476,14 @@ class Desk:
         self._floor.place(agent)
         return agent
 
-    def _read_all(self) -> tuple[list[ServingAgent], list[endpoints.Endpoint]]:
+    def _read_all(
+        self,
+    ) -> tuple[list[ServingAgent], list[endpoints.Endpoint], dict[AgentId, WorkItem]]:
         with self._gate.open(_DESK) as session:
-            return seating.serving(session), endpoints.issued(session, vault=self._vault)
+            serving = seating.serving(session)
+            held = (work.in_hand(session, agent_id=one.agent.id) for one in serving if one.presence)
+            items = {item.agent_id: item for item in held if item}
+            return serving, endpoints.issued(session, vault=self._vault), items
 
     def _read_phones(self) -> list[endpoints.Endpoint]:
         with self._gate.open(_DESK) as session:

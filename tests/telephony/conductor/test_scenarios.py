@@ -12,6 +12,8 @@ from core.ids import OPERATOR, TenantId
 from core.realtime import Realtime
 from security.gate import Gate, Scope
 from security.vault import Vault
+from telephony import work
+from telephony.work import WorkItem
 from tenants import companies
 from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
 
@@ -307,3 +309,23 @@ def test_a_switchboard_started_anew_takes_the_call_over_and_bills_it_once(
         "usage voice.inbound 27.01s rated 28 s = 23333333 nano",
     ]
     assert theatre.announced().count("CallEnded") == 1
+
+
+def test_a_switchboard_started_anew_in_the_wrap_up_ends_it_when_the_agent_does(theatre: Theatre) -> None:
+    async def whole() -> None:
+        await theatre.up()
+        await theatre.play("0 caller calls\n2.6 bob answers\n12 caller hangs up")
+        sim = theatre.sim
+        await theatre.down(killed=True)
+        await theatre.up(sim=sim)
+        assert held() is not None
+        await theatre.play("3 bob wraps up")
+        await theatre.down()
+
+    def held() -> WorkItem | None:
+        with theatre.gate.open(Scope.system(OPERATOR)) as session:
+            return work.in_hand(session, agent_id=theatre.people["bob"].agent_id)
+
+    asyncio.run(whole())
+    assert held() is None
+    assert theatre.states("bob")[-2:] == ["wrap_up", "available"]
