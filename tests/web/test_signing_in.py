@@ -38,6 +38,15 @@ def test_signing_in_leads_back_to_where_one_wanted_to_go(browser: Browsers, cast
     assert answer.location == "/portal/calls?queue=1"
 
 
+def test_who_is_not_signed_in_gets_the_form_whatever_they_want_next(
+    browser: Browsers, alice: Browser
+) -> None:
+    answer = browser().get("/sign-in?next=/portal/calls")
+    assert answer.status_code == 200
+    assert 'name="next" value="/portal/calls"' in answer.text
+    assert alice.get("/sign-in?next=/portal/calls").location == "/portal/calls"
+
+
 @pytest.mark.parametrize(
     "elsewhere",
     [

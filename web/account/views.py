@@ -37,9 +37,10 @@ def sign_in_form() -> str | BaseResponse:
     """Show the sign-in form, or send on who is signed in already."""
     wanted = local_path(request.args.get("next", ""))
     try:
-        return redirect(wanted or _HOMES[identity.current().door], 303)
+        home = _HOMES[identity.current().door]
     except NotSignedInError:
         return form(wanted=wanted)
+    return redirect(wanted or home, 303)
 
 
 @pages.post("/sign-in")
