@@ -87,7 +87,13 @@ def bare_app(services: Services) -> Flask:
     parts.install(app)
     context.install(app)
     errors.install(app)
-    files = WhiteNoise(app.wsgi_app, max_age=60, immutable_file_test=_is_hashed)
+    files = WhiteNoise(
+        app.wsgi_app,
+        max_age=60,
+        immutable_file_test=_is_hashed,
+        allow_all_origins=False,
+        add_headers_function=headers.on_files,
+    )
     files.add_files(str(_HERE / "static"), prefix="static/")
     app.wsgi_app = files  # type: ignore[method-assign] # Flask's documented seam for WSGI middleware
     return app

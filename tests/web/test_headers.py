@@ -17,6 +17,7 @@ def test_every_page_carries_a_strict_policy(alice: Browser, browser: Browsers) -
         assert "unsafe" not in policy
         assert "connect-src 'self' http://127.0.0.1:8601 ws://127.0.0.1:8620;" in policy
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert answer.headers["Cache-Control"] == "no-store"
         assert "Cookie" in answer.headers["Vary"]
 
@@ -63,6 +64,10 @@ def test_hashed_files_are_kept_for_ever_and_others_are_not(app: Flask) -> None:
     assert "immutable" in answer.headers["Cache-Control"]
     manifest = client.get("/static/dist/manifest.json", base_url=HOST)
     assert "immutable" not in manifest.headers["Cache-Control"]
+    for file in (answer, manifest):
+        assert file.headers["X-Content-Type-Options"] == "nosniff"
+        assert file.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert "Access-Control-Allow-Origin" not in file.headers
     answer.close()
     manifest.close()
 
