@@ -7,7 +7,7 @@ agent. The console learns from here whose walls to enter for the call in hand, a
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import case, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -97,6 +97,22 @@ def advance(
         update(WorkItemRow)
         .where(WorkItemRow.tenant_id == OPERATOR, WorkItemRow.id == offer_id, WorkItemRow.state.in_(IN_HAND))
         .values(state=state, **instants)
+    )
+
+
+def let_go(session: Session, *, agent_id: AgentId, at: dt.datetime) -> None:
+    """Close whatever the agent still has in hand: they leave, or no call of theirs is left.
+
+    Operator's transaction.
+    """
+    session.execute(
+        update(WorkItemRow)
+        .where(
+            WorkItemRow.tenant_id == OPERATOR,
+            WorkItemRow.agent_id == agent_id,
+            WorkItemRow.state.in_(IN_HAND),
+        )
+        .values(state=case((WorkItemRow.state == "wrap_up", "closed"), else_="lost"), closed_at=at)
     )
 
 

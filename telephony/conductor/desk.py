@@ -122,6 +122,8 @@ class Desk:
         for agent in list(self._floor.agents.values()):
             if agent.agent_id not in busy and activity(agent.state) in CALL_IN_HAND:
                 self._become(agent, FREE, clock.now(), observed=True)
+            if agent.agent_id not in busy and agent.state != _WRAP_UP:
+                self._let_go(agent.agent_id)  # an item a crash left open would lock their console
             elif agent.agent_id not in self._timers and agent.state == _WRAP_UP:
                 self._wrap_up_until(agent, clock.now() + dt.timedelta(seconds=60))
 
@@ -305,13 +307,12 @@ class Desk:
         now = clock.now()
         if timer := self._timers.pop(agent.agent_id, None):
             timer.cancel()
-        if offer_id := self._offers.pop(agent.agent_id, None):
-            self._close_item(agent.agent_id, offer_id, now)
         # off the floor before anything is awaited: who leaves, perhaps out of a wrap-up, is offered no call
         self._floor.remove(agent.agent_id)
 
         def write(session: Session) -> list[str]:
             presence.sign_out(session, agent_id=agent.agent_id, at=now)
+            work.let_go(session, agent_id=agent.agent_id, at=now)
             return endpoints.drop(session, agent_id=agent.agent_id)
 
         try:
@@ -320,6 +321,7 @@ class Desk:
             self._floor.place(agent)
             self._wrapped(agent.agent_id)
             raise
+        self._offers.pop(agent.agent_id, None)
         for name in names:
             await self._switch.drop_endpoint(name)
         self._tell(agent)
@@ -438,6 +440,10 @@ class Desk:
             _DESK,
             lambda session: work.advance(session, offer_id=offer_id, state="closed", at=at),
         )
+
+    def _let_go(self, agent_id: AgentId) -> None:
+        at = clock.now()
+        self._books.enter(agent_id, _DESK, lambda session: work.let_go(session, agent_id=agent_id, at=at))
 
     def _tell(self, agent: Agent) -> None:
         """Tell the console that its state has changed, behind what is being written."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core import clock
-from core.ids import OPERATOR, TenantId
+from core.ids import OPERATOR, CallId, OfferId, TenantId, new_id
 from core.realtime import Realtime
 from security.gate import Gate, Scope
 from security.vault import Vault
@@ -329,3 +329,37 @@ def test_a_switchboard_started_anew_in_the_wrap_up_ends_it_when_the_agent_does(t
     asyncio.run(whole())
     assert held() is None
     assert theatre.states("bob")[-2:] == ["wrap_up", "available"]
+
+
+def test_an_item_that_no_call_stands_behind_is_not_left_in_an_agents_hands(theatre: Theatre) -> None:
+    bob, now = theatre.people["bob"], clock.now()
+
+    def held() -> WorkItem | None:
+        with theatre.gate.open(Scope.system(OPERATOR)) as session:
+            return work.in_hand(session, agent_id=bob.agent_id)
+
+    def left_by_a_crash() -> None:
+        with theatre.gate.open(Scope.system(OPERATOR)) as session:
+            work.offer(
+                session,
+                offer_id=OfferId(new_id()),
+                agent_id=bob.agent_id,
+                tenant_id=theatre.company.tenant_id,
+                call_id=CallId(new_id()),
+                offered_at=now,
+                expires_at=now,
+            )
+
+    async def whole() -> None:
+        await theatre.up()
+        sim = theatre.sim
+        await theatre.down(killed=True)
+        left_by_a_crash()
+        await theatre.up(sim=sim)
+        assert held() is None
+        left_by_a_crash()
+        await theatre.play("1 bob signs out")
+        await theatre.down()
+
+    asyncio.run(whole())
+    assert held() is None
