@@ -5,8 +5,9 @@ through one thread, so it is written in order. What waits for the same tenant is
 but for what somebody waits for. While PostgreSQL is away the writing waits and live calls go on; every piece
 of work is idempotent, because an outage leaves its outcome unknown.
 
-The switch comes first: threads are told only after the commands decided in the same turn of the loop have
-left, because a thread that is woken takes the interpreter away from the loop for milliseconds.
+The switch comes first: threads are told a few milliseconds after the commands decided in the same turn of the
+loop have left, because a thread that is woken takes the interpreter from the loop and a processor from the
+switch.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ from core.errors import Unavailable
 from security.gate import Gate, Scope
 
 _THREADS = 4
+_SWITCH_NEEDS_S = 0.004
 _PAUSE_S = 0.3
 _TOGETHER = 32  # pieces of work in one transaction at most
 # other work stands aside for urgent work so long at most, and looks so often for some of its own
@@ -274,11 +276,12 @@ def _first(ahead: collections.deque[_Entry | None]) -> _Entry | None:
 
 
 def after_commands(loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> None:
-    """Do something when the commands to the switch decided in this turn of the loop have left.
+    """Do something when the commands to the switch decided in this turn of the loop have been carried out.
 
-    A ring is on its way after one turn, what stands behind it in its call after two.
+    They leave within two turns; the switch then needs a processor for some milliseconds to make an INVITE of
+    a ring, and whatever is woken now, here or in the database, would contend with it for one.
     """
-    loop.call_soon(loop.call_soon, loop.call_soon, work)
+    loop.call_later(_SWITCH_NEEDS_S, work)
 
 
 def is_outage(error: Exception) -> bool:
