@@ -12,8 +12,11 @@ from typing import Any
 
 import structlog
 
-# a telephone number, unless it stands inside an id: groups of a UUID may look like one
-_NUMBER = re.compile(r"(?<![0-9a-f-])\+?[0-9][0-9 ()-]{7,}[0-9](?![0-9a-f-])")
+# an id is kept; what else looks like a telephone number is not
+_ID_OR_NUMBER = re.compile(
+    r"(?P<id>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})"
+    r"|(?<![0-9a-f-])\+?[0-9][0-9 ()-]{7,}[0-9](?![0-9a-f-])"
+)
 
 
 def configure(process: str, *, as_json: bool = True) -> None:
@@ -44,5 +47,9 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
 def _hide_numbers(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for field, value in event.items():
         if isinstance(value, str) and field not in {"timestamp", "process"}:
-            event[field] = _NUMBER.sub("•••", value)
+            event[field] = _ID_OR_NUMBER.sub(_kept, value)
     return event
+
+
+def _kept(found: re.Match[str]) -> str:
+    return found["id"] or "•••"

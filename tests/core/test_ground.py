@@ -1,0 +1,140 @@
+"""The ground floor: ids, money, numbers, logs, live messages."""
+
+import datetime as dt
+import time
+from fractions import Fraction
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import clock, ids, log, money, phone, realtime
+from core.ids import OPERATOR, UnknownIdError
+from core.money import CurrencyMismatchError, Money
+from core.phone import InvalidNumberError
+
+
+@given(st.uuids())
+def test_a_public_id_reads_back(value: UUID) -> None:
+    text = ids.public("call", value)
+    assert ids.parse("call", text) == value
+    with pytest.raises(UnknownIdError):
+        ids.parse("inv", text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "call", "call_", "call_0", "call_" + "u" * 26, "call_" + "z" * 26, "x" * 40]
+)
+def test_what_is_no_id_is_not_found(text: str) -> None:
+    with pytest.raises(UnknownIdError):
+        ids.parse("call", text)
+
+
+def test_ids_are_version_seven_and_grow_with_time() -> None:
+    first = ids.new_id()
+    time.sleep(0.002)
+    second = ids.new_id()
+    assert (first.version, first.variant) == (7, "specified in RFC 4122")
+    assert first < second
+    assert len({ids.new_id() for _ in range(10_000)}) == 10_000
+
+
+@given(st.fractions())
+def test_half_up_is_never_more_than_half_a_unit_off(value: Fraction) -> None:
+    rounded = money.round_half_up(value)
+    assert abs(rounded - value) <= Fraction(1, 2)
+    assert money.round_half_up(-value) == -rounded
+
+
+@pytest.mark.parametrize(
+    ("nano", "currency", "minor"),
+    [
+        (641_666_667, "GBP", 64),
+        (5_000_000, "GBP", 1),
+        (4_999_999, "GBP", 0),
+        (500_000_000, "JPY", 1),
+        (1_234_500_000, "KWD", 1235),
+        (-5_000_000, "GBP", -1),
+    ],
+)
+def test_nano_units_are_rounded_to_the_currencys_minor_unit(nano: int, currency: str, minor: int) -> None:
+    assert money.nano_to_minor(nano, currency=currency) == minor
+
+
+def test_amounts_of_two_currencies_do_not_meet() -> None:
+    assert Money(1, "GBP") + Money(2, "GBP") == Money(3, "GBP")
+    with pytest.raises(CurrencyMismatchError):
+        Money(1, "GBP") + Money(2, "EUR")
+    assert [Money(-123456, "GBP").plain(), Money(5, "JPY").plain(), Money(5, "KWD").plain()] == [
+        "-1234.56",
+        "5",
+        "0.005",
+    ]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ["+44 7700 900123", "＋４４ 7700 900123", "+44 (0)7700 900123", " +447700900123 ", "tel:+447700900123"],
+)
+def test_one_number_has_one_writing(raw: str) -> None:
+    assert phone.parse_e164(raw) == "+447700900123"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "",
+        "07700 900123",
+        "+44",
+        "+447700900123;ext=5",
+        "+" + "1" * 40,
+        "anonymous",
+        "+44\r\nX: y",
+        "+99912345678",
+    ],
+)
+def test_what_is_no_number_is_refused_without_repeating_it(raw: str) -> None:
+    with pytest.raises(InvalidNumberError) as error:
+        phone.parse_e164(raw)
+    assert str(error.value) == "invalid-number"
+
+
+def test_rating_sees_no_last_four_digits() -> None:
+    assert phone.rating_prefix("+447700900123") == "44770090"
+    assert phone.rating_prefix("1252") == "1252"
+    assert phone.mask("+447700900123") == "+44 7700 900•••"
+
+
+def test_logs_hide_numbers_and_keep_ids() -> None:
+    event = log._hide_numbers(
+        None,
+        "info",
+        {
+            "tenant": str(OPERATOR),
+            "call": "01920025-3172-7626-9702-201234567890",
+            "text": "from +44 7700 900123",
+        },
+    )
+    assert event["tenant"] == str(OPERATOR)
+    assert event["call"] == "01920025-3172-7626-9702-201234567890"
+    assert event["text"] == "from •••"
+
+
+def test_a_live_message_on_another_tenants_channel_is_nobodys() -> None:
+    mine, other = ids.new_id(), ids.new_id()
+    data = f'{{"t": "{mine}", "k": "floor", "v": {{}}}}'
+    assert realtime.decode({"channel": realtime.channel(ids.TenantId(mine), "floor").encode(), "data": data})
+    for channel in (
+        realtime.channel(ids.TenantId(other), "floor"),
+        realtime.channel(ids.TenantId(mine), "calls"),
+    ):
+        assert realtime.decode({"channel": channel.encode(), "data": data}) is None
+    assert realtime.decode({"channel": b"x", "data": "no json"}) is None
+
+
+def test_a_held_clock_stands_until_it_is_moved() -> None:
+    with clock.hold(dt.datetime(2026, 11, 2, tzinfo=dt.UTC)):
+        clock.advance(dt.timedelta(seconds=5))
+        assert clock.now() == dt.datetime(2026, 11, 2, 0, 0, 5, tzinfo=dt.UTC)
+    assert clock.now() > dt.datetime(2026, 11, 2, 0, 0, 5, tzinfo=dt.UTC)
