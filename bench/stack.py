@@ -74,6 +74,9 @@ def ground() -> Iterator[Ground]:
     finally:
         with contextlib.suppress(RuntimeError):
             found.stop()
+        # what is recorded lies in memory, outside the folder
+        if found.place.recording.is_relative_to(layout.MEMORY):
+            shutil.rmtree(found.place.recording.parent, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 
