@@ -82,6 +82,11 @@ def test_programs_end_when_their_starter_is_killed_by_force(tmp_path: Path) -> N
         assert parent.stdout
         child = process.identity(int(parent.stdout.readline()))
         assert child
+        # the tie is made by `setpriv`, which then becomes the program: before that nothing is promised
+        deadline = time.monotonic() + 10
+        while b"setpriv" in Path(f"/proc/{child.pid}/cmdline").read_bytes().partition(b"\0")[0]:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         os.kill(parent.pid, signal.SIGKILL)
         assert process.are_gone([child], within_s=5)
 
