@@ -31,6 +31,7 @@ from telephony.models import CallEventRow, CallRow, CdrRow, QueueRow, RecordingR
 INBOUND = "inbound"
 METER = "voice.inbound"
 SOURCE = "switchboard"
+_FORSAKEN = dt.timedelta(hours=12)
 _FIRST_LOOK = 2**30
 
 # these belong to the offer that led somewhere: rewritten until the call is bridged
@@ -431,6 +432,24 @@ def live(session: Session, *, tenant_id: TenantId, vault: Vault) -> list[Call]:
     """Return the tenant's calls that have not ended, oldest first."""
     query = _select().where(CallRow.tenant_id == tenant_id, CallRow.ended_at.is_(None))
     return [_call(row, vault) for row in session.execute(query.order_by(CallRow.arrived_at))]
+
+
+def forsaken(session: Session, *, tenant_id: TenantId) -> list[Ending]:
+    """Return endings for calls that nobody conducts any more: begun half a day ago and never ended.
+
+    A crash may lose a call between its row and its spool; it was never connected then, because a bridge
+    waits for both. It ends at the last thing that is known of it.
+    """
+    rows = session.scalars(
+        select(CallRow).where(
+            CallRow.tenant_id == tenant_id,
+            CallRow.ended_at.is_(None),
+            CallRow.arrived_at < clock.now() - _FORSAKEN,
+        )
+    )
+    return [
+        Ending(tenant_id, CallId(row.id), row.arrived_at, "lost-while-switchboard-away", "") for row in rows
+    ]
 
 
 def timeline(session: Session, *, tenant_id: TenantId, call_id: CallId) -> list[Step]:

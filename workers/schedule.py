@@ -12,7 +12,7 @@ from core import clock
 from core.ids import OPERATOR, TenantId
 from seats import hours
 from security.gate import Scope
-from telephony import orders, recording
+from telephony import calls, orders, recording
 from tenants import companies, repeats, sessions
 from wiring import House
 from workers import ledger
@@ -62,6 +62,14 @@ def _sweep_recordings(house: House) -> None:
                 )
 
 
+def _end_forsaken_calls(house: House) -> None:
+    """End calls whose switchboard crashed before it could keep them."""
+    for tenant_id in _everyone(house):
+        with house.gate.open(Scope.system(tenant_id)) as session:
+            for ending in calls.forsaken(session, tenant_id=tenant_id):
+                calls.finish(session, ending=ending)
+
+
 def _forget_orders(house: House) -> None:
     with house.gate.open(Scope.system(OPERATOR)) as session:
         orders.forget_old(session)
@@ -76,6 +84,7 @@ TABLE = (
     Periodic("every.agent-hours", 300, _publish_agent_hours),
     Periodic("every.sign-in-sweep", 900, _sweep_sign_ins),
     Periodic("every.recording-sweep", 60, _sweep_recordings),
+    Periodic("every.call-sweep", 900, _end_forsaken_calls),
     Periodic("every.order-sweep", 3600, _forget_orders),
     Periodic("every.duty-sweep", 3600, _forget_duties),
 )

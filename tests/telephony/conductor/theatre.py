@@ -5,9 +5,12 @@ that a person can see at a glance what a call became.
 """
 
 import asyncio
+import contextlib
 import datetime as dt
+import queue
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -156,12 +159,26 @@ class Theatre:
         """Drop the curtain; `killed`: nothing that waits is written any more, as after kill -9."""
         if killed:
             self.running.cancel()
+            self._lose_what_waits()
         else:
             await self.settle()
             await self.sim.switch.close()
         await asyncio.gather(self.running, return_exceptions=True)
         await asyncio.to_thread(self.books.close, timeout_s=2)
         self.spool.close()
+
+    def _lose_what_waits(self) -> None:
+        """Forget what was neither written nor on disk, as a process that is killed does."""
+        self.books._is_closing.set()
+        self.books._due.clear()
+        self.spool._due.clear()
+        waiting: list[queue.SimpleQueue[Any]] = [*self.books._lanes, self.spool._lines]
+        for one in waiting:
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    one.get_nowait()
+        for task in list(self.conductor._tasks):
+            task.cancel()
 
     async def settle(self) -> None:
         """Wait until everybody has reacted: tasks, threads, books."""
@@ -262,6 +279,18 @@ class Theatre:
                     for trace in invoices.trace(session, tenant_id=tenant_id, subject_ref=call.call_id)
                 ]
         return lines
+
+    @property
+    def scope(self) -> Scope:
+        """The company's own walls."""
+        return Scope.system(self.company.tenant_id)
+
+    def usages_of(self, call_id: CallId) -> list[int]:
+        """Return the milliseconds metered for a call, one entry per usage event."""
+        tenant_id = self.company.tenant_id
+        with self.gate.open(self.scope) as session:
+            traces = invoices.trace(session, tenant_id=tenant_id, subject_ref=call_id)
+            return [trace.quantity_ms for trace in traces]
 
     def announced(self) -> list[str]:
         """Return what the company's calls announced, in order."""
