@@ -66,10 +66,10 @@ test:  ## every check: ruff, mypy, import-linter, pytest with real parts, switch
 	@$(PYTEST) -n 2 -m "not deep and not switch and not browser"
 	@$(PYTEST) -m "(switch or browser) and not deep"
 
-test-quick:  ## the checks that need neither switch nor browser
+test-quick:  ## the checks that need neither switch nor browser and wait for nothing
 	@$(SEALED) $(INSTALL) --checks
 	@$(MAKE) --no-print-directory lint
-	@$(PYTEST) -n 2 -m "not deep and not switch and not browser"
+	@$(PYTEST) -n 2 -m "not slow and not deep and not switch and not browser"
 
 deep:  ## what takes long: soaks, thousands of kills
 	@$(SEALED) $(INSTALL) --checks --browser

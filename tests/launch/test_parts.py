@@ -18,6 +18,8 @@ from launch.parts.postgres import Postgres
 from launch.parts.valkey import Valkey
 from launch.trouble import LaunchError
 
+pytestmark = pytest.mark.slow
+
 
 def fresh(home: Path) -> Path:
     folder = Path(tempfile.mkdtemp(dir=home))

@@ -16,6 +16,8 @@ from launch.layout import Layout
 from launch.supervisor import StoppedError, Supervisor, end_leftovers, shorten
 from launch.trouble import PartFailedError
 
+pytestmark = pytest.mark.slow
+
 SERVES = "import os,pathlib,time; pathlib.Path(f'ready-{os.getpid()}').touch(); time.sleep(60)"
 
 

@@ -2,11 +2,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 from werkzeug.test import TestResponse
 
 from core import log
@@ -48,9 +50,19 @@ def services(
     return TestServices(settings, gate, vault, realtime, storage)
 
 
+@pytest.fixture(scope="session")
+def compiled_pages(home: Path) -> FileSystemBytecodeCache:
+    """Pages compiled once for all tests: every test has an application of its own."""
+    folder = home / "pages"
+    folder.mkdir()
+    return FileSystemBytecodeCache(str(folder))
+
+
 @pytest.fixture
-def app(services: TestServices) -> Flask:
-    return create_app(services)
+def app(services: TestServices, compiled_pages: FileSystemBytecodeCache) -> Flask:
+    app = create_app(services)
+    app.jinja_env.bytecode_cache = compiled_pages
+    return app
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from web import create_app
 from wiring import assemble
 from wiring.demo import SignIn, seed
 
+pytestmark = pytest.mark.slow
+
 _LINKS = re.compile(r'(?:href|src|data-src)="([^"#][^"]*)"')
 _FORMS = re.compile(
     r'<form\b[^>]*\bmethod="post"[^>]*\baction="([^"]+)"|<form\b[^>]*\baction="([^"]+)"[^>]*\bmethod="post"'

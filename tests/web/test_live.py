@@ -20,6 +20,8 @@ from tests.web.conftest import Browser, Browsers, Cast, TestServices
 from web import create_app
 from web.live import HUB, views
 
+pytestmark = pytest.mark.slow
+
 HOST = "http://127.0.0.1:8601"
 PATIENCE_S = 10.0
 

@@ -18,6 +18,8 @@ from core.realtime import Realtime
 from tests.tenants.people import People
 from tests.web.conftest import Browsers, Cast
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).parents[2]
 MANY = 80
 PATIENCE_S = 30.0

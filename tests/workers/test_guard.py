@@ -25,6 +25,8 @@ from workers.envelope import Envelopes, Order
 from workers.guard import FUNCTION, hand_over, nothing, open_queue, sealed_job_class
 from workers.queues import HEAVY, PROMPT
 
+pytestmark = pytest.mark.slow
+
 JOB = "0192f3a0000070008000000000000001"
 
 

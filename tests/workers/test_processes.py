@@ -25,6 +25,8 @@ from tests.workers.conftest import duties, mirrored, rental_changed
 from wiring import House, assemble
 from wiring.prepare import prepare_database
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 

@@ -25,6 +25,8 @@ from workers.guard import open_queue, sealed_job_class
 from workers.queues import CONSUMED, PROMPT
 from workers.relay import Relay
 
+pytestmark = pytest.mark.slow
+
 
 def do_jobs(house: House) -> None:
     """Carry out what waits in Redis, here, with RQ's own loop."""

@@ -19,6 +19,8 @@ from telephony import calls
 from telephony.calls import Call
 from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
 
+pytestmark = pytest.mark.slow
+
 STEPS = (
     "caller calls",
     "bob answers",

@@ -17,6 +17,8 @@ from telephony.work import WorkItem
 from tenants import companies
 from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[[Callable[[Theatre], Coroutine[Any, Any, None]]], None]
 
 
