@@ -106,6 +106,41 @@ def test_each_rule_is_seen_when_it_is_broken(admin: psycopg.Connection, rule: st
         admin.rollback()
 
 
+# Taking any one brick out of a real table's wall, and the rule that must say so.
+UNWALLED = {
+    "ALTER TABLE {table} DISABLE ROW LEVEL SECURITY": "RLS not enabled+forced",
+    "ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY": "RLS not enabled+forced",
+    "DROP POLICY {fence} ON {table}": "no restrictive fence for ALL to PUBLIC with USING and CHECK",
+    "ALTER POLICY {fence} ON {table} USING (true)": (
+        "no restrictive fence for ALL to PUBLIC with USING and CHECK"
+    ),
+    "ALTER POLICY {fence} ON {table} WITH CHECK (true)": (
+        "no restrictive fence for ALL to PUBLIC with USING and CHECK"
+    ),
+}
+
+
+@pytest.mark.parametrize("breakage", UNWALLED)
+def test_no_tables_wall_comes_down_unseen(admin: psycopg.Connection, breakage: str) -> None:
+    fences = admin.execute(
+        "SELECT tablename, policyname FROM pg_policies"
+        " WHERE schemaname = 'app' AND permissive = 'RESTRICTIVE'"
+    ).fetchall()
+    assert {str(table) for table, _ in fences} >= {
+        one.name for one in Base.metadata.tables.values()
+    } - PLATFORM
+    unseen = []
+    try:
+        for table, fence in fences:
+            with admin.transaction(force_rollback=True):
+                admin.execute(breakage.format(table=f'app."{table}"', fence=f'"{fence}"').encode())
+                if UNWALLED[breakage] not in violations(admin):
+                    unseen.append(table)
+    finally:
+        admin.rollback()
+    assert unseen == []
+
+
 def test_a_server_below_the_floor_is_seen(admin: psycopg.Connection) -> None:
     running = admin.info.server_version
     older = RULES.replace("/10000=15", f"/10000={running // 10000}").replace("150020", str(running + 1))
