@@ -630,6 +630,8 @@ class Conductor:
                     self.feed(held.call.call_id, machine.GreetingEnded(clock.now()))
 
         held.tail = self._spawn(run())
+        # told to end before its turn came, it never began the work
+        held.tail.add_done_callback(lambda _done: work.close())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
