@@ -435,14 +435,16 @@ def live(session: Session, *, tenant_id: TenantId, vault: Vault) -> list[Call]:
 
 
 def forsaken(session: Session, *, tenant_id: TenantId) -> list[Ending]:
-    """Return endings for calls that nobody conducts any more: begun half a day ago and never ended.
+    """Return endings for calls that nobody conducts any more: begun half a day ago, never bridged or ended.
 
     A crash may lose a call between its row and its spool; it was never connected then, because a bridge
-    waits for both. It ends at the last thing that is known of it.
+    waits for both. It ends at its arrival, the last instant that is sure. A bridged call is left alone:
+    it may still be up, or its end may wait in the spool, and it is to be billed.
     """
     rows = session.scalars(
         select(CallRow).where(
             CallRow.tenant_id == tenant_id,
+            CallRow.bridged_at.is_(None),
             CallRow.ended_at.is_(None),
             CallRow.arrived_at < clock.now() - _FORSAKEN,
         )

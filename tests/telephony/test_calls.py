@@ -64,6 +64,16 @@ def test_a_call_nobody_conducts_is_ended_unbilled_after_half_a_day(
         assert calls.forsaken(session, tenant_id=tenant_a) == []
 
 
+def test_a_connected_call_is_never_swept_away_however_long_it_lasts(
+    gate: Gate, tenant_a: TenantId, begun: CallId
+) -> None:
+    with gate.open(Scope.system(tenant_a)) as session:
+        bridged = START + dt.timedelta(seconds=10)
+        calls.mark(session, tenant_id=tenant_a, call_id=begun, instants={"bridged_at": bridged})
+    with clock.hold(START + dt.timedelta(days=2)), gate.open(Scope.system(tenant_a)) as session:
+        assert calls.forsaken(session, tenant_id=tenant_a) == []
+
+
 def test_another_company_has_no_such_call(
     gate: Gate, vault: Vault, tenant_b: TenantId, begun: CallId
 ) -> None:
