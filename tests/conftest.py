@@ -100,10 +100,13 @@ def prepared(postgres: Running[Postgres], home: Path, root_key: FileRootKey) -> 
 @pytest.fixture
 def database(prepared: Prepared) -> Iterator[DatabaseUrls]:
     """A database of this test's own, at the newest migration, empty but for the operator."""
+    yield from copied(prepared)
+
+
+def copied(prepared: Prepared, *, template: str = _TEMPLATE) -> Iterator[DatabaseUrls]:
+    """Copy a database; it is dropped when the iterator goes on."""
     name = f"t_{new_id().hex}"
-    yield clone_database(
-        prepared.admin_url, template=_TEMPLATE, name=name, secrets_file=prepared.secrets_file
-    )
+    yield clone_database(prepared.admin_url, template=template, name=name, secrets_file=prepared.secrets_file)
     with psycopg.connect(prepared.admin_url, autocommit=True) as admin:
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

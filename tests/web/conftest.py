@@ -1,5 +1,6 @@
 import re
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -9,20 +10,27 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from jinja2 import FileSystemBytecodeCache
+from sqlalchemy.engine import make_url
 from werkzeug.test import TestResponse
 
-from core import log
+from core import clock, log
 from core.config import Settings
 from core.ids import UserId, new_id
 from core.realtime import Realtime
 from core.storage import DiskStorage
 from security.gate import Gate, Scope
+from security.keys import FileRootKey
+from security.keystore import Keystore
 from security.vault import Vault
 from tenants import apikeys, roles
 from tenants.companies import Company
-from tenants.users import User
+from tests.conftest import Prepared, copied
 from tests.tenants.people import PASSWORD, People
+from tests.web import scene
+from tests.web.scene import Cast as Cast  # noqa: PLC0414 - tests take it from here
+from tests.web.scene import Scene
 from web import create_app, csrf
+from wiring.prepare import DatabaseUrls
 
 log.configure("test")
 HOST = "http://127.0.0.1:8600"
@@ -142,29 +150,66 @@ def found(pattern: str, text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Cast:
-    """alice owns tenant A, sue supervises there, ann only reads; charlie owns tenant B."""
+class Stage:
+    """A database in which the day has happened, to be copied; and who is who in it."""
 
-    a: Company
-    b: Company
-    alice: User
-    sue: User
-    ann: User
-    charlie: User
+    database: str
+    stored: Path
+    cast: Cast
+    head: Company
+    scene: Scene
 
 
 @pytest.fixture
-def cast(people: People) -> Cast:
-    a = people.company("Pelican Parcel")
-    b = people.company("Harbour Hotels")
-    return Cast(
-        a,
-        b,
-        people.user(a.tenant_id, "Alice"),
-        people.user(a.tenant_id, "Sue", "tenant_supervisor"),
-        people.user(a.tenant_id, "Ann", "tenant_analyst"),
-        people.user(b.tenant_id, "Charlie", email="charlie@harbour.example"),
-    )
+def cast(request: pytest.FixtureRequest, people: People) -> Cast:
+    if "day" in request.fixturenames:
+        return request.getfixturevalue("stage").cast
+    return scene.gather(people)
+
+
+@pytest.fixture
+def head(request: pytest.FixtureRequest, people: People) -> Company:
+    """The operator's own company."""
+    if "day" in request.fixturenames:
+        return request.getfixturevalue("stage").head
+    return people.operator()
+
+
+@pytest.fixture
+def day(stage: Stage) -> Scene:
+    """A day at both companies; a test that asks for it begins on a database in which it has happened."""
+    return stage.scene
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, prepared: Prepared) -> Iterator[DatabaseUrls]:
+    if "day" in request.fixturenames:
+        yield from copied(prepared, template=request.getfixturevalue("stage").database)
+    else:
+        yield from copied(prepared)
+
+
+@pytest.fixture
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> DiskStorage:
+    if "day" in request.fixturenames:
+        shutil.copytree(request.getfixturevalue("stage").stored, tmp_path / "storage")
+    return DiskStorage(tmp_path / "storage")
+
+
+@pytest.fixture(scope="session")
+def stage(
+    prepared: Prepared, keystore: Keystore, root_key: FileRootKey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("stage")
+    urls = next(made := copied(prepared))
+    gate, vault = Gate(urls.app, context_key=root_key.derive("context/v1")), Vault(keystore)
+    people = People(gate, vault)
+    with clock.hold(scene.NOW):
+        cast, head = scene.gather(people), people.operator()
+        played = scene.play(gate, vault, DiskStorage(folder / "stored"), folder / "recordings", cast)
+    gate.close()
+    yield Stage(make_url(urls.app).database or "", folder / "stored", cast, head, played)
+    next(made, None)
 
 
 @pytest.fixture

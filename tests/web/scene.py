@@ -12,16 +12,42 @@ from customers.dispositions import Disposition, define
 from customers.records import CustomerCard
 from security.gate import Gate, Scope
 from security.vault import Vault
+from tenants.companies import Company
 from tenants.users import User
 from tests.billing import stock
 from tests.customers import factory as customers
 from tests.factories import billing, telephony
 from tests.tenants.people import People
-from tests.web.conftest import Cast
 
 # the present of every test of these pages: mid-November, so that October is a month that is over
 NOW = dt.datetime(2026, 11, 19, 12, 3, 5, tzinfo=dt.UTC)
 OCTOBER = dt.datetime(2026, 10, 14, 9, 0, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True)
+class Cast:
+    """alice owns tenant A, sue supervises there, ann only reads; charlie owns tenant B."""
+
+    a: Company
+    b: Company
+    alice: User
+    sue: User
+    ann: User
+    charlie: User
+
+
+def gather(people: People) -> Cast:
+    """Let the cast in."""
+    a = people.company("Pelican Parcel")
+    b = people.company("Harbour Hotels")
+    return Cast(
+        a,
+        b,
+        people.user(a.tenant_id, "Alice"),
+        people.user(a.tenant_id, "Sue", "tenant_supervisor"),
+        people.user(a.tenant_id, "Ann", "tenant_analyst"),
+        people.user(b.tenant_id, "Charlie", email="charlie@harbour.example"),
+    )
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,10 @@ from billing import accounts, invoices, price_lists, tariffs
 from billing.documents.document import InvoiceDocument
 from billing.price_lists import PriceList
 from core import clock, ids
-from core.config import Settings
 from core.ids import OPERATOR, new_id
 from core.realtime import Realtime
-from core.storage import DiskStorage
 from seats import inventory
 from security.gate import Gate, Scope
-from security.vault import Vault
 from telephony import numbers, orders
 from tenants import companies
 from tenants.companies import Company
@@ -40,19 +37,6 @@ ROLES = ("operator_billing", "operator_inventory", "operator_support")
 def noon() -> Iterator[None]:
     with clock.hold(NOW):
         yield
-
-
-@pytest.fixture
-def head(people: People) -> Company:
-    """The operator's own company."""
-    return people.operator()
-
-
-@pytest.fixture
-def day(
-    gate: Gate, vault: Vault, storage: DiskStorage, settings: Settings, cast: Cast, head: Company
-) -> Scene:
-    return scene.play(gate, vault, storage, settings.recording_dir, cast)
 
 
 @pytest.fixture

@@ -9,15 +9,12 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from core import clock, ids
-from core.config import Settings
 from core.ids import new_id
-from core.storage import DiskStorage
 from customers import reveals
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls as telephony
 from tenants.users import User
-from tests.web import scene
 from tests.web.conftest import Browser, Browsers, Cast
 from tests.web.scene import NOW, Scene
 
@@ -28,11 +25,6 @@ SignIn = Callable[[User], Browser]
 def noon() -> Iterator[None]:
     with clock.hold(NOW):
         yield
-
-
-@pytest.fixture
-def day(gate: Gate, vault: Vault, storage: DiskStorage, settings: Settings, cast: Cast) -> Scene:
-    return scene.play(gate, vault, storage, settings.recording_dir, cast)
 
 
 @pytest.fixture

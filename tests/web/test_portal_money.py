@@ -7,17 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from core import clock, ids
-from core.config import Settings
 from core.ids import OPERATOR, SeatId, new_id
 from core.realtime import Realtime, key
-from core.storage import DiskStorage
 from seats import leases
 from seats.events import SeatRentalChanged
 from security.gate import Gate, Scope
-from security.vault import Vault
 from telephony.conductor import pulse
 from tests.tenants.people import People
-from tests.web import scene
 from tests.web.conftest import Browser, Browsers, Cast
 from tests.web.scene import NOW, Scene
 
@@ -26,11 +22,6 @@ from tests.web.scene import NOW, Scene
 def noon() -> Iterator[None]:
     with clock.hold(NOW):
         yield
-
-
-@pytest.fixture
-def day(gate: Gate, vault: Vault, storage: DiskStorage, settings: Settings, cast: Cast) -> Scene:
-    return scene.play(gate, vault, storage, settings.recording_dir, cast)
 
 
 @pytest.fixture
