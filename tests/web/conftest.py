@@ -160,10 +160,16 @@ class Stage:
     scene: Scene
 
 
+def played_on(request: pytest.FixtureRequest) -> Stage:
+    """Return the stage, of which only tests that ask for `day` know."""
+    stage: Stage = request.getfixturevalue("stage")
+    return stage
+
+
 @pytest.fixture
 def cast(request: pytest.FixtureRequest, people: People) -> Cast:
     if "day" in request.fixturenames:
-        return request.getfixturevalue("stage").cast
+        return played_on(request).cast
     return scene.gather(people)
 
 
@@ -171,7 +177,7 @@ def cast(request: pytest.FixtureRequest, people: People) -> Cast:
 def head(request: pytest.FixtureRequest, people: People) -> Company:
     """The operator's own company."""
     if "day" in request.fixturenames:
-        return request.getfixturevalue("stage").head
+        return played_on(request).head
     return people.operator()
 
 
@@ -184,7 +190,7 @@ def day(stage: Stage) -> Scene:
 @pytest.fixture
 def database(request: pytest.FixtureRequest, prepared: Prepared) -> Iterator[DatabaseUrls]:
     if "day" in request.fixturenames:
-        yield from copied(prepared, template=request.getfixturevalue("stage").database)
+        yield from copied(prepared, template=played_on(request).database)
     else:
         yield from copied(prepared)
 
@@ -192,7 +198,7 @@ def database(request: pytest.FixtureRequest, prepared: Prepared) -> Iterator[Dat
 @pytest.fixture
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> DiskStorage:
     if "day" in request.fixturenames:
-        shutil.copytree(request.getfixturevalue("stage").stored, tmp_path / "storage")
+        shutil.copytree(played_on(request).stored, tmp_path / "storage")
     return DiskStorage(tmp_path / "storage")
 
 
