@@ -100,3 +100,9 @@ class DraftStaleError(Conflict):
     """A charge on the draft was rated again since; draft it anew."""
 
     code = "draft-stale"
+
+
+class CreditHoldReasonError(Invalid):
+    """An account is put on hold for a reason, up to 200 signs."""
+
+    code = "credit-hold-reason"

@@ -405,3 +405,24 @@ class UsageStagingRow(Base):
     agent_ref: Mapped[UUID | None]
     payload_sha256: Mapped[bytes | None]
     reject_reason: Mapped[str | None] = mapped_column(Text)
+
+
+class CreditHoldRow(TenantOwned, Base):
+    """The operator keeps a company from spending more until it has paid; lifted ones stay as evidence."""
+
+    __tablename__ = "credit_holds"
+    __table_args__ = (
+        Index(
+            "uq_credit_holds_present",
+            "tenant_id",
+            unique=True,
+            postgresql_where=text("lifted_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Key]
+    reason: Mapped[str] = mapped_column(Text)
+    placed_at: Mapped[Instant]
+    placed_by: Mapped[UUID]
+    lifted_at: Mapped[OptionalInstant]
+    lifted_by: Mapped[UUID | None]

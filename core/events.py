@@ -8,6 +8,7 @@ and values, never personal data, because the outbox is a platform table.
 import datetime as dt
 import json
 from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
 from typing import Any, ClassVar, Self, get_args
 from uuid import UUID
 
@@ -106,4 +107,6 @@ def _typed(annotation: object, value: Any) -> Any:  # noqa: ANN401 - a JSON valu
             return UUID(value)
         if wanted is dt.datetime:
             return dt.datetime.fromisoformat(value)
+        if isinstance(wanted, type) and issubclass(wanted, StrEnum):
+            return wanted(value)
     return value

@@ -49,3 +49,15 @@ class InteractionDetailsError(Invalid):
     """A note is too long, or a duration negative."""
 
     code = "interaction-details"
+
+
+class DoNotCallSourceError(Invalid):
+    """A number goes on the do-not-call list with a word on where that came from, up to 60 signs."""
+
+    code = "do-not-call-source"
+
+
+class ConsentBasisError(Invalid):
+    """Consent is recorded with its basis, up to 200 signs."""
+
+    code = "consent-basis"

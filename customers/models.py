@@ -17,10 +17,20 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db import SCHEMA, Base, Instant, Milliseconds, OptionalSealed, Sealed, TenantOwned
+from core.db import (
+    SCHEMA,
+    Base,
+    Instant,
+    Milliseconds,
+    OptionalInstant,
+    OptionalSealed,
+    Sealed,
+    TenantOwned,
+)
 
 
 class CustomerRow(TenantOwned, Base):
@@ -100,3 +110,40 @@ class RevealRow(TenantOwned, Base):
     principal_id: Mapped[UUID] = mapped_column(Uuid)
     subject_ref: Mapped[UUID | None] = mapped_column(Uuid)
     at: Mapped[Instant]
+
+
+class DoNotCallRow(TenantOwned, Base):
+    """A number that must not be called, as a keyed hash; no link to a customer, so it outlives the record."""
+
+    __tablename__ = "do_not_call"
+    __table_args__ = (
+        Index(
+            "uq_do_not_call_present",
+            "tenant_id",
+            "phone_index",
+            unique=True,
+            postgresql_where=text("removed_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    phone_index: Mapped[bytes] = mapped_column(LargeBinary)
+    source: Mapped[str] = mapped_column(Text)
+    added_at: Mapped[Instant]
+    added_by: Mapped[UUID] = mapped_column(Uuid)
+    removed_at: Mapped[OptionalInstant]
+    removed_by: Mapped[UUID | None] = mapped_column(Uuid)
+
+
+class ConsentRow(TenantOwned, Base):
+    """Consent given or withdrawn for one number, as a keyed hash. Append-only."""
+
+    __tablename__ = "consents"
+    __table_args__ = (Index("ix_consents_of_number", "tenant_id", "phone_index", "recorded_at"),)
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    phone_index: Mapped[bytes] = mapped_column(LargeBinary)
+    is_given: Mapped[bool] = mapped_column(Boolean)
+    basis: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[Instant]
+    recorded_by: Mapped[UUID] = mapped_column(Uuid)

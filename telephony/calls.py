@@ -28,9 +28,10 @@ from telephony.errors import CallNotFoundError, CallNotOverError
 from telephony.events import CallEnded
 from telephony.models import CallEventRow, CallRow, CdrRow, QueueRow, RecordingRow
 
-INBOUND = "inbound"
-METER = "voice.inbound"
+INBOUND, OUTBOUND = "inbound", "outbound"
+METERS = {INBOUND: "voice.inbound", OUTBOUND: "voice.outbound"}
 SOURCE = "switchboard"
+_DIRECTIONS = {INBOUND: interactions.Direction.INBOUND, OUTBOUND: interactions.Direction.OUTBOUND}
 _FORSAKEN = dt.timedelta(hours=12)
 _FIRST_LOOK = 2**30
 
@@ -39,6 +40,7 @@ _OF_THE_OFFER = frozenset({"ringing_at", "popped_at", "answered_at"})
 INSTANTS = (
     "greeting_ended_at",
     "queued_at",
+    "picked_up_at",
     "ringing_at",
     "popped_at",
     "answered_at",
@@ -48,7 +50,10 @@ INSTANTS = (
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A call that has just come in; `caller` is empty when withheld."""
+    """A call that has just begun; `caller` is the other party, empty when withheld.
+
+    `dialled` is our number: the one dialled, or, of a call out, the one shown.
+    """
 
     tenant_id: TenantId
     call_id: CallId
@@ -57,6 +62,7 @@ class Arrival:
     queue_id: QueueId
     caller: str
     arrived_at: dt.datetime
+    direction: str = INBOUND
 
     def __repr__(self) -> str:
         return f"Arrival({self.call_id})"
@@ -85,7 +91,11 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call as pages and programs see it; the caller's number only for those who may."""
+    """A call as pages and programs see it; the caller's number only for those who may.
+
+    Of a call out `caller` is the number called and `dialled` ours, which was shown; `picked_up_at` is when
+    the called party answered.
+    """
 
     tenant_id: TenantId
     call_id: CallId
@@ -103,6 +113,7 @@ class Call:
     arrived_at: dt.datetime
     greeting_ended_at: dt.datetime | None
     queued_at: dt.datetime | None
+    picked_up_at: dt.datetime | None
     ringing_at: dt.datetime | None
     popped_at: dt.datetime | None
     answered_at: dt.datetime | None
@@ -151,13 +162,13 @@ class Page:
 
 
 def begin(session: Session, *, arrival: Arrival, customer_id: CustomerId | None, vault: Vault) -> None:
-    """Write the row of a call that has arrived."""
+    """Write the row of a call that has arrived, or is being placed."""
     session.execute(
         insert(CallRow)
         .values(
             tenant_id=arrival.tenant_id,
             id=arrival.call_id,
-            direction=INBOUND,
+            direction=arrival.direction,
             state="live",
             number_id=arrival.number_id,
             dialled=arrival.dialled,
@@ -168,6 +179,7 @@ def begin(session: Session, *, arrival: Arrival, customer_id: CustomerId | None,
                 if arrival.caller
                 else None
             ),
+            called_prefix=rating_prefix(arrival.caller) if arrival.direction == OUTBOUND else None,
             customer_id=customer_id,
             arrived_at=arrival.arrived_at,
         )
@@ -309,7 +321,9 @@ def finish(session: Session, *, ending: Ending) -> bool:
         queue_id=row.queue_id,
         agent_id=row.agent_id if row.bridged_at else None,
         agent_number=row.agent_number if row.bridged_at else None,
+        called_prefix=row.called_prefix,
         arrived_at=row.arrived_at,
+        picked_up_at=row.picked_up_at,
         bridged_at=row.bridged_at,
         ended_at=ended_at,
         wait_ms=elapsed_ms(row.arrived_at, row.bridged_at or ended_at),
@@ -320,15 +334,16 @@ def finish(session: Session, *, ending: Ending) -> bool:
     )
     session.add(cdr)
     session.flush()
-    if row.bridged_at:
-        metering.record(session, tenant_id=ending.tenant_id, usage=_usage(row, cdr))
+    metered_from = _metered_from(row)
+    if metered_from:
+        metering.record(session, tenant_id=ending.tenant_id, usage=_usage(row, metered_from, ended_at))
     interactions.append(
         session,
         tenant_id=ending.tenant_id,
         subject_ref=ending.call_id,
         started_at=row.arrived_at,
         duration_ms=talk_ms,
-        direction=interactions.Direction.INBOUND,
+        direction=_DIRECTIONS[row.direction],
         customer_id=CustomerId(row.customer_id) if row.customer_id else None,
         agent_number=cdr.agent_number,
     )
@@ -445,6 +460,7 @@ def forsaken(session: Session, *, tenant_id: TenantId) -> list[Ending]:
         select(CallRow).where(
             CallRow.tenant_id == tenant_id,
             CallRow.bridged_at.is_(None),
+            CallRow.picked_up_at.is_(None),
             CallRow.ended_at.is_(None),
             CallRow.arrived_at < clock.now() - _FORSAKEN,
         )
@@ -469,18 +485,21 @@ def usage_key(call_id: CallId) -> str:
     return f"{public('call', call_id)}/talk"
 
 
-def _usage(row: CallRow, cdr: CdrRow) -> metering.Usage:
-    if cdr.bridged_at is None:  # the caller checks; this tells the types
-        raise CallNotOverError
+def _metered_from(row: CallRow) -> dt.datetime | None:
+    """Return since when a call costs: a call in from the talk on, a call out since it was picked up."""
+    return row.picked_up_at if row.direction == OUTBOUND else row.bridged_at
+
+
+def _usage(row: CallRow, began_at: dt.datetime, ended_at: dt.datetime) -> metering.Usage:
     return metering.Usage(
         source=SOURCE,
         event_id=usage_key(CallId(row.id)),
-        meter=METER,
+        meter=METERS[row.direction],
         subject_ref=row.id,
-        occurred_at=cdr.bridged_at,
-        ended_at=cdr.ended_at,
-        quantity_ms=cdr.talk_ms,
-        prefix=rating_prefix(row.dialled),
+        occurred_at=began_at,
+        ended_at=ended_at,
+        quantity_ms=elapsed_ms(began_at, ended_at),
+        prefix=row.called_prefix or rating_prefix(row.dialled),
         number_id=NumberId(row.number_id),
         agent_ref=row.agent_id,
     )
@@ -557,6 +576,7 @@ def _call(found: Any, vault: Vault) -> Call:  # noqa: ANN401 - a row of `_select
         arrived_at=row.arrived_at,
         greeting_ended_at=row.greeting_ended_at,
         queued_at=row.queued_at,
+        picked_up_at=row.picked_up_at,
         ringing_at=row.ringing_at,
         popped_at=row.popped_at,
         answered_at=row.answered_at,

@@ -2,9 +2,11 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
 
 from core.events import Event
-from core.ids import CallId, RecordingId
+from core.ids import AgentId, CallId, RecordingId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,3 +24,46 @@ class RecordingCaptured(Event):
 
     call_id: CallId
     recording_id: RecordingId
+
+
+class DialOutcome(StrEnum):
+    """What became of one dial. NO_AGENT and EXPIRED were never dialled; LOST may have been."""
+
+    CONNECTED = "connected"  # somebody picked up and talked with an agent
+    ABANDONED = "abandoned"  # somebody picked up, and no agent was there in time
+    MACHINE = "machine"
+    BUSY = "busy"
+    NO_ANSWER = "no-answer"
+    UNALLOCATED = "unallocated"
+    REJECTED = "rejected"
+    HUNG_UP = "hung-up"  # somebody picked up and was gone before an agent was there
+    FAILED = "failed"  # the network or the switch did not put it through
+    LOST = "lost"  # the switch or the switchboard died; whether it rang is not known
+    NO_AGENT = "no-agent"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialCleared(Event):
+    """A call has passed the gate; the switchboard is to place it within seconds."""
+
+    attempt_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialEnded(Event):
+    """A dial is over and its books are closed; exactly one for each dial.
+
+    Attributes:
+        call_id: its call; None when nothing was dialled.
+        answered_at: when the called party (or their machine) picked up.
+        agent_id: who talked with them.
+    """
+
+    attempt_id: UUID
+    call_id: CallId | None
+    outcome: DialOutcome
+    started_at: dt.datetime
+    answered_at: dt.datetime | None
+    ended_at: dt.datetime
+    agent_id: AgentId | None

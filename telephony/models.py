@@ -72,7 +72,12 @@ class NumberRow(TenantOwned, Base):
 
 
 class CallRow(TenantOwned, Base):
-    """One call, while it lives and after. Each instant is written once, by the first report of it."""
+    """One call, while it lives and after. Each instant is written once, by the first report of it.
+
+    `dialled` is our number: the one dialled, or, of a call out, the one shown. `caller_ct` is the other party
+    either way; `called_prefix` is what rating needs of a number called: all but its last four digits.
+    `picked_up_at` is when the called party picked up.
+    """
 
     __tablename__ = "calls"
     __table_args__ = (
@@ -89,6 +94,7 @@ class CallRow(TenantOwned, Base):
     queue_id: Mapped[UUID] = mapped_column(Uuid)
     caller_ct: Mapped[OptionalSealed]
     caller_index: Mapped[bytes | None] = mapped_column(LargeBinary)
+    called_prefix: Mapped[str | None] = mapped_column(Text)
     customer_id: Mapped[UUID | None] = mapped_column(Uuid)
     agent_id: Mapped[UUID | None] = mapped_column(Uuid)
     agent_number: Mapped[int | None] = mapped_column(Integer)
@@ -97,6 +103,7 @@ class CallRow(TenantOwned, Base):
     arrived_at: Mapped[Instant]
     greeting_ended_at: Mapped[OptionalInstant]
     queued_at: Mapped[OptionalInstant]
+    picked_up_at: Mapped[OptionalInstant]
     ringing_at: Mapped[OptionalInstant]
     popped_at: Mapped[OptionalInstant]
     answered_at: Mapped[OptionalInstant]
@@ -132,7 +139,9 @@ class CdrRow(TenantOwned, Base):
     queue_id: Mapped[UUID] = mapped_column(Uuid)
     agent_id: Mapped[UUID | None] = mapped_column(Uuid)
     agent_number: Mapped[int | None] = mapped_column(Integer)
+    called_prefix: Mapped[str | None] = mapped_column(Text)
     arrived_at: Mapped[Instant]
+    picked_up_at: Mapped[OptionalInstant]
     bridged_at: Mapped[OptionalInstant]
     ended_at: Mapped[Instant]
     wait_ms: Mapped[Milliseconds]
@@ -226,3 +235,61 @@ class SwitchOrderRow(TenantOwned, Base):
     created_at: Mapped[Instant]
     done_at: Mapped[OptionalInstant]
     outcome: Mapped[str | None] = mapped_column(Text)
+
+
+class DialDecisionRow(TenantOwned, Base):
+    """What the gate of outgoing calls decided, and when. Append-only; the number as a keyed hash."""
+
+    __tablename__ = "dial_decisions"
+    __table_args__ = (
+        Index("ix_dial_decisions_of_attempt", "tenant_id", "attempt_id"),
+        Index("ix_dial_decisions_of_number", "tenant_id", "to_index"),
+        Index("ix_dial_decisions_cleared", "tenant_id", "decided_at", postgresql_where=text("is_cleared")),
+        Index(
+            "uq_dial_decisions_cleared_once",
+            "tenant_id",
+            "attempt_id",
+            unique=True,
+            postgresql_where=text("is_cleared"),
+        ),
+    )
+
+    id: Mapped[Key]
+    attempt_id: Mapped[UUID] = mapped_column(Uuid)
+    decided_at: Mapped[Instant]
+    is_cleared: Mapped[bool] = mapped_column(Boolean)
+    reason: Mapped[str | None] = mapped_column(Text)
+    retry_at: Mapped[OptionalInstant]
+    expires_at: Mapped[OptionalInstant]
+    to_index: Mapped[bytes] = mapped_column(LargeBinary)
+    prefix: Mapped[str] = mapped_column(Text)
+    number_id: Mapped[UUID] = mapped_column(Uuid)
+    queue_id: Mapped[UUID] = mapped_column(Uuid)
+    campaign_id: Mapped[UUID | None] = mapped_column(Uuid)
+    zone: Mapped[str] = mapped_column(Text)
+
+
+class OutboundDialRow(TenantOwned, Base):
+    """One cleared call handed to the switchboard, and what became of it."""
+
+    __tablename__ = "outbound_dials"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "queue_id"], ["queues.tenant_id", "queues.id"]),
+        ForeignKeyConstraint(["tenant_id", "number_id"], ["numbers.tenant_id", "numbers.id"]),
+    )
+
+    attempt_id: Mapped[Key]
+    to_ct: Mapped[Sealed]
+    caller: Mapped[str] = mapped_column(Text)
+    number_id: Mapped[UUID] = mapped_column(Uuid)
+    queue_id: Mapped[UUID] = mapped_column(Uuid)
+    customer_id: Mapped[UUID | None] = mapped_column(Uuid)
+    campaign_id: Mapped[UUID | None] = mapped_column(Uuid)
+    ring_s: Mapped[int] = mapped_column(Integer)
+    detects_machines: Mapped[bool] = mapped_column(Boolean)
+    expires_at: Mapped[Instant]
+    outcome: Mapped[str | None] = mapped_column(Text)
+    started_at: Mapped[OptionalInstant]
+    answered_at: Mapped[OptionalInstant]
+    ended_at: Mapped[OptionalInstant]
+    agent_id: Mapped[UUID | None] = mapped_column(Uuid)

@@ -32,6 +32,7 @@ class OrderKind(StrEnum):
     HANG_UP = "hang-up"  # agent_id, call_id
     HOLD = "hold"  # agent_id, call_id, on
     WRAPPED = "wrapped"  # agent_id, call_id
+    DIAL = "dial"  # tenant_id, attempt_id: of a call that has passed the gate
     SIMULATE = "simulate"  # dnis, ani (fictitious): only with the simulator
     RELOAD = "reload"  # numbers, queues or agents have changed
 

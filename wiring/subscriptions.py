@@ -25,8 +25,9 @@ from seats import leases
 from seats.events import SeatRentalChanged
 from security.gate import Scope
 from security.vault import Field
-from telephony import recording
-from telephony.events import CallEnded, RecordingCaptured
+from telephony import orders, recording
+from telephony.events import CallEnded, DialCleared, DialEnded, RecordingCaptured
+from telephony.orders import OrderKind
 from tenants import companies
 from wiring.assemble import House
 
@@ -103,6 +104,16 @@ def _archive_invoice(house: House, session: Session, event: InvoiceFinalised) ->
     return None
 
 
+def _order_dial(house: House, session: Session, event: DialCleared) -> After:
+    """Leave the switchboard its order; the duty makes it one order for each clearance."""
+    orders.leave(session, OrderKind.DIAL, tenant_id=event.tenant_id, attempt_id=event.attempt_id)
+    return lambda: _wake_switchboard(house)
+
+
+def _wake_switchboard(house: House) -> None:
+    house.realtime.publish(OPERATOR, orders.WAKE_UP, {})
+
+
 def _hand_prices_over(house: House, event: PriceListPublished) -> None:
     """Give every client on the list its new version; one client's refusal does not hold up the others."""
     with house.gate.open(Scope.system(OPERATOR)) as session:
@@ -127,6 +138,7 @@ def _hand_prices_over(house: House, event: PriceListPublished) -> None:
 SUBSCRIPTIONS: tuple[Subscription, ...] = (
     InTransaction(RecordingCaptured, "recordings.seal", _seal_recording),
     InTransaction(SeatRentalChanged, "rentals.mirror", _mirror_rental, whose=lambda e: e.renter_tenant_id),
+    InTransaction(DialCleared, "dials.order", _order_dial, whose=lambda _: OPERATOR),
     InTransaction(InvoiceFinalised, "invoices.archive", _archive_invoice),
     Alone(PriceListPublished, "prices.hand-over", _hand_prices_over),
 )
@@ -134,6 +146,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
 # Announced, and nobody listens yet; each with the room that will.
 UNHEARD: dict[type[Event], str] = {
     CallEnded: "reports and campaigns",
+    DialEnded: "campaigns",
 }
 
 

@@ -28,6 +28,7 @@ BREACHES: Mapping[str, tuple[str, str]] = {
     "Flask stays in web": ("customers/__init__.py", "import flask"),
     "RQ stays in workers": ("telephony/events.py", "import rq"),
     "Asterisk is spoken to by its driver alone": ("web/scope.py", "import telephony.switch.ari"),
+    "Only the gate clears a call": ("telephony/outbound/dialling.py", "import telephony.switch.mint"),
     "Arithmetic has no plumbing": (
         "billing/rating/rules.py",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import sqlalchemy",

@@ -1,0 +1,116 @@
+"""Credit: may this company spend on this, now?
+
+Asked before anything that costs money is begun. The rule today: there is an account to bill, the operator
+has not put it on hold, and the tariff in force has a price for the destination and has not blocked it (what
+has no price is never free, so it must not be begun either). Prepaid wallets will answer here as well.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from billing import accounts, tariffs
+from billing.errors import BillingAccountNotFoundError, CreditHoldReasonError
+from billing.models import CreditHoldRow
+from billing.rating.rules import Outcome
+from core import clock
+from core.ids import TenantId, new_id
+
+_LONGEST_REASON = 200
+_A_MINUTE_S = 60
+
+
+class NoCredit(StrEnum):
+    """Why a company may not spend."""
+
+    NO_ACCOUNT = "no-account"
+    ON_HOLD = "on-hold"
+    NOT_PRICED = "not-priced"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An account put on hold: why, since when, and by whom."""
+
+    reason: str
+    placed_at: dt.datetime
+    placed_by: UUID
+
+
+def hold(session: Session, *, tenant_id: TenantId, reason: str, by: UUID) -> Hold:
+    """Put an account on hold; one that is on hold already stays so, with its first reason.
+
+    Raises:
+        BillingAccountNotFoundError: there is no account.
+        CreditHoldReasonError: no reason, or one over 200 signs.
+    """
+    if not 0 < len(reason.strip()) <= _LONGEST_REASON:
+        raise CreditHoldReasonError
+    accounts.find(session, tenant_id=tenant_id)
+    session.execute(
+        insert(CreditHoldRow)
+        .values(tenant_id=tenant_id, id=new_id(), reason=reason.strip(), placed_at=clock.now(), placed_by=by)
+        .on_conflict_do_nothing()
+    )
+    row = session.scalars(_present(tenant_id)).one()
+    return Hold(row.reason, row.placed_at, row.placed_by)
+
+
+def release(session: Session, *, tenant_id: TenantId, by: UUID) -> bool:
+    """Lift the hold; return False when there was none."""
+    lifted = session.execute(
+        update(CreditHoldRow)
+        .where(CreditHoldRow.tenant_id == tenant_id, CreditHoldRow.lifted_at.is_(None))
+        .values(lifted_at=clock.now(), lifted_by=by)
+        .returning(CreditHoldRow.id)
+    ).scalar()
+    return lifted is not None
+
+
+def held(session: Session, *, tenant_id: TenantId) -> Hold | None:
+    """Return the hold on an account, or None."""
+    row = session.scalars(_present(tenant_id)).one_or_none()
+    return Hold(row.reason, row.placed_at, row.placed_by) if row else None
+
+
+def refusal(
+    session: Session, *, tenant_id: TenantId, meter: str, prefix: str, at: dt.datetime
+) -> NoCredit | None:
+    """Return why a company may not begin to use something now, or None: it may.
+
+    Args:
+        session: in the tenant's context.
+        tenant_id: who would pay.
+        meter: what would be used, e.g. "voice.outbound".
+        prefix: digits of the number that decides the price, without its last four.
+        at: aware instant of the use; decides the tariff.
+    """
+    try:
+        accounts.find(session, tenant_id=tenant_id)
+    except BillingAccountNotFoundError:
+        return NoCredit.NO_ACCOUNT
+    if held(session, tenant_id=tenant_id):
+        return NoCredit.ON_HOLD
+    in_force = tariffs.in_force(session, tenant_id=tenant_id, at=at)
+    if in_force is None:
+        return NoCredit.NOT_PRICED
+    rating = in_force.tariff.rate(meter=meter, prefix=prefix, duration_s=_A_MINUTE_S, answered_at=at)
+    match rating.outcome:
+        case Outcome.RATED:
+            return None
+        case Outcome.REFUSED:
+            return NoCredit.BLOCKED
+        case _:
+            return NoCredit.NOT_PRICED
+
+
+def _present(tenant_id: TenantId) -> Select[CreditHoldRow]:
+    return select(CreditHoldRow).where(
+        CreditHoldRow.tenant_id == tenant_id, CreditHoldRow.lifted_at.is_(None)
+    )

@@ -1,0 +1,109 @@
+"""A cleared call on its way: handed to the switchboard, carried out once, closed with its outcome.
+
+The tenant's row and the event stand in one transaction; a handler leaves the switchboard's order in the
+operator's, exactly once. The switchboard closes the row in the transaction that closes the call's books.
+"""
+
+import datetime as dt
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from core.events import announce
+from core.ids import AgentId, CallId, TenantId
+from security.vault import Vault
+from telephony.events import DialCleared, DialEnded, DialOutcome
+from telephony.models import OutboundDialRow
+from telephony.outbound.gate import sealed_number
+from telephony.switch.clearance import Clearance
+
+__all__ = ["DialOutcome", "close", "dial"]
+
+
+def dial(session: Session, *, clearance: Clearance, vault: Vault) -> None:
+    """Hand a cleared call to the switchboard; `DialEnded` tells what became of it, always.
+
+    In the tenant's own transaction, the one that cleared it: both stand or neither. A second time changes
+    nothing.
+    """
+    made = session.execute(
+        insert(OutboundDialRow)
+        .values(
+            tenant_id=clearance.tenant_id,
+            attempt_id=clearance.attempt_id,
+            to_ct=vault.seal(sealed_number(clearance.tenant_id, clearance.attempt_id), clearance.to),
+            caller=clearance.caller,
+            number_id=clearance.caller_number_id,
+            queue_id=clearance.queue_id,
+            customer_id=clearance.customer_id,
+            campaign_id=clearance.campaign_id,
+            ring_s=clearance.ring_s,
+            detects_machines=clearance.detects_machines,
+            expires_at=clearance.expires_at,
+        )
+        .on_conflict_do_nothing()
+        .returning(OutboundDialRow.attempt_id)
+    ).scalar()
+    if made:
+        announce(session, DialCleared(tenant_id=clearance.tenant_id, attempt_id=clearance.attempt_id))
+
+
+def close(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    attempt_id: UUID,
+    outcome: DialOutcome,
+    started_at: dt.datetime,
+    ended_at: dt.datetime,
+    answered_at: dt.datetime | None = None,
+    call_id: CallId | None = None,
+    agent_id: AgentId | None = None,
+) -> bool:
+    """Write what became of a dial and announce it, once; return False when that was done before.
+
+    Args:
+        session: in the tenant's own context; the transaction that closes the call's books.
+        tenant_id: whose dial.
+        attempt_id: its key.
+        outcome: how it ended.
+        started_at: when it was dialled, or, not dialled, when that was decided.
+        ended_at: when it was over.
+        answered_at: when the called party picked up, if they did.
+        call_id: its call; None when nothing was dialled.
+        agent_id: who talked.
+    """
+    closed = session.execute(
+        update(OutboundDialRow)
+        .where(
+            OutboundDialRow.tenant_id == tenant_id,
+            OutboundDialRow.attempt_id == attempt_id,
+            OutboundDialRow.outcome.is_(None),
+        )
+        .values(
+            outcome=outcome.value,
+            started_at=started_at,
+            answered_at=answered_at,
+            ended_at=ended_at,
+            agent_id=agent_id,
+        )
+        .returning(OutboundDialRow.attempt_id)
+    ).scalar()
+    if closed is None:
+        return False
+    announce(
+        session,
+        DialEnded(
+            tenant_id=tenant_id,
+            attempt_id=attempt_id,
+            call_id=call_id,
+            outcome=outcome,
+            started_at=started_at,
+            answered_at=answered_at,
+            ended_at=ended_at,
+            agent_id=agent_id,
+        ),
+    )
+    return True

@@ -1,0 +1,267 @@
+"""The gate of outgoing calls: no call is placed that the law, the list or the balance forbids.
+
+One function decides, at the dial instant, for campaigns and for hands alike; what it decided is stored. It
+asks, in this order: standing of the company, credit (account, hold, a price for the destination), do-not-call
+and consent, local hours of the called person, caller number, whether this attempt was cleared before, calls
+per second. A refusal is normal business and a value; a clearance lasts ten seconds.
+"""
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from billing import credit
+from billing.credit import NoCredit
+from core.errors import Invalid
+from core.ids import CustomerId, NumberId, QueueId, TenantId, new_id
+from core.phone import E164, is_short_code, rating_prefix
+from customers import consent, do_not_call
+from security.vault import Field, Vault
+from telephony import numbers, queues
+from telephony.errors import NumberNotFoundError
+from telephony.models import DialDecisionRow, OutboundDialRow
+from telephony.outbound.hours import Window, zone_of
+from telephony.switch.clearance import LIFETIME, Clearance
+from telephony.switch.mint import MARK
+from tenants import companies
+
+__all__ = ["Clearance", "DialRequest", "Refusal", "RefusalReason", "Window", "clear", "redeem"]
+
+METER = "voice.outbound"
+INDEX = "dial_decisions.to"
+SHORTEST_RING_S = 15  # 16 CFR 310.4(b)(4)(ii) and Ofcom: at least 15 seconds (or four rings)
+_A_SECOND = dt.timedelta(seconds=1)
+
+
+class DialRequestError(Invalid):
+    """A request that can never be cleared; `field` in the details says why."""
+
+    code = "dial-request-invalid"
+
+
+class RefusalReason(StrEnum):
+    """Why a call may not be placed."""
+
+    SUSPENDED = "suspended"
+    NO_ACCOUNT = "no-account"
+    ON_HOLD = "on-hold"
+    NOT_PRICED = "not-priced"
+    DESTINATION_BLOCKED = "destination-blocked"
+    DO_NOT_CALL = "do-not-call"
+    CONSENT_WITHDRAWN = "consent-withdrawn"
+    CONSENT_MISSING = "consent-missing"
+    ZONE_UNKNOWN = "zone-unknown"
+    OUTSIDE_HOURS = "outside-hours"
+    CALLER_NOT_OURS = "caller-not-ours"
+    REPEATED = "repeated"
+    TOO_FAST = "too-fast"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialRequest:
+    """A call somebody wants to place.
+
+    Attributes:
+        attempt_id: chosen by the asker (a uuid7), the idempotency key: one attempt is dialled at most once,
+            ever. Another try is another attempt.
+        to: the number to call. Never in `repr`.
+        caller_number_id: the rented number that is shown.
+        queue_id: whose agents talk.
+        zone: IANA zone of the called person; an unknown one is refused.
+        window: their local hours.
+        ring_s: for how long it rings at most, 15 to 120 seconds.
+        detects_machines: whether the switch listens for answering machines.
+        max_per_second: so many calls of this company may begin in any second, at least 1.
+        needs_consent: refuse a number whose holder has given no consent (one who withdrew is always refused).
+    """
+
+    tenant_id: TenantId
+    attempt_id: UUID
+    to: E164 = field(repr=False)
+    caller_number_id: NumberId
+    queue_id: QueueId
+    customer_id: CustomerId | None
+    campaign_id: UUID | None
+    zone: str
+    window: Window
+    ring_s: int
+    detects_machines: bool
+    max_per_second: int
+    needs_consent: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what could never be right."""
+        if not SHORTEST_RING_S <= self.ring_s <= 120:  # noqa: PLR2004 - two minutes
+            raise DialRequestError(field="ring_s")
+        if self.max_per_second < 1:
+            raise DialRequestError(field="max_per_second")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The call may not be placed; `retry_at` says when it may be tried again, None: not by waiting."""
+
+    reason: RefusalReason
+    retry_at: dt.datetime | None = None
+
+
+_OF_CREDIT = {
+    NoCredit.NO_ACCOUNT: RefusalReason.NO_ACCOUNT,
+    NoCredit.ON_HOLD: RefusalReason.ON_HOLD,
+    NoCredit.NOT_PRICED: RefusalReason.NOT_PRICED,
+    NoCredit.BLOCKED: RefusalReason.DESTINATION_BLOCKED,
+}
+
+
+def clear(session: Session, *, request: DialRequest, vault: Vault, at: dt.datetime) -> Clearance | Refusal:
+    """Decide whether a call may be placed now, and store what was decided.
+
+    Takes a lock per tenant that is kept until the transaction ends, so that calls per second are exact
+    however many workers ask; commit soon, and wait for nothing in between.
+
+    Args:
+        session: in the tenant's own context.
+        request: the call.
+        vault: for keyed hashes.
+        at: the dial instant, aware.
+
+    Raises:
+        QueueNotFoundError: not this tenant's queue: a bug of the asker.
+    """
+    queues.get(session, tenant_id=request.tenant_id, queue_id=request.queue_id)
+    found = _refusal(session, request, vault, at) or _pace(session, request, at)
+    decision = DialDecisionRow(
+        tenant_id=request.tenant_id,
+        id=new_id(),
+        attempt_id=request.attempt_id,
+        decided_at=at,
+        is_cleared=found is None,
+        reason=found.reason.value if found else None,
+        retry_at=found.retry_at if found else None,
+        expires_at=None if found else at + LIFETIME,
+        to_index=vault.blind_index(request.tenant_id, INDEX, request.to),
+        prefix=rating_prefix(request.to),
+        number_id=request.caller_number_id,
+        queue_id=request.queue_id,
+        campaign_id=request.campaign_id,
+        zone=request.zone,
+    )
+    session.add(decision)
+    session.flush()
+    if found:
+        return found
+    number = numbers.get(session, tenant_id=request.tenant_id, number_id=request.caller_number_id)
+    return Clearance(
+        tenant_id=request.tenant_id,
+        attempt_id=request.attempt_id,
+        to=request.to,
+        caller=number.digits,
+        caller_number_id=request.caller_number_id,
+        queue_id=request.queue_id,
+        customer_id=request.customer_id,
+        campaign_id=request.campaign_id,
+        ring_s=request.ring_s,
+        detects_machines=request.detects_machines,
+        expires_at=at + LIFETIME,
+        mark=MARK,
+    )
+
+
+def redeem(session: Session, *, tenant_id: TenantId, attempt_id: UUID, vault: Vault) -> Clearance | None:
+    """Return the clearance of a dial that was handed on, as it was given; None when its books are closed.
+
+    For the switchboard, which carries the dial out in another process; an expired one comes back expired.
+    """
+    row = session.get(OutboundDialRow, (tenant_id, attempt_id))
+    if row is None or row.outcome is not None:
+        return None
+    return Clearance(
+        tenant_id=tenant_id,
+        attempt_id=attempt_id,
+        to=E164(vault.open(sealed_number(tenant_id, attempt_id), row.to_ct)),
+        caller=row.caller,
+        caller_number_id=NumberId(row.number_id),
+        queue_id=QueueId(row.queue_id),
+        customer_id=CustomerId(row.customer_id) if row.customer_id else None,
+        campaign_id=row.campaign_id,
+        ring_s=row.ring_s,
+        detects_machines=row.detects_machines,
+        expires_at=row.expires_at,
+        mark=MARK,
+    )
+
+
+def sealed_number(tenant_id: TenantId, attempt_id: UUID) -> Field:
+    """Return what the number of a dial is sealed for."""
+    return Field(tenant_id, "outbound_dials", "to", attempt_id, 1)
+
+
+def _refusal(session: Session, request: DialRequest, vault: Vault, at: dt.datetime) -> Refusal | None:
+    tenant_id = request.tenant_id
+    if not companies.is_open(session, tenant_id=tenant_id):
+        return Refusal(RefusalReason.SUSPENDED)
+    no_credit = credit.refusal(
+        session, tenant_id=tenant_id, meter=METER, prefix=rating_prefix(request.to), at=at
+    )
+    if no_credit:
+        return Refusal(_OF_CREDIT[no_credit])
+    if do_not_call.is_listed(session, tenant_id=tenant_id, vault=vault, phone=request.to):
+        return Refusal(RefusalReason.DO_NOT_CALL)
+    word = consent.standing(session, tenant_id=tenant_id, vault=vault, phone=request.to)
+    if word and not word.is_given:
+        return Refusal(RefusalReason.CONSENT_WITHDRAWN)
+    if word is None and request.needs_consent:
+        return Refusal(RefusalReason.CONSENT_MISSING)
+    zone = zone_of(request.zone)
+    if zone is None:
+        return Refusal(RefusalReason.ZONE_UNKNOWN)
+    if not request.window.is_open(at, zone):
+        return Refusal(RefusalReason.OUTSIDE_HOURS, request.window.next_opening(at, zone))
+    if not _may_show(session, request):
+        return Refusal(RefusalReason.CALLER_NOT_OURS)
+    return None
+
+
+def _may_show(session: Session, request: DialRequest) -> bool:
+    """Whether the tenant rents the number now, and somebody could call it back (a short code: no)."""
+    try:
+        number = numbers.get(session, tenant_id=request.tenant_id, number_id=request.caller_number_id)
+    except NumberNotFoundError:
+        return False
+    return not is_short_code(number.digits)
+
+
+def _pace(session: Session, request: DialRequest, at: dt.datetime) -> Refusal | None:
+    """Count what was cleared in the last second, alone: whoever asks for this tenant now waits in line."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key(request.tenant_id)})
+    cleared = select(DialDecisionRow).where(
+        DialDecisionRow.tenant_id == request.tenant_id, DialDecisionRow.is_cleared
+    )
+    repeated = cleared.where(DialDecisionRow.attempt_id == request.attempt_id)
+    if session.scalars(repeated.limit(1)).first():
+        return Refusal(RefusalReason.REPEATED)
+    # every window of a second ends with the decision made in it last, so none holds more than allowed,
+    # even when workers got the lock in another order than they looked at the clock
+    latest = session.scalars(
+        select(DialDecisionRow.decided_at)
+        .where(
+            DialDecisionRow.tenant_id == request.tenant_id,
+            DialDecisionRow.is_cleared,
+            DialDecisionRow.decided_at > at - _A_SECOND,
+        )
+        .order_by(DialDecisionRow.decided_at.desc())
+        .limit(request.max_per_second)
+    ).all()
+    if len(latest) < request.max_per_second:
+        return None
+    return Refusal(RefusalReason.TOO_FAST, latest[-1] + _A_SECOND)
+
+
+def _lock_key(tenant_id: TenantId) -> int:
+    digest = hashlib.sha256(b"dial-pace:" + tenant_id.bytes).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
