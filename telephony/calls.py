@@ -9,12 +9,13 @@ import datetime as dt
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, and_, case, func, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, DateTime, and_, case, exists, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from billing import usage as metering
 from core import clock
@@ -148,13 +149,36 @@ class Filter:
     customer_id: CustomerId | None = None
     caller: E164 | None = None
     outcome: str | None = None  # answered, abandoned, or a disposition's code
+    direction: str | None = None
+    disposition: str | None = None
+    is_recorded: bool | None = None
     since: dt.datetime | None = None
     until: dt.datetime | None = None
 
 
+class Order(StrEnum):
+    """What a list of calls is in order of."""
+
+    STARTED = "started"
+    WAIT = "wait"
+    TALK = "talk"
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """How many calls there are, and how long they talked; counting stops at `most`."""
+
+    calls: int
+    talk_ms: int
+    at_least: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some calls, newest first; `following` leads to older ones, `preceding` to newer, if any."""
+    """Some calls in order, newest first unless asked otherwise.
+
+    `following` leads on (to older ones), `preceding` back, if there are any.
+    """
 
     calls: Sequence[Call]
     following: tuple[dt.datetime, CallId] | None
@@ -408,21 +432,31 @@ def page(
     after: tuple[dt.datetime, CallId] | None = None,
     before: tuple[dt.datetime, CallId] | None = None,
     limit: int = 50,
+    order: Order = Order.STARTED,
+    is_down: bool = True,
 ) -> Page:
-    """Return calls, newest first, `limit` at a time (1 to 200).
+    """Return calls, `limit` at a time (1 to 200), newest first unless another order is asked for.
 
-    `after` is an earlier page's `following` and leads to older calls; `before` is its `preceding` and
-    leads back.
+    `after` is an earlier page's `following` and leads on (to older calls); `before` is its `preceding` and
+    leads back. Calls alike in the order stand by their arrival.
     """
     size = max(1, min(limit, 200))
     query = _select().where(CallRow.tenant_id == tenant_id, *_wanted(wanted or Filter(), tenant_id, vault))
-    place = tuple_(CallRow.arrived_at, CallRow.id)
-    if before:
-        query = query.where(place > before).order_by(CallRow.arrived_at, CallRow.id)
-    else:
-        if after:
-            query = query.where(place < after)
-        query = query.order_by(CallRow.arrived_at.desc(), CallRow.id.desc())
+    key = _ORDERS[order]
+    columns: list[Any] = (
+        [CallRow.arrived_at, CallRow.id] if key is None else [key, CallRow.arrived_at, CallRow.id]
+    )
+    edge = before or after
+    if edge:
+        values: list[Any] = list(edge)
+        if key is not None:
+            there = _select().with_only_columns(key, maintain_column_froms=True)
+            there = there.where(CallRow.tenant_id == tenant_id, CallRow.id == edge[1])
+            values.insert(0, session.scalar(there) or 0)
+        place, mark = tuple_(*columns), tuple_(*(literal(value) for value in values))
+        query = query.where(place < mark if is_down != bool(before) else place > mark)
+    falls = is_down != bool(before)
+    query = query.order_by(*(column.desc() if falls else column for column in columns))
     rows = session.execute(query.limit(size + 1)).all()
     has_more = len(rows) > size
     shown = [_call(row, vault) for row in rows[:size]]
@@ -430,10 +464,28 @@ def page(
         shown.reverse()
     if not shown:
         return Page(shown, None)
-    newest, oldest = ((one.arrived_at, one.call_id) for one in (shown[0], shown[-1]))
-    has_newer = has_more if before else after is not None
-    has_older = True if before else has_more
-    return Page(shown, oldest if has_older else None, newest if has_newer else None)
+    first, last = ((one.arrived_at, one.call_id) for one in (shown[0], shown[-1]))
+    has_earlier = has_more if before else after is not None
+    has_later = True if before else has_more
+    return Page(shown, last if has_later else None, first if has_earlier else None)
+
+
+def add_up(
+    session: Session, *, tenant_id: TenantId, vault: Vault, wanted: Filter | None = None, most: int = 10_000
+) -> Sum:
+    """Return how many calls match, and their talk; what is beyond `most` is not counted."""
+    some = (
+        select(CdrRow.talk_ms)
+        .select_from(CallRow)
+        .outerjoin(CdrRow, and_(CdrRow.tenant_id == CallRow.tenant_id, CdrRow.call_id == CallRow.id))
+        .where(CallRow.tenant_id == tenant_id, *_wanted(wanted or Filter(), tenant_id, vault))
+        .limit(most + 1)
+        .subquery()
+    )
+    calls, talk_ms = session.execute(
+        select(func.count(), func.coalesce(func.sum(some.c.talk_ms), 0)).select_from(some)
+    ).one()
+    return Sum(min(calls, most), int(talk_ms), calls > most)
 
 
 def these(session: Session, *, tenant_id: TenantId, call_ids: Sequence[CallId], vault: Vault) -> list[Call]:
@@ -517,6 +569,13 @@ def _select() -> Any:  # noqa: ANN401 - a Select over five tables has no shorter
     )
 
 
+_ORDERS: Mapping[Order, ColumnElement[int] | None] = {
+    Order.STARTED: None,
+    Order.WAIT: func.coalesce(CdrRow.wait_ms, 0),
+    Order.TALK: func.coalesce(CdrRow.talk_ms, 0),
+}
+
+
 def _wanted(wanted: Filter, tenant_id: TenantId, vault: Vault) -> list[ColumnElement[bool]]:
     tests: list[ColumnElement[bool]] = []
     for column, value in (
@@ -524,6 +583,8 @@ def _wanted(wanted: Filter, tenant_id: TenantId, vault: Vault) -> list[ColumnEle
         (CallRow.agent_number, wanted.agent_number),
         (CallRow.number_id, wanted.number_id),
         (CallRow.customer_id, wanted.customer_id),
+        (CallRow.direction, wanted.direction),
+        (CallRow.disposition, wanted.disposition),
     ):
         if value is not None:
             tests.append(column == value)
@@ -533,6 +594,12 @@ def _wanted(wanted: Filter, tenant_id: TenantId, vault: Vault) -> list[ColumnEle
         tests.append(CallRow.arrived_at >= wanted.since)
     if wanted.until:
         tests.append(CallRow.arrived_at < wanted.until)
+    if wanted.is_recorded is not None:
+        one = aliased(RecordingRow)  # the list's own join must not be taken for it
+        kept = exists().where(
+            one.tenant_id == CallRow.tenant_id, one.call_id == CallRow.id, one.state == "sealed"
+        )
+        tests.append(kept if wanted.is_recorded else ~kept)
     match wanted.outcome:
         case None | "":
             pass

@@ -67,3 +67,21 @@ class RepeatLostError(Conflict):
     """Another attempt under the same idempotency key has taken over; this one must not commit."""
 
     code = "repeat-lost"
+
+
+class ViewMissingError(NotFound):
+    """There is no such saved view of this user."""
+
+    code = "view-missing"
+
+
+class MalformedViewError(Invalid):
+    """A saved view without a name, or with one that is too long."""
+
+    code = "malformed-view"
+
+
+class TooManyViewsError(Refused):
+    """The user has as many saved views of this page as are kept."""
+
+    code = "too-many-views"

@@ -2,7 +2,16 @@
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, SmallInteger, Text, UniqueConstraint, Uuid
+from sqlalchemy import (
+    Boolean,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import Base, Instant, Key, OptionalInstant, OptionalSealed, Sealed, TenantOwned
@@ -103,3 +112,20 @@ class RepeatRow(TenantOwned, Base):
     held_until: Mapped[Instant]
     status: Mapped[int | None] = mapped_column(SmallInteger)
     answer: Mapped[OptionalSealed]
+
+
+class SavedViewRow(TenantOwned, Base):
+    """What one user set a table to; name and query are sealed together."""
+
+    __tablename__ = "saved_views"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
+        Index("ix_saved_views_of_user", "tenant_id", "user_id", "page"),
+    )
+
+    id: Mapped[Key]
+    user_id: Mapped[UUID] = mapped_column(Uuid)
+    page: Mapped[str] = mapped_column(Text)
+    content_ct: Mapped[Sealed]
+    is_default: Mapped[bool] = mapped_column(Boolean)
+    created_at: Mapped[Instant]

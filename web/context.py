@@ -8,20 +8,6 @@ from flask_babel import gettext
 from web import identity, words
 from web.scope import services
 
-# section of the navigation -> the permission that opens it
-SECTIONS = {
-    "home": "portal.open",
-    "calls": "calls.read",
-    "invoices": "invoices.read",
-    "capacity": "seats.read",
-    "developers": "keys.read",
-    "settings": "self.read",
-    "companies": "companies.read",
-    "prices": "prices.read",
-    "stock": "stock.read",
-}
-_OPERATOR_SECTIONS = {"invoices": "billing.read"}
-
 
 def install(app: Flask) -> None:
     """Set the variables of the shell on every page."""
@@ -29,7 +15,7 @@ def install(app: Flask) -> None:
 
 
 def variables() -> dict[str, Any]:
-    """Return user, company, sections, banners and the address of live events."""
+    """Return user, company, permissions, banners and the address of live events."""
     who = identity.known()
     settings = services().settings
     live = settings.live_url if settings.live_url != settings.public_url else ""
@@ -41,11 +27,9 @@ def variables() -> dict[str, Any]:
             "role": words.role(who.roles),
             "language": who.language,
         }
-        is_operator = who.door.value == "operator"
-        if not is_operator:
+        shown["permissions"] = who.permissions
+        if who.door.value != "operator":
             shown["company"] = {"name": who.company.name}
-        wanted = SECTIONS | _OPERATOR_SECTIONS if is_operator else SECTIONS
-        shown["sections"] = {key for key, needed in wanted.items() if needed in who.permissions}
     return shown
 
 

@@ -22,6 +22,7 @@ from markupsafe import Markup, escape
 
 from core.money import NANO, Money, exponent
 from core.phone import international
+from web import nav
 from web.icons import ICONS, MARKS
 
 
@@ -608,5 +609,6 @@ def install(app: Flask) -> None:
     app.jinja_env.globals["asset"] = asset_resolver(
         Path(app.static_folder or "static"), static_url=app.static_url_path or "/static"
     )
+    app.jinja_env.globals |= {"nav_groups": nav.groups, "nav_bottom": nav.bottom, "nav_more": nav.more}
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

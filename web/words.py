@@ -157,6 +157,8 @@ PROBLEMS: Mapping[str, Words] = {
         _l("The first request with this key is still running"),
         _l("Wait, then send it again: you will get its answer."),
     ),
+    "malformed-view": Words(_l("The view has no name"), _l("Give it a name of at most 60 signs.")),
+    "too-many-views": Words(_l("You have many views here"), _l("Remove one, then save again.")),
     "malformed-cursor": Words(
         _l("The cursor does not fit"), _l("Use the cursor of the previous page, unchanged.")
     ),

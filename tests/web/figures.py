@@ -4,13 +4,20 @@ Names are invented, numbers come from ranges kept for drama (Ofcom) or are maske
 """
 
 import datetime as dt
-from collections.abc import Callable
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import SimpleNamespace as New
 from typing import Any
 
 from core import clock
+from core.ids import new_id
 from core.money import Money
+from tenants.saved_views import View, ViewId
+from web import tables
+from web.operator.companies import COMPANIES
+from web.portal.calls import BEHIND, CALLS
+from web.portal.invoices import INVOICES
 
 NOW = dt.datetime(2026, 11, 19, 12, 3, 5, tzinfo=dt.UTC)
 
@@ -415,40 +422,61 @@ def home_empty(lang: str) -> dict[str, Any]:
     }
 
 
-FILTERS = {
-    "queue": "",
-    "agent": "",
-    "outcome": "",
-    "from_on": "",
-    "to_on": "",
-    "caller": "",
-    "caller_shown": "",
-}
+def table(
+    declared: tables.Table[Any],
+    rows: Sequence[Any],
+    *,
+    choices: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+    asks: Mapping[str, str] | None = None,
+    saved: Sequence[View] = (),
+    total: int | None = None,
+) -> tables.Shown[Any]:
+    """Return a table as a page would lay it out; what a filter offers is given, nobody asks a database."""
+    offered = choices or {}
+    filters = [
+        replace(one, choices=functools.partial(list, offered.get(one.name, ())))
+        if isinstance(one, tables.Choice)
+        else one
+        for one in declared.filters
+    ]
+    made = replace(declared, filters=filters)
+    asked = tables.ask(made, asks or {})
+    found = tables.Slice(
+        rows, following={"page": "2"} if total else None, total=total or len(rows), first=1 if rows else None
+    )
+    return tables.lay_out(made, asked, found, saved, path=f"/portal/{declared.name}")
 
 
 def call_list(lang: str) -> dict[str, Any]:
+    words = {"queue": [(f"que_{i}", one.name) for i, one in enumerate(queues(lang)[:2], 1)]}
+    asks = {"queue": "que_1", "from": "2026-11-16", "sort": "-talk"}
+    saved = [
+        View(
+            ViewId(new_id()),
+            "calls",
+            pick(lang, "Long calls this week", "本周长通话"),
+            "sort=-talk",
+            is_default=True,
+        )
+    ]
     return shell(lang) | {
-        "calls": calls(lang, 16),
-        "filters": FILTERS | {"queue": "que_1", "from_on": "2026-11-16"},
-        "newer": None,
-        "older": "/portal/calls?cursor=x",
-        "queues": [("que_1", queues(lang)[0].name), ("que_2", queues(lang)[1].name)],
-        "dispositions": [("d1", pick(lang, "Redelivery booked", "已改签"))],
+        "table": table(CALLS, calls(lang, 16), choices=words, asks=asks, saved=saved, total=2148),
         "line": None,
     }
 
 
 def call_list_empty(lang: str) -> dict[str, Any]:
-    return call_list(lang) | {"calls": [], "older": None}
+    return call_list(lang) | {"table": table(CALLS, [], asks={"from": "2026-11-16"})}
 
 
 def call_list_line(lang: str) -> dict[str, Any]:
     return call_list(lang) | {
+        "table": table(BEHIND, calls(lang, 9)),
         "line": New(
             name=pick(lang, "Calls in, peak", "呼入，高峰"),
             invoice_url="/portal/invoices/inv_1",
             invoice_number="SL-2026-001187",
-        )
+        ),
     }
 
 
@@ -564,7 +592,7 @@ def invoice_rows(lang: str) -> list[New]:
 
 
 def invoices(lang: str) -> dict[str, Any]:
-    return shell(lang) | {"invoices": invoice_rows(lang), "newer": None, "older": None}
+    return shell(lang) | {"table": table(INVOICES, invoice_rows(lang))}
 
 
 def paper(lang: str, *, state: str = "finalised") -> New:
@@ -756,23 +784,23 @@ def companies(lang: str) -> dict[str, Any]:
         ("Larkfield Energy", "suspended", "UK Standard", 8, 2, Money(12040, "GBP")),
     ]
     return operator(lang) | {
-        "companies": [
-            New(
-                id=f"ten_{i}",
-                name=n,
-                state=s,
-                price_list=p,
-                seats=a,
-                numbers=b,
-                agents=3,
-                running=r,
-                zone="Europe/London",
-            )
-            for i, (n, s, p, a, b, r) in enumerate(rows)
-        ],
-        "query": "",
-        "newer": None,
-        "older": None,
+        "table": table(
+            COMPANIES,
+            [
+                New(
+                    id=f"ten_{i}",
+                    name=n,
+                    state=s,
+                    price_list=p,
+                    seats=a,
+                    numbers=b,
+                    agents=3,
+                    running=r,
+                    zone="Europe/London",
+                )
+                for i, (n, s, p, a, b, r) in enumerate(rows)
+            ],
+        ),
         "totals": New(
             companies=3, seats=62, numbers=24, running=[Money(640335, "GBP"), Money(2981320, "CNY")]
         ),

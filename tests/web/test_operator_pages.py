@@ -84,7 +84,7 @@ def test_a_company_is_found_by_a_part_of_its_name_or_its_id(enter: Enter, cast: 
 def test_companies_come_a_page_at_a_time(
     enter: Enter, cast: Cast, day: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("web.operator.rounds.PAGE", 1)
+    monkeypatch.setattr("web.tables.SIZE", 1)
     dana = enter()
     first = dana.get("/operator/companies").text
     assert "Harbour Hotels" in first

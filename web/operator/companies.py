@@ -3,13 +3,13 @@
 import secrets
 import zoneinfo
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode
 
 from babel import Locale
 from flask import make_response, render_template, request
-from flask_babel import get_locale
+from flask_babel import get_locale, gettext
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -28,7 +28,7 @@ from telephony import numbers, queues
 from tenants import companies, users
 from tenants.companies import COLOURS, LANGUAGES, Company
 from tenants.errors import EmailTakenError
-from web import identity, scope, words
+from web import identity, scope, tables, words
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -90,38 +90,69 @@ class CompanyFormError(SeatlineError):
     kind = "invalid"
 
 
+def _states() -> tables.Words:
+    return [("active", gettext("Active")), ("suspended", gettext("Suspended")), ("closed", gettext("Closed"))]
+
+
+COMPANIES: tables.Table[CompanyRow] = tables.Table(
+    "companies",
+    (
+        tables.Column("company", _l("Company"), lambda row: row.name, sorts=True),
+        tables.Column("state", _l("State"), lambda row: row.state, sorts=True),
+        tables.Column("prices", _l("Price list"), lambda row: row.price_list),
+        tables.Column("seats", _l("Seats"), lambda row: row.seats, sorts=True, cls="r"),
+        tables.Column("numbers", _l("Numbers"), lambda row: row.numbers, sorts=True, cls="r"),
+        tables.Column("running", _l("Running bill"), lambda row: row.running, cls="r"),
+    ),
+    filters=(
+        tables.Search("q", _l("Find a company"), _l("Name or id")),
+        tables.Choice("state", _l("State"), _states),
+    ),
+    order="company",
+)
+
+
 @pages.get("/companies")
 @permission("companies.read")
-def company_list() -> str:
-    """Show the client companies, a page at a time."""
-    query = request.args.get("q", "")
-    page = rounds.page(query)
+def company_list() -> str | Response:
+    """Show the client companies; inside their walls is looked for those on this page alone."""
     session = scope.session()
     rented = inventory.rented_by(session, at=clock.now())
     lent: dict[TenantId, int] = {}
     for number in numbers.in_stock(session):
         if number.renter_tenant_id is not None:
             lent[number.renter_tenant_id] = lent.get(number.renter_tenant_id, 0) + 1
+    every = rounds.clients()
     sees_money = "billing.read" in identity.current().permissions
-    rows = [
-        CompanyRow(
-            id=ids.public("ten", company.tenant_id),
-            name=company.name,
-            state=company.status,
-            price_list=found.price_list,
-            seats=rented.get(company.tenant_id, 0),
-            numbers=lent.get(company.tenant_id, 0),
-            running=found.bill.total if sees_money and found.bill else None,
+
+    def fetch(asked: tables.Asked) -> tables.Slice[CompanyRow]:
+        state, by_id = asked.get("state"), {ids.public("ten", one.tenant_id): one for one in every}
+        rows = [
+            CompanyRow(
+                key, one.name, one.status, "", rented.get(one.tenant_id, 0), lent.get(one.tenant_id, 0), None
+            )
+            for key, one in by_id.items()
+            if not state or one.status == state
+        ]
+        found = tables.of_list(COMPANIES, asked, rows, text=lambda row: f"{row.name} {row.id}")
+        inside = rounds.go([by_id[row.id] for row in found.rows], _inside)
+        return replace(
+            found,
+            rows=[
+                replace(
+                    row,
+                    price_list=seen.price_list,
+                    running=seen.bill.total if sees_money and seen.bill else None,
+                )
+                for row, (_company, seen) in zip(found.rows, inside, strict=True)
+            ],
         )
-        for company, found in rounds.go(page.companies, _inside)
-    ]
-    return render_template(
+
+    return tables.show(
+        COMPANIES,
         "operator/companies.html",
-        companies=rows,
-        query=query,
-        newer=_page_link(page.newer, query),
-        older=_page_link(page.older, query),
-        totals=Totals(page.total, sum(rented.values()), sum(lent.values()), _sums(rows)),
+        fetch,
+        totals=lambda found: Totals(len(every), sum(rented.values()), sum(lent.values()), _sums(found.rows)),
         may_open="companies.write" in identity.current().permissions,
     )
 
@@ -347,10 +378,3 @@ def _sums(rows: Sequence[CompanyRow]) -> list[Money]:
             currency = row.running.currency
             totals[currency] = totals.get(currency, Money(0, currency)) + row.running
     return [totals[currency] for currency in sorted(totals)]
-
-
-def _page_link(after: str | None, query: str) -> str | None:
-    if after is None:
-        return None
-    given = {name: value for name, value in (("q", query), ("after", after)) if value}
-    return "/operator/companies" + (f"?{urlencode(given)}" if given else "")

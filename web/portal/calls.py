@@ -1,37 +1,35 @@
 """The list of calls, one call, and the look at a number that is kept masked."""
 
 import datetime as dt
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as Base64Error
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
-from flask import Response, flash, jsonify, redirect, render_template, request, url_for
+from flask import Response, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as BaseResponse
 
 from billing import invoices as billing
 from billing import periods
 from billing.invoices import Trace
 from core import ids
-from core.ids import CallId, QueueId, TenantId
+from core.ids import CallId, QueueId
+from core.money import NANO
 from core.phone import E164, InvalidNumberError, international, mask, parse_e164
 from customers import glance, reveals
-from security.vault import Field, SealError
 from telephony import calls as telephony
 from telephony import queues, recording
-from telephony.calls import Call, Filter, Step
+from telephony.calls import Call, Filter, Order, Step
 from telephony.errors import RecordingNotFoundError
 from tenants import users
-from web import i18n, identity, scope
+from web import i18n, identity, said, scope, tables
 from web.guards import permission
 from web.portal.views import pages
 from web.shown import audio, invoices, steps, wording
 from web.shown import calls as shown
-
-_PAGE = 25
-_LONGEST_AGENT = 9
-_PART = "calls-found"
+from web.shown.calls import CallRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,74 +71,98 @@ class Player:
     sha256: str
 
 
-@dataclass(slots=True)
-class _Chosen:
-    """The filters as they stand in the address."""
+def _queues() -> tables.Words:
+    found = queues.all_of(scope.session(), tenant_id=identity.current().tenant_id)
+    return [(ids.public("que", one.queue_id), one.name) for one in found]
 
-    queue: str = ""
-    agent: str = ""
-    outcome: str = ""
-    from_on: str = ""
-    to_on: str = ""
-    caller: str = ""
-    caller_shown: str = ""
 
-    def kept(self) -> dict[str, str]:
-        """Return the filters as an address carries them."""
-        named = {
-            "queue": self.queue,
-            "agent": self.agent,
-            "outcome": self.outcome,
-            "from": self.from_on,
-            "to": self.to_on,
-            "caller": self.caller,
-        }
-        return {name: value for name, value in named.items() if value}
+def _outcomes() -> tables.Words:
+    words = shown.disposition_words(
+        scope.session(), tenant_id=identity.current().tenant_id, language=i18n.language()
+    )
+    return [("answered", gettext("Answered")), ("abandoned", gettext("Gave up")), *words.items()]
+
+
+def _directions() -> tables.Words:
+    return [("inbound", gettext("In")), ("outbound", gettext("Out"))]
+
+
+def _kept() -> tables.Words:
+    return [("yes", gettext("recorded")), ("no", gettext("not recorded"))]
+
+
+def _cost(row: CallRow) -> object:
+    return None if row.charge_nano is None else (Decimal(row.charge_nano) / NANO, row.currency)
+
+
+COLUMNS: tuple[tables.Column[CallRow], ...] = (
+    tables.Column("started", _l("Started"), lambda row: row.started_at, sorts=True),
+    tables.Column("who", _l("Customer"), lambda row: row.who),
+    tables.Column("queue", _l("Queue"), lambda row: row.queue),
+    tables.Column("agent", _l("Agent"), lambda row: row.agent),
+    tables.Column("outcome", _l("Outcome"), lambda row: row.disposition or row.outcome),
+    tables.Column("wait", _l("Wait"), lambda row: row.wait_s, sorts=True, cls="r", unit="s"),
+    tables.Column("talk", _l("Talk"), lambda row: row.talk_s, sorts=True, cls="r", unit="s"),
+    tables.Column("cost", _l("Cost"), _cost, cls="r"),
+)
+CALLS = tables.Table(
+    "calls",
+    COLUMNS,
+    filters=(
+        tables.Choice("direction", _l("Direction"), _directions),
+        tables.Choice("queue", _l("Queue"), _queues),
+        tables.Choice("outcome", _l("Outcome"), _outcomes),
+        tables.Choice("recording", _l("Recording"), _kept),
+        tables.Digits("agent", _l("Agent"), placeholder="1001"),
+        tables.Day("from", _l("From")),
+        tables.Day("to", _l("To")),
+        tables.Sealed("caller", _l("Caller"), shown=lambda number: mask(E164(number))),
+    ),
+    order="-started",
+)
+# the calls behind one invoice line: newest first, nothing to choose
+BEHIND = tables.Table("calls-of-line", tuple(replace(one, sorts=False) for one in COLUMNS))
 
 
 @pages.get("/calls")
 @permission("calls.read")
-def call_list() -> str:
-    """Show calls, newest first, filtered; htmx gets the part with the table alone."""
+def call_list() -> str | BaseResponse:
+    """Show calls, newest first unless asked otherwise, filtered."""
     who, session, vault = identity.current(), scope.session(), scope.services().vault
-    chosen, wanted = _filters()
-    found = telephony.page(
-        session,
-        tenant_id=who.tenant_id,
-        vault=vault,
-        wanted=wanted,
-        after=_place("after"),
-        before=_place("before"),
-        limit=_PAGE,
-    )
-    return render_list(
-        found.calls,
-        newer=_link("before", found.preceding, chosen),
-        older=_link("after", found.following, chosen),
-        filters=chosen,
-        queues=[
-            (ids.public("que", one.queue_id), one.name)
-            for one in queues.all_of(session, tenant_id=who.tenant_id)
-        ],
-        dispositions=list(
-            shown.disposition_words(session, tenant_id=who.tenant_id, language=i18n.language()).items()
-        ),
-    )
+
+    def fetch(asked: tables.Asked) -> tables.Slice[CallRow]:
+        wanted = _wanted(asked)
+        found = telephony.page(
+            session,
+            tenant_id=who.tenant_id,
+            vault=vault,
+            wanted=wanted,
+            after=_place(asked.after),
+            before=_place(asked.before),
+            limit=asked.size,
+            order=Order(asked.sort),
+            is_down=asked.is_down,
+        )
+        return tables.Slice(
+            rows(found.calls),
+            following=_goes_on("after", found.following),
+            preceding=_goes_on("before", found.preceding),
+            **_counted(wanted) if not asked.export else {},
+        )
+
+    return tables.show(CALLS, "portal/calls.html", fetch, line=None)
 
 
 @pages.post("/calls/find")
 @permission("calls.read")
 def find_caller() -> BaseResponse:
     """Look for a caller's number: sealed before it enters an address, because histories keep those."""
-    who = identity.current()
     try:
-        number = parse_e164(request.form.get("caller", ""), region=who.company.country)
+        number = parse_e164(request.form.get("caller", ""), region=identity.current().company.country)
     except InvalidNumberError:
-        flash(gettext("That is not a telephone number. Write it like +44 7700 900123."), "bad")
+        said.refused(gettext("That is not a telephone number. Write it like +44 7700 900123."))
         return redirect(url_for("portal.call_list"), 303)
-    sealed = scope.services().vault.seal(_search_field(who.tenant_id), number)
-    token = urlsafe_b64encode(sealed).decode().rstrip("=")
-    return redirect(url_for("portal.call_list", caller=token), 303)
+    return tables.seal_into(url_for("portal.call_list"), "caller", number)
 
 
 @pages.get("/calls/<call_id>")
@@ -153,7 +175,7 @@ def one_call(call_id: str) -> str:
     people = users.names(session, tenant_id=who.tenant_id, vault=vault, user_ids=steps.lookers(happened))
     words = shown.disposition_words(session, tenant_id=who.tenant_id, language=i18n.language())
     customer = _masked_name(found)
-    rating, standing = _cost(found)
+    rating, standing = _charged(found)
     return render_template(
         "portal/call.html",
         call={
@@ -243,89 +265,52 @@ def find(call_id: str) -> Call:
     )
 
 
-def render_list(found: Any, *, newer: str | None, older: str | None, **more: Any) -> str:  # noqa: ANN401 - the template's
-    """Return the page of calls, or its table alone when htmx asks for that."""
-    rows = shown.rows(
+def rows(found: Sequence[Call]) -> list[CallRow]:
+    """Return calls as rows of a list."""
+    who = identity.current()
+    return shown.rows(
         scope.session(),
-        tenant_id=identity.current().tenant_id,
+        tenant_id=who.tenant_id,
         vault=scope.services().vault,
         calls=found,
         language=i18n.language(),
-        currency=identity.current().company.currency,
-    )
-    is_part = request.headers.get("HX-Target", "").endswith(f"#{_PART}")
-    return render_template(
-        "portal/_calls_found.html" if is_part else "portal/calls.html",
-        calls=rows,
-        newer=newer,
-        older=older,
-        **more,
+        currency=who.company.currency,
     )
 
 
-def _filters() -> tuple[_Chosen, Filter]:
-    """Return the filters of the address, and what they ask for; one that makes no sense is left out."""
-    who, args = identity.current(), request.args
-    chosen = _Chosen(
-        queue=args.get("queue", ""),
-        outcome=args.get("outcome", "") if args.get("outcome", "").isprintable() else "",
-        from_on=args.get("from", ""),
-        to_on=args.get("to", ""),
-    )
-    agent = args.get("agent", "")
-    if agent.isascii() and agent.isdigit() and len(agent) <= _LONGEST_AGENT:
-        chosen.agent = agent
-    caller = _caller(args.get("caller", ""), who.tenant_id)
-    if caller:
-        chosen.caller, chosen.caller_shown = args["caller"], mask(caller)
-    first, last = _day(chosen.from_on), _day(chosen.to_on)
-    zone = i18n.zone()
-    return chosen, Filter(
-        queue_id=QueueId(ids.parse("que", chosen.queue)) if chosen.queue else None,
-        agent_number=int(chosen.agent) if chosen.agent else None,
-        caller=caller,
-        outcome=chosen.outcome or None,
+def _wanted(asked: tables.Asked) -> Filter:
+    """Return what the filters ask for; days are the reader's own."""
+    first, last, zone = asked.day("from"), asked.day("to"), i18n.zone()
+    caller = asked.clear("caller")
+    return Filter(
+        queue_id=QueueId(ids.parse("que", asked.get("queue"))) if asked.get("queue") else None,
+        agent_number=int(asked.get("agent")) if asked.get("agent") else None,
+        caller=E164(caller) if caller else None,
+        outcome=asked.get("outcome") or None,
+        direction=asked.get("direction") or None,
+        is_recorded={"yes": True, "no": False}.get(asked.get("recording")),
         since=periods.day_start(first, zone=zone) if first else None,
         until=periods.day_start(last + dt.timedelta(days=1), zone=zone) if last else None,
     )
 
 
-def _place(name: str) -> tuple[dt.datetime, CallId] | None:
+def _counted(wanted: Filter) -> dict[str, Any]:
+    found = telephony.add_up(
+        scope.session(), tenant_id=identity.current().tenant_id, vault=scope.services().vault, wanted=wanted
+    )
+    return {"total": found.calls, "at_least": found.at_least}
+
+
+def _place(text: str) -> tuple[dt.datetime, CallId] | None:
     """Return where a page goes on: a call of this company, by its id."""
-    text = request.args.get(name)
     if not text:
         return None
     found = find(text)
     return found.arrived_at, found.call_id
 
 
-def _link(name: str, place: tuple[dt.datetime, CallId] | None, chosen: _Chosen) -> str | None:
-    if place is None:
-        return None
-    values: dict[str, Any] = {**chosen.kept(), name: ids.public("call", place[1])}
-    return url_for("portal.call_list", **values)
-
-
-def _day(text: str) -> dt.date | None:
-    try:
-        found = dt.date.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if dt.date(1970, 1, 2) <= found <= dt.date(9000, 1, 1) else None
-
-
-def _search_field(tenant_id: TenantId) -> Field:
-    return Field(tenant_id, "calls", "search", tenant_id, 1)
-
-
-def _caller(token: str, tenant_id: TenantId) -> E164 | None:
-    if not token or not token.isascii():
-        return None
-    try:
-        sealed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        return E164(scope.services().vault.open(_search_field(tenant_id), sealed))
-    except (SealError, Base64Error, ValueError):
-        return None
+def _goes_on(name: str, place: tuple[dt.datetime, CallId] | None) -> dict[str, str] | None:
+    return {name: ids.public("call", place[1])} if place else None
 
 
 def _masked_name(found: Call) -> str | None:
@@ -378,7 +363,7 @@ def _player(found: Call, happened: list[Step]) -> Player | None:
     )
 
 
-def _cost(found: Call) -> tuple[Rating | None, Standing | None]:
+def _charged(found: Call) -> tuple[Rating | None, Standing | None]:
     """Return what the call cost and the line it stands on; nothing while it has no price."""
     who = identity.current()
     traced = billing.trace(scope.session(), tenant_id=who.tenant_id, subject_ref=found.call_id)

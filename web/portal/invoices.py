@@ -2,6 +2,8 @@
 
 from flask import Response, render_template, request, url_for
 from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+from werkzeug.wrappers import Response as BaseResponse
 
 from billing import accounts, charges, periods
 from billing import invoices as billing
@@ -11,29 +13,56 @@ from billing.errors import InvoiceNotFoundError
 from core import clock, ids
 from core.ids import CallId
 from telephony import calls as telephony
-from web import identity, scope
+from web import identity, scope, tables
 from web.guards import permission
 from web.portal import calls
 from web.portal.views import pages
 from web.shown import downloads, invoices
+from web.shown.calls import CallRow
+from web.shown.invoices import InvoiceRow
 
-_LINES = 25
+
+def _states() -> tables.Words:
+    return [
+        ("finalised", gettext("Open")),
+        ("overdue", gettext("Overdue")),
+        ("paid", gettext("Paid")),
+        ("draft", gettext("Draft")),
+    ]
+
+
+INVOICES: tables.Table[InvoiceRow] = tables.Table(
+    "invoices",
+    (
+        tables.Column("number", _l("Invoice"), lambda row: row.number or "", sorts=True),
+        tables.Column("period", _l("Period"), lambda row: row.first_on, sorts=True),
+        tables.Column("state", _l("State"), lambda row: row.state, sorts=True),
+        tables.Column("issued", _l("Issued"), lambda row: row.issued_on, sorts=True),
+        tables.Column("due", _l("Due"), lambda row: row.due_on, sorts=True),
+        tables.Column("total", _l("Total"), lambda row: row.total, sorts=True, cls="r"),
+    ),
+    filters=(
+        tables.Search("find", _l("Find an invoice"), _l("Number")),
+        tables.Choice("state", _l("State"), _states),
+    ),
+    order="-period",
+)
 
 
 @pages.get("/invoices")
 @permission("invoices.read")
-def invoice_list() -> str:
-    """Show the company's invoices, newest first: two years stand on one page."""
+def invoice_list() -> str | BaseResponse:
+    """Show the company's invoices, newest first."""
     who = identity.current()
-    found = billing.every(scope.session(), tenant_id=who.tenant_id)
-    return render_template(
-        "portal/invoices.html",
-        invoices=[
-            invoices.listed(one, zone=who.company.zone, base=url_for("portal.invoice_list")) for one in found
-        ],
-        newer=None,
-        older=None,
-    )
+
+    def fetch(asked: tables.Asked) -> tables.Slice[InvoiceRow]:
+        base, state = url_for("portal.invoice_list"), asked.get("state")
+        found = billing.every(scope.session(), tenant_id=who.tenant_id)
+        rows = [invoices.listed(one, zone=who.company.zone, base=base) for one in found]
+        kept = [row for row in rows if not state or row.state == state]
+        return tables.of_list(INVOICES, asked, kept, text=lambda row: row.number or "")
+
+    return tables.show(INVOICES, "portal/invoices.html", fetch)
 
 
 @pages.get("/invoices/preview")
@@ -82,7 +111,7 @@ def invoice_csv(invoice_id: str) -> Response:
 
 @pages.get("/invoices/<invoice_id>/lines/<int:line_no>")
 @permission("invoices.read")
-def calls_of_line(invoice_id: str, line_no: int) -> str:
+def calls_of_line(invoice_id: str, line_no: int) -> str | BaseResponse:
     """Show the calls behind an invoice line, newest first.
 
     Raises:
@@ -93,27 +122,32 @@ def calls_of_line(invoice_id: str, line_no: int) -> str:
     line = next((one for one in document.bill.lines if one.line_no == line_no), None)
     if line is None:
         raise InvoiceNotFoundError
-    found = charges.behind_line(
-        session,
-        tenant_id=who.tenant_id,
-        invoice_id=document.invoice_id,
-        line_no=line_no,
-        after=_after(),
-        limit=_LINES + 1,
-    )
-    page = found[:_LINES]
-    older = None
-    if len(found) > _LINES:
-        older = f"{request.path}?after={ids.public('call', page[-1].subject_ref)}"
-    return calls.render_list(
-        telephony.these(
+
+    def fetch(asked: tables.Asked) -> tables.Slice[CallRow]:
+        found = charges.behind_line(
+            session,
+            tenant_id=who.tenant_id,
+            invoice_id=document.invoice_id,
+            line_no=line_no,
+            after=_after(asked.after),
+            limit=asked.size + 1,
+        )
+        page = found[: asked.size]
+        behind = telephony.these(
             session,
             tenant_id=who.tenant_id,
             call_ids=[CallId(one.subject_ref) for one in page],
             vault=scope.services().vault,
-        ),
-        newer=request.path if "after" in request.args else None,
-        older=older,
+        )
+        more = {"after": ids.public("call", page[-1].subject_ref)} if len(found) > asked.size else None
+        return tables.Slice(
+            calls.rows(behind), following=more, preceding={} if asked.after else None, total=line.events
+        )
+
+    return tables.show(
+        calls.BEHIND,
+        "portal/calls.html",
+        fetch,
         line={
             "name": invoices.line_name(line),
             "invoice_url": url_for("portal.one_invoice", invoice_id=invoice_id),
@@ -122,9 +156,8 @@ def calls_of_line(invoice_id: str, line_no: int) -> str:
     )
 
 
-def _after() -> Behind | None:
+def _after(text: str) -> Behind | None:
     """Return where the page goes on: the call's talk began when both heard each other."""
-    text = request.args.get("after")
     if not text:
         return None
     call = calls.find(text)

@@ -2,9 +2,11 @@
 // What every page runs: theme, dialogs, toasts, reveal buttons, ages, filters, the player, live parts.
 import "htmx.org";
 import { startAges } from "./ages";
+import { startForms } from "./forms";
 import { startLive } from "./live";
 import { AnswerError, all, fade, isTyping, keysOn, meta, post, setKeys, toast } from "./page";
 import { startPlayers } from "./player";
+import { startTables } from "./tables";
 import { startThemes } from "./theme";
 
 const closest = (event: Event, selector: string): HTMLElement | null =>
@@ -115,6 +117,8 @@ startThemes();
 startDialogs();
 startButtons();
 startKeys();
+startForms();
+startTables();
 startAges();
 startPlayers();
 startLive();

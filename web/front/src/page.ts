@@ -54,7 +54,7 @@ const TOAST_MS = 7000;
 export function fade(one: HTMLElement): void {
   let timer = 0;
   const go = (): void => {
-    timer = window.setTimeout(() => one.remove(), TOAST_MS);
+    timer = window.setTimeout(() => one.remove(), Number(one.dataset["toast"]) * 1000 || TOAST_MS);
   };
   const stay = (): void => window.clearTimeout(timer);
   one.addEventListener("pointerenter", stay);

@@ -1,0 +1,89 @@
+"""The navigation of portal and operator: one line an entry.
+
+A new page adds its line here and sets `nav` to the line's key in its template; the side rail, the bar at the
+bottom of a phone and the menu behind "More" follow from it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One page of the navigation.
+
+    Attributes:
+        key: what a template's `nav` names; unique in its shell.
+        href: where it leads.
+        icon: a name of `web.icons`.
+        label: the word beside the icon.
+        needs: the permission that opens it.
+        group: under which heading of `GROUPS` it stands.
+        bottom: it stands in the bar at the bottom of a phone too; at most four do.
+    """
+
+    key: str
+    href: str
+    icon: str
+    label: LazyString
+    needs: str
+    group: str = ""
+    bottom: bool = False
+
+
+GROUPS: Mapping[str, LazyString] = {
+    "capacity": _l("Capacity"),
+    "money": _l("Money"),
+    "company": _l("Company"),
+    "machine": _l("Machine"),
+    "you": _l("You"),
+}
+
+PORTAL: Sequence[Entry] = (
+    Entry("home", "/portal/", "home", _l("Home"), "portal.open", bottom=True),
+    Entry("calls", "/portal/calls", "wave", _l("Calls"), "calls.read", bottom=True),
+    Entry("capacity", "/portal/capacity", "seat", _l("Seats and numbers"), "seats.read", "capacity"),
+    Entry("invoices", "/portal/invoices", "bill", _l("Invoices"), "invoices.read", "money", bottom=True),
+    Entry("developers", "/portal/developers", "key", _l("Developers"), "keys.read", "company"),
+    Entry("settings", "/settings", "sliders", _l("Settings"), "self.read", "you"),
+)
+
+OPERATOR: Sequence[Entry] = (
+    Entry("companies", "/operator/companies", "box", _l("Companies"), "companies.read", bottom=True),
+    Entry("prices", "/operator/prices", "tag", _l("Price lists"), "prices.read", "money", bottom=True),
+    Entry("invoices", "/operator/invoices", "bill", _l("Invoices"), "billing.read", "money", bottom=True),
+    Entry("stock", "/operator/stock", "seat", _l("Stock"), "stock.read", "capacity", bottom=True),
+    Entry("settings", "/settings", "sliders", _l("Settings"), "self.read", "you"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Some entries under one heading; the first group has none."""
+
+    heading: LazyString | str
+    entries: Sequence[Entry]
+
+
+def groups(room: str, permissions: frozenset[str] | None = None) -> list[Group]:
+    """Return what somebody with these permissions may open in `portal` or `operator`, by heading.
+
+    Without permissions it is everything: for pictures of pages nobody is signed in to.
+    """
+    entries = OPERATOR if room == "operator" else PORTAL
+    mine = [one for one in entries if permissions is None or one.needs in permissions]
+    found = [Group(GROUPS.get(key, ""), [one for one in mine if one.group == key]) for key in ("", *GROUPS)]
+    return [group for group in found if group.entries]
+
+
+def bottom(shown: Sequence[Group]) -> list[Entry]:
+    """Return the entries of a phone's bottom bar."""
+    return [one for group in shown for one in group.entries if one.bottom]
+
+
+def more(shown: Sequence[Group]) -> list[Entry]:
+    """Return the entries behind the bottom bar's "More"."""
+    return [one for group in shown for one in group.entries if not one.bottom]
