@@ -55,6 +55,8 @@ class Settings(BaseModel):
     storage_dir: Path
     spool_dir: Path
     stripe_api_key: str = Field(default="", repr=False)
+    # networks, besides the public ones, that webhooks may be sent to: loopback while developing
+    webhooks_may_reach: tuple[str, ...] = ()
 
     @property
     def is_simulated(self) -> bool:

@@ -28,6 +28,8 @@ InteractionId = NewType("InteractionId", UUID)
 PriceListId = NewType("PriceListId", UUID)
 UsageId = NewType("UsageId", UUID)
 InvoiceId = NewType("InvoiceId", UUID)
+WebhookId = NewType("WebhookId", UUID)
+DeliveryId = NewType("DeliveryId", UUID)
 
 # The operator is itself a tenant: shared stock (numbers, seats, agents, agent time, price lists) is its.
 OPERATOR = TenantId(UUID("00000000-0000-7000-8000-000000000001"))

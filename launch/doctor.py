@@ -19,7 +19,7 @@ import redis
 from core.clock import now
 from core.config import Settings, load
 from core.errors import SeatlineError
-from launch import choices, layout, network, process
+from launch import choices, layout, network, ours, process
 from launch.choices import CHECKOUT, Choices, setting_of
 from launch.files import read_json
 from launch.layout import Layout
@@ -31,7 +31,7 @@ GIGABYTE = 1_000_000_000
 FREE_DISK_BYTES = 1 * GIGABYTE
 FREE_MEMORY_DISK_BYTES = 100_000_000
 CLOCK_LIMIT_S = 2.0
-OWN = ("pages", "live", "switchboard", "relay", "jobs")
+OWN = ("pages", "live", *ours.WORKERS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The processes that are ours: pages, live events, switchboard, relay, jobs."""
+"""The processes that are ours: pages, live events, switchboard, relay, jobs, outside."""
 
 import http.client
 import signal
@@ -12,7 +12,7 @@ from launch.choices import CHECKOUT, Ports, passed_on
 from launch.install import PYTHON
 from launch.layout import Layout
 
-WORKERS = ("switchboard", "relay", "jobs")
+WORKERS = ("switchboard", "relay", "jobs", "outside")
 
 
 @dataclass(frozen=True, slots=True)

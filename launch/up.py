@@ -141,6 +141,8 @@ def _bring_up(chosen: Choices, place: Layout, kept: Kept, supervisor: Supervisor
         "storage_dir": str(place.storage),
         "spool_dir": str(place.spool),
         "stripe_api_key": chosen.stripe_api_key,
+        # a developer's own listener; elsewhere than on this machine it would be a way into the network
+        "webhooks_may_reach": ["127.0.0.0/8"] if _is_loopback(_public_url(chosen)) else [],
     }
     _prepare(place, settings, supervisor, cluster=own_postgres.data if own_postgres else None)
     supervisor.start([*ours.web(place, ports=chosen.ports), *ours.workers(place)])

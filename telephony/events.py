@@ -67,3 +67,11 @@ class DialEnded(Event):
     answered_at: dt.datetime | None
     ended_at: dt.datetime
     agent_id: AgentId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingSealed(Event):
+    """A recording is sealed in storage and can be heard."""
+
+    call_id: CallId
+    recording_id: RecordingId

@@ -22,7 +22,7 @@ from core.ids import CallId, RecordingId, TenantId
 from core.storage import Storage
 from security.vault import Field, OpenedFile, Vault
 from telephony.errors import RecordingNotFoundError
-from telephony.events import RecordingCaptured
+from telephony.events import RecordingCaptured, RecordingSealed
 from telephony.models import CallRow, RecordingRow
 
 _PATIENCE = dt.timedelta(minutes=2)
@@ -105,6 +105,12 @@ def seal(
     if row.state in {"capturing", "captured"}:
         if source.exists():
             _seal_file(row, source, vault, storage)
+            announce(
+                session,
+                RecordingSealed(
+                    tenant_id=tenant_id, call_id=CallId(row.call_id), recording_id=RecordingId(row.id)
+                ),
+            )
         else:
             row.state = "missing"
         session.flush()

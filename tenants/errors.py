@@ -85,3 +85,51 @@ class TooManyViewsError(Refused):
     """The user has as many saved views of this page as are kept."""
 
     code = "too-many-views"
+
+
+class WebhookMissingError(NotFound):
+    """There is no such webhook in this company."""
+
+    code = "webhook-missing"
+
+
+class DeliveryMissingError(NotFound):
+    """There is no such delivery in this company."""
+
+    code = "delivery-missing"
+
+
+class WebhookChangedError(Conflict):
+    """Somebody changed the webhook since it was read; `details["version"]` is the present one."""
+
+    code = "webhook-changed"
+
+
+class UnknownEventTypeError(Invalid):
+    """No webhook can hear this type of event, or none was named."""
+
+    code = "unknown-event-type"
+
+
+class TooManyWebhooksError(Refused):
+    """The company has as many webhooks as it may have."""
+
+    code = "too-many-webhooks"
+
+
+class WebhookOffError(Refused):
+    """The webhook is switched off: nothing is sent to it."""
+
+    code = "webhook-off"
+
+
+class DeliveryWaitingError(Conflict):
+    """The delivery is still on its way; there is nothing to replay yet."""
+
+    code = "delivery-waiting"
+
+
+class TooMuchToReplayError(Invalid):
+    """The range holds more deliveries than one replay takes; a shorter one is needed."""
+
+    code = "too-much-to-replay"

@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     ForeignKeyConstraint,
     Index,
+    Integer,
     LargeBinary,
     SmallInteger,
     Text,
@@ -129,3 +130,80 @@ class SavedViewRow(TenantOwned, Base):
     content_ct: Mapped[Sealed]
     is_default: Mapped[bool] = mapped_column(Boolean)
     created_at: Mapped[Instant]
+
+
+class WebhookRow(TenantOwned, Base):
+    """An address of a company's program that hears events. Address and secrets are sealed.
+
+    `version` is bound into what is sealed and goes up with every change a person makes.
+    """
+
+    __tablename__ = "webhooks"
+
+    id: Mapped[Key]
+    version: Mapped[int]
+    url: Mapped[Sealed]
+    secret: Mapped[Sealed]
+    old_secret: Mapped[OptionalSealed]
+    old_secret_until: Mapped[OptionalInstant]
+    types: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[Instant]
+    changed_at: Mapped[Instant]
+    succeeded_at: Mapped[OptionalInstant]
+    failing_since: Mapped[OptionalInstant]
+
+
+class WebhookEventRow(TenantOwned, Base):
+    """One event as webhooks tell it: ids and a type. Its id is the `webhook-id` of every delivery."""
+
+    __tablename__ = "webhook_events"
+    __table_args__ = (Index("ix_webhook_events_by_age", "tenant_id", "created_at"),)
+
+    id: Mapped[Key]
+    type: Mapped[str] = mapped_column(Text)
+    body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[Instant]
+
+
+class DeliveryRow(TenantOwned, Base):
+    """One event owed to one webhook. `round` counts replays, `tries` the tries of this round."""
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "webhook_id", "event_id"),
+        Index("ix_webhook_deliveries_newest", "tenant_id", "webhook_id", "id"),
+        ForeignKeyConstraint(["tenant_id", "webhook_id"], ["webhooks.tenant_id", "webhooks.id"]),
+        ForeignKeyConstraint(["tenant_id", "event_id"], ["webhook_events.tenant_id", "webhook_events.id"]),
+    )
+
+    id: Mapped[Key]
+    webhook_id: Mapped[UUID] = mapped_column(Uuid)
+    event_id: Mapped[UUID] = mapped_column(Uuid)
+    state: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[Instant]
+    round: Mapped[int] = mapped_column(SmallInteger)
+    round_began_at: Mapped[Instant]
+    tries: Mapped[int] = mapped_column(SmallInteger)
+    attempts: Mapped[int] = mapped_column(SmallInteger)
+    next_at: Mapped[OptionalInstant]
+    settled_at: Mapped[OptionalInstant]
+
+
+class AttemptRow(TenantOwned, Base):
+    """One try of a delivery; without a duration it was cut off (a worker died). The answer is sealed."""
+
+    __tablename__ = "webhook_attempts"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "delivery_id"], ["webhook_deliveries.tenant_id", "webhook_deliveries.id"]
+        ),
+    )
+
+    delivery_id: Mapped[Key]
+    number: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    began_at: Mapped[Instant]
+    duration_ms: Mapped[int | None] = mapped_column(Integer)
+    status: Mapped[int | None] = mapped_column(SmallInteger)
+    error: Mapped[str | None] = mapped_column(Text)
+    answer: Mapped[OptionalSealed]

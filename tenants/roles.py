@@ -67,6 +67,8 @@ _ADMIN = _SUPERVISOR | {
     "users.write",
     "keys.read",
     "keys.write",
+    "webhooks.read",
+    "webhooks.write",
 }
 _OWNER = _ADMIN | {"invoices.pay", "company.close"}
 _AGENT = _OWN | {
@@ -116,6 +118,8 @@ SCOPES: tuple[str, ...] = (
     "usage.read",
     "keys.read",
     "keys.write",
+    "webhooks.read",
+    "webhooks.write",
 )
 
 

@@ -33,6 +33,8 @@ STATUS: Mapping[str, int] = {
     "too-many": 429,
     "malformed": 400,
     "wrong-type": 415,
+    "stale": 412,
+    "unconditional": 428,
 }
 _HTTP_CODES: Mapping[int, str] = {
     400: "bad-request",

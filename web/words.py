@@ -28,6 +28,8 @@ SCOPES: Mapping[str, LazyString] = {
     "usage.read": _l("See the running bill"),
     "keys.read": _l("See API keys"),
     "keys.write": _l("Make and revoke API keys"),
+    "webhooks.read": _l("See webhooks and what they were sent"),
+    "webhooks.write": _l("Add, change and remove webhooks"),
 }
 
 
@@ -159,6 +161,31 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "malformed-view": Words(_l("The view has no name"), _l("Give it a name of at most 60 signs.")),
     "too-many-views": Words(_l("You have many views here"), _l("Remove one, then save again.")),
+    "precondition-required": Words(
+        _l("Say which version you read"), _l("Send the ETag of what you change in the header If-Match.")
+    ),
+    "precondition-failed": Words(
+        _l("It has changed since you read it"), _l("Read it again, and send the new ETag with your change.")
+    ),
+    # webhooks
+    "address-refused": Words(
+        _l("We cannot send to this address"),
+        _l("Use an https address on the public Internet, port 443 or 8443, without a sign-in in it."),
+    ),
+    "unknown-event-type": Words(_l("No such type of event"), _l("Choose at least one from the list.")),
+    "too-many-webhooks": Words(
+        _l("There are as many webhooks as there can be"), _l("Remove one that is no longer used.")
+    ),
+    "webhook-changed": Words(
+        _l("Somebody changed this webhook meanwhile"), _l("Load the page again and look.")
+    ),
+    "webhook-off": Words(_l("The webhook is switched off"), _l("Switch it on first.")),
+    "delivery-waiting": Words(
+        _l("This delivery is still being tried"), _l("Wait until it has arrived or was given up.")
+    ),
+    "too-much-to-replay": Words(
+        _l("That is too much for one replay"), _l("Choose a shorter time: up to 10,000 deliveries at once.")
+    ),
     "malformed-cursor": Words(
         _l("The cursor does not fit"), _l("Use the cursor of the previous page, unchanged.")
     ),

@@ -17,6 +17,7 @@ from core.errors import Unavailable
 from core.realtime import Realtime
 from core.storage import DiskStorage, Storage
 from security import catalogue
+from security.egress import Egress
 from security.gate import Gate
 from security.keys import FileRootKey, RootKey
 from security.keystore import Keystore
@@ -56,6 +57,7 @@ class House:
     vault: Vault
     realtime: Realtime
     storage: Storage
+    egress: Egress
     warnings: tuple[catalogue.Violation, ...] = ()
 
     def after_fork(self) -> None:
@@ -109,6 +111,7 @@ def assemble(settings: Settings | None = None, *, process: str) -> House:
         vault=Vault(keystore),
         realtime=Realtime(settings.redis_url),
         storage=DiskStorage(settings.storage_dir),
+        egress=Egress(may_reach=settings.webhooks_may_reach),
         warnings=tuple(warnings),
     )
 

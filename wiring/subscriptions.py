@@ -2,10 +2,12 @@
 
 A handler runs in one transaction of a tenant, together with the mark that it has done its duty, so its
 work counts exactly once however often it is started. What it must do after the commit it returns. A
-handler that needs several tenants' transactions is `Alone`: it opens its own and must stand repeating.
+handler that needs several transactions is `Alone`: it opens its own, must stand repeating, and may say when
+it wants to run again. What companies' programs hear by webhook stands in `wiring.outgoing`.
 `workers.relay` hands the duties out, `workers.entry` runs them. Names are permanent: they stand in rows.
 """
 
+import datetime as dt
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,10 +28,13 @@ from seats.events import SeatRentalChanged
 from security.gate import Scope
 from security.vault import Field
 from telephony import orders, recording
-from telephony.events import CallEnded, DialCleared, DialEnded, RecordingCaptured
+from telephony.events import DialCleared, DialEnded, RecordingCaptured
 from telephony.orders import OrderKind
 from tenants import companies
+from tenants.events import WebhookOwed
+from tenants.webhooks import deliveries
 from wiring.assemble import House
+from wiring.outgoing import TOLD, Told
 
 E = TypeVar("E", bound=Event)
 After = Callable[[], None] | None
@@ -58,11 +63,15 @@ class InTransaction(Generic[E]):
 
 @dataclass(frozen=True, slots=True)
 class Alone(Generic[E]):
-    """A handler that opens its own transactions; it may run again, and must not mind."""
+    """A handler that opens its own transactions; it may run again, and must not mind.
+
+    Attributes:
+        handle: returns None when its duty is done, or how long from now it is to run again.
+    """
 
     event: type[E]
     name: str
-    handle: Callable[[House, E], None]
+    handle: Callable[[House, E], dt.timedelta | None]
 
 
 Subscription = InTransaction[Any] | Alone[Any]
@@ -114,6 +123,29 @@ def _wake_switchboard(house: House) -> None:
     house.realtime.publish(OPERATOR, orders.WAKE_UP, {})
 
 
+def _tell(told: Told) -> InTransaction[Any]:
+    """Return the handler that owes an event to the company's webhooks."""
+
+    def handle(_house: House, session: Session, event: Event) -> After:
+        if told.when(event):
+            deliveries.tell(session, tenant_id=told.whose(event), event_type=told.type, data=told.data(event))
+        return None
+
+    return InTransaction(told.event, f"webhooks.{told.type}", handle, whose=told.whose)
+
+
+def _deliver(house: House, event: WebhookOwed) -> dt.timedelta | None:
+    """Send one delivery; no transaction is open while the receiver takes its time."""
+    scope = Scope.system(event.tenant_id)
+    with house.gate.open(scope) as session:
+        due = deliveries.begin(session, vault=house.vault, owed=event)
+    if due is None:
+        return None
+    answer = house.egress.post(due.url, due.body, due.headers)
+    with house.gate.open(scope) as session:
+        return deliveries.finish(session, vault=house.vault, owed=event, due=due, answer=answer)
+
+
 def _hand_prices_over(house: House, event: PriceListPublished) -> None:
     """Give every client on the list its new version; one client's refusal does not hold up the others."""
     with house.gate.open(Scope.system(OPERATOR)) as session:
@@ -141,11 +173,12 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     InTransaction(DialCleared, "dials.order", _order_dial, whose=lambda _: OPERATOR),
     InTransaction(InvoiceFinalised, "invoices.archive", _archive_invoice),
     Alone(PriceListPublished, "prices.hand-over", _hand_prices_over),
+    Alone(WebhookOwed, "webhooks.deliver", _deliver),
+    *(_tell(told) for told in TOLD),
 )
 
 # Announced, and nobody listens yet; each with the room that will.
 UNHEARD: dict[type[Event], str] = {
-    CallEnded: "reports and campaigns",
     DialEnded: "campaigns",
 }
 

@@ -1,12 +1,14 @@
-"""The one entry point of jobs: an order comes in, the duties of its batch are done one by one.
+"""The one entry point of jobs: an order comes in, the duties of its batch are done.
 
 A failure of one duty is written into the ledger by its code alone and does not stop the others. Nothing
 about an event but ids reaches a log, Redis, or an exception that RQ would store.
 """
 
 import datetime as dt
+import functools
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 from rq.timeouts import JobTimeoutException
@@ -45,13 +47,18 @@ def run(house: House, order: Order) -> None:
     batch_id, until = UUID(hex=order.job_id), time.monotonic() + queue.limit_s / 2
     with house.gate.outside() as connection:
         subjects = ledger.in_batch(connection, batch_id=batch_id, handler=order.task)
-    failed = 0
-    for subject_id in subjects:
-        if time.monotonic() > until:
-            with house.gate.outside() as connection:
-                ledger.give_back(connection, batch_id=batch_id, handler=order.task)
-            break
-        failed += not _done(house, order.task, batch_id, subject_id)
+    if queue.side_by_side > 1:
+        with ThreadPoolExecutor(queue.side_by_side) as threads:
+            done = threads.map(functools.partial(_done, house, order.task, batch_id), subjects)
+        failed = sum(not one for one in done)
+    else:
+        failed = 0
+        for subject_id in subjects:
+            if time.monotonic() > until:
+                with house.gate.outside() as connection:
+                    ledger.give_back(connection, batch_id=batch_id, handler=order.task)
+                break
+            failed += not _done(house, order.task, batch_id, subject_id)
     if failed:
         raise DutiesFailedError(f"{failed} of {len(subjects)}")
 
@@ -90,7 +97,11 @@ def _do(house: House, task: str, batch_id: UUID, subject_id: UUID, tried: ledger
             after()
         return
     if isinstance(known, Alone):
-        known.handle(house, _event(tried))
+        again = known.handle(house, _event(tried))
+        if again is not None:
+            with house.gate.outside() as connection:
+                ledger.put_off(connection, subject_id=subject_id, handler=task, batch_id=batch_id, wait=again)
+            return
     elif periodic := schedule.named(task):
         periodic.run(house)
     with house.gate.outside() as connection:

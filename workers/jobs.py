@@ -1,5 +1,7 @@
 """The jobs (`python -m workers.jobs`): RQ's worker, with everything taken away that Redis could abuse.
 
+`python -m workers.outside` is the same for what waits on other people's hosts, so that nothing waits for it.
+
 Each job runs in a fork that begins with neither connections nor keys. RQ's worker gives up when Redis goes
 away; the loop around it starts another when Redis is back. Told to end, it waits a moment for the
 running job, then ends it: its transaction is undone and its lease brings the work back.
@@ -9,6 +11,7 @@ import functools
 import logging
 import sys
 import threading
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
@@ -26,6 +29,7 @@ from workers import entry, queues
 from workers.envelope import Envelopes
 from workers.guard import code_of, open_queue, sealed_job_class
 from workers.life import Life
+from workers.queues import JobQueue
 
 _GRACE_S = 2.5
 _PAUSE_S = 0.5
@@ -117,8 +121,10 @@ class GuardedWorker(Worker):
             self.kill_horse()
 
 
-def work(house: House, life: Life, *, burst: bool = False) -> None:
-    """Do jobs until told to end, across losses of Redis; in a burst until there are none."""
+def work(
+    house: House, life: Life, *, consumed: Sequence[JobQueue] = queues.INSIDE, burst: bool = False
+) -> None:
+    """Do jobs of some queues until told to end, across losses of Redis; in a burst until there are none."""
     carry_out = functools.partial(entry.run, house)
     job_class = sealed_job_class(Envelopes(house.root_key), carry_out=carry_out)
     while not life.stopping.is_set():
@@ -128,9 +134,7 @@ def work(house: House, life: Life, *, burst: bool = False) -> None:
             worker = GuardedWorker(
                 house,
                 life,
-                queues=[
-                    open_queue(queue, connection=connection, job_class=job_class) for queue in queues.CONSUMED
-                ],
+                queues=[open_queue(queue, connection=connection, job_class=job_class) for queue in consumed],
                 connection=connection,
                 job_class=job_class,
                 serializer=JSONSerializer,
@@ -150,16 +154,21 @@ def work(house: House, life: Life, *, burst: bool = False) -> None:
         life.stopping.wait(_PAUSE_S)
 
 
-def main() -> int:
-    """Do jobs until told to end."""
-    process = config.process_name("jobs")
+def live(default_name: str, consumed: Sequence[JobQueue]) -> int:
+    """Do jobs of some queues until told to end; the life of a process."""
+    process = config.process_name(default_name)
     house = assemble(process=process)
     house.close()  # forks shall inherit nothing
     logging.getLogger("rq").setLevel(logging.CRITICAL)  # its lines quote exceptions
     life = Life(house.settings, process=process)
     with life.lived():
-        work(house, life)
+        work(house, life, consumed=consumed)
     return 0
+
+
+def main() -> int:
+    """Do the jobs of the house."""
+    return live("jobs", queues.INSIDE)
 
 
 if __name__ == "__main__":

@@ -238,6 +238,19 @@ def fail(connection: Connection, *, subject_id: UUID, handler: str, batch_id: UU
     return is_last
 
 
+def put_off(
+    connection: Connection, *, subject_id: UUID, handler: str, batch_id: UUID, wait: dt.timedelta
+) -> None:
+    """Let a duty rest that went as it should and is to be done again; its attempts count anew."""
+    connection.execute(
+        update(DutyRow)
+        .where(
+            DutyRow.subject_id == subject_id, DutyRow.handler == handler, DutyRow.batch_id == batch_id, _OWED
+        )
+        .values(batch_id=None, due_at=clock.now() + wait, attempts=0, error=None)
+    )
+
+
 def give_back(connection: Connection, *, batch_id: UUID, handler: str) -> None:
     """Return what a batch has not begun; another job takes it at once."""
     connection.execute(

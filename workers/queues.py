@@ -15,12 +15,14 @@ class JobQueue:
         name: as Redis knows it.
         limit_s: a job that runs longer is ended; what it had not done is handed out again.
         batch: how many duties of one handler go into one job.
+        side_by_side: how many of a batch are done at once, in threads: of those that wait for others.
         backoff_s: how long to wait after each failure; after the last the duty is given up, and shown.
     """
 
     name: str
     limit_s: int
     batch: int
+    side_by_side: int = 1
     backoff_s: tuple[int, ...] = (2, 10, 60, 600, 3600, 3600, 7200)
 
     @property
@@ -31,14 +33,21 @@ class JobQueue:
 
 PROMPT = JobQueue("seatline-prompt", limit_s=60, batch=500)
 HEAVY = JobQueue("seatline-heavy", limit_s=600, batch=20)
-CONSUMED = (PROMPT, HEAVY)  # in this order
+# Outside hosts take their time, each up to ten seconds: a process of its own, all of a batch at once.
+OUTSIDE = JobQueue("seatline-outside", limit_s=30, batch=16, side_by_side=16)
+INSIDE = (PROMPT, HEAVY)  # in this order
+CONSUMED = (*INSIDE, OUTSIDE)
 
 # Handlers whose single piece of work may take seconds; everything else is prompt.
 HEAVY_HANDLERS = frozenset({"recordings.seal", "invoices.archive"})
+# Handlers that speak to hosts of others.
+OUTSIDE_HANDLERS = frozenset({"webhooks.deliver"})
 
 
 def queue_of(handler: str) -> JobQueue:
     """Return the queue a handler's or a periodic task's jobs go to."""
+    if handler in OUTSIDE_HANDLERS:
+        return OUTSIDE
     return HEAVY if handler in HEAVY_HANDLERS else PROMPT
 
 

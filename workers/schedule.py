@@ -14,6 +14,7 @@ from seats import hours
 from security.gate import Scope
 from telephony import calls, orders, recording
 from tenants import companies, repeats, sessions
+from tenants.webhooks import deliveries
 from wiring import House
 from workers import ledger
 
@@ -47,6 +48,13 @@ def _sweep_sign_ins(house: House) -> None:
         with house.gate.open(Scope.system(tenant_id)) as session:
             sessions.sweep(session, tenant_id=tenant_id)
             repeats.sweep(session, tenant_id=tenant_id)
+
+
+def _sweep_webhooks(house: House) -> None:
+    """Remove what was delivered, or given up, a month ago."""
+    for tenant_id in _everyone(house):
+        with house.gate.open(Scope.system(tenant_id)) as session:
+            deliveries.sweep(session, tenant_id=tenant_id)
 
 
 def _sweep_recordings(house: House) -> None:
@@ -85,6 +93,7 @@ TABLE = (
     Periodic("every.sign-in-sweep", 900, _sweep_sign_ins),
     Periodic("every.recording-sweep", 60, _sweep_recordings),
     Periodic("every.call-sweep", 900, _end_forsaken_calls),
+    Periodic("every.webhook-sweep", 3600, _sweep_webhooks),
     Periodic("every.order-sweep", 3600, _forget_orders),
     Periodic("every.duty-sweep", 3600, _forget_duties),
 )

@@ -1,7 +1,10 @@
 """Every event is heard, or stands on the list of those nobody hears yet; every job queue is consumed."""
 
+from dataclasses import fields
+
 from core.events import Event
 from tests.house import rooms
+from wiring import outgoing
 from wiring.subscriptions import SUBSCRIPTIONS, UNHEARD
 from workers import queues, schedule
 
@@ -24,6 +27,19 @@ def test_nothing_is_listed_as_unheard_that_is_heard() -> None:
 def test_every_event_listed_is_still_announced() -> None:
     listed = {one.event for one in SUBSCRIPTIONS} | set(UNHEARD)
     assert {event.__name__ for event in listed - _announced()} == set()
+
+
+def test_every_event_is_told_to_companies_programs_or_listed_as_internal() -> None:
+    told = {one.event for one in outgoing.TOLD}
+    assert {event.__name__ for event in _announced() - told - set(outgoing.INTERNAL)} == set()
+    assert {event.__name__ for event in told & set(outgoing.INTERNAL)} == set()
+    assert {event.__name__ for event in (told | set(outgoing.INTERNAL)) - _announced()} == set()
+
+
+def test_what_a_webhook_says_stands_in_its_event() -> None:
+    for one in outgoing.TOLD:
+        named = {field.name for field in fields(one.event)}
+        assert {attribute for _, attribute in one.says.values()} <= named, one.type
 
 
 def test_events_have_distinct_names() -> None:

@@ -4,16 +4,20 @@ What spectree cannot say is added: problems are `application/problem+json`, POST
 each operation names its scope, each answer carries the request's id.
 """
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Response, current_app, jsonify
 
 from web import words
-from web.api.kit import MEDIA, spec
+from web.api import preconditions
+from web.api.kit import CONDITIONAL, MEDIA, spec
 from web.api.repeating import HEADER
 from web.api.routes import pages
 from web.errors import PROBLEM_JSON
 from web.guards import guard_of, public
+from wiring.outgoing import TEST, TEST_ABOUT, TOLD
 
 _FIRST_ERROR = 400
 _METHODS = {"get", "post", "put", "patch", "delete"}
@@ -77,6 +81,7 @@ def document(app: Flask) -> dict[str, Any]:
         "security": [{"apiKey": []}],
         "tags": sorted(made["tags"], key=lambda tag: str(tag["name"])),
         "paths": paths,
+        "webhooks": _webhooks(),
         "components": components,
     }
 
@@ -88,6 +93,74 @@ _ABOUT = (
     " the same 404. A POST with an `Idempotency-Key` acts once within at least 24 hours. New fields may be"
     " added to answers at any time."
 )
+
+
+def _webhooks() -> dict[str, Any]:
+    """Return what webhooks send, one entry per type of event (`wiring.outgoing`)."""
+    told = {one.type: ({name: prefix for name, (prefix, _) in one.says.items()}, one.about) for one in TOLD}
+    told[TEST] = ({"webhook": "whk"}, TEST_ABOUT)
+    return {
+        event_type: {
+            "post": {
+                "operationId": f"on{''.join(part.title() for part in re.split('[.-]', event_type))}",
+                "summary": about,
+                "description": _SENT,
+                "tags": ["Webhooks"],
+                "security": [],
+                "parameters": [
+                    {
+                        "name": name,
+                        "in": "header",
+                        "required": True,
+                        "description": meaning,
+                        "schema": {"type": "string"},
+                    }
+                    for name, meaning in _SENT_HEADERS.items()
+                ],
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": _sent(event_type, says)}},
+                },
+                "responses": {
+                    "2XX": {"description": "Taken. Anything else is tried again."},
+                    "410": {"description": "Wanted no more: the webhook is switched off."},
+                },
+            }
+        }
+        for event_type, (says, about) in sorted(told.items())
+    }
+
+
+_SENT = (
+    "Sent by Standard Webhooks. It says ids and nothing else: fetch the rest with a key. The same event may"
+    " come more than once, and in any order; `webhook-id` tells."
+)
+_SENT_HEADERS = {
+    "webhook-id": "The event. The same on every try and at every webhook of yours.",
+    "webhook-timestamp": "Of this try, Unix seconds. Refuse what is older than five minutes.",
+    "webhook-signature": "`v1,` and HMAC-SHA256 in base64, over id, timestamp and body joined by full stops;"
+    " two of them, parted by a space, while a secret is being changed.",
+}
+
+
+def _sent(event_type: str, says: Mapping[str, str]) -> dict[str, Any]:
+    def example(prefix: str) -> dict[str, Any]:
+        return {"type": "string", "examples": [f"{prefix}_01jd3x5k8f7r6q2w9v4t0n1m3c"]}
+
+    return {
+        "type": "object",
+        "required": ["type", "timestamp", "company", "data"],
+        "properties": {
+            "type": {"type": "string", "const": event_type},
+            "timestamp": {"type": "string", "format": "date-time", "examples": ["2026-11-19T11:57:39.000Z"]},
+            "company": example("ten"),
+            "data": {
+                "type": "object",
+                "required": sorted(says),
+                "properties": {name: example(prefix) for name, prefix in sorted(says.items())},
+            },
+        },
+    }
 
 
 def rule_path(rule: str) -> str:
@@ -109,6 +182,16 @@ def _completed(operation: dict[str, Any], method: str, permission: str | None) -
                 "required": False,
                 "description": "Up to 255 printable ASCII characters, new for every new request.",
                 "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+            }
+        )
+    if operation["operationId"] in CONDITIONAL:
+        parameters.append(
+            {
+                "name": preconditions.HEADER,
+                "in": "header",
+                "required": True,
+                "description": "The `ETag` of the version you read.",
+                "schema": {"type": "string", "pattern": '^"[1-9][0-9]{0,8}"$', "examples": ['"1"']},
             }
         )
     done["parameters"] = parameters

@@ -26,6 +26,7 @@ from web.plain import holds_no_text
 _P = ParamSpec("_P")
 LARGEST_BODY = 256 * 1024
 MEDIA: dict[str, str] = {}  # operation to the type of the file it returns
+CONDITIONAL: set[str] = set()  # operations that need `If-Match`
 _ALWAYS = (401, 403, 429, 503)
 
 spec = SpecTree(
@@ -69,6 +70,7 @@ def operation(
     errors: Sequence[int] = (),
     operation_id: str,
     media: str = "",
+    conditional: bool = False,
 ) -> Callable[[Callable[_P, Any]], Callable[_P, Response]]:
     """Make a view an operation of the API.
 
@@ -79,7 +81,12 @@ def operation(
         operation_id: permanent; client libraries are named after it.
         media: the type of a file it returns instead of JSON; the file is streamed past spectree, which
             would read it into memory.
+        conditional: it changes what others may change meanwhile: the view calls `preconditions.insist` with
+            the version that stands, and the document says that `If-Match` is needed.
     """
+    if conditional:
+        CONDITIONAL.add(operation_id)
+        errors = (*errors, 409, 412, 428)
     if media:
         MEDIA[operation_id] = media
 

@@ -1,0 +1,14 @@
+"""What the room announces; ids only."""
+
+from dataclasses import dataclass
+
+from core.events import Event
+from core.ids import DeliveryId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookOwed(Event):
+    """A delivery is to be made, or made again: `round` tells a replay from what it replaces."""
+
+    delivery_id: DeliveryId
+    round: int

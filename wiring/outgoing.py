@@ -1,0 +1,69 @@
+"""What client companies' programs can hear by webhook: event -> public type, one line each.
+
+A line names the event, its public type (permanent: programs compare it), what it says (ids, in their
+outside form) and one sentence for the documentation. The rest follows from it: the handler in
+`wiring.subscriptions`, the choice in portal and API, the section `webhooks` of the OpenAPI document.
+Every event is either here or among `INTERNAL`; a house test sees to it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from billing.events import InvoiceFinalised, PriceListPublished
+from core import ids
+from core.events import Event
+from core.ids import TenantId
+from seats.events import SeatRentalChanged
+from telephony.events import CallEnded, DialCleared, DialEnded, RecordingCaptured, RecordingSealed
+from tenants.events import WebhookOwed
+from tenants.webhooks import deliveries
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One type of event that programs can hear.
+
+    Attributes:
+        event: the class; several lines may share one, each with its own `when`.
+        type: `<noun>.<past tense>`, permanent, at most 40 signs.
+        says: public name -> (prefix of the id, the event's attribute). Ids only: whoever may, fetches the
+            rest, and what is fetched stands in the access log.
+        about: one sentence, in English, as in the rest of the API's document.
+        whose: the company that hears it, when that is not the event's own tenant.
+        when: which events of the class are meant.
+    """
+
+    event: type[Event]
+    type: str
+    says: Mapping[str, tuple[str, str]]
+    about: str
+    whose: Callable[[Any], TenantId] = lambda event: event.tenant_id
+    when: Callable[[Any], bool] = lambda _event: True
+
+    def data(self, event: Event) -> dict[str, str]:
+        """Return what the event says, as it goes out."""
+        return {
+            name: ids.public(prefix, getattr(event, found)) for name, (prefix, found) in self.says.items()
+        }
+
+
+TOLD: tuple[Told, ...] = (
+    Told(CallEnded, "call.ended", {"call": ("call", "call_id")}, "A call is over; its record stands."),
+    Told(RecordingSealed, "recording.ready", {"call": ("call", "call_id")}, "A recording can be fetched."),
+    Told(InvoiceFinalised, "invoice.finalised", {"invoice": ("inv", "invoice_id")}, "An invoice is final."),
+)
+
+# Not for programs, each with its reason.
+INTERNAL: dict[type[Event], str] = {
+    RecordingCaptured: "the file is not sealed yet; recording.ready follows",
+    PriceListPublished: "the operator's own",
+    SeatRentalChanged: "the operator's own: it carries stock",
+    DialCleared: "the switchboard's own",
+    DialEnded: "campaigns tell it, with the lead it was made for",
+    WebhookOwed: "the delivery of a webhook itself",
+}
+
+TYPES: dict[str, str] = {one.type: one.about for one in TOLD}
+TEST = deliveries.TEST  # heard by every webhook, when its owner asks for it
+TEST_ABOUT = "A test that you asked for; it says only which webhook it is for."
