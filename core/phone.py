@@ -9,6 +9,7 @@ import unicodedata
 from typing import NewType
 
 import phonenumbers
+from phonenumbers import timezone
 
 from core.errors import Invalid
 
@@ -17,6 +18,7 @@ E164 = NewType("E164", str)
 _CANONICAL = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _SHORT = re.compile(r"[0-9]{3,6}", re.ASCII)
 _HIDDEN_DIGITS = 4
+_NOWHERE = (timezone.UNKNOWN_TIMEZONE,)
 
 
 class InvalidNumberError(Invalid):
@@ -48,6 +50,15 @@ def parse_e164(raw: str, *, region: str | None = None) -> E164:
     if not _CANONICAL.fullmatch(canonical):
         raise InvalidNumberError
     return E164(canonical)
+
+
+def time_zones(number: E164) -> tuple[str, ...]:
+    """Return the IANA zones in which a number may ring, by its prefix; none when nobody knows."""
+    parsed = phonenumbers.parse(number, None)
+    zones = timezone.time_zones_for_number(parsed)
+    if zones == _NOWHERE:  # a range nobody uses: its area still says something
+        zones = timezone.time_zones_for_geographical_number(parsed)
+    return () if zones == _NOWHERE else tuple(zones)
 
 
 def is_short_code(digits: str) -> bool:

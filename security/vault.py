@@ -203,6 +203,10 @@ class OpenedFile:
         joined = b"".join(self._segment(number) for number in range(first, last + 1))
         return joined[start - first * _SEGMENT : stop - first * _SEGMENT]
 
+    def stream(self) -> io.BufferedReader:
+        """Return the plain bytes as a seekable stream; closing it closes the file."""
+        return io.BufferedReader(_Stream(self), _SEGMENT)
+
     def close(self) -> None:
         """Close the underlying object."""
         self._sealed.close()
@@ -214,6 +218,38 @@ class OpenedFile:
             return self._cipher.decrypt(nonce, self._sealed.read(_SEGMENT + _TAG), None)
         except InvalidTag as error:
             raise SealError from error
+
+
+class _Stream(io.RawIOBase):
+    """An opened file as Python's streams want it."""
+
+    def __init__(self, opened: OpenedFile) -> None:
+        self._opened, self._at = opened, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # typeshed wants any buffer
+        piece = self._opened.read(self._at, self._at + len(buffer))
+        buffer[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._opened.size}[whence]
+        self._at = max(0, start + offset)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def close(self) -> None:
+        if not self.closed:
+            self._opened.close()
+        super().close()
 
 
 def _parts(*parts: bytes) -> bytes:

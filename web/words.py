@@ -139,6 +139,40 @@ PROBLEMS: Mapping[str, Words] = {
         _l("The rental cannot end or begin then"), _l("Load the page again; it may have ended already.")
     ),
     "stock-form": Words(_l("One field is missing"), _l("Fill in every field and send it again.")),
+    # campaigns
+    "campaign-changed": Words(
+        _l("Somebody else has changed this campaign"),
+        _l("Nothing of yours was saved over it. Look at what it is now, then save again."),
+    ),
+    "campaign-state": Words(
+        _l("The campaign cannot do that now"), _l("Load the page again; it may have been stopped already.")
+    ),
+    "campaign-setting": Words(
+        _l("One of the settings cannot stand"), _l("Correct the marked field and send it again.")
+    ),
+    "campaign-not-ready": Words(_l("There is nobody to call"), _l("Upload a list of leads first.")),
+    "lead-import-state": Words(
+        _l("This list has been started already"), _l("Upload it again if you want it twice.")
+    ),
+    "lead-file": Words(
+        _l("The file is not a table"), _l("Send a CSV, or a workbook (XLSX) with one row for each lead.")
+    ),
+    "lead-file-too-large": Words(
+        _l("The list is too long"), _l("Send at most a million rows and 256 MB at once.")
+    ),
+    "lead-file-encoding": Words(
+        _l("The file’s encoding is not known"),
+        _l("Choose it and look at the preview, or save the file as UTF-8."),
+    ),
+    "lead-file-unsafe": Words(
+        _l("The workbook cannot be opened safely"),
+        _l("It is locked, holds other archives, or unpacks to far more than it is. Save it as CSV."),
+    ),
+    "lead-file-empty": Words(_l("There is nobody in the file"), _l("It has no row, or only a heading.")),
+    "lead-columns": Words(
+        _l("The columns do not fit"),
+        _l("Say which column holds the telephone number; no two columns may have one name."),
+    ),
     # rooms
     "weak-password": Words(
         _l("That password is too easy"), _l("Use 15 to 128 characters; several words in a row are good.")

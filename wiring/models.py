@@ -1,6 +1,7 @@
 """Imports every room's tables, so that migrations and tests see one metadata."""
 
 from billing import models as billing
+from campaigns import models as campaigns
 from core import duties
 from core import events as outbox
 from customers import models as customers
@@ -8,4 +9,4 @@ from seats import models as seats
 from telephony import models as telephony
 from tenants import models as tenants
 
-__all__ = ["billing", "customers", "duties", "outbox", "seats", "telephony", "tenants"]
+__all__ = ["billing", "campaigns", "customers", "duties", "outbox", "seats", "telephony", "tenants"]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from billing.events import InvoiceFinalised, PriceListPublished
+from campaigns.events import CampaignTurned, LeadFileConfirmed, LeadFileRead, LeadRowsWaiting
 from core import ids
 from core.events import Event
 from core.ids import TenantId
@@ -52,6 +53,19 @@ TOLD: tuple[Told, ...] = (
     Told(CallEnded, "call.ended", {"call": ("call", "call_id")}, "A call is over; its record stands."),
     Told(RecordingSealed, "recording.ready", {"call": ("call", "call_id")}, "A recording can be fetched."),
     Told(InvoiceFinalised, "invoice.finalised", {"invoice": ("inv", "invoice_id")}, "An invoice is final."),
+    Told(
+        CampaignTurned,
+        "campaign.finished",
+        {"campaign": ("cmp", "campaign_id")},
+        "Every lead of a campaign has been closed.",
+        when=lambda event: bool(event.state == "finished"),
+    ),
+    Told(
+        LeadFileRead,
+        "leads.imported",
+        {"campaign": ("cmp", "campaign_id"), "import": ("limp", "import_id")},
+        "Every row of a lead file has become a lead, a duplicate or a bad row.",
+    ),
 )
 
 # Not for programs, each with its reason.
@@ -61,6 +75,8 @@ INTERNAL: dict[type[Event], str] = {
     SeatRentalChanged: "the operator's own: it carries stock",
     DialCleared: "the switchboard's own",
     DialEnded: "campaigns tell it, with the lead it was made for",
+    LeadFileConfirmed: "the file is not read yet; leads.imported follows",
+    LeadRowsWaiting: "a piece of a file",
     WebhookOwed: "the delivery of a webhook itself",
 }
 

@@ -20,6 +20,8 @@ from billing.documents.pdf import render_pdf
 from billing.documents.words import LOCALES
 from billing.errors import BillingAccountNotFoundError
 from billing.events import InvoiceFinalised, PriceListPublished
+from campaigns import imports, plans
+from campaigns.events import CampaignTurned, LeadFileConfirmed, LeadFileRead, LeadRowsWaiting
 from core.errors import SeatlineError
 from core.events import Event
 from core.ids import OPERATOR, TenantId
@@ -36,6 +38,7 @@ from tenants.webhooks import deliveries
 from wiring.assemble import House
 from wiring.outgoing import TOLD, Told
 
+CAMPAIGNS = "campaigns"  # the topic of live messages for pages that show campaigns
 E = TypeVar("E", bound=Event)
 After = Callable[[], None] | None
 
@@ -167,6 +170,43 @@ def _hand_prices_over(house: House, event: PriceListPublished) -> None:
         raise refused
 
 
+def _note_round(_house: House, session: Session, event: CampaignTurned) -> After:
+    plans.note_round(session, event=event)
+    return None
+
+
+def _unpack_leads(house: House, session: Session, event: LeadFileConfirmed) -> After:
+    imports.unpack(
+        session,
+        tenant_id=event.tenant_id,
+        vault=house.vault,
+        storage=house.storage,
+        import_id=event.import_id,
+    )
+    return lambda: _tell_campaigns(house, event.tenant_id)
+
+
+def _read_leads(house: House, session: Session, event: LeadRowsWaiting) -> After:
+    imports.read_piece(
+        session,
+        tenant_id=event.tenant_id,
+        vault=house.vault,
+        storage=house.storage,
+        import_id=event.import_id,
+        offset=event.offset,
+    )
+    return lambda: _tell_campaigns(house, event.tenant_id)
+
+
+def _forget_lead_file(house: House, _session: Session, event: LeadFileRead) -> After:
+    return lambda: imports.forget_files(house.storage, import_id=event.import_id)
+
+
+def _tell_campaigns(house: House, tenant_id: TenantId) -> None:
+    """Wake the pages that show campaigns."""
+    house.realtime.publish(tenant_id, CAMPAIGNS, {})
+
+
 SUBSCRIPTIONS: tuple[Subscription, ...] = (
     InTransaction(RecordingCaptured, "recordings.seal", _seal_recording),
     InTransaction(SeatRentalChanged, "rentals.mirror", _mirror_rental, whose=lambda e: e.renter_tenant_id),
@@ -175,6 +215,10 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Alone(PriceListPublished, "prices.hand-over", _hand_prices_over),
     Alone(WebhookOwed, "webhooks.deliver", _deliver),
     *(_tell(told) for told in TOLD),
+    InTransaction(CampaignTurned, "campaigns.round", _note_round, whose=lambda _event: OPERATOR),
+    InTransaction(LeadFileConfirmed, "leads.unpack", _unpack_leads),
+    InTransaction(LeadRowsWaiting, "leads.read", _read_leads),
+    InTransaction(LeadFileRead, "leads.forget-file", _forget_lead_file),
 )
 
 # Announced, and nobody listens yet; each with the room that will.

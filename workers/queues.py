@@ -39,7 +39,7 @@ INSIDE = (PROMPT, HEAVY)  # in this order
 CONSUMED = (*INSIDE, OUTSIDE)
 
 # Handlers whose single piece of work may take seconds; everything else is prompt.
-HEAVY_HANDLERS = frozenset({"recordings.seal", "invoices.archive"})
+HEAVY_HANDLERS = frozenset({"recordings.seal", "invoices.archive", "leads.unpack", "leads.read"})
 # Handlers that speak to hosts of others.
 OUTSIDE_HANDLERS = frozenset({"webhooks.deliver"})
 
