@@ -45,6 +45,18 @@ class DispositionCodeError(Invalid):
     code = "disposition-code"
 
 
+class CardNumberError(Invalid):
+    """A note holds what looks like a payment card's number; it is kept nowhere."""
+
+    code = "card-number"
+
+
+class CallbackTimeError(Invalid):
+    """A call back is promised for a time that is over, or too far away."""
+
+    code = "callback-time"
+
+
 class InteractionDetailsError(Invalid):
     """A note is too long, or a duration negative."""
 

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from core.ids import CustomerId, InteractionId, TenantId, new_id
 from customers import dispositions
-from customers.errors import InteractionDetailsError, InteractionNotFoundError
+from customers.cards import holds_card_number
+from customers.errors import CardNumberError, InteractionDetailsError, InteractionNotFoundError
 from customers.models import InteractionRow
 from security.vault import Field, Vault
 
@@ -143,9 +144,12 @@ def dispose(
         InteractionNotFoundError: no line stands for this subject (yet).
         UnknownDispositionError: not one of the company's dispositions in use.
         InteractionDetailsError: the note is too long.
+        CardNumberError: it holds a card's number.
     """
     if note is not None and len(note) > _LONGEST_NOTE:
         raise InteractionDetailsError
+    if note is not None and holds_card_number(note):
+        raise CardNumberError
     if disposition is not None:
         dispositions.require(session, tenant_id=tenant_id, code=disposition)
     found = session.execute(

@@ -147,3 +147,25 @@ class ConsentRow(TenantOwned, Base):
     basis: Mapped[str] = mapped_column(Text)
     recorded_at: Mapped[Instant]
     recorded_by: Mapped[UUID] = mapped_column(Uuid)
+
+
+class CallbackRow(TenantOwned, Base):
+    """One call promised back; at most one for each call in which it was promised."""
+
+    __tablename__ = "callbacks"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "subject_ref"),
+        ForeignKeyConstraint(
+            ["tenant_id", "customer_id"], [f"{SCHEMA}.customers.tenant_id", f"{SCHEMA}.customers.id"]
+        ),
+        Index("ix_callbacks_of_agent", "tenant_id", "agent_id", "due_at"),
+        Index("ix_callbacks_of_customer", "tenant_id", "customer_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    customer_id: Mapped[UUID | None] = mapped_column(Uuid)
+    subject_ref: Mapped[UUID] = mapped_column(Uuid)
+    agent_id: Mapped[UUID | None] = mapped_column(Uuid)
+    due_at: Mapped[Instant]
+    created_at: Mapped[Instant]
+    done_at: Mapped[OptionalInstant]

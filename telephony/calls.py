@@ -23,7 +23,7 @@ from core.clock import elapsed_ms
 from core.events import announce
 from core.ids import AgentId, CallId, CustomerId, NumberId, QueueId, RecordingId, SeatId, TenantId, public
 from core.phone import E164, rating_prefix
-from customers import interactions
+from customers import callbacks, interactions
 from security.vault import Field, Vault
 from telephony.errors import CallNotFoundError, CallNotOverError
 from telephony.events import CallEnded
@@ -278,9 +278,15 @@ def look(session: Session, *, tenant_id: TenantId, call_id: CallId, kind: str, b
     Raises:
         CallNotFoundError: not this tenant's.
     """
+    _beside(session, tenant_id, call_id, kind, {"by": str(by)})
+
+
+def _beside(
+    session: Session, tenant_id: TenantId, call_id: CallId, kind: str, details: dict[str, object]
+) -> None:
     if session.get(CallRow, (tenant_id, call_id)) is None:
         raise CallNotFoundError
-    # looks come from other processes than the switchboard, which counts its steps from 1: they have a
+    # these come from other processes than the switchboard, which counts its steps from 1: they have a
     # range of their own, and a random place in it
     position = _FIRST_LOOK + secrets.randbelow(_FIRST_LOOK)
     session.add(
@@ -290,10 +296,43 @@ def look(session: Session, *, tenant_id: TenantId, call_id: CallId, kind: str, b
             position=position,
             at=clock.now(),
             kind=kind,
-            details={"by": str(by)},
+            details=details,
         )
     )
     session.flush()
+
+
+def report_problem(
+    session: Session, *, tenant_id: TenantId, call_id: CallId, by: UUID, details: Mapping[str, object]
+) -> None:
+    """Write into the call's timeline that its agent found fault with the line, with what was measured.
+
+    Args:
+        session: in the tenant's context.
+        tenant_id: the client company.
+        call_id: the call.
+        by: the agent's user.
+        details: what was wrong and the browser's figures: words of ours and numbers, nothing about a person.
+
+    Raises:
+        CallNotFoundError: not this tenant's.
+    """
+    _beside(session, tenant_id, call_id, "problem-reported", {**details, "by": str(by)})
+
+
+def is_paused(session: Session, *, tenant_id: TenantId, call_id: CallId) -> bool:
+    """Return whether the recording of a call is paused, as its timeline says."""
+    last = session.scalar(
+        select(CallEventRow.details["on"].as_boolean())
+        .where(
+            CallEventRow.tenant_id == tenant_id,
+            CallEventRow.call_id == call_id,
+            CallEventRow.kind == "recording-paused",
+        )
+        .order_by(CallEventRow.position.desc())
+        .limit(1)
+    )
+    return bool(last)
 
 
 def has_looked(
@@ -383,16 +422,27 @@ def wrap_up(
     *,
     tenant_id: TenantId,
     call_id: CallId,
-    disposition: str,
+    disposition: str | None,
     notes: str,
     vault: Vault,
+    callback_at: dt.datetime | None = None,
 ) -> None:
     """Write how the agent closed the call; a second time replaces the first.
+
+    Args:
+        session: in the tenant's context.
+        tenant_id: the client company.
+        call_id: the call.
+        disposition: the outcome's code; None when the time was up before the agent chose one.
+        notes: what the agent wrote.
+        vault: seals them.
+        callback_at: when the customer has been promised a call back, if they have.
 
     Raises:
         CallNotFoundError: not this tenant's.
         CallNotOverError: the call still goes on, or its end is not written yet.
-        UnknownDispositionError: see `customers.interactions.dispose`.
+        UnknownDispositionError, CardNumberError: see `customers.interactions.dispose`.
+        CallbackTimeError: see `customers.callbacks.promise`.
     """
     row = session.get(CallRow, (tenant_id, call_id))
     if row is None:
@@ -407,6 +457,15 @@ def wrap_up(
         disposition=disposition,
         note=notes or None,
     )
+    if callback_at:
+        callbacks.promise(
+            session,
+            tenant_id=tenant_id,
+            subject_ref=call_id,
+            customer_id=CustomerId(row.customer_id) if row.customer_id else None,
+            agent_id=AgentId(row.agent_id) if row.agent_id else None,
+            due_at=callback_at,
+        )
     row.disposition = disposition
     row.wrapped_at = row.wrapped_at or clock.now()
 

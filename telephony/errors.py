@@ -45,6 +45,18 @@ class NotWrappingUpError(Conflict):
     code = "not-wrapping-up"
 
 
+class WrapUpLongestError(Refused):
+    """The wrap-up has been given all the time there is."""
+
+    code = "wrap-up-longest"
+
+
+class NotRecordingError(Conflict):
+    """Nothing of this call is being recorded (any more)."""
+
+    code = "not-recording"
+
+
 class CallNotOverError(Refused):
     """The call still goes on."""
 

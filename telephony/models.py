@@ -126,6 +126,18 @@ class CallEventRow(TenantOwned, Base):
     details: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
+class CallDraftRow(TenantOwned, Base):
+    """What an agent has written of a call so far, sealed; gone when the wrap-up is saved."""
+
+    __tablename__ = "call_drafts"
+    __table_args__ = (ForeignKeyConstraint(["tenant_id", "call_id"], ["calls.tenant_id", "calls.id"]),)
+
+    call_id: Mapped[Key]
+    row_version: Mapped[int] = mapped_column(BigInteger)
+    body_ct: Mapped[Sealed]
+    saved_at: Mapped[Instant]
+
+
 class CdrRow(TenantOwned, Base):
     """The call detail record: one per call, written with its end, never changed."""
 

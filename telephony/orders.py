@@ -33,6 +33,8 @@ class OrderKind(StrEnum):
     HOLD = "hold"  # agent_id, call_id, on
     WRAPPED = "wrapped"  # agent_id, call_id
     DIAL = "dial"  # tenant_id, attempt_id: of a call that has passed the gate
+    EXTEND = "extend"  # agent_id, call_id: more time for the wrap-up
+    PAUSE = "pause"  # agent_id, call_id, on: keep card details out of the recording
     SIMULATE = "simulate"  # dnis, ani (fictitious): only with the simulator
     RELOAD = "reload"  # numbers, queues or agents have changed
 

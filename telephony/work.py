@@ -7,7 +7,7 @@ agent. The console learns from here whose walls to enter for the call in hand, a
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,7 @@ from core.ids import OPERATOR, AgentId, CallId, OfferId, TenantId
 from telephony.errors import WorkItemNotFoundError
 from telephony.models import WorkItemRow
 
+LONGEST_WRAP_UP = dt.timedelta(minutes=10)
 IN_HAND = ("offered", "ringing", "talking", "wrap_up")
 
 
@@ -35,6 +36,16 @@ class WorkItem:
     ended_at: dt.datetime | None
     wrap_until: dt.datetime | None
     closed_at: dt.datetime | None
+
+    @property
+    def can_extend(self) -> bool:
+        """Whether the wrap-up may be given more time."""
+        return bool(
+            self.state == "wrap_up"
+            and self.ended_at
+            and self.wrap_until
+            and self.wrap_until < self.ended_at + LONGEST_WRAP_UP
+        )
 
 
 def offer(
@@ -100,6 +111,27 @@ def advance(
     )
 
 
+def extend(session: Session, *, offer_id: OfferId, wrap_until: dt.datetime) -> None:
+    """Write the new end of a wrap-up that goes on. Operator's transaction."""
+    session.execute(
+        update(WorkItemRow)
+        .where(WorkItemRow.tenant_id == OPERATOR, WorkItemRow.id == offer_id, WorkItemRow.state == "wrap_up")
+        .values(wrap_until=wrap_until)
+    )
+
+
+def stuck(session: Session, *, before: dt.datetime) -> list[WorkItem]:
+    """Return wrap-ups whose time was up before then and which nobody has closed. Operator's transaction."""
+    rows = session.scalars(
+        select(WorkItemRow).where(
+            WorkItemRow.tenant_id == OPERATOR,
+            WorkItemRow.state == "wrap_up",
+            func.coalesce(WorkItemRow.wrap_until, WorkItemRow.ended_at) < before,
+        )
+    )
+    return [_item(row) for row in rows]
+
+
 def let_go(session: Session, *, agent_id: AgentId, at: dt.datetime) -> None:
     """Close whatever the agent still has in hand: they leave, or no call of theirs is left.
 
@@ -163,6 +195,23 @@ def in_hand(session: Session, *, agent_id: AgentId) -> WorkItem | None:
         )
     ).one_or_none()
     return _item(row) if row else None
+
+
+def answered_since(session: Session, *, agent_id: AgentId, since: dt.datetime) -> int:
+    """Return how many calls an agent has answered since then. Operator's transaction."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(WorkItemRow)
+            .where(
+                WorkItemRow.tenant_id == OPERATOR,
+                WorkItemRow.agent_id == agent_id,
+                WorkItemRow.offered_at >= since,
+                WorkItemRow.answered_at.is_not(None),
+            )
+        )
+        or 0
+    )
 
 
 def done_by(session: Session, *, agent_id: AgentId, limit: int) -> list[WorkItem]:

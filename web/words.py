@@ -186,6 +186,25 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "unknown-scope": Words(_l("No such permission for a key"), _l("Choose from the list.")),
     "sign-in-busy": Words(_l("Many people are signing in"), _l("Try again in a few seconds.")),
+    "card-number": Words(
+        _l("The notes hold what looks like a card number"),
+        _l("Take it out: card numbers are kept nowhere. The last four digits are fine."),
+    ),
+    "callback-time": Words(
+        _l("Nobody can be called back then"), _l("Choose a time from now on, at most 90 days ahead.")
+    ),
+    "wrap-up-longest": Words(
+        _l("The wrap-up cannot be longer"), _l("Save what you have; you can be away afterwards.")
+    ),
+    "not-recording": Words(
+        _l("Nothing is being recorded"), _l("There is nothing to pause. Go on with the call.")
+    ),
+    "work-item-not-found": Words(
+        _l("This call is not in your hands any more"), _l("What you wrote until then has been kept.")
+    ),
+    "unknown-disposition": Words(
+        _l("This outcome is not offered any more"), _l("Choose another one from the list.")
+    ),
     "idempotency-key-reused": Words(
         _l("The idempotency key was used for another request"), _l("Use a new key for a new request.")
     ),

@@ -12,11 +12,14 @@ from core import clock
 from core.ids import OPERATOR, TenantId
 from seats import hours
 from security.gate import Scope
-from telephony import calls, orders, recording
+from telephony import calls, orders, recording, work
+from telephony.orders import OrderKind
 from tenants import companies, repeats, sessions
 from tenants.webhooks import deliveries
 from wiring import House
 from workers import ledger
+
+_STUCK = dt.timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,14 @@ def _end_forsaken_calls(house: House) -> None:
                 calls.finish(session, ending=ending)
 
 
+def _close_stuck_wrap_ups(house: House) -> None:
+    """Have the switchboard close wrap-ups whose time was up a while ago and that it has lost sight of."""
+    with house.gate.open(Scope.system(OPERATOR)) as session:
+        for item in work.stuck(session, before=clock.now() - _STUCK):
+            orders.leave(session, OrderKind.WRAPPED, agent_id=item.agent_id, call_id=item.call_id)
+    house.realtime.publish(OPERATOR, orders.WAKE_UP, {})
+
+
 def _forget_orders(house: House) -> None:
     with house.gate.open(Scope.system(OPERATOR)) as session:
         orders.forget_old(session)
@@ -94,6 +105,7 @@ TABLE = (
     Periodic("every.recording-sweep", 60, _sweep_recordings),
     Periodic("every.call-sweep", 900, _end_forsaken_calls),
     Periodic("every.webhook-sweep", 3600, _sweep_webhooks),
+    Periodic("every.wrap-up-sweep", 60, _close_stuck_wrap_ups),
     Periodic("every.order-sweep", 3600, _forget_orders),
     Periodic("every.duty-sweep", 3600, _forget_duties),
 )

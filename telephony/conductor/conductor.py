@@ -255,6 +255,38 @@ class Conductor:
             agent.call_id = held.call.call_id
             self.feed(held.call.call_id, machine.Offered(now, offer))
 
+    async def pause_recording(self, call_id: CallId, *, on: bool) -> bool:
+        """Keep what is said out of a call's recording, or in again; return whether that is so now.
+
+        Fails closed: a recording that the switch does not pause is ended, and what was recorded until then
+        is kept. When the switch cannot do that either, the answer is no, and the agent must not take the
+        card's details.
+        """
+        held = self._calls.get(call_id)
+        if held is None or held.call.recording_id is None or held.call.phase is not Phase.TALKING:
+            return False
+        name = recording.scratch_name(held.call.arrival.tenant_id, held.call.recording_id)
+        try:
+            await self._switch.pause_recording(name, on=on)
+        except (SwitchError, ChannelGoneError) as error:
+            _log.warning("recording-not-paused", error=error.code)
+            if not on or not await self._stop_recording(name):
+                return False
+            self.feed(call_id, machine.RecordingStopped(clock.now()))
+        else:
+            self.feed(call_id, machine.RecordingPaused(clock.now(), on=on))
+        # the console asks as soon as it is told: what it asks for is behind what is being written
+        await self._books.write(call_id, lambda: None)
+        return True
+
+    async def _stop_recording(self, name: str) -> bool:
+        try:
+            await self._switch.stop_recording(name)
+        except (SwitchError, ChannelGoneError) as error:
+            _log.warning("recording-not-stopped", error=error.code)
+            return False
+        return True
+
     def reload(self) -> None:
         """Read numbers and queues anew: somebody has changed them."""
         self.directory.forget()
@@ -291,6 +323,8 @@ class Conductor:
                 self.desk.follow(action, call=call, wrap_up_s=held.line.queue.wrap_up_s)
             case machine.Mark(instants=instants, offer=offer):
                 self._write_marks(call, instants, offer)
+            case machine.Noted():
+                pass
             case machine.Finish(at=at, cause=cause):
                 self._finish(held, at, cause)
 
@@ -668,7 +702,7 @@ def _details(fact: Fact) -> dict[str, object]:
             return {"why": why.value}
         case machine.CallerGone(cause=cause) | machine.AgentGone(cause=cause):
             return {"cause": int(cause)}
-        case machine.Held(on=on):
+        case machine.Held(on=on) | machine.RecordingPaused(on=on):
             return {"on": on}
         case machine.Bridged(recording_id=recording_id):
             return {"recorded": recording_id is not None}

@@ -6,6 +6,7 @@ console shows is told to it after the write: thin messages with ids, the console
 
 import asyncio
 import datetime as dt
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, runtime_checkable
 from uuid import UUID, uuid5
@@ -23,7 +24,7 @@ from seats.errors import BeforeShiftError, FutureChangeError, IllegalTransitionE
 from seats.rules import CALL_IN_HAND, Activity, activity, away
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import endpoints, orders, work
+from telephony import drafts, endpoints, orders, work
 from telephony.conductor import machine
 from telephony.conductor.books import Books
 from telephony.conductor.machine import Fact, LiveCall, Lost
@@ -36,6 +37,7 @@ _NAMES = UUID("018f5c7e-6f0a-7000-8000-7365a7116e01")  # the namespace of our ev
 _OFFLINE = Activity.OFFLINE.value
 _WRAP_UP = Activity.WRAP_UP.value
 _DESK = Scope.system(OPERATOR)
+_MORE_TIME = dt.timedelta(seconds=60)  # what an agent gets when they ask for it
 _log = log.get(__name__)
 
 
@@ -58,6 +60,21 @@ class Calls(Protocol):
     def reload(self) -> None:
         """Read numbers and queues anew."""
         ...
+
+    async def pause_recording(self, call_id: CallId, *, on: bool) -> bool:
+        """Keep what is said out of a call's recording, or in again; return whether that is so now."""
+        ...
+
+
+@dataclass(slots=True)
+class _WrapUp:
+    """A wrap-up in progress: of which call, and when its time is up."""
+
+    tenant_id: TenantId | None
+    call_id: CallId | None
+    began_at: dt.datetime
+    until: dt.datetime
+    timer: asyncio.TimerHandle
 
 
 @runtime_checkable
@@ -89,7 +106,7 @@ class Desk:
     ) -> None:
         self._switch, self._gate, self._vault = switch, gate, vault
         self._realtime, self._books, self._floor, self._calls = realtime, books, floor, calls
-        self._timers: dict[AgentId, asyncio.TimerHandle] = {}
+        self._wraps: dict[AgentId, _WrapUp] = {}
         self._offers: dict[AgentId, OfferId] = {}
         self._is_stirred = True
 
@@ -105,7 +122,13 @@ class Desk:
             agent, item = self._place(one, names.get(one.agent.id, "")), items.get(one.agent.id)
             if item and agent.state == _WRAP_UP:
                 self._offers[agent.agent_id] = item.offer_id
-                self._wrap_up_until(agent, item.wrap_until or clock.now())
+                agent.call_id = item.call_id
+                self._wrap_up_until(
+                    agent,
+                    item.wrap_until or clock.now(),
+                    tenant_id=item.tenant_id,
+                    began_at=item.ended_at or clock.now(),
+                )
 
     async def switch_is_back(self) -> None:
         """Give a switch that may have been started anew its phones, and free agents whose call is gone."""
@@ -124,8 +147,8 @@ class Desk:
                 self._become(agent, FREE, clock.now(), observed=True)
             if agent.agent_id not in busy and agent.state != _WRAP_UP:
                 self._let_go(agent.agent_id)  # an item a crash left open would lock their console
-            elif agent.agent_id not in self._timers and agent.state == _WRAP_UP:
-                self._wrap_up_until(agent, clock.now() + dt.timedelta(seconds=60))
+            elif agent.agent_id not in self._wraps and agent.state == _WRAP_UP:
+                self._wrap_up_until(agent, clock.now() + _MORE_TIME, tenant_id=None, began_at=clock.now())
 
     def takes_over(self, call: LiveCall) -> None:
         """Bind an agent to a call an earlier run left in their hands."""
@@ -177,7 +200,7 @@ class Desk:
             agent, action.state, action.at, work_tenant=tenant_id, subject=call.call_id, is_told=is_told
         )
         if wrap_until:
-            self._wrap_up_until(agent, wrap_until)
+            self._wrap_up_until(agent, wrap_until, tenant_id=tenant_id, began_at=action.at)
 
     def _after(self, agent: Agent, why: Lost | None) -> str:
         """Return what an agent becomes when an offer came to nothing."""
@@ -190,35 +213,75 @@ class Desk:
                 agent.is_online = False
                 return _OFFLINE
             case _:
-                return agent.next_state or FREE
+                return self._next(agent)
 
-    def _wrap_up_until(self, agent: Agent, until: dt.datetime) -> None:
+    def _next(self, agent: Agent) -> str:
+        """Return what an agent becomes after the work in hand: what they wished, once, or free."""
+        state, agent.next_state = agent.next_state or FREE, None
+        return _OFFLINE if state == FREE and not agent.is_online else state
+
+    def _wrap_up_until(
+        self, agent: Agent, until: dt.datetime, *, tenant_id: TenantId | None, began_at: dt.datetime
+    ) -> None:
         """Free the agent at the wrap-up's deadline."""
-        timer = self._timers.pop(agent.agent_id, None)
-        if timer:
-            timer.cancel()
+        self._stop_clock(agent.agent_id)
         left_s = max(0.0, (until - clock.now()).total_seconds())
-        loop = asyncio.get_running_loop()
-        self._timers[agent.agent_id] = loop.call_later(left_s, self._wrapped, agent.agent_id)
+        timer = asyncio.get_running_loop().call_later(left_s, self._wrapped, agent.agent_id)
+        self._wraps[agent.agent_id] = _WrapUp(tenant_id, agent.call_id, began_at, until, timer)
+
+    def _stop_clock(self, agent_id: AgentId) -> _WrapUp | None:
+        wrap = self._wraps.pop(agent_id, None)
+        if wrap:
+            wrap.timer.cancel()
+        return wrap
+
+    def _extend(self, agent: Agent, call_id: str) -> str:
+        """Give a wrap-up more time, up to its longest."""
+        wrap, offer_id = self._wraps.get(agent.agent_id), self._offers.get(agent.agent_id)
+        if agent.state != _WRAP_UP or wrap is None or offer_id is None or call_id != str(wrap.call_id):
+            return "out-of-date"
+        until = min(max(wrap.until, clock.now()) + _MORE_TIME, wrap.began_at + work.LONGEST_WRAP_UP)
+        if until <= wrap.until:
+            return "longest-already"
+        self._wrap_up_until(agent, until, tenant_id=wrap.tenant_id, began_at=wrap.began_at)
+        self._books.enter(
+            agent.agent_id,
+            _DESK,
+            lambda session: work.extend(session, offer_id=offer_id, wrap_until=until),
+            then=partial(self._publish, agent.agent_id, "state"),
+        )
+        return "done"
 
     def _wrapped(self, agent_id: AgentId) -> None:
         """End an agent's wrap-up, by their word or by the clock."""
-        timer = self._timers.pop(agent_id, None)
-        if timer:
-            timer.cancel()
+        wrap = self._stop_clock(agent_id)
         agent = self._floor.agents.get(agent_id)
-        if agent is None or agent.state != _WRAP_UP:
+        if agent is None or (agent.state != _WRAP_UP and agent.call_id is None):
+            self._let_go(agent_id)  # nobody holds it: only its row stands in the way
+            return
+        if agent.state != _WRAP_UP:
             return
         offer_id = self._offers.pop(agent_id, None)
         now = clock.now()
         if offer_id:
             self._close_item(agent_id, offer_id, now)
+        if wrap:
+            self._settle(wrap)
         agent.call_id = None
-        state, agent.next_state = agent.next_state or FREE, None
-        if state == FREE and not agent.is_online:
-            state = _OFFLINE
-        self._become(agent, state, now)
+        self._become(agent, self._next(agent), now)
         self._calls.route()
+
+    def _settle(self, wrap: _WrapUp) -> None:
+        """Write what the agent had noted when the time was up, behind the call's own end."""
+        tenant_id, call_id = wrap.tenant_id, wrap.call_id
+        if tenant_id and call_id:
+            self._books.enter(
+                call_id,
+                Scope.system(tenant_id),
+                lambda session: drafts.settle(
+                    session, tenant_id=tenant_id, call_id=call_id, vault=self._vault
+                ),
+            )
 
     # --- orders -------------------------------------------------------------------------------------
 
@@ -245,6 +308,12 @@ class Desk:
         agent_id = AgentId(UUID(order.details["agent_id"]))
         if order.kind is OrderKind.SIGN_IN:
             return await self._sign_in(agent_id)
+        if order.kind is OrderKind.WRAPPED:
+            wrap, about = self._wraps.get(agent_id), order.details.get("call_id")
+            if wrap and wrap.call_id and about not in {None, str(wrap.call_id)}:
+                return "out-of-date"
+            self._wrapped(agent_id)
+            return "done"
         agent = self._floor.agents.get(agent_id)
         if agent is None:
             return "not-signed-in"
@@ -253,11 +322,10 @@ class Desk:
                 return await self._sign_out(agent)
             case OrderKind.STATUS:
                 return self._status(agent, order.details["status"], order.details.get("reason", ""))
-            case OrderKind.WRAPPED:
-                self._wrapped(agent_id)
+            case OrderKind.EXTEND:
+                return self._extend(agent, order.details["call_id"])
             case _:
                 return await self._about_the_call(agent, order)
-        return "done"
 
     async def _about_the_call(self, agent: Agent, order: Order) -> str:
         """Carry out an order about the call in hand; an order about another call is out of date."""
@@ -273,6 +341,15 @@ class Desk:
                 self._calls.feed(call.call_id, machine.OfferLost(now, offer.offer_id, Lost.DECLINED))
             case OrderKind.HOLD:
                 self._calls.feed(call.call_id, machine.Held(now, on=bool(order.details["on"])))
+            case OrderKind.PAUSE:
+                wanted = bool(order.details["on"])
+                if not await self._calls.pause_recording(call.call_id, on=wanted):
+                    self._books.write(
+                        agent.agent_id,
+                        partial(self._publish, agent.agent_id, "recording-goes-on" if wanted else "state"),
+                    )
+                    return "recording-goes-on"
+                self._tell(agent)
             case OrderKind.HANG_UP:
                 await self._switch.hang_up(offer.channel)
             case OrderKind.ANSWER:
@@ -305,8 +382,7 @@ class Desk:
         if activity(agent.state) in CALL_IN_HAND:
             return "call-in-hand"
         now = clock.now()
-        if timer := self._timers.pop(agent.agent_id, None):
-            timer.cancel()
+        wrap = self._stop_clock(agent.agent_id)
         # off the floor before anything is awaited: who leaves, perhaps out of a wrap-up, is offered no call
         self._floor.remove(agent.agent_id)
 
@@ -322,6 +398,8 @@ class Desk:
             self._wrapped(agent.agent_id)
             raise
         self._offers.pop(agent.agent_id, None)
+        if wrap:
+            self._settle(wrap)
         for name in names:
             await self._switch.drop_endpoint(name)
         self._tell(agent)

@@ -131,6 +131,21 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingPaused:
+    """What is said is kept out of the recording (`on`), or in it again; the switch has confirmed it."""
+
+    at: dt.datetime
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStopped:
+    """The recording ended before the call did: it could not be paused."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CallerGone:
     """The caller's leg ended; `cause` is Q.850."""
 
@@ -163,6 +178,8 @@ Fact = (
     | AnnouncementEnded
     | Bridged
     | Held
+    | RecordingPaused
+    | RecordingStopped
     | CallerGone
     | AgentGone
     | Vanished
@@ -250,6 +267,11 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """Done already: the timeline says so, and nothing follows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The call is over: close its books."""
 
@@ -269,6 +291,7 @@ Action = (
     | HangUpCaller
     | Agent
     | Mark
+    | Noted
     | Finish
 )
 
@@ -287,6 +310,8 @@ class LiveCall:
     queued_at: dt.datetime | None = None
     offers: int = 0
     is_held: bool = False
+    is_paused: bool = False  # its recording
+    has_stopped: bool = False  # its recording, before its end
     position: int = 0  # of the last timeline entry
     instants: dict[str, dt.datetime] = field(default_factory=dict)  # all that was marked
     cause: Cause | None = None
@@ -362,6 +387,12 @@ def _follow(call: LiveCall, fact: Fact) -> list[Action]:
                 Music(on=fact.on),
                 Agent(call.offer.agent_id, state, fact.at, call.offer.offer_id, "talking"),
             ]
+        case RecordingPaused() if _is_recorded(call) and call.is_paused != fact.on:
+            call.is_paused = fact.on
+            return [Noted()]
+        case RecordingStopped() if _is_recorded(call):
+            call.has_stopped, call.is_paused = True, False
+            return [Noted()]
         case CallerGone():
             return _caller_gone(call, fact)
         case AgentGone() if call.phase in {Phase.ANNOUNCING, Phase.TALKING} and call.offer:
@@ -370,6 +401,10 @@ def _follow(call: LiveCall, fact: Fact) -> list[Action]:
             return _vanished(call, fact)
         case _:
             return []
+
+
+def _is_recorded(call: LiveCall) -> bool:
+    return call.phase is Phase.TALKING and call.recording_id is not None and not call.has_stopped
 
 
 def _is_offered(call: LiveCall, offer_id: OfferId) -> bool:

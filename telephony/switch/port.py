@@ -361,6 +361,15 @@ class Switch(Protocol):
         The name may hold `/`; folders are made. It is never a caller's number.
         """
 
+    async def pause_recording(self, name: str, *, on: bool) -> None:
+        """Let a recording hold silence in place of what is said (`on`), or what is said again.
+
+        The file goes on in time, so that its length stays that of the call.
+
+        Raises:
+            SwitchError: it is not recorded under that name (any more), or the switch would not.
+        """
+
     async def stop_recording(self, name: str) -> None:
         """Close a recording."""
 

@@ -80,14 +80,14 @@ STATUSES = {
         ("away:break", "Break"),
         ("away:meal", "Meal"),
         ("away:training", "Training"),
-        ("offline", "Offline"),
+        ("away:offline", "Offline"),
     ],
     "zh": [
         ("available", "可接听"),
         ("away:break", "小休"),
         ("away:meal", "用餐"),
         ("away:training", "培训"),
-        ("offline", "离线"),
+        ("away:offline", "离线"),
     ],
 }
 DISPOSITIONS = {
@@ -112,7 +112,23 @@ def desk(lang: str) -> dict[str, Any]:
         "statuses": STATUSES[lang],
         "dispositions": dispositions(lang),
         "wrap_s": 60,
-        "today": New(calls=23, handling_s=278, wrap_s=52),
+        "troubles": pick(
+            lang,
+            [("silent", "I heard nothing"), ("choppy", "Choppy or robotic"), ("other", "Something else")],
+            [("silent", "听不到对方"), ("choppy", "断断续续"), ("other", "其他")],
+        ),
+        "callbacks": [
+            New(
+                due_at=ago(-660 + 7000 * i),
+                is_due=bool(i),
+                company=pick(lang, "Pelican Parcel", "明湖旅行"),
+                who=who,
+                queue=pick(lang, "Deliveries", "改签退票"),
+                kept_url=f"/console/callbacks/ten_1/cb_{i}/kept",
+            )
+            for i, who in enumerate(("+44 7700 900•••", "+44 7700 901•••"))
+        ],
+        "today": New(calls=23, handling_s=278, wrap_s=52, available_s=9668),
         "last_calls": [
             New(
                 ended_at=ago(120 + 400 * i),
@@ -169,6 +185,7 @@ def pop(lang: str) -> dict[str, Any]:
             inbound=True,
             waited_since=ago(41),
         ),
+        "promised": [ago(-3600)],
         "greeting": pick(
             lang,
             "Good afternoon, Pelican Parcel, this is Bob. Am I speaking to Ines Carvalho?",
@@ -229,7 +246,7 @@ def pop(lang: str) -> dict[str, Any]:
 
 
 def pop_unknown(lang: str) -> dict[str, Any]:
-    return pop(lang) | {"customer": None}
+    return pop(lang) | {"customer": None, "promised": []}
 
 
 def console_state(name: str, lang: str, *, now: dt.datetime) -> dict[str, Any]:
@@ -255,10 +272,11 @@ def console_state(name: str, lang: str, *, now: dt.datetime) -> dict[str, Any]:
         "since": at(-97),
         "now": at(0),
         "offer": busy | {"offered_at": at(-8), "expires_at": at(12)} if name == "ringing" else None,
-        "call": busy | {"answered_at": at(-252), "on_hold": name == "hold", "recording": True}
+        "call": busy
+        | {"answered_at": at(-252), "on_hold": name == "hold", "recording": True, "paused": name == "hold"}
         if activity == "on-call"
         else None,
-        "wrap": busy | {"since": at(-14), "ends_at": at(46)} if name == "wrap" else None,
+        "wrap": busy | {"since": at(-14), "ends_at": at(46), "can_extend": True} if name == "wrap" else None,
         "sip": None,
         "queues": [
             {"name": pick(lang, "Deliveries", "改签退票"), "waiting": 4, "longest_s": 112, "over": True},

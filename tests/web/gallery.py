@@ -85,6 +85,10 @@ def make_app() -> Flask:
     def painted(offer: str) -> dict[str, str]:
         return {"offer": offer}
 
+    @app.get("/console/calls/<call>/draft")
+    def draft(call: str) -> dict[str, Any]:
+        return {"disposition": None, "notes": "", "callback_at": None, "saved_at": None, "call": call}
+
     @app.get("/live/<stream>")
     def live(stream: str) -> Response:
         def quiet() -> Iterator[str]:

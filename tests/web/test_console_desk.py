@@ -4,11 +4,15 @@ import pytest
 from werkzeug.test import TestResponse
 
 from core import clock
-from core.ids import OPERATOR, AgentId, CallId, OfferId, TenantId, new_id
+from core.ids import OPERATOR, AgentId, CallId, OfferId, RecordingId, TenantId, new_id, public
+from customers import callbacks, dispositions, interactions
+from customers.dispositions import Disposition
 from seats import presence, roster
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import work
+from telephony import calls, orders, recording, work
+from telephony.orders import OrderKind
+from tests.factories import telephony as factory
 from tests.tenants.people import People
 from tests.web.conftest import HOST, Browser, Browsers, Cast
 
@@ -19,7 +23,9 @@ class Bob:
     def __init__(self, browser: Browser, gate: Gate, agent_id: AgentId) -> None:
         self.browser, self.gate, self.agent_id = browser, gate, agent_id
 
-    def offered(self, tenant_id: TenantId) -> OfferId:
+    offer_id: OfferId
+
+    def offered(self, tenant_id: TenantId, call_id: CallId | None = None) -> OfferId:
         offer_id, now = OfferId(new_id()), clock.now()
         with self.gate.open(Scope.system(OPERATOR)) as session:
             work.offer(
@@ -27,11 +33,37 @@ class Bob:
                 offer_id=offer_id,
                 agent_id=self.agent_id,
                 tenant_id=tenant_id,
-                call_id=CallId(new_id()),
+                call_id=call_id or CallId(new_id()),
                 offered_at=now,
                 expires_at=now + dt.timedelta(seconds=20),
             )
         return offer_id
+
+    def talks(self, call_id: CallId, tenant_id: TenantId) -> None:
+        """Answer a call; it is in hand from then on."""
+        offer_id = self.offered(tenant_id, call_id)
+        with self.gate.open(Scope.system(OPERATOR)) as session:
+            work.advance(session, offer_id=offer_id, state="talking", at=clock.now())
+        self.offer_id = offer_id
+
+    def wraps_up(self, *, for_s: float = 60) -> None:
+        """End the call in hand."""
+        now = clock.now()
+        with self.gate.open(Scope.system(OPERATOR)) as session:
+            until = now + dt.timedelta(seconds=for_s)
+            work.advance(session, offer_id=self.offer_id, state="wrap_up", at=now, wrap_until=until)
+
+    def posts(self, path: str, body: object) -> TestResponse:
+        return self.browser.client.post(
+            f"/console/{path}",
+            base_url=HOST,
+            json=body,
+            headers={"X-CSRF-Token": self.browser.token(), "Accept": "application/json"},
+        )
+
+    def orders(self) -> list[OrderKind]:
+        with self.gate.open(Scope.system(OPERATOR)) as session:
+            return [one.kind for one in orders.waiting(session)]
 
     def closed(self, offer_id: OfferId) -> None:
         with self.gate.open(Scope.system(OPERATOR)) as session:
@@ -84,3 +116,162 @@ def test_a_wish_taken_back_leaves_none(bob: Bob, cast: Cast) -> None:
 @pytest.mark.parametrize("status", ["away", "talking", "away:", "away:meal:now", ["available"], {}])
 def test_a_status_that_is_not_on_the_list_is_refused(bob: Bob, status: object) -> None:
     assert bob.wants({"status": status}).status_code == 422
+
+
+@pytest.fixture
+def call_id(gate: Gate, vault: Vault, cast: Cast, bob: Bob) -> CallId:
+    """A call Bob has answered, and outcomes to choose from."""
+    line = factory.line(gate, cast.a.tenant_id)
+    made = factory.call(gate, vault, line, is_over=False)
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        resolved = Disposition("resolved", "Resolved", "已解决")
+        dispositions.define(session, tenant_id=cast.a.tenant_id, disposition=resolved)
+    bob.talks(made, cast.a.tenant_id)
+    return made
+
+
+def test_notes_are_kept_as_they_are_typed_and_survive_a_reload(bob: Bob, call_id: CallId) -> None:
+    path = f"calls/{public('call', call_id)}/draft"
+    assert bob.browser.get(f"/console/{path}").get_json()["saved_at"] is None
+    assert bob.posts(path, {"notes": "Gate"}).status_code == 200
+    kept = bob.posts(path, {"disposition": "resolved", "notes": "Gate B", "callback_at": None})
+    assert kept.status_code == 200
+    read = bob.browser.get(f"/console/{path}").get_json()
+    assert (read["disposition"], read["notes"]) == ("resolved", "Gate B")
+    assert read["saved_at"] == kept.get_json()["saved_at"]
+
+
+def test_notes_stand_sealed_in_the_database(bob: Bob, call_id: CallId, gate: Gate, cast: Cast) -> None:
+    bob.posts(f"calls/{public('call', call_id)}/draft", {"notes": "Gate B"})
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        (body,) = session.connection().exec_driver_sql("SELECT body_ct FROM app.call_drafts").scalars()
+    assert b"Gate B" not in bytes(body)
+
+
+def test_a_card_number_is_refused_in_clear_words(bob: Bob, call_id: CallId) -> None:
+    refused = bob.posts(f"calls/{public('call', call_id)}/draft", {"notes": "4111 1111 1111 1111"})
+    assert refused.status_code == 422
+    problem = refused.get_json()
+    assert problem["code"] == "card-number"
+    assert "card numbers are kept nowhere" in str(problem)
+    assert "4111" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"notes": 7},
+        {"notes": "x" * 4001},
+        {"notes": "", "callback_at": "tomorrow"},
+        {"notes": "", "callback_at": "2026-11-22T10:00:00"},
+        {"notes": "", "disposition": ["resolved"]},
+    ],
+)
+def test_a_draft_that_is_none_is_refused(bob: Bob, call_id: CallId, body: object) -> None:
+    assert bob.posts(f"calls/{public('call', call_id)}/draft", body).status_code == 422
+
+
+def test_a_call_that_is_not_in_hand_takes_no_notes(bob: Bob, call_id: CallId) -> None:
+    bob.closed(bob.offer_id)
+    assert bob.posts(f"calls/{public('call', call_id)}/draft", {"notes": "late"}).status_code == 404
+    other = public("call", CallId(new_id()))
+    assert bob.posts(f"calls/{other}/draft", {"notes": "not mine"}).status_code == 404
+
+
+def test_a_saved_wrap_up_promises_a_call_back_and_drops_the_draft(
+    bob: Bob, call_id: CallId, gate: Gate, vault: Vault, cast: Cast
+) -> None:
+    tenant_id, path = cast.a.tenant_id, f"calls/{public('call', call_id)}"
+    bob.posts(f"{path}/draft", {"notes": "Gate B"})
+    with gate.open(Scope.system(tenant_id)) as session:
+        calls.finish(
+            session, ending=calls.Ending(tenant_id, call_id, clock.now(), "caller-hung-up", "boot-1")
+        )
+        answerer = calls.Answerer(bob.agent_id, 1001, None, "A-1")
+        calls.mark(
+            session,
+            tenant_id=tenant_id,
+            call_id=call_id,
+            instants={"popped_at": clock.now()},
+            answerer=answerer,
+        )
+    bob.wraps_up()
+    written = {"disposition": "resolved", "notes": "Gate B", "callback_at": "2020-01-01T10:00:00+00:00"}
+    assert bob.posts(f"{path}/wrap-up", written).get_json()["code"] == "callback-time"
+    due = clock.now() + dt.timedelta(days=1)
+    written["callback_at"] = due.isoformat()
+    assert bob.posts(f"{path}/wrap-up", written).status_code == 204
+    assert bob.orders()[-1] is OrderKind.WRAPPED
+    with gate.open(Scope.system(tenant_id)) as session:
+        (promised,) = callbacks.open_of_agent(session, tenant_id=tenant_id, agent_id=bob.agent_id)
+        line = interactions.of_subject(session, tenant_id=tenant_id, vault=vault, subject_ref=call_id)
+        assert session.connection().exec_driver_sql("SELECT count(*) FROM app.call_drafts").scalar() == 0
+    assert promised.due_at == due
+    assert line is not None
+    assert line.note == "Gate B"
+    bob.closed(bob.offer_id)
+    idle = bob.browser.get("/console/idle").get_data(as_text=True)
+    address = f"callbacks/{public('ten', tenant_id)}/{public('cb', promised.callback_id)}/kept"
+    assert address in idle
+    assert bob.posts(address, {}).status_code == 204
+    assert address not in bob.browser.get("/console/idle").get_data(as_text=True)
+    strange = f"callbacks/{public('ten', cast.b.tenant_id)}/{public('cb', promised.callback_id)}/kept"
+    assert bob.posts(strange, {}).status_code == 404
+
+
+def test_a_wrap_up_may_be_given_more_time_but_not_for_ever(bob: Bob, call_id: CallId) -> None:
+    path = f"calls/{public('call', call_id)}/extend"
+    assert bob.posts(path, {}).get_json()["code"] == "not-wrapping-up"
+    bob.wraps_up()
+    assert bob.browser.get("/console/state").get_json()["wrap"]["can_extend"] is True
+    assert bob.posts(path, {}).status_code == 202
+    assert bob.orders()[-1] is OrderKind.EXTEND
+
+
+def test_the_longest_wrap_up_is_not_given_more(bob: Bob, call_id: CallId) -> None:
+    bob.wraps_up(for_s=work.LONGEST_WRAP_UP.total_seconds())
+    refused = bob.posts(f"calls/{public('call', call_id)}/extend", {})
+    assert refused.get_json()["code"] == "wrap-up-longest"
+
+
+def test_only_a_recording_that_runs_can_be_paused(bob: Bob, call_id: CallId, gate: Gate, cast: Cast) -> None:
+    tenant_id, path = cast.a.tenant_id, f"calls/{public('call', call_id)}/recording"
+    assert bob.posts(path, {"paused": True}).get_json()["code"] == "not-recording"
+    with gate.open(Scope.system(tenant_id)) as session:
+        recording.begin(
+            session,
+            tenant_id=tenant_id,
+            recording_id=RecordingId(new_id()),
+            call_id=call_id,
+            started_at=clock.now(),
+        )
+    assert bob.posts(path, {"paused": "yes"}).status_code == 422
+    assert bob.posts(path, {"paused": True}).status_code == 202
+    assert bob.orders()[-1] is OrderKind.PAUSE
+    held = bob.browser.get("/console/state").get_json()["call"]
+    assert (held["recording"], held["paused"]) == (True, False)  # until the switch has done it
+
+
+def test_a_bad_line_is_reported_with_its_figures_and_nothing_else(
+    bob: Bob, call_id: CallId, gate: Gate, cast: Cast
+) -> None:
+    path = f"calls/{public('call', call_id)}/problem"
+    figures = {"mos": 2.345, "loss_percent": 7, "rtt_ms": -1, "note": "Ines", "jitter_ms": "much"}
+    assert bob.posts(path, {"what": "choppy", "figures": figures}).status_code == 204
+    for body in ({"what": "her fault", "figures": {}}, {"what": "echo"}, {"what": ["echo"], "figures": {}}):
+        assert bob.posts(path, body).status_code == 422
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        told = calls.timeline(session, tenant_id=cast.a.tenant_id, call_id=call_id)[-1]
+    assert told.kind == "problem-reported"
+    assert set(told.details) == {"what", "mos", "loss_percent", "by"}
+
+
+def test_a_missed_call_is_told_as_such_and_today_is_counted(bob: Bob, gate: Gate, call_id: CallId) -> None:
+    bob.closed(bob.offer_id)
+    with gate.open(Scope.system(OPERATOR)) as session:
+        presence.enter(session, agent_id=bob.agent_id, state="away:missed", at=clock.now())
+    state = bob.browser.get("/console/state").get_json()
+    assert (state["status"], state["reason"], state["activity"]) == ("away", "missed", "idle")
+    page = bob.browser.get("/console/idle").get_data(as_text=True)
+    assert "Calls today" in page
+    assert "Available today" in page

@@ -34,6 +34,7 @@ class Stage:
         self.state = figures.console_state("idle", "en", now=clock.now())
         self.told: list[tuple[str, Any]] = []
         self.pop_delay_s = 0.0
+        self.draft: dict[str, Any] = {"saved_at": None}
         self.is_open = True
         self._streams: list[queue.Queue[str]] = []
         self.app = gallery.make_app()
@@ -48,7 +49,9 @@ class Stage:
         def told(**names: str) -> Any:
             self.told.append((request.path, request.get_json()))
             assert request.headers["X-CSRF-Token"] == "token"
-            return {"done": names}, 200
+            if names.get("act") == "draft":
+                self.draft = request.get_json() | {"saved_at": clock.now().isoformat()}
+            return {"done": names, "saved_at": clock.now().isoformat()}, 200
 
         def live(stream: str) -> Response:
             mine: queue.Queue[str] = queue.Queue()
@@ -73,6 +76,7 @@ class Stage:
         app.view_functions["state"] = state
         app.view_functions["live"] = live
         app.view_functions["painted"] = told
+        app.view_functions["draft"] = lambda call: self.draft | {"call": call}
         app.view_functions["pop"] = slow_pop
         app.add_url_rule("/console/offers/<offer>/<act>", "offer_act", told, methods=["POST"])
         app.add_url_rule("/console/calls/<call>/<act>", "call_act", told, methods=["POST"])
@@ -234,6 +238,111 @@ def test_state_asked_before_the_offer_does_not_take_it_away(desk: Page, stage: S
     view(desk, "ringing")
 
 
+def test_notes_typed_in_the_call_are_kept_and_stand_there_after_a_reload(desk: Page, stage: Stage) -> None:
+    stage.turn("call")
+    view(desk, "on-call")
+    desk.locator("#notes").press_sequentially("Gate B")
+    desk.get_by_label("Promise a call back").check()
+    desk.locator("#callback-at").fill("2031-05-06T09:30")
+    wait_until(lambda: str(stage.draft.get("callback_at")).startswith("2031-05-06"))
+    expect(desk.locator("#notes-saved")).to_contain_text("Saved at")
+    stage.turn("wrap")
+    view(desk, "wrap-up")
+    desk.reload()
+    expect(desk.locator("#notes")).to_have_value("Gate B")
+    expect(desk.locator("#callback-at")).to_have_value("2031-05-06T09:30")
+
+
+def test_card_number_is_named_at_once_and_leaves_the_page_by_no_way(desk: Page, stage: Stage) -> None:
+    stage.turn("wrap")
+    view(desk, "wrap-up")
+    desk.keyboard.press("1")
+    desk.locator("#dispositions input").first.check()
+    desk.locator("#notes").fill("pays with 4111 1111 1111 1111")
+    expect(desk.locator("#notes-error")).to_contain_text("card number")
+    expect(desk.locator("#notes")).to_have_attribute("aria-invalid", "true")
+    desk.keyboard.press("Control+Enter")
+    expect(desk.locator(".toast").last).to_contain_text("card number")
+    assert not any("4111" in str(body) for _, body in stage.told)
+    desk.locator("#notes").fill("pays with the card ending in 1111")
+    expect(desk.locator("#notes-error")).to_be_hidden()
+    wait_until(lambda: stage.draft.get("notes") == "pays with the card ending in 1111")
+
+
+def test_missed_call_says_what_has_become_of_the_agent_and_how_to_go_on(desk: Page, stage: Stage) -> None:
+    idle = figures.console_state("idle", "en", now=clock.now())
+    stage.state = idle | {"status": "away", "reason": "missed"}
+    stage.push("state")
+    expect(desk.locator("#why-away")).to_contain_text("Missed a call. The caller kept their place.")
+    expect(desk.locator("#activity")).to_contain_text("Missed a call")
+    desk.locator("#back").click()
+    assert stage.await_told("/console/status") == {"status": "available", "reason": None}
+    stage.turn("idle")
+    expect(desk.locator("#why-away")).to_be_hidden()
+
+
+def test_recording_counts_as_paused_only_when_the_switch_has_said_so(desk: Page, stage: Stage) -> None:
+    stage.turn("call")
+    view(desk, "on-call")
+    desk.keyboard.press("r")
+    assert stage.await_told("/console/calls/call_1/recording") == {"paused": True}
+    expect(desk.locator("#paused")).to_have_text("Pausing the recording…")
+    stage.state["call"] |= {"paused": True}
+    stage.push("state")
+    expect(desk.locator("#paused")).to_have_text("Recording paused")
+    expect(desk.locator("#recording")).to_be_hidden()
+    expect(desk.locator("#announce")).to_have_text("Recording paused. Card details are not kept.")
+    stage.state["call"] |= {"paused": False}
+    stage.push("state")
+    expect(desk.locator("#recording")).to_be_visible()
+    stage.push("recording-goes-on")
+    expect(desk.locator("#not-paused")).to_contain_text("Do not take card details in this call.")
+
+
+def test_call_answers_itself_after_a_tone_where_the_agent_wants_that(desk: Page, stage: Stage) -> None:
+    desk.get_by_label("Answer by itself, after a tone").check()
+    stage.ring()
+    stage.await_told("/console/offers/off_1/answer")
+    assert marks(desk)["answered_at"] - marks(desk)["ring_at"] > 300
+    assert not desk.title().startswith("● ")
+
+
+def test_bad_line_is_reported_with_the_call(desk: Page, stage: Stage) -> None:
+    stage.turn("call")
+    view(desk, "on-call")
+    desk.locator("#phone").get_by_role("button", name="Report a problem with the line").click()
+    desk.get_by_label("Choppy or robotic").check()
+    desk.get_by_role("button", name="Report", exact=True).click()
+    assert stage.await_told("/console/calls/call_1/problem")["what"] == "choppy"
+    expect(desk.locator(".toast").last).to_contain_text("Reported with the call.")
+
+
+def test_answer_has_the_focus_when_it_rings_and_keys_do_the_rest(desk: Page, stage: Stage) -> None:
+    stage.ring()
+    view(desk, "ringing")
+    expect(desk.locator("#answer")).to_be_focused()
+    desk.keyboard.press("Enter")
+    stage.await_told("/console/offers/off_1/answer")
+    stage.turn("call")
+    view(desk, "on-call")
+    stage.turn("wrap")
+    view(desk, "wrap-up")
+    desk.evaluate("document.activeElement.blur()")
+    desk.keyboard.press("e")
+    stage.await_told("/console/calls/call_1/extend")
+
+
+def test_every_target_is_large_enough_to_hit(desk: Page, stage: Stage) -> None:
+    small = """() => [...document.querySelectorAll('button, select, input, a, summary')]
+        .filter(one => one.checkVisibility() && !one.matches('.skip'))
+        .map(one => [one.id || one.textContent.trim(), (one.closest('label') ?? one).getBoundingClientRect()])
+        .filter(([, box]) => box.width < 24 || box.height < 24).map(([name]) => name)"""
+    for name, shown in (("idle", "idle"), ("call", "on-call"), ("wrap", "wrap-up")):
+        stage.turn(name)
+        view(desk, shown)
+        assert desk.evaluate(small) == []
+
+
 def test_wrap_up_takes_an_outcome_by_digit_and_saves_by_control_enter(desk: Page, stage: Stage) -> None:
     stage.turn("wrap")
     view(desk, "wrap-up")
@@ -244,7 +353,11 @@ def test_wrap_up_takes_an_outcome_by_digit_and_saves_by_control_enter(desk: Page
     desk.keyboard.press("2")
     desk.locator("#notes").fill("Gate B")
     desk.keyboard.press("Control+Enter")
-    assert stage.await_told("/console/calls/call_1/wrap-up") == {"disposition": "d2", "notes": "Gate B"}
+    assert stage.await_told("/console/calls/call_1/wrap-up") == {
+        "disposition": "d2",
+        "notes": "Gate B",
+        "callback_at": None,
+    }
     stage.turn("idle")
     view(desk, "idle")
     assert desk.locator("#notes").input_value() == ""

@@ -7,9 +7,11 @@ only through the work item of this very agent, and only while it is in hand.
 import contextlib
 import datetime as dt
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import redis
 from flask_babel import gettext
@@ -43,10 +45,10 @@ from telephony.errors import WorkItemNotFoundError
 from telephony.orders import OrderKind
 from telephony.work import WorkItem
 from tenants import companies
-from web import identity, scope
+from web import i18n, identity, scope
 from web.identity import NotSignedInError
 
-AWAY_REASONS = ("break", "meal", "meeting", "training")
+AWAY_REASONS = ("break", "meal", "training", "meeting", "back-office", "offline")
 _CLIENT_KEPT_S = 60.0
 _NEXT_KEPT_S = 3600
 # an offer may be heard of this long before its row is committed; ids tell when they were made
@@ -90,6 +92,16 @@ class Client:
     queue_names: Mapping[QueueId, str]
     languages: Mapping[NumberId, str]
     dispositions: tuple[Disposition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """An agent's day so far: calls answered, averages for each, and time available."""
+
+    calls: int
+    handling_s: float
+    wrap_s: float
+    available_s: float
 
 
 _clients: dict[TenantId, tuple[float, Client]] = {}
@@ -211,6 +223,21 @@ def item_of_call(session: Session, public_id: str) -> WorkItem:
     return found
 
 
+def recent_of_call(session: Session, public_id: str) -> WorkItem:
+    """Return the agent's work item of a call they have in hand, or have just had.
+
+    Raises:
+        WorkItemNotFoundError: not one of their last calls.
+    """
+    call_id, mine = parse("call", public_id), agent(session).id
+    held = work.in_hand(session, agent_id=mine)
+    recent = [*([held] if held else []), *work.done_by(session, agent_id=mine, limit=5)]
+    for item in recent:
+        if item.call_id == call_id:
+            return item
+    raise WorkItemNotFoundError
+
+
 @contextlib.contextmanager
 def walls_of(item: WorkItem) -> Iterator[Session]:
     """Yield a session inside the walls of the client whose call the agent has in hand."""
@@ -293,6 +320,27 @@ def next_status(offer_id: OfferId) -> str | None:
     return kept.decode() if isinstance(kept, bytes) else None
 
 
+def today(session: Session) -> Today:
+    """Return what the agent's day has been so far, in the zone their times are shown in."""
+    who = agent(session)
+    zone = ZoneInfo(i18n.zone())
+    now = clock.now()
+    began = dt.datetime.combine(now.astimezone(zone).date(), dt.time(), zone).astimezone(dt.UTC)
+    spent: dict[Activity, int] = defaultdict(int)
+    for part in presence.partition(session, agent_id=who.id, start=began, end=now).slices:
+        if part.state != presence.SIGNED_OUT:
+            spent[activity(part.state)] += part.duration_ms
+    talk_ms = spent[Activity.TALKING] + spent[Activity.HOLDING]
+    count = work.answered_since(session, agent_id=who.id, since=began)
+    each = max(1, count) * 1000
+    return Today(
+        calls=count,
+        handling_s=(talk_ms + spent[Activity.WRAP_UP]) / each,
+        wrap_s=spent[Activity.WRAP_UP] / each,
+        available_s=spent[Activity.AVAILABLE] / 1000,
+    )
+
+
 def company_name(tenant_id: TenantId) -> str:
     """Return a client company's name."""
     return client(tenant_id).name
@@ -321,8 +369,7 @@ def _in_hand(item: WorkItem, *, is_held: bool) -> dict[str, Any]:
                 "offer_id": offer_id,
                 "answered_at": _iso(item.answered_at),
                 "on_hold": is_held,
-                "recording": _is_recording(item),
-            }
+            } | _recording(item)
             return {"activity": "on-call", "call": call, "since": _iso(item.answered_at)}
         case "wrap_up":
             wrap = {
@@ -330,6 +377,7 @@ def _in_hand(item: WorkItem, *, is_held: bool) -> dict[str, Any]:
                 "offer_id": offer_id,
                 "since": _iso(item.ended_at),
                 "ends_at": _iso(item.wrap_until),
+                "can_extend": item.can_extend,
             }
             return {"activity": "wrap-up", "wrap": wrap, "since": _iso(item.ended_at)}
         case _:
@@ -342,12 +390,17 @@ def _in_hand(item: WorkItem, *, is_held: bool) -> dict[str, Any]:
             return {"activity": "ringing", "offer": offer, "since": _iso(item.offered_at)}
 
 
-def _is_recording(item: WorkItem) -> bool:
+def _recording(item: WorkItem) -> dict[str, bool]:
     with walls_of(item) as session:
         call = calls.get(
             session, tenant_id=item.tenant_id, call_id=item.call_id, vault=scope.services().vault
         )
-        return call.recording_state == "capturing"
+        is_recording = call.recording_state == "capturing"
+        return {
+            "recording": is_recording,
+            "paused": is_recording
+            and calls.is_paused(session, tenant_id=item.tenant_id, call_id=item.call_id),
+        }
 
 
 def _queues(one: ServingAgent) -> list[dict[str, Any]]:
@@ -395,6 +448,8 @@ def words_of(status: str) -> str:
         "away:meal": gettext("Meal"),
         "away:meeting": gettext("Meeting"),
         "away:training": gettext("Training"),
+        "away:back-office": gettext("Back office"),
+        "away:offline": gettext("Offline"),
     }
     return words.get(status, status)
 

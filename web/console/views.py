@@ -3,6 +3,8 @@
 Nothing here speaks to the switch: each act leaves an order, and the switchboard alone carries it out.
 """
 
+import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request
@@ -11,25 +13,42 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from core import clock
 from core.errors import Invalid
-from core.ids import CallId, public
+from core.ids import CallId, TenantId, parse, public
 from core.phone import mask
-from customers import interactions, records, reveals
+from customers import callbacks, interactions, records, reveals
 from customers.interactions import Interaction
 from customers.records import CustomerCard
-from telephony import calls, work
+from telephony import calls, drafts, work
 from telephony.calls import Call
-from telephony.errors import NotWrappingUpError, WorkItemNotFoundError
+from telephony.drafts import Draft
+from telephony.errors import (
+    NotRecordingError,
+    NotWrappingUpError,
+    WorkItemNotFoundError,
+    WrapUpLongestError,
+)
 from telephony.orders import OrderKind
 from telephony.work import WorkItem
 from web import identity, scope
 from web.console import desk
 from web.guards import permission
 from web.plain import holds_no_text
+from web.shown import steps
 
 pages = Blueprint("console", __name__, url_prefix="/console")
 
 _STATUSES = ("available", *(f"away:{reason}" for reason in desk.AWAY_REASONS))
 _LONGEST_NOTES = 4000
+_TROUBLES = ("silent", "one-way", "choppy", "echo", "noise", "dropped", "other")
+# what a browser may report of a line, and the most of it that can be true
+_FIGURES = {
+    "mos": 5,
+    "loss_percent": 100,
+    "rtt_ms": 60_000,
+    "jitter_ms": 60_000,
+    "packets_in": 1e9,
+    "packets_out": 1e9,
+}
 
 
 class MalformedRequestError(Invalid):
@@ -48,16 +67,19 @@ def page() -> str:
             choices = desk.choices(session, one)
             return render_template("console/start.html", agent=one.agent, choices=choices, problem="")
         seat = one.sitting.label if one.sitting else None
+        today = desk.today(session)
     shown = {"name": identity.current().name, "number": one.agent.number, "seat": seat}
     statuses = [(value, desk.words_of(value)) for value in _STATUSES]
     return render_template(
         "console/desk.html",
         agent=shown,
         statuses=statuses,
+        troubles=[(what, steps.trouble(what)) for what in _TROUBLES],
         dispositions=[],
         wrap_s=0,
         last_calls=_last_calls(),
-        today=None,
+        callbacks=_callbacks(one.clients),
+        today=today,
     )
 
 
@@ -90,8 +112,14 @@ def state() -> Response:
 @permission("console.open")
 def idle() -> str:
     """Show what stands in the middle while no call is up."""
+    with desk.operator() as session:
+        one, today = desk.serving(session), desk.today(session)
     return render_template(
-        "console/idle.html", agent={"name": identity.current().name}, today=None, last_calls=_last_calls()
+        "console/idle.html",
+        agent={"name": identity.current().name},
+        today=today,
+        last_calls=_last_calls(),
+        callbacks=_callbacks(one.clients),
     )
 
 
@@ -107,16 +135,18 @@ def pop(offer_id: str) -> str:
             offer_id, lambda: calls.get(walls, tenant_id=tenant_id, call_id=item.call_id, vault=vault)
         )
         client = desk.client(tenant_id, walls)
-        card, recent = None, []
+        card, recent, promised = None, [], []
         if call.customer_id:
             card = records.get(walls, tenant_id=tenant_id, vault=vault, customer_id=call.customer_id)
             recent = interactions.recent(
                 walls, tenant_id=tenant_id, vault=vault, customer_id=call.customer_id, limit=10
             )
+            promised = callbacks.open_of_customer(walls, tenant_id=tenant_id, customer_id=call.customer_id)
     labels = {one.code: one.label(identity.current().language) for one in client.dispositions}
     return render_template(
         "console/pop.html",
         offer=_offer(offer_id, call, client.name),
+        promised=[one.due_at for one in promised],
         greeting=_greeting(client.name, client.languages.get(call.number_id, "en")),
         customer=_customer(card, recent, labels, offer_id) if card else None,
     )
@@ -205,10 +235,9 @@ def hang_up(call_id: str) -> tuple[str, int]:
 @permission("calls.wrap")
 def wrap_up(call_id: str) -> tuple[str, int]:
     """Close a call with an outcome and notes; the agent is free from then on."""
-    body = _body()
-    disposition, notes = body.get("disposition"), body.get("notes", "")
-    if not isinstance(disposition, str) or not isinstance(notes, str) or len(notes) > _LONGEST_NOTES:
-        raise MalformedRequestError(field="disposition, notes")
+    written = _written()
+    if not written.disposition:
+        raise MalformedRequestError(field="disposition")
     with desk.operator() as session:
         item = desk.item_of_call(session, call_id)
         if item.state != "wrap_up":
@@ -218,11 +247,122 @@ def wrap_up(call_id: str) -> tuple[str, int]:
                 walls,
                 tenant_id=item.tenant_id,
                 call_id=item.call_id,
-                disposition=disposition,
-                notes=notes.strip(),
+                disposition=written.disposition,
+                notes=written.notes.strip(),
+                callback_at=written.callback_at,
                 vault=scope.services().vault,
             )
+            drafts.drop(walls, tenant_id=item.tenant_id, call_id=item.call_id)
         desk.order(session, OrderKind.WRAPPED, agent_id=item.agent_id, call_id=item.call_id)
+    return "", 204
+
+
+@pages.post("/calls/<call_id>/extend")
+@permission("calls.wrap")
+def extend(call_id: str) -> tuple[str, int]:
+    """Give the wrap-up another minute, up to its longest."""
+    with desk.operator() as session:
+        item = desk.item_of_call(session, call_id)
+        if item.state != "wrap_up":
+            raise NotWrappingUpError
+        if not item.can_extend:
+            raise WrapUpLongestError
+        desk.order(session, OrderKind.EXTEND, agent_id=item.agent_id, call_id=item.call_id)
+    return "", 202
+
+
+@pages.get("/calls/<call_id>/draft")
+@permission("calls.wrap")
+def draft(call_id: str) -> Response:
+    """Answer with what the agent has written about the call in hand so far."""
+    with desk.operator() as session:
+        item = desk.item_of_call(session, call_id)
+    with desk.walls_of(item) as walls:
+        kept = drafts.read(
+            walls, tenant_id=item.tenant_id, call_id=item.call_id, vault=scope.services().vault
+        )
+    return jsonify(
+        disposition=kept.disposition,
+        notes=kept.notes,
+        callback_at=kept.callback_at.isoformat() if kept.callback_at else None,
+        saved_at=kept.saved_at.isoformat() if kept.saved_at else None,
+    )
+
+
+@pages.post("/calls/<call_id>/draft")
+@permission("calls.wrap")
+def keep_draft(call_id: str) -> Response:
+    """Keep what the agent has written so far; it survives a reload, and the end of the wrap-up."""
+    written = _written()
+    with desk.operator() as session:
+        item = desk.item_of_call(session, call_id)
+        if item.state not in {"talking", "wrap_up"}:
+            raise WorkItemNotFoundError
+    with desk.walls_of(item) as walls:
+        at = drafts.save(
+            walls,
+            tenant_id=item.tenant_id,
+            call_id=item.call_id,
+            draft=written,
+            vault=scope.services().vault,
+        )
+    return jsonify(saved_at=at.isoformat())
+
+
+@pages.post("/calls/<call_id>/recording")
+@permission("calls.take")
+def pause(call_id: str) -> tuple[str, int]:
+    """Keep what is said out of the recording while card details are given, or in it again."""
+    wanted = _body().get("paused")
+    if not isinstance(wanted, bool):
+        raise MalformedRequestError(field="paused")
+    with desk.operator() as session:
+        item = desk.item_of_call(session, call_id)
+        with desk.walls_of(item) as walls:
+            call = calls.get(
+                walls, tenant_id=item.tenant_id, call_id=item.call_id, vault=scope.services().vault
+            )
+        if item.state != "talking" or call.recording_state != "capturing":
+            raise NotRecordingError
+        desk.order(session, OrderKind.PAUSE, agent_id=item.agent_id, call_id=item.call_id, on=wanted)
+    return "", 202
+
+
+@pages.post("/calls/<call_id>/problem")
+@permission("calls.take")
+def report_problem(call_id: str) -> tuple[str, int]:
+    """Write down with the call that its line was bad, and what the browser measured."""
+    body = _body()
+    what, figures = body.get("what"), body.get("figures")
+    if what not in _TROUBLES or not isinstance(figures, dict):
+        raise MalformedRequestError(field="what, figures")
+    with desk.operator() as session:
+        item = desk.recent_of_call(session, call_id)
+    with desk.walls_of(item) as walls:
+        calls.report_problem(
+            walls,
+            tenant_id=item.tenant_id,
+            call_id=item.call_id,
+            by=identity.current().principal_id,
+            details={"what": what, **_measured(figures)},
+        )
+    return "", 204
+
+
+@pages.post("/callbacks/<company>/<callback>/kept")
+@permission("calls.wrap")
+def kept(company: str, callback: str) -> tuple[str, int]:
+    """Say that a promised call has been made."""
+    with desk.operator() as session:
+        one = desk.serving(session)
+    tenant_id = TenantId(parse("ten", company))
+    if tenant_id not in one.clients:
+        raise WorkItemNotFoundError
+    with scope.within(tenant_id, principal_id=identity.current().principal_id) as session:
+        if not callbacks.keep(
+            session, tenant_id=tenant_id, callback_id=parse("cb", callback), agent_id=one.agent.id
+        ):
+            raise WorkItemNotFoundError
     return "", 204
 
 
@@ -261,6 +401,30 @@ def _body() -> dict[str, Any]:
     if not isinstance(body, dict) or holds_no_text(body):
         raise MalformedRequestError(field="body")
     return body
+
+
+def _written() -> Draft:
+    body = _body()
+    disposition, notes = body.get("disposition") or None, body.get("notes", "")
+    due = body.get("callback_at") or None
+    if not isinstance(disposition, str | None) or not isinstance(notes, str) or len(notes) > _LONGEST_NOTES:
+        raise MalformedRequestError(field="disposition, notes")
+    try:
+        callback_at = dt.datetime.fromisoformat(due) if due else None
+    except (TypeError, ValueError) as error:
+        raise MalformedRequestError(field="callback_at") from error
+    if callback_at and callback_at.tzinfo is None:
+        raise MalformedRequestError(field="callback_at")
+    return Draft(disposition=disposition, notes=notes, callback_at=callback_at)
+
+
+def _measured(figures: dict[str, Any]) -> dict[str, object]:
+    """Return the known figures that are numbers within reason; anything else is left out."""
+    return {
+        name: round(float(value), 2)
+        for name, most in _FIGURES.items()
+        if isinstance(value := figures.get(name), int | float) and 0 <= value <= most
+    }
 
 
 def _offer(offer_id: str, call: Call, company: str) -> dict[str, Any]:
@@ -334,6 +498,36 @@ def _last_calls() -> list[dict[str, Any]]:
         if item.call_id in found:
             shown.append(_last_call(item, found[item.call_id], labels))
     return shown
+
+
+def _callbacks(clients: Iterable[TenantId]) -> list[dict[str, Any]]:
+    """Return what the agent has promised callers and not kept yet, soonest first."""
+    shown, vault = [], scope.services().vault
+    with desk.operator() as session:
+        agent_id = desk.agent(session).id
+    for tenant_id in clients:
+        with scope.within(tenant_id, principal_id=identity.current().principal_id) as session:
+            promised = callbacks.open_of_agent(session, tenant_id=tenant_id, agent_id=agent_id)
+            about = [CallId(one.subject_ref) for one in promised]
+            found = {
+                call.call_id: call
+                for call in calls.these(session, tenant_id=tenant_id, call_ids=about, vault=vault)
+            }
+        for one in promised:
+            call = found.get(CallId(one.subject_ref))
+            if call:
+                address = f"{public('ten', tenant_id)}/{public('cb', one.callback_id)}"
+                shown.append(
+                    {
+                        "due_at": one.due_at,
+                        "is_due": one.due_at <= clock.now(),
+                        "company": desk.company_name(tenant_id),
+                        "who": mask(call.caller) if call.caller else gettext("Number withheld"),
+                        "queue": call.queue_name,
+                        "kept_url": f"/console/callbacks/{address}/kept",
+                    }
+                )
+    return sorted(shown, key=lambda one: one["due_at"])
 
 
 def _last_call(item: WorkItem, call: Call, labels: dict[str, str]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ const result = await build({
   entryPoints: [
     { in: "src/app.ts", out: "app" },
     { in: "src/console.ts", out: "console" },
+    { in: "src/check.ts", out: "check" },
     { in: "css/seatline.css", out: "seatline" },
     { in: "assets/mark.svg", out: "mark" },
   ],

@@ -15,7 +15,8 @@ from web.shown.calls import agent as agent_name
 REVEALED = "number-revealed"
 PLAYED = "recording-played"
 FETCHED = "recording-fetched"
-_LOOKS = frozenset({REVEALED, PLAYED, FETCHED})
+REPORTED = "problem-reported"
+_LOOKS = frozenset({REVEALED, PLAYED, FETCHED, REPORTED})
 _START, _WARN, _END, _PLAIN = "f", "w", "x", ""
 
 
@@ -43,7 +44,8 @@ def story(happened: Sequence[Step], *, call: Call, people: Mapping[UUID, str]) -
     for step in happened:
         if step.kind in _LOOKS:
             name = people.get(UUID(step.details["by"]), gettext("An API key"))
-            told.append(Moment(step.at, _look(step.kind, name), _PLAIN, None))
+            mark = _WARN if step.kind == REPORTED else _PLAIN
+            told.append(Moment(step.at, _look(step, name), mark, None))
             continue
         if step.kind == "offered":
             offered = agent_name(step.details.get("agent"))
@@ -57,35 +59,60 @@ def story(happened: Sequence[Step], *, call: Call, people: Mapping[UUID, str]) -
 
 
 def holds(happened: Sequence[Step], *, started_at: dt.datetime, length_s: float) -> list[tuple[float, float]]:
-    """Return when the caller was on hold, in seconds of a recording that began at `started_at`."""
+    """Return the stretches without speech, in seconds of a recording that began at `started_at`.
+
+    The caller was on hold, or the agent kept what was said out of the recording.
+    """
     found: list[tuple[float, float]] = []
-    since: float | None = None
+    since: dict[str, float] = {}
     for step in happened:
-        if step.kind != "held":
+        if step.kind not in {"held", "recording-paused"}:
             continue
         at = (step.at - started_at).total_seconds()
         if step.details.get("on"):
-            since = at
-        elif since is not None:
-            found.append((since, at))
-            since = None
-    if since is not None:
-        found.append((since, length_s))
+            since[step.kind] = at
+        elif step.kind in since:
+            found.append((since.pop(step.kind), at))
+    found.extend((start, length_s) for start in since.values())
     return [(max(0.0, start), min(end, length_s)) for start, end in found if end > 0 and start < length_s]
 
 
 def _lasts(step: Step) -> bool:
     return step.kind in {"arrived", "greeting-ended", "offered", "bridged"} or (
-        step.kind == "held" and bool(step.details.get("on"))
+        step.kind in {"held", "recording-paused"} and bool(step.details.get("on"))
     )
 
 
-def _look(kind: str, name: str) -> str:
-    if kind == REVEALED:
-        return str(gettext("%(name)s looked at the number", name=name))
-    if kind == PLAYED:
-        return str(gettext("%(name)s played the recording", name=name))
+def _look(step: Step, name: str) -> str:
+    match step.kind:
+        case "number-revealed":
+            return str(gettext("%(name)s looked at the number", name=name))
+        case "recording-played":
+            return str(gettext("%(name)s played the recording", name=name))
+        case "problem-reported":
+            return str(
+                gettext(
+                    "%(name)s reported a problem: %(what)s (voice %(mos)s of 5, %(loss)s %% lost)",
+                    name=name,
+                    what=trouble(str(step.details.get("what"))),
+                    mos=step.details.get("mos", "?"),
+                    loss=step.details.get("loss_percent", "?"),
+                )
+            )
     return str(gettext("%(name)s fetched the recording", name=name))
+
+
+def trouble(what: str) -> str:
+    """Return what can be wrong with a line, in words."""
+    words: dict[str, str] = {
+        "silent": gettext("I heard nothing"),
+        "one-way": gettext("They did not hear me"),
+        "choppy": gettext("Choppy or robotic"),
+        "echo": gettext("Echo"),
+        "noise": gettext("Noise"),
+        "dropped": gettext("The call dropped"),
+    }
+    return words.get(what) or str(gettext("Something else"))
 
 
 def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
@@ -110,6 +137,12 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("On hold"), _WARN
         case "held":
             return gettext("Off hold"), _PLAIN
+        case "recording-paused" if step.details.get("on"):
+            return gettext("Recording paused: card details"), _WARN
+        case "recording-paused":
+            return gettext("Recording goes on"), _PLAIN
+        case "recording-stopped":
+            return gettext("Recording ended early: it could not be paused"), _WARN
         case "offer-lost":
             return _lost(step, offered), _WARN
         case "caller-gone":

@@ -475,6 +475,11 @@ class AriSwitch:
         query = {"name": name, "format": "wav", "ifExists": "fail"}
         await self._ask(self._now(), "POST", f"bridges/{quote(bridge)}/record", query=query)
 
+    async def pause_recording(self, name: str, *, on: bool) -> None:
+        """See `Switch.pause_recording`."""
+        uri = f"recordings/live/{quote(name, safe='')}/mute"
+        await self._ask(self._now(), "POST" if on else "DELETE", uri)
+
     async def stop_recording(self, name: str) -> None:
         """See `Switch.stop_recording`."""
         uri = f"recordings/live/{quote(name, safe='')}/stop"

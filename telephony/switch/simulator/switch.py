@@ -362,6 +362,13 @@ class SimulatedSwitch:
             raise SwitchError("the recording exists", is_temporary=False, status=409)
         self._recordings[name] = _Recording(name, bridge, clock.now())
 
+    async def pause_recording(self, name: str, *, on: bool) -> None:
+        """See `Switch.pause_recording`."""
+        self._need_line()
+        self._note(f"pause_recording {self.transcript.name(name, 'recording')} {'on' if on else 'off'}")
+        if name not in self._recordings:
+            raise SwitchError("nothing is recorded under that name", is_temporary=False, status=404)
+
     async def stop_recording(self, name: str) -> None:
         """See `Switch.stop_recording`."""
         self._need_line()

@@ -17,6 +17,7 @@ from telephony.switch.port import (
     Ended,
     EndpointChanged,
     Signal,
+    SwitchError,
     Tone,
 )
 from tests.phones import tones
@@ -64,6 +65,28 @@ def test_caller_and_agent_hear_each_other_and_the_recording_holds_both(perform_r
         recorded = (stage.recording_dir / "real/audio.wav").read_bytes()
         assert tones.seconds(recorded, AGENT_HZ) > 1.7
         assert tones.seconds(recorded, CALLER_HZ) > 1.7
+
+    perform_real(scene)
+
+
+def test_paused_recording_holds_silence_and_keeps_its_length(perform_real: Perform) -> None:
+    async def scene(stage: RealStage) -> None:
+        _, _, channel = await _talking(stage, ring_id="r-1p", bridge="rb-1p")
+        await stage.switch.record("rb-1p", name="real/paused")
+        await asyncio.sleep(1)
+        await stage.switch.pause_recording("real/paused", on=True)
+        await asyncio.sleep(2)
+        await stage.switch.pause_recording("real/paused", on=False)
+        await asyncio.sleep(1)
+        await stage.switch.stop_recording("real/paused")
+        await stage.switch.hang_up(channel)
+        await asyncio.sleep(0.2)
+        recorded = (stage.recording_dir / "real/paused.wav").read_bytes()
+        assert 3.5 < len(recorded) / 16_000 < 5
+        for heard in (tones.seconds(recorded, AGENT_HZ), tones.seconds(recorded, CALLER_HZ)):
+            assert 1.3 < heard < 2.6
+        with pytest.raises(SwitchError):
+            await stage.switch.pause_recording("real/paused", on=True)  # it is closed
 
     perform_real(scene)
 

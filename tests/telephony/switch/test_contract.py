@@ -284,13 +284,19 @@ def test_recording_is_a_wav_file_under_its_name(perform: Perform) -> None:
         _, channel = await _talking(stage, ring_id="ag-6", bridge="br-3")
         name = f"contract/{'real' if stage.is_real else 'sim'}-1"
         await stage.switch.record("br-3", name=name)
-        await stage.pause(1500)
+        await stage.pause(500)
+        await stage.switch.pause_recording(name, on=True)
+        await stage.pause(500)
+        await stage.switch.pause_recording(name, on=False)
+        await stage.pause(500)
         await stage.switch.stop_recording(name)
         done = await told(stage, RecordingDone)
         assert (done.name, done.ok) == (name, True)
         with wave.open(str(stage.recording_dir / f"{name}.wav")) as file:
             assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8000, 1, 2)
             assert 1.0 < file.getnframes() / 8000 < 2.5
+        with pytest.raises(SwitchError):
+            await stage.switch.pause_recording(name, on=True)  # nothing is recorded any more
         with pytest.raises(SwitchError):
             await stage.switch.record("br-3", name=name)  # never over an older one
         await stage.switch.hang_up(channel)

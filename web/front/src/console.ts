@@ -1,9 +1,11 @@
 // The agent's desk. Server state in, one view out; offers pop before they ring; keys and buttons do the same things.
-import { listen, Ring, unlock } from "./console/ring";
+import { Headset, micFault } from "./console/headset";
+import { Ring, unlock, zip } from "./console/ring";
 import { Phone } from "./console/phone";
 import { read, type Stats } from "./console/quality";
 import { activityOf, epoch, splitStatus, type State, statusOf } from "./console/state";
 import { claim, takeOver } from "./console/tab";
+import { WrapUp } from "./console/wrap";
 import { all, AnswerError, isTyping, keysOn, meta, post, span, toast } from "./page";
 import { refresh as freshen } from "./ages";
 
@@ -55,15 +57,18 @@ let isActive = false; // this tab holds the phone
 let isOut = false;
 let isMuted = false;
 let hasStream = false;
-let micStream: MediaStream | null = null;
 let source: EventSource | null = null;
 let calm = 0; // timer of the "connection lost" notice
 let wrapFor = "";
+let isPausing: boolean | null = null; // what the recording is to become, until the switch has said so
+let lostAt = 0;
 let view: View = "loading";
 const history: Marks[] = [];
 /** Offers that are over here; a state that still tells of one is only late. */
 const gone = new Set<string>();
-const ring = new Ring();
+const headset = new Headset(say, (error) => faulty(error), get<HTMLAudioElement>("far"));
+const ring = new Ring(headset.ringOut);
+const wrap = new WrapUp(say);
 
 // ---------------------------------------------------------------- talking to the server
 
@@ -143,12 +148,19 @@ function accept(fresh: State, askedAt: number): void {
     offer = null;
   }
   const context = fresh.call?.offer_id ?? fresh.wrap?.offer_id;
+  const inHand = fresh.call?.call_id ?? fresh.wrap?.call_id;
+  if (inHand && (activity === "on-call" || activity === "wrap-up")) wrap.begin(inHand);
+  if (isPausing === (fresh.call?.paused ?? false) || !fresh.call?.recording) isPausing = null;
+  if (!fresh.call) get("not-paused").hidden = true;
+  if (fresh.call && before?.call?.call_id === fresh.call.call_id && before.call.paused !== fresh.call.paused)
+    get("announce").textContent = say(fresh.call.paused ? "pause_said" : "resume_said");
   if (context && popped !== context && (activity === "on-call" || activity === "wrap-up")) void pop(context);
   if (activity === "wrap-up" && fresh.wrap && wrapFor !== fresh.wrap.call_id) {
     wrapFor = fresh.wrap.call_id;
     focusWrap();
   }
   if (activity === "idle" && before && activityOf(before) !== "idle") {
+    if (activityOf(before) === "wrap-up" && wrap.isWritten) toast(say("kept_so_far"));
     clearWrap();
     void reloadIdle();
   }
@@ -173,7 +185,7 @@ function signedOut(): void {
   ring.stop();
   phone.stop();
   source?.close();
-  micStream?.getTracks().forEach((track) => track.stop());
+  headset.letGo();
   show();
 }
 
@@ -259,9 +271,14 @@ async function startRing(mine: Offer): Promise<void> {
   mine.marks.ring_at = epoch();
   const name = get("pop-phone").querySelector("[data-who]")?.textContent ?? say("unknown");
   const queue = get("pop-phone").querySelector("[data-queue]")?.textContent ?? "";
-  ring.start({ title: say("incoming_title"), notice: say("notice", { queue }) });
-  get("announce-now").textContent = say("incoming", { name, queue });
+  const isAuto = headset.choices.isAuto;
+  if (!isAuto) ring.start({ title: say("incoming_title"), notice: say("notice", { queue }) });
+  get("announce-now").textContent = isAuto ? say("zip") : say("incoming", { name, queue });
   show();
+  if (isAuto) {
+    await zip(headset.earOut);
+    if (offer === mine) await answer();
+  } else if (document.activeElement === document.body) get("answer").focus({ preventScroll: true });
 }
 
 /** Let an offer go, saying why when there is a reason. */
@@ -313,16 +330,8 @@ async function hangUp(): Promise<void> {
 
 // ---------------------------------------------------------------- phone and microphone
 
-async function microphone(): Promise<MediaStream> {
-  if (!micStream?.getAudioTracks().some((track) => track.readyState === "live"))
-    micStream = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true }, video: false });
-  // a copy per call: muting one call must not silence the next
-  return new MediaStream(micStream.getAudioTracks().map((track) => track.clone()));
-}
-
 function faulty(error: unknown): void {
-  const name = error instanceof DOMException ? error.name : "";
-  fault(say(name === "NotAllowedError" ? "mic_denied" : name === "NotFoundError" ? "mic_none" : "failed"));
+  fault(say(micFault(error)));
 }
 
 function fault(text: string): void {
@@ -356,62 +365,46 @@ const phone = new Phone(
       show();
     },
   },
-  microphone,
+  () => headset.microphone(),
 );
-
-let unlisten: (() => void) | null = null;
-
-async function checkMicrophone(): Promise<void> {
-  unlisten?.();
-  const word = get("mic-word");
-  try {
-    const stream = await microphone();
-    let peak = 0;
-    const bar = document.getElementById("mic-level");
-    unlisten = listen(stream, (percent) => {
-      peak = Math.max(peak, percent);
-      bar?.setAttribute("width", `${percent.toFixed(0)}%`);
-      word.textContent = say(peak > 25 ? "mic_ok" : "mic_silent");
-    });
-    window.setTimeout(() => {
-      unlisten?.();
-      unlisten = null;
-      bar?.setAttribute("width", "0%");
-      stream.getTracks().forEach((track) => track.stop());
-    }, 10_000);
-    fault("");
-  } catch (error) {
-    faulty(error);
-  }
-}
 
 // ---------------------------------------------------------------- wrap-up
 
-const form = get<HTMLFormElement>("wrap");
-const chosen = (): string => String(new FormData(form).get("disposition") ?? "");
-
 function clearWrap(): void {
-  form.reset();
+  wrap.clear();
   wrapFor = "";
 }
 
 function focusWrap(): void {
-  if (document.activeElement === document.body) get("notes").focus({ preventScroll: true });
+  if (document.activeElement === document.body || document.activeElement === get("hang-up")) wrap.focus();
 }
 
 async function saveWrap(): Promise<void> {
   const id = state?.wrap?.call_id;
   if (!id || view !== "wrap-up") return;
-  if (!chosen()) {
+  if (!wrap.chosen) {
     toast(say("choose"), "bad");
-    form.querySelector<HTMLInputElement>("[name=disposition]")?.focus();
+    wrap.form.querySelector<HTMLInputElement>("[name=disposition]")?.focus();
     return;
   }
-  const isDone = await act(`/console/calls/${id}/wrap-up`, { disposition: chosen(), notes: get<HTMLTextAreaElement>("notes").value });
+  const written = wrap.value();
+  if (!written || wrap.hasCard) {
+    toast(say(written ? "card" : "callback_when"), "bad");
+    if (written) wrap.focus();
+    else get("callback-at").focus();
+    return;
+  }
+  await wrap.settle();
+  const isDone = await act(`/console/calls/${id}/wrap-up`, written);
   if (isDone) {
     clearWrap();
     toast(say("saved"));
   }
+}
+
+function extend(): void {
+  const id = state?.wrap?.call_id;
+  if (id && state?.wrap?.can_extend) void act(`/console/calls/${id}/extend`).then((isDone) => isDone && (get("announce").textContent = say("extended")));
 }
 
 // ---------------------------------------------------------------- the page
@@ -453,7 +446,12 @@ function show(): void {
   pill.className = `pill ${colour}`.trim();
   const picture = document.querySelector<HTMLTemplateElement>(`template[data-mark="${shape}"]`)?.content.firstElementChild;
   if (picture) pill.querySelector("svg")?.replaceWith(picture.cloneNode(true));
-  const word = isAway ? statusWord(statusOf(state)) || say("away") : say(isHeld ? "hold" : view);
+  const word = isAway ? statusWord(statusOf(state)) : say(isHeld ? "hold" : view);
+  const isMissed = isAway && ["missed", "declined"].includes(state.reason ?? "");
+  if (get("why-away").hidden === isMissed) {
+    get("why-away-word").textContent = `${word}.`;
+    get("why-away").hidden = !isMissed;
+  }
   const label = pill.querySelector("span");
   if (label && label.textContent !== word) {
     label.textContent = word;
@@ -465,23 +463,41 @@ function show(): void {
   setSelect("next-status", state.next_status ?? "", !isActive || !isBusy);
   get<HTMLButtonElement>("answer").disabled = view !== "ringing";
   get("phone").classList.toggle("ringing", view === "ringing");
-  get("recording").hidden = !state.call?.recording;
+  const isPaused = !!state.call?.paused;
+  get("recording").hidden = !state.call?.recording || isPaused || isPausing === true;
+  get("paused").hidden = !isPaused && isPausing !== true;
+  get("paused-word").textContent = say(isPaused ? "paused" : "pausing");
+  get<HTMLButtonElement>("pause").disabled = !state.call?.recording;
+  press("pause", isPaused, say(isPaused ? "pause_off" : "pause_on"));
   get("held").hidden = !isHeld;
   get("muted").hidden = !isMuted;
   press("hold", isHeld, say(isHeld ? "hold_off" : "hold_on"));
   press("mute", isMuted);
   if (view !== "on-call" && isNew) closePad();
   get<HTMLButtonElement>("wrap-save").disabled = view !== "wrap-up";
+  get<HTMLButtonElement>("extend").disabled = !state.wrap?.can_extend;
   setDispositions(state.dispositions);
+  troubled = state.call?.call_id ?? state.wrap?.call_id ?? troubled;
+  if (view === "ringing" && isNew) figures = null;
   setQueues();
   setLine();
   tick();
 }
 
-const statusWord = (value: string): string => get("status").querySelector(`option[value="${CSS.escape(value)}"]`)?.textContent ?? "";
+function statusWord(value: string): string {
+  const word = get("status").querySelector(`option[value="${CSS.escape(value)}"]`)?.textContent;
+  const key = value.replace(":", "_");
+  return word ?? words[key] ?? say("away");
+}
 
 function setSelect(id: string, value: string, isOff: boolean): void {
   const select = get<HTMLSelectElement>(id);
+  // what the system made of the agent can be shown, but not chosen
+  if (value && !select.querySelector(`option[value="${CSS.escape(value)}"]`)) {
+    const made = new Option(statusWord(value), value);
+    made.disabled = true;
+    select.append(made);
+  }
   if (document.activeElement !== select) select.value = value;
   select.disabled = isOff;
 }
@@ -502,7 +518,7 @@ function setDispositions(list: State["dispositions"]): void {
   if (!list.length || key === shownDispositions) return;
   shownDispositions = key;
   const row = get<HTMLTemplateElement>("disposition-row").content.firstElementChild;
-  const before = chosen();
+  const before = wrap.chosen;
   get("dispositions").replaceChildren(
     ...list.slice(0, 9).map((one, index) => {
       const made = row?.cloneNode(true) as HTMLElement;
@@ -547,14 +563,43 @@ function setQueues(): void {
   freshen(get("queues").parentElement ?? document);
 }
 
-let quality = "";
+const [WEAK_MOS, BAD_MOS] = [3.6, 3.1]; // ITU-T G.107: under 3.6 many users are dissatisfied, under 3.1 nearly all
+const [WEAK_LOSS, BAD_LOSS] = [3, 8]; // per cent of the last seconds
+let figures: Stats | null = null; // of the last look, kept for a report after the call
+let recentLoss = 0;
+
+async function measure(): Promise<void> {
+  const fresh = view === "on-call" ? await stats() : null;
+  if (!fresh) return;
+  const before = figures && figures.packets_in <= fresh.packets_in ? figures : null;
+  const arrived = fresh.packets_in - (before?.packets_in ?? 0);
+  const missing = Math.max(0, fresh.lost - (before?.lost ?? 0));
+  recentLoss = arrived + missing > 0 ? (100 * missing) / (arrived + missing) : 0;
+  figures = fresh;
+  setLine();
+}
+
+let troubled = ""; // the call a report is about: the one in hand, or the one just over
+
+async function reportTrouble(what: string): Promise<void> {
+  if (!troubled) return;
+  const { mos, loss_percent, rtt_ms, jitter_ms, packets_in, packets_out } = figures ?? {};
+  if (await act(`/console/calls/${troubled}/problem`, { what, figures: { mos, loss_percent, rtt_ms, jitter_ms, packets_in, packets_out } })) toast(say("reported"));
+}
 
 function setLine(): void {
   const isGood = !!state?.simulator || phone.registered;
   const pill = get("line");
-  pill.className = `pill ${isGood ? "ok" : "warn"}`;
-  for (const one of all<HTMLElement>("[data-line]", pill)) one.hidden = (one.dataset["line"] === "ok") !== isGood;
-  const word = state?.simulator ? say("line_sim") : !phone.registered ? say("line_off") : view === "on-call" && quality ? quality : say("line_ok");
+  const isWeak = view === "on-call" && !!figures && (figures.mos < WEAK_MOS || recentLoss > WEAK_LOSS);
+  const isBad = isWeak && !!figures && (figures.mos < BAD_MOS || recentLoss > BAD_LOSS);
+  pill.className = `pill ${isBad ? "bad" : isGood && !isWeak ? "ok" : "warn"}`;
+  for (const one of all<HTMLElement>("[data-line]", pill)) one.hidden = (one.dataset["line"] === "ok") !== (isGood && !isWeak);
+  const measured = view === "on-call" && figures ? say(isBad ? "line_bad" : isWeak ? "line_weak" : "line_call", { mos: figures.mos.toFixed(1) }) : "";
+  const word = state?.simulator ? say("line_sim") : !phone.registered ? say("line_off") : measured || say("line_ok");
+  get("quality").textContent =
+    view === "on-call" && figures
+      ? say("line_detail", { mos: figures.mos.toFixed(1), rtt: figures.rtt_ms === null ? "–" : figures.rtt_ms.toFixed(0), loss: recentLoss.toFixed(1) })
+      : "";
   if (get("line-word").textContent !== word) get("line-word").textContent = word;
 }
 
@@ -562,6 +607,9 @@ function tick(): void {
   const now = Date.now() + skew;
   if (!state) return;
   get("since").textContent = span((now - Date.parse(offer ? new Date(offer.offeredAt).toISOString() : state.since)) / 1000);
+  for (const one of all<HTMLElement>("[data-waited]"))
+    if (offer && !offer.answering) one.textContent = (one.dataset["words"] ?? "").replace("{time}", span((now - Date.parse(one.dataset["waited"] ?? "")) / 1000));
+  if (lostAt && !get("lost").hidden) get("lost-word").textContent = say("lost_for", { time: span((Date.now() - lostAt) / 1000) });
   if (state.call) get("talk").textContent = span((now - Date.parse(state.call.answered_at)) / 1000);
   if (offer && !offer.answering) {
     const left = Math.max(0, offer.expiresAt - now);
@@ -582,6 +630,7 @@ const lost = new Set<string>();
 function setLost(part: string, isLost: boolean): void {
   if (isLost) lost.add(part);
   else lost.delete(part);
+  lostAt = lost.size ? lostAt || Date.now() : 0;
   clearTimeout(calm);
   if (!lost.size) get("lost").hidden = true;
   else calm = window.setTimeout(() => (get("lost").hidden = !lost.size || isOut || !isActive), LOST_AFTER_MS);
@@ -625,6 +674,11 @@ function stream(): void {
     if (offer && offer.id === data["offer_id"] && !offer.answering) forget(data["reason"] === "caller-gone" ? "caller_gone" : data["reason"] === "no-answer" ? "expired" : "withdrawn");
     void load();
   });
+  on("recording-goes-on", () => {
+    isPausing = null;
+    get("not-paused").hidden = false;
+    void load();
+  });
   on("signed-out", signedOut);
 }
 
@@ -655,6 +709,20 @@ function mute(): void {
   show();
 }
 
+function pause(): void {
+  const call = state?.call;
+  if (!call?.recording || isPausing !== null) return;
+  isPausing = !call.paused;
+  get("not-paused").hidden = true;
+  show();
+  void act(`/console/calls/${call.call_id}/recording`, { paused: isPausing }).then((isDone) => {
+    if (isDone) return;
+    if (isPausing) get("not-paused").hidden = false;
+    isPausing = null;
+    show();
+  });
+}
+
 function hold(): void {
   const call = state?.call;
   if (call) void act(`/console/calls/${call.call_id}/hold`, { on: !call.on_hold });
@@ -681,7 +749,8 @@ function onKey(event: KeyboardEvent): void {
     {
       ringing: { a: () => void answer(), d: () => void decline() },
       offered: { d: () => void decline() },
-      "on-call": { h: () => void hangUp(), m: mute, p: hold, k: togglePad },
+      "on-call": { h: () => void hangUp(), m: mute, p: hold, k: togglePad, r: pause, n: () => wrap.focus() },
+      "wrap-up": { e: extend, n: () => wrap.focus() },
     } as Partial<Record<View, Record<string, () => void>>>
   )[view]?.[event.key.toLowerCase()];
   if (does) {
@@ -691,7 +760,7 @@ function onKey(event: KeyboardEvent): void {
     does();
   } else if (/^[1-9]$/.test(event.key) && ["on-call", "wrap-up"].includes(view)) {
     const radio = all<HTMLInputElement>("#dispositions input")[Number(event.key) - 1];
-    if (radio) radio.checked = true;
+    if (radio) wrap.choose(radio);
   }
 }
 
@@ -703,22 +772,34 @@ function wire(): void {
   click("mute", mute);
   click("hold", hold);
   click("keypad", togglePad);
-  click("mic-check", () => void checkMicrophone());
-  click("ring-check", () => void ring.sample());
+  click("pause", pause);
+  click("extend", extend);
+  click("back", () => void setStatus("available", false));
   click("go-available", () => void setStatus("available", false));
   click("take-over", () => void becomeActive(true));
   click("phone-again", () => {
     fault("");
     phone.refresh();
-    void microphone().catch(faulty);
+    void headset.microphone().then((copy) => copy.getTracks().forEach((track) => track.stop()), faulty);
     void load();
   });
   for (const button of all("[data-digit]")) button.addEventListener("click", () => digit(button.dataset["digit"] ?? ""));
   get<HTMLSelectElement>("status").addEventListener("change", (event) => void setStatus((event.target as HTMLSelectElement).value, false));
   get<HTMLSelectElement>("next-status").addEventListener("change", (event) => void setStatus((event.target as HTMLSelectElement).value, true));
-  form.addEventListener("submit", (event) => {
+  wrap.form.addEventListener("submit", (event) => {
     event.preventDefault();
     void saveWrap();
+  });
+  get<HTMLFormElement>("trouble-form").addEventListener("submit", (event) => {
+    void reportTrouble(String(new FormData(event.target as HTMLFormElement).get("what") ?? "other"));
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-kept]") : null;
+    if (button)
+      void act(button.dataset["kept"] ?? "").then((isDone) => {
+        if (isDone) toast(say("kept"));
+        return reloadIdle();
+      });
   });
   // the menu's sign-out ends the shift first, so that the seat is free at once
   document.querySelector('form[action="/sign-out"]')?.addEventListener("submit", (event) => {
@@ -741,7 +822,7 @@ function wire(): void {
     if (!document.hidden) void load();
   });
   addEventListener("beforeunload", (event) => {
-    if (!isLeaving && isActive && (phone.isUp || (view === "wrap-up" && get<HTMLTextAreaElement>("notes").value))) event.preventDefault();
+    if (!isLeaving && isActive && (phone.isUp || wrap.isDirty)) event.preventDefault();
   });
 }
 
@@ -764,7 +845,7 @@ async function becomeActive(byForce = false): Promise<void> {
   if (state && !state.simulator) {
     const permission = await navigator.permissions?.query({ name: "microphone" as PermissionName }).catch(() => null);
     // ask before the first call, not in the middle of it
-    if (permission?.state !== "denied") await microphone().then((copy) => copy.getTracks().forEach((track) => track.stop()), faulty);
+    if (permission?.state !== "denied") await headset.microphone().then((copy) => copy.getTracks().forEach((track) => track.stop()), faulty);
     else fault(say("mic_denied"));
   }
 }
@@ -804,10 +885,4 @@ setInterval(() => {
   if (isActive && !isOut && !hasStream) void load();
 }, POLL_MS);
 setInterval(() => isActive && void load(), CHECK_MS);
-setInterval(() => {
-  if (view === "on-call")
-    void stats().then((figures) => {
-      quality = figures ? say("line_call", { mos: figures.mos.toFixed(1) }) : "";
-      setLine();
-    });
-}, 3000);
+setInterval(() => void measure(), 3000);

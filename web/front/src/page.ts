@@ -19,9 +19,10 @@ export class AnswerError extends Error {
 }
 
 /** POST JSON with the CSRF token and the cookies; resolves to the answer's JSON, or null when it has none. */
-export async function post<T = unknown>(url: string, body: unknown = {}): Promise<T | null> {
+export async function post<T = unknown>(url: string, body: unknown = {}, outlivesPage = false): Promise<T | null> {
   const answer = await fetch(url, {
     method: "POST",
+    keepalive: outlivesPage,
     credentials: "same-origin",
     headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": meta("csrf-token") },
     body: JSON.stringify(body),

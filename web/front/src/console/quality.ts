@@ -4,6 +4,7 @@ export interface Stats {
   packets_in: number;
   packets_out: number;
   lost: number;
+  loss_percent: number;
   jitter_ms: number;
   rtt_ms: number | null;
   energy_in: number;
@@ -15,7 +16,7 @@ export interface Stats {
 
 /** Gather the figures of one call. */
 export function read(report: RTCStatsReport): Stats {
-  const out: Stats = { packets_in: 0, packets_out: 0, lost: 0, jitter_ms: 0, rtt_ms: null, energy_in: 0, codec: "", local: [], remote: [], mos: 0 };
+  const out: Stats = { packets_in: 0, packets_out: 0, lost: 0, loss_percent: 0, jitter_ms: 0, rtt_ms: null, energy_in: 0, codec: "", local: [], remote: [], mos: 0 };
   for (const one of report.values() as Iterable<Record<string, unknown>>) {
     const number = (name: string): number => (typeof one[name] === "number" ? one[name] : 0);
     if (one["type"] === "inbound-rtp") {
@@ -29,6 +30,8 @@ export function read(report: RTCStatsReport): Stats {
     else if (one["type"] === "local-candidate") out.local.push(`${String(one["address"])}:${String(one["port"])}`);
     else if (one["type"] === "remote-candidate") out.remote.push(`${String(one["address"])}:${String(one["port"])}`);
   }
+  const all = out.packets_in + out.lost;
+  out.loss_percent = all > 0 ? (100 * Math.max(0, out.lost)) / all : 0;
   out.mos = mos(out);
   return out;
 }

@@ -19,9 +19,37 @@ export function unlock(): void {
   addEventListener("keydown", go, { once: true });
 }
 
-function burst(sound: AudioContext, at: number): OscillatorNode[] {
+/** Where a sound goes: to the system's own device, or to one that was chosen. */
+export class Outlet {
+  private element: HTMLAudioElement | null = null;
+  private node: MediaStreamAudioDestinationNode | null = null;
+
+  /** Send what follows to a device by its id; "" is the system's own, and so is one that is gone. */
+  async to(device: string): Promise<void> {
+    this.element?.pause();
+    this.element = this.node = null;
+    if (!device || !("setSinkId" in HTMLMediaElement.prototype)) return;
+    const element = new Audio();
+    const node = context().createMediaStreamDestination();
+    element.srcObject = node.stream;
+    try {
+      await element.setSinkId(device);
+      void element.play().catch(() => undefined);
+      [this.element, this.node] = [element, node];
+    } catch {
+      /* the device is not there today */
+    }
+  }
+
+  get end(): AudioNode {
+    if (this.element?.paused) void this.element.play().catch(() => undefined);
+    return this.node ?? context().destination;
+  }
+}
+
+function burst(sound: AudioContext, at: number, outlet: Outlet): OscillatorNode[] {
   const gain = sound.createGain();
-  gain.connect(sound.destination);
+  gain.connect(outlet.end);
   gain.gain.setValueAtTime(0, at);
   gain.gain.linearRampToValueAtTime(LOUD, at + 0.02);
   gain.gain.setValueAtTime(LOUD, at + ON_S - 0.03);
@@ -36,7 +64,28 @@ function burst(sound: AudioContext, at: number): OscillatorNode[] {
   });
 }
 
+const ZIP_HZ = 880;
+const ZIP_S = 0.09;
+
+/** Two short tones in the agent's ear: a call is about to be answered for them. Resolves when they are over. */
+export async function zip(outlet: Outlet): Promise<void> {
+  const sound = context();
+  const at = sound.currentTime + 0.01;
+  for (const start of [at, at + 2 * ZIP_S]) {
+    const tone = sound.createOscillator();
+    const gain = sound.createGain();
+    gain.gain.value = LOUD;
+    tone.frequency.value = ZIP_HZ;
+    tone.connect(gain).connect(outlet.end);
+    tone.start(start);
+    tone.stop(start + ZIP_S);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 4000 * ZIP_S));
+}
+
 export class Ring {
+  constructor(private readonly outlet: Outlet) {}
+
   private timer = 0;
   private flash = 0;
   private tones: OscillatorNode[] = [];
@@ -48,7 +97,7 @@ export class Ring {
     this.stop();
     const round = (): void => {
       const sound = context();
-      if (sound.state === "running") this.tones = burst(sound, sound.currentTime + 0.01);
+      if (sound.state === "running") this.tones = burst(sound, sound.currentTime + 0.01, this.outlet);
     };
     round();
     this.timer = window.setInterval(round, (ON_S + OFF_S) * 1000);
@@ -77,13 +126,13 @@ export class Ring {
     this.notice?.close();
     this.notice = null;
   }
+}
 
-  /** One burst, so that the agent can set the volume. */
-  async sample(): Promise<void> {
-    const sound = context();
-    await sound.resume();
-    burst(sound, sound.currentTime + 0.01);
-  }
+/** One burst, so that the agent can set the volume. */
+export async function sample(outlet: Outlet): Promise<void> {
+  const sound = context();
+  await sound.resume();
+  burst(sound, sound.currentTime + 0.01, outlet);
 }
 
 /** Loudness of a stream between 0 and 100, told ten times a second until the returned function is called. */

@@ -34,8 +34,9 @@ export interface State {
     answered_at: string;
     on_hold?: boolean;
     recording?: boolean;
+    paused?: boolean;
   } | null;
-  wrap?: { call_id: string; offer_id?: string | null; since: string; ends_at?: string | null } | null;
+  wrap?: { call_id: string; offer_id?: string | null; since: string; ends_at?: string | null; can_extend?: boolean } | null;
   sip: Sip | null;
   queues: Queue[];
   dispositions: { code: string; label: string }[];

@@ -1,0 +1,119 @@
+"""What an agent has written about a call so far: kept as they type, sealed, until the wrap-up is saved.
+
+A reload, another machine or a wrap-up that runs out of time loses nothing: `settle` writes the draft as the
+agent left it.
+"""
+
+import datetime as dt
+import json
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.ids import CallId, TenantId
+from customers import dispositions
+from customers.cards import holds_card_number
+from customers.errors import CardNumberError, UnknownDispositionError
+from security.vault import Field, Vault
+from telephony import calls
+from telephony.models import CallDraftRow
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An outcome, notes and a promised call back, as far as the agent has come."""
+
+    disposition: str | None = None
+    notes: str = field(default="", repr=False)
+    callback_at: dt.datetime | None = None
+    saved_at: dt.datetime | None = None
+
+
+def save(
+    session: Session, *, tenant_id: TenantId, call_id: CallId, draft: Draft, vault: Vault
+) -> dt.datetime:
+    """Keep a draft in place of the one before; return when.
+
+    Raises:
+        CardNumberError: the notes hold a card's number, which is kept nowhere.
+    """
+    if holds_card_number(draft.notes):
+        raise CardNumberError
+    now = clock.now()
+    row = session.get(CallDraftRow, (tenant_id, call_id), with_for_update=True)
+    version = row.row_version + 1 if row else 1
+    body = json.dumps(
+        {
+            "disposition": draft.disposition,
+            "notes": draft.notes,
+            "callback_at": draft.callback_at.isoformat() if draft.callback_at else None,
+        }
+    )
+    sealed = vault.seal(_field(tenant_id, call_id, version), body)
+    if row:
+        row.row_version, row.body_ct, row.saved_at = version, sealed, now
+    else:
+        session.add(
+            CallDraftRow(
+                tenant_id=tenant_id, call_id=call_id, row_version=version, body_ct=sealed, saved_at=now
+            )
+        )
+    session.flush()
+    return now
+
+
+def read(session: Session, *, tenant_id: TenantId, call_id: CallId, vault: Vault) -> Draft:
+    """Return the draft of a call, an empty one when nothing has been written."""
+    row = session.get(CallDraftRow, (tenant_id, call_id), populate_existing=True)
+    if row is None:
+        return Draft()
+    body = json.loads(vault.open(_field(tenant_id, call_id, row.row_version), row.body_ct))
+    due = body["callback_at"]
+    return Draft(
+        disposition=body["disposition"],
+        notes=body["notes"],
+        callback_at=dt.datetime.fromisoformat(due) if due else None,
+        saved_at=row.saved_at,
+    )
+
+
+def drop(session: Session, *, tenant_id: TenantId, call_id: CallId) -> None:
+    """Forget the draft: the wrap-up has been saved."""
+    session.execute(
+        delete(CallDraftRow).where(CallDraftRow.tenant_id == tenant_id, CallDraftRow.call_id == call_id)
+    )
+
+
+def settle(session: Session, *, tenant_id: TenantId, call_id: CallId, vault: Vault) -> None:
+    """Close a call with what its agent had written when the time was up; nothing written, nothing done.
+
+    Raises:
+        CallNotOverError: the call still goes on, or its end is not written yet.
+    """
+    draft = read(session, tenant_id=tenant_id, call_id=call_id, vault=vault)
+    if draft.saved_at is None:
+        return
+    disposition = draft.disposition
+    if disposition:
+        try:
+            dispositions.require(session, tenant_id=tenant_id, code=disposition)
+        except UnknownDispositionError:  # retired since
+            disposition = None
+    due = draft.callback_at
+    calls.wrap_up(
+        session,
+        tenant_id=tenant_id,
+        call_id=call_id,
+        disposition=disposition,
+        notes=draft.notes,
+        callback_at=due if due and due > clock.now() else None,
+        vault=vault,
+    )
+    drop(session, tenant_id=tenant_id, call_id=call_id)
+
+
+def _field(tenant_id: TenantId, call_id: UUID, version: int) -> Field:
+    return Field(tenant_id, "call_drafts", "body_ct", call_id, version, "notes")

@@ -1,0 +1,271 @@
+"""The wrap-up's clock, what an agent has written when it runs out, and recordings that are paused."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from core import clock
+from core.ids import OPERATOR, CallId, TenantId
+from core.realtime import Realtime
+from customers import callbacks, dispositions, interactions
+from customers.dispositions import Disposition
+from customers.errors import CardNumberError
+from security.gate import Gate, Scope
+from security.vault import Vault
+from telephony import calls, drafts, work
+from telephony.conductor.desk import Desk
+from telephony.drafts import Draft
+from telephony.orders import OrderKind
+from telephony.switch.port import SwitchError
+from telephony.work import WorkItem
+from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
+
+TALKS = "0 caller calls\n2.6 bob answers"
+OVER = f"{TALKS}\n12 caller hangs up"
+
+
+@pytest.fixture
+def theatre(gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path) -> Theatre:
+    with clock.hold(START):
+        company = open_company(gate, vault, tenant_a)
+        stage = Theatre(gate, vault, realtime, tmp_path, company)
+        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
+    with gate.open(Scope.system(tenant_a)) as session:
+        resolved = Disposition("resolved", "Resolved", "已解决")
+        dispositions.define(session, tenant_id=tenant_a, disposition=resolved)
+    return stage
+
+
+def perform(stage: Theatre, scene: Callable[[], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        await stage.up()
+        await scene()
+        await stage.down()
+
+    with clock.hold(START):
+        asyncio.run(whole())
+
+
+def held(stage: Theatre) -> WorkItem | None:
+    with stage.gate.open(Scope.system(OPERATOR)) as session:
+        return work.in_hand(session, agent_id=stage.people["bob"].agent_id)
+
+
+def write(stage: Theatre, call_id: CallId, draft: Draft) -> None:
+    tenant_id = stage.company.tenant_id
+    with stage.gate.open(stage.scope) as session:
+        drafts.save(session, tenant_id=tenant_id, call_id=call_id, draft=draft, vault=stage.vault)
+
+
+def in_hand(stage: Theatre) -> WorkItem:
+    found = held(stage)
+    assert found is not None
+    return found
+
+
+async def order(stage: Theatre, kind: OrderKind, **details: object) -> None:
+    await stage._order(kind, agent_id=stage.people["bob"].agent_id, **details)
+    await stage.settle()
+
+
+def time_is_up(desk: Desk, stage: Theatre) -> None:
+    """Ring the wrap-up's clock: the simulator's time does not move asyncio's timers."""
+    desk._wrapped(stage.people["bob"].agent_id)
+
+
+def test_what_was_written_when_the_time_was_up_is_kept(theatre: Theatre) -> None:
+    due = START + dt.timedelta(hours=3)
+
+    async def scene() -> None:
+        await theatre.play(OVER)
+        call_id = in_hand(theatre).call_id
+        write(theatre, call_id, Draft("resolved", "Gate B", due))
+        time_is_up(theatre.conductor.desk, theatre)
+        await theatre.settle()
+
+    perform(theatre, scene)
+    tenant_id = theatre.company.tenant_id
+    with theatre.gate.open(theatre.scope) as session:
+        (call,) = calls.page(session, tenant_id=tenant_id, vault=theatre.vault).calls
+        line = interactions.of_subject(
+            session, tenant_id=tenant_id, vault=theatre.vault, subject_ref=call.call_id
+        )
+        assert line is not None
+        assert (call.disposition, line.note) == ("resolved", "Gate B")
+        kept = drafts.read(session, tenant_id=tenant_id, call_id=call.call_id, vault=theatre.vault)
+        assert kept == Draft()
+        assert call.agent_id is not None
+        (promised,) = callbacks.open_of_agent(session, tenant_id=tenant_id, agent_id=call.agent_id)
+        assert promised.due_at == due
+    assert held(theatre) is None
+    assert theatre.states("bob")[-1] == "available"
+
+
+def test_an_outcome_retired_meanwhile_costs_the_notes_nothing(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(OVER)
+        write(theatre, in_hand(theatre).call_id, Draft("retired", "Gate B"))
+        time_is_up(theatre.conductor.desk, theatre)
+        await theatre.settle()
+
+    perform(theatre, scene)
+    tenant_id = theatre.company.tenant_id
+    with theatre.gate.open(theatre.scope) as session:
+        (call,) = calls.page(session, tenant_id=tenant_id, vault=theatre.vault).calls
+        line = interactions.of_subject(
+            session, tenant_id=tenant_id, vault=theatre.vault, subject_ref=call.call_id
+        )
+    assert line is not None
+    assert (call.disposition, line.note) == (None, "Gate B")
+
+
+def test_nothing_written_leaves_no_outcome(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(OVER)
+        time_is_up(theatre.conductor.desk, theatre)
+        await theatre.settle()
+
+    perform(theatre, scene)
+    with theatre.gate.open(theatre.scope) as session:
+        (call,) = calls.page(session, tenant_id=theatre.company.tenant_id, vault=theatre.vault).calls
+    assert (call.disposition, call.wrapped_at) == (None, None)
+
+
+def test_a_draft_outlives_the_switchboard_and_is_settled_by_the_next(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(OVER)
+        write(theatre, in_hand(theatre).call_id, Draft("resolved", "Gate B"))
+        sim = theatre.sim
+        await theatre.down(killed=True)
+        await theatre.up(sim=sim)
+        time_is_up(theatre.conductor.desk, theatre)
+        await theatre.settle()
+
+    perform(theatre, scene)
+    with theatre.gate.open(theatre.scope) as session:
+        (call,) = calls.page(session, tenant_id=theatre.company.tenant_id, vault=theatre.vault).calls
+    assert call.disposition == "resolved"
+
+
+def test_a_draft_with_a_card_number_is_not_kept(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(OVER)
+        with pytest.raises(CardNumberError):
+            write(theatre, in_hand(theatre).call_id, Draft(notes="4111 1111 1111 1111"))
+
+    perform(theatre, scene)
+
+
+def test_a_wrap_up_grows_by_a_minute_up_to_ten(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(OVER)
+        began = in_hand(theatre)
+        assert began.wrap_until is not None
+        assert began.ended_at is not None
+        await order(theatre, OrderKind.EXTEND, call_id=began.call_id)
+        assert in_hand(theatre).wrap_until == began.wrap_until + dt.timedelta(seconds=60)
+        for _ in range(12):
+            await order(theatre, OrderKind.EXTEND, call_id=began.call_id)
+        longest = in_hand(theatre)
+        assert longest.wrap_until == began.ended_at + work.LONGEST_WRAP_UP
+        assert not longest.can_extend
+
+    perform(theatre, scene)
+
+
+def test_an_order_about_an_earlier_call_ends_no_later_wrap_up(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(OVER)
+        first = in_hand(theatre).call_id
+        await order(theatre, OrderKind.WRAPPED, call_id=first)
+        await theatre.play("1 caller calls\n4 bob answers\n10 caller hangs up")
+        await order(theatre, OrderKind.WRAPPED, call_id=first)
+        assert in_hand(theatre).state == "wrap_up"
+
+    perform(theatre, scene)
+
+
+def test_a_wrap_up_the_switchboard_has_lost_sight_of_is_closed(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(OVER)
+        item = in_hand(theatre)
+        theatre.conductor.floor.remove(item.agent_id)
+        with theatre.gate.open(Scope.system(OPERATOR)) as session:
+            stuck = work.stuck(session, before=clock.now() + dt.timedelta(hours=1))
+            assert [one.offer_id for one in stuck] == [item.offer_id]
+        await order(theatre, OrderKind.WRAPPED, call_id=item.call_id)
+        assert held(theatre) is None
+
+    perform(theatre, scene)
+
+
+def test_what_an_agent_wishes_to_be_next_comes_true_once(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play("0 caller calls\n1 bob is break\n2 caller hangs up")
+        assert theatre.states("bob")[-1] == "away:break"
+        await theatre.play("0 bob is available\n1 caller calls\n2 caller hangs up")
+        assert theatre.states("bob")[-1] == "available"
+
+    perform(theatre, scene)
+
+
+def test_a_missed_call_begins_no_wrap_up_and_the_caller_stays_at_the_head(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play("0 caller calls\n2 bob declines\n3 pulse beats")
+        (waiting,) = theatre.conductor.floor.waiting.values()
+        assert waiting.is_at_head
+
+    perform(theatre, scene)
+    assert "wrap_up" not in theatre.states("bob")
+    assert theatre.states("bob")[-1] == "away:declined"
+    assert held(theatre) is None
+
+
+def test_a_recording_is_paused_and_goes_on_and_the_timeline_says_so(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(f"{TALKS}\n10 pulse beats")
+        call_id, tenant_id = in_hand(theatre).call_id, theatre.company.tenant_id
+        for on in (True, False):
+            await order(theatre, OrderKind.PAUSE, call_id=call_id, on=on)
+            with theatre.gate.open(theatre.scope) as session:
+                assert calls.is_paused(session, tenant_id=tenant_id, call_id=call_id) is on
+        assert [kind for kind in theatre.timeline() if kind == "recording-paused"] == 2 * ["recording-paused"]
+        assert theatre.announced() == []
+        await theatre.play("1 caller hangs up")
+
+    perform(theatre, scene)
+    assert theatre.announced().count("RecordingCaptured") == 1
+
+
+def test_a_recording_that_cannot_be_paused_is_ended(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(f"{TALKS}\n10 pulse beats")
+
+        async def will_not(_name: str, *, on: bool) -> None:
+            message = f"would not ({on})"
+            raise SwitchError(message, is_temporary=False)
+
+        theatre.sim.switch.pause_recording = will_not  # type: ignore[assignment,method-assign] # it refuses
+        await order(theatre, OrderKind.PAUSE, call_id=in_hand(theatre).call_id, on=True)
+        await theatre.play("1 pulse beats")
+        assert "recording-stopped" in theatre.timeline()
+        assert theatre.announced() == ["RecordingCaptured"]
+
+    perform(theatre, scene)
+
+
+def test_while_the_switch_is_away_the_agent_hears_that_it_records_on(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(f"{TALKS}\n10 switch drops the line")
+        await order(theatre, OrderKind.PAUSE, call_id=in_hand(theatre).call_id, on=True)
+        assert not {"recording-paused", "recording-stopped"} & set(theatre.timeline())
+        with theatre.gate.open(Scope.system(OPERATOR)) as session:
+            outcome = session.connection().exec_driver_sql(
+                "SELECT outcome FROM app.switch_orders WHERE kind = 'pause'"
+            )
+            assert outcome.scalar() == "recording-goes-on"
+
+    perform(theatre, scene)

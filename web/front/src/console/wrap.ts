@@ -1,0 +1,157 @@
+// The wrap-up's form: kept on the server as the agent types, so that neither a reload nor the clock loses a word.
+import { AnswerError, clockText, post } from "../page";
+import { holdsCardNumber } from "./cards";
+
+const SETTLE_MS = 700;
+const AGAIN_MS = 2500;
+
+interface Written {
+  disposition: string | null;
+  notes: string;
+  callback_at: string | null;
+}
+
+type Say = (key: string, values?: Record<string, string | number>) => string;
+
+const get = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T;
+/** What a datetime-local field holds for an instant, in the browser's own zone. */
+const local = (at: Date): string => new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+
+export class WrapUp {
+  readonly form = get<HTMLFormElement>("wrap");
+  private readonly notes = get<HTMLTextAreaElement>("notes");
+  private readonly callback = get<HTMLInputElement>("callback");
+  private readonly callbackAt = get<HTMLInputElement>("callback-at");
+  private callId = "";
+  private isTouched = false;
+  private timer = 0;
+  private saving: Promise<void> | null = null;
+  /** Something is written here that the server does not have yet. */
+  isDirty = false;
+
+  constructor(private readonly say: Say) {
+    this.form.addEventListener("input", () => this.changed());
+    this.callback.addEventListener("change", () => {
+      this.callbackAt.hidden = !this.callback.checked;
+      this.callbackAt.min = local(new Date());
+      if (this.callback.checked && !this.callbackAt.value) {
+        const tomorrow = new Date(Date.now() + 86_400_000);
+        tomorrow.setMinutes(0);
+        this.callbackAt.value = local(tomorrow);
+      }
+      this.changed();
+    });
+    addEventListener("pagehide", () => this.isDirty && void this.save(true));
+  }
+
+  /** The call in hand is this one: fetch what has been written about it, unless something stands here already. */
+  begin(callId: string): void {
+    if (callId === this.callId) return;
+    if (this.callId) this.clear();
+    this.callId = callId;
+    if (this.isTouched) return this.changed();
+    void fetch(`/console/calls/${encodeURIComponent(callId)}/draft`, { credentials: "same-origin" })
+      .then((answer) => (answer.ok ? (answer.json() as Promise<Written & { saved_at: string | null }>) : null))
+      .then((kept) => kept?.saved_at && callId === this.callId && !this.isTouched && this.fill(kept, kept.saved_at))
+      .catch(() => undefined);
+  }
+
+  get chosen(): string {
+    return String(new FormData(this.form).get("disposition") ?? "");
+  }
+
+  choose(radio: HTMLInputElement): void {
+    radio.checked = true;
+    this.changed();
+  }
+
+  get isWritten(): boolean {
+    return this.isTouched;
+  }
+
+  get hasCard(): boolean {
+    return holdsCardNumber(this.notes.value);
+  }
+
+  /** What stands in the form; null when a call back is promised without a time. */
+  value(): Written | null {
+    const at = this.callback.checked ? new Date(this.callbackAt.value) : null;
+    if (at && Number.isNaN(at.getTime())) return null;
+    return { disposition: this.chosen || null, notes: this.notes.value, callback_at: at?.toISOString() ?? null };
+  }
+
+  focus(): void {
+    this.notes.focus({ preventScroll: true });
+  }
+
+  clear(): void {
+    clearTimeout(this.timer);
+    this.form.reset();
+    this.callbackAt.hidden = true;
+    this.callId = "";
+    this.isTouched = this.isDirty = false;
+    this.fault("");
+    this.told("");
+  }
+
+  /** Wait until what was typed last has been kept. */
+  async settle(): Promise<void> {
+    clearTimeout(this.timer);
+    await this.saving;
+  }
+
+  private fill(kept: Written, savedAt: string): void {
+    const radio = this.form.querySelector<HTMLInputElement>(`[name=disposition][value="${CSS.escape(kept.disposition ?? "")}"]`);
+    if (radio) radio.checked = true;
+    this.notes.value = kept.notes;
+    this.callback.checked = !!kept.callback_at;
+    this.callbackAt.hidden = !kept.callback_at;
+    this.callbackAt.value = kept.callback_at ? local(new Date(kept.callback_at)) : "";
+    this.isTouched = true;
+    this.told(this.say("saved_at", { time: clockText(new Date(savedAt)) }));
+  }
+
+  private changed(): void {
+    this.isTouched = this.isDirty = true;
+    this.fault(this.hasCard ? this.say("card") : "");
+    clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => void this.save(), SETTLE_MS);
+  }
+
+  private async save(isLast = false): Promise<void> {
+    const callId = this.callId;
+    const written = this.value();
+    if (!callId || !written || this.hasCard) return;
+    if (!isLast) await this.saving;
+    this.told(this.say("saving"));
+    this.isDirty = false;
+    this.saving = post<{ saved_at: string }>(`/console/calls/${encodeURIComponent(callId)}/draft`, written, isLast)
+      .then((answer) => {
+        if (answer && callId === this.callId && !this.isDirty) this.told(this.say("saved_at", { time: clockText(new Date(answer.saved_at)) }));
+      })
+      .catch((error: unknown) => {
+        if (callId !== this.callId) return;
+        if (error instanceof AnswerError && error.status < 500) {
+          this.told("");
+          if (error.code === "card-number") this.fault(this.say("card"));
+          return;
+        }
+        this.isDirty = true;
+        this.told(this.say("unsaved"));
+        this.timer = window.setTimeout(() => void this.save(), AGAIN_MS);
+      });
+    await this.saving;
+  }
+
+  private fault(text: string): void {
+    const place = get("notes-error");
+    place.hidden = !text;
+    const word = place.querySelector("span");
+    if (word && word.textContent !== text) word.textContent = text;
+    this.notes.setAttribute("aria-invalid", String(!!text));
+  }
+
+  private told(text: string): void {
+    get("notes-saved").textContent = text;
+  }
+}
