@@ -6,6 +6,7 @@ keep the head it had.
 """
 
 import dataclasses
+import datetime as dt
 import zoneinfo
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from core.ids import TenantId
 
 LANGUAGES = ("en", "zh")
 PPM = 1_000_000
+# a company that rented before its account was opened pays for that as well
+_THE_BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 # UNCL 5305, as EN 16931 uses it: standard, zero, exempt, reverse charge, intra-community, export, outside
 TAX_CATEGORIES = ("S", "Z", "E", "AE", "K", "G", "O")
 
@@ -53,7 +56,11 @@ class Seller:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A billing account. `tax_rate_ppm` is in parts per million: 20 % is 200_000."""
+    """A billing account. `tax_rate_ppm` is in parts per million: 20 % is 200_000.
+
+    Rentals are charged from `rentals_from` on; `charged_until` says up to when everything rented stands in
+    usage. Neither is changed by `open_account`.
+    """
 
     tenant_id: TenantId
     currency: str
@@ -66,6 +73,8 @@ class Account:
     buyer: Party
     seller: Seller
     order_reference: str = ""
+    rentals_from: dt.datetime = _THE_BEGINNING
+    charged_until: dt.datetime | None = None
 
 
 def open_account(session: Session, *, account: Account) -> Account:
@@ -83,7 +92,9 @@ def open_account(session: Session, *, account: Account) -> Account:
     if faults:
         raise BillingAccountInvalidError(fields=faults)
     if row is None:
-        row = BillingAccountRow(tenant_id=account.tenant_id, opened_at=clock.now())
+        row = BillingAccountRow(
+            tenant_id=account.tenant_id, opened_at=clock.now(), rentals_from=_THE_BEGINNING
+        )
         session.add(row)
     row.currency = account.currency
     row.zone = account.zone
@@ -111,6 +122,13 @@ def find(session: Session, *, tenant_id: TenantId) -> Account:
 def lock(session: Session, *, tenant_id: TenantId) -> Account:
     """Return the account and hold it until the transaction ends: invoicing is one at a time per tenant."""
     return _account(_row(session, tenant_id, lock=True))
+
+
+def charged(session: Session, *, tenant_id: TenantId, until: dt.datetime) -> None:
+    """Note that everything rented before `until` stands in usage; an earlier instant changes nothing."""
+    row = _row(session, tenant_id, lock=True)
+    row.charged_until = max(until, row.charged_until or until)
+    session.flush()
 
 
 def party_to_json(party: Party) -> dict[str, Any]:
@@ -179,4 +197,6 @@ def _account(row: BillingAccountRow) -> Account:
         buyer=party_from_json(row.buyer),
         seller=seller_from_json(row.seller),
         order_reference=row.order_reference,
+        rentals_from=row.rentals_from,
+        charged_until=row.charged_until,
     )

@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from uuid import UUID
 
-from core.money import nano_to_minor, round_half_up
+from billing import periods
+from billing.periods import Period
+from billing.rating.rentals import METERS, Unit
+from core.money import NANO, nano_to_minor, round_half_up
 
 _PPM = 1_000_000
+# units are kept to thousand-millionths
+_NEARLY = Fraction(1, 1_000_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +35,17 @@ class Group:
     events: int
     billed_seconds: int
     amount_nano: int
+    units_nano: int | None = None
+    is_estimate: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """One line of a bill.
 
-    `names` is the destination in each language; `unit_nano` the price of a minute when there is a
-    single one; `is_late` says that the use was in an earlier period.
+    `names` is the destination in each language; `unit_nano` the price of a minute, or of a rental's unit,
+    when there is a single one; `units_nano` how many units were rented, in thousand-millionths; `is_late`
+    says that the use was in an earlier period, `is_estimate` that it goes on and is not charged yet.
     """
 
     line_no: int
@@ -55,6 +63,37 @@ class Line:
     amount_minor: int
     tax_category: str
     tax_rate_ppm: int
+    units_nano: int | None = None
+    is_estimate: bool = False
+
+    @property
+    def unit(self) -> str:
+        """What the line is counted in: "minute" for calls, "month", "day" or "hour" for what is rented."""
+        unit = METERS.get(self.meter)
+        return "minute" if unit is None else unit.value
+
+    @property
+    def quantity(self) -> Fraction:
+        """How many units."""
+        if self.units_nano is None:
+            return Fraction(self.billed_seconds, 60)
+        return Fraction(self.units_nano, NANO)
+
+    @property
+    def is_prorated(self) -> bool:
+        """Whether a part of a month stands on it."""
+        return self.unit == Unit.MONTH and self.quantity.denominator != 1
+
+    def days_of(self, period: Period, *, zone: str) -> tuple[int, int] | None:
+        """Return the part of a month as whole days and the month's, e.g. (10, 31), where it is that plain.
+
+        That is one rental in the period itself, charged by actual days from midnight to midnight.
+        """
+        whole = len(periods.days(period, zone=zone))
+        exact = self.quantity * whole
+        days = round(exact)
+        is_plain = self.events == 1 and not self.is_late and abs(exact - days) < _NEARLY
+        return (days, whole) if is_plain else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +133,8 @@ def compose(groups: Iterable[Group], *, currency: str, tax_category: str, tax_ra
             is_late=group.is_late,
             events=group.events,
             billed_seconds=group.billed_seconds,
+            units_nano=group.units_nano,
+            is_estimate=group.is_estimate,
             amount_nano=group.amount_nano,
             amount_minor=nano_to_minor(group.amount_nano, currency=currency),
             tax_category=tax_category,

@@ -30,6 +30,12 @@ class VersionPublishedError(Refused):
     code = "price-list-version-published"
 
 
+class DraftChangedError(Conflict):
+    """Somebody else changed the draft meanwhile; look at both before saving."""
+
+    code = "draft-changed"
+
+
 class TariffConflictError(Conflict):
     """The tenant already has other prices from the same instant, or of the same version."""
 
@@ -82,6 +88,12 @@ class UnratedUsageError(Refused):
     """Usage of the period still waits for a price; it must be rated or waived first."""
 
     code = "usage-unrated"
+
+
+class RentalsOpenError(Refused):
+    """Not everything rented in the period is charged yet; the invoice would leave it out."""
+
+    code = "rentals-open"
 
 
 class InvoiceNotFoundError(NotFound):

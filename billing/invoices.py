@@ -8,8 +8,9 @@ charges, and from any line one comes back to its calls.
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
@@ -26,12 +27,14 @@ from billing.errors import (
     InvoiceNotFoundError,
     PeriodClosedError,
     PeriodNotOverError,
+    RentalsOpenError,
     UnratedUsageError,
 )
 from billing.events import InvoiceFinalised
 from billing.models import InvoiceLineChargeRow, InvoiceLineRow, InvoiceRow, InvoiceTaxRow
 from billing.periods import Period
 from billing.rating.rules import Outcome
+from billing.rentals import Accrual
 from core import clock
 from core.events import announce
 from core.ids import InvoiceId, TenantId, UsageId, new_id
@@ -47,7 +50,8 @@ _OPEN = """
                       AND m.rated_charge_id = c.id AND m.invoice_id IS DISTINCT FROM :ignoring)
 """
 _KEY = "c.occurred_at < :period_start, c.meter, c.destination, c.tariff_id, c.currency"
-_SUMS = "count(*) AS events, sum(c.billed_seconds) AS billed_seconds, sum(c.amount_nano) AS amount_nano"
+_SUMS = """count(*) AS events, sum(c.billed_seconds) AS billed_seconds, sum(c.units_nano) AS units_nano,
+    sum(c.amount_nano) AS amount_nano"""
 _SHOWN = "c.occurred_at < :period_start AS is_late, c.meter, c.destination, c.tariff_id, c.currency"
 
 _GROUPS = text(f"SELECT {_SHOWN}, {_SUMS} {_OPEN} AND c.outcome = 'rated' GROUP BY {_KEY} ORDER BY {_KEY}")
@@ -73,7 +77,7 @@ _STALE = text(f"SELECT count(*) {_OF_DRAFT} AND c.superseded_by IS NOT NULL")
 
 _EVENTS = text("""
     SELECT m.line_no, u.source, u.event_id, u.subject_ref, u.meter, c.destination, u.prefix AS dialled_prefix,
-      u.occurred_at, u.ended_at, u.quantity_ms, c.billed_seconds, t.price_list, t.version,
+      u.occurred_at, u.ended_at, u.quantity_ms, c.billed_seconds, c.units_nano, t.price_list, t.version,
       c.prefix AS rated_prefix, c.amount_nano, c.currency
     FROM app.invoice_line_charges m
     JOIN app.rated_charges c ON c.tenant_id = m.tenant_id AND c.id = m.rated_charge_id
@@ -84,8 +88,9 @@ _EVENTS = text("""
 """)
 
 _TRACE = text("""
-    SELECT u.id AS usage_id, u.source, u.event_id, u.meter, u.occurred_at, u.quantity_ms,
-      c.id AS charge_id, c.outcome, c.reason, c.prefix, c.destination, c.billed_seconds, c.amount_nano,
+    SELECT u.id AS usage_id, u.source, u.event_id, u.meter, u.occurred_at, u.ended_at, u.quantity_ms,
+      c.id AS charge_id, c.outcome, c.reason, c.prefix, c.destination, c.billed_seconds, c.units_nano,
+      c.amount_nano,
       c.currency, c.tariff_id, c.bill_at, t.price_list, t.version, m.invoice_id, m.line_no, i.number, i.state
     FROM app.usage_events u
     JOIN app.rated_charges c ON c.tenant_id = u.tenant_id AND c.usage_id = u.id AND c.superseded_by IS NULL
@@ -101,12 +106,15 @@ _LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 @dataclass(frozen=True, slots=True)
 class MeterTotal:
-    """What one meter comes to so far."""
+    """What one meter comes to so far; `is_estimate` when a part of it goes on and is not charged yet."""
 
     meter: str
     events: int
     billed_seconds: int
     amount_minor: int
+    unit: str
+    quantity: Fraction
+    is_estimate: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +127,7 @@ class DayPoint:
 
 @dataclass(frozen=True, slots=True)
 class RunningBill:
-    """The bill of the current month as it stands; `waiting` counts usage without a price."""
+    """The bill of the current month as it stands; `waiting` counts usage and rentals without a price."""
 
     currency: str
     zone: str
@@ -150,6 +158,7 @@ class Trace:
     event_id: str
     meter: str
     occurred_at: dt.datetime
+    ended_at: dt.datetime
     quantity_ms: int
     charge_id: UUID
     outcome: Outcome
@@ -159,6 +168,7 @@ class Trace:
     prefix: str | None
     destination: str | None
     billed_seconds: int | None
+    units_nano: int | None
     amount_nano: int | None
     currency: str | None
     line: TracedLine | None
@@ -238,10 +248,11 @@ def finalise(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> Invo
         InvoiceFinalError: it is finalised already.
         PeriodNotOverError: the period has not ended.
         PeriodClosedError: an earlier draft waits; invoices are finalised in order.
+        RentalsOpenError: what was rented in the period is not charged to its end yet (`billing.rentals`).
         UnratedUsageError: usage of the period has no price yet.
         DraftStaleError: charges came or were rated again since the draft; draft anew.
     """
-    accounts.lock(session, tenant_id=tenant_id)
+    account = accounts.lock(session, tenant_id=tenant_id)
     row = session.get(InvoiceRow, (tenant_id, invoice_id), with_for_update=True, populate_existing=True)
     if row is None:
         raise InvoiceNotFoundError
@@ -251,6 +262,8 @@ def finalise(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> Invo
     period = Period(row.period_start, row.period_end)
     if now < period.end:
         raise PeriodNotOverError(ends_at=period.end.isoformat())
+    if account.charged_until is None or account.charged_until < period.end:
+        raise RentalsOpenError
     _insist_it_can_be_closed(session, row, period)
     seller = accounts.seller_from_json(row.seller)
     today = now.astimezone(zoneinfo.ZoneInfo(seller.zone)).date()
@@ -277,8 +290,17 @@ def finalise(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> Invo
     return _document(session, row)
 
 
-def running_bill(session: Session, *, tenant_id: TenantId, now: dt.datetime) -> RunningBill:
+def running_bill(
+    session: Session, *, tenant_id: TenantId, now: dt.datetime, accruals: Collection[Accrual] = ()
+) -> RunningBill:
     """Return the bill of the local month around `now` as it stands, writing nothing.
+
+    Args:
+        session: in the tenant's context.
+        tenant_id: the client company.
+        now: aware instant.
+        accruals: what is rented and not charged yet (`billing.rentals.accruing`); on lines of their own,
+            marked as estimates.
 
     Raises:
         BillingAccountNotFoundError: nobody to bill.
@@ -296,13 +318,18 @@ def running_bill(session: Session, *, tenant_id: TenantId, now: dt.datetime) -> 
         one = _sum(row)
         sums[one.key] = sums[one.key].plus(one) if one.key in sums else one
         by_day[row.day] = by_day.get(row.day, 0) + one.amount_nano
-    bill = _compose(session, account, sums.values())
-    today = now.astimezone(zoneinfo.ZoneInfo(account.zone)).date()
+    # what an earlier month still has to be charged for stands on that month's bill
+    accruals = [one for one in accruals if one.start >= period.start]
+    estimated, unpriced = _estimated(accruals, now)
+    bill = _compose(session, account, (*sums.values(), *estimated))
+    today = periods.day_of(now, zone=account.zone)
     points, total = [], 0
     for day in periods.days(period, zone=account.zone):
         total += by_day.get(day, 0)
         if day <= today:
-            points.append(DayPoint(day, nano_to_minor(total, currency=account.currency)))
+            by_then = min(now, periods.day_start(day + dt.timedelta(days=1), zone=account.zone))
+            accrued = sum(one.until(by_then).amount_nano or 0 for one in accruals)
+            points.append(DayPoint(day, nano_to_minor(total + accrued, currency=account.currency)))
     return RunningBill(
         currency=account.currency,
         zone=account.zone,
@@ -311,15 +338,22 @@ def running_bill(session: Session, *, tenant_id: TenantId, now: dt.datetime) -> 
         bill=bill,
         meters=_by_meter(bill),
         days=tuple(points),
-        waiting=waiting,
+        waiting=waiting + unpriced,
     )
 
 
-def preview(session: Session, *, tenant_id: TenantId, period: Period) -> Bill:
-    """Return the bill that `draft` would make of a period now, writing nothing."""
+def preview(
+    session: Session, *, tenant_id: TenantId, period: Period, accruals: Collection[Accrual] = ()
+) -> Bill:
+    """Return the bill that `draft` would make of a period now, writing nothing.
+
+    With `accruals` it says as well what is rented and not charged yet, on lines marked as estimates.
+    """
     account = accounts.find(session, tenant_id=tenant_id)
     where = _preview_range(session, tenant_id, period)
-    return _compose(session, account, map(_sum, session.execute(_GROUPS, where)))
+    accruals = [one for one in accruals if one.start >= period.start]
+    estimated, _unpriced = _estimated(accruals, period.end)
+    return _compose(session, account, (*map(_sum, session.execute(_GROUPS, where)), *estimated))
 
 
 def find(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> InvoiceDocument:
@@ -455,17 +489,20 @@ class _Sum:
     currency: str
     events: int
     billed_seconds: int
+    units_nano: int | None
     amount_nano: int
+    is_estimate: bool = False
 
     @property
     def key(self) -> tuple[object, ...]:
-        return (self.is_late, self.meter, self.destination, self.tariff_id, self.currency)
+        return (self.is_late, self.meter, self.destination, self.tariff_id, self.currency, self.is_estimate)
 
     def plus(self, other: "_Sum") -> "_Sum":
         return replace(
             self,
             events=self.events + other.events,
             billed_seconds=self.billed_seconds + other.billed_seconds,
+            units_nano=None if self.units_nano is None else self.units_nano + (other.units_nano or 0),
             amount_nano=self.amount_nano + other.amount_nano,
         )
 
@@ -479,8 +516,35 @@ def _sum(row: Row[Any]) -> _Sum:
         currency=row.currency,
         events=row.events,
         billed_seconds=int(row.billed_seconds),
+        units_nano=None if row.units_nano is None else int(row.units_nano),
         amount_nano=int(row.amount_nano),
     )
+
+
+def _estimated(accruals: Collection[Accrual], now: dt.datetime) -> tuple[list[_Sum], int]:
+    """Return the sums of what accrues, and how many rentals of it have no price."""
+    sums: dict[tuple[object, ...], _Sum] = {}
+    unpriced = 0
+    for one in accruals:
+        rating = one.until(now)
+        if one.price is None or rating.outcome is not Outcome.RATED:
+            unpriced += one.count
+            continue
+        estimate = _Sum(
+            is_late=False,
+            meter=one.meter,
+            destination=rating.destination or "",
+            tariff_id=one.price.tariff_id,
+            currency=one.price.tariff.currency,
+            events=one.count,
+            billed_seconds=rating.billed_seconds or 0,
+            units_nano=rating.units_nano,
+            amount_nano=rating.amount_nano or 0,
+            is_estimate=True,
+        )
+        before = sums.get(estimate.key)
+        sums[estimate.key] = before.plus(estimate) if before else estimate
+    return list(sums.values()), unpriced
 
 
 def _compose(session: Session, account: Account, sums: Iterable[_Sum]) -> Bill:
@@ -497,11 +561,13 @@ def _compose(session: Session, account: Account, sums: Iterable[_Sum]) -> Bill:
                 price_list=tariff.price_list,
                 version=tariff.version,
                 names=tariff.destinations.get(one.destination, {}),
-                unit_nano=tariff.per_minute_nano(meter=one.meter, destination=one.destination),
+                unit_nano=tariff.unit_nano(meter=one.meter, destination=one.destination),
                 is_late=one.is_late,
                 events=one.events,
                 billed_seconds=one.billed_seconds,
+                units_nano=one.units_nano,
                 amount_nano=one.amount_nano,
+                is_estimate=one.is_estimate,
             )
         )
     return compose(
@@ -531,6 +597,7 @@ def _write_lines(session: Session, row: InvoiceRow, bill: Bill) -> None:
                 "is_late": line.is_late,
                 "events": line.events,
                 "billed_seconds": line.billed_seconds,
+                "units_nano": line.units_nano,
                 "unit_nano": line.unit_nano,
                 "amount_nano": line.amount_nano,
                 "amount_minor": line.amount_minor,
@@ -605,6 +672,7 @@ def _line(row: InvoiceLineRow) -> Line:
         is_late=row.is_late,
         events=row.events,
         billed_seconds=row.billed_seconds,
+        units_nano=row.units_nano,
         amount_nano=int(row.amount_nano),
         amount_minor=row.amount_minor,
         tax_category=row.tax_category,
@@ -615,12 +683,15 @@ def _line(row: InvoiceLineRow) -> Line:
 def _by_meter(bill: Bill) -> tuple[MeterTotal, ...]:
     totals: dict[str, MeterTotal] = {}
     for line in bill.lines:
-        so_far = totals.get(line.meter, MeterTotal(line.meter, 0, 0, 0))
+        before = totals.get(line.meter)
         totals[line.meter] = MeterTotal(
             line.meter,
-            so_far.events + line.events,
-            so_far.billed_seconds + line.billed_seconds,
-            so_far.amount_minor + line.amount_minor,
+            line.events + (before.events if before else 0),
+            line.billed_seconds + (before.billed_seconds if before else 0),
+            line.amount_minor + (before.amount_minor if before else 0),
+            line.unit,
+            line.quantity + (before.quantity if before else 0),
+            line.is_estimate or (before is not None and before.is_estimate),
         )
     return tuple(totals[meter] for meter in sorted(totals))
 
@@ -638,6 +709,7 @@ def _traced(session: Session, tenant_id: TenantId, row: Row[Any]) -> Trace:
         event_id=row.event_id,
         meter=row.meter,
         occurred_at=row.occurred_at,
+        ended_at=row.ended_at,
         quantity_ms=row.quantity_ms,
         charge_id=row.charge_id,
         outcome=Outcome(row.outcome),
@@ -647,6 +719,7 @@ def _traced(session: Session, tenant_id: TenantId, row: Row[Any]) -> Trace:
         prefix=row.prefix,
         destination=row.destination,
         billed_seconds=row.billed_seconds,
+        units_nano=row.units_nano,
         amount_nano=row.amount_nano,
         currency=row.currency,
         line=line,

@@ -61,6 +61,8 @@ class PriceListVersionRow(TenantOwned, Base):
     version: Mapped[int] = mapped_column(Integer)
     effective_from: Mapped[Instant]
     destinations: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    # of a draft: goes up with each change, so that two who edit it notice each other
+    revision: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[Instant]
     published_at: Mapped[OptionalInstant]
     content: Mapped[str | None] = mapped_column(Text)
@@ -91,6 +93,27 @@ class RateRow(TenantOwned, Base):
     minimum_nano: Mapped[Nano]
     maximum_nano: Mapped[int | None] = mapped_column(BigInteger)
     bands: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+
+
+class RentalPriceRow(TenantOwned, Base):
+    """What a month, a day or an hour of something rented costs, in one version."""
+
+    __tablename__ = "rental_prices"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "price_list_version_id"],
+            ["app.price_list_versions.tenant_id", "app.price_list_versions.id"],
+        ),
+        CheckConstraint("unit_nano >= 0 AND step_s >= 0", name="bounds"),
+        CheckConstraint("proration IN ('actual_days', 'fixed_30', 'per_second')", name="proration"),
+    )
+
+    price_list_version_id: Mapped[Key]
+    meter: Mapped[str] = mapped_column(Text, primary_key=True)
+    destination: Mapped[str] = mapped_column(Text)
+    unit_nano: Mapped[Nano]
+    proration: Mapped[str] = mapped_column(Text)
+    step_s: Mapped[int] = mapped_column(Integer)
 
 
 class TariffRow(TenantOwned, Base):
@@ -129,6 +152,10 @@ class BillingAccountRow(TenantOwned, Base):
     seller: Mapped[dict[str, Any]] = mapped_column(JSONB)
     order_reference: Mapped[str] = mapped_column(Text)
     opened_at: Mapped[Instant]
+    # what was rented before is not charged for: it was not charged when the account was opened
+    rentals_from: Mapped[Instant]
+    # everything rented, and every paid agent-second, before this instant stands in usage
+    charged_until: Mapped[OptionalInstant]
 
 
 class UsageEventRow(TenantOwned, Base):
@@ -255,6 +282,8 @@ class RatedChargeRow(TenantOwned, Base):
     prefix: Mapped[str | None] = mapped_column(Text)
     destination: Mapped[str | None] = mapped_column(Text)
     billed_seconds: Mapped[int | None] = mapped_column(Integer)
+    # how many months, days or hours of something rented, in thousand-millionths; null for calls
+    units_nano: Mapped[int | None] = mapped_column(BigInteger)
     amount_nano: Mapped[int | None] = mapped_column(BigInteger)
     currency: Mapped[str | None] = mapped_column(Text)
     rated_at: Mapped[Instant]
@@ -326,6 +355,7 @@ class InvoiceLineRow(TenantOwned, Base):
     is_late: Mapped[bool]
     events: Mapped[int] = mapped_column(Integer)
     billed_seconds: Mapped[int] = mapped_column(BigInteger)
+    units_nano: Mapped[int | None] = mapped_column(BigInteger)
     unit_nano: Mapped[int | None] = mapped_column(BigInteger)
     # the exact sum may pass what 64 bits hold in currencies with small units
     amount_nano: Mapped[int] = mapped_column(Numeric(38, 0))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from billing.errors import PeriodInvalidError
 
 _DECEMBER = 12
+_DAY = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,8 @@ def month(year: int, number: int, *, zone: str) -> Period:
 
 def month_of(instant: dt.datetime, *, zone: str) -> Period:
     """Return the local month an instant falls into."""
-    local = instant.astimezone(zoneinfo.ZoneInfo(zone))
-    return month(local.year, local.month, zone=zone)
+    day = day_of(instant, zone=zone)
+    return month(day.year, day.month, zone=zone)
 
 
 def day_start(day: dt.date, *, zone: str) -> dt.datetime:
@@ -43,6 +44,18 @@ def day_start(day: dt.date, *, zone: str) -> dt.datetime:
     """
     midnight = dt.datetime.combine(day, dt.time(), tzinfo=zoneinfo.ZoneInfo(zone))
     return midnight.astimezone(dt.UTC)
+
+
+def day_of(instant: dt.datetime, *, zone: str) -> dt.date:
+    """Return the local day an instant belongs to: the one begun last.
+
+    Not always the date on the clock: where clocks went back across midnight (Newfoundland until 2011) the
+    hour before midnight came again after the new day had begun.
+    """
+    day = instant.astimezone(zoneinfo.ZoneInfo(zone)).date()
+    while instant >= day_start(day + _DAY, zone=zone):
+        day += _DAY
+    return day
 
 
 def insist(period: Period, *, zone: str) -> Period:

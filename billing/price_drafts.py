@@ -5,18 +5,20 @@ All functions run in the operator's context.
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from billing import price_lists
-from billing.errors import PriceListError, PriceListNotFoundError, VersionPublishedError
-from billing.models import PriceListRow, PriceListVersionRow, RateRow
+from billing.errors import DraftChangedError, PriceListError, PriceListNotFoundError, VersionPublishedError
+from billing.models import PriceListRow, PriceListVersionRow, RateRow, RentalPriceRow
 from billing.price_lists import PriceList, Version
-from billing.rating.tariff import DatedRate, Tariff, encode_bands, problems
+from billing.rating.rentals import RentalPrice
+from billing.rating.tariff import DatedRate, Tariff, problems
 from core.ids import PriceListId, TenantId
 
 _LAST = 2**31 - 1  # the highest number a version can have
@@ -30,6 +32,7 @@ class Contents:
     version: Version
     destinations: Mapping[str, Mapping[str, str]]
     rates: tuple[DatedRate, ...]
+    rentals: tuple[RentalPrice, ...] = ()
 
 
 def find_list(session: Session, *, tenant_id: TenantId, price_list_id: UUID) -> PriceList:
@@ -67,17 +70,22 @@ def contents(session: Session, *, tenant_id: TenantId, price_list_id: UUID, numb
         _version(row),
         row.destinations,
         price_lists.rates_of(session, tenant_id=tenant_id, version_id=row.id),
+        price_lists.rentals_of(session, tenant_id=tenant_id, version_id=row.id),
     )
 
 
 def counts(session: Session, *, tenant_id: TenantId) -> dict[UUID, int]:
-    """Return how many rates each version has, by version id."""
-    rows = session.execute(
-        select(RateRow.price_list_version_id, func.count())
-        .where(RateRow.tenant_id == tenant_id)
-        .group_by(RateRow.price_list_version_id)
-    )
-    return {version_id: number for version_id, number in rows}  # noqa: C416 - dict(rows) has no type
+    """Return how many prices each version has, by version id."""
+    found: Counter[UUID] = Counter()
+    for table in (RateRow, RentalPriceRow):
+        rows = session.execute(
+            select(table.price_list_version_id, func.count())
+            .where(table.tenant_id == tenant_id)
+            .group_by(table.price_list_version_id)
+        )
+        for version_id, number in rows:
+            found[version_id] += number
+    return found
 
 
 def revise(
@@ -88,21 +96,40 @@ def revise(
     effective_from: dt.datetime | None = None,
     destinations: Mapping[str, Mapping[str, str]] | None = None,
     rates: Iterable[DatedRate] | None = None,
+    rentals: Iterable[RentalPrice] | None = None,
+    revision: int | None = None,
 ) -> Version:
     """Change a draft; what is None stays as it is.
 
+    Args:
+        session: in the operator's context.
+        tenant_id: the operator.
+        version_id: the draft.
+        effective_from: aware instant from which usage is rated with it.
+        destinations: code -> language -> name.
+        rates: one row per meter and prefix.
+        rentals: one price per meter of what is rented.
+        revision: what the draft was when the change was begun.
+
     Raises:
+        DraftChangedError: somebody else has changed the draft since `revision`.
         PriceListNotFoundError: no such version.
         VersionPublishedError: it is out and never changes.
         PriceListError: a rate is wrong; `problems` in its details names each.
     """
     row = _draft(session, tenant_id, version_id)
+    if revision is not None and revision != row.revision:
+        raise DraftChangedError(revision=row.revision)
     price_list = find_list(session, tenant_id=tenant_id, price_list_id=row.price_list_id)
     if effective_from is not None:
         row.effective_from = effective_from
     if destinations is not None:
         row.destinations = {code: dict(names) for code, names in destinations.items()}
-    if rates is not None:
+    if rates is not None or rentals is not None:
+        if rates is None:
+            rates = price_lists.rates_of(session, tenant_id=tenant_id, version_id=version_id)
+        if rentals is None:
+            rentals = price_lists.rentals_of(session, tenant_id=tenant_id, version_id=version_id)
         tariff = Tariff(
             price_list=price_list.code,
             version=row.version,
@@ -110,12 +137,14 @@ def revise(
             zone=price_list.zone,
             destinations=row.destinations,
             rates=tuple(rates),
+            rentals=tuple(rentals),
         )
         faults = problems(tariff)
         if faults:
             raise PriceListError(problems=faults)
         _clear(session, tenant_id, version_id)
-        session.execute(insert(RateRow), [_columns(tenant_id, version_id, one) for one in tariff.rates])
+        price_lists.write_prices(session, tenant_id=tenant_id, version_id=version_id, tariff=tariff)
+    row.revision += 1
     session.flush()
     return _version(row)
 
@@ -143,24 +172,10 @@ def _draft(session: Session, tenant_id: TenantId, version_id: UUID) -> PriceList
 
 
 def _clear(session: Session, tenant_id: TenantId, version_id: UUID) -> None:
-    session.execute(
-        delete(RateRow).where(RateRow.tenant_id == tenant_id, RateRow.price_list_version_id == version_id)
-    )
-
-
-def _columns(tenant_id: TenantId, version_id: UUID, one: DatedRate) -> dict[str, object]:
-    return {
-        "tenant_id": tenant_id,
-        "price_list_version_id": version_id,
-        "meter": one.meter,
-        "prefix": one.prefix,
-        "destination": one.destination,
-        "is_blocked": one.is_blocked,
-        "initial_s": one.rate.initial_s,
-        "minimum_nano": one.rate.minimum,
-        "maximum_nano": one.rate.maximum,
-        "bands": encode_bands(one.rate.bands),
-    }
+    for table in (RateRow, RentalPriceRow):
+        session.execute(
+            delete(table).where(table.tenant_id == tenant_id, table.price_list_version_id == version_id)
+        )
 
 
 def _version(row: PriceListVersionRow) -> Version:
@@ -171,4 +186,5 @@ def _version(row: PriceListVersionRow) -> Version:
         effective_from=row.effective_from,
         published_at=row.published_at,
         sha256=row.sha256,
+        revision=row.revision,
     )

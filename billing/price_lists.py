@@ -23,7 +23,8 @@ from billing.errors import (
     VersionPublishedError,
 )
 from billing.events import PriceListPublished
-from billing.models import PriceListRow, PriceListVersionRow, RateRow
+from billing.models import PriceListRow, PriceListVersionRow, RateRow, RentalPriceRow
+from billing.rating.rentals import Proration, RentalPrice
 from billing.rating.rules import Rate
 from billing.rating.tariff import (
     DatedRate,
@@ -62,6 +63,7 @@ class Version:
     effective_from: dt.datetime
     published_at: dt.datetime | None
     sha256: bytes | None
+    revision: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ def draft(
     effective_from: dt.datetime,
     destinations: Mapping[str, Mapping[str, str]],
     rates: Iterable[DatedRate],
+    rentals: Iterable[RentalPrice] = (),
 ) -> Version:
     """Add a version to a price list; it may be looked at and thrown away until it is published.
 
@@ -143,6 +146,7 @@ def draft(
         effective_from: aware instant from which usage is rated with it.
         destinations: code -> language -> name, as it will stand on invoices.
         rates: one row per meter and prefix.
+        rentals: one price per meter of what is rented.
 
     Raises:
         PriceListNotFoundError: no such list.
@@ -158,31 +162,49 @@ def draft(
         version=newest[0].version + 1 if newest else 1,
         effective_from=effective_from,
         destinations={code: dict(names) for code, names in destinations.items()},
+        revision=1,
         created_at=clock.now(),
     )
     session.add(row)
     session.flush()
-    tariff = _tariff(price_list, row, rates)
+    tariff = _tariff(price_list, row, rates, rentals)
     _refuse(problems(tariff))
-    session.execute(
-        insert(RateRow),
-        [
-            {
-                "tenant_id": tenant_id,
-                "price_list_version_id": row.id,
-                "meter": one.meter,
-                "prefix": one.prefix,
-                "destination": one.destination,
-                "is_blocked": one.is_blocked,
-                "initial_s": one.rate.initial_s,
-                "minimum_nano": one.rate.minimum,
-                "maximum_nano": one.rate.maximum,
-                "bands": encode_bands(one.rate.bands),
-            }
-            for one in tariff.rates
-        ],
-    )
+    write_prices(session, tenant_id=tenant_id, version_id=row.id, tariff=tariff)
     return _version(row)
+
+
+def write_prices(session: Session, *, tenant_id: TenantId, version_id: UUID, tariff: Tariff) -> None:
+    """Write the prices of a tariff as rows of a version that has none."""
+    key = {"tenant_id": tenant_id, "price_list_version_id": version_id}
+    rates = [
+        {
+            **key,
+            "meter": one.meter,
+            "prefix": one.prefix,
+            "destination": one.destination,
+            "is_blocked": one.is_blocked,
+            "initial_s": one.rate.initial_s,
+            "minimum_nano": one.rate.minimum,
+            "maximum_nano": one.rate.maximum,
+            "bands": encode_bands(one.rate.bands),
+        }
+        for one in tariff.rates
+    ]
+    rentals = [
+        {
+            **key,
+            "meter": one.meter,
+            "destination": one.destination,
+            "unit_nano": one.unit_nano,
+            "proration": one.proration.value,
+            "step_s": one.step_s,
+        }
+        for one in tariff.rentals
+    ]
+    if rates:
+        session.execute(insert(RateRow), rates)
+    if rentals:
+        session.execute(insert(RentalPriceRow), rentals)
 
 
 def rates_of(session: Session, *, tenant_id: TenantId, version_id: UUID) -> tuple[DatedRate, ...]:
@@ -209,6 +231,19 @@ def rates_of(session: Session, *, tenant_id: TenantId, version_id: UUID) -> tupl
     )
 
 
+def rentals_of(session: Session, *, tenant_id: TenantId, version_id: UUID) -> tuple[RentalPrice, ...]:
+    """Return the rental prices of a version by meter."""
+    rows = session.scalars(
+        select(RentalPriceRow)
+        .where(RentalPriceRow.tenant_id == tenant_id, RentalPriceRow.price_list_version_id == version_id)
+        .order_by(RentalPriceRow.meter)
+    )
+    return tuple(
+        RentalPrice(row.meter, row.destination, row.unit_nano, Proration(row.proration), row.step_s)
+        for row in rows
+    )
+
+
 def publish(session: Session, *, tenant_id: TenantId, version_id: UUID) -> Published:
     """Freeze a version and announce it (PriceListPublished), so that it reaches the tenants on the list.
 
@@ -224,7 +259,12 @@ def publish(session: Session, *, tenant_id: TenantId, version_id: UUID) -> Publi
     if row.published_at is not None:
         raise VersionPublishedError(version=row.version)
     price_list = _row(session, tenant_id, row.price_list_id)
-    tariff = _tariff(price_list, row, rates_of(session, tenant_id=tenant_id, version_id=version_id))
+    tariff = _tariff(
+        price_list,
+        row,
+        rates_of(session, tenant_id=tenant_id, version_id=version_id),
+        rentals_of(session, tenant_id=tenant_id, version_id=version_id),
+    )
     faults = problems(tariff)
     for earlier in versions(session, tenant_id=tenant_id, price_list_id=price_list.id):
         if earlier.published_at is None:
@@ -277,7 +317,10 @@ def _row(session: Session, tenant_id: UUID, price_list_id: UUID) -> PriceListRow
 
 
 def _tariff(
-    price_list: PriceListRow, version: PriceListVersionRow, of_version: Iterable[DatedRate]
+    price_list: PriceListRow,
+    version: PriceListVersionRow,
+    rates: Iterable[DatedRate],
+    rentals: Iterable[RentalPrice],
 ) -> Tariff:
     return Tariff(
         price_list=price_list.code,
@@ -285,7 +328,8 @@ def _tariff(
         currency=price_list.currency,
         zone=price_list.zone,
         destinations=version.destinations,
-        rates=tuple(of_version),
+        rates=tuple(rates),
+        rentals=tuple(rentals),
     )
 
 
@@ -306,6 +350,7 @@ def _version(row: PriceListVersionRow) -> Version:
         effective_from=row.effective_from,
         published_at=row.published_at,
         sha256=row.sha256,
+        revision=row.revision,
     )
 
 

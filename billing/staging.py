@@ -20,8 +20,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 from sqlalchemy.types import BigInteger, DateTime, Integer, Text, TypeEngine, Uuid
 
-from billing import tariffs
+from billing import accounts, tariffs
 from billing.models import UsageBatchRow
+from billing.rating.rentals import METERS
 from billing.usage import Usage, charge_values, closed_until, fault_in, payload_sha256
 from core import clock
 from core.ids import TenantId, new_id
@@ -45,7 +46,7 @@ _TAKE_IN = text("""
       quantity_ms, prefix, number_id, agent_ref, payload_sha256, :now, batch_id, row_no
     FROM app.staged_usage(:batch) WHERE reject_reason IS NULL ORDER BY row_no
     ON CONFLICT (tenant_id, source, event_id) DO NOTHING
-    RETURNING id, meter, prefix, quantity_ms, occurred_at
+    RETURNING id, meter, prefix, quantity_ms, occurred_at, ended_at
 """)
 
 _CONFLICTS = text("""
@@ -93,6 +94,7 @@ _CHARGE_COLUMNS: dict[str, TypeEngine[Any]] = {
     "prefix": Text(),
     "destination": Text(),
     "billed_seconds": Integer(),
+    "units_nano": BigInteger(),
     "amount_nano": BigInteger(),
     "currency": Text(),
 }
@@ -157,6 +159,8 @@ def take_in(session: Session, *, tenant_id: TenantId, batch_id: UUID) -> Counts:
     if fresh:
         timeline = tariffs.timeline(session, tenant_id=tenant_id)
         closed = closed_until(session, tenant_id=tenant_id)
+        is_rented = any(row.meter in METERS for row in fresh)
+        zone = accounts.find(session, tenant_id=tenant_id).zone if is_rented else ""
         charges = [
             charge_values(
                 timeline.at(row.occurred_at),
@@ -166,6 +170,8 @@ def take_in(session: Session, *, tenant_id: TenantId, batch_id: UUID) -> Counts:
                 prefix=row.prefix,
                 quantity_ms=row.quantity_ms,
                 occurred_at=row.occurred_at,
+                ended_at=row.ended_at,
+                zone=zone,
                 closed_until=closed,
             )
             for row in fresh

@@ -39,11 +39,11 @@ class Timeline:
 
     def __init__(self, steps: list[InForce]) -> None:
         self._steps = steps
-        self._starts = [step.effective_from for step in steps]
+        self.starts = tuple(step.effective_from for step in steps)
 
     def at(self, instant: dt.datetime) -> InForce | None:
         """Return the tariff in force at an instant, or None before the first."""
-        place = bisect_right(self._starts, instant)
+        place = bisect_right(self.starts, instant)
         return self._steps[place - 1] if place else None
 
 

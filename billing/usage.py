@@ -19,9 +19,10 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.orm import Session
 
-from billing import tariffs
+from billing import accounts, tariffs
 from billing.errors import UsageInvalidError
 from billing.models import InvoiceRow, RatedChargeRow, TariffRow, UsageConflictRow, UsageEventRow
+from billing.rating.rentals import METERS
 from billing.rating.rules import Outcome
 from billing.rating.tariff import HIDDEN_DIGITS, LONGEST_NUMBER, Rating
 from billing.tariffs import InForce
@@ -139,6 +140,7 @@ def record(session: Session, *, tenant_id: TenantId, usage: Usage) -> Recorded:
         return _seen_before(session, tenant_id, usage, sha256)
     in_force = tariffs.in_force(session, tenant_id=tenant_id, at=usage.occurred_at)
     charge_id = new_id()
+    zone = accounts.find(session, tenant_id=tenant_id).zone if usage.meter in METERS else ""
     row = charge_values(
         in_force,
         charge_id=charge_id,
@@ -147,6 +149,8 @@ def record(session: Session, *, tenant_id: TenantId, usage: Usage) -> Recorded:
         prefix=usage.prefix,
         quantity_ms=usage.quantity_ms,
         occurred_at=usage.occurred_at,
+        ended_at=usage.ended_at,
+        zone=zone,
         closed_until=closed_until(session, tenant_id=tenant_id),
     )
     session.execute(insert(RatedChargeRow).values(tenant_id=tenant_id, rated_at=clock.now(), **row))
@@ -162,14 +166,21 @@ def charge_values(
     prefix: str,
     quantity_ms: int,
     occurred_at: dt.datetime,
+    ended_at: dt.datetime,
+    zone: str,
     closed_until: dt.datetime | None,
 ) -> dict[str, Any]:
     """Rate one event and return the columns of its charge; without a tariff it stays unrated.
 
-    Usage of a period that is closed already is billed in the first open one.
+    Usage of a period that is closed already is billed in the first open one. `zone` is the account's; only
+    what is rented needs it, whose months and days are local.
     """
     if in_force is None:
         rating = Rating(Outcome.UNRATED, reason="no-tariff")
+    elif meter in METERS:
+        rating = in_force.tariff.rate_rental(
+            meter=meter, start=occurred_at, end=ended_at, quantity_ms=quantity_ms, zone=zone
+        )
     else:
         rating = in_force.tariff.rate(
             meter=meter, prefix=prefix, duration_s=-(-quantity_ms // 1000), answered_at=occurred_at
@@ -189,6 +200,7 @@ def charge_values(
         "prefix": rating.prefix,
         "destination": rating.destination,
         "billed_seconds": rating.billed_seconds,
+        "units_nano": rating.units_nano,
         "amount_nano": rating.amount_nano,
         "currency": in_force.tariff.currency if in_force and is_rated else None,
     }

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.ids import OPERATOR, TenantId
+from core.ids import OPERATOR, AgentId, TenantId
 from seats import rules
-from seats.models import AgentHourRow, AgentRow, AgentTimeRow
+from seats.models import AgentHourRow, AgentRow, AgentTenantRow, AgentTimeRow
 from seats.presence import whole_ms
 
 _HOUR = dt.timedelta(hours=1)
@@ -92,6 +92,73 @@ def paid(session: Session, *, start: dt.datetime, end: dt.datetime) -> dict[Tena
     for (payer, hour, number), each in sorted(spent.items(), key=lambda item: item[0][1:]):
         found[payer].append(AgentHour(number, hour, **each.by_kind))
     return dict(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """How long a client pays for an agent in one clock hour (UTC)."""
+
+    agent_id: AgentId
+    hour_starts_at: dt.datetime
+    paid_ms: int
+
+
+def worked(
+    session: Session, *, payer_tenant_id: TenantId, start: dt.datetime, end: dt.datetime
+) -> list[Worked]:
+    """Return the hours of `[start, end)` that a client pays for and whose time is closed.
+
+    An hour counts once the agent has no open time that began before its end: closed time is never edited,
+    and late reports take effect where the open time began. Only a sign-in reported late can add to it.
+    """
+    start, end = _hour(start), _hour(end)
+    rows = session.execute(
+        select(AgentTimeRow.agent_id, AgentTimeRow.started_at, AgentTimeRow.ended_at).where(
+            AgentTimeRow.tenant_id == OPERATOR,
+            AgentTimeRow.payer_tenant_id == payer_tenant_id,
+            AgentTimeRow.started_at < end,
+            AgentTimeRow.ended_at > start,
+        )
+    ).all()
+    still_open = session.execute(
+        select(AgentTimeRow.agent_id, AgentTimeRow.started_at).where(
+            AgentTimeRow.tenant_id == OPERATOR, AgentTimeRow.ended_at.is_(None)
+        )
+    )
+    open_since = {agent_id: since for agent_id, since in still_open}  # noqa: C416 - dict(rows) has no type
+    spent: dict[tuple[dt.datetime, UUID], int] = defaultdict(int)
+    for agent_id, began, ended in rows:
+        at, stop = max(began, start), min(ended or end, end)
+        while at < stop:
+            hour = _hour(at)
+            piece = min(stop, hour + _HOUR)
+            spent[hour, agent_id] += (piece - at) // _MS
+            at = piece
+    return [
+        Worked(AgentId(agent_id), hour, paid_ms)
+        for (hour, agent_id), paid_ms in sorted(spent.items())
+        if agent_id not in open_since or open_since[agent_id] >= hour + _HOUR
+    ]
+
+
+def closed_until(session: Session, *, client_tenant_id: TenantId, now: dt.datetime) -> dt.datetime:
+    """Return up to when the time of everybody who may work for a client is closed: a full hour."""
+    oldest: dt.datetime | None = session.scalars(
+        select(func.min(AgentTimeRow.started_at))
+        .join(
+            AgentTenantRow,
+            and_(
+                AgentTenantRow.tenant_id == AgentTimeRow.tenant_id,
+                AgentTenantRow.agent_id == AgentTimeRow.agent_id,
+            ),
+        )
+        .where(
+            AgentTimeRow.tenant_id == OPERATOR,
+            AgentTimeRow.ended_at.is_(None),
+            AgentTenantRow.client_tenant_id == client_tenant_id,
+        )
+    ).one()
+    return _hour(min(now, oldest or now))
 
 
 def publish(session: Session, *, tenant_id: TenantId, hours: Iterable[AgentHour]) -> int:

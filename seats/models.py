@@ -54,6 +54,12 @@ class SeatRentalRow(TenantOwned, Base):
     __table_args__ = (
         _points_at("seats", "seat_id"),
         Index("ix_seat_rentals_renter", "tenant_id", "renter_tenant_id", "starts_at"),
+        Index(
+            "ix_seat_rentals_unsettled",
+            "tenant_id",
+            "renter_tenant_id",
+            postgresql_where=text("NOT is_settled"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
@@ -63,6 +69,8 @@ class SeatRentalRow(TenantOwned, Base):
     starts_at: Mapped[Instant]
     ends_at: Mapped[OptionalInstant]
     revision: Mapped[int] = mapped_column(Integer)
+    is_settled: Mapped[bool] = mapped_column(Boolean, default=False)
+    """Over, and charged to its end."""
     created_at: Mapped[Instant]
 
 

@@ -5,6 +5,7 @@ companies, whatever the code does. Periods are half-open `[starts_at, ends_at)`.
 """
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
@@ -187,6 +188,30 @@ def rentals(session: Session, *, renter_tenant_id: TenantId) -> list[Rental]:
         .order_by(SeatRentalRow.starts_at, SeatRentalRow.id)
     )
     return [_from_row(row.SeatRentalRow, row.label) for row in rows]
+
+
+def unsettled(session: Session, *, renter_tenant_id: TenantId) -> list[Rental]:
+    """Return the rentals of a client that are not charged to their end, held against changes until commit."""
+    rows = session.execute(
+        _rentals()
+        .where(SeatRentalRow.renter_tenant_id == renter_tenant_id, ~SeatRentalRow.is_settled)
+        .order_by(SeatRentalRow.starts_at, SeatRentalRow.id)
+        .with_for_update(of=SeatRentalRow, read=True)
+    )
+    return [_from_row(row.SeatRentalRow, row.label) for row in rows]
+
+
+def settle(session: Session, *, rental_ids: Collection[UUID], until: dt.datetime) -> None:
+    """Note that rentals which ended by `until` are charged to their end."""
+    session.execute(
+        update(SeatRentalRow)
+        .where(
+            SeatRentalRow.tenant_id == OPERATOR,
+            SeatRentalRow.id.in_(list(rental_ids)),
+            SeatRentalRow.ends_at <= until,
+        )
+        .values(is_settled=True)
+    )
 
 
 def in_force(at: dt.datetime) -> ColumnElement[bool]:

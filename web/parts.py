@@ -442,12 +442,14 @@ def count(value: float) -> str:
 def quantity(value: float, unit: str) -> str:
     """Return an amount of a metered thing: `41,382 min`, `61.5 h`, `24`.
 
-    Units: seat, number, hour, minute, second, call, each.
+    Units: seat, number, month, day, hour, minute, second, call, each.
     """
     shown = count(value)
     return {
         "seat": _("%(count)s seats", count=shown),
         "number": _("%(count)s numbers", count=shown),
+        "month": _("%(count)s × month", count=shown),
+        "day": _("%(count)s × day", count=shown),
         "hour": _("%(count)s h", count=shown),
         "minute": _("%(count)s min", count=shown),
         "second": _("%(count)s s", count=shown),

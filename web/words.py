@@ -117,6 +117,13 @@ PROBLEMS: Mapping[str, Words] = {
         _l("Calls of this month still wait for a price"),
         _l("Publish a price for their number, then draft the invoice anew."),
     ),
+    "rentals-open": Words(
+        _l("Not everything rented in this month is charged yet"),
+        _l("Two hours after the month ends it is, once every agent's time of it is closed. Try again then."),
+    ),
+    "draft-changed": Words(
+        _l("Somebody else has changed this draft"), _l("Look at both versions, then save what is right.")
+    ),
     "draft-stale": Words(
         _l("Calls have come in since the draft was made"), _l("Draft it anew, look, and finalise then.")
     ),

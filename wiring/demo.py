@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from billing import accounts, price_lists, tariffs
 from billing.accounts import Account, Party, Seller
 from billing.price_lists import Published
+from billing.rating.rentals import RentalPrice
 from billing.rating.rules import Band, Rate, Slot
 from billing.rating.tariff import DatedRate
 from core import clock
@@ -34,7 +35,7 @@ from wiring.assemble import House, assemble
 
 # companies and people have a locale; prompts, invoices and agents a language
 _LOCALES = {"en": "en", "zh": "zh_Hans_CN"}
-_NANO_PER_MINUTE = 1_000_000  # one thousandth of a unit per minute, in nano
+_THOUSANDTH = 1_000_000  # of a unit, in nano
 
 
 class DemoRefusedError(Refused):
@@ -213,7 +214,7 @@ class _Seeding:
                 colour=0,
             )
             published = {}
-            for code, name, currency, zone, rates, names in _PRICE_LISTS:
+            for code, name, currency, zone, rates, names, rent in _PRICE_LISTS:
                 made = price_lists.create(
                     session, tenant_id=OPERATOR, code=code, name=name, currency=currency, zone=zone
                 )
@@ -222,8 +223,9 @@ class _Seeding:
                     tenant_id=OPERATOR,
                     price_list_id=made.price_list_id,
                     effective_from=self._since,
-                    destinations=names,
+                    destinations={**names, **_RENTED},
                     rates=rates,
+                    rentals=_rentals(*rent),
                 )
                 published[code] = price_lists.publish(
                     session, tenant_id=OPERATOR, version_id=version.version_id
@@ -389,8 +391,36 @@ def _account(client: _Client, company: Company) -> Account:
 
 def _per_minute(thousandths: int, *, increment_s: int = 1, connect: int = 0, initial_s: int = 0) -> Rate:
     """Return a plain rate; `thousandths` of a unit per minute."""
-    band = Band((Slot(0, thousandths * _NANO_PER_MINUTE, 60, increment_s),), connect * _NANO_PER_MINUTE)
+    band = Band((Slot(0, thousandths * _THOUSANDTH, 60, increment_s),), connect * _THOUSANDTH)
     return Rate((band,), initial_s=initial_s)
+
+
+_RENTED = {
+    "seats": {"en": "Seats", "zh": "坐席"},
+    "numbers": {"en": "Geographic numbers", "zh": "地区号码"},
+    "numbers-free": {"en": "Freephone numbers", "zh": "免费电话号码"},
+    "numbers-short": {"en": "Short codes", "zh": "短号码"},
+    "agents": {"en": "Agents' time", "zh": "客服工时"},
+}
+
+
+def _rentals(
+    month: int, day: int, hour: int, number: int, tollfree: int, short: int, agent: int
+) -> tuple[RentalPrice, ...]:
+    """Return rental prices; thousandths of a unit a month, a day, an hour."""
+    numbers_ = [
+        RentalPrice(f"number.{kind}", "numbers", number * _THOUSANDTH)
+        for kind in ("local", "national", "mobile")
+    ]
+    return (
+        RentalPrice("seat.month", "seats", month * _THOUSANDTH),
+        RentalPrice("seat.day", "seats", day * _THOUSANDTH),
+        RentalPrice("seat.hour", "seats", hour * _THOUSANDTH),
+        *numbers_,
+        RentalPrice("number.tollfree", "numbers-free", tollfree * _THOUSANDTH),
+        RentalPrice("number.short", "numbers-short", short * _THOUSANDTH),
+        RentalPrice("agent.hour", "agents", agent * _THOUSANDTH, step_s=0),
+    )
 
 
 _PRICE_LISTS = (
@@ -422,6 +452,7 @@ _PRICE_LISTS = (
             "fr": {"en": "France", "zh": "法国"},
             "cn": {"en": "China", "zh": "中国"},
         },
+        (96_000, 21_000, 4_200, 4_000, 12_500, 150_000, 14_500),
     ),
     (
         "cn-standard",
@@ -438,5 +469,6 @@ _PRICE_LISTS = (
             "cn": {"en": "China", "zh": "中国"},
             "cn-mobile": {"en": "China, mobile", "zh": "中国，手机"},
         },
+        (480_000, 100_000, 20_000, 30_000, 100_000, 1_200_000, 45_000),
     ),
 )

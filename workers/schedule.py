@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core import clock
+from core.errors import SeatlineError
 from core.ids import OPERATOR, TenantId
 from seats import hours
 from security.gate import Scope
@@ -16,7 +17,7 @@ from telephony import calls, orders, recording, work
 from telephony.orders import OrderKind
 from tenants import companies, repeats, sessions
 from tenants.webhooks import deliveries
-from wiring import House
+from wiring import House, rentals
 from workers import ledger
 
 _STUCK = dt.timedelta(minutes=2)
@@ -43,6 +44,18 @@ def _publish_agent_hours(house: House) -> None:
     for tenant_id, spent in paid.items():
         with house.gate.open(Scope.system(tenant_id)) as session:
             hours.publish(session, tenant_id=tenant_id, hours=spent)
+
+
+def _charge_rentals(house: House) -> None:
+    """Charge what was rented and is over; one company's trouble does not hold up the others."""
+    trouble: SeatlineError | None = None
+    for tenant_id in _everyone(house):
+        try:
+            rentals.charge(house.gate, tenant_id=tenant_id)
+        except SeatlineError as error:
+            trouble = error
+    if trouble:
+        raise trouble
 
 
 def _sweep_sign_ins(house: House) -> None:
@@ -101,6 +114,7 @@ def _forget_duties(house: House) -> None:
 
 TABLE = (
     Periodic("every.agent-hours", 300, _publish_agent_hours),
+    Periodic("every.rental-charges", 900, _charge_rentals),
     Periodic("every.sign-in-sweep", 900, _sweep_sign_ins),
     Periodic("every.recording-sweep", 60, _sweep_recordings),
     Periodic("every.call-sweep", 900, _end_forsaken_calls),

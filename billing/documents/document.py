@@ -50,6 +50,7 @@ class BilledEvent:
     ended_at: dt.datetime
     quantity_ms: int
     billed_seconds: int
+    units_nano: int | None = None
     price_list: str
     version: int
     rated_prefix: str

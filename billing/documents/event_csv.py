@@ -2,7 +2,7 @@
 
 Amounts have nine decimals, so that the sum of a line's events rounds to the line. Numbers stand without
 their last four digits, because that is all billing knows of them. A cell that a spreadsheet would take
-for a formula begins with an apostrophe.
+for a formula begins with an apostrophe. What is rented has its part of a month, day or hour in `units`.
 """
 
 import csv
@@ -12,12 +12,14 @@ import zoneinfo
 from collections.abc import Iterable, Iterator
 
 from billing.documents.document import BilledEvent
+from billing.rating.rentals import METERS
 from core.money import NANO
 from core.phone import is_short_code
 
 COLUMNS = (
     *("line", "event_id", "source", "meter", "destination", "dialled", "started_at", "ended_at"),
     *("duration_s", "billed_s", "price_list", "version", "rated_prefix", "amount", "currency"),
+    *("units", "unit"),
 )
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _HIDDEN = "****"
@@ -38,7 +40,7 @@ def render_csv(events: Iterable[BilledEvent], *, zone: str) -> Iterator[str]:
                 harmless(event.source),
                 harmless(event.meter),
                 harmless(event.destination),
-                _masked(event.dialled_prefix),
+                "" if event.meter in METERS else _masked(event.dialled_prefix),
                 _instant(event.occurred_at, local),
                 _instant(event.ended_at, local),
                 f"{event.quantity_ms // 1000}.{event.quantity_ms % 1000:03d}",
@@ -48,6 +50,8 @@ def render_csv(events: Iterable[BilledEvent], *, zone: str) -> Iterator[str]:
                 event.rated_prefix,
                 exact(event.amount_nano),
                 event.currency,
+                "" if event.units_nano is None else exact(event.units_nano),
+                METERS[event.meter].value if event.meter in METERS else "",
             )
         )
     yield _drain(buffer)

@@ -27,6 +27,8 @@ from core.money import NANO, exponent
 
 _TEMPLATE = Path(__file__).with_name("invoice.typ")
 _STANDARD = "a-3b"
+# what the events of a line are called, by the first part of its meter
+_COUNTED = {"voice": ("one_event", "events"), "agent": ("one_hour", "hours")}
 
 
 def render_pdf(invoice: InvoiceDocument, *, language: str) -> bytes:
@@ -69,7 +71,7 @@ def shown(invoice: InvoiceDocument, *, language: str) -> dict[str, Any]:
         "seller": {**_party(invoice.seller.party, language), "footer": invoice.seller.footer},
         "buyer": _party(invoice.buyer, language),
         "heads": [[label, value] for label, value in heads if value],
-        "lines": [_line(line, bill.currency, language) for line in bill.lines],
+        "lines": [_line(line, invoice, language) for line in bill.lines],
         "net": _money(bill.net_minor, bill.currency, language),
         "taxes": [
             {
@@ -109,22 +111,29 @@ def _compile(invoice: InvoiceDocument, language: str, form: Literal["pdf", "png"
     )
 
 
-def _line(line: Line, currency: str, language: str) -> dict[str, str]:
+def _line(line: Line, invoice: InvoiceDocument, language: str) -> dict[str, str]:
     words = WORDS[language]
+    currency = invoice.bill.currency
     meter = word(language, f"meter:{line.meter}")
+    one, many = _COUNTED.get(line.meter.partition(".")[0], ("one_rental", "rentals"))
     events = (
-        words["one_event"]
+        words[one]
         if line.events == 1
-        else words["events"].format(n=format_decimal(line.events, locale=LOCALES[language]))
+        else words[many].format(n=format_decimal(line.events, locale=LOCALES[language]))
     )
     detail = [events, words["version"].format(list=line.price_list, version=line.version)]
+    if line.is_prorated:
+        days = line.days_of(invoice.period, zone=invoice.zone)
+        detail.insert(1, words["prorated_days"].format(n=days[0], m=days[1]) if days else words["prorated"])
     if line.is_late:
         detail.append(words["late"])
+    if line.is_estimate:
+        detail.append(words["estimate"])
     return {
         "text": f"{meter} – {_named(line.names, line.destination, language)}",
         "detail": " – ".join(detail),
-        "quantity": f"{_minutes(line.billed_seconds, language)} {words['unit:min']}",
-        "price": _unit_price(line.unit_nano, currency, language),
+        "quantity": f"{_quantity(line, language)} {words[_unit(line)]}",
+        "price": _unit_price(line, currency, language),
         "tax": _percent(line.tax_rate_ppm, language),
         "amount": _money(line.amount_minor, currency, language),
     }
@@ -161,8 +170,13 @@ def _money(minor: int, currency: str, language: str) -> str:
     return format_currency(amount, currency, locale=LOCALES[language])
 
 
-def _unit_price(nano: int | None, currency: str, language: str) -> str:
+def _unit(line: Line) -> str:
+    return "unit:min" if line.unit == "minute" else f"unit:{line.unit}"
+
+
+def _unit_price(line: Line, currency: str, language: str) -> str:
     words = WORDS[language]
+    nano = line.unit_nano
     if nano is None:
         return words["as_listed"]
     # as many decimals as the price has, but no fewer than two beyond the currency's, so columns line up
@@ -171,11 +185,14 @@ def _unit_price(nano: int | None, currency: str, language: str) -> str:
     price = format_currency(
         Decimal(nano) / NANO, currency, pattern, locale=LOCALES[language], currency_digits=False
     )
-    return words["unit:min_price"].format(price=price)
+    return words[f"{_unit(line)}_price"].format(price=price)
 
 
-def _minutes(seconds: int, language: str) -> str:
-    return format_decimal(Decimal(seconds) / 60, "#,##0.00", locale=LOCALES[language])
+def _quantity(line: Line, language: str) -> str:
+    # parts of a month are long ratios: four places tell a day of a year; calls have always had two
+    pattern = "#,##0.00" if line.unit == "minute" else "#,##0.####"
+    exact = line.quantity
+    return format_decimal(Decimal(exact.numerator) / exact.denominator, pattern, locale=LOCALES[language])
 
 
 def _percent(ppm: int, language: str) -> str:

@@ -20,13 +20,19 @@ from typing import Any
 import phonenumbers
 
 from billing.errors import PriceListError
-from billing.rating.rules import Band, Outcome, PrefixIndex, Rate, Slot, charge
+from billing.rating import rentals
+from billing.rating.rentals import HOUR_S, METERS, Proration, RentalPrice, Unit
+from billing.rating.rules import Band, Outcome, PrefixIndex, Rate, Slot, charge, half_up
+from core.money import NANO
 from core.phone import is_short_code
 
-FORMAT = 1
+# 1: calls only. 2: rental prices too. A tariff without rental prices is still written as 1, so that what was
+# published before says the same text, and has the same hash, for ever.
+_CALLS_ONLY, FORMAT = 1, 2
 # What a number keeps to itself (design.md, invariant 2); E.164 gives it fifteen digits at most.
 HIDDEN_DIGITS = 4
 LONGEST_NUMBER = 15
+DEAREST_NANO = 1_000_000 * NANO
 _KEPT = 64
 
 
@@ -51,6 +57,7 @@ class Tariff:
     zone: str
     destinations: dict[str, dict[str, str]]
     rates: tuple[DatedRate, ...]
+    rentals: tuple[RentalPrice, ...] = ()
 
     @cached_property
     def _by_meter(self) -> dict[str, PrefixIndex[DatedRate]]:
@@ -100,8 +107,45 @@ class Tariff:
             amount_nano=exact.rounded(),
         )
 
-    def per_minute_nano(self, *, meter: str, destination: str) -> int | None:
-        """Return the one price per minute of a destination, or None when there is no single one."""
+    def rate_rental(
+        self, *, meter: str, start: dt.datetime, end: dt.datetime, quantity_ms: int, zone: str
+    ) -> "Rating":
+        """Rate a stretch of time in which something was rented; rounded once, half-up, in nano-units.
+
+        Args:
+            meter: one of `rentals.METERS`.
+            start: aware instant it began.
+            end: aware instant just after.
+            quantity_ms: milliseconds to be charged, for what goes by the hour.
+            zone: of the account, whose months and days they are.
+        """
+        price = self.rental_price(meter)
+        if price is None:
+            return Rating(Outcome.UNRATED, reason="meter-not-priced")
+        exact = rentals.units(price, start=start, end=end, quantity_ms=quantity_ms, zone=zone)
+        billed_ms = int(exact * HOUR_S * 1000) if price.unit is Unit.HOUR else quantity_ms
+        return Rating(
+            Outcome.RATED,
+            prefix="",
+            destination=price.destination,
+            billed_seconds=-(-billed_ms // 1000),
+            amount_nano=half_up(exact.numerator * price.unit_nano, exact.denominator),
+            units_nano=half_up(exact.numerator * NANO, exact.denominator),
+        )
+
+    def rental_price(self, meter: str) -> RentalPrice | None:
+        """Return what a unit of something rented costs, or None: it has no price."""
+        return self._by_rental.get(meter)
+
+    @cached_property
+    def _by_rental(self) -> dict[str, RentalPrice]:
+        return {price.meter: price for price in self.rentals}
+
+    def unit_nano(self, *, meter: str, destination: str) -> int | None:
+        """Return the one price of a minute, or of a rental's unit, or None when there is no single one."""
+        price = self.rental_price(meter)
+        if price is not None:
+            return price.unit_nano
         prices = self._per_minute.get((meter, destination), set())
         return next(iter(prices)) if len(prices) == 1 else None
 
@@ -124,13 +168,28 @@ class Rating:
     destination: str | None = None
     billed_seconds: int | None = None
     amount_nano: int | None = None
+    # thousand-millionths of a month, day or hour; None for calls, which are counted in seconds
+    units_nano: int | None = None
 
 
 def encode(tariff: Tariff) -> str:
     """Return the canonical JSON of a tariff; equal tariffs give equal text whatever their order."""
+    rented = {
+        "rentals": [
+            {
+                "meter": price.meter,
+                "destination": price.destination,
+                "unit_nano": price.unit_nano,
+                "proration": price.proration.value,
+                "step_s": price.step_s,
+            }
+            for price in sorted(tariff.rentals, key=lambda price: price.meter)
+        ]
+    }
     return json.dumps(
         {
-            "format": FORMAT,
+            **(rented if tariff.rentals else {}),
+            "format": FORMAT if tariff.rentals else _CALLS_ONLY,
             "price_list": tariff.price_list,
             "version": tariff.version,
             "currency": tariff.currency,
@@ -162,7 +221,7 @@ def decode(content: str) -> Tariff:
         PriceListError: another format, or rates that contradict themselves.
     """
     raw = json.loads(content)
-    if raw.get("format") != FORMAT:
+    if raw.get("format") not in {_CALLS_ONLY, FORMAT}:
         raise PriceListError(format=raw.get("format"))
     return Tariff(
         price_list=raw["price_list"],
@@ -184,6 +243,16 @@ def decode(content: str) -> Tariff:
                 ),
             )
             for row in raw["rates"]
+        ),
+        rentals=tuple(
+            RentalPrice(
+                meter=row["meter"],
+                destination=row["destination"],
+                unit_nano=row["unit_nano"],
+                proration=Proration(row["proration"]),
+                step_s=row["step_s"],
+            )
+            for row in raw.get("rentals", ())
         ),
     )
 
@@ -292,7 +361,7 @@ def _problems(tariff: Tariff) -> Iterator[str]:
         zoneinfo.ZoneInfo(tariff.zone)
     except (KeyError, ValueError):
         yield f"no such time zone: {tariff.zone}"
-    if not tariff.rates:
+    if not tariff.rates and not tariff.rentals:
         yield "a price list needs a rate"
     seen: set[tuple[str, str]] = set()
     for row in tariff.rates:
@@ -309,6 +378,25 @@ def _problems(tariff: Tariff) -> Iterator[str]:
         if row.destination not in tariff.destinations:
             yield f"{where}: its destination {row.destination!r} has no name"
         yield from (f"{where}: {fault}" for fault in _slot_faults(row.rate))
+    yield from _rental_problems(tariff)
+
+
+def _rental_problems(tariff: Tariff) -> Iterator[str]:
+    seen: set[str] = set()
+    for price in tariff.rentals:
+        if price.meter not in METERS:
+            yield f"{price.meter or '(no meter)'}: nothing is rented by this meter"
+        if price.meter in seen:
+            yield f"{price.meter}: stands there twice"
+        seen.add(price.meter)
+        if price.destination not in tariff.destinations:
+            yield f"{price.meter}: its destination {price.destination!r} has no name"
+        if not 0 <= price.unit_nano <= DEAREST_NANO:
+            yield f"{price.meter}: a price lies between nothing and a million"
+        if price.meter == "agent.hour" and price.step_s:
+            yield f"{price.meter}: agents' time is charged to the millisecond"
+        if price.step_s and (price.step_s < 0 or HOUR_S % price.step_s):
+            yield f"{price.meter}: its steps must fit into an hour"
 
 
 def _slot_faults(rate: Rate) -> Iterator[str]:

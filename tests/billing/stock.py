@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from billing import accounts, price_lists, tariffs
 from billing.accounts import Account, Party, Seller
 from billing.price_lists import Published
+from billing.rating.rentals import RentalPrice
 from billing.rating.rules import Band, Rate, Slot
 from billing.rating.tariff import DatedRate
 from billing.usage import Usage
@@ -23,6 +24,8 @@ NAMES = {
     "gb-mobile": {"en": "UK mobiles", "zh": "英国手机"},
     "premium": {"en": "Premium numbers", "zh": "高费率号码"},
 }
+
+SEATS = {"seats": {"en": "Seats", "zh": "坐席"}}
 
 
 def per_minute(nano: int, *, connect: int = 0, increment_s: int = 1, initial_s: int = 0) -> Rate:
@@ -44,6 +47,7 @@ def publish(
     code: str = "uk-standard",
     effective_from: dt.datetime = LONG_AGO,
     of: tuple[DatedRate, ...] | None = None,
+    rentals: tuple[RentalPrice, ...] = (),
     currency: str = "GBP",
 ) -> Published:
     """Publish the next version of a price list, which is created when it is not there."""
@@ -61,8 +65,9 @@ def publish(
             tenant_id=OPERATOR,
             price_list_id=price_list.price_list_id,
             effective_from=effective_from,
-            destinations=NAMES,
+            destinations={**NAMES, **(SEATS if rentals else {})},
             rates=of or rates(),
+            rentals=rentals,
         )
         return price_lists.publish(session, tenant_id=OPERATOR, version_id=version.version_id)
 
@@ -95,10 +100,19 @@ SELLER = Seller(
 )
 
 
-def customer(session: Session, *, tenant_id: TenantId, version: Published, **changes: Any) -> Account:
-    """Open a tenant's account and give it its prices."""
+def customer(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    version: Published,
+    rents_nothing: bool = True,
+    **changes: Any,
+) -> Account:
+    """Open a tenant's account and give it its prices; rentals are charged already, as it has none."""
     opened = accounts.open_account(session, account=account(tenant_id, **changes))
     tariffs.take(session, tenant_id=tenant_id, version=version)
+    if rents_nothing:
+        accounts.charged(session, tenant_id=tenant_id, until=dt.datetime(2100, 1, 1, tzinfo=dt.UTC))
     return opened
 
 

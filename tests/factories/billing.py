@@ -1,5 +1,7 @@
 """Accounts with prices, and invoices; on top of tests.billing.stock."""
 
+from typing import Any
+
 from billing import invoices, periods, tariffs
 from billing.documents.document import InvoiceDocument
 from billing.price_lists import Published
@@ -8,7 +10,7 @@ from security.gate import Gate, Scope
 from tests.billing import stock
 
 
-def billed(gate: Gate, tenant_id: TenantId, version: Published, **changes: object) -> None:
+def billed(gate: Gate, tenant_id: TenantId, version: Published, **changes: Any) -> None:
     """Open a company's billing account and give it the version's prices."""
     with gate.open(Scope.system(tenant_id)) as session:
         stock.customer(session, tenant_id=tenant_id, version=version, **changes)

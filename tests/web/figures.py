@@ -624,6 +624,8 @@ def paper(lang: str, *, state: str = "finalised") -> New:
             amount=money_(lang, minor),
             calls_url=f"/portal/calls?line={name[0]}" if count else None,
             calls=count,
+            is_call=unit == "minute",
+            note="",
         )
 
     groups = [
@@ -911,6 +913,58 @@ def price_version(lang: str, *, state: str = "draft") -> dict[str, Any]:
     }
 
 
+def price_version_rental(lang: str) -> dict[str, Any]:
+    def row(meter: str, name: str, price: str, unit: str, how: str, was: str = "") -> New:
+        return New(meter=meter, name=name, destination=name, price=price, unit=unit, how=how, was=was)
+
+    return price_version(lang) | {
+        "kind": "rental",
+        "kinds": [New(code="rental", name=pick(lang, "Rental", "租用"), count=3)],
+        "rentals": [
+            row(
+                "seat.month",
+                pick(lang, "Seats by the month", "坐席包月"),
+                "96.0000",
+                pick(lang, "a month", "每月"),
+                pick(lang, "parts by the days of the month", "按当月天数折算"),
+                "92.0000",
+            ),
+            row(
+                "seat.hour",
+                pick(lang, "Seats by the hour", "坐席按小时"),
+                "4.2000",
+                pick(lang, "an hour", "每小时"),
+                pick(lang, "hours begun", "按已开始的小时"),
+            ),
+            row(
+                "number.short",
+                pick(lang, "Short codes", "短号码"),
+                "",
+                pick(lang, "a month", "每月"),
+                "",
+            ),
+        ],
+    }
+
+
+def conflict(lang: str) -> dict[str, Any]:
+    return operator(lang) | {
+        "title": pick(lang, "Somebody else has changed draft v14", "有人修改了草稿 v14"),
+        "action": "/operator/prices/pl_1/versions/14",
+        "back": "/operator/prices/pl_1/versions/14",
+        "door": "operator",
+        "hidden": {"revision": "3", "kind": "rental"},
+        "fields": [
+            New(
+                name="rental.seat.month",
+                label=pick(lang, "Seats by the month", "坐席包月"),
+                theirs="98.0000",
+                mine="97",
+            ),
+        ],
+    }
+
+
 def operator_invoices(lang: str) -> dict[str, Any]:
     return operator(lang) | {
         "invoices": invoice_rows("en"),
@@ -1075,6 +1129,8 @@ PAGES: dict[str, Page] = {
     "operator-version": Page(
         "operator/price_version.html", lambda lang: price_version(lang, state="in-force")
     ),
+    "operator-version-rental": Page("operator/price_version.html", price_version_rental),
+    "conflict": Page("conflict.html", conflict),
     "operator-invoices": Page("operator/invoices.html", operator_invoices),
     "operator-invoice": Page("operator/invoice.html", operator_invoice),
     "operator-finalise": Page(

@@ -8,6 +8,7 @@ import pytest
 from billing import accounts, invoices, price_lists, tariffs
 from billing.documents.document import InvoiceDocument
 from billing.price_lists import PriceList
+from billing.rating.tariff import decode
 from core import clock, ids
 from core.ids import OPERATOR, new_id
 from core.realtime import Realtime
@@ -436,11 +437,101 @@ def test_a_version_is_copied_changed_and_published(
     assert "A published version never changes" in dana.get(frozen.location).text
 
 
+RENTS = (
+    "seat.month,,seats,Seats,坐席,96,,,,,,,,fixed_30\r\n"
+    "seat.hour,,seats,,,4.2,,,900,,,,,\r\n"
+    "agent.hour,,agents,Agents,客服,14.5,,,,,,,,\r\n"
+)
+
+
+def test_rental_prices_come_in_a_csv_and_are_changed_on_the_page(
+    enter: Enter, uk: PriceList, gate: Gate
+) -> None:
+    dana = enter()
+    text = RENT_HEAD + "voice.inbound,44,gb-local,UK landlines,英国固话,0.05,,,,,,,,\r\n" + RENTS
+    dana.post(f"{prices_path(uk)}/versions", upload(text), content_type="multipart/form-data")
+    here = f"{prices_path(uk)}/versions/2"
+    page = dana.get(f"{here}?kind=rental").text
+    for words in (
+        "Seats by the month",
+        "parts by thirty days a month",
+        "in steps of 900 s",
+        "to the millisecond",
+    ):
+        assert words in page
+    back = dana.get(f"{here}/csv").data.decode("utf-8-sig")
+    dana.post(f"{prices_path(uk)}/versions", upload(back), content_type="multipart/form-data")
+    assert dana.get(f"{here}/csv").data.decode("utf-8-sig") == back
+    revision = found(r'name="revision" value="(\d+)"', dana.get(f"{here}?kind=rental").text)
+    form = {
+        "kind": "rental",
+        "revision": revision,
+        "rental.seat.month": "98",
+        "rental.seat.hour": "",
+        "rental.number.tollfree": "12.5",
+    }
+    wrong = dana.post(here, {**form, "rental.seat.month": "cheap"})
+    assert wrong.status_code == 422
+    assert "“cheap” is no amount" in wrong.text
+    saved = dana.post(here, form)
+    page = dana.get(saved.location).text
+    assert 'name="rental.seat.month" value="98.0000"' in page
+    assert 'name="rental.seat.hour" value=""' in page
+    assert "Numbers" in page
+    done = dana.post(f"{here}/publish", {"from_on": "2026-12-01"})
+    assert "Version 2 is published" in dana.get(done.location).text
+    with gate.open(Scope.system(OPERATOR)) as session:
+        newest = price_lists.published(session, tenant_id=OPERATOR, code=uk.code)[-1]
+    prices = {one.meter: (one.unit_nano, one.proration.value) for one in decode(newest.content).rentals}
+    assert prices == {
+        "seat.month": (98_000_000_000, "fixed_30"),
+        "number.tollfree": (12_500_000_000, "actual_days"),
+        "agent.hour": (14_500_000_000, "actual_days"),
+    }
+
+
+def test_every_rental_row_at_fault_is_named(enter: Enter, uk: PriceList) -> None:
+    dana = enter()
+    text = RENT_HEAD + (
+        "seat.week,,seats,Seats,,96,,,,,,,,\r\n"
+        "seat.month,,seats,Seats,,96,,,,,,,,by_moon\r\n"
+        "seat.hour,,seats,Seats,,4,,,7,,,,,\r\n"
+        "seat.day,,seats,Seats,,4,,,,,,,,\r\n"
+        "seat.day,,seats,Seats,,5,,,,,,,,\r\n"
+    )
+    answer = dana.post(f"{prices_path(uk)}/versions", upload(text), content_type="multipart/form-data")
+    assert answer.status_code == 422
+    for words in ("Row 2, meter", "Row 3, proration", "Row 4, step_s", "Row 6, meter"):
+        assert words in answer.text
+
+
+def test_two_who_edit_a_draft_see_each_other_and_lose_nothing(enter: Enter, uk: PriceList) -> None:
+    dana = enter()
+    dana.post(f"{prices_path(uk)}/versions")
+    here = f"{prices_path(uk)}/versions/2"
+    page = dana.get(here + "?kind=rental").text
+    seen = found(r'name="revision" value="(\d+)"', page)
+    first = dana.post(here, {"kind": "rental", "revision": seen, "rental.seat.month": "98"})
+    assert first.status_code == 303
+    mine = {"kind": "rental", "revision": seen, "rental.seat.month": "97", "rental.seat.hour": "4.5"}
+    clash = dana.post(here, mine)
+    assert clash.status_code == 409
+    for words in ("Somebody else has changed draft v2", "98.0000", 'value="97"', 'value="4.5"'):
+        assert words in clash.text
+    assert 'value="98.0000"' in dana.get(here + "?kind=rental").text  # nothing was written over
+    now = found(r'name="revision" value="(\d+)"', clash.text)
+    again = dana.post(here, {**mine, "revision": now})
+    page = dana.get(again.location).text
+    assert 'name="rental.seat.month" value="97.0000"' in page
+    assert 'name="rental.seat.hour" value="4.5000"' in page
+
+
 def upload(text: str, name: str = "prices.csv") -> Form:
     return {"file": (io.BytesIO(text.encode()), name), "from_on": "2026-12-01"}
 
 
 HEAD = "meter,prefix,destination,name_en,name_zh,rate,connect,initial_s,step_s,minimum,blocked,days,from\r\n"
+RENT_HEAD = HEAD.replace("\r\n", ",proration\r\n")
 
 
 def test_a_csv_becomes_a_draft_and_comes_back_as_it_was(enter: Enter, uk: PriceList, gate: Gate) -> None:

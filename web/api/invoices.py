@@ -1,6 +1,7 @@
 """Invoices, their PDF, and the running bill."""
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any, Literal
 
 from flask import Response
@@ -19,7 +20,7 @@ from web.api.kit import id_in_path, operation
 from web.api.routes import pages
 from web.api.schema import Amount, Instant, Inward, Outward, PageQuery
 from web.guards import permission
-from web.shown import downloads
+from web.shown import downloads, rented
 
 _LIST = "invoices"
 
@@ -61,9 +62,14 @@ class LineShown(Outward):
     version: int
     events: int
     billed_seconds: int
+    unit: str = Field(description="What is counted.", examples=["minute", "month", "hour"])
+    units: str = Field(description="How many, as a decimal.", examples=["11.322580645"])
     nano: int
     amount: Amount
     is_late: bool = Field(description="The use was in an earlier period.")
+    is_estimate: bool = Field(
+        description="What is rented goes on: what it comes to so far. Only on the running bill."
+    )
 
 
 class TaxShown(Outward):
@@ -167,7 +173,9 @@ def invoice_pdf(invoice_id: str, query: PdfQuery) -> Response:
 @operation(tag="Invoices", answers={200: RunningBill}, errors=(404,), operation_id="getRunningBill")
 def running_bill() -> RunningBill:
     """See what the present month comes to so far, to the minor unit."""
-    found = invoices.running_bill(scope.session(), tenant_id=identity.current().tenant_id, now=clock.now())
+    session, tenant_id, now = scope.session(), identity.current().tenant_id, clock.now()
+    accruals = rented.accruals(session, tenant_id=tenant_id, now=now)
+    found = invoices.running_bill(session, tenant_id=tenant_id, now=now, accruals=accruals)
     return RunningBill.model_validate(
         {
             "period": {"start": found.period.start, "end": found.period.end},
@@ -210,9 +218,12 @@ def _bill(bill: Bill) -> dict[str, Any]:
                 "version": line.version,
                 "events": line.events,
                 "billed_seconds": line.billed_seconds,
+                "unit": line.unit,
+                "units": f"{Decimal(line.quantity.numerator) / line.quantity.denominator:.9f}",
                 "nano": line.amount_nano,
                 "amount": _amount(line.amount_minor, bill.currency),
                 "is_late": line.is_late,
+                "is_estimate": line.is_estimate,
             }
             for line in bill.lines
         ],

@@ -28,6 +28,7 @@ from web.operator import rounds
 from web.operator.views import pages
 from web.shown import downloads, invoices
 from web.shown.invoices import InvoiceRow
+from wiring import rentals
 
 _MONTHS = 13
 _STATES = ("draft", "finalised", "overdue")
@@ -128,6 +129,7 @@ def finalise(company_id: str, invoice_id: str) -> BaseResponse:
     def act(session: Session) -> InvoiceDocument:
         return billing.finalise(session, tenant_id=company.tenant_id, invoice_id=invoice)
 
+    rentals.charge(scope.gate(), tenant_id=company.tenant_id)
     try:
         done = rounds.visit(company, act)
     except SeatlineError as error:
@@ -188,6 +190,7 @@ def _draft(company: Company, month: dt.date, *, anew: bool) -> int:
             return 0
         return 1
 
+    rentals.charge(scope.gate(), tenant_id=company.tenant_id)
     return rounds.visit(company, act)
 
 

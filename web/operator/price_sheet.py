@@ -5,6 +5,11 @@
 
 Amounts are decimals of the list's currency, `rate` is a minute's. Rows of the same meter and prefix are
 bands of one rate: `days` is 1 (Monday) to 7, like `1-5` or `6,7`, and `from` the local time it begins.
+
+    seat.month,,seats,Seats,坐席,96,,,,,,,,actual_days
+
+What is rented has one row per meter (`billing.rating.rentals.METERS`): `rate` is the price of a month, a day
+or an hour, `proration` says how parts of a month are measured, `step_s` in which steps hours are charged.
 Pure: text in, rates out, and every fault with the row it stands on.
 """
 
@@ -15,13 +20,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
 from billing.documents.event_csv import harmless
+from billing.rating.rentals import HOUR_S, METERS, Proration, RentalPrice, Unit
 from billing.rating.rules import ALL_DAYS, Band, Rate, RateError, Slot
 from billing.rating.tariff import DatedRate
+from billing.rentals import AGENT_HOUR
 from core.money import NANO
 
 COLUMNS = (
     *("meter", "prefix", "destination", "name_en", "name_zh", "rate", "connect"),
-    *("initial_s", "step_s", "minimum", "blocked", "days", "from"),
+    *("initial_s", "step_s", "minimum", "blocked", "days", "from", "proration"),
 )
 REQUIRED = frozenset({"meter", "prefix", "destination", "rate"})
 LARGEST = 100_000
@@ -30,6 +37,7 @@ _MOST_DECIMALS = 9
 _LARGEST_AMOUNT = 1_000_000
 _MOST_FAULTS = 50
 _LONGEST = 120
+_RENTED = frozenset(meter.partition(".")[0] for meter in METERS)
 _YES = frozenset({"1", "yes", "true", "x", "是"})
 
 
@@ -48,6 +56,7 @@ class Sheet:
 
     destinations: dict[str, dict[str, str]] = field(default_factory=dict)
     rates: list[DatedRate] = field(default_factory=list)
+    rentals: list[RentalPrice] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -104,12 +113,17 @@ def read(text: str) -> Sheet:
             sheet.faults.append(Fault(rows.number, error.column, error.code))
         except RateError:
             sheet.faults.append(Fault(rows.number, "", "rate-contradicts"))
-    if not groups and not sheet.faults:
+    if not groups and not sheet.rentals and not sheet.faults:
         sheet.faults.append(Fault(1, "", "empty"))
     return sheet
 
 
-def write(rates: Iterable[DatedRate], *, destinations: Mapping[str, Mapping[str, str]]) -> str:
+def write(
+    rates: Iterable[DatedRate],
+    *,
+    destinations: Mapping[str, Mapping[str, str]],
+    rentals: Iterable[RentalPrice] = (),
+) -> str:
     """Return rates as the CSV that `read` understands; slots after the first have no place in it."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
@@ -133,8 +147,20 @@ def write(rates: Iterable[DatedRate], *, destinations: Mapping[str, Mapping[str,
                     "yes" if one.is_blocked else "",
                     "" if band.days_iso == ALL_DAYS else ",".join(map(str, band.days_iso)),
                     f"{band.from_s // 3600:02d}:{band.from_s // 60 % 60:02d}" if band.from_s else "",
+                    "",
                 )
             )
+    for price in rentals:
+        names = destinations.get(price.destination, {})
+        is_month, is_hour = price.unit is Unit.MONTH, price.unit is Unit.HOUR
+        writer.writerow(
+            (
+                *(price.meter, "", harmless(price.destination)),
+                *(harmless(names.get("en", "")), harmless(names.get("zh", "")), amount(price.unit_nano)),
+                *("", "", price.step_s if is_hour else "", "", "", "", ""),
+                price.proration.value if is_month else "",
+            )
+        )
     return buffer.getvalue()
 
 
@@ -164,6 +190,20 @@ def _take(sheet: Sheet, groups: dict[tuple[str, str], _Rows], number: int, row: 
         raise _CellError("meter", "empty-cell")
     if prefix and not (prefix.isascii() and prefix.isdigit()):
         raise _CellError("prefix", "not-digits")
+    _take_names(sheet, row)
+    if meter.partition(".")[0] in _RENTED:
+        sheet.rentals.append(_rental(sheet, meter, row))
+        return
+    band = Band(
+        slots=(Slot(0, _amount(row, "rate"), _MINUTE_S, _seconds(row, "step_s", least=1, default=1)),),
+        connect=_amount(row, "connect"),
+        days_iso=tuple(_days(row.get("days", ""))),
+        from_s=_time(row.get("from", "")),
+    )
+    groups.setdefault((meter, prefix), _Rows(number, row)).bands.append(band)
+
+
+def _take_names(sheet: Sheet, row: Mapping[str, str]) -> None:
     code = row["destination"]
     if not code or len(code) > _LONGEST:
         raise _CellError("destination", "empty-cell")
@@ -174,13 +214,26 @@ def _take(sheet: Sheet, groups: dict[tuple[str, str], _Rows], number: int, row: 
             names[language] = name
     if not names:
         names["en"] = code
-    band = Band(
-        slots=(Slot(0, _amount(row, "rate"), _MINUTE_S, _seconds(row, "step_s", least=1, default=1)),),
-        connect=_amount(row, "connect"),
-        days_iso=tuple(_days(row.get("days", ""))),
-        from_s=_time(row.get("from", "")),
-    )
-    groups.setdefault((meter, prefix), _Rows(number, row)).bands.append(band)
+
+
+def _rental(sheet: Sheet, meter: str, row: Mapping[str, str]) -> RentalPrice:
+    if meter not in METERS:
+        raise _CellError("meter", "unknown-rental")
+    if any(one.meter == meter for one in sheet.rentals):
+        raise _CellError("meter", "rental-twice")
+    try:
+        proration = Proration(row.get("proration", "") or Proration.ACTUAL_DAYS)
+    except ValueError as error:
+        raise _CellError("proration", "not-a-proration") from error
+    step_s = _seconds(row, "step_s", least=0, default=default_step(meter))
+    if step_s and HOUR_S % step_s:
+        raise _CellError("step_s", "step-not-in-hour")
+    return RentalPrice(meter, row["destination"], _amount(row, "rate"), proration, step_s)
+
+
+def default_step(meter: str) -> int:
+    """Return in which steps time is charged when nothing is said: begun hours, agents' time exactly."""
+    return 0 if meter == AGENT_HOUR else HOUR_S
 
 
 def _rate(meter: str, prefix: str, rows: _Rows) -> DatedRate:

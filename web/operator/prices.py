@@ -2,7 +2,7 @@
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 from uuid import UUID
@@ -15,9 +15,11 @@ from flask_babel.speaklater import LazyString
 from werkzeug.wrappers import Response as BaseResponse
 
 from billing import periods, price_drafts, price_lists
-from billing.errors import PriceListError
+from billing.documents.words import LOCALES, word
+from billing.errors import DraftChangedError, PriceListError
 from billing.price_drafts import Contents
 from billing.price_lists import Version
+from billing.rating.rentals import HOUR_S, METERS, Proration, RentalPrice, Unit
 from billing.rating.rules import ALL_DAYS, Band, Rate, RateError
 from billing.rating.tariff import DatedRate
 from core import clock, ids
@@ -28,13 +30,14 @@ from web.guards import permission
 from web.operator import price_sheet
 from web.operator.price_sheet import Fault, amount, nano
 from web.operator.views import pages
-from web.shown import wording
+from web.shown import conflicts, wording
 from web.shown.downloads import attachment
 
 _PAGE = 50
 _LARGEST_FILE = 1_500_000
 _BUSINESS = frozenset({"refused", "conflict", "invalid"})
 _ALL = "all"
+_RENTAL = "rental"
 
 FAULTS: Mapping[str, LazyString] = {
     "column-missing": _l("the column is missing"),
@@ -48,7 +51,18 @@ FAULTS: Mapping[str, LazyString] = {
     "too-many-rows": _l("there are more rows than a price list can have"),
     "not-csv": _l("from here on the file is not CSV"),
     "empty": _l("the file has no rate"),
+    "unknown-rental": _l("nothing is rented by this meter"),
+    "rental-twice": _l("the price stands there twice"),
+    "not-a-proration": _l("is actual_days, fixed_30 or per_second"),
+    "step-not-in-hour": _l("must fit into an hour, like 60, 900 or 3600"),
 }
+
+_PRORATIONS: Mapping[Proration, LazyString] = {
+    Proration.ACTUAL_DAYS: _l("parts by the days of the month"),
+    Proration.FIXED_30: _l("parts by thirty days a month"),
+    Proration.PER_SECOND: _l("parts by the second"),
+}
+_STEPS: Mapping[int, LazyString] = {0: _l("to the millisecond"), HOUR_S: _l("hours begun")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +102,19 @@ class RateRow:
     connect: str
     increment: str
     is_blocked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RentalRow:
+    """One thing that can be rented; `price` is empty where it has none, `was` the version before's."""
+
+    meter: str
+    name: str
+    destination: str
+    unit: str
+    price: str
+    was: str
+    how: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +177,7 @@ def price_version(list_id: str, number: int) -> str:
 def price_csv(list_id: str, number: int) -> Response:
     """Return a version as CSV, to change it in a spreadsheet and send it back."""
     found = _contents(list_id, number)
-    text = price_sheet.write(found.rates, destinations=found.destinations)
+    text = price_sheet.write(found.rates, destinations=found.destinations, rentals=found.rentals)
     return attachment(
         ("\ufeff" + text).encode(),
         name=f"{found.price_list.code}-v{number}.csv",
@@ -183,6 +210,7 @@ def make_draft(list_id: str) -> BaseResponse:
             effective_from=effective_from,
             destinations=before.destinations,
             rates=before.rates,
+            rentals=before.rentals,
         )
         return redirect(_address(list_id, made.version), 303)
     problems = _upload(file.read(_LARGEST_FILE + 1), price_list_id, effective_from, waiting)
@@ -202,11 +230,21 @@ def save_draft(list_id: str, number: int) -> BaseResponse:
     found = _contents(list_id, number)
     errors: dict[str, str] = {}
     rates = [_typed(one, errors) for one in found.rates]
+    rentals = _typed_rentals(found, errors)
+    names = {one.meter: document_names(one.meter) for one in rentals if one.destination == one.meter}
     if not errors:
         try:
             price_drafts.revise(
-                scope.session(), tenant_id=OPERATOR, version_id=found.version.version_id, rates=rates
+                scope.session(),
+                tenant_id=OPERATOR,
+                version_id=found.version.version_id,
+                destinations={**names, **found.destinations},
+                rates=rates,
+                rentals=rentals,
+                revision=request.form.get("revision", type=int),
             )
+        except DraftChangedError:
+            return _conflict(list_id, number)
         except PriceListError as error:
             errors = {str(at): str(text) for at, text in enumerate(_problems(error))}
         except SeatlineError as error:
@@ -284,6 +322,7 @@ def _upload(
                 effective_from=effective_from,
                 destinations=sheet.destinations,
                 rates=sheet.rates,
+                rentals=sheet.rentals,
             )
         else:
             price_lists.draft(
@@ -293,6 +332,7 @@ def _upload(
                 effective_from=effective_from,
                 destinations=sheet.destinations,
                 rates=sheet.rates,
+                rentals=sheet.rentals,
             )
     except PriceListError as error:
         return _problems(error)
@@ -346,6 +386,80 @@ def replace_rate(rate: Rate, bands: tuple[Band, ...]) -> Rate:
     return Rate(bands=bands, initial_s=rate.initial_s, minimum=rate.minimum, maximum=rate.maximum)
 
 
+def _typed_rentals(found: Contents, errors: dict[str, str]) -> list[RentalPrice]:
+    """Return rental prices with those typed into the form; an emptied one is gone, the thing has no price."""
+    before = {one.meter: one for one in found.rentals}
+    typed = []
+    for meter in METERS:
+        field = f"rental.{meter}"
+        text = request.form.get(field)
+        one = before.get(meter)
+        if text is None:
+            typed += [one] if one else []
+            continue
+        if not text.strip():
+            continue
+        value = nano(text.strip())
+        if value is None:
+            errors[field] = gettext(
+                "%(name)s: “%(text)s” is no amount. Write it like 96.00.",
+                name=wording.meter(meter),
+                text=text[:20],
+            )
+            continue
+        one = one or RentalPrice(meter, meter, 0, step_s=price_sheet.default_step(meter))
+        typed.append(replace(one, unit_nano=value))
+    return typed
+
+
+def document_names(meter: str) -> dict[str, str]:
+    """Return what a thing is called on invoices when nobody has named it."""
+    return {language: word(language, f"meter:{meter}") for language in LOCALES}
+
+
+def _conflict(list_id: str, number: int) -> BaseResponse:
+    """Show what somebody else saved beside what was typed here; nothing typed is lost."""
+    scope.rollback()
+    now = _contents(list_id, number)
+    saved = {one.name: one for one in _fields(now)}
+    typed = {name: text for name, text in request.form.items() if name.startswith(("rate.", "rental."))}
+    fields = [
+        conflicts.Field(name, saved[name].label, theirs=saved[name].theirs, mine=text.strip())
+        for name, text in typed.items()
+        if name in saved and nano(text.strip() or "-") != nano(saved[name].theirs or "-")
+    ]
+    differing = {one.name for one in fields}
+    kept = {name: request.form.get(name, "") for name in ("kind", "q", "after")}
+    return conflicts.page(
+        title=gettext("Somebody else has changed draft v%(no)s", no=number),
+        action=_address(list_id, number),
+        back=_address(list_id, number, **kept),
+        door="operator",
+        fields=fields,
+        hidden={
+            **{name: text for name, text in typed.items() if name not in differing},
+            **kept,
+            "revision": str(now.version.revision),
+        },
+    )
+
+
+def _fields(found: Contents) -> Iterator[conflicts.Field]:
+    """Yield every price of a draft as the form names it, with what is saved now."""
+    for one in found.rates:
+        name = wording.named(found.destinations.get(one.destination, {}), one.destination)
+        label = f"{one.prefix or gettext('all')} {name}"
+        for band, value in _values(one.rate).items():
+            yield conflicts.Field(f"rate.{_id(one)}.{band}", label, theirs=value, mine="")
+        yield conflicts.Field(
+            f"rate.{_id(one)}.connect", label, theirs=amount(one.rate.bands[0].connect), mine=""
+        )
+    prices = {one.meter: one for one in found.rentals}
+    for meter in METERS:
+        saved = amount(prices[meter].unit_nano) if meter in prices else ""
+        yield conflicts.Field(f"rental.{meter}", wording.meter(meter), theirs=saved, mine="")
+
+
 def _cell(one: DatedRate, name: str, errors: dict[str, str]) -> int | None:
     field = f"rate.{_id(one)}.{name}"
     text = request.form.get(field)
@@ -367,6 +481,8 @@ def _page(found: Contents, *, errors: dict[str, str] | None = None) -> str:
     kinds: dict[str, int] = {}
     for rate in found.rates:
         kinds[rate.meter] = kinds.get(rate.meter, 0) + 1
+    if found.rentals or found.version.published_at is None:
+        kinds[_RENTAL] = len(found.rentals)
     asked = request.values
     kind = asked.get("kind", "")
     kind = kind if kind in kinds else next(iter(kinds), "")
@@ -399,9 +515,14 @@ def _page(found: Contents, *, errors: dict[str, str] | None = None) -> str:
             "from_at": found.version.effective_from,
             "sha256": found.version.sha256.hex() if found.version.sha256 else "",
             "published_at": found.version.published_at,
+            "revision": found.version.revision,
         },
-        kinds=[Kind(code, wording.meter(code), count) for code, count in kinds.items()],
+        kinds=[
+            Kind(code, gettext("Rental") if code == _RENTAL else wording.meter(code), count)
+            for code, count in kinds.items()
+        ],
         kind=kind,
+        rentals=_rental_rows(found, versions) if kind == _RENTAL else None,
         bands=bands,
         rates=rates,
         query=query,
@@ -458,6 +579,42 @@ def _rate_row(
     )
 
 
+def _rental_rows(found: Contents, versions: Sequence[Version]) -> list[RentalRow]:
+    """Return everything that can be rented with its price; of a frozen version only what has one."""
+    prices = {one.meter: one for one in found.rentals}
+    earlier = _version_before(found, versions)
+    old = price_lists.rentals_of(scope.session(), tenant_id=OPERATOR, version_id=earlier) if earlier else ()
+    before = {one.meter: amount(one.unit_nano) for one in old}
+    rows = []
+    for meter, unit in METERS.items():
+        one = prices.get(meter)
+        if one is None and found.version.published_at is not None:
+            continue
+        shown = amount(one.unit_nano) if one else ""
+        names = found.destinations.get(one.destination, {}) if one else document_names(meter)
+        rows.append(
+            RentalRow(
+                meter=meter,
+                name=wording.meter(meter),
+                destination=wording.named(names, meter),
+                unit=wording.unit_price(unit.value),
+                price=shown,
+                was=before[meter] if meter in before and before[meter] != shown else "",
+                how=_how(one) if one else "",
+            )
+        )
+    return rows
+
+
+def _how(price: RentalPrice) -> str:
+    """Return how a part of a unit is charged, in the reader's words."""
+    if price.unit is Unit.HOUR and price.step_s not in _STEPS:
+        return str(gettext("in steps of %(seconds)s s", seconds=price.step_s))
+    if price.unit is Unit.HOUR:
+        return str(_STEPS[price.step_s])
+    return str(_PRORATIONS[price.proration] if price.unit is Unit.MONTH else _l("days begun"))
+
+
 def _values(rate: Rate) -> dict[str, str]:
     """Return the price of a minute in each band."""
     return {
@@ -492,13 +649,18 @@ def _band_names(rate: Rate) -> list[str]:
 
 def _before(found: Contents, versions: Sequence[Version]) -> dict[tuple[str, str], DatedRate]:
     """Return the rates of the version before a draft, to show what it changes."""
-    if found.version.published_at is not None:
+    earlier = _version_before(found, versions)
+    if earlier is None:
         return {}
-    earlier = [one for one in versions if one.version < found.version.version]
-    if not earlier:
-        return {}
-    rates = price_lists.rates_of(scope.session(), tenant_id=OPERATOR, version_id=earlier[0].version_id)
+    rates = price_lists.rates_of(scope.session(), tenant_id=OPERATOR, version_id=earlier)
     return {(one.meter, one.prefix): one for one in rates}
+
+
+def _version_before(found: Contents, versions: Sequence[Version]) -> UUID | None:
+    """Return the version a draft follows; None for what is published, which is compared with nothing."""
+    if found.version.published_at is not None:
+        return None
+    return next((one.version_id for one in versions if one.version < found.version.version), None)
 
 
 def _matches(one: DatedRate, found: Contents, query: str) -> bool:

@@ -17,7 +17,7 @@ from web import identity, scope, tables
 from web.guards import permission
 from web.portal import calls
 from web.portal.views import pages
-from web.shown import downloads, invoices
+from web.shown import downloads, invoices, rented
 from web.shown.calls import CallRow
 from web.shown.invoices import InvoiceRow
 
@@ -72,7 +72,8 @@ def bill_preview() -> str:
     who, session = identity.current(), scope.session()
     account = accounts.find(session, tenant_id=who.tenant_id)
     period = periods.month_of(clock.now(), zone=account.zone)
-    bill = billing.preview(session, tenant_id=who.tenant_id, period=period)
+    accruals = rented.accruals(session, tenant_id=who.tenant_id, now=clock.now())
+    bill = billing.preview(session, tenant_id=who.tenant_id, period=period, accruals=accruals)
     return render_template(
         "portal/invoice.html",
         invoice=invoices.preview(bill, account=account, period=period),

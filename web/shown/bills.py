@@ -4,6 +4,7 @@ import datetime as dt
 import zoneinfo
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 
 from sqlalchemy.orm import Session
 
@@ -14,7 +15,7 @@ from billing.periods import Period
 from core import clock
 from core.ids import TenantId
 from core.money import Money
-from web.shown import wording
+from web.shown import rented, wording
 
 _DAY = dt.timedelta(days=1)
 
@@ -28,6 +29,7 @@ class BillLine:
     unit: str
     amount: Money
     href: str | None
+    is_estimate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ def running(session: Session, *, tenant_id: TenantId, preview_url: str = "") -> 
     """Return the bill of the current month as it stands, or None when the company has no account yet."""
     now = clock.now()
     try:
-        found = invoices.running_bill(session, tenant_id=tenant_id, now=now)
+        accruals = rented.accruals(session, tenant_id=tenant_id, now=now)
+        found = invoices.running_bill(session, tenant_id=tenant_id, now=now, accruals=accruals)
     except BillingAccountNotFoundError:
         return None
     first_on, last_on = days_of(found.period, zone=found.zone)
@@ -83,19 +86,22 @@ def days_of(period: Period, *, zone: str) -> tuple[dt.date, dt.date]:
     return period.start.astimezone(local).date(), period.end.astimezone(local).date() - _DAY
 
 
-def minutes(seconds: int) -> Decimal:
-    """Return seconds as minutes with at most two decimals, for people: 90 -> 1.5."""
-    return (Decimal(seconds) / 60).quantize(Decimal("0.01")).normalize()
+def quantity(exact: Fraction, unit: str) -> Decimal:
+    """Return how many units for people: minutes with at most two decimals, the rest with four."""
+    places = Decimal("0.01") if unit == "minute" else Decimal("0.0001")
+    rounded = (Decimal(exact.numerator) / exact.denominator).quantize(places)
+    return rounded.to_integral_value() if rounded == rounded.to_integral_value() else rounded.normalize()
 
 
 def _lines(found: RunningBill, preview_url: str) -> tuple[BillLine, ...]:
     return tuple(
         BillLine(
             wording.meter(one.meter),
-            minutes(one.billed_seconds),
-            "minute",
+            quantity(one.quantity, one.unit),
+            one.unit,
             Money(one.amount_minor, found.currency),
             preview_url or None,
+            one.is_estimate,
         )
         for one in found.meters
     )

@@ -17,7 +17,7 @@ from billing.periods import Period
 from core import clock, ids
 from core.money import Money
 from web.shown import wording
-from web.shown.bills import days_of, minutes
+from web.shown.bills import days_of, quantity
 
 OVERDUE, FINALISED = "overdue", "finalised"
 _PPM_PER_PERCENT = 10_000
@@ -60,6 +60,8 @@ class PaperLine:
     amount: Money
     calls_url: str | None
     calls: int
+    is_call: bool
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ def paper(document: InvoiceDocument, *, lines_url: str = "") -> Paper:
         taxes=_taxes(bill),
         seller=_party(document.seller.party),
         buyer=_party(document.buyer),
-        groups=_groups(bill, lines_url),
+        groups=_groups(bill, lines_url, document.period, document.zone),
     )
 
 
@@ -167,7 +169,7 @@ def preview(bill: Bill, *, account: Account, period: Period) -> Paper:
         taxes=_taxes(bill),
         seller=_party(account.seller.party),
         buyer=_party(account.buyer),
-        groups=_groups(bill, ""),
+        groups=_groups(bill, "", period, account.zone),
     )
 
 
@@ -192,19 +194,36 @@ def _state(state: str, due_on: dt.date | None, zone: str) -> str:
     return OVERDUE if today > due_on else FINALISED
 
 
-def _groups(bill: Bill, lines_url: str) -> tuple[PaperGroup, ...]:
+def _note(line: Line, period: Period, zone: str) -> str:
+    """Return what is to be said of a rental's line: how a part of a month came to be, that it goes on."""
+    notes = []
+    if line.is_prorated:
+        days = line.days_of(period, zone=zone)
+        notes.append(
+            gettext("prorated, %(part)s/%(whole)s days", part=days[0], whole=days[1])
+            if days
+            else gettext("prorated")
+        )
+    if line.is_estimate:
+        notes.append(gettext("estimate up to now"))
+    return ", ".join(notes)
+
+
+def _groups(bill: Bill, lines_url: str, period: Period, zone: str) -> tuple[PaperGroup, ...]:
     by_meter: dict[str, list[PaperLine]] = {}
     for line in bill.lines:
         by_meter.setdefault(line.meter, []).append(
             PaperLine(
                 name=line_name(line),
-                quantity=minutes(line.billed_seconds),
-                unit="minute",
+                quantity=quantity(line.quantity, line.unit),
+                unit=line.unit,
                 unit_nano=line.unit_nano,
                 currency=bill.currency,
                 amount=Money(line.amount_minor, bill.currency),
                 calls_url=f"{lines_url}{line.line_no}" if lines_url else None,
                 calls=line.events,
+                is_call=line.units_nano is None,
+                note=_note(line, period, zone),
             )
         )
     return tuple(PaperGroup(wording.meter(meter), tuple(lines)) for meter, lines in by_meter.items())

@@ -13,6 +13,21 @@ from flask_babel.speaklater import LazyString
 METERS: Mapping[str, LazyString] = {
     "voice.inbound": _l("Calls in"),
     "voice.outbound": _l("Calls out"),
+    "seat.month": _l("Seats by the month"),
+    "seat.day": _l("Seats by the day"),
+    "seat.hour": _l("Seats by the hour"),
+    "number.local": _l("Local numbers"),
+    "number.national": _l("National numbers"),
+    "number.mobile": _l("Mobile numbers"),
+    "number.tollfree": _l("Freephone numbers"),
+    "number.short": _l("Short codes"),
+    "agent.hour": _l("Agents by the hour"),
+}
+UNIT_PRICES: Mapping[str, LazyString] = {
+    "minute": _l("a minute"),
+    "month": _l("a month"),
+    "day": _l("a day"),
+    "hour": _l("an hour"),
 }
 TAXES: Mapping[str, LazyString] = {
     "S": _l("VAT"),
@@ -24,6 +39,7 @@ TAXES: Mapping[str, LazyString] = {
     "O": _l("Not subject to VAT"),
 }
 NUMBER_KINDS: Mapping[str, LazyString] = {
+    "local": _l("local"),
     "national": _l("national"),
     "mobile": _l("mobile"),
     "tollfree": _l("freephone"),
@@ -34,6 +50,11 @@ RENTAL_KINDS: Mapping[str, LazyString] = {
     "day": _l("by the day"),
     "hour": _l("by the hour"),
 }
+
+
+def unit_price(unit: str) -> str:
+    """Return what a price is for, as it follows the price: `a minute`, `a month`."""
+    return str(UNIT_PRICES.get(unit, unit))
 
 
 def meter(code: str) -> str:

@@ -1,0 +1,45 @@
+"""What a company rents as billing knows it, from the company's own rows: for estimates, never for charges."""
+
+import datetime as dt
+
+from sqlalchemy.orm import Session
+
+from billing import accounts, periods, rentals
+from billing.rating.rentals import Span
+from billing.rentals import Accrual
+from core.ids import TenantId
+from seats import hours, leases
+
+
+def accruals(session: Session, *, tenant_id: TenantId, now: dt.datetime) -> list[Accrual]:
+    """Return what is rented, and worked, and not charged yet.
+
+    Raises:
+        BillingAccountNotFoundError: nobody to bill.
+    """
+    account = accounts.find(session, tenant_id=tenant_id)
+    period = periods.month_of(now, zone=account.zone)
+    worked = [
+        (
+            one.hour_starts_at,
+            one.available_ms + one.ringing_ms + one.talking_ms + one.holding_ms + one.wrap_up_ms,
+        )
+        for one in hours.seen(session, tenant_id=tenant_id, start=period.start, end=period.end)
+    ]
+    return [
+        *rentals.accruing(session, tenant_id=tenant_id, spans=spans(session, tenant_id=tenant_id), now=now),
+        *rentals.accruing_agents(session, tenant_id=tenant_id, worked=worked, period=period),
+    ]
+
+
+def spans(session: Session, *, tenant_id: TenantId) -> list[Span]:
+    """Return everything the company rents or rented."""
+    return [
+        Span(
+            rental_id=one.id,
+            meter=f"seat.{one.kind.value}",
+            starts_at=one.starts_at,
+            ends_at=one.ends_at,
+        )
+        for one in leases.held(session, tenant_id=tenant_id)
+    ]
