@@ -81,10 +81,11 @@ class CustomerCard(CustomerDetails):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A piece of the list; `after` fetches the next, None at the end."""
+    """A piece of the list; `after` fetches the next, `before` the one before it, None where there is none."""
 
     customers: tuple[CustomerCard, ...]
     after: CustomerId | None
+    before: CustomerId | None = None
 
 
 def add(session: Session, *, tenant_id: TenantId, vault: Vault, details: CustomerDetails) -> CustomerCard:
@@ -195,21 +196,78 @@ def page(
     vault: Vault,
     limit: int = 50,
     after: CustomerId | None = None,
+    before: CustomerId | None = None,
+    newest_first: bool = False,
 ) -> Page:
-    """Return customers in the order they were added, at most `limit` (1 to 200) from `after` on."""
+    """Return customers in the order they were added (or the other way round), at most `limit` (1 to 200).
+
+    `after` goes on where a page ended, `before` goes back to what came before it.
+    """
     limit = min(max(limit, 1), _LARGEST_PAGE)
     query = sa.select(CustomerRow).where(CustomerRow.tenant_id == tenant_id)
-    if after is not None:
-        query = query.where(CustomerRow.id > after)
+    falls = newest_first != (before is not None)
+    edge = before or after
+    if edge is not None:
+        query = query.where(CustomerRow.id < edge if falls else CustomerRow.id > edge)
     rows = (
         session.execute(
-            query.order_by(CustomerRow.id).limit(limit + 1).execution_options(populate_existing=True)
+            query.order_by(CustomerRow.id.desc() if falls else CustomerRow.id)
+            .limit(limit + 1)
+            .execution_options(populate_existing=True)
         )
         .scalars()
         .all()
     )
+    has_more = len(rows) > limit
     cards = tuple(opened(vault, row) for row in rows[:limit])
-    return Page(cards, cards[-1].id if len(rows) > limit else None)
+    if before is not None:
+        cards = cards[::-1]
+    has_later = True if before is not None else has_more
+    has_earlier = has_more if before is not None else after is not None
+    return Page(
+        cards,
+        cards[-1].id if cards and has_later else None,
+        cards[0].id if cards and has_earlier else None,
+    )
+
+
+def count(session: Session, *, tenant_id: TenantId, most: int = 10_000) -> int:
+    """Return how many customers the company has; counting stops at `most`."""
+    some = sa.select(CustomerRow.id).where(CustomerRow.tenant_id == tenant_id).limit(most).subquery()
+    return session.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+
+
+def by_name(
+    session: Session, *, tenant_id: TenantId, vault: Vault, words: str, among: int = 5_000, limit: int = 200
+) -> tuple[CustomerCard, ...]:
+    """Return customers whose name has every one of `words`, looking through the `among` added last.
+
+    Names stand sealed and have no index that would tell two of them alike, so they are opened one by one:
+    about 30 µs each.
+    """
+    wanted = words.casefold().split()
+    if not wanted:
+        return ()
+    names = session.execute(
+        sa.select(CustomerRow.id, CustomerRow.row_version, CustomerRow.name_ct)
+        .where(CustomerRow.tenant_id == tenant_id)
+        .order_by(CustomerRow.id.desc())
+        .limit(among)
+    )
+    found: list[UUID] = []
+    for customer_id, version, sealed in names:
+        name = vault.open(_field(tenant_id, customer_id, "name", version), sealed).casefold()
+        if all(word in name for word in wanted):
+            found.append(customer_id)
+            if len(found) == limit:
+                break
+    rows = session.scalars(
+        sa.select(CustomerRow)
+        .where(CustomerRow.tenant_id == tenant_id, CustomerRow.id.in_(found))
+        .order_by(CustomerRow.id.desc())
+        .execution_options(populate_existing=True)
+    )
+    return tuple(opened(vault, row) for row in rows)
 
 
 def opened(vault: Vault, row: Any) -> CustomerCard:  # noqa: ANN401 - an ORM row or a Core row of the same columns

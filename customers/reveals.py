@@ -17,7 +17,7 @@ from customers.errors import CustomerNotFoundError
 from customers.models import RevealRow
 from security.vault import Vault
 
-FIELDS = ("phone", "email", "postcode")
+FIELDS = ("name", "phone", "email", "postcode", "notes")
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,3 +133,21 @@ class TooMuchToReplayError(Invalid):
     """The range holds more deliveries than one replay takes; a shorter one is needed."""
 
     code = "too-much-to-replay"
+
+
+class LastOwnerError(Refused):
+    """The company would be left without an owner who may come in."""
+
+    code = "last-owner"
+
+
+class RoleNotYoursError(Refused):
+    """Nobody gives or takes what they do not have themselves."""
+
+    code = "role-not-yours"
+
+
+class InvitationOverError(Refused):
+    """The link was used, is too old, or belongs to somebody who is let in no more."""
+
+    code = "invitation-over"

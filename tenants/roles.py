@@ -28,6 +28,7 @@ IDLE: Mapping[Door, dt.timedelta] = MappingProxyType(
     }
 )
 ABSOLUTE = dt.timedelta(hours=12)
+OWNER = "tenant_owner"  # a company has at least one who may come in
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ ROLES: Mapping[str, Role] = MappingProxyType(
     {
         role.name: role
         for role in (
-            Role("tenant_owner", Door.PORTAL, _OWNER),
+            Role(OWNER, Door.PORTAL, _OWNER),
             Role("tenant_admin", Door.PORTAL, _ADMIN),
             Role("tenant_supervisor", Door.PORTAL, _SUPERVISOR),
             Role("tenant_analyst", Door.PORTAL, _ANALYST),

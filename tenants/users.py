@@ -4,13 +4,14 @@ One person has one account, so an address is unique across all companies: it sta
 (kind `login`) as an HMAC under a key of the platform, never in clear.
 """
 
+import datetime as dt
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -26,7 +27,7 @@ from tenants.errors import (
     UserMissingError,
 )
 from tenants.models import MembershipRow, UserRow
-from tenants.roles import ROLES, Door
+from tenants.roles import OWNER, ROLES, Door
 
 # Deliberately narrow: what mail systems deliver to in practice, without quoting (RFC 5321, 4.1.2).
 _EMAIL = re.compile(
@@ -46,6 +47,8 @@ class User:
     language: str
     zone: str
     status: str
+    created_at: dt.datetime | None = None
+    signed_in_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ def add(
     session.flush()
     session.add_all(MembershipRow(tenant_id=tenant_id, user_id=user_id, role=role) for role in wanted)
     session.flush()
-    return User(user_id, name, canonical, wanted, language, zone, "active")
+    return User(user_id, name, canonical, wanted, language, zone, "active", row.created_at)
 
 
 def credential(session: Session, *, tenant_id: TenantId, user_id: UserId) -> Credential | None:
@@ -205,6 +208,30 @@ def disable(session: Session, *, tenant_id: TenantId, user_id: UserId) -> None:
     session.flush()
 
 
+def enable(session: Session, *, tenant_id: TenantId, user_id: UserId) -> None:
+    """Let somebody in again who was let in no more."""
+    _row(session, tenant_id, user_id).status = "active"
+    session.flush()
+
+
+def owners(session: Session, *, tenant_id: TenantId) -> list[UserId]:
+    """Return who owns the company and may come in."""
+    found = session.scalars(
+        select(MembershipRow.user_id)
+        .join(
+            UserRow,
+            and_(UserRow.tenant_id == MembershipRow.tenant_id, UserRow.id == MembershipRow.user_id),
+        )
+        .where(
+            MembershipRow.tenant_id == tenant_id,
+            MembershipRow.role == OWNER,
+            UserRow.status == "active",
+        )
+        .with_for_update()
+    )
+    return [UserId(user_id) for user_id in found]
+
+
 def _row(session: Session, tenant_id: TenantId, user_id: UserId) -> UserRow:
     row = session.get(UserRow, (tenant_id, user_id))
     if row is None:
@@ -221,6 +248,8 @@ def _open(vault: Vault, row: UserRow, roles: tuple[str, ...]) -> User:
         row.language,
         row.zone,
         row.status,
+        row.created_at,
+        row.signed_in_at,
     )
 
 

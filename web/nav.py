@@ -45,8 +45,10 @@ GROUPS: Mapping[str, LazyString] = {
 PORTAL: Sequence[Entry] = (
     Entry("home", "/portal/", "home", _l("Home"), "portal.open", bottom=True),
     Entry("calls", "/portal/calls", "wave", _l("Calls"), "calls.read", bottom=True),
+    Entry("customers", "/portal/customers", "users", _l("Customers"), "customers.read"),
     Entry("capacity", "/portal/capacity", "seat", _l("Seats and numbers"), "seats.read", "capacity"),
     Entry("invoices", "/portal/invoices", "bill", _l("Invoices"), "invoices.read", "money", bottom=True),
+    Entry("people", "/portal/people", "user", _l("People"), "users.read", "company"),
     Entry("developers", "/portal/developers", "key", _l("Developers"), "keys.read", "company"),
     Entry("settings", "/settings", "sliders", _l("Settings"), "self.read", "you"),
 )

@@ -184,6 +184,15 @@ PROBLEMS: Mapping[str, Words] = {
     "weak-password": Words(
         _l("That password is too easy"), _l("Use 15 to 128 characters; several words in a row are good.")
     ),
+    "last-owner": Words(
+        _l("The company needs an owner"), _l("Make somebody else an owner first, then change this person.")
+    ),
+    "role-not-yours": Words(
+        _l("This is above your own role"), _l("Ask an owner: nobody gives or takes what they do not have.")
+    ),
+    "invitation-over": Words(
+        _l("This link is over"), _l("It was used, or it is too old. Ask the one who invited you for another.")
+    ),
     "email-taken": Words(
         _l("That e-mail address signs in already"), _l("Use another address for this person.")
     ),

@@ -1,6 +1,6 @@
 """Signing in and out, the language, one's own settings: the pages everybody shares."""
 
-from web.account import lists, settings
+from web.account import lists, password, settings, welcome
 from web.account.views import pages, please_sign_in
 
-__all__ = ["lists", "pages", "please_sign_in", "settings"]
+__all__ = ["lists", "pages", "password", "please_sign_in", "settings", "welcome"]

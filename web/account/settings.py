@@ -17,6 +17,11 @@ _THEMES = ("", "light", "dark")
 _SHELLS = {Door.OPERATOR: "shell/operator.html", Door.PORTAL: "shell/portal.html"}
 
 
+def shell() -> str:
+    """Return the template around what is one's own: portal's or operator's."""
+    return _SHELLS.get(identity.current().door, "shell/portal.html")
+
+
 @pages.get("/settings")
 @permission("self.read")
 def show_settings() -> str:
@@ -24,7 +29,7 @@ def show_settings() -> str:
     who = identity.current()
     return render_template(
         "settings.html",
-        shell=_SHELLS.get(who.door, "shell/portal.html"),
+        shell=shell(),
         language=who.language,
         zone=who.zone,
         zones=_zones(who.zone),

@@ -1,6 +1,6 @@
 """The client company's pages. Each module adds the routes of one subject to `pages`."""
 
-from web.portal import calls, capacity, developers, home, invoices
+from web.portal import calls, capacity, customers, developers, home, invoices, people
 from web.portal.views import pages
 
-__all__ = ["calls", "capacity", "developers", "home", "invoices", "pages"]
+__all__ = ["calls", "capacity", "customers", "developers", "home", "invoices", "pages", "people"]

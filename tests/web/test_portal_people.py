@@ -1,0 +1,177 @@
+"""People of a company: invited by a link, given roles, shut out; one's own password."""
+
+import datetime as dt
+
+import pytest
+
+from core import clock, ids
+from tenants.users import User
+from tests.tenants.people import PASSWORD
+from tests.web.conftest import HOST, Browser, Browsers, Cast, found
+
+LIST = "/portal/people"
+NEW = {"name": "Nora Quist", "email": "nora@pelican.example", "role": "tenant_supervisor"}
+CHOSEN = "four quiet words in a row"
+
+
+def path(user: User) -> str:
+    return f"{LIST}/{ids.public('usr', user.id)}"
+
+
+def enter(browser: Browsers, user: User) -> Browser:
+    made = browser()
+    assert made.sign_in(user.email).status_code == 303
+    return made
+
+
+def invited(alice: Browser, **differs: str) -> str:
+    answer = alice.post(LIST, NEW | differs)
+    assert answer.status_code == 201
+    link = found(r"<code>([^<]+)</code>", answer.text)
+    assert link.startswith(f"{HOST}/welcome/")
+    return link.removeprefix(HOST)
+
+
+def choose(browser: Browser, link: str, password: str = CHOSEN, again: str | None = None) -> int:
+    answer = browser.post(link, {"password": password, "again": password if again is None else again})
+    return answer.status_code
+
+
+def test_somebody_invited_chooses_a_password_and_comes_in(alice: Browser, browser: Browsers) -> None:
+    link, nora = invited(alice), browser()
+    assert "Nora Quist" in nora.get(link).text
+    assert nora.sign_in(NEW["email"], CHOSEN).status_code == 401
+    assert choose(nora, link) == 303
+    assert nora.sign_in(NEW["email"], CHOSEN).status_code == 303
+    assert nora.get("/portal/customers").status_code == 200
+    assert nora.get("/portal/invoices").status_code == 403
+    assert "Nora Quist" in alice.get(LIST).text
+
+
+def test_a_link_sets_one_password_and_lasts_three_days(alice: Browser, browser: Browsers) -> None:
+    link, nora = invited(alice), browser()
+    with clock.hold(clock.now() + dt.timedelta(hours=1)):
+        assert choose(nora, link) == 303
+    for answer in (nora.get(link), nora.post(link, {"password": CHOSEN, "again": CHOSEN})):
+        assert answer.status_code == 403
+        assert "This link is over" in answer.text
+    assert browser().get("/welcome/forged").status_code == 403
+    assert browser().get(link[:-2] + "xx").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("password", "again", "said"),
+    [("short", "short", "Use 15 to 128 characters"), (CHOSEN, "something else", "The two passwords differ")],
+)
+def test_a_bad_first_password_is_refused_and_the_link_stays(
+    alice: Browser, browser: Browsers, password: str, again: str, said: str
+) -> None:
+    link, nora = invited(alice), browser()
+    answer = nora.post(link, {"password": password, "again": again})
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert choose(nora, link) == 303
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"email": "nobody"}, "That is not an e-mail address"),
+        ({"email": "alice@pelican.example"}, "That e-mail address signs in already"),
+        ({"name": " "}, "One of the fields cannot be"),
+        ({"role": "operator_billing"}, "Check what you entered"),
+    ],
+)
+def test_an_invitation_that_cannot_be_says_why_and_keeps_what_was_typed(
+    alice: Browser, cast: Cast, wrong: dict[str, str], said: str
+) -> None:
+    given = NEW | wrong | ({"email": cast.alice.email} if "alice" in wrong.get("email", "") else {})
+    answer = alice.post(LIST, given)
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert f'value="{given["email"]}"' in answer.text
+
+
+def test_a_changed_role_counts_at_once_and_is_taken_back(
+    alice: Browser, browser: Browsers, cast: Cast
+) -> None:
+    sue = enter(browser, cast.sue)
+    was = {"was": "tenant_supervisor"}
+    answer = alice.post(f"{path(cast.sue)}/role", was | {"role": "tenant_analyst"})
+    assert answer.status_code == 303
+    assert sue.get("/portal/").status_code == 401
+    assert sue.sign_in(cast.sue.email).status_code == 303
+    assert sue.get("/portal/customers").status_code == 403
+    page = alice.get(answer.location).text
+    assert "Undo" in page
+    alice.post(f"{path(cast.sue)}/role", {"was": "tenant_analyst", "role": "tenant_supervisor"})
+    assert sue.sign_in(cast.sue.email).status_code == 303
+    assert sue.get("/portal/customers").status_code == 200
+
+
+def test_two_who_change_one_role_see_each_other(alice: Browser, cast: Cast) -> None:
+    where, was = f"{path(cast.sue)}/role", {"was": "tenant_supervisor"}
+    alice.post(where, was | {"role": "tenant_analyst"})
+    answer = alice.post(where, was | {"role": "tenant_admin"})
+    assert answer.status_code == 409
+    assert "Analyst" in answer.text
+    assert "Administrator" in answer.text
+    settle = found(r'action="([^"]+settle-role)"', answer.text)
+    kept = {"wanted": "tenant_admin", "role-side": "yours", "was": "tenant_analyst"}
+    assert alice.post(settle, kept).status_code == 303
+    assert "Administrator" in alice.get(path(cast.sue)).text
+
+
+def test_shut_out_means_out_until_let_in(alice: Browser, browser: Browsers, cast: Cast) -> None:
+    sue = enter(browser, cast.sue)
+    alice.post(f"{path(cast.sue)}/shut-out")
+    assert sue.get("/portal/").status_code == 401
+    assert sue.sign_in(cast.sue.email).status_code == 401
+    alice.post(f"{path(cast.sue)}/let-in")
+    assert sue.sign_in(cast.sue.email).status_code == 303
+
+
+def test_the_last_owner_and_oneself_stay(alice: Browser, browser: Browsers, cast: Cast) -> None:
+    for act in ("shut-out", "role"):
+        answer = alice.post(f"{path(cast.alice)}/{act}", {"role": "tenant_analyst", "was": "tenant_owner"})
+        assert "This is you" in alice.get(answer.location).text
+    assert alice.get("/portal/").status_code == 200
+
+
+def test_nobody_gives_or_takes_what_they_do_not_have(alice: Browser, browser: Browsers, cast: Cast) -> None:
+    alice.post(f"{path(cast.sue)}/role", {"was": "tenant_supervisor", "role": "tenant_admin"})
+    admin = enter(browser, cast.sue)
+    assert admin.post(LIST, NEW | {"role": "tenant_owner"}).status_code == 422
+    for act in ("shut-out", "role"):
+        answer = admin.post(f"{path(cast.alice)}/{act}", {"role": "tenant_analyst", "was": "tenant_owner"})
+        assert "This is above your own role" in admin.get(answer.location).text
+    assert admin.post(f"{path(cast.alice)}/link").status_code == 403
+    assert alice.get("/portal/").status_code == 200
+
+
+def test_people_of_another_company_are_not_there(alice: Browser, browser: Browsers, cast: Cast) -> None:
+    charlie = enter(browser, cast.charlie)
+    assert charlie.get(path(cast.alice)).status_code == 404
+    for act in ("shut-out", "role", "link", "let-in"):
+        assert charlie.post(f"{path(cast.alice)}/{act}").status_code == 404
+    assert cast.alice.email not in charlie.get(LIST).text
+    assert enter(browser, cast.ann).get(LIST).status_code == 403
+
+
+def test_ones_own_password_changes_with_the_old_one_and_ends_other_sessions(
+    alice: Browser, browser: Browsers, cast: Cast
+) -> None:
+    elsewhere, old = enter(browser, cast.alice), alice.cookie()
+    given = {"present": PASSWORD, "password": CHOSEN, "again": CHOSEN}
+    assert alice.post("/settings/password", given | {"present": "wrong"}).status_code == 422
+    assert alice.post("/settings/password", given | {"again": "other"}).status_code == 422
+    assert (
+        alice.post("/settings/password", given | {"password": "short", "again": "short"}).status_code == 422
+    )
+    answer = alice.post("/settings/password", given)
+    assert answer.status_code == 303
+    assert alice.cookie() != old
+    assert "Your password is changed" in alice.get(answer.location).text
+    assert elsewhere.get("/portal/").status_code == 401
+    assert browser().sign_in(cast.alice.email).status_code == 401
+    assert browser().sign_in(cast.alice.email, CHOSEN).status_code == 303

@@ -1,0 +1,310 @@
+"""The company's people: who may sign in and as what; invited by a link, shut out and let in again."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import make_response, redirect, render_template, request, url_for
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+from werkzeug.wrappers import Response as BaseResponse
+
+from core import ids
+from core.errors import SeatlineError
+from core.ids import SessionId, UserId
+from tenants import staff, users
+from tenants.errors import LastOwnerError, RoleNotYoursError
+from tenants.roles import ROLES, Door, permitted
+from tenants.users import User
+from web import edits, identity, invitations, said, scope, tables, words
+from web.account import signing
+from web.guards import permission
+from web.portal.views import pages
+
+_ROLES = tuple(name for name, role in ROLES.items() if role.door is Door.PORTAL)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """One person; see templates/portal/people.html."""
+
+    id: str
+    name: str
+    email: str
+    role: str
+    state: str  # active, invited, disabled
+    signed_in_at: dt.datetime | None
+    is_me: bool
+
+
+def _states() -> tables.Words:
+    return [
+        ("active", gettext("Active")),
+        ("invited", gettext("Invited")),
+        ("disabled", gettext("Shut out")),
+    ]
+
+
+PEOPLE: tables.Table[PersonRow] = tables.Table(
+    "people",
+    (
+        tables.Column("name", _l("Name"), lambda row: row.name, sorts=True),
+        tables.Column("email", _l("E-mail"), lambda row: row.email, sorts=True),
+        tables.Column("role", _l("Role"), lambda row: row.role, sorts=True),
+        tables.Column("state", _l("State"), lambda row: row.state, sorts=True),
+        tables.Column("signed-in", _l("Last sign-in"), lambda row: row.signed_in_at, sorts=True, cls="r"),
+    ),
+    filters=(tables.Choice("state", _l("State"), _states),),
+    order="name",
+)
+
+
+@pages.get("/people")
+@permission("users.read")
+def people_list() -> str | BaseResponse:
+    """Show who may sign in."""
+    who = identity.current()
+
+    def fetch(asked: tables.Asked) -> tables.Slice[PersonRow]:
+        every = users.everyone(scope.session(), tenant_id=who.tenant_id, vault=scope.services().vault)
+        rows = [_row(one) for one in every]
+        return tables.of_list(PEOPLE, asked, [row for row in rows if asked.get("state") in {"", row.state}])
+
+    return tables.show(PEOPLE, "portal/people.html", fetch, may_write="users.write" in who.permissions)
+
+
+@pages.get("/people/new")
+@permission("users.write")
+def invitation_form() -> str:
+    """Show the form that invites somebody."""
+    return _form({})
+
+
+@pages.post("/people")
+@permission("users.write")
+def invite() -> BaseResponse:
+    """Invite somebody; the page that follows shows the link, once."""
+    who = identity.current()
+    given = {name: request.form.get(name, "").strip() for name in ("name", "email", "role")}
+    try:
+        user = staff.invite(
+            scope.session(),
+            tenant_id=who.tenant_id,
+            vault=scope.services().vault,
+            email=given["email"],
+            name=given["name"],
+            role=given["role"] if given["role"] in _ROLES else "",
+            language=who.company.language,
+            zone=who.company.zone,
+            by=who.permissions,
+        )
+    except SeatlineError as error:
+        if error.kind not in {"invalid", "conflict", "refused"}:
+            raise
+        scope.rollback()
+        text = words.problem(error.code, error.kind)
+        field = {"email-taken": "email", "malformed-email": "email", "malformed-setting": "name"}
+        return make_response(
+            _form(given, {field.get(error.code, "role"): f"{text.title}. {text.advice}"}), 422
+        )
+    return make_response(_shown(user, link=_link(user.id)), 201)
+
+
+@pages.get("/people/<user_id>")
+@permission("users.read")
+def one_person(user_id: str) -> str:
+    """Show one person."""
+    return _shown(_find(user_id))
+
+
+@pages.post("/people/<user_id>/link")
+@permission("users.write")
+def new_link(user_id: str) -> BaseResponse:
+    """Make a link that lets a person choose a password; for who lost theirs, or never had one.
+
+    Raises:
+        RoleNotYoursError: the person may do what the asking one may not.
+    """
+    user = _find(user_id)
+    if not permitted(user.roles) <= identity.current().permissions:
+        raise RoleNotYoursError
+    return make_response(_shown(user, link=_link(user.id)), 201)
+
+
+@pages.post("/people/<user_id>/role")
+@permission("users.write")
+def change_role(user_id: str) -> BaseResponse:
+    """Give somebody another role; the person signs in again with it."""
+    user, who = _find(user_id), identity.current()
+    role, was = request.form.get("role", ""), request.form.get("was", "")
+    if was != ",".join(user.roles):
+        # somebody else has changed it since the page was opened
+        field = edits.Field("role", gettext("Role"))
+        return edits.conflicting(
+            user.name,
+            edits.differences(
+                [field], yours={"role": _word([role])}, theirs={"role": words.role(user.roles)}
+            ),
+            action=url_for("portal.settle_role", user_id=user_id),
+            revision=0,
+            back=url_for("portal.one_person", user_id=user_id),
+            nav="people",
+            kept={"wanted": role, "was": ",".join(user.roles)},
+        )
+    return _acted(
+        user,
+        lambda: staff.change_roles(
+            scope.session(),
+            tenant_id=who.tenant_id,
+            user_id=user.id,
+            roles=[role] if role in _ROLES else [],
+            by=who.permissions,
+        ),
+        gettext("%(name)s is now: %(role)s.", name=user.name, role=_word([role])),
+        undo=("role", {"role": user.roles[0], "was": role}) if len(user.roles) == 1 else None,
+    )
+
+
+@pages.post("/people/<user_id>/settle-role")
+@permission("users.write")
+def settle_role(user_id: str) -> BaseResponse:
+    """Carry out what was chosen on the page of a conflict."""
+    if request.form.get("role-side") != "yours":
+        return redirect(url_for("portal.one_person", user_id=user_id), 303)
+    user, who = _find(user_id), identity.current()
+    role = request.form.get("wanted", "")
+    return _acted(
+        user,
+        lambda: staff.change_roles(
+            scope.session(),
+            tenant_id=who.tenant_id,
+            user_id=user.id,
+            roles=[role] if role in _ROLES else [],
+            by=who.permissions,
+        ),
+        gettext("%(name)s is now: %(role)s.", name=user.name, role=_word([role])),
+    )
+
+
+@pages.post("/people/<user_id>/shut-out")
+@permission("users.write")
+def shut_out(user_id: str) -> BaseResponse:
+    """Let somebody in no more; sessions end at once."""
+    user, who = _find(user_id), identity.current()
+    return _acted(
+        user,
+        lambda: staff.shut_out(scope.session(), tenant_id=who.tenant_id, user_id=user.id, by=who.permissions),
+        gettext("%(name)s can no longer sign in.", name=user.name),
+        undo=("let-in", {}),
+    )
+
+
+@pages.post("/people/<user_id>/let-in")
+@permission("users.write")
+def let_in(user_id: str) -> BaseResponse:
+    """Let somebody in again."""
+    user, who = _find(user_id), identity.current()
+
+    def act() -> list[SessionId]:
+        staff.let_in(scope.session(), tenant_id=who.tenant_id, user_id=user.id, by=who.permissions)
+        return []
+
+    return _acted(user, act, gettext("%(name)s can sign in again.", name=user.name))
+
+
+def _acted(
+    user: User,
+    act: Callable[[], list[SessionId]],
+    text: str,
+    undo: tuple[str, dict[str, str]] | None = None,
+) -> BaseResponse:
+    """Act on somebody, say so, and end what has to end; nobody acts on oneself here."""
+    where = url_for("portal.one_person", user_id=ids.public("usr", user.id))
+    if user.id == identity.current().user_id:
+        said.refused(gettext("This is you. Ask a colleague to change your own role or access."))
+        return redirect(where, 303)
+    try:
+        ended = act()
+    except (LastOwnerError, RoleNotYoursError) as error:
+        text_of = words.problem(error.code, error.kind)
+        said.refused(f"{text_of.title}. {text_of.advice}")
+        return redirect(where, 303)
+    services, tenant_id = scope.services(), identity.current().tenant_id
+    scope.after_commit(lambda: signing.tell_ended(services, tenant_id=tenant_id, session_ids=ended))
+    said.done(text, undo=f"{where}/{undo[0]}" if undo else "", fields=undo[1] if undo else None)
+    return redirect(where, 303)
+
+
+def _find(user_id: str) -> User:
+    return users.read(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        vault=scope.services().vault,
+        user_id=UserId(ids.parse("usr", user_id)),
+    )
+
+
+def _link(user_id: UserId) -> str:
+    tenant_id = identity.current().tenant_id
+    proven = staff.proof(scope.session(), tenant_id=tenant_id, user_id=user_id)
+    return invitations.link(invitations.Invitation(tenant_id, user_id, proven))
+
+
+def _row(user: User) -> PersonRow:
+    state = "disabled" if user.status != "active" else "active" if user.signed_in_at else "invited"
+    return PersonRow(
+        id=ids.public("usr", user.id),
+        name=user.name,
+        email=user.email,
+        role=words.role(user.roles),
+        state=state,
+        signed_in_at=user.signed_in_at,
+        is_me=user.id == identity.current().user_id,
+    )
+
+
+def _word(roles: list[str]) -> str:
+    return words.role(tuple(roles))
+
+
+def _offered() -> list[tuple[str, str, str]]:
+    """Return the roles the asker may give: value, word, what it means."""
+    meaning = {
+        "tenant_owner": gettext("Everything, and closes the company"),
+        "tenant_admin": gettext("Seats, numbers, people, invoices, keys"),
+        "tenant_supervisor": gettext("Queues, customers, recordings"),
+        "tenant_analyst": gettext("Figures and calls; no recordings, no money"),
+    }
+    mine = identity.current().permissions
+    return [
+        (name, _word([name]), meaning.get(name, "")) for name in _ROLES if ROLES[name].permissions <= mine
+    ]
+
+
+def _form(given: dict[str, str], errors: dict[str, str] | None = None) -> str:
+    return render_template(
+        "portal/person_new.html",
+        given={"name": "", "email": "", "role": "tenant_analyst"} | given,
+        errors=errors or {},
+        roles=_offered(),
+    )
+
+
+def _shown(user: User, *, link: str = "") -> str:
+    who = identity.current()
+    may_change = (
+        "users.write" in who.permissions
+        and user.id != who.user_id
+        and permitted(user.roles) <= who.permissions
+    )
+    return render_template(
+        "portal/person.html",
+        person=_row(user),
+        role=user.roles[0] if len(user.roles) == 1 else "",
+        was=",".join(user.roles),
+        created_at=user.created_at,
+        roles=_offered(),
+        may_change=may_change,
+        link=link,
+        days=invitations.DAYS,
+    )
