@@ -50,6 +50,7 @@ PORTAL: Sequence[Entry] = (
     Entry("invoices", "/portal/invoices", "bill", _l("Invoices"), "invoices.read", "money", bottom=True),
     Entry("people", "/portal/people", "user", _l("People"), "users.read", "company"),
     Entry("developers", "/portal/developers", "key", _l("Developers"), "keys.read", "company"),
+    Entry("webhooks", "/portal/webhooks", "hook", _l("Webhooks"), "webhooks.read", "company"),
     Entry("settings", "/settings", "sliders", _l("Settings"), "self.read", "you"),
 )
 

@@ -5,6 +5,7 @@ from typing import Protocol
 from core.config import Settings
 from core.realtime import Realtime
 from core.storage import Storage
+from security.egress import Egress
 from security.gate import Gate
 from security.vault import Vault
 
@@ -40,6 +41,11 @@ class Services(Protocol):
     @property
     def storage(self) -> Storage:
         """Where recordings and documents lie."""
+        ...
+
+    @property
+    def egress(self) -> Egress:
+        """Checks the addresses of webhooks."""
         ...
 
 

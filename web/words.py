@@ -248,6 +248,9 @@ PROBLEMS: Mapping[str, Words] = {
     "webhook-changed": Words(
         _l("Somebody changed this webhook meanwhile"), _l("Load the page again and look.")
     ),
+    "malformed-range": Words(
+        _l("That is not a time from and to"), _l("Choose a beginning that lies before the end.")
+    ),
     "webhook-off": Words(_l("The webhook is switched off"), _l("Switch it on first.")),
     "delivery-waiting": Words(
         _l("This delivery is still being tried"), _l("Wait until it has arrived or was given up.")

@@ -1,7 +1,7 @@
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +18,7 @@ from core.config import Settings
 from core.ids import UserId, new_id
 from core.realtime import Realtime
 from core.storage import DiskStorage
+from security.egress import Egress
 from security.gate import Gate, Scope
 from security.keys import FileRootKey
 from security.keystore import Keystore
@@ -48,6 +49,7 @@ class TestServices:
     vault: Vault
     realtime: Realtime
     storage: DiskStorage
+    egress: Egress = field(default_factory=lambda: Egress(may_reach=("127.0.0.0/8",)))
     process: str = "pages"
 
 

@@ -18,6 +18,7 @@ from web import tables
 from web.operator.companies import COMPANIES
 from web.portal.calls import BEHIND, CALLS
 from web.portal.invoices import INVOICES
+from web.portal.webhooks import LOG
 
 NOW = dt.datetime(2026, 11, 19, 12, 3, 5, tzinfo=dt.UTC)
 
@@ -775,6 +776,135 @@ def developers_dialog(lang: str) -> dict[str, Any]:
     }
 
 
+HOOK_TYPES = [
+    ("call.ended", "A call is over", "一次通话结束"),
+    ("recording.ready", "A recording can be fetched", "录音可供获取"),
+    ("invoice.finalised", "An invoice is final", "账单已定稿"),
+]
+
+
+def hook_types(lang: str) -> list[tuple[str, str]]:
+    return [(code, pick(lang, en, zh)) for code, en, zh in HOOK_TYPES]
+
+
+def hook(lang: str, state: str = "on", **differs: Any) -> New:
+    kind, en, zh = {
+        "on": ("ok", "On", "启用"),
+        "off": ("off", "Off", "停用"),
+        "gone": ("bad", "Gone", "已失效"),
+        "failing": ("bad", "Given up", "已放弃"),
+    }[state]
+    values = {
+        "id": f"whk_01jd3x5k8f7r6q2w9v4t0n1m{len(state)}c",
+        "href": f"/portal/webhooks/whk_{state}",
+        "url": "https://hooks.pelicanparcel.example/seatline/calls?token=9fk2",
+        "version": 3,
+        "types": ["call.ended", "recording.ready"],
+        "state": state,
+        "kind": kind,
+        "word": pick(lang, en, zh),
+        "is_on": state == "on",
+        "created_at": ago(4_000_000),
+        "succeeded_at": ago(90),
+        "failing_since": None,
+        "old_secret_until": ago(-40_000),
+    }
+    return New(**(values | differs))
+
+
+def webhooks(lang: str, *, empty: bool = False) -> dict[str, Any]:
+    shown = [
+        hook(lang),
+        hook(lang, failing_since=ago(7000), id="whk_failing", types=["invoice.finalised"]),
+        hook(lang, "gone", succeeded_at=None),
+    ]
+    return shell(lang) | {
+        "hooks": [] if empty else shown,
+        "types": hook_types(lang),
+        "most": 20,
+        "url": "",
+        "chosen": ["call.ended"],
+        "errors": [],
+    }
+
+
+def webhooks_dialog(lang: str) -> dict[str, Any]:
+    error = pick(lang, "We cannot send to this address.", "无法向该地址发送。")
+    return webhooks(lang, empty=True) | {"errors": [error], "url": "http://10.0.0.1/"}
+
+
+def delivery_rows(lang: str) -> list[New]:
+    states = [
+        ("ring", "Being tried", "尝试中", "answered 503", "返回 503"),
+        ("ok", "Delivered", "已送达", "answered 204", "返回 204"),
+        ("bad", "Failed", "失败", "no answer in time", "未及时应答"),
+        ("warn", "Missed", "未投递", "", ""),
+    ]
+    return [
+        New(
+            id=f"dlv_{number}",
+            href=f"/portal/webhooks/whk_on/deliveries/dlv_{number}",
+            event=f"evt_01jd3x5k8f7r6q2w9v4t0n1m{number}c",
+            type=HOOK_TYPES[number % 3][0],
+            about=pick(lang, *HOOK_TYPES[number % 3][1:]),
+            kind=kind,
+            word=pick(lang, en, zh),
+            created_at=ago(60 + 900 * number),
+            attempts=(1, 1, 10, 0)[number],
+            next_at=ago(-300) if kind == "ring" else None,
+            settled_at=None,
+            outcome=pick(lang, said, said_zh),
+            can_replay=kind != "ring",
+        )
+        for number, (kind, en, zh, said, said_zh) in enumerate(states)
+    ]
+
+
+def webhook(lang: str, **differs: Any) -> dict[str, Any]:
+    values = {
+        "hook": hook(lang),
+        "table": table(LOG, delivery_rows(lang), choices={"type": [("call.ended", "call.ended")]}),
+        "secret": "",
+        "types": hook_types(lang),
+        "url": "https://hooks.pelicanparcel.example/seatline/calls?token=9fk2",
+        "chosen": ["call.ended"],
+        "errors": [],
+        "since": "2026-11-18T12:03",
+        "until": "2026-11-19T12:03",
+        "can_write": True,
+    }
+    return shell(lang) | values | differs
+
+
+def webhook_new(lang: str) -> dict[str, Any]:
+    return webhook(lang, secret="whsec_bWFkZS11cC1mb3ItdGhlLWdhbGxlcnk=", table=table(LOG, []))
+
+
+def webhook_given_up(lang: str) -> dict[str, Any]:
+    return webhook(lang, hook=hook(lang, "failing", succeeded_at=None))
+
+
+def delivery(lang: str) -> dict[str, Any]:
+    tries = [
+        New(number=2, began_at=ago(50), duration_ms=None, outcome="…", answer=""),
+        New(
+            number=1,
+            began_at=ago(60),
+            duration_ms=10_003,
+            outcome=pick(lang, "answered 503", "返回 503"),
+            answer="upstream is starting",
+        ),
+    ]
+    body = '{\n  "type": "call.ended",\n  "data": {\n    "call": "call_01jd3x5k8f7r6q2w9v4t0n1m3c"\n  }\n}'
+    return shell(lang) | {
+        "hook": hook(lang),
+        "delivery": delivery_rows(lang)[0],
+        "tries": tries,
+        "body": body,
+        "can_write": True,
+    }
+
+
 def settings(lang: str) -> dict[str, Any]:
     return shell(lang) | {
         "language": pick(lang, "en", "zh_Hans_CN"),
@@ -1119,6 +1249,12 @@ PAGES: dict[str, Page] = {
     "portal-invoices": Page("portal/invoices.html", invoices),
     "portal-invoice": Page("portal/invoice.html", invoice),
     "portal-capacity": Page("portal/capacity.html", capacity),
+    "portal-webhooks": Page("portal/webhooks.html", webhooks),
+    "portal-webhooks-dialog": Page("portal/webhooks.html", webhooks_dialog),
+    "portal-webhook": Page("portal/webhook.html", webhook),
+    "portal-webhook-new": Page("portal/webhook.html", webhook_new),
+    "portal-webhook-given-up": Page("portal/webhook.html", webhook_given_up),
+    "portal-delivery": Page("portal/delivery.html", delivery),
     "portal-developers": Page("portal/developers.html", developers),
     "portal-developers-dialog": Page("portal/developers.html", developers_dialog),
     "settings": Page("settings.html", settings),
