@@ -6,6 +6,8 @@ from uuid import UUID
 from core.events import Event
 from core.ids import CampaignId, LeadImportId, QueueId
 
+LIVE_TOPIC = "campaigns"  # what pages that show campaigns listen for
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignTurned(Event):

@@ -56,6 +56,8 @@ class CampaignRow(TenantOwned, Base):
     changed_by: Mapped[UUID] = mapped_column(Uuid)
     started_at: Mapped[OptionalInstant]
     ended_at: Mapped[OptionalInstant]
+    held_reason: Mapped[str | None] = mapped_column(Text)  # why nothing is dialled for the moment
+    held_until: Mapped[OptionalInstant]
 
 
 class LeadImportRow(TenantOwned, Base):

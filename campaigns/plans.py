@@ -48,6 +48,8 @@ class Campaign:
     changed_by: UUID
     started_at: dt.datetime | None
     ended_at: dt.datetime | None
+    held_reason: str | None
+    held_until: dt.datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ def turn(
     if to is State.RUNNING and not _has_work(session, tenant_id, campaign_id):
         raise CampaignNotReadyError(reason="no-leads")
     now = clock.now()
-    row.state = to.value
+    row.state, row.held_reason, row.held_until = to.value, None, None
     if to is State.RUNNING:
         row.started_at, row.ended_at = row.started_at or now, None
     elif to in {State.STOPPED, State.FINISHED}:
@@ -195,6 +197,15 @@ def lock_running(session: Session, *, tenant_id: TenantId, campaign_id: Campaign
         .execution_options(populate_existing=True)
     ).scalar()
     return _campaign(row) if row is not None and row.state == State.RUNNING else None
+
+
+def hold(
+    session: Session, *, tenant_id: TenantId, campaign_id: CampaignId, reason: str, until: dt.datetime
+) -> None:
+    """Dial nothing until an instant: the company as a whole may not call. Its pages say why."""
+    row = _row(session, tenant_id, campaign_id, lock=True)
+    row.held_reason, row.held_until = reason, until
+    session.flush()
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,4 +365,6 @@ def _campaign(row: CampaignRow) -> Campaign:
         changed_by=row.changed_by,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        held_reason=row.held_reason,
+        held_until=row.held_until,
     )

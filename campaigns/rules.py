@@ -22,6 +22,7 @@ MOST_ATTEMPTS = 10
 SHORTEST_WAIT_MIN, LONGEST_WAIT_MIN = 1, 30 * 24 * 60
 MOST_PER_SECOND = 20
 LONGEST_NAME, LONGEST_SCRIPT = 80, 8000
+_A_MOMENT = dt.timedelta(seconds=5)  # what dialled nobody is not asked for again at once
 WORKING_HOURS = Window(dt.time(9), dt.time(20), frozenset({1, 2, 3, 4, 5}))
 
 
@@ -172,7 +173,7 @@ def after(
         at: when it ended.
     """
     if outcome in UNATTEMPTED:
-        return Next(LeadState.RETRY if attempts else LeadState.WAITING, at)
+        return Next(LeadState.RETRY if attempts else LeadState.WAITING, at + _A_MOMENT)
     closing = {
         Outcome.CONNECTED: LeadState.REACHED,
         Outcome.UNALLOCATED: LeadState.UNREACHABLE,

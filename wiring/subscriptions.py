@@ -20,8 +20,10 @@ from billing.documents.pdf import render_pdf
 from billing.documents.words import LOCALES
 from billing.errors import BillingAccountNotFoundError
 from billing.events import InvoiceFinalised, PriceListPublished
-from campaigns import imports, plans
-from campaigns.events import CampaignTurned, LeadFileConfirmed, LeadFileRead, LeadRowsWaiting
+from campaigns import attempts, imports, plans
+from campaigns.attempts import End
+from campaigns.events import LIVE_TOPIC, CampaignTurned, LeadFileConfirmed, LeadFileRead, LeadRowsWaiting
+from campaigns.rules import Outcome
 from core.errors import SeatlineError
 from core.events import Event
 from core.ids import OPERATOR, TenantId
@@ -38,7 +40,6 @@ from tenants.webhooks import deliveries
 from wiring.assemble import House
 from wiring.outgoing import TOLD, Told
 
-CAMPAIGNS = "campaigns"  # the topic of live messages for pages that show campaigns
 E = TypeVar("E", bound=Event)
 After = Callable[[], None] | None
 
@@ -202,9 +203,23 @@ def _forget_lead_file(house: House, _session: Session, event: LeadFileRead) -> A
     return lambda: imports.forget_files(house.storage, import_id=event.import_id)
 
 
+def _settle_attempt(house: House, session: Session, event: DialEnded) -> After:
+    """Write what became of a campaign's call; one dialled by hand is nobody's attempt."""
+    end = End(
+        outcome=Outcome(event.outcome.value),
+        ended_at=event.ended_at,
+        call_id=event.call_id,
+        agent_id=event.agent_id,
+        answered_at=event.answered_at,
+    )
+    if not attempts.settle(session, tenant_id=event.tenant_id, attempt_id=event.attempt_id, end=end):
+        return None
+    return lambda: _tell_campaigns(house, event.tenant_id)
+
+
 def _tell_campaigns(house: House, tenant_id: TenantId) -> None:
     """Wake the pages that show campaigns."""
-    house.realtime.publish(tenant_id, CAMPAIGNS, {})
+    house.realtime.publish(tenant_id, LIVE_TOPIC, {})
 
 
 SUBSCRIPTIONS: tuple[Subscription, ...] = (
@@ -215,6 +230,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Alone(PriceListPublished, "prices.hand-over", _hand_prices_over),
     Alone(WebhookOwed, "webhooks.deliver", _deliver),
     *(_tell(told) for told in TOLD),
+    InTransaction(DialEnded, "campaigns.settle", _settle_attempt),
     InTransaction(CampaignTurned, "campaigns.round", _note_round, whose=lambda _event: OPERATOR),
     InTransaction(LeadFileConfirmed, "leads.unpack", _unpack_leads),
     InTransaction(LeadRowsWaiting, "leads.read", _read_leads),
@@ -222,9 +238,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
 )
 
 # Announced, and nobody listens yet; each with the room that will.
-UNHEARD: dict[type[Event], str] = {
-    DialEnded: "campaigns",
-}
+UNHEARD: dict[type[Event], str] = {}
 
 
 def named(name: str) -> Subscription | None:

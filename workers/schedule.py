@@ -17,7 +17,7 @@ from telephony import calls, orders, recording, work
 from telephony.orders import OrderKind
 from tenants import companies, repeats, sessions
 from tenants.webhooks import deliveries
-from wiring import House, rentals
+from wiring import House, rentals, rounds
 from workers import ledger
 
 _STUCK = dt.timedelta(minutes=2)
@@ -113,6 +113,7 @@ def _forget_duties(house: House) -> None:
 
 
 TABLE = (
+    Periodic("every.campaign-round", 1, rounds.pace),
     Periodic("every.agent-hours", 300, _publish_agent_hours),
     Periodic("every.rental-charges", 900, _charge_rentals),
     Periodic("every.sign-in-sweep", 900, _sweep_sign_ins),

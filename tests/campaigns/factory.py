@@ -12,6 +12,7 @@ from campaigns.columns import Columns
 from campaigns.imports import Choices, Import
 from campaigns.plans import Campaign
 from campaigns.rules import Settings
+from core import clock
 from core.ids import LeadImportId, NumberId, QueueId, TenantId, new_id
 from core.storage import Storage
 from security.gate import Gate, Scope
@@ -23,6 +24,12 @@ from tests.factories import telephony
 BY = new_id()
 # as wide as a campaign may choose
 ALWAYS = Window(dt.time(8), dt.time(21), frozenset(range(1, 8)))
+
+
+def zone_by_day() -> str:
+    """Return a zone where it is early afternoon now, whatever the hour of the test."""
+    ahead = 13 - clock.now().hour
+    return f"Etc/GMT{-ahead:+d}"  # POSIX: the sign is the other way round
 
 
 def settings(**differs: Any) -> Settings:

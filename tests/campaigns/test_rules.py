@@ -67,7 +67,8 @@ def test_an_outcome_decides_what_becomes_of_a_lead(
 ) -> None:
     found = after(outcome, attempts=attempts, max_attempts=3, waits=DEFAULT_WAITS, at=AT)
     assert found.state is state
-    assert found.due_at == (None if minutes is None else AT + dt.timedelta(minutes=minutes))
+    moment = dt.timedelta(seconds=5 if minutes == 0 else 0)
+    assert found.due_at == (None if minutes is None else AT + dt.timedelta(minutes=minutes) + moment)
 
 
 def test_every_outcome_leads_somewhere() -> None:

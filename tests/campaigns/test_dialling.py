@@ -1,0 +1,329 @@
+"""A lead becomes a call: once, in order, only when the gate lets it, and whatever is killed."""
+
+import datetime as dt
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import text
+
+from billing import credit
+from campaigns import attempts, dialling, leads, plans
+from campaigns.attempts import End
+from campaigns.dialling import Round
+from campaigns.leads import Lead
+from campaigns.plans import Campaign
+from campaigns.rules import LeadState, Outcome, State
+from core import clock
+from core.ids import CallId, TenantId, new_id
+from core.phone import E164
+from core.storage import DiskStorage
+from customers import do_not_call, lookup
+from security.gate import Gate, Scope
+from security.vault import Vault
+from tests.campaigns import factory
+from tests.campaigns.factory import csv_bytes
+from tests.factories import telephony
+from tests.telephony.outbound import desk
+
+NOON = dt.datetime(2026, 11, 2, 12, tzinfo=dt.UTC)  # a Monday
+
+
+@pytest.fixture(autouse=True)
+def noon() -> Iterator[None]:
+    with clock.hold(NOON):
+        yield
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A company that may call out, and its running campaign."""
+
+    gate: Gate
+    vault: Vault
+    campaign: Campaign
+
+    @property
+    def tenant_id(self) -> TenantId:
+        return self.campaign.tenant_id
+
+    def round(self, free: int) -> Round:
+        with self.gate.open(Scope.system(self.tenant_id)) as session:
+            return dialling.round_of(
+                session,
+                tenant_id=self.tenant_id,
+                vault=self.vault,
+                campaign_id=self.campaign.campaign_id,
+                free=free,
+                at=clock.now(),
+            )
+
+    def settle(self, lead: Lead, outcome: Outcome) -> bool:
+        """End the call that is being made to a lead."""
+        with self.gate.open(Scope.system(self.tenant_id)) as session:
+            (one,) = attempts.page(
+                session,
+                tenant_id=self.tenant_id,
+                campaign_id=self.campaign.campaign_id,
+                lead_id=lead.lead_id,
+                is_open=True,
+            ).attempts
+            return attempts.settle(
+                session,
+                tenant_id=self.tenant_id,
+                attempt_id=one.attempt_id,
+                end=End(outcome=outcome, ended_at=clock.now(), call_id=CallId(new_id())),
+            )
+
+    def leads(self) -> list[Lead]:
+        with self.gate.open(Scope.system(self.tenant_id)) as session:
+            return list(
+                leads.page(
+                    session,
+                    tenant_id=self.tenant_id,
+                    vault=self.vault,
+                    campaign_id=self.campaign.campaign_id,
+                    limit=200,
+                ).leads
+            )
+
+    def states(self) -> list[LeadState]:
+        return [one.state for one in self.leads()]
+
+    def dialled(self) -> int:
+        """Return how many orders to dial there have been, each of another lead."""
+        with self.gate.open(Scope.system(self.tenant_id)) as session:
+            orders, persons = session.execute(
+                text("SELECT count(*), count(DISTINCT customer_id) FROM app.outbound_dials")
+            ).one()
+        assert orders >= persons
+        return int(orders)
+
+
+@pytest.fixture
+def stage(gate: Gate, vault: Vault, storage: DiskStorage, tenant_a: TenantId) -> Callable[..., Stage]:
+    def made(count: int = 5, *, content: bytes | None = None, **differs: object) -> Stage:
+        caller = desk.caller(gate, vault, tenant_a)
+        line = telephony.Line(tenant_a, caller.number_id, caller.queue_id, telephony.DIALLED)
+        campaign = factory.campaign(gate, tenant_a, line=line, **{"max_per_second": 10, **differs})
+        if content is None:
+            factory.with_leads(gate, vault, storage, campaign, count)
+        else:
+            factory.imported(gate, vault, storage, campaign, content)
+        with gate.open(Scope.system(tenant_a)) as session:
+            plans.turn(
+                session,
+                tenant_id=tenant_a,
+                campaign_id=campaign.campaign_id,
+                to=State.RUNNING,
+                by=factory.BY,
+            )
+        return Stage(gate, vault, campaign)
+
+    return made
+
+
+def test_leads_are_called_in_order_one_for_each_free_agent(stage: Callable[..., Stage]) -> None:
+    on = stage()
+    assert on.round(2) == Round(dialled=2)
+    assert on.states() == [LeadState.CLAIMED] * 2 + [LeadState.WAITING] * 3
+    assert on.dialled() == 2
+
+
+def test_without_a_free_agent_nobody_is_called(stage: Callable[..., Stage]) -> None:
+    on = stage()
+    assert on.round(0) == Round()
+    assert on.dialled() == 0
+
+
+def test_an_agent_is_not_spent_twice_before_the_floor_knows(stage: Callable[..., Stage]) -> None:
+    on = stage()
+    assert on.round(2).dialled == 2
+    clock.advance(dt.timedelta(seconds=1))
+    assert on.round(2) == Round()  # both still look free
+    clock.advance(dialling.HANDOVER)
+    assert on.round(2).dialled == 2
+
+
+def test_no_more_calls_a_second_than_the_campaign_allows(stage: Callable[..., Stage]) -> None:
+    assert stage(max_per_second=1).round(5).dialled == 1
+
+
+def test_the_agent_will_see_who_is_called(stage: Callable[..., Stage]) -> None:
+    on = stage(content=csv_bytes(("phone", "name", "Parcel"), ("+442079460101", "Ines Carvalho", "P-1")))
+    on.round(1)
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        found = lookup.by_phone(session, tenant_id=on.tenant_id, vault=on.vault, phone=E164("+442079460101"))
+    assert found is not None
+    assert (found.name, found.notes) == ("Ines Carvalho", "Parcel: P-1")
+    assert on.leads()[0].customer_id == found.id
+
+
+def test_retries_come_before_new_leads_once_they_are_due(stage: Callable[..., Stage]) -> None:
+    on = stage(waits={Outcome.BUSY: 15})
+    on.round(1)
+    on.settle(on.leads()[0], Outcome.BUSY)
+    clock.advance(dt.timedelta(minutes=14))
+    on.round(1)
+    assert on.states()[:3] == [LeadState.RETRY, LeadState.CLAIMED, LeadState.WAITING]
+    clock.advance(dt.timedelta(minutes=1))
+    on.round(1)
+    assert on.states()[:3] == [LeadState.CLAIMED, LeadState.CLAIMED, LeadState.WAITING]
+
+
+def test_a_lead_is_called_as_often_as_the_campaign_says_and_closed(stage: Callable[..., Stage]) -> None:
+    on = stage(1, max_attempts=2, waits={Outcome.NO_ANSWER: 1})
+    for _ in range(2):
+        assert on.round(1).dialled == 1
+        on.settle(on.leads()[0], Outcome.NO_ANSWER)
+        clock.advance(dt.timedelta(minutes=1))
+    (lead,) = on.leads()
+    assert (lead.state, lead.attempts, lead.outcome) == (LeadState.EXHAUSTED, 2, "no-answer")
+    assert on.round(1).is_finished
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        found = plans.get(session, tenant_id=on.tenant_id, campaign_id=on.campaign.campaign_id)
+    assert found.state is State.FINISHED
+    assert found.ended_at == clock.now()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (Outcome.CONNECTED, LeadState.REACHED),
+        (Outcome.UNALLOCATED, LeadState.UNREACHABLE),
+        (Outcome.LOST, LeadState.UNKNOWN),
+        (Outcome.MACHINE, LeadState.RETRY),
+    ],
+)
+def test_an_outcome_is_written_once(stage: Callable[..., Stage], outcome: Outcome, state: LeadState) -> None:
+    on = stage(1)
+    on.round(1)
+    (lead,) = on.leads()
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        (one,) = attempts.page(session, tenant_id=on.tenant_id, campaign_id=on.campaign.campaign_id).attempts
+        end = End(outcome=outcome, ended_at=clock.now())
+        settled = [
+            attempts.settle(session, tenant_id=on.tenant_id, attempt_id=one.attempt_id, end=again)
+            for again in (end, End(outcome=Outcome.BUSY, ended_at=clock.now()))
+        ]
+    assert settled == [True, False]
+    (lead,) = on.leads()
+    assert (lead.state, lead.attempts, lead.outcome) == (state, 1, outcome.value)
+
+
+def test_who_was_not_dialled_goes_back_unattempted(stage: Callable[..., Stage]) -> None:
+    on = stage(1)
+    on.round(1)
+    on.settle(on.leads()[0], Outcome.NO_AGENT)
+    (lead,) = on.leads()
+    assert (lead.state, lead.attempts, lead.outcome) == (LeadState.WAITING, 0, None)
+    assert on.round(1) == Round()  # not at once
+    clock.advance(dt.timedelta(seconds=5))
+    assert on.round(1).dialled == 1
+
+
+def test_a_call_by_hand_is_nobodys_attempt(stage: Callable[..., Stage]) -> None:
+    on = stage(1)
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        end = End(outcome=Outcome.CONNECTED, ended_at=clock.now())
+        assert not attempts.settle(session, tenant_id=on.tenant_id, attempt_id=new_id(), end=end)
+
+
+def test_who_asked_not_to_be_called_is_never_dialled(stage: Callable[..., Stage]) -> None:
+    on = stage(2)
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        do_not_call.add(
+            session,
+            tenant_id=on.tenant_id,
+            vault=on.vault,
+            phone=on.leads()[0].person.phone,
+            source="asked-in-call",
+            by=factory.BY,
+        )
+    assert on.round(2) == Round(dialled=1, refused=1)
+    first = on.leads()[0]
+    assert (first.state, first.reason, first.attempts) == (LeadState.REFUSED, "do-not-call", 0)
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        refused = attempts.refusals(session, tenant_id=on.tenant_id, campaign_id=on.campaign.campaign_id)
+    assert refused == {"do-not-call": 1}
+    assert on.dialled() == 1
+
+
+def test_where_it_is_night_nobody_is_rung_up(stage: Callable[..., Stage]) -> None:
+    on = stage(
+        content=csv_bytes(
+            ("phone", "time zone"),
+            ("+442079460101", "America/Los_Angeles"),
+            ("+442079460102", "Europe/London"),
+        )
+    )
+    assert on.round(5) == Round(dialled=1)
+    assert on.states() == [LeadState.WAITING, LeadState.CLAIMED]
+    clock.advance(dt.timedelta(hours=5))
+    assert on.round(5) == Round(dialled=1)
+
+
+def test_a_company_on_hold_calls_nobody_and_its_leads_go_back(stage: Callable[..., Stage]) -> None:
+    on = stage(3)
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        credit.hold(session, tenant_id=on.tenant_id, reason="unpaid", by=factory.BY)
+    assert on.round(1).dialled == 0
+    assert on.states() == [LeadState.WAITING] * 3
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        held = plans.get(session, tenant_id=on.tenant_id, campaign_id=on.campaign.campaign_id)
+    assert held.held_reason == "on-hold"
+    assert on.round(1) == Round()  # not asked again every second
+    assert on.dialled() == 0
+
+
+def test_a_paused_campaign_calls_nobody(stage: Callable[..., Stage]) -> None:
+    on = stage()
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        plans.turn(
+            session,
+            tenant_id=on.tenant_id,
+            campaign_id=on.campaign.campaign_id,
+            to=State.PAUSED,
+            by=factory.BY,
+        )
+    assert on.round(3) == Round()
+
+
+def test_a_round_that_dies_has_called_nobody(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on = stage(3)
+    with monkeypatch.context() as dying:
+        dying.setattr(attempts, "note_customer", lambda *_args, **_more: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            on.round(2)
+    assert (on.states(), on.dialled()) == ([LeadState.WAITING] * 3, 0)
+    assert on.round(2).dialled == 2
+
+
+def test_pacers_at_the_same_moment_never_get_one_lead(stage: Callable[..., Stage]) -> None:
+    on = stage(30)
+    together = threading.Barrier(4)
+
+    def claim() -> list[object]:
+        with on.gate.open(Scope.system(on.tenant_id)) as session:
+            together.wait()
+            return [
+                one.lead.lead_id
+                for one in attempts.claim(
+                    session,
+                    tenant_id=on.tenant_id,
+                    vault=on.vault,
+                    campaign_id=on.campaign.campaign_id,
+                    zones=["Europe/London"],
+                    most=10,
+                    at=NOON,
+                )
+            ]
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = [one for found in pool.map(lambda _: claim(), range(4)) for one in found]
+    assert len(taken) == len(set(taken)) >= 10
+    assert on.states().count(LeadState.CLAIMED) == len(taken)
