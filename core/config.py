@@ -42,6 +42,7 @@ class Settings(BaseModel):
     # the switch: "http://user:password@host:port" of an Asterisk's ARI, or "simulator:"
     switch_url: str = Field(repr=False)
     trunk_address: str = "127.0.0.2"
+    carrier_address: str = "127.0.0.8:8622"  # where calls out go; by default a made-up public network
     sip_address: str = "127.0.0.1:8621"
     # where people and browsers reach us
     public_url: str = "http://127.0.0.1:8600"

@@ -6,6 +6,7 @@ must work before the virtual environment exists, so it knows the standard librar
 """
 
 import os
+import re
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ class Choices:
         database_url: administrator's address of a PostgreSQL of theirs.
         redis_url: address of a Redis or Valkey of theirs.
         switch_url: `http://user:password@host:port` of an Asterisk of theirs, or `simulator:`.
+        carrier: `address:port` that takes calls out of the embedded switch; empty is the made-up public
+            network's place on this machine, where nobody answers until somebody starts it.
         public_url: where browsers reach the pages, when something of theirs stands in front.
         require: parts without which a check must fail (`asterisk`, `chromium`).
     """
@@ -61,6 +64,7 @@ class Choices:
     switch_url: str = ""
     stripe_api_key: str = ""
     public_url: str = ""
+    carrier: str = ""
     require: frozenset[str] = frozenset()
 
 
@@ -81,6 +85,7 @@ def read(environment: Mapping[str, str] | None = None) -> Choices:
         switch_url=_url(env, "SWITCH_URL", ("http", "https", "simulator")),
         stripe_api_key=env.get("STRIPE_API_KEY", ""),
         public_url=_url(env, "SEATLINE_PUBLIC_URL", ("http", "https")).rstrip("/"),
+        carrier=_carrier(env),
         require=frozenset(filter(None, env.get("SEATLINE_REQUIRE", "").split(","))),
     )
 
@@ -124,6 +129,13 @@ def _port(env: Mapping[str, str], name: str, default: int) -> int:
         highest = 65535 - RTP_PORTS
         raise LaunchError(f"{name}={text} is not a port from 1024 to {highest}")
     return int(text)
+
+
+def _carrier(env: Mapping[str, str]) -> str:
+    text = env.get("SEATLINE_CARRIER", "").strip()
+    if text and not re.fullmatch(r"\d{1,3}(\.\d{1,3}){3}:\d{1,5}", text, re.ASCII):
+        raise LaunchError(f"SEATLINE_CARRIER={text} is not an IPv4 address and a port, 192.0.2.1:5060")
+    return text
 
 
 def _url(env: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str:

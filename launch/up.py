@@ -34,6 +34,7 @@ from launch.trouble import LaunchError, PartFailedError, not_ours
 from telephony.switch.instance import Ports as SwitchPorts
 
 TRUNK_ADDRESS = "127.0.0.2"
+PUBLIC_ADDRESS = "127.0.0.8"
 PREPARE_LIMIT_S = 300
 DETACH_LIMIT_S = 600
 SIMULATOR = "simulator:"
@@ -131,6 +132,7 @@ def _bring_up(chosen: Choices, place: Layout, kept: Kept, supervisor: Supervisor
         "redis_url": own_valkey.url if own_valkey else chosen.redis_url,
         "switch_url": own_switch.url if own_switch else chosen.switch_url or SIMULATOR,
         "trunk_address": TRUNK_ADDRESS,
+        "carrier_address": _carrier(chosen),
         "public_url": _public_url(chosen),
         "live_url": f"http://{network.LOOPBACK}:{chosen.ports.live}",
         **_switch_addresses(chosen),
@@ -203,8 +205,14 @@ def _switch(chosen: Choices, place: Layout, kept: Kept) -> tuple[asterisk.Asteri
         recording_dir=place.recording,
         sounds_dir=place.sounds,
         trunk_addresses=(TRUNK_ADDRESS,),
+        carrier=_carrier(chosen),
     )
     return switch, ""
+
+
+def _carrier(chosen: Choices) -> str:
+    """Return where calls out go: a carrier's, or the made-up public network's address."""
+    return chosen.carrier or f"{PUBLIC_ADDRESS}:{chosen.ports.sip + 1}"
 
 
 def _switch_addresses(chosen: Choices) -> dict[str, str]:

@@ -29,6 +29,7 @@ class Asterisk:
 
     Attributes:
         sounds_dir: made by whoever starts us; the account may read it.
+        carrier: where calls out go, `address:port`.
         extra: text added to configuration files; benchmarks and tests only.
     """
 
@@ -40,6 +41,7 @@ class Asterisk:
     recording_dir: Path
     sounds_dir: Path
     trunk_addresses: tuple[str, ...] = ("127.0.0.2",)
+    carrier: str | None = None
     extra: dict[str, str] = field(default_factory=dict)
     name: str = "asterisk"
     stop_signal: signal.Signals = signal.SIGTERM  # ends calls and leaves
@@ -63,6 +65,7 @@ class Asterisk:
             trunk_addresses=self.trunk_addresses,
             recording_dir=self.recording_dir,
             sounds_dir=self.sounds_dir,
+            carrier=self.carrier,
             extra=self.extra,
         )
         if self.account.is_other:

@@ -69,6 +69,7 @@ def start_asterisk(
     *,
     ports: Ports | None = None,
     trunk_addresses: tuple[str, ...] = ("127.0.0.2",),
+    carrier: str | None = None,
     extra: dict[str, str] | None = None,
 ) -> Running[asterisk.Asterisk]:
     """Start an Asterisk of its own in a folder and return it when it has all its modules.
@@ -77,6 +78,7 @@ def start_asterisk(
         home: an empty folder, or one a former start used.
         ports: None takes free ones, and 400 for media.
         trunk_addresses: see `telephony.switch.instance.write_instance`.
+        carrier: where calls out go, `address:port`.
         extra: text added to configuration files.
 
     Returns:
@@ -106,6 +108,7 @@ def start_asterisk(
         recording_dir=place / "recording",
         sounds_dir=share(place / "sounds", account=account),
         trunk_addresses=trunk_addresses,
+        carrier=carrier,
         extra=extra or {},
     )
     log = home / "asterisk.log"

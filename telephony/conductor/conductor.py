@@ -9,14 +9,16 @@ import asyncio
 import datetime as dt
 import functools
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from core import clock, log
-from core.errors import SeatlineError
-from core.ids import AgentId, CallId, OfferId, RecordingId, new_id, public
+from core.errors import NotFound, SeatlineError
+from core.ids import AgentId, CallId, OfferId, RecordingId, TenantId, new_id, public
 from core.phone import E164
 from core.realtime import Realtime
 from customers import lookup
@@ -24,18 +26,22 @@ from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, recording
 from telephony.calls import Answerer, Arrival, Ending
-from telephony.conductor import machine
+from telephony.conductor import machine, outgoing
 from telephony.conductor.books import Books
 from telephony.conductor.desk import Desk
 from telephony.conductor.directory import Directory, Line, Speak, announcement, caller_number
-from telephony.conductor.machine import Action, Cause, Fact, LiveCall, Lost, Offer, Phase
+from telephony.conductor.machine import Action, Cause, Dial, Fact, LiveCall, Lost, Offer, Phase
 from telephony.conductor.spool import Spool
+from telephony.events import DialOutcome
+from telephony.outbound import dialling
+from telephony.outbound import gate as outbound
 from telephony.routing.floor import Floor, InQueue
 from telephony.switch import port
+from telephony.switch.clearance import Clearance, ClearanceExpiredError
 from telephony.switch.port import ChannelGoneError, Speech, Switch, SwitchError
 
 _ROW_PATIENCE_S = 2.0  # how long a bridge waits for the row while its facts stand in the spool
-_CALLER = "caller"
+_DISK_PATIENCE_S = 5.0  # how long a call out waits to be on disk before it is given up
 _log = log.get(__name__)
 
 
@@ -49,7 +55,8 @@ class _Held:
     row: asyncio.Future[Any]
     tail: asyncio.Task[None] | None = None  # commands of one call run in order
     leg: str = ""  # the agent's channel once rung
-    closing: bool = field(default=False)
+    clearance: Clearance | None = None  # of a call out, until it has been placed
+    is_placed: bool = True  # the switch holds it, as far as we know
 
 
 class Conductor:
@@ -76,6 +83,7 @@ class Conductor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._boot = ""
         self._recovered: list[LiveCall] = []
+        self._dialled: set[CallId] = set()  # calls out whose books are not closed: never to be placed again
         self._is_connected = False
         self.desk = Desk(
             switch=switch,
@@ -93,6 +101,7 @@ class Conductor:
         """Read back what an earlier run left: open calls from the spool, agents from the seats room."""
         remembered = await asyncio.to_thread(self._spool.recover)
         self._recovered, self._boot = list(remembered.calls), remembered.switch_boot
+        self._dialled = {call.call_id for call in self._recovered if call.dial}
         await self.desk.load()
 
     @property
@@ -128,17 +137,34 @@ class Conductor:
             case port.DialRequested():
                 # dialling out passes the one gate; until it is built, no phone may start a call
                 self._spawn(self._refuse(event.channel, port.Cause.REJECTED))
-            case port.PlaybackFinished() | port.AgentRinging() | port.AgentAnswered() | port.Ended():
+            case (
+                port.PlaybackFinished()
+                | port.AgentRinging()
+                | port.AgentAnswered()
+                | port.CalledRinging()
+                | port.CalledAnswered()
+                | port.Detected()
+                | port.Ended()
+            ):
                 held = self._calls.get(self._by_channel.get(event.channel, CallId(new_id())))
                 if held:
                     self._leg_event(held, event)
+                elif isinstance(event, port.CalledRinging | port.CalledAnswered):
+                    # given up when the switch did not say in time whether it placed it
+                    self._spawn(self._hang_up(event.channel))
             case port.Digit():
                 pass  # nothing asks for digits yet
 
     def _leg_event(
         self,
         held: _Held,
-        event: port.PlaybackFinished | port.AgentRinging | port.AgentAnswered | port.Ended,
+        event: port.PlaybackFinished
+        | port.AgentRinging
+        | port.AgentAnswered
+        | port.CalledRinging
+        | port.CalledAnswered
+        | port.Detected
+        | port.Ended,
     ) -> None:
         call, at = held.call, event.at
         offer_id = call.offer.offer_id if call.offer else None
@@ -148,6 +174,16 @@ class Conductor:
                 self.feed(held.call.call_id, machine.GreetingEnded(at))
             case port.PlaybackFinished(playback=playback) if offer_id and playback == f"agent-{offer_id}":
                 self.feed(call.call_id, machine.AnnouncementEnded(at))
+            case port.PlaybackFinished(playback=playback) if playback == f"notice-{call.call_id}":
+                self.feed(call.call_id, machine.AnnouncementEnded(at))
+            case port.PlaybackFinished(playback=playback) if playback == f"apology-{call.call_id}":
+                self.feed(call.call_id, machine.ApologyEnded(at))
+            case port.CalledRinging():
+                self.feed(call.call_id, machine.CalledRinging(at))
+            case port.CalledAnswered():
+                self.feed(call.call_id, machine.PickedUp(at))
+            case port.Detected(is_machine=is_machine):
+                self.feed(call.call_id, machine.Heard(at, is_machine))
             case port.AgentRinging() if offer_id:
                 self.feed(call.call_id, machine.AgentRinging(at, offer_id))
             case port.AgentAnswered() if offer_id:
@@ -224,7 +260,7 @@ class Conductor:
         if held is None:
             return
         call, before = held.call, held.call.phase
-        actions = machine.step(call, fact)
+        actions = outgoing.step(call, fact)
         if not actions and call.phase is before:
             return
         self._note(held, fact.at, _name(fact), _details(fact))
@@ -287,6 +323,137 @@ class Conductor:
             return False
         return True
 
+    # --- calls out --------------------------------------------------------------------------------
+
+    async def dial(self, tenant_id: TenantId, attempt_id: UUID) -> str:
+        """Place a cleared call, once ever: an order that comes again after a crash finds it known or closed.
+
+        With no free agent for its queue nothing is dialled, and neither after its clearance has expired. It
+        returns when the call's beginning is on disk; only then does the number ring.
+        """
+        call_id = CallId(attempt_id)
+        if call_id in self._dialled:
+            return "known"
+        handed = await asyncio.to_thread(self._redeem, tenant_id, attempt_id)
+        if handed is None:
+            return "closed"
+        clearance, line = handed
+        now = clock.now()
+        if now > clearance.expires_at:
+            return await self._not_dialled(clearance, DialOutcome.EXPIRED)
+        if line is None or not self._is_connected:
+            return await self._not_dialled(clearance, DialOutcome.FAILED)
+        # from the choice of the agent to their reservation nothing may wait
+        agent = self.floor.pick(clearance.queue_id)
+        if agent is None:
+            return await self._not_dialled(clearance, DialOutcome.NO_AGENT)
+        agent.call_id = call_id
+        offer_id = OfferId(new_id())
+        offer = Offer(
+            offer_id=offer_id,
+            agent_id=agent.agent_id,
+            agent_number=agent.number,
+            seat_id=agent.seat_id,
+            seat_label=agent.seat_label,
+            endpoint=agent.endpoint,
+            channel=f"agent-{offer_id}",
+            expires_at=clearance.expires_at,
+        )
+        arrival = Arrival(
+            tenant_id=tenant_id,
+            call_id=call_id,
+            number_id=clearance.caller_number_id,
+            dialled=clearance.caller,
+            queue_id=clearance.queue_id,
+            caller=clearance.to,
+            arrived_at=now,
+            direction=calls.OUTBOUND,
+        )
+        placed = Dial(attempt_id, clearance.customer_id, clearance.detects_machines, offer)
+        self._dialled.add(call_id)
+        call, actions = outgoing.begin(arrival, f"dial-{attempt_id}", placed)
+        on_disk = self._spool.begin(arrival, call.channel, dial=placed)
+        row = self._write_begin(arrival, lambda: arrival, placed)
+        held = _Held(call, line, on_disk, row, clearance=clearance, is_placed=False)
+        self._calls[call_id] = held
+        self._by_channel[call.channel] = call_id
+        self._by_channel[offer.channel] = call_id
+        self._note(held, now, "dialled", {"agent": agent.number, "seat": agent.seat_label})
+        for action in actions:
+            self._carry_out(held, action)
+        await asyncio.wait({on_disk}, timeout=2 * _DISK_PATIENCE_S)
+        return "dialled"
+
+    def _redeem(self, tenant_id: TenantId, attempt_id: UUID) -> tuple[Clearance, Line | None] | None:
+        with self._gate.open(Scope.system(tenant_id)) as session:
+            clearance = outbound.redeem(
+                session, tenant_id=tenant_id, attempt_id=attempt_id, vault=self._vault
+            )
+            if clearance is None:
+                return None
+            try:
+                line = self.directory.outgoing(
+                    session,
+                    tenant_id=tenant_id,
+                    number_id=clearance.caller_number_id,
+                    queue_id=clearance.queue_id,
+                )
+            except NotFound:
+                return clearance, None
+            return clearance, line
+
+    async def _not_dialled(self, clearance: Clearance, outcome: DialOutcome) -> str:
+        at = clock.now()
+        await self._books.enter(
+            clearance.attempt_id,
+            Scope.system(clearance.tenant_id),
+            lambda session: dialling.close(
+                session,
+                tenant_id=clearance.tenant_id,
+                attempt_id=clearance.attempt_id,
+                outcome=outcome,
+                started_at=at,
+                ended_at=at,
+            ),
+            is_urgent=True,
+        )
+        return outcome.value
+
+    async def _place(self, held: _Held) -> None:
+        """Place a call out, once its beginning is on disk: after a crash it is not placed again."""
+        call, clearance = held.call, held.clearance
+        done, _ = await asyncio.wait({held.on_disk}, timeout=_DISK_PATIENCE_S)
+        if call.phase is not Phase.DIALLING or clearance is None:
+            return
+        held.clearance = None
+        if not done:
+            _log.error("call-not-on-disk")
+            self.feed(call.call_id, machine.NotPlaced(clock.now()))
+            return
+        try:
+            await self._switch.originate(call.channel, clearance=clearance)
+        except (SwitchError, ClearanceExpiredError) as error:
+            _log.warning("call-not-placed", error=error.code)
+            self.feed(call.call_id, machine.NotPlaced(clock.now()))
+        held.is_placed = True
+
+    async def _listen(self, held: _Held) -> None:
+        try:
+            await self._switch.detect(held.call.channel)
+        except SwitchError as error:  # without an ear for machines everybody is a person
+            _log.warning("machine-detection-failed", error=error.code)
+            self.feed(held.call.call_id, machine.Heard(clock.now(), is_machine=False))
+
+    async def _say(self, held: _Held, sound: Path | None, playback: str, fact: Callable[[], Fact]) -> None:
+        """Play something to the called person; `fact` follows at once when it cannot be."""
+        try:
+            if sound is not None:
+                await self._switch.play(held.call.channel, [Speech(sound)], playback=playback)
+                return
+        except SwitchError as error:
+            _log.warning("not-said", error=error.code)
+        self.feed(held.call.call_id, fact())
+
     def reload(self) -> None:
         """Read numbers and queues anew: somebody has changed them."""
         self.directory.forget()
@@ -309,6 +476,16 @@ class Conductor:
             case machine.Ring(offer=offer):
                 self._by_channel[offer.channel] = call.call_id
                 self._spawn(self._ring(held, offer))
+            case machine.Originate():
+                self._spawn(self._place(held))
+            case machine.Detect():
+                self._command(held, self._listen(held))
+            case machine.Notice():
+                ended = lambda: machine.AnnouncementEnded(clock.now())  # noqa: E731 - two of a kind
+                self._command(held, self._say(held, held.line.notice, f"notice-{call.call_id}", ended))
+            case machine.Apologise():
+                over = lambda: machine.ApologyEnded(clock.now())  # noqa: E731
+                self._command(held, self._say(held, held.line.apology, f"apology-{call.call_id}", over))
             case machine.Announce(offer=offer):
                 self._command(held, self._announce(held, offer))
             case machine.Connect(offer=offer):
@@ -340,14 +517,20 @@ class Conductor:
         )
 
     async def _ring(self, held: _Held, offer: Offer) -> None:
-        timeout_s = held.line.queue.ring_timeout_s
+        timeout_s, headers = (
+            held.line.queue.ring_timeout_s,
+            {"X-Seatline-Offer": public("off", offer.offer_id)},
+        )
+        if held.call.dial:
+            # somebody is on the line already: the console answers by itself, within what the law allows
+            timeout_s, headers = outgoing.ANSWER_WITHIN_S, headers | {"X-Seatline-Auto": "1"}
         try:
             await self._switch.ring(
                 offer.channel,
                 offer.endpoint,
                 caller=held.line.number.digits,  # the agent never sees the caller's number in SIP
                 timeout_s=timeout_s,
-                headers={"X-Seatline-Offer": public("off", offer.offer_id)},
+                headers=headers,
             )
         except (SwitchError, ChannelGoneError) as error:
             _log.warning("ring-failed", error=error.code)
@@ -366,7 +549,9 @@ class Conductor:
         await self._switch.bridge(call.bridge)
         await self._switch.join(call.bridge, [call.channel, offer.channel])
         now = clock.now()
-        recording_id = RecordingId(new_id()) if held.line.queue.is_recorded else None
+        # nobody who was called is recorded without having been told
+        is_recorded = held.line.queue.is_recorded and (call.dial is None or held.line.notice is not None)
+        recording_id = RecordingId(new_id()) if is_recorded else None
         self.feed(call.call_id, machine.Bridged(now, recording_id))
         if recording_id and call.phase is Phase.TALKING:
             name = recording.scratch_name(call.arrival.tenant_id, recording_id)
@@ -393,7 +578,7 @@ class Conductor:
         self._calls.pop(call.call_id, None)
         self._spawn(self._close(held))
         ending = Ending(call.arrival.tenant_id, call.call_id, at, cause.value, self._boot)
-        written = self._write_ending(ending)
+        written = self._write_ending(call, ending)
         written.add_done_callback(lambda future: self._finished(call, future))
 
     async def _close(self, held: _Held) -> None:
@@ -405,7 +590,7 @@ class Conductor:
                 await self._switch.stop_recording(name)
             except SwitchError as error:
                 _log.info("recording-left-to-the-sweep", error=error.code)
-        if call.offer:
+        if call.offer and "answered_at" in call.instants:
             try:
                 await self._switch.close_bridge(call.bridge)
             except SwitchError as error:
@@ -415,6 +600,7 @@ class Conductor:
         if written.cancelled() or written.exception():
             return  # not written: the spool keeps the call, and the next start tries again
         self._spool.done(call.call_id)
+        self._dialled.discard(call.call_id)
         self._books.write(call.call_id, lambda: self._tell(call, "ended"))
 
     def _recording_done(self, name: str) -> None:
@@ -467,17 +653,22 @@ class Conductor:
                 (call.cause or Cause.LOST_WHILE_AWAY).value,
                 self._boot,
             )
-            self._write_begin(call.arrival, lambda: call.arrival)
+            self._write_begin(call.arrival, lambda: call.arrival, call.dial)
             self._write_marks(call, call.instants, call.offer)
-            written = self._write_ending(ending)
+            written = self._write_ending(call, ending)
             written.add_done_callback(lambda future: self._finished(call, future))
             return
-        line = await asyncio.to_thread(self.directory.find, call.arrival.dialled)
+        line = await asyncio.to_thread(self._line_of, call)
+        if line is None and call.dial:
+            # its number was given back meanwhile: nobody can conduct it, and its books are to be closed
+            outgoing.step(call, machine.Vanished(call.proven_at, Cause.LOST_WHILE_AWAY))
+            await self._adopt(call)
+            return
         if line is None:
             return
         on_disk: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         on_disk.set_result(None)
-        row = self._write_begin(call.arrival, lambda: call.arrival)
+        row = self._write_begin(call.arrival, lambda: call.arrival, call.dial)
         if call.instants:
             self._write_marks(call, call.instants, call.offer)
         held = _Held(call, line, on_disk, row)
@@ -490,11 +681,34 @@ class Conductor:
             name = recording.scratch_name(call.arrival.tenant_id, call.recording_id)
             self._recordings[name] = (held, call.recording_id)
 
+    def _line_of(self, call: LiveCall) -> Line | None:
+        if call.dial is None:
+            return self.directory.find(call.arrival.dialled)
+        arrival = call.arrival
+        try:
+            with self._gate.open(Scope.system(arrival.tenant_id)) as session:
+                return self.directory.outgoing(
+                    session,
+                    tenant_id=arrival.tenant_id,
+                    number_id=arrival.number_id,
+                    queue_id=arrival.queue_id,
+                )
+        except NotFound:
+            return None
+
     def _stand_again(self, held: _Held, there: dict[str, port.LiveChannel]) -> None:
         """Go on with a call whose caller is still on the line."""
         call, now = held.call, clock.now()
         leg = there.get(call.offer.channel) if call.offer else None
+        if call.dial and not call.is_noticed and call.phase in {Phase.OFFERED, Phase.ANNOUNCING}:
+            self.feed(call.call_id, machine.AnnouncementEnded(now))
         match call.phase:
+            case Phase.DIALLING | Phase.RINGING if there[call.channel].state is port.ChannelState.UP:
+                self.feed(call.call_id, machine.PickedUp(now))
+            case Phase.DETECTING:
+                self._command(held, self._listen(held))
+            case Phase.APOLOGISING:
+                self.feed(call.call_id, machine.ApologyEnded(now))
             case Phase.GREETING:
                 self.feed(call.call_id, machine.GreetingEnded(now))
             case Phase.QUEUED:
@@ -558,6 +772,8 @@ class Conductor:
             if held.call.channel in there:
                 held.call.proven_at = max(held.call.proven_at, asked_at)
                 proven.append(held.call.call_id)
+            elif not held.is_placed:
+                continue
             elif held.call.arrival.arrived_at < asked_at and held.call.proven_at < asked_at:
                 self.feed(held.call.call_id, machine.CallerGone(held.call.proven_at, port.Cause.INTERWORKING))
         if proven:
@@ -567,17 +783,18 @@ class Conductor:
 
     # --- rows -------------------------------------------------------------------------------------
 
-    def _write_begin(self, known: Arrival, with_caller: Callable[[], Arrival]) -> asyncio.Future[Any]:
+    def _write_begin(
+        self, known: Arrival, with_caller: Callable[[], Arrival], dial: Dial | None = None
+    ) -> asyncio.Future[Any]:
         def write(session: Session) -> None:
             arrival = with_caller()
-            card = (
-                lookup.by_phone(
+            customer_id = dial.customer_id if dial else None
+            if arrival.caller and customer_id is None:
+                card = lookup.by_phone(
                     session, tenant_id=arrival.tenant_id, vault=self._vault, phone=E164(arrival.caller)
                 )
-                if arrival.caller
-                else None
-            )
-            calls.begin(session, arrival=arrival, customer_id=card.id if card else None, vault=self._vault)
+                customer_id = card.id if card else None
+            calls.begin(session, arrival=arrival, customer_id=customer_id, vault=self._vault)
 
         # the pop and the bridge wait for this row
         return self._books.enter(known.call_id, Scope.system(known.tenant_id), write, is_urgent=True)
@@ -609,13 +826,24 @@ class Conductor:
             ),
         )
 
-    def _write_ending(self, ending: Ending) -> asyncio.Future[Any]:
-        return self._books.enter(
-            ending.call_id,
-            Scope.system(ending.tenant_id),
-            lambda session: calls.finish(session, ending=ending),
-            is_urgent=True,
-        )
+    def _write_ending(self, call: LiveCall, ending: Ending) -> asyncio.Future[Any]:
+        def write(session: Session) -> None:
+            calls.finish(session, ending=ending)
+            if call.dial:
+                was_bridged = "bridged_at" in call.instants and call.offer is not None
+                dialling.close(
+                    session,
+                    tenant_id=ending.tenant_id,
+                    attempt_id=call.dial.attempt_id,
+                    outcome=call.outcome or DialOutcome.LOST,
+                    started_at=call.arrival.arrived_at,
+                    answered_at=call.instants.get("picked_up_at"),
+                    ended_at=ending.ended_at,
+                    call_id=call.call_id,
+                    agent_id=call.offer.agent_id if was_bridged and call.offer else None,
+                )
+
+        return self._books.enter(ending.call_id, Scope.system(ending.tenant_id), write, is_urgent=True)
 
     def _note(self, held: _Held, at: dt.datetime, kind: str, details: dict[str, object]) -> None:
         call = held.call
@@ -704,6 +932,8 @@ def _details(fact: Fact) -> dict[str, object]:
             return {"cause": int(cause)}
         case machine.Held(on=on) | machine.RecordingPaused(on=on):
             return {"on": on}
+        case machine.Heard(is_machine=is_machine):
+            return {"machine": is_machine}
         case machine.Bridged(recording_id=recording_id):
             return {"recorded": recording_id is not None}
         case machine.Vanished(cause=cause):

@@ -61,6 +61,10 @@ class Calls(Protocol):
         """Read numbers and queues anew."""
         ...
 
+    async def dial(self, tenant_id: TenantId, attempt_id: UUID) -> str:
+        """Place a cleared call; return what became of the order."""
+        ...
+
     async def pause_recording(self, call_id: CallId, *, on: bool) -> bool:
         """Keep what is said out of a call's recording, or in again; return whether that is so now."""
         ...
@@ -185,13 +189,13 @@ class Desk:
         if action.item == "offered" and offer:
             self._offers[agent.agent_id] = action.offer_id
             self._write_offer(agent, call, offer.expires_at, action)
-        else:
+        elif action.item != "reserved":  # for a call out, which is offered only when somebody picks up
             self._write_item(agent, action, wrap_until)
         if action.state is None:
             agent.call_id = None
             self._offers.pop(agent.agent_id, None)
             self._become(agent, self._after(agent, action.why), action.at)
-            if action.why in {Lost.CALLER_LEFT, Lost.SWITCH_LOST}:
+            if action.why in {Lost.CALLER_LEFT, Lost.SWITCH_LOST, Lost.NOT_REACHED}:
                 self._calls.route()
             return
         # a phone that rings shows itself, and the offer was told of: nothing else may keep the pop waiting
@@ -300,6 +304,9 @@ class Desk:
         if order.kind is OrderKind.RELOAD:
             self._calls.reload()
             return "done"
+        if order.kind is OrderKind.DIAL:
+            tenant_id = TenantId(UUID(order.details["tenant_id"]))
+            return await self._calls.dial(tenant_id, UUID(order.details["attempt_id"]))
         if order.kind is OrderKind.SIMULATE:
             if not isinstance(self._switch, Simulated):
                 return "not-simulated"

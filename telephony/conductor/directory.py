@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import phonenumbers
+from sqlalchemy.orm import Session
 
 from core import log
 from core.errors import NotFound, SeatlineError
-from core.ids import NumberId
+from core.ids import NumberId, QueueId, TenantId
 from core.phone import E164, InvalidNumberError, parse_e164
 from security.gate import Gate, Scope
 from telephony import numbers, queues, speech
@@ -36,13 +37,16 @@ _log = log.get(__name__)
 class Line:
     """A dialled number with all that follows from it.
 
-    `greeting` is a sound file, or None; `is_open` says that its company is not suspended.
+    `greeting` is a sound file, or None; `is_open` says that its company is not suspended. Of a call out,
+    which shows the number, `notice` tells the called person that they are recorded, `apology` who called.
     """
 
     number: Number
     queue: Queue
     greeting: Path | None
     is_open: bool = True
+    notice: Path | None = None
+    apology: Path | None = None
 
 
 class Directory:
@@ -79,6 +83,30 @@ class Directory:
         if entry and entry[0] > time.monotonic():
             return entry[1]
         return self._read(dialled, entry[1] if entry else None)
+
+    def outgoing(
+        self, session: Session, *, tenant_id: TenantId, number_id: NumberId, queue_id: QueueId
+    ) -> Line:
+        """Return the line of a call out; in the tenant's transaction. Blocks; not for the loop.
+
+        Raises:
+            NumberNotFoundError: the number is not rented any more.
+            QueueNotFoundError: the queue is not there.
+        """
+        number = numbers.get(session, tenant_id=tenant_id, number_id=number_id)
+        queue = queues.get(session, tenant_id=tenant_id, queue_id=queue_id)
+        try:
+            company = companies.read(session, tenant_id=tenant_id).name
+        except NotFound:
+            company = ""
+        said = apology(company, number.digits, number.language)
+        return Line(
+            number,
+            queue,
+            None,
+            notice=self._speak(notice(number.language), number.language) if queue.is_recorded else None,
+            apology=self._speak(said, number.language),
+        )
 
     def forget(self) -> None:
         """Ask anew for every number: something has changed."""
@@ -143,6 +171,21 @@ def announcement(agent_number: int, language: str) -> str:
         names = dict(zip("0123456789", "零一二三四五六七八九", strict=True))
         return f"工号{''.join(names[one] for one in digits)}为您服务。"
     return f"You are speaking to agent {' '.join(digits)}."
+
+
+def notice(language: str) -> str:
+    """Return what a called person hears before they are recorded."""
+    return "本次通话将被录音。" if language == "zh" else "This call is recorded."
+
+
+def apology(company: str, digits: str, language: str) -> str:
+    """Return what a person hears for whom no agent was there: who called, and from which number."""
+    spoken = " ".join(digits.removeprefix("+"))
+    if language == "zh":
+        return (
+            f"这里是{company}。很抱歉，我们刚才给您打了电话，但现在没有人可以接听。我们的号码是：{spoken}。"
+        )
+    return f"This was a call from {company}. We are sorry that nobody is free. Our number is {spoken}."
 
 
 def caller_number(ani: str, *, dialled: str) -> str:

@@ -1,7 +1,9 @@
-"""One inbound call as a state machine: a fact in, the call's next phase and what to do about it out.
+"""One call as a state machine: a fact in, the call's next phase and what to do about it out.
 
 Pure and deterministic: no clock, no switch, no database. The conductor carries the actions out; after a
 crash the same facts, read back from the spool, lead to the same phase.
+
+A call that comes in; one that goes out is moved by `outgoing`, with the same facts and actions:
 
     greeting -> queued -> offered -> announcing -> talking -> ended
                   ^          |
@@ -13,14 +15,20 @@ A fact that cannot happen in a phase is late or repeated, and changes nothing: s
 import datetime as dt
 from dataclasses import dataclass, field
 from enum import StrEnum
+from uuid import UUID
 
-from core.ids import AgentId, CallId, OfferId, RecordingId, SeatId
+from core.ids import AgentId, CallId, CustomerId, OfferId, RecordingId, SeatId
 from telephony.calls import Arrival
+from telephony.events import DialOutcome
 
 
 class Phase(StrEnum):
     """Where a call stands."""
 
+    DIALLING = "dialling"  # the first four: of a call that goes out
+    RINGING = "ringing"
+    DETECTING = "detecting"
+    APOLOGISING = "apologising"
     GREETING = "greeting"
     QUEUED = "queued"
     OFFERED = "offered"
@@ -38,6 +46,14 @@ class Cause(StrEnum):
     CALLER_LEFT_GREETING = "caller-left-greeting"
     SWITCH_LOST = "switch-lost"
     LOST_WHILE_AWAY = "lost-while-switchboard-away"
+    CALLED_HUNG_UP = "called-hung-up"  # from here on: of a call that went out
+    ABANDONED = "abandoned"
+    MACHINE = "machine"
+    BUSY = "busy"
+    NO_ANSWER = "no-answer"
+    UNALLOCATED = "unallocated"
+    REJECTED = "rejected"
+    FAILED = "failed"
 
 
 class Lost(StrEnum):
@@ -48,6 +64,7 @@ class Lost(StrEnum):
     PHONE_GONE = "phone-gone"
     CALLER_LEFT = "caller-left"
     SWITCH_LOST = "switch-lost"
+    NOT_REACHED = "not-reached"  # nobody to talk to at the other end of a call out
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +79,16 @@ class Offer:
     endpoint: str
     channel: str
     expires_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """What a call that goes out was cleared for, and the agent reserved before it was dialled."""
+
+    attempt_id: UUID
+    customer_id: CustomerId | None
+    detects_machines: bool
+    offer: Offer
 
 
 # --- facts: what happened -------------------------------------------------------------------------
@@ -162,6 +189,42 @@ class AgentGone:
 
 
 @dataclass(frozen=True, slots=True)
+class CalledRinging:
+    """The number called rings."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PickedUp:
+    """Somebody, or something, answered the call that goes out."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The switch has listened to who answered."""
+
+    at: dt.datetime
+    is_machine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ApologyEnded:
+    """The message for whom no agent was there in time has been played, or there was no voice for it."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NotPlaced:
+    """The switch did not take the call that was to go out."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Vanished:
     """The call is not on the switch any more and nobody saw it go; `at` is its last proven instant."""
 
@@ -182,6 +245,11 @@ Fact = (
     | RecordingStopped
     | CallerGone
     | AgentGone
+    | CalledRinging
+    | PickedUp
+    | Heard
+    | ApologyEnded
+    | NotPlaced
     | Vanished
 )
 
@@ -225,6 +293,26 @@ class Connect:
     """Join the legs once the call's row is durable; record if the queue says so; `Bridged` follows."""
 
     offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Originate:
+    """Place the call out, once its beginning is on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detect:
+    """Listen whether a person answered; `Heard` follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Tell the called person that they are recorded, if they are; `AnnouncementEnded` follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Apologise:
+    """Say who called and that nobody is there; `ApologyEnded` follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +374,10 @@ Action = (
     | Ring
     | Announce
     | Connect
+    | Originate
+    | Detect
+    | Notice
+    | Apologise
     | Music
     | StopRinging
     | HangUpCaller
@@ -296,11 +388,12 @@ Action = (
 )
 
 WRAP_UP, TALKING, HOLDING, RINGING, RESERVED = "wrap_up", "talking", "holding", "ringing", "reserved"
+DIALLING = "dialling"
 
 
 @dataclass(slots=True)
 class LiveCall:
-    """A call in progress. Only `step` changes it."""
+    """A call in progress. Only `step` changes it, and `outgoing.step` one that goes out (it has a `dial`)."""
 
     arrival: Arrival
     channel: str
@@ -317,6 +410,9 @@ class LiveCall:
     cause: Cause | None = None
     ended_at: dt.datetime | None = None
     proven_at: dt.datetime = field(default=dt.datetime.min.replace(tzinfo=dt.UTC))
+    dial: Dial | None = None
+    is_noticed: bool = False  # the called person knows what they have to know before they talk
+    outcome: DialOutcome | None = None
 
     @property
     def call_id(self) -> CallId:

@@ -88,7 +88,7 @@ def floor_of_tenants(conductor: Conductor, now: dt.datetime) -> dict[TenantId, d
         entry = queues[arrival.tenant_id].setdefault(
             arrival.queue_id, {"waiting": 0, "since": None, "talking": 0}
         )
-        if call.phase in {Phase.QUEUED, Phase.OFFERED}:
+        if call.phase in {Phase.QUEUED, Phase.OFFERED} and call.dial is None:
             entry["waiting"] += 1
             since = (call.queued_at or arrival.arrived_at).isoformat()
             entry["since"] = min(entry["since"] or since, since)

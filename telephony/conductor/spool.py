@@ -28,11 +28,12 @@ from core import log
 from core.ids import CallId, new_id
 from security.vault import Field, Vault
 from telephony.calls import Arrival
-from telephony.conductor import machine
+from telephony.conductor import machine, outgoing
 from telephony.conductor.books import after_commands
-from telephony.conductor.machine import Fact, LiveCall
+from telephony.conductor.machine import Dial, Fact, LiveCall
 
 _ARRIVAL = TypeAdapter(Arrival)
+_DIAL = TypeAdapter(Dial)
 _FACTS = {one.__name__: TypeAdapter(one) for one in Fact.__args__}
 _Record = Callable[[], dict[str, Any]]  # made by the writer: sealing may ask the keystore
 _Entry = tuple[_Record, asyncio.Future[None] | threading.Event]
@@ -69,7 +70,12 @@ class Spool:
         self._thread.start()
 
     def begin(
-        self, arrival: Arrival, channel: str, with_caller: Callable[[], Arrival] | None = None
+        self,
+        arrival: Arrival,
+        channel: str,
+        with_caller: Callable[[], Arrival] | None = None,
+        *,
+        dial: Dial | None = None,
     ) -> asyncio.Future[None]:
         """Write a new call; the future is done when it is on disk.
 
@@ -77,6 +83,7 @@ class Spool:
             arrival: the call; its caller's number may still have to be read.
             channel: the caller's, on the switch.
             with_caller: then gives the same call with the number; asked by the writer.
+            dial: of a call that goes out; it may be placed when the future is done, and never again.
         """
 
         def record() -> dict[str, Any]:
@@ -84,7 +91,8 @@ class Spool:
             known = with_caller() if with_caller else arrival
             if known.caller:
                 safe["caller"] = self._sealed(known)
-            return {"call": str(arrival.call_id), "begin": safe, "channel": channel}
+            begun = {"call": str(arrival.call_id), "begin": safe, "channel": channel}
+            return begun | {"dial": _DIAL.dump_python(dial, mode="json")} if dial else begun
 
         return self._put(record)
 
@@ -164,12 +172,17 @@ class Spool:
         if record.get("done"):
             calls.pop(name, None)
         elif "begin" in record:
-            calls[name], _ = machine.begin(self._arrival(record["begin"]), record["channel"])
+            arrival, channel = self._arrival(record["begin"]), record["channel"]
+            if "dial" in record:
+                dial: Dial = _DIAL.validate_python(record["dial"])
+                calls[name], _ = outgoing.begin(arrival, channel, dial)
+            else:
+                calls[name], _ = machine.begin(arrival, channel)
         elif "snapshot" in record:
             calls[name] = _SNAPSHOT.validate_python(record["snapshot"])
             calls[name].arrival = self._arrival(record["snapshot"]["arrival"])
         elif "fact" in record and name in calls:
-            machine.step(calls[name], _FACTS[record["fact"]].validate_python(record["body"]))
+            outgoing.step(calls[name], _FACTS[record["fact"]].validate_python(record["body"]))
             calls[name].position = record["position"]
 
     def _summary(self, call: LiveCall) -> dict[str, Any]:

@@ -108,6 +108,14 @@ class Floor:
             free,
         )
 
+    def pick(self, queue_id: QueueId) -> Agent | None:
+        """Return the free agent for a call out of this queue, best level, then longest idle; None: nobody.
+
+        Deciding reserves nothing yet: the caller does, at once.
+        """
+        free = [one for one in self.agents.values() if one.is_free and queue_id in one.levels]
+        return min(free, key=lambda one: (one.levels[queue_id], one.since, one.agent_id), default=None)
+
     def serving(self, queues: Iterable[QueueId]) -> list[Agent]:
         """Return the agents on the floor who serve any of these queues."""
         wanted = set(queues)

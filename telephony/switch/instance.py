@@ -21,6 +21,8 @@ import psutil
 APPLICATION: Final = "seatline"
 ARI_USER: Final = "seatline"
 AGENT_CONTEXT: Final = "from-agent"
+CARRIER: Final = "carrier"  # the trunk that leads out
+DETECTION: Final = "machine-detection"
 BIND: Final = "127.0.0.1"
 RTP_TIMEOUT_S: Final = 30
 
@@ -87,6 +89,7 @@ REQUIRED_MODULES: Final = (
     "bridge_native_rtp",
     "bridge_softmix",
     "bridge_holding",
+    "app_amd",
     "app_playback",
     "app_playtones",
     "res_musiconhold",
@@ -114,6 +117,7 @@ def write_instance(
     trunk_addresses: tuple[str, ...],
     recording_dir: Path,
     sounds_dir: Path,
+    carrier: str | None = None,
     extra: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Write the instance and return the command that runs it in the foreground.
@@ -128,10 +132,11 @@ def write_instance(
         trunk_addresses: the carriers, each an IPv4 address of its own; the n-th is named `trunk-n`.
         recording_dir: where finished recordings appear as `<name>.wav`.
         sounds_dir: where our announcements stand; made when missing.
+        carrier: `address:port` (IPv4, UDP) that takes the calls out; None: no call can go out.
         extra: text added to the named files (`pjsip.conf`, ...); benchmarks and tests only.
 
     Raises:
-        ValueError: a trunk address that is no IPv4 address.
+        ValueError: a trunk address that is no IPv4 address, or a carrier without address or port.
     """
     tree, home = tree.resolve(), home.resolve()
     for folder in ("etc", "lib", "keys/keys", "spool/tmp", "log", "run", "cache"):
@@ -151,7 +156,8 @@ def write_instance(
         "indications.conf": _INDICATIONS_CONF,
         "extensions.conf": _EXTENSIONS_CONF,
         "sorcery.conf": _SORCERY_CONF,
-        "pjsip.conf": _pjsip_conf(ports, trunk_addresses),
+        "pjsip.conf": _pjsip_conf(ports, trunk_addresses) + (_carrier_conf(carrier) if carrier else ""),
+        "amd.conf": _AMD_CONF,
         "stasis.conf": "[threadpool]\ninitial_size = 5\nidle_timeout_sec = 20\nmax_size = 50\n",
         "pjproject.conf": "[startup]\ntype = startup\nlog_level = default\n",
         "cdr.conf": "[general]\nenable = no\n",
@@ -347,6 +353,26 @@ exten => _[+0-9]!,1,Stasis({APPLICATION},inbound,${{EXTEN}},${{CHANNEL(endpoint)
 [{AGENT_CONTEXT}]
 exten => _[+*#0-9]!,1,Stasis({APPLICATION},agent-dial,${{EXTEN}},${{CHANNEL(endpoint)}})
  same => n,Hangup(42)
+
+; an originated call that was answered: listen, and give it back with what was heard
+[{DETECTION}]
+exten => s,1,AMD()
+ same => n,Stasis({APPLICATION},detected,${{AMDSTATUS}})
+ same => n,Hangup(16)
+"""
+
+# A person says hello and waits; a machine goes on. 0.8 s of silence after at most 1.5 s of speech is a
+# person, more speech a machine; at most 3.5 s are spent on it.
+_AMD_CONF: Final = """[general]
+initial_silence = 2500
+greeting = 1500
+after_greeting_silence = 800
+total_analysis_time = 3500
+silence_threshold = 256
+min_word_length = 100
+maximum_word_length = 4000
+between_words_silence = 50
+maximum_number_of_words = 4
 """
 
 # First the files, then memory: what the application makes at run time is never written to disk,
@@ -361,6 +387,37 @@ aor = memory
 contact = memory
 [res_pjsip_endpoint_identifier_ip]
 identify = config,pjsip.conf,criteria=type=identify
+"""
+
+
+def _carrier_conf(carrier: str) -> str:
+    # Nobody is identified by it: what it sends within a call we placed belongs to that call, and calls of
+    # its own come over a trunk.
+    address, colon, port = carrier.partition(":")
+    if not colon or not port.isdecimal():
+        message = "a carrier is written address:port"
+        raise ValueError(message)
+    return f"""
+[{CARRIER}]
+type = endpoint
+transport = udp
+context = from-trunk
+disallow = all
+allow = ulaw,alaw
+aors = {CARRIER}
+direct_media = no
+rtp_symmetric = yes
+force_rport = yes
+dtmf_mode = rfc4733
+rtp_timeout = {RTP_TIMEOUT_S}
+rtp_timeout_hold = {RTP_TIMEOUT_S * 10}
+allow_transfer = no
+allow_subscribe = no
+media_address = {BIND}
+bind_rtp_to_media_address = yes
+[{CARRIER}]
+type = aor
+contact = sip:{_one_address(address)}:{int(port)}
 """
 
 

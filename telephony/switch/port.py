@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from core.errors import Conflict, Unavailable
+from telephony.switch.clearance import Clearance
 
 # --- causes (ITU-T Q.850) -----------------------------------------------------------------------
 
@@ -109,6 +110,31 @@ class AgentAnswered:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CalledRinging:
+    """The number called by `Switch.originate` rings."""
+
+    at: dt.datetime
+    channel: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CalledAnswered:
+    """Somebody or something picked up the call placed by `Switch.originate`."""
+
+    at: dt.datetime
+    channel: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Detected:
+    """`Switch.detect` has listened long enough; what cannot be told is taken for a person."""
+
+    at: dt.datetime
+    channel: str
+    is_machine: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PlaybackFinished:
     """A playback ended: played out, stopped (`ok`), or the sound could not be played (not `ok`)."""
 
@@ -129,9 +155,10 @@ class Digit:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The channel is gone. Exactly once for each channel that was announced by an event or rung.
+    """The channel is gone. Exactly once for each channel that was announced by an event, rung or originated.
 
-    `cause` is Q.850; for a phone that was rung it tells busy (17), no answer (19), refused (21).
+    `cause` is Q.850; for a phone that was rung, or a number called, it tells busy (17), no answer (19),
+    refused (21), nobody's number (1), no way through (34).
     """
 
     at: dt.datetime
@@ -230,6 +257,9 @@ Event = (
     Arrived
     | AgentRinging
     | AgentAnswered
+    | CalledRinging
+    | CalledAnswered
+    | Detected
     | PlaybackFinished
     | Digit
     | Ended
@@ -338,6 +368,27 @@ class Switch(Protocol):
 
         Raises:
             SwitchError: permanent when the endpoint does not exist or is not registered.
+        """
+
+    async def originate(self, channel: str, *, clearance: Clearance) -> None:
+        """Call a number of the public network: the only way out, and only for a call that was cleared.
+
+        `CalledRinging`, `CalledAnswered` or `Ended` follow under the id `channel`; after `ring_s` unanswered
+        it ends with cause 19.
+
+        Args:
+            channel: the id the new channel gets; ours to choose, never used before.
+            clearance: from `telephony.outbound.gate`; whom to call, which number to show, how long to ring.
+
+        Raises:
+            ClearanceExpiredError: it is too late; nothing was dialled.
+            SwitchError: after a temporary one it is not known whether the call went out.
+        """
+
+    async def detect(self, channel: str) -> None:
+        """Listen whether a person or a machine answered an originated call; `Detected` follows in seconds.
+
+        Until then nothing can be played to the channel and it can join no bridge.
         """
 
     async def hang_up(self, channel: str, *, cause: int = Cause.NORMAL) -> None:

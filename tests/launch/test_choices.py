@@ -33,6 +33,14 @@ def test_an_address_of_the_wrong_kind_is_refused_without_showing_its_password() 
     assert "hunter2" not in str(refused.value)
 
 
+def test_a_carrier_is_an_address_and_a_port() -> None:
+    assert read({"SEATLINE_CARRIER": "192.0.2.7:5060"}).carrier == "192.0.2.7:5060"
+    assert read({}).carrier == ""
+    for wrong in ("carrier.example", "192.0.2.7", "192.0.2.7:5060\nmatch=0.0.0.0/0"):
+        with pytest.raises(LaunchError, match="SEATLINE_CARRIER="):
+            read({"SEATLINE_CARRIER": wrong})
+
+
 def test_required_parts_are_a_list() -> None:
     assert read({"SEATLINE_REQUIRE": "asterisk,chromium"}).require == {"asterisk", "chromium"}
     assert read({}).require == frozenset()

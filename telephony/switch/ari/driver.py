@@ -17,11 +17,14 @@ from urllib.parse import quote, unquote, urlsplit
 from core import clock, log
 from telephony.switch.ari import parse
 from telephony.switch.ari.line import Line, Message, Reply, dial
+from telephony.switch.clearance import Clearance
 from telephony.switch.instance import (
     AGENT_CONTEXT,
     APPLICATION,
     ARI_USER,
     BIND,
+    CARRIER,
+    DETECTION,
     REQUIRED_MODULES,
     RTP_TIMEOUT_S,
 )
@@ -30,10 +33,13 @@ from telephony.switch.port import (
     AgentAnswered,
     AgentRinging,
     Arrived,
+    CalledAnswered,
+    CalledRinging,
     Cause,
     ChannelGoneError,
     ChannelState,
     Connected,
+    Detected,
     DialRequested,
     Digit,
     Digits,
@@ -96,6 +102,7 @@ class _Known:
     """What we remember of a channel that has not ended."""
 
     is_rung: bool = False
+    is_called: bool = False
     has_rung: bool = False
     is_answered: bool = False
     cause: int | None = None
@@ -224,6 +231,7 @@ class AriSwitch:
         self._known = {
             c.channel: _Known(
                 is_rung=not c.is_inbound,
+                is_called=c.endpoint == CARRIER,
                 has_rung=c.state is not ChannelState.OTHER,
                 is_answered=c.state is ChannelState.UP,
             )
@@ -324,6 +332,13 @@ class AriSwitch:
                 return None
             known.is_answered = True
             return AgentAnswered(at=_at(m), channel=name)
+        if role == parse.CALLED:
+            if known is None or known.is_answered:
+                return None
+            known.is_answered = True
+            return CalledAnswered(at=_at(m), channel=name)
+        if role == parse.DETECTED:
+            return Detected(at=_at(m), channel=name, is_machine=arguments[-1] == parse.MACHINE)
         if known is not None or role not in (parse.INBOUND, parse.DIAL):
             return None
         self._known[name] = _Known()
@@ -345,6 +360,8 @@ class AriSwitch:
         if m["channel"]["state"] != "Ringing":
             return None
         known.has_rung = True
+        if known.is_called:
+            return CalledRinging(at=_at(m), channel=m["channel"]["id"])
         return AgentRinging(at=_at(m), channel=m["channel"]["id"])
 
     def _note_request(self, m: Message) -> None:
@@ -360,11 +377,12 @@ class AriSwitch:
 
     def _ended(self, m: Message) -> Event | None:
         # An inbound channel's end may come as StasisEnd only, a rung phone's as ChannelDestroyed
-        # only.
+        # only. An originated one leaves the application while it is listened to, and comes back.
         name = m["channel"]["id"]
-        known = self._known.pop(name, None)
-        if known is None:
+        known = self._known.get(name)
+        if known is None or (known.is_called and m["type"] == "StasisEnd"):
             return None
+        del self._known[name]
         cause = known.cause or int(m.get("cause") or 0) or Cause.NORMAL
         return Ended(at=parse.instant(known.ending_at or m["timestamp"]), channel=name, cause=cause)
 
@@ -424,6 +442,38 @@ class AriSwitch:
             if not error.is_temporary:
                 self._known.pop(channel, None)
             raise
+
+    async def originate(self, channel: str, *, clearance: Clearance) -> None:
+        """See `Switch.originate`."""
+        line = self._now()
+        clearance.insist(clock.now())
+        # Known before it is asked for: its first event may overtake the reply.
+        self._known[channel] = _Known(is_rung=True, is_called=True)
+        query = {
+            "endpoint": parse.carrier_number(clearance.to),
+            "app": APPLICATION,
+            "appArgs": parse.CALLED,
+            "timeout": str(clearance.ring_s),
+            "callerId": f"<{clearance.caller}>",
+        }
+        try:
+            await self._ask(line, "POST", f"channels/{quote(channel)}", query=query)
+        except SwitchError as error:
+            if not error.is_temporary:
+                self._known.pop(channel, None)
+            raise
+
+    async def detect(self, channel: str) -> None:
+        """See `Switch.detect`."""
+        query = {"context": DETECTION, "extension": "s", "priority": "1"}
+        await self._ask(
+            self._now(),
+            "POST",
+            f"channels/{quote(channel)}/continue",
+            query=query,
+            gone=_GONE,
+            about=channel,
+        )
 
     async def hang_up(self, channel: str, *, cause: int = Cause.NORMAL) -> None:
         """See `Switch.hang_up`."""

@@ -7,12 +7,15 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any, Final
 
-from telephony.switch.instance import APPLICATION
+from telephony.switch.instance import APPLICATION, CARRIER
 from telephony.switch.port import ChannelState, LiveChannel
 
 RUNG: Final = "agent"
 INBOUND: Final = "inbound"
 DIAL: Final = "agent-dial"
+CALLED: Final = "called"
+DETECTED: Final = "detected"
+MACHINE: Final = "MACHINE"
 
 _STATES: Final = {"Ringing": ChannelState.RINGING, "Up": ChannelState.UP}
 _ARRIVED_ARGUMENTS: Final = 3
@@ -31,6 +34,11 @@ def endpoint_of(channel_name: str) -> str:
 def endpoint_number(endpoint: str) -> str:
     """Return how ARI spells a phone: `PJSIP/<endpoint>`."""
     return f"PJSIP/{endpoint}"
+
+
+def carrier_number(number: str) -> str:
+    """Return how ARI spells a number reached over the trunk that leads out."""
+    return f"PJSIP/{number}@{CARRIER}"
 
 
 def live_channels(

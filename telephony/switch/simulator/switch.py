@@ -15,15 +15,19 @@ from pathlib import Path
 from typing import Final
 
 from core import clock
+from telephony.switch.clearance import Clearance
 from telephony.switch.port import (
     RING_TIMEOUT_S,
     AgentAnswered,
     AgentRinging,
     Arrived,
+    CalledAnswered,
+    CalledRinging,
     Cause,
     ChannelGoneError,
     ChannelState,
     Connected,
+    Detected,
     DialRequested,
     Digit,
     Digits,
@@ -41,12 +45,16 @@ from telephony.switch.port import (
     SwitchFacts,
     Tone,
 )
-from telephony.switch.simulator import wav
+from telephony.switch.simulator import public, wav
+from telephony.switch.simulator.public import Habit
 from telephony.switch.simulator.timeline import Alarm, Timeline
 from telephony.switch.simulator.transcript import Transcript
 
 _STEP_MS: Final = 1
 _RING_AFTER_MS: Final = 20
+_REFUSED_AFTER_MS: Final = 50
+_HEARD_AFTER_MS: Final = 1500  # a hello, and the silence after it; a greeting that goes on takes as long
+_CARRIER: Final = "carrier"
 _DIGIT_MS: Final = 600  # Asterisk's spoken digits take about so long
 _LONGEST_RECORDING_MS: Final = 60_000
 # Q.850 to SIP on a call nobody answered; others become 603.
@@ -72,6 +80,7 @@ class _Channel:
     ani: str = ""
     is_inbound: bool = False
     is_rung: bool = False
+    called: str = ""  # the number originated to
     has_music: bool = False
     bridge: str | None = None
     playing: list[_Playback] = field(default_factory=list)
@@ -103,6 +112,7 @@ class SimulatedSwitch:
     def __init__(self, time: Timeline, *, recording_dir: Path, phones_register: bool) -> None:
         self.transcript = Transcript()
         self.outcomes: dict[str, int] = {}
+        self.dialled: list[str] = []  # every number originated to, in order
         self._time = time
         self._recording_dir = recording_dir
         self._phones_register = phones_register
@@ -312,6 +322,45 @@ class SimulatedSwitch:
             self._time.after(timeout_s * 1000, lambda: self._end(made, Cause.NO_ANSWER)),
         ]
 
+    async def originate(self, channel: str, *, clearance: Clearance) -> None:
+        """See `Switch.originate`; the number's last digit says what happens (`public`)."""
+        self._need_line()
+        clearance.insist(clock.now())
+        name = self.transcript.name(channel, "dial")
+        self._note(f"originate {name} caller={clearance.caller} ring_s={clearance.ring_s}")
+        if channel in self._channels:
+            raise SwitchError("the id is in use", is_temporary=False, channel=channel)
+        made = _Channel(
+            name=channel,
+            endpoint=_CARRIER,
+            began_at=clock.now(),
+            state=ChannelState.OTHER,
+            is_rung=True,
+            called=clearance.to,
+        )
+        self._channels[channel] = made
+        self.dialled.append(clearance.to)
+        habit = public.habit_of(clearance.to)
+        made.alarms = [self._time.after(clearance.ring_s * 1000, lambda: self._end(made, Cause.NO_ANSWER))]
+        if refusal := public.REFUSALS.get(habit):
+            made.alarms.append(self._time.after(_REFUSED_AFTER_MS, lambda: self._end(made, refusal)))
+            return
+        made.alarms.append(self._time.after(_RING_AFTER_MS, lambda: self._rings(made)))
+        if habit is not Habit.RINGS_OUT:
+            made.alarms.append(self._time.after(public.PACE.rings_ms, lambda: self._picked_up(made)))
+
+    async def detect(self, channel: str) -> None:
+        """See `Switch.detect`."""
+        found = self._need(channel)
+        self._note(f"detect {self._who(channel)}")
+        is_machine = public.habit_of(found.called) is Habit.MACHINE
+        found.alarms.append(
+            self._time.after(
+                _HEARD_AFTER_MS,
+                lambda: self._tell(Detected(at=clock.now(), channel=channel, is_machine=is_machine)),
+            )
+        )
+
     async def hang_up(self, channel: str, *, cause: int = Cause.NORMAL) -> None:
         """See `Switch.hang_up`."""
         self._need_line()
@@ -418,7 +467,16 @@ class SimulatedSwitch:
     def _rings(self, channel: _Channel) -> None:
         if channel.state is ChannelState.OTHER:
             channel.state = ChannelState.RINGING
-            self._tell(AgentRinging(at=clock.now(), channel=channel.name))
+            kind = CalledRinging if channel.called else AgentRinging
+            self._tell(kind(at=clock.now(), channel=channel.name))
+
+    def _picked_up(self, channel: _Channel) -> None:
+        self._call_off(channel)
+        channel.state = ChannelState.UP
+        lasts_ms = public.lasts_ms(public.habit_of(channel.called))
+        if lasts_ms is not None:
+            channel.alarms.append(self._time.after(lasts_ms, lambda: self._end(channel, Cause.NORMAL)))
+        self._tell(CalledAnswered(at=clock.now(), channel=channel.name))
 
     def _register_if_there(self, endpoint: str) -> None:
         if self.endpoints.get(endpoint) is False:

@@ -7,6 +7,7 @@ that a person can see at a glance what a call became.
 import asyncio
 import contextlib
 import datetime as dt
+import json
 import queue
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +18,8 @@ from sqlalchemy import text
 
 from billing import invoices
 from core import clock
-from core.ids import OPERATOR, AgentId, CallId, SeatId, TenantId, UserId, new_id
-from core.phone import parse_e164
+from core.ids import OPERATOR, AgentId, CallId, NumberId, QueueId, SeatId, TenantId, UserId, new_id
+from core.phone import E164, parse_e164
 from core.realtime import Realtime
 from customers import records
 from customers.records import CustomerDetails
@@ -28,8 +29,11 @@ from security.vault import Vault
 from telephony import calls, endpoints, numbers, orders, queues
 from telephony.conductor.books import Books
 from telephony.conductor.conductor import Conductor
+from telephony.conductor.directory import Speak
 from telephony.conductor.spool import Spool
 from telephony.orders import OrderKind
+from telephony.outbound import dialling
+from telephony.outbound.gate import Clearance, DialRequest, Window, clear
 from telephony.switch.simulator import Simulation
 from tests.billing import stock as prices
 
@@ -52,7 +56,11 @@ class Company:
     """Alice's company: one queue, one number, one customer."""
 
     tenant_id: TenantId
-    queue_id: UUID
+    queue_id: QueueId
+    number_id: NumberId
+
+
+ALL_DAY = Window(dt.time(0), dt.time(23, 59), frozenset(range(1, 8)))
 
 
 def open_company(gate: Gate, vault: Vault, tenant_id: TenantId, *, greeting: str = "") -> Company:
@@ -78,7 +86,7 @@ def open_company(gate: Gate, vault: Vault, tenant_id: TenantId, *, greeting: str
             greeting=greeting,
             language="en",
         )
-    return Company(tenant_id, queue.queue_id)
+    return Company(tenant_id, queue.queue_id, number.number_id)
 
 
 def hire(gate: Gate, vault: Vault, company: Company, *, number: int, seat: str = "") -> Person:
@@ -92,7 +100,7 @@ def hire(gate: Gate, vault: Vault, company: Company, *, number: int, seat: str =
             session,
             agent_id=agent.id,
             client_tenant_id=company.tenant_id,
-            queue_id=company.queue_id,  # type: ignore[arg-type] # a NewType over the same UUID
+            queue_id=company.queue_id,
         )
         seat_id = None
         if seat:
@@ -122,6 +130,7 @@ class Theatre:
     company: Company
     people: dict[str, Person] = field(default_factory=dict)
     caller: str = ""
+    speak: Speak = lambda _text, _language: None  # digits, a half second each
     sim: Simulation = field(init=False)
     conductor: Conductor = field(init=False)
     books: Books = field(init=False)
@@ -141,7 +150,7 @@ class Theatre:
             realtime=self.realtime,
             books=self.books,
             spool=self.spool,
-            speak=lambda _text, _language: None,  # digits, a half second each
+            speak=self.speak,
         )
         await self.conductor.recover()
         self.running = asyncio.create_task(self.sim.switch.run(self.conductor.on_event))
@@ -208,6 +217,11 @@ class Theatre:
                 self.caller = self.sim.arrive(of[0] if of else DIALLED, CALLER)
             case "caller", ["hangs", "up"]:
                 self.sim.far_end_hangs_up(self.caller)
+            case "dialler", ["dials", number, *options]:
+                attempt_id = await asyncio.to_thread(self.clear, E164(number), "detecting" in options)
+                await self._order(OrderKind.DIAL, tenant_id=self.company.tenant_id, attempt_id=attempt_id)
+            case "called", ["hangs", "up"]:
+                self.sim.far_end_hangs_up(self.conductor.live[0].channel)
             case "switch", ["drops", "the", "line"]:
                 self.sim.drop_connection()
             case "switch", ["is", "back"]:
@@ -253,6 +267,28 @@ class Theatre:
             case _:
                 message = f"nobody knows how: {who} {what}"
                 raise AssertionError(message)
+
+    def clear(self, to: E164, detects_machines: bool = False, *, max_per_second: int = 10) -> UUID:  # noqa: FBT001, FBT002
+        """Clear a call to a number and hand it on; return its attempt."""
+        request = DialRequest(
+            tenant_id=self.company.tenant_id,
+            attempt_id=new_id(),
+            to=to,
+            caller_number_id=self.company.number_id,
+            queue_id=self.company.queue_id,
+            customer_id=None,
+            campaign_id=None,
+            zone="Europe/London",
+            window=ALL_DAY,
+            ring_s=15,
+            detects_machines=detects_machines,
+            max_per_second=max_per_second,
+        )
+        with self.gate.open(self.scope) as session:
+            cleared = clear(session, request=request, vault=self.vault, at=clock.now())
+            assert isinstance(cleared, Clearance), cleared
+            dialling.dial(session, clearance=cleared, vault=self.vault)
+        return request.attempt_id
 
     async def _order(self, kind: OrderKind, **details: object) -> None:
         def write() -> None:
@@ -300,6 +336,23 @@ class Theatre:
                 {"tenant": self.company.tenant_id},
             ).scalars()
             return [name for name in rows if name in {"CallEnded", "RecordingCaptured"}]
+
+    def dials_say(self) -> list[str]:
+        """Return how each dial ended, in order."""
+        with self.gate.open(self.scope) as session:
+            rows = session.execute(
+                text("SELECT outcome FROM app.outbound_dials ORDER BY attempt_id")
+            ).scalars()
+            outcomes = [str(one) for one in rows]
+        with self.gate.outside() as connection:
+            told = connection.execute(
+                text("SELECT payload FROM app.outbox WHERE name = 'DialEnded' AND tenant_id = :tenant"),
+                {"tenant": self.company.tenant_id},
+            ).scalars()
+            assert sorted(json.loads(one)["outcome"] for one in told) == sorted(
+                one for one in outcomes if one != "None"
+            )
+        return outcomes
 
     def timeline(self) -> list[str]:
         """Return the steps of the last call."""

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from launch import network
 from launch.parts import start_asterisk
 from launch.parts.asterisk import Asterisk
 from launch.parts.part import Running
+from tests.phones import public
 from tests.telephony.switch.stage import Stage
 from tests.telephony.switch.stages import DESK_CONF, RealStage, real_stage, simulated_stage
 
@@ -19,7 +21,8 @@ RealScene = Callable[[RealStage], Awaitable[None]]
 
 @pytest.fixture(scope="session")
 def asterisk(home: Path) -> Iterator[Running[Asterisk]]:
-    running = start_asterisk(home / "switch-tests", extra={"pjsip.conf": DESK_CONF})
+    carrier = f"{public.ADDRESS}:{network.any_free(protocol='udp')}"
+    running = start_asterisk(home / "switch-tests", carrier=carrier, extra={"pjsip.conf": DESK_CONF})
     yield running
     running.stop()
 

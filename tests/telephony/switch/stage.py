@@ -48,6 +48,9 @@ class Stage(Protocol):
 
     async def phone_registers(self, endpoint: str, *, password: str) -> int: ...
 
+    async def public(self) -> None:
+        """Let there be a public network; what a number does stands in its last digit."""
+
     async def drop_connection(self) -> None: ...
 
     async def restart(self) -> None: ...

@@ -12,6 +12,8 @@ from launch.parts.part import Running, start_and_wait
 from telephony.switch.ari import AriSwitch
 from telephony.switch.port import Connected, Event, Switch
 from telephony.switch.simulator import Simulation
+from telephony.switch.simulator.public import Pace
+from tests.phones.public import Public, open_public
 from tests.phones.sip import Phone, open_phone
 from tests.telephony.switch.stage import ANI, DESK, DNIS, Caller, Ear, Stage, told
 
@@ -86,6 +88,8 @@ class RealStage:
         self.recording_dir = running.part.recording_dir
         self.server = ("127.0.0.1", running.part.ports.sip)
         self.desk_phone: Phone | None = None
+        self.far_end: Public | None = None
+        self.pace = Pace(rings_ms=300, talks_ms=60_000)
         self._stack = stack
 
     async def phone(self, address: str, user: str, **options: object) -> Phone:
@@ -123,6 +127,10 @@ class RealStage:
     async def phone_registers(self, endpoint: str, *, password: str) -> int:
         phone = await self.phone(BROWSER_ADDRESS, endpoint, password=password)
         return await phone.register()
+
+    async def public(self) -> None:
+        port = int((self.running.part.carrier or "").partition(":")[2])
+        self.far_end = await self._stack.enter_async_context(open_public(port=port, pace=self.pace))
 
     async def drop_connection(self) -> None:
         assert self.ari._line is not None
@@ -218,6 +226,9 @@ class SimulatedStage:
             return 401
         self.sim.registers(endpoint)
         return 200
+
+    async def public(self) -> None:
+        """It is there already."""
 
     async def drop_connection(self) -> None:
         self.sim.drop_connection(for_ms=200)

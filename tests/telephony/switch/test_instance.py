@@ -12,7 +12,9 @@ from telephony.switch.instance import Ports, write_instance
 PORTS = Ports(http=18088, sip=15060, rtp_first=20000, rtp_last=20399)
 
 
-def _write(tmp_path: Path, *trunks: str, extra: dict[str, str] | None = None) -> Path:
+def _write(
+    tmp_path: Path, *trunks: str, carrier: str | None = None, extra: dict[str, str] | None = None
+) -> Path:
     argv = write_instance(
         tmp_path / "tree",
         tmp_path / "home",
@@ -21,6 +23,7 @@ def _write(tmp_path: Path, *trunks: str, extra: dict[str, str] | None = None) ->
         trunk_addresses=trunks or ("127.0.0.2",),
         recording_dir=tmp_path / "recordings",
         sounds_dir=tmp_path / "sounds",
+        carrier=carrier,
         extra=extra,
     )
     assert argv[1:] == ["-f", "-C", str(tmp_path / "home/etc/asterisk.conf")]
@@ -46,9 +49,10 @@ def test_nobody_is_anonymous_and_no_dialplan_dials_out(tmp_path: Path) -> None:
     assert "anonymous" not in (etc / "pjsip.conf").read_text()
     plan = (etc / "extensions.conf").read_text()
     assert "Dial(" not in plan
-    assert re.findall(r"\d,Stasis\((\w+),([\w-]+)", plan) == [
+    assert re.findall(r"[n\d],Stasis\((\w+),([\w-]+)", plan) == [
         ("seatline", "inbound"),
         ("seatline", "agent-dial"),
+        ("seatline", "detected"),
     ]
 
 
@@ -87,3 +91,17 @@ def test_secrets_are_readable_by_the_owner_alone(tmp_path: Path) -> None:
     for file in _write(tmp_path).iterdir():
         mode = file.stat().st_mode & 0o777
         assert mode == (0o600 if "secret-of-ari" in file.read_text() else 0o640)
+
+
+def test_calls_out_have_one_way_and_nobody_is_known_by_it(tmp_path: Path) -> None:
+    assert "carrier" not in (_write(tmp_path) / "pjsip.conf").read_text()
+    text = (_write(tmp_path, carrier="127.0.0.8:8622") / "pjsip.conf").read_text()
+    assert "contact = sip:127.0.0.8:8622" in text
+    assert text.count("type = identify") == 1
+    assert text.count("allow_transfer = no") == 2
+
+
+@pytest.mark.parametrize("carrier", ["127.0.0.8", "carrier:5060", "127.0.0.8:sip", "127.0.0.8:5060\nx=y"])
+def test_a_carrier_without_address_or_port_is_refused(tmp_path: Path, carrier: str) -> None:
+    with pytest.raises(ValueError, match=r"a (carrier|trunk) is"):
+        _write(tmp_path, carrier=carrier)

@@ -1,0 +1,226 @@
+"""One call that goes out as a state machine, beside `machine`: the same facts, actions and live call.
+
+    dialling -> ringing -> (detecting) -> offered -> announcing -> talking -> ended
+                                             |
+                                             +-> apologising -> ended    no agent in time: abandoned
+
+The agent is reserved before the number is dialled, so whoever picks up has an agent. That agent's phone is
+rung at the answer (with machine detection: when a person was heard) and has two seconds; after that the
+person hears who called, and the call is abandoned (16 CFR 310.4(b)(4)(iii) and Ofcom: within two seconds).
+Pure.
+"""
+
+import dataclasses
+import datetime as dt
+from typing import Final
+
+from telephony.calls import Arrival
+from telephony.conductor import machine
+from telephony.conductor.machine import (
+    DIALLING,
+    TALKING,
+    WRAP_UP,
+    Action,
+    Agent,
+    Apologise,
+    Cause,
+    Connect,
+    Detect,
+    Dial,
+    Fact,
+    Finish,
+    HangUpCaller,
+    LiveCall,
+    Lost,
+    Mark,
+    Notice,
+    Offer,
+    Originate,
+    Phase,
+    Ring,
+    StopRinging,
+)
+from telephony.events import DialOutcome
+
+ANSWER_WITHIN_S: Final = 2
+_UNANSWERED = {Phase.DIALLING, Phase.RINGING}
+# Q.850: 18 no user responding, 22 number changed, 27 destination out of order, 28 invalid number
+_BY_CAUSE: Final = {
+    1: (DialOutcome.UNALLOCATED, Cause.UNALLOCATED),
+    22: (DialOutcome.UNALLOCATED, Cause.UNALLOCATED),
+    28: (DialOutcome.UNALLOCATED, Cause.UNALLOCATED),
+    17: (DialOutcome.BUSY, Cause.BUSY),
+    18: (DialOutcome.NO_ANSWER, Cause.NO_ANSWER),
+    19: (DialOutcome.NO_ANSWER, Cause.NO_ANSWER),
+    21: (DialOutcome.REJECTED, Cause.REJECTED),
+}
+_FAILED: Final = (DialOutcome.FAILED, Cause.FAILED)
+
+
+def begin(arrival: Arrival, channel: str, dial: Dial) -> tuple[LiveCall, list[Action]]:
+    """Return a new call out and how it begins: its agent is reserved, then it is placed."""
+    call = LiveCall(
+        arrival,
+        channel,
+        phase=Phase.DIALLING,
+        offer=dial.offer,
+        dial=dial,
+        proven_at=arrival.arrived_at,
+    )
+    offer = dial.offer
+    return call, [
+        Agent(offer.agent_id, DIALLING, arrival.arrived_at, offer.offer_id, "reserved"),
+        Originate(),
+    ]
+
+
+def step(call: LiveCall, fact: Fact) -> list[Action]:
+    """Move any call on by one fact, whichever way it goes; see `machine.step`."""
+    if call.dial is None:
+        return machine.step(call, fact)
+    if call.phase is Phase.ENDED or call.offer is None:
+        return []
+    call.proven_at = max(call.proven_at, fact.at)
+    actions = _follow(call, call.offer, fact)
+    for action in actions:
+        if isinstance(action, Mark):
+            call.instants |= action.instants
+    return actions
+
+
+def _follow(call: LiveCall, offer: Offer, fact: Fact) -> list[Action]:
+    match fact:
+        case machine.CalledRinging() if call.phase is Phase.DIALLING:
+            call.phase = Phase.RINGING
+            return []
+        case machine.PickedUp() if call.phase in _UNANSWERED:
+            return _picked_up(call, offer, fact.at)
+        case machine.Heard(is_machine=True) if call.phase is Phase.DETECTING:
+            return [
+                HangUpCaller(),
+                _free(offer, fact.at),
+                *_finish(call, fact.at, DialOutcome.MACHINE, Cause.MACHINE),
+            ]
+        case machine.Heard() if call.phase is Phase.DETECTING:
+            return _offer(call, offer, fact.at)
+        case machine.AgentRinging() if _is_offered(call, fact.offer_id):
+            return [
+                Mark({"ringing_at": fact.at}, offer),
+                Agent(offer.agent_id, DIALLING, fact.at, offer.offer_id, "ringing"),
+            ]
+        case machine.AgentAnswered() if _is_offered(call, fact.offer_id):
+            call.phase = Phase.ANNOUNCING
+            return [
+                Mark({"answered_at": fact.at}, offer),
+                Agent(offer.agent_id, TALKING, fact.at, offer.offer_id, "talking"),
+                *([Connect(offer)] if call.is_noticed else []),
+            ]
+        case machine.OfferLost() if _is_offered(call, fact.offer_id):
+            item = {Lost.DECLINED: "declined", Lost.NO_ANSWER: "missed"}.get(fact.why, "lost")
+            return _abandon(call, offer, Agent(offer.agent_id, None, fact.at, offer.offer_id, item, fact.why))
+        case machine.AnnouncementEnded() if not call.is_noticed:
+            call.is_noticed = True
+            return [Connect(offer)] if call.phase is Phase.ANNOUNCING else []
+        case machine.Bridged() if call.phase is Phase.ANNOUNCING:
+            call.phase, call.recording_id = Phase.TALKING, fact.recording_id
+            return [Mark({"bridged_at": fact.at}, offer)]
+        case machine.Held() | machine.RecordingPaused() | machine.RecordingStopped():
+            return machine.step(call, fact)  # a conversation is one, whoever began it
+        case machine.AgentGone() if call.phase is Phase.ANNOUNCING:
+            gone = Agent(offer.agent_id, None, fact.at, offer.offer_id, "lost", Lost.PHONE_GONE)
+            return _abandon(call, offer, gone)
+        case machine.AgentGone() if call.phase is Phase.TALKING:
+            return [HangUpCaller(), *_over(call, offer, fact.at, Cause.AGENT_HUNG_UP)]
+        case machine.ApologyEnded() if call.phase is Phase.APOLOGISING:
+            return [HangUpCaller(), *_finish(call, fact.at, DialOutcome.ABANDONED, Cause.ABANDONED)]
+        case machine.NotPlaced() if call.phase in _UNANSWERED:
+            return [HangUpCaller(), _free(offer, fact.at), *_finish(call, fact.at, *_FAILED)]
+        case machine.CallerGone():
+            return _called_gone(call, offer, fact)
+        case machine.Vanished():
+            return _vanished(call, offer, fact)
+        case _:
+            return []
+
+
+def _is_offered(call: LiveCall, offer_id: object) -> bool:
+    return call.phase is Phase.OFFERED and call.offer is not None and call.offer.offer_id == offer_id
+
+
+def _picked_up(call: LiveCall, offer: Offer, at: dt.datetime) -> list[Action]:
+    mark = Mark({"picked_up_at": at})
+    if call.dial and call.dial.detects_machines:
+        call.phase = Phase.DETECTING
+        return [mark, Detect()]
+    return [mark, *_offer(call, offer, at)]
+
+
+def _offer(call: LiveCall, offer: Offer, at: dt.datetime) -> list[Action]:
+    """Somebody is there: ring the agent, who has two seconds."""
+    due = dataclasses.replace(offer, expires_at=at + dt.timedelta(seconds=ANSWER_WITHIN_S))
+    call.phase, call.offer, call.offers = Phase.OFFERED, due, 1
+    return [Agent(due.agent_id, DIALLING, at, due.offer_id, "offered"), Ring(due), Notice()]
+
+
+def _abandon(call: LiveCall, offer: Offer, agent: Agent) -> list[Action]:
+    call.phase = Phase.APOLOGISING
+    return [StopRinging(offer), agent, Apologise()]
+
+
+def _called_gone(call: LiveCall, offer: Offer, fact: machine.CallerGone) -> list[Action]:
+    match call.phase:
+        case Phase.DIALLING | Phase.RINGING:
+            return [_free(offer, fact.at), *_finish(call, fact.at, *_BY_CAUSE.get(fact.cause, _FAILED))]
+        case Phase.DETECTING:
+            return [
+                _free(offer, fact.at),
+                *_finish(call, fact.at, DialOutcome.HUNG_UP, Cause.CALLED_HUNG_UP),
+            ]
+        case Phase.OFFERED:
+            return [
+                StopRinging(offer),
+                Agent(offer.agent_id, None, fact.at, offer.offer_id, "lost", Lost.CALLER_LEFT),
+                *_finish(call, fact.at, DialOutcome.HUNG_UP, Cause.CALLED_HUNG_UP),
+            ]
+        case Phase.ANNOUNCING:
+            return [
+                StopRinging(offer),
+                Agent(offer.agent_id, WRAP_UP, fact.at, offer.offer_id, "wrap_up"),
+                *_finish(call, fact.at, DialOutcome.HUNG_UP, Cause.CALLED_HUNG_UP),
+            ]
+        case Phase.APOLOGISING:
+            return _finish(call, fact.at, DialOutcome.ABANDONED, Cause.ABANDONED)
+        case _:
+            return [StopRinging(offer), *_over(call, offer, fact.at, Cause.CALLED_HUNG_UP)]
+
+
+def _vanished(call: LiveCall, offer: Offer, fact: machine.Vanished) -> list[Action]:
+    """The switch has nothing left of the call: there is nobody to hang up on, and the agent is free."""
+    outcome = DialOutcome.CONNECTED if call.phase is Phase.TALKING else DialOutcome.LOST
+    if call.phase is Phase.APOLOGISING:
+        return _finish(call, fact.at, DialOutcome.ABANDONED, fact.cause)
+    item = {Phase.OFFERED: "lost", Phase.ANNOUNCING: "closed", Phase.TALKING: "closed"}.get(
+        call.phase, "reserved"
+    )
+    return [
+        Agent(offer.agent_id, None, fact.at, offer.offer_id, item, Lost.SWITCH_LOST),
+        *_finish(call, fact.at, outcome, fact.cause),
+    ]
+
+
+def _free(offer: Offer, at: dt.datetime) -> Agent:
+    """The reserved agent is free again; nothing had been put into their hands yet."""
+    return Agent(offer.agent_id, None, at, offer.offer_id, "reserved", Lost.NOT_REACHED)
+
+
+def _over(call: LiveCall, offer: Offer, at: dt.datetime, cause: Cause) -> list[Action]:
+    """A conversation is over: its agent wraps up."""
+    return [
+        Agent(offer.agent_id, WRAP_UP, at, offer.offer_id, "wrap_up"),
+        *_finish(call, at, DialOutcome.CONNECTED, cause),
+    ]
+
+
+def _finish(call: LiveCall, at: dt.datetime, outcome: DialOutcome, cause: Cause) -> list[Action]:
+    call.phase, call.cause, call.ended_at, call.outcome = Phase.ENDED, cause, at, outcome
+    return [Finish(at, cause)]
