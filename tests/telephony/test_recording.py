@@ -29,7 +29,7 @@ def ended_call(gate: Gate, vault: Vault, tenant_a: TenantId) -> CallId:
                 call_id,
                 new_id(),  # type: ignore[arg-type] # any number will do
                 "+442079460134",
-                company.queue_id,  # type: ignore[arg-type] # a NewType over the same UUID
+                company.queue_id,
                 "",
                 START,
             )

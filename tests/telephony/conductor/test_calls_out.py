@@ -426,14 +426,18 @@ def test_killed_between_the_order_and_the_call_it_is_placed_once_or_not_at_all(
         conductor, block = theatre.conductor, Block()
         match where:
             case "before it is on disk":
-                conductor._spool._due = Unwritten()  # type: ignore[assignment] # a list that keeps nothing
+                conductor._spool._due = Unwritten()
                 conductor._place = block  # type: ignore[method-assign] # where it waits for the disk
             case "on disk, and not placed":
                 theatre.sim.switch.originate = block  # type: ignore[method-assign] # held up
             case _:
                 marking = asyncio.Event()
                 loop = asyncio.get_running_loop()
-                theatre.conductor.desk._mark_done = lambda *_: loop.call_soon_threadsafe(marking.set)  # type: ignore[method-assign]
+
+                def never(*_: object) -> None:
+                    loop.call_soon_threadsafe(marking.set)
+
+                theatre.conductor.desk._mark_done = never  # type: ignore[method-assign]
                 block = Block(marking)
         attempt_id = await asyncio.to_thread(theatre.clear, E164(PERSON))
         with theatre.gate.open(Scope.system(OPERATOR)) as session:
