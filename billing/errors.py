@@ -3,7 +3,7 @@
 An unmatched prefix and a blocked one are not errors: they are outcomes of rating (`Outcome`).
 """
 
-from core.errors import Conflict, Invalid, NotFound, Refused
+from core.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 
 
 class PriceListError(Invalid):
@@ -118,3 +118,69 @@ class CreditHoldReasonError(Invalid):
     """An account is put on hold for a reason, up to 200 signs."""
 
     code = "credit-hold-reason"
+
+
+class UnbalancedJournalError(Conflict):
+    """The postings of a journal do not sum to zero: a bug of ours, and nothing is written."""
+
+    code = "journal-unbalanced"
+
+
+class PaymentNotFoundError(NotFound):
+    """No such payment."""
+
+    code = "payment-not-found"
+
+
+class PaymentMethodNotFoundError(NotFound):
+    """No such way to pay, or it was removed."""
+
+    code = "payment-method-not-found"
+
+
+class NothingDueError(Refused):
+    """There is nothing to pay on this invoice: it is a draft, or it is paid."""
+
+    code = "nothing-due"
+
+
+class PaymentUnderWayError(Refused):
+    """A payment of this invoice is on its way; a second one would pay twice."""
+
+    code = "payment-under-way"
+
+
+class PaymentMismatchError(Conflict):
+    """The provider speaks of another amount, currency or payment than ours; nothing is booked."""
+
+    code = "payment-mismatch"
+
+
+class RefundTooLargeError(Invalid):
+    """More than is left of the payment, or nothing."""
+
+    code = "refund-too-large"
+
+
+class ProviderAwayError(Unavailable):
+    """The payment provider does not answer, or not now; try again later with the same key."""
+
+    code = "payment-provider-away"
+
+
+class ProviderRefusesError(Unavailable):
+    """The payment provider does not take our key, or not our request; somebody has to look."""
+
+    code = "payment-provider-refuses"
+
+
+class NotConnectedError(Refused):
+    """No payment provider is connected: invoices are paid by bank transfer."""
+
+    code = "payments-not-connected"
+
+
+class NewsRefusedError(Invalid):
+    """News that the payment provider did not sign, not for us, or not now; `why` says which."""
+
+    code = "news-refused"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from core.events import Event
-from core.ids import InvoiceId
+from core.ids import InvoiceId, PaymentId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,3 +23,27 @@ class InvoiceFinalised(Event):
     number: str
     currency: str
     total_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoicePaid(Event):
+    """Nothing is owed on an invoice any more."""
+
+    invoice_id: InvoiceId
+    payment_id: PaymentId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentFailed(Event):
+    """An attempt to collect an invoice has failed; `reason` is one of our own words."""
+
+    invoice_id: InvoiceId
+    payment_id: PaymentId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderNewsCame(Event):
+    """The payment provider says that something happened; what, is asked of it."""
+
+    news_id: UUID

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db import Base, Instant, Key, Minor, Nano, OptionalInstant, OptionalSealed, TenantOwned
+from core.db import Base, Instant, Key, Minor, Nano, OptionalInstant, OptionalSealed, Sealed, TenantOwned
 
 _CURRENT = text("superseded_by IS NULL")
 
@@ -456,3 +456,163 @@ class CreditHoldRow(TenantOwned, Base):
     placed_by: Mapped[UUID]
     lifted_at: Mapped[OptionalInstant]
     lifted_by: Mapped[UUID | None]
+
+
+class JournalRow(TenantOwned, Base):
+    """One movement of money, once: its postings sum to zero in each currency. Never changed."""
+
+    __tablename__ = "journals"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "key"),
+        CheckConstraint("key <> '' AND kind <> ''", name="named"),
+        Index("ix_journals_invoice", "tenant_id", "invoice_id"),
+        Index("ix_journals_time", "tenant_id", "effective_at"),
+    )
+
+    id: Mapped[Key]
+    key: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    invoice_id: Mapped[UUID | None]
+    payment_id: Mapped[UUID | None]
+    effective_at: Mapped[Instant]
+    created_at: Mapped[Instant]
+
+
+class PostingRow(TenantOwned, Base):
+    """One side of a journal: debit positive, credit negative, in minor units."""
+
+    __tablename__ = "postings"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "journal_id"], ["app.journals.tenant_id", "app.journals.id"]),
+        CheckConstraint("amount_minor <> 0", name="amount"),
+        Index("ix_postings_account", "tenant_id", "account", "currency"),
+    )
+
+    journal_id: Mapped[Key]
+    n: Mapped[int] = mapped_column(Integer, primary_key=True)
+    account: Mapped[str] = mapped_column(Text)
+    amount_minor: Mapped[Minor]
+    currency: Mapped[str] = mapped_column(Text)
+
+
+class PayerRow(TenantOwned, Base):
+    """What a tenant is called at one account of the payment provider."""
+
+    __tablename__ = "payers"
+
+    account: Mapped[str] = mapped_column(Text, primary_key=True)
+    remote_id: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[Instant]
+
+
+class PaymentMethodRow(TenantOwned, Base):
+    """A saved way to pay; what is shown of it is sealed, its numbers are the provider's alone."""
+
+    __tablename__ = "payment_methods"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "account", "remote_id"),
+        Index(
+            "uq_payment_methods_default",
+            "tenant_id",
+            "account",
+            unique=True,
+            postgresql_where=text("is_default AND removed_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Key]
+    account: Mapped[str] = mapped_column(Text)
+    remote_id: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    shown_ct: Mapped[Sealed]
+    is_default: Mapped[bool]
+    added_at: Mapped[Instant]
+    removed_at: Mapped[OptionalInstant]
+
+
+class PaymentRow(TenantOwned, Base):
+    """One attempt to collect an invoice; at most one of an invoice is under way."""
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "invoice_id", "attempt"),
+        Index(
+            "uq_payments_under_way",
+            "tenant_id",
+            "invoice_id",
+            unique=True,
+            postgresql_where=text("state IN ('started', 'requires-action', 'processing')"),
+        ),
+        Index("ix_payments_retry", "tenant_id", "retry_at", postgresql_where=text("retry_at IS NOT NULL")),
+        ForeignKeyConstraint(["tenant_id", "invoice_id"], ["app.invoices.tenant_id", "app.invoices.id"]),
+        ForeignKeyConstraint(
+            ["tenant_id", "method_id"], ["app.payment_methods.tenant_id", "app.payment_methods.id"]
+        ),
+        CheckConstraint("amount_minor > 0 AND attempt > 0", name="amount"),
+        CheckConstraint(
+            "state IN ('started', 'requires-action', 'processing', 'succeeded', 'failed', 'cancelled')",
+            name="state",
+        ),
+        CheckConstraint("initiator IN ('automatic', 'retry', 'person')", name="initiator"),
+    )
+
+    id: Mapped[Key]
+    invoice_id: Mapped[UUID]
+    attempt: Mapped[int] = mapped_column(Integer)
+    account: Mapped[str] = mapped_column(Text)
+    amount_minor: Mapped[Minor]
+    currency: Mapped[str] = mapped_column(Text)
+    initiator: Mapped[str] = mapped_column(Text)
+    by_user: Mapped[UUID | None]
+    method_id: Mapped[UUID | None]
+    state: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    remote_id: Mapped[str | None] = mapped_column(Text)
+    page_id: Mapped[str | None] = mapped_column(Text)
+    started_at: Mapped[Instant]
+    changed_at: Mapped[Instant]
+    retry_at: Mapped[OptionalInstant]
+
+
+class PaymentStepRow(TenantOwned, Base):
+    """What happened to a payment, and how we came to know. Never changed."""
+
+    __tablename__ = "payment_steps"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "payment_id"], ["app.payments.tenant_id", "app.payments.id"]),
+        Index("ix_payment_steps_payment", "tenant_id", "payment_id", "id"),
+    )
+
+    id: Mapped[Key]
+    payment_id: Mapped[UUID]
+    at: Mapped[Instant]
+    kind: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(Text)
+
+
+class ProviderEventRow(TenantOwned, Base):
+    """News from the payment provider, kept for ever by its id. The operator's; a hint, never a fact."""
+
+    __tablename__ = "provider_events"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "account", "event_id"),
+        Index("ix_provider_events_time", "tenant_id", "happened_at"),
+        Index("ix_provider_events_state", "tenant_id", "state"),
+        CheckConstraint("state IN ('waiting', 'done', 'ignored', 'unmatched', 'failed')", name="state"),
+    )
+
+    id: Mapped[Key]
+    account: Mapped[str] = mapped_column(Text)
+    event_id: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text)
+    happened_at: Mapped[Instant]
+    received_at: Mapped[Instant]
+    source: Mapped[str] = mapped_column(Text)
+    times: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(Text)
+    outcome: Mapped[str] = mapped_column(Text)
+    for_tenant: Mapped[UUID | None]
+    payment_id: Mapped[UUID | None]
+    handled_at: Mapped[OptionalInstant]

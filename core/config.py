@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from core.errors import Unavailable
 
@@ -55,9 +55,33 @@ class Settings(BaseModel):
     sounds_dir: Path
     storage_dir: Path
     spool_dir: Path
+    # the payment provider: without a key none is connected; an address only for a stand-in of this machine
     stripe_api_key: str = Field(default="", repr=False)
+    stripe_webhook_secret: str = Field(default="", repr=False)
+    stripe_base_url: str = ""
     # networks, besides the public ones, that webhooks may be sent to: loopback while developing
     webhooks_may_reach: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _no_real_money_outside_production(self) -> "Settings":
+        """Refuse a live key where people try things, and a stand-in where they do not."""
+        if self.stripe_api_key.startswith(("sk_live_", "rk_live_")) and (
+            self.environment != "production" or self.stripe_base_url
+        ):
+            message = "a live key of Stripe is for production alone"
+            raise ValueError(message)
+        host = urlsplit(self.stripe_base_url).hostname or ""
+        if self.stripe_base_url and not host.startswith("127."):
+            message = "a stand-in for Stripe listens on this machine alone"
+            raise ValueError(message)
+        return self
+
+    @property
+    def payment_pages(self) -> str:
+        """Where the payment provider's pages stand, as a source for a content security policy; or empty."""
+        if not self.stripe_api_key:
+            return ""
+        return self.stripe_base_url or "https://*.stripe.com"
 
     @property
     def is_simulated(self) -> bool:

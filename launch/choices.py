@@ -26,6 +26,7 @@ class Ports:
 
     pages: int
     live: int
+    standin: int
     postgres: int
     valkey: int
     switch: int
@@ -38,7 +39,7 @@ class Ports:
         return self.rtp_first + RTP_PORTS - 1
 
 
-OFFSETS = {"pages": 0, "live": 1, "postgres": 10, "valkey": 11, "switch": 20, "sip": 21}
+OFFSETS = {"pages": 0, "live": 1, "standin": 2, "postgres": 10, "valkey": 11, "switch": 20, "sip": 21}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Choices:
         switch_url: `http://user:password@host:port` of an Asterisk of theirs, or `simulator:`.
         carrier: `address:port` that takes calls out of the embedded switch; empty is the made-up public
             network's place on this machine, where nobody answers until somebody starts it.
+        stripe_api_key: a key of their account at Stripe; without one a stand-in runs on this machine.
+        stripe_webhook_secret: what Stripe signs its news to us with.
         public_url: where browsers reach the pages, when something of theirs stands in front.
         require: parts without which a check must fail (`asterisk`, `chromium`).
     """
@@ -63,6 +66,7 @@ class Choices:
     redis_url: str = ""
     switch_url: str = ""
     stripe_api_key: str = ""
+    stripe_webhook_secret: str = ""
     public_url: str = ""
     carrier: str = ""
     require: frozenset[str] = frozenset()
@@ -83,7 +87,8 @@ def read(environment: Mapping[str, str] | None = None) -> Choices:
         database_url=_url(env, "DATABASE_URL", ("postgresql", "postgres")),
         redis_url=_url(env, "REDIS_URL", ("redis", "rediss", "valkey", "unix")),
         switch_url=_url(env, "SWITCH_URL", ("http", "https", "simulator")),
-        stripe_api_key=env.get("STRIPE_API_KEY", ""),
+        stripe_api_key=_stripe_key(env),
+        stripe_webhook_secret=env.get("STRIPE_WEBHOOK_SECRET", "").strip(),
         public_url=_url(env, "SEATLINE_PUBLIC_URL", ("http", "https")).rstrip("/"),
         carrier=_carrier(env),
         require=frozenset(filter(None, env.get("SEATLINE_REQUIRE", "").split(","))),
@@ -136,6 +141,14 @@ def _carrier(env: Mapping[str, str]) -> str:
     if text and not re.fullmatch(r"\d{1,3}(\.\d{1,3}){3}:\d{1,5}", text, re.ASCII):
         raise LaunchError(f"SEATLINE_CARRIER={text} is not an IPv4 address and a port, 192.0.2.1:5060")
     return text
+
+
+def _stripe_key(env: Mapping[str, str]) -> str:
+    key = env.get("STRIPE_API_KEY", "").strip()
+    if key and not key.startswith(("sk_test_", "rk_test_", "sk_live_", "rk_live_")):
+        # the value is a secret: never shown
+        raise LaunchError("STRIPE_API_KEY is no secret key of Stripe: those begin with sk_test_ or sk_live_")
+    return key
 
 
 def _url(env: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str:

@@ -4,6 +4,7 @@ Looks and changes nothing. Exit status 0 when all is well, else 1, and each trou
 """
 
 import datetime as dt
+import http.client
 import os
 import shutil
 import stat
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pydantic
@@ -86,6 +88,7 @@ def examine(chosen: Choices, place: Layout) -> Iterator[Finding]:
     yield from _database(settings)
     yield from _valkey_answers(settings)
     yield from _switch(settings, is_wanted=not chosen.switch_url.startswith("simulator:"))
+    yield from _payments(settings)
 
 
 def _parts(chosen: Choices, place: Layout) -> Iterator[Finding]:
@@ -167,7 +170,7 @@ def _settings(place: Layout) -> tuple[Settings | None, Finding]:
 
 
 def _free_ports(chosen: Choices) -> Iterator[Finding]:
-    for name in ("pages", "live", "postgres", "valkey", "switch", "sip"):
+    for name in ("pages", "live", "standin", "postgres", "valkey", "switch", "sip"):
         port: int = getattr(chosen.ports, name)
         protocol: network.Protocol = "udp" if name == "sip" else "tcp"
         if not network.is_free(port, protocol=protocol):
@@ -236,6 +239,30 @@ def _switch(settings: Settings, *, is_wanted: bool) -> Iterator[Finding]:
         yield Finding(f"the switch lacks modules: {', '.join(missing)}", "`make setup`, then `make up`")
     else:
         yield Finding("the switch answers and has every module we use")
+
+
+def _payments(settings: Settings) -> Iterator[Finding]:
+    if not settings.stripe_api_key:
+        yield Finding("no payment provider is connected: invoices are paid by bank transfer")
+    elif settings.stripe_base_url:
+        line = http.client.HTTPConnection(urlsplit(settings.stripe_base_url).netloc, timeout=3)
+        try:
+            line.request("GET", "/")
+            line.getresponse()
+        except (OSError, http.client.HTTPException):
+            yield Finding("the stand-in for Stripe does not answer", "read the log of standin")
+        else:
+            yield Finding("the stand-in for Stripe answers: no money moves")
+        finally:
+            line.close()
+    elif not settings.stripe_webhook_secret:
+        yield Finding(
+            "Stripe is connected, and its news is refused: there is no secret to check it with",
+            f"let Stripe send to {settings.public_url}/webhooks/stripe and set STRIPE_WEBHOOK_SECRET",
+        )
+    else:
+        kind = "for real money" if "_live_" in settings.stripe_api_key else "in its test mode"
+        yield Finding(f"Stripe is connected {kind}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
     root.key        the root of all sealing         roles.json      passwords of the database's roles
     sign-ins.json   of the demo                     running.json    what runs now, and where
     prepared.json   what the database was prepared from
+    stripe-standin.sqlite                           payers and payments of the stand-in for Stripe
     logs/ ready/ storage/ spool/
 <servers>/          the same folder, or one under /var/tmp (see launch.account)
     postgres/ valkey/ asterisk/                     the servers' own, 0700
@@ -36,6 +37,8 @@ class Kept:
     valkey: str
     asterisk: str
     secret_key: str
+    stripe_key: str
+    stripe_webhook: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,11 @@ class Layout:
     def storage(self) -> Path:
         """Sealed recordings and other files."""
         return self.state / "storage"
+
+    @property
+    def standin(self) -> Path:
+        """What the stand-in for Stripe remembers."""
+        return self.state / "stripe-standin.sqlite"
 
     @property
     def spool(self) -> Path:

@@ -1,4 +1,4 @@
-"""The processes that are ours: pages, live events, switchboard, relay, jobs, outside."""
+"""The processes that are ours: pages, live, switchboard, relay, jobs, outside; the stand-in for Stripe."""
 
 import http.client
 import signal
@@ -64,6 +64,17 @@ def web(layout: Layout, *, ports: Ports) -> list[Own]:
         )
         for name, kind, port in (("pages", pages, ports.pages), ("live", live, ports.live))
     ]
+
+
+def standin(layout: Layout, *, ports: Ports) -> Own:
+    """Return the stand-in for Stripe: a development tool, started where no key was given."""
+    return Own(
+        name="standin",
+        argv=("-m", "standin"),
+        config=layout.config,
+        ready=partial(_speaks_http, ports.standin),
+        ready_file=layout.ready / "standin",
+    )
 
 
 def workers(layout: Layout) -> list[Own]:

@@ -71,6 +71,7 @@ def _supervise(chosen: Choices, place: Layout, *, is_behind: bool) -> int:
     left = end_leftovers(place)
     if left:
         _say(f"ended what a killed run had left: {', '.join(left)}")
+    _check_money(chosen)
     _check_ports(chosen)
     _check_demo(chosen, place)
     for aside in layout.set_aside(place):
@@ -142,12 +143,14 @@ def _bring_up(chosen: Choices, place: Layout, kept: Kept, supervisor: Supervisor
         "sounds_dir": str(place.sounds),
         "storage_dir": str(place.storage),
         "spool_dir": str(place.spool),
-        "stripe_api_key": chosen.stripe_api_key,
         # a developer's own listener; elsewhere than on this machine it would be a way into the network
         "webhooks_may_reach": ["127.0.0.0/8"] if _is_loopback(_public_url(chosen)) else [],
+        **_payments(chosen, kept),
     }
     _prepare(place, settings, supervisor, cluster=own_postgres.data if own_postgres else None)
     supervisor.start([*ours.web(place, ports=chosen.ports), *ours.workers(place)])
+    if _has_standin(chosen):
+        supervisor.start([ours.standin(place, ports=chosen.ports)])
     supervisor.until_ready()
     return settings
 
@@ -230,6 +233,38 @@ def _switch_addresses(chosen: Choices) -> dict[str, str]:
     }
 
 
+def _payments(chosen: Choices, kept: Kept) -> dict[str, str]:
+    """Return how payments are collected: by Stripe, by the stand-in on this machine, or not yet at all."""
+    if not _has_standin(chosen):
+        return {
+            "stripe_api_key": chosen.stripe_api_key,
+            "stripe_webhook_secret": chosen.stripe_webhook_secret,
+        }
+    return {
+        "stripe_api_key": f"sk_test_standin_{kept.stripe_key}",
+        "stripe_webhook_secret": f"whsec_{kept.stripe_webhook}",
+        "stripe_base_url": f"http://{network.LOOPBACK}:{chosen.ports.standin}",
+    }
+
+
+def _has_standin(chosen: Choices) -> bool:
+    """Return whether the stand-in runs: without a key, and only where nobody else could take it for real."""
+    return not chosen.stripe_api_key and _is_loopback(_public_url(chosen))
+
+
+def _check_money(chosen: Choices) -> None:
+    """Refuse a live key where people try things.
+
+    Raises:
+        LaunchError: says where it may be used.
+    """
+    if chosen.stripe_api_key.startswith(("sk_live_", "rk_live_")) and _is_loopback(_public_url(chosen)):
+        raise LaunchError(
+            "STRIPE_API_KEY moves real money, and this is not production: take one that begins with sk_test_,"
+            " or set SEATLINE_PUBLIC_URL to where others reach the pages"
+        )
+
+
 def _prepare(
     place: Layout, settings: dict[str, Any], supervisor: Supervisor, *, cluster: Path | None
 ) -> None:
@@ -296,6 +331,8 @@ def _check_ports(chosen: Choices) -> None:
         ("pages", ports.pages, "tcp"),
         ("live", ports.live, "tcp"),
     ]
+    if _has_standin(chosen):
+        wanted.append(("standin", ports.standin, "tcp"))
     if not chosen.database_url:
         wanted.append(("postgres", ports.postgres, "tcp"))
     if not chosen.redis_url:
@@ -391,6 +428,9 @@ def _print_welcome(place: Layout, settings: dict[str, Any]) -> None:
         switch_line = "SIMULATED: no real call is possible"
     else:
         switch_line = f"Asterisk, SIP at {settings['sip_address']} (UDP)"
+    payments = "Stripe" if settings.get("stripe_api_key") else "not connected (STRIPE_API_KEY)"
+    if settings.get("stripe_base_url"):
+        payments = f"a stand-in for Stripe at {settings['stripe_base_url']}: no money moves"
     lines = [
         "",
         "Seatline runs.",
@@ -398,6 +438,7 @@ def _print_welcome(place: Layout, settings: dict[str, Any]) -> None:
         f"  pages    {settings['public_url']}",
         f"  live     {settings['live_url']}",
         f"  switch   {switch_line}",
+        f"  payments {payments}",
         f"  logs     {place.logs}",
         "",
     ]

@@ -22,6 +22,7 @@ from web import (
     parts,
     plain,
     portal,
+    webhooks,
 )
 from web.cookies import CookieSessions
 from web.doorway import Doorway
@@ -44,7 +45,7 @@ def create_app(services: Services) -> Flask:
         return live_app(services)
     app = bare_app(services)
     people = (account.pages, portal.pages, operator.pages, console.pages)
-    for blueprint in (*people, api.pages, api.reference.pages):
+    for blueprint in (*people, api.pages, api.reference.pages, webhooks.pages):
         app.register_blueprint(blueprint)
     app.extensions[errors.SIGN_IN] = account.please_sign_in
     guards.insist(app)

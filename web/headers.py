@@ -96,7 +96,8 @@ def _policy(settings: Settings) -> str:
             "font-src 'self'",
             "media-src 'self' blob:",
             f"connect-src 'self' {connect}".strip(),
-            "form-action 'self'",
+            # a form of ours may lead to the payment provider's page, where card data is typed
+            f"form-action 'self' {settings.payment_pages}".strip(),
             "base-uri 'none'",
             "frame-ancestors 'none'",
             "object-src 'none'",

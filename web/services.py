@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from billing.payments.port import Provider
 from core.config import Settings
 from core.realtime import Realtime
 from core.storage import Storage
@@ -46,6 +47,11 @@ class Services(Protocol):
     @property
     def egress(self) -> Egress:
         """Checks the addresses of webhooks."""
+        ...
+
+    @property
+    def payments(self) -> Provider:
+        """The payment provider, or the one that says there is none yet."""
         ...
 
 

@@ -11,6 +11,9 @@ from importlib.resources import files
 
 from sqlalchemy.exc import OperationalError
 
+from billing.payments.port import Provider
+from billing.payments.stripe import StripeProvider
+from billing.payments.unconnected import Unconnected
 from core import config, log
 from core.config import Settings
 from core.errors import Unavailable
@@ -58,6 +61,7 @@ class House:
     realtime: Realtime
     storage: Storage
     egress: Egress
+    payments: Provider
     warnings: tuple[catalogue.Violation, ...] = ()
 
     def after_fork(self) -> None:
@@ -112,7 +116,19 @@ def assemble(settings: Settings | None = None, *, process: str) -> House:
         realtime=Realtime(settings.redis_url),
         storage=DiskStorage(settings.storage_dir),
         egress=Egress(may_reach=settings.webhooks_may_reach),
+        payments=payment_provider(settings),
         warnings=tuple(warnings),
+    )
+
+
+def payment_provider(settings: Settings) -> Provider:
+    """Return the payment provider the settings name, or the one that says there is none yet."""
+    if not settings.stripe_api_key:
+        return Unconnected()
+    return StripeProvider(
+        key=settings.stripe_api_key,
+        webhook_secret=settings.stripe_webhook_secret,
+        base_url=settings.stripe_base_url,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from billing.events import InvoiceFinalised, PriceListPublished
+from billing.events import InvoiceFinalised, InvoicePaid, PaymentFailed, PriceListPublished, ProviderNewsCame
 from campaigns.events import CampaignTurned, LeadFileConfirmed, LeadFileRead, LeadRowsWaiting
 from core import ids
 from core.events import Event
@@ -54,6 +54,18 @@ TOLD: tuple[Told, ...] = (
     Told(RecordingSealed, "recording.ready", {"call": ("call", "call_id")}, "A recording can be fetched."),
     Told(InvoiceFinalised, "invoice.finalised", {"invoice": ("inv", "invoice_id")}, "An invoice is final."),
     Told(
+        InvoicePaid,
+        "invoice.paid",
+        {"invoice": ("inv", "invoice_id"), "payment": ("pay", "payment_id")},
+        "Nothing is owed on an invoice any more.",
+    ),
+    Told(
+        PaymentFailed,
+        "payment.failed",
+        {"invoice": ("inv", "invoice_id"), "payment": ("pay", "payment_id")},
+        "An attempt to collect an invoice has failed; the payment says why.",
+    ),
+    Told(
         CampaignTurned,
         "campaign.finished",
         {"campaign": ("cmp", "campaign_id")},
@@ -77,6 +89,7 @@ INTERNAL: dict[type[Event], str] = {
     DialEnded: "campaigns tell it, with the lead it was made for",
     LeadFileConfirmed: "the file is not read yet; leads.imported follows",
     LeadRowsWaiting: "a piece of a file",
+    ProviderNewsCame: "the operator's own: a hint that has not been looked into",
     WebhookOwed: "the delivery of a webhook itself",
 }
 

@@ -15,11 +15,11 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
-from billing import accounts, invoices, price_lists, tariffs
+from billing import accounts, invoices, ledger, price_lists, tariffs
 from billing.documents.pdf import render_pdf
 from billing.documents.words import LOCALES
 from billing.errors import BillingAccountNotFoundError
-from billing.events import InvoiceFinalised, PriceListPublished
+from billing.events import InvoiceFinalised, PriceListPublished, ProviderNewsCame
 from campaigns import attempts, imports, plans
 from campaigns.attempts import End
 from campaigns.events import LIVE_TOPIC, CampaignTurned, LeadFileConfirmed, LeadFileRead, LeadRowsWaiting
@@ -37,6 +37,7 @@ from telephony.orders import OrderKind
 from tenants import companies
 from tenants.events import WebhookOwed
 from tenants.webhooks import deliveries
+from wiring import collecting
 from wiring.assemble import House
 from wiring.outgoing import TOLD, Told
 
@@ -150,6 +151,20 @@ def _deliver(house: House, event: WebhookOwed) -> dt.timedelta | None:
         return deliveries.finish(session, vault=house.vault, owed=event, due=due, answer=answer)
 
 
+def _post_invoice(_house: House, session: Session, event: InvoiceFinalised) -> After:
+    invoice = invoices.find(session, tenant_id=event.tenant_id, invoice_id=event.invoice_id)
+    ledger.post_invoice(session, tenant_id=event.tenant_id, invoice=invoice)
+    return None
+
+
+def _collect(house: House, event: InvoiceFinalised) -> None:
+    collecting.collect(house, tenant_id=event.tenant_id, invoice_id=event.invoice_id)
+
+
+def _hear_news(house: House, event: ProviderNewsCame) -> None:
+    collecting.hear(house, news_id=event.news_id)
+
+
 def _hand_prices_over(house: House, event: PriceListPublished) -> None:
     """Give every client on the list its new version; one client's refusal does not hold up the others."""
     with house.gate.open(Scope.system(OPERATOR)) as session:
@@ -227,6 +242,9 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     InTransaction(SeatRentalChanged, "rentals.mirror", _mirror_rental, whose=lambda e: e.renter_tenant_id),
     InTransaction(DialCleared, "dials.order", _order_dial, whose=lambda _: OPERATOR),
     InTransaction(InvoiceFinalised, "invoices.archive", _archive_invoice),
+    InTransaction(InvoiceFinalised, "ledger.invoice", _post_invoice),
+    Alone(InvoiceFinalised, "payments.collect", _collect),
+    Alone(ProviderNewsCame, "payments.news", _hear_news),
     Alone(PriceListPublished, "prices.hand-over", _hand_prices_over),
     Alone(WebhookOwed, "webhooks.deliver", _deliver),
     *(_tell(told) for told in TOLD),

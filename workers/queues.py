@@ -39,9 +39,18 @@ INSIDE = (PROMPT, HEAVY)  # in this order
 CONSUMED = (*INSIDE, OUTSIDE)
 
 # Handlers whose single piece of work may take seconds; everything else is prompt.
-HEAVY_HANDLERS = frozenset({"recordings.seal", "invoices.archive", "leads.unpack", "leads.read"})
+HEAVY_HANDLERS = frozenset(
+    {
+        "recordings.seal",
+        "invoices.archive",
+        "leads.unpack",
+        "leads.read",
+        "every.payment-sweep",
+        "every.payment-retry",
+    }
+)
 # Handlers that speak to hosts of others.
-OUTSIDE_HANDLERS = frozenset({"webhooks.deliver"})
+OUTSIDE_HANDLERS = frozenset({"webhooks.deliver", "payments.collect", "payments.news"})
 
 
 def queue_of(handler: str) -> JobQueue:

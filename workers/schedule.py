@@ -17,7 +17,7 @@ from telephony import calls, orders, recording, work
 from telephony.orders import OrderKind
 from tenants import companies, repeats, sessions
 from tenants.webhooks import deliveries
-from wiring import House, rentals, rounds
+from wiring import House, collecting, rentals, rounds
 from workers import ledger
 
 _STUCK = dt.timedelta(minutes=2)
@@ -112,6 +112,16 @@ def _forget_duties(house: House) -> None:
         ledger.forget(connection)
 
 
+def _sweep_payments(house: House) -> None:
+    """Fetch the payment provider's news that never reached us."""
+    collecting.sweep(house)
+
+
+def _retry_payments(house: House) -> None:
+    """Charge again what failed and may go through by now."""
+    collecting.retry(house)
+
+
 TABLE = (
     Periodic("every.campaign-round", 1, rounds.pace),
     Periodic("every.agent-hours", 300, _publish_agent_hours),
@@ -122,6 +132,8 @@ TABLE = (
     Periodic("every.webhook-sweep", 3600, _sweep_webhooks),
     Periodic("every.wrap-up-sweep", 60, _close_stuck_wrap_ups),
     Periodic("every.order-sweep", 3600, _forget_orders),
+    Periodic("every.payment-sweep", 900, _sweep_payments),
+    Periodic("every.payment-retry", 900, _retry_payments),
     Periodic("every.duty-sweep", 3600, _forget_duties),
 )
 

@@ -29,6 +29,12 @@ BREACHES: Mapping[str, tuple[str, str]] = {
     "RQ stays in workers": ("telephony/events.py", "import rq"),
     "Asterisk is spoken to by its driver alone": ("web/scope.py", "import telephony.switch.ari"),
     "Only the gate clears a call": ("telephony/outbound/dialling.py", "import telephony.switch.mint"),
+    "Stripe is spoken to by its driver alone": ("web/webhooks/stripe.py", "import stripe"),
+    "The product knows nothing of the stand-in": ("launch/doctor.py", "import standin.cards"),
+    "The stand-in knows nothing of the product but its settings": (
+        "standin/cards.py",
+        "import billing.price",
+    ),
     "Arithmetic has no plumbing": (
         "billing/rating/rules.py",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import sqlalchemy",

@@ -13,6 +13,8 @@ from jinja2 import FileSystemBytecodeCache
 from sqlalchemy.engine import make_url
 from werkzeug.test import TestResponse
 
+from billing.payments.port import Provider
+from billing.payments.unconnected import Unconnected
 from core import clock, log
 from core.config import Settings
 from core.ids import UserId, new_id
@@ -51,6 +53,7 @@ class TestServices:
     storage: DiskStorage
     egress: Egress = field(default_factory=lambda: Egress(may_reach=("127.0.0.0/8",)))
     process: str = "pages"
+    payments: Provider = field(default_factory=Unconnected)
 
 
 @pytest.fixture

@@ -1,0 +1,235 @@
+"""The ledger: every movement of money as a journal whose postings sum to zero, appended and never changed.
+
+Balances are sums, never facts of their own. What a movement is called decides its key, so the same news
+told twice moves nothing twice. Debits are positive, credits negative, in minor units of one currency;
+the database looks at the sum again when the transaction commits (migration 0015).
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from billing.documents.document import InvoiceDocument
+from billing.errors import UnbalancedJournalError
+from billing.models import JournalRow, PostingRow
+from core import clock
+from core.ids import TenantId, new_id
+
+RECEIVABLE = "receivable"
+REVENUE = "revenue:"  # + the meter
+TAX = "tax-payable"
+CLEARING = "clearing"  # what the payment provider holds for us
+FEES = "provider-fees"
+REFUNDS = "refunds"
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One side of a journal: debit positive, credit negative."""
+
+    account: str
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """One movement of money."""
+
+    journal_id: UUID
+    key: str
+    kind: str
+    invoice_id: UUID | None
+    payment_id: UUID | None
+    effective_at: dt.datetime
+    postings: tuple[Posting, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What one account comes to."""
+
+    account: str
+    currency: str
+    debit_minor: int
+    credit_minor: int
+
+    @property
+    def balance_minor(self) -> int:
+        """Debit less credit."""
+        return self.debit_minor - self.credit_minor
+
+
+def post(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    key: str,
+    kind: str,
+    postings: Sequence[Posting],
+    effective_at: dt.datetime,
+    invoice_id: UUID | None = None,
+    payment_id: UUID | None = None,
+) -> bool:
+    """Write a journal, once for its key; return whether it is new.
+
+    Args:
+        session: in the tenant's context.
+        tenant_id: whose ledger.
+        key: names the movement for ever, such as `payment:<id>:succeeded`.
+        kind: a word for people: `invoice`, `payment`, `fee`, `refund`, `dispute`, `dispute-won`.
+        postings: zero amounts are left out.
+        effective_at: when it happened.
+        invoice_id: the invoice whose receivable moves.
+        payment_id: the payment it belongs to.
+
+    Raises:
+        UnbalancedJournalError: the postings do not sum to zero in each currency.
+    """
+    kept = [one for one in postings if one.amount_minor]
+    sums: dict[str, int] = {}
+    for one in kept:
+        sums[one.currency] = sums.get(one.currency, 0) + one.amount_minor
+    if any(sums.values()):
+        raise UnbalancedJournalError(key=key)
+    if not kept:
+        return False
+    journal_id = new_id()
+    made = session.execute(
+        postgresql.insert(JournalRow)
+        .values(
+            tenant_id=tenant_id,
+            id=journal_id,
+            key=key,
+            kind=kind,
+            invoice_id=invoice_id,
+            payment_id=payment_id,
+            effective_at=effective_at,
+            created_at=clock.now(),
+        )
+        .on_conflict_do_nothing(index_elements=[JournalRow.tenant_id, JournalRow.key])
+        .returning(JournalRow.id)
+    ).scalar()
+    if made is None:
+        return False
+    session.execute(
+        insert(PostingRow),
+        [
+            {
+                "tenant_id": tenant_id,
+                "journal_id": journal_id,
+                "n": n,
+                "account": one.account,
+                "amount_minor": one.amount_minor,
+                "currency": one.currency,
+            }
+            for n, one in enumerate(kept, 1)
+        ],
+    )
+    return True
+
+
+def post_invoice(session: Session, *, invoice: InvoiceDocument, tenant_id: TenantId) -> bool:
+    """Post a finalised invoice: owed by the company, earned by meter, tax owed on. Once per invoice."""
+    bill = invoice.bill
+    earned: dict[str, int] = {}
+    for line in bill.lines:
+        earned[line.meter] = earned.get(line.meter, 0) + line.amount_minor
+    return post(
+        session,
+        tenant_id=tenant_id,
+        key=f"invoice:{invoice.invoice_id}:finalised",
+        kind="invoice",
+        effective_at=invoice.finalised_at or clock.now(),
+        invoice_id=invoice.invoice_id,
+        postings=[
+            Posting(RECEIVABLE, bill.total_minor, bill.currency),
+            *(Posting(REVENUE + meter, -minor, bill.currency) for meter, minor in sorted(earned.items())),
+            Posting(TAX, -bill.tax_minor, bill.currency),
+        ],
+    )
+
+
+def settled(session: Session, *, tenant_id: TenantId, invoice_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Return what payments have taken off each invoice's receivable, chargebacks put back; minor units."""
+    return _moved(session, tenant_id, RECEIVABLE, -1, invoice_ids)
+
+
+def refunded(session: Session, *, tenant_id: TenantId, invoice_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Return what has been given back of each invoice; minor units."""
+    return _moved(session, tenant_id, REFUNDS, 1, invoice_ids)
+
+
+def journals_of(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> tuple[Journal, ...]:
+    """Return the journals of an invoice and its payments, oldest first."""
+    rows = session.scalars(
+        select(JournalRow)
+        .where(JournalRow.tenant_id == tenant_id, JournalRow.invoice_id == invoice_id)
+        .order_by(JournalRow.id)
+    ).all()
+    postings = session.scalars(
+        select(PostingRow)
+        .where(PostingRow.tenant_id == tenant_id, PostingRow.journal_id.in_([row.id for row in rows]))
+        .order_by(PostingRow.journal_id, PostingRow.n)
+    ).all()
+    return tuple(
+        Journal(
+            row.id,
+            row.key,
+            row.kind,
+            row.invoice_id,
+            row.payment_id,
+            row.effective_at,
+            tuple(
+                Posting(one.account, one.amount_minor, one.currency)
+                for one in postings
+                if one.journal_id == row.id
+            ),
+        )
+        for row in rows
+    )
+
+
+def trial_balance(
+    session: Session, *, tenant_id: TenantId, until: dt.datetime | None = None
+) -> tuple[Balance, ...]:
+    """Return every account's debits and credits up to an instant; both columns come to the same sum."""
+    debit = func.coalesce(func.sum(PostingRow.amount_minor).filter(PostingRow.amount_minor > 0), 0)
+    credit = func.coalesce(-func.sum(PostingRow.amount_minor).filter(PostingRow.amount_minor < 0), 0)
+    asked = (
+        select(PostingRow.account, PostingRow.currency, debit, credit)
+        .where(PostingRow.tenant_id == tenant_id)
+        .group_by(PostingRow.account, PostingRow.currency)
+        .order_by(PostingRow.currency, PostingRow.account)
+    )
+    if until is not None:
+        asked = asked.join(
+            JournalRow,
+            (JournalRow.tenant_id == PostingRow.tenant_id) & (JournalRow.id == PostingRow.journal_id),
+        ).where(JournalRow.effective_at < until)
+    return tuple(Balance(row[0], row[1], int(row[2]), int(row[3])) for row in session.execute(asked))
+
+
+def _moved(
+    session: Session, tenant_id: TenantId, account: str, sign: int, invoice_ids: Iterable[UUID]
+) -> dict[UUID, int]:
+    rows = session.execute(
+        select(JournalRow.invoice_id, func.sum(PostingRow.amount_minor))
+        .join(
+            PostingRow,
+            (JournalRow.tenant_id == PostingRow.tenant_id) & (JournalRow.id == PostingRow.journal_id),
+        )
+        .where(
+            JournalRow.tenant_id == tenant_id,
+            JournalRow.invoice_id.in_(list(invoice_ids)),
+            JournalRow.kind != "invoice",
+            PostingRow.account == account,
+        )
+        .group_by(JournalRow.invoice_id)
+    )
+    return {row[0]: sign * int(row[1]) for row in rows if row[0] is not None}

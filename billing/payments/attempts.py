@@ -1,0 +1,523 @@
+"""Attempts to collect an invoice: begun, told what came of them, booked; one under way at a time.
+
+An attempt is begun in a transaction, the provider is spoken to outside of any, and what it said is
+recorded in another. What is recorded is always the provider's present state, never a piece of news, so it
+may come twice, late and in any order. Money is booked under keys of its own (`billing.ledger`).
+"""
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import Session
+
+from billing import invoices, ledger
+from billing.documents.document import InvoiceDocument
+from billing.errors import (
+    NothingDueError,
+    PaymentMismatchError,
+    PaymentNotFoundError,
+    PaymentUnderWayError,
+    RefundTooLargeError,
+)
+from billing.events import InvoicePaid, PaymentFailed
+from billing.invoices import InvoiceSummary
+from billing.ledger import CLEARING, FEES, RECEIVABLE, REFUNDS, Posting
+from billing.models import PaymentRow, PaymentStepRow
+from billing.payments.port import WORTH_RETRYING, Reason, RemotePayment, State
+from billing.payments.standing import Latest, Standing, standing
+from core import clock
+from core.events import announce
+from core.ids import InvoiceId, PaymentId, PaymentMethodId, TenantId, UserId, new_id
+
+UNDER_WAY = (State.STARTED, State.REQUIRES_ACTION, State.PROCESSING)
+# days after each failed attempt by ourselves until the next; then people have to act
+RETRY_AFTER_DAYS = (3, 5, 7)
+AUTOMATIC, RETRY, PERSON = "automatic", "retry", "person"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """One attempt to collect an invoice."""
+
+    payment_id: PaymentId
+    invoice_id: InvoiceId
+    attempt: int
+    account: str
+    amount_minor: int
+    currency: str
+    initiator: str
+    by_user: UserId | None
+    method_id: PaymentMethodId | None
+    state: State
+    reason: Reason | None
+    remote_id: str
+    page_id: str
+    started_at: dt.datetime
+    changed_at: dt.datetime
+    retry_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happened to a payment, and how we came to know."""
+
+    at: dt.datetime
+    kind: str
+    reason: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An attempt that is ours to carry out; `is_new`: nobody can have asked the provider for it yet."""
+
+    payment: Payment
+    number: str
+    is_new: bool
+
+
+def standing_of(session: Session, *, tenant_id: TenantId, invoice: InvoiceDocument) -> Standing | None:
+    """Return how an invoice stands, or None while it is a draft."""
+    if invoice.number is None:
+        return None
+    found = _standings(
+        session,
+        tenant_id,
+        [(invoice.invoice_id, invoice.bill.total_minor, invoice.due_on, invoice.zone)],
+    )
+    return found[invoice.invoice_id]
+
+
+def standings(
+    session: Session, *, tenant_id: TenantId, these: Iterable[InvoiceSummary], zone: str
+) -> dict[InvoiceId, Standing]:
+    """Return how the finalised ones among these invoices stand, in three readings."""
+    return _standings(
+        session,
+        tenant_id,
+        [(one.invoice_id, one.total_minor, one.due_on, zone) for one in these if one.number is not None],
+    )
+
+
+def begin(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    invoice_id: UUID,
+    account: str,
+    initiator: str,
+    method_id: PaymentMethodId | None = None,
+    by_user: UserId | None = None,
+) -> Begun:
+    """Begin an attempt over what is due, or take up one of ours that was cut off before it was sent.
+
+    Raises:
+        InvoiceNotFoundError: no such invoice.
+        NothingDueError: it is a draft, or paid.
+        PaymentUnderWayError: somebody else's attempt is under way.
+    """
+    invoice = invoices.find(session, tenant_id=tenant_id, invoice_id=invoice_id)
+    rows = _of_invoice(session, tenant_id, invoice_id, lock=True)
+    stands = standing_of(session, tenant_id=tenant_id, invoice=invoice)
+    if stands is None or not stands.due_minor or invoice.number is None:
+        raise NothingDueError
+    under_way = [row for row in rows if row.state in UNDER_WAY]
+    if under_way:
+        row = under_way[0]
+        if row.initiator == initiator != PERSON and row.state == State.STARTED and row.account == account:
+            return Begun(_payment(row), invoice.number, is_new=False)
+        raise PaymentUnderWayError(payment=str(row.id))
+    now = clock.now()
+    for row in rows:
+        row.retry_at = None
+    row = PaymentRow(
+        tenant_id=tenant_id,
+        id=new_id(),
+        invoice_id=invoice_id,
+        attempt=max((row.attempt for row in rows), default=0) + 1,
+        account=account,
+        amount_minor=stands.due_minor,
+        currency=invoice.bill.currency,
+        initiator=initiator,
+        by_user=by_user,
+        method_id=method_id,
+        state=State.STARTED,
+        reason="",
+        started_at=now,
+        changed_at=now,
+    )
+    session.add(row)
+    session.flush()
+    _step(session, row, kind=State.STARTED, reason="", source=initiator)
+    return Begun(_payment(row), invoice.number, is_new=True)
+
+
+def opened(session: Session, *, tenant_id: TenantId, payment_id: UUID, page_id: str) -> None:
+    """Keep which page of the provider's the payer was sent to."""
+    _row(session, tenant_id, payment_id).page_id = page_id
+    session.flush()
+
+
+def record(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    payment_id: UUID,
+    remote: RemotePayment,
+    source: str,
+    is_page_open: bool = False,
+) -> Payment:
+    """Record how a payment stands at the provider, book what it moved, tell who listens.
+
+    Args:
+        session: in the tenant's context.
+        tenant_id: the client company.
+        payment_id: ours.
+        remote: the provider's present state.
+        source: how we came to ask: `answer`, `webhook`, `sweep`, `return`, or who did it.
+        is_page_open: after a decline the payer sits before the provider's page still, and may try another.
+
+    Raises:
+        PaymentNotFoundError: no such payment.
+        PaymentMismatchError: it is another payment, amount or currency; nothing is booked.
+    """
+    row = _row(session, tenant_id, payment_id, lock=True)
+    _insist_it_is_ours(row, remote)
+    if remote.remote_id:
+        row.remote_id = remote.remote_id
+    before = State(row.state)
+    state = _next(before, remote.state, is_page_open=is_page_open)
+    reason = (remote.reason or row.reason) if state in {State.FAILED, State.STARTED} else ""
+    if (state, reason) != (before, row.reason):
+        row.state, row.reason, row.changed_at = state, reason, clock.now()
+        _step(session, row, kind=state, reason=reason, source=source)
+    session.flush()
+    _book(session, row, remote, source)
+    if state is State.SUCCEEDED and before is not State.SUCCEEDED:
+        announce(
+            session,
+            InvoicePaid(
+                tenant_id=tenant_id, invoice_id=InvoiceId(row.invoice_id), payment_id=PaymentId(row.id)
+            ),
+        )
+    if state is State.FAILED and before is not State.FAILED:
+        row.retry_at = _retry_at(session, row)
+        announce(
+            session,
+            PaymentFailed(
+                tenant_id=tenant_id,
+                invoice_id=InvoiceId(row.invoice_id),
+                payment_id=PaymentId(row.id),
+                reason=reason,
+            ),
+        )
+    session.flush()
+    return _payment(row)
+
+
+def cancel(session: Session, *, tenant_id: TenantId, payment_id: UUID, source: str) -> Payment:
+    """Close an attempt whose page was left unused; one that has gone further stays as it is."""
+    row = _row(session, tenant_id, payment_id, lock=True)
+    if row.state == State.STARTED:
+        row.state, row.changed_at = State.CANCELLED, clock.now()
+        _step(session, row, kind=State.CANCELLED, reason=row.reason, source=source)
+        session.flush()
+    return _payment(row)
+
+
+def find(session: Session, *, tenant_id: TenantId, payment_id: UUID) -> Payment:
+    """Return a payment.
+
+    Raises:
+        PaymentNotFoundError: no such payment.
+    """
+    return _payment(_row(session, tenant_id, payment_id))
+
+
+def of_invoice(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> tuple[Payment, ...]:
+    """Return every attempt to collect an invoice, newest first."""
+    return tuple(_payment(row) for row in _of_invoice(session, tenant_id, invoice_id))
+
+
+def under_way(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> Payment | None:
+    """Return the attempt that is under way, or None."""
+    found = of_invoice(session, tenant_id=tenant_id, invoice_id=invoice_id)
+    return next((one for one in found if one.state in UNDER_WAY), None)
+
+
+def every(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    states: Sequence[State] = (),
+    before: UUID | None = None,
+    limit: int = 50,
+) -> tuple[Payment, ...]:
+    """Return a tenant's payments, newest first; `before` goes on after the last of a page."""
+    asked = select(PaymentRow).where(PaymentRow.tenant_id == tenant_id)
+    if states:
+        asked = asked.where(PaymentRow.state.in_(states))
+    if before:
+        asked = asked.where(PaymentRow.id < before)
+    return tuple(_payment(row) for row in session.scalars(asked.order_by(PaymentRow.id.desc()).limit(limit)))
+
+
+def steps(session: Session, *, tenant_id: TenantId, payment_id: UUID) -> tuple[Step, ...]:
+    """Return a payment's story, oldest first."""
+    rows = session.scalars(
+        select(PaymentStepRow)
+        .where(PaymentStepRow.tenant_id == tenant_id, PaymentStepRow.payment_id == payment_id)
+        .order_by(PaymentStepRow.id)
+    )
+    return tuple(Step(row.at, row.kind, row.reason, row.source) for row in rows)
+
+
+def to_retry(session: Session, *, tenant_id: TenantId, now: dt.datetime) -> tuple[InvoiceId, ...]:
+    """Return the invoices whose failed collection is due for another attempt."""
+    rows = session.scalars(
+        select(PaymentRow.invoice_id).where(PaymentRow.tenant_id == tenant_id, PaymentRow.retry_at <= now)
+    )
+    return tuple(InvoiceId(one) for one in rows)
+
+
+def unsettled(session: Session, *, tenant_id: TenantId, before: dt.datetime) -> tuple[Payment, ...]:
+    """Return attempts begun before an instant that are still under way; somebody should ask after them."""
+    rows = session.scalars(
+        select(PaymentRow).where(
+            PaymentRow.tenant_id == tenant_id,
+            PaymentRow.state.in_(UNDER_WAY),
+            PaymentRow.started_at < before,
+        )
+    )
+    return tuple(_payment(row) for row in rows)
+
+
+def to_refund(session: Session, *, tenant_id: TenantId, payment_id: UUID, amount_minor: int) -> int:
+    """Return the how-manieth refund of a payment this would be.
+
+    Raises:
+        RefundTooLargeError: more than is left of the payment, or nothing, or it was never paid.
+    """
+    row = _row(session, tenant_id, payment_id, lock=True)
+    back = [
+        one
+        for one in ledger.journals_of(session, tenant_id=tenant_id, invoice_id=row.invoice_id)
+        if one.payment_id == row.id and one.kind == "refund"
+    ]
+    given = sum(part.amount_minor for one in back for part in one.postings if part.account == REFUNDS)
+    if row.state != State.SUCCEEDED or not 0 < amount_minor <= row.amount_minor - given:
+        raise RefundTooLargeError(left_minor=row.amount_minor - given)
+    _step(session, row, kind="refund-asked", reason="", source=PERSON)
+    return len(back) + 1
+
+
+def _standings(
+    session: Session, tenant_id: TenantId, these: Sequence[tuple[InvoiceId, int, dt.date | None, str]]
+) -> dict[InvoiceId, Standing]:
+    wanted = [one[0] for one in these]
+    settled = ledger.settled(session, tenant_id=tenant_id, invoice_ids=wanted)
+    refunded = ledger.refunded(session, tenant_id=tenant_id, invoice_ids=wanted)
+    newest = session.scalars(
+        select(PaymentRow)
+        .where(
+            PaymentRow.tenant_id == tenant_id,
+            PaymentRow.invoice_id.in_(wanted),
+            PaymentRow.state != State.CANCELLED,
+        )
+        .ext(distinct_on(PaymentRow.invoice_id))
+        .order_by(PaymentRow.invoice_id, PaymentRow.attempt.desc())
+    )
+    latest = {
+        row.invoice_id: Latest(State(row.state), Reason(row.reason) if row.reason else None) for row in newest
+    }
+    now = clock.now()
+    return {
+        invoice_id: standing(
+            total_minor=total,
+            settled_minor=settled.get(invoice_id, 0),
+            refunded_minor=refunded.get(invoice_id, 0),
+            latest=latest.get(invoice_id),
+            due_on=due_on,
+            today=now.astimezone(zoneinfo.ZoneInfo(zone)).date(),
+        )
+        for invoice_id, total, due_on, zone in these
+    }
+
+
+def _insist_it_is_ours(row: PaymentRow, remote: RemotePayment) -> None:
+    wrong = {
+        "payment": remote.payment_id not in {None, row.id},
+        "remote": bool(row.remote_id and remote.remote_id) and row.remote_id != remote.remote_id,
+        "amount": remote.amount_minor != row.amount_minor,
+        "currency": remote.currency != row.currency,
+    }
+    if any(wrong.values()):
+        raise PaymentMismatchError(differs=[name for name, is_so in wrong.items() if is_so])
+
+
+def _next(before: State, state: State, *, is_page_open: bool) -> State:
+    """Return the state to take: what is final stays, whatever an older reading says."""
+    is_over = before in {State.CANCELLED, State.FAILED} and state in {State.STARTED, State.CANCELLED}
+    if before is State.SUCCEEDED or is_over:
+        return before
+    if state is State.FAILED and before is State.CANCELLED:
+        return before
+    if state is State.FAILED and is_page_open:
+        return State.STARTED
+    return state
+
+
+def _book(session: Session, row: PaymentRow, remote: RemotePayment, source: str) -> None:
+    """Book what the provider says has moved; what is booked already is not booked again."""
+
+    def move(
+        key: str, kind: str, *, debit: str, credit: str, minor: int, currency: str, at: dt.datetime
+    ) -> None:
+        sides = [Posting(debit, minor, currency), Posting(credit, -minor, currency)]
+        is_new = ledger.post(
+            session,
+            tenant_id=TenantId(row.tenant_id),
+            invoice_id=row.invoice_id,
+            payment_id=row.id,
+            key=key,
+            kind=kind,
+            postings=sides,
+            effective_at=at,
+        )
+        if is_new and kind not in {"payment", "fee"}:
+            _step(session, row, kind=kind, reason="", source=source)
+
+    paid_at = remote.succeeded_at or row.changed_at
+    if remote.state is State.SUCCEEDED:
+        move(
+            f"payment:{row.id}:succeeded",
+            "payment",
+            debit=CLEARING,
+            credit=RECEIVABLE,
+            minor=row.amount_minor,
+            currency=row.currency,
+            at=paid_at,
+        )
+    if remote.state is State.SUCCEEDED and remote.fee_minor:
+        move(
+            f"payment:{row.id}:fee",
+            "fee",
+            debit=FEES,
+            credit=CLEARING,
+            minor=remote.fee_minor,
+            currency=remote.fee_currency,
+            at=paid_at,
+        )
+    for refund in remote.refunds:
+        if refund.is_done:
+            move(
+                f"refund:{refund.remote_id}",
+                "refund",
+                debit=REFUNDS,
+                credit=CLEARING,
+                minor=refund.amount_minor,
+                currency=refund.currency,
+                at=refund.made_at,
+            )
+    for dispute in remote.disputes:
+        if dispute.is_warning:
+            continue
+        sides = {"minor": dispute.amount_minor, "currency": dispute.currency}
+        move(
+            f"dispute:{dispute.remote_id}",
+            "dispute",
+            debit=RECEIVABLE,
+            credit=CLEARING,
+            at=dispute.made_at,
+            **sides,  # type: ignore[arg-type] # an amount and a currency
+        )
+        if dispute.is_won:
+            move(
+                f"dispute:{dispute.remote_id}:won",
+                "dispute-won",
+                debit=CLEARING,
+                credit=RECEIVABLE,
+                at=clock.now(),
+                **sides,  # type: ignore[arg-type] # an amount and a currency
+            )
+
+
+def _retry_at(session: Session, row: PaymentRow) -> dt.datetime | None:
+    """Return when to try again by ourselves; None when only people can help."""
+    if row.initiator == PERSON or not row.reason or Reason(row.reason) not in WORTH_RETRYING:
+        return None
+    failed = session.execute(
+        select(func.count())
+        .select_from(PaymentRow)
+        .where(
+            PaymentRow.tenant_id == row.tenant_id,
+            PaymentRow.invoice_id == row.invoice_id,
+            PaymentRow.initiator != PERSON,
+            PaymentRow.state == State.FAILED,
+        )
+    ).scalar_one()
+    if failed > len(RETRY_AFTER_DAYS):
+        return None
+    return clock.now() + dt.timedelta(days=RETRY_AFTER_DAYS[max(0, failed - 1)])
+
+
+def _step(session: Session, row: PaymentRow, *, kind: str, reason: str, source: str) -> None:
+    session.add(
+        PaymentStepRow(
+            tenant_id=row.tenant_id,
+            id=new_id(),
+            payment_id=row.id,
+            at=clock.now(),
+            kind=str(kind),
+            reason=str(reason),
+            source=source,
+        )
+    )
+
+
+def _of_invoice(
+    session: Session, tenant_id: TenantId, invoice_id: UUID, *, lock: bool = False
+) -> list[PaymentRow]:
+    asked = (
+        select(PaymentRow)
+        .where(PaymentRow.tenant_id == tenant_id, PaymentRow.invoice_id == invoice_id)
+        .order_by(PaymentRow.attempt.desc())
+    )
+    if lock:
+        asked = asked.with_for_update().execution_options(populate_existing=True)
+    return list(session.scalars(asked))
+
+
+def _row(session: Session, tenant_id: TenantId, payment_id: UUID, *, lock: bool = False) -> PaymentRow:
+    row = session.get(
+        PaymentRow, (tenant_id, payment_id), with_for_update=lock or None, populate_existing=lock
+    )
+    if row is None:
+        raise PaymentNotFoundError
+    return row
+
+
+def _payment(row: PaymentRow) -> Payment:
+    return Payment(
+        payment_id=PaymentId(row.id),
+        invoice_id=InvoiceId(row.invoice_id),
+        attempt=row.attempt,
+        account=row.account,
+        amount_minor=row.amount_minor,
+        currency=row.currency,
+        initiator=row.initiator,
+        by_user=UserId(row.by_user) if row.by_user else None,
+        method_id=PaymentMethodId(row.method_id) if row.method_id else None,
+        state=State(row.state),
+        reason=Reason(row.reason) if row.reason else None,
+        remote_id=row.remote_id or "",
+        page_id=row.page_id or "",
+        started_at=row.started_at,
+        changed_at=row.changed_at,
+        retry_at=row.retry_at,
+    )

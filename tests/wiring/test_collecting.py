@@ -1,0 +1,514 @@
+"""An invoice is collected through the real library and the stand-in, whatever is cut off or told twice."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import text
+
+from billing import ledger
+from billing.documents.document import InvoiceDocument
+from billing.errors import (
+    NewsRefusedError,
+    NothingDueError,
+    PaymentUnderWayError,
+    ProviderAwayError,
+    ProviderRefusesError,
+    RefundTooLargeError,
+)
+from billing.payments import attempts, methods, news
+from billing.payments.attempts import Payment
+from billing.payments.port import Reason, State, Way
+from billing.payments.standing import Paid, Standing
+from billing.payments.stripe import StripeProvider
+from billing.payments.unconnected import Unconnected
+from core import clock
+from core.ids import OPERATOR, TenantId, UserId, new_id
+from security.gate import Gate, Scope
+from security.vault import Vault
+from standin.news import sign
+from standin.server import Server
+from tenants import companies
+from tests.factories import payments
+from tests.factories.payments import Means, card, visit
+from wiring import collecting
+from wiring.collecting import Came
+
+ALICE = UserId(new_id())
+WAY = Way("http://127.0.0.1/done", "http://127.0.0.1/back", "en")
+
+
+@pytest.fixture
+def standin() -> Iterator[Server]:
+    server = Server(key=payments.KEY, settles_after_s=3600).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def means(gate: Gate, vault: Vault, standin: Server) -> Means:
+    return Means(gate, vault, payments.provider(standin))
+
+
+@pytest.fixture
+def company(gate: Gate) -> TenantId:
+    with gate.open(Scope.system(OPERATOR)) as session:
+        made = companies.open_company(
+            session,
+            name="Pelican Parcel",
+            country="GB",
+            zone="Europe/London",
+            language="en",
+            currency="GBP",
+            initials="Pp",
+            colour=1,
+        )
+    return made.tenant_id
+
+
+@pytest.fixture
+def invoice(gate: Gate, company: TenantId) -> InvoiceDocument:
+    return payments.owing(gate, company)
+
+
+def save(means: Means, standin: Server, tenant_id: TenantId, number: str = payments.PAID) -> None:
+    payments.saved(standin, collecting.know_payer(means, tenant_id=tenant_id), number)
+    collecting.refresh_methods(means, tenant_id=tenant_id)
+
+
+def stands(means: Means, tenant_id: TenantId, invoice: InvoiceDocument) -> Standing:
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        found = attempts.standing_of(session, tenant_id=tenant_id, invoice=invoice)
+    assert found is not None
+    return found
+
+
+def all_of(means: Means, tenant_id: TenantId, invoice: InvoiceDocument) -> tuple[Payment, ...]:
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        return attempts.of_invoice(session, tenant_id=tenant_id, invoice_id=invoice.invoice_id)
+
+
+def balances(means: Means, tenant_id: TenantId) -> dict[str, int]:
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        found = ledger.trial_balance(session, tenant_id=tenant_id)
+    assert sum(one.balance_minor for one in found) == 0
+    return {one.account: one.balance_minor for one in found}
+
+
+def hear_everything(means: Means) -> None:
+    """Fetch all news and look into it, as sweep and duty do."""
+    collecting.sweep(means)
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        waiting = news.every(session, states=[news.WAITING], limit=200)
+    for piece in reversed(waiting):
+        collecting.hear(means, news_id=piece.news_id)
+
+
+def collect(means: Means, tenant_id: TenantId, invoice: InvoiceDocument) -> Came:
+    return collecting.collect(means, tenant_id=tenant_id, invoice_id=invoice.invoice_id)
+
+
+def on_page(means: Means, tenant_id: TenantId, invoice: InvoiceDocument) -> collecting.Next:
+    return collecting.pay_on_page(
+        means, tenant_id=tenant_id, invoice_id=invoice.invoice_id, by_user=ALICE, way=lambda _: WAY
+    )
+
+
+def with_saved(means: Means, tenant_id: TenantId, invoice: InvoiceDocument) -> collecting.Next:
+    return collecting.pay_with_saved(
+        means,
+        tenant_id=tenant_id,
+        invoice_id=invoice.invoice_id,
+        method_id=None,
+        by_user=ALICE,
+        return_to=lambda _: "http://127.0.0.1/seen",
+    )
+
+
+def test_a_saved_card_is_charged_by_itself_and_booked_once(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company)
+    assert collect(means, company, invoice) is Came.CHARGED
+    assert stands(means, company, invoice).state is Paid.PAID
+    hear_everything(means)
+    hear_everything(means)
+    assert collect(means, company, invoice) is Came.NOTHING_DUE
+    assert balances(means, company) == {
+        "receivable": 0,
+        "revenue:voice.outbound": -14500,
+        "tax-payable": -2900,
+        "clearing": 17400 - 281,
+        "provider-fees": 281,
+    }
+    assert [one.state for one in all_of(means, company, invoice)] == [State.SUCCEEDED]
+    assert len(payments.client(standin).v1.payment_intents.list().data) == 1
+
+
+def test_without_a_saved_method_the_invoice_waits_for_a_person(
+    means: Means, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    assert collect(means, company, invoice) is Came.NO_METHOD
+    assert stands(means, company, invoice).can_be_paid
+    assert all_of(means, company, invoice) == ()
+
+
+def test_without_a_provider_nothing_is_tried(
+    gate: Gate, vault: Vault, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    unconnected = Means(gate, vault, Unconnected())
+    assert (
+        collecting.collect(unconnected, tenant_id=company, invoice_id=invoice.invoice_id)
+        is Came.NOT_CONNECTED
+    )
+    assert collecting.sweep(unconnected) == collecting.retry(unconnected) == 0
+
+
+@pytest.mark.parametrize("heard", ["unheard", "heard"])
+def test_a_declined_charge_is_said_and_tried_again_later(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument, heard: str
+) -> None:
+    save(means, standin, company, payments.FAILS_LATER)
+    collect(means, company, invoice)
+    if heard == "heard":
+        hear_everything(means)
+    found = stands(means, company, invoice)
+    assert (found.state, found.reason, found.due_minor) == (Paid.FAILED, Reason.DECLINED, 17400)
+    assert collecting.retry(means) == 0
+    with clock.hold(clock.now() + dt.timedelta(days=3, minutes=1)):
+        assert collecting.retry(means) == 1
+    states = [(one.attempt, one.state, one.initiator) for one in all_of(means, company, invoice)]
+    assert states == [(2, State.FAILED, "retry"), (1, State.FAILED, "automatic")]
+    assert balances(means, company)["receivable"] == 17400
+
+
+def test_it_stops_trying_by_itself_after_three_more_times(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company, payments.FAILS_LATER)
+    collect(means, company, invoice)
+    at = clock.now()
+    for _ in range(6):
+        at += dt.timedelta(days=8)
+        with clock.hold(at):
+            collecting.retry(means)
+    assert len(all_of(means, company, invoice)) == 4
+
+
+def test_after_a_decline_another_card_pays(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company, payments.FAILS_LATER)
+    collect(means, company, invoice)
+    page = on_page(means, company, invoice)
+    assert visit(page.url, card(payments.SHORT)).status == 200
+    collecting.look_again(means, tenant_id=company, payment_id=page.payment.payment_id, source="return")
+    first = all_of(means, company, invoice)[0]
+    assert (first.state, first.reason) == (State.STARTED, Reason.INSUFFICIENT_FUNDS)
+    assert on_page(means, company, invoice).url == page.url  # the page that is open already
+    assert visit(page.url, card(payments.PAID)).location == WAY.done_url
+    hear_everything(means)
+    assert stands(means, company, invoice).state is Paid.PAID
+    with means.gate.open(Scope.system(company)) as session:
+        kept = methods.every(session, tenant_id=company, account=means.payments.account, vault=means.vault)
+    assert {one.shown.last4 for one in kept} == {"0341", "4242"}
+
+
+def test_a_page_that_was_left_is_closed_and_another_may_be_opened(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    page = on_page(means, company, invoice)
+    means.payments.close_page(page.payment.page_id or all_of(means, company, invoice)[0].page_id)
+    hear_everything(means)
+    assert all_of(means, company, invoice)[0].state is State.CANCELLED
+    assert stands(means, company, invoice).state is not Paid.PROCESSING
+    assert on_page(means, company, invoice).url != page.url
+
+
+def test_a_bank_that_wants_to_see_the_payer_is_asked_when_the_payer_is_there(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company, payments.ASKS_ALWAYS)
+    collect(means, company, invoice)
+    found = stands(means, company, invoice)
+    assert (found.state, found.reason) == (Paid.REQUIRES_ACTION, Reason.NEEDS_CONFIRMING)
+    gone_on = with_saved(means, company, invoice)
+    assert gone_on.payment.state is State.REQUIRES_ACTION
+    assert visit(gone_on.url, {"outcome": "fail"}).status == 303
+    failed = collecting.look_again(
+        means, tenant_id=company, payment_id=gone_on.payment.payment_id, source="return"
+    )
+    assert (failed.state, failed.reason) == (State.FAILED, Reason.NOT_CONFIRMED)
+    gone_on = with_saved(means, company, invoice)
+    assert visit(gone_on.url, {"outcome": "complete"}).location.startswith("http://127.0.0.1/seen?")
+    hear_everything(means)
+    assert stands(means, company, invoice).state is Paid.PAID
+
+
+def debit(means: Means, tenant_id: TenantId, invoice: InvoiceDocument, number: str) -> None:
+    page = on_page(means, tenant_id, invoice)
+    assert visit(page.url, {"account": number, "routing": "108800"}).location == WAY.done_url
+
+
+@pytest.mark.parametrize(
+    ("number", "state", "reason"),
+    [
+        ("00012345", Paid.PAID, None),
+        ("11111113", Paid.FAILED, Reason.ACCOUNT_CLOSED),
+        ("22222227", Paid.FAILED, Reason.INSUFFICIENT_FUNDS),
+        ("33333335", Paid.FAILED, Reason.DEBIT_REFUSED),
+    ],
+)
+def test_a_bank_debit_is_on_its_way_and_comes_out_as_its_account_does(
+    means: Means,
+    standin: Server,
+    company: TenantId,
+    invoice: InvoiceDocument,
+    number: str,
+    state: Paid,
+    reason: Reason | None,
+) -> None:
+    debit(means, company, invoice, number)
+    hear_everything(means)
+    assert stands(means, company, invoice).state is Paid.PROCESSING
+    with pytest.raises(PaymentUnderWayError):
+        on_page(means, company, invoice)
+    standin.api.tick(everything=True)
+    hear_everything(means)
+    found = stands(means, company, invoice)
+    assert (found.state, found.reason) == (state, reason)
+
+
+def test_a_charge_that_was_cut_off_is_made_once(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company)
+
+    class CutOff(StripeProvider):
+        def charge(self, *args, **kwargs):  # type: ignore[no-untyped-def] # as the driver's
+            super().charge(*args, **kwargs)
+            raise ProviderAwayError(why="the answer was lost")
+
+    broken = Means(
+        means.gate,
+        means.vault,
+        CutOff(key=payments.KEY, webhook_secret=payments.SECRET, base_url=standin.base),
+    )
+    with pytest.raises(ProviderAwayError):
+        collect(broken, company, invoice)
+    assert all_of(means, company, invoice)[0].state is State.STARTED
+    assert collect(means, company, invoice) is Came.CHARGED
+    assert stands(means, company, invoice).state is Paid.PAID
+    assert len(payments.client(standin).v1.payment_intents.list().data) == 1
+    assert len(all_of(means, company, invoice)) == 1
+
+
+def test_a_provider_that_is_away_leaves_an_attempt_that_goes_on(
+    gate: Gate, vault: Vault, company: TenantId, invoice: InvoiceDocument, standin: Server
+) -> None:
+    means = Means(gate, vault, payments.provider(standin))
+    save(means, standin, company)
+    assert means.payments.account
+    port = int(standin.base.rpartition(":")[2])
+    standin.close()
+    with pytest.raises(ProviderAwayError):
+        collect(means, company, invoice)
+    assert [one.state for one in all_of(means, company, invoice)] == [State.STARTED]
+    assert port
+
+
+def test_a_key_that_is_not_taken_says_so(gate: Gate, vault: Vault, standin: Server) -> None:
+    wrong = StripeProvider(key="sk_test_other", webhook_secret="", base_url=standin.base)
+    with pytest.raises(ProviderRefusesError):
+        _ = wrong.account
+
+
+def test_an_amount_too_small_is_said_and_keeps_nobody_from_paying(
+    means: Means, standin: Server, gate: Gate, company: TenantId
+) -> None:
+    invoice = payments.owing(gate, company, minutes=1)
+    save(means, standin, company)
+    collect(means, company, invoice)
+    found = stands(means, company, invoice)
+    assert (found.state, found.reason) == (Paid.FAILED, Reason.TOO_SMALL)
+    with pytest.raises(ProviderRefusesError):
+        on_page(means, company, invoice)
+    assert all_of(means, company, invoice)[0].state is State.CANCELLED
+
+
+def test_a_method_that_is_gone_at_the_provider_is_said(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company)
+    api = payments.client(standin)
+    payer = collecting.know_payer(means, tenant_id=company)
+    api.v1.payment_methods.detach(api.v1.customers.payment_methods.list(payer).data[0].id)
+    collect(means, company, invoice)
+    assert stands(means, company, invoice).reason is Reason.METHOD_GONE
+    hear_everything(means)
+    with means.gate.open(Scope.system(company)) as session:
+        account = means.payments.account
+        assert methods.every(session, tenant_id=company, account=account, vault=means.vault) == ()
+
+
+def test_money_goes_back_and_the_invoice_says_so(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company)
+    collect(means, company, invoice)
+    payment = all_of(means, company, invoice)[0]
+    pay = payment.payment_id
+    collecting.refund(means, tenant_id=company, payment_id=pay, amount_minor=400)
+    assert stands(means, company, invoice).refunded_minor == 400
+    assert stands(means, company, invoice).state is Paid.PAID
+    for too_much in (17001, 0, -1):
+        with pytest.raises(RefundTooLargeError):
+            collecting.refund(means, tenant_id=company, payment_id=pay, amount_minor=too_much)
+    collecting.refund(means, tenant_id=company, payment_id=pay, amount_minor=17000)
+    hear_everything(means)
+    assert stands(means, company, invoice).state is Paid.REFUNDED
+    assert balances(means, company)["refunds"] == 17400
+
+
+def test_a_payment_its_holder_takes_back_is_owed_again(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company, payments.DISPUTED)
+    collect(means, company, invoice)
+    hear_everything(means)
+    found = stands(means, company, invoice)
+    assert (found.state, found.reason, found.due_minor) == (Paid.FAILED, Reason.CHARGED_BACK, 17400)
+    assert balances(means, company)["receivable"] == 17400
+    save(means, standin, company)
+    page = on_page(means, company, invoice)
+    visit(page.url, card(payments.PAID))
+    hear_everything(means)
+    assert stands(means, company, invoice).state is Paid.PAID
+
+
+def test_a_draft_and_a_paid_invoice_cannot_be_paid(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company)
+    collect(means, company, invoice)
+    with pytest.raises(NothingDueError):
+        on_page(means, company, invoice)
+
+
+def test_a_payment_made_elsewhere_is_kept_and_matched_to_nobody(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    api = payments.client(standin)
+    payer = collecting.know_payer(means, tenant_id=company)
+    api.v1.payment_intents.create(
+        {
+            "amount": 500,
+            "currency": "gbp",
+            "customer": payer,
+            "payment_method": payments.saved(standin, payer),
+            "confirm": True,
+            "off_session": True,
+        }
+    )
+    hear_everything(means)
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        unmatched = news.every(session, states=[news.UNMATCHED])
+    assert {one.kind for one in unmatched} >= {"payment_intent.succeeded"}
+    assert balances(means, company)["receivable"] == invoice.bill.total_minor
+
+
+def test_a_payment_of_another_amount_is_booked_nowhere(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    page = on_page(means, company, invoice)
+    api = payments.client(standin)
+    payer = collecting.know_payer(means, tenant_id=company)
+    forged = api.v1.payment_intents.create(
+        {
+            "amount": 500,
+            "currency": "gbp",
+            "customer": payer,
+            "payment_method": payments.saved(standin, payer),
+            "confirm": True,
+            "off_session": True,
+            "metadata": {
+                "seatline_tenant": str(company),
+                "seatline_payment": str(page.payment.payment_id),
+            },
+        }
+    )
+    hear_everything(means)
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        failed = news.every(session, states=[news.FAILED])
+    assert {one.subject for one in failed if one.kind == "payment_intent.succeeded"} == {forged.id}
+    assert balances(means, company)["receivable"] == 17400
+
+
+def test_methods_are_sealed_and_one_is_the_default(means: Means, standin: Server, company: TenantId) -> None:
+    payments.owing(means.gate, company)
+    save(means, standin, company)
+    save(means, standin, company, payments.FAILS_LATER)
+    with means.gate.open(Scope.system(company)) as session:
+        account = means.payments.account
+        found = methods.every(session, tenant_id=company, account=account, vault=means.vault)
+        assert [(one.shown.last4, one.is_default) for one in found] == [("4242", True), ("0341", False)]
+        assert found[0].shown.expires == "12/2034"
+        raw = session.execute(text("SELECT shown_ct FROM app.payment_methods")).scalars()
+        assert not any(b"4242" in bytes(one) or b"visa" in bytes(one) for one in raw)
+        methods.make_default(session, tenant_id=company, method_id=found[1].method_id)
+    collecting.remove_method(means, tenant_id=company, method_id=found[1].method_id)
+    with means.gate.open(Scope.system(company)) as session:
+        left = methods.every(session, tenant_id=company, account=account, vault=means.vault)
+    assert [(one.shown.last4, one.is_default) for one in left] == [("4242", True)]
+
+
+def signed(body: dict[str, object], *, at: dt.datetime, secret: str = payments.SECRET) -> tuple[bytes, str]:
+    raw = json.dumps(body).encode()
+    return raw, sign(raw, secret, at=at.timestamp())
+
+
+def test_news_is_believed_only_when_it_is_signed_now_for_us(means: Means) -> None:
+    now = clock.now()
+    event: dict[str, object] = {
+        "id": "evt_1",
+        "type": "payment_intent.succeeded",
+        "created": int(now.timestamp()),
+        "livemode": False,
+        "data": {"object": {"id": "pi_1"}},
+    }
+    body, signature = signed(event, at=now)
+    read = means.payments.read_news(body, signature=signature, now=now)
+    assert (read.event_id, read.subject) == ("evt_1", "pi_1")
+    means.payments.read_news(body, signature=f"{signature},v1={'0' * 64}", now=now)  # rotated secrets
+    refused = {
+        "signature": [
+            (body, ""),
+            (body, "t=1"),
+            (body, "nonsense"),
+            (body.replace(b"evt_1", b"evt_2"), signature),
+            signed(event, at=now, secret="whsec_other"),
+            (b"\xff\xfe", signature),
+        ],
+        "too-old": [signed(event, at=now - dt.timedelta(minutes=6))],
+        "from-the-future": [signed(event, at=now + dt.timedelta(minutes=6))],
+        "other-mode": [signed({**event, "livemode": True}, at=now)],
+        "other-account": [signed({**event, "account": "acct_other"}, at=now)],
+        "no-event": [
+            signed({"hello": 1}, at=now),
+            signed({**event, "data": []}, at=now),
+            signed({**event, "created": "then"}, at=now),
+        ],
+    }
+    for why, pairs in refused.items():
+        for raw, header in pairs:
+            with pytest.raises(NewsRefusedError) as caught:
+                means.payments.read_news(raw, signature=header, now=now)
+            assert caught.value.details["why"] == why
+
+
+def test_without_a_secret_no_news_is_believed(standin: Server) -> None:
+    deaf = StripeProvider(key=payments.KEY, webhook_secret="", base_url=standin.base)
+    with pytest.raises(NewsRefusedError) as caught:
+        deaf.read_news(b"{}", signature="t=1,v1=00", now=clock.now())
+    assert caught.value.details["why"] == "no-secret"

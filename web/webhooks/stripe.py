@@ -1,0 +1,52 @@
+"""News from Stripe: signed, dated, for our account and mode; kept once, answered at once, looked into later.
+
+The body is read before anything parses it, because the signature is over its bytes. Nothing is done from
+its words: the row is a hint, and `wiring.collecting.hear` asks Stripe what stands behind it. 2xx only
+after the row is durable; Stripe repeats everything else for three days.
+"""
+
+from flask import Blueprint, Response, jsonify, request
+
+from billing.errors import NewsRefusedError
+from billing.payments import news
+from core import clock, log
+from core.ids import OPERATOR
+from security.gate import Scope
+from web import scope
+from web.csrf import protect
+from web.guards import public
+
+_LARGEST_BODY = 512 * 1024
+_TOO_LARGE, _REFUSED, _NOT_OURS, _NOT_CONNECTED = 413, 400, 403, 404
+_log = log.get(__name__)
+
+pages = Blueprint("webhooks", __name__, url_prefix="/webhooks")
+# a program without a cookie; its signature says more than a token could
+protect.exempt(pages)
+
+
+@pages.post("/stripe")
+@public("Stripe signs each of these, and nothing is done from their words")
+def from_stripe() -> tuple[Response, int]:
+    """Keep a piece of news, once."""
+    provider = scope.services().payments
+    if not provider.is_connected:
+        return _said("not connected", _NOT_CONNECTED)
+    if (request.content_length or _LARGEST_BODY + 1) > _LARGEST_BODY:
+        return _said("too large", _TOO_LARGE)
+    body = request.get_data(cache=False, parse_form_data=False)
+    try:
+        told = provider.read_news(
+            body, signature=request.headers.get("Stripe-Signature", ""), now=clock.now()
+        )
+    except NewsRefusedError as error:
+        why = str(error.details["why"])
+        _log.warning("news-refused", why=why)
+        return _said(why, _NOT_OURS if why in {"other-account", "other-mode"} else _REFUSED)
+    with scope.gate().open(Scope.system(OPERATOR)) as session:
+        is_new = news.take(session, account=provider.account, news=told, source=news.WEBHOOK)
+    return _said("taken" if is_new else "known", 200)
+
+
+def _said(word: str, status: int) -> tuple[Response, int]:
+    return jsonify(result=word), status

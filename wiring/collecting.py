@@ -1,0 +1,473 @@
+"""Collecting money, step by step: a transaction, a question to the provider outside of any, a transaction.
+
+Doorways call these (a page, a duty, a periodic task), because a room holds neither several transactions
+nor a line to another company. Each may be cut off anywhere and run again: an attempt is begun before
+the provider hears of it, its key is made of our ids, and what was said is recorded as a state, not as
+a step.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from billing import accounts
+from billing.errors import (
+    InvoiceNotFoundError,
+    NothingDueError,
+    PaymentMismatchError,
+    PaymentNotFoundError,
+    PaymentUnderWayError,
+    ProviderRefusesError,
+)
+from billing.payments import attempts, methods, news
+from billing.payments.attempts import Begun, Payment
+from billing.payments.port import About, Order, Page, Provider, RemotePayment, State, Way
+from core import clock, log
+from core.ids import OPERATOR, PaymentMethodId, TenantId, UserId, new_id
+from security.gate import Gate, Scope
+from security.vault import Vault
+from tenants import companies
+
+_LOOK_BACK = dt.timedelta(days=3)  # Stripe tries to deliver for three days
+_ASK_AFTER = dt.timedelta(minutes=10)
+_log = log.get(__name__)
+
+
+class Means(Protocol):
+    """What collecting needs of a process's adapters."""
+
+    @property
+    def gate(self) -> Gate:
+        """The way to a transaction."""
+        ...
+
+    @property
+    def vault(self) -> Vault:
+        """Seals what is shown of saved methods."""
+        ...
+
+    @property
+    def payments(self) -> Provider:
+        """The payment provider."""
+        ...
+
+
+class Came(StrEnum):
+    """What came of collecting an invoice by ourselves."""
+
+    CHARGED = "charged"  # asked of the provider; see the payment
+    NOTHING_DUE = "nothing-due"
+    UNDER_WAY = "under-way"
+    NO_METHOD = "no-method"
+    NOT_CONNECTED = "not-connected"
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """Where a payer goes on: to a page of the provider's, or nowhere, because it is decided."""
+
+    url: str
+    payment: Payment
+
+
+def collect(
+    means: Means, *, tenant_id: TenantId, invoice_id: UUID, initiator: str = attempts.AUTOMATIC
+) -> Came:
+    """Charge what is due on an invoice to the company's default method, if it has one.
+
+    Raises:
+        ProviderAwayError: try again later; the attempt goes on where it stopped.
+        ProviderRefusesError: our key is not taken.
+    """
+    if not means.payments.is_connected:
+        return Came.NOT_CONNECTED
+    account = means.payments.account
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        payer = methods.payer(session, tenant_id=tenant_id, account=account)
+        chosen = methods.default(session, tenant_id=tenant_id, account=account)
+        if payer is None or chosen is None:
+            return Came.NO_METHOD
+        try:
+            begun = attempts.begin(
+                session,
+                tenant_id=tenant_id,
+                invoice_id=invoice_id,
+                account=account,
+                initiator=initiator,
+                method_id=chosen[0],
+            )
+        except NothingDueError:
+            return Came.NOTHING_DUE
+        except PaymentUnderWayError:
+            return Came.UNDER_WAY
+    _charge(means, tenant_id, begun, payer=payer, method=chosen[1], return_url=None)
+    return Came.CHARGED
+
+
+def pay_with_saved(
+    means: Means,
+    *,
+    tenant_id: TenantId,
+    invoice_id: UUID,
+    method_id: UUID | None,
+    by_user: UserId,
+    return_to: Callable[[Payment], str],
+) -> Next:
+    """Charge a saved method while its owner waits; the bank may want to see them first.
+
+    Args:
+        means: the process's adapters.
+        tenant_id: the client company.
+        invoice_id: what to pay.
+        method_id: None takes the default.
+        by_user: who pays.
+        return_to: the address people come back to after their bank has seen them.
+
+    Raises:
+        NothingDueError: there is nothing to pay.
+        PaymentUnderWayError: another payment of it is on its way.
+        PaymentMethodNotFoundError: no such method.
+    """
+    account = means.payments.account
+    _clear_the_way(means, tenant_id, invoice_id)
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        payer = methods.payer(session, tenant_id=tenant_id, account=account) or ""
+        chosen = methods.default(session, tenant_id=tenant_id, account=account)
+        if method_id is not None or chosen is None:
+            wanted = method_id or new_id()  # without a default there is nothing to find
+            found = methods.find(session, tenant_id=tenant_id, method_id=wanted, vault=means.vault)
+            chosen = (found.method_id, found.remote_id)
+        begun = attempts.begin(
+            session,
+            tenant_id=tenant_id,
+            invoice_id=invoice_id,
+            account=account,
+            initiator=attempts.PERSON,
+            method_id=chosen[0],
+            by_user=by_user,
+        )
+    remote = _ask_to_charge(
+        means, tenant_id, begun, payer=payer, method=chosen[1], return_url=return_to(begun.payment)
+    )
+    return Next(remote.next_url, _record(means, tenant_id, begun.payment, remote, "answer"))
+
+
+def pay_on_page(
+    means: Means,
+    *,
+    tenant_id: TenantId,
+    invoice_id: UUID,
+    by_user: UserId,
+    way: Callable[[Payment], Way],
+) -> Next:
+    """Send the payer to a page of the provider's, or back to the one that is open already.
+
+    Raises:
+        NothingDueError: there is nothing to pay.
+        PaymentUnderWayError: another payment of it is on its way.
+    """
+    page = _clear_the_way(means, tenant_id, invoice_id)
+    if page is not None:
+        return page
+    payer = know_payer(means, tenant_id=tenant_id)
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        begun = attempts.begin(
+            session,
+            tenant_id=tenant_id,
+            invoice_id=invoice_id,
+            account=means.payments.account,
+            initiator=attempts.PERSON,
+            by_user=by_user,
+        )
+    try:
+        opened = means.payments.paying_page(_order(tenant_id, begun, payer), way=way(begun.payment))
+    except ProviderRefusesError:  # an amount no page can take; nobody must be kept from paying otherwise
+        with means.gate.open(Scope.system(tenant_id)) as session:
+            attempts.cancel(
+                session, tenant_id=tenant_id, payment_id=begun.payment.payment_id, source="answer"
+            )
+        raise
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        attempts.opened(
+            session, tenant_id=tenant_id, payment_id=begun.payment.payment_id, page_id=opened.page_id
+        )
+    return Next(opened.url, begun.payment)
+
+
+def save_on_page(means: Means, *, tenant_id: TenantId, way: Way) -> Page:
+    """Open a page of the provider's where the company saves a way to pay."""
+    payer = know_payer(means, tenant_id=tenant_id)
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        currency = accounts.find(session, tenant_id=tenant_id).currency
+    return means.payments.saving_page(
+        payer=payer, tenant_id=tenant_id, visit=new_id(), currency=currency, way=way
+    )
+
+
+def know_payer(means: Means, *, tenant_id: TenantId) -> str:
+    """Return what the company is called at the provider, made there when it is new."""
+    account = means.payments.account
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        payer = methods.payer(session, tenant_id=tenant_id, account=account)
+        billed = accounts.find(session, tenant_id=tenant_id)
+    if payer is not None:
+        return payer
+    made = means.payments.make_payer(tenant_id=tenant_id, name=billed.buyer.name, language=billed.language)
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        return methods.know_payer(session, tenant_id=tenant_id, account=account, remote_id=made)
+
+
+def refresh_methods(means: Means, *, tenant_id: TenantId) -> None:
+    """Make our copies of the saved methods say what the provider has."""
+    account = means.payments.account
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        payer = methods.payer(session, tenant_id=tenant_id, account=account)
+    if payer is None:
+        return
+    there = means.payments.methods(payer)
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        methods.mirror(session, tenant_id=tenant_id, account=account, vault=means.vault, there=there)
+
+
+def remove_method(means: Means, *, tenant_id: TenantId, method_id: PaymentMethodId) -> None:
+    """Remove a saved method at the provider, then here.
+
+    Raises:
+        PaymentMethodNotFoundError: no such method.
+    """
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        found = methods.find(session, tenant_id=tenant_id, method_id=method_id, vault=means.vault)
+    means.payments.forget_method(found.remote_id)
+    refresh_methods(means, tenant_id=tenant_id)
+
+
+def look_again(means: Means, *, tenant_id: TenantId, payment_id: UUID, source: str) -> Payment:
+    """Ask the provider how a payment stands now, and record it.
+
+    Raises:
+        PaymentNotFoundError: no such payment.
+    """
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        payment = attempts.find(session, tenant_id=tenant_id, payment_id=payment_id)
+        payer = methods.payer(session, tenant_id=tenant_id, account=payment.account)
+    if payment.account != means.payments.account:
+        return payment  # of an account we no longer speak to
+    page = means.payments.page(payment.page_id) if payment.page_id else None
+    remote_id = payment.remote_id or (page.remote_id if page else "")
+    remote = None
+    if remote_id:
+        remote = means.payments.payment(remote_id)
+    elif payer and not page:
+        remote = means.payments.find_payment(payer=payer, payment_id=payment.payment_id)
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        if remote:
+            payment = attempts.record(
+                session,
+                tenant_id=tenant_id,
+                payment_id=payment_id,
+                remote=remote,
+                source=source,
+                is_page_open=bool(page and page.is_open),
+            )
+        if page and page.is_expired:
+            payment = attempts.cancel(session, tenant_id=tenant_id, payment_id=payment_id, source=source)
+    return payment
+
+
+def refund(means: Means, *, tenant_id: TenantId, payment_id: UUID, amount_minor: int) -> Payment:
+    """Give money back; the invoice stays, the ledger tells of both.
+
+    Raises:
+        RefundTooLargeError: more than is left of the payment.
+    """
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        payment = attempts.find(session, tenant_id=tenant_id, payment_id=payment_id)
+        nth = attempts.to_refund(
+            session, tenant_id=tenant_id, payment_id=payment_id, amount_minor=amount_minor
+        )
+    remote = means.payments.refund(
+        payment.remote_id, payment_id=payment.payment_id, amount_minor=amount_minor, nth=nth
+    )
+    return _record(means, tenant_id, payment, remote, "answer")
+
+
+def hear(means: Means, *, news_id: UUID) -> None:
+    """Look into a piece of news: ask the provider what stands behind it, and record that.
+
+    Raises:
+        ProviderAwayError: try again later.
+    """
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        piece = news.find(session, news_id=news_id)
+    about = means.payments.ask_about(piece.event_id)
+    state, outcome, payment = news.IGNORED, "", about.payment
+    whose = about.methods_of or (about.page_expired[0] if about.page_expired else None)
+    if payment and payment.tenant_id and payment.payment_id:
+        whose = payment.tenant_id
+        state, outcome = _hear_of_payment(means, about)
+    elif payment:
+        state, outcome = news.UNMATCHED, "made-elsewhere"
+    if about.page_expired:
+        tenant_id, payment_id = about.page_expired
+        with means.gate.open(Scope.system(tenant_id)) as session:
+            attempts.cancel(session, tenant_id=tenant_id, payment_id=payment_id, source=piece.source)
+        state = news.DONE
+    if about.methods_of:
+        refresh_methods(means, tenant_id=about.methods_of)
+        state = news.DONE
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        news.settle(
+            session,
+            news_id=news_id,
+            state=state,
+            outcome=outcome,
+            for_tenant=whose,
+            payment_id=payment.payment_id if payment else None,
+        )
+
+
+def sweep(means: Means) -> int:
+    """Fetch the news that never reached us, and ask after payments nobody has told us of; return how many."""
+    if not means.payments.is_connected:
+        return 0
+    account, found = means.payments.account, 0
+    told = means.payments.news_since(clock.now() - _LOOK_BACK)
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        there = news.known(session, account=account, event_ids=[one.event_id for one in told])
+        for one in told:
+            if one.event_id not in there:
+                found += news.take(session, account=account, news=one, source=news.SWEEP)
+        clients = companies.clients(session)
+    for client in clients:
+        with means.gate.open(Scope.system(client.tenant_id)) as session:
+            waiting = attempts.unsettled(session, tenant_id=client.tenant_id, before=clock.now() - _ASK_AFTER)
+        for payment in waiting:
+            look_again(means, tenant_id=client.tenant_id, payment_id=payment.payment_id, source=news.SWEEP)
+    return found
+
+
+def retry(means: Means) -> int:
+    """Charge again what failed and is due for another attempt; return how many attempts were made."""
+    if not means.payments.is_connected:
+        return 0
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        clients = companies.clients(session)
+    made = 0
+    for client in clients:
+        with means.gate.open(Scope.system(client.tenant_id)) as session:
+            due = attempts.to_retry(session, tenant_id=client.tenant_id, now=clock.now())
+        for invoice_id in due:
+            came = collect(means, tenant_id=client.tenant_id, invoice_id=invoice_id, initiator=attempts.RETRY)
+            made += came is Came.CHARGED
+    return made
+
+
+def _hear_of_payment(means: Means, about: About) -> tuple[str, str]:
+    """Record the payment a piece of news is about; return what became of the news."""
+    remote = about.payment
+    if remote is None or remote.tenant_id is None or remote.payment_id is None:
+        return news.UNMATCHED, ""
+    tenant_id, payment_id = remote.tenant_id, remote.payment_id
+    try:
+        is_open = False
+        if remote.state is State.FAILED:
+            with means.gate.open(Scope.system(tenant_id)) as session:
+                page_id = attempts.find(session, tenant_id=tenant_id, payment_id=payment_id).page_id
+            is_open = bool(page_id) and means.payments.page(page_id).is_open
+        with means.gate.open(Scope.system(tenant_id)) as session:
+            attempts.record(
+                session,
+                tenant_id=tenant_id,
+                payment_id=payment_id,
+                remote=remote,
+                source=news.WEBHOOK,
+                is_page_open=is_open,
+            )
+    except (PaymentNotFoundError, InvoiceNotFoundError):
+        return news.UNMATCHED, "payment-not-found"
+    except PaymentMismatchError as error:
+        _log.warning("payment-mismatch", payment=str(remote.payment_id), differs=error.details["differs"])
+        return news.FAILED, error.code
+    return news.DONE, remote.state
+
+
+def _clear_the_way(means: Means, tenant_id: TenantId, invoice_id: UUID) -> Next | None:
+    """Bring an earlier attempt to its end, or return to where it goes on.
+
+    Raises:
+        PaymentUnderWayError: it is on its way and cannot be called back.
+    """
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        earlier = attempts.under_way(session, tenant_id=tenant_id, invoice_id=invoice_id)
+    if earlier is None:
+        return None
+    earlier = look_again(means, tenant_id=tenant_id, payment_id=earlier.payment_id, source="return")
+    if earlier.state not in attempts.UNDER_WAY:
+        return None
+    if earlier.state is State.PROCESSING:
+        raise PaymentUnderWayError(payment=str(earlier.payment_id))
+    if earlier.page_id:
+        page = means.payments.page(earlier.page_id)
+        if page.is_open:
+            return Next(page.url, earlier)
+    if earlier.remote_id:
+        remote = means.payments.give_up(earlier.remote_id)
+        after = _record(means, tenant_id, earlier, remote, "return")
+        if after.state in attempts.UNDER_WAY:
+            raise PaymentUnderWayError(payment=str(earlier.payment_id))
+        return None
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        attempts.cancel(session, tenant_id=tenant_id, payment_id=earlier.payment_id, source="return")
+    return None
+
+
+def _charge(
+    means: Means, tenant_id: TenantId, begun: Begun, *, payer: str, method: str, return_url: str | None
+) -> Payment:
+    remote = _ask_to_charge(means, tenant_id, begun, payer=payer, method=method, return_url=return_url)
+    if remote.state is State.FAILED and remote.remote_id:
+        # nobody shall pay it behind our back later: the next attempt is another payment
+        remote = _failed_for_good(means, remote)
+    return _record(means, tenant_id, begun.payment, remote, "answer")
+
+
+def _failed_for_good(means: Means, remote: RemotePayment) -> RemotePayment:
+    given_up = means.payments.give_up(remote.remote_id)
+    return given_up if given_up.state is State.SUCCEEDED else remote
+
+
+def _ask_to_charge(
+    means: Means, tenant_id: TenantId, begun: Begun, *, payer: str, method: str, return_url: str | None
+) -> RemotePayment:
+    payment_id = begun.payment.payment_id
+    if not begun.is_new:  # we were cut off: it may have been made, and its key may be forgotten by now
+        found = means.payments.find_payment(payer=payer, payment_id=payment_id)
+        if found:
+            return found
+    return means.payments.charge(_order(tenant_id, begun, payer), method=method, return_url=return_url)
+
+
+def _record(
+    means: Means, tenant_id: TenantId, payment: Payment, remote: RemotePayment, source: str
+) -> Payment:
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        return attempts.record(
+            session, tenant_id=tenant_id, payment_id=payment.payment_id, remote=remote, source=source
+        )
+
+
+def _order(tenant_id: TenantId, begun: Begun, payer: str) -> Order:
+    payment = begun.payment
+    return Order(
+        tenant_id=tenant_id,
+        invoice_id=payment.invoice_id,
+        payment_id=payment.payment_id,
+        attempt=payment.attempt,
+        payer=payer,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        number=begun.number,
+    )
