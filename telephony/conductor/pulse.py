@@ -40,6 +40,8 @@ class Pulse:
             return
         self._last = now
         snapshots = floor_of_tenants(self._conductor, now)
+        # the switchboard's own heartbeat: what is fresh and empty for everybody who is not in here
+        snapshots[OPERATOR] = {"at": now.isoformat(), "queues": {}, "agents": {}}
         for tenant_id in self._tenants - snapshots.keys():
             snapshots[tenant_id] = {"at": now.isoformat(), "queues": {}, "agents": {}}
         self._tenants |= snapshots.keys()
@@ -65,7 +67,14 @@ class Pulse:
 
 
 def now_of(realtime: Realtime, tenant_id: TenantId) -> dict[str, Any] | None:
-    """Return the last snapshot of a tenant's floor, or None when there is none fresh enough."""
+    """Return the last snapshot of a tenant's floor, or None when there is none fresh enough.
+
+    Where nothing has happened yet there is none; while the switchboard's heart beats, that is an empty floor.
+    """
+    return _kept(realtime, tenant_id) or _kept(realtime, OPERATOR)
+
+
+def _kept(realtime: Realtime, tenant_id: TenantId) -> dict[str, Any] | None:
     try:
         raw = realtime.redis.get(key(tenant_id, PURPOSE, "now"))
     except redis.RedisError:

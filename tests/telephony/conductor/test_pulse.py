@@ -1,0 +1,29 @@
+import asyncio
+from pathlib import Path
+
+from core import clock
+from core.ids import TenantId
+from core.realtime import Realtime
+from security.gate import Gate
+from security.vault import Vault
+from telephony.conductor import pulse
+from telephony.conductor.pulse import Pulse
+from tests.telephony.conductor.theatre import START, Theatre, open_company
+
+
+def test_a_floor_on_which_nothing_has_happened_is_fresh_and_empty(
+    gate: Gate, vault: Vault, realtime: Realtime, tmp_path: Path, tenant_a: TenantId
+) -> None:
+    async def whole() -> None:
+        company = open_company(gate, vault, tenant_a)
+        theatre = Theatre(gate, vault, realtime, tmp_path, company)
+        await theatre.up()
+        assert pulse.now_of(realtime, tenant_a) is None, "nobody has said anything yet"
+        await Pulse(theatre.conductor, realtime).beat()
+        found = pulse.now_of(realtime, tenant_a)
+        assert found is not None
+        assert (found["queues"], found["agents"]) == ({}, {})
+        await theatre.down()
+
+    with clock.hold(START):
+        asyncio.run(whole())
