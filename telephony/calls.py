@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, and_, case, exists, func, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, DateTime, and_, case, exists, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
@@ -665,7 +665,11 @@ def _wanted(wanted: Filter, tenant_id: TenantId, vault: Vault) -> list[ColumnEle
         case "answered":
             tests.append(CallRow.bridged_at.is_not(None))
         case "abandoned":
-            tests += [CallRow.bridged_at.is_(None), CallRow.ended_at.is_not(None)]
+            tests += [
+                CallRow.bridged_at.is_(None),
+                CallRow.ended_at.is_not(None),
+                or_(CallRow.direction == INBOUND, CallRow.cause == "abandoned"),
+            ]
         case code:
             tests.append(CallRow.disposition == code)
     return tests

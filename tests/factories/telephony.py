@@ -124,6 +124,57 @@ def call(
     return call_id
 
 
+def call_out(
+    gate: Gate,
+    vault: Vault,
+    line: Line,
+    *,
+    to: str = INES,
+    dialled_at: dt.datetime = ARRIVED,
+    talk_s: float | None = 65,
+    cause: str = "called-hung-up",
+    q850: int = 16,
+) -> CallId:
+    """Write a call out as the switchboard does: picked up after two seconds; `talk_s` None: not reached."""
+    call_id, tenant_id = CallId(new_id()), line.tenant_id
+    arrival = Arrival(
+        tenant_id, call_id, line.number_id, line.digits, line.queue_id, to, dialled_at, calls.OUTBOUND
+    )
+    picked_up_at = dialled_at + dt.timedelta(seconds=2)
+    bridged_at = picked_up_at + dt.timedelta(seconds=1)
+    steps: list[tuple[str, dt.datetime, dict[str, object]]] = [
+        ("dialled", dialled_at, {"agent": 1001, "seat": "A-014"}),
+        ("called-ringing", dialled_at, {}),
+    ]
+    ended_at = dialled_at + dt.timedelta(seconds=20)
+    with gate.open(Scope.system(tenant_id)) as session:
+        calls.begin(session, arrival=arrival, customer_id=None, vault=vault)
+        if talk_s is not None:
+            ended_at = bridged_at + dt.timedelta(seconds=talk_s)
+            steps += [("picked-up", picked_up_at, {}), ("bridged", bridged_at, {"recorded": False})]
+            calls.mark(
+                session,
+                tenant_id=tenant_id,
+                call_id=call_id,
+                instants={"picked_up_at": picked_up_at, "answered_at": bridged_at, "bridged_at": bridged_at},
+                answerer=Answerer(AGENT, 1001, SeatId(new_id()), "A-014"),
+            )
+        steps.append(("caller-gone", ended_at, {"cause": q850}))
+        for position, (kind, at, details) in enumerate(steps, start=1):
+            calls.note(
+                session,
+                tenant_id=tenant_id,
+                call_id=call_id,
+                position=position,
+                at=at,
+                kind=kind,
+                details=details,
+            )
+    with gate.open(Scope.system(tenant_id)) as session:
+        calls.finish(session, ending=Ending(tenant_id, call_id, ended_at, cause, "boot-1"))
+    return call_id
+
+
 def recorded(
     gate: Gate,
     vault: Vault,

@@ -15,6 +15,7 @@ from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls as telephony
 from tenants.users import User
+from tests.factories import telephony as factory
 from tests.web.conftest import Browser, Browsers, Cast
 from tests.web.scene import NOW, Scene
 
@@ -387,3 +388,55 @@ def test_pages_speak_chinese(signed_in: SignIn, cast: Cast, day: Scene) -> None:
         page = alice.get(path)
         assert page.status_code == 200
         assert 'lang="zh-CN"' in page.text
+
+
+def test_a_call_out_shows_whom_it_called_and_what_it_cost(
+    signed_in: SignIn, cast: Cast, day: Scene, gate: Gate, vault: Vault
+) -> None:
+    talked = factory.call_out(gate, vault, day.line, dialled_at=NOW - dt.timedelta(minutes=3))
+    alice = signed_in(cast.alice)
+    listed = alice.get("/portal/calls?direction=outbound")
+    assert rows(listed) == [day.id_of(talked)]
+    assert "outbound" in listed.text
+    assert "+44 7700 900•••" in listed.text
+    page = alice.get(day.path(talked)).text
+    for words in (
+        "Number called",
+        "Number shown",
+        "+44 808 157 0142",
+        "Calls out, showing +44 808 157 0142",
+        "It rings there",
+        "Somebody picks up",
+        "The called party hangs up",
+        "UK mobiles",  # rated by the number called: 66 s at 0.0725 a minute
+        "0.07975",
+    ):
+        assert words in page, words
+    assert "900471" not in page
+
+
+@pytest.mark.parametrize(
+    ("cause", "q850", "word", "step"),
+    [
+        ("busy", 17, "Busy", "Busy"),
+        ("no-answer", 19, "No answer", "Nobody answers"),
+        ("unallocated", 1, "No such number", "Nobody has this number"),
+        ("rejected", 21, "Refused", "The call is refused there"),
+    ],
+)
+def test_a_call_out_that_reached_nobody_says_why_and_costs_nothing(
+    signed_in: SignIn,
+    cast: Cast,
+    day: Scene,
+    gate: Gate,
+    vault: Vault,
+    cause: str,
+    q850: int,
+    word: str,
+    step: str,
+) -> None:
+    missed = factory.call_out(gate, vault, day.line, talk_s=None, cause=cause, q850=q850, dialled_at=NOW)
+    alice = signed_in(cast.alice)
+    assert word in alice.get("/portal/calls?direction=outbound").text
+    assert step in alice.get(day.path(missed)).text
+    assert day.id_of(missed) not in rows(alice.get("/portal/calls?outcome=abandoned"))

@@ -42,18 +42,23 @@ class CallShown(Outward):
     """One call."""
 
     id: str = Field(examples=["call_01jd3x5k8f7r6q2w9v4t0n1m3c"])
-    direction: str = Field(examples=["inbound"])
+    direction: str = Field(description="`inbound` or `outbound`.", examples=["inbound"])
     state: str = Field(examples=["ended"])
-    number: str = Field(description="E.164, the number called.", examples=["+448081570142"])
+    number: str = Field(
+        description="Your number in E.164: the one called, or, of an outbound call, the one shown.",
+        examples=["+448081570142"],
+    )
     caller: str | None = Field(
-        description="The calling number without its last digits; null when withheld.",
+        description="The other party's number without its last digits: who called, or, of an outbound call,"
+        " who was called; null when withheld.",
         examples=["+44 7700 900•••"],
     )
     queue: Queue
     customer: str | None = Field(description="The customer it was matched to, if any.")
     agent: int | None = Field(description="The number callers were told of the agent.", examples=[7])
-    arrived_at: Instant
-    answered_at: Instant | None
+    arrived_at: Instant = Field(description="When it came in, or, of an outbound call, when it was dialled.")
+    picked_up_at: Instant | None = Field(description="When the called party of an outbound call picked up.")
+    answered_at: Instant | None = Field(description="When the agent answered.")
     bridged_at: Instant | None = Field(description="When the two began to hear each other.")
     ended_at: Instant | None
     wait_ms: int | None
@@ -194,6 +199,7 @@ def _shown(call: Call, cost: charges.Charged | None) -> dict[str, Any]:
         "customer": ids.public("cus", call.customer_id) if call.customer_id else None,
         "agent": call.agent_number,
         "arrived_at": call.arrived_at,
+        "picked_up_at": call.picked_up_at,
         "answered_at": call.answered_at,
         "bridged_at": call.bridged_at,
         "ended_at": call.ended_at,

@@ -182,6 +182,7 @@ def one_call(call_id: str) -> str:
             "id": ids.public("call", found.call_id),
             "who": shown.who(found, customer),
             "customer": customer,
+            "inbound": found.direction == telephony.INBOUND,
             "started_at": found.arrived_at,
             "ended_at": found.ended_at,
             "number": found.dialled,

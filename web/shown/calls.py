@@ -16,6 +16,17 @@ from customers import dispositions, glance
 from security.vault import Vault
 from telephony.calls import INBOUND, Call
 
+# how a call out ended that nobody talked in: its cause, and the templates' word
+_UNANSWERED = {
+    "busy": "busy",
+    "no-answer": "no-answer",
+    "unallocated": "unallocated",
+    "rejected": "rejected",
+    "failed": "failed",
+    "machine": "machine",
+    "abandoned": "no-agent",
+    "called-hung-up": "hung-up",
+}
 LOST = frozenset({"switch-lost", "lost-while-switchboard-away"})
 
 
@@ -69,7 +80,9 @@ def outcome(call: Call) -> str:
         return "in-progress"
     if call.cause in LOST:
         return "switch-lost"
-    return "answered" if call.bridged_at else "abandoned"
+    if call.bridged_at:
+        return "answered"
+    return _UNANSWERED.get(call.cause or "", "abandoned")
 
 
 def agent(number: int | None) -> str:
@@ -83,7 +96,7 @@ def who(call: Call, masked_name: str | None = None) -> str:
 
 
 def mask_caller(call: Call) -> str:
-    """Return the calling number without its last three digits, or that it was withheld."""
+    """Return the other party's number without its last three digits, or that it was withheld."""
     return mask(call.caller) if call.caller else gettext("Withheld")
 
 
@@ -108,7 +121,7 @@ def _row(
     words: dict[str, str],
     currency: str,
 ) -> CallRow:
-    is_free = call.ended_at is not None and call.bridged_at is None
+    is_free = call.ended_at is not None and call.bridged_at is None and call.picked_up_at is None
     charge_nano: int | None = 0 if is_free else None
     if cost is not None and not cost.waiting:
         charge_nano = cost.amount_nano

@@ -9,7 +9,7 @@ from uuid import UUID
 from flask_babel import gettext
 
 from core.phone import international
-from telephony.calls import Call, Step
+from telephony.calls import OUTBOUND, Call, Step
 from web.shown.calls import agent as agent_name
 
 REVEALED = "number-revealed"
@@ -47,7 +47,7 @@ def story(happened: Sequence[Step], *, call: Call, people: Mapping[UUID, str]) -
             mark = _WARN if step.kind == REPORTED else _PLAIN
             told.append(Moment(step.at, _look(step, name), mark, None))
             continue
-        if step.kind == "offered":
+        if step.kind in {"offered", "dialled"}:
             offered = agent_name(step.details.get("agent"))
         text, mark = _words(step, call, offered)
         until = following.get(id(step))
@@ -78,7 +78,7 @@ def holds(happened: Sequence[Step], *, started_at: dt.datetime, length_s: float)
 
 
 def _lasts(step: Step) -> bool:
-    return step.kind in {"arrived", "greeting-ended", "offered", "bridged"} or (
+    return step.kind in {"arrived", "greeting-ended", "offered", "bridged", "called-ringing"} or (
         step.kind in {"held", "recording-paused"} and bool(step.details.get("on"))
     )
 
@@ -116,7 +116,28 @@ def trouble(what: str) -> str:
 
 
 def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
+    is_out = call.direction == OUTBOUND
     match step.kind:
+        case "dialled":
+            return gettext("Calls out, showing %(number)s", number=international(call.dialled)), _START
+        case "called-ringing":
+            return gettext("It rings there"), _PLAIN
+        case "picked-up":
+            return gettext("Somebody picks up"), _START
+        case "heard" if step.details.get("machine"):
+            return gettext("It is an answering machine; hung up"), _END
+        case "heard":
+            return gettext("It is a person"), _PLAIN
+        case "not-placed":
+            return gettext("The call could not be placed"), _END
+        case "apology-ended":
+            return gettext("They have heard who called; hung up"), _END
+        case "announcement-ended" if is_out:
+            return gettext("They have heard that they are recorded"), _PLAIN
+        case "offer-lost" if is_out:
+            return gettext("%(agent)s is not there in time", agent=offered or gettext("The agent")), _WARN
+        case "caller-gone" if is_out:
+            return _not_there(step), _END
         case "arrived":
             return gettext("Call arrives on %(number)s", number=international(call.dialled)), _START
         case "greeting-ended":
@@ -153,6 +174,20 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("The line is lost; billed up to the last proven second"), _END
         case other:
             return other, _PLAIN
+
+
+def _not_there(step: Step) -> str:
+    match step.details.get("cause"):
+        case 17:
+            return str(gettext("Busy"))
+        case 18 | 19:
+            return str(gettext("Nobody answers"))
+        case 1 | 22 | 28:
+            return str(gettext("Nobody has this number"))
+        case 21:
+            return str(gettext("The call is refused there"))
+        case _:
+            return str(gettext("The called party hangs up"))
 
 
 def _lost(step: Step, offered: str) -> str:

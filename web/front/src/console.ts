@@ -39,6 +39,7 @@ interface Offer {
   offeredAt: number;
   painted: Promise<void>;
   hasInvite: boolean;
+  isAuto: boolean; // a call out, whose called person waits: answered as soon as the pop stands
   rings: boolean;
   answering: boolean;
 }
@@ -208,6 +209,7 @@ function begin(id: string, known?: { offered_at?: string; expires_at: string }):
     expiresAt: known ? Date.parse(known.expires_at) : Date.now() + skew + 20_000,
     painted: Promise.resolve(),
     hasInvite: false,
+    isAuto: false,
     rings: false,
     answering: false,
   };
@@ -250,7 +252,7 @@ async function pop(id: string): Promise<boolean> {
 
 let pendingInvite = "";
 
-function invited(id: string): void {
+function invited(id: string, isAuto: boolean): void {
   pendingInvite = id;
   const call = state?.call;
   if (call && (call.offer_id === id || !id) && state && activityOf(state) === "on-call") {
@@ -261,6 +263,7 @@ function invited(id: string): void {
   const mine = begin(id || (state?.offer?.offer_id ?? "unknown"));
   mine.marks.invite_at = epoch();
   mine.hasInvite = true;
+  mine.isAuto = isAuto;
   void startRing(mine);
 }
 
@@ -271,7 +274,7 @@ async function startRing(mine: Offer): Promise<void> {
   mine.marks.ring_at = epoch();
   const name = get("pop-phone").querySelector("[data-who]")?.textContent ?? say("unknown");
   const queue = get("pop-phone").querySelector("[data-queue]")?.textContent ?? "";
-  const isAuto = headset.choices.isAuto;
+  const isAuto = headset.choices.isAuto || mine.isAuto;
   if (!isAuto) ring.start({ title: say("incoming_title"), notice: say("notice", { queue }) });
   get("announce-now").textContent = isAuto ? say("zip") : say("incoming", { name, queue });
   show();

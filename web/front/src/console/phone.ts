@@ -7,13 +7,14 @@ import type { RTCSession } from "jssip/lib/RTCSession";
 import type { Sip } from "./state";
 
 const OFFER_HEADER = "X-Seatline-Offer";
+const AUTO_HEADER = "X-Seatline-Auto"; // the called person is on the line already
 const REGISTER_EXPIRES_S = 60;
 const CANDIDATES_MS = 60; // after the first candidate: the others of this machine come in the same breath
 const AGAIN_MS = 2000;
 
 export interface PhoneEvents {
-  /** An INVITE came; nothing rings yet. */
-  invited(offerId: string): void;
+  /** An INVITE came; nothing rings yet. `isAuto`: it is to be answered without being asked. */
+  invited(offerId: string, isAuto: boolean): void;
   /** The call is up in SIP. */
   up(): void;
   /** The session is gone; `cause` is JsSIP's word for it. */
@@ -199,6 +200,7 @@ export class Phone {
     };
     session.on("ended", over);
     session.on("failed", over);
-    this.events.invited((request as IncomingRequest).getHeader(OFFER_HEADER) ?? "");
+    const invite = request as IncomingRequest;
+    this.events.invited(invite.getHeader(OFFER_HEADER) ?? "", invite.getHeader(AUTO_HEADER) === "1");
   }
 }
