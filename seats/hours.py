@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -187,16 +187,28 @@ def publish(session: Session, *, tenant_id: TenantId, hours: Iterable[AgentHour]
     return len(rows)
 
 
-def seen(session: Session, *, tenant_id: TenantId, start: dt.datetime, end: dt.datetime) -> list[AgentHour]:
-    """Return the published hours that begin in `[start, end)`, by hour and agent number."""
+def seen(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    start: dt.datetime,
+    end: dt.datetime,
+    after: tuple[dt.datetime, int] | None = None,
+    limit: int | None = None,
+) -> list[AgentHour]:
+    """Return the published hours that begin in `[start, end)`, by hour and agent number.
+
+    `after` is the hour and the agent number a page ended with; `limit` how many at most.
+    """
+    query = select(AgentHourRow).where(
+        AgentHourRow.tenant_id == tenant_id,
+        AgentHourRow.hour_starts_at >= start,
+        AgentHourRow.hour_starts_at < end,
+    )
+    if after is not None:
+        query = query.where(tuple_(AgentHourRow.hour_starts_at, AgentHourRow.agent_number) > after)
     rows = session.execute(
-        select(AgentHourRow)
-        .where(
-            AgentHourRow.tenant_id == tenant_id,
-            AgentHourRow.hour_starts_at >= start,
-            AgentHourRow.hour_starts_at < end,
-        )
-        .order_by(AgentHourRow.hour_starts_at, AgentHourRow.agent_number)
+        query.order_by(AgentHourRow.hour_starts_at, AgentHourRow.agent_number).limit(limit)
     )
     return [
         AgentHour(

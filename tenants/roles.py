@@ -117,6 +117,15 @@ SCOPES: tuple[str, ...] = (
     "recordings.listen",
     "invoices.read",
     "usage.read",
+    "live.read",
+    "queues.read",
+    "agents.read",
+    "customers.read",
+    "customers.write",
+    "users.read",
+    "users.write",
+    "settings.read",
+    "settings.write",
     "keys.read",
     "keys.write",
     "webhooks.read",
@@ -127,6 +136,15 @@ SCOPES: tuple[str, ...] = (
 def permitted(roles: Iterable[str]) -> frozenset[str]:
     """Return what a holder of `roles` may do; an unknown role permits nothing."""
     return frozenset().union(*(ROLES[name].permissions for name in roles if name in ROLES))
+
+
+def may_give(scopes: frozenset[str]) -> frozenset[str]:
+    """Return what a key with these scopes may give to people: a role all of whose scopes it has.
+
+    Keys have only what is a scope; what every administrator has besides goes with it. Owners are made by
+    owners, in the portal.
+    """
+    return scopes | (_ADMIN - set(SCOPES))
 
 
 def door_of(roles: Iterable[str]) -> Door:

@@ -26,6 +26,15 @@ SCOPES: Mapping[str, LazyString] = {
     "recordings.listen": _l("Fetch recordings"),
     "invoices.read": _l("See invoices"),
     "usage.read": _l("See the running bill"),
+    "live.read": _l("See queues and people as they are now"),
+    "queues.read": _l("See queues"),
+    "agents.read": _l("See agents’ hours"),
+    "customers.read": _l("See customers in full; each look is recorded"),
+    "customers.write": _l("Add and change customers"),
+    "users.read": _l("See who may sign in"),
+    "users.write": _l("Invite people and change what they may do"),
+    "settings.read": _l("See the company’s settings"),
+    "settings.write": _l("Change the company’s settings"),
     "keys.read": _l("See API keys"),
     "keys.write": _l("Make and revoke API keys"),
     "webhooks.read": _l("See webhooks and what they were sent"),
@@ -257,6 +266,19 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "too-much-to-replay": Words(
         _l("That is too much for one replay"), _l("Choose a shorter time: up to 10,000 deliveries at once.")
+    ),
+    "range-too-long": Words(
+        _l("That is too long a time"), _l("Ask for up to 62 days at once, beginning before they end.")
+    ),
+    "customer-exists": Words(
+        _l("Another customer has this number"), _l("Look for the number, and change that customer.")
+    ),
+    "customer-changed": Words(
+        _l("Somebody changed this customer meanwhile"), _l("Read it again, and send your change anew.")
+    ),
+    "disposition-code": Words(
+        _l("That is no code for a disposition"),
+        _l("Use lower case letters, digits and hyphens, and begin with a letter."),
     ),
     "malformed-cursor": Words(
         _l("The cursor does not fit"), _l("Use the cursor of the previous page, unchanged.")

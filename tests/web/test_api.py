@@ -125,7 +125,7 @@ MALFORMED = [
     (b'{"name": 1, "scopes": ["calls.read"]}', (422, "invalid-request")),
     (b'{"name": "a", "scopes": "calls.read"}', (422, "invalid-request")),
     (b'{"name": "a", "scopes": []}', (422, "invalid-request")),
-    (b'{"name": "a", "scopes": ["settings.write"]}', (422, "invalid-request")),
+    (b'{"name": "a", "scopes": ["company.close"]}', (422, "invalid-request")),
     (b'{"name": "a", "scopes": ["calls.read"], "tenant_id": "ten_1"}', (422, "invalid-request")),
     (
         b'{"name": "a", "scopes": ["calls.read"], "expires_at": "2020-01-01T00:00:00Z"}',

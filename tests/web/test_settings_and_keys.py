@@ -61,7 +61,7 @@ def test_a_key_without_a_name_or_a_scope_is_not_made(alice: Browser, cast: Cast,
     for wrong in (
         {"name": "", "scopes": ["calls.read"]},
         {"name": "x"},
-        {"name": "x", "scopes": ["settings.write"]},
+        {"name": "x", "scopes": ["company.close"]},
     ):
         answer = alice.post("/portal/developers/keys", wrong)
         assert answer.status_code == 422

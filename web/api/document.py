@@ -170,6 +170,10 @@ def rule_path(rule: str) -> str:
 
 def _completed(operation: dict[str, Any], method: str, permission: str | None) -> dict[str, Any]:
     done = dict(operation)
+    first, _, rest = done.get("summary", "").partition(". ")
+    if rest:  # one sentence says what it does, the others are read below it
+        done["summary"] = f"{first}."
+        done["description"] = f"{rest}\n\n{done.get('description', '')}".strip()
     if permission and permission != "self.read":
         done["description"] = f"{done['description']}\n\nScope: `{permission}`.".strip()
         done["x-scope"] = permission
@@ -191,7 +195,7 @@ def _completed(operation: dict[str, Any], method: str, permission: str | None) -
                 "in": "header",
                 "required": True,
                 "description": "The `ETag` of the version you read.",
-                "schema": {"type": "string", "pattern": '^"[1-9][0-9]{0,8}"$', "examples": ['"1"']},
+                "schema": {"type": "string", "pattern": preconditions.PATTERN, "examples": ['"1"']},
             }
         )
     done["parameters"] = parameters

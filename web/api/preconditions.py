@@ -1,9 +1,11 @@
 """`ETag` and `If-Match`: who changes something says which version of it was read (RFC 9110, 13.1.1).
 
 Without the header nothing is changed (428): the last writer would win, and nobody would know. With an old
-version nothing is changed either (412). Versions are small numbers that the rooms keep.
+version nothing is changed either (412). A version is a number that a room keeps, or a digest of what is
+shown where a room keeps none.
 """
 
+import hashlib
 import re
 
 from flask import request
@@ -11,7 +13,8 @@ from flask import request
 from core.errors import SeatlineError
 
 HEADER = "If-Match"
-_TAG = re.compile(r'"([1-9][0-9]{0,8})"', re.ASCII)
+PATTERN = '^"[0-9a-z]{1,32}"$'
+_TAG = re.compile(r'"([0-9a-z]{1,32})"', re.ASCII)
 
 
 class UnconditionalError(SeatlineError):
@@ -28,13 +31,18 @@ class StaleError(SeatlineError):
     kind = "stale"
 
 
-def tag(version: int) -> dict[str, str]:
+def tag(version: int | str) -> dict[str, str]:
     """Return the header that tells a version."""
     return {"ETag": f'"{version}"'}
 
 
-def insist(version: int) -> int:
-    """Return the present version when it is the one the request names.
+def digest(*shown: str) -> str:
+    """Return a version for what has none: it changes when anything shown does."""
+    return hashlib.sha256("\x1f".join(shown).encode()).hexdigest()[:24]
+
+
+def insist(version: int | str) -> None:
+    """Go on only when the request names the present version.
 
     Raises:
         UnconditionalError: it names none.
@@ -43,6 +51,5 @@ def insist(version: int) -> int:
     if HEADER not in request.headers:
         raise UnconditionalError
     match = _TAG.fullmatch(request.headers[HEADER].strip())
-    if match is None or int(match[1]) != version:
+    if match is None or match[1] != str(version):
         raise StaleError
-    return version

@@ -116,10 +116,11 @@ def _example(described: dict[str, Any], content: dict[str, Any]) -> str:
     schema = content.get("application/json", {}).get("schema")
     if schema is None:
         return ""
-    return json.dumps(_value(described, schema), indent=2, ensure_ascii=False)
+    return json.dumps(value_of(described, schema), indent=2, ensure_ascii=False)
 
 
-def _value(described: dict[str, Any], schema: dict[str, Any]) -> Any:  # noqa: ANN401 - a JSON value
+def value_of(described: dict[str, Any], schema: dict[str, Any]) -> Any:  # noqa: ANN401 - a JSON value
+    """Return an example of a schema, from the examples it and its parts carry."""
     if "$ref" in schema:
         schema = described["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
     if schema.get("examples"):
@@ -129,12 +130,12 @@ def _value(described: dict[str, Any], schema: dict[str, Any]) -> Any:  # noqa: A
     if "const" in schema:
         return schema["const"]
     if "anyOf" in schema:
-        return _value(described, schema["anyOf"][0])
+        return value_of(described, schema["anyOf"][0])
     match schema.get("type"):
         case "object":
-            return {name: _value(described, part) for name, part in schema.get("properties", {}).items()}
+            return {name: value_of(described, part) for name, part in schema.get("properties", {}).items()}
         case "array":
-            return [_value(described, schema.get("items", {}))]
+            return [value_of(described, schema.get("items", {}))]
         case "integer" | "number":
             return schema.get("default", 1)
         case "boolean":

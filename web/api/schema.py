@@ -51,6 +51,13 @@ class Outward(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class Listed(Outward):
+    """A page of a list; a subclass says of what, as `data`."""
+
+    has_more: bool
+    next: str | None = Field(description="Send it as `starting_after` for the page that follows.")
+
+
 class Amount(Outward):
     """An amount of money."""
 

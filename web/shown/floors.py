@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.ids import TenantId
+from core.ids import QueueId, TenantId
 from core.realtime import Realtime
 from seats import leases
 from telephony import queues
@@ -33,6 +33,7 @@ _SLACK_S = 60  # beyond the queue's target a wait is called long
 class QueueCard:
     """One queue now; see templates/portal/_queues.html."""
 
+    queue_id: QueueId
     name: str
     waiting: int
     longest_s: float | None
@@ -91,6 +92,7 @@ def _card(queue: queues.Queue, live: dict[str, Any] | None, at: dt.datetime) -> 
         longest_s = max(0.0, (at - dt.datetime.fromisoformat(live["since"])).total_seconds())
     threshold_s = queue.target_s + _SLACK_S
     return QueueCard(
+        queue_id=queue.queue_id,
         name=queue.name,
         waiting=int(live["waiting"]) if live else 0,
         longest_s=longest_s,

@@ -1,0 +1,90 @@
+"""Charlie's key at alice's doors: every operation of the document that names a thing answers 404."""
+
+import functools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from core import ids
+from core.ids import new_id
+from core.storage import DiskStorage
+from security.gate import Gate, Scope
+from security.vault import Vault
+from tenants.webhooks import deliveries
+from tests.web import scene
+from tests.web.conftest import Cast, Program, Programs
+from web.api.reference import value_of
+
+DOCUMENT: dict[str, Any] = json.loads(
+    (Path(__file__).parents[2] / "docs/api/openapi.json").read_text(encoding="utf-8")
+)
+# `code` is a word of the company's own, no id: it names nothing of anybody else.
+NAMED = sorted(
+    (path, method)
+    for path, item in DOCUMENT["paths"].items()
+    for method in item
+    if "{" in path and "{code}" not in path
+)
+
+
+@pytest.fixture
+def theirs(
+    gate: Gate, vault: Vault, storage: DiskStorage, tmp_path: Path, cast: Cast, program: Programs
+) -> Mapping[str, str]:
+    """One thing of alice's for each name in a path."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    made = scene.play(gate, vault, storage, folder, cast)
+    alices = program(cast.a)
+    hook = alices.post("/webhooks", {"url": "https://hooks.example.com/", "types": ["call.ended"]}).get_json()
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        deliveries.tell(session, tenant_id=cast.a.tenant_id, event_type="call.ended", data={"call": "call_x"})
+    log = alices.get(f"/webhooks/{hook['id']}/deliveries").get_json()
+    return {
+        "call_id": made.id_of(made.known),
+        "invoice_id": ids.public("inv", made.invoice.invoice_id),
+        "customer_id": ids.public("cus", made.ines.id),
+        "queue_id": ids.public("que", made.line.queue_id),
+        "key_id": alices.get("/api-keys").get_json()["data"][0]["id"],
+        "user_id": ids.public("usr", cast.alice.id),
+        "webhook_id": hook["id"],
+        "delivery_id": log["data"][0]["id"],
+    }
+
+
+def body_of(path: str, method: str) -> Any:
+    content = DOCUMENT["paths"][path][method].get("requestBody", {}).get("content", {})
+    schema = content.get("application/json", {}).get("schema")
+    return value_of(DOCUMENT, schema) if schema else None
+
+
+def asking(path: str, method: str, who: Program, names: Mapping[str, str]) -> TestResponse:
+    return who.call(
+        method.upper(),
+        path.removeprefix("/api/v1").format_map(names),
+        headers={"If-Match": '"1"'},
+        json=body_of(path, method),
+    )
+
+
+def test_every_operation_that_names_a_thing_is_no_door_to_anothers(
+    theirs: Mapping[str, str], cast: Cast, program: Programs
+) -> None:
+    mine, charlies = program(cast.a), program(cast.b)
+    random = {
+        name: f"{text.partition('_')[0]}_{ids.public('x', new_id())[2:]}" for name, text in theirs.items()
+    }
+    open_to_alice = 0
+    for path, method in NAMED:
+        ask = functools.partial(asking, path, method)
+        foreign, nobodys = ask(charlies, theirs), ask(charlies, random)
+        assert (foreign.status_code, nobodys.status_code) == (404, 404), (method, path)
+        assert foreign.get_data() == nobodys.get_data(), (method, path)
+        if method == "get":
+            assert ask(mine, theirs).status_code == 200, path
+            open_to_alice += 1
+    assert open_to_alice >= 8

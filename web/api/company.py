@@ -1,0 +1,285 @@
+"""The company itself: its settings, its queues, its floor as it is now, and agents' hours."""
+
+import datetime as dt
+from typing import Any, Literal
+
+from pydantic import Field
+
+from core import clock, ids
+from core.errors import Invalid
+from core.ids import QueueId
+from seats import hours
+from seats.hours import AgentHour
+from telephony import queues
+from telephony.queues import Queue
+from tenants import companies
+from tenants.companies import COLOURS, Company
+from web import identity, scope
+from web.api import cursors, preconditions
+from web.api.kit import id_in_path, operation
+from web.api.routes import pages
+from web.api.schema import Instant, Inward, Listed, Moment, Outward, PageQuery, Text
+from web.guards import permission
+from web.shown import floors
+
+_HOURS = "agent-hours"
+_LONGEST = dt.timedelta(days=62)
+
+
+class RangeTooLongError(Invalid):
+    """The time asked for is longer than one list covers, or ends before it begins."""
+
+    code = "range-too-long"
+
+
+class CompanyShown(Outward):
+    """The company, as its people and its invoices know it."""
+
+    id: str = Field(examples=["ten_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    name: str
+    country: str = Field(description="ISO 3166-1. It stands on invoices and stays.", examples=["GB"])
+    currency: str = Field(description="ISO 4217. It stands on invoices and stays.", examples=["GBP"])
+    zone: str = Field(description="IANA; the company's days are counted in it.", examples=["Europe/London"])
+    language: str = Field(examples=["en"])
+    initials: str
+    colour: int = Field(description="Of the brand square, 0 to 7.")
+
+
+class CompanyChange(Inward):
+    """What to change; what is left out stays."""
+
+    name: Text | None = Field(default=None, min_length=1, max_length=120)
+    zone: Text | None = Field(default=None, max_length=60, examples=["Europe/London"])
+    language: Literal["en", "zh_Hans_CN"] | None = None
+    initials: Text | None = Field(default=None, min_length=1, max_length=2)
+    colour: int | None = Field(default=None, ge=0, lt=COLOURS)
+
+
+class QueueShown(Outward):
+    """A queue: where callers wait."""
+
+    id: str = Field(examples=["que_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    name: str
+    ring_timeout_s: int = Field(description="How long an agent's phone rings.")
+    wrap_up_s: int = Field(description="How long wrap-up may take.")
+    target_s: int = Field(description="The answer time of its service level.")
+    recorded: bool
+
+
+class Queues(Outward):
+    """Every queue of the company, by name."""
+
+    data: list[QueueShown]
+
+
+class QueueNow(Outward):
+    """A queue at this moment."""
+
+    id: str = Field(examples=["que_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    name: str
+    waiting: int
+    longest_wait_s: float | None
+    talking: int
+
+
+class SeatsNow(Outward):
+    """People by state, against what is rented."""
+
+    rented: int
+    present: int
+    in_use: int
+    states: dict[str, int] = Field(examples=[{"on-call": 2, "ready": 1}])
+
+
+class FloorNow(Outward):
+    """The floor at this moment."""
+
+    at: Instant
+    is_fresh: bool = Field(description="False: the switchboard has not spoken for some seconds.")
+    queues: list[QueueNow]
+    seats: SeatsNow
+
+
+class AgentHourShown(Outward):
+    """What was paid of one agent's hour, in milliseconds."""
+
+    agent: int = Field(description="The number that is announced to callers.", examples=[1002])
+    hour: Instant
+    available_ms: int
+    ringing_ms: int
+    talking_ms: int
+    holding_ms: int
+    wrap_up_ms: int
+
+
+class AgentHours(Listed):
+    """A page of agents' hours, oldest first."""
+
+    data: list[AgentHourShown]
+
+
+class HoursQuery(PageQuery):
+    """Which hours: up to 62 days, the last seven when left out."""
+
+    since: Moment | None = Field(default=None, description="Hours that begin at or after.")
+    until: Moment | None = Field(default=None, description="Hours that begin before.")
+
+
+@pages.get("/company")
+@permission("settings.read")
+@operation(tag="Company", answers={200: CompanyShown}, operation_id="getCompany")
+def company() -> tuple[CompanyShown, int, dict[str, str]]:
+    """Look at the company's settings."""
+    found = identity.current().company
+    return _company(found), 200, preconditions.tag(_version(found))
+
+
+@pages.patch("/company")
+@permission("settings.write")
+@operation(
+    tag="Company",
+    answers={200: CompanyShown},
+    errors=(400, 413, 415),
+    operation_id="changeCompany",
+    conditional=True,
+)
+def change_company(json: CompanyChange) -> tuple[CompanyShown, int, dict[str, str]]:
+    """Change the company's settings."""
+    found = companies.read(scope.session(), tenant_id=identity.current().tenant_id)
+    preconditions.insist(_version(found))
+    changed = companies.change(
+        scope.session(),
+        tenant_id=found.tenant_id,
+        name=json.name or found.name,
+        zone=json.zone or found.zone,
+        language=json.language or found.language,
+        initials=json.initials or found.initials,
+        colour=found.colour if json.colour is None else json.colour,
+    )
+    return _company(changed), 200, preconditions.tag(_version(changed))
+
+
+@pages.get("/queues")
+@permission("queues.read")
+@operation(tag="Queues", answers={200: Queues}, operation_id="listQueues")
+def list_queues() -> Queues:
+    """List the company's queues."""
+    found = queues.all_of(scope.session(), tenant_id=identity.current().tenant_id)
+    return Queues(data=[_queue(one) for one in found])
+
+
+@pages.get("/queues/<queue_id>")
+@permission("queues.read")
+@operation(tag="Queues", answers={200: QueueShown}, errors=(404,), operation_id="getQueue")
+def one_queue(queue_id: str) -> QueueShown:
+    """Look at one queue."""
+    return _queue(
+        queues.get(
+            scope.session(),
+            tenant_id=identity.current().tenant_id,
+            queue_id=QueueId(id_in_path("que", queue_id)),
+        )
+    )
+
+
+@pages.get("/live")
+@permission("live.read")
+@operation(tag="Live", answers={200: FloorNow}, operation_id="getLive")
+def live() -> FloorNow:
+    """See queues and people as they are at this moment.
+
+    For a wallboard, ask every few seconds; for what happened, listen by webhook.
+    """
+    floor = floors.now(
+        scope.session(), tenant_id=identity.current().tenant_id, realtime=scope.services().realtime
+    )
+    values: dict[str, Any] = {
+        "at": floor.at,
+        "is_fresh": floor.is_fresh,
+        "queues": [
+            {
+                "id": ids.public("que", one.queue_id),
+                "name": one.name,
+                "waiting": one.waiting,
+                "longest_wait_s": one.longest_s,
+                "talking": one.talking,
+            }
+            for one in floor.queues
+        ],
+        "seats": {
+            "rented": floor.seat_use.rented,
+            "present": floor.seat_use.present,
+            "in_use": floor.seat_use.used,
+            "states": dict(floor.seat_use.states),
+        },
+    }
+    return FloorNow.model_validate(values)
+
+
+@pages.get("/agent-hours")
+@permission("agents.read")
+@operation(tag="Agents", answers={200: AgentHours}, operation_id="listAgentHours")
+def list_agent_hours(query: HoursQuery) -> AgentHours:
+    """List what you paid of agents' hours. The running hour is complete some minutes after its end."""
+    until = query.until or clock.now()
+    since = query.since or until - dt.timedelta(days=7)
+    if not dt.timedelta(0) <= until - since <= _LONGEST:
+        raise RangeTooLongError(field="since")
+    after = cursors.decode(query.starting_after, of=_HOURS)
+    rows = hours.seen(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        start=since,
+        end=until,
+        after=(dt.datetime.fromisoformat(after[0]), int(after[1])) if after else None,
+        limit=query.limit + 1,
+    )
+    shown, has_more = cursors.cut(rows, limit=query.limit)
+    last = shown[-1] if shown and has_more else None
+    return AgentHours(
+        data=[_hour(one) for one in shown],
+        has_more=has_more,
+        next=cursors.encode(last.hour_starts_at.isoformat(), str(last.agent_number), of=_HOURS)
+        if last
+        else None,
+    )
+
+
+def _company(found: Company) -> CompanyShown:
+    return CompanyShown(
+        id=ids.public("ten", found.tenant_id),
+        name=found.name,
+        country=found.country,
+        currency=found.currency,
+        zone=found.zone,
+        language=found.language,
+        initials=found.initials,
+        colour=found.colour,
+    )
+
+
+def _version(found: Company) -> str:
+    return preconditions.digest(found.name, found.zone, found.language, found.initials, str(found.colour))
+
+
+def _queue(one: Queue) -> QueueShown:
+    return QueueShown(
+        id=ids.public("que", one.queue_id),
+        name=one.name,
+        ring_timeout_s=one.ring_timeout_s,
+        wrap_up_s=one.wrap_up_s,
+        target_s=one.target_s,
+        recorded=one.is_recorded,
+    )
+
+
+def _hour(one: AgentHour) -> AgentHourShown:
+    return AgentHourShown(
+        agent=one.agent_number,
+        hour=one.hour_starts_at,
+        available_ms=one.available_ms,
+        ringing_ms=one.ringing_ms,
+        talking_ms=one.talking_ms,
+        holding_ms=one.holding_ms,
+        wrap_up_ms=one.wrap_up_ms,
+    )

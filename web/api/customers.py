@@ -1,0 +1,407 @@
+"""Customers: list, search, add, look at, change; their contacts; how a contact may end; do-not-call.
+
+A list shows masked values. One customer is shown in full, and the look stands in the company's access log,
+as it does when a person looks. A number to search for travels in a body: addresses end up in logs.
+"""
+
+from typing import Annotated, Any
+
+from flask import Response
+from pydantic import Field
+
+from core import ids
+from core.ids import CustomerId
+from core.phone import E164, parse_e164
+from customers import dispositions, do_not_call, interactions, lookup, records, reveals
+from customers.dispositions import Disposition
+from customers.interactions import Interaction
+from customers.records import CustomerCard, CustomerDetails
+from web import identity, scope
+from web.api import cursors, preconditions
+from web.api.kit import id_in_path, operation
+from web.api.routes import pages
+from web.api.schema import Instant, Inward, Listed, Outward, PageQuery, Text
+from web.guards import permission
+
+_LIST = "customers"
+_SOURCE = "api"
+
+Name = Annotated[Text, Field(min_length=1, max_length=200, examples=["Ines Carvalho"])]
+Phone = Annotated[
+    Text,
+    Field(
+        min_length=3,
+        max_length=40,
+        description="E.164, or national in your country.",
+        examples=["+447700900123"],
+    ),
+]
+Email = Annotated[Text, Field(min_length=1, max_length=254, examples=["ines@example.com"])]
+Postcode = Annotated[Text, Field(min_length=1, max_length=20, examples=["SW1A 1AA"])]
+Notes = Annotated[str, Field(min_length=1, max_length=10_000)]
+
+
+class CustomerMasked(Outward):
+    """A customer of the list: enough to recognise, not to use."""
+
+    id: str = Field(examples=["cus_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    name: str = Field(examples=["I. C."])
+    phone: str = Field(examples=["+44 7700 900•••"])
+    email: str | None
+    postcode: str | None
+    created_at: Instant
+    updated_at: Instant
+
+
+class CustomerWhole(Outward):
+    """One customer in full."""
+
+    id: str = Field(examples=["cus_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    name: str
+    phone: str = Field(description="E.164.", examples=["+447700900123"])
+    email: str | None
+    postcode: str | None
+    notes: str | None
+    do_not_call: bool = Field(description="Nobody may call this number, by hand or by campaign.")
+    created_at: Instant
+    updated_at: Instant
+
+
+class Customers(Listed):
+    """A page of customers, newest first."""
+
+    data: list[CustomerMasked]
+
+
+class Found(Outward):
+    """What a search found."""
+
+    data: list[CustomerMasked]
+
+
+class NewCustomer(Inward):
+    """A customer to add."""
+
+    name: Name
+    phone: Phone
+    email: Email | None = None
+    postcode: Postcode | None = None
+    notes: Notes | None = None
+
+
+class CustomerChange(Inward):
+    """What to change; what is left out stays, null removes it."""
+
+    name: Name | None = None
+    phone: Phone | None = None
+    email: Email | None = None
+    postcode: Postcode | None = None
+    notes: Notes | None = None
+
+
+class Wanted(Inward):
+    """Whom to look for."""
+
+    phone: Phone
+
+
+class Listing(Inward):
+    """Whether a number stands on the do-not-call list."""
+
+    listed: bool
+
+
+class Contact(Outward):
+    """One contact with a customer."""
+
+    id: str = Field(examples=["int_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    channel: str = Field(examples=["voice"])
+    direction: str = Field(examples=["in"])
+    call: str | None = Field(description="The call it was, if it was one.")
+    started_at: Instant
+    duration_ms: int
+    agent: int | None = Field(description="The number that was announced.")
+    disposition: str | None
+    note: str | None
+
+
+class Contacts(Outward):
+    """The newest contacts of a customer, newest first."""
+
+    data: list[Contact]
+
+
+class ContactsQuery(Inward):
+    """How many."""
+
+    limit: int = Field(default=25, ge=1, le=100, description="How many at most.")
+
+
+class Ending(Outward):
+    """One way a contact may end."""
+
+    code: str = Field(examples=["redelivery"])
+    label_en: str
+    label_zh: str
+    position: int
+
+
+class Endings(Outward):
+    """Dispositions in use, in the order agents see them."""
+
+    data: list[Ending]
+
+
+class EndingPut(Inward):
+    """A disposition as it is to be."""
+
+    label_en: Text = Field(min_length=1, max_length=80)
+    label_zh: Text = Field(min_length=1, max_length=80)
+    position: int = Field(default=0, ge=0, le=10_000)
+
+
+@pages.get("/customers")
+@permission("customers.read")
+@operation(tag="Customers", answers={200: Customers}, operation_id="listCustomers")
+def list_customers(query: PageQuery) -> Customers:
+    """List customers, newest first, masked."""
+    after = cursors.decode(query.starting_after, of=_LIST)
+    found = records.page(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        vault=scope.services().vault,
+        limit=query.limit,
+        after=CustomerId(ids.parse("cus", after[0])) if after else None,
+        newest_first=True,
+    )
+    return Customers(
+        data=[_masked(card) for card in found.customers],
+        has_more=found.after is not None,
+        next=cursors.encode(ids.public("cus", found.after), of=_LIST) if found.after else None,
+    )
+
+
+@pages.post("/customers")
+@permission("customers.write")
+@operation(
+    tag="Customers", answers={201: CustomerWhole}, errors=(400, 409, 413, 415), operation_id="addCustomer"
+)
+def add_customer(json: NewCustomer) -> tuple[CustomerWhole, int, dict[str, str]]:
+    """Add a customer. A number belongs to one customer: 409 when another has it."""
+    card = records.add(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        vault=scope.services().vault,
+        details=CustomerDetails(
+            name=json.name,
+            phone=_number(json.phone),
+            email=json.email,
+            postcode=json.postcode,
+            notes=json.notes,
+        ),
+    )
+    made = _whole(card)
+    return made, 201, {"Location": f"/api/v1/customers/{made.id}", **preconditions.tag(card.version)}
+
+
+@pages.post("/customers/search")
+@permission("customers.read")
+@operation(tag="Customers", answers={200: Found}, errors=(400, 409, 413, 415), operation_id="searchCustomers")
+def search_customers(json: Wanted) -> Found:
+    """Find the customer with exactly this number.
+
+    It is a POST so that the number stands in no address, and in no log.
+    """
+    card = lookup.by_phone(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        vault=scope.services().vault,
+        phone=_number(json.phone),
+    )
+    return Found(data=[_masked(card)] if card else [])
+
+
+@pages.get("/customers/<customer_id>")
+@permission("customers.read")
+@operation(tag="Customers", answers={200: CustomerWhole}, errors=(404,), operation_id="getCustomer")
+def one_customer(customer_id: str) -> tuple[CustomerWhole, int, dict[str, str]]:
+    """Look at one customer in full. The look stands in your access log."""
+    card, who = _find(customer_id), identity.current()
+    for field in reveals.FIELDS:
+        if getattr(card, field):
+            reveals.reveal(
+                scope.session(),
+                tenant_id=who.tenant_id,
+                vault=scope.services().vault,
+                customer_id=card.id,
+                field=field,
+                principal_id=who.principal_id,
+            )
+    return _whole(card), 200, preconditions.tag(card.version)
+
+
+@pages.patch("/customers/<customer_id>")
+@permission("customers.write")
+@operation(
+    tag="Customers",
+    answers={200: CustomerWhole},
+    errors=(400, 404, 413, 415),
+    operation_id="changeCustomer",
+    conditional=True,
+)
+def change_customer(customer_id: str, json: CustomerChange) -> tuple[CustomerWhole, int, dict[str, str]]:
+    """Change a customer that nobody else has changed since you read it."""
+    card, given = _find(customer_id), json.model_fields_set
+    preconditions.insist(card.version)
+    changed = records.update(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        vault=scope.services().vault,
+        customer_id=card.id,
+        version=card.version,
+        details=CustomerDetails(
+            name=json.name or card.name,
+            phone=_number(json.phone) if json.phone else card.phone,
+            email=json.email if "email" in given else card.email,
+            postcode=json.postcode if "postcode" in given else card.postcode,
+            notes=json.notes if "notes" in given else card.notes,
+        ),
+    )
+    return _whole(changed), 200, preconditions.tag(changed.version)
+
+
+@pages.put("/customers/<customer_id>/do-not-call")
+@permission("customers.write")
+@operation(
+    tag="Customers",
+    answers={200: CustomerWhole},
+    errors=(400, 404, 413, 415),
+    operation_id="setDoNotCall",
+)
+def set_do_not_call(customer_id: str, json: Listing) -> tuple[CustomerWhole, int, dict[str, str]]:
+    """Put the customer's number on the do-not-call list, or take it off."""
+    card, who, vault = _find(customer_id), identity.current(), scope.services().vault
+    if json.listed:
+        do_not_call.add(
+            scope.session(),
+            tenant_id=who.tenant_id,
+            vault=vault,
+            phone=card.phone,
+            source=_SOURCE,
+            by=who.principal_id,
+        )
+    else:
+        do_not_call.remove(
+            scope.session(), tenant_id=who.tenant_id, vault=vault, phone=card.phone, by=who.principal_id
+        )
+    return _whole(card), 200, preconditions.tag(card.version)
+
+
+@pages.get("/customers/<customer_id>/interactions")
+@permission("customers.read")
+@operation(tag="Customers", answers={200: Contacts}, errors=(404,), operation_id="listInteractions")
+def list_interactions(customer_id: str, query: ContactsQuery) -> Contacts:
+    """List the newest contacts with a customer."""
+    card = _find(customer_id)
+    found = interactions.recent(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        vault=scope.services().vault,
+        customer_id=card.id,
+        limit=query.limit,
+    )
+    return Contacts(data=[_contact(one) for one in found])
+
+
+@pages.get("/dispositions")
+@permission("customers.read")
+@operation(tag="Dispositions", answers={200: Endings}, operation_id="listDispositions")
+def list_dispositions() -> Endings:
+    """List how a contact may end."""
+    found = dispositions.offered(scope.session(), tenant_id=identity.current().tenant_id)
+    return Endings(data=[_ending(one) for one in found])
+
+
+@pages.put("/dispositions/<code>")
+@permission("settings.write")
+@operation(
+    tag="Dispositions", answers={200: Ending}, errors=(400, 404, 413, 415), operation_id="putDisposition"
+)
+def put_disposition(code: str, json: EndingPut) -> Ending:
+    """Add a disposition, or change its words and place. A retired one comes back."""
+    made = Disposition(code, json.label_en, json.label_zh, json.position)
+    dispositions.define(scope.session(), tenant_id=identity.current().tenant_id, disposition=made)
+    return _ending(made)
+
+
+@pages.delete("/dispositions/<code>")
+@permission("settings.write")
+@operation(tag="Dispositions", answers={204: None}, errors=(404,), operation_id="retireDisposition")
+def retire_disposition(code: str) -> Response:
+    """Offer a disposition no longer; contacts that ended with it keep it."""
+    dispositions.retire(scope.session(), tenant_id=identity.current().tenant_id, code=code)
+    return Response(status=204)
+
+
+def _find(customer_id: str) -> CustomerCard:
+    return records.get(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        vault=scope.services().vault,
+        customer_id=CustomerId(id_in_path("cus", customer_id)),
+    )
+
+
+def _number(text: str) -> E164:
+    return parse_e164(text, region=identity.current().company.country)
+
+
+def _masked(card: CustomerCard) -> CustomerMasked:
+    return CustomerMasked(
+        id=ids.public("cus", card.id),
+        name=card.masked_name,
+        phone=card.masked_phone,
+        email=card.masked_email,
+        postcode=card.masked_postcode,
+        created_at=card.created_at,
+        updated_at=card.updated_at,
+    )
+
+
+def _whole(card: CustomerCard) -> CustomerWhole:
+    is_listed = do_not_call.is_listed(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        vault=scope.services().vault,
+        phone=card.phone,
+    )
+    return CustomerWhole(
+        id=ids.public("cus", card.id),
+        name=card.name,
+        phone=card.phone,
+        email=card.email,
+        postcode=card.postcode,
+        notes=card.notes,
+        do_not_call=is_listed,
+        created_at=card.created_at,
+        updated_at=card.updated_at,
+    )
+
+
+def _contact(one: Interaction) -> Contact:
+    values: dict[str, Any] = {
+        "id": ids.public("int", one.id),
+        "channel": one.channel.value,
+        "direction": one.direction.value,
+        "call": ids.public("call", one.subject_ref) if one.kind == interactions.CALL else None,
+        "started_at": one.started_at,
+        "duration_ms": one.duration_ms,
+        "agent": one.agent_number,
+        "disposition": one.disposition,
+        "note": one.note,
+    }
+    return Contact.model_validate(values)
+
+
+def _ending(one: Disposition) -> Ending:
+    return Ending(code=one.code, label_en=one.label_en, label_zh=one.label_zh, position=one.position)
