@@ -17,13 +17,29 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.ids import OPERATOR, TenantId, new_id
 from security import gate
-from tenants.errors import CompanyMissingError, MalformedSettingError
+from tenants.errors import CompanyChangedError, CompanyMissingError, MalformedSettingError
 from tenants.models import CompanyRow
 
 LANGUAGES = ("en", "zh_Hans_CN")
 COLOURS = 8
 _LONGEST_NAME = 120
 _LONGEST_INITIALS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """How a company's pages write numbers, days and hours; `auto` follows the reader's language."""
+
+    numbers: str = "auto"
+    days: str = "auto"
+    clock: str = "auto"
+
+
+AUTO = Formats()
+NUMBER_FORMATS = ("auto", "comma-point", "point-comma", "space-comma", "apostrophe-point")
+DATE_FORMATS = ("auto", "day-month", "month-day", "iso")
+CLOCK_FORMATS = ("auto", "24", "12")
+_MOST_BUDGET = 10**13
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +55,9 @@ class Company:
     initials: str  # on its brand square, one or two signs
     colour: int  # 0..7, the brand square's colour
     status: str
+    revision: int = 1
+    formats: Formats = AUTO
+    budget_minor: int | None = None  # what a month may cost before somebody is told, in `currency`
 
 
 def open_company(
@@ -84,6 +103,10 @@ def open_company(
         colour=colour,
         status="active",
         opened_at=clock.now(),
+        revision=1,
+        number_format=AUTO.numbers,
+        date_format=AUTO.days,
+        clock_format=AUTO.clock,
     )
     session.add(row)
     session.flush()
@@ -100,14 +123,45 @@ def read(session: Session, *, tenant_id: TenantId) -> Company:
 
 
 def change(
-    session: Session, *, tenant_id: TenantId, name: str, zone: str, language: str, initials: str, colour: int
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    revision: int,
+    name: str,
+    zone: str,
+    language: str,
+    initials: str,
+    colour: int,
+    formats: Formats,
+    budget_minor: int | None,
 ) -> Company:
-    """Change what a company may change itself; country and currency stand on invoices and stay."""
-    row = _row(session, tenant_id)
+    """Change what a company may change itself; country and currency stand on invoices and stay.
+
+    Raises:
+        CompanyChangedError: somebody saved it since `revision`; nothing was written.
+        MalformedSettingError: a value is not what it must be; `details["field"]` names it.
+    """
+    row = session.get(CompanyRow, tenant_id, with_for_update=True, populate_existing=True)
+    if row is None:
+        raise CompanyMissingError
+    if row.revision != revision:
+        raise CompanyChangedError
     _check(name=name, country=row.country, currency=row.currency, initials=initials, colour=colour)
     _check_place(zone=zone, language=language)
+    for field, value, known in (
+        ("number_format", formats.numbers, NUMBER_FORMATS),
+        ("date_format", formats.days, DATE_FORMATS),
+        ("clock_format", formats.clock, CLOCK_FORMATS),
+    ):
+        if value not in known:
+            raise MalformedSettingError(field=field)
+    if budget_minor is not None and not 0 < budget_minor <= _MOST_BUDGET:
+        raise MalformedSettingError(field="budget")
     row.name, row.zone, row.language = name, zone, language
     row.initials, row.colour = initials, colour
+    row.number_format, row.date_format, row.clock_format = formats.numbers, formats.days, formats.clock
+    row.budget_minor = budget_minor
+    row.revision = revision + 1
     session.flush()
     return _company(row)
 
@@ -170,6 +224,9 @@ def _company(row: CompanyRow) -> Company:
         row.initials,
         row.colour,
         row.status,
+        row.revision,
+        Formats(row.number_format, row.date_format, row.clock_format),
+        row.budget_minor,
     )
 
 

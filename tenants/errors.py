@@ -9,6 +9,12 @@ class CompanyMissingError(NotFound):
     code = "company-missing"
 
 
+class CompanyChangedError(Conflict):
+    """Somebody saved the company's settings since they were read."""
+
+    code = "company-changed"
+
+
 class UserMissingError(NotFound):
     """There is no such user in this company."""
 

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     ForeignKeyConstraint,
     Index,
@@ -35,6 +36,11 @@ class CompanyRow(TenantOwned, Base):
     colour: Mapped[int] = mapped_column(SmallInteger)
     status: Mapped[str] = mapped_column(Text)
     opened_at: Mapped[Instant]
+    revision: Mapped[int] = mapped_column(BigInteger, server_default="1")
+    number_format: Mapped[str] = mapped_column(Text, server_default="auto")
+    date_format: Mapped[str] = mapped_column(Text, server_default="auto")
+    clock_format: Mapped[str] = mapped_column(Text, server_default="auto")
+    budget_minor: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class UserRow(TenantOwned, Base):

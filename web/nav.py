@@ -44,6 +44,7 @@ GROUPS: Mapping[str, LazyString] = {
 
 PORTAL: Sequence[Entry] = (
     Entry("home", "/portal/", "home", _l("Home"), "portal.open", bottom=True),
+    Entry("live", "/portal/live", "live", _l("Live"), "live.read"),
     Entry("calls", "/portal/calls", "wave", _l("Calls"), "calls.read", bottom=True),
     Entry("customers", "/portal/customers", "users", _l("Customers"), "customers.read"),
     Entry("capacity", "/portal/capacity", "seat", _l("Seats and numbers"), "seats.read", "capacity"),
@@ -51,6 +52,7 @@ PORTAL: Sequence[Entry] = (
     Entry("people", "/portal/people", "user", _l("People"), "users.read", "company"),
     Entry("developers", "/portal/developers", "key", _l("Developers"), "keys.read", "company"),
     Entry("webhooks", "/portal/webhooks", "hook", _l("Webhooks"), "webhooks.read", "company"),
+    Entry("company", "/portal/company", "gear", _l("Company settings"), "settings.read", "company"),
     Entry("settings", "/settings", "sliders", _l("Settings"), "self.read", "you"),
 )
 

@@ -17,12 +17,13 @@ from typing import Protocol, cast
 import flask_babel
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency, format_decimal, get_currency_symbol
-from flask import Flask
+from flask import Flask, has_request_context
 from markupsafe import Markup, escape
 
 from core.money import NANO, Money, exponent
 from core.phone import international
-from web import nav
+from tenants.companies import AUTO, Formats
+from web import identity, nav
 from web.icons import ICONS, MARKS
 
 
@@ -58,6 +59,26 @@ def html_lang() -> str:
 def zone_name() -> str:
     """Return the reader's IANA zone, for scripts that write times: `Europe/London`."""
     return str(_zone())
+
+
+def _formats() -> Formats:
+    """Return how the reader's company writes numbers and times; who is not signed in reads the language's."""
+    known = identity.known() if has_request_context() else None
+    return known.company.formats if known is not None else AUTO
+
+
+# how a company groups thousands and marks decimals; both our languages write 1,234.50
+_SIGNS = {
+    "point-comma": str.maketrans(",.", ".,"),
+    "space-comma": str.maketrans(",.", "\N{NARROW NO-BREAK SPACE},"),
+    "apostrophe-point": str.maketrans(",", "’"),
+}
+
+
+def _written(number: str) -> str:
+    """Return a number of either language in the company's writing."""
+    signs = _SIGNS.get(_formats().numbers)
+    return number.translate(signs) if signs else number
 
 
 # ------------------------------------------------------------------ icons and pills
@@ -332,6 +353,7 @@ def bill_chart(
     first_on: dt.date,
     last_on: dt.date,
     forecast: Money | None = None,
+    budget: Money | None = None,
     small: bool = False,
 ) -> Markup:
     """Return the running bill as a line over the days of the period.
@@ -341,6 +363,7 @@ def bill_chart(
         first_on: first day of the period.
         last_on: last day of the period.
         forecast: expected amount on the last day, drawn dotted.
+        budget: what the month may cost, drawn as a cap.
         small: the narrow picture for phones.
     """
     if not days:
@@ -352,7 +375,8 @@ def bill_chart(
     now = days[-1]
     scale: int = 10 ** exponent(currency)
     # never finer than a quarter of a unit: an axis of fractions of a penny says nothing
-    ceiling = _nice_ceiling(max(now.minor, forecast.minor if forecast else 0, scale) / scale) * scale
+    highest = max(now.minor, forecast.minor if forecast else 0, budget.minor if budget else 0, scale)
+    ceiling = _nice_ceiling(highest / scale) * scale
 
     def at_x(day: float) -> float:
         return left + (width - left - right) * day / length
@@ -367,6 +391,13 @@ def bill_chart(
             f'<line class="{"grid" if quarter else "base"}" x1="{left}" x2="{width - right}" '
             f'y1="{y:.1f}" y2="{y:.1f}"/><text x="{width - right + 8}" y="{y + 4:.1f}">'
             f"{escape(_round_money(Decimal(int(ceiling * quarter / 4)) / scale, currency))}</text>"
+        )
+    if budget:
+        y = at_y(budget.minor)
+        words = _("Budget %(amount)s", amount=money(budget))
+        drawn.append(
+            f'<line class="cap" x1="{left}" x2="{width - right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<text class="capt" x="{left + 2}" y="{max(y - 6, 10):.1f}">{escape(words)}</text>'
         )
     points = [(at_x(0), at_y(0))] + [
         (at_x(index + 1), at_y(amount.minor)) for index, amount in enumerate(days)
@@ -395,6 +426,8 @@ def bill_chart(
     spoken = _("Running bill by day: %(now)s so far", now=money(now))
     if forecast:
         spoken += ", " + _("forecast %(amount)s", amount=money(forecast))
+    if budget:
+        spoken += ", " + _("budget %(amount)s", amount=money(budget))
     return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
         width, height, spoken, _joined(drawn)
     )
@@ -406,7 +439,7 @@ def bill_chart(
 def _round_money(amount: Decimal, currency: str) -> str:
     """Return an axis label: no decimals unless the amount is small."""
     pattern = "¤#,##0" if amount == amount.to_integral_value() else "¤#,##0.00"
-    return format_currency(amount, currency, pattern, locale=_locale(), currency_digits=False)
+    return _written(format_currency(amount, currency, pattern, locale=_locale(), currency_digits=False))
 
 
 def money(amount: Money) -> str:
@@ -414,7 +447,7 @@ def money(amount: Money) -> str:
     text = format_currency(
         Decimal(amount.minor).scaleb(-exponent(amount.currency)), amount.currency, locale=_locale()
     )
-    return text.replace("-", "−")
+    return _written(text).replace("-", "−")
 
 
 def big_money(amount: Money) -> Markup:
@@ -429,14 +462,14 @@ def big_money(amount: Money) -> Markup:
 def rate(nano: int, currency: str, most: int = 9) -> str:
     """Return a price or an exact charge given in nano-units: `£0.0225`, with 4 to `most` decimals."""
     pattern = "#,##0.0000" + "#" * (most - 4)
-    text = format_decimal(Decimal(nano) / NANO, pattern, locale=_locale())
+    text = _written(format_decimal(Decimal(nano) / NANO, pattern, locale=_locale()))
     symbol = get_currency_symbol(currency, locale=_locale())
     return f"−{symbol}{text[1:]}" if text.startswith("-") else f"{symbol}{text}"
 
 
 def count(value: float) -> str:
     """Return a number with its thousands grouped: `41,382`."""
-    return format_decimal(value, locale=_locale())
+    return _written(format_decimal(value, locale=_locale()))
 
 
 def quantity(value: float, unit: str) -> str:
@@ -459,20 +492,34 @@ def quantity(value: float, unit: str) -> str:
 
 # ------------------------------------------------------------------ times
 
-_PATTERNS = {
-    "moment": {"en": "d MMM, HH:mm:ss", "zh": "M月d日 HH:mm:ss"},
-    "minute": {"en": "d MMM, HH:mm", "zh": "M月d日 HH:mm"},
-    "clock": {"en": "HH:mm:ss", "zh": "HH:mm:ss"},
-    "hour": {"en": "HH:mm", "zh": "HH:mm"},
-    "day": {"en": "d MMM y", "zh": "y年M月d日"},
-    "short": {"en": "d MMM", "zh": "M月d日"},
-    "long": {"en": "EEEE d MMMM y", "zh": "y年M月d日 EEEE"},
-    "month": {"en": "MMMM y", "zh": "y年M月"},
+# how a company writes days (tenants.companies.DATE_FORMATS): with the year, without, in full, the month
+_DAYS = {
+    "en": ("d MMM y", "d MMM", "EEEE d MMMM y", "MMMM y"),
+    "zh": ("y年M月d日", "M月d日", "y年M月d日 EEEE", "y年M月"),
+    "month-day": ("MMM d, y", "MMM d", "EEEE, MMMM d, y", "MMMM y"),
+    "iso": ("y-MM-dd", "MM-dd", "y-MM-dd EEEE", "y-MM"),
 }
+_CLOCKS = {"24": ("HH:mm:ss", "HH:mm"), "12": ("h:mm:ss a", "h:mm a")}
 
 
 def _pattern(name: str) -> str:
-    return _PATTERNS[name]["zh" if _is_chinese() else "en"]
+    formats = _formats()
+    style = formats.days
+    if style not in _DAYS or (style == "month-day" and _is_chinese()):
+        style = "zh" if _is_chinese() else "en"
+    full, short, whole, month_of = _DAYS[style]
+    seconds, minutes = _CLOCKS.get(formats.clock, _CLOCKS["24"])
+    between = " " if _is_chinese() or style == "iso" else ", "
+    return {
+        "moment": f"{short}{between}{seconds}",
+        "minute": f"{short}{between}{minutes}",
+        "clock": seconds,
+        "hour": minutes,
+        "day": full,
+        "short": short,
+        "long": whole,
+        "month": month_of,
+    }[name]
 
 
 def _instant(at: dt.datetime, name: str) -> str:

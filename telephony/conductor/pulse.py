@@ -89,7 +89,10 @@ def _kept(realtime: Realtime, tenant_id: TenantId) -> dict[str, Any] | None:
 
 
 def floor_of_tenants(conductor: Conductor, now: dt.datetime) -> dict[TenantId, dict[str, Any]]:
-    """Return per tenant: its queues (waiting, since when the longest waits, on calls) and agents by state."""
+    """Return per tenant: its queues (waiting, since when the longest waits, on calls) and its agents.
+
+    Agents stand there by state, and one by one by the number callers are told, which does not say who it is.
+    """
     queues: dict[TenantId, dict[QueueId, dict[str, Any]]] = defaultdict(dict)
     states: dict[TenantId, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for call in conductor.live:
@@ -103,6 +106,7 @@ def floor_of_tenants(conductor: Conductor, now: dt.datetime) -> dict[TenantId, d
             entry["since"] = min(entry["since"] or since, since)
         elif call.phase in {Phase.ANNOUNCING, Phase.TALKING}:
             entry["talking"] += 1
+    people: dict[TenantId, list[dict[str, Any]]] = defaultdict(list)
     working = {call.call_id: call.arrival.tenant_id for call in conductor.live}
     for agent in conductor.floor.agents.values():
         shown_to = {agent.seat_renter} if agent.seat_renter else set(agent.clients)
@@ -111,11 +115,15 @@ def floor_of_tenants(conductor: Conductor, now: dt.datetime) -> dict[TenantId, d
         for tenant_id in shown_to:
             if tenant_id is not None:
                 states[tenant_id][_shown(agent)] += 1
+                people[tenant_id].append(
+                    {"number": agent.number, "state": _shown(agent), "since": agent.since.isoformat()}
+                )
     return {
         tenant_id: {
             "at": now.isoformat(),
             "queues": {str(queue): entry for queue, entry in queues.get(tenant_id, {}).items()},
             "agents": dict(states.get(tenant_id, {})),
+            "people": people.get(tenant_id, []),
         }
         for tenant_id in {*queues, *states}
     }

@@ -2,10 +2,12 @@ from typing import Any
 
 import pytest
 
+from core.errors import SeatlineError
 from core.ids import OPERATOR
 from security.gate import Gate, Scope
 from tenants import companies
-from tenants.errors import CompanyMissingError, MalformedSettingError
+from tenants.companies import AUTO, Formats
+from tenants.errors import CompanyChangedError, CompanyMissingError, MalformedSettingError
 from tests.tenants.people import People
 
 
@@ -82,8 +84,33 @@ def test_a_company_changes_its_own_settings(people: People, gate: Gate) -> None:
             language="zh_Hans_CN",
             initials="P",
             colour=3,
+            revision=1,
+            formats=Formats("point-comma", "iso", "24"),
+            budget_minor=1_000_000,
         )
     with gate.open(Scope.system(ours.tenant_id)) as session:
         changed = companies.read(session, tenant_id=ours.tenant_id)
     assert (changed.name, changed.zone, changed.language) == ("Pelican Post", "Asia/Shanghai", "zh_Hans_CN")
     assert (changed.currency, changed.country) == ("GBP", "GB")
+    assert (changed.formats.numbers, changed.budget_minor, changed.revision) == ("point-comma", 1_000_000, 2)
+
+
+@pytest.mark.parametrize(
+    ("differs", "error"),
+    [
+        ({"revision": 7}, CompanyChangedError),
+        ({"formats": Formats(numbers="roman")}, MalformedSettingError),
+        ({"budget_minor": 0}, MalformedSettingError),
+        ({"budget_minor": 10**14}, MalformedSettingError),
+    ],
+)
+def test_settings_that_cannot_be_or_are_old_are_refused(
+    people: People, gate: Gate, differs: dict[str, Any], error: type[SeatlineError]
+) -> None:
+    ours = people.company()
+    given: dict[str, Any] = {
+        "revision": 1, "name": ours.name, "zone": ours.zone, "language": ours.language,
+        "initials": ours.initials, "colour": 1, "formats": AUTO, "budget_minor": None,
+    }  # fmt: skip
+    with gate.open(Scope.system(ours.tenant_id)) as session, pytest.raises(error):
+        companies.change(session, tenant_id=ours.tenant_id, **(given | differs))

@@ -32,7 +32,7 @@ def show_settings() -> str:
         shell=shell(),
         language=who.language,
         zone=who.zone,
-        zones=_zones(who.zone),
+        zones=zones_offered(who.zone),
         theme=request.cookies.get(THEME_COOKIE, ""),
     )
 
@@ -64,7 +64,7 @@ def save_settings() -> BaseResponse:
     return response
 
 
-def _zones(present: str) -> list[str]:
+def zones_offered(present: str) -> list[str]:
     """Return the zones named after places, and the one in use."""
     areas = ("Africa/", "America/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/")
     return sorted({zone for zone in zones() if zone.startswith(areas)} | {"UTC", present})

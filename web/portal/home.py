@@ -64,7 +64,13 @@ def live_calls() -> str:
 def _bill() -> dict[str, Any]:
     who = identity.current()
     preview = _PREVIEW if "invoices.read" in who.permissions else ""
-    return {"bill": bills.running(scope.session(), tenant_id=who.tenant_id, preview_url=preview)}
+    found = bills.running(
+        scope.session(),
+        tenant_id=who.tenant_id,
+        preview_url=preview,
+        budget_minor=who.company.budget_minor,
+    )
+    return {"bill": found}
 
 
 def _queues() -> dict[str, Any]:

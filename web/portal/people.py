@@ -169,9 +169,9 @@ def change_role(user_id: str) -> BaseResponse:
 @permission("users.write")
 def settle_role(user_id: str) -> BaseResponse:
     """Carry out what was chosen on the page of a conflict."""
+    user, who = _find(user_id), identity.current()
     if request.form.get("role-side") != "yours":
         return redirect(url_for("portal.one_person", user_id=user_id), 303)
-    user, who = _find(user_id), identity.current()
     role = request.form.get("wanted", "")
     return _acted(
         user,

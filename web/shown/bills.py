@@ -18,6 +18,7 @@ from core.money import Money
 from web.shown import rented, wording
 
 _DAY = dt.timedelta(days=1)
+_ALARM_PERCENT = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,34 @@ class BillNow:
     rated_at: dt.datetime
     lines: tuple[BillLine, ...]
     waiting: int
+    budget: Money | None = None
+
+    @property
+    def alarm(self) -> str:
+        """What to say of the budget: `over`, `soon` (80 % used), `forecast` (it will not do), or nothing."""
+        if self.budget is None:
+            return ""
+        if self.total.minor > self.budget.minor:
+            return "over"
+        if self.total.minor * 100 >= self.budget.minor * _ALARM_PERCENT:
+            return "soon"
+        if self.forecast is not None and self.forecast.minor > self.budget.minor:
+            return "forecast"
+        return ""
+
+    @property
+    def to_spare(self) -> Money | None:
+        """What the forecast leaves of the budget; negative when it goes beyond."""
+        if self.budget is None:
+            return None
+        expected = self.forecast or self.total
+        return Money(self.budget.minor - expected.minor, self.budget.currency)
+
+    @property
+    def over(self) -> Money | None:
+        """What the bill, or its forecast, goes beyond the budget; None when it does not."""
+        left = self.to_spare
+        return Money(-left.minor, left.currency) if left is not None and left.minor < 0 else None
 
     @property
     def day_no(self) -> int:
@@ -57,7 +86,9 @@ class BillNow:
         return (self.last_on - self.first_on).days + 1
 
 
-def running(session: Session, *, tenant_id: TenantId, preview_url: str = "") -> BillNow | None:
+def running(
+    session: Session, *, tenant_id: TenantId, preview_url: str = "", budget_minor: int | None = None
+) -> BillNow | None:
     """Return the bill of the current month as it stands, or None when the company has no account yet."""
     now = clock.now()
     try:
@@ -77,6 +108,7 @@ def running(session: Session, *, tenant_id: TenantId, preview_url: str = "") -> 
         rated_at=found.as_of,
         lines=_lines(found, preview_url),
         waiting=found.waiting,
+        budget=None if budget_minor is None else Money(budget_minor, found.currency),
     )
 
 

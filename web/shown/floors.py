@@ -4,7 +4,7 @@ The pulse holds counts and instants, no person; when there is none fresh enough 
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,15 @@ class SeatUse:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentNow:
+    """One agent: the number callers are told, what they do, and for how long, in seconds."""
+
+    number: int
+    state: str
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Floor:
     """All live figures of one company; `is_fresh` False: the switchboard has not spoken lately."""
 
@@ -60,6 +69,7 @@ class Floor:
     is_fresh: bool
     queues: tuple[QueueCard, ...]
     seat_use: SeatUse
+    agents: tuple[AgentNow, ...] = ()
 
 
 def now(session: Session, *, tenant_id: TenantId, realtime: Realtime) -> Floor:
@@ -83,6 +93,7 @@ def now(session: Session, *, tenant_id: TenantId, realtime: Realtime) -> Floor:
             for queue in queues.all_of(session, tenant_id=tenant_id)
         ),
         seat_use=_seat_use(live["agents"], rented),
+        agents=_agents(live.get("people", ()), at),
     )
 
 
@@ -100,6 +111,20 @@ def _card(queue: queues.Queue, live: dict[str, Any] | None, at: dt.datetime) -> 
         over=longest_s is not None and longest_s > threshold_s,
         threshold_s=threshold_s,
     )
+
+
+def _agents(people: Iterable[Mapping[str, Any]], at: dt.datetime) -> tuple[AgentNow, ...]:
+    """Return agents, those with a customer first, then by number."""
+    order = list(_STATES.values())
+    found = [
+        AgentNow(
+            int(one["number"]),
+            _STATES.get(one["state"], "away"),
+            max(0.0, (at - dt.datetime.fromisoformat(one["since"])).total_seconds()),
+        )
+        for one in people
+    ]
+    return tuple(sorted(found, key=lambda one: (order.index(one.state), one.number)))
 
 
 def _seat_use(agents: Mapping[str, int], rented: int) -> SeatUse:

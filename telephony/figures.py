@@ -1,0 +1,107 @@
+"""Figures of a day, by queue: offered, answered, given up, how fast; and how many came when.
+
+The service level is the share answered within the queue's own target, of calls offered. Who gave up within
+five seconds is not counted at all: nobody could have answered (the short-abandon rule that reports of call
+centres usually state beside the figure). A call that still waits counts neither way.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, case, extract, func, select
+from sqlalchemy.orm import Session
+
+from core.ids import QueueId, TenantId
+from telephony.models import CallRow, CdrRow, QueueRow
+
+SHORT_ABANDON_S = 5
+INBOUND = "inbound"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFigures:
+    """One queue's calls since an instant; `within` of `offered` were answered within the queue's target."""
+
+    offered: int
+    answered: int
+    abandoned: int
+    short: int
+    within: int
+    talk_ms: int
+    answer_ms: int
+
+    @property
+    def service_level(self) -> float | None:
+        """Share answered in time, 0 to 1; None before there was anything to answer."""
+        return self.within / self.offered if self.offered else None
+
+    @property
+    def talk_s(self) -> float | None:
+        """Mean talk of an answered call."""
+        return self.talk_ms / self.answered / 1000 if self.answered else None
+
+    @property
+    def answer_s(self) -> float | None:
+        """Mean wait of an answered call (ASA)."""
+        return self.answer_ms / self.answered / 1000 if self.answered else None
+
+
+NONE = QueueFigures(0, 0, 0, 0, 0, 0, 0)
+
+
+def by_queue(session: Session, *, tenant_id: TenantId, since: dt.datetime) -> Mapping[QueueId, QueueFigures]:
+    """Return the figures of the calls that arrived from `since` on; queues without calls are left out."""
+    waited = extract("epoch", CallRow.bridged_at - func.coalesce(CallRow.queued_at, CallRow.arrived_at))
+    gone = extract("epoch", CallRow.ended_at - func.coalesce(CallRow.queued_at, CallRow.arrived_at))
+    is_answered = CallRow.bridged_at.is_not(None)
+    is_given_up = and_(CallRow.bridged_at.is_(None), CallRow.ended_at.is_not(None))
+    is_short = and_(is_given_up, gone <= SHORT_ABANDON_S)
+
+    def counted(test: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.coalesce(func.sum(case((test, 1), else_=0)), 0)
+
+    rows = session.execute(
+        select(
+            CallRow.queue_id,
+            counted(is_answered),
+            counted(is_given_up),
+            counted(is_short),
+            counted(and_(is_answered, waited <= QueueRow.target_s)),
+            func.coalesce(func.sum(CdrRow.talk_ms), 0),
+            func.coalesce(func.sum(waited), 0),
+        )
+        .join(QueueRow, and_(QueueRow.tenant_id == CallRow.tenant_id, QueueRow.id == CallRow.queue_id))
+        .outerjoin(CdrRow, and_(CdrRow.tenant_id == CallRow.tenant_id, CdrRow.call_id == CallRow.id))
+        .where(CallRow.tenant_id == tenant_id, CallRow.arrived_at >= since, CallRow.direction == INBOUND)
+        .group_by(CallRow.queue_id)
+    )
+    return {
+        QueueId(queue_id): QueueFigures(
+            offered=int(answered + abandoned - short),
+            answered=int(answered),
+            abandoned=int(abandoned - short),
+            short=int(short),
+            within=int(within),
+            talk_ms=int(talk_ms),
+            answer_ms=int(float(waited_s) * 1000),
+        )
+        for queue_id, answered, abandoned, short, within, talk_ms, waited_s in rows
+    }
+
+
+def arrivals(
+    session: Session, *, tenant_id: TenantId, since: dt.datetime, step_s: int, steps: int
+) -> Mapping[QueueId, Sequence[int]]:
+    """Return how many calls came to each queue in each step of `step_s` seconds from `since` on."""
+    step = func.floor(extract("epoch", CallRow.arrived_at - since) / step_s)
+    rows = session.execute(
+        select(CallRow.queue_id, step, func.count())
+        .where(CallRow.tenant_id == tenant_id, CallRow.arrived_at >= since, CallRow.direction == INBOUND)
+        .group_by(CallRow.queue_id, step)
+    )
+    found: dict[QueueId, list[int]] = {}
+    for queue_id, number, calls in rows:
+        if 0 <= int(number) < steps:
+            found.setdefault(QueueId(queue_id), [0] * steps)[int(number)] = calls
+    return found

@@ -1,0 +1,130 @@
+"""The company's own settings: name, zone, language, how numbers and times are written, the month's budget."""
+
+from decimal import Decimal, InvalidOperation
+
+from flask import make_response, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from core.money import exponent
+from tenants import companies
+from tenants.companies import CLOCK_FORMATS, DATE_FORMATS, LANGUAGES, NUMBER_FORMATS, Company, Formats
+from tenants.errors import CompanyChangedError, MalformedSettingError
+from web import edits, identity, said, scope
+from web.account.settings import zones_offered
+from web.guards import permission
+from web.portal.views import pages
+
+_LANGUAGES = {"en": "English", "zh_Hans_CN": "简体中文"}
+
+
+@pages.get("/company")
+@permission("settings.read")
+def company_settings() -> str:
+    """Show the company's settings."""
+    company = companies.read(scope.session(), tenant_id=identity.current().tenant_id)
+    return _page(company, _typed(company), revision=company.revision)
+
+
+@pages.post("/company")
+@permission("settings.write")
+def save_company() -> BaseResponse:
+    """Keep the settings; when somebody saved first, show both versions instead."""
+    who, session = identity.current(), scope.session()
+    company = companies.read(session, tenant_id=who.tenant_id)
+    given, revision = edits.given(_fields(), request.form), edits.revision(request.form)
+    try:
+        companies.change(
+            session,
+            tenant_id=who.tenant_id,
+            revision=revision,
+            name=given["name"],
+            zone=given["zone"],
+            language=given["language"],
+            initials=given["initials"],
+            colour=company.colour,
+            formats=Formats(given["number_format"], given["date_format"], given["clock_format"]),
+            budget_minor=_minor(given["budget"], company.currency),
+        )
+    except CompanyChangedError:
+        return edits.conflicting(
+            gettext("Company settings"),
+            edits.differences(_fields(), yours=given, theirs=_typed(company)),
+            action=url_for("portal.save_company"),
+            revision=company.revision,
+            back=url_for("portal.company_settings"),
+            nav="company",
+        )
+    except MalformedSettingError as error:
+        wrong = {str(error.details["field"]): gettext("This cannot be. Correct it and save again.")}
+        return make_response(_page(company, given, revision=revision, errors=wrong), 422)
+    said.done(gettext("Saved."))
+    return redirect(url_for("portal.company_settings"), 303)
+
+
+def _fields() -> list[edits.Field]:
+    return [
+        edits.Field("name", gettext("Name")),
+        edits.Field("initials", gettext("Initials")),
+        edits.Field("zone", gettext("Time zone")),
+        edits.Field("language", gettext("Language")),
+        edits.Field("number_format", gettext("Numbers and money")),
+        edits.Field("date_format", gettext("Dates")),
+        edits.Field("clock_format", gettext("Hours")),
+        edits.Field("budget", gettext("Budget a month")),
+    ]
+
+
+def _typed(company: Company) -> dict[str, str]:
+    budget = company.budget_minor
+    digits = exponent(company.currency)
+    return {
+        "name": company.name,
+        "initials": company.initials,
+        "zone": company.zone,
+        "language": company.language,
+        "number_format": company.formats.numbers,
+        "date_format": company.formats.days,
+        "clock_format": company.formats.clock,
+        "budget": "" if budget is None else f"{Decimal(budget).scaleb(-digits):f}",
+    }
+
+
+def _minor(text: str, currency: str) -> int | None:
+    """Return an amount typed in units as minor units: `10000.5` -> 1000050.
+
+    Raises:
+        MalformedSettingError: not an amount, or finer than the currency's smallest coin.
+    """
+    if not text:
+        return None
+    try:
+        amount = Decimal(text).scaleb(exponent(currency))
+    except InvalidOperation as error:
+        raise MalformedSettingError(field="budget") from error
+    if not amount.is_finite() or amount != amount.to_integral_value() or abs(amount.adjusted()) > 15:  # noqa: PLR2004 - digits no budget has
+        raise MalformedSettingError(field="budget")
+    return int(amount)
+
+
+def _page(
+    company: Company, given: dict[str, str], *, revision: int, errors: dict[str, str] | None = None
+) -> str:
+    auto = gettext("as the reader’s language has it")
+    numbers = {"comma-point": "1,234.50", "point-comma": "1.234,50", "space-comma": "1 234,50"}
+    numbers["apostrophe-point"] = "1’234.50"
+    dates = {"day-month": "19 Nov 2026", "month-day": "Nov 19, 2026", "iso": "2026-11-19"}
+    clocks = {"24": "17:05", "12": "5:05 PM"}
+    return render_template(
+        "portal/company.html",
+        company_=company,
+        given=given,
+        revision=revision,
+        errors=errors or {},
+        zones=zones_offered(company.zone),
+        languages=[(code, _LANGUAGES[code]) for code in LANGUAGES],
+        numbers=[(one, numbers.get(one, auto)) for one in NUMBER_FORMATS],
+        dates=[(one, dates.get(one, auto)) for one in DATE_FORMATS],
+        clocks=[(one, clocks.get(one, auto)) for one in CLOCK_FORMATS],
+        may_write="settings.write" in identity.current().permissions,
+    )
