@@ -50,6 +50,7 @@ _ANALYST = _OWN | {
     "numbers.read",
     "queues.read",
     "usage.read",
+    "campaigns.read",
 }
 _SUPERVISOR = _ANALYST | {
     "recordings.listen",
@@ -57,6 +58,7 @@ _SUPERVISOR = _ANALYST | {
     "customers.write",
     "queues.write",
     "agents.read",
+    "campaigns.write",
 }
 _ADMIN = _SUPERVISOR | {
     "seats.rent",

@@ -22,6 +22,7 @@ from web import (
     parts,
     plain,
     portal,
+    uploads,
     webhooks,
 )
 from web.cookies import CookieSessions
@@ -81,6 +82,7 @@ def bare_app(services: Services) -> Flask:
     app.session_interface = CookieSessions(settings)
     headers.install(app, settings)
     identity.install(app)
+    uploads.install(app)
     csrf.install(app)
     plain.install(app)
     app.before_request(guards.enforce)

@@ -46,6 +46,7 @@ PORTAL: Sequence[Entry] = (
     Entry("home", "/portal/", "home", _l("Home"), "portal.open", bottom=True),
     Entry("live", "/portal/live", "live", _l("Live"), "live.read"),
     Entry("calls", "/portal/calls", "wave", _l("Calls"), "calls.read", bottom=True),
+    Entry("campaigns", "/portal/campaigns", "mega", _l("Campaigns"), "campaigns.read"),
     Entry("customers", "/portal/customers", "users", _l("Customers"), "customers.read"),
     Entry("capacity", "/portal/capacity", "seat", _l("Seats and numbers"), "seats.read", "capacity"),
     Entry("invoices", "/portal/invoices", "bill", _l("Invoices"), "invoices.read", "money", bottom=True),

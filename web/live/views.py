@@ -39,7 +39,7 @@ RECHECK_S = 30.0
 _READY_S = 3.0
 _MOST_PER_SESSION = 8
 # what the switchboard's topics are called on the portal's stream
-_PORTAL_EVENTS = {"floor": ("queues",), "calls": ("calls", "bill")}
+_PORTAL_EVENTS = {"floor": ("queues",), "calls": ("calls", "bill"), "campaigns": ("campaigns",)}
 _SIGNED_OUT = "signed-out"
 Events = Callable[[Message], Iterator[str]]
 
