@@ -15,6 +15,7 @@ from seats import hours
 from security.gate import Scope
 from telephony import calls, orders, recording, work
 from telephony.orders import OrderKind
+from telephony.outbound import dialling
 from tenants import companies, repeats, sessions
 from tenants.webhooks import deliveries
 from wiring import House, collecting, rentals, rounds
@@ -92,6 +93,7 @@ def _end_forsaken_calls(house: House) -> None:
         with house.gate.open(Scope.system(tenant_id)) as session:
             for ending in calls.forsaken(session, tenant_id=tenant_id):
                 calls.finish(session, ending=ending)
+            dialling.close_forsaken(session, tenant_id=tenant_id)
 
 
 def _close_stuck_wrap_ups(house: House) -> None:

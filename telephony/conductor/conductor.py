@@ -23,7 +23,7 @@ from core.phone import E164
 from core.realtime import Realtime
 from customers import lookup
 from security.gate import Gate, Scope
-from security.vault import Vault
+from security.vault import SealError, Vault
 from telephony import calls, recording
 from telephony.calls import Answerer, Arrival, Ending
 from telephony.conductor import machine, outgoing
@@ -334,19 +334,24 @@ class Conductor:
         call_id = CallId(attempt_id)
         if call_id in self._dialled:
             return "known"
-        handed = await asyncio.to_thread(self._redeem, tenant_id, attempt_id)
+        try:
+            handed = await asyncio.to_thread(self._redeem, tenant_id, attempt_id)
+        except (NotFound, SealError) as error:
+            # its number or its queue is gone meanwhile, or what was sealed does not open
+            _log.warning("dial-not-redeemed", error=error.code)
+            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.FAILED)
         if handed is None:
             return "closed"
         clearance, line = handed
         now = clock.now()
         if now > clearance.expires_at:
-            return await self._not_dialled(clearance, DialOutcome.EXPIRED)
-        if line is None or not self._is_connected:
-            return await self._not_dialled(clearance, DialOutcome.FAILED)
+            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.EXPIRED)
+        if not self._is_connected:
+            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.FAILED)
         # from the choice of the agent to their reservation nothing may wait
         agent = self.floor.pick(clearance.queue_id)
         if agent is None:
-            return await self._not_dialled(clearance, DialOutcome.NO_AGENT)
+            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.NO_AGENT)
         agent.call_id = call_id
         offer_id = OfferId(new_id())
         offer = Offer(
@@ -384,33 +389,30 @@ class Conductor:
         await asyncio.wait({on_disk}, timeout=2 * _DISK_PATIENCE_S)
         return "dialled"
 
-    def _redeem(self, tenant_id: TenantId, attempt_id: UUID) -> tuple[Clearance, Line | None] | None:
+    def _redeem(self, tenant_id: TenantId, attempt_id: UUID) -> tuple[Clearance, Line] | None:
         with self._gate.open(Scope.system(tenant_id)) as session:
             clearance = outbound.redeem(
                 session, tenant_id=tenant_id, attempt_id=attempt_id, vault=self._vault
             )
             if clearance is None:
                 return None
-            try:
-                line = self.directory.outgoing(
-                    session,
-                    tenant_id=tenant_id,
-                    number_id=clearance.caller_number_id,
-                    queue_id=clearance.queue_id,
-                )
-            except NotFound:
-                return clearance, None
+            line = self.directory.outgoing(
+                session,
+                tenant_id=tenant_id,
+                number_id=clearance.caller_number_id,
+                queue_id=clearance.queue_id,
+            )
             return clearance, line
 
-    async def _not_dialled(self, clearance: Clearance, outcome: DialOutcome) -> str:
+    async def _not_dialled(self, tenant_id: TenantId, attempt_id: UUID, outcome: DialOutcome) -> str:
         at = clock.now()
         await self._books.enter(
-            clearance.attempt_id,
-            Scope.system(clearance.tenant_id),
+            attempt_id,
+            Scope.system(tenant_id),
             lambda session: dialling.close(
                 session,
-                tenant_id=clearance.tenant_id,
-                attempt_id=clearance.attempt_id,
+                tenant_id=tenant_id,
+                attempt_id=attempt_id,
                 outcome=outcome,
                 started_at=at,
                 ended_at=at,

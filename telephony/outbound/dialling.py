@@ -7,19 +7,22 @@ operator's, exactly once. The switchboard closes the row in the transaction that
 import datetime as dt
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core import clock
 from core.events import announce
 from core.ids import AgentId, CallId, TenantId
 from security.vault import Vault
 from telephony.events import DialCleared, DialEnded, DialOutcome
-from telephony.models import OutboundDialRow
+from telephony.models import CallRow, OutboundDialRow
 from telephony.outbound.gate import sealed_number
 from telephony.switch.clearance import Clearance
 
-__all__ = ["DialOutcome", "close", "dial"]
+__all__ = ["DialOutcome", "close", "close_forsaken", "dial"]
+
+_FORSAKEN = dt.timedelta(hours=12)
 
 
 def dial(session: Session, *, clearance: Clearance, vault: Vault) -> None:
@@ -48,6 +51,38 @@ def dial(session: Session, *, clearance: Clearance, vault: Vault) -> None:
     ).scalar()
     if made:
         announce(session, DialCleared(tenant_id=clearance.tenant_id, attempt_id=clearance.attempt_id))
+
+
+def close_forsaken(session: Session, *, tenant_id: TenantId) -> int:
+    """Close dials nobody will ever report on: half a day old, and no call of theirs goes on; return how many.
+
+    A disk lost with its spool may leave one. It is LOST: whether it rang is not known.
+    """
+    now = clock.now()
+    rows = session.scalars(
+        select(OutboundDialRow)
+        .outerjoin(
+            CallRow,
+            and_(CallRow.tenant_id == OutboundDialRow.tenant_id, CallRow.id == OutboundDialRow.attempt_id),
+        )
+        .where(
+            OutboundDialRow.tenant_id == tenant_id,
+            OutboundDialRow.outcome.is_(None),
+            OutboundDialRow.expires_at < now - _FORSAKEN,
+            or_(CallRow.id.is_(None), CallRow.ended_at.is_not(None)),
+        )
+    ).all()
+    return sum(
+        close(
+            session,
+            tenant_id=tenant_id,
+            attempt_id=row.attempt_id,
+            outcome=DialOutcome.LOST,
+            started_at=row.expires_at,
+            ended_at=row.expires_at,
+        )
+        for row in rows
+    )
 
 
 def close(

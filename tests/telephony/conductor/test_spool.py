@@ -12,8 +12,8 @@ import pytest
 from core.ids import AgentId, CallId, NumberId, OfferId, QueueId, RecordingId, TenantId, new_id
 from security.vault import Vault
 from telephony.calls import Arrival
-from telephony.conductor import machine
-from telephony.conductor.machine import Fact, LiveCall, Offer, Phase
+from telephony.conductor import machine, outgoing
+from telephony.conductor.machine import Dial, Fact, LiveCall, Offer, Phase
 from telephony.conductor.spool import Spool
 
 AT = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
@@ -103,6 +103,34 @@ def machine_with(call: LiveCall, *, proven_at: dt.datetime) -> LiveCall:
     call.proven_at = proven_at
     assert call.phase is Phase.TALKING
     return call
+
+
+def test_a_call_out_comes_back_where_it_stood_and_its_number_is_nowhere(vault: Vault, tmp_path: Path) -> None:
+    async def whole() -> None:
+        spool = Spool(tmp_path, vault)
+        came, made = arrival(), offer()
+        dial = Dial(came.call_id, None, detects_machines=True, offer=made)
+        call, _ = outgoing.begin(came, "dial-1", dial)
+        await spool.begin(came, "dial-1", dial=dial)
+        for fact in (
+            machine.CalledRinging(later(1)),
+            machine.PickedUp(later(2)),
+            machine.Heard(later(3), is_machine=False),
+            machine.AgentAnswered(later(3.5), made.offer_id),
+        ):
+            outgoing.step(call, fact)
+            call.position += 1
+            await spool.fact(call.call_id, fact, call.position)
+        spool.close()
+        assert "7700900123" not in files(tmp_path)[0].read_text(encoding="utf-8")
+        for _ in range(2):  # a second crash: from the summary the first recovery wrote
+            again = Spool(tmp_path, vault)
+            (back,) = (await asyncio.to_thread(again.recover)).calls
+            again.close()
+            assert back == call
+            assert back.phase is Phase.ANNOUNCING
+
+    asyncio.run(whole())
 
 
 def test_a_call_whose_books_are_closed_does_not_come_back(vault: Vault, tmp_path: Path) -> None:

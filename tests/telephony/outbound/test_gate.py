@@ -238,6 +238,19 @@ def test_the_books_of_a_dial_are_closed_and_told_of_once(desk: Caller) -> None:
     assert outbox(desk) == ["DialCleared", "DialEnded"]
 
 
+def test_a_dial_nobody_reports_on_is_closed_as_lost_after_half_a_day(desk: Caller) -> None:
+    with desk.gate.open(Scope.system(desk.tenant_id)) as session:
+        found = clear(session, request=desk.request(), vault=desk.vault, at=MONDAY_NOON)
+        assert isinstance(found, Clearance)
+        dialling.dial(session, clearance=found, vault=desk.vault)
+        with clock.hold(MONDAY_NOON + dt.timedelta(hours=11)):
+            assert dialling.close_forsaken(session, tenant_id=desk.tenant_id) == 0
+        with clock.hold(MONDAY_NOON + dt.timedelta(hours=13)):
+            assert dialling.close_forsaken(session, tenant_id=desk.tenant_id) == 1
+            assert dialling.close_forsaken(session, tenant_id=desk.tenant_id) == 0
+    assert outbox(desk) == ["DialCleared", "DialEnded"]
+
+
 def outbox(desk: Caller) -> list[str]:
     with desk.gate.outside() as connection:
         rows = connection.execute(

@@ -1,0 +1,151 @@
+"""The machine of calls out, by itself: what is late or cannot be changes nothing; every way has an end."""
+
+import datetime as dt
+import random
+
+import pytest
+
+from core.ids import AgentId, CallId, NumberId, OfferId, QueueId, RecordingId, TenantId, new_id
+from telephony.calls import OUTBOUND, Arrival
+from telephony.conductor import machine, outgoing
+from telephony.conductor.machine import Action, Cause, Dial, Fact, LiveCall, Lost, Offer, Phase
+from telephony.events import DialOutcome
+
+AT = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
+
+
+def later(seconds: float) -> dt.datetime:
+    return AT + dt.timedelta(seconds=seconds)
+
+
+def dialled(*, detects_machines: bool = False) -> tuple[LiveCall, list[Action], OfferId]:
+    offer_id = OfferId(new_id())
+    offer = Offer(offer_id, AgentId(new_id()), 1001, None, "A-1", "ep1", "agent-1", later(10))
+    arrival = Arrival(
+        TenantId(new_id()),
+        CallId(new_id()),
+        NumberId(new_id()),
+        "+442079460134",
+        QueueId(new_id()),
+        "+447700900123",
+        AT,
+        OUTBOUND,
+    )
+    dial = Dial(arrival.call_id, None, detects_machines, offer)
+    call, actions = outgoing.begin(arrival, "dial-1", dial)
+    return call, actions, offer_id
+
+
+def kinds(actions: list[Action]) -> list[str]:
+    return [type(one).__name__ for one in actions]
+
+
+def test_the_agent_is_reserved_before_the_number_is_dialled() -> None:
+    _, actions, _ = dialled()
+    assert kinds(actions) == ["Agent", "Originate"]
+
+
+@pytest.mark.parametrize(
+    ("cause", "outcome"),
+    [
+        (17, DialOutcome.BUSY),
+        (18, DialOutcome.NO_ANSWER),
+        (19, DialOutcome.NO_ANSWER),
+        (1, DialOutcome.UNALLOCATED),
+        (28, DialOutcome.UNALLOCATED),
+        (21, DialOutcome.REJECTED),
+        (34, DialOutcome.FAILED),
+        (127, DialOutcome.FAILED),
+    ],
+)
+def test_a_call_nobody_picked_up_ends_by_its_cause_and_frees_the_agent(
+    cause: int, outcome: DialOutcome
+) -> None:
+    call, _, _ = dialled()
+    actions = outgoing.step(call, machine.CallerGone(later(1), cause))
+    assert kinds(actions) == ["Agent", "Finish"]
+    assert (call.outcome, call.phase) == (outcome, Phase.ENDED)
+    assert "picked_up_at" not in call.instants
+
+
+def test_the_bridge_waits_for_the_notice_and_for_the_agent_whichever_is_last() -> None:
+    for agent_first in (True, False):
+        call, _, offer_id = dialled()
+        assert kinds(outgoing.step(call, machine.PickedUp(later(1)))) == ["Mark", "Agent", "Ring", "Notice"]
+        facts: list[Fact] = [
+            machine.AgentAnswered(later(1.5), offer_id),
+            machine.AnnouncementEnded(later(2)),
+        ]
+        first, second = facts if agent_first else facts[::-1]
+        assert "Connect" not in kinds(outgoing.step(call, first))
+        assert "Connect" in kinds(outgoing.step(call, second))
+
+
+def test_the_agents_phone_rings_for_two_seconds() -> None:
+    call, _, _ = dialled()
+    outgoing.step(call, machine.PickedUp(later(5)))
+    assert call.offer is not None
+    assert call.offer.expires_at == later(7)
+
+
+def test_who_is_left_alone_hears_who_called_and_then_it_ends() -> None:
+    call, _, offer_id = dialled()
+    outgoing.step(call, machine.PickedUp(later(1)))
+    lost = outgoing.step(call, machine.OfferLost(later(3), offer_id, Lost.NO_ANSWER))
+    assert kinds(lost) == ["StopRinging", "Agent", "Apologise"]
+    assert kinds(outgoing.step(call, machine.ApologyEnded(later(8)))) == ["HangUpCaller", "Finish"]
+    assert (call.outcome, call.cause) == (DialOutcome.ABANDONED, Cause.ABANDONED)
+
+
+def test_a_call_that_was_talked_in_is_connected_however_it_ends() -> None:
+    ends: tuple[Fact, ...] = (
+        machine.CallerGone(later(60), 16),
+        machine.AgentGone(later(60), 16),
+        machine.Vanished(later(60), Cause.SWITCH_LOST),
+    )
+    for end in ends:
+        call, _, offer_id = dialled()
+        facts: tuple[Fact, ...] = (
+            machine.PickedUp(later(1)),
+            machine.AnnouncementEnded(later(1)),
+            machine.AgentAnswered(later(2), offer_id),
+            machine.Bridged(later(2), RecordingId(new_id())),
+            end,
+        )
+        for fact in facts:
+            outgoing.step(call, fact)
+        assert call.outcome is DialOutcome.CONNECTED
+
+
+def test_whatever_comes_in_whatever_order_it_ends_once_with_an_outcome() -> None:
+    dice = random.Random(7)  # noqa: S311 - a die for a test, thrown the same way each time
+    for _ in range(3000):
+        call, actions, offer_id = dialled(detects_machines=dice.random() < 0.5)
+        freed = ended = 0
+        seconds = 0.0
+        for _ in range(40):
+            seconds += 0.5
+            at = later(seconds)
+            could: list[Fact] = [
+                machine.CalledRinging(at),
+                machine.PickedUp(at),
+                machine.Heard(at, dice.random() < 0.5),
+                machine.AgentRinging(at, offer_id),
+                machine.AgentAnswered(at, offer_id),
+                machine.OfferLost(at, offer_id, dice.choice(list(Lost))),
+                machine.AnnouncementEnded(at),
+                machine.Bridged(at, None),
+                machine.Held(at, dice.random() < 0.5),
+                machine.ApologyEnded(at),
+                machine.NotPlaced(at),
+                machine.AgentGone(at, 16),
+                machine.CallerGone(at, dice.choice([1, 16, 17, 19, 34])),
+            ]
+            actions = outgoing.step(call, dice.choice(could))
+            ended += kinds(actions).count("Finish")
+            freed += sum(isinstance(one, machine.Agent) and one.state in {None, "wrap_up"} for one in actions)
+        outgoing.step(call, machine.Vanished(later(100), Cause.SWITCH_LOST))
+        assert call.phase is Phase.ENDED
+        assert call.outcome is not None
+        assert ended <= 1
+        assert freed <= 1, "an agent was let go of twice"
