@@ -13,7 +13,7 @@ from seats.hours import AgentHour
 from telephony import queues
 from telephony.queues import Queue
 from tenants import companies
-from tenants.companies import COLOURS, Company
+from tenants.companies import COLOURS, Company, Formats
 from web import identity, scope
 from web.api import cursors, preconditions
 from web.api.kit import id_in_path, operation
@@ -43,6 +43,10 @@ class CompanyShown(Outward):
     language: str = Field(examples=["en"])
     initials: str
     colour: int = Field(description="Of the brand square, 0 to 7.")
+    number_format: str = Field(description="How pages write numbers; `auto`: as the reader's language does.")
+    date_format: str = Field(description="How pages write days.")
+    clock_format: str = Field(description="How pages write hours.")
+    budget_minor: int | None = Field(description="What a month may cost before pages warn, in minor units.")
 
 
 class CompanyChange(Inward):
@@ -53,6 +57,14 @@ class CompanyChange(Inward):
     language: Literal["en", "zh_Hans_CN"] | None = None
     initials: Text | None = Field(default=None, min_length=1, max_length=2)
     colour: int | None = Field(default=None, ge=0, lt=COLOURS)
+    number_format: Literal["auto", "comma-point", "point-comma", "space-comma", "apostrophe-point"] | None = (
+        None
+    )
+    date_format: Literal["auto", "day-month", "month-day", "iso"] | None = None
+    clock_format: Literal["auto", "24", "12"] | None = None
+    budget_minor: int | None = Field(
+        default=None, ge=1, le=10**13, description="Null takes the budget away; left out, it stays."
+    )
 
 
 class QueueShown(Outward):
@@ -150,11 +162,18 @@ def change_company(json: CompanyChange) -> tuple[CompanyShown, int, dict[str, st
     changed = companies.change(
         scope.session(),
         tenant_id=found.tenant_id,
+        revision=found.revision,
         name=json.name or found.name,
         zone=json.zone or found.zone,
         language=json.language or found.language,
         initials=json.initials or found.initials,
         colour=found.colour if json.colour is None else json.colour,
+        formats=Formats(
+            json.number_format or found.formats.numbers,
+            json.date_format or found.formats.days,
+            json.clock_format or found.formats.clock,
+        ),
+        budget_minor=json.budget_minor if "budget_minor" in json.model_fields_set else found.budget_minor,
     )
     return _company(changed), 200, preconditions.tag(_version(changed))
 
@@ -255,11 +274,15 @@ def _company(found: Company) -> CompanyShown:
         language=found.language,
         initials=found.initials,
         colour=found.colour,
+        number_format=found.formats.numbers,
+        date_format=found.formats.days,
+        clock_format=found.formats.clock,
+        budget_minor=found.budget_minor,
     )
 
 
 def _version(found: Company) -> str:
-    return preconditions.digest(found.name, found.zone, found.language, found.initials, str(found.colour))
+    return preconditions.digest(str(found.revision))
 
 
 def _queue(one: Queue) -> QueueShown:
