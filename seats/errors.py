@@ -21,6 +21,24 @@ class SeatAlreadyRentedError(Conflict):
     code = "seat-already-rented"
 
 
+class NotEnoughSeatsError(Conflict):
+    """Fewer seats are free in the period than were asked for; `free` in the details says how many."""
+
+    code = "not-enough-seats"
+
+
+class RentalLimitError(Refused):
+    """More than the company may rent by itself; `most` and `held` in the details."""
+
+    code = "rental-limit"
+
+
+class RestoreTooLateError(Refused):
+    """A release can be taken back for ten minutes, while nobody else has rented."""
+
+    code = "restore-too-late"
+
+
 class RentalNotFoundError(NotFound):
     """No such rental."""
 

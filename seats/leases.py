@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core.ids import SeatId, TenantId
+from seats.errors import RentalNotFoundError
 from seats.events import SeatRentalChanged
 from seats.models import SeatLeaseRow
 from seats.stock import RentalKind
@@ -51,6 +52,18 @@ def mirror(session: Session, *, tenant_id: TenantId, event: SeatRentalChanged) -
     )
 
 
+def find(session: Session, *, tenant_id: TenantId, lease_id: UUID) -> Lease:
+    """Return one lease of the company.
+
+    Raises:
+        RentalNotFoundError: none of this id.
+    """
+    row = session.get(SeatLeaseRow, (tenant_id, lease_id))
+    if row is None:
+        raise RentalNotFoundError
+    return _lease(row)
+
+
 def held(
     session: Session,
     *,
@@ -71,14 +84,15 @@ def held(
     if end is not None:
         query = query.where(SeatLeaseRow.starts_at < end)
     rows = session.execute(query.order_by(SeatLeaseRow.seat_label, SeatLeaseRow.starts_at))
-    return [
-        Lease(
-            id=row.id,
-            seat_id=SeatId(row.seat_id),
-            seat_label=row.seat_label,
-            kind=RentalKind(row.kind),
-            starts_at=row.starts_at,
-            ends_at=row.ends_at,
-        )
-        for row in rows.scalars()
-    ]
+    return [_lease(row) for row in rows.scalars()]
+
+
+def _lease(row: SeatLeaseRow) -> Lease:
+    return Lease(
+        id=row.id,
+        seat_id=SeatId(row.seat_id),
+        seat_label=row.seat_label,
+        kind=RentalKind(row.kind),
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+    )

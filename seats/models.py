@@ -71,7 +71,22 @@ class SeatRentalRow(TenantOwned, Base):
     revision: Mapped[int] = mapped_column(Integer)
     is_settled: Mapped[bool] = mapped_column(Boolean, default=False)
     """Over, and charged to its end."""
+    released_at: Mapped[OptionalInstant]
+    ends_before: Mapped[OptionalInstant]
+    """When it was to end before it was released, to take that back."""
+    request_key: Mapped[UUID | None] = mapped_column(Uuid)
+    """Of the request that rented it: the same request again rents nothing more."""
     created_at: Mapped[Instant]
+
+
+class RentalLimitRow(TenantOwned, Base):
+    """How much a client company may rent by itself; the operator says so."""
+
+    __tablename__ = "rental_limits"
+
+    renter_tenant_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    most_seats: Mapped[int] = mapped_column(Integer)
+    most_numbers: Mapped[int] = mapped_column(Integer)
 
 
 class AgentRow(TenantOwned, Base):

@@ -20,6 +20,7 @@ from core.ids import OPERATOR, SeatId, TenantId, new_id
 from seats.errors import (
     RentalNotFoundError,
     RentalPeriodError,
+    RestoreTooLateError,
     SeatAlreadyRentedError,
     SeatLabelTakenError,
     SeatNotFoundError,
@@ -29,6 +30,8 @@ from seats.models import SeatRentalRow, SeatRow
 
 _GRACE = dt.timedelta(minutes=1)
 """How far back "now" may lie when it reaches us: a form was filled in, a queue was waited in."""
+UNDO = dt.timedelta(minutes=10)
+"""How long a release can be taken back; what it ends is charged later than that (`wiring.rentals`)."""
 
 
 class RentalKind(StrEnum):
@@ -58,6 +61,7 @@ class Rental:
     starts_at: dt.datetime
     ends_at: dt.datetime | None
     revision: int
+    request_key: UUID | None = None
 
 
 def add(session: Session, *, label: str) -> Seat:
@@ -110,6 +114,7 @@ def rent(
     kind: RentalKind,
     starts_at: dt.datetime,
     ends_at: dt.datetime | None = None,
+    request_key: UUID | None = None,
 ) -> Rental:
     """Rent a seat to a client company and announce it.
 
@@ -121,7 +126,9 @@ def rent(
     if starts_at < clock.now() - _GRACE or (ends_at is not None and ends_at <= starts_at):
         raise RentalPeriodError
     seat = _seat(session, seat_id)
-    rental = Rental(new_id(), seat, renter_tenant_id, kind, starts_at, ends_at, revision=1)
+    rental = Rental(
+        new_id(), seat, renter_tenant_id, kind, starts_at, ends_at, revision=1, request_key=request_key
+    )
     try:
         with session.begin_nested():
             session.execute(
@@ -134,6 +141,8 @@ def rent(
                     starts_at=starts_at,
                     ends_at=ends_at,
                     revision=1,
+                    is_settled=False,
+                    request_key=request_key,
                     created_at=clock.now(),
                 )
             )
@@ -161,9 +170,46 @@ def release(session: Session, *, rental_id: UUID, at: dt.datetime) -> Rental:
     session.execute(
         update(SeatRentalRow)
         .where(SeatRentalRow.tenant_id == OPERATOR, SeatRentalRow.id == rental_id)
-        .values(ends_at=ends_at, revision=before.revision + 1)
+        .values(
+            ends_at=ends_at,
+            ends_before=before.ends_at,
+            released_at=clock.now(),
+            revision=before.revision + 1,
+        )
     )
     after = replace(before, ends_at=ends_at, revision=before.revision + 1)
+    _announce(session, after)
+    return after
+
+
+def restore(session: Session, *, rental_id: UUID, renter_tenant_id: TenantId) -> Rental:
+    """Take a release back: the rental goes on as if nothing had been; announce it.
+
+    Raises:
+        RentalNotFoundError: no such rental of this client.
+        RestoreTooLateError: released longer ago than `UNDO`, or not at all.
+        SeatAlreadyRentedError: somebody else has rented the seat since.
+    """
+    before = _rental(session, rental_id)
+    if before.renter_tenant_id != renter_tenant_id:
+        raise RentalNotFoundError
+    released_at, ends_before = session.execute(
+        select(SeatRentalRow.released_at, SeatRentalRow.ends_before).where(
+            SeatRentalRow.tenant_id == OPERATOR, SeatRentalRow.id == rental_id
+        )
+    ).one()
+    if released_at is None or released_at < clock.now() - UNDO:
+        raise RestoreTooLateError
+    try:
+        with session.begin_nested():
+            session.execute(
+                update(SeatRentalRow)
+                .where(SeatRentalRow.tenant_id == OPERATOR, SeatRentalRow.id == rental_id)
+                .values(ends_at=ends_before, released_at=None, revision=before.revision + 1)
+            )
+    except IntegrityError as error:
+        raise SeatAlreadyRentedError(seat_id=str(before.seat.id)) from error
+    after = replace(before, ends_at=ends_before, revision=before.revision + 1)
     _announce(session, after)
     return after
 
@@ -263,21 +309,24 @@ def _from_row(row: SeatRentalRow, label: str) -> Rental:
         starts_at=row.starts_at,
         ends_at=row.ends_at,
         revision=row.revision,
+        request_key=row.request_key,
     )
 
 
 def _announce(session: Session, rental: Rental) -> None:
-    announce(
-        session,
-        SeatRentalChanged(
-            tenant_id=OPERATOR,
-            renter_tenant_id=rental.renter_tenant_id,
-            rental_id=rental.id,
-            seat_id=rental.seat.id,
-            seat_label=rental.seat.label,
-            kind=rental.kind.value,
-            starts_at=rental.starts_at,
-            ends_at=rental.ends_at,
-            revision=rental.revision,
-        ),
+    announce(session, changed(rental))
+
+
+def changed(rental: Rental) -> SeatRentalChanged:
+    """Return what is announced of a rental as it stands; a renter's own row follows from it."""
+    return SeatRentalChanged(
+        tenant_id=OPERATOR,
+        renter_tenant_id=rental.renter_tenant_id,
+        rental_id=rental.id,
+        seat_id=rental.seat.id,
+        seat_label=rental.seat.label,
+        kind=rental.kind.value,
+        starts_at=rental.starts_at,
+        ends_at=rental.ends_at,
+        revision=rental.revision,
     )

@@ -39,6 +39,18 @@ class NumberTakenError(Conflict):
     code = "number-taken"
 
 
+class NumberRestingError(Refused):
+    """The number was given back lately and rests, lest callers of the company before reach the next."""
+
+    code = "number-resting"
+
+
+class NumberChangedError(Conflict):
+    """Somebody else changed the number's settings meanwhile."""
+
+    code = "number-changed"
+
+
 class NotWrappingUpError(Conflict):
     """The call is not in this agent's wrap-up, so it cannot be wrapped up."""
 

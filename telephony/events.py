@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from core.events import Event
-from core.ids import AgentId, CallId, RecordingId
+from core.ids import AgentId, CallId, NumberId, RecordingId, TenantId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +16,27 @@ class CallEnded(Event):
     call_id: CallId
     ended_at: dt.datetime
     cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberRentalChanged(Event):
+    """A number was rented, given back or taken back; `tenant_id` is the operator's, as for all stock.
+
+    Carries all that the renter's own row needs, with what was chosen when it was rented: an empty queue
+    leaves it to the renter's first one.
+    """
+
+    renter_tenant_id: TenantId
+    rental_id: UUID
+    number_id: NumberId
+    digits: str
+    kind: str
+    queue_id: UUID | None
+    greeting: str
+    language: str
+    starts_at: dt.datetime
+    ends_at: dt.datetime | None
+    revision: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

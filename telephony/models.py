@@ -38,6 +38,30 @@ class NumberStockRow(TenantOwned, Base):
     region: Mapped[str] = mapped_column(Text)
     renter_tenant_id: Mapped[UUID | None] = mapped_column(Uuid)
     rented_at: Mapped[OptionalInstant]
+    # after a release it rests for everybody but the company that had it
+    quarantined_until: Mapped[OptionalInstant]
+    quarantined_for: Mapped[UUID | None] = mapped_column(Uuid)
+
+
+class NumberRentalRow(TenantOwned, Base):
+    """Who rents a number from when to when, the operator's row; one holder at an instant (migration 0014)."""
+
+    __tablename__ = "number_rentals"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "number_id"], ["number_stock.tenant_id", "number_stock.id"]),
+        Index("ix_number_rentals_renter", "tenant_id", "renter_tenant_id"),
+    )
+
+    id: Mapped[Key]
+    number_id: Mapped[UUID] = mapped_column(Uuid)
+    renter_tenant_id: Mapped[UUID] = mapped_column(Uuid)
+    starts_at: Mapped[Instant]
+    ends_at: Mapped[OptionalInstant]
+    revision: Mapped[int] = mapped_column(Integer)
+    is_settled: Mapped[bool] = mapped_column(Boolean, default=False)
+    released_at: Mapped[OptionalInstant]
+    request_key: Mapped[UUID | None] = mapped_column(Uuid)
+    created_at: Mapped[Instant]
 
 
 class QueueRow(TenantOwned, Base):
@@ -69,6 +93,9 @@ class NumberRow(TenantOwned, Base):
     language: Mapped[str] = mapped_column(Text)
     rented_at: Mapped[Instant]
     released_at: Mapped[OptionalInstant]
+    rental_id: Mapped[UUID | None] = mapped_column(Uuid)
+    rental_revision: Mapped[int] = mapped_column(Integer, default=0)
+    revision: Mapped[int] = mapped_column(Integer, default=1)
 
 
 class CallRow(TenantOwned, Base):

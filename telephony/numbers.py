@@ -5,17 +5,21 @@ where they go, and in the directory, where a key is unique across all tenants: t
 one number. The switchboard finds the tenant of a dialled number through the directory alone.
 """
 
+import datetime as dt
 import hashlib
 from dataclasses import dataclass
+from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.ids import OPERATOR, NumberId, QueueId, TenantId, new_id
 from core.phone import is_short_code, parse_e164
 from security.gate import KeyTakenError, register, unregister
-from telephony.errors import NumberNotFoundError, NumberTakenError
+from telephony import number_rentals, queues
+from telephony.errors import NumberChangedError, NumberNotFoundError, NumberTakenError
+from telephony.events import NumberRentalChanged
 from telephony.models import NumberRow, NumberStockRow
 
 DIRECTORY = "number"
@@ -30,6 +34,7 @@ class StockNumber:
     kind: str
     region: str
     renter_tenant_id: TenantId | None
+    quarantined_until: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,10 @@ class Number:
     queue_id: QueueId
     greeting: str
     language: str
+    rental_id: UUID | None = None
+    rented_at: dt.datetime | None = None
+    released_at: dt.datetime | None = None
+    revision: int = 1
 
 
 def canonical(digits: str, *, region: str | None = None) -> str:
@@ -79,24 +88,17 @@ def in_stock(session: Session) -> list[StockNumber]:
 
 
 def let(session: Session, *, number_id: NumberId, renter: TenantId) -> StockNumber:
-    """Mark a number in stock as rented; in the operator's own transaction, before `rent`.
+    """Rent a number in stock to a client; in the operator's own transaction, before `rent`.
 
     Raises:
         NumberTakenError: somebody rents it.
+        NumberRestingError: another client gave it back lately.
+        NumberNotFoundError: not in stock.
     """
-    row = session.execute(
-        update(NumberStockRow)
-        .where(
-            NumberStockRow.tenant_id == OPERATOR,
-            NumberStockRow.id == number_id,
-            NumberStockRow.renter_tenant_id.is_(None),
-        )
-        .values(renter_tenant_id=renter, rented_at=clock.now())
-        .returning(NumberStockRow)
-    ).scalar_one_or_none()
-    if row is None:
-        raise NumberTakenError
-    return _stock(row)
+    number_rentals.rent(
+        session, number_id=number_id, renter_tenant_id=renter, wanted=number_rentals.Settings()
+    )
+    return _stock(session.get_one(NumberStockRow, (OPERATOR, number_id)))
 
 
 def rent(
@@ -113,22 +115,84 @@ def rent(
     Raises:
         NumberTakenError: the directory knows another holder.
     """
-    row = NumberRow(
-        tenant_id=tenant_id,
-        id=number.number_id,
-        digits=number.digits,
-        kind=number.kind,
-        queue_id=queue_id,
-        greeting=greeting,
-        language=language,
-        rented_at=clock.now(),
-    )
-    session.add(row)
+    row = session.get(NumberRow, (tenant_id, number.number_id), with_for_update=True)
+    if row is None:
+        row = NumberRow(tenant_id=tenant_id, id=number.number_id, revision=1)
+        session.add(row)
+    row.digits, row.kind = number.digits, number.kind
+    row.queue_id, row.greeting, row.language = queue_id, greeting, language
+    row.rented_at, row.released_at = clock.now(), None
     session.flush()
-    try:
-        register(session, kind=DIRECTORY, key=directory_key(number.digits), ref_id=number.number_id)
-    except KeyTakenError as error:
-        raise NumberTakenError from error
+    _register(session, row)
+    return _number(row)
+
+
+def follow(session: Session, *, tenant_id: TenantId, event: NumberRentalChanged) -> None:
+    """Bring the renter's own row to what the operator's rental says; a second time changes nothing.
+
+    Raises:
+        NumberTakenError: the directory still knows another holder; it is tried again.
+    """
+    row = session.get(NumberRow, (tenant_id, event.number_id), with_for_update=True)
+    if row is not None and row.rental_id is not None and row.rental_id > event.rental_id:
+        return  # ids grow with time: the number has been rented again since
+    if row is not None and row.rental_id == event.rental_id and row.rental_revision >= event.revision:
+        return
+    if row is None:
+        if event.ends_at is not None:
+            return
+        row = NumberRow(
+            tenant_id=tenant_id,
+            id=event.number_id,
+            digits=event.digits,
+            kind=event.kind,
+            queue_id=event.queue_id or _first_queue(session, tenant_id),
+            greeting=event.greeting,
+            language=event.language,
+            rented_at=event.starts_at,
+            revision=1,
+        )
+        session.add(row)
+    elif row.rental_id not in {None, event.rental_id}:  # rented again: what was wanted now counts
+        row.queue_id = event.queue_id or row.queue_id
+        row.greeting, row.language = event.greeting or row.greeting, event.language
+    row.rented_at = event.starts_at
+    row.rental_id, row.rental_revision = event.rental_id, event.revision
+    was_released = row.released_at is not None
+    row.released_at = event.ends_at
+    session.flush()
+    if event.ends_at is not None and not was_released:
+        unregister(session, kind=DIRECTORY, key=directory_key(row.digits))
+    elif event.ends_at is None:
+        _register(session, row)
+
+
+def set_up(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    number_id: NumberId,
+    queue_id: QueueId,
+    greeting: str,
+    language: str,
+    revision: int,
+) -> Number:
+    """Change what callers hear and where they go.
+
+    Raises:
+        NumberNotFoundError: not this tenant's, or released.
+        NumberChangedError: somebody else has changed it since `revision`.
+        QueueNotFoundError: no such queue of this tenant.
+    """
+    row = session.get(NumberRow, (tenant_id, number_id), with_for_update=True, populate_existing=True)
+    if row is None or row.released_at is not None:
+        raise NumberNotFoundError
+    if row.revision != revision:
+        raise NumberChangedError(revision=row.revision)
+    queues.get(session, tenant_id=tenant_id, queue_id=queue_id)
+    row.queue_id, row.greeting, row.language = queue_id, greeting, language
+    row.revision += 1
+    session.flush()
     return _number(row)
 
 
@@ -163,6 +227,30 @@ def all_of(session: Session, *, tenant_id: TenantId) -> list[Number]:
     return [_number(row) for row in rows]
 
 
+def _register(session: Session, row: NumberRow) -> None:
+    """Enter a number into the directory, over what this tenant has there of it already."""
+    key = directory_key(row.digits)
+    unregister(session, kind=DIRECTORY, key=key)
+    try:
+        register(session, kind=DIRECTORY, key=key, ref_id=row.id)
+    except KeyTakenError as error:
+        raise NumberTakenError from error
+
+
+def _first_queue(session: Session, tenant_id: TenantId) -> QueueId:
+    """Return a queue for callers of a number nobody has set up, made when the company has none."""
+    found = queues.all_of(session, tenant_id=tenant_id)
+    return (found[0] if found else queues.open_queue(session, tenant_id=tenant_id, name="Main")).queue_id
+
+
+def ever(session: Session, *, tenant_id: TenantId) -> list[Number]:
+    """Return the numbers the tenant rents or rented."""
+    rows = session.scalars(
+        select(NumberRow).where(NumberRow.tenant_id == tenant_id).order_by(NumberRow.digits)
+    )
+    return [_number(row) for row in rows]
+
+
 def _stock(row: NumberStockRow) -> StockNumber:
     return StockNumber(
         number_id=NumberId(row.id),
@@ -170,6 +258,7 @@ def _stock(row: NumberStockRow) -> StockNumber:
         kind=row.kind,
         region=row.region,
         renter_tenant_id=TenantId(row.renter_tenant_id) if row.renter_tenant_id else None,
+        quarantined_until=row.quarantined_until,
     )
 
 
@@ -182,4 +271,8 @@ def _number(row: NumberRow) -> Number:
         queue_id=QueueId(row.queue_id),
         greeting=row.greeting,
         language=row.language,
+        rental_id=row.rental_id,
+        rented_at=row.rented_at,
+        released_at=row.released_at,
+        revision=row.revision,
     )

@@ -126,6 +126,35 @@ PROBLEMS: Mapping[str, Words] = {
         _l("Calls of this month still wait for a price"),
         _l("Publish a price for their number, then draft the invoice anew."),
     ),
+    "not-enough-seats": Words(
+        _l("Not enough seats are free"),
+        _l("Somebody else was faster. Ask for fewer seats or another hour; nothing was rented."),
+    ),
+    "rental-limit": Words(
+        _l("More than you may rent by yourself"), _l("Ask the operator; they can raise the limit.")
+    ),
+    "restore-too-late": Words(
+        _l("That can no longer be taken back"), _l("Ten minutes have passed. Rent anew if you still need it.")
+    ),
+    "number-resting": Words(
+        _l("The number rests after its last renter"),
+        _l(
+            "For thirty days nobody else gets it, so that their callers do not reach you. Choose another one."
+        ),
+    ),
+    "number-changed": Words(
+        _l("Somebody else has changed this number"), _l("Look at both versions, then save what is right.")
+    ),
+    "number-form": Words(
+        _l("The number cannot be set up like this"), _l("A greeting has up to 500 signs on one line.")
+    ),
+    "not-priced": Words(
+        _l("Your price list has no price for this"), _l("Ask the operator; nothing was rented.")
+    ),
+    "price-changed": Words(_l("The price has changed"), _l("Look at the new one; nothing was rented.")),
+    "rental-span": Words(
+        _l("That day or time cannot be rented"), _l("Choose a time that is not over, within a year.")
+    ),
     "rentals-open": Words(
         _l("Not everything rented in this month is charged yet"),
         _l("Two hours after the month ends it is, once every agent's time of it is closed. Try again then."),

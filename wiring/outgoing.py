@@ -16,7 +16,14 @@ from core import ids
 from core.events import Event
 from core.ids import TenantId
 from seats.events import SeatRentalChanged
-from telephony.events import CallEnded, DialCleared, DialEnded, RecordingCaptured, RecordingSealed
+from telephony.events import (
+    CallEnded,
+    DialCleared,
+    DialEnded,
+    NumberRentalChanged,
+    RecordingCaptured,
+    RecordingSealed,
+)
 from tenants.events import WebhookOwed
 from tenants.webhooks import deliveries
 
@@ -85,6 +92,7 @@ INTERNAL: dict[type[Event], str] = {
     RecordingCaptured: "the file is not sealed yet; recording.ready follows",
     PriceListPublished: "the operator's own",
     SeatRentalChanged: "the operator's own: it carries stock",
+    NumberRentalChanged: "the operator's own: it carries stock",
     DialCleared: "the switchboard's own",
     DialEnded: "campaigns tell it, with the lead it was made for",
     LeadFileConfirmed: "the file is not read yet; leads.imported follows",

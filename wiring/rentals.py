@@ -18,6 +18,8 @@ from core.ids import OPERATOR, TenantId
 from seats import hours, stock
 from seats.stock import Rental
 from security.gate import Gate, Scope
+from telephony import number_rentals
+from telephony.number_rentals import NumberRental
 
 # An end that lies this far back can no longer change: a release may be dated a minute back, and be undone
 # for ten minutes (`seats.stock`).
@@ -45,23 +47,35 @@ def charge(gate: Gate, *, tenant_id: TenantId) -> int:
     )
     with gate.open(Scope.system(OPERATOR)) as session:
         seats = stock.unsettled(session, renter_tenant_id=tenant_id)
+        lent = number_rentals.unsettled(session, renter_tenant_id=tenant_id)
         worked = hours.worked(session, payer_tenant_id=tenant_id, start=worked_from, end=worked_until)
         closed_until = hours.closed_until(session, client_tenant_id=tenant_id, now=worked_until)
     with gate.open(Scope.system(tenant_id)) as session:
-        recorded = billing.charge(
-            session, tenant_id=tenant_id, spans=[of_seat(rental) for rental in seats], until=until
-        )
+        spans = [*map(of_seat, seats), *map(of_number, lent)]
+        recorded = billing.charge(session, tenant_id=tenant_id, spans=spans, until=until)
         recorded += billing.charge_agents(
             session,
             tenant_id=tenant_id,
             hours=[PaidHour(one.agent_id, one.hour_starts_at, one.paid_ms) for one in worked],
         )
         accounts.charged(session, tenant_id=tenant_id, until=min(until, closed_until))
-    over = [rental.id for rental in seats if rental.ends_at is not None and rental.ends_at <= until]
+    over = [span.rental_id for span in spans if span.ends_at is not None and span.ends_at <= until]
     if over:
         with gate.open(Scope.system(OPERATOR)) as session:
             stock.settle(session, rental_ids=over, until=until)
+            number_rentals.settle(session, rental_ids=over, until=until)
     return recorded
+
+
+def of_number(rental: NumberRental) -> Span:
+    """Return a number's rental as billing knows it."""
+    return Span(
+        rental_id=rental.id,
+        meter=f"number.{rental.kind}",
+        starts_at=rental.starts_at,
+        ends_at=rental.ends_at,
+        number_id=rental.number_id,
+    )
 
 
 def of_seat(rental: Rental) -> Span:

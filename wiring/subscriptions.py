@@ -31,8 +31,8 @@ from seats import leases
 from seats.events import SeatRentalChanged
 from security.gate import Scope
 from security.vault import Field
-from telephony import orders, recording
-from telephony.events import DialCleared, DialEnded, RecordingCaptured
+from telephony import numbers, orders, recording
+from telephony.events import DialCleared, DialEnded, NumberRentalChanged, RecordingCaptured
 from telephony.orders import OrderKind
 from tenants import companies
 from tenants.events import WebhookOwed
@@ -104,6 +104,11 @@ def _seal_recording(house: House, session: Session, event: RecordingCaptured) ->
 
 def _mirror_rental(_house: House, session: Session, event: SeatRentalChanged) -> After:
     leases.mirror(session, tenant_id=event.renter_tenant_id, event=event)
+    return None
+
+
+def _follow_number(_house: House, session: Session, event: NumberRentalChanged) -> After:
+    numbers.follow(session, tenant_id=event.renter_tenant_id, event=event)
     return None
 
 
@@ -241,6 +246,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     InTransaction(RecordingCaptured, "recordings.seal", _seal_recording),
     InTransaction(SeatRentalChanged, "rentals.mirror", _mirror_rental, whose=lambda e: e.renter_tenant_id),
     InTransaction(DialCleared, "dials.order", _order_dial, whose=lambda _: OPERATOR),
+    InTransaction(NumberRentalChanged, "numbers.follow", _follow_number, whose=lambda e: e.renter_tenant_id),
     InTransaction(InvoiceFinalised, "invoices.archive", _archive_invoice),
     InTransaction(InvoiceFinalised, "ledger.invoice", _post_invoice),
     Alone(InvoiceFinalised, "payments.collect", _collect),

@@ -311,11 +311,11 @@ def bill(lang: str) -> New:
         lines=[
             New(name=name, quantity=quantity, unit=unit, amount=money_(lang, minor), href=href)
             for name, quantity, unit, minor, href in [
-                (pick(lang, "Seats by the month", "包月坐席"), 24, "each", 230400, "/portal/capacity"),
-                (pick(lang, "Seats by the hour", "小时坐席"), 61.5, "hour", 25830, "/portal/capacity"),
+                (pick(lang, "Seats by the month", "包月坐席"), 24, "each", 230400, "/portal/seats"),
+                (pick(lang, "Seats by the hour", "小时坐席"), 61.5, "hour", 25830, "/portal/seats"),
                 (pick(lang, "Calls in", "呼入"), 41382, "minute", 206910, "/portal/calls"),
                 (pick(lang, "Calls out", "呼出"), 18940, "minute", 118375, "/portal/calls"),
-                (pick(lang, "Numbers", "号码"), 14, "each", 6300, "/portal/capacity"),
+                (pick(lang, "Numbers", "号码"), 14, "each", 6300, "/portal/seats"),
             ]
         ],
     )
@@ -703,6 +703,7 @@ def capacity(lang: str) -> dict[str, Any]:
         "is_fresh": True,
         "seats_list": [
             New(
+                id=label,
                 label=label,
                 kind=kinds[kind],
                 from_at=ago(6_900_000),
@@ -719,7 +720,11 @@ def capacity(lang: str) -> dict[str, Any]:
                 greeting=pick(
                     lang, "Welcome to Pelican Parcel. Calls are recorded.", "欢迎致电明湖旅行，通话将被录音。"
                 ),
-                monthly=money_(lang, 450),
+                id=number,
+                queue_id="que_1",
+                language="en",
+                revision=1,
+                since=ago(6_900_000),
             )
             for number in ("+448081570142", "+441134960142")
         ],
@@ -727,6 +732,90 @@ def capacity(lang: str) -> dict[str, Any]:
             New(name=q.name, ring_timeout_s=20, wrap_up_s=60, target_s=20, is_recorded=i < 2)
             for i, q in enumerate(queues(lang))
         ],
+    }
+
+
+def seats(lang: str) -> dict[str, Any]:
+    here = capacity(lang)
+    return here | {"released": here["seats_list"][2:3], "may_rent": True}
+
+
+def rent(lang: str) -> dict[str, Any]:
+    currency = pick(lang, "GBP", "CNY")
+    names = pick(lang, ("by the month", "by the day", "by the hour"), ("按月", "按天", "按小时"))
+    units = pick(lang, ("a month", "a day", "an hour"), ("每月", "每天", "每小时"))
+    prices = (96_000_000_000, 21_000_000_000, 4_200_000_000)
+    start = NOW.replace(hour=13, minute=0, second=0) + dt.timedelta(days=8)
+    return shell(lang) | {
+        "kinds": [
+            New(code=code, name=name, unit=unit, unit_nano=nano, currency=currency)
+            for code, name, unit, nano in zip(("month", "day", "hour"), names, units, prices, strict=True)
+        ],
+        "kind": "hour",
+        "count": 12,
+        "day": "2026-11-27",
+        "begins": "13:00",
+        "ends": "18:00",
+        "today": "2026-11-19",
+        "latest": "2027-11-19",
+        "most": 200,
+        "zone": "Europe/London",
+        "wish": New(kind="hour", count=12, starts_at=start, ends_at=start + dt.timedelta(hours=5)),
+        "price": New(
+            count=12,
+            unit="hour",
+            unit_nano=4_200_000_000,
+            currency=currency,
+            units=5,
+            net=money_(lang, 25200),
+            tax=money_(lang, 5040),
+            tax_percent="20",
+            total=money_(lang, 30240),
+            price_list="uk-standard",
+            version=13,
+            bill_now=money_(lang, 964000),
+            bill_then=money_(lang, 989200),
+        ),
+        "is_priced": True,
+        "availability": New(free=14, held=0, most=20),
+        "instead": None,
+        "request_key": "0",
+        "error": "",
+        "hours": range(8, 22),
+        "week": [
+            New(
+                on=dt.date(2026, 11, 27 + n) if n < 4 else dt.date(2026, 12, n - 3),
+                hours=tuple(((hour * 7 + n * 13) % 40, n == 0 and 13 <= hour < 18) for hour in range(8, 22)),
+            )
+            for n in range(7)
+        ],
+    }
+
+
+def numbers(lang: str) -> dict[str, Any]:
+    here = capacity(lang)
+    word = pick(lang, "freephone", "免付费")
+    return here | {
+        "released": [],
+        "queues": [("que_1", queues(lang)[0].name), ("que_2", queues(lang)[1].name)],
+        "kinds": [("tollfree", word)],
+        "digits": "0808",
+        "kind": "",
+        "looked": True,
+        "offers": [
+            New(
+                id=f"num_{n}",
+                number=f"+44808157{n:04d}",
+                kind=word,
+                kind_code="tollfree",
+                region="GB",
+                month=money_(lang, 1250),
+                now=money_(lang, 458),
+            )
+            for n in range(190, 194)
+        ],
+        "request_key": "0",
+        "may_rent": True,
     }
 
 
@@ -965,6 +1054,8 @@ def company(lang: str) -> dict[str, Any]:
         "is_shut": False,
         "sees_money": True,
         "users": 4,
+        "limits": New(most_seats=20, most_numbers=10),
+        "may_limit": True,
         "new_owner": None,
         "account": New(buyer=New(name="Pelican Parcel Ltd"), price_list="UK Standard"),
         "bill": bill("en"),
@@ -1077,24 +1168,6 @@ def price_version_rental(lang: str) -> dict[str, Any]:
     }
 
 
-def conflict(lang: str) -> dict[str, Any]:
-    return operator(lang) | {
-        "title": pick(lang, "Somebody else has changed draft v14", "有人修改了草稿 v14"),
-        "action": "/operator/prices/pl_1/versions/14",
-        "back": "/operator/prices/pl_1/versions/14",
-        "door": "operator",
-        "hidden": {"revision": "3", "kind": "rental"},
-        "fields": [
-            New(
-                name="rental.seat.month",
-                label=pick(lang, "Seats by the month", "坐席包月"),
-                theirs="98.0000",
-                mine="97",
-            ),
-        ],
-    }
-
-
 def operator_invoices(lang: str) -> dict[str, Any]:
     return operator(lang) | {
         "invoices": invoice_rows("en"),
@@ -1156,8 +1229,15 @@ def stock(lang: str) -> dict[str, Any]:
                 number="+448081570142",
                 kind=pick(lang, "freephone", "免付费"),
                 renter="Pelican Parcel",
+                rests_until=None,
             ),
-            New(id="num_2", number="+441134960142", kind=pick(lang, "local", "本地"), renter=""),
+            New(
+                id="num_2",
+                number="+441134960142",
+                kind=pick(lang, "local", "本地"),
+                renter="",
+                rests_until=ago(-900_000),
+            ),
         ],
     }
 
@@ -1248,7 +1328,10 @@ PAGES: dict[str, Page] = {
     "portal-call-bare": Page("portal/call.html", one_call_bare),
     "portal-invoices": Page("portal/invoices.html", invoices),
     "portal-invoice": Page("portal/invoice.html", invoice),
-    "portal-capacity": Page("portal/capacity.html", capacity),
+    "portal-seats": Page("portal/seats.html", seats),
+    "portal-rent": Page("portal/rent.html", rent),
+    "portal-numbers": Page("portal/numbers.html", numbers),
+    "portal-queues": Page("portal/queues.html", capacity),
     "portal-webhooks": Page("portal/webhooks.html", webhooks),
     "portal-webhooks-dialog": Page("portal/webhooks.html", webhooks_dialog),
     "portal-webhook": Page("portal/webhook.html", webhook),
@@ -1266,7 +1349,6 @@ PAGES: dict[str, Page] = {
         "operator/price_version.html", lambda lang: price_version(lang, state="in-force")
     ),
     "operator-version-rental": Page("operator/price_version.html", price_version_rental),
-    "conflict": Page("conflict.html", conflict),
     "operator-invoices": Page("operator/invoices.html", operator_invoices),
     "operator-invoice": Page("operator/invoice.html", operator_invoice),
     "operator-finalise": Page(

@@ -392,7 +392,10 @@ def test_pages_speak_chinese(signed_in: SignIn, cast: Cast, day: Scene) -> None:
         day.path(day.known),
         "/portal/invoices",
         day.invoice_path,
-        "/portal/capacity",
+        "/portal/seats",
+        "/portal/seats/rent",
+        "/portal/numbers",
+        "/portal/queues",
     ):
         page = alice.get(path)
         assert page.status_code == 200

@@ -139,17 +139,14 @@ def test_capacity_shows_seats_numbers_and_queues(alice: Browser, cast: Cast, day
     )  # fmt: skip
     with gate.open(Scope.system(cast.a.tenant_id)) as session:
         leases.mirror(session, tenant_id=cast.a.tenant_id, event=rental)
-    page = alice.get("/portal/capacity").text
-    for words in (
-        "A-014",
-        "by the month",
-        "open end",
-        "+44 808 157 0142",
-        "Deliveries",
-        "Welcome to Pelican Parcel.",
+    for path, words in (
+        ("/portal/seats", ("A-014", "by the month", "open end")),
+        ("/portal/numbers", ("+44 808 157 0142", "Deliveries", "Welcome to Pelican Parcel.")),
+        ("/portal/queues", ("Deliveries",)),
     ):
-        assert words in page
-    assert "Bookings" not in page
+        page = alice.get(path).text
+        for word in words:
+            assert word in page
 
 
 def test_a_company_without_anything_sees_what_will_come(people: People, browser: Browsers) -> None:
@@ -162,14 +159,14 @@ def test_a_company_without_anything_sees_what_will_come(people: People, browser:
         assert words in home
     assert "No calls yet" in made.get("/portal/calls").text
     assert "No invoices yet" in made.get("/portal/invoices").text
-    capacity = made.get("/portal/capacity").text
-    for words in ("No seats rented", "No numbers yet"):
-        assert words in capacity
+    assert "No seats rented" in made.get("/portal/seats").text
+    assert "No numbers yet" in made.get("/portal/numbers").text
+    assert "No queues yet" in made.get("/portal/queues").text
     assert made.get("/portal/invoices/preview").status_code == 404
 
 
 def test_ids_of_the_page_are_outside_ids(alice: Browser, day: Scene) -> None:
-    for path in ("/portal/", "/portal/calls", "/portal/invoices", "/portal/capacity"):
+    for path in ("/portal/", "/portal/calls", "/portal/invoices", "/portal/seats", "/portal/numbers"):
         page = alice.get(path).text
         assert str(day.known) not in page
         assert str(day.invoice.invoice_id) not in page

@@ -1,5 +1,6 @@
 """Client companies: the list, one company, and letting a new one in."""
 
+import datetime as dt
 import secrets
 import zoneinfo
 from collections.abc import Sequence
@@ -7,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from babel import Locale
-from flask import make_response, render_template, request
+from flask import flash, make_response, redirect, render_template, request
 from flask_babel import get_locale, gettext
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
@@ -22,7 +23,7 @@ from core import clock, ids
 from core.errors import SeatlineError
 from core.ids import OPERATOR, TenantId
 from core.money import Money
-from seats import inventory, leases
+from seats import inventory, leases, limits
 from security.passwords import hash_password
 from telephony import numbers, queues
 from tenants import companies, users
@@ -32,16 +33,36 @@ from web import identity, scope, tables, words
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
-from web.portal.capacity import NumberRow, SeatRow
 from web.shown import bills, invoices, wording
 
 _INVOICES = 12
 _TERMS_DAYS = 30
+_MOST = 10_000
 _LONGEST, _LONGEST_ADDRESS = 120, 600
 _FIELDS = (
     *("name", "legal_name", "address", "tax_id", "country", "zone", "language", "initials"),
     *("price_list", "tax_percent", "owner_name", "owner_email"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class SeatRow:
+    """One rented seat."""
+
+    label: str
+    kind: str
+    from_at: dt.datetime
+    to_at: dt.datetime | None
+    is_now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRow:
+    """One rented number and where its calls go."""
+
+    number: str
+    kind: str
+    entry: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +210,23 @@ def one_company(company_id: str) -> str:
     return _detail(rounds.one(company_id))
 
 
+@pages.post("/companies/<company_id>/limits")
+@permission("stock.write")
+def set_limits(company_id: str) -> Response:
+    """Say how many seats and numbers the company may rent by itself."""
+    company = rounds.one(company_id)
+    wanted = [request.form.get(name, type=int) for name in ("most_seats", "most_numbers")]
+    if any(one is None or not 0 <= one <= _MOST for one in wanted):
+        flash(gettext("A limit is a whole number from 0 to %(most)s.", most=_MOST), "bad")
+    else:
+        seats_, numbers_ = (one or 0 for one in wanted)
+        limits.put(
+            scope.session(), renter_tenant_id=company.tenant_id, limits=limits.Limits(seats_, numbers_)
+        )
+        flash(gettext("The limits are set; what it rents already stays."), "ok")
+    return redirect(f"/operator/companies/{company_id}", 303)
+
+
 def _inside(session: Session, company: Company) -> _Inside:
     try:
         account = accounts.find(session, tenant_id=company.tenant_id)
@@ -221,7 +259,7 @@ def _detail(company: Company, *, new_owner: FirstOwner | None = None) -> str:
                 for one in leases.held(session, tenant_id=tenant_id, start=now)
             ],
             "numbers": [
-                NumberRow(one.digits, wording.number_kind(one.kind), names.get(one.queue_id, ""), "")
+                NumberRow(one.digits, wording.number_kind(one.kind), names.get(one.queue_id, ""))
                 for one in numbers.all_of(session, tenant_id=tenant_id)
             ],
             "invoices": [
@@ -237,6 +275,8 @@ def _detail(company: Company, *, new_owner: FirstOwner | None = None) -> str:
         company_id=ids.public("ten", company.tenant_id),
         sees_money="billing.read" in identity.current().permissions,
         new_owner=new_owner,
+        limits=limits.of(scope.session(), renter_tenant_id=company.tenant_id),
+        may_limit="stock.write" in identity.current().permissions,
         **rounds.visit(company, look),
     )
 

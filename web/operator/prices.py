@@ -2,7 +2,7 @@
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 from uuid import UUID
@@ -25,12 +25,12 @@ from billing.rating.tariff import DatedRate
 from core import clock, ids
 from core.errors import SeatlineError
 from core.ids import OPERATOR
-from web import identity, scope, words
+from web import edits, identity, scope, words
 from web.guards import permission
 from web.operator import price_sheet
 from web.operator.price_sheet import Fault, amount, nano
 from web.operator.views import pages
-from web.shown import conflicts, wording
+from web.shown import wording
 from web.shown.downloads import attachment
 
 _PAGE = 50
@@ -229,8 +229,9 @@ def save_draft(list_id: str, number: int) -> BaseResponse:
     """Save the prices typed into a draft; all of them, or none when one does not fit."""
     found = _contents(list_id, number)
     errors: dict[str, str] = {}
-    rates = [_typed(one, errors) for one in found.rates]
-    rentals = _typed_rentals(found, errors)
+    given = _given(found)
+    rates = [_typed(one, given, errors) for one in found.rates]
+    rentals = _typed_rentals(found, given, errors)
     names = {one.meter: document_names(one.meter) for one in rentals if one.destination == one.meter}
     if not errors:
         try:
@@ -241,7 +242,7 @@ def save_draft(list_id: str, number: int) -> BaseResponse:
                 destinations={**names, **found.destinations},
                 rates=rates,
                 rentals=rentals,
-                revision=request.form.get("revision", type=int),
+                revision=edits.revision(request.form) if "revision" in request.form else None,
             )
         except DraftChangedError:
             return _conflict(list_id, number)
@@ -362,12 +363,12 @@ def _said(problem: str) -> str:
     return problem
 
 
-def _typed(one: DatedRate, errors: dict[str, str]) -> DatedRate:
+def _typed(one: DatedRate, given: Mapping[str, str], errors: dict[str, str]) -> DatedRate:
     """Return a rate with the prices typed into the form; what was not on the page stays."""
     bands = []
     for band, name in zip(one.rate.bands, _band_names(one.rate), strict=True):
-        price = _cell(one, name, errors)
-        connect = _cell(one, "connect", errors)
+        price = _cell(one, name, given, errors)
+        connect = _cell(one, "connect", given, errors)
         slots = band.slots
         if price is not None:
             slots = (replace(slots[0], rate=price * slots[0].per_s // 60), *slots[1:])
@@ -386,13 +387,13 @@ def replace_rate(rate: Rate, bands: tuple[Band, ...]) -> Rate:
     return Rate(bands=bands, initial_s=rate.initial_s, minimum=rate.minimum, maximum=rate.maximum)
 
 
-def _typed_rentals(found: Contents, errors: dict[str, str]) -> list[RentalPrice]:
+def _typed_rentals(found: Contents, given: Mapping[str, str], errors: dict[str, str]) -> list[RentalPrice]:
     """Return rental prices with those typed into the form; an emptied one is gone, the thing has no price."""
     before = {one.meter: one for one in found.rentals}
     typed = []
     for meter in METERS:
         field = f"rental.{meter}"
-        text = request.form.get(field)
+        text = given.get(field)
         one = before.get(meter)
         if text is None:
             typed += [one] if one else []
@@ -421,48 +422,53 @@ def _conflict(list_id: str, number: int) -> BaseResponse:
     """Show what somebody else saved beside what was typed here; nothing typed is lost."""
     scope.rollback()
     now = _contents(list_id, number)
-    saved = {one.name: one for one in _fields(now)}
-    typed = {name: text for name, text in request.form.items() if name.startswith(("rate.", "rental."))}
-    fields = [
-        conflicts.Field(name, saved[name].label, theirs=saved[name].theirs, mine=text.strip())
+    prices = _prices(now)
+    typed = _given(now)
+    shown = [edits.Field(name, label) for name, (label, _value) in prices.items() if name in typed]
+    theirs = {name: value for name, (_label, value) in prices.items()}
+    yours = {
+        name: theirs[name] if nano(text or "-") == nano(theirs[name] or "-") else text
         for name, text in typed.items()
-        if name in saved and nano(text.strip() or "-") != nano(saved[name].theirs or "-")
-    ]
-    differing = {one.name for one in fields}
+    }
     kept = {name: request.form.get(name, "") for name in ("kind", "q", "after")}
-    return conflicts.page(
-        title=gettext("Somebody else has changed draft v%(no)s", no=number),
+    return edits.conflicting(  # noqa: S604 - `shell` is a template here
+        gettext("Draft v%(no)s", no=number),
+        edits.differences(shown, yours=yours, theirs=theirs),
         action=_address(list_id, number),
+        revision=now.version.revision,
         back=_address(list_id, number, **kept),
-        door="operator",
-        fields=fields,
-        hidden={
-            **{name: text for name, text in typed.items() if name not in differing},
-            **kept,
-            "revision": str(now.version.revision),
-        },
+        shell="shell/operator.html",
+        nav="prices",
+        kept=kept,
     )
 
 
-def _fields(found: Contents) -> Iterator[conflicts.Field]:
-    """Yield every price of a draft as the form names it, with what is saved now."""
+def _prices(found: Contents) -> dict[str, tuple[str, str]]:
+    """Return every price of a draft by its field's name, with a label and what is saved."""
+    prices = {}
     for one in found.rates:
         name = wording.named(found.destinations.get(one.destination, {}), one.destination)
         label = f"{one.prefix or gettext('all')} {name}"
         for band, value in _values(one.rate).items():
-            yield conflicts.Field(f"rate.{_id(one)}.{band}", label, theirs=value, mine="")
-        yield conflicts.Field(
-            f"rate.{_id(one)}.connect", label, theirs=amount(one.rate.bands[0].connect), mine=""
-        )
-    prices = {one.meter: one for one in found.rentals}
+            prices[f"rate.{_id(one)}.{band}"] = (label, value)
+        prices[f"rate.{_id(one)}.connect"] = (label, amount(one.rate.bands[0].connect))
+    there = {one.meter: one for one in found.rentals}
     for meter in METERS:
-        saved = amount(prices[meter].unit_nano) if meter in prices else ""
-        yield conflicts.Field(f"rental.{meter}", wording.meter(meter), theirs=saved, mine="")
+        saved = amount(there[meter].unit_nano) if meter in there else ""
+        prices[f"rental.{meter}"] = (wording.meter(meter), saved)
+    return prices
 
 
-def _cell(one: DatedRate, name: str, errors: dict[str, str]) -> int | None:
+def _given(found: Contents) -> dict[str, str]:
+    """Return the prices a form says: typed there, or chosen on the page of a conflict."""
+    form = request.form
+    fields = [edits.Field(name, "") for name in _prices(found) if name in form or f"{name}-side" in form]
+    return edits.given(fields, form)
+
+
+def _cell(one: DatedRate, name: str, given: Mapping[str, str], errors: dict[str, str]) -> int | None:
     field = f"rate.{_id(one)}.{name}"
-    text = request.form.get(field)
+    text = given.get(field)
     if text is None:
         return None
     value = nano(text.strip())

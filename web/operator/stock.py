@@ -18,7 +18,7 @@ from seats import desk, inventory
 from seats import stock as seating
 from seats.rules import Activity, activity
 from seats.stock import RentalKind
-from telephony import numbers, orders, queues
+from telephony import number_rentals, numbers, orders, queues
 from telephony.errors import NumberNotFoundError
 from telephony.numbers import StockNumber
 from telephony.orders import OrderKind
@@ -66,6 +66,7 @@ class NumberRow:
     number: str
     kind: str
     renter: str
+    rests_until: dt.datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class StockFormError(SeatlineError):
 @permission("stock.read")
 def stock() -> str:
     """Show every seat and number, who rents it, and who sits where."""
-    session = scope.session()
+    session, now = scope.session(), clock.now()
     clients = rounds.clients()
     names = {one.tenant_id: one.name for one in clients}
     sitting = {one.sitting.seat_id: one for one in desk.serving(session) if one.sitting and one.presence}
@@ -131,6 +132,7 @@ def stock() -> str:
                 one.digits,
                 wording.number_kind(one.kind),
                 names.get(one.renter_tenant_id, "") if one.renter_tenant_id else "",
+                one.quarantined_until if one.quarantined_until and one.quarantined_until > now else None,
             )
             for one in found
         ],
@@ -214,6 +216,35 @@ def release_seat(rental_id: UUID) -> Response:
         return _refused(error)
     _reload()
     flash(gettext("The seat is free again."), "ok")
+    return redirect(_HERE, 303)
+
+
+@pages.post("/stock/numbers/<number_id>/release")
+@permission("stock.write")
+def release_number(number_id: str) -> Response:
+    """End a number's rental now; it rests from then on."""
+    number = NumberId(ids.parse("num", number_id))
+    try:
+        rental = number_rentals.in_force(scope.session()).get(number)
+        if rental is None:
+            raise NumberNotFoundError
+        gone = number_rentals.release(scope.session(), rental_id=rental.id)
+    except SeatlineError as error:
+        return _refused(error)
+    _reload()
+    flash(
+        gettext("%(number)s is given back and rests for thirty days.", number=international(gone.digits)),
+        "ok",
+    )
+    return redirect(_HERE, 303)
+
+
+@pages.post("/stock/numbers/<number_id>/wake")
+@permission("stock.write")
+def end_quarantine(number_id: str) -> Response:
+    """Let everybody rent a number that rests."""
+    number_rentals.end_quarantine(scope.session(), number_id=NumberId(ids.parse("num", number_id)))
+    flash(gettext("Everybody can rent the number again."), "ok")
     return redirect(_HERE, 303)
 
 

@@ -3,7 +3,6 @@
 from web.portal import (
     calls,
     campaigns,
-    capacity,
     company,
     customers,
     developers,
@@ -11,7 +10,9 @@ from web.portal import (
     invoices,
     leads,
     live,
+    numbers,
     people,
+    seats,
     webhooks,
 )
 from web.portal.views import pages
@@ -19,7 +20,6 @@ from web.portal.views import pages
 __all__ = [
     "calls",
     "campaigns",
-    "capacity",
     "company",
     "customers",
     "developers",
@@ -27,7 +27,9 @@ __all__ = [
     "invoices",
     "leads",
     "live",
+    "numbers",
     "pages",
     "people",
+    "seats",
     "webhooks",
 ]

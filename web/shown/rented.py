@@ -9,6 +9,7 @@ from billing.rating.rentals import Span
 from billing.rentals import Accrual
 from core.ids import TenantId
 from seats import hours, leases
+from telephony import numbers
 
 
 def accruals(session: Session, *, tenant_id: TenantId, now: dt.datetime) -> list[Accrual]:
@@ -34,7 +35,7 @@ def accruals(session: Session, *, tenant_id: TenantId, now: dt.datetime) -> list
 
 def spans(session: Session, *, tenant_id: TenantId) -> list[Span]:
     """Return everything the company rents or rented."""
-    return [
+    seats = [
         Span(
             rental_id=one.id,
             meter=f"seat.{one.kind.value}",
@@ -43,3 +44,15 @@ def spans(session: Session, *, tenant_id: TenantId) -> list[Span]:
         )
         for one in leases.held(session, tenant_id=tenant_id)
     ]
+    lent = [
+        Span(
+            rental_id=one.rental_id,
+            meter=f"number.{one.kind}",
+            starts_at=one.rented_at,
+            ends_at=one.released_at,
+            number_id=one.number_id,
+        )
+        for one in numbers.ever(session, tenant_id=tenant_id)
+        if one.rental_id is not None and one.rented_at is not None
+    ]
+    return [*seats, *lent]

@@ -1,0 +1,365 @@
+"""Who rents which number from when to when; the operator's own rows.
+
+One holder at an instant, across all clients: the database's exclusion constraint says so. A number given
+back rests for `QUARANTINE`, lest people who want the company before reach the next; that company alone may
+take it again meanwhile. What callers hear and where they go stands in the renter's rows (`numbers`), which
+follow by event.
+"""
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Select, and_, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.events import announce
+from core.ids import OPERATOR, NumberId, TenantId, new_id
+from seats import limits
+from seats.errors import RentalLimitError, RentalNotFoundError, RestoreTooLateError
+from telephony.errors import NumberNotFoundError, NumberRestingError, NumberTakenError
+from telephony.events import NumberRentalChanged
+from telephony.models import NumberRentalRow, NumberStockRow
+
+QUARANTINE = dt.timedelta(days=30)
+UNDO = dt.timedelta(minutes=10)
+_FOUND = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a renter wants of a number; without a queue its first one is taken."""
+
+    queue_id: UUID | None = None
+    greeting: str = ""
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A number that can be rented."""
+
+    number_id: NumberId
+    digits: str
+    kind: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRental:
+    """Who rents a number from when to when; `ends_at` None: until given back."""
+
+    id: UUID
+    number_id: NumberId
+    digits: str
+    kind: str
+    renter_tenant_id: TenantId
+    starts_at: dt.datetime
+    ends_at: dt.datetime | None
+    revision: int
+
+
+def search(
+    session: Session, *, renter_tenant_id: TenantId, digits: str = "", kind: str = ""
+) -> list[Offered]:
+    """Return numbers a client could rent now, at most 25, by number.
+
+    Args:
+        session: in the operator's context.
+        renter_tenant_id: who looks: its own resting numbers are among them.
+        digits: some of the number's digits in a row, wherever they stand.
+        kind: one kind, or any.
+    """
+    wanted = "".join(sign for sign in digits if sign.isascii() and sign.isdigit())
+    query = select(NumberStockRow).where(
+        NumberStockRow.tenant_id == OPERATOR,
+        NumberStockRow.renter_tenant_id.is_(None),
+        or_(
+            NumberStockRow.quarantined_until.is_(None),
+            NumberStockRow.quarantined_until <= clock.now(),
+            NumberStockRow.quarantined_for == renter_tenant_id,
+        ),
+    )
+    if wanted:
+        query = query.where(NumberStockRow.digits.contains(wanted, autoescape=True))
+    if kind:
+        query = query.where(NumberStockRow.kind == kind)
+    rows = session.scalars(query.order_by(NumberStockRow.digits).limit(_FOUND))
+    return [Offered(NumberId(row.id), row.digits, row.kind, row.region) for row in rows]
+
+
+def rent(
+    session: Session,
+    *,
+    number_id: NumberId,
+    renter_tenant_id: TenantId,
+    wanted: Settings,
+    request_key: UUID | None = None,
+    is_limited: bool = False,
+) -> NumberRental:
+    """Rent a number to a client from now on and announce it.
+
+    The same `request_key` again returns what it rented the first time.
+
+    Raises:
+        NumberNotFoundError: not in stock.
+        NumberTakenError: somebody rents it.
+        NumberRestingError: another client gave it back lately.
+        RentalLimitError: `is_limited`, and it is more than the client may hold by itself.
+    """
+    limit = limits.hold(session, renter_tenant_id=renter_tenant_id) if is_limited else None
+    if request_key is not None:
+        done = session.execute(_rentals().where(NumberRentalRow.request_key == request_key)).first()
+        if done is not None and done.NumberRentalRow.renter_tenant_id == renter_tenant_id:
+            return _from_row(done.NumberRentalRow, done.digits, done.kind)
+    row = session.get(NumberStockRow, (OPERATOR, number_id), with_for_update=True, populate_existing=True)
+    if row is None:
+        raise NumberNotFoundError
+    now = clock.now()
+    if row.renter_tenant_id is not None:
+        raise NumberTakenError
+    rests = row.quarantined_until is not None and row.quarantined_until > now
+    if rests and row.quarantined_for != renter_tenant_id:
+        raise NumberRestingError
+    if limit is not None:
+        held = len(held_by(session, renter_tenant_id=renter_tenant_id))
+        if held + 1 > limit.most_numbers:
+            raise RentalLimitError(most=limit.most_numbers, held=held)
+    made = NumberRentalRow(
+        tenant_id=OPERATOR,
+        id=new_id(),
+        number_id=number_id,
+        renter_tenant_id=renter_tenant_id,
+        starts_at=now,
+        ends_at=None,
+        revision=1,
+        is_settled=False,
+        request_key=request_key,
+        created_at=now,
+    )
+    _put(session, made)
+    row.renter_tenant_id, row.rented_at = renter_tenant_id, now
+    row.quarantined_until = row.quarantined_for = None
+    session.flush()
+    rental = _from_row(made, row.digits, row.kind)
+    _announce(session, rental, wanted)
+    return rental
+
+
+def release(session: Session, *, rental_id: UUID, renter_tenant_id: TenantId | None = None) -> NumberRental:
+    """Give a number back now; it rests from then on. Doing it twice changes nothing.
+
+    Raises:
+        RentalNotFoundError: no such rental (of this client, when one is named).
+    """
+    row, stock = _held(session, rental_id, renter_tenant_id)
+    if row.ends_at is not None:
+        return _from_row(row, stock.digits, stock.kind)
+    now = clock.now()
+    row.ends_at = row.released_at = max(now, row.starts_at)
+    row.revision += 1
+    stock.renter_tenant_id = stock.rented_at = None
+    stock.quarantined_until, stock.quarantined_for = now + QUARANTINE, row.renter_tenant_id
+    session.flush()
+    rental = _from_row(row, stock.digits, stock.kind)
+    _announce(session, rental, Settings())
+    return rental
+
+
+def restore(session: Session, *, rental_id: UUID, renter_tenant_id: TenantId) -> NumberRental:
+    """Take a release back: the rental goes on as if nothing had been.
+
+    Raises:
+        RentalNotFoundError: no such rental of this client.
+        RestoreTooLateError: released longer ago than `UNDO`, or not at all.
+        NumberTakenError: it is rented again already.
+    """
+    row, stock = _held(session, rental_id, renter_tenant_id)
+    if row.released_at is None or row.released_at < clock.now() - UNDO:
+        raise RestoreTooLateError
+    if stock.renter_tenant_id is not None:
+        raise NumberTakenError
+    row.ends_at = row.released_at = None
+    row.revision += 1
+    stock.renter_tenant_id, stock.rented_at = row.renter_tenant_id, row.starts_at
+    stock.quarantined_until = stock.quarantined_for = None
+    session.flush()
+    rental = _from_row(row, stock.digits, stock.kind)
+    _announce(session, rental, Settings())
+    return rental
+
+
+def end_quarantine(session: Session, *, number_id: NumberId) -> None:
+    """Let everybody rent a number that rests; the operator has looked.
+
+    Raises:
+        NumberNotFoundError: not in stock.
+    """
+    row = session.get(NumberStockRow, (OPERATOR, number_id), with_for_update=True)
+    if row is None:
+        raise NumberNotFoundError
+    row.quarantined_until = row.quarantined_for = None
+    session.flush()
+
+
+def held_by(session: Session, *, renter_tenant_id: TenantId) -> list[NumberRental]:
+    """Return the rentals of a client that have no end yet, by number."""
+    rows = session.execute(
+        _rentals()
+        .where(NumberRentalRow.renter_tenant_id == renter_tenant_id, NumberRentalRow.ends_at.is_(None))
+        .order_by(NumberStockRow.digits)
+    )
+    return [_from_row(row.NumberRentalRow, row.digits, row.kind) for row in rows]
+
+
+def in_force(session: Session) -> dict[NumberId, NumberRental]:
+    """Return the rentals without an end, of all clients, by number's id."""
+    rows = session.execute(_rentals().where(NumberRentalRow.ends_at.is_(None)))
+    found = [_from_row(row.NumberRentalRow, row.digits, row.kind) for row in rows]
+    return {one.number_id: one for one in found}
+
+
+def history(session: Session, *, number_id: NumberId) -> list[NumberRental]:
+    """Return everybody who rented a number, newest first."""
+    rows = session.execute(
+        _rentals()
+        .where(NumberRentalRow.number_id == number_id)
+        .order_by(NumberRentalRow.starts_at.desc(), NumberRentalRow.id.desc())
+    )
+    return [_from_row(row.NumberRentalRow, row.digits, row.kind) for row in rows]
+
+
+def unsettled(session: Session, *, renter_tenant_id: TenantId) -> list[NumberRental]:
+    """Return the rentals of a client not charged to their end, held against changes until commit."""
+    _adopt(session, renter_tenant_id)
+    rows = session.execute(
+        _rentals()
+        .where(NumberRentalRow.renter_tenant_id == renter_tenant_id, ~NumberRentalRow.is_settled)
+        .order_by(NumberRentalRow.starts_at, NumberRentalRow.id)
+        .with_for_update(of=NumberRentalRow, read=True)
+    )
+    return [_from_row(row.NumberRentalRow, row.digits, row.kind) for row in rows]
+
+
+def settle(session: Session, *, rental_ids: Collection[UUID], until: dt.datetime) -> None:
+    """Note that rentals which ended by `until` are charged to their end."""
+    session.execute(
+        update(NumberRentalRow)
+        .where(
+            NumberRentalRow.tenant_id == OPERATOR,
+            NumberRentalRow.id.in_(list(rental_ids)),
+            NumberRentalRow.ends_at <= until,
+        )
+        .values(is_settled=True)
+    )
+
+
+def _adopt(session: Session, renter_tenant_id: TenantId) -> None:
+    """Give numbers that were rented before rentals were kept a rental, from the day they were rented.
+
+    May go once no installation is older than migration 0014.
+    """
+    rows = session.scalars(
+        select(NumberStockRow)
+        .outerjoin(
+            NumberRentalRow,
+            and_(
+                NumberRentalRow.tenant_id == NumberStockRow.tenant_id,
+                NumberRentalRow.number_id == NumberStockRow.id,
+                NumberRentalRow.ends_at.is_(None),
+            ),
+        )
+        .where(
+            NumberStockRow.tenant_id == OPERATOR,
+            NumberStockRow.renter_tenant_id == renter_tenant_id,
+            NumberRentalRow.id.is_(None),
+        )
+        .with_for_update(of=NumberStockRow)
+    ).all()
+    for row in rows:
+        _put(
+            session,
+            NumberRentalRow(
+                tenant_id=OPERATOR,
+                id=new_id(),
+                number_id=row.id,
+                renter_tenant_id=renter_tenant_id,
+                starts_at=row.rented_at or clock.now(),
+                ends_at=None,
+                revision=1,
+                is_settled=False,
+                created_at=clock.now(),
+            ),
+        )
+
+
+def _put(session: Session, row: NumberRentalRow) -> None:
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError as error:
+        raise NumberTakenError from error
+
+
+def _held(
+    session: Session, rental_id: UUID, renter_tenant_id: TenantId | None
+) -> tuple[NumberRentalRow, NumberStockRow]:
+    """Return a rental and its number, both locked, the number first as `rent` does."""
+    found = session.get(NumberRentalRow, (OPERATOR, rental_id))
+    if found is None or renter_tenant_id not in {None, found.renter_tenant_id}:
+        raise RentalNotFoundError
+    stock = session.get_one(NumberStockRow, (OPERATOR, found.number_id), with_for_update=True)
+    session.refresh(found, with_for_update=True)
+    return found, stock
+
+
+def _rentals() -> Select[NumberRentalRow, str, str]:
+    return (
+        select(NumberRentalRow, NumberStockRow.digits, NumberStockRow.kind)
+        .join(
+            NumberStockRow,
+            and_(
+                NumberStockRow.tenant_id == NumberRentalRow.tenant_id,
+                NumberStockRow.id == NumberRentalRow.number_id,
+            ),
+        )
+        .where(NumberRentalRow.tenant_id == OPERATOR)
+    )
+
+
+def _from_row(row: NumberRentalRow, digits: str, kind: str) -> NumberRental:
+    return NumberRental(
+        id=row.id,
+        number_id=NumberId(row.number_id),
+        digits=digits,
+        kind=kind,
+        renter_tenant_id=TenantId(row.renter_tenant_id),
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        revision=row.revision,
+    )
+
+
+def changed(rental: NumberRental, wanted: Settings) -> NumberRentalChanged:
+    """Return what is announced of a rental as it stands; the renter's own row follows from it."""
+    return NumberRentalChanged(
+        tenant_id=OPERATOR,
+        renter_tenant_id=rental.renter_tenant_id,
+        rental_id=rental.id,
+        number_id=rental.number_id,
+        digits=rental.digits,
+        kind=rental.kind,
+        queue_id=wanted.queue_id,
+        greeting=wanted.greeting,
+        language=wanted.language,
+        starts_at=rental.starts_at,
+        ends_at=rental.ends_at,
+        revision=rental.revision,
+    )
+
+
+def _announce(session: Session, rental: NumberRental, wanted: Settings) -> None:
+    announce(session, changed(rental, wanted))

@@ -1,0 +1,209 @@
+"""A number has one holder at an instant, rests when it is given back, and rings where it should."""
+
+import concurrent.futures
+import datetime as dt
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from core import clock
+from core.ids import OPERATOR, NumberId, TenantId, new_id
+from seats import limits
+from seats.errors import RentalLimitError, RentalNotFoundError, RestoreTooLateError
+from seats.limits import Limits
+from security.gate import Gate, Scope
+from telephony import number_rentals, numbers, queues
+from telephony.errors import NumberChangedError, NumberNotFoundError, NumberRestingError, NumberTakenError
+from telephony.number_rentals import QUARANTINE, UNDO, NumberRental, Settings
+from tests.factories import telephony
+
+ON_FLOOR = Scope.system(OPERATOR)
+NOON = dt.datetime(2026, 11, 27, 12, tzinfo=dt.UTC)
+FREE = "+448081570190"
+
+
+@pytest.fixture
+def number(gate: Gate) -> NumberId:
+    """A freephone number in stock."""
+    return telephony.stocked(gate, FREE).number_id
+
+
+def rent(gate: Gate, number: NumberId, renter: TenantId, **how: object) -> NumberRental:
+    wanted = Settings(greeting="Hello.", language="en")
+    with gate.open(ON_FLOOR) as session:
+        made = number_rentals.rent(
+            session,
+            number_id=number,
+            renter_tenant_id=renter,
+            wanted=wanted,
+            **how,  # type: ignore[arg-type]
+        )
+    follow(gate, made, wanted)
+    return made
+
+
+def follow(gate: Gate, rental: NumberRental, wanted: Settings | None = None) -> None:
+    event = number_rentals.changed(rental, wanted or Settings())
+    with gate.open(Scope.system(rental.renter_tenant_id)) as session:
+        numbers.follow(session, tenant_id=rental.renter_tenant_id, event=event)
+
+
+def release(gate: Gate, rental: NumberRental) -> NumberRental:
+    with gate.open(ON_FLOOR) as session:
+        gone = number_rentals.release(session, rental_id=rental.id)
+    follow(gate, gone)
+    return gone
+
+
+def holder(gate: Gate) -> TenantId | None:
+    found = gate.resolve(numbers.DIRECTORY, numbers.directory_key(FREE))
+    return found.tenant_id if found else None
+
+
+def test_a_rented_number_rings_at_its_renter_until_it_is_given_back(
+    gate: Gate, number: NumberId, tenant_a: TenantId
+) -> None:
+    made = rent(gate, number, tenant_a)
+    follow(gate, made)  # the announced event comes as well
+    assert holder(gate) == tenant_a
+    with gate.open(Scope.system(tenant_a)) as session:
+        mine = numbers.get(session, tenant_id=tenant_a, number_id=number)
+        assert (mine.greeting, mine.rental_id) == ("Hello.", made.id)
+        assert queues.get(session, tenant_id=tenant_a, queue_id=mine.queue_id).name == "Main"
+    gone = release(gate, made)
+    assert holder(gate) is None
+    follow(gate, made)  # late: the older news changes nothing
+    follow(gate, gone)
+    assert holder(gate) is None
+    with pytest.raises(NumberNotFoundError), gate.open(Scope.system(tenant_a)) as session:
+        numbers.get(session, tenant_id=tenant_a, number_id=number)
+
+
+def test_a_number_given_back_rests_for_all_but_its_last_renter(
+    gate: Gate, number: NumberId, tenant_a: TenantId, tenant_b: TenantId
+) -> None:
+    with clock.hold(NOON):
+        release(gate, rent(gate, number, tenant_a))
+        with pytest.raises(NumberRestingError):
+            rent(gate, number, tenant_b)
+        with gate.open(ON_FLOOR) as session:
+            assert number_rentals.search(session, renter_tenant_id=tenant_b, digits="0190") == []
+            assert len(number_rentals.search(session, renter_tenant_id=tenant_a, digits="0190")) == 1
+        again = rent(gate, number, tenant_a)
+        assert holder(gate) == tenant_a
+        release(gate, again)
+    with clock.hold(NOON + QUARANTINE):
+        rent(gate, number, tenant_b)
+        assert holder(gate) == tenant_b
+    with gate.open(ON_FLOOR) as session:
+        assert [one.renter_tenant_id for one in number_rentals.history(session, number_id=number)] == [
+            tenant_b,
+            tenant_a,
+            tenant_a,
+        ]
+
+
+def test_the_operator_may_end_the_rest(
+    gate: Gate, number: NumberId, tenant_a: TenantId, tenant_b: TenantId
+) -> None:
+    release(gate, rent(gate, number, tenant_a))
+    with gate.open(ON_FLOOR) as session:
+        number_rentals.end_quarantine(session, number_id=number)
+    rent(gate, number, tenant_b)
+    assert holder(gate) == tenant_b
+
+
+def test_a_release_is_taken_back_for_ten_minutes(
+    gate: Gate, number: NumberId, tenant_a: TenantId, tenant_b: TenantId
+) -> None:
+    with clock.hold(NOON):
+        made = rent(gate, number, tenant_a)
+        release(gate, made)
+    with clock.hold(NOON + UNDO):
+        with pytest.raises(RentalNotFoundError), gate.open(ON_FLOOR) as session:
+            number_rentals.restore(session, rental_id=made.id, renter_tenant_id=tenant_b)
+        with gate.open(ON_FLOOR) as session:
+            back = number_rentals.restore(session, rental_id=made.id, renter_tenant_id=tenant_a)
+        follow(gate, back)
+        assert (holder(gate), back.ends_at) == (tenant_a, None)
+        release(gate, back)
+    with clock.hold(NOON + 3 * UNDO), pytest.raises(RestoreTooLateError), gate.open(ON_FLOOR) as session:
+        number_rentals.restore(session, rental_id=made.id, renter_tenant_id=tenant_a)
+
+
+def test_two_companies_cannot_hold_one_number(
+    gate: Gate, number: NumberId, tenant_a: TenantId, tenant_b: TenantId
+) -> None:
+    def take(renter: TenantId) -> bool:
+        try:
+            with gate.open(ON_FLOOR) as session:
+                number_rentals.rent(session, number_id=number, renter_tenant_id=renter, wanted=Settings())
+        except NumberTakenError:
+            return False
+        return True
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(take, (tenant_a, tenant_b))) == [False, True]
+    with pytest.raises(IntegrityError, match="one_renter_number_rentals"), gate.open(ON_FLOOR) as session:
+        session.execute(
+            text(
+                "INSERT INTO app.number_rentals (tenant_id, id, number_id, renter_tenant_id, starts_at,"
+                " revision, created_at) SELECT tenant_id, gen_random_uuid(), number_id, renter_tenant_id,"
+                " starts_at, 1, now() FROM app.number_rentals"
+            )
+        )
+
+
+def test_the_same_request_rents_once_and_the_limit_holds(
+    gate: Gate, number: NumberId, tenant_a: TenantId
+) -> None:
+    with gate.open(ON_FLOOR) as session:
+        limits.put(session, renter_tenant_id=tenant_a, limits=Limits(most_seats=0, most_numbers=1))
+    key = new_id()
+    first = rent(gate, number, tenant_a, request_key=key, is_limited=True)
+    assert rent(gate, number, tenant_a, request_key=key, is_limited=True).id == first.id
+    other = telephony.stocked(gate, "+448081570191").number_id
+    with pytest.raises(RentalLimitError):
+        rent(gate, other, tenant_a, is_limited=True)
+
+
+def test_what_was_rented_before_rentals_were_kept_gets_one(
+    gate: Gate, number: NumberId, tenant_a: TenantId
+) -> None:
+    with gate.open(ON_FLOOR) as session:
+        session.execute(
+            text("UPDATE app.number_stock SET renter_tenant_id = :renter, rented_at = :at"),
+            {"renter": tenant_a, "at": NOON},
+        )
+    with gate.open(ON_FLOOR) as session:
+        number_rentals.unsettled(session, renter_tenant_id=tenant_a)
+    with gate.open(ON_FLOOR) as session:
+        (one,) = number_rentals.unsettled(session, renter_tenant_id=tenant_a)
+    assert (one.number_id, one.starts_at, one.ends_at) == (number, NOON, None)
+
+
+def test_two_who_set_a_number_up_see_each_other(gate: Gate, number: NumberId, tenant_a: TenantId) -> None:
+    rent(gate, number, tenant_a)
+    with gate.open(Scope.system(tenant_a)) as session:
+        now = numbers.get(session, tenant_id=tenant_a, number_id=number)
+        saved = numbers.set_up(
+            session,
+            tenant_id=tenant_a,
+            number_id=number,
+            queue_id=now.queue_id,
+            greeting="Good day.",
+            language="zh",
+            revision=now.revision,
+        )
+        assert (saved.greeting, saved.language, saved.revision) == ("Good day.", "zh", 2)
+        with pytest.raises(NumberChangedError):
+            numbers.set_up(
+                session,
+                tenant_id=tenant_a,
+                number_id=number,
+                queue_id=now.queue_id,
+                greeting="Hi.",
+                language="en",
+                revision=now.revision,
+            )

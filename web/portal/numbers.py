@@ -1,0 +1,296 @@
+"""Numbers: what the company rents and how callers are received; finding, renting and giving back."""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from flask import redirect, render_template, request
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from billing.errors import BillingAccountNotFoundError
+from core import clock, ids
+from core.errors import SeatlineError
+from core.ids import NumberId, QueueId, new_id
+from core.money import Money, nano_to_minor
+from core.phone import international
+from seats.errors import RentalLimitError, RentalNotFoundError
+from telephony import numbers, queues
+from telephony.errors import NumberChangedError, NumberNotFoundError, QueueNotFoundError
+from telephony.number_rentals import UNDO, Settings
+from telephony.numbers import Number
+from web import edits, identity, renting, said, scope, words
+from web.guards import permission
+from web.portal.views import pages
+from web.shown import wording
+
+_HERE = "/portal/numbers"
+_BUSINESS = frozenset({"refused", "conflict", "invalid"})
+_LONGEST_GREETING = 500
+_LANGUAGES = frozenset({"en", "zh"})
+
+
+class NumberFormError(SeatlineError):
+    """The greeting is too long or not text, or the language is not spoken here."""
+
+    code = "number-form"
+    kind = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRow:
+    """One rented number; see templates/portal/numbers.html."""
+
+    id: str
+    number: str
+    kind: str
+    queue_id: str
+    entry: str
+    greeting: str
+    language: str
+    revision: int
+    since: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class GoneRow:
+    """A number given back just now."""
+
+    id: str
+    number: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRow:
+    """A number that can be rented; `month` is None where it has no price."""
+
+    id: str
+    number: str
+    kind: str
+    kind_code: str
+    region: str
+    month: Money | None
+    now: Money | None
+
+
+@pages.get("/numbers")
+@permission("numbers.read")
+def number_list() -> str:
+    """Show the company's numbers, and what the stock has that fits."""
+    who, session = identity.current(), scope.session()
+    digits, kind = request.args.get("digits", "")[:40], request.args.get("kind", "")
+    may_rent = "numbers.rent" in who.permissions
+    looked = may_rent and "digits" in request.args
+    found = queues.all_of(session, tenant_id=who.tenant_id)
+    names = {queue.queue_id: queue.name for queue in found}
+    now = clock.now()
+    every = numbers.ever(session, tenant_id=who.tenant_id)
+    return render_template(
+        "portal/numbers.html",
+        numbers=[_row(one, names) for one in every if one.released_at is None],
+        released=[
+            GoneRow(str(one.rental_id), one.digits, one.released_at)
+            for one in every
+            if one.released_at is not None and one.released_at > now - UNDO and one.rental_id
+        ],
+        queues=[(ids.public("que", one.queue_id), one.name) for one in found],
+        kinds=[(code, wording.number_kind(code)) for code in wording.NUMBER_KINDS],
+        digits=digits,
+        kind=kind,
+        looked=looked,
+        offers=_offers(digits, kind) if looked else [],
+        request_key=str(new_id()),
+        may_rent=may_rent,
+    )
+
+
+@pages.post("/numbers/rent")
+@permission("numbers.rent")
+def rent_number() -> Response:
+    """Rent a number from now on; the same form sent twice rents once."""
+    form = request.form
+    try:
+        queue_id, greeting, language = _settings()
+        made = renting.rent_number(
+            scope.session(),
+            NumberId(ids.parse("num", form.get("number", ""))),
+            Settings(queue_id, greeting, language),
+            request_key=UUID(form.get("request_key", "") or str(new_id())),
+            kind=form.get("kind", ""),
+        )
+    except ValueError:
+        return _refused(NumberFormError())
+    except SeatlineError as error:
+        return _refused(error)
+    said.done(
+        gettext("%(number)s is yours: callers reach you from now on.", number=international(made.digits))
+    )
+    return redirect(_HERE, 303)
+
+
+@pages.post("/numbers/<number_id>")
+@permission("numbers.rent")
+def save_number(number_id: str) -> Response:
+    """Change what callers hear and where they go; when somebody saved first, show both."""
+    session, tenant_id = scope.session(), identity.current().tenant_id
+    wanted = NumberId(ids.parse("num", number_id))
+    given = edits.given(_fields(), request.form)
+    try:
+        queue_id, greeting, language = _settings(given)
+        saved = numbers.set_up(
+            session,
+            tenant_id=tenant_id,
+            number_id=wanted,
+            queue_id=queue_id,
+            greeting=greeting,
+            language=language,
+            revision=edits.revision(request.form),
+        )
+    except NumberChangedError:
+        now = numbers.get(session, tenant_id=tenant_id, number_id=wanted)
+        return edits.conflicting(
+            international(now.digits),
+            edits.differences(_fields(), yours=given, theirs=_typed(now)),
+            action=f"{_HERE}/{number_id}",
+            revision=now.revision,
+            back=_HERE,
+            nav="numbers",
+        )
+    except SeatlineError as error:
+        return _refused(error)
+    _tell()
+    said.done(
+        gettext("%(number)s: saved. It counts from the next call on.", number=international(saved.digits))
+    )
+    return redirect(_HERE, 303)
+
+
+@pages.post("/numbers/<number_id>/release")
+@permission("numbers.rent")
+def release_number(number_id: str) -> Response:
+    """Give a number back now."""
+    try:
+        gone = renting.release_number(scope.session(), NumberId(ids.parse("num", number_id)))
+    except SeatlineError as error:
+        return _refused(error)
+    said.done(
+        gettext("%(number)s is given back.", number=international(gone.digits)),
+        undo=f"{_HERE}/rentals/{gone.id}/restore",
+    )
+    return redirect(_HERE, 303)
+
+
+@pages.post("/numbers/rentals/<uuid:rental_id>/restore")
+@permission("numbers.rent")
+def restore_number(rental_id: UUID) -> Response:
+    """Take a release back."""
+    try:
+        back = renting.restore_number(scope.session(), rental_id)
+    except SeatlineError as error:
+        return _refused(error)
+    said.done(gettext("%(number)s is yours again.", number=international(back.digits)))
+    return redirect(_HERE, 303)
+
+
+@pages.get("/queues")
+@permission("queues.read")
+def queue_list() -> str:
+    """Show the company's queues."""
+    found = queues.all_of(scope.session(), tenant_id=identity.current().tenant_id)
+    return render_template("portal/queues.html", queues=found)
+
+
+def _fields() -> list[edits.Field]:
+    return [
+        edits.Field("queue", gettext("Calls go to")),
+        edits.Field("greeting", gettext("Callers hear")),
+        edits.Field("language", gettext("Spoken in")),
+    ]
+
+
+def _typed(number: Number) -> dict[str, str]:
+    return {
+        "queue": ids.public("que", number.queue_id),
+        "greeting": number.greeting,
+        "language": number.language,
+    }
+
+
+def _settings(given: dict[str, str] | None = None) -> tuple[QueueId, str, str]:
+    form = given or {one.name: request.form.get(one.name, "").strip() for one in _fields()}
+    greeting, language = form["greeting"], form["language"]
+    if len(greeting) > _LONGEST_GREETING or not greeting.isprintable() or language not in _LANGUAGES:
+        raise NumberFormError
+    try:
+        return QueueId(ids.parse("que", form["queue"])), greeting, language
+    except SeatlineError as error:
+        raise QueueNotFoundError from error
+
+
+def _offers(digits: str, kind: str) -> list[OfferRow]:
+    rows = []
+    for one in renting.find_numbers(digits=digits, kind=kind):
+        try:
+            quote = renting.number_quote(scope.session(), one.kind)
+        except BillingAccountNotFoundError:
+            quote = None
+        month = now = None
+        if quote is not None:
+            month, now = (
+                Money(nano_to_minor(nano, currency=quote.currency), quote.currency)
+                for nano in (quote.unit_nano, quote.now_nano)
+            )
+        rows.append(
+            OfferRow(
+                ids.public("num", one.number_id),
+                one.digits,
+                wording.number_kind(one.kind),
+                one.kind,
+                one.region,
+                month,
+                now,
+            )
+        )
+    return rows
+
+
+def _row(one: Number, names: dict[QueueId, str]) -> NumberRow:
+    return NumberRow(
+        id=ids.public("num", one.number_id),
+        number=one.digits,
+        kind=wording.number_kind(one.kind),
+        queue_id=ids.public("que", one.queue_id),
+        entry=names.get(one.queue_id, ""),
+        greeting=one.greeting,
+        language=one.language,
+        revision=one.revision,
+        since=one.rented_at,
+    )
+
+
+def _tell() -> None:
+    """Tell the switchboard that a number is set up otherwise."""
+    with renting.operators(changes=True):
+        pass
+
+
+def _refused(error: SeatlineError) -> Response:
+    """Say what stands in the way, back on the page; what is not there is not found."""
+    if isinstance(error, (NumberNotFoundError, RentalNotFoundError)) or error.kind not in {
+        *_BUSINESS,
+        "not-found",
+    }:
+        raise error
+    scope.rollback()
+    if isinstance(error, RentalLimitError):
+        text = gettext(
+            "You may rent up to %(most)s numbers by yourself and hold %(held)s. Ask the operator for more.",
+            most=error.details["most"],
+            held=error.details["held"],
+        )
+    else:
+        told = words.problem(error.code, error.kind)
+        text = f"{told.title}. {told.advice}"
+    said.refused(text)
+    return redirect(_HERE, 303)

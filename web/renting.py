@@ -1,0 +1,304 @@
+"""Renting and giving back, for the portal and the API: two transactions, and nothing half done.
+
+Stock is the operator's, so the operator's transaction decides and is committed first; what the client sees
+is written in the request's own, and by the announced event as well, should the request die between the
+two. A request key makes a repeated request rent once.
+"""
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from billing import rentals
+from billing.rentals import Quote
+from core import clock
+from core.errors import Conflict, Invalid, Refused
+from core.ids import OPERATOR, NumberId, QueueId, TenantId
+from seats import leases, renting, stock
+from seats.errors import RentalNotFoundError
+from seats.renting import Availability
+from seats.stock import Rental, RentalKind
+from telephony import number_rentals, numbers, orders, queues
+from telephony.number_rentals import NumberRental, Offered, Settings
+from telephony.numbers import Number
+from telephony.orders import OrderKind
+from web import identity, scope
+
+MOST_AT_ONCE = 200
+_STEPS = 24
+_HOUR = dt.timedelta(hours=1)
+
+
+class NotPricedError(Refused):
+    """The company's price list has no price for this; renting it would be a bill nobody can make."""
+
+    code = "not-priced"
+
+
+class PriceChangedError(Conflict):
+    """The price is no longer the one that was shown; look again."""
+
+    code = "price-changed"
+
+
+class RentalSpanError(Invalid):
+    """The day or the hours cannot be."""
+
+    code = "rental-span"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which seats: how charged, how many, from when to when (`ends_at` None: until given back)."""
+
+    kind: RentalKind
+    count: int
+    starts_at: dt.datetime
+    ends_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a wish would cost and whether it can be had; `instead` a later hour at which it could."""
+
+    wish: Wish
+    quote: Quote | None
+    availability: Availability
+    instead: dt.datetime | None
+
+
+def span(
+    kind: RentalKind, *, day: dt.date | None, begins: dt.time | None, ends: dt.time | None, zone: str
+) -> tuple[dt.datetime, dt.datetime | None]:
+    """Return the instants a wish means in the company's zone.
+
+    By the month it begins now and has no end; by the day it is that local day, by the hour from `begins`
+    to `ends`, which is on the next day when it is not after `begins`. What has begun begins now.
+
+    Raises:
+        RentalSpanError: a day or a time is missing, or it is over.
+    """
+    now = clock.now()
+    if kind is RentalKind.MONTH:
+        return now, None
+    if day is None:
+        raise RentalSpanError
+    local = zoneinfo.ZoneInfo(zone)
+    begins = dt.time() if kind is RentalKind.DAY else begins
+    ends = dt.time() if kind is RentalKind.DAY else ends
+    if begins is None or ends is None:
+        raise RentalSpanError
+    last = day if ends > begins else day + dt.timedelta(days=1)
+    start, end = (
+        dt.datetime.combine(on, at, tzinfo=local).astimezone(dt.UTC)
+        for on, at in ((day, begins), (last, ends))
+    )
+    if end <= max(start, now):
+        raise RentalSpanError
+    return max(start, now), end
+
+
+def look(session: Session, wish: Wish) -> Offer:
+    """Return what a wish would cost and whether it can be had now."""
+    tenant_id = identity.current().tenant_id
+    quote = rentals.quote(
+        session,
+        tenant_id=tenant_id,
+        meter=f"seat.{wish.kind.value}",
+        starts_at=wish.starts_at,
+        ends_at=wish.ends_at,
+        count=wish.count,
+    )
+    with operators() as stockroom:
+        there = renting.availability(
+            stockroom, renter_tenant_id=tenant_id, starts_at=wish.starts_at, ends_at=wish.ends_at
+        )
+        instead = _instead(stockroom, wish) if there.free < wish.count else None
+    return Offer(wish, quote, there, instead)
+
+
+def free_by_hour(hours: Sequence[dt.datetime]) -> list[int]:
+    """Return how many seats are free in each hour."""
+    with operators() as stockroom:
+        return renting.free_by_hour(stockroom, hours=hours)
+
+
+def rent_seats(
+    session: Session, wish: Wish, *, request_key: UUID, shown_unit_nano: int | None
+) -> Sequence[Rental]:
+    """Rent seats, all or none; the same request key again rents nothing more.
+
+    Raises:
+        NotPricedError: no price.
+        PriceChangedError: the price is not `shown_unit_nano` any more.
+        RentalLimitError, NotEnoughSeatsError, RentalPeriodError: see `seats.renting.rent`.
+    """
+    tenant_id = identity.current().tenant_id
+    quote = rentals.quote(
+        session,
+        tenant_id=tenant_id,
+        meter=f"seat.{wish.kind.value}",
+        starts_at=wish.starts_at,
+        ends_at=wish.ends_at,
+    )
+    _insist(quote, shown_unit_nano)
+    with operators(changes=True) as stockroom:
+        made = renting.rent(
+            stockroom,
+            renter_tenant_id=tenant_id,
+            kind=wish.kind,
+            count=wish.count,
+            starts_at=wish.starts_at,
+            ends_at=wish.ends_at,
+            request_key=request_key,
+        )
+    for one in made:
+        leases.mirror(session, tenant_id=tenant_id, event=stock.changed(one))
+    return made
+
+
+def release_seat(session: Session, rental_id: UUID) -> Rental:
+    """Give a seat back now, or cancel it when it has not begun; a second time changes nothing.
+
+    Raises:
+        RentalNotFoundError: the company has no such rental.
+    """
+    tenant_id = identity.current().tenant_id
+    lease = leases.find(session, tenant_id=tenant_id, lease_id=rental_id)
+    now = clock.now()
+    with operators(changes=True) as stockroom:
+        mine = {one.id: one for one in stock.rentals(stockroom, renter_tenant_id=tenant_id)}
+        if lease.id not in mine:
+            raise RentalNotFoundError
+        one = mine[lease.id]
+        if one.ends_at is None or one.ends_at > max(now, one.starts_at):
+            one = stock.release(stockroom, rental_id=rental_id, at=now)
+    leases.mirror(session, tenant_id=tenant_id, event=stock.changed(one))
+    return one
+
+
+def restore_seat(session: Session, rental_id: UUID) -> Rental:
+    """Take a release back.
+
+    Raises:
+        RentalNotFoundError, RestoreTooLateError, SeatAlreadyRentedError: see `seats.stock.restore`.
+    """
+    tenant_id = identity.current().tenant_id
+    with operators(changes=True) as stockroom:
+        one = stock.restore(stockroom, rental_id=rental_id, renter_tenant_id=tenant_id)
+    leases.mirror(session, tenant_id=tenant_id, event=stock.changed(one))
+    return one
+
+
+def find_numbers(*, digits: str, kind: str) -> list[Offered]:
+    """Return numbers the company could rent now."""
+    with operators() as stockroom:
+        return number_rentals.search(
+            stockroom, renter_tenant_id=identity.current().tenant_id, digits=digits, kind=kind
+        )
+
+
+def number_quote(session: Session, kind: str) -> Quote | None:
+    """Return what a number of a kind costs from now on, or None: it has no price."""
+    return rentals.quote(
+        session, tenant_id=identity.current().tenant_id, meter=f"number.{kind}", starts_at=clock.now()
+    )
+
+
+def rent_number(
+    session: Session, number_id: NumberId, wanted: Settings, *, request_key: UUID, kind: str
+) -> Number:
+    """Rent a number from now on: from the commit on callers of it reach the queue wished for.
+
+    Raises:
+        NotPricedError: no price.
+        QueueNotFoundError: no such queue of the company.
+        NumberNotFoundError, NumberTakenError, NumberRestingError, RentalLimitError: see
+            `telephony.number_rentals.rent`.
+    """
+    tenant_id = identity.current().tenant_id
+    if wanted.queue_id is not None:
+        queues.get(session, tenant_id=tenant_id, queue_id=QueueId(wanted.queue_id))
+    _insist(number_quote(session, kind), None)
+    with operators(changes=True) as stockroom:
+        made = number_rentals.rent(
+            stockroom,
+            number_id=number_id,
+            renter_tenant_id=tenant_id,
+            wanted=wanted,
+            request_key=request_key,
+            is_limited=True,
+        )
+        if made.kind != kind:
+            raise PriceChangedError
+    return _followed(session, tenant_id, made, wanted)
+
+
+def release_number(session: Session, number_id: NumberId) -> NumberRental:
+    """Give a number back now: from the commit on nobody is reached on it.
+
+    Raises:
+        NumberNotFoundError: the company does not rent it.
+    """
+    tenant_id = identity.current().tenant_id
+    numbers.get(session, tenant_id=tenant_id, number_id=number_id)
+    with operators(changes=True) as stockroom:
+        mine = number_rentals.in_force(stockroom).get(number_id)
+        if mine is None or mine.renter_tenant_id != tenant_id:
+            raise RentalNotFoundError
+        gone = number_rentals.release(stockroom, rental_id=mine.id, renter_tenant_id=tenant_id)
+    numbers.follow(session, tenant_id=tenant_id, event=number_rentals.changed(gone, Settings()))
+    return gone
+
+
+def restore_number(session: Session, rental_id: UUID) -> Number:
+    """Take a release back.
+
+    Raises:
+        RentalNotFoundError, RestoreTooLateError, NumberTakenError: see `telephony.number_rentals.restore`.
+    """
+    tenant_id = identity.current().tenant_id
+    with operators(changes=True) as stockroom:
+        back = number_rentals.restore(stockroom, rental_id=rental_id, renter_tenant_id=tenant_id)
+    return _followed(session, tenant_id, back, Settings())
+
+
+def _followed(session: Session, tenant_id: TenantId, rental: NumberRental, wanted: Settings) -> Number:
+    numbers.follow(session, tenant_id=tenant_id, event=number_rentals.changed(rental, wanted))
+    return numbers.get(session, tenant_id=tenant_id, number_id=rental.number_id)
+
+
+def _insist(quote: Quote | None, shown_unit_nano: int | None) -> None:
+    if quote is None:
+        raise NotPricedError
+    if shown_unit_nano is not None and shown_unit_nano != quote.unit_nano:
+        raise PriceChangedError
+
+
+def _instead(stockroom: Session, wish: Wish) -> dt.datetime | None:
+    """Return the next hour, within a day, at which the wish could be had."""
+    if wish.ends_at is None:
+        return None
+    for step in range(1, _STEPS + 1):
+        later = step * _HOUR
+        free = stock.free(stockroom, starts_at=wish.starts_at + later, ends_at=wish.ends_at + later)
+        if len(free) >= wish.count:
+            return wish.starts_at + later
+    return None
+
+
+@contextmanager
+def operators(*, changes: bool = False) -> Iterator[Session]:
+    """Open the operator's transaction, committed at the end; after changes the switchboard is told."""
+    with scope.within(OPERATOR, principal_id=identity.current().principal_id) as stockroom:
+        yield stockroom
+        if changes:
+            orders.leave(stockroom, OrderKind.RELOAD)
+    if changes:
+        realtime = scope.services().realtime
+        scope.after_commit(lambda: realtime.publish(OPERATOR, orders.WAKE_UP, {}))
