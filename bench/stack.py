@@ -58,8 +58,12 @@ class Ground:
 
 
 @contextlib.contextmanager
-def ground() -> Iterator[Ground]:
-    """Give an empty folder and free ports; whatever runs there at the end is ended."""
+def ground(**settings: str) -> Iterator[Ground]:
+    """Give an empty folder and free ports; whatever runs there at the end is ended.
+
+    Args:
+        settings: environment of that Seatline besides, as `SWITCH_URL="simulator:"`.
+    """
     folder = Path(tempfile.mkdtemp(prefix="seatline-bench-"))
     folder.chmod(0o755)
     kept = {name: text for name, text in os.environ.items() if name not in _IGNORED}
@@ -67,6 +71,7 @@ def ground() -> Iterator[Ground]:
         "SEATLINE_STATE_DIR": str(folder / "run"),
         "SEATLINE_PORT": str(_free_base()),
         "SEATLINE_PORT_RTP": "31000",
+        **settings,
     }
     found = Ground(layout.find(choices.read(environment)), environment)
     try:

@@ -34,6 +34,7 @@ class OrderKind(StrEnum):
     WRAPPED = "wrapped"  # agent_id, call_id
     DIAL = "dial"  # tenant_id, attempt_id: of a call that has passed the gate
     EXTEND = "extend"  # agent_id, call_id: more time for the wrap-up
+    REJOIN = "rejoin"  # agent_id, call_id: the phone has lost its call, by a reload
     PAUSE = "pause"  # agent_id, call_id, on: keep card details out of the recording
     SIMULATE = "simulate"  # dnis, ani (fictitious): only with the simulator
     RELOAD = "reload"  # numbers, queues or agents have changed

@@ -42,6 +42,9 @@ from telephony.switch.port import ChannelGoneError, Speech, Switch, SwitchError
 
 _ROW_PATIENCE_S = 2.0  # how long a bridge waits for the row while its facts stand in the spool
 _DISK_PATIENCE_S = 5.0  # how long a call out waits to be on disk before it is given up
+PARKED_S = 45.0  # how long a caller whose agent's line broke is kept
+_BLIP_S = 2.0  # a line that is back so soon has cost no word
+_RETURN_RING_S = 10
 _log = log.get(__name__)
 
 
@@ -54,9 +57,10 @@ class _Held:
     on_disk: asyncio.Future[None]
     row: asyncio.Future[Any]
     tail: asyncio.Task[None] | None = None  # commands of one call run in order
-    leg: str = ""  # the agent's channel once rung
     clearance: Clearance | None = None  # of a call out, until it has been placed
     is_placed: bool = True  # the switch holds it, as far as we know
+    returning: str = ""  # the channel on which the agent is being brought back into the call
+    patience: asyncio.TimerHandle | None = None  # how long a parked caller waits for them
 
 
 class Conductor:
@@ -131,6 +135,7 @@ class Conductor:
                 _log.warning("switch-away", reason=event.reason)
             case port.EndpointChanged():
                 self.desk.phone_changed(event.endpoint, is_online=event.online, at=event.at)
+                self._line_changed(event.endpoint, is_online=event.online)
                 self.route()
             case port.RecordingDone():
                 self._recording_done(event.name)
@@ -169,6 +174,9 @@ class Conductor:
         call, at = held.call, event.at
         offer_id = call.offer.offer_id if call.offer else None
         is_caller = event.channel == call.channel
+        if event.channel == held.returning:
+            self._returns(held, event)
+            return
         match event:
             case port.PlaybackFinished(playback=playback) if playback == f"greeting-{call.call_id}":
                 self.feed(held.call.call_id, machine.GreetingEnded(at))
@@ -199,6 +207,10 @@ class Conductor:
                         port.Cause(cause) if cause in set(port.Cause) else port.Cause.NORMAL, Lost.PHONE_GONE
                     )
                     self.feed(call.call_id, machine.OfferLost(at, call.offer.offer_id, why))
+                elif call.phase is Phase.TALKING and (held.returning or cause != port.Cause.NORMAL):
+                    self._park(held, at)
+                elif call.is_parked:
+                    pass  # what was left of the broken leg
                 else:
                     self.feed(call.call_id, machine.AgentGone(at, cause))
             case _:
@@ -456,6 +468,88 @@ class Conductor:
             _log.warning("not-said", error=error.code)
         self.feed(held.call.call_id, fact())
 
+    # --- an agent whose line broke ----------------------------------------------------------------
+
+    def _line_changed(self, endpoint: str, *, is_online: bool) -> None:
+        """Park the caller of an agent whose line stays away; bring the agent back when it returns."""
+        held = next(
+            (
+                one
+                for one in self._calls.values()
+                if one.call.phase is Phase.TALKING and one.call.offer and one.call.offer.endpoint == endpoint
+            ),
+            None,
+        )
+        if held is None:
+            return
+        if not is_online:
+            asyncio.get_running_loop().call_later(_BLIP_S, self._park_if_away, held, endpoint)
+        elif held.call.is_parked:
+            self._spawn(self.rejoin(held.call.call_id))
+
+    def _park_if_away(self, held: _Held, endpoint: str) -> None:
+        agent = self.floor.by_endpoint(endpoint)
+        if (agent is None or not agent.is_online) and not held.returning:
+            self._park(held, clock.now())
+
+    def _park(self, held: _Held, at: dt.datetime) -> None:
+        """Give the caller music, and their agent time to come back."""
+        call = held.call
+        if call.phase is not Phase.TALKING or call.is_parked:
+            return
+        self.feed(call.call_id, machine.LegLost(at))
+        self._be_patient(held)
+
+    def _be_patient(self, held: _Held) -> None:
+        held.patience = asyncio.get_running_loop().call_later(PARKED_S, self._give_up, held)
+
+    def _give_up(self, held: _Held) -> None:
+        if held.call.is_parked:
+            self.feed(held.call.call_id, machine.AgentGone(clock.now(), port.Cause.INTERWORKING))
+
+    async def rejoin(self, call_id: CallId) -> None:
+        """Ring the phone of the agent who has this call once more; their console answers by itself."""
+        held = self._calls.get(call_id)
+        if held is None or held.call.phase is not Phase.TALKING or held.returning or not held.call.offer:
+            return
+        offer = held.call.offer
+        channel = f"agent-{offer.offer_id}-{new_id().hex[-8:]}"
+        held.returning, self._by_channel[channel] = channel, call_id
+        try:
+            await self._switch.ring(
+                channel,
+                offer.endpoint,
+                caller=held.line.number.digits,
+                timeout_s=_RETURN_RING_S,
+                headers={"X-Seatline-Offer": public("off", offer.offer_id)},
+            )
+        except (SwitchError, ChannelGoneError) as error:
+            _log.info("agent-not-brought-back", error=error.code)
+            self._stays_away(held)
+
+    def _returns(self, held: _Held, event: object) -> None:
+        match event:
+            case port.AgentAnswered():
+                self._command(held, self._join_again(held, held.returning))
+            case port.Ended():
+                self._stays_away(held)
+
+    def _stays_away(self, held: _Held) -> None:
+        self._by_channel.pop(held.returning, None)
+        held.returning = ""
+
+    async def _join_again(self, held: _Held, channel: str) -> None:
+        call = held.call
+        broken = call.offer.channel if call.offer else ""
+        self._by_channel.pop(broken, None)
+        await self._switch.join(call.bridge, [channel])
+        if held.patience:
+            held.patience.cancel()
+        held.returning = ""
+        self.feed(call.call_id, machine.Rejoined(clock.now(), channel))
+        self.desk.stir()
+        await self._hang_up(broken)
+
     def reload(self) -> None:
         """Read numbers and queues anew: somebody has changed them."""
         self.directory.forget()
@@ -575,7 +669,11 @@ class Conductor:
     def _finish(self, held: _Held, at: dt.datetime, cause: Cause) -> None:
         call = held.call
         self.floor.leave(call.call_id)
-        for channel in (call.channel, call.offer.channel if call.offer else ""):
+        if held.patience:
+            held.patience.cancel()
+        if held.returning:
+            self._spawn(self._hang_up(held.returning))
+        for channel in (call.channel, call.offer.channel if call.offer else "", held.returning):
             self._by_channel.pop(channel, None)
         self._calls.pop(call.call_id, None)
         self._spawn(self._close(held))
@@ -732,6 +830,9 @@ class Conductor:
                     self.feed(call.call_id, machine.AgentAnswered(now, call.offer.offer_id))
             case Phase.ANNOUNCING if leg is not None:
                 self.feed(call.call_id, machine.AnnouncementEnded(now))
+            case Phase.TALKING if call.is_parked:
+                self._be_patient(held)
+                self._spawn(self.rejoin(call.call_id))
             case Phase.ANNOUNCING | Phase.TALKING if leg is None:
                 self.feed(call.call_id, machine.AgentGone(call.proven_at, port.Cause.INTERWORKING))
             case _:
@@ -826,6 +927,7 @@ class Conductor:
             lambda session: recording.begin(
                 session, tenant_id=tenant_id, recording_id=recording_id, call_id=call.call_id, started_at=at
             ),
+            then=lambda: self.desk.say_anew(call),
         )
 
     def _write_ending(self, call: LiveCall, ending: Ending) -> asyncio.Future[Any]:

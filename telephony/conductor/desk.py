@@ -6,6 +6,8 @@ console shows is told to it after the write: thin messages with ids, the console
 
 import asyncio
 import datetime as dt
+import queue
+import threading
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, runtime_checkable
@@ -30,7 +32,7 @@ from telephony.conductor.books import Books
 from telephony.conductor.machine import Fact, LiveCall, Lost
 from telephony.orders import Order, OrderKind
 from telephony.routing.floor import FREE, Agent, Floor
-from telephony.switch.port import Switch, SwitchError
+from telephony.switch.port import Cause, Switch, SwitchError
 from telephony.work import WorkItem
 
 _NAMES = UUID("018f5c7e-6f0a-7000-8000-7365a7116e01")  # the namespace of our event ids
@@ -63,6 +65,10 @@ class Calls(Protocol):
 
     async def dial(self, tenant_id: TenantId, attempt_id: UUID) -> str:
         """Place a cleared call; return what became of the order."""
+        ...
+
+    async def rejoin(self, call_id: CallId) -> None:
+        """Bring the agent of this call back into it."""
         ...
 
     async def pause_recording(self, call_id: CallId, *, on: bool) -> bool:
@@ -113,6 +119,8 @@ class Desk:
         self._wraps: dict[AgentId, _WrapUp] = {}
         self._offers: dict[AgentId, OfferId] = {}
         self._is_stirred = True
+        self._said: queue.SimpleQueue[tuple[AgentId, dict[str, str]]] = queue.SimpleQueue()
+        threading.Thread(target=self._say, name="desk-says", daemon=True).start()
 
     # --- who is there -------------------------------------------------------------------------------
 
@@ -348,6 +356,8 @@ class Desk:
                 self._calls.feed(call.call_id, machine.OfferLost(now, offer.offer_id, Lost.DECLINED))
             case OrderKind.HOLD:
                 self._calls.feed(call.call_id, machine.Held(now, on=bool(order.details["on"])))
+            case OrderKind.REJOIN:
+                await self._calls.rejoin(call.call_id)
             case OrderKind.PAUSE:
                 wanted = bool(order.details["on"])
                 if not await self._calls.pause_recording(call.call_id, on=wanted):
@@ -357,6 +367,8 @@ class Desk:
                     )
                     return "recording-goes-on"
                 self._tell(agent)
+            case OrderKind.HANG_UP if call.is_parked:
+                self._calls.feed(call.call_id, machine.AgentGone(now, Cause.NORMAL))
             case OrderKind.HANG_UP:
                 await self._switch.hang_up(offer.channel)
             case OrderKind.ANSWER:
@@ -471,6 +483,9 @@ class Desk:
                 # the shift the report belongs to is over, or a clock jumped: the seats room keeps what it has
                 _log.warning("agent-state-refused", state=state, error=error.code)
 
+        if is_told:
+            # at once, and again when it is written: then the console fetches what else has changed
+            self._said.put((agent.agent_id, {"state": state, "since": at.isoformat()}))
         then = partial(self._publish, agent.agent_id, "state") if is_told else None
         self._books.enter(agent.agent_id, _DESK, write, then=then)
         self.stir()
@@ -537,6 +552,17 @@ class Desk:
     def _publish(self, agent_id: AgentId, kind: str, **body: str) -> None:
         """Tell an agent's console; from a thread, because Redis may keep us waiting."""
         self._realtime.publish(OPERATOR, f"agent:{agent_id}", {"type": kind, **body})
+
+    def _say(self) -> None:
+        """Tell consoles what their agents have become, in a thread, because Redis may keep us waiting."""
+        while True:
+            agent_id, body = self._said.get()
+            self._publish(agent_id, "activity", **body)
+
+    def say_anew(self, call: LiveCall) -> None:
+        """Tell the console of a call's agent that something about the call was written. From any thread."""
+        if call.offer:
+            self._publish(call.offer.agent_id, "state")
 
     def stir(self) -> None:
         """Say that queues or agents have changed; the next pulse tells the live pages."""

@@ -13,7 +13,7 @@ A fact that cannot happen in a phase is late or repeated, and changes nothing: s
 """
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -173,6 +173,21 @@ class RecordingStopped:
 
 
 @dataclass(frozen=True, slots=True)
+class LegLost:
+    """The agent's line broke in the call: a reload, a network that is gone. The caller is parked."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rejoined:
+    """The agent is back in the call, on a new channel."""
+
+    at: dt.datetime
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallerGone:
     """The caller's leg ended; `cause` is Q.850."""
 
@@ -243,6 +258,8 @@ Fact = (
     | Held
     | RecordingPaused
     | RecordingStopped
+    | LegLost
+    | Rejoined
     | CallerGone
     | AgentGone
     | CalledRinging
@@ -403,6 +420,7 @@ class LiveCall:
     queued_at: dt.datetime | None = None
     offers: int = 0
     is_held: bool = False
+    is_parked: bool = False  # its agent's line broke, and may come back
     is_paused: bool = False  # its recording
     has_stopped: bool = False  # its recording, before its end
     position: int = 0  # of the last timeline entry
@@ -489,6 +507,13 @@ def _follow(call: LiveCall, fact: Fact) -> list[Action]:
         case RecordingStopped() if _is_recorded(call):
             call.has_stopped, call.is_paused = True, False
             return [Noted()]
+        case LegLost() if call.phase is Phase.TALKING and not call.is_parked:
+            call.is_parked = True
+            return [Noted()] if call.is_held else [Music(on=True)]
+        case Rejoined() if call.phase is Phase.TALKING and call.offer:
+            was_parked, call.is_parked = call.is_parked, False
+            call.offer = replace(call.offer, channel=fact.channel)
+            return [Music(on=False)] if was_parked and not call.is_held else [Noted()]
         case CallerGone():
             return _caller_gone(call, fact)
         case AgentGone() if call.phase in {Phase.ANNOUNCING, Phase.TALKING} and call.offer:

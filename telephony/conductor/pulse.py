@@ -23,6 +23,7 @@ from telephony.routing.floor import Agent
 TOPIC, PURPOSE = "floor", "floor"
 _KEPT_S = 15
 _REFRESH_S = 5.0
+_TURNS = 5  # beats after which every console has been told again
 
 
 class Pulse:
@@ -32,24 +33,42 @@ class Pulse:
         self._conductor, self._realtime = conductor, realtime
         self._last = dt.datetime.min.replace(tzinfo=dt.UTC)
         self._tenants: set[TenantId] = set()
+        self._told: dict[AgentId, dict[str, Any]] = {}
+        self._beats = 0
 
     async def beat(self) -> None:
         """Tell what has changed; every few seconds tell anyway, so that a page knows it is fresh."""
         now = clock.now()
-        if not self._conductor.desk.was_stirred() and (now - self._last).total_seconds() < _REFRESH_S:
-            return
-        self._last = now
+        self._beats += 1
         snapshots = floor_of_tenants(self._conductor, now)
+        shown = self._news(snapshots)
         # the switchboard's own heartbeat: what is fresh and empty for everybody who is not in here
         snapshots[OPERATOR] = {"at": now.isoformat(), "queues": {}, "agents": {}}
-        for tenant_id in self._tenants - snapshots.keys():
-            snapshots[tenant_id] = {"at": now.isoformat(), "queues": {}, "agents": {}}
-        self._tenants |= snapshots.keys()
-        shown = {
-            agent.agent_id: _for_agent(agent, snapshots) for agent in self._conductor.floor.agents.values()
-        }
+        if self._conductor.desk.was_stirred() or (now - self._last).total_seconds() >= _REFRESH_S:
+            self._last = now
+            for tenant_id in self._tenants - snapshots.keys():
+                snapshots[tenant_id] = {"at": now.isoformat(), "queues": {}, "agents": {}}
+            self._tenants |= snapshots.keys()
+        else:
+            snapshots = {}
         # Redis may keep us waiting, and calls may not wait for it
         await asyncio.to_thread(self._tell, snapshots, shown)
+
+    def _news(self, snapshots: dict[TenantId, dict[str, Any]]) -> dict[AgentId, dict[str, Any]]:
+        """Return what to tell which agent: what is new to them, and to some of them in turn what is not.
+
+        A thousand consoles told in the same instant would keep those waiting that have news.
+        """
+        queues = {queue: entry for one in snapshots.values() for queue, entry in one["queues"].items()}
+        turn = self._beats % _TURNS
+        before, self._told = self._told, {}
+        news = {}
+        for agent in self._conductor.floor.agents.values():
+            mine = {name: queues[name] for queue in agent.levels if (name := str(queue)) in queues}
+            if agent.number % _TURNS == turn or before.get(agent.agent_id) != mine:
+                news[agent.agent_id] = mine
+            self._told[agent.agent_id] = mine
+        return news
 
     def _tell(self, snapshots: dict[TenantId, dict[str, Any]], shown: dict[AgentId, dict[str, Any]]) -> None:
         for tenant_id, snapshot in snapshots.items():
@@ -142,13 +161,3 @@ def _shown(agent: Agent) -> str:
             return "ready"
         case _:
             return "away"
-
-
-def _for_agent(agent: Agent, snapshots: dict[TenantId, dict[str, Any]]) -> dict[str, Any]:
-    mine = {str(queue) for queue in agent.levels}
-    return {
-        queue: entry
-        for snapshot in snapshots.values()
-        for queue, entry in snapshot["queues"].items()
-        if queue in mine
-    }

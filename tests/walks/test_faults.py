@@ -153,6 +153,47 @@ def test_closing_the_browser_mid_ring_sends_the_caller_back_to_the_head(
     in_browser(walk)
 
 
+def test_a_reload_mid_call_brings_the_agent_back_with_record_and_notes(
+    running: Running, in_browser: InBrowser
+) -> None:
+    async def walk(chrome: Browser) -> None:
+        async with talking(running, chrome) as (phone, seat, call_id):
+            page = seat.page
+            await call.until(
+                page, "() => window.seatline.state().server.call.recording", what="recording", patience_s=3
+            )
+            await page.keyboard.press("r")
+            await call.until(page, "() => window.seatline.state().server.call.paused", what="paused")
+            await page.click("#pause")
+            await call.until(
+                page, "() => !window.seatline.state().server.call.paused", what="recording again"
+            )
+            await page.fill("#notes", "Gate B")
+            await call.until(
+                page, "() => document.getElementById('notes-saved').textContent.includes(':')", what="kept"
+            )
+            page.on("dialog", lambda asked: asyncio.ensure_future(asked.accept()))
+            await page.reload()
+            await call.until(page, "() => window.seatline.state().view === 'on-call'", what="on the call")
+            await hears_agent(phone)
+            assert await page.inner_text("#pop h1") == PELICAN.pops
+            assert await page.input_value("#notes") == "Gate B"
+            await page.evaluate("() => document.activeElement.blur()")
+            await page.keyboard.press("h")
+            await call.until(page, "() => window.seatline.state().view === 'wrap-up'", what="wrap-up")
+            found = await ended(running, call_id)
+            steps = talk_on_timeline(running, found)
+            assert steps.count("recording-paused") == 2
+            assert "rejoined" in steps
+            assert steps[-1] == "agent-gone"
+            assert found.cause == "agent-hung-up"
+            await page.locator("#dispositions input").first.check()
+            await page.keyboard.press("Control+Enter")
+            await call.until(page, "() => window.seatline.state().view === 'idle'", what="idle")
+
+    in_browser(walk)
+
+
 @pytest.mark.parametrize("part", ["postgres", "valkey", "switchboard"])
 def test_a_call_outlives_a_killed_part_and_its_cdr_is_whole(
     running: Running, in_browser: InBrowser, part: str

@@ -221,6 +221,18 @@ def hold(call_id: str) -> tuple[str, int]:
     return "", 202
 
 
+@pages.post("/calls/<call_id>/rejoin")
+@permission("calls.take")
+def rejoin(call_id: str) -> tuple[str, int]:
+    """Bring the agent's phone back into the call it has lost, by a reload."""
+    with desk.operator() as session:
+        item = desk.item_of_call(session, call_id)
+        if item.state != "talking":
+            raise WorkItemNotFoundError
+        desk.order(session, OrderKind.REJOIN, agent_id=item.agent_id, call_id=item.call_id)
+    return "", 202
+
+
 @pages.post("/calls/<call_id>/hang-up")
 @permission("calls.take")
 def hang_up(call_id: str) -> tuple[str, int]:

@@ -164,6 +164,10 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("Recording goes on"), _PLAIN
         case "recording-stopped":
             return gettext("Recording ended early: it could not be paused"), _WARN
+        case "leg-lost":
+            return gettext("The agent’s line breaks; the caller hears music"), _WARN
+        case "rejoined":
+            return gettext("The agent is back"), _PLAIN
         case "offer-lost":
             return _lost(step, offered), _WARN
         case "caller-gone":

@@ -17,6 +17,7 @@ from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, drafts, work
 from telephony.conductor.desk import Desk
+from telephony.conductor.machine import LiveCall
 from telephony.drafts import Draft
 from telephony.orders import OrderKind
 from telephony.switch.port import SwitchError
@@ -222,6 +223,84 @@ def test_a_missed_call_begins_no_wrap_up_and_the_caller_stays_at_the_head(theatr
     assert "wrap_up" not in theatre.states("bob")
     assert theatre.states("bob")[-1] == "away:declined"
     assert held(theatre) is None
+
+
+PARKED = f"{TALKS}\n10 bob closes the browser"
+
+
+def parked(stage: Theatre) -> LiveCall:
+    (call,) = stage.conductor.live
+    assert call.is_parked
+    return call
+
+
+def test_an_agent_who_reloads_comes_back_into_the_call(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(PARKED)
+        before = parked(theatre).offer
+        await theatre.play("2 bob opens the browser\n4 bob answers")
+        (call,) = theatre.conductor.live
+        assert not call.is_parked
+        assert call.offer is not None
+        assert before is not None
+        assert call.offer.channel != before.channel
+        await theatre.play("20 bob hangs up\n21 bob wraps up")
+
+    perform(theatre, scene)
+    (cdr, *_) = theatre.books_say()
+    assert cdr.endswith("agent-hung-up agent=1001")
+    assert "talk=2" in cdr  # the seconds on music are the caller's too
+    assert theatre.states("bob")[-3:] == ["talking", "wrap_up", "available"]
+    steps = theatre.timeline()
+    assert steps.index("leg-lost") < steps.index("rejoined") < steps.index("agent-gone")
+
+
+def test_a_caller_whose_agent_does_not_come_back_is_let_go(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(PARKED)
+        (held,) = theatre.conductor._calls.values()
+        theatre.conductor._give_up(held)
+        await theatre.settle()
+        assert theatre.conductor.live == []
+
+    perform(theatre, scene)
+    assert theatre.books_say()[0].endswith("agent-hung-up agent=1001")
+
+
+def test_a_parked_caller_may_hang_up_and_the_agent_wraps_up(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(f"{PARKED}\n15 caller hangs up")
+        assert in_hand(theatre).state == "wrap_up"
+
+    perform(theatre, scene)
+
+
+def test_a_reload_quicker_than_the_line_is_answered_by_the_console_itself(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(f"{TALKS}\n10 pulse beats")
+        item = in_hand(theatre)
+        for _ in range(2):  # asked twice, rung once
+            await order(theatre, OrderKind.REJOIN, call_id=item.call_id)
+        await theatre.play("1 bob answers")
+        (call,) = theatre.conductor.live
+        assert not call.is_parked
+        assert theatre.timeline()[-1] == "rejoined"
+        assert theatre.sim.ringing(theatre.people["bob"].endpoint) is None
+
+    perform(theatre, scene)
+
+
+def test_a_parked_call_outlives_the_switchboard(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(PARKED)
+        sim = theatre.sim
+        await theatre.down(killed=True)
+        await theatre.up(sim=sim)
+        parked(theatre)
+        await theatre.play("1 bob opens the browser\n3 bob answers")
+        assert not theatre.conductor.live[0].is_parked
+
+    perform(theatre, scene)
 
 
 def test_a_recording_is_paused_and_goes_on_and_the_timeline_says_so(theatre: Theatre) -> None:

@@ -63,6 +63,7 @@ let calm = 0; // timer of the "connection lost" notice
 let wrapFor = "";
 let isPausing: boolean | null = null; // what the recording is to become, until the switch has said so
 let lostAt = 0;
+let isSaving = false;
 let view: View = "loading";
 const history: Marks[] = [];
 /** Offers that are over here; a state that still tells of one is only late. */
@@ -98,6 +99,17 @@ function queuesMoved(moved: Record<string, { waiting: number; since: string | nu
     queue.longest_s = now?.since ? Math.max(0, Math.floor((Date.now() + skew - Date.parse(now.since)) / 1000)) : null;
   }
   setQueues();
+}
+
+/** What the switchboard says the agent has become, ahead of what is written: shown at once where nothing else is needed for it. */
+function becomes(now: string, since: string): void {
+  if (!state || !isActive || offer) return;
+  const { status, reason } = splitStatus(now);
+  const nothing = { offer: null, call: null, wrap: null };
+  if (status === "talking" || status === "holding") {
+    if (state.call) accept({ ...state, call: { ...state.call, on_hold: status === "holding" } }, epoch());
+  } else if (status === "available" || status === "away") accept({ ...state, ...nothing, activity: "idle", status, reason, since, next_status: null }, epoch());
+  else if (status === "offline") accept({ ...state, ...nothing, activity: "offline", status: "available", reason: null, since }, epoch());
 }
 
 /** Fetch the state; calls while one is under way are answered by one more afterwards. */
@@ -161,7 +173,7 @@ function accept(fresh: State, askedAt: number): void {
     focusWrap();
   }
   if (activity === "idle" && before && activityOf(before) !== "idle") {
-    if (activityOf(before) === "wrap-up" && wrap.isWritten) toast(say("kept_so_far"));
+    if (activityOf(before) === "wrap-up" && wrap.isWritten && !isSaving) toast(say("kept_so_far"));
     clearWrap();
     void reloadIdle();
   }
@@ -398,7 +410,9 @@ async function saveWrap(): Promise<void> {
     return;
   }
   await wrap.settle();
+  isSaving = true;
   const isDone = await act(`/console/calls/${id}/wrap-up`, written);
+  isSaving = false;
   if (isDone) {
     clearWrap();
     toast(say("saved"));
@@ -612,7 +626,11 @@ function tick(): void {
   get("since").textContent = span((now - Date.parse(offer ? new Date(offer.offeredAt).toISOString() : state.since)) / 1000);
   for (const one of all<HTMLElement>("[data-waited]"))
     if (offer && !offer.answering) one.textContent = (one.dataset["words"] ?? "").replace("{time}", span((now - Date.parse(one.dataset["waited"] ?? "")) / 1000));
-  if (lostAt && !get("lost").hidden) get("lost-word").textContent = say("lost_for", { time: span((Date.now() - lostAt) / 1000) });
+  if (lostAt && !get("lost").hidden) {
+    const gone_s = (Date.now() - lostAt) / 1000;
+    get("lost-word").textContent = state.call ? say("back_in", { time: span(PARKED_S - gone_s) }) : say("lost_for", { time: span(gone_s) });
+  }
+  comeBack();
   if (state.call) get("talk").textContent = span((now - Date.parse(state.call.answered_at)) / 1000);
   if (offer && !offer.answering) {
     const left = Math.max(0, offer.expiresAt - now);
@@ -625,6 +643,25 @@ function tick(): void {
     const end = state.wrap.ends_at ? Date.parse(state.wrap.ends_at) : 0;
     get("wrap-left").textContent = end ? say("wrap_left", { time: span((end - now) / 1000) }) : say("no_limit");
   }
+}
+
+const ALONE_MS = 1500; // a call whose end is on its way has no session either
+const AGAIN_MS = 6000;
+const PARKED_S = 45; // the switchboard's own patience
+let aloneAt = 0;
+let askedAt = 0;
+
+/** The server says that a call is on, and this page has no voice in it: a reload, or a line that broke. Ask to be brought back. */
+function comeBack(): void {
+  const call = state?.call;
+  const isAlone = !!call && view === "on-call" && isActive && !state?.simulator && !offer && !phone.isUp && !phone.hasInvite;
+  const now = Date.now();
+  aloneAt = isAlone ? aloneAt || now : 0;
+  const isOut = isAlone && now - aloneAt > ALONE_MS;
+  if (isOut || lost.has("leg")) setLost("leg", isOut);
+  if (!isOut || !phone.registered || now - askedAt < AGAIN_MS) return;
+  askedAt = now;
+  void post(`/console/calls/${call.call_id}/rejoin`).catch(() => undefined);
 }
 
 const lost = new Set<string>();
@@ -667,6 +704,7 @@ function stream(): void {
       does(data);
     });
   on("state", () => void load());
+  on<{ state?: string; since?: string }>("activity", ({ state: now, since }) => now && since && becomes(now, since));
   on<{ queues?: Record<string, { waiting: number; since: string | null }> }>("queues", ({ queues }) => queuesMoved(queues ?? {}));
   on("offer", (data) => {
     const { offer_id, expires_at, offered_at } = data;
