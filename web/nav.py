@@ -52,6 +52,7 @@ PORTAL: Sequence[Entry] = (
     Entry("numbers", "/portal/numbers", "hash", _l("Numbers"), "numbers.read", "capacity"),
     Entry("queues", "/portal/queues", "flow", _l("Queues"), "queues.read", "capacity"),
     Entry("invoices", "/portal/invoices", "bill", _l("Invoices"), "invoices.read", "money", bottom=True),
+    Entry("payment", "/portal/payment-methods", "card", _l("Payment methods"), "invoices.read", "money"),
     Entry("people", "/portal/people", "user", _l("People"), "users.read", "company"),
     Entry("developers", "/portal/developers", "key", _l("Developers"), "keys.read", "company"),
     Entry("webhooks", "/portal/webhooks", "hook", _l("Webhooks"), "webhooks.read", "company"),
@@ -63,6 +64,8 @@ OPERATOR: Sequence[Entry] = (
     Entry("companies", "/operator/companies", "box", _l("Companies"), "companies.read", bottom=True),
     Entry("prices", "/operator/prices", "tag", _l("Price lists"), "prices.read", "money", bottom=True),
     Entry("invoices", "/operator/invoices", "bill", _l("Invoices"), "billing.read", "money", bottom=True),
+    Entry("payments", "/operator/payments", "card", _l("Payments"), "billing.read", "money"),
+    Entry("ledger", "/operator/ledger", "scale", _l("Ledger"), "billing.read", "money"),
     Entry("stock", "/operator/stock", "seat", _l("Stock"), "stock.read", "capacity", bottom=True),
     Entry("settings", "/settings", "sliders", _l("Settings"), "self.read", "you"),
 )

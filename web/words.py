@@ -218,6 +218,31 @@ PROBLEMS: Mapping[str, Words] = {
         _l("The columns do not fit"),
         _l("Say which column holds the telephone number; no two columns may have one name."),
     ),
+    # money in
+    "nothing-due": Words(_l("There is nothing to pay"), _l("The invoice is paid, or a draft still.")),
+    "payment-under-way": Words(
+        _l("A payment is on its way already"), _l("Wait for it: a second one would pay twice.")
+    ),
+    "payment-mismatch": Words(
+        _l("The payment does not fit the invoice"), _l("Nothing was booked. Look at it at the provider.")
+    ),
+    "refund-too-large": Words(
+        _l("So much cannot be given back"), _l("Give back at most what is left of the payment.")
+    ),
+    "payment-provider-away": Words(
+        _l("The payment provider does not answer"),
+        _l("Nothing was charged twice and nothing is lost. Try again in a minute."),
+    ),
+    "payment-provider-refuses": Words(
+        _l("The payment provider does not take this"),
+        _l("Pay by bank transfer, or tell us; we have to look at it."),
+    ),
+    "payments-not-connected": Words(
+        _l("No payment provider is connected"), _l("Pay by bank transfer; the account is on the invoice.")
+    ),
+    "payment-method-not-found": Words(
+        _l("This way to pay is gone"), _l("Load the page again and choose another, or save it anew.")
+    ),
     # rooms
     "weak-password": Words(
         _l("That password is too easy"), _l("Use 15 to 128 characters; several words in a row are good.")

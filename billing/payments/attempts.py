@@ -267,6 +267,18 @@ def every(
     return tuple(_payment(row) for row in session.scalars(asked.order_by(PaymentRow.id.desc()).limit(limit)))
 
 
+def troubled(session: Session, *, tenant_id: TenantId) -> tuple[Payment, ...]:
+    """Return the payments people have to do something about: the newest of an invoice, failed or waiting."""
+    newest = (
+        select(PaymentRow)
+        .where(PaymentRow.tenant_id == tenant_id, PaymentRow.state != State.CANCELLED)
+        .ext(distinct_on(PaymentRow.invoice_id))
+        .order_by(PaymentRow.invoice_id, PaymentRow.attempt.desc())
+    )
+    found = [_payment(row) for row in session.scalars(newest)]
+    return tuple(one for one in found if one.state in {State.FAILED, State.REQUIRES_ACTION})
+
+
 def steps(session: Session, *, tenant_id: TenantId, payment_id: UUID) -> tuple[Step, ...]:
     """Return a payment's story, oldest first."""
     rows = session.scalars(

@@ -4,7 +4,19 @@ Start at `web.api.kit` (what every operation gets: validation, problems, idempot
 per resource. `web.api.document` writes the OpenAPI 3.1 document from the code.
 """
 
-from web.api import calls, company, customers, document, invoices, keys, me, people, reference, webhooks
+from web.api import (
+    calls,
+    company,
+    customers,
+    document,
+    invoices,
+    keys,
+    me,
+    payments,
+    people,
+    reference,
+    webhooks,
+)
 from web.api.routes import pages
 
 __all__ = [
@@ -16,6 +28,7 @@ __all__ = [
     "keys",
     "me",
     "pages",
+    "payments",
     "people",
     "reference",
     "webhooks",

@@ -3,7 +3,7 @@
 Each module adds the routes of one subject to `pages`; `rounds` is the one way into the companies' walls.
 """
 
-from web.operator import companies, invoices, prices, stock
+from web.operator import companies, invoices, payments, prices, stock
 from web.operator.views import pages
 
-__all__ = ["companies", "invoices", "pages", "prices", "stock"]
+__all__ = ["companies", "invoices", "pages", "payments", "prices", "stock"]

@@ -16,6 +16,9 @@ from billing import accounts, periods
 from billing import invoices as billing
 from billing.documents.document import InvoiceDocument
 from billing.errors import BillingAccountNotFoundError, PeriodClosedError
+from billing.payments import attempts
+from billing.payments.attempts import Payment
+from billing.payments.standing import Standing
 from core import clock, ids
 from core.errors import SeatlineError
 from core.ids import OPERATOR
@@ -27,11 +30,21 @@ from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
 from web.shown import downloads, invoices
+from web.shown import payments as shown
 from web.shown.invoices import InvoiceRow
 from wiring import rentals
 
 _MONTHS = 13
-_STATES = ("draft", "finalised", "overdue")
+_STATES = (
+    "draft",
+    "open",
+    "processing",
+    "requires-action",
+    "failed",
+    "overdue",
+    "paid",
+    "refunded",
+)
 _BUSINESS = frozenset({"refused", "conflict", "invalid"})
 
 
@@ -55,7 +68,13 @@ def invoice_list() -> str:
     def look(session: Session, company: Company) -> list[InvoiceRow]:
         base = _base(company)
         found = billing.every(session, tenant_id=company.tenant_id)
-        listed = [invoices.listed(one, zone=company.zone, base=base, company=company.name) for one in found]
+        stands = attempts.standings(session, tenant_id=company.tenant_id, these=found, zone=company.zone)
+        listed = [
+            invoices.listed(
+                one, zone=company.zone, base=base, company=company.name, standing=stands.get(one.invoice_id)
+            )
+            for one in found
+        ]
         return [one for one in listed if (one.first_on.year, one.first_on.month) == (month.year, month.month)]
 
     seen = rounds.go(page.companies, look)
@@ -106,9 +125,25 @@ def make_drafts() -> BaseResponse:
 def one_invoice(company_id: str, invoice_id: str) -> str:
     """Show one invoice of a company."""
     company, document = _find(company_id, invoice_id)
+    tenant_id = company.tenant_id
+
+    def look(session: Session) -> tuple[Standing | None, tuple[Payment, ...]]:
+        return (
+            attempts.standing_of(session, tenant_id=tenant_id, invoice=document),
+            attempts.of_invoice(session, tenant_id=tenant_id, invoice_id=document.invoice_id),
+        )
+
+    stands, tried = rounds.visit(company, look)
     return render_template(
         "operator/invoice.html",
-        invoice=invoices.paper(document),
+        invoice=invoices.paper(document, standing=stands),
+        stand=shown.stand(stands, currency=document.bill.currency),
+        payments=[
+            shown.payment(
+                one, href=f"/operator/companies/{company_id}/payments/{ids.public('pay', one.payment_id)}"
+            )
+            for one in tried
+        ],
         company_=company,
         company_url=f"/operator/companies/{company_id}",
         base=f"{_base(company)}/{invoice_id}",

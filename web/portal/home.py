@@ -6,12 +6,14 @@ from typing import Any
 from flask import render_template
 
 from billing import invoices as billing
-from core import clock
+from billing.payments import attempts
+from core import clock, ids
 from telephony import calls as telephony
 from web import i18n, identity, scope
 from web.guards import permission
 from web.portal.views import pages
 from web.shown import bills, calls, floors, invoices
+from web.shown import payments as shown
 
 _LAST_CALLS = 6
 _PREVIEW = "/portal/invoices/preview"
@@ -30,6 +32,7 @@ def home() -> str:
         **_queues(),
         **_calls(),
         **_invoice(),
+        troubles=_troubles(),
     )
 
 
@@ -108,3 +111,15 @@ def _invoice() -> dict[str, Any]:
     newest = next((one for one in found if one.number), None)
     listed = newest and invoices.listed(newest, zone=who.company.zone, base="/portal/invoices")
     return {"invoice": listed}
+
+
+def _troubles() -> list[shown.PaymentRow]:
+    """Return the payments that failed or wait for somebody, for who may see invoices."""
+    who = identity.current()
+    if "invoices.read" not in who.permissions:
+        return []
+    found = attempts.troubled(scope.session(), tenant_id=who.tenant_id)
+    return [
+        shown.payment(one, invoice_url=f"/portal/invoices/{ids.public('inv', one.invoice_id)}")
+        for one in found
+    ]

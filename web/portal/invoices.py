@@ -10,23 +10,29 @@ from billing import invoices as billing
 from billing.charges import Behind
 from billing.documents.document import InvoiceDocument
 from billing.errors import InvoiceNotFoundError
+from billing.payments import attempts
 from core import clock, ids
 from core.ids import CallId
 from telephony import calls as telephony
 from web import identity, scope, tables
 from web.guards import permission
-from web.portal import calls
+from web.portal import calls, payments
 from web.portal.views import pages
 from web.shown import downloads, invoices, rented
+from web.shown import payments as shown
 from web.shown.calls import CallRow
 from web.shown.invoices import InvoiceRow
 
 
 def _states() -> tables.Words:
     return [
-        ("finalised", gettext("Open")),
+        ("open", gettext("Open")),
         ("overdue", gettext("Overdue")),
+        ("failed", gettext("Declined")),
+        ("requires-action", gettext("Wants confirming")),
+        ("processing", gettext("On its way")),
         ("paid", gettext("Paid")),
+        ("refunded", gettext("Refunded")),
         ("draft", gettext("Draft")),
     ]
 
@@ -40,6 +46,7 @@ INVOICES: tables.Table[InvoiceRow] = tables.Table(
         tables.Column("issued", _l("Issued"), lambda row: row.issued_on, sorts=True),
         tables.Column("due", _l("Due"), lambda row: row.due_on, sorts=True),
         tables.Column("total", _l("Total"), lambda row: row.total, sorts=True, cls="r"),
+        tables.Column("pay", _l("Action"), hidden=True),
     ),
     filters=(
         tables.Search("find", _l("Find an invoice"), _l("Number")),
@@ -58,11 +65,16 @@ def invoice_list() -> str | BaseResponse:
     def fetch(asked: tables.Asked) -> tables.Slice[InvoiceRow]:
         base, state = url_for("portal.invoice_list"), asked.get("state")
         found = billing.every(scope.session(), tenant_id=who.tenant_id)
-        rows = [invoices.listed(one, zone=who.company.zone, base=base) for one in found]
+        zone = who.company.zone
+        stands = attempts.standings(scope.session(), tenant_id=who.tenant_id, these=found, zone=zone)
+        rows = [
+            invoices.listed(one, zone=zone, base=base, standing=stands.get(one.invoice_id)) for one in found
+        ]
         kept = [row for row in rows if not state or row.state == state]
         return tables.of_list(INVOICES, asked, kept, text=lambda row: row.number or "")
 
-    return tables.show(INVOICES, "portal/invoices.html", fetch)
+    may_pay = "invoices.pay" in who.permissions and scope.services().payments.is_connected
+    return tables.show(INVOICES, "portal/invoices.html", fetch, may_pay=may_pay)
 
 
 @pages.get("/invoices/preview")
@@ -79,6 +91,12 @@ def bill_preview() -> str:
         invoice=invoices.preview(bill, account=account, period=period),
         history=[],
         base="",
+        stand=None,
+        payments=[],
+        methods=[],
+        may_pay=False,
+        is_connected=False,
+        bank=(),
     )
 
 
@@ -87,12 +105,22 @@ def bill_preview() -> str:
 def one_invoice(invoice_id: str) -> str:
     """Show one invoice; each line leads to its calls."""
     document = _find(invoice_id)
+    who, session = identity.current(), scope.session()
     base = url_for("portal.one_invoice", invoice_id=ids.public("inv", document.invoice_id))
+    stands = attempts.standing_of(session, tenant_id=who.tenant_id, invoice=document)
+    tried = payments.payments_of(who.tenant_id, document.invoice_id)
+    may_pay = bool(stands and stands.can_be_paid) and "invoices.pay" in who.permissions
     return render_template(
         "portal/invoice.html",
-        invoice=invoices.paper(document, lines_url=f"{base}/lines/"),
+        invoice=invoices.paper(document, lines_url=f"{base}/lines/", standing=stands),
         history=invoices.history(document),
         base=base,
+        stand=shown.stand(stands, currency=document.bill.currency),
+        payments=tried,
+        methods=payments.ways_to_pay(who.tenant_id) if may_pay else [],
+        may_pay=may_pay,
+        is_connected=scope.services().payments.is_connected,
+        bank=document.seller.payment,
     )
 
 

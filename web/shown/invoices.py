@@ -13,10 +13,11 @@ from billing.accounts import Account, Party
 from billing.bill import Bill, Line
 from billing.documents.document import InvoiceDocument
 from billing.invoices import InvoiceSummary
+from billing.payments.standing import Standing
 from billing.periods import Period
 from core import clock, ids
 from core.money import Money
-from web.shown import wording
+from web.shown import payments, wording
 from web.shown.bills import days_of, quantity
 
 OVERDUE, FINALISED = "overdue", "finalised"
@@ -37,6 +38,7 @@ class InvoiceRow:
     state: str
     issued_on: dt.date | None
     due_on: dt.date | None
+    stand: payments.Stand | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,10 @@ class Happened:
     kind: str
 
 
-def listed(one: InvoiceSummary, *, zone: str, base: str, company: str = "") -> InvoiceRow:
-    """Return an invoice as a list shows it; it leads to `base`/<id>."""
+def listed(
+    one: InvoiceSummary, *, zone: str, base: str, company: str = "", standing: Standing | None = None
+) -> InvoiceRow:
+    """Return an invoice as a list shows it; it leads to `base`/<id>. Its state is that of its payment."""
     first_on, last_on = days_of(one.period, zone=zone)
     return InvoiceRow(
         id=ids.public("inv", one.invoice_id),
@@ -122,20 +126,21 @@ def listed(one: InvoiceSummary, *, zone: str, base: str, company: str = "") -> I
         first_on=first_on,
         last_on=last_on,
         total=Money(one.total_minor, one.currency),
-        state=_state(one.state, one.due_on, zone),
+        state=standing.state if standing else _state(one.state, one.due_on, zone),
         issued_on=one.issued_on,
         due_on=one.due_on,
+        stand=payments.stand(standing, currency=one.currency),
     )
 
 
-def paper(document: InvoiceDocument, *, lines_url: str = "") -> Paper:
+def paper(document: InvoiceDocument, *, lines_url: str = "", standing: Standing | None = None) -> Paper:
     """Return an invoice as paper; each line leads to `lines_url` + its number, when that is given."""
     first_on, last_on = days_of(document.period, zone=document.zone)
     bill = document.bill
     return Paper(
         id=ids.public("inv", document.invoice_id),
         number=document.number,
-        state=_state(document.state, document.due_on, document.zone),
+        state=standing.state if standing else _state(document.state, document.due_on, document.zone),
         first_on=first_on,
         last_on=last_on,
         issued_on=document.issued_on,
@@ -173,11 +178,13 @@ def preview(bill: Bill, *, account: Account, period: Period) -> Paper:
     )
 
 
-def history(document: InvoiceDocument) -> list[Happened]:
+def history(document: InvoiceDocument, *, paid_at: dt.datetime | None = None) -> list[Happened]:
     """Return what happened to an invoice, oldest first."""
     happened = [Happened(document.drafted_at, "drafted")]
     if document.finalised_at:
         happened.append(Happened(document.finalised_at, "finalised"))
+    if paid_at:
+        happened.append(Happened(paid_at, "paid"))
     return happened
 
 

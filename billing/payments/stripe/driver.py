@@ -8,6 +8,7 @@ Sources: docs.stripe.com/api/idempotent_requests, docs.stripe.com/error-handling
 import contextlib
 import datetime as dt
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -35,6 +36,7 @@ _LIVE = ("sk_live_", "rk_live_")
 _WINDOW = dt.timedelta(minutes=5)
 _EXPAND = ["latest_charge.balance_transaction"]
 _TIMEOUT_S = 8
+_REST_S = 20.0
 _PAGE_LASTS = dt.timedelta(hours=1)
 _MOST_NEWS = 5000
 # what an error about the request itself, not about our key, may mean for one payment
@@ -65,13 +67,18 @@ class StripeProvider:
         self._secret = webhook_secret
         self._is_live = key.startswith(_LIVE)
         self._account = ""
+        self._rests_until = 0.0
 
     @property
     def account(self) -> str:
-        """See the port."""
+        """See the port. After it did not answer, it is not asked again for a moment: pages wait for this."""
         if not self._account:
+            if time.monotonic() < self._rests_until:
+                raise ProviderAwayError(why="rests")
+            self._rests_until = time.monotonic() + _REST_S
             with _errors():
                 self._account = self._client.v1.accounts.retrieve_current().id
+            self._rests_until = 0.0
         return self._account
 
     def make_payer(self, *, tenant_id: TenantId, name: str, language: str) -> str:

@@ -1,0 +1,381 @@
+"""Paying as people see it: our pages over HTTP, the provider's at the stand-in, in both languages."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from jinja2 import FileSystemBytecodeCache
+
+from billing.documents.document import InvoiceDocument
+from billing.payments import attempts, news
+from core import ids
+from core.ids import OPERATOR
+from security.gate import Gate, Scope
+from standin.server import Server
+from tests.factories import payments
+from tests.factories.payments import card, visit
+from tests.tenants.people import People
+from tests.web import scene
+from tests.web.conftest import Browser, Browsers, Cast, Programs, TestServices
+from tests.web.test_templates import Reader
+from web import create_app
+from wiring import collecting
+
+
+@pytest.fixture
+def standin() -> Iterator[Server]:
+    server = Server(key=payments.KEY, settles_after_s=3600).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def means(services: TestServices, standin: Server) -> TestServices:
+    settings = services.settings.model_copy(
+        update={"stripe_api_key": payments.KEY, "stripe_base_url": standin.base}
+    )
+    return dataclasses.replace(services, settings=settings, payments=payments.provider(standin))
+
+
+@pytest.fixture
+def app(means: TestServices, compiled_pages: FileSystemBytecodeCache) -> Flask:
+    app = create_app(means)
+    app.jinja_env.bytecode_cache = compiled_pages
+    return app
+
+
+@pytest.fixture
+def invoice(gate: Gate, cast: Cast) -> InvoiceDocument:
+    return payments.owing(gate, cast.a.tenant_id)
+
+
+@pytest.fixture
+def dana(people: People, browser: Browsers) -> Browser:
+    people.operator()
+    made = browser()
+    assert made.sign_in(scene.staff(people, "operator_billing").email).status_code == 303
+    return made
+
+
+def path(invoice: InvoiceDocument) -> str:
+    return payments.path_of(invoice)
+
+
+def local(address: str) -> str:
+    """The path of an address of ours that somebody else's page leads back to."""
+    return re.sub(r"^http://127\.0\.0\.1:8600", "", address)
+
+
+def hear_everything(means: TestServices) -> None:
+    collecting.sweep(means)
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        waiting = news.every(session, states=[news.WAITING], limit=200)
+    for piece in reversed(waiting):
+        collecting.hear(means, news_id=piece.news_id)
+
+
+def well_made(text: str) -> None:
+    reader = Reader()
+    reader.feed(text)
+    assert reader.faults == []
+    assert sorted(reader.ids) == sorted(set(reader.ids))
+    assert set(reader.refers) - set(reader.ids) == set()
+    assert reader.tokens >= len(reader.posts)
+
+
+def save(browser: Browser, number: str) -> None:
+    """Save a card as a person does."""
+    leads = browser.post("/portal/payment-methods")
+    assert leads.status_code == 303
+    seen = visit(leads.location, card(number))
+    if "/authenticate/" in seen.location:
+        seen = visit(visit(seen.location, {"outcome": "complete"}).location)
+    assert browser.get(local(seen.location)).location == "/portal/payment-methods"
+
+
+def test_an_invoice_is_paid_on_the_providers_page_and_says_paid(
+    alice: Browser, means: TestServices, invoice: InvoiceDocument
+) -> None:
+    page = alice.get(path(invoice)).text
+    well_made(page)
+    assert "Pay £174.00" in page
+    leads = alice.post(f"{path(invoice)}/pay")
+    assert leads.location.startswith("http://127.0.0.1:")
+    assert "/pay/cs_test_" in leads.location
+    back = visit(leads.location, card(payments.PAID)).location
+    assert alice.get(local(back)).location == path(invoice)
+    page = alice.get(path(invoice)).text
+    assert "Paid. Thank you." in page
+    assert "Nothing is due." in page
+    assert "Pay £174.00" not in page
+    receipt = re.search(r'href="(/portal/payments/pay_[0-9a-z]+/receipt)"', page)
+    assert receipt
+    assert "GBP 174.00" in visit(alice.get(receipt[1]).location).text
+    assert ">Paid<" in re.sub(r"<svg.*?</svg>", "", alice.get("/portal/invoices").text)
+
+
+def test_card_data_has_no_place_on_our_pages(alice: Browser, invoice: InvoiceDocument) -> None:
+    for where in (path(invoice), "/portal/payment-methods", "/portal/invoices"):
+        text = alice.get(where).text
+        assert "cc-number" not in text
+        assert not re.search(r'<input[^>]*name="(number|cvc|expiry|account)"', text)
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "chinese"),
+    [
+        (payments.DECLINED, "The bank declined it", "银行拒绝了付款"),
+        (payments.SHORT, "There was not enough money", "余额不足"),
+        (payments.EXPIRED, "The card has expired", "银行卡已过期"),
+        (payments.WRONG_CODE, "security code was wrong", "安全码错误"),
+    ],
+)
+def test_a_declined_card_is_said_in_both_languages_with_what_to_do(
+    alice: Browser, invoice: InvoiceDocument, number: str, words: str, chinese: str
+) -> None:
+    leads = alice.post(f"{path(invoice)}/pay")
+    assert visit(leads.location, card(number)).status == 200
+    cancelled = re.search(r"href='([^']+)'", visit(leads.location).text)
+    assert cancelled
+    assert alice.get(local(cancelled[1])).location == path(invoice)
+    page = alice.get(path(invoice)).text
+    assert words in page
+    assert "Pay £174.00" in page
+    alice.post("/language", {"language": "zh_Hans_CN", "next": path(invoice)})
+    assert chinese in alice.get(path(invoice)).text
+
+
+def test_a_saved_card_pays_at_once_and_by_itself(
+    alice: Browser, means: TestServices, gate: Gate, cast: Cast
+) -> None:
+    invoice = payments.owing(gate, cast.a.tenant_id, month=9)
+    save(alice, payments.PAID)
+    page = alice.get("/portal/payment-methods").text
+    well_made(page)
+    assert "Saved. Invoices are paid with it" in page
+    assert "•••• 4242" in page
+    assert "12/2034" in page
+    method = re.search(r'name="method" value="(pm_[0-9a-z]+)"', alice.get(path(invoice)).text)
+    assert method
+    assert alice.post(f"{path(invoice)}/pay", {"method": method[1]}).location == path(invoice)
+    assert "Paid. Thank you." in alice.get(path(invoice)).text
+    october = payments.another(gate, cast.a.tenant_id, month=10)
+    collecting.collect(means, tenant_id=cast.a.tenant_id, invoice_id=october.invoice_id)
+    assert "Nothing is due." in alice.get(path(october)).text
+
+
+def test_the_bank_is_asked_when_it_wants_to_be(alice: Browser, invoice: InvoiceDocument) -> None:
+    save(alice, payments.ASKS_ALWAYS)
+    method = re.search(r'name="method" value="(pm_[0-9a-z]+)"', alice.get(path(invoice)).text)
+    assert method
+    asks = alice.post(f"{path(invoice)}/pay", {"method": method[1]})
+    assert "/authenticate/" in asks.location
+    back = visit(asks.location, {"outcome": "fail"}).location
+    alice.get(local(back))
+    assert "It was not confirmed to the bank" in alice.get(path(invoice)).text
+    asks = alice.post(f"{path(invoice)}/pay", {"method": method[1]})
+    alice.get(local(visit(asks.location, {"outcome": "complete"}).location))
+    assert "Nothing is due." in alice.get(path(invoice)).text
+
+
+def test_a_charge_declined_by_itself_is_told_with_when_it_is_tried_again(
+    alice: Browser, means: TestServices, cast: Cast, invoice: InvoiceDocument
+) -> None:
+    save(alice, payments.FAILS_LATER)
+    collecting.collect(means, tenant_id=cast.a.tenant_id, invoice_id=invoice.invoice_id)
+    page = alice.get(path(invoice)).text
+    assert "The bank declined it" in page
+    assert "We try again on" in page
+    assert "The bank declined it" in alice.get("/portal/invoices").text
+    assert "invoice is not paid" in alice.get("/portal/").text
+
+
+def test_a_debit_of_a_closed_account_is_told(
+    alice: Browser, means: TestServices, standin: Server, invoice: InvoiceDocument
+) -> None:
+    leads = alice.post(f"{path(invoice)}/pay")
+    back = visit(leads.location, {"account": "11111113", "routing": "108800"}).location
+    alice.get(local(back))
+    page = alice.get(path(invoice)).text
+    assert "A direct debit takes some days." in page
+    assert "Pay £174.00" not in page
+    standin.api.tick(everything=True)
+    hear_everything(means)
+    page = alice.get(path(invoice)).text
+    assert "The bank account is closed" in page
+    assert "Pay £174.00" in page
+
+
+def test_methods_are_chosen_and_removed_with_a_question(alice: Browser, invoice: InvoiceDocument) -> None:
+    save(alice, payments.PAID)
+    save(alice, payments.FAILS_LATER)
+    page = alice.get("/portal/payment-methods").text
+    well_made(page)
+    assert "Remove this way to pay?" in page
+    other = re.search(r"/portal/payment-methods/(pm_[0-9a-z]+)/default", page)
+    assert other
+    alice.post(f"/portal/payment-methods/{other[1]}/default")
+    page = alice.get("/portal/payment-methods").text
+    assert page.index("0341") < page.index("4242")
+    alice.post(f"/portal/payment-methods/{other[1]}/remove")
+    page = alice.get("/portal/payment-methods").text
+    assert "0341" not in page
+    assert alice.post(f"/portal/payment-methods/{other[1]}/remove").status_code == 404
+
+
+def test_another_companys_invoice_payment_and_method_are_not_there(
+    alice: Browser, browser: Browsers, cast: Cast, gate: Gate, invoice: InvoiceDocument
+) -> None:
+    save(alice, payments.PAID)
+    method = re.search(r'name="method" value="(pm_[0-9a-z]+)"', alice.get(path(invoice)).text)
+    assert method
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        begun = attempts.begin(
+            session,
+            tenant_id=cast.a.tenant_id,
+            invoice_id=invoice.invoice_id,
+            account="acct_1",
+            initiator=attempts.PERSON,
+        )
+    pay = ids.public("pay", begun.payment.payment_id)
+    charlie = browser()
+    charlie.sign_in(cast.charlie.email)
+    assert charlie.post(f"{path(invoice)}/pay").status_code == 404
+    assert charlie.post(f"/portal/payment-methods/{method[1]}/remove").status_code == 404
+    for one in ("back", "receipt"):
+        assert charlie.get(f"/portal/payments/{pay}/{one}").status_code == 404
+
+
+def test_who_may_not_pay_sees_how_it_stands(
+    browser: Browsers, people: People, cast: Cast, invoice: InvoiceDocument
+) -> None:
+    admin = people.user(cast.a.tenant_id, "Ada", "tenant_admin")
+    page = browser()
+    page.sign_in(admin.email)
+    text = page.get(path(invoice)).text
+    assert "Still due" in text
+    assert "Pay £174.00" not in text
+    assert page.post(f"{path(invoice)}/pay").status_code == 403
+    assert page.post("/portal/payment-methods").status_code == 403
+
+
+def test_without_a_provider_the_pages_say_how_to_pay(
+    services: TestServices, cast: Cast, gate: Gate, invoice: InvoiceDocument
+) -> None:
+    alice = Browser(create_app(services).test_client())
+    alice.sign_in(cast.alice.email)
+    assert "pay invoices by bank transfer" in alice.get("/portal/payment-methods").text
+    page = alice.get(path(invoice)).text
+    assert "GB00 EXMP 0000 0012 3456 78" in page
+    assert "Pay £174.00" not in page
+    alice.post(f"{path(invoice)}/pay")
+    assert "No payment provider is connected" in alice.get(path(invoice)).text
+
+
+def test_when_the_provider_is_away_the_page_says_so_and_nothing_is_lost(
+    alice: Browser, standin: Server, invoice: InvoiceDocument
+) -> None:
+    alice.get("/portal/payment-methods")
+    standin.close()
+    assert alice.post(f"{path(invoice)}/pay").location == path(invoice)
+    page = alice.get(path(invoice)).text
+    assert "The payment provider does not answer" in page
+    assert "Still due" in page
+
+
+def test_the_policy_lets_a_form_lead_to_the_providers_page_alone(alice: Browser, standin: Server) -> None:
+    policy = alice.get("/portal/payment-methods").headers["Content-Security-Policy"]
+    assert f"form-action 'self' {standin.base};" in policy
+
+
+def test_the_operator_sees_each_payments_story_and_gives_money_back(
+    alice: Browser, dana: Browser, means: TestServices, cast: Cast, invoice: InvoiceDocument
+) -> None:
+    save(alice, payments.FAILS_LATER)
+    collecting.collect(means, tenant_id=cast.a.tenant_id, invoice_id=invoice.invoice_id)
+    declined = dana.get("/operator/payments?state=failed").text
+    well_made(declined)
+    assert "The bank declined it" in declined
+    leads = alice.post(f"{path(invoice)}/pay")
+    alice.get(local(visit(leads.location, card(payments.PAID)).location))
+    hear_everything(means)
+    paid = dana.get("/operator/payments?state=succeeded").text
+    assert invoice.number in paid
+    href = re.search(r'href="(/operator/companies/ten_[0-9a-z]+/payments/pay_[0-9a-z]+)"', paid)
+    assert href
+    story = dana.get(href[1]).text
+    well_made(story)
+    for words in (
+        "payment_intent.succeeded",
+        "Held by the payment provider",
+        "Fees of the payment provider",
+        "Other attempts",
+        "£174.00",
+        "£2.81",
+    ):
+        assert words in story
+    for wrong in ("174.01", "0", "-1", "many", "0.001"):
+        dana.post(f"{href[1]}/refund", {"amount": wrong})
+        assert "So much cannot be given back" in dana.get(href[1]).text
+    dana.post(f"{href[1]}/refund", {"amount": "174.00"})
+    assert "Money given back" in dana.get(href[1]).text
+    assert "Refunded" in alice.get(path(invoice)).text
+    assert dana.post(f"{href[1]}/look").location == href[1]
+
+
+def test_the_operators_ledger_balances(
+    alice: Browser, dana: Browser, means: TestServices, cast: Cast, invoice: InvoiceDocument
+) -> None:
+    assert "Balances" in dana.get("/operator/ledger").text
+    save(alice, payments.PAID)
+    collecting.collect(means, tenant_id=cast.a.tenant_id, invoice_id=invoice.invoice_id)
+    page = dana.get(f"/operator/ledger?company={ids.public('ten', cast.a.tenant_id)}").text
+    well_made(page)
+    for words in ("Earned: Calls out", "Owed by companies", "Tax owed", "£350.81", "Balances"):
+        assert words in page
+    other = dana.get(f"/operator/ledger?company={ids.public('ten', cast.b.tenant_id)}").text
+    assert "Nothing has moved yet" in other
+
+
+def test_the_operator_sees_the_news_and_has_it_looked_into_again(
+    alice: Browser, dana: Browser, means: TestServices, cast: Cast, gate: Gate, invoice: InvoiceDocument
+) -> None:
+    save(alice, payments.PAID)
+    collecting.collect(means, tenant_id=cast.a.tenant_id, invoice_id=invoice.invoice_id)
+    hear_everything(means)
+    page = dana.get("/operator/news").text
+    well_made(page)
+    assert "payment_intent.succeeded" in page
+    assert "Pelican Parcel" in page
+    one = re.search(r'action="(/operator/news/news_[0-9a-z]+/replay)"', page)
+    assert one
+    assert dana.post(one[1]).location == "/operator/news"
+    assert "Waiting" in dana.get("/operator/news?state=waiting").text
+    hear_everything(means)
+    with gate.open(Scope.system(OPERATOR)) as session:
+        assert news.every(session, states=[news.WAITING]) == ()
+
+
+def test_programs_read_payments_and_how_an_invoice_stands(
+    alice: Browser, program: Programs, cast: Cast, means: TestServices, invoice: InvoiceDocument
+) -> None:
+    save(alice, payments.FAILS_LATER)
+    collecting.collect(means, tenant_id=cast.a.tenant_id, invoice_id=invoice.invoice_id)
+    ours = program(cast.a)
+    found = ours.get("/payments").json
+    assert found is not None
+    assert [(one["state"], one["reason"], one["amount"]["minor"]) for one in found["data"]] == [
+        ("failed", "declined", 17400)
+    ]
+    pay = found["data"][0]["id"]
+    assert ours.get(f"/payments/{pay}").json == found["data"][0]
+    stands = ours.get(f"/invoices/{ids.public('inv', invoice.invoice_id)}/payment").json
+    assert stands is not None
+    assert (stands["state"], stands["due"]["minor"]) == ("failed", 17400)
+    assert [one["id"] for one in stands["payments"]] == [pay]
+    theirs = program(cast.b)
+    assert theirs.get(f"/payments/{pay}").status_code == 404
+    assert theirs.get("/payments").json == {"data": [], "has_more": False, "next": None}
+    assert program(cast.a, "calls.read").get("/payments").status_code == 403

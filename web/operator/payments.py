@@ -1,0 +1,341 @@
+"""Payments of all companies: the list, one payment's story, the ledger, the provider's news."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from urllib.parse import urlencode
+
+from flask import redirect, render_template, request
+from flask_babel import gettext
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as BaseResponse
+
+from billing import invoices, ledger
+from billing.errors import RefundTooLargeError
+from billing.ledger import REVENUE, Balance
+from billing.payments import attempts, news
+from billing.payments.attempts import Payment
+from billing.payments.port import State
+from core import ids
+from core.errors import SeatlineError
+from core.ids import PaymentId, TenantId
+from core.money import Money, exponent
+from tenants.companies import Company
+from web import said, scope, words
+from web.guards import permission
+from web.operator import rounds
+from web.operator.views import pages
+from web.shown import payments as shown
+from web.shown import wording
+from wiring import collecting
+
+_EACH = 20  # newest payments of a company on the list
+_NEWS = 50
+_STATES: dict[str, tuple[State, ...]] = {
+    "failed": (State.FAILED,),
+    "waiting": (State.STARTED, State.REQUIRES_ACTION, State.PROCESSING),
+    "succeeded": (State.SUCCEEDED,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One account of the trial balance."""
+
+    name: str
+    code: str
+    debit: Money
+    credit: Money
+    balance: Money
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSum:
+    """Both columns of one currency, which are the same when all is well."""
+
+    currency: str
+    rows: tuple[LedgerRow, ...]
+    debit: Money
+    credit: Money
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """One movement of money with its sides."""
+
+    at: dt.datetime
+    kind: str
+    postings: tuple[tuple[str, Money], ...]
+
+
+@pages.get("/payments")
+@permission("billing.read")
+def payment_list() -> str:
+    """Show the newest payments of the companies on this page."""
+    state = request.args.get("state", "")
+    page = rounds.page()
+
+    def look(session: Session, company: Company) -> list[shown.PaymentRow]:
+        found = attempts.every(
+            session, tenant_id=company.tenant_id, states=_STATES.get(state, ()), limit=_EACH
+        )
+        numbers = {one.invoice_id: one.number for one in invoices.every(session, tenant_id=company.tenant_id)}
+        return [_row(one, company, numbers.get(one.invoice_id) or "") for one in found]
+
+    seen = rounds.go(page.companies, look)
+    rows = sorted(
+        (row for _company, found in seen for row in found), key=lambda row: row.started_at, reverse=True
+    )
+    asked = {"state": state}
+    return render_template(
+        "operator/payments.html",
+        payments=rows,
+        state=state,
+        is_connected=scope.services().payments.is_connected,
+        newer=_link(page.newer, asked),
+        older=_link(page.older, asked),
+    )
+
+
+@pages.get("/companies/<company_id>/payments/<payment_id>")
+@permission("billing.read")
+def one_payment(company_id: str, payment_id: str) -> str:
+    """Show one payment's story: the invoice, every attempt, the news, the journals."""
+    company, payment = _find(company_id, payment_id)
+
+    def look(session: Session) -> dict[str, object]:
+        tenant_id = company.tenant_id
+        document = invoices.find(session, tenant_id=tenant_id, invoice_id=payment.invoice_id)
+        stands = attempts.standing_of(session, tenant_id=tenant_id, invoice=document)
+        tried = attempts.of_invoice(session, tenant_id=tenant_id, invoice_id=payment.invoice_id)
+        steps = attempts.steps(session, tenant_id=tenant_id, payment_id=payment.payment_id)
+        moved = ledger.journals_of(session, tenant_id=tenant_id, invoice_id=payment.invoice_id)
+        number = document.number or ""
+        return {
+            "payment": _row(payment, company, number),
+            "stand": shown.stand(stands, currency=payment.currency),
+            "others": [_row(one, company, number) for one in tried if one.payment_id != payment.payment_id],
+            "steps": [shown.step(one) for one in steps],
+            "journals": [_journal(one) for one in moved],
+        }
+
+    told = news.every(scope.session(), payment_id=payment.payment_id)
+    return render_template(
+        "operator/payment.html",
+        company_=company,
+        news=[shown.news(one) for one in told],
+        remote_id=payment.remote_id,
+        can_refund=payment.state is State.SUCCEEDED and scope.services().payments.is_connected,
+        refund_most=Money(payment.amount_minor, payment.currency).plain(),
+        base=f"/operator/companies/{company_id}/payments/{payment_id}",
+        **rounds.visit(company, look),
+    )
+
+
+@pages.post("/companies/<company_id>/payments/<payment_id>/look")
+@permission("billing.write")
+def look_at_payment(company_id: str, payment_id: str) -> BaseResponse:
+    """Ask the provider how a payment stands."""
+    company, payment = _find(company_id, payment_id)
+    scope.commit()
+    try:
+        collecting.look_again(
+            scope.services(), tenant_id=company.tenant_id, payment_id=payment.payment_id, source="person"
+        )
+    except SeatlineError as error:
+        _refuse(error)
+    else:
+        said.done(gettext("Asked; this is how it stands."))
+    return redirect(f"/operator/companies/{company_id}/payments/{payment_id}", 303)
+
+
+@pages.post("/companies/<company_id>/payments/<payment_id>/refund")
+@permission("billing.write")
+def refund_payment(company_id: str, payment_id: str) -> BaseResponse:
+    """Give money back."""
+    company, payment = _find(company_id, payment_id)
+    scope.commit()
+    try:
+        minor = _minor(request.form.get("amount", ""), payment.currency)
+        collecting.refund(
+            scope.services(),
+            tenant_id=company.tenant_id,
+            payment_id=payment.payment_id,
+            amount_minor=minor,
+        )
+    except SeatlineError as error:
+        _refuse(error)
+    else:
+        said.done(gettext("The money goes back the way it came."))
+    return redirect(f"/operator/companies/{company_id}/payments/{payment_id}", 303)
+
+
+@pages.get("/ledger")
+@permission("billing.read")
+def trial_balance() -> str:
+    """Show the trial balance, of all companies or of one."""
+    chosen = request.args.get("company", "")
+    every = rounds.clients()
+    visited = [rounds.one(chosen)] if chosen else list(every)
+
+    def look(session: Session, company: Company) -> tuple[Balance, ...]:
+        return ledger.trial_balance(session, tenant_id=company.tenant_id)
+
+    found = [one for _company, balances in rounds.go(visited, look) for one in balances]
+    return render_template(
+        "operator/ledger.html",
+        sums=_sums(found),
+        companies=[(ids.public("ten", one.tenant_id), one.name) for one in every],
+        chosen=chosen,
+    )
+
+
+@pages.get("/news")
+@permission("billing.read")
+def news_log() -> str:
+    """Show what the payment provider has told, and what became of it."""
+    state = request.args.get("state", "")
+    before = request.args.get("before", "")
+    found = news.every(
+        scope.session(),
+        states=[state] if state in shown.NEWS_STATES else [],
+        before=ids.parse("news", before) if before else None,
+        limit=_NEWS + 1,
+    )
+    names = {one.tenant_id: one.name for one in rounds.clients()}
+    cut = found[:_NEWS]
+    older = None
+    if len(found) > _NEWS:
+        older = f"/operator/news?{urlencode({'state': state, 'before': ids.public('news', cut[-1].news_id)})}"
+    return render_template(
+        "operator/news.html",
+        news=[
+            shown.news(
+                one,
+                company=names.get(one.for_tenant, "") if one.for_tenant else "",
+                payment_url=_payment_url(one.for_tenant, one.payment_id)
+                if one.for_tenant and one.payment_id
+                else "",
+            )
+            for one in cut
+        ],
+        state=state,
+        states=[(code, str(word)) for code, (_, word) in shown.NEWS_STATES.items()],
+        newer="/operator/news" if before else None,
+        older=older,
+    )
+
+
+@pages.post("/news/<news_id>/replay")
+@permission("billing.write")
+def replay_news(news_id: str) -> BaseResponse:
+    """Have a piece of news looked into once more."""
+    news.replay(scope.session(), news_id=ids.parse("news", news_id))
+    said.done(gettext("It is looked into again; load the page in a moment."))
+    return redirect("/operator/news", 303)
+
+
+def _find(company_id: str, payment_id: str) -> tuple[Company, Payment]:
+    company = rounds.one(company_id)
+    wanted = ids.parse("pay", payment_id)
+    return company, rounds.visit(
+        company, lambda session: attempts.find(session, tenant_id=company.tenant_id, payment_id=wanted)
+    )
+
+
+def _row(one: Payment, company: Company, number: str) -> shown.PaymentRow:
+    home = f"/operator/companies/{ids.public('ten', company.tenant_id)}"
+    return shown.payment(
+        one,
+        href=f"{home}/payments/{ids.public('pay', one.payment_id)}",
+        number=number,
+        invoice_url=f"{home}/invoices/{ids.public('inv', one.invoice_id)}",
+        company=company.name,
+        company_url=home,
+    )
+
+
+def _payment_url(tenant_id: TenantId, payment_id: PaymentId) -> str:
+    home = f"/operator/companies/{ids.public('ten', tenant_id)}"
+    return f"{home}/payments/{ids.public('pay', payment_id)}"
+
+
+def _journal(one: ledger.Journal) -> JournalRow:
+    kinds = {
+        "invoice": gettext("Invoice finalised"),
+        "payment": gettext("Payment"),
+        "fee": gettext("Fee"),
+        "refund": gettext("Refund"),
+        "dispute": gettext("Taken back by the bank"),
+        "dispute-won": gettext("Given to us again by the bank"),
+    }
+    return JournalRow(
+        one.effective_at,
+        kinds.get(one.kind, one.kind),
+        tuple((_account(part.account), Money(part.amount_minor, part.currency)) for part in one.postings),
+    )
+
+
+def _account(code: str) -> str:
+    if code.startswith(REVENUE):
+        earned: str = gettext("Earned: %(meter)s", meter=wording.meter(code.removeprefix(REVENUE)))
+        return earned
+    return shown.account(code)
+
+
+def _sums(found: Sequence[Balance]) -> list[LedgerSum]:
+    both: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+    for one in found:
+        sides = both[one.currency][one.account]
+        sides[0] += one.debit_minor
+        sides[1] += one.credit_minor
+    sums = []
+    for currency in sorted(both):
+        accounts = sorted(both[currency].items())
+        rows = tuple(
+            LedgerRow(
+                _account(code),
+                code,
+                Money(debit, currency),
+                Money(credit, currency),
+                Money(debit - credit, currency),
+            )
+            for code, (debit, credit) in accounts
+        )
+        sums.append(
+            LedgerSum(
+                currency,
+                rows,
+                Money(sum(debit for _, (debit, _) in accounts), currency),
+                Money(sum(credit for _, (_, credit) in accounts), currency),
+            )
+        )
+    return sums
+
+
+def _minor(text: str, currency: str) -> int:
+    """Return an amount typed in major units as minor units.
+
+    Raises:
+        RefundTooLargeError: not an amount.
+    """
+    try:
+        exact = Decimal(text.strip().replace(",", ".")) * 10 ** exponent(currency)
+    except InvalidOperation as error:
+        raise RefundTooLargeError from error
+    if not exact.is_finite() or exact != exact.to_integral_value():
+        raise RefundTooLargeError
+    return int(exact)
+
+
+def _refuse(error: SeatlineError) -> None:
+    if error.kind not in {"refused", "conflict", "invalid", "unavailable"}:
+        raise error
+    known = words.problem(error.code, error.kind)
+    said.refused(f"{known.title}. {known.advice}")
+
+
+def _link(cursor: str | None, asked: dict[str, str]) -> str | None:
+    return None if cursor is None else f"/operator/payments?{urlencode({**asked, 'after': cursor})}"
