@@ -302,7 +302,7 @@ def test_the_operator_sees_each_payments_story_and_gives_money_back(
     alice.get(local(visit(leads.location, card(payments.PAID)).location))
     hear_everything(means)
     paid = dana.get("/operator/payments?state=succeeded").text
-    assert invoice.number in paid
+    assert (invoice.number or "no number") in paid
     href = re.search(r'href="(/operator/companies/ten_[0-9a-z]+/payments/pay_[0-9a-z]+)"', paid)
     assert href
     story = dana.get(href[1]).text
