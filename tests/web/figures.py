@@ -1046,6 +1046,10 @@ def companies(lang: str) -> dict[str, Any]:
     }
 
 
+def company_on_hold(lang: str) -> dict[str, Any]:
+    return company(lang) | {"hold": New(reason="Unpaid for 60 days.", placed_at=NOW)}
+
+
 def company(lang: str) -> dict[str, Any]:
     here = capacity(lang)
     return operator(lang) | {
@@ -1053,6 +1057,8 @@ def company(lang: str) -> dict[str, Any]:
         "company_id": "ten_0jx7q9",
         "is_shut": False,
         "sees_money": True,
+        "may_hold": True,
+        "hold": None,
         "users": 4,
         "limits": New(most_seats=20, most_numbers=10),
         "may_limit": True,
@@ -1343,6 +1349,7 @@ PAGES: dict[str, Page] = {
     "settings": Page("settings.html", settings),
     "operator-companies": Page("operator/companies.html", companies),
     "operator-company": Page("operator/company.html", company),
+    "operator-company-hold": Page("operator/company.html", company_on_hold),
     "operator-prices": Page("operator/prices.html", prices),
     "operator-version-draft": Page("operator/price_version.html", price_version),
     "operator-version": Page(

@@ -6,7 +6,7 @@ from typing import Protocol
 import pytest
 from sqlalchemy import text
 
-from billing import accounts, invoices, price_lists, tariffs
+from billing import accounts, credit, invoices, price_lists, tariffs
 from billing.documents.document import InvoiceDocument
 from billing.price_lists import PriceList
 from billing.rating.tariff import decode
@@ -599,3 +599,29 @@ def test_who_may_not_write_prices_sees_no_button(enter: Enter, uk: PriceList) ->
     page = ivy.get(f"{prices_path(uk)}/versions/1").text
     assert "New version" not in page
     assert ivy.post(f"{prices_path(uk)}/versions").status_code == 403
+
+
+def test_an_account_is_put_on_hold_with_a_reason_and_let_go(
+    enter: Enter, cast: Cast, day: Scene, gate: Gate
+) -> None:
+    def held() -> bool:
+        with gate.open(Scope.system(cast.a.tenant_id)) as session:
+            return credit.held(session, tenant_id=cast.a.tenant_id) is not None
+
+    dana, where = enter(), f"{path(cast.a)}/credit-hold"
+    assert "Put on hold" in dana.get(path(cast.a)).text
+    assert dana.post(where, data={"reason": " "}).status_code == 422
+    assert not held()
+    assert dana.post(where, data={"reason": "Unpaid for 60 days"}).status_code == 303
+    assert held()
+    page = dana.get(path(cast.a)).text
+    assert "Unpaid for 60 days" in page
+    assert "No call of its goes out" in page
+    assert dana.post(where, data={"lift": "1"}).status_code == 303
+    assert not held()
+
+
+def test_who_does_not_do_the_billing_puts_nobody_on_hold(enter: Enter, cast: Cast, day: Scene) -> None:
+    omar = enter("operator_inventory")
+    assert omar.post(f"{path(cast.a)}/credit-hold", data={"reason": "x"}).status_code == 403
+    assert "Put on hold" not in omar.get(path(cast.a)).text

@@ -14,7 +14,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from billing import accounts, price_lists, tariffs
+from billing import accounts, credit, price_lists, tariffs
 from billing import invoices as billing
 from billing.accounts import Account, Party, Seller
 from billing.errors import BillingAccountNotFoundError
@@ -227,6 +227,21 @@ def set_limits(company_id: str) -> Response:
     return redirect(f"/operator/companies/{company_id}", 303)
 
 
+@pages.post("/companies/<company_id>/credit-hold")
+@permission("billing.write")
+def credit_hold(company_id: str) -> Response:
+    """Keep a company from spending more, or let it again: no call of its goes out while it is on hold."""
+    company, by = rounds.one(company_id), identity.current().principal_id
+    reason = request.form.get("reason", "")
+    if "lift" in request.form:
+        rounds.visit(company, lambda session: credit.release(session, tenant_id=company.tenant_id, by=by))
+    else:
+        rounds.visit(
+            company, lambda session: credit.hold(session, tenant_id=company.tenant_id, reason=reason, by=by)
+        )
+    return redirect(f"/operator/companies/{ids.public('ten', company.tenant_id)}", 303)
+
+
 def _inside(session: Session, company: Company) -> _Inside:
     try:
         account = accounts.find(session, tenant_id=company.tenant_id)
@@ -247,6 +262,7 @@ def _detail(company: Company, *, new_owner: FirstOwner | None = None) -> str:
         base = f"/operator/companies/{ids.public('ten', tenant_id)}/invoices"
         return {
             "account": account,
+            "hold": credit.held(session, tenant_id=tenant_id),
             "bill": bills.running(session, tenant_id=tenant_id),
             "seats_list": [
                 SeatRow(
@@ -274,6 +290,7 @@ def _detail(company: Company, *, new_owner: FirstOwner | None = None) -> str:
         company_=company,
         company_id=ids.public("ten", company.tenant_id),
         sees_money="billing.read" in identity.current().permissions,
+        may_hold="billing.write" in identity.current().permissions,
         new_owner=new_owner,
         limits=limits.of(scope.session(), renter_tenant_id=company.tenant_id),
         may_limit="stock.write" in identity.current().permissions,
