@@ -110,6 +110,13 @@ def test_a_month_is_shown_by_its_part_and_what_it_does_to_the_bill(alice: Browse
     assert "from now on, by the month" in page
 
 
+def test_the_bill_expects_what_is_rented_to_go_on(alice: Browser) -> None:
+    alice.post("/portal/seats/rent", form(alice.get("/portal/seats/rent?kind=month&count=1").text))
+    with clock.hold(NOW + dt.timedelta(minutes=10)):
+        home = alice.get("/portal/").text
+    assert re.search(r"Forecast for 30 Nov</p><p[^>]*>£33\.97", home)
+
+
 def test_who_comes_too_late_is_told_and_gets_the_next_best_hour(
     alice: Browser, gate: Gate, renter: TenantId, cast: Cast
 ) -> None:

@@ -12,8 +12,12 @@ from seats import hours, leases
 from telephony import numbers
 
 
-def accruals(session: Session, *, tenant_id: TenantId, now: dt.datetime) -> list[Accrual]:
+def accruals(
+    session: Session, *, tenant_id: TenantId, now: dt.datetime, until: dt.datetime | None = None
+) -> list[Accrual]:
     """Return what is rented, and worked, and not charged yet.
+
+    With `until`, the end of the month, what is rented and booked by now goes on until then.
 
     Raises:
         BillingAccountNotFoundError: nobody to bill.
@@ -28,7 +32,9 @@ def accruals(session: Session, *, tenant_id: TenantId, now: dt.datetime) -> list
         for one in hours.seen(session, tenant_id=tenant_id, start=period.start, end=period.end)
     ]
     return [
-        *rentals.accruing(session, tenant_id=tenant_id, spans=spans(session, tenant_id=tenant_id), now=now),
+        *rentals.accruing(
+            session, tenant_id=tenant_id, spans=spans(session, tenant_id=tenant_id), now=until or now
+        ),
         *rentals.accruing_agents(session, tenant_id=tenant_id, worked=worked, period=period),
     ]
 
