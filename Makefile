@@ -26,7 +26,7 @@ SEALED := env -u DATABASE_URL -u REDIS_URL -u SWITCH_URL -u STRIPE_API_KEY
 PYTEST := $(SEALED) $(VENV)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down doctor call test test-quick deep bench lint lint-types lint-style lint-floors lock
+.PHONY: help setup up down doctor call campaign test test-quick deep bench lint lint-types lint-style lint-floors lock
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ doctor:  ## say what runs, what is missing and what is misconfigured
 call:  ## place one real call through a running `make up` and read it back as JSON
 	@$(INSTALL) --checks --browser >&2
 	@exec $(VENV)/python -m bench.call
+
+campaign:  ## run a campaign of twenty leads through a running `make up` and read it back as JSON
+	@$(INSTALL) --checks --browser >&2
+	@exec $(VENV)/python -m bench.campaign
 
 # the reading checks, two at a time, each one's words kept together
 lint:
