@@ -132,6 +132,8 @@ SCOPES: tuple[str, ...] = (
     "keys.write",
     "webhooks.read",
     "webhooks.write",
+    "campaigns.read",
+    "campaigns.write",
 )
 
 

@@ -21,6 +21,7 @@ from web.guards import guard_of
 
 _V = TypeVar("_V", bound=Callable[..., Any])
 _MARK = "__seatline_largest_body__"
+TABLES = ("text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
 _BLOCK = 16
 _PIECE = 1 << 20
 _SMALL = 256 * 1024
@@ -91,6 +92,12 @@ def body() -> tuple[BinaryIO, bytes]:
         scratch.seek(0)
         kept = g.seatline_body = scratch, digest.digest()
     return kept
+
+
+def digest() -> bytes | None:
+    """Return the SHA-256 of a body that was taken in as a file, or None."""
+    kept: tuple[BinaryIO, bytes] | None = g.get("seatline_body")
+    return kept[1] if kept else None
 
 
 class Scratch(io.RawIOBase):

@@ -36,6 +36,8 @@ SCOPES: Mapping[str, LazyString] = {
     "settings.read": _l("See the company’s settings"),
     "settings.write": _l("Change the company’s settings"),
     "keys.read": _l("See API keys"),
+    "campaigns.read": _l("See campaigns"),
+    "campaigns.write": _l("Make campaigns, upload leads, start and stop"),
     "keys.write": _l("Make and revoke API keys"),
     "webhooks.read": _l("See webhooks and what they were sent"),
     "webhooks.write": _l("Add, change and remove webhooks"),

@@ -6,6 +6,7 @@ per resource. `web.api.document` writes the OpenAPI 3.1 document from the code.
 
 from web.api import (
     calls,
+    campaigns,
     company,
     customers,
     document,
@@ -21,6 +22,7 @@ from web.api.routes import pages
 
 __all__ = [
     "calls",
+    "campaigns",
     "company",
     "customers",
     "document",

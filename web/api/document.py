@@ -12,7 +12,7 @@ from flask import Flask, Response, current_app, jsonify
 
 from web import words
 from web.api import preconditions
-from web.api.kit import CONDITIONAL, MEDIA, spec
+from web.api.kit import CONDITIONAL, MEDIA, TAKES, spec
 from web.api.repeating import HEADER
 from web.api.routes import pages
 from web.errors import PROBLEM_JSON
@@ -199,6 +199,9 @@ def _completed(operation: dict[str, Any], method: str, permission: str | None) -
             }
         )
     done["parameters"] = parameters
+    if types := TAKES.get(operation["operationId"]):
+        file = {"schema": {"type": "string", "format": "binary"}}
+        done["requestBody"] = {"required": True, "content": dict.fromkeys(types, file)}
     done["responses"] = {
         status: _answer(answer, int(status), MEDIA.get(operation["operationId"], ""))
         for status, answer in sorted(done["responses"].items())

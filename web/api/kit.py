@@ -18,6 +18,7 @@ from spectree import SpecTree
 
 from core.errors import Invalid, SeatlineError
 from core.ids import parse
+from web import uploads
 from web.api import repeating
 from web.api.schema import Problem
 from web.errors import Fault
@@ -25,6 +26,7 @@ from web.plain import holds_no_text
 
 _P = ParamSpec("_P")
 LARGEST_BODY = 256 * 1024
+TAKES: dict[str, Sequence[str]] = {}  # operation to the types of the file it takes
 MEDIA: dict[str, str] = {}  # operation to the type of the file it returns
 CONDITIONAL: set[str] = set()  # operations that need `If-Match`
 _ALWAYS = (401, 403, 429, 503)
@@ -71,6 +73,7 @@ def operation(
     operation_id: str,
     media: str = "",
     conditional: bool = False,
+    takes: Sequence[str] = (),
 ) -> Callable[[Callable[_P, Any]], Callable[_P, Response]]:
     """Make a view an operation of the API.
 
@@ -83,7 +86,10 @@ def operation(
             would read it into memory.
         conditional: it changes what others may change meanwhile: the view calls `preconditions.insist` with
             the version that stands, and the document says that `If-Match` is needed.
+        takes: the types of a file it takes as its body, read by `web.uploads.body`.
     """
+    if takes:
+        TAKES[operation_id] = takes
     if conditional:
         CONDITIONAL.add(operation_id)
         errors = (*errors, 409, 412, 428)
@@ -106,6 +112,8 @@ def operation(
             _insist_on_text()
             if takes_body:
                 _insist_on_json()
+            if takes:
+                _insist_on_file(takes)
 
             def act() -> Response:
                 answer = current_app.make_response(validated(*args, **kwargs))
@@ -167,6 +175,12 @@ def _insist_on_json() -> None:
         raise InvalidRequestError(faults=[Fault("", "must be a JSON object")])
     if holds_no_text(body):
         raise InvalidRequestError(faults=[Fault("", "contains characters that are not text")])
+
+
+def _insist_on_file(types: Sequence[str]) -> None:
+    if request.mimetype not in types:
+        raise WrongTypeError
+    uploads.body()  # now, because idempotency compares it
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -13,7 +13,7 @@ from flask import Response, request
 from core.errors import Conflict, Invalid
 from tenants import repeats
 from tenants.repeats import Claim
-from web import identity, scope
+from web import identity, scope, uploads
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -101,7 +101,8 @@ def _release(who: identity.Principal, key: str, attempt: UUID) -> None:
 
 def _request_hash() -> bytes:
     digest = hashlib.sha256()
-    for part in (request.method.encode(), request.full_path.encode(), request.get_data()):
+    body = uploads.digest() or request.get_data()
+    for part in (request.method.encode(), request.full_path.encode(), body):
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
     return digest.digest()

@@ -1,0 +1,529 @@
+"""Campaigns: make, change, start, pause, stop; their lead files, figures and attempts."""
+
+import datetime as dt
+from typing import Any
+
+from flask import Response
+from pydantic import Field
+
+from campaigns import attempts, imports, plans, rules
+from campaigns.attempts import Attempt
+from campaigns.columns import Columns
+from campaigns.errors import CampaignSettingError, LeadColumnsError, LeadImportNotFoundError
+from campaigns.imports import Choices, Import
+from campaigns.plans import Campaign
+from campaigns.rules import Outcome, Settings, State
+from core import ids
+from core.ids import AttemptId, CampaignId, LeadId, LeadImportId, NumberId, QueueId
+from telephony import numbers
+from telephony.outbound.hours import Window, WindowInvalidError
+from web import identity, scope, uploads
+from web.api import cursors, preconditions
+from web.api.kit import id_in_path, operation
+from web.api.routes import pages
+from web.api.schema import Instant, Inward, Listed, Outward, PageQuery, Text
+from web.guards import permission
+from web.shown import campaigns as shown
+
+_TAG = "Campaigns"
+_LIST, _ATTEMPTS = "campaigns", "attempts"
+_CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+
+
+class Waits(Inward):
+    """Minutes until the next attempt, by how the last one ended."""
+
+    busy: int = Field(default=15, ge=1, le=43_200)
+    no_answer: int = Field(default=240, ge=1, le=43_200)
+    machine: int = Field(default=240, ge=1, le=43_200)
+    hung_up: int = Field(default=1440, ge=1, le=43_200)
+    rejected: int = Field(default=1440, ge=1, le=43_200)
+    abandoned: int = Field(default=4320, ge=1, le=43_200)
+    failed: int = Field(default=60, ge=1, le=43_200)
+
+
+class CampaignSettings(Inward):
+    """What a campaign is to do. Hours are those of the called party."""
+
+    name: Text = Field(min_length=1, max_length=80, examples=["Winter slot changes"])
+    queue: str = Field(
+        description="The queue whose agents speak.", examples=["que_01jd3x5k8f7r6q2w9v4t0n1m3c"]
+    )
+    number: str = Field(
+        description="The number the called see, E.164; one that you rent.", examples=["+442079460134"]
+    )
+    opens: str = Field(default="09:00", pattern=_CLOCK, description="At 08:00 at the earliest.")
+    closes: str = Field(default="20:00", pattern=_CLOCK, description="At 21:00 at the latest.")
+    weekdays: list[int] = Field(
+        default=[1, 2, 3, 4, 5], min_length=1, max_length=7, description="1 is Monday, 7 Sunday."
+    )
+    ring_s: int = Field(default=25, ge=15, le=60)
+    max_attempts: int = Field(default=3, ge=1, le=10)
+    waits_min: Waits = Field(default=Waits())
+    max_per_second: int = Field(default=2, ge=1, le=20)
+    detects_machines: bool = True
+    script: str = Field(default="", max_length=8000)
+
+
+class CampaignShown(Outward):
+    """A campaign as it stands."""
+
+    id: str = Field(examples=["cmp_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    state: str = Field(
+        description="`draft`, `running`, `paused`, `stopped` or `finished`.", examples=["running"]
+    )
+    held: str | None = Field(description="Why nothing is dialled for the moment, though it runs.")
+    name: str
+    queue: str
+    number: str | None
+    opens: str
+    closes: str
+    weekdays: list[int]
+    ring_s: int
+    max_attempts: int
+    waits_min: dict[str, int]
+    max_per_second: int
+    detects_machines: bool
+    script: str
+    created_at: Instant
+    changed_at: Instant
+    started_at: Instant | None
+    ended_at: Instant | None
+
+
+class Progress(Outward):
+    """How far a campaign is."""
+
+    leads: int
+    left: int = Field(description="Leads that may still be called, or are being called.")
+    by_state: dict[str, int] = Field(examples=[{"waiting": 12, "reached": 7}])
+    attempts: dict[str, int] = Field(
+        description="Attempts that were dialled, by outcome.", examples=[{"connected": 7, "busy": 2}]
+    )
+    in_progress: int
+    refused: int = Field(description="Leads that may not be called.")
+
+
+class CampaignWhole(CampaignShown):
+    """A campaign with its figures."""
+
+    progress: Progress
+
+
+class CampaignList(Listed):
+    """A page of campaigns, newest first."""
+
+    data: list[CampaignShown]
+
+
+class LeadColumns(Inward):
+    """What stands in which column, counted from 0."""
+
+    phone: int = Field(ge=0, le=199)
+    name: int | None = Field(default=None, ge=0, le=199)
+    zone: int | None = Field(default=None, ge=0, le=199)
+    others: list[int] = Field(default=[], max_length=40, description="Further columns to keep.")
+
+
+class LeadFileChoices(Inward):
+    """How a lead file is to be read; what is left out is as it was found."""
+
+    encoding: str | None = Field(default=None, max_length=20, examples=["utf-8-sig"])
+    delimiter: str | None = Field(default=None, max_length=1, examples=[","])
+    has_header: bool | None = None
+    columns: LeadColumns | None = None
+
+
+class LeadFile(Outward):
+    """A lead file. At the end `rows` is the sum of `accepted`, `duplicates` and `bad`."""
+
+    id: str = Field(examples=["limp_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    campaign: str
+    state: str = Field(
+        description="`staged` until it is started; `queued`, `reading`, `done`; `refused`: see `error`.",
+        examples=["staged"],
+    )
+    format: str = Field(examples=["csv"])
+    encoding: str | None
+    delimiter: str | None
+    has_header: bool
+    names: list[str] = Field(description="Of the columns, as the file has them.")
+    columns: dict[str, Any] | None = Field(description="What was found where; null when nothing was.")
+    rows: int | None
+    accepted: int
+    duplicates: int
+    bad: int
+    reasons: dict[str, int] = Field(description="Bad rows by reason.", examples=[{"bad-number": 3}])
+    error: str | None = Field(description="Why the file was refused.", examples=["lead-file:quotes:17"])
+    created_at: Instant
+    ended_at: Instant | None
+
+
+class UploadQuery(Inward):
+    """What the file is called."""
+
+    name: Text = Field(default="leads.csv", min_length=1, max_length=200)
+
+
+class AttemptShown(Outward):
+    """One attempt to reach a lead."""
+
+    id: str = Field(examples=["att_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    lead: str = Field(examples=["lead_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    claimed_at: Instant
+    outcome: str | None = Field(description="null while the call is being made.", examples=["connected"])
+    reason: str | None = Field(description="Why the call was not allowed.", examples=["do-not-call"])
+    call: str | None
+    answered_at: Instant | None
+    ended_at: Instant | None
+
+
+class AttemptList(Listed):
+    """A page of attempts, newest first."""
+
+    data: list[AttemptShown]
+
+
+@pages.get("/campaigns")
+@permission("campaigns.read")
+@operation(tag=_TAG, answers={200: CampaignList}, operation_id="listCampaigns")
+def list_campaigns(query: PageQuery) -> CampaignList:
+    """List campaigns, newest first."""
+    after = cursors.decode(query.starting_after, of=_LIST)
+    found = plans.page(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        after=CampaignId(ids.parse("cmp", after[0])) if after else None,
+        limit=query.limit,
+    )
+    digits = _digits()
+    return CampaignList(
+        data=[CampaignShown.model_validate(_shown(one, digits)) for one in found.campaigns],
+        has_more=found.following is not None,
+        next=cursors.encode(ids.public("cmp", found.following), of=_LIST) if found.following else None,
+    )
+
+
+@pages.post("/campaigns")
+@permission("campaigns.write")
+@operation(tag=_TAG, answers={201: CampaignShown}, errors=(422,), operation_id="createCampaign")
+def create_campaign(json: CampaignSettings) -> tuple[CampaignShown, int, dict[str, str]]:
+    """Make a campaign, as a draft. Upload leads and start it next."""
+    settings, queue_id, number_id = _read(json)
+    made = plans.create(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        settings=settings,
+        queue_id=queue_id,
+        number_id=number_id,
+        by=identity.current().principal_id,
+    )
+    answer = CampaignShown.model_validate(_shown(made, _digits()))
+    return answer, 201, {"Location": f"/api/v1/campaigns/{answer.id}", **preconditions.tag(made.revision)}
+
+
+@pages.get("/campaigns/<campaign_id>")
+@permission("campaigns.read")
+@operation(tag=_TAG, answers={200: CampaignWhole}, errors=(404,), operation_id="getCampaign")
+def get_campaign(campaign_id: str) -> tuple[CampaignWhole, int, dict[str, str]]:
+    """Look at one campaign and how far it is."""
+    found = _find(campaign_id)
+    figures = shown.figures(scope.session(), campaign=found)
+    progress = Progress(
+        leads=figures.leads,
+        left=figures.left,
+        by_state=dict(figures.states),
+        attempts={one.code: one.count for one in figures.outcomes},
+        in_progress=figures.in_progress,
+        refused=figures.states.get("refused", 0),
+    )
+    whole = CampaignWhole.model_validate(_shown(found, _digits()) | {"progress": progress})
+    return whole, 200, preconditions.tag(found.revision)
+
+
+@pages.put("/campaigns/<campaign_id>")
+@permission("campaigns.write")
+@operation(
+    tag=_TAG,
+    answers={200: CampaignShown},
+    errors=(403, 404, 422),
+    operation_id="changeCampaign",
+    conditional=True,
+)
+def change_campaign(campaign_id: str, json: CampaignSettings) -> tuple[CampaignShown, int, dict[str, str]]:
+    """Replace a campaign's settings, unless somebody has changed them since they were read."""
+    found = _find(campaign_id)
+    preconditions.insist(found.revision)
+    settings, queue_id, number_id = _read(json)
+    changed = plans.change(
+        scope.session(),
+        tenant_id=found.tenant_id,
+        campaign_id=found.campaign_id,
+        revision=found.revision,
+        settings=settings,
+        queue_id=queue_id,
+        number_id=number_id,
+        by=identity.current().principal_id,
+    )
+    answer = CampaignShown.model_validate(_shown(changed, _digits()))
+    return answer, 200, preconditions.tag(changed.revision)
+
+
+@pages.post("/campaigns/<campaign_id>/start")
+@permission("campaigns.write")
+@operation(tag=_TAG, answers={200: CampaignShown}, errors=(403, 404), operation_id="startCampaign")
+def start_campaign(campaign_id: str) -> CampaignShown:
+    """Start dialling, or go on. Twice changes nothing."""
+    return _turn(campaign_id, State.RUNNING)
+
+
+@pages.post("/campaigns/<campaign_id>/pause")
+@permission("campaigns.write")
+@operation(tag=_TAG, answers={200: CampaignShown}, errors=(403, 404), operation_id="pauseCampaign")
+def pause_campaign(campaign_id: str) -> CampaignShown:
+    """Start no further call. Calls in progress go on."""
+    return _turn(campaign_id, State.PAUSED)
+
+
+@pages.post("/campaigns/<campaign_id>/stop")
+@permission("campaigns.write")
+@operation(tag=_TAG, answers={200: CampaignShown}, errors=(403, 404), operation_id="stopCampaign")
+def stop_campaign(campaign_id: str) -> CampaignShown:
+    """Stop a campaign for good. Calls in progress go on."""
+    return _turn(campaign_id, State.STOPPED)
+
+
+@pages.post("/campaigns/<campaign_id>/lead-files")
+@permission("campaigns.write")
+@uploads.takes_file(imports.LARGEST_FILE)
+@operation(
+    tag=_TAG,
+    answers={201: LeadFile},
+    errors=(404, 413, 415, 422),
+    operation_id="uploadLeads",
+    takes=uploads.TABLES,
+)
+def upload_leads(campaign_id: str, query: UploadQuery) -> tuple[LeadFile, int, dict[str, str]]:
+    """Upload leads as CSV or XLSX, the file itself as the body. Nothing is imported before it is started."""
+    found, who = _find(campaign_id), identity.current()
+    kept = imports.stage(
+        scope.session(),
+        tenant_id=found.tenant_id,
+        vault=scope.services().vault,
+        storage=scope.services().storage,
+        campaign_id=found.campaign_id,
+        source=uploads.body()[0],
+        file_name=query.name,
+        region=who.company.country,
+        zone=who.company.zone,
+        by=who.principal_id,
+    )
+    answer = _file(kept)
+    where = f"/api/v1/campaigns/{campaign_id}/lead-files/{answer.id}"
+    return answer, 201, {"Location": where}
+
+
+@pages.get("/campaigns/<campaign_id>/lead-files/<file_id>")
+@permission("campaigns.read")
+@operation(tag=_TAG, answers={200: LeadFile}, errors=(404,), operation_id="getLeadFile")
+def get_lead_file(campaign_id: str, file_id: str) -> LeadFile:
+    """Look at a lead file: what was found in it, how far it is, what became of its rows."""
+    return _file(_find_file(campaign_id, file_id))
+
+
+@pages.post("/campaigns/<campaign_id>/lead-files/<file_id>/start")
+@permission("campaigns.write")
+@operation(tag=_TAG, answers={200: LeadFile}, errors=(403, 404, 422), operation_id="importLeadFile")
+def import_lead_file(campaign_id: str, file_id: str, json: LeadFileChoices) -> LeadFile:
+    """Import a lead file, in the background. Every row becomes a lead, a duplicate or a bad row."""
+    found = _find_file(campaign_id, file_id)
+    columns = found.columns
+    if json.columns is not None:
+        chosen = json.columns
+        columns = Columns(chosen.phone, chosen.name, chosen.zone, tuple(chosen.others))
+    if columns is None:
+        raise LeadColumnsError(reason="no-phone", field="columns")
+    return _file(
+        imports.confirm(
+            scope.session(),
+            tenant_id=identity.current().tenant_id,
+            vault=scope.services().vault,
+            storage=scope.services().storage,
+            import_id=found.import_id,
+            choices=Choices(
+                encoding=json.encoding or found.encoding,
+                delimiter=json.delimiter or found.delimiter or ",",
+                has_header=found.has_header if json.has_header is None else json.has_header,
+                columns=columns,
+            ),
+        )
+    )
+
+
+@pages.get("/campaigns/<campaign_id>/lead-files/<file_id>/bad-rows")
+@permission("campaigns.write")
+@operation(tag=_TAG, answers={200: None}, errors=(404,), operation_id="getBadRows", media="text/csv")
+def bad_rows(campaign_id: str, file_id: str) -> Response:
+    """Fetch the rows that are no leads as CSV, as they were, each with its number and its reason."""
+    found = _find_file(campaign_id, file_id)
+    lines = imports.bad_csv(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        vault=scope.services().vault,
+        import_id=found.import_id,
+    )
+    return Response("".join(lines), content_type="text/csv; charset=utf-8")
+
+
+@pages.get("/campaigns/<campaign_id>/attempts")
+@permission("campaigns.read")
+@operation(tag=_TAG, answers={200: AttemptList}, errors=(404,), operation_id="listAttempts")
+def list_attempts(campaign_id: str, query: PageQuery) -> AttemptList:
+    """List a campaign's attempts, newest first."""
+    found = _find(campaign_id)
+    after = cursors.decode(query.starting_after, of=_ATTEMPTS)
+    page = attempts.page(
+        scope.session(),
+        tenant_id=found.tenant_id,
+        campaign_id=found.campaign_id,
+        after_id=AttemptId(ids.parse("att", after[0])) if after else None,
+        limit=query.limit,
+    )
+    return AttemptList(
+        data=[_attempt(one) for one in page.attempts],
+        has_more=page.following is not None,
+        next=cursors.encode(ids.public("att", page.following), of=_ATTEMPTS) if page.following else None,
+    )
+
+
+def _turn(campaign_id: str, to: State) -> CampaignShown:
+    turned = plans.turn(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        campaign_id=CampaignId(id_in_path("cmp", campaign_id)),
+        to=to,
+        by=identity.current().principal_id,
+    )
+    return CampaignShown.model_validate(_shown(turned, _digits()))
+
+
+def _find(campaign_id: str) -> Campaign:
+    return plans.get(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        campaign_id=CampaignId(id_in_path("cmp", campaign_id)),
+    )
+
+
+def _find_file(campaign_id: str, file_id: str) -> Import:
+    found = imports.get(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        vault=scope.services().vault,
+        import_id=LeadImportId(id_in_path("limp", file_id)),
+    )
+    if found.campaign_id != id_in_path("cmp", campaign_id):
+        raise LeadImportNotFoundError
+    return found
+
+
+def _digits() -> dict[NumberId, str]:
+    rented = numbers.all_of(scope.session(), tenant_id=identity.current().tenant_id)
+    return {one.number_id: one.digits for one in rented}
+
+
+def _read(json: CampaignSettings) -> tuple[Settings, QueueId, NumberId]:
+    """Return what a body asks for, as the room wants it.
+
+    Raises:
+        CampaignSettingError: `field` names what cannot stand.
+    """
+    number_id = next((one for one, digits in _digits().items() if digits == json.number), None)
+    if number_id is None:
+        raise CampaignSettingError(field="number")
+    try:
+        days = frozenset(json.weekdays)
+        window = Window(dt.time.fromisoformat(json.opens), dt.time.fromisoformat(json.closes), days)
+    except WindowInvalidError as error:
+        raise CampaignSettingError(field="weekdays") from error
+    waits = {
+        Outcome(name.replace("_", "-")): minutes for name, minutes in json.waits_min.model_dump().items()
+    }
+    settings = Settings(
+        name=json.name,
+        window=window,
+        ring_s=json.ring_s,
+        max_attempts=json.max_attempts,
+        waits=waits,
+        max_per_second=json.max_per_second,
+        detects_machines=json.detects_machines,
+        script=json.script,
+    )
+    try:
+        queue_id = QueueId(ids.parse("que", json.queue))
+    except ids.UnknownIdError as error:
+        raise CampaignSettingError(field="queue") from error
+    return settings, queue_id, number_id
+
+
+def _shown(found: Campaign, digits: dict[NumberId, str]) -> dict[str, Any]:
+    settings = found.settings
+    return {
+        "id": ids.public("cmp", found.campaign_id),
+        "state": found.state.value,
+        "held": found.held_reason,
+        "name": settings.name,
+        "queue": ids.public("que", found.queue_id),
+        "number": digits.get(found.number_id),
+        "opens": settings.window.opens.strftime("%H:%M"),
+        "closes": settings.window.closes.strftime("%H:%M"),
+        "weekdays": sorted(settings.window.days),
+        "ring_s": settings.ring_s,
+        "max_attempts": settings.max_attempts,
+        "waits_min": {one.value.replace("-", "_"): settings.waits.get(one, 0) for one in rules.RETRIED},
+        "max_per_second": settings.max_per_second,
+        "detects_machines": settings.detects_machines,
+        "script": settings.script,
+        "created_at": found.created_at,
+        "changed_at": found.changed_at,
+        "started_at": found.started_at,
+        "ended_at": found.ended_at,
+    }
+
+
+def _file(found: Import) -> LeadFile:
+    reasons = imports.reasons(
+        scope.session(), tenant_id=identity.current().tenant_id, import_id=found.import_id
+    )
+    return LeadFile(
+        id=ids.public("limp", found.import_id),
+        campaign=ids.public("cmp", found.campaign_id),
+        state=found.state,
+        format=found.format,
+        encoding=found.encoding,
+        delimiter=found.delimiter,
+        has_header=found.has_header,
+        names=list(found.names),
+        columns=found.columns.as_json() if found.columns else None,
+        rows=found.rows,
+        accepted=found.accepted,
+        duplicates=found.duplicates,
+        bad=found.bad,
+        reasons=reasons,
+        error=found.error,
+        created_at=found.created_at,
+        ended_at=found.ended_at,
+    )
+
+
+def _attempt(one: Attempt) -> AttemptShown:
+    return AttemptShown(
+        id=ids.public("att", one.attempt_id),
+        lead=ids.public("lead", LeadId(one.lead_id)),
+        claimed_at=one.claimed_at,
+        outcome=one.outcome.value if one.outcome else None,
+        reason=one.reason,
+        call=ids.public("call", one.call_id) if one.call_id else None,
+        answered_at=one.answered_at,
+        ended_at=one.ended_at,
+    )
