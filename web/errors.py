@@ -36,7 +36,7 @@ STATUS: Mapping[str, int] = {
     "stale": 412,
     "unconditional": 428,
 }
-_HTTP_CODES: Mapping[int, str] = {
+HTTP_CODES: Mapping[int, str] = {
     400: "bad-request",
     401: "sign-in-required",
     403: "refused",
@@ -100,10 +100,10 @@ def problem_of(error: Exception) -> Problem:
             for name, value in error.get_headers()
             if name in {"Allow", "Retry-After", "Content-Range"}
         }
-        if error.response is not None and error.code not in _HTTP_CODES:
+        if error.response is not None and error.code not in HTTP_CODES:
             kept |= dict(error.response.headers)
         fallback = "bad-request" if error.code < 500 else "internal"  # noqa: PLR2004 - the class of the status
-        return make(_HTTP_CODES.get(error.code, fallback), error.code, headers=kept)
+        return make(HTTP_CODES.get(error.code, fallback), error.code, headers=kept)
     if _is_away(error):
         _log.warning("part-away", error=type(error).__name__)
         return make("unavailable", 503, headers={"Retry-After": str(RETRY_AFTER_S)})

@@ -298,6 +298,9 @@ PROBLEMS: Mapping[str, Words] = {
     "precondition-required": Words(
         _l("Say which version you read"), _l("Send the ETag of what you change in the header If-Match.")
     ),
+    "malformed-precondition": Words(
+        _l("The header If-Match does not fit"), _l("Send one ETag in it, unchanged, with its quotes.")
+    ),
     "precondition-failed": Words(
         _l("It has changed since you read it"), _l("Read it again, and send the new ETag with your change.")
     ),

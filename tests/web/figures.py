@@ -15,6 +15,7 @@ from core.ids import new_id
 from core.money import Money
 from tenants.saved_views import View, ViewId
 from web import tables
+from web.api import samples
 from web.operator.companies import COMPANIES
 from web.portal.calls import BEHIND, CALLS
 from web.portal.invoices import INVOICES
@@ -1249,50 +1250,59 @@ def stock(lang: str) -> dict[str, Any]:
 
 
 def api_docs(lang: str) -> dict[str, Any]:
-    del lang
+    base = "http://127.0.0.1:8000/api/v1"
+    listed: dict[str, Any] = {
+        "summary": "List calls, newest first.",
+        "description": "",
+        "parameters": [
+            {"name": "limit", "in": "query", "description": "How many at most."},
+            {"name": "If-Match", "in": "header", "required": True, "description": "The `ETag` you read."},
+        ],
+        "responses": {"200": {}},
+    }
     call = New(
-        id="list-calls",
-        method="get",
-        path="/calls",
-        summary="List calls",
-        description="Newest first.",
+        id="listCalls",
+        method="patch",
+        path="/api/v1/calls/{call_id}",
+        summary=listed["summary"],
+        description=listed["description"],
         scope="calls.read",
-        body="",
         parameters=[
             New(
-                name="limit",
-                where="query",
-                required=False,
-                type="integer",
-                description="1 to 100; 25 when left out.",
-            ),
-            New(
-                name="cursor",
-                where="query",
-                required=False,
+                name=one["name"],
+                where=one["in"],
+                required=one.get("required", False),
                 type="string",
-                description="From the answer before.",
-            ),
+                description=one["description"],
+            )
+            for one in listed["parameters"]
         ],
         answers=[New(status=200, description="A page of calls"), New(status=401, description="No live key")],
-        answer='{\n  "data": [],\n  "has_more": false,\n  "next_cursor": null\n}',
-        curl='curl http://127.0.0.1:8000/api/v1/calls?limit=3 \\\n  -H "Authorization: Bearer $SEATLINE_KEY"',
+        answer='{\n  "data": [],\n  "has_more": false,\n  "next": null\n}',
+        sample=samples.of_operation(
+            "http://127.0.0.1:8000",
+            "/api/v1/calls/{call_id}",
+            "patch",
+            listed,
+            body='{"a": "it\'s"}',
+            media="",
+        ),
     )
     return {
-        "api": New(title="Seatline API", version="1.0", base_url="http://127.0.0.1:8000/api/v1"),
+        "api": New(title="Seatline API", version="1", base_url=base),
         "user": None,
-        "groups": [
-            New(
-                name="Calls",
-                description="Calls, their course, cost and recording.",
-                operations=[
-                    call,
-                    New(
-                        **{**vars(call), "id": "get-call", "path": "/calls/{id}", "summary": "Read one call"}
-                    ),
-                ],
-            )
-        ],
+        "guide": {
+            "me": samples.me(base),
+            "calls": samples.every_call(base),
+            "listen": samples.listen(base),
+            "verify": samples.verify(),
+            "safely": samples.safely(base),
+        },
+        "events": [New(type=code, about=en) for code, en, _zh in HOOK_TYPES],
+        "scopes": [("calls.read", pick(lang, "See calls", "查看通话"))],
+        "limit": New(most=600, window_s=60),
+        "tries": 10,
+        "groups": [New(name="Calls", operations=[call, New(**{**vars(call), "id": "getCall"})])],
         "codes": [
             New(code="bad-api-key", status=401, words="There is no live API key in the Authorization header.")
         ],

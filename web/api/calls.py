@@ -119,7 +119,7 @@ class CallsQuery(PageQuery):
 
 @pages.get("/calls")
 @permission("calls.read")
-@operation(tag="Calls", answers={200: Calls}, operation_id="listCalls")
+@operation(tag="Calls", answers={200: Calls}, errors=(404,), operation_id="listCalls")
 def list_calls(query: CallsQuery) -> Calls:
     """List calls, newest first."""
     tenant_id, session = identity.current().tenant_id, scope.session()

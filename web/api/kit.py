@@ -92,7 +92,7 @@ def operation(
         TAKES[operation_id] = takes
     if conditional:
         CONDITIONAL.add(operation_id)
-        errors = (*errors, 409, 412, 428)
+        errors = (*errors, 400, 409, 412, 428)
     if media:
         MEDIA[operation_id] = media
 

@@ -31,6 +31,13 @@ class StaleError(SeatlineError):
     kind = "stale"
 
 
+class MalformedTagError(SeatlineError):
+    """The header `If-Match` holds no `ETag` of ours: one, strong, in quotes."""
+
+    code = "malformed-precondition"
+    kind = "malformed"
+
+
 def tag(version: int | str) -> dict[str, str]:
     """Return the header that tells a version."""
     return {"ETag": f'"{version}"'}
@@ -46,10 +53,13 @@ def insist(version: int | str) -> None:
 
     Raises:
         UnconditionalError: it names none.
-        StaleError: it names another, or what is no version of ours.
+        MalformedTagError: it names none as we write them.
+        StaleError: it names another.
     """
     if HEADER not in request.headers:
         raise UnconditionalError
     match = _TAG.fullmatch(request.headers[HEADER].strip())
-    if match is None or match[1] != str(version):
+    if match is None:
+        raise MalformedTagError
+    if match[1] != str(version):
         raise StaleError

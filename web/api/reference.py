@@ -5,33 +5,20 @@ from typing import Any
 
 from flask import Blueprint, current_app, render_template
 
+from core.errors import SeatlineError
+from tenants.roles import SCOPES
+from tenants.webhooks import deliveries
 from web import words
+from web.api import limits, samples
 from web.api.document import document
-from web.errors import STATUS
+from web.api.kit import MEDIA
+from web.errors import HTTP_CODES, STATUS
 from web.guards import public
 from web.scope import services
+from wiring.outgoing import TEST, TEST_ABOUT, TYPES
 
 pages = Blueprint("reference", __name__, url_prefix="/api")
-_STATUS_OF_CODE = {
-    "bad-request": 400,
-    "malformed-json": 400,
-    "key-in-address": 400,
-    "sign-in-required": 401,
-    "bad-api-key": 401,
-    "not-permitted": 403,
-    "cross-site": 403,
-    "scope-not-yours": 403,
-    "method-not-allowed": 405,
-    "request-timeout": 408,
-    "email-taken": 409,
-    "idempotency-key-running": 409,
-    "too-large": 413,
-    "unsupported-media-type": 415,
-    "range-not-satisfiable": 416,
-    "too-many-requests": 429,
-    "internal": 500,
-    "sign-in-busy": 503,
-}
+_BROKEN = 500
 
 
 @pages.get("/docs")
@@ -39,29 +26,47 @@ _STATUS_OF_CODE = {
 def docs() -> str:
     """Show the API's reference."""
     described = document(current_app)
-    base = services().settings.public_url
-    groups = [
-        {"name": tag["name"], "description": "", "operations": _operations(described, tag["name"], base)}
-        for tag in described["tags"]
-    ]
-    codes = [
-        {
-            "code": code,
-            "status": _STATUS_OF_CODE.get(code) or STATUS.get(code, 422),
-            "words": f"{text.title}. {text.advice}",
-        }
-        for code, text in sorted(words.PROBLEMS.items())
-    ]
+    origin = services().settings.public_url
+    base = f"{origin}/api/v1"
     about = described["info"]
     return render_template(
         "api/docs.html",
-        api={"title": about["title"], "version": about["version"], "base_url": f"{base}/api/v1"},
-        groups=groups,
-        codes=codes,
+        api={"title": about["title"], "version": about["version"], "base_url": base},
+        guide={
+            "me": samples.me(base),
+            "calls": samples.every_call(base),
+            "listen": samples.listen(base),
+            "verify": samples.verify(),
+            "safely": samples.safely(base),
+        },
+        events=[{"type": one, "about": about} for one, about in [*TYPES.items(), (TEST, TEST_ABOUT)]],
+        scopes=[(code, str(words.SCOPES[code])) for code in SCOPES],
+        limit=limits.PER_KEY,
+        tries=len(deliveries.SCHEDULE) + 1,
+        groups=[
+            {"name": tag["name"], "operations": _operations(described, tag["name"], origin)}
+            for tag in described["tags"]
+        ],
+        codes=_codes(),
     )
 
 
-def _operations(described: dict[str, Any], tag: str, base: str) -> list[dict[str, Any]]:
+def _codes() -> list[dict[str, Any]]:
+    """Return every error code that has words, with the status it comes with."""
+    known: dict[str, int] = {code: status for status, code in HTTP_CODES.items()} | dict(STATUS)
+    pending = [SeatlineError]
+    while pending:
+        for each in pending.pop().__subclasses__():
+            pending.append(each)
+            if each.kind in STATUS:
+                known[each.code] = STATUS[each.kind]
+    return [
+        {"code": code, "status": known.get(code, _BROKEN), "words": f"{text.title}. {text.advice}"}
+        for code, text in sorted(words.PROBLEMS.items())
+    ]
+
+
+def _operations(described: dict[str, Any], tag: str, origin: str) -> list[dict[str, Any]]:
     found = []
     for path, item in described["paths"].items():
         for method, operation in item.items():
@@ -69,16 +74,16 @@ def _operations(described: dict[str, Any], tag: str, base: str) -> list[dict[str
                 continue
             body = _example(described, operation.get("requestBody", {}).get("content", {}))
             answered = next((one for one in operation["responses"] if one.startswith("2")), "")
+            media = MEDIA.get(operation["operationId"], "")
             found.append(
                 {
                     "id": operation["operationId"],
                     "method": method,
                     "path": path,
                     "summary": operation["summary"],
-                    "description": operation["description"].split("\n\nScope:")[0],
+                    "description": operation["description"].split("Scope: ")[0].strip(),
                     "scope": operation.get("x-scope", ""),
                     "parameters": [_parameter(one) for one in operation["parameters"]],
-                    "body": body,
                     "answers": [
                         {"status": status, "description": answer["description"]}
                         for status, answer in operation["responses"].items()
@@ -86,7 +91,7 @@ def _operations(described: dict[str, Any], tag: str, base: str) -> list[dict[str
                     "answer": _example(
                         described, operation["responses"].get(answered, {}).get("content", {})
                     ),
-                    "curl": _curl(base, path, method, body),
+                    "sample": samples.of_operation(origin, path, method, operation, body=body, media=media),
                 }
             )
     return found
@@ -102,14 +107,6 @@ def _parameter(one: dict[str, Any]) -> dict[str, Any]:
         "type": "/".join(kind["type"] for kind in kinds if kind.get("type") not in {None, "null"}),
         "description": one.get("description", ""),
     }
-
-
-def _curl(base: str, path: str, method: str, body: str) -> str:
-    lines = [f"curl {'-X ' + method.upper() + ' ' if method != 'get' else ''}{base}{path}"]
-    lines.append('  -H "Authorization: Bearer $SEATLINE_KEY"')
-    if body:
-        lines += ['  -H "Content-Type: application/json"', f"  -d '{json.dumps(json.loads(body))}'"]
-    return " \\\n".join(lines)
 
 
 def _example(described: dict[str, Any], content: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ const result = await build({
     { in: "src/app.ts", out: "app" },
     { in: "src/console.ts", out: "console" },
     { in: "src/check.ts", out: "check" },
+    { in: "src/docs.ts", out: "docs" },
     { in: "css/seatline.css", out: "seatline" },
     { in: "assets/mark.svg", out: "mark" },
   ],
