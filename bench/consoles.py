@@ -50,7 +50,7 @@ from telephony.orders import OrderKind
 from tenants import apikeys, sessions, users
 from web.cookies import PLAIN_NAME
 
-CONSOLES, ROUNDS = 1500, 300
+CONSOLES, ROUNDS = 1500, 200
 _AT_ONCE = 25  # streams opened, and agents made, in one go
 _PATIENCE_S = 20.0
 _HOST = "127.0.0.1"
@@ -299,6 +299,7 @@ async def measure(stand: Stand, consoles: list[Console], *, rounds: int) -> dict
             streams(live, consoles, "/live/agent"),
             streams(bare_stream, listeners, "/stream?to={n}"),
         ):
+            sys.stderr.write(f"consoles: {2 * len(consoles)} streams are open\n")
             for number in range(rounds):
                 place = (number * 7919) % len(consoles)
                 await _one_round(stand, consoles[place], listeners[place], place, took, number)
@@ -401,6 +402,7 @@ def run(*, consoles: int, rounds: int) -> dict[str, Any]:
         try:
             began = time.monotonic()
             hired = hire(stand, consoles)
+            sys.stderr.write(f"consoles: {consoles} agents made in {time.monotonic() - began:.0f} s\n")
             to_the_floor(own.place)
             hired_s = round(time.monotonic() - began, 1)
             report = asyncio.run(measure(stand, hired, rounds=rounds))

@@ -21,7 +21,7 @@ from campaigns.errors import (
     CampaignStateError,
 )
 from campaigns.events import CampaignTurned
-from campaigns.models import CampaignRow, RoundRow
+from campaigns.models import AttemptRow, CampaignRow, RoundRow
 from campaigns.rules import Outcome, Settings, State
 from core import clock
 from core.events import announce
@@ -186,6 +186,19 @@ def get(session: Session, *, tenant_id: TenantId, campaign_id: CampaignId) -> Ca
         CampaignNotFoundError: not this company's.
     """
     return _campaign(_row(session, tenant_id, campaign_id))
+
+
+def of_attempt(session: Session, *, tenant_id: TenantId, attempt_id: UUID) -> Campaign | None:
+    """Return the campaign for which an attempt is, or was, made; None: for none."""
+    row = session.execute(
+        sa.select(CampaignRow)
+        .join(
+            AttemptRow,
+            sa.and_(AttemptRow.tenant_id == CampaignRow.tenant_id, AttemptRow.campaign_id == CampaignRow.id),
+        )
+        .where(AttemptRow.tenant_id == tenant_id, AttemptRow.id == attempt_id)
+    ).scalar()
+    return _campaign(row) if row is not None else None
 
 
 def lock_running(session: Session, *, tenant_id: TenantId, campaign_id: CampaignId) -> Campaign | None:

@@ -6,6 +6,7 @@ import struct
 import wave
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 from core import clock
 from core.ids import (
@@ -134,9 +135,10 @@ def call_out(
     talk_s: float | None = 65,
     cause: str = "called-hung-up",
     q850: int = 16,
+    attempt_id: UUID | None = None,
 ) -> CallId:
     """Write a call out as the switchboard does: picked up after two seconds; `talk_s` None: not reached."""
-    call_id, tenant_id = CallId(new_id()), line.tenant_id
+    call_id, tenant_id = CallId(attempt_id or new_id()), line.tenant_id
     arrival = Arrival(
         tenant_id, call_id, line.number_id, line.digits, line.queue_id, to, dialled_at, calls.OUTBOUND
     )

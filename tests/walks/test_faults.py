@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from playwright.async_api import Browser
@@ -97,6 +97,13 @@ async def hears_agent(phone: Phone, *, patience_s: float = 20.0) -> None:
         await asyncio.sleep(0.1)
 
 
+async def until_true(condition: Callable[[], bool], *, what: str, patience_s: float = 10.0) -> None:
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < deadline, what
+        await asyncio.sleep(0.1)
+
+
 def kill(running: Running, process: str) -> int:
     pid = running.pid_of(process)
     os.kill(pid, signal.SIGKILL)
@@ -168,6 +175,10 @@ def test_a_reload_mid_call_brings_the_agent_back_with_record_and_notes(
             await call.until(
                 page, "() => !window.seatline.state().server.call.paused", what="recording again"
             )
+            await page.keyboard.press("k")
+            for key in "5#":
+                await page.click(f"[data-digit='{key}']")
+            await until_true(lambda: phone.media.events_heard == ["5", "#"], what="the caller hears the keys")
             await page.fill("#notes", "Gate B")
             await call.until(
                 page, "() => document.getElementById('notes-saved').textContent.includes(':')", what="kept"

@@ -188,6 +188,8 @@ def pop(lang: str) -> dict[str, Any]:
             waited_since=ago(41),
         ),
         "promised": [ago(-3600)],
+        "campaign": "",
+        "script": "",
         "greeting": pick(
             lang,
             "Good afternoon, Pelican Parcel, this is Bob. Am I speaking to Ines Carvalho?",
@@ -247,6 +249,19 @@ def pop(lang: str) -> dict[str, Any]:
     }
 
 
+def pop_campaign(lang: str) -> dict[str, Any]:
+    shown = pop(lang)
+    shown["offer"].inbound = False
+    return shown | {
+        "campaign": pick(lang, "Late parcels, November", "十一月回访"),
+        "script": pick(
+            lang,
+            "Say who we are and why we call.\nOffer tomorrow, 14 to 18.\nIf they have no time: thank them.",
+            "说明身份和来意。\n建议明天 14 至 18 点。\n对方不方便：致谢并结束。",
+        ),
+    }
+
+
 def pop_unknown(lang: str) -> dict[str, Any]:
     return pop(lang) | {"customer": None, "promised": []}
 
@@ -261,10 +276,14 @@ def console_state(name: str, lang: str, *, now: dt.datetime) -> dict[str, Any]:
         "ringing": "ringing",
         "call": "on-call",
         "hold": "on-call",
+        "campaign": "on-call",
         "wrap": "wrap-up",
         "offline": "offline",
     }.get(name, "idle")
-    busy = {"call_id": "call_1", "offer_id": "off_unknown" if name == "hold" else "off_1"}
+    busy = {
+        "call_id": "call_1",
+        "offer_id": {"hold": "off_unknown", "campaign": "off_campaign"}.get(name, "off_1"),
+    }
     return {
         "agent": {"name": "Bob", "number": "1001", "seat": "A-14"},
         "status": "offline" if activity == "offline" else "available",
@@ -1329,7 +1348,7 @@ PAGES: dict[str, Page] = {
     "sign-in-refused": Page("sign_in.html", sign_in_refused),
     **{
         f"console-{name}": Page("console/desk.html", desk)
-        for name in ("idle", "ringing", "call", "hold", "wrap", "offline")
+        for name in ("idle", "ringing", "call", "campaign", "hold", "wrap", "offline")
     },
     "console-start": Page("console/start.html", start),
     "console-start-full": Page("console/start.html", start_full),

@@ -77,9 +77,10 @@ def make_app() -> Flask:
     @app.get("/console/offers/<offer>")
     def pop(offer: str) -> str:
         g.language, _name = looking_at()
-        return render_template(
-            "console/pop.html", **(figures.pop_unknown if offer == "off_unknown" else figures.pop)(g.language)
+        shown = {"off_unknown": figures.pop_unknown, "off_campaign": figures.pop_campaign}.get(
+            offer, figures.pop
         )
+        return render_template("console/pop.html", **shown(g.language))
 
     @app.post("/console/offers/<offer>/painted")
     def painted(offer: str) -> dict[str, str]:

@@ -3,8 +3,10 @@ import datetime as dt
 import pytest
 from werkzeug.test import TestResponse
 
+from campaigns import attempts, plans
 from core import clock
 from core.ids import OPERATOR, AgentId, CallId, OfferId, RecordingId, TenantId, new_id, public
+from core.storage import DiskStorage
 from customers import callbacks, dispositions, interactions
 from customers.dispositions import Disposition
 from seats import presence, roster
@@ -12,6 +14,7 @@ from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, orders, recording, work
 from telephony.orders import OrderKind
+from tests.campaigns import factory as campaigning
 from tests.factories import telephony as factory
 from tests.tenants.people import People
 from tests.web.conftest import HOST, Browser, Browsers, Cast
@@ -128,6 +131,30 @@ def call_id(gate: Gate, vault: Vault, cast: Cast, bob: Bob) -> CallId:
         dispositions.define(session, tenant_id=cast.a.tenant_id, disposition=resolved)
     bob.talks(made, cast.a.tenant_id)
     return made
+
+
+def test_a_campaigns_call_pops_with_its_name_and_script(
+    bob: Bob, cast: Cast, gate: Gate, vault: Vault, storage: DiskStorage
+) -> None:
+    tenant_id = cast.a.tenant_id
+    line = factory.line(gate, tenant_id)
+    campaign = campaigning.campaign(gate, tenant_id, line=line, name="Late parcels", script="Offer tomorrow.")
+    campaigning.with_leads(gate, vault, storage, campaign, 1)
+    with gate.open(Scope.system(tenant_id)) as session:
+        there = plans.get(session, tenant_id=tenant_id, campaign_id=campaign.campaign_id)
+        (claim,) = attempts.claim(
+            session,
+            tenant_id=tenant_id,
+            vault=vault,
+            campaign_id=there.campaign_id,
+            zones=there.zones,
+            most=1,
+            at=clock.now(),
+        )
+    bob.talks(factory.call_out(gate, vault, line, attempt_id=claim.attempt_id), tenant_id)
+    shown = bob.browser.get(f"/console/offers/{public('off', bob.offer_id)}").get_data(as_text=True)
+    assert "Late parcels" in shown
+    assert "Offer tomorrow." in shown
 
 
 def test_notes_are_kept_as_they_are_typed_and_survive_a_reload(bob: Bob, call_id: CallId) -> None:

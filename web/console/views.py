@@ -11,6 +11,7 @@ from flask import Blueprint, Response, jsonify, redirect, render_template, reque
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
+from campaigns import plans
 from core import clock
 from core.errors import Invalid
 from core.ids import CallId, TenantId, parse, public
@@ -135,6 +136,12 @@ def pop(offer_id: str) -> str:
             offer_id, lambda: calls.get(walls, tenant_id=tenant_id, call_id=item.call_id, vault=vault)
         )
         client = desk.client(tenant_id, walls)
+        # a call out bears the id of its attempt
+        campaign = (
+            plans.of_attempt(walls, tenant_id=tenant_id, attempt_id=call.call_id)
+            if call.direction == calls.OUTBOUND
+            else None
+        )
         card, recent, promised = None, [], []
         if call.customer_id:
             card = records.get(walls, tenant_id=tenant_id, vault=vault, customer_id=call.customer_id)
@@ -147,6 +154,8 @@ def pop(offer_id: str) -> str:
         "console/pop.html",
         offer=_offer(offer_id, call, client.name),
         promised=[one.due_at for one in promised],
+        campaign=campaign.settings.name if campaign else "",
+        script=campaign.settings.script if campaign else "",
         greeting=_greeting(client.name, client.languages.get(call.number_id, "en")),
         customer=_customer(card, recent, labels, offer_id) if card else None,
     )

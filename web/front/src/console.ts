@@ -291,7 +291,8 @@ async function startRing(mine: Offer): Promise<void> {
   get("announce-now").textContent = isAuto ? say("zip") : say("incoming", { name, queue });
   show();
   if (isAuto) {
-    await zip(headset.earOut);
+    const tone = zip(headset.earOut);
+    if (!mine.isAuto) await tone; // nobody who was called may wait for it
     if (offer === mine) await answer();
   } else if (document.activeElement === document.body) get("answer").focus({ preventScroll: true });
 }
