@@ -6,8 +6,7 @@ console shows is told to it after the write: thin messages with ids, the console
 
 import asyncio
 import datetime as dt
-import queue
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, runtime_checkable
@@ -119,8 +118,8 @@ class Desk:
         self._wraps: dict[AgentId, _WrapUp] = {}
         self._offers: dict[AgentId, OfferId] = {}
         self._is_stirred = True
-        self._said: queue.SimpleQueue[tuple[AgentId, dict[str, str]]] = queue.SimpleQueue()
-        threading.Thread(target=self._say, name="desk-says", daemon=True).start()
+        # one thread, so that what is said of an agent arrives in order; Redis may keep it waiting
+        self._voice = ThreadPoolExecutor(1, thread_name_prefix="desk-says")
 
     # --- who is there -------------------------------------------------------------------------------
 
@@ -485,7 +484,8 @@ class Desk:
 
         if is_told:
             # at once, and again when it is written: then the console fetches what else has changed
-            self._said.put((agent.agent_id, {"state": state, "since": at.isoformat()}))
+            said = {"state": state, "since": at.isoformat()}
+            self._voice.submit(self._publish, agent.agent_id, "activity", **said)
         then = partial(self._publish, agent.agent_id, "state") if is_told else None
         self._books.enter(agent.agent_id, _DESK, write, then=then)
         self.stir()
@@ -552,12 +552,6 @@ class Desk:
     def _publish(self, agent_id: AgentId, kind: str, **body: str) -> None:
         """Tell an agent's console; from a thread, because Redis may keep us waiting."""
         self._realtime.publish(OPERATOR, f"agent:{agent_id}", {"type": kind, **body})
-
-    def _say(self) -> None:
-        """Tell consoles what their agents have become, in a thread, because Redis may keep us waiting."""
-        while True:
-            agent_id, body = self._said.get()
-            self._publish(agent_id, "activity", **body)
 
     def say_anew(self, call: LiveCall) -> None:
         """Tell the console of a call's agent that something about the call was written. From any thread."""
