@@ -29,7 +29,7 @@ from launch.parts import asterisk, chromium, postgres
 
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
 KEPT = CHECKOUT / "docs" / "benchmarks.json"
-_LIMIT_S = 480
+_LIMIT_S = 900
 Report = dict[str, Any]
 
 
@@ -204,6 +204,30 @@ def _start_goals(report: Report) -> list[Goal]:
     return [Goal("second start under 10 s", f"{warm_s} s ({warm_s / 10:.2f} ×)", is_met=warm_s < 10)]
 
 
+_LEADS_CAUSE = (
+    "parsing a number and finding its zone (phonenumbers) takes most of it, then the seal with a key of its"
+    " own for each person, then the row with its indexes behind the fence; the floor does none of these."
+)
+
+
+def _leads(report: Report) -> list[str]:
+    in_all = round(report["read_s"] + report["upload_and_preview_s"] + report["unpack_s"], 1)
+    lines = ["| arm | rows | rows/s | seconds |", "|---|--:|--:|--:|"]
+    for arm, rate, seconds in (
+        ("read into sealed leads", report["rows_per_s"], report["read_s"]),
+        ("with upload, preview and unpacking", report["rows_per_s_in_all"], in_all),
+        (f"floor: {report['floor_is']}", report["floor_rows_per_s"], report["floor_s"]),
+    ):
+        lines.append(f"| {arm} | {report['rows']} | {rate} | {seconds} |")
+    words = (
+        f"The file has {report['file_mib']} MiB: {report['accepted']} leads,"
+        f" {report['duplicates']} duplicates, {report['bad']} bad rows. The process held"
+        f" {report['memory_before_mib']} MiB before and {report['memory_peak_mib']} MiB at its peak, both"
+        f" arms in it. {report['ratio']} × the floor: {_LEADS_CAUSE}"
+    )
+    return [*lines, "", words]
+
+
 def _as_it_is(report: Report) -> list[str]:
     return ["```", report["text"] if "text" in report else json.dumps(report, indent=2), "```"]
 
@@ -222,6 +246,7 @@ MEASUREMENTS = {
     "pop": Measurement("The pop before the ring", ("bench.pop", "--calls", "60"), _pop, _pop_goals),
     "consoles": Measurement("1,500 consoles that listen", ("bench.consoles",), _consoles, _consoles_goals),
     "start": Measurement("Start and memory", ("bench.start",), _start, _start_goals),
+    "leads": Measurement("Importing leads", ("bench.leads",), _leads, _none),
     "rating": Measurement("Rating", ("bench.rating", "50000"), _as_it_is, _none),
     "lookup": Measurement(
         "Looking a caller up, sealed beside plain", ("bench.lookup", "10000", "2000"), _as_it_is, _none

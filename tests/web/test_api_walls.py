@@ -30,6 +30,8 @@ NAMED = sorted(
     if "{" in path and "{code}" not in path
 )
 
+_FILE = b"phone,name\n+442079460101,Ines\nnobody,x\n"
+
 
 @pytest.fixture
 def theirs(
@@ -44,6 +46,11 @@ def theirs(
     with gate.open(Scope.system(cast.a.tenant_id)) as session:
         deliveries.tell(session, tenant_id=cast.a.tenant_id, event_type="call.ended", data={"call": "call_x"})
     log = alices.get(f"/webhooks/{hook['id']}/deliveries").get_json()
+    queue, number = ids.public("que", made.line.queue_id), made.line.digits
+    campaign = alices.post("/campaigns", {"name": "Winter", "queue": queue, "number": number}).get_json()
+    file = alices.call(
+        "POST", f"/campaigns/{campaign['id']}/lead-files", data=_FILE, content_type="text/csv"
+    ).get_json()
     return {
         "call_id": made.id_of(made.known),
         "invoice_id": ids.public("inv", made.invoice.invoice_id),
@@ -53,6 +60,8 @@ def theirs(
         "user_id": ids.public("usr", cast.alice.id),
         "webhook_id": hook["id"],
         "delivery_id": log["data"][0]["id"],
+        "campaign_id": campaign["id"],
+        "file_id": file["id"],
     }
 
 
@@ -63,6 +72,10 @@ def body_of(path: str, method: str) -> Any:
 
 
 def asking(path: str, method: str, who: Program, names: Mapping[str, str]) -> TestResponse:
+    takes = DOCUMENT["paths"][path][method].get("requestBody", {}).get("content", {})
+    if "text/csv" in takes:
+        where = path.removeprefix("/api/v1").format_map(names)
+        return who.call(method.upper(), where, data=_FILE, content_type="text/csv")
     return who.call(
         method.upper(),
         path.removeprefix("/api/v1").format_map(names),
