@@ -134,6 +134,10 @@ SCOPES: tuple[str, ...] = (
     "webhooks.write",
     "campaigns.read",
     "campaigns.write",
+    "seats.read",
+    "seats.rent",
+    "numbers.read",
+    "numbers.rent",
 )
 
 

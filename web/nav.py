@@ -66,6 +66,7 @@ OPERATOR: Sequence[Entry] = (
     Entry("invoices", "/operator/invoices", "bill", _l("Invoices"), "billing.read", "money", bottom=True),
     Entry("payments", "/operator/payments", "card", _l("Payments"), "billing.read", "money"),
     Entry("ledger", "/operator/ledger", "scale", _l("Ledger"), "billing.read", "money"),
+    Entry("usage", "/operator/usage", "search", _l("Usage"), "billing.read", "money"),
     Entry("stock", "/operator/stock", "seat", _l("Stock"), "stock.read", "capacity", bottom=True),
     Entry("settings", "/settings", "sliders", _l("Settings"), "self.read", "you"),
 )

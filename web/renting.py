@@ -10,7 +10,7 @@ import zoneinfo
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy.orm import Session
 
@@ -30,6 +30,7 @@ from telephony.orders import OrderKind
 from web import identity, scope
 
 MOST_AT_ONCE = 200
+FURTHEST = dt.timedelta(days=366)
 _STEPS = 24
 _HOUR = dt.timedelta(hours=1)
 
@@ -266,6 +267,17 @@ def restore_number(session: Session, rental_id: UUID) -> Number:
     with operators(changes=True) as stockroom:
         back = number_rentals.restore(stockroom, rental_id=rental_id, renter_tenant_id=tenant_id)
     return _followed(session, tenant_id, back, Settings())
+
+
+def tell_switchboard() -> None:
+    """Tell the switchboard that a number is set up otherwise."""
+    with operators(changes=True):
+        pass
+
+
+def key_of(principal_id: UUID, text: str) -> UUID:
+    """Return the request key of a program's own key, so that the same request rents once."""
+    return uuid5(principal_id, text)
 
 
 def _followed(session: Session, tenant_id: TenantId, rental: NumberRental, wanted: Settings) -> Number:

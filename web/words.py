@@ -41,6 +41,10 @@ SCOPES: Mapping[str, LazyString] = {
     "keys.write": _l("Make and revoke API keys"),
     "webhooks.read": _l("See webhooks and what they were sent"),
     "webhooks.write": _l("Add, change and remove webhooks"),
+    "seats.read": _l("See rented seats"),
+    "seats.rent": _l("Rent and give back seats"),
+    "numbers.read": _l("See rented numbers"),
+    "numbers.rent": _l("Rent, set up and give back numbers"),
 }
 
 
@@ -157,6 +161,7 @@ PROBLEMS: Mapping[str, Words] = {
     "rental-span": Words(
         _l("That day or time cannot be rented"), _l("Choose a time that is not over, within a year.")
     ),
+    "usage-not-found": Words(_l("There is no such usage"), _l("It may belong to another company.")),
     "rentals-open": Words(
         _l("Not everything rented in this month is charged yet"),
         _l("Two hours after the month ends it is, once every agent's time of it is closed. Try again then."),

@@ -10,8 +10,10 @@ import pytest
 from werkzeug.test import TestResponse
 
 from core import ids
-from core.ids import new_id
+from core.ids import OPERATOR, SeatId, new_id
 from core.storage import DiskStorage
+from seats import leases
+from seats.events import SeatRentalChanged
 from security.gate import Gate, Scope
 from security.vault import Vault
 from tenants.webhooks import deliveries
@@ -45,6 +47,12 @@ def theirs(
     hook = alices.post("/webhooks", {"url": "https://hooks.example.com/", "types": ["call.ended"]}).get_json()
     with gate.open(Scope.system(cast.a.tenant_id)) as session:
         deliveries.tell(session, tenant_id=cast.a.tenant_id, event_type="call.ended", data={"call": "call_x"})
+    rental = SeatRentalChanged(
+        tenant_id=OPERATOR, renter_tenant_id=cast.a.tenant_id, rental_id=new_id(), seat_id=SeatId(new_id()),
+        seat_label="A-014", kind="month", starts_at=scene.NOW, ends_at=None, revision=1,
+    )  # fmt: skip
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        leases.mirror(session, tenant_id=cast.a.tenant_id, event=rental)
     log = alices.get(f"/webhooks/{hook['id']}/deliveries").get_json()
     queue, number = ids.public("que", made.line.queue_id), made.line.digits
     campaign = alices.post("/campaigns", {"name": "Winter", "queue": queue, "number": number}).get_json()
@@ -56,6 +64,8 @@ def theirs(
         "invoice_id": ids.public("inv", made.invoice.invoice_id),
         "customer_id": ids.public("cus", made.ines.id),
         "queue_id": ids.public("que", made.line.queue_id),
+        "number_id": ids.public("num", made.line.number_id),
+        "lease_id": ids.public("lease", rental.rental_id),
         "key_id": alices.get("/api-keys").get_json()["data"][0]["id"],
         "user_id": ids.public("usr", cast.alice.id),
         "webhook_id": hook["id"],

@@ -7,6 +7,7 @@ per resource. `web.api.document` writes the OpenAPI 3.1 document from the code.
 from web.api import (
     calls,
     campaigns,
+    capacity,
     company,
     customers,
     document,
@@ -23,6 +24,7 @@ from web.api.routes import pages
 __all__ = [
     "calls",
     "campaigns",
+    "capacity",
     "company",
     "customers",
     "document",

@@ -136,7 +136,11 @@ def one_invoice(company_id: str, invoice_id: str) -> str:
     stands, tried = rounds.visit(company, look)
     return render_template(
         "operator/invoice.html",
-        invoice=invoices.paper(document, standing=stands),
+        invoice=invoices.paper(
+            document,
+            standing=stands,
+            lines_url=f"/operator/usage?company={company_id}&id={invoice_id}&line=",
+        ),
         stand=shown.stand(stands, currency=document.bill.currency),
         payments=[
             shown.payment(

@@ -5,11 +5,12 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as BaseResponse
 
-from billing import accounts, charges, periods
+from billing import accounts, charges, explorer, periods
 from billing import invoices as billing
 from billing.charges import Behind
 from billing.documents.document import InvoiceDocument
 from billing.errors import InvoiceNotFoundError
+from billing.explorer import Wanted
 from billing.payments import attempts
 from core import clock, ids
 from core.ids import CallId
@@ -18,10 +19,13 @@ from web import identity, scope, tables
 from web.guards import permission
 from web.portal import calls, payments
 from web.portal.views import pages
-from web.shown import downloads, invoices, rented
+from web.shown import downloads, invoices, rented, usage
 from web.shown import payments as shown
 from web.shown.calls import CallRow
 from web.shown.invoices import InvoiceRow
+
+_RENTALS = 50
+_MOST_RENTALS = 10_000
 
 
 def _states() -> tables.Words:
@@ -151,6 +155,13 @@ def calls_of_line(invoice_id: str, line_no: int) -> str | BaseResponse:
     line = next((one for one in document.bill.lines if one.line_no == line_no), None)
     if line is None:
         raise InvoiceNotFoundError
+    head = {
+        "name": invoices.line_name(line),
+        "invoice_url": url_for("portal.one_invoice", invoice_id=invoice_id),
+        "invoice_number": document.number or gettext("Draft"),
+    }
+    if line.units_nano is not None:
+        return _rentals_of_line(document, line_no, head)
 
     def fetch(asked: tables.Asked) -> tables.Slice[CallRow]:
         found = charges.behind_line(
@@ -177,11 +188,29 @@ def calls_of_line(invoice_id: str, line_no: int) -> str | BaseResponse:
         calls.BEHIND,
         "portal/calls.html",
         fetch,
-        line={
-            "name": invoices.line_name(line),
-            "invoice_url": url_for("portal.one_invoice", invoice_id=invoice_id),
-            "invoice_number": document.number or gettext("Draft"),
-        },
+        line=head,
+    )
+
+
+def _rentals_of_line(document: InvoiceDocument, line_no: int, head: dict[str, str]) -> str:
+    """Show what was rented behind a line: from when to when, which part of a unit, the exact amount."""
+    text = request.args.get("after", "")
+    after = ids.parse("use", text) if text else None
+    found = explorer.find(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        wanted=Wanted(reference=document.invoice_id, line_no=line_no),
+        limit=_MOST_RENTALS,
+    )
+    start = next((place + 1 for place, one in enumerate(found) if one.usage_id == after), 0)
+    shown = found[start : start + _RENTALS]
+    more = start + _RENTALS < len(found)
+    return render_template(
+        "portal/line.html",
+        line=head,
+        entries=[usage.entry(one) for one in shown],
+        newer=request.path if start else None,
+        older=f"{request.path}?after={ids.public('use', shown[-1].usage_id)}" if more else None,
     )
 
 

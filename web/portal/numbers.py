@@ -159,7 +159,7 @@ def save_number(number_id: str) -> Response:
         )
     except SeatlineError as error:
         return _refused(error)
-    _tell()
+    renting.tell_switchboard()
     said.done(
         gettext("%(number)s: saved. It counts from the next call on.", number=international(saved.digits))
     )
@@ -267,12 +267,6 @@ def _row(one: Number, names: dict[QueueId, str]) -> NumberRow:
         revision=one.revision,
         since=one.rented_at,
     )
-
-
-def _tell() -> None:
-    """Tell the switchboard that a number is set up otherwise."""
-    with renting.operators(changes=True):
-        pass
 
 
 def _refused(error: SeatlineError) -> Response:

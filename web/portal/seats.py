@@ -33,7 +33,6 @@ _HERE = "/portal/seats"
 _OPENS, _SHUTS = 8, 22  # hours of the day the calendar shows
 _BUSINESS = frozenset({"refused", "conflict", "invalid", "not-found"})
 _WEEK = 7
-_FURTHEST = dt.timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +191,7 @@ def _form(given: Mapping[str, str], *, error: str = "") -> str:
         begins=given.get("from", "13:00"),
         ends=given.get("until", "18:00"),
         today=today.isoformat(),
-        latest=(today + _FURTHEST).isoformat(),
+        latest=(today + renting.FURTHEST).isoformat(),
         most=MOST_AT_ONCE,
         zone=zone,
         wish=offer.wish if offer else None,
@@ -214,7 +213,7 @@ def _wish(given: Mapping[str, str]) -> Wish:
         raise RentalSpanError from error
     zone = identity.current().company.zone
     day = _day(given.get("day", ""))
-    if day is not None and day > clock.now().date() + _FURTHEST:
+    if day is not None and day > clock.now().date() + renting.FURTHEST:
         raise RentalSpanError
     starts_at, ends_at = renting.span(
         kind, day=day, begins=_time(given.get("from", "")), ends=_time(given.get("until", "")), zone=zone

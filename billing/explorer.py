@@ -1,0 +1,341 @@
+"""Looking through usage: from an event to its charges and its line, and back; what waits, and why.
+
+For the operator's eyes, inside one company's walls: ids, meters, amounts and numbers without their last four
+digits, which is all billing knows; never the other party.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from billing import accounts, tariffs
+from billing.models import (
+    InvoiceLineChargeRow,
+    InvoiceRow,
+    RatedChargeRow,
+    UsageConflictRow,
+    UsageEventRow,
+    UsageRejectRow,
+)
+from billing.rating.rules import Outcome
+from billing.usage import charge_values, closed_until
+from core import clock
+from core.ids import TenantId, new_id
+
+STATES = ("rated", "unrated", "refused", "late")
+_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is looked for; None or empty: whatever it is.
+
+    `reference` is any id: of the usage, of what it was for (a call, a rental, an agent), of the charge, or
+    of the invoice, with `line_no` one line of it. `event_id` is the source's own.
+    """
+
+    reference: UUID | None = None
+    line_no: int | None = None
+    event_id: str = ""
+    meter: str = ""
+    state: str = ""
+    start: dt.datetime | None = None
+    end: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One usage event with the charge that stands and the line it is on."""
+
+    usage_id: UUID
+    source: str
+    event_id: str
+    meter: str
+    subject_ref: UUID
+    occurred_at: dt.datetime
+    ended_at: dt.datetime
+    quantity_ms: int
+    prefix: str
+    received_at: dt.datetime
+    charge_id: UUID
+    outcome: str
+    reason: str
+    is_late: bool
+    billed_seconds: int | None
+    units_nano: int | None
+    amount_nano: int | None
+    currency: str | None
+    tariff_id: UUID | None
+    invoice_id: UUID | None
+    invoice_number: str | None
+    line_no: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much stands how; `late` is a part of the others."""
+
+    rated: int
+    unrated: int
+    refused: int
+    late: int
+    conflicts: int
+    rejects: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Something that did not become usage: a contradicting report, or what cannot be usage."""
+
+    source: str
+    event_id: str
+    reason: str
+    received_at: dt.datetime
+
+
+def find(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    wanted: Wanted,
+    before: tuple[dt.datetime, UUID] | None = None,
+    limit: int = 50,
+) -> list[Found]:
+    """Return usage that fits, newest first, at most `limit`, going on before (occurred at, usage id)."""
+    query = _found(tenant_id).where(*_fits(wanted))
+    if before is not None:
+        at, usage_id = before
+        query = query.where(
+            or_(
+                UsageEventRow.occurred_at < at,
+                and_(UsageEventRow.occurred_at == at, UsageEventRow.id < usage_id),
+            )
+        )
+    rows = session.execute(
+        query.order_by(UsageEventRow.occurred_at.desc(), UsageEventRow.id.desc()).limit(limit)
+    )
+    return [_row(row) for row in rows]
+
+
+def counts(session: Session, *, tenant_id: TenantId) -> Counts:
+    """Return how much usage stands how, and what never became usage."""
+    by_outcome = dict.fromkeys((one.value for one in Outcome), 0)
+    late = 0
+    rows = session.execute(
+        select(RatedChargeRow.outcome, func.count(), func.count().filter(_IS_LATE))
+        .where(RatedChargeRow.tenant_id == tenant_id, RatedChargeRow.superseded_by.is_(None))
+        .group_by(RatedChargeRow.outcome)
+    )
+    for outcome, number, late_ones in rows:
+        by_outcome[outcome] = number
+        late += late_ones
+    kept = [
+        session.scalars(select(func.count()).where(table.tenant_id == tenant_id)).one()
+        for table in (UsageConflictRow, UsageRejectRow)
+    ]
+    return Counts(by_outcome["rated"], by_outcome["unrated"], by_outcome["refused"], late, kept[0], kept[1])
+
+
+def kept(session: Session, *, tenant_id: TenantId, limit: int = 50) -> tuple[list[Kept], list[Kept]]:
+    """Return the newest conflicts and rejects."""
+    conflicts = session.scalars(
+        select(UsageConflictRow)
+        .where(UsageConflictRow.tenant_id == tenant_id)
+        .order_by(UsageConflictRow.received_at.desc())
+        .limit(limit)
+    )
+    rejects = session.scalars(
+        select(UsageRejectRow)
+        .where(UsageRejectRow.tenant_id == tenant_id)
+        .order_by(UsageRejectRow.received_at.desc())
+        .limit(limit)
+    )
+    return (
+        [Kept(one.source, one.event_id, "conflict", one.received_at) for one in conflicts],
+        [Kept(one.source, one.event_id, one.reason, one.received_at) for one in rejects],
+    )
+
+
+def per_day(
+    session: Session, *, tenant_id: TenantId, start: dt.datetime, end: dt.datetime
+) -> dict[tuple[dt.date, str], int]:
+    """Return how many events began on each local day of the account, by meter."""
+    zone = accounts.find(session, tenant_id=tenant_id).zone
+    day = func.date(func.timezone(zone, UsageEventRow.occurred_at))
+    rows = session.execute(
+        select(day, UsageEventRow.meter, func.count())
+        .where(
+            UsageEventRow.tenant_id == tenant_id,
+            UsageEventRow.occurred_at >= start,
+            UsageEventRow.occurred_at < end,
+        )
+        .group_by(day, UsageEventRow.meter)
+    )
+    return {(on, meter): number for on, meter, number in rows}
+
+
+def meters(session: Session, *, tenant_id: TenantId) -> list[str]:
+    """Return the meters on which the company has usage."""
+    rows = session.scalars(select(UsageEventRow.meter).where(UsageEventRow.tenant_id == tenant_id).distinct())
+    return sorted(rows)
+
+
+def rate_again(session: Session, *, tenant_id: TenantId) -> tuple[int, int]:
+    """Rate what has no price with the prices in force now; return how many got one, and how many wait.
+
+    The prices of its own day stay first: what they name keeps them. The charge without a price is
+    superseded, never edited. At most a thousand at a time.
+    """
+    account = accounts.lock(session, tenant_id=tenant_id)
+    now = clock.now()
+    timeline = tariffs.timeline(session, tenant_id=tenant_id)
+    closed = closed_until(session, tenant_id=tenant_id)
+    rows = session.execute(
+        select(UsageEventRow, RatedChargeRow.id, RatedChargeRow.rating_seq)
+        .join(RatedChargeRow, _CHARGE)
+        .where(UsageEventRow.tenant_id == tenant_id, RatedChargeRow.outcome == Outcome.UNRATED.value)
+        .order_by(UsageEventRow.occurred_at)
+        .limit(_AT_ONCE)
+    ).all()
+    rated = 0
+    for event, charge_id, seq in rows:
+        for tariff in (timeline.at(event.occurred_at), timeline.at(now)):
+            fresh: dict[str, Any] = charge_values(
+                tariff,
+                charge_id=new_id(),
+                usage_id=event.id,
+                meter=event.meter,
+                prefix=event.prefix,
+                quantity_ms=event.quantity_ms,
+                occurred_at=event.occurred_at,
+                ended_at=event.ended_at,
+                zone=account.zone,
+                closed_until=closed,
+            )
+            if fresh["outcome"] != Outcome.UNRATED.value:
+                session.execute(
+                    update(RatedChargeRow)
+                    .where(RatedChargeRow.tenant_id == tenant_id, RatedChargeRow.id == charge_id)
+                    .values(superseded_by=fresh["id"])
+                )
+                session.execute(
+                    insert(RatedChargeRow).values(
+                        tenant_id=tenant_id, rated_at=now, **{**fresh, "rating_seq": seq + 1}
+                    )
+                )
+                rated += 1
+                break
+    return rated, len(rows) - rated
+
+
+def history(
+    session: Session, *, tenant_id: TenantId, usage_id: UUID
+) -> Sequence[tuple[int, str, str, int | None]]:
+    """Return every rating of an event, oldest first: number, outcome, reason, amount in nano-units."""
+    rows = session.execute(
+        select(
+            RatedChargeRow.rating_seq,
+            RatedChargeRow.outcome,
+            RatedChargeRow.reason,
+            RatedChargeRow.amount_nano,
+        )
+        .where(RatedChargeRow.tenant_id == tenant_id, RatedChargeRow.usage_id == usage_id)
+        .order_by(RatedChargeRow.rating_seq)
+    )
+    return [(seq, outcome, reason, amount) for seq, outcome, reason, amount in rows]
+
+
+_IS_LATE = RatedChargeRow.bill_at > RatedChargeRow.occurred_at
+_CHARGE = and_(
+    RatedChargeRow.tenant_id == UsageEventRow.tenant_id,
+    RatedChargeRow.usage_id == UsageEventRow.id,
+    RatedChargeRow.superseded_by.is_(None),
+)
+
+
+def _found(
+    tenant_id: TenantId,
+) -> Select[UsageEventRow, RatedChargeRow, InvoiceLineChargeRow, str | None]:
+    return (
+        select(UsageEventRow, RatedChargeRow, InvoiceLineChargeRow, InvoiceRow.number)
+        .join(RatedChargeRow, _CHARGE)
+        .outerjoin(
+            InvoiceLineChargeRow,
+            and_(
+                InvoiceLineChargeRow.tenant_id == RatedChargeRow.tenant_id,
+                InvoiceLineChargeRow.rated_charge_id == RatedChargeRow.id,
+            ),
+        )
+        .outerjoin(
+            InvoiceRow,
+            and_(
+                InvoiceRow.tenant_id == InvoiceLineChargeRow.tenant_id,
+                InvoiceRow.id == InvoiceLineChargeRow.invoice_id,
+            ),
+        )
+        .where(UsageEventRow.tenant_id == tenant_id)
+    )
+
+
+def _fits(wanted: Wanted) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.reference is not None:
+        conditions.append(
+            or_(
+                UsageEventRow.id == wanted.reference,
+                UsageEventRow.subject_ref == wanted.reference,
+                UsageEventRow.number_id == wanted.reference,
+                RatedChargeRow.id == wanted.reference,
+                InvoiceLineChargeRow.invoice_id == wanted.reference,
+            )
+        )
+    if wanted.line_no is not None:
+        conditions.append(InvoiceLineChargeRow.line_no == wanted.line_no)
+    if wanted.event_id:
+        conditions.append(UsageEventRow.event_id == wanted.event_id)
+    if wanted.meter:
+        conditions.append(UsageEventRow.meter == wanted.meter)
+    if wanted.state == "late":
+        conditions.append(_IS_LATE)
+    elif wanted.state:
+        conditions.append(RatedChargeRow.outcome == wanted.state)
+    if wanted.start is not None:
+        conditions.append(UsageEventRow.occurred_at >= wanted.start)
+    if wanted.end is not None:
+        conditions.append(UsageEventRow.occurred_at < wanted.end)
+    return conditions
+
+
+def _row(row: Any) -> Found:  # noqa: ANN401 - a row of `_found`
+    event: UsageEventRow = row.UsageEventRow
+    charge: RatedChargeRow = row.RatedChargeRow
+    member: InvoiceLineChargeRow | None = row.InvoiceLineChargeRow
+    return Found(
+        usage_id=event.id,
+        source=event.source,
+        event_id=event.event_id,
+        meter=event.meter,
+        subject_ref=event.subject_ref,
+        occurred_at=event.occurred_at,
+        ended_at=event.ended_at,
+        quantity_ms=event.quantity_ms,
+        prefix=event.prefix,
+        received_at=event.received_at,
+        charge_id=charge.id,
+        outcome=charge.outcome,
+        reason=charge.reason,
+        is_late=charge.bill_at > charge.occurred_at,
+        billed_seconds=charge.billed_seconds,
+        units_nano=charge.units_nano,
+        amount_nano=charge.amount_nano,
+        currency=charge.currency,
+        tariff_id=charge.tariff_id,
+        invoice_id=member.invoice_id if member else None,
+        invoice_number=row.number,
+        line_no=member.line_no if member else None,
+    )

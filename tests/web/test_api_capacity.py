@@ -1,0 +1,113 @@
+"""Seats and numbers through the API: quoted, rented once, set up, given back."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import pytest
+
+from billing.rating.rentals import RentalPrice
+from core import clock, ids
+from core.ids import TenantId
+from core.money import NANO
+from security.gate import Gate, Scope
+from telephony import queues
+from tests.billing import stock
+from tests.factories import telephony
+from tests.seats.factory import stocked
+from tests.web.conftest import Cast, Programs
+from tests.web.test_api import code_of
+
+NOW = dt.datetime(2026, 11, 20, 9, 15, tzinfo=dt.UTC)
+AFTERNOON = {
+    "kind": "hour",
+    "count": 2,
+    "starts_at": "2026-11-27T13:00:00Z",
+    "ends_at": "2026-11-27T18:00:00Z",
+}
+
+
+@pytest.fixture(autouse=True)
+def friday() -> Iterator[None]:
+    with clock.hold(NOW):
+        yield
+
+
+@pytest.fixture
+def renter(gate: Gate, cast: Cast) -> TenantId:
+    """Alice's company with prices, a queue, and three seats in stock."""
+    prices = (
+        RentalPrice("seat.month", "seats", 96 * NANO),
+        RentalPrice("seat.hour", "seats", 4_200_000_000),
+        RentalPrice("number.tollfree", "seats", 12_500_000_000),
+    )
+    version = stock.publish(gate, code="renting", rentals=prices)
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        stock.customer(session, tenant_id=cast.a.tenant_id, version=version, price_list="renting")
+        queues.open_queue(session, tenant_id=cast.a.tenant_id, name="Parcels")
+    for place in range(3):
+        stocked(gate, label=f"R-{place}")
+    return cast.a.tenant_id
+
+
+def test_seats_are_quoted_rented_once_and_given_back(program: Programs, cast: Cast, renter: TenantId) -> None:
+    key = program(cast.a)
+    offer = key.post("/seats/quote", AFTERNOON).get_json()
+    assert (offer["quote"]["amount"], offer["free"], offer["held"]) == (
+        {"minor": 4200, "currency": "GBP"},
+        3,
+        0,
+    )
+    once = {"Idempotency-Key": "afternoon-1"}
+    made = [key.post("/seats", AFTERNOON, headers=once) for _ in range(2)]
+    assert [one.status_code for one in made] == [201, 201]
+    assert made[0].get_json() == made[1].get_json()
+    assert [one["seat"] for one in key.get("/seats").get_json()["data"]] == ["R-0", "R-1"]
+    lease = made[0].get_json()["data"][0]["id"]
+    for _ in range(2):
+        gone = key.call("DELETE", f"/seats/{lease}")
+        assert gone.get_json()["ends_at"] == gone.get_json()["starts_at"]  # cancelled before it began
+    assert [one["seat"] for one in key.get("/seats").get_json()["data"]] == ["R-1"]
+    assert program(cast.b).call("DELETE", f"/seats/{lease}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({"count": 4}, 409, "not-enough-seats"),
+        ({"ends_at": "2026-11-20T09:00:00Z"}, 422, "rental-period"),
+        ({"ends_at": None}, 422, "rental-period"),
+        ({"kind": "month"}, 422, "rental-period"),
+        ({"ends_at": "2031-01-01T00:00:00Z"}, 422, "rental-period"),
+        ({"kind": "day"}, 403, "not-priced"),
+        ({"count": 0}, 422, "invalid-request"),
+    ],
+)
+def test_what_cannot_be_rented_says_why(
+    program: Programs, cast: Cast, renter: TenantId, changes: dict[str, object], status: int, code: str
+) -> None:
+    answer = program(cast.a).post("/seats", {**AFTERNOON, **changes})
+    assert code_of(answer) == (status, code)
+
+
+def test_a_number_is_found_rented_set_up_and_given_back(
+    program: Programs, cast: Cast, gate: Gate, renter: TenantId
+) -> None:
+    free = telephony.stocked(gate, "+448081570190")
+    key = program(cast.a)
+    (found,) = key.get("/numbers/free?digits=70190").get_json()["data"]
+    assert (found["id"], found["month"]) == (
+        ids.public("num", free.number_id),
+        {"minor": 1250, "currency": "GBP"},
+    )
+    queue = key.get("/queues").get_json()["data"][0]["id"]
+    made = key.post("/numbers", {"number": found["id"], "kind": "tollfree", "queue": queue})
+    assert (made.status_code, made.get_json()["number"]) == (201, "+448081570190")
+    mine = f"/numbers/{found['id']}"
+    settings = {"queue": queue, "greeting": "Good day.", "language": "en", "revision": 1}
+    assert key.call("PUT", mine, json=settings).get_json()["revision"] == 2
+    late = key.call("PUT", mine, json=settings)
+    assert code_of(late) == (409, "number-changed")
+    assert [one["greeting"] for one in key.get("/numbers").get_json()["data"]] == ["Good day."]
+    assert key.call("DELETE", mine).status_code == 200
+    assert key.get("/numbers").get_json()["data"] == []
+    assert key.call("DELETE", mine).status_code == 404

@@ -1,0 +1,335 @@
+"""Seats and numbers: what is rented, what it would cost, renting and giving back."""
+
+import datetime as dt
+from uuid import UUID
+
+from flask import request
+from pydantic import Field
+
+from billing.rentals import Quote
+from core import clock, ids
+from core.ids import NumberId, QueueId, new_id
+from core.money import Money, nano_to_minor
+from seats import leases
+from seats.errors import RentalPeriodError
+from seats.leases import Lease
+from seats.stock import RentalKind
+from telephony import numbers
+from telephony.number_rentals import Settings
+from telephony.numbers import Number
+from web import identity, renting, scope
+from web.api.kit import id_in_path, operation
+from web.api.repeating import HEADER
+from web.api.routes import pages
+from web.api.schema import Amount, Instant, Inward, Moment, Outward, Text
+from web.guards import permission
+from web.renting import MOST_AT_ONCE, Wish
+
+_KIND = Field(description="By what it is charged.", examples=["month", "hour"])
+
+
+class SeatShown(Outward):
+    """A seat that is rented; give it back by its id."""
+
+    id: str = Field(examples=["lease_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    seat: str = Field(description="The seat's label.", examples=["A-014"])
+    kind: RentalKind = _KIND
+    starts_at: Instant
+    ends_at: Instant | None = Field(description="None: until it is given back.")
+
+
+class Seats(Outward):
+    """Everything rented now and to come, by label."""
+
+    data: list[SeatShown]
+
+
+class SeatWish(Inward):
+    """Which seats: how many, charged how, from when to when."""
+
+    kind: RentalKind = _KIND
+    count: int = Field(ge=1, le=MOST_AT_ONCE)
+    starts_at: Moment | None = Field(default=None, description="Now, when left out; always for a month.")
+    ends_at: Moment | None = Field(default=None, description="None only by the month.")
+
+
+class QuoteShown(Outward):
+    """What it would cost, before tax; `amount` is the whole span's, or this month's part by the month."""
+
+    unit: str = Field(examples=["month", "hour"])
+    unit_nano: int = Field(description="The price of one unit of one, in nano-units.")
+    amount: Amount
+    price_list: str
+    version: int
+
+
+class SeatOffer(Outward):
+    """What seats would cost and whether they can be had now."""
+
+    quote: QuoteShown | None = Field(description="None: your price list has no price for it.")
+    free: int = Field(description="Seats nobody rents in the whole span.")
+    held: int = Field(description="Your own in it.")
+    most: int = Field(description="The most you may hold by yourself.")
+    instead_at: Instant | None = Field(description="A later hour at which it can be had.")
+
+
+class NumberShown(Outward):
+    """A number that is rented."""
+
+    id: str = Field(examples=["num_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    number: str = Field(description="E.164, or a short code.", examples=["+448081570142"])
+    kind: str = Field(examples=["tollfree"])
+    queue: str = Field(description="Where callers wait.")
+    greeting: str
+    language: str
+    revision: int = Field(description="Send it when you change the number.")
+    since: Instant | None
+
+
+class Numbers(Outward):
+    """The numbers rented now."""
+
+    data: list[NumberShown]
+
+
+class NumberOffer(Outward):
+    """A number that can be rented now."""
+
+    id: str
+    number: str
+    kind: str
+    region: str
+    month: Amount | None = Field(description="Its price a month, before tax; None: it has none.")
+
+
+class NumberOffers(Outward):
+    """At most 25 numbers; look for more digits to see others."""
+
+    data: list[NumberOffer]
+
+
+class NumberSearch(Inward):
+    """Which numbers."""
+
+    digits: Text = Field(default="", max_length=40, description="Some digits in a row.")
+    kind: Text = Field(default="", max_length=20)
+
+
+class NumberWish(Inward):
+    """Which number, and how callers are received."""
+
+    number: str = Field(description="Its id, from `searchNumbers`.")
+    kind: Text = Field(max_length=20, description="As found; the price depends on it.")
+    queue: str
+    greeting: Text = Field(default="", max_length=500)
+    language: str = Field(default="en", pattern="^(en|zh)$")
+
+
+class NumberSettings(Inward):
+    """How callers of a number are received from now on."""
+
+    queue: str
+    greeting: Text = Field(default="", max_length=500)
+    language: str = Field(default="en", pattern="^(en|zh)$")
+    revision: int = Field(ge=1, description="The revision you saw; a newer one refuses the change.")
+
+
+@pages.get("/seats")
+@permission("seats.read")
+@operation(tag="Seats and numbers", answers={200: Seats}, operation_id="listSeats")
+def list_seats() -> Seats:
+    """List the seats rented now and to come."""
+    held = leases.held(scope.session(), tenant_id=identity.current().tenant_id, start=clock.now())
+    return Seats(data=[_seat(one) for one in held])
+
+
+@pages.post("/seats/quote")
+@permission("seats.rent")
+@operation(
+    tag="Seats and numbers",
+    answers={200: SeatOffer},
+    errors=(400, 404, 409, 413, 415, 422),
+    operation_id="quoteSeats",
+)
+def quote_seats(json: SeatWish) -> SeatOffer:
+    """See what seats would cost and whether they can be had; nothing is rented."""
+    offer = renting.look(scope.session(), _wish(json))
+    return SeatOffer(
+        quote=_quote(offer.quote) if offer.quote else None,
+        free=offer.availability.free,
+        held=offer.availability.held,
+        most=offer.availability.most,
+        instead_at=offer.instead,
+    )
+
+
+@pages.post("/seats")
+@permission("seats.rent")
+@operation(
+    tag="Seats and numbers",
+    answers={201: Seats},
+    errors=(400, 404, 409, 413, 415, 422),
+    operation_id="rentSeats",
+)
+def rent_seats(json: SeatWish) -> tuple[Seats, int]:
+    """Rent seats, all or none; with an `Idempotency-Key` the same request rents once."""
+    made = renting.rent_seats(scope.session(), _wish(json), request_key=_key(), shown_unit_nano=None)
+    found = {one.id for one in made}
+    held = leases.held(scope.session(), tenant_id=identity.current().tenant_id, start=clock.now())
+    return Seats(data=[_seat(one) for one in held if one.id in found]), 201
+
+
+@pages.delete("/seats/<lease_id>")
+@permission("seats.rent")
+@operation(
+    tag="Seats and numbers", answers={200: SeatShown}, errors=(404, 409, 422), operation_id="releaseSeat"
+)
+def release_seat(lease_id: str) -> SeatShown:
+    """Give a seat back now, or cancel it before it begins. Doing it twice changes nothing."""
+    wanted = id_in_path("lease", lease_id)
+    renting.release_seat(scope.session(), wanted)
+    return _seat(leases.find(scope.session(), tenant_id=identity.current().tenant_id, lease_id=wanted))
+
+
+@pages.get("/numbers")
+@permission("numbers.read")
+@operation(tag="Seats and numbers", answers={200: Numbers}, operation_id="listNumbers")
+def list_numbers() -> Numbers:
+    """List the numbers rented now."""
+    found = numbers.all_of(scope.session(), tenant_id=identity.current().tenant_id)
+    return Numbers(data=[_number(one) for one in found])
+
+
+@pages.get("/numbers/free")
+@permission("numbers.rent")
+@operation(tag="Seats and numbers", answers={200: NumberOffers}, errors=(404,), operation_id="searchNumbers")
+def search_numbers(query: NumberSearch) -> NumberOffers:
+    """Look for numbers that can be rented, with their price a month."""
+    found = renting.find_numbers(digits=query.digits, kind=query.kind)
+    prices = {kind: renting.number_quote(scope.session(), kind) for kind in {one.kind for one in found}}
+    return NumberOffers(
+        data=[
+            NumberOffer(
+                id=ids.public("num", one.number_id),
+                number=one.digits,
+                kind=one.kind,
+                region=one.region,
+                month=_minor(price.unit_nano, price.currency) if (price := prices[one.kind]) else None,
+            )
+            for one in found
+        ]
+    )
+
+
+@pages.post("/numbers")
+@permission("numbers.rent")
+@operation(
+    tag="Seats and numbers",
+    answers={201: NumberShown},
+    errors=(400, 404, 409, 413, 415, 422),
+    operation_id="rentNumber",
+)
+def rent_number(json: NumberWish) -> tuple[NumberShown, int]:
+    """Rent a number; callers of it reach the queue from now on."""
+    made = renting.rent_number(
+        scope.session(),
+        NumberId(id_in_path("num", json.number)),
+        Settings(id_in_path("que", json.queue), json.greeting, json.language),
+        request_key=_key(),
+        kind=json.kind,
+    )
+    return _number(made), 201
+
+
+@pages.put("/numbers/<number_id>")
+@permission("numbers.rent")
+@operation(
+    tag="Seats and numbers",
+    answers={200: NumberShown},
+    errors=(400, 404, 409, 413, 415, 422),
+    operation_id="setUpNumber",
+)
+def set_up_number(number_id: str, json: NumberSettings) -> NumberShown:
+    """Change what callers hear and where they go. A revision that is not the newest is refused (409)."""
+    saved = numbers.set_up(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        number_id=NumberId(id_in_path("num", number_id)),
+        queue_id=QueueId(id_in_path("que", json.queue)),
+        greeting=json.greeting,
+        language=json.language,
+        revision=json.revision,
+    )
+    renting.tell_switchboard()
+    return _number(saved)
+
+
+@pages.delete("/numbers/<number_id>")
+@permission("numbers.rent")
+@operation(
+    tag="Seats and numbers", answers={200: NumberShown}, errors=(404, 409), operation_id="releaseNumber"
+)
+def release_number(number_id: str) -> NumberShown:
+    """Give a number back now: from then on nobody is reached on it."""
+    wanted = NumberId(id_in_path("num", number_id))
+    mine = numbers.get(scope.session(), tenant_id=identity.current().tenant_id, number_id=wanted)
+    renting.release_number(scope.session(), wanted)
+    return _number(mine)
+
+
+def _wish(asked: SeatWish) -> Wish:
+    now = clock.now()
+    if asked.kind is RentalKind.MONTH:
+        starts_at: dt.datetime = now
+    else:
+        starts_at = asked.starts_at or now
+    if (asked.ends_at is None) != (asked.kind is RentalKind.MONTH):
+        raise RentalPeriodError
+    if asked.ends_at is not None and asked.ends_at <= max(starts_at, now):
+        raise RentalPeriodError
+    if max(starts_at, asked.ends_at or starts_at) > now + renting.FURTHEST:
+        raise RentalPeriodError
+    return Wish(asked.kind, asked.count, max(starts_at, now), asked.ends_at)
+
+
+def _key() -> UUID:
+    """Return the key of this request: the same for the same `Idempotency-Key` of the same principal."""
+    given = request.headers.get(HEADER)
+    return renting.key_of(identity.current().principal_id, given) if given else new_id()
+
+
+def _quote(quote: Quote) -> QuoteShown:
+    return QuoteShown(
+        unit=quote.unit.value,
+        unit_nano=quote.unit_nano,
+        amount=_minor(quote.now_nano, quote.currency),
+        price_list=quote.price_list,
+        version=quote.version,
+    )
+
+
+def _minor(nano: int, currency: str) -> Amount:
+    return Amount.of(Money(nano_to_minor(nano, currency=currency), currency))
+
+
+def _seat(one: Lease) -> SeatShown:
+    return SeatShown(
+        id=ids.public("lease", one.id),
+        seat=one.seat_label,
+        kind=one.kind,
+        starts_at=one.starts_at,
+        ends_at=one.ends_at,
+    )
+
+
+def _number(one: Number) -> NumberShown:
+    return NumberShown(
+        id=ids.public("num", one.number_id),
+        number=one.digits,
+        kind=one.kind,
+        queue=ids.public("que", one.queue_id),
+        greeting=one.greeting,
+        language=one.language,
+        revision=one.revision,
+        since=one.rented_at,
+    )

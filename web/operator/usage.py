@@ -1,0 +1,219 @@
+"""The usage explorer: one company's usage from the event to the invoice's line and back, and what waits.
+
+It knows what billing knows: ids, meters, amounts, numbers without their last four digits. No customer.
+"""
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from flask import flash, redirect, render_template, request
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from billing import explorer, periods
+from billing.errors import BillingAccountNotFoundError
+from billing.explorer import STATES, Counts, Found, Wanted
+from core import clock, ids
+from core.errors import NotFound
+from tenants.companies import Company
+from web.guards import permission
+from web.operator import rounds
+from web.operator.views import pages
+from web.shown import usage, wording
+
+_HERE = "/operator/usage"
+_PAGE = 50
+_DAYS = 31
+_LONGEST = 200
+STATE_WORDS = {
+    "rated": _l("priced"),
+    "unrated": _l("without a price"),
+    "refused": _l("refused"),
+    "late": _l("late"),
+}
+
+
+class UsageNotFoundError(NotFound):
+    """No such usage of this company."""
+
+    code = "usage-not-found"
+
+
+@dataclass(frozen=True, slots=True)
+class DayRow:
+    """One day of the plot: events by meter, in the order of the legend."""
+
+    on: dt.date
+    counts: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """All of the day."""
+        return sum(self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    counts: Counts
+    meters: list[str]
+    found: list[Found]
+    days: list[DayRow]
+    conflicts: Sequence[explorer.Kept]
+    rejects: Sequence[explorer.Kept]
+
+
+@pages.get("/usage")
+@permission("billing.read")
+def usage_list() -> str:
+    """Show a company's usage that fits what is asked for."""
+    clients = rounds.clients()
+    asked = {name: request.args.get(name, "").strip()[:_LONGEST] for name in _FIELDS}
+    company = _company(asked["company"], clients)
+    seen = rounds.visit(company, lambda session: _look(session, company, asked)) if company else None
+    page = seen.found[:_PAGE] if seen else []
+    older = None
+    if seen and len(seen.found) > _PAGE:
+        last = page[-1]
+        mark = f"{last.occurred_at.isoformat()}~{ids.public('use', last.usage_id)}"
+        older = f"{_HERE}?{urlencode({**asked, 'before': mark})}"
+    return render_template(
+        "operator/usage.html",
+        companies=[(ids.public("ten", one.tenant_id), one.name) for one in clients],
+        company_id=ids.public("ten", company.tenant_id) if company else "",
+        asked=asked,
+        counts=seen.counts if seen else None,
+        meters=[(code, wording.meter(code)) for code in seen.meters] if seen else [],
+        states=[(code, STATE_WORDS[code]) for code in STATES],
+        entries=[usage.entry(one) for one in page],
+        days=seen.days if seen else [],
+        conflicts=seen.conflicts if seen else [],
+        rejects=seen.rejects if seen else [],
+        newer=f"{_HERE}?{urlencode(asked)}" if request.args.get("before") else None,
+        older=older,
+    )
+
+
+@pages.get("/usage/<company_id>/<usage_id>")
+@permission("billing.read")
+def one_usage(company_id: str, usage_id: str) -> str:
+    """Show one event: what was reported, every rating of it, and the line it is on."""
+    company = rounds.one(company_id)
+    wanted = ids.parse("use", usage_id)
+
+    def look(session: Session) -> dict[str, Any]:
+        found = explorer.find(session, tenant_id=company.tenant_id, wanted=Wanted(reference=wanted), limit=1)
+        if not found or found[0].usage_id != wanted:
+            raise UsageNotFoundError
+        return {
+            "one": found[0],
+            "entry": usage.entry(found[0]),
+            "ratings": explorer.history(session, tenant_id=company.tenant_id, usage_id=wanted),
+        }
+
+    return render_template(
+        "operator/usage_one.html",
+        company_=company,
+        company_id=company_id,
+        state_words=STATE_WORDS,
+        **rounds.visit(company, look),
+    )
+
+
+@pages.post("/usage/<company_id>/rate-again")
+@permission("billing.write")
+def rate_again(company_id: str) -> Response:
+    """Rate what has no price with the prices in force now."""
+    company = rounds.one(company_id)
+    rated, waiting = rounds.visit(
+        company, lambda session: explorer.rate_again(session, tenant_id=company.tenant_id)
+    )
+    flash(
+        gettext("%(rated)s got a price, %(waiting)s still wait for one.", rated=rated, waiting=waiting),
+        "bad" if waiting else "ok",
+    )
+    return redirect(f"{_HERE}?company={company_id}", 303)
+
+
+_FIELDS = ("company", "id", "meter", "state", "from", "to", "line")
+
+
+def _company(company_id: str, clients: Sequence[Company]) -> Company | None:
+    if company_id:
+        return rounds.one(company_id)
+    return clients[0] if clients else None
+
+
+def _look(session: Session, company: Company, asked: dict[str, str]) -> _Seen:
+    tenant_id, zone = company.tenant_id, company.zone
+    first, last = _day(asked["from"]), _day(asked["to"])
+    wanted = Wanted(
+        reference=_reference(asked["id"]),
+        line_no=int(asked["line"]) if asked["line"].isdigit() and len(asked["line"]) < 7 else None,  # noqa: PLR2004
+        event_id=asked["id"] if asked["id"] and _reference(asked["id"]) is None else "",
+        meter=asked["meter"],
+        state=asked["state"] if asked["state"] in STATES else "",
+        start=periods.day_start(first, zone=zone) if first else None,
+        end=periods.day_start(last + dt.timedelta(days=1), zone=zone) if last else None,
+    )
+    conflicts, rejects = explorer.kept(session, tenant_id=tenant_id, limit=10)
+    meters = explorer.meters(session, tenant_id=tenant_id)
+    return _Seen(
+        explorer.counts(session, tenant_id=tenant_id),
+        meters,
+        explorer.find(session, tenant_id=tenant_id, wanted=wanted, before=_before(), limit=_PAGE + 1),
+        _days(session, company, meters, last),
+        conflicts,
+        rejects,
+    )
+
+
+def _days(session: Session, company: Company, meters: Sequence[str], last: dt.date | None) -> list[DayRow]:
+    local = zoneinfo.ZoneInfo(company.zone)
+    end = last or clock.now().astimezone(local).date()
+    days = [end - dt.timedelta(days=n) for n in range(_DAYS - 1, -1, -1)]
+    try:
+        found = explorer.per_day(
+            session,
+            tenant_id=company.tenant_id,
+            start=periods.day_start(days[0], zone=company.zone),
+            end=periods.day_start(end + dt.timedelta(days=1), zone=company.zone),
+        )
+    except BillingAccountNotFoundError:
+        return []
+    return [DayRow(day, tuple(found.get((day, meter), 0) for meter in meters)) for day in days]
+
+
+def _reference(text: str) -> UUID | None:
+    """Return the id in an outside or an inside form, whatever it is of."""
+    prefix = text.partition("_")[0]
+    try:
+        return ids.parse(prefix, text)
+    except NotFound:
+        pass
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _before() -> tuple[dt.datetime, UUID] | None:
+    at, _, usage_id = request.args.get("before", "").partition("~")
+    try:
+        found = dt.datetime.fromisoformat(at)
+        return (found, ids.parse("use", usage_id)) if found.tzinfo else None
+    except (ValueError, NotFound):
+        return None
+
+
+def _day(text: str) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return None
