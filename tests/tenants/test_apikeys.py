@@ -95,7 +95,7 @@ def test_a_key_gets_no_more_than_its_maker_has(gate: Gate, company: Company) -> 
     with pytest.raises(ScopeNotYoursError):
         make(gate, company, scopes=["invoices.read"], permissions=roles.permitted(["tenant_analyst"]))
     with pytest.raises(UnknownScopeError):
-        make(gate, company, scopes=["settings.write"])
+        make(gate, company, scopes=["company.close"])
     with pytest.raises(UnknownScopeError):
         make(gate, company, scopes=[])
 
