@@ -85,14 +85,36 @@ TOLD: tuple[Told, ...] = (
         {"campaign": ("cmp", "campaign_id"), "import": ("limp", "import_id")},
         "Every row of a lead file has become a lead, a duplicate or a bad row.",
     ),
+    *(
+        Told(
+            event,
+            f"{noun}.{verb}",
+            {noun: (prefix, f"{noun}_id")},
+            about,
+            whose=lambda event: event.renter_tenant_id,
+            when=(lambda event: event.revision == 1)
+            if verb == "rented"
+            else (lambda event: event.revision > 1),
+        )
+        for event, noun, prefix, verb, about in (
+            (SeatRentalChanged, "seat", "seat", "rented", "A seat is rented."),
+            (
+                SeatRentalChanged,
+                "seat",
+                "seat",
+                "changed",
+                "A seat's rental ends at another time than before.",
+            ),
+            (NumberRentalChanged, "number", "num", "rented", "A number is rented."),
+            (NumberRentalChanged, "number", "num", "changed", "A number's rental ends at another time."),
+        )
+    ),
 )
 
 # Not for programs, each with its reason.
 INTERNAL: dict[type[Event], str] = {
     RecordingCaptured: "the file is not sealed yet; recording.ready follows",
     PriceListPublished: "the operator's own",
-    SeatRentalChanged: "the operator's own: it carries stock",
-    NumberRentalChanged: "the operator's own: it carries stock",
     DialCleared: "the switchboard's own",
     DialEnded: "campaigns tell it, with the lead it was made for",
     LeadFileConfirmed: "the file is not read yet; leads.imported follows",

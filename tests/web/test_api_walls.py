@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from billing.payments import attempts
 from core import ids
 from core.ids import OPERATOR, SeatId, new_id
 from core.storage import DiskStorage
@@ -53,6 +54,13 @@ def theirs(
     )  # fmt: skip
     with gate.open(Scope.system(cast.a.tenant_id)) as session:
         leases.mirror(session, tenant_id=cast.a.tenant_id, event=rental)
+        begun = attempts.begin(
+            session,
+            tenant_id=cast.a.tenant_id,
+            invoice_id=made.invoice.invoice_id,
+            account="acct",
+            initiator=attempts.PERSON,
+        )
     log = alices.get(f"/webhooks/{hook['id']}/deliveries").get_json()
     queue, number = ids.public("que", made.line.queue_id), made.line.digits
     campaign = alices.post("/campaigns", {"name": "Winter", "queue": queue, "number": number}).get_json()
@@ -72,6 +80,7 @@ def theirs(
         "delivery_id": log["data"][0]["id"],
         "campaign_id": campaign["id"],
         "file_id": file["id"],
+        "payment_id": ids.public("pay", begun.payment.payment_id),
     }
 
 

@@ -19,7 +19,7 @@ from tenants.webhooks import deliveries, endpoints
 from tenants.webhooks.deliveries import DeliveryState
 from tenants.webhooks.endpoints import Webhook
 from tests.factories.receiver import Receiver, receiver
-from tests.workers.conftest import Duty, duties, later
+from tests.workers.conftest import Duty, duties, later, rental_changed
 from tests.workers.test_processes import Start, start, until
 from wiring import House, outgoing
 from workers import entry
@@ -58,14 +58,16 @@ def run(house: House, relay: Relay) -> None:
         do_jobs(house)
 
 
-def listen(house: House, tenant_id: TenantId, url: str) -> tuple[Webhook, str]:
+def listen(
+    house: House, tenant_id: TenantId, url: str, event_type: str = "call.ended"
+) -> tuple[Webhook, str]:
     with house.gate.open(Scope.system(tenant_id)) as session:
         return endpoints.add(
             session,
             tenant_id=tenant_id,
             vault=house.vault,
             url=url,
-            types=["call.ended"],
+            types=[event_type],
             known=outgoing.TYPES,
         )
 
@@ -101,6 +103,19 @@ def test_an_ended_call_is_told_to_the_company_that_listens_and_to_no_other(
     assert ours.verified(secret)["type"] == "call.ended"
     assert [one.state for one in log(house, hook, tenant_a)] == [DeliveryState.DELIVERED]
     assert owed(house) == []
+
+
+def test_what_stands_at_the_operator_is_told_to_whom_it_concerns(
+    house: House, relay: Relay, tenant_a: TenantId, tenant_b: TenantId
+) -> None:
+    with receiver() as renter, receiver() as other:
+        _, secret = listen(house, tenant_a, renter.url, "seat.rented")
+        listen(house, tenant_a, other.url, "seat.changed")
+        listen(house, tenant_b, other.url, "seat.rented")
+        rental_changed(house, tenant_a)
+        run(house, relay)
+    assert renter.verified(secret)["type"] == "seat.rented"
+    assert other.got == []
 
 
 def test_a_refused_delivery_comes_again_when_its_time_has_come(

@@ -19,6 +19,14 @@ TYPES: Mapping[str, LazyString] = {
     "call.ended": _l("A call is over"),
     "recording.ready": _l("A recording can be fetched"),
     "invoice.finalised": _l("An invoice is final"),
+    "invoice.paid": _l("An invoice is paid"),
+    "payment.failed": _l("A payment failed"),
+    "campaign.finished": _l("A campaign is through"),
+    "leads.imported": _l("A lead file is read"),
+    "seat.rented": _l("A seat is rented"),
+    "seat.changed": _l("A seat’s rental ends at another time"),
+    "number.rented": _l("A number is rented"),
+    "number.changed": _l("A number’s rental ends at another time"),
     room.TEST: _l("A test you asked for"),
 }
 STATES: Mapping[State, tuple[str, LazyString]] = {
