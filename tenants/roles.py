@@ -81,7 +81,7 @@ _AGENT = _OWN | {
     "calls.wrap",
     "customers.pop",
 }
-_OPERATOR = _OWN | {"operator.open", "companies.read"}
+_OPERATOR = _OWN | {"operator.open", "companies.read", "jobs.read"}
 
 ROLES: Mapping[str, Role] = MappingProxyType(
     {
@@ -105,7 +105,7 @@ ROLES: Mapping[str, Role] = MappingProxyType(
             Role(
                 "operator_support",
                 Door.OPERATOR,
-                _OPERATOR | {"companies.write", "stock.read", "billing.read"},
+                _OPERATOR | {"companies.write", "stock.read", "billing.read", "jobs.write"},
             ),
         )
     }

@@ -68,6 +68,7 @@ OPERATOR: Sequence[Entry] = (
     Entry("ledger", "/operator/ledger", "scale", _l("Ledger"), "billing.read", "money"),
     Entry("usage", "/operator/usage", "search", _l("Usage"), "billing.read", "money"),
     Entry("stock", "/operator/stock", "seat", _l("Stock"), "stock.read", "capacity", bottom=True),
+    Entry("jobs", "/operator/jobs", "list", _l("Jobs"), "jobs.read", "machine"),
     Entry("settings", "/settings", "sliders", _l("Settings"), "self.read", "you"),
 )
 

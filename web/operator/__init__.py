@@ -1,9 +1,9 @@
-"""The operator's pages: companies, price lists, invoices, usage, stock. No customer of anybody is seen here.
+"""The operator's pages: companies, money, usage, stock, jobs. No customer of anybody is seen here.
 
 Each module adds the routes of one subject to `pages`; `rounds` is the one way into the companies' walls.
 """
 
-from web.operator import companies, invoices, payments, prices, stock, usage
+from web.operator import companies, invoices, jobs, payments, prices, stock, usage
 from web.operator.views import pages
 
-__all__ = ["companies", "invoices", "pages", "payments", "prices", "stock", "usage"]
+__all__ = ["companies", "invoices", "jobs", "pages", "payments", "prices", "stock", "usage"]

@@ -29,7 +29,7 @@ from telephony import numbers, queues
 from tenants import companies, users
 from tenants.companies import COLOURS, LANGUAGES, Company
 from tenants.errors import EmailTakenError
-from web import identity, scope, tables, words
+from web import identity, said, scope, tables, words
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -242,6 +242,27 @@ def credit_hold(company_id: str) -> Response:
     return redirect(f"/operator/companies/{ids.public('ten', company.tenant_id)}", 303)
 
 
+@pages.post("/companies/<company_id>/suspend")
+@permission("companies.write")
+def suspend_company(company_id: str) -> Response:
+    """Shut a company's door: its people and programs get in no more, new calls are not taken."""
+    company = rounds.one(company_id)
+    companies.suspend(scope.session(), tenant_id=company.tenant_id)
+    where = f"/operator/companies/{company_id}"
+    said.done(gettext("%(name)s is suspended.", name=company.name), undo=f"{where}/resume")
+    return redirect(where, 303)
+
+
+@pages.post("/companies/<company_id>/resume")
+@permission("companies.write")
+def resume_company(company_id: str) -> Response:
+    """Open a suspended company's door again."""
+    company = rounds.one(company_id)
+    companies.reinstate(scope.session(), tenant_id=company.tenant_id)
+    said.done(gettext("%(name)s is open again.", name=company.name))
+    return redirect(f"/operator/companies/{company_id}", 303)
+
+
 def _inside(session: Session, company: Company) -> _Inside:
     try:
         account = accounts.find(session, tenant_id=company.tenant_id)
@@ -294,6 +315,7 @@ def _detail(company: Company, *, new_owner: FirstOwner | None = None) -> str:
         new_owner=new_owner,
         limits=limits.of(scope.session(), renter_tenant_id=company.tenant_id),
         may_limit="stock.write" in identity.current().permissions,
+        may_write="companies.write" in identity.current().permissions,
         **rounds.visit(company, look),
     )
 

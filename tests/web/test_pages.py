@@ -1,0 +1,223 @@
+"""Every page as it is served, with a real day behind it: light enough, and readable by everybody.
+
+The pages are found, not listed: every address without an id, and those with ids of the day.
+"""
+
+import gzip
+import json
+import logging
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, template_rendered
+from playwright.sync_api import Page, sync_playwright
+from werkzeug.serving import make_server
+
+from core import clock, ids
+from customers import records
+from launch.parts import chromium
+from security.gate import Gate, Scope
+from security.vault import Vault
+from tenants import staff
+from tenants.users import User
+from tests.tenants.people import People
+from tests.web import scene
+from tests.web.conftest import HOST, Browser, Browsers, Cast
+from tests.web.scene import NOW, Scene
+from web import invitations
+from web.invitations import Invitation
+
+WEB = Path(__file__).parents[2] / "web"
+AXE = WEB / "front/node_modules/axe-core/axe.min.js"
+MOST_BYTES = 130 * 1024
+# addresses that answer with something other than a page, or that only a press on a button leads to
+NO_PAGE = re.compile(
+    r"/(pdf|csv|recording|peaks|saved|static)$|^/(api/v1|live|webhooks)/|^/portal/live/|^/console/(?!$|headset)"
+)
+# pages with an id that the day has; what needs more than a day of calls (a campaign, a payment) is looked at
+# where it is made
+WITH_ID = {
+    "portal/call.html",
+    "portal/invoice.html",
+    "portal/customer.html",
+    "portal/person.html",
+    "operator/company.html",
+    "errors/page.html",
+    "welcome.html",
+}
+RULES = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']}"
+SHORT = ".violations.map(v => v.id + ': ' + v.nodes.slice(0, 2).map(n => n.html.slice(0, 140)).join(' | '))"
+
+
+@pytest.fixture(autouse=True)
+def noon() -> Iterator[None]:
+    with clock.hold(NOW):
+        yield
+
+
+@pytest.fixture
+def dana(people: People, day: Scene) -> User:
+    return scene.staff(people, "operator_billing", "operator_inventory", "operator_support")
+
+
+@pytest.fixture
+def known(app: Flask, day: Scene, cast: Cast, gate: Gate, vault: Vault) -> dict[str, str]:
+    a, sue = cast.a.tenant_id, cast.sue.id
+    with gate.open(Scope.system(a)) as session:
+        ines = records.page(session, tenant_id=a, vault=vault).customers[0]
+        proven = staff.proof(session, tenant_id=a, user_id=sue)
+    with app.test_request_context(base_url=HOST):
+        link = invitations.link(Invitation(a, sue, proven))
+    return {
+        "call_id": day.id_of(day.known),
+        "invoice_id": ids.public("inv", day.invoice.invoice_id),
+        "line_no": "1",
+        "customer_id": ids.public("cus", ines.id),
+        "user_id": ids.public("usr", cast.sue.id),
+        "company_id": ids.public("ten", cast.a.tenant_id),
+        "welcome": link.removeprefix(HOST),
+    }
+
+
+def addresses(app: Flask, blueprint: str, known: Mapping[str, str]) -> list[str]:
+    """Return the pages of a blueprint that can be addressed with the ids that are known."""
+    found = []
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint.partition(".")[0] != blueprint or "GET" not in (rule.methods or ()):
+            continue
+        if NO_PAGE.search(str(rule)) or not set(rule.arguments) <= set(known):
+            continue
+        found.append(re.sub(r"<(?:\w+:)?(\w+)>", lambda match: known[match[1]], str(rule)))
+    return sorted(found)
+
+
+def walk(app: Flask, known: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return who looks at what."""
+    common = [one for one in addresses(app, "account", known) if one not in {"/", "/sign-in"}]
+    return {
+        "": ["/sign-in", known["welcome"]],
+        "alice": [*addresses(app, "portal", known), *common, "/portal/nowhere"],
+        "dana": [*addresses(app, "operator", known), "/settings"],
+    }
+
+
+@contextmanager
+def shown(app: Flask) -> Iterator[set[str]]:
+    """Yield the names of the templates that are rendered meanwhile."""
+    names: set[str] = set()
+
+    def note(_sender: Flask, template: Any, **_context: object) -> None:
+        names.add(template.name)
+
+    with template_rendered.connected_to(note, app):
+        yield names
+
+
+def entered(browser: Browsers, cast: Cast, dana: User) -> dict[str, Browser]:
+    found = {"": browser()}
+    for name, user in (("alice", cast.alice), ("dana", dana)):
+        found[name] = browser()
+        assert found[name].sign_in(user.email).status_code == 303
+    return found
+
+
+def bundle(name: str) -> int:
+    folder = WEB / "static/dist"
+    path = folder / json.loads((folder / "manifest.json").read_text())[name]
+    return len(gzip.compress(path.read_bytes(), 6))
+
+
+def test_every_page_is_light(
+    app: Flask, browser: Browsers, cast: Cast, dana: User, known: dict[str, str]
+) -> None:
+    shared = bundle("seatline.css") + bundle("app.js") + bundle("mark.svg")
+    weights: dict[str, int] = {}
+    with shown(app) as names:
+        signed_in = entered(browser, cast, dana)
+        for who, paths in walk(app, known).items():
+            for path in paths:
+                answer = signed_in[who].get(path)
+                assert answer.status_code == (404 if path.endswith("nowhere") else 200), path
+                weights[path] = shared + len(gzip.compress(answer.data, 6))
+    heavy = {path: weight for path, weight in weights.items() if weight > MOST_BYTES}
+    assert heavy == {}
+    assert names >= WITH_ID
+    assert len(weights) > len(WITH_ID)
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    """Serve the application on a free port of this machine."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def look(page: Page, url: str, *, at_widths: bool) -> list[str]:
+    """Return what is wrong with a page: for axe-core in both themes, and across widths."""
+    page.goto(url, wait_until="domcontentloaded")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    said: list[str] = []
+    for theme in ("light", "dark"):
+        page.evaluate(f"document.documentElement.dataset.bsTheme = '{theme}'")
+        rules = RULES if theme == "light" else "{runOnly: ['color-contrast']}"
+        said += [
+            f"{theme}: {one}" for one in page.evaluate(f"axe.run(document, {rules}).then(r => r{SHORT})")
+        ]
+    if at_widths:
+        for width in (390, 768, 1240, 1920):
+            page.set_viewport_size({"width": width, "height": 900})
+            beyond = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            if beyond > 0:
+                said.append(f"{width}: scrolls sideways by {beyond} px")
+        page.set_viewport_size({"width": 1440, "height": 900})
+    if not page.evaluate("document.querySelector('h1') && document.querySelector('main, [role=main]')"):
+        said.append("no heading or no main")
+    return said
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_page_is_for_everybody(
+    app: Flask, browser: Browsers, cast: Cast, dana: User, known: dict[str, str]
+) -> None:
+    if not AXE.is_file():
+        pytest.skip("web/front/node_modules is missing: run npm ci there to have axe-core")
+    program = chromium.find(WEB.parent / ".parts")
+    assert program, "Chromium is missing: make setup fetches it"
+    faults: list[str] = []
+    signed_in = entered(browser, cast, dana)
+    with served(app) as base, sync_playwright() as play:
+        window = play.chromium.launch(executable_path=str(program), args=["--no-sandbox", "--disable-gpu"])
+        for who, paths in walk(app, known).items():
+            context = window.new_context(
+                viewport={"width": 1440, "height": 900}, reduced_motion="reduce", bypass_csp=True
+            )
+            page = context.new_page()
+            for language in ("en", "zh_Hans_CN"):
+                cookies = [("seatline_language", language), ("seatline", signed_in[who].cookie() or "")]
+                context.add_cookies([{"name": name, "value": value, "url": base} for name, value in cookies])
+                if who:
+                    answer = signed_in[who].post("/language", {"language": language, "next": "/settings"})
+                    assert answer.status_code == 303
+                for path in paths:
+                    seen = look(page, base + path, at_widths=language == "en")
+                    faults += [f"{language} {path} {one}" for one in seen]
+                    assert page.url == base + path, "sent somewhere else"
+                    assert bool(who) == (page.locator("#user-menu").count() == 1), path
+            context.close()
+        window.close()
+    assert faults == []
