@@ -9,11 +9,11 @@ import io
 import os
 import tempfile
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import IO, Any, BinaryIO, TypeVar, cast
 
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
-from flask import Flask, Request, current_app, g, request
+from flask import Flask, Request, Response, current_app, g, request
 
 from core.errors import SeatlineError
 from web import identity
@@ -98,6 +98,23 @@ def digest() -> bytes | None:
     """Return the SHA-256 of a body that was taken in as a file, or None."""
     kept: tuple[BinaryIO, bytes] | None = g.get("seatline_body")
     return kept[1] if kept else None
+
+
+def spooled(lines: Iterable[str], *, name: str, content_type: str) -> Response:
+    """Return lines as a file to be saved: written now, while the transaction stands, and sent from a scratch.
+
+    However many there are, no more than a piece is in memory, and no slow reader keeps a transaction open.
+    """
+    scratch = Scratch()
+    for line in lines:
+        scratch.write(line.encode())
+    size = scratch.tell()
+    scratch.seek(0)
+    response = Response(iter(lambda: scratch.read(_PIECE), b""), content_type=content_type)
+    response.content_length = size
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.call_on_close(scratch.close)
+    return response
 
 
 class Scratch(io.RawIOBase):

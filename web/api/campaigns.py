@@ -372,7 +372,7 @@ def bad_rows(campaign_id: str, file_id: str) -> Response:
         vault=scope.services().vault,
         import_id=found.import_id,
     )
-    return Response("".join(lines), content_type="text/csv; charset=utf-8")
+    return uploads.spooled(lines, name="bad-rows.csv", content_type="text/csv; charset=utf-8")
 
 
 @pages.get("/campaigns/<campaign_id>/attempts")

@@ -1,7 +1,8 @@
 """A campaign's lead files, from the upload to the last bad row, and its leads, masked."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -133,15 +134,10 @@ def bad_rows(campaign_id: str, import_id: str) -> Response:
     file = _find_file(campaign_id, import_id)
     tenant_id, vault, session = identity.current().tenant_id, scope.services().vault, scope.session()
 
-    def lines() -> Iterator[bytes]:
-        yield b"\xef\xbb\xbf"
-        for line in imports.bad_csv(session, tenant_id=tenant_id, vault=vault, import_id=file.import_id):
-            yield line.encode()
-
-    # written now: the request's transaction ends with the view
-    response = Response(b"".join(lines()), content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = 'attachment; filename="bad-rows.csv"'
-    return response
+    found = imports.bad_csv(session, tenant_id=tenant_id, vault=vault, import_id=file.import_id)
+    # spreadsheets take UTF-8 for what it is only behind this mark
+    lines = itertools.chain(["\ufeff"], found)
+    return uploads.spooled(lines, name="bad-rows.csv", content_type="text/csv; charset=utf-8")
 
 
 def _preview(
