@@ -24,6 +24,8 @@ _NOUNS = {
     "seat": "seat",
     "number": "num",
     "payment": "pay",
+    "lease": "lease",
+    "file": "limp",
 }
 _SIGNS = "01jd3x5k8f7r6q2w9v4t0n1m3c"
 _PUBLIC = "https://hooks.example.com/seatline"
