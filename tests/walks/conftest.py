@@ -46,7 +46,7 @@ def free_base() -> int:
     """Return a port such that it and the thirty after it are free."""
     for base in range(21_000, 29_000, 100):
         try:
-            for offset in (0, 1, 10, 11, 20):
+            for offset in (0, 1, 2, 10, 11, 20):
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", base + offset))
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
