@@ -33,6 +33,7 @@ from tenants import companies
 
 _LOOK_BACK = dt.timedelta(days=3)  # Stripe tries to deliver for three days
 _ASK_AFTER = dt.timedelta(minutes=10)
+_AT_IT = dt.timedelta(minutes=2)  # longer than any answer of the provider's takes
 _log = log.get(__name__)
 
 
@@ -103,7 +104,10 @@ def collect(
             return Came.NOTHING_DUE
         except PaymentUnderWayError:
             return Came.UNDER_WAY
-    _charge(means, tenant_id, begun, payer=payer, method=chosen[1], return_url=None)
+        # one that was cut off goes on with the method it began with: its key stands for that request
+        wanted = begun.payment.method_id or chosen[0]
+        method = methods.remote_of(session, tenant_id=tenant_id, method_id=wanted)
+    _charge(means, tenant_id, begun, payer=payer, method=method, return_url=None)
     return Came.CHARGED
 
 
@@ -404,6 +408,8 @@ def _clear_the_way(means: Means, tenant_id: TenantId, invoice_id: UUID) -> Next 
         earlier = attempts.under_way(session, tenant_id=tenant_id, invoice_id=invoice_id)
     if earlier is None:
         return None
+    if not (earlier.remote_id or earlier.page_id) and clock.now() - earlier.started_at < _AT_IT:
+        raise PaymentUnderWayError(payment=str(earlier.payment_id))  # the provider is being asked just now
     earlier = look_again(means, tenant_id=tenant_id, payment_id=earlier.payment_id, source="return")
     if earlier.state not in attempts.UNDER_WAY:
         return None

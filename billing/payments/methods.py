@@ -73,6 +73,11 @@ def default(session: Session, *, tenant_id: TenantId, account: str) -> tuple[Pay
     return (PaymentMethodId(row[0]), row[1]) if row else None
 
 
+def remote_of(session: Session, *, tenant_id: TenantId, method_id: UUID) -> str:
+    """Return the provider's name for a method, even when it has been removed since."""
+    return session.get_one(PaymentMethodRow, (tenant_id, method_id)).remote_id
+
+
 def find(session: Session, *, tenant_id: TenantId, method_id: UUID, vault: Vault) -> Method:
     """Return a saved method.
 

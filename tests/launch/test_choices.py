@@ -1,5 +1,6 @@
 import pytest
 
+from launch import up
 from launch.choices import read
 from launch.trouble import LaunchError
 
@@ -44,3 +45,22 @@ def test_a_carrier_is_an_address_and_a_port() -> None:
 def test_required_parts_are_a_list() -> None:
     assert read({"SEATLINE_REQUIRE": "asterisk,chromium"}).require == {"asterisk", "chromium"}
     assert read({}).require == frozenset()
+
+
+def test_a_key_that_is_none_of_stripes_is_refused_without_showing_it() -> None:
+    with pytest.raises(LaunchError) as caught:
+        read({"STRIPE_API_KEY": "pk_live_very_secret"})
+    assert "very_secret" not in str(caught.value)
+    assert read({"STRIPE_API_KEY": " sk_test_1 "}).stripe_api_key == "sk_test_1"
+
+
+def test_a_live_key_is_refused_where_people_try_things() -> None:
+    with pytest.raises(LaunchError, match="real money"):
+        up._check_money(read({"STRIPE_API_KEY": "sk_live_1"}))
+    up._check_money(read({"STRIPE_API_KEY": "sk_live_1", "SEATLINE_PUBLIC_URL": "https://calls.example.com"}))
+
+
+def test_the_stand_in_runs_only_where_nobody_takes_it_for_real() -> None:
+    assert up._has_standin(read({}))
+    assert not up._has_standin(read({"STRIPE_API_KEY": "sk_test_1"}))
+    assert not up._has_standin(read({"SEATLINE_PUBLIC_URL": "https://calls.example.com"}))

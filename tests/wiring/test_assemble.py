@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from pydantic import ValidationError
 
 from core.config import Settings
 from core.ids import OPERATOR, TenantId
@@ -14,7 +15,7 @@ from security.gate import Scope
 from security.keys import RootKeyError
 from tests.conftest import Prepared
 from wiring import House, assemble
-from wiring.assemble import ForgetfulDatabaseError, MigrationsMissingError
+from wiring.assemble import ForgetfulDatabaseError, MigrationsMissingError, payment_provider
 
 
 @pytest.fixture
@@ -100,3 +101,23 @@ def test_a_fork_has_connections_and_keys_of_its_own(house: House, tenant_a: Tena
 def test_a_closed_house_can_be_used_again(house: House) -> None:
     house.close()
     assert house.gate.ping()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"stripe_api_key": "sk_live_1"},
+        {"stripe_api_key": "rk_live_1", "environment": "production", "stripe_base_url": "http://127.0.0.1:1"},
+        {"stripe_api_key": "sk_test_1", "stripe_base_url": "http://stripe.example.com"},
+    ],
+)
+def test_real_money_and_a_stand_in_are_kept_apart(settings: Settings, wrong: dict[str, str]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate(settings.model_dump() | wrong)
+    assert "_live_1" not in str(caught.value)
+
+
+def test_without_a_key_no_provider_is_connected(settings: Settings) -> None:
+    assert not payment_provider(settings).is_connected
+    with_key = settings.model_copy(update={"stripe_api_key": "sk_test_1"})
+    assert payment_provider(with_key).is_connected

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import text
@@ -304,6 +305,46 @@ def test_a_charge_that_was_cut_off_is_made_once(
     assert len(all_of(means, company, invoice)) == 1
 
 
+def test_a_charge_that_is_being_made_is_not_made_a_second_time_by_a_person(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company)
+    begun: list[object] = []
+
+    class Slow(StripeProvider):
+        def charge(self, *args, **kwargs):  # type: ignore[no-untyped-def] # as the driver's
+            for pay in (on_page, with_saved):
+                with pytest.raises(PaymentUnderWayError):
+                    begun.append(pay(means, company, invoice))
+            return super().charge(*args, **kwargs)
+
+    slow = Slow(key=payments.KEY, webhook_secret=payments.SECRET, base_url=standin.base)
+    assert collect(Means(means.gate, means.vault, slow), company, invoice) is Came.CHARGED
+    assert begun == []
+    assert len(payments.client(standin).v1.payment_intents.list().data) == 1
+
+
+def test_a_charge_that_was_cut_off_goes_on_with_the_method_it_began_with(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company)
+
+    class CutOff(StripeProvider):
+        def charge(self, *args, **kwargs):  # type: ignore[no-untyped-def] # as the driver's
+            raise ProviderAwayError(why="no answer")
+
+    cut = CutOff(key=payments.KEY, webhook_secret=payments.SECRET, base_url=standin.base)
+    with pytest.raises(ProviderAwayError):
+        collect(Means(means.gate, means.vault, cut), company, invoice)
+    save(means, standin, company, payments.FAILS_LATER)
+    with means.gate.open(Scope.system(company)) as session:
+        account = means.payments.account
+        found = methods.every(session, tenant_id=company, account=account, vault=means.vault)
+        methods.make_default(session, tenant_id=company, method_id=found[1].method_id)
+    assert collect(means, company, invoice) is Came.CHARGED
+    assert stands(means, company, invoice).state is Paid.PAID
+
+
 def test_a_provider_that_is_away_leaves_an_attempt_that_goes_on(
     gate: Gate, vault: Vault, company: TenantId, invoice: InvoiceDocument, standin: Server
 ) -> None:
@@ -316,6 +357,21 @@ def test_a_provider_that_is_away_leaves_an_attempt_that_goes_on(
         collect(means, company, invoice)
     assert [one.state for one in all_of(means, company, invoice)] == [State.STARTED]
     assert port
+
+
+def test_the_account_is_asked_for_once_by_many_at_a_time(standin: Server) -> None:
+    provider = payments.provider(standin)
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(lambda _: provider.account, range(16)))) == 1
+
+
+def test_a_provider_that_is_away_is_not_waited_for_on_every_page(standin: Server) -> None:
+    provider = payments.provider(standin)
+    standin.close()
+    for why in ("APIConnectionError", "rests"):
+        with pytest.raises(ProviderAwayError) as caught:
+            _ = provider.account
+        assert caught.value.details["why"] == why
 
 
 def test_a_key_that_is_not_taken_says_so(gate: Gate, vault: Vault, standin: Server) -> None:

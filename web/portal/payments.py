@@ -69,7 +69,12 @@ def saved_payment_method() -> BaseResponse:
         return True
 
     if _outside(refresh):
-        said.done(gettext("Saved. Invoices are paid with it by themselves from now on."))
+        is_alone = len(ways_to_pay(tenant_id)) == 1
+        said.done(
+            gettext("Saved. Invoices are paid with it by themselves from now on.")
+            if is_alone
+            else gettext("Saved. It pays by itself once you choose it.")
+        )
     return redirect(url_for("portal.payment_methods"), 303)
 
 

@@ -8,6 +8,8 @@ Sources: docs.stripe.com/api/idempotent_requests, docs.stripe.com/error-handling
 import contextlib
 import datetime as dt
 import json
+import logging
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -32,6 +34,8 @@ from billing.payments.stripe.reading import INVOICE, PAYMENT, TENANT
 from core.ids import PaymentId, TenantId
 
 API_VERSION = "2026-10-28.endive"
+# at level info the library writes Stripe's messages into the log, and they may hold names
+logging.getLogger("stripe").setLevel(logging.WARNING)
 _LIVE = ("sk_live_", "rk_live_")
 _WINDOW = dt.timedelta(minutes=5)
 _EXPAND = ["latest_charge.balance_transaction"]
@@ -68,17 +72,14 @@ class StripeProvider:
         self._is_live = key.startswith(_LIVE)
         self._account = ""
         self._rests_until = 0.0
+        self._asking = threading.Lock()
 
     @property
     def account(self) -> str:
         """See the port. After it did not answer, it is not asked again for a moment: pages wait for this."""
         if not self._account:
-            if time.monotonic() < self._rests_until:
-                raise ProviderAwayError(why="rests")
-            self._rests_until = time.monotonic() + _REST_S
-            with _errors():
-                self._account = self._client.v1.accounts.retrieve_current().id
-            self._rests_until = 0.0
+            with self._asking:  # jobs ask side by side; one does it for all
+                self._ask_account()
         return self._account
 
     def make_payer(self, *, tenant_id: TenantId, name: str, language: str) -> str:
@@ -285,6 +286,15 @@ class StripeProvider:
                 if len(found) >= _MOST_NEWS:
                     break
         return tuple(reversed(found))
+
+    def _ask_account(self) -> None:
+        if self._account:
+            return
+        if time.monotonic() < self._rests_until:
+            raise ProviderAwayError(why="rests")
+        self._rests_until = time.monotonic() + _REST_S
+        with _errors():
+            self._account = self._client.v1.accounts.retrieve_current().id
 
     def _is_gone(self, method: str, payer: str) -> bool:
         try:
