@@ -1,4 +1,5 @@
 import contextlib
+import functools
 import json
 import threading
 import time
@@ -7,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from flask import Flask
+from sqlalchemy import event
 from sqlalchemy.pool import QueuePool
 from werkzeug.test import TestResponse
 
@@ -130,6 +132,35 @@ def test_an_agent_hears_what_concerns_its_own_desk(
     assert stream.wait_for("event: offer")
     (event,) = stream.events()
     assert json.loads(event[1].removeprefix("data: ")) == {"offer_id": "o1"}
+
+
+def test_consoles_that_come_back_all_at_once_never_wait_for_a_second_connection(
+    people: People, gate: Gate, vault: Vault, services: TestServices, browser: Browsers, listen: Listen
+) -> None:
+    """Twenty-five that held one and asked for another held the whole pool, and waited ten seconds."""
+    people.operator()
+    bob = people.user(OPERATOR, "Bob", "agent")
+    with gate.open(Scope.system(OPERATOR)) as session:
+        roster.hire(session, vault=vault, user_id=bob.id, number=7, name="Bob", languages=("en",))
+    page = browser()
+    page.sign_in(bob.email)
+    pool = services.gate._engine.pool
+    held = most = 0
+
+    def count(*_of: object, step: int) -> None:
+        nonlocal held, most
+        held += step
+        most = max(most, held)
+
+    out, back = functools.partial(count, step=1), functools.partial(count, step=-1)
+    event.listen(pool, "checkout", out)
+    event.listen(pool, "checkin", back)
+    try:
+        listen(page, "/live/agent")
+    finally:
+        event.remove(pool, "checkout", out)
+        event.remove(pool, "checkin", back)
+    assert most == 1
 
 
 def test_a_user_who_is_no_agent_has_no_desk_to_hear(
