@@ -235,6 +235,10 @@ async def start(page: Page, stand: Stand, campaign_id: CampaignId) -> None:
 
 
 _IN_WRAP_UP = "() => window.seatline.state().view === 'wrap-up'"
+_IS_AWAY = """() => {
+  const server = window.seatline.state().server;
+  return Boolean(server && server.activity === 'idle' && server.status !== 'available');
+}"""
 _OUT_OF_IT = "() => window.seatline.state().view !== 'wrap-up'"
 
 
@@ -245,6 +249,9 @@ async def take_calls(seat: Seated, finished: asyncio.Event) -> int:
     """Wrap up whatever comes (the console answers calls out by itself); return how often."""
     wrapped = 0
     while not finished.is_set():
+        with contextlib.suppress(Exception):  # the machine was too slow for a call: be there for the next
+            if await seat.page.evaluate(_IS_AWAY):
+                await seat.page.select_option("#status", "available", timeout=1000)
         with contextlib.suppress(Exception):  # nothing to wrap up within a second
             await seat.page.wait_for_function(_IN_WRAP_UP, timeout=1000)
             await seat.page.locator("#dispositions input").nth(wrapped % 2).check(timeout=3000)
