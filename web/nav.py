@@ -44,7 +44,7 @@ GROUPS: Mapping[str, LazyString] = {
 
 PORTAL: Sequence[Entry] = (
     Entry("home", "/portal/", "home", _l("Home"), "portal.open", bottom=True),
-    Entry("live", "/portal/live", "live", _l("Live"), "live.read"),
+    Entry("live", "/portal/live", "live", _l("Live"), "live.read", bottom=True),
     Entry("calls", "/portal/calls", "wave", _l("Calls"), "calls.read", bottom=True),
     Entry("campaigns", "/portal/campaigns", "mega", _l("Campaigns"), "campaigns.read"),
     Entry("customers", "/portal/customers", "users", _l("Customers"), "customers.read"),
