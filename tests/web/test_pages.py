@@ -38,6 +38,7 @@ MOST_BYTES = 130 * 1024
 # addresses that answer with something other than a page, or that only a press on a button leads to
 NO_PAGE = re.compile(
     r"/(pdf|csv|recording|peaks|saved|static)$|^/(api/v1|live|webhooks)/|^/portal/live/|^/console/(?!$|headset)"
+    r"|^/operator/$"
 )
 # pages with an id that the day has; what needs more than a day of calls (a campaign, a payment) is looked at
 # where it is made

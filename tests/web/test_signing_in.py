@@ -217,3 +217,7 @@ def test_known_and_unknown_addresses_take_the_same_time(services: TestServices, 
             times[which].append(time.perf_counter() - began)
     known, unknown = (sorted(times[which])[5] for which in ("known", "unknown"))
     assert 0.5 < known / unknown < 2
+
+
+def test_the_operators_address_leads_to_a_page(browser: Browsers) -> None:
+    assert browser().get("/operator/").location == "/operator/companies"
