@@ -72,7 +72,7 @@ function startButtons(): void {
   // A form that must not be sent twice: the second press finds the button at rest.
   document.addEventListener("submit", (event) => {
     const button = (event as SubmitEvent).submitter;
-    if (button?.matches("[data-once]")) setTimeout(() => button.setAttribute("disabled", ""));
+    if (button?.matches("[data-once]")) setTimeout(() => button.toggleAttribute("disabled", button.toggleAttribute("data-sent", true)));
   });
   // A filter form sends itself when a choice changes; without script it has its button.
   document.addEventListener("change", (event) => {
@@ -84,7 +84,7 @@ function startButtons(): void {
     if (!(event.target as Element).matches("form[data-filter]")) return;
     for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
   });
-  addEventListener("pageshow", () => all("[data-once][disabled]").forEach((one) => one.removeAttribute("disabled")));
+  addEventListener("pageshow", () => all("[data-sent]").forEach((one) => one.toggleAttribute("disabled", one.toggleAttribute("data-sent", false))));
 }
 
 function startKeys(): void {
