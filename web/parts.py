@@ -31,6 +31,11 @@ def _(text: str, **values: object) -> str:
     return str(flask_babel.gettext(text, **values))
 
 
+def ngettext(one: str, many: str, number: float, **values: object) -> str:
+    """Return a text in the reader's language by number; a part of a thing is written as many are."""
+    return str(flask_babel.ngettext(one, many, 1 if number == 1 else 2, **values))
+
+
 class AssetMissingError(LookupError):
     """A template names a bundle that the build did not write (run the build in web/front)."""
 
@@ -460,8 +465,13 @@ def big_money(amount: Money) -> Markup:
 
 
 def rate(nano: int, currency: str, most: int = 9) -> str:
-    """Return a price or an exact charge given in nano-units: `£0.0225`, with 4 to `most` decimals."""
-    pattern = "#,##0.0000" + "#" * (most - 4)
+    """Return a price or an exact charge given in nano-units: `£96.00`, `£0.0225`.
+
+    Whole minor units are written as money is; what is finer has 4 to `most` decimals.
+    """
+    digits = exponent(currency)
+    is_whole = nano % (NANO // 10**digits) == 0
+    pattern = f"#,##0.{'0' * digits}".rstrip(".") if is_whole else "#,##0.0000" + "#" * (most - 4)
     text = _written(format_decimal(Decimal(nano) / NANO, pattern, locale=_locale()))
     symbol = get_currency_symbol(currency, locale=_locale())
     return f"−{symbol}{text[1:]}" if text.startswith("-") else f"{symbol}{text}"
@@ -472,21 +482,24 @@ def count(value: float) -> str:
     return _written(format_decimal(value, locale=_locale()))
 
 
+_LEAST_SHOWN = 0.0005  # what rounds to nothing at three decimals
+
+
 def quantity(value: float, unit: str) -> str:
     """Return an amount of a metered thing: `41,382 min`, `61.5 h`, `24`.
 
-    Units: seat, number, month, day, hour, minute, second, call, each.
+    Units: seat, number, month, day, hour, minute, second, call, each. A few minutes of a month are `< 0.001`.
     """
-    shown = count(value)
+    shown = "< 0.001" if 0 < value < _LEAST_SHOWN else count(value)
     return {
-        "seat": _("%(count)s seats", count=shown),
-        "number": _("%(count)s numbers", count=shown),
+        "seat": ngettext("%(count)s seat", "%(count)s seats", value, count=shown),
+        "number": ngettext("%(count)s number", "%(count)s numbers", value, count=shown),
         "month": _("%(count)s × month", count=shown),
         "day": _("%(count)s × day", count=shown),
         "hour": _("%(count)s h", count=shown),
         "minute": _("%(count)s min", count=shown),
         "second": _("%(count)s s", count=shown),
-        "call": _("%(count)s calls", count=shown),
+        "call": ngettext("%(count)s call", "%(count)s calls", value, count=shown),
     }.get(unit, shown)
 
 
@@ -583,6 +596,18 @@ def span(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
 
 
+def wait(minutes: int) -> str:
+    """Return a time to wait, in the largest units that fit: `45 min`, `4 h`, `1 h 30 min`, `2 d`."""
+    hours, rest = divmod(minutes, 60)
+    whole_days, left = divmod(hours, 24)
+    written = (
+        _("%(count)s d", count=whole_days) if whole_days else "",
+        _("%(count)s h", count=left) if left else "",
+        _("%(count)s min", count=rest) if rest else "",
+    )
+    return " ".join(filter(None, written))
+
+
 def iso(at: dt.datetime) -> str:
     """Return an instant for a `datetime` attribute, in UTC."""
     return at.astimezone(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -647,7 +672,7 @@ GLOBALS: dict[str, Callable[..., object]] = {
     for part in (
         avatar, bar, big_money, bill_chart, brand, clock, count, day, days, gate_field, hour, html_lang,
         icon, initials, international, iso, long_day, mark, minute, moment, money, month, pill, quantity,
-        rate, seat_glyph, seat_state, seats, short_day, span, spark, stack, wave, zone_name,
+        rate, seat_glyph, seat_state, seats, short_day, span, spark, stack, wait, wave, zone_name,
     )
 }  # fmt: skip
 

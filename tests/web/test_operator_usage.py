@@ -62,7 +62,7 @@ def test_usage_is_found_by_any_id_and_leads_to_its_line_and_back(
     company = ids.public("ten", used)
     page = dana.get(f"/operator/usage?company={company}&id={ids.public('lease', RENTAL)}").text
     assert "Seats by the month" in page
-    assert "£96.0000" in page
+    assert "£96.00" in page
     assert "call-1" not in page
     one = dana.get(f"/operator/usage/{company}/{ids.public('use', seat.usage_id)}").text
     for words in ("As reported", "On line", str(RENTAL)):
@@ -126,7 +126,7 @@ def test_the_clients_own_line_of_rentals_shows_each(
     paper = f"/portal/invoices/{ids.public('inv', draft.invoice_id)}"
     assert "1 × month" in alice.get(paper).text
     page = alice.get(f"{paper}/lines/{line.line_no}").text
-    for words in ("Seats", "£96.0000", "rounded sum of these exact amounts"):
+    for words in ("Seats", "£96.00", "rounded sum of these exact amounts"):
         assert words in page
 
 

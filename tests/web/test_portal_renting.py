@@ -133,7 +133,8 @@ def test_who_comes_too_late_is_told_and_gets_the_next_best_hour(
         )
     late = alice.post("/portal/seats/rent", sent)
     assert late.status_code == 409
-    assert "Only 2 of 3 seats are free then" in late.text
+    assert "Nothing was rented: somebody else was faster." in late.text
+    assert "2 seats are free then." in late.text
     assert "3 are free from 27 Nov, 16:00 on." in late.text
     assert held(gate, renter) == []
 

@@ -342,11 +342,7 @@ def _said(error: SeatlineError) -> str:
     told = words.problem(error.code, error.kind)
     text = f"{told.title}. {told.advice}"
     if isinstance(error, NotEnoughSeatsError):
-        text = gettext(
-            "Only %(free)s of %(asked)s seats are free then; somebody else was faster. Nothing was rented.",
-            free=error.details["free"],
-            asked=error.details["asked"],
-        )
+        text = gettext("Nothing was rented: somebody else was faster.")
     if isinstance(error, RentalLimitError):
         text = gettext(
             "You may rent up to %(most)s seats by yourself and hold %(held)s then. Ask the operator.",

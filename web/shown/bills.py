@@ -104,7 +104,7 @@ def running(
     total = Money(found.bill.net_minor, found.currency)
     return BillNow(
         total=total,
-        days=tuple(Money(point.cumulative_minor, found.currency) for point in found.days),
+        days=_days(found),
         first_on=first_on,
         last_on=last_on,
         today=now.astimezone(zoneinfo.ZoneInfo(found.zone)).date(),
@@ -123,10 +123,24 @@ def days_of(period: Period, *, zone: str) -> tuple[dt.date, dt.date]:
 
 
 def quantity(exact: Fraction, unit: str) -> Decimal:
-    """Return how many units for people: minutes with at most two decimals, the rest with four."""
+    """Return how many units for people: minutes with at most two decimals, the rest with four.
+
+    What would be rounded to nothing keeps one digit: something was used.
+    """
     places = Decimal("0.01") if unit == "minute" else Decimal("0.0001")
-    rounded = (Decimal(exact.numerator) / exact.denominator).quantize(places)
+    whole = Decimal(exact.numerator) / exact.denominator
+    rounded = whole.quantize(places) or whole.quantize(Decimal(1).scaleb(whole.adjusted()))
     return rounded.to_integral_value() if rounded == rounded.to_integral_value() else rounded.normalize()
+
+
+def _days(found: RunningBill) -> tuple[Money, ...]:
+    """Return the bill at the end of each day so far; the last is the bill as it stands.
+
+    A day is rounded once, the bill line by line: a penny apart, so no day goes beyond the bill.
+    """
+    net = found.bill.net_minor
+    before = [min(point.cumulative_minor, net) for point in found.days[:-1]]
+    return tuple(Money(minor, found.currency) for minor in (*before, *([net] if found.days else [])))
 
 
 def _lines(found: RunningBill, preview_url: str) -> tuple[BillLine, ...]:

@@ -1,0 +1,57 @@
+from collections.abc import Iterator
+from fractions import Fraction
+
+import pytest
+from flask import g
+
+from core.money import NANO
+from tests.web.gallery import make_app
+from web import parts
+from web.shown import bills
+
+
+@pytest.fixture(params=["en"])
+def read(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Read in a language."""
+    language = str(request.param)
+    with make_app().test_request_context("/"):
+        g.language = language
+        yield language
+
+
+@pytest.mark.usefixtures("read")
+def test_a_price_is_written_as_money_unless_it_is_finer() -> None:
+    assert [parts.rate(nano, "GBP") for nano in (96 * NANO, 4_200_000_000, 22_500_000, 7_583_333)] == [
+        "£96.00",
+        "£4.20",
+        "£0.0225",
+        "£0.007583333",
+    ]
+    assert [parts.rate(nano, "GBP") for nano in (0, -NANO)] == ["£0.00", "−£1.00"]
+    assert parts.rate(5 * NANO, "JPY") == "¥5"
+
+
+@pytest.mark.usefixtures("read")
+def test_one_seat_is_not_one_seats() -> None:
+    assert [parts.quantity(number, "seat") for number in (0, 1, 1.5, 2)] == [
+        "0 seats",
+        "1 seat",
+        "1.5 seats",
+        "2 seats",
+    ]
+    assert [parts.quantity(1, unit) for unit in ("number", "call")] == ["1 number", "1 call"]
+
+
+@pytest.mark.usefixtures("read")
+def test_some_seconds_of_a_month_are_not_none_of_it() -> None:
+    exact = Fraction(10, 30 * 24 * 3600)
+    assert parts.quantity(float(bills.quantity(exact, "month")), "month") == "< 0.001 × month"
+    assert parts.quantity(float(bills.quantity(Fraction(0), "month")), "month") == "0 × month"
+    assert parts.quantity(float(bills.quantity(Fraction(1, 2), "month")), "month") == "0.5 × month"
+
+
+@pytest.mark.parametrize(("read", "words"), [("en", "4 h"), ("zh", "4 小时")], indirect=["read"])
+def test_a_time_to_wait_is_said_in_its_largest_units(read: str, words: str) -> None:
+    assert parts.wait(4 * 60) == words
+    if read == "en":
+        assert [parts.wait(minutes) for minutes in (45, 90, 2 * 24 * 60)] == ["45 min", "1 h 30 min", "2 d"]
