@@ -25,7 +25,7 @@ class Own:
     ready: Callable[[int], bool]
     ready_file: Path
     stop_signal: signal.Signals = signal.SIGTERM
-    patience_s: float = 30.0
+    patience_s: float = 120.0  # two busy cores take half a minute to import the pages
 
     def command(self) -> process.Command:
         """See `launch.parts.part.Part`."""

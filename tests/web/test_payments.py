@@ -109,6 +109,7 @@ def test_an_invoice_is_paid_on_the_providers_page_and_says_paid(
     page = alice.get(path(invoice)).text
     assert "Paid. Thank you." in page
     assert "Nothing is due." in page
+    assert ">due " not in page
     assert "Pay £174.00" not in page
     receipt = re.search(r'href="(/portal/payments/pay_[0-9a-z]+/receipt)"', page)
     assert receipt
@@ -303,6 +304,8 @@ def test_the_operator_sees_each_payments_story_and_gives_money_back(
     hear_everything(means)
     paid = dana.get("/operator/payments?state=succeeded").text
     assert (invoice.number or "no number") in paid
+    company = dana.get(f"/operator/companies/{ids.public('ten', cast.a.tenant_id)}").text
+    assert ">Paid<" in re.sub(r"<svg.*?</svg>", "", company)
     href = re.search(r'href="(/operator/companies/ten_[0-9a-z]+/payments/pay_[0-9a-z]+)"', paid)
     assert href
     story = dana.get(href[1]).text

@@ -18,6 +18,7 @@ from billing import accounts, credit, price_lists, tariffs
 from billing import invoices as billing
 from billing.accounts import Account, Party, Seller
 from billing.errors import BillingAccountNotFoundError
+from billing.payments import attempts
 from billing.price_lists import PriceList, Published
 from core import clock, ids
 from core.errors import SeatlineError
@@ -280,6 +281,8 @@ def _detail(company: Company, *, new_owner: FirstOwner | None = None) -> str:
         except BillingAccountNotFoundError:
             account = None
         now = clock.now()
+        papers = billing.every(session, tenant_id=tenant_id)[:_INVOICES]
+        stands = attempts.standings(session, tenant_id=tenant_id, these=papers, zone=company.zone)
         base = f"/operator/companies/{ids.public('ten', tenant_id)}/invoices"
         return {
             "account": account,
@@ -300,8 +303,8 @@ def _detail(company: Company, *, new_owner: FirstOwner | None = None) -> str:
                 for one in numbers.all_of(session, tenant_id=tenant_id)
             ],
             "invoices": [
-                invoices.listed(one, zone=company.zone, base=base)
-                for one in billing.every(session, tenant_id=tenant_id)[:_INVOICES]
+                invoices.listed(one, zone=company.zone, base=base, standing=stands.get(one.invoice_id))
+                for one in papers
             ],
             "users": len(users.everyone(session, tenant_id=tenant_id, vault=scope.services().vault)),
         }
