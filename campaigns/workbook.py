@@ -36,6 +36,8 @@ _OLD_OR_LOCKED = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # a compound file: XLS, or
 _ZIP = b"PK\x03\x04"
 _LETTERS = re.compile(r"[A-Z]{1,3}")
 _MOST_COLUMNS = 16_384
+_MOST_ROWS = 1_048_576
+_LONGEST_NUMBER = 10  # digits of a row's number or a string's; longer ones are none
 _UNREADABLE = (zipfile.BadZipFile, NotImplementedError, ParseError, DefusedXmlException, EOFError, KeyError)
 
 
@@ -187,8 +189,7 @@ def _sheet_rows(archive: zipfile.ZipFile, sheet: str, strings: _Strings) -> Iter
     number = 0
     try:
         for row in _elements(member, f"{_MAIN}row", until=f"{_MAIN}sheetData"):
-            given = row.get("r", "")
-            number = int(given) if given.isascii() and given.isdigit() else number + 1
+            number = _row_number(row.get("r"), number)
             cells: list[str] = []
             for cell in row:
                 column = _column(cell.get("r"), len(cells))
@@ -198,6 +199,16 @@ def _sheet_rows(archive: zipfile.ZipFile, sheet: str, strings: _Strings) -> Iter
                 yield number, cells
     finally:
         member.close()
+
+
+def _row_number(given: str | None, before: int) -> int:
+    """Return a row's number; rows stand in their order, each once, and no sheet has more than 2^20."""
+    number = before + 1
+    if given and given.isascii() and given.isdigit():
+        number = int(given[:_LONGEST_NUMBER])
+    if not before < number <= _MOST_ROWS:
+        raise LeadFileError(reason="not-a-table")
+    return number
 
 
 def _column(reference: str | None, following: int) -> int:
@@ -224,7 +235,7 @@ def _cell(cell: Element, strings: _Strings) -> str:
         elif part.tag == f"{_MAIN}is":
             value = _text(part)
     if kind == "s":
-        return strings.at(int(value)) if value.isascii() and value.isdigit() else ""
+        return strings.at(int(value[:_LONGEST_NUMBER])) if value.isascii() and value.isdigit() else ""
     return _number(value) if kind == "n" else value
 
 

@@ -422,6 +422,31 @@ def test_what_is_no_list_of_leads_is_refused(
     assert raised.value.details.get("reason") == reason
 
 
+@pytest.mark.parametrize(
+    "numbers",
+    [("2", "2"), ("3", "2"), ("0", "1"), ("1", "1048577"), ("1", "9" * 5000)],
+    ids=("twice", "backwards", "nought", "too-many", "endless"),
+)
+def test_rows_whose_numbers_cannot_be_do_not_stop_the_import_half_way(numbers: tuple[str, str]) -> None:
+    sheet = (
+        b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+        + b"".join(b'<row r="%s"><c><v>7</v></c></row>' % one.encode() for one in numbers)
+        + b"</sheetData></worksheet>"
+    )
+    with pytest.raises(LeadFileError) as raised:
+        list(workbook.rows(io.BytesIO(repacked(book(["x"]), sheet=sheet))))
+    assert raised.value.details["reason"] == "not-a-table"
+
+
+def test_a_string_whose_number_never_ends_is_refused() -> None:
+    sheet = (
+        b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+        b'<row><c t="s"><v>' + b"9" * 5000 + b"</v></c></row></sheetData></worksheet>"
+    )
+    with pytest.raises(LeadFileError):
+        list(workbook.rows(io.BytesIO(repacked(book(["x"]), sheet=sheet))))
+
+
 def test_a_row_that_never_ends_is_refused() -> None:
     sheet = (
         b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData><row>'
