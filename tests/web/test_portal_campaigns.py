@@ -334,6 +334,19 @@ def test_an_analyst_looks_and_changes_nothing(browser: Browsers, cast: Cast, pat
     assert ann.post(f"{path}/turn", {"to": "running"}).status_code == 403
 
 
+def test_an_analyst_sees_no_row_of_an_uploaded_file_in_clear(
+    alice: Browser, browser: Browsers, cast: Cast, path: str
+) -> None:
+    staged = upload(alice, path, LEADS)
+    assert "Ines Carvalho" in alice.get(staged).text
+    ann = browser()
+    ann.sign_in(cast.ann.email)
+    page = ann.get(staged)
+    assert page.status_code == 200
+    for secret in ("Ines Carvalho", "+442079460101", "P-1"):
+        assert secret not in page.text
+
+
 def test_another_companys_campaign_is_not_there(browser: Browsers, cast: Cast, path: str) -> None:
     charlie = browser()
     charlie.sign_in(cast.charlie.email)

@@ -69,7 +69,8 @@ def upload_leads(campaign_id: str) -> BaseResponse:
 def one_list(campaign_id: str, import_id: str) -> str:
     """Show a lead file: what it will become, how far it is, or what became of it."""
     found, file = find(campaign_id), _find_file(campaign_id, import_id)
-    return _preview(found, file) if file.state == "staged" else _progress(found, file)
+    # a preview shows the first rows as they are; who may not import them sees leads masked, here too
+    return _preview(found, file) if file.state == "staged" and may_write() else _progress(found, file)
 
 
 @pages.post("/campaigns/<campaign_id>/lists/<import_id>")
