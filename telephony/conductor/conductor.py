@@ -348,6 +348,8 @@ class Conductor:
             return "known"
         try:
             handed = await asyncio.to_thread(self._redeem, tenant_id, attempt_id)
+        except ClearanceExpiredError:  # who is called has asked not to be, since it was cleared
+            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.EXPIRED)
         except (NotFound, SealError) as error:
             # its number or its queue is gone meanwhile, or what was sealed does not open
             _log.warning("dial-not-redeemed", error=error.code)

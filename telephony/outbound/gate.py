@@ -26,7 +26,7 @@ from telephony import numbers, queues
 from telephony.errors import NumberNotFoundError
 from telephony.models import DialDecisionRow, OutboundDialRow
 from telephony.outbound.hours import Window, zone_of
-from telephony.switch.clearance import LIFETIME, Clearance
+from telephony.switch.clearance import LIFETIME, Clearance, ClearanceExpiredError
 from telephony.switch.mint import MARK
 from tenants import companies
 
@@ -176,14 +176,20 @@ def redeem(session: Session, *, tenant_id: TenantId, attempt_id: UUID, vault: Va
     """Return the clearance of a dial that was handed on, as it was given; None when its books are closed.
 
     For the switchboard, which carries the dial out in another process; an expired one comes back expired.
+
+    Raises:
+        ClearanceExpiredError: the called has asked not to be called since.
     """
     row = session.get(OutboundDialRow, (tenant_id, attempt_id))
     if row is None or row.outcome is not None:
         return None
+    to = E164(vault.open(sealed_number(tenant_id, attempt_id), row.to_ct))
+    if _forbids(session, tenant_id, vault, to):
+        raise ClearanceExpiredError(attempt_id=str(attempt_id))
     return Clearance(
         tenant_id=tenant_id,
         attempt_id=attempt_id,
-        to=E164(vault.open(sealed_number(tenant_id, attempt_id), row.to_ct)),
+        to=to,
         caller=row.caller,
         caller_number_id=NumberId(row.number_id),
         queue_id=QueueId(row.queue_id),
@@ -210,12 +216,12 @@ def _refusal(session: Session, request: DialRequest, vault: Vault, at: dt.dateti
     )
     if no_credit:
         return Refusal(_OF_CREDIT[no_credit])
-    if do_not_call.is_listed(session, tenant_id=tenant_id, vault=vault, phone=request.to):
-        return Refusal(RefusalReason.DO_NOT_CALL)
-    word = consent.standing(session, tenant_id=tenant_id, vault=vault, phone=request.to)
-    if word and not word.is_given:
-        return Refusal(RefusalReason.CONSENT_WITHDRAWN)
-    if word is None and request.needs_consent:
+    forbidden = _forbids(session, tenant_id, vault, request.to)
+    if forbidden:
+        return Refusal(forbidden)
+    if request.needs_consent and not consent.standing(
+        session, tenant_id=tenant_id, vault=vault, phone=request.to
+    ):
         return Refusal(RefusalReason.CONSENT_MISSING)
     zone = zone_of(request.zone)
     if zone is None:
@@ -225,6 +231,14 @@ def _refusal(session: Session, request: DialRequest, vault: Vault, at: dt.dateti
     if not _may_show(session, request):
         return Refusal(RefusalReason.CALLER_NOT_OURS)
     return None
+
+
+def _forbids(session: Session, tenant_id: TenantId, vault: Vault, phone: E164) -> RefusalReason | None:
+    """Return why the holder of a number does not want this call, if that is known."""
+    if do_not_call.is_listed(session, tenant_id=tenant_id, vault=vault, phone=phone):
+        return RefusalReason.DO_NOT_CALL
+    word = consent.standing(session, tenant_id=tenant_id, vault=vault, phone=phone)
+    return RefusalReason.CONSENT_WITHDRAWN if word and not word.is_given else None
 
 
 def _may_show(session: Session, request: DialRequest) -> bool:

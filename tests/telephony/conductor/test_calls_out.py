@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from core import clock
-from core.ids import OPERATOR, TenantId
+from core.ids import OPERATOR, TenantId, new_id
 from core.phone import E164
 from core.realtime import Realtime
+from customers import do_not_call
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, numbers, orders, recording
@@ -252,6 +253,29 @@ def test_an_order_that_comes_too_late_calls_nobody(theatre: Theatre) -> None:
         attempt_id = await asyncio.to_thread(theatre.clear, E164(PERSON))
         await theatre.sim.advance(10_001)
         await theatre._order(OrderKind.DIAL, tenant_id=theatre.company.tenant_id, attempt_id=attempt_id)
+        await theatre.down()
+
+    asyncio.run(whole())
+    assert theatre.sim.switch.dialled == []
+    assert theatre.dials_say() == ["expired"]
+    assert theatre.states("bob") == SIGNED_IN
+
+
+def test_who_asks_not_to_be_called_after_the_clearance_is_not_called(theatre: Theatre) -> None:
+    async def whole() -> None:
+        await theatre.up()
+        tenant_id = theatre.company.tenant_id
+        attempt_id = await asyncio.to_thread(theatre.clear, E164(PERSON))
+        with theatre.gate.open(Scope.system(tenant_id)) as session:
+            do_not_call.add(
+                session,
+                tenant_id=tenant_id,
+                vault=theatre.vault,
+                phone=E164(PERSON),
+                source="asked-in-call",
+                by=new_id(),
+            )
+        await theatre._order(OrderKind.DIAL, tenant_id=tenant_id, attempt_id=attempt_id)
         await theatre.down()
 
     asyncio.run(whole())

@@ -225,6 +225,21 @@ def test_a_dial_is_handed_on_once_and_redeemed_as_it_was_cleared(desk: Caller) -
     assert outbox(desk) == ["DialCleared"]
 
 
+@pytest.mark.parametrize("word", ["do-not-call", "consent"])
+def test_who_asks_not_to_be_called_between_clearance_and_dial_is_not_called(desk: Caller, word: str) -> None:
+    known: dict[str, Any] = {"tenant_id": desk.tenant_id, "vault": desk.vault}
+    with desk.gate.open(Scope.system(desk.tenant_id)) as session:
+        found = clear(session, request=desk.request(), vault=desk.vault, at=MONDAY_NOON)
+        assert isinstance(found, Clearance)
+        dialling.dial(session, clearance=found, vault=desk.vault)
+        if word == "consent":
+            consent.record(session, **known, phone=INES, is_given=False, basis="by letter", by=SUE)
+        else:
+            do_not_call.add(session, **known, phone=INES, source="asked-in-call", by=SUE)
+    with desk.gate.open(Scope.system(desk.tenant_id)) as session, pytest.raises(ClearanceExpiredError):
+        redeem(session, **known, attempt_id=found.attempt_id)
+
+
 def test_the_books_of_a_dial_are_closed_and_told_of_once(desk: Caller) -> None:
     with desk.gate.open(Scope.system(desk.tenant_id)) as session, clock.hold(MONDAY_NOON):
         found = clear(session, request=desk.request(), vault=desk.vault, at=MONDAY_NOON)
