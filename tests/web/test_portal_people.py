@@ -138,6 +138,14 @@ def test_the_last_owner_and_oneself_stay(alice: Browser, browser: Browsers, cast
     assert alice.get("/portal/").status_code == 200
 
 
+def test_nobody_gets_round_ones_own_password_by_a_link_for_oneself(alice: Browser, cast: Cast) -> None:
+    answer = alice.post(f"{path(cast.alice)}/link")
+    assert answer.status_code == 303
+    page = alice.get(answer.location).text
+    assert "This is you" in page
+    assert "/welcome/" not in page
+
+
 def test_nobody_gives_or_takes_what_they_do_not_have(alice: Browser, browser: Browsers, cast: Cast) -> None:
     alice.post(f"{path(cast.sue)}/role", {"was": "tenant_supervisor", "role": "tenant_admin"})
     admin = enter(browser, cast.sue)

@@ -125,8 +125,12 @@ def new_link(user_id: str) -> BaseResponse:
     Raises:
         RoleNotYoursError: the person may do what the asking one may not.
     """
-    user = _find(user_id)
-    if not permitted(user.roles) <= identity.current().permissions:
+    user, who = _find(user_id), identity.current()
+    if user.id == who.user_id:
+        # one's own password is changed by whoever knows it, not by whoever found the screen unlocked
+        said.refused(gettext("This is you. Ask a colleague to change your own role or access."))
+        return redirect(url_for("portal.one_person", user_id=user_id), 303)
+    if not permitted(user.roles) <= who.permissions:
         raise RoleNotYoursError
     return make_response(_shown(user, link=_link(user.id)), 201)
 
