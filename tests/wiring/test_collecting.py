@@ -537,16 +537,18 @@ def test_news_is_believed_only_when_it_is_signed_now_for_us(means: Means) -> Non
     read = means.payments.read_news(body, signature=signature, now=now)
     assert (read.event_id, read.subject) == ("evt_1", "pi_1")
     means.payments.read_news(body, signature=f"{signature},v1={'0' * 64}", now=now)  # rotated secrets
+    old = signed(event, at=now - dt.timedelta(minutes=6))
     refused = {
         "signature": [
             (body, ""),
+            (body, f"{signature},t={int(now.timestamp())}"),
             (body, "t=1"),
             (body, "nonsense"),
             (body.replace(b"evt_1", b"evt_2"), signature),
             signed(event, at=now, secret="whsec_other"),
             (b"\xff\xfe", signature),
         ],
-        "too-old": [signed(event, at=now - dt.timedelta(minutes=6))],
+        "too-old": [old, (old[0], f"x=1, t={int(now.timestamp())},{old[1]}")],
         "from-the-future": [signed(event, at=now + dt.timedelta(minutes=6))],
         "other-mode": [signed({**event, "livemode": True}, at=now)],
         "other-account": [signed({**event, "account": "acct_other"}, at=now)],

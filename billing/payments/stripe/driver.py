@@ -392,5 +392,8 @@ def _locale(language: str) -> Any:  # noqa: ANN401 - one of the library's litera
 
 
 def _signed_at(signature: str) -> dt.datetime:
-    stamp = next(part.partition("=")[2] for part in signature.split(",") if part.strip().startswith("t="))
-    return dt.datetime.fromtimestamp(int(stamp), dt.UTC)
+    # the very stamp the library has verified, and no other that somebody put beside it
+    stamps = [part.removeprefix("t=") for part in signature.split(",") if part.startswith("t=")]
+    if len(stamps) != 1:
+        raise ValueError
+    return dt.datetime.fromtimestamp(int(stamps[0]), dt.UTC)
