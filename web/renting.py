@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 
 from sqlalchemy.orm import Session
 
-from billing import rentals
+from billing import credit, rentals
 from billing.rentals import Quote
 from core import clock
 from core.errors import Conflict, Invalid, Refused
@@ -39,6 +39,12 @@ class NotPricedError(Refused):
     """The company's price list has no price for this; renting it would be a bill nobody can make."""
 
     code = "not-priced"
+
+
+class OnHoldError(Refused):
+    """The company's account is on credit hold: it rents nothing more until that is lifted."""
+
+    code = "on-hold"
 
 
 class PriceChangedError(Conflict):
@@ -135,6 +141,7 @@ def rent_seats(
     """Rent seats, all or none; the same request key again rents nothing more.
 
     Raises:
+        OnHoldError: its account is on hold.
         NotPricedError: no price.
         PriceChangedError: the price is not `shown_unit_nano` any more.
         RentalLimitError, NotEnoughSeatsError, RentalPeriodError: see `seats.renting.rent`.
@@ -147,7 +154,7 @@ def rent_seats(
         starts_at=wish.starts_at,
         ends_at=wish.ends_at,
     )
-    _insist(quote, shown_unit_nano)
+    _insist(session, quote, shown_unit_nano)
     with operators(changes=True) as stockroom:
         made = renting.rent(
             stockroom,
@@ -217,6 +224,7 @@ def rent_number(
     """Rent a number from now on: from the commit on callers of it reach the queue wished for.
 
     Raises:
+        OnHoldError: its account is on hold.
         NotPricedError: no price.
         QueueNotFoundError: no such queue of the company.
         NumberNotFoundError, NumberTakenError, NumberRestingError, RentalLimitError: see
@@ -225,7 +233,7 @@ def rent_number(
     tenant_id = identity.current().tenant_id
     if wanted.queue_id is not None:
         queues.get(session, tenant_id=tenant_id, queue_id=QueueId(wanted.queue_id))
-    _insist(number_quote(session, kind), None)
+    _insist(session, number_quote(session, kind), None)
     with operators(changes=True) as stockroom:
         made = number_rentals.rent(
             stockroom,
@@ -285,7 +293,9 @@ def _followed(session: Session, tenant_id: TenantId, rental: NumberRental, wante
     return numbers.get(session, tenant_id=tenant_id, number_id=rental.number_id)
 
 
-def _insist(quote: Quote | None, shown_unit_nano: int | None) -> None:
+def _insist(session: Session, quote: Quote | None, shown_unit_nano: int | None) -> None:
+    if credit.held(session, tenant_id=identity.current().tenant_id):
+        raise OnHoldError
     if quote is None:
         raise NotPricedError
     if shown_unit_nano is not None and shown_unit_nano != quote.unit_nano:

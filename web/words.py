@@ -157,6 +157,9 @@ PROBLEMS: Mapping[str, Words] = {
     "not-priced": Words(
         _l("Your price list has no price for this"), _l("Ask the operator; nothing was rented.")
     ),
+    "on-hold": Words(
+        _l("Your account is on hold"), _l("Nothing was rented. Pay what is open, or ask the operator.")
+    ),
     "price-changed": Words(_l("The price has changed"), _l("Look at the new one; nothing was rented.")),
     "rental-span": Words(
         _l("That day or time cannot be rented"), _l("Choose a time that is not over, within a year.")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from billing import credit
 from billing.rating.rentals import RentalPrice
 from core import clock, ids
 from core.ids import TenantId
@@ -87,6 +88,26 @@ def test_what_cannot_be_rented_says_why(
 ) -> None:
     answer = program(cast.a).post("/seats", {**AFTERNOON, **changes})
     assert code_of(answer) == (status, code)
+
+
+def test_a_company_on_credit_hold_rents_nothing_more(
+    program: Programs, cast: Cast, gate: Gate, renter: TenantId
+) -> None:
+    free = telephony.stocked(gate, "+448081570190")
+    key = program(cast.a)
+    number = {
+        "number": ids.public("num", free.number_id),
+        "kind": "tollfree",
+        "queue": key.get("/queues").get_json()["data"][0]["id"],
+    }
+    with gate.open(Scope.system(renter)) as session:
+        credit.hold(session, tenant_id=renter, reason="unpaid", by=renter)
+    assert code_of(key.post("/seats", AFTERNOON)) == (403, "on-hold")
+    assert code_of(key.post("/numbers", number)) == (403, "on-hold")
+    assert key.get("/seats").get_json()["data"] == []
+    with gate.open(Scope.system(renter)) as session:
+        credit.release(session, tenant_id=renter, by=renter)
+    assert key.post("/numbers", number).status_code == 201
 
 
 def test_a_number_is_found_rented_set_up_and_given_back(
