@@ -133,8 +133,8 @@ def begin(
             return Begun(_payment(row), invoice.number, is_new=False)
         raise PaymentUnderWayError(payment=str(row.id))
     now = clock.now()
-    for row in rows:
-        row.retry_at = None
+    if initiator != PERSON:  # a person may leave the page: until it is paid, we try again as planned
+        _plan_no_more(rows)
     row = PaymentRow(
         tenant_id=tenant_id,
         id=new_id(),
@@ -199,6 +199,7 @@ def record(
     session.flush()
     _book(session, row, remote, source)
     if state is State.SUCCEEDED and before is not State.SUCCEEDED:
+        _plan_no_more(_of_invoice(session, tenant_id, row.invoice_id))
         announce(
             session,
             InvoicePaid(
@@ -476,6 +477,11 @@ def _retry_at(session: Session, row: PaymentRow) -> dt.datetime | None:
     if failed > len(RETRY_AFTER_DAYS):
         return None
     return clock.now() + dt.timedelta(days=RETRY_AFTER_DAYS[max(0, failed - 1)])
+
+
+def _plan_no_more(rows: Iterable[PaymentRow]) -> None:
+    for row in rows:
+        row.retry_at = None
 
 
 def _step(session: Session, row: PaymentRow, *, kind: str, reason: str, source: str) -> None:

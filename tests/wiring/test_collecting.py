@@ -227,6 +227,31 @@ def test_a_page_that_was_left_is_closed_and_another_may_be_opened(
     assert on_page(means, company, invoice).url != page.url
 
 
+def test_a_person_who_leaves_the_page_does_not_end_the_retries(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company, payments.FAILS_LATER)
+    collect(means, company, invoice)
+    on_page(means, company, invoice)
+    means.payments.close_page(all_of(means, company, invoice)[0].page_id)
+    hear_everything(means)
+    with clock.hold(clock.now() + dt.timedelta(days=3, minutes=1)):
+        assert collecting.retry(means) == 1
+    assert [one.initiator for one in all_of(means, company, invoice)] == ["retry", "person", "automatic"]
+
+
+def test_paying_ends_the_retries(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company, payments.FAILS_LATER)
+    collect(means, company, invoice)
+    visit(on_page(means, company, invoice).url, card(payments.PAID))
+    hear_everything(means)
+    assert stands(means, company, invoice).state is Paid.PAID
+    with clock.hold(clock.now() + dt.timedelta(days=3, minutes=1)):
+        assert collecting.retry(means) == 0
+
+
 def test_a_bank_that_wants_to_see_the_payer_is_asked_when_the_payer_is_there(
     means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
 ) -> None:
