@@ -6,6 +6,7 @@ agent. The console learns from here whose walls to enter for the call in hand, a
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -97,10 +98,13 @@ def advance(
     at: dt.datetime,
     wrap_until: dt.datetime | None = None,
 ) -> None:
-    """Write what became of an offer. A closed item stays closed. Operator's transaction."""
-    reached: dict[str, dict[str, dt.datetime | None]] = {
+    """Write what became of an offer. A closed item stays closed. Operator's transaction.
+
+    A call that is talked on again after a hold was answered when it was answered first.
+    """
+    reached: dict[str, dict[str, Any]] = {
         "ringing": {"ringing_at": at},
-        "talking": {"answered_at": at},
+        "talking": {"answered_at": func.coalesce(WorkItemRow.answered_at, at)},
         "wrap_up": {"ended_at": at, "wrap_until": wrap_until},
     }
     instants = reached.get(state, {"closed_at": at})

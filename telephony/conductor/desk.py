@@ -519,7 +519,8 @@ class Desk:
     def _write_item(self, agent: Agent, action: machine.Agent, wrap_until: dt.datetime | None) -> None:
         def tell() -> None:
             if action.state is None:
-                self._publish(agent.agent_id, "offer-withdrawn", offer_id=public("off", action.offer_id))
+                offer_id, reason = public("off", action.offer_id), action.why or ""
+                self._publish(agent.agent_id, "offer-withdrawn", offer_id=offer_id, reason=reason)
 
         self._books.enter(
             agent.agent_id,

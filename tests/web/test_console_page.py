@@ -230,6 +230,15 @@ def test_withdrawn_offer_leaves_the_desk_idle(desk: Page, stage: Stage) -> None:
     expect(desk.locator(".toast").last).to_contain_text("The call went to another agent.")
 
 
+def test_caller_who_hangs_up_while_it_rings_is_said_to_have_done_so(desk: Page, stage: Stage) -> None:
+    stage.ring()
+    view(desk, "ringing")
+    stage.state = figures.console_state("idle", "en", now=clock.now())
+    stage.push("offer-withdrawn", offer_id="off_1", reason="caller-left")
+    view(desk, "idle")
+    expect(desk.locator(".toast").last).to_contain_text("The caller hung up.")
+
+
 def test_state_asked_before_the_offer_does_not_take_it_away(desk: Page, stage: Stage) -> None:
     idle = stage.state
     stage.ring()
@@ -275,10 +284,12 @@ def test_missed_call_says_what_has_become_of_the_agent_and_how_to_go_on(desk: Pa
     stage.push("state")
     expect(desk.locator("#why-away")).to_contain_text("Missed a call. The caller kept their place.")
     expect(desk.locator("#activity")).to_contain_text("Missed a call")
+    expect(desk.get_by_text("Waiting for the next call")).to_be_hidden()
     desk.locator("#back").click()
     assert stage.await_told("/console/status") == {"status": "available", "reason": None}
     stage.turn("idle")
     expect(desk.locator("#why-away")).to_be_hidden()
+    expect(desk.get_by_text("Waiting for the next call")).to_be_visible()
 
 
 def test_recording_counts_as_paused_only_when_the_switch_has_said_so(desk: Page, stage: Stage) -> None:
@@ -369,6 +380,18 @@ def test_letters_typed_into_notes_are_no_shortcuts(desk: Page, stage: Stage) -> 
     desk.locator("#notes").press_sequentially("hmpk 1")
     assert stage.told == []
     assert desk.locator("[name=disposition]:checked").count() == 0
+    desk.keyboard.press("Escape")
+    desk.keyboard.press("2")
+    expect(desk.locator("[name=disposition]").nth(1)).to_be_checked()
+
+
+def test_the_button_of_the_wrap_up_says_ready_only_to_who_will_be(desk: Page, stage: Stage) -> None:
+    stage.turn("wrap")
+    view(desk, "wrap-up")
+    expect(desk.locator("#save-word")).to_have_text("Save and be ready")
+    stage.state["next_status"] = "away:break"
+    stage.push("state")
+    expect(desk.locator("#save-word")).to_have_text("Save")
 
 
 def test_reload_in_a_call_comes_back_with_the_record(desk: Page, stage: Stage) -> None:

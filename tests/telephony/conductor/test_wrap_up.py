@@ -9,7 +9,7 @@ import pytest
 
 from core import clock
 from core.ids import OPERATOR, CallId, TenantId
-from core.realtime import Realtime
+from core.realtime import Realtime, channel
 from customers import callbacks, dispositions, interactions
 from customers.dispositions import Disposition
 from customers.errors import CardNumberError
@@ -103,6 +103,39 @@ def test_what_was_written_when_the_time_was_up_is_kept(theatre: Theatre) -> None
         assert promised.due_at == due
     assert held(theatre) is None
     assert theatre.states("bob")[-1] == "available"
+
+
+def test_a_hold_does_not_begin_the_call_anew(theatre: Theatre) -> None:
+    answered: list[dt.datetime | None] = []
+
+    async def scene() -> None:
+        await theatre.play(f"{TALKS}\n12 bob holds on")
+        answered.append(in_hand(theatre).answered_at)
+        await theatre.play("30 bob holds off")
+        answered.append(in_hand(theatre).answered_at)
+
+    perform(theatre, scene)
+    assert answered[0] is not None
+    assert answered[0] < START + dt.timedelta(seconds=5)
+    assert answered[1] == answered[0]
+
+
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [("3 caller hangs up", "caller-left"), ("3 bob declines", "declined")],
+)
+def test_a_console_is_told_why_an_offer_was_taken_back(
+    theatre: Theatre, realtime: Realtime, what: str, why: str
+) -> None:
+    heard = realtime.listen(channel(OPERATOR, f"agent:{theatre.people['bob'].agent_id}"), timeout_s=0.2)
+    next(heard)  # subscribed
+
+    async def scene() -> None:
+        await theatre.play(f"0 caller calls\n{what}")
+
+    perform(theatre, scene)
+    told = [message.body for message in iter(lambda: next(heard), None)]
+    assert [one["reason"] for one in told if one["type"] == "offer-withdrawn"] == [why]
 
 
 def test_an_outcome_retired_meanwhile_costs_the_notes_nothing(theatre: Theatre) -> None:

@@ -262,7 +262,11 @@ async function pop(id: string): Promise<boolean> {
   return true;
 }
 
+/** What to say of an offer taken back, by the switchboard's reason. */
+const WITHDRAWN: Record<string, string> = { "caller-left": "caller_gone", "no-answer": "expired", declined: "", "switch-lost": "", "not-reached": "" };
+
 let pendingInvite = "";
+let unsaid = ""; // the offer whose ring the switch ended before the switchboard has said why
 
 function invited(id: string, isAuto: boolean): void {
   pendingInvite = id;
@@ -366,12 +370,15 @@ const phone = new Phone(
       fault("");
       void load();
     },
-    over(cause) {
+    over() {
       const marks = history.at(-1);
       if (marks) marks.ended_at = epoch();
       isMuted = false;
       pendingInvite = "";
-      if (offer) forget(offer.answering ? "caller_gone" : cause === "Canceled" ? "" : "");
+      if (offer) {
+        unsaid = offer.answering ? "" : offer.id;
+        forget(offer.answering ? "caller_gone" : "");
+      }
       void load();
     },
     line(isRegistered, cause) {
@@ -465,6 +472,7 @@ function show(): void {
   const picture = document.querySelector<HTMLTemplateElement>(`template[data-mark="${shape}"]`)?.content.firstElementChild;
   if (picture) pill.querySelector("svg")?.replaceWith(picture.cloneNode(true));
   const word = isAway ? statusWord(statusOf(state)) : say(isHeld ? "hold" : view);
+  get("waiting").hidden = view !== "idle" || isAway;
   const isMissed = isAway && ["missed", "declined"].includes(state.reason ?? "");
   if (get("why-away").hidden === isMissed) {
     get("why-away-word").textContent = `${word}.`;
@@ -492,6 +500,7 @@ function show(): void {
   press("hold", isHeld, say(isHeld ? "hold_off" : "hold_on"));
   press("mute", isMuted);
   if (view !== "on-call" && isNew) closePad();
+  get("save-word").textContent = say((state.next_status ?? state.status).startsWith("away") ? "save" : "save_ready");
   get<HTMLButtonElement>("wrap-save").disabled = view !== "wrap-up";
   get<HTMLButtonElement>("extend").disabled = !state.wrap?.can_extend;
   setDispositions(state.dispositions);
@@ -713,7 +722,10 @@ function stream(): void {
     begin(offer_id, expires_at ? { expires_at, ...(offered_at ? { offered_at } : {}) } : undefined);
   });
   on("offer-withdrawn", (data) => {
-    if (offer && offer.id === data["offer_id"] && !offer.answering) forget(data["reason"] === "caller-gone" ? "caller_gone" : data["reason"] === "no-answer" ? "expired" : "withdrawn");
+    const word = WITHDRAWN[data["reason"] ?? ""] ?? "withdrawn";
+    if (offer && offer.id === data["offer_id"] && !offer.answering) forget(word);
+    else if (unsaid && unsaid === data["offer_id"] && word) toast(say(word));
+    unsaid = "";
     void load();
   });
   on("recording-goes-on", () => {
@@ -783,6 +795,7 @@ function onKey(event: KeyboardEvent): void {
     event.preventDefault();
     return void saveWrap();
   }
+  if (event.key === "Escape" && event.target === get("notes")) return get("notes").blur(); // the letters are keys again
   if (isTyping(event) || event.repeat || !keysOn() || document.querySelector("dialog[open]")) return;
   if (view === "on-call" && !get("pad").hidden && /^[0-9*#]$/.test(event.key)) return digit(event.key);
   const now = performance.now();

@@ -17,8 +17,8 @@ export interface PhoneEvents {
   invited(offerId: string, isAuto: boolean): void;
   /** The call is up in SIP. */
   up(): void;
-  /** The session is gone; `cause` is JsSIP's word for it. */
-  over(cause: string): void;
+  /** The session is gone. */
+  over(): void;
   /** Registered, or not any more. */
   line(isRegistered: boolean, cause: string): void;
 }
@@ -191,12 +191,12 @@ export class Phone {
       });
     });
     session.on("confirmed", () => this.events.up());
-    const over = (event: { cause: string }): void => {
+    const over = (): void => {
       clearTimeout(settle);
       if (this.session !== session) return;
       this.session = null;
       this.far.srcObject = null;
-      this.events.over(event.cause);
+      this.events.over();
     };
     session.on("ended", over);
     session.on("failed", over);
