@@ -3,6 +3,7 @@
 The pages are found, not listed: every address without an id, and those with ids of the day.
 """
 
+import dataclasses
 import gzip
 import json
 import logging
@@ -10,11 +11,13 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask, template_rendered
+from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, sync_playwright
 from werkzeug.serving import make_server
 
@@ -23,11 +26,13 @@ from customers import records
 from launch.parts import chromium
 from security.gate import Gate, Scope
 from security.vault import Vault
+from standin.server import Server
 from tenants import staff
 from tenants.users import User
+from tests.factories import payments
 from tests.tenants.people import People
-from tests.web import scene
-from tests.web.conftest import HOST, Browser, Browsers, Cast
+from tests.web import affairs, figures, gallery, scene
+from tests.web.conftest import HOST, Browser, Browsers, Cast, TestServices
 from tests.web.scene import NOW, Scene
 from web import invitations
 from web.invitations import Invitation
@@ -40,17 +45,10 @@ NO_PAGE = re.compile(
     r"/(pdf|csv|recording|peaks|saved|static)$|^/(api/v1|live|webhooks)/|^/portal/live/|^/console/(?!$|headset)"
     r"|^/operator/$"
 )
-# pages with an id that the day has; what needs more than a day of calls (a campaign, a payment) is looked at
-# where it is made
-WITH_ID = {
-    "portal/call.html",
-    "portal/invoice.html",
-    "portal/customer.html",
-    "portal/person.html",
-    "operator/company.html",
-    "errors/page.html",
-    "welcome.html",
-}
+# templates that are parts, or that only a press on a button leads to; the desk has a test of its own
+NOT_WALKED = re.compile(
+    r"^(parts|shell)/|/_|^edit_conflict|^errors/fragment|^console/(idle|pop|desk|headset)|_progress|price_upload"
+)
 RULES = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']}"
 SHORT = ".violations.map(v => v.id + ': ' + v.nodes.slice(0, 2).map(n => n.html.slice(0, 140)).join(' | '))"
 
@@ -85,6 +83,21 @@ def known(app: Flask, day: Scene, cast: Cast, gate: Gate, vault: Vault) -> dict[
     }
 
 
+@pytest.fixture
+def standin() -> Iterator[Server]:
+    server = Server(key=payments.KEY, settles_after_s=3600).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def services(services: TestServices, standin: Server) -> TestServices:
+    settings = services.settings.model_copy(
+        update={"stripe_api_key": payments.KEY, "stripe_base_url": standin.base}
+    )
+    return dataclasses.replace(services, settings=settings, payments=payments.provider(standin))
+
+
 def addresses(app: Flask, blueprint: str, known: Mapping[str, str]) -> list[str]:
     """Return the pages of a blueprint that can be addressed with the ids that are known."""
     found = []
@@ -97,19 +110,9 @@ def addresses(app: Flask, blueprint: str, known: Mapping[str, str]) -> list[str]
     return sorted(found)
 
 
-def walk(app: Flask, known: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return who looks at what."""
-    common = [one for one in addresses(app, "account", known) if one not in {"/", "/sign-in"}]
-    return {
-        "": ["/sign-in", known["welcome"]],
-        "alice": [*addresses(app, "portal", known), *common, "/portal/nowhere"],
-        "dana": [*addresses(app, "operator", known), "/settings"],
-    }
-
-
-@contextmanager
-def shown(app: Flask) -> Iterator[set[str]]:
-    """Yield the names of the templates that are rendered meanwhile."""
+@pytest.fixture
+def rendered(app: Flask) -> Iterator[set[str]]:
+    """The names of the templates that have been rendered since."""
     names: set[str] = set()
 
     def note(_sender: Flask, template: Any, **_context: object) -> None:
@@ -119,12 +122,65 @@ def shown(app: Flask) -> Iterator[set[str]]:
         yield names
 
 
-def entered(browser: Browsers, cast: Cast, dana: User) -> dict[str, Browser]:
-    found = {"": browser()}
-    for name, user in (("alice", cast.alice), ("dana", dana)):
-        found[name] = browser()
-        assert found[name].sign_in(user.email).status_code == 303
-    return found
+@dataclass(frozen=True)
+class Walk:
+    """Who is signed in, and the pages each of them looks at."""
+
+    signed_in: Mapping[str, Browser]
+    pages: Mapping[str, list[str]]
+
+
+@pytest.fixture
+def round_trip(
+    app: Flask,
+    browser: Browsers,
+    cast: Cast,
+    dana: User,
+    day: Scene,
+    known: dict[str, str],
+    people: People,
+    services: TestServices,
+) -> Walk:
+    """Let more happen than a day of calls, and find out which pages there are then."""
+    gate, vault, a = services.gate, services.vault, cast.a.tenant_id
+    bob = affairs.agent(people, gate, vault, a)
+    otters = people.company("Otter Optics")
+    otto = people.user(otters.tenant_id, "Otto", email="otto@otter.example")
+    signed_in = {"": browser()}
+    for name, user in (("alice", cast.alice), ("dana", dana), ("bob", bob), ("otto", otto)):
+        signed_in[name] = browser()
+        assert signed_in[name].sign_in(user.email).status_code == 303
+    alice, operator = signed_in["alice"], signed_in["dana"]
+    paid = affairs.money(signed_in["otto"], operator, services, otters.tenant_id)
+    common = [one for one in addresses(app, "account", known) if one not in {"/", "/sign-in"}]
+    pages = {
+        "": ["/sign-in", known["welcome"]],
+        "alice": [
+            *affairs.campaigns(alice, day.line, gate=gate, vault=vault, storage=services.storage),
+            *affairs.rentals(alice, gate, a),
+            *affairs.webhooks(alice, gate, a),
+            *addresses(app, "portal", known),
+            *common,
+            "/api/docs",
+            "/portal/nowhere",
+        ],
+        "dana": [
+            *paid.operator,
+            *affairs.usage(operator, known["company_id"]),
+            *affairs.prices(operator),
+            *addresses(app, "operator", known),
+            "/settings",
+        ],
+        "otto": [
+            *paid.company,
+            "/portal/payment-methods",
+            "/portal/invoices",
+            "/portal/campaigns",
+            "/portal/webhooks",
+        ],
+        "bob": addresses(app, "console", known),
+    }
+    return Walk(signed_in, pages)
 
 
 def bundle(name: str) -> int:
@@ -133,22 +189,18 @@ def bundle(name: str) -> int:
     return len(gzip.compress(path.read_bytes(), 6))
 
 
-def test_every_page_is_light(
-    app: Flask, browser: Browsers, cast: Cast, dana: User, known: dict[str, str]
-) -> None:
+def test_every_page_is_light(rendered: set[str], round_trip: Walk) -> None:
     shared = bundle("seatline.css") + bundle("app.js") + bundle("mark.svg")
     weights: dict[str, int] = {}
-    with shown(app) as names:
-        signed_in = entered(browser, cast, dana)
-        for who, paths in walk(app, known).items():
-            for path in paths:
-                answer = signed_in[who].get(path)
-                assert answer.status_code == (404 if path.endswith("nowhere") else 200), path
-                weights[path] = shared + len(gzip.compress(answer.data, 6))
+    for who, paths in round_trip.pages.items():
+        for path in paths:
+            answer = round_trip.signed_in[who].get(path)
+            assert answer.status_code == (404 if path.endswith("nowhere") else 200), path
+            weights[path] = shared + len(gzip.compress(answer.data, 6))
     heavy = {path: weight for path, weight in weights.items() if weight > MOST_BYTES}
     assert heavy == {}
-    assert names >= WITH_ID
-    assert len(weights) > len(WITH_ID)
+    every = {str(file.relative_to(WEB / "templates")) for file in WEB.glob("templates/**/*.html")}
+    assert {name for name in every - rendered if not NOT_WALKED.search(name)} == set()
 
 
 @contextmanager
@@ -169,6 +221,7 @@ def served(app: Flask) -> Iterator[str]:
 def look(page: Page, url: str, *, at_widths: bool) -> list[str]:
     """Return what is wrong with a page: for axe-core in both themes, and across widths."""
     page.goto(url, wait_until="domcontentloaded")
+    page.locator("h1").locator("visible=true").first.wait_for()  # the desk fetches its parts
     page.evaluate(AXE.read_text(encoding="utf-8"))
     said: list[str] = []
     for theme in ("light", "dark"):
@@ -189,30 +242,36 @@ def look(page: Page, url: str, *, at_widths: bool) -> list[str]:
     return said
 
 
-@pytest.mark.browser
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_every_page_is_for_everybody(
-    app: Flask, browser: Browsers, cast: Cast, dana: User, known: dict[str, str]
-) -> None:
+@contextmanager
+def chromed() -> Iterator[Chromium]:
+    """Start Chromium for the block."""
     if not AXE.is_file():
         pytest.skip("web/front/node_modules is missing: run npm ci there to have axe-core")
     program = chromium.find(WEB.parent / ".parts")
     assert program, "Chromium is missing: make setup fetches it"
-    faults: list[str] = []
-    signed_in = entered(browser, cast, dana)
-    with served(app) as base, sync_playwright() as play:
+    with sync_playwright() as play:
         window = play.chromium.launch(executable_path=str(program), args=["--no-sandbox", "--disable-gpu"])
-        for who, paths in walk(app, known).items():
+        yield window
+        window.close()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_page_is_for_everybody(app: Flask, round_trip: Walk) -> None:
+    faults: list[str] = []
+    with chromed() as window, served(app) as base:
+        for who, paths in round_trip.pages.items():
+            browser = round_trip.signed_in[who]
             context = window.new_context(
                 viewport={"width": 1440, "height": 900}, reduced_motion="reduce", bypass_csp=True
             )
             page = context.new_page()
             for language in ("en", "zh_Hans_CN"):
-                cookies = [("seatline_language", language), ("seatline", signed_in[who].cookie() or "")]
+                cookies = [("seatline_language", language), ("seatline", browser.cookie() or "")]
                 context.add_cookies([{"name": name, "value": value, "url": base} for name, value in cookies])
                 if who:
-                    answer = signed_in[who].post("/language", {"language": language, "next": "/settings"})
+                    answer = browser.post("/language", {"language": language, "next": "/settings"})
                     assert answer.status_code == 303
                 for path in paths:
                     seen = look(page, base + path, at_widths=language == "en")
@@ -221,5 +280,22 @@ def test_every_page_is_for_everybody(
                     asks = page.locator("form[action='/sign-in']").count()
                     assert bool(asks) == (path == "/sign-in"), path
             context.close()
-        window.close()
+    assert faults == []
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_console_is_for_everybody_in_each_state() -> None:
+    faults: list[str] = []
+    with chromed() as window, gallery.serving() as base:
+        context = window.new_context(
+            viewport={"width": 1440, "height": 900}, reduced_motion="reduce", bypass_csp=True
+        )
+        page = context.new_page()
+        for name in figures.PAGES:
+            if name.startswith("console-"):
+                seen = look(page, f"{base}/g/en/{name}", at_widths=True)
+                faults += [f"{name} {one}" for one in seen]
+        context.close()
     assert faults == []
