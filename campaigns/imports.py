@@ -157,7 +157,8 @@ def stage(
 
     Raises:
         LeadFileTooLargeError, LeadFileEmptyError: what their names say.
-        LeadFileUnsafeError: a bomb, an archive in an archive, or a workbook with a password.
+        LeadFileUnsafeError: a bomb, an archive in an archive, a workbook with a password, or one whose first
+            rows take too much work.
         LeadFileError: it is no table.
     """
     size = source.seek(0, 2)
@@ -551,9 +552,9 @@ def _rows_of(source: BinaryIO, row: LeadImportRow) -> Iterator[Row]:
 def _first(
     source: BinaryIO, encoding: str | None, delimiter: str | None, *, is_book: bool
 ) -> list[list[str]]:
-    """Return the first rows, all of one width."""
+    """Return the first rows, all of one width; somebody waits, so a workbook gets a measured effort."""
     found = (
-        workbook.rows(source)
+        workbook.rows(source, effort=workbook.Effort())
         if is_book
         else text_file.rows(source, encoding=encoding or "utf-8-sig", delimiter=delimiter or ",")
     )

@@ -221,7 +221,7 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "lead-file-unsafe": Words(
         _l("The workbook cannot be opened safely"),
-        _l("It is locked, holds other archives, or unpacks to far more than it is. Save it as CSV."),
+        _l("It is locked, holds other archives, or takes far more work than its size. Save it as CSV."),
     ),
     "lead-file-empty": Words(_l("There is nobody in the file"), _l("It has no row, or only a heading.")),
     "lead-columns": Words(

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import zipfile
 from collections.abc import Callable
 
@@ -455,6 +456,89 @@ def test_a_row_that_never_ends_is_refused() -> None:
     )
     with pytest.raises(LeadFileUnsafeError):
         list(workbook.rows(io.BytesIO(repacked(book(["x"]), sheet=sheet))))
+
+
+MAIN = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+END = b"</sheetData></worksheet>"
+
+
+def many_strings(count: int) -> bytes:
+    """Return a workbook whose only cell refers to the last of many shared strings."""
+    space = b'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    return repacked(
+        book(["x"]),
+        sheet=MAIN + b'<row><c t="s"><v>%d</v></c></row>' % (count - 1) + END,
+        strings=b"<sst %s>" % space + b"".join(b"<si><t>%d</t></si>" % at for at in range(count)) + b"</sst>",
+    )
+
+
+def comments(count: int) -> list[bytes]:
+    """Return what says nothing, and does not pack so well that the archive is a bomb already."""
+    return [b"<!-- %s -->" % os.urandom(40).hex().encode() for _ in range(count)]
+
+
+def deep(depth: int) -> bytes:
+    return repacked(book(["x"]), sheet=MAIN + b"<row>" + b"<a>" * depth + b"</a>" * depth + b"</row>" + END)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason", "spent"),
+    [
+        (many_strings(6_000), "too-much-work", {"strings": 1_001}),
+        (repacked(book(["x"]), sheet=MAIN + b"<row/>" * 6_000 + END), "too-much-work", {"rows": 1_001}),
+        (
+            repacked(
+                book(["x"]),
+                sheet=MAIN
+                + b"".join(b"<row>" + b"<c/>" * 60 + one + b"</row>" for one in comments(900))
+                + END,
+            ),
+            "too-much-work",
+            {},
+        ),
+        (repacked(book(["x"]), sheet=MAIN + b"".join(comments(9_000)) + END), "too-much-work", {}),
+        (deep(60_000), "bomb", {"elements": 60}),
+    ],
+    ids=("strings", "blank-rows", "elements", "bytes", "depth"),
+)
+def test_a_workbook_that_costs_much_is_let_go_after_a_measured_amount_of_work(
+    content: bytes, reason: str, spent: dict[str, int]
+) -> None:
+    most = {"unpacked": 300_000, "elements": 30_000, "strings": 1_000, "rows": 1_000}
+    effort = workbook.Effort(**most, seconds=3600)
+    with pytest.raises(LeadFileUnsafeError) as raised:
+        next(workbook.rows(io.BytesIO(content), effort=effort))
+    assert raised.value.details["reason"] == reason
+    for name, limit in most.items():
+        used = limit - getattr(effort, name)
+        assert used <= spent.get(name, limit + 65_536)  # bytes come in pieces of at most so many
+    # and nobody who looks at the first rows reads without a measure
+    assert workbook.Effort().strings < 1_000_000
+
+
+def test_a_row_of_endless_empty_cells_is_a_bomb() -> None:
+    content = repacked(book(["x"]), sheet=MAIN + b"<row>" + b"<c/>" * 300_000 + b"</row>" + END)
+    effort = workbook.Effort(seconds=3600)
+    with pytest.raises(LeadFileUnsafeError) as raised:
+        next(workbook.rows(io.BytesIO(content), effort=effort))
+    assert raised.value.details["reason"] == "bomb"
+    assert 1_000_000 - effort.elements < 200_100
+
+
+def test_the_list_of_an_archives_members_is_not_read_when_it_is_endless() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as made:
+        for at in range(12_000):
+            made.writestr(f"{at:060d}", b"")
+    with pytest.raises(LeadFileUnsafeError) as raised:
+        next(workbook.rows(out))
+    assert raised.value.details["reason"] == "bomb"
+
+
+def test_a_preview_ends_whatever_the_workbook_holds(stage: Bring) -> None:
+    with pytest.raises(LeadFileUnsafeError) as raised:
+        stage(repacked(book(["x"]), sheet=MAIN + b"<row/>" * 25_000 + END))
+    assert raised.value.details["reason"] == "too-much-work"
 
 
 def test_a_file_with_too_many_bytes_is_refused(stage: Bring, monkeypatch: pytest.MonkeyPatch) -> None:

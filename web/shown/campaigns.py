@@ -87,6 +87,9 @@ FILE_PROBLEMS: Mapping[str, LazyString] = {
     "rows": _l("There are more than a million rows. Split the file."),
     "bytes": _l("The file is larger than 256 MB. Split it."),
     "bomb": _l("The workbook unpacks to far more than it is, and is not opened."),
+    "too-much-work": _l(
+        "The first rows of the workbook take too much work to read. Save the list as CSV and send that."
+    ),
     "nested": _l("The workbook holds other archives, and is not opened."),
     "locked": _l("The workbook has a password, or is of the old kind (XLS). Save it as XLSX or CSV."),
     "not-a-table": _l("This is not a table. Send a CSV or an XLSX."),
