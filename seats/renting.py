@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.ids import OPERATOR, TenantId
@@ -25,20 +25,29 @@ _HOUR = dt.timedelta(hours=1)
 class Availability:
     """What stands between a client and a number of seats.
 
-    `free` counts seats nobody rents at any instant of the period, `held` the client's own in it, `most`
-    what it may hold by itself.
+    Attributes:
+        free: seats nobody rents at any instant of the period.
+        held: the client's own in it.
+        most: what it may hold by itself.
+        free_first: seats that are free when the period begins; those beyond `free` are booked for later.
+        booked_from: the first instant of the period at which somebody has booked one of those.
     """
 
     free: int
     held: int
     most: int
+    free_first: int
+    booked_from: dt.datetime | None
 
 
 def availability(
     session: Session, *, renter_tenant_id: TenantId, starts_at: dt.datetime, ends_at: dt.datetime | None
 ) -> Availability:
     """Return how many seats could be had; it may be otherwise a moment later."""
+    free_first, booked_from = _booked(session, starts_at, ends_at)
     return Availability(
+        free_first=free_first,
+        booked_from=booked_from,
         free=len(stock.free(session, starts_at=starts_at, ends_at=ends_at)),
         held=_held(session, renter_tenant_id, starts_at, ends_at),
         most=limits.of(session, renter_tenant_id=renter_tenant_id).most_seats,
@@ -97,6 +106,34 @@ def rent(
     if len(made) < count:
         raise NotEnoughSeatsError(free=len(made), asked=count)
     return made
+
+
+def _booked(
+    session: Session, starts_at: dt.datetime, ends_at: dt.datetime | None
+) -> tuple[int, dt.datetime | None]:
+    """Return how many seats are free at the first instant, and when the first of them is taken."""
+    later = (
+        select(func.min(SeatRentalRow.starts_at))
+        .where(
+            SeatRentalRow.tenant_id == SeatRow.tenant_id,
+            SeatRentalRow.seat_id == SeatRow.id,
+            SeatRentalRow.starts_at > starts_at,
+            SeatRentalRow.ends_at.is_distinct_from(SeatRentalRow.starts_at),
+        )
+        .correlate(SeatRow)
+        .scalar_subquery()
+    )
+    taken = exists().where(
+        SeatRentalRow.tenant_id == SeatRow.tenant_id,
+        SeatRentalRow.seat_id == SeatRow.id,
+        stock.in_force(starts_at),
+    )
+    rows = session.execute(
+        select(later).select_from(SeatRow).where(SeatRow.tenant_id == OPERATOR, SeatRow.is_active, ~taken)
+    )
+    found: list[dt.datetime | None] = list(rows.scalars())
+    booked = [at for at in found if at is not None and (ends_at is None or at < ends_at)]
+    return len(found), min(booked, default=None)
 
 
 def free_by_hour(session: Session, *, hours: Sequence[dt.datetime]) -> list[int]:

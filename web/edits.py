@@ -16,7 +16,7 @@ _LONGEST = 18  # digits of a bigint
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of the form: its name there, its word, how it is typed (`text` or `lines`)."""
+    """One field of the form: its name there, its word, what it holds: `text`, `lines`, `wait` in minutes."""
 
     name: str
     label: str

@@ -1,8 +1,9 @@
 """The demo: an operator, two client companies, agents, fictitious numbers, prices and customers.
 
 Seeded into an empty database only. Telephone numbers come from the ranges Ofcom keeps for drama
-(0808 157 0xxx, 020 7946 0xxx, 07700 900xxx, 01632 960xxx) or cannot be dialled; companies and people are
-invented; passwords are random, shown once and kept in one file that only its owner can read.
+(0808 157 0xxx, 020 7946 0xxx, 0113 496 0xxx, 03069 990xxx, 07700 900xxx, 01632 960xxx) or cannot be dialled;
+companies and people are invented; passwords are random, shown once and kept in one file that only its owner
+can read. Some numbers of each kind and a pool of seats are free, so that renting can be tried.
 """
 
 import datetime as dt
@@ -154,6 +155,21 @@ STAFF = (
     _Person("operator, inventory", "omar@seatline.example", "Omar Haddad", ("operator_inventory",)),
     _Person("operator, support", "priya@seatline.example", "Priya Holm", ("operator_support",)),
 )
+POOLED_SEATS = 20
+FREE_NUMBERS = (  # digits, kind, region
+    ("60142", "short", "GB"),
+    ("60150", "short", "GB"),
+    ("+441134960150", "local", "GB"),
+    ("+441134960151", "local", "GB"),
+    ("+441632960160", "local", "GB"),
+    ("+443069990150", "national", "GB"),
+    ("+443069990151", "national", "GB"),
+    ("+447700900150", "mobile", "GB"),
+    ("+448081570150", "tollfree", "GB"),
+    ("+448081570151", "tollfree", "GB"),
+    ("+861055550150", "local", "CN"),
+    ("+861055550151", "local", "CN"),
+)
 DISPOSITIONS = (
     ("resolved", "Resolved", "已解决"),
     ("follow-up", "Needs follow-up", "需要跟进"),
@@ -196,6 +212,7 @@ class _Seeding:
         tenants = {one.name: self._client(one, published[one.price_list]) for one in (PELICAN, MINGHU)}
         for client in (PELICAN, MINGHU):
             self._seats(client, tenants[client.name])
+        self._free()
         self._agents(tenants)
         self._speak()
         return self._sign_ins
@@ -305,10 +322,15 @@ class _Seeding:
                     starts_at=clock.now(),
                 )
 
-    def _agents(self, tenants: dict[str, TenantId]) -> None:
+    def _free(self) -> None:
+        """Put into stock what nobody rents yet."""
         with self._gate.open(Scope.system(OPERATOR)) as session:
-            for place in range(2):
+            for place in range(POOLED_SEATS):
                 stock.add(session, label=f"POOL-{place + 1:02d}")
+            for digits, kind, region in FREE_NUMBERS:
+                numbers.stock(session, digits=digits, kind=kind, region=region)
+
+    def _agents(self, tenants: dict[str, TenantId]) -> None:
         for person, served in AGENTS:
             language = served[0].language
             user_id = self._user(OPERATOR, person, language=language, zone=served[0].zone, path="/console")

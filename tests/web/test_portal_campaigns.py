@@ -50,6 +50,9 @@ def form(page: str, **differs: str) -> dict[str, str | list[str]]:
     """Return what a browser would send of the form of a campaign."""
     fields = r'<input class="input[^>]*? name="(\w+(?:-\w+)*)"[^>]*? value="([^"]*)"'
     given: dict[str, str | list[str]] = dict(re.findall(fields, page))
+    given |= dict(
+        re.findall(r'<select[^>]* name="(wait_[\w-]+)"(?:(?!</select>).)*value="(\d+)" selected', page)
+    )
     given |= {
         "revision": found(r'name="revision" value="(\d+)"', page),
         "queue": found(r'name="queue".*?<option value="([^"]+)"', page.replace("\n", " ")),
@@ -94,6 +97,15 @@ def test_a_setting_that_cannot_be_is_said_and_nothing_typed_is_lost(
     assert words in page.text
     assert "Hello there" in page.text
     assert "No campaigns yet" in alice.get(LIST).text
+
+
+def test_a_wait_is_written_in_the_unit_people_think_in(alice: Browser, day: Scene) -> None:
+    sent = form(alice.get(f"{LIST}/new").text, **{"name": "Winter", "wait_busy": "2", "wait_busy-unit": "60"})
+    made = alice.post(LIST, sent).location
+    assert "again after 2 h" in alice.get(made).text
+    page = alice.get(f"{made}/edit").text
+    assert found(r'name="wait_busy"[^>]* value="(\d+)"', page) == "2"
+    assert 'value="60" selected>hours' in page.partition('name="wait_busy-unit"')[2].partition("</select>")[0]
 
 
 def test_two_browsers_edit_one_campaign_and_nothing_is_lost(

@@ -64,6 +64,31 @@ def asked(**fields: str) -> str:
     )
 
 
+def test_a_month_that_cannot_be_says_from_when_the_seats_are_booked(
+    alice: Browser, cast: Cast, gate: Gate
+) -> None:
+    """Free now, but not for good: the form says so, and what can be rented instead."""
+    with gate.open(ON_FLOOR) as session:
+        for seat in seating.free(session, starts_at=NOW, ends_at=None)[:2]:
+            seating.rent(
+                session,
+                seat_id=seat.id,
+                renter_tenant_id=cast.b.tenant_id,
+                kind=RentalKind.DAY,
+                starts_at=NOW + dt.timedelta(days=3),
+                ends_at=NOW + dt.timedelta(days=4),
+            )
+    page = alice.get(asked(kind="month", count="2")).text
+    for words in (
+        "1 seat is free all the time you ask for.",
+        "When it begins 3 are free, but some of them are booked from 23 Nov, 09:15 on.",
+        "Until then you can rent by the day or by the hour.",
+    ):
+        assert words in page
+    assert "booked from" not in alice.get(asked(kind="month", count="1")).text
+    assert "booked from" not in alice.get(asked(count="3")).text
+
+
 def form(page: str) -> dict[str, str]:
     """Return the hidden fields of the form that rents."""
     inside = re.search(
@@ -134,7 +159,8 @@ def test_who_comes_too_late_is_told_and_gets_the_next_best_hour(
     late = alice.post("/portal/seats/rent", sent)
     assert late.status_code == 409
     assert "Nothing was rented: somebody else was faster." in late.text
-    assert "2 seats are free then." in late.text
+    assert "2 seats are free all the time you ask for." in late.text
+    assert "booked from 27 Nov, 14:00 on." in late.text
     assert "3 are free from 27 Nov, 16:00 on." in late.text
     assert held(gate, renter) == []
 
@@ -161,7 +187,7 @@ def test_more_than_the_limit_is_the_operators_to_give(alice: Browser, gate: Gate
     with gate.open(ON_FLOOR) as session:
         limits.put(session, renter_tenant_id=renter, limits=Limits(most_seats=1, most_numbers=0))
     page = alice.get(asked()).text
-    assert "You may rent up to 1 seats by yourself" in page
+    assert "You may rent up to 1 seat by yourself" in page
     refused = alice.post("/portal/seats/rent", form(page))
     assert refused.status_code == 422
     assert held(gate, renter) == []

@@ -60,6 +60,29 @@ def test_a_translation_keeps_the_holes_of_its_text() -> None:
                 assert set(_HOLES.findall(string)) <= wanted, message.id
 
 
+# holes that hold a word, an ordinal or an amount; and limits of our own, which are never one
+_NO_COUNT = {"agent", "company", "email", "label", "name", "no", "number", "now", "row", "who"}
+_LIMITS = {"count", "days", "longest", "most", "seconds", "tries", "whole"}
+_MANY = re.compile(r"%\((\w+)\)s (?:[a-z]+ )?([a-z]+s)\b")
+_SINGULAR = {"is", "does", "this", "yours"}
+
+
+def test_what_is_counted_has_a_form_for_one() -> None:
+    """`1 duplicates` is no English: a number before a plural needs ngettext."""
+    bare = [
+        message.id
+        for message in catalogue()
+        if isinstance(message.id, str)
+        for hole, word in _MANY.findall(message.id)
+        if hole not in _NO_COUNT | _LIMITS and word not in _SINGULAR
+    ]
+    assert bare == []
+
+
+def test_a_number_before_a_plural_is_found() -> None:
+    assert _MANY.findall("%(n)s duplicates, %(bad)s bad rows") == [("n", "duplicates"), ("bad", "rows")]
+
+
 def test_the_compiled_catalogue_is_made_from_the_readable_one() -> None:
     made = io.BytesIO()
     write_mo(made, catalogue())

@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from security.throttle import TooManyError
@@ -59,7 +59,11 @@ def sign_in() -> BaseResponse:
         )
     except TooManyError as error:
         minutes = -(-int(str(error.details["retry_after_s"])) // 60)
-        text = gettext("Too many tries. Wait %(minutes)s minutes, then try again.", minutes=minutes)
+        text = ngettext(
+            "Too many tries. Wait %(num)s minute, then try again.",
+            "Too many tries. Wait %(num)s minutes, then try again.",
+            minutes,
+        )
         response = make_response(form(wanted=wanted, email=email, errors=[text]), 429)
         response.headers["Retry-After"] = str(error.details["retry_after_s"])
         return response

@@ -34,6 +34,8 @@ _PAGE = 25
 _IN_PROGRESS = 12
 _FILES = 10
 _LONGEST_NUMBER = 6  # digits of any number in the form
+_HOUR, _DAY = 60, 1440  # minutes
+_UNITS = (_DAY, _HOUR, 1)
 
 
 # --- the list -----------------------------------------------------------------------------------------
@@ -132,7 +134,8 @@ def _fields() -> list[edits.Field]:
         *(
             edits.Field(
                 f"wait_{one.value}",
-                gettext("Minutes until the next attempt after: %(outcome)s", outcome=shown.OUTCOMES[one][1]),
+                gettext("Time until the next attempt after: %(outcome)s", outcome=shown.OUTCOMES[one][1]),
+                "wait",
             )
             for one in rules.RETRIED
         ),
@@ -373,11 +376,18 @@ def _form(
         ],
         weekdays=[(str(day), i18n.locale().days["format"]["abbreviated"][day - 1]) for day in range(1, 8)],
         waits=[(one.value, shown.OUTCOMES[one][1]) for one in rules.RETRIED],
+        units=[(1, gettext("minutes")), (_HOUR, gettext("hours")), (_DAY, gettext("days"))],
+        in_units=_in_units,
     )
 
 
 def _given() -> dict[str, str]:
     found = edits.given(_fields(), request.form)
+    for one in rules.RETRIED:
+        name = f"wait_{one.value}"
+        unit = request.form.get(f"{name}-unit", "")
+        if unit in {str(minutes) for minutes in _UNITS} and _is_whole(found[name]):
+            found[name] = str(int(found[name]) * int(unit))
     if days := request.form.getlist("days"):
         found["days"] = ",".join(days)
     return found
@@ -443,9 +453,21 @@ def _settings(given: Mapping[str, str]) -> tuple[Settings, QueueId, NumberId]:
 
 def _whole(given: Mapping[str, str], name: str, field: str = "") -> int:
     text = given.get(name, "").strip()
-    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
+    if not _is_whole(text):
         raise CampaignSettingError(field=field or name)
     return int(text)
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
+
+
+def _in_units(minutes: str) -> tuple[str, int]:
+    """Return a wait in the largest unit that holds it whole: `120` is (2, 60), 2 hours."""
+    if not _is_whole(minutes) or not int(minutes):
+        return minutes, 1
+    unit = next(one for one in _UNITS if int(minutes) % one == 0)
+    return str(int(minutes) // unit), unit
 
 
 def _faults(error: CampaignSettingError) -> dict[str, str]:
@@ -456,7 +478,7 @@ def _faults(error: CampaignSettingError) -> dict[str, str]:
         "window": gettext("Choose hours between 08:00 and 21:00, and at least one day."),
         "ring_s": gettext("Let it ring for 15 to 60 seconds."),
         "max_attempts": gettext("Choose 1 to 10 attempts."),
-        "waits": gettext("Each wait is 1 to 43,200 minutes (30 days)."),
+        "waits": gettext("Each wait is from a minute to 30 days."),
         "max_per_second": gettext("Choose 1 to 20 calls a second."),
         "script": gettext("The script has at most 8,000 characters."),
     }

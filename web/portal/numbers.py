@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from flask import redirect, render_template, request
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
 from billing.errors import BillingAccountNotFoundError
@@ -278,9 +278,10 @@ def _refused(error: SeatlineError) -> Response:
         raise error
     scope.rollback()
     if isinstance(error, RentalLimitError):
-        text = gettext(
-            "You may rent up to %(most)s numbers by yourself and hold %(held)s. Ask the operator for more.",
-            most=error.details["most"],
+        text = ngettext(
+            "You may rent up to %(num)s number by yourself and hold %(held)s. Ask the operator for more.",
+            "You may rent up to %(num)s numbers by yourself and hold %(held)s. Ask the operator for more.",
+            int(str(error.details["most"])),
             held=error.details["held"],
         )
     else:
