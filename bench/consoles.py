@@ -50,7 +50,7 @@ from telephony.orders import OrderKind
 from tenants import apikeys, sessions, users
 from web.cookies import PLAIN_NAME
 
-CONSOLES, ROUNDS = 1500, 200
+CONSOLES, ROUNDS = 1500, 500
 _AT_ONCE = 25  # streams opened, and agents made, in one go
 _PATIENCE_S = 20.0
 _HOST = "127.0.0.1"

@@ -12,7 +12,7 @@ import hmac
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -107,6 +107,16 @@ class Gate:
                 text("SELECT tenant_id, ref_id FROM sec.resolve(:kind, :key)"), {"kind": kind, "key": key}
             ).first()
         return Entry(TenantId(row.tenant_id), row.ref_id) if row else None
+
+    def known(self, kind: str, keys: Sequence[bytes]) -> set[bytes]:
+        """Return which of these hashed keys the directory knows; one question for all of them."""
+        with self.outside() as connection:
+            return set(
+                connection.scalars(
+                    text("SELECT key FROM unnest(CAST(:keys AS bytea[])) AS key, sec.resolve(:kind, key)"),
+                    {"kind": kind, "keys": list(keys)},
+                )
+            )
 
     @contextlib.contextmanager
     def outside(self) -> Iterator[Connection]:

@@ -213,3 +213,17 @@ def test_threads_sharing_two_connections_see_their_own_tenant_only(
 
 def test_the_catalogue_has_the_shape_the_walls_need(gate: Gate) -> None:
     assert [v for v in catalogue.violations(gate) if v.rule != catalogue.BELOW_FLOOR] == []
+
+
+def test_many_keys_are_asked_after_in_one_question(
+    gate: Gate, tenant_a: TenantId, tenant_b: TenantId
+) -> None:
+    ours, theirs, gone = b"1" * 32, b"2" * 32, b"3" * 32
+    for tenant, key in ((tenant_a, ours), (tenant_b, theirs), (tenant_b, gone)):
+        with gate.open(Scope.system(tenant)) as session:
+            register(session, kind="session", key=key, ref_id=new_id())
+    with gate.open(Scope.system(tenant_b)) as session:
+        unregister(session, kind="session", key=gone)
+    assert gate.known("session", [ours, theirs, gone, b""]) == {ours, theirs}
+    assert gate.known("api-key", [ours]) == set()
+    assert gate.known("session", []) == set()

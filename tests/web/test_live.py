@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 from werkzeug.test import TestResponse
 
@@ -20,7 +21,7 @@ from security.vault import Vault
 from tests.tenants.people import People
 from tests.web.conftest import Browser, Browsers, Cast, TestServices
 from web import create_app
-from web.live import HUB, views
+from web.live import HUB, hub, views
 
 pytestmark = pytest.mark.slow
 
@@ -186,12 +187,28 @@ def test_a_stream_closes_when_its_session_ends(alice: Browser, listen: Listen) -
 def test_a_stream_closes_even_when_the_message_was_lost(
     alice: Browser, listen: Listen, monkeypatch: pytest.MonkeyPatch, realtime: Realtime
 ) -> None:
-    monkeypatch.setattr(views, "RECHECK_S", 0.5)
+    monkeypatch.setattr(hub, "RECHECK_S", 0.5)
     monkeypatch.setattr(type(realtime), "publish", lambda *_: False)
     stream = listen(alice)
     alice.post("/sign-out")
     assert stream.is_over.wait(5)
     assert stream.events()[-1][0] == "event: signed-out"
+
+
+def test_a_stream_outlives_a_database_that_is_away(
+    alice: Browser, live_app: Flask, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+
+    def away(_digests: object) -> set[bytes]:
+        asked.set()
+        raise OperationalError("", None, OSError())
+
+    monkeypatch.setattr(hub, "RECHECK_S", 0.1)
+    monkeypatch.setattr(live_app.extensions[HUB], "_living", away)
+    stream = listen(alice)
+    assert asked.wait(PATIENCE_S)
+    assert not stream.is_over.wait(0.5)
 
 
 def test_another_session_of_the_same_user_goes_on(

@@ -9,11 +9,12 @@ import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import redis
+from sqlalchemy.exc import SQLAlchemyError
 
 from core import log
 from core.realtime import PREFIX, Message, Realtime
@@ -22,13 +23,19 @@ _log = log.get(__name__)
 _EVERYTHING = f"{PREFIX}:t:*:live:*"
 _DEEPEST = 256  # a reader that far behind is closed and starts afresh
 _PAUSE_S = 1.0
+RECHECK_S = 30.0
+_LOOK_S = 0.5
+_MOST_AT_ONCE = 200
 
 Address = tuple[UUID, str]  # tenant, topic
+Living = Callable[[Sequence[bytes]], set[bytes]]  # of these sessions (digests), those that still stand
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The stream ends here; the browser comes back by itself."""
+    """The stream ends here; the browser comes back by itself, unless its session is over."""
+
+    is_signed_out: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -36,6 +43,8 @@ class Listener:
     """One open stream's queue."""
 
     addresses: frozenset[Address]
+    session: bytes
+    checked_at: float = field(default_factory=time.monotonic)
     inbox: "queue.Queue[Message | Closed]" = field(default_factory=lambda: queue.Queue(_DEEPEST))
 
     def put(self, item: Message | Closed) -> bool:
@@ -46,9 +55,9 @@ class Listener:
             return False
         return True
 
-    def shut(self) -> None:
+    def shut(self, why: Closed = Closed()) -> None:
         """End the stream at once, whatever waits in its queue."""
-        while not self.put(Closed()):
+        while not self.put(why):
             try:
                 self.inbox.get_nowait()
             except queue.Empty:
@@ -56,26 +65,39 @@ class Listener:
 
 
 class Hub:
-    """Hears every live message and hands each to the streams it concerns."""
+    """Hears every live message and hands each to the streams it concerns; ends those whose session is over.
 
-    def __init__(self, realtime: Realtime) -> None:
-        self._realtime = realtime
+    Sessions are asked after together, some hundred in one question: a stream that asked for itself would
+    keep a thousand others waiting behind it.
+    """
+
+    def __init__(self, realtime: Realtime, living: Living) -> None:
+        self._realtime, self._living = realtime, living
         self._lock = threading.Lock()
         self._by_address: dict[Address, set[Listener]] = defaultdict(set)
         self._per_session: dict[str, int] = defaultdict(int)
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._heard = threading.Event()
         self._stopping = threading.Event()
 
-    def join(self, addresses: Iterable[Address]) -> Listener:
-        """Return a listener for messages of these tenants and topics; begins to hear at the first one."""
-        listener = Listener(frozenset(addresses))
+    def join(self, addresses: Iterable[Address], *, session: bytes) -> Listener:
+        """Return a listener for messages of these tenants and topics; begins to hear at the first one.
+
+        Args:
+            addresses: tenants and topics.
+            session: digest of the session the stream belongs to, and ends with.
+        """
+        listener = Listener(frozenset(addresses), session)
         with self._lock:
             for address in listener.addresses:
                 self._by_address[address].add(listener)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="live-hub", daemon=True)
-                self._thread.start()
+            if not self._threads:
+                self._threads = [
+                    threading.Thread(target=self._run, name="live-hub", daemon=True),
+                    threading.Thread(target=self._recheck, name="live-sessions", daemon=True),
+                ]
+                for thread in self._threads:
+                    thread.start()
         return listener
 
     def leave(self, listener: Listener) -> None:
@@ -105,13 +127,13 @@ class Hub:
         """End the subscription and every stream."""
         self._stopping.set()
         self._close_all()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
+        for thread in self._threads:
+            thread.join(timeout=5)
 
     def size(self) -> int:
         """Return how many streams are open."""
         with self._lock:
-            return len({one for known in self._by_address.values() for one in known})
+            return len(self._everybody())
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -135,8 +157,28 @@ class Hub:
             if not listener.put(message):
                 listener.shut()
 
+    def _recheck(self) -> None:
+        while not self._stopping.wait(_LOOK_S):
+            now = time.monotonic()
+            with self._lock:
+                due = [one for one in self._everybody() if now - one.checked_at >= RECHECK_S]
+            due = sorted(due, key=lambda one: one.checked_at)[:_MOST_AT_ONCE]
+            if not due:
+                continue
+            try:
+                standing = self._living([one.session for one in due])
+            except SQLAlchemyError:
+                continue  # the database is away; the streams are told nothing of it and may stay
+            for listener in due:
+                listener.checked_at = now
+                if listener.session not in standing:
+                    listener.shut(Closed(is_signed_out=True))
+
     def _close_all(self) -> None:
         with self._lock:
-            everybody = {one for known in self._by_address.values() for one in known}
+            everybody = self._everybody()
         for listener in everybody:
             listener.shut()
+
+    def _everybody(self) -> set[Listener]:
+        return {one for known in self._by_address.values() for one in known}

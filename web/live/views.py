@@ -2,7 +2,7 @@
 
 Which messages a stream hears is decided here, from the session; nothing a client sends chooses a topic. A
 stream holds no database connection. It ends within seconds of its session: at once by the message
-`session-ended`, and at the latest by a look into the directory every half minute.
+`session-ended`, and at the latest when the hub asks the directory, every half minute.
 """
 
 import json
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import sqlalchemy.exc
 from flask import Blueprint, Flask, Response, current_app, request
 
 from core import clock
@@ -21,7 +20,6 @@ from core.errors import Refused, Unavailable
 from core.ids import OPERATOR
 from core.realtime import Message
 from seats import desk
-from security.gate import Gate
 from security.throttle import TooManyError
 from tenants import sessions
 from web import cookies, identity, scope
@@ -35,7 +33,6 @@ streams = Blueprint("live", __name__, url_prefix="/live")
 
 HUB = "seatline-hub"
 BEAT_S = 15.0
-RECHECK_S = 30.0
 _READY_S = 3.0
 _MOST_PER_SESSION = 8
 # what the switchboard's topics are called on the portal's stream
@@ -61,17 +58,15 @@ class _Watch:
     """What a stream needs after its request is over."""
 
     hub: Hub
-    gate: Gate
     listener: Listener
     session_id: str
-    digest: bytes
     ends_in_s: float
 
 
 def install(app: Flask) -> None:
     """Give the application its hub and the headers that let the pages' origin read the streams."""
     services: Services = app.extensions[KEY]
-    app.extensions[HUB] = Hub(services.realtime)
+    app.extensions[HUB] = Hub(services.realtime, lambda sessions: services.gate.known("session", sessions))
     app.register_blueprint(streams)
     app.after_request(_allow_pages)
 
@@ -124,8 +119,8 @@ def _stream(addresses: list[Address], events: Events) -> Response:
     who = identity.current()
     hub: Hub = current_app.extensions[HUB]
     session_id = str(who.session_id)
-    secret = cookies.current().secret or ""
-    listener = hub.join([*addresses, (who.tenant_id, ENDED)])
+    digest = sessions.digest(cookies.current().secret or "") or b""
+    listener = hub.join([*addresses, (who.tenant_id, ENDED)], session=digest)
     if not hub.is_hearing(within_s=_READY_S):
         hub.leave(listener)
         raise LiveAwayError
@@ -135,10 +130,8 @@ def _stream(addresses: list[Address], events: Events) -> Response:
         raise TooManyError(retry_after_s=int(BEAT_S))
     watch = _Watch(
         hub,
-        scope.gate(),
         listener,
         session_id,
-        sessions.digest(secret) or b"",
         (who.expires_at - clock.now()).total_seconds() if who.expires_at else 0.0,
     )
     response = Response(_flow(watch, events), content_type="text/event-stream; charset=utf-8")
@@ -148,21 +141,20 @@ def _stream(addresses: list[Address], events: Events) -> Response:
 
 
 def _flow(watch: _Watch, events: Events) -> Iterator[str]:
-    began = checked = time.monotonic()
+    began = time.monotonic()
     yield "retry: 2000\n: open\n\n"
     while True:
         try:
             item = watch.listener.inbox.get(timeout=BEAT_S)
         except queue.Empty:
             item = None
-        now = time.monotonic()
         if isinstance(item, Closed):
+            if item.is_signed_out:
+                yield _event(_SIGNED_OUT, {})
             return
-        if now - began >= watch.ends_in_s or (now - checked >= RECHECK_S and not _is_live(watch)):
+        if time.monotonic() - began >= watch.ends_in_s:
             yield _event(_SIGNED_OUT, {})
             return
-        if now - checked >= RECHECK_S:
-            checked = now
         if item is None:
             yield ": beat\n\n"
         elif item.topic == ENDED:
@@ -171,13 +163,6 @@ def _flow(watch: _Watch, events: Events) -> Iterator[str]:
                 return
         else:
             yield from events(item)
-
-
-def _is_live(watch: _Watch) -> bool:
-    try:
-        return watch.gate.resolve("session", watch.digest) is not None
-    except sqlalchemy.exc.SQLAlchemyError:
-        return True  # the database is away; the stream is told nothing of it and may stay
 
 
 def _gone(watch: _Watch) -> None:
