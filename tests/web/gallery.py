@@ -15,12 +15,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import flask_babel
-from flask import Flask, Response, g, render_template, request, send_from_directory
+from flask import Flask, Response, g, render_template, request
 from jinja2 import StrictUndefined
 from playwright.sync_api import Browser, ConsoleMessage, Error, sync_playwright
 from werkzeug.serving import make_server
@@ -31,6 +32,7 @@ from web import parts
 
 STRICT = StrictUndefined
 ROOT = Path(__file__).resolve().parents[2] / "web"
+AXE = Path(str(files("axe_playwright_python"))) / "axe.min.js"
 LANGUAGES = {"en": "en", "zh": "zh_Hans_CN"}
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
@@ -60,10 +62,6 @@ def make_app() -> Flask:
     def page(language: str, name: str) -> str:
         chosen = figures.PAGES[name]
         return render_template(chosen.template, **chosen.values(language))
-
-    @app.get("/tests/<path:name>")
-    def tool(name: str) -> Response:
-        return send_from_directory(ROOT / "front" / "node_modules" / "axe-core", name)
 
     def looking_at() -> tuple[str, str]:
         _, language, name = urlsplit(request.headers.get("Referer", "/g/en/console-idle")).path.rsplit("/", 2)
@@ -122,7 +120,7 @@ def serving() -> Iterator[str]:
         thread.join()
 
 
-_AXE = """axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']})
+_RUN = """axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']})
 .then(r => r.violations.map(v => [v.id, v.nodes.slice(0, 3).map(n => n.html.slice(0, 160))]))"""
 
 
@@ -183,8 +181,8 @@ def take(browser: Browser, base: str, shot: Shot, *, folder: Path, with_axe: boo
     if wide > 0:
         said.append(f"scrolls sideways by {wide}px")
     if with_axe:
-        page.add_script_tag(url=f"{base}/tests/axe.min.js")
-        said += [json.dumps(one, ensure_ascii=False) for one in page.evaluate(_AXE)]
+        page.add_script_tag(path=AXE)
+        said += [json.dumps(one, ensure_ascii=False) for one in page.evaluate(_RUN)]
     context.close()
     return said
 

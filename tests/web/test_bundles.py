@@ -1,6 +1,7 @@
 """The committed bundles are what their sources make, and small enough."""
 
 import gzip
+import hashlib
 import json
 import shutil
 import subprocess
@@ -33,7 +34,7 @@ def need_node() -> str:
 
 
 def test_manifest_names_every_file_that_lies_there() -> None:
-    listed = set(manifest().values()) | {"manifest.json", "LICENSES.txt", "inter-LICENSE.txt"}
+    listed = set(manifest().values()) | {"manifest.json", "sources.json", "LICENSES.txt", "inter-LICENSE.txt"}
     assert {path.name for path in DIST.iterdir()} == listed
 
 
@@ -49,6 +50,18 @@ def test_bundles_carry_no_address_of_another_machine() -> None:
         text = (DIST / manifest()[name]).read_text(encoding="utf-8")
         for word in ("registry.", "cdn.", "unpkg", "googleapis", "sourceMappingURL"):
             assert word not in text, f"{word} in {name}"
+
+
+def test_committed_bundles_were_made_of_these_sources() -> None:
+    """Needs no Node: the build leaves the digest of each file it read."""
+    made_of: dict[str, str] = json.loads((DIST / "sources.json").read_text(encoding="utf-8"))
+    changed = [
+        name
+        for name, digest in made_of.items()
+        if not (FRONT / name).is_file() or hashlib.sha256((FRONT / name).read_bytes()).hexdigest() != digest
+    ]
+    assert changed == [], "run npm run build in web/front and commit what it writes"
+    assert {f"src/{path.name}" for path in (FRONT / "src").glob("*.ts")} <= made_of.keys()
 
 
 def test_committed_bundles_are_what_the_sources_make(tmp_path: Path) -> None:

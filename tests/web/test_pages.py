@@ -23,6 +23,7 @@ from werkzeug.serving import make_server
 
 from core import clock, ids
 from customers import records
+from launch import choices, layout
 from launch.parts import chromium
 from security.gate import Gate, Scope
 from security.vault import Vault
@@ -38,7 +39,6 @@ from web import invitations
 from web.invitations import Invitation
 
 WEB = Path(__file__).parents[2] / "web"
-AXE = WEB / "front/node_modules/axe-core/axe.min.js"
 MOST_BYTES = 130 * 1024
 # addresses that answer with something other than a page, or that only a press on a button leads to
 NO_PAGE = re.compile(
@@ -222,7 +222,7 @@ def look(page: Page, url: str, *, at_widths: bool) -> list[str]:
     """Return what is wrong with a page: for axe-core in both themes, and across widths."""
     page.goto(url, wait_until="domcontentloaded")
     page.locator("h1").locator("visible=true").first.wait_for()  # the desk fetches its parts
-    page.evaluate(AXE.read_text(encoding="utf-8"))
+    page.evaluate(gallery.AXE.read_text(encoding="utf-8"))
     said: list[str] = []
     for theme in ("light", "dark"):
         page.evaluate(f"document.documentElement.dataset.bsTheme = '{theme}'")
@@ -245,9 +245,7 @@ def look(page: Page, url: str, *, at_widths: bool) -> list[str]:
 @contextmanager
 def chromed() -> Iterator[Chromium]:
     """Start Chromium for the block."""
-    if not AXE.is_file():
-        pytest.skip("web/front/node_modules is missing: run npm ci there to have axe-core")
-    program = chromium.find(WEB.parent / ".parts")
+    program = chromium.find(layout.find(choices.read()).parts)
     assert program, "Chromium is missing: make setup fetches it"
     with sync_playwright() as play:
         window = play.chromium.launch(executable_path=str(program), args=["--no-sandbox", "--disable-gpu"])

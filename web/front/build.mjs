@@ -2,7 +2,8 @@
 //   node build.mjs            build into ../static/dist
 //   node build.mjs FOLDER     build somewhere else (the test compares that with what is committed)
 import { build } from "esbuild";
-import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -45,5 +46,13 @@ for (const path of Object.keys(result.metafile.outputs)) {
 }
 const sorted = Object.fromEntries(Object.entries(manifest).sort(([a], [b]) => (a < b ? -1 : 1)));
 writeFileSync(join(out, "manifest.json"), JSON.stringify(sorted, null, 2) + "\n");
+
+// What the bundles were made of, so that a machine without Node can tell that they are stale.
+const inputs = Object.keys(result.metafile.inputs).filter((path) => !path.startsWith("node_modules/"));
+const sources = {};
+for (const path of [...inputs, "build.mjs", "package-lock.json"].sort())
+  sources[path] = createHash("sha256").update(readFileSync(join(here, path))).digest("hex");
+writeFileSync(join(out, "sources.json"), JSON.stringify(sources, null, 2) + "\n");
+
 copyFileSync(join(here, "assets/inter-LICENSE.txt"), join(out, "inter-LICENSE.txt"));
 copyFileSync(join(here, "LICENSES.txt"), join(out, "LICENSES.txt"));
