@@ -1,5 +1,6 @@
 """API keys: `seatline_live_<key id>_<43 signs>_<crc>`, shown once, kept as SHA-256.
 
+A key opens what it was made for as far as its maker may still do it (`tenants.rights`).
 256 random bits need no slow hash (ASVS 5.0, 6.5.2); the fixed prefix and the checksum let a scanner find
 a leaked key, and let us refuse a mistyped one without asking the database.
 """
@@ -11,6 +12,7 @@ import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,6 +20,8 @@ from sqlalchemy.orm import Session
 from core import clock, ids
 from core.ids import KeyId, TenantId, UserId, new_id
 from security import gate
+from tenants import access_log, rights
+from tenants.access_log import Deed
 from tenants.errors import ApiKeyMissingError, MalformedKeyError, ScopeNotYoursError, UnknownScopeError
 from tenants.models import ApiKeyRow
 from tenants.roles import SCOPES
@@ -31,11 +35,16 @@ _TOUCH = dt.timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as its company sees it; the secret is not in it."""
+    """A key as its company sees it; the secret is not in it.
+
+    `scopes` is what it was made for, `opens` what of it stands now: never more than its maker may do.
+    """
 
     id: KeyId
     name: str
     scopes: tuple[str, ...]
+    opens: tuple[str, ...]
+    made_by: UUID
     created_at: dt.datetime
     expires_at: dt.datetime | None
     last_used_at: dt.datetime | None
@@ -47,10 +56,14 @@ class ApiKey:
         return f"{PREFIX}_{ids.public('key', self.id)[4:]}"
 
     @property
-    def is_live(self) -> bool:
-        """Whether the key opens anything at this moment."""
-        now = clock.now()
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+    def is_over(self) -> bool:
+        """Whether its time is up; a revoked key need not be."""
+        return self.expires_at is not None and self.expires_at <= clock.now()
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether it would open more if its maker still could: somebody should know, and make another."""
+        return self.revoked_at is None and not self.is_over and self.opens != self.scopes
 
 
 def make(
@@ -59,11 +72,13 @@ def make(
     tenant_id: TenantId,
     name: str,
     scopes: Iterable[str],
-    made_by: UserId,
+    made_by: UUID,
     permissions: frozenset[str],
     expires_at: dt.datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key; return it and its token, which is shown once and kept nowhere.
+
+    `made_by` is the user or the key that asks; the new key never opens more than that one may.
 
     Raises:
         UnknownScopeError: a scope no key can have, or none at all.
@@ -98,8 +113,12 @@ def make(
     )
     session.add(row)
     session.flush()
+    made = _key(session, row)
+    if not made.opens:  # the maker is nobody, or the end of a line of keys that make keys
+        raise ScopeNotYoursError
     gate.register(session, kind="api-key", key=hashed, ref_id=key_id)
-    return _key(row), token
+    access_log.write(session, tenant_id=tenant_id, by=made_by, deed=Deed.KEY_MADE, key_id=key_id)
+    return made, token
 
 
 def digest(token: str) -> bytes | None:
@@ -111,12 +130,12 @@ def digest(token: str) -> bytes | None:
 
 
 def find(session: Session, *, tenant_id: TenantId, key_id: KeyId, digest: bytes) -> ApiKey | None:
-    """Return the live key behind a token, or None; marks it as used."""
+    """Return the key behind a token while it opens anything, or None; marks it as used."""
     row = session.get(ApiKeyRow, (tenant_id, key_id))
     if row is None or not hmac.compare_digest(row.digest, digest):
         return None
-    key = _key(row)
-    if not key.is_live:
+    key = _key(session, row)
+    if not key.opens:
         return None
     now = clock.now()
     if row.last_used_at is None or now - row.last_used_at >= _TOUCH:
@@ -132,7 +151,30 @@ def page(
     query = select(ApiKeyRow).where(ApiKeyRow.tenant_id == tenant_id)
     if after is not None:
         query = query.where(ApiKeyRow.id < after)
-    return [_key(row) for row in session.scalars(query.order_by(ApiKeyRow.id.desc()).limit(limit))]
+    rows = session.scalars(query.order_by(ApiKeyRow.id.desc()).limit(limit)).all()
+    return [_key(session, row) for row in rows]
+
+
+def made_by(session: Session, *, tenant_id: TenantId, user_id: UserId) -> Sequence[ApiKey]:
+    """Return the keys that open something by this person's rights, newest first: they end with them."""
+    rows = session.scalars(
+        select(ApiKeyRow)
+        .where(
+            ApiKeyRow.tenant_id == tenant_id, ApiKeyRow.created_by == user_id, ApiKeyRow.revoked_at.is_(None)
+        )
+        .order_by(ApiKeyRow.id.desc())
+    ).all()
+    return [key for key in (_key(session, row) for row in rows) if key.opens]
+
+
+def names(session: Session, *, tenant_id: TenantId, key_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Return the names of some keys by id; ids that are not keys' are left out."""
+    rows = session.execute(
+        select(ApiKeyRow.id, ApiKeyRow.name).where(
+            ApiKeyRow.tenant_id == tenant_id, ApiKeyRow.id.in_(list(key_ids))
+        )
+    )
+    return {key_id: name for key_id, name in rows}  # noqa: C416 - rows are no pairs for mypy
 
 
 def read(session: Session, *, tenant_id: TenantId, key_id: KeyId) -> ApiKey:
@@ -141,10 +183,10 @@ def read(session: Session, *, tenant_id: TenantId, key_id: KeyId) -> ApiKey:
     Raises:
         ApiKeyMissingError: not in this company.
     """
-    return _key(_row(session, tenant_id, key_id))
+    return _key(session, _row(session, tenant_id, key_id))
 
 
-def revoke(session: Session, *, tenant_id: TenantId, key_id: KeyId) -> ApiKey:
+def revoke(session: Session, *, tenant_id: TenantId, key_id: KeyId, by: UUID) -> ApiKey:
     """Make a key open nothing from now on; revoking twice changes nothing.
 
     Raises:
@@ -154,8 +196,8 @@ def revoke(session: Session, *, tenant_id: TenantId, key_id: KeyId) -> ApiKey:
     if row.revoked_at is None:
         row.revoked_at = clock.now()
         gate.unregister(session, kind="api-key", key=row.digest)
-        session.flush()
-    return _key(row)
+        access_log.write(session, tenant_id=tenant_id, by=by, deed=Deed.KEY_REVOKED, key_id=key_id)
+    return _key(session, row)
 
 
 def _row(session: Session, tenant_id: TenantId, key_id: KeyId) -> ApiKeyRow:
@@ -165,11 +207,15 @@ def _row(session: Session, tenant_id: TenantId, key_id: KeyId) -> ApiKeyRow:
     return row
 
 
-def _key(row: ApiKeyRow) -> ApiKey:
+def _key(session: Session, row: ApiKeyRow) -> ApiKey:
+    scopes = tuple(row.scopes.split())
+    opens = rights.of(session, tenant_id=TenantId(row.tenant_id), principal_id=row.id)
     return ApiKey(
         KeyId(row.id),
         row.name,
-        tuple(row.scopes.split()),
+        scopes,
+        tuple(one for one in scopes if one in opens),
+        row.created_by,
         row.created_at,
         row.expires_at,
         row.last_used_at,

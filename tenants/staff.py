@@ -1,19 +1,22 @@
 """People of a company and what they may do: nobody gives what they do not have, and an owner always remains.
 
-The rules for changing somebody else; `tenants.users` keeps the rows. An invitation is a link that lets its
-holder choose a password once: the doorway signs it over the present password's hash, so that it dies with it.
+The rules for changing somebody else; `tenants.users` keeps the rows, `tenants.access_log` who did it. An
+invitation is a link that lets its holder choose a password once. The doorway signs it over the present
+password's hash, the roles and who made it: it ends with any of them, and with its maker's right to give them.
 """
 
 import hashlib
 import secrets
 from collections.abc import Iterable
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from core.ids import SessionId, TenantId, UserId
 from security.passwords import hash_password
 from security.vault import Vault
-from tenants import sessions, users
+from tenants import access_log, rights, sessions, users
+from tenants.access_log import Deed
 from tenants.errors import InvitationOverError, LastOwnerError, RoleNotYoursError
 from tenants.roles import OWNER, permitted
 from tenants.users import User
@@ -30,6 +33,7 @@ def invite(
     language: str,
     zone: str,
     by: frozenset[str],
+    principal_id: UUID,
 ) -> User:
     """Add somebody who cannot sign in before the invitation's link was used.
 
@@ -42,14 +46,15 @@ def invite(
         role: one of the company's.
         language: of the pages.
         zone: of the times on them.
-        by: what the inviting person may do.
+        by: what the inviting person or key may give.
+        principal_id: of that person or key.
 
     Raises:
         RoleNotYoursError: the role may do what the inviting person may not.
         EmailTakenError, MalformedEmailError, UnknownRoleError, MalformedSettingError: see `users.add`.
     """
     _insist(by, [role])
-    return users.add(
+    user = users.add(
         session,
         tenant_id=tenant_id,
         vault=vault,
@@ -60,37 +65,84 @@ def invite(
         language=language,
         zone=zone,
     )
+    access_log.write(
+        session, tenant_id=tenant_id, by=principal_id, deed=Deed.INVITED, user_id=user.id, now=user.roles
+    )
+    return user
 
 
-def proof(session: Session, *, tenant_id: TenantId, user_id: UserId) -> str:
-    """Return what an invitation is bound to: it changes with the password.
+def may_link(*, roles: Iterable[str], is_new: bool, by: frozenset[str]) -> bool:
+    """Return whether somebody may make a link that sets a person's password, and so come in as them.
+
+    Over a lower rank only, an owner over everybody. `is_new`: the person has never signed in, so that the
+    link is only the invitation again, for whoever may invite to that role.
+    """
+    held = permitted(roles)
+    return held < by or (held <= by and (is_new or permitted([OWNER]) <= by))
+
+
+def make_link(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    user_id: UserId,
+    is_new: bool,
+    by: frozenset[str],
+    principal_id: UUID,
+) -> str:
+    """Return the proof for a link that lets a person choose another password; that it was made is on record.
 
     Raises:
+        RoleNotYoursError: see `may_link`.
         InvitationOverError: nobody there who may come in.
     """
+    roles = users.roles_of(session, tenant_id=tenant_id, user_id=user_id)
+    if not may_link(roles=roles, is_new=is_new, by=by):
+        raise RoleNotYoursError
+    access_log.write(session, tenant_id=tenant_id, by=principal_id, deed=Deed.LINK_MADE, user_id=user_id)
+    return proof(session, tenant_id=tenant_id, user_id=user_id, made_by=principal_id)
+
+
+def proof(session: Session, *, tenant_id: TenantId, user_id: UserId, made_by: UUID) -> str:
+    """Return what a link is bound to: it changes with the password, the roles and who made it.
+
+    Raises:
+        InvitationOverError: nobody there who may come in, or its maker may not give those roles any more.
+    """
     known = users.credential(session, tenant_id=tenant_id, user_id=user_id)
-    if known is None or not known.is_active:
+    roles = users.roles_of(session, tenant_id=tenant_id, user_id=user_id)
+    mine = rights.to_give(session, tenant_id=tenant_id, principal_id=made_by)
+    if known is None or not known.is_active or not permitted(roles) <= mine or "users.write" not in mine:
         raise InvitationOverError
-    return hashlib.sha256(known.password_hash.encode()).hexdigest()[:32]
+    bound = "\n".join((known.password_hash, " ".join(roles), made_by.hex))
+    return hashlib.sha256(bound.encode()).hexdigest()[:32]
 
 
 def accept(
-    session: Session, *, tenant_id: TenantId, user_id: UserId, proven: str, password: str
+    session: Session, *, tenant_id: TenantId, user_id: UserId, made_by: UUID, proven: str, password: str
 ) -> list[SessionId]:
     """Set the password of somebody who holds the link; return the sessions that ended with the old one.
 
     Raises:
-        InvitationOverError: the link was used already, or the person is let in no more.
+        InvitationOverError: the link was used already, or something it was bound to is no more.
         WeakPasswordError: see `security.passwords.check`.
     """
-    if not secrets.compare_digest(proof(session, tenant_id=tenant_id, user_id=user_id), proven):
+    present = proof(session, tenant_id=tenant_id, user_id=user_id, made_by=made_by)
+    if not secrets.compare_digest(present, proven):
         raise InvitationOverError
     users.set_password(session, tenant_id=tenant_id, user_id=user_id, password_hash=hash_password(password))
+    access_log.write(session, tenant_id=tenant_id, by=made_by, deed=Deed.CHOSEN, user_id=user_id)
     return sessions.end_all(session, tenant_id=tenant_id, user_id=user_id)
 
 
 def change_roles(
-    session: Session, *, tenant_id: TenantId, user_id: UserId, roles: Iterable[str], by: frozenset[str]
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    user_id: UserId,
+    roles: Iterable[str],
+    by: frozenset[str],
+    principal_id: UUID,
 ) -> list[SessionId]:
     """Give somebody other roles; return the sessions that ended with the old ones.
 
@@ -99,19 +151,28 @@ def change_roles(
         LastOwnerError: nobody would own the company.
         UnknownRoleError, UserMissingError: what their names say.
     """
-    wanted = list(roles)
-    _insist(by, users.roles_of(session, tenant_id=tenant_id, user_id=user_id))
+    wanted, was = list(roles), users.roles_of(session, tenant_id=tenant_id, user_id=user_id)
+    _insist(by, was)
     _insist(by, wanted)
     if OWNER not in wanted:
         _leave_an_owner(session, tenant_id, user_id)
     users.give_roles(session, tenant_id=tenant_id, user_id=user_id, roles=wanted)
+    access_log.write(
+        session,
+        tenant_id=tenant_id,
+        by=principal_id,
+        deed=Deed.ROLE_CHANGED,
+        user_id=user_id,
+        was=was,
+        now=wanted,
+    )
     return sessions.end_all(session, tenant_id=tenant_id, user_id=user_id)
 
 
 def shut_out(
-    session: Session, *, tenant_id: TenantId, user_id: UserId, by: frozenset[str]
+    session: Session, *, tenant_id: TenantId, user_id: UserId, by: frozenset[str], principal_id: UUID
 ) -> list[SessionId]:
-    """Let somebody in no more; return the sessions that ended.
+    """Let somebody in no more, nor the keys they made; return the sessions that ended.
 
     Raises:
         RoleNotYoursError: the person may do what the acting one may not.
@@ -120,17 +181,21 @@ def shut_out(
     _insist(by, users.roles_of(session, tenant_id=tenant_id, user_id=user_id))
     _leave_an_owner(session, tenant_id, user_id)
     users.disable(session, tenant_id=tenant_id, user_id=user_id)
+    access_log.write(session, tenant_id=tenant_id, by=principal_id, deed=Deed.SHUT_OUT, user_id=user_id)
     return sessions.end_all(session, tenant_id=tenant_id, user_id=user_id)
 
 
-def let_in(session: Session, *, tenant_id: TenantId, user_id: UserId, by: frozenset[str]) -> None:
-    """Let somebody in again.
+def let_in(
+    session: Session, *, tenant_id: TenantId, user_id: UserId, by: frozenset[str], principal_id: UUID
+) -> None:
+    """Let somebody in again, and the keys they made.
 
     Raises:
         RoleNotYoursError: the person may do what the acting one may not.
     """
     _insist(by, users.roles_of(session, tenant_id=tenant_id, user_id=user_id))
     users.enable(session, tenant_id=tenant_id, user_id=user_id)
+    access_log.write(session, tenant_id=tenant_id, by=principal_id, deed=Deed.LET_IN, user_id=user_id)
 
 
 def _insist(mine: frozenset[str], roles: Iterable[str]) -> None:

@@ -187,7 +187,7 @@ def _by_key() -> Principal:
     principal = Principal(
         tenant_id=entry.tenant_id,
         principal_id=key.id,
-        permissions=frozenset(key.scopes) | {"self.read"},
+        permissions=frozenset(key.opens) | {"self.read"},
         company=company,
         door=Door.PORTAL,
         name=key.name,

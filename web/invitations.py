@@ -1,7 +1,7 @@
 """Invitation links: signed, good for three days and for one password.
 
-The link says whom it lets choose a password, and what it was bound to (`tenants.staff.proof`); it needs no
-row. Until mail can be sent the page that invites shows it, to be handed over by the one who invites.
+The link says whom it lets choose a password, who made it, and what it was bound to (`tenants.staff.proof`);
+it needs no row. Until mail can be sent the page that invites shows it, to be handed over by whoever invites.
 """
 
 import uuid
@@ -19,16 +19,18 @@ _LASTS_S = DAYS * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """Whom a link lets in, and the proof that it was not used yet."""
+    """Whom a link lets in, who made it, and the proof that nothing it was bound to has changed."""
 
     tenant_id: TenantId
     user_id: UserId
+    made_by: uuid.UUID
     proven: str
 
 
 def link(invitation: Invitation) -> str:
     """Return the whole address to hand over."""
-    token = _signer().dumps([invitation.tenant_id.hex, invitation.user_id.hex, invitation.proven])
+    named = (invitation.tenant_id, invitation.user_id, invitation.made_by)
+    token = _signer().dumps([*(one.hex for one in named), invitation.proven])
     return f"{scope.services().settings.public_url}/welcome/{token!s}"
 
 
@@ -39,11 +41,13 @@ def read(token: str) -> Invitation:
         InvitationOverError: forged, or older than three days.
     """
     try:
-        tenant, user, proven = _signer().loads(token, max_age=_LASTS_S)
-        return Invitation(TenantId(uuid.UUID(tenant)), UserId(uuid.UUID(user)), str(proven))
+        tenant, user, made_by, proven = _signer().loads(token, max_age=_LASTS_S)
+        return Invitation(
+            TenantId(uuid.UUID(tenant)), UserId(uuid.UUID(user)), uuid.UUID(made_by), str(proven)
+        )
     except (BadSignature, ValueError, TypeError) as error:
         raise InvitationOverError from error
 
 
 def _signer() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(scope.services().settings.secret_key, salt="seatline/invitation/v1")
+    return URLSafeTimedSerializer(scope.services().settings.secret_key, salt="seatline/invitation/v2")

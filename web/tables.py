@@ -163,7 +163,7 @@ class Sealed:
 
     def read(self, text: str) -> tuple[str, str] | None:
         """Return the token, and what may be shown of what it holds."""
-        clear = unseal(text)
+        clear = unseal(self.name, text)
         return None if clear is None else (text, self.shown(clear))
 
 
@@ -202,7 +202,7 @@ class Asked:
 
     def clear(self, name: str) -> str | None:
         """Return what a sealed filter holds."""
-        return unseal(self.get(name)) if self.get(name) else None
+        return unseal(name, self.get(name)) if self.get(name) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,21 +447,21 @@ def of_list(
 def seal_into(path: str, name: str, clear: str) -> BaseResponse:
     """Send the reader to a table narrowed by a personal value, which stands sealed in the address."""
     who = identity.current()
-    token = scope.services().vault.seal(_search_field(who.tenant_id), clear)
+    token = scope.services().vault.seal(_search_field(who.tenant_id, name), clear)
     return redirect(f"{path}?{urlencode({name: urlsafe_b64encode(token).decode().rstrip('=')})}", 303)
 
 
-def unseal(token: str) -> str | None:
-    """Return what a sealed filter's token holds, or None: forged, damaged, or another company's."""
+def unseal(name: str, token: str) -> str | None:
+    """Return what a sealed filter's token holds; None when forged, damaged, another filter's or company's."""
     try:
         sealed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        return scope.services().vault.open(_search_field(identity.current().tenant_id), sealed)
+        return scope.services().vault.open(_search_field(identity.current().tenant_id, name), sealed)
     except (SealError, ValueError):
         return None
 
 
-def _search_field(tenant_id: ids.TenantId) -> Field:
-    return Field(tenant_id, "tables", "search", tenant_id, 1)
+def _search_field(tenant_id: ids.TenantId, name: str) -> Field:
+    return Field(tenant_id, "tables", name, tenant_id, 1)
 
 
 def _order(asked: Asked) -> str:

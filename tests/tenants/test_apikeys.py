@@ -1,15 +1,18 @@
 import datetime as dt
 from collections.abc import Sequence
+from uuid import UUID
 
 import pytest
 
 from core import clock
-from core.ids import KeyId, UserId, new_id
+from core.ids import KeyId, new_id
 from security.gate import Gate, Scope
-from tenants import apikeys, roles
+from tenants import access_log, apikeys, roles, staff, users
+from tenants.access_log import Deed
 from tenants.apikeys import ApiKey
 from tenants.companies import Company
 from tenants.errors import ApiKeyMissingError, MalformedKeyError, ScopeNotYoursError, UnknownScopeError
+from tenants.users import User
 from tests.tenants.people import People
 
 START = dt.datetime(2026, 11, 19, 8, 0, tzinfo=dt.UTC)
@@ -18,7 +21,15 @@ OWNER = roles.permitted(["tenant_owner"])
 
 @pytest.fixture
 def company(people: People) -> Company:
-    return people.company()
+    """alice's company; she owns it, and sue administers it."""
+    company = people.company()
+    people.user(company.tenant_id, "Alice")
+    return company
+
+
+@pytest.fixture
+def sue(people: People, company: Company) -> User:
+    return people.user(company.tenant_id, "Sue", "tenant_admin")
 
 
 def make(
@@ -26,6 +37,7 @@ def make(
     company: Company,
     scopes: Sequence[str] = ("calls.read",),
     permissions: frozenset[str] = OWNER,
+    made_by: UUID | None = None,
     **differs: dt.datetime,
 ) -> tuple[ApiKey, str]:
     with gate.open(Scope.system(company.tenant_id)) as session:
@@ -34,7 +46,7 @@ def make(
             tenant_id=company.tenant_id,
             name="billing export",
             scopes=scopes,
-            made_by=UserId(new_id()),
+            made_by=made_by or users.owners(session, tenant_id=company.tenant_id)[0],
             permissions=permissions,
             **differs,
         )
@@ -78,8 +90,9 @@ def test_another_secret_under_the_same_key_id_opens_nothing(gate: Gate, company:
 def test_a_revoked_key_opens_nothing(gate: Gate, company: Company) -> None:
     key, token = make(gate, company)
     with gate.open(Scope.system(company.tenant_id)) as session:
-        first = apikeys.revoke(session, tenant_id=company.tenant_id, key_id=key.id)
-        assert apikeys.revoke(session, tenant_id=company.tenant_id, key_id=key.id) == first
+        who = key.made_by
+        first = apikeys.revoke(session, tenant_id=company.tenant_id, key_id=key.id, by=who)
+        assert apikeys.revoke(session, tenant_id=company.tenant_id, key_id=key.id, by=who) == first
     assert look(gate, token) is None
 
 
@@ -109,9 +122,10 @@ def test_another_companys_key_is_missing(gate: Gate, company: Company, people: P
     key, _ = make(gate, company)
     other = people.company("Harbour Hotels")
     with gate.open(Scope.system(other.tenant_id)) as session:
-        for act in (apikeys.read, apikeys.revoke):
-            with pytest.raises(ApiKeyMissingError):
-                act(session, tenant_id=other.tenant_id, key_id=key.id)
+        with pytest.raises(ApiKeyMissingError):
+            apikeys.read(session, tenant_id=other.tenant_id, key_id=key.id)
+        with pytest.raises(ApiKeyMissingError):
+            apikeys.revoke(session, tenant_id=other.tenant_id, key_id=key.id, by=key.made_by)
 
 
 def test_pages_run_from_new_to_old_without_a_gap(gate: Gate, company: Company) -> None:
@@ -120,3 +134,86 @@ def test_pages_run_from_new_to_old_without_a_gap(gate: Gate, company: Company) -
         first = apikeys.page(session, tenant_id=company.tenant_id, limit=3)
         rest = apikeys.page(session, tenant_id=company.tenant_id, limit=3, after=first[-1].id)
     assert [key.id for key in (*first, *rest)] == sorted(made, reverse=True)
+
+
+def shut_out(gate: Gate, company: Company, user: User) -> None:
+    with gate.open(Scope.system(company.tenant_id)) as session:
+        staff.shut_out(session, tenant_id=company.tenant_id, user_id=user.id, by=OWNER, principal_id=new_id())
+
+
+def test_a_key_ends_with_its_makers_dismissal_and_comes_back_with_them(
+    gate: Gate, company: Company, sue: User
+) -> None:
+    key, token = make(gate, company, made_by=sue.id)
+    assert look(gate, token)
+    shut_out(gate, company, sue)
+    assert look(gate, token) is None
+    with gate.open(Scope.system(company.tenant_id)) as session:
+        (listed,) = apikeys.page(session, tenant_id=company.tenant_id, limit=10)
+        assert (listed.opens, listed.is_narrowed, listed.revoked_at) == ((), True, None)
+        staff.let_in(session, tenant_id=company.tenant_id, user_id=sue.id, by=OWNER, principal_id=new_id())
+        assert [one.id for one in apikeys.made_by(session, tenant_id=company.tenant_id, user_id=sue.id)] == [
+            key.id
+        ]
+    assert look(gate, token)
+
+
+def test_a_key_narrows_with_its_makers_role(gate: Gate, company: Company, sue: User) -> None:
+    _, token = make(gate, company, scopes=["calls.read", "invoices.read", "keys.write"], made_by=sue.id)
+    with gate.open(Scope.system(company.tenant_id)) as session:
+        staff.change_roles(
+            session,
+            tenant_id=company.tenant_id,
+            user_id=sue.id,
+            roles=["tenant_analyst"],
+            by=OWNER,
+            principal_id=new_id(),
+        )
+    found = look(gate, token)
+    assert found is not None
+    assert found.opens == ("calls.read",)
+    assert found.scopes == ("calls.read", "invoices.read", "keys.write")
+
+
+def test_a_key_made_by_a_key_ends_with_it_and_with_the_person_behind_it(
+    gate: Gate, company: Company, sue: User
+) -> None:
+    first, _ = make(gate, company, scopes=["calls.read", "keys.write"], made_by=sue.id)
+    _, token = make(gate, company, made_by=first.id, permissions=frozenset(first.scopes))
+    assert look(gate, token)
+    with gate.open(Scope.system(company.tenant_id)) as session:
+        apikeys.revoke(session, tenant_id=company.tenant_id, key_id=first.id, by=sue.id)
+    assert look(gate, token) is None
+    second, _ = make(gate, company, scopes=["calls.read", "keys.write"], made_by=sue.id)
+    _, token = make(gate, company, made_by=second.id, permissions=frozenset(second.scopes))
+    shut_out(gate, company, sue)
+    assert look(gate, token) is None
+
+
+def test_a_key_nobody_stands_behind_is_not_made(gate: Gate, company: Company, sue: User) -> None:
+    with pytest.raises(ScopeNotYoursError):
+        make(gate, company, made_by=new_id())
+    shut_out(gate, company, sue)
+    with pytest.raises(ScopeNotYoursError):
+        make(gate, company, made_by=sue.id)
+
+
+def test_a_long_line_of_keys_that_make_keys_comes_to_an_end(gate: Gate, company: Company, sue: User) -> None:
+    def line(maker: UUID, length: int) -> None:
+        if length:
+            line(make(gate, company, scopes=["calls.read", "keys.write"], made_by=maker)[0].id, length - 1)
+
+    line(sue.id, 3)
+    with pytest.raises(ScopeNotYoursError):
+        line(sue.id, 20)
+
+
+def test_who_made_and_revoked_a_key_stands_on_record(gate: Gate, company: Company, sue: User) -> None:
+    key, _ = make(gate, company, made_by=sue.id)
+    with gate.open(Scope.system(company.tenant_id)) as session:
+        apikeys.revoke(session, tenant_id=company.tenant_id, key_id=key.id, by=sue.id)
+        done = access_log.latest(session, tenant_id=company.tenant_id, limit=10)
+    assert [(one.deed, one.by, one.key_id) for one in done] == [
+        (Deed.KEY_REVOKED, sue.id, key.id),
+        (Deed.KEY_MADE, sue.id, key.id),
+    ]

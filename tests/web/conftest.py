@@ -17,7 +17,6 @@ from billing.payments.port import Provider
 from billing.payments.unconnected import Unconnected
 from core import clock, log
 from core.config import Settings
-from core.ids import UserId, new_id
 from core.realtime import Realtime
 from core.storage import DiskStorage
 from security.egress import Egress
@@ -25,7 +24,7 @@ from security.gate import Gate, Scope
 from security.keys import FileRootKey
 from security.keystore import Keystore
 from security.vault import Vault
-from tenants import apikeys, roles
+from tenants import apikeys, roles, users
 from tenants.companies import Company
 from tests.conftest import Prepared, copied
 from tests.tenants.people import PASSWORD, People
@@ -284,7 +283,7 @@ def program(app: Flask, gate: Gate) -> Programs:
                 tenant_id=company.tenant_id,
                 name="test",
                 scopes=scopes or roles.SCOPES,
-                made_by=UserId(new_id()),
+                made_by=users.owners(session, tenant_id=company.tenant_id)[0],
                 permissions=roles.permitted(["tenant_owner"]),
             )
         return Program(app, token)

@@ -846,19 +846,23 @@ def developers(lang: str) -> dict[str, Any]:
                 id="key_1",
                 name=pick(lang, "stock system", "仓储系统"),
                 prefix="sk_live_9fk2",
-                scopes=["calls.read", "usage.read"],
+                scopes=[("calls.read", True), ("usage.read", False)],
+                maker=pick(lang, "Sue Marlowe", "苏梅"),
                 created_at=ago(9_000_000),
                 last_used_at=ago(720),
-                revoked_at=None,
+                state="live",
+                is_narrowed=True,
             ),
             New(
                 id="key_2",
                 name=pick(lang, "nightly export", "夜间导出"),
                 prefix="sk_live_77ab",
-                scopes=["invoices.read"],
+                scopes=[("invoices.read", True)],
+                maker="",
                 created_at=ago(20_000_000),
                 last_used_at=None,
-                revoked_at=ago(100),
+                state="revoked",
+                is_narrowed=False,
             ),
         ],
         "scopes": [
@@ -1019,6 +1023,13 @@ def settings(lang: str) -> dict[str, Any]:
         "language": pick(lang, "en", "zh_Hans_CN"),
         "zone": "Europe/London",
         "zones": ["Europe/London", "Asia/Shanghai", "UTC"],
+        "deeds": [
+            New(
+                at=ago(7200),
+                by=pick(lang, "Alice Marlowe", "王雅文"),
+                deed=pick(lang, "Made a link that sets another password", "创建了重设密码的链接"),
+            )
+        ],
     }
 
 

@@ -84,6 +84,15 @@ def test_a_key_made_by_a_key_works_until_it_is_revoked(ours: Program, app: Flask
     assert other.get("/me").status_code == 401
 
 
+def test_a_key_says_who_made_it_and_what_it_opens(ours: Program, cast: Cast) -> None:
+    first = ours.get("/api-keys").get_json()["data"][0]
+    made = ours.post("/api-keys", NEW).get_json()
+    assert first["made_by"] == ids.public("usr", cast.alice.id)
+    assert (made["made_by"], made["opens"]) == (first["id"], ["calls.read"])
+    ours.delete(f"/api-keys/{made['id']}")
+    assert ours.get(f"/api-keys/{made['id']}").get_json()["opens"] == []
+
+
 def test_a_key_without_the_scope_is_refused(program: Programs, cast: Cast) -> None:
     reader = program(cast.a, "keys.read")
     assert code_of(reader.post("/api-keys", NEW)) == (403, "not-permitted")

@@ -69,9 +69,9 @@ def known(app: Flask, day: Scene, cast: Cast, gate: Gate, vault: Vault) -> dict[
     a, sue = cast.a.tenant_id, cast.sue.id
     with gate.open(Scope.system(a)) as session:
         ines = records.page(session, tenant_id=a, vault=vault).customers[0]
-        proven = staff.proof(session, tenant_id=a, user_id=sue)
+        proven = staff.proof(session, tenant_id=a, user_id=sue, made_by=cast.alice.id)
     with app.test_request_context(base_url=HOST):
-        link = invitations.link(Invitation(a, sue, proven))
+        link = invitations.link(Invitation(a, sue, cast.alice.id, proven))
     return {
         "call_id": day.id_of(day.known),
         "invoice_id": ids.public("inv", day.invoice.invoice_id),

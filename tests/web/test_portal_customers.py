@@ -74,6 +74,16 @@ def test_a_part_of_a_number_is_no_number(alice: Browser, day: Scene) -> None:
     assert "That is not a telephone number" in alice.get(answer.location).text
 
 
+def test_a_sealed_name_is_not_read_as_a_number_nor_a_number_as_a_name(alice: Browser) -> None:
+    for asked, mine, other in (("07700 900471", "phone", "name"), ("Ines", "name", "phone")):
+        sealed = alice.post(f"{LIST}/find", {"find": asked}).location
+        assert f"?{mine}=" in sealed
+        moved = alice.get(sealed.replace(f"?{mine}=", f"?{other}="))
+        assert moved.status_code == 200
+        assert "Filters in force" in alice.get(sealed).text
+        assert "Filters in force" not in moved.text
+
+
 def test_pages_of_customers_lead_forth_and_back(
     alice: Browser, cast: Cast, gate: Gate, vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,11 @@ def invited(alice: Browser, **differs: str) -> str:
     return link.removeprefix(HOST)
 
 
+def place(browser: Browser, name: str) -> str:
+    """Return where the list leads to somebody."""
+    return found(rf'href="({LIST}/usr_[^"]+)">.{{0,120}}?<span class="clip">{name}', browser.get(LIST).text)
+
+
 def choose(browser: Browser, link: str, password: str = CHOSEN, again: str | None = None) -> int:
     answer = browser.post(link, {"password": password, "again": password if again is None else again})
     return answer.status_code
@@ -155,6 +160,55 @@ def test_nobody_gives_or_takes_what_they_do_not_have(alice: Browser, browser: Br
         assert "This is above your own role" in admin.get(answer.location).text
     assert admin.post(f"{path(cast.alice)}/link").status_code == 403
     assert alice.get("/portal/").status_code == 200
+
+
+def test_an_administrator_makes_no_link_for_a_colleague_of_the_same_rank(
+    alice: Browser, browser: Browsers, cast: Cast
+) -> None:
+    alice.post(f"{path(cast.sue)}/role", {"was": "tenant_supervisor", "role": "tenant_admin"})
+    sue = enter(browser, cast.sue)
+    link = invited(alice, role="tenant_admin")
+    nora = browser()
+    assert choose(nora, link) == 303
+    assert nora.sign_in(NEW["email"], CHOSEN).status_code == 303
+    where = place(sue, "Nora")
+    assert sue.post(f"{where}/link").status_code == 403
+    assert "New sign-in link" not in sue.get(where).text
+    assert alice.post(f"{where}/link").status_code == 201  # an owner may
+    assert nora.get("/portal/").status_code == 200  # not yet used
+
+
+def test_a_link_made_for_somebody_stands_on_record_where_they_see_it(
+    alice: Browser, browser: Browsers, cast: Cast
+) -> None:
+    sue = enter(browser, cast.sue)
+    assert alice.post(f"{path(cast.sue)}/link").status_code == 201
+    said = "Made a link that sets another password"
+    for page in (alice.get(path(cast.sue)), sue.get("/settings"), alice.get(f"{LIST}/history")):
+        assert said in page.text
+        assert cast.alice.name in page.text
+    assert alice.get(f"{LIST}/history?as=csv").text.count(said) == 1
+
+
+def test_a_link_ends_with_a_change_of_role(alice: Browser, browser: Browsers) -> None:
+    link, nora = invited(alice), browser()
+    where = place(alice, "Nora")
+    alice.post(f"{where}/role", {"was": "tenant_supervisor", "role": "tenant_admin"})
+    assert nora.get(link).status_code == 403
+    assert choose(nora, link) == 403
+
+
+@pytest.mark.parametrize("end", ["shut-out", "role"])
+def test_a_link_ends_with_its_makers_right_to_give_the_role(
+    alice: Browser, browser: Browsers, cast: Cast, end: str
+) -> None:
+    alice.post(f"{path(cast.sue)}/role", {"was": "tenant_supervisor", "role": "tenant_admin"})
+    sue = enter(browser, cast.sue)
+    link, nora = invited(sue), browser()
+    assert nora.get(link).status_code == 200
+    alice.post(f"{path(cast.sue)}/{end}", {"was": "tenant_admin", "role": "tenant_supervisor"})
+    assert choose(nora, link) == 403
+    assert nora.sign_in(NEW["email"], CHOSEN).status_code == 401
 
 
 def test_people_of_another_company_are_not_there(alice: Browser, browser: Browsers, cast: Cast) -> None:

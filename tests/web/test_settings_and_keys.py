@@ -74,7 +74,7 @@ def test_a_revoked_key_opens_nothing(alice: Browser, cast: Cast, gate: Gate) -> 
     (key,) = keys_of(gate, cast.a)
     answer = alice.post(f"/portal/developers/keys/{ids.public('key', key.id)}/revoke")
     assert answer.status_code == 303
-    assert not keys_of(gate, cast.a)[0].is_live
+    assert not keys_of(gate, cast.a)[0].opens
 
 
 def test_anothers_key_and_no_key_are_the_same_bytes(
@@ -90,7 +90,30 @@ def test_anothers_key_and_no_key_are_the_same_bytes(
     ]
     assert {answer.status_code for answer in answers} == {404}
     assert len({answer.get_data() for answer in answers}) == 1
-    assert keys_of(gate, cast.b)[0].is_live
+    assert keys_of(gate, cast.b)[0].opens
+
+
+def test_the_owner_sees_that_a_key_stopped_with_its_maker(
+    alice: Browser, browser: Browsers, cast: Cast, gate: Gate
+) -> None:
+    who = f"/portal/people/{ids.public('usr', cast.sue.id)}"
+    alice.post(f"{who}/role", {"was": "tenant_supervisor", "role": "tenant_admin"})
+    sue = browser()
+    sue.sign_in(cast.sue.email)
+    sue.post("/portal/developers/keys", {"name": "stock system", "scopes": ["calls.read", "keys.read"]})
+    assert "stock system" in alice.get(who).text  # before anything is done: what it would end
+    assert "stock system" not in alice.get("/portal/").text
+    alice.post(f"{who}/role", {"was": "tenant_admin", "role": "tenant_analyst"})
+    page = alice.get("/portal/developers").text
+    assert "opens less than it was made for" in page
+    assert '<s class="tag faint"><span class="sr">not any more: </span>keys.read</s>' in page
+    alice.post(f"{who}/shut-out")
+    assert "The key “stock system” has stopped." in alice.get("/portal/developers").text
+    assert "stock system" in alice.get("/portal/").text
+    (key,) = keys_of(gate, cast.a)
+    alice.post(f"/portal/developers/keys/{ids.public('key', key.id)}/revoke")
+    alice.get("/portal/developers")  # says once that it is revoked
+    assert "stock system" not in alice.get("/portal/").text
 
 
 def test_a_supervisor_has_no_business_with_keys(browser: Browsers, cast: Cast) -> None:

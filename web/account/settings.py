@@ -4,15 +4,17 @@ from flask import flash, redirect, render_template, request
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
-from tenants import users
+from tenants import access_log, users
 from tenants.companies import zones
 from tenants.errors import MalformedSettingError
 from tenants.roles import Door
 from web import i18n, identity, scope
 from web.account.views import YEAR_S, pages
 from web.guards import permission
+from web.shown import access
 
 THEME_COOKIE = "seatline_theme"
+_DEEDS = 10
 _THEMES = ("", "light", "dark")
 _SHELLS = {Door.OPERATOR: "shell/operator.html", Door.PORTAL: "shell/portal.html"}
 
@@ -34,6 +36,7 @@ def show_settings() -> str:
         zone=who.zone,
         zones=zones_offered(who.zone),
         theme=request.cookies.get(THEME_COOKIE, ""),
+        deeds=_deeds(),
     )
 
 
@@ -62,6 +65,13 @@ def save_settings() -> BaseResponse:
     # the page's script reads and writes this one
     response.set_cookie(THEME_COOKIE, theme, max_age=YEAR_S if theme else 0, path="/", samesite="Lax")
     return response
+
+
+def _deeds() -> list[access.DeedRow]:
+    """Return what others did to one's own access; of the operator's staff there is no record."""
+    who = identity.current()
+    done = access_log.of_user(scope.session(), tenant_id=who.tenant_id, user_id=who.user_id, limit=_DEEDS)
+    return access.rows(done)
 
 
 def zones_offered(present: str) -> list[str]:

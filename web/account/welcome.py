@@ -45,6 +45,7 @@ def choose_password(token: str) -> BaseResponse:
                 session,
                 tenant_id=found.tenant_id,
                 user_id=found.user_id,
+                made_by=found.made_by,
                 proven=found.proven,
                 password=password,
             )
@@ -70,7 +71,10 @@ def _form(token: str, error: str = "") -> BaseResponse:
     found = invitations.read(token)
     with scope.within(found.tenant_id, principal_id=found.user_id) as session:
         # a link that was used says so at once
-        if staff.proof(session, tenant_id=found.tenant_id, user_id=found.user_id) != found.proven:
+        present = staff.proof(
+            session, tenant_id=found.tenant_id, user_id=found.user_id, made_by=found.made_by
+        )
+        if present != found.proven:
             raise InvitationOverError
         user = users.read(
             session, tenant_id=found.tenant_id, vault=scope.services().vault, user_id=found.user_id

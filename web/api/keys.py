@@ -1,5 +1,6 @@
 """API keys: list, make, look at, revoke."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from flask import Response
@@ -37,6 +38,14 @@ class Key(Outward):
     name: str
     hint: str = Field(description="How the key begins.")
     scopes: list[Scope]
+    opens: list[Scope] = Field(
+        description="What of `scopes` stands now. A key never opens more than its maker may do: it narrows, "
+        "stops and comes back with the person or key that made it."
+    )
+    made_by: str = Field(
+        description="The person (`usr_…`) or key (`key_…`) that made it.",
+        examples=["usr_01jd3x5k8f7r6q2w9v4t0n1m3c"],
+    )
     created_at: Instant
     expires_at: Instant | None
     last_used_at: Instant | None
@@ -79,7 +88,7 @@ def list_keys(query: PageQuery) -> Keys:
     )
     shown, has_more = cursors.cut(rows, limit=query.limit)
     return Keys(
-        data=[_shown(key) for key in shown],
+        data=_all_shown(shown),
         has_more=has_more,
         next=cursors.encode(ids.public("key", shown[-1].id), of=_LIST) if has_more else None,
     )
@@ -91,7 +100,7 @@ def list_keys(query: PageQuery) -> Keys:
 def make_key(json: NewKey) -> Response | tuple[MadeKey, int, dict[str, str]]:
     """Make an API key; its secret is in this answer and nowhere else.
 
-    A key cannot be given a scope that the key or person making it does not have.
+    A key cannot be given a scope that the key making it does not open. It ends with the key that made it.
     """
     who = identity.current()
     key, token = apikeys.make(
@@ -99,7 +108,7 @@ def make_key(json: NewKey) -> Response | tuple[MadeKey, int, dict[str, str]]:
         tenant_id=who.tenant_id,
         name=json.name,
         scopes=json.scopes,
-        made_by=who.user_id,
+        made_by=who.principal_id,
         permissions=who.permissions,
         expires_at=json.expires_at,
     )
@@ -124,23 +133,38 @@ def one_key(key_id: str) -> Key:
 @operation(tag="API keys", answers={200: Key}, errors=(404,), operation_id="revokeApiKey")
 def revoke_key(key_id: str) -> Key:
     """Revoke an API key; it opens nothing from now on. Doing it twice changes nothing."""
+    who = identity.current()
     return _shown(
         apikeys.revoke(
-            scope.session(), tenant_id=identity.current().tenant_id, key_id=KeyId(id_in_path("key", key_id))
+            scope.session(),
+            tenant_id=who.tenant_id,
+            key_id=KeyId(id_in_path("key", key_id)),
+            by=who.principal_id,
         )
     )
 
 
 def _shown(key: ApiKey) -> Key:
-    return Key.model_validate(
-        {
-            "id": ids.public("key", key.id),
-            "name": key.name,
-            "hint": key.hint,
-            "scopes": list(key.scopes),
-            "created_at": key.created_at,
-            "expires_at": key.expires_at,
-            "last_used_at": key.last_used_at,
-            "revoked_at": key.revoked_at,
-        }
-    )
+    return _all_shown([key])[0]
+
+
+def _all_shown(keys: Sequence[ApiKey]) -> list[Key]:
+    makers = {key.made_by for key in keys}
+    of_keys = apikeys.names(scope.session(), tenant_id=identity.current().tenant_id, key_ids=makers)
+    return [
+        Key.model_validate(
+            {
+                "id": ids.public("key", key.id),
+                "name": key.name,
+                "hint": key.hint,
+                "scopes": list(key.scopes),
+                "opens": list(key.opens),
+                "made_by": ids.public("key" if key.made_by in of_keys else "usr", key.made_by),
+                "created_at": key.created_at,
+                "expires_at": key.expires_at,
+                "last_used_at": key.last_used_at,
+                "revoked_at": key.revoked_at,
+            }
+        )
+        for key in keys
+    ]

@@ -45,7 +45,10 @@ class People(Outward):
 class Invited(Person):
     """Somebody fresh, with the link that lets them choose a password."""
 
-    link: str = Field(description="Hand it over; it is good for three days and one password.")
+    link: str = Field(
+        description="Hand it over; it is good for three days and one password. It ends when the role or the "
+        "password changes, or when who made it may no longer give the role."
+    )
 
 
 class NewPerson(Inward):
@@ -92,9 +95,10 @@ def invite_person(json: NewPerson) -> tuple[Invited, int, dict[str, str]]:
         language=who.company.language,
         zone=who.company.zone,
         by=may_give(who.permissions),
+        principal_id=who.principal_id,
     )
-    proven = staff.proof(scope.session(), tenant_id=who.tenant_id, user_id=user.id)
-    link = invitations.link(invitations.Invitation(who.tenant_id, user.id, proven))
+    proven = staff.proof(scope.session(), tenant_id=who.tenant_id, user_id=user.id, made_by=who.principal_id)
+    link = invitations.link(invitations.Invitation(who.tenant_id, user.id, who.principal_id, proven))
     made = Invited(**_shown(user).model_dump(), link=link)
     return made, 201, {"Location": f"/api/v1/people/{made.id}", **preconditions.tag(_version(user))}
 
@@ -121,14 +125,14 @@ def change_person(user_id: str, json: PersonChange) -> tuple[Person, int, dict[s
     """Give somebody another role, shut them out, or let them in again. Their sessions end."""
     who, session, user = identity.current(), scope.session(), _find(user_id)
     preconditions.insist(_version(user))
-    by, ended = may_give(who.permissions), list[SessionId]()
+    by, me, ended = may_give(who.permissions), who.principal_id, list[SessionId]()
     if json.state == "disabled" and user.status == "active":
-        ended += staff.shut_out(session, tenant_id=who.tenant_id, user_id=user.id, by=by)
+        ended += staff.shut_out(session, tenant_id=who.tenant_id, user_id=user.id, by=by, principal_id=me)
     if json.state == "active" and user.status != "active":
-        staff.let_in(session, tenant_id=who.tenant_id, user_id=user.id, by=by)
+        staff.let_in(session, tenant_id=who.tenant_id, user_id=user.id, by=by, principal_id=me)
     if json.role and user.roles != (json.role,):
         ended += staff.change_roles(
-            session, tenant_id=who.tenant_id, user_id=user.id, roles=[json.role], by=by
+            session, tenant_id=who.tenant_id, user_id=user.id, roles=[json.role], by=by, principal_id=me
         )
     services, tenant_id = scope.services(), who.tenant_id
     scope.after_commit(lambda: signing.tell_ended(services, tenant_id=tenant_id, session_ids=ended))

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from core import ids
 from core.errors import SeatlineError
 from core.ids import KeyId
-from tenants import apikeys
+from tenants import apikeys, users
 from tenants.apikeys import ApiKey
 from tenants.errors import MalformedKeyError, ScopeNotYoursError, UnknownScopeError
 from tenants.roles import SCOPES
@@ -39,7 +39,7 @@ def make_key() -> Response:
             tenant_id=who.tenant_id,
             name=name,
             scopes=chosen,
-            made_by=who.user_id,
+            made_by=who.principal_id,
             permissions=who.permissions,
         )
     except (MalformedKeyError, UnknownScopeError, ScopeNotYoursError) as error:
@@ -51,8 +51,12 @@ def make_key() -> Response:
 @permission("keys.write")
 def revoke_key(key_id: str) -> BaseResponse:
     """Make a key open nothing from now on."""
+    who = identity.current()
     key = apikeys.revoke(
-        scope.session(), tenant_id=identity.current().tenant_id, key_id=KeyId(ids.parse("key", key_id))
+        scope.session(),
+        tenant_id=who.tenant_id,
+        key_id=KeyId(ids.parse("key", key_id)),
+        by=who.principal_id,
     )
     flash(gettext("The key “%(name)s” opens nothing any more.", name=key.name))
     return redirect("/portal/developers", 303)
@@ -60,9 +64,13 @@ def revoke_key(key_id: str) -> BaseResponse:
 
 def _page(**differs: Any) -> str:  # noqa: ANN401 - a template's variables
     who = identity.current()
-    keys = apikeys.page(scope.session(), tenant_id=who.tenant_id, limit=_MOST)
+    session = scope.session()
+    keys = apikeys.page(session, tenant_id=who.tenant_id, limit=_MOST)
+    makers = {key.made_by for key in keys}
+    names = users.names(session, tenant_id=who.tenant_id, vault=scope.services().vault, user_ids=makers)
+    names |= apikeys.names(session, tenant_id=who.tenant_id, key_ids=makers)
     shown: dict[str, Any] = {
-        "keys": [_shown(key) for key in keys],
+        "keys": [_shown(key, names.get(key.made_by, "")) for key in keys],
         "scopes": [(code, str(words.SCOPES[code])) for code in SCOPES if code in who.permissions],
         "new_key": None,
         "base_url": f"{scope.services().settings.public_url}/api/v1",
@@ -73,15 +81,23 @@ def _page(**differs: Any) -> str:  # noqa: ANN401 - a template's variables
     return render_template("portal/developers.html", **(shown | differs))
 
 
-def _shown(key: ApiKey) -> dict[str, object]:
+def _shown(key: ApiKey, maker: str) -> dict[str, object]:
     return {
         "id": ids.public("key", key.id),
         "name": key.name,
         "prefix": key.hint,
-        "scopes": list(key.scopes),
+        "scopes": [(one, one in key.opens or not key.is_narrowed) for one in key.scopes],
+        "state": "revoked"
+        if key.revoked_at
+        else "over"
+        if key.is_over
+        else "live"
+        if key.opens
+        else "stopped",
+        "is_narrowed": key.is_narrowed,
+        "maker": maker,
         "created_at": key.created_at,
         "last_used_at": key.last_used_at,
-        "revoked_at": key.revoked_at,
     }
 
 

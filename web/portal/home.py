@@ -9,6 +9,7 @@ from billing import invoices as billing
 from billing.payments import attempts
 from core import clock, ids
 from telephony import calls as telephony
+from tenants import apikeys
 from web import i18n, identity, scope
 from web.guards import permission
 from web.portal.views import pages
@@ -16,6 +17,7 @@ from web.shown import bills, calls, floors, invoices
 from web.shown import payments as shown
 
 _LAST_CALLS = 6
+_KEYS = 200
 _PREVIEW = "/portal/invoices/preview"
 
 
@@ -33,6 +35,7 @@ def home() -> str:
         **_calls(),
         **_invoice(),
         troubles=_troubles(),
+        narrowed_keys=_narrowed_keys(),
     )
 
 
@@ -111,6 +114,15 @@ def _invoice() -> dict[str, Any]:
     newest = next((one for one in found if one.number), None)
     listed = newest and invoices.listed(newest, zone=who.company.zone, base="/portal/invoices")
     return {"invoice": listed}
+
+
+def _narrowed_keys() -> list[str]:
+    """Return the names of keys that open less than they were made for, for who may make others."""
+    who = identity.current()
+    if "keys.write" not in who.permissions:
+        return []
+    found = apikeys.page(scope.session(), tenant_id=who.tenant_id, limit=_KEYS)
+    return [key.name for key in found if key.is_narrowed]
 
 
 def _troubles() -> list[shown.PaymentRow]:

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from core import ids
 from core.errors import SeatlineError
 from core.ids import SessionId, UserId
-from tenants import staff, users
+from tenants import access_log, apikeys, staff, users
 from tenants.errors import LastOwnerError, RoleNotYoursError
 from tenants.roles import ROLES, Door, permitted
 from tenants.users import User
@@ -20,7 +20,11 @@ from web import edits, identity, invitations, said, scope, tables, words
 from web.account import signing
 from web.guards import permission
 from web.portal.views import pages
+from web.shown import access
+from web.shown.access import DeedRow
 
+_HISTORY = 50  # deeds on a person's page
+_MOST_DEEDS = 2_000  # in the company's list
 _ROLES = tuple(name for name, role in ROLES.items() if role.door is Door.PORTAL)
 
 
@@ -59,6 +63,18 @@ PEOPLE: tables.Table[PersonRow] = tables.Table(
 )
 
 
+DEEDS: tables.Table[DeedRow] = tables.Table(
+    "access-log",
+    (
+        tables.Column("at", _l("When"), lambda row: row.at, sorts=True),
+        tables.Column("by", _l("Who"), lambda row: row.by, sorts=True),
+        tables.Column("deed", _l("Did what"), lambda row: row.deed),
+        tables.Column("about", _l("Whose access"), lambda row: row.about, sorts=True),
+    ),
+    order="-at",
+)
+
+
 @pages.get("/people")
 @permission("users.read")
 def people_list() -> str | BaseResponse:
@@ -71,6 +87,18 @@ def people_list() -> str | BaseResponse:
         return tables.of_list(PEOPLE, asked, [row for row in rows if asked.get("state") in {"", row.state}])
 
     return tables.show(PEOPLE, "portal/people.html", fetch, may_write="users.write" in who.permissions)
+
+
+@pages.get("/people/history")
+@permission("users.read")
+def access_history() -> str | BaseResponse:
+    """Show who changed whose access."""
+
+    def fetch(asked: tables.Asked) -> tables.Slice[DeedRow]:
+        found = access_log.latest(scope.session(), tenant_id=identity.current().tenant_id, limit=_MOST_DEEDS)
+        return tables.of_list(DEEDS, asked, access.rows(found))
+
+    return tables.show(DEEDS, "portal/access.html", fetch)
 
 
 @pages.get("/people/new")
@@ -97,6 +125,7 @@ def invite() -> BaseResponse:
             language=who.company.language,
             zone=who.company.zone,
             by=who.permissions,
+            principal_id=who.principal_id,
         )
     except SeatlineError as error:
         if error.kind not in {"invalid", "conflict", "refused"}:
@@ -107,7 +136,8 @@ def invite() -> BaseResponse:
         return make_response(
             _form(given, {field.get(error.code, "role"): f"{text.title}. {text.advice}"}), 422
         )
-    return make_response(_shown(user, link=_link(user.id)), 201)
+    proven = staff.proof(scope.session(), tenant_id=who.tenant_id, user_id=user.id, made_by=who.principal_id)
+    return make_response(_shown(user, link=_link(user.id, proven)), 201)
 
 
 @pages.get("/people/<user_id>")
@@ -123,16 +153,22 @@ def new_link(user_id: str) -> BaseResponse:
     """Make a link that lets a person choose a password; for who lost theirs, or never had one.
 
     Raises:
-        RoleNotYoursError: the person may do what the asking one may not.
+        RoleNotYoursError: the person is not of a lower rank than the asking one.
     """
     user, who = _find(user_id), identity.current()
     if user.id == who.user_id:
         # one's own password is changed by whoever knows it, not by whoever found the screen unlocked
         said.refused(gettext("This is you. Ask a colleague to change your own role or access."))
         return redirect(url_for("portal.one_person", user_id=user_id), 303)
-    if not permitted(user.roles) <= who.permissions:
-        raise RoleNotYoursError
-    return make_response(_shown(user, link=_link(user.id)), 201)
+    proven = staff.make_link(
+        scope.session(),
+        tenant_id=who.tenant_id,
+        user_id=user.id,
+        is_new=user.signed_in_at is None,
+        by=who.permissions,
+        principal_id=who.principal_id,
+    )
+    return make_response(_shown(user, link=_link(user.id, proven)), 201)
 
 
 @pages.post("/people/<user_id>/role")
@@ -163,6 +199,7 @@ def change_role(user_id: str) -> BaseResponse:
             user_id=user.id,
             roles=[role] if role in _ROLES else [],
             by=who.permissions,
+            principal_id=who.principal_id,
         ),
         gettext("%(name)s is now: %(role)s.", name=user.name, role=_word([role])),
         undo=("role", {"role": user.roles[0], "was": role}) if len(user.roles) == 1 else None,
@@ -185,6 +222,7 @@ def settle_role(user_id: str) -> BaseResponse:
             user_id=user.id,
             roles=[role] if role in _ROLES else [],
             by=who.permissions,
+            principal_id=who.principal_id,
         ),
         gettext("%(name)s is now: %(role)s.", name=user.name, role=_word([role])),
     )
@@ -197,7 +235,13 @@ def shut_out(user_id: str) -> BaseResponse:
     user, who = _find(user_id), identity.current()
     return _acted(
         user,
-        lambda: staff.shut_out(scope.session(), tenant_id=who.tenant_id, user_id=user.id, by=who.permissions),
+        lambda: staff.shut_out(
+            scope.session(),
+            tenant_id=who.tenant_id,
+            user_id=user.id,
+            by=who.permissions,
+            principal_id=who.principal_id,
+        ),
         gettext("%(name)s can no longer sign in.", name=user.name),
         undo=("let-in", {}),
     )
@@ -210,7 +254,13 @@ def let_in(user_id: str) -> BaseResponse:
     user, who = _find(user_id), identity.current()
 
     def act() -> list[SessionId]:
-        staff.let_in(scope.session(), tenant_id=who.tenant_id, user_id=user.id, by=who.permissions)
+        staff.let_in(
+            scope.session(),
+            tenant_id=who.tenant_id,
+            user_id=user.id,
+            by=who.permissions,
+            principal_id=who.principal_id,
+        )
         return []
 
     return _acted(user, act, gettext("%(name)s can sign in again.", name=user.name))
@@ -248,10 +298,9 @@ def _find(user_id: str) -> User:
     )
 
 
-def _link(user_id: UserId) -> str:
-    tenant_id = identity.current().tenant_id
-    proven = staff.proof(scope.session(), tenant_id=tenant_id, user_id=user_id)
-    return invitations.link(invitations.Invitation(tenant_id, user_id, proven))
+def _link(user_id: UserId, proven: str) -> str:
+    who = identity.current()
+    return invitations.link(invitations.Invitation(who.tenant_id, user_id, who.principal_id, proven))
 
 
 def _row(user: User) -> PersonRow:
@@ -301,6 +350,9 @@ def _shown(user: User, *, link: str = "") -> str:
         and user.id != who.user_id
         and permitted(user.roles) <= who.permissions
     )
+    session = scope.session()
+    done = access_log.of_user(session, tenant_id=who.tenant_id, user_id=user.id, limit=_HISTORY)
+    keys = apikeys.made_by(session, tenant_id=who.tenant_id, user_id=user.id) if may_change else []
     return render_template(
         "portal/person.html",
         person=_row(user),
@@ -309,6 +361,10 @@ def _shown(user: User, *, link: str = "") -> str:
         created_at=user.created_at,
         roles=_offered(),
         may_change=may_change,
+        may_link=may_change
+        and staff.may_link(roles=user.roles, is_new=user.signed_in_at is None, by=who.permissions),
+        keys=[key.name for key in keys],
+        deeds=access.rows(done),
         link=link,
         days=invitations.DAYS,
     )
