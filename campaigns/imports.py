@@ -424,19 +424,24 @@ def get(session: Session, *, tenant_id: TenantId, vault: Vault, import_id: LeadI
 
 
 def of_campaign(
-    session: Session, *, tenant_id: TenantId, vault: Vault, campaign_id: CampaignId, limit: int = 20
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    vault: Vault,
+    campaign_id: CampaignId,
+    after: LeadImportId | None = None,
+    limit: int = 20,
 ) -> list[Import]:
-    """Return a campaign's lead files, newest first, thrown away ones left out."""
+    """Return a campaign's lead files, newest first, beginning after one; thrown away ones are left out."""
+    query = sa.select(LeadImportRow).where(
+        LeadImportRow.tenant_id == tenant_id,
+        LeadImportRow.campaign_id == campaign_id,
+        LeadImportRow.state != "discarded",
+    )
+    if after is not None:
+        query = query.where(LeadImportRow.id < after)
     rows = session.scalars(
-        sa.select(LeadImportRow)
-        .where(
-            LeadImportRow.tenant_id == tenant_id,
-            LeadImportRow.campaign_id == campaign_id,
-            LeadImportRow.state != "discarded",
-        )
-        .order_by(LeadImportRow.created_at.desc(), LeadImportRow.id.desc())
-        .limit(limit)
-        .execution_options(populate_existing=True)
+        query.order_by(LeadImportRow.id.desc()).limit(limit).execution_options(populate_existing=True)
     )
     return [_import(vault, row) for row in rows]
 

@@ -24,7 +24,7 @@ CALL = "call"
 """The kind of the one line every call leaves."""
 
 _LONGEST_NOTE = 10_000
-_MOST_RECENT = 100
+_MOST_RECENT = 101  # a page of the API and whether more follow
 
 
 class Channel(StrEnum):
@@ -175,13 +175,25 @@ def dispose(
 
 
 def recent(
-    session: Session, *, tenant_id: TenantId, vault: Vault, customer_id: CustomerId, limit: int = 10
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    vault: Vault,
+    customer_id: CustomerId,
+    limit: int = 10,
+    after: tuple[dt.datetime, InteractionId] | None = None,
 ) -> list[Interaction]:
-    """Return a customer's last contacts, newest first, notes in clear; at most 100."""
+    """Return a customer's last contacts, newest first, notes in clear; at most 101.
+
+    `after` is when a contact began, and its id: those before it.
+    """
+    query = sa.select(InteractionRow).where(
+        InteractionRow.tenant_id == tenant_id, InteractionRow.customer_id == customer_id
+    )
+    if after is not None:
+        query = query.where(sa.tuple_(InteractionRow.started_at, InteractionRow.id) < after)
     rows = session.execute(
-        sa.select(InteractionRow)
-        .where(InteractionRow.tenant_id == tenant_id, InteractionRow.customer_id == customer_id)
-        .order_by(InteractionRow.started_at.desc(), InteractionRow.id.desc())
+        query.order_by(InteractionRow.started_at.desc(), InteractionRow.id.desc())
         .limit(min(max(limit, 1), _MOST_RECENT))
         .execution_options(populate_existing=True)
     )

@@ -7,7 +7,7 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -24,6 +24,7 @@ FIELDS = ("name", "phone", "email", "postcode", "notes")
 class Reveal:
     """One look: which field of whom, who looked, about which call."""
 
+    id: UUID
     customer_id: CustomerId
     field: str
     principal_id: UUID
@@ -65,14 +66,20 @@ def reveal(
     return value or ""
 
 
-def of_customer(session: Session, *, tenant_id: TenantId, customer_id: CustomerId) -> list[Reveal]:
-    """Return every look at a customer's fields, newest first."""
-    rows = session.scalars(
-        select(RevealRow)
-        .where(RevealRow.tenant_id == tenant_id, RevealRow.customer_id == customer_id)
-        .order_by(RevealRow.at.desc())
-    )
+def of_customer(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    customer_id: CustomerId,
+    after: tuple[dt.datetime, UUID] | None = None,
+    limit: int | None = None,
+) -> list[Reveal]:
+    """Return looks at a customer's fields, newest first; `after` is (when, id): those before it."""
+    query = select(RevealRow).where(RevealRow.tenant_id == tenant_id, RevealRow.customer_id == customer_id)
+    if after is not None:
+        query = query.where(tuple_(RevealRow.at, RevealRow.id) < after)
+    rows = session.scalars(query.order_by(RevealRow.at.desc(), RevealRow.id.desc()).limit(limit))
     return [
-        Reveal(CustomerId(row.customer_id), row.field, row.principal_id, row.subject_ref, row.at)
+        Reveal(row.id, CustomerId(row.customer_id), row.field, row.principal_id, row.subject_ref, row.at)
         for row in rows
     ]

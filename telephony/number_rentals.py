@@ -63,15 +63,23 @@ class NumberRental:
 
 
 def search(
-    session: Session, *, renter_tenant_id: TenantId, digits: str = "", kind: str = ""
+    session: Session,
+    *,
+    renter_tenant_id: TenantId,
+    digits: str = "",
+    kind: str = "",
+    after: str = "",
+    limit: int = _FOUND,
 ) -> list[Offered]:
-    """Return numbers a client could rent now, at most 25, by number.
+    """Return numbers a client could rent now, by number.
 
     Args:
         session: in the operator's context.
         renter_tenant_id: who looks: its own resting numbers are among them.
         digits: some of the number's digits in a row, wherever they stand.
         kind: one kind, or any.
+        after: only those that come after this number.
+        limit: how many at most.
     """
     wanted = "".join(sign for sign in digits if sign.isascii() and sign.isdigit())
     query = select(NumberStockRow).where(
@@ -87,7 +95,9 @@ def search(
         query = query.where(NumberStockRow.digits.contains(wanted, autoescape=True))
     if kind:
         query = query.where(NumberStockRow.kind == kind)
-    rows = session.scalars(query.order_by(NumberStockRow.digits).limit(_FOUND))
+    if after:
+        query = query.where(NumberStockRow.digits > after)
+    rows = session.scalars(query.order_by(NumberStockRow.digits).limit(limit))
     return [Offered(NumberId(row.id), row.digits, row.kind, row.region) for row in rows]
 
 

@@ -35,6 +35,7 @@ class Deed(StrEnum):
 class Entry:
     """One deed: when, by which user or key, to whom or to which key; roles before and after."""
 
+    id: UUID
     at: dt.datetime
     by: UUID
     deed: Deed
@@ -78,15 +79,20 @@ def of_user(session: Session, *, tenant_id: TenantId, user_id: UserId, limit: in
     return _entries(session, query.order_by(AccessLogRow.id.desc()).limit(limit))
 
 
-def latest(session: Session, *, tenant_id: TenantId, limit: int) -> Sequence[Entry]:
-    """Return what was done in the company, newest first."""
+def latest(
+    session: Session, *, tenant_id: TenantId, limit: int, after: UUID | None = None
+) -> Sequence[Entry]:
+    """Return what was done in the company, newest first, beginning after an entry."""
     query = select(AccessLogRow).where(AccessLogRow.tenant_id == tenant_id)
+    if after is not None:
+        query = query.where(AccessLogRow.id < after)
     return _entries(session, query.order_by(AccessLogRow.id.desc()).limit(limit))
 
 
 def _entries(session: Session, query: Select[AccessLogRow]) -> list[Entry]:
     return [
         Entry(
+            row.id,
             row.at,
             row.by_id,
             Deed(row.deed),

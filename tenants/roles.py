@@ -118,6 +118,7 @@ SCOPES: tuple[str, ...] = (
     "calls.read",
     "recordings.listen",
     "invoices.read",
+    "invoices.pay",
     "usage.read",
     "live.read",
     "queues.read",

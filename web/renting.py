@@ -203,11 +203,16 @@ def restore_seat(session: Session, rental_id: UUID) -> Rental:
     return one
 
 
-def find_numbers(*, digits: str, kind: str) -> list[Offered]:
-    """Return numbers the company could rent now."""
+def find_numbers(*, digits: str, kind: str, after: str = "", limit: int = 25) -> list[Offered]:
+    """Return numbers the company could rent now, in order, those after the number `after`."""
     with operators() as stockroom:
         return number_rentals.search(
-            stockroom, renter_tenant_id=identity.current().tenant_id, digits=digits, kind=kind
+            stockroom,
+            renter_tenant_id=identity.current().tenant_id,
+            digits=digits,
+            kind=kind,
+            after=after,
+            limit=limit,
         )
 
 

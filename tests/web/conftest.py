@@ -260,7 +260,7 @@ class Program:
         return self.call("GET", path, headers=headers)
 
     def post(
-        self, path: str, body: Mapping[str, object], *, headers: Mapping[str, str] | None = None
+        self, path: str, body: Mapping[str, object] | None = None, *, headers: Mapping[str, str] | None = None
     ) -> TestResponse:
         return self.call("POST", path, json=body, headers=headers)
 

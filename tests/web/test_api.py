@@ -15,7 +15,7 @@ from security.throttle import Limit
 from tenants import companies, roles
 from tests.web.conftest import HOST, Browser, Cast, Program, Programs
 from web.api import limits
-from web.api.document import document
+from web.api.document import document, rule_path
 from web.errors import PROBLEM_JSON
 
 OWNER = roles.permitted(["tenant_owner"])
@@ -341,11 +341,7 @@ def test_every_operation_documents_its_problems_as_problem_json(openapi: dict[st
 
 def test_every_route_of_the_api_is_documented_or_public(app: Flask, openapi: dict[str, Any]) -> None:
     public = {"/api/v1/openapi.json", "/api/v1/problems"}
-    routes = {
-        str(rule).replace("<", "{").replace(">", "}")
-        for rule in app.url_map.iter_rules()
-        if str(rule).startswith("/api/v1")
-    }
+    routes = {rule_path(str(rule)) for rule in app.url_map.iter_rules() if str(rule).startswith("/api/v1")}
     assert routes - public == set(openapi["paths"])
 
 

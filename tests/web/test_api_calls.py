@@ -15,7 +15,9 @@ from telephony import calls, numbers, queues, recording
 from tenants.companies import Company
 from tests.billing import stock
 from tests.web.conftest import Cast, Programs, TestServices
+from tests.web.scene import Scene
 from tests.web.test_api import code_of
+from web.shown import steps
 
 NOON = dt.datetime(2026, 10, 15, 12, 0, tzinfo=dt.UTC)
 OCTOBER = periods.month(2026, 10, zone="Europe/London")
@@ -234,3 +236,89 @@ def test_an_invoice_is_listed_read_and_printed(program: Programs, cast: Cast, ri
 
 def test_a_company_without_an_account_has_no_running_bill(program: Programs, cast: Cast) -> None:
     assert code_of(program(cast.a).get("/running-bill")) == (404, "not-found")
+
+
+# ------------------------------------------------------------------ what a page does
+
+
+def test_calls_are_chosen_as_on_the_page(program: Programs, cast: Cast, day: Scene) -> None:
+    ours = program(cast.a)
+    known = day.id_of(day.known)
+
+    def found(query: str) -> list[str]:
+        return [one["id"] for one in ours.get(f"/calls?{query}").get_json()["data"]]
+
+    assert found("recorded=true") == [known]
+    assert known not in found("recorded=false")
+    assert found(f"customer={ids.public('cus', day.ines.id)}") == [known]
+    assert found("agent=1002") == [day.id_of(day.unknown)]
+    assert found("direction=outbound") == []
+    assert len(found("direction=inbound")) == 4
+    assert found("disposition=redelivery") == []
+    assert ours.get("/calls?agent=0").status_code == 422
+
+
+def test_one_callers_calls_are_found_without_the_number_in_an_address(
+    program: Programs, cast: Cast, day: Scene
+) -> None:
+    ours, theirs = program(cast.a), program(cast.b)
+    wanted = {"caller": "+447700900999"}
+    assert [one["id"] for one in ours.post("/calls/search", wanted).get_json()["data"]] == [
+        day.id_of(day.unknown)
+    ]
+    assert theirs.post("/calls/search", wanted).get_json()["data"] == []
+    assert code_of(ours.post("/calls/search", {"caller": "nobody"})) == (422, "invalid-number")
+    page = ours.post("/calls/search", {"caller": "+447700900471", "limit": 1}).get_json()
+    rest = ours.post("/calls/search", {"caller": "+447700900471", "starting_after": page["next"]}).get_json()
+    both = [one["id"] for one in page["data"] + rest["data"]]
+    assert page["has_more"]
+    assert len(both) == len(set(both)) == 3
+    assert code_of(ours.get(f"/calls?starting_after={page['next']}")) == (422, "malformed-cursor")
+
+
+def test_a_caller_is_revealed_and_the_look_stands_in_the_call(
+    program: Programs, cast: Cast, day: Scene
+) -> None:
+    ours, path = program(cast.a), f"/calls/{day.id_of(day.known)}"
+    assert ours.post(f"{path}/caller").get_json() == {"caller": "+447700900471"}
+    assert steps.REVEALED in [step["kind"] for step in ours.get(path).get_json()["timeline"]]
+    (look,) = ours.get(f"/customers/{ids.public('cus', day.ines.id)}/looks").get_json()["data"]
+    assert (look["field"], look["call"]) == ("phone", day.id_of(day.known))
+    assert look["by"] == ours.get("/me").get_json()["key"]
+    assert program(cast.a, "calls.read").post(f"{path}/caller").status_code == 403
+
+
+def test_a_recordings_waveform_comes_without_the_recording(program: Programs, cast: Cast, day: Scene) -> None:
+    ours = program(cast.a)
+    loud = ours.get(f"/calls/{day.id_of(day.known)}/waveform").get_json()
+    assert loud["duration_s"] > 0
+    assert len(loud["peaks"]) == 112
+    assert ours.get(f"/calls/{day.id_of(day.unknown)}/waveform").status_code == 404
+
+
+def test_usage_leads_from_the_invoice_line_to_the_call(program: Programs, cast: Cast, day: Scene) -> None:
+    ours, path = program(cast.a), f"/invoices/{ids.public('inv', day.invoice.invoice_id)}"
+    (used,) = ours.get(f"{path}/lines/1/usage").get_json()["data"]
+    assert (used["subject"], used["line_no"]) == (day.id_of(day.october), 1)
+    assert used["invoice"] == ids.public("inv", day.invoice.invoice_id)
+    assert ours.get(f"{path}/lines/99/usage").status_code == 404
+    assert ours.get(f"{path}/events").text.count("\n") == 2
+    every, cursor = [], ""
+    while True:
+        page = ours.get(f"/usage?limit=1{cursor}").get_json()
+        every += page["data"]
+        if not page["has_more"]:
+            break
+        cursor = f"&starting_after={page['next']}"
+    assert used in every
+    assert len({one["id"] for one in every}) == len(every) >= 3
+    assert ours.get("/usage?since=2026-11-01T00:00:00Z&until=2026-10-01T00:00:00Z").get_json()["data"] == []
+
+
+def test_invoices_are_chosen_by_how_they_stand(program: Programs, cast: Cast, day: Scene) -> None:
+    ours = program(cast.a)
+    (invoice,) = ours.get("/invoices").get_json()["data"]
+    assert [one["id"] for one in ours.get(f"/invoices?payment={invoice['payment']}").get_json()["data"]] == [
+        invoice["id"]
+    ]
+    assert ours.get("/invoices?payment=refunded").get_json()["data"] == []

@@ -166,3 +166,48 @@ def test_another_companys_campaign_is_not_there(program: Programs, cast: Cast, p
         assert theirs.get(f"{path}{way}").status_code == 404
     assert theirs.post(f"{path}/stop", {}).status_code == 404
     assert upload(theirs, path, LEADS).status_code == 404
+
+
+def test_a_lead_file_is_previewed_listed_and_thrown_away(
+    ours: Program, path: str, program: Programs, cast: Cast
+) -> None:
+    made = upload(ours, path, LEADS).json
+    second = upload(ours, path, LEADS).json
+    where = f"{path}/lead-files/{made['id']}"
+    seen = ours.get(f"{where}/preview").get_json()
+    assert (seen["names"], seen["rows"][0][1], seen["problem"]) == (["phone", "name"], "Ines Carvalho", None)
+    assert len(ours.get(f"{where}/preview?has_header=false").get_json()["rows"]) == 3
+    assert ours.get(f"{where}/preview?encoding=klingon").status_code == 422
+    assert program(cast.a, "campaigns.read").get(f"{where}/preview").status_code == 403
+    first = ours.get(f"{path}/lead-files?limit=1").get_json()
+    rest = ours.get(f"{path}/lead-files?limit=1&starting_after={first['next']}").get_json()
+    assert [one["id"] for one in first["data"] + rest["data"]] == [second["id"], made["id"]]
+    assert ours.call("DELETE", where).status_code == 204
+    assert ours.call("DELETE", where).status_code == 403
+    assert [one["id"] for one in ours.get(f"{path}/lead-files").get_json()["data"]] == [second["id"]]
+
+
+def test_leads_are_listed_masked_and_found_by_their_number(
+    ours: Program, gate: Gate, vault: Vault, storage: DiskStorage, campaign: Campaign, path: str
+) -> None:
+    numbers = [f"+4420794601{at:02d}" for at in range(1, 4)]
+    content = factory.csv_bytes(("phone", "name"), *((one, "Ines Carvalho") for one in numbers))
+    made = upload(ours, path, content).json
+    ours.post(f"{path}/lead-files/{made['id']}/start", {})
+    factory.read(gate, vault, storage, campaign.tenant_id, LeadImportId(ids.parse("limp", made["id"])))
+    seen, cursor = list[dict[str, Any]](), ""
+    while True:
+        page = ours.get(f"{path}/leads?limit=2{cursor}").get_json()
+        seen += page["data"]
+        if not page["has_more"]:
+            break
+        cursor = f"&starting_after={page['next']}"
+    assert len({one["id"] for one in seen}) == 3
+    assert {one["name"] for one in seen} == {"I. C."}
+    assert not any(one in str(seen) for one in numbers)
+    assert ours.get(f"{path}/leads?state=reached").get_json()["data"] == []
+    found = ours.post(f"{path}/leads/search", {"phone": numbers[1]}).get_json()["data"]
+    assert found == [seen[1]]
+    assert ours.post(f"{path}/leads/search", {"phone": "+442079460999"}).get_json()["data"] == []
+    assert ours.get(path).get_json()["agents"] == {"assigned": 0, "present": 0, "free": 0, "states": {}}
+    assert ours.get(f"{path}/attempts?in_progress=true").get_json()["data"] == []

@@ -132,3 +132,59 @@ def test_a_number_is_found_rented_set_up_and_given_back(
     assert key.call("DELETE", mine).status_code == 200
     assert key.get("/numbers").get_json()["data"] == []
     assert key.call("DELETE", mine).status_code == 404
+
+
+def test_a_release_is_taken_back_within_ten_minutes(
+    program: Programs, cast: Cast, gate: Gate, renter: TenantId
+) -> None:
+    free = telephony.stocked(gate, "+448081570190")
+    key = program(cast.a)
+    queue = key.get("/queues").get_json()["data"][0]["id"]
+    key.post("/numbers", {"number": ids.public("num", free.number_id), "kind": "tollfree", "queue": queue})
+    number = f"/numbers/{ids.public('num', free.number_id)}"
+    (lease,) = key.post("/seats", {"kind": "month", "count": 1}).get_json()["data"]
+    seat = f"/seats/{lease['id']}"
+    for path in (number, seat):
+        assert code_of(key.post(f"{path}/restore")) == (403, "restore-too-late")  # nothing was released
+        assert program(cast.b).post(f"{path}/restore").status_code == 404
+        assert key.call("DELETE", path).status_code == 200
+        assert key.post(f"{path}/restore").status_code == 200
+    assert key.get("/seats").get_json()["data"] == [lease]
+    assert [one["number"] for one in key.get("/numbers").get_json()["data"]] == ["+448081570190"]
+    key.call("DELETE", seat)
+    with clock.hold(NOW + dt.timedelta(minutes=11)):
+        assert code_of(key.post(f"{seat}/restore")) == (403, "restore-too-late")
+
+
+def test_a_price_that_changed_since_the_quote_rents_nothing(
+    program: Programs, cast: Cast, renter: TenantId
+) -> None:
+    key = program(cast.a)
+    quoted = key.post("/seats/quote", AFTERNOON).get_json()["quote"]["unit_nano"]
+    assert code_of(key.post("/seats", {**AFTERNOON, "unit_nano": quoted - 1})) == (409, "price-changed")
+    assert key.post("/seats", {**AFTERNOON, "unit_nano": quoted}).status_code == 201
+
+
+def test_free_seats_are_told_by_the_hour(program: Programs, cast: Cast, renter: TenantId) -> None:
+    key = program(cast.a)
+    key.post("/seats", AFTERNOON)
+    hours = key.get("/seats/free?since=2026-11-27T12:20:00Z&hours=3").get_json()["data"]
+    assert [(one["hour"][11:16], one["free"]) for one in hours] == [("12:00", 3), ("13:00", 1), ("14:00", 1)]
+    assert len(key.get("/seats/free").get_json()["data"]) == 24
+    for query in ("hours=0", "hours=169", "since=2026-11-20T07:00:00Z", "since=2031-01-01T00:00:00Z"):
+        assert key.get(f"/seats/free?{query}").status_code == 422
+
+
+def test_the_numbers_in_stock_come_in_pages(
+    program: Programs, cast: Cast, gate: Gate, renter: TenantId
+) -> None:
+    for last in range(4):
+        telephony.stocked(gate, f"+44808157019{last}")
+    key, seen, cursor = program(cast.a), list[str](), ""
+    while True:
+        page = key.get(f"/numbers/free?limit=2{cursor}").get_json()
+        seen += [one["number"] for one in page["data"]]
+        if not page["has_more"]:
+            break
+        cursor = f"&starting_after={page['next']}"
+    assert seen == [f"+44808157019{last}" for last in range(4)]

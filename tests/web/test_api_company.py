@@ -10,6 +10,7 @@ from seats.hours import AgentHour
 from security.gate import Gate, Scope
 from telephony import queues
 from tests.web.conftest import HOST, Browsers, Cast, Program, Programs
+from tests.web.scene import NOW, Scene
 from tests.web.test_api import code_of
 from tests.web.test_api_customers import patch
 
@@ -126,3 +127,38 @@ def test_agents_hours_are_paged_and_bounded(ours: Program, gate: Gate, cast: Cas
 def test_the_operators_own_people_are_not_shown(program: Programs, cast: Cast) -> None:
     shown = program(cast.b).get("/people").get_json()["data"]
     assert [one["name"] for one in shown] == ["Charlie"]
+
+
+def test_somebody_gets_a_new_link_from_a_program_of_a_higher_rank(
+    ours: Program, program: Programs, cast: Cast
+) -> None:
+    path = f"/people/{ids.public('usr', cast.sue.id)}"
+    made = ours.post(f"{path}/link")
+    assert (made.status_code, made.get_json()["name"]) == (201, "Sue")
+    assert made.get_json()["link"].startswith(f"{HOST}/welcome/")
+    narrow = program(cast.a, "users.read", "users.write")
+    assert code_of(narrow.post(f"{path}/link")) == (403, "role-not-yours")
+    assert code_of(ours.post(f"/people/{ids.public('usr', cast.alice.id)}/link")) == (403, "role-not-yours")
+
+
+def test_who_let_whom_in_is_listed_in_pages(ours: Program, program: Programs, cast: Cast) -> None:
+    made = ours.post("/people", NORA).get_json()
+    ours.post(f"/people/{made['id']}/link")
+    first = ours.get("/access-log?limit=1").get_json()
+    rest = ours.get(f"/access-log?starting_after={first['next']}").get_json()
+    newest, invited = first["data"][0], rest["data"][0]
+    assert (newest["deed"], invited["deed"]) == ("link-made", "invited")
+    assert newest["person"] == invited["person"] == made["id"]
+    assert newest["by"] == ours.get("/me").get_json()["key"]
+    assert made["id"] not in program(cast.b).get("/access-log").text
+
+
+def test_the_day_so_far_adds_up_by_queue(ours: Program, day: Scene) -> None:
+    with clock.hold(NOW):
+        today = ours.get("/live/today").get_json()
+    (queue,) = today["queues"]
+    assert (queue["offered"], queue["answered"], queue["abandoned"]) == (3, 2, 1)
+    assert queue["service_level"] == queue["answered_in_target"] / 3
+    assert len(queue["last_hour"]) == 12
+    assert sum(queue["last_hour"]) == 1
+    assert today["since"] == "2026-11-19T00:00:00.000Z"

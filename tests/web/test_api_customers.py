@@ -6,7 +6,7 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from core import ids
-from core.ids import new_id
+from core.ids import CustomerId, new_id
 from customers.dispositions import Disposition, define
 from customers.interactions import Direction, append, dispose
 from security.gate import Gate, Scope
@@ -155,3 +155,66 @@ def test_without_the_scope_nobody_sees_a_customer(program: Programs, cast: Cast,
     reader = program(cast.a, "customers.read")
     for answer in (blind.get("/customers"), blind.get(path), reader.post("/customers", NEW)):
         assert code_of(answer) == (403, "not-permitted")
+
+
+def test_customers_are_found_by_a_part_of_their_name(ours: Program, program: Programs, cast: Cast) -> None:
+    added(ours)
+    added(ours, name="Ines Duarte", phone="+447700900124")
+    both = ours.post("/customers/search", {"name": "ines"}).get_json()
+    assert (len(both["data"]), both["has_more"]) == (2, False)
+    assert len(ours.post("/customers/search", {"name": "ines carv"}).get_json()["data"]) == 1
+    assert program(cast.b).post("/customers/search", {"name": "ines"}).get_json()["data"] == []
+    for neither in ({}, NEW | {"notes": None}, {"name": "a", "phone": "+447700900123"}):
+        assert code_of(ours.post("/customers/search", neither)) == (422, "invalid-request")
+
+
+def test_contacts_and_looks_come_in_pages_without_a_cap(
+    ours: Program, gate: Gate, vault: Vault, cast: Cast
+) -> None:
+    path, answer = added(ours)
+    customer = CustomerId(ids.parse("cus", answer.get_json()["id"]))
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        for minute in range(5):
+            append(
+                session,
+                tenant_id=cast.a.tenant_id,
+                subject_ref=new_id(),
+                started_at=NINE + dt.timedelta(minutes=minute // 2),  # some began in the same instant
+                duration_ms=1000,
+                direction=Direction.INBOUND,
+                customer_id=customer,
+            )
+    ours.get(path)
+    for name, many in (("interactions", 5), ("looks", 4)):
+        seen, cursor = list[str](), ""
+        while True:
+            page = ours.get(f"{path}/{name}?limit=2{cursor}").get_json()
+            seen += [str(one) for one in page["data"]]
+            if not page["has_more"]:
+                break
+            cursor = f"&starting_after={page['next']}"
+        assert len(seen) == len(set(seen)) == many
+
+
+def test_a_number_is_barred_and_freed_without_a_customer(
+    ours: Program, program: Programs, cast: Cast
+) -> None:
+    number = {"phone": "07700 900555"}
+    assert ours.post("/do-not-call/search", number).get_json() == {"listed": False, "history": []}
+    assert ours.post("/do-not-call", number | {"source": "register"}).get_json()["listed"]
+    assert not program(cast.b).post("/do-not-call/search", number).get_json()["listed"]
+    freed = ours.post("/do-not-call/remove", number).get_json()
+    assert (freed["listed"], freed["history"][0]["source"]) == (False, "register")
+    assert freed["history"][0]["removed_at"]
+    assert code_of(ours.post("/do-not-call", {"phone": "nobody"})) == (422, "invalid-number")
+
+
+def test_the_last_word_of_consent_counts_and_the_first_stays(ours: Program) -> None:
+    number = {"phone": "+447700900555"}
+    assert ours.post("/consents/search", number).get_json() == {"standing": None, "history": []}
+    ours.post("/consents", number | {"given": True, "basis": "web form 14"})
+    said = ours.post("/consents", number | {"given": False, "basis": "told the agent"})
+    assert said.status_code == 201
+    assert said.get_json() == ours.post("/consents/search", number).get_json()
+    assert [one["given"] for one in said.get_json()["history"]] == [False, True]
+    assert said.get_json()["standing"]["basis"] == "told the agent"

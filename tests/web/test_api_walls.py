@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from billing.payments import attempts
+from billing.payments import attempts, methods
+from billing.payments.port import RemoteMethod, Shown
 from core import ids
 from core.ids import OPERATOR, SeatId, new_id
 from core.storage import DiskStorage
@@ -33,6 +34,9 @@ NAMED = sorted(
     if "{" in path and "{code}" not in path
 )
 
+# What asks the payment provider, which these tests have none of; `test_payments` does.
+ASKS_OTHERS = {"/api/v1/payments/{payment_id}/receipt"}
+
 _FILE = b"phone,name\n+442079460101,Ines\nnobody,x\n"
 
 
@@ -54,6 +58,9 @@ def theirs(
     )  # fmt: skip
     with gate.open(Scope.system(cast.a.tenant_id)) as session:
         leases.mirror(session, tenant_id=cast.a.tenant_id, event=rental)
+        card = RemoteMethod("pm_remote", "card", Shown("visa", "4242", "04/2029"))
+        methods.mirror(session, tenant_id=cast.a.tenant_id, account="acct", vault=vault, there=[card])
+        saved = methods.every(session, tenant_id=cast.a.tenant_id, account="acct", vault=vault)
         begun = attempts.begin(
             session,
             tenant_id=cast.a.tenant_id,
@@ -81,6 +88,8 @@ def theirs(
         "campaign_id": campaign["id"],
         "file_id": file["id"],
         "payment_id": ids.public("pay", begun.payment.payment_id),
+        "method_id": ids.public("pm", saved[0].method_id),
+        "line_no": "1",
     }
 
 
@@ -108,7 +117,8 @@ def test_every_operation_that_names_a_thing_is_no_door_to_anothers(
 ) -> None:
     mine, charlies = program(cast.a), program(cast.b)
     random = {
-        name: f"{text.partition('_')[0]}_{ids.public('x', new_id())[2:]}" for name, text in theirs.items()
+        name: f"{text.partition('_')[0]}_{ids.public('x', new_id())[2:]}" if "_" in text else text
+        for name, text in theirs.items()
     }
     open_to_alice = 0
     for path, method in NAMED:
@@ -116,7 +126,7 @@ def test_every_operation_that_names_a_thing_is_no_door_to_anothers(
         foreign, nobodys = ask(charlies, theirs), ask(charlies, random)
         assert (foreign.status_code, nobodys.status_code) == (404, 404), (method, path)
         assert foreign.get_data() == nobodys.get_data(), (method, path)
-        if method == "get":
+        if method == "get" and path not in ASKS_OTHERS:
             assert ask(mine, theirs).status_code == 200, path
             open_to_alice += 1
     assert open_to_alice >= 8

@@ -382,3 +382,39 @@ def test_programs_read_payments_and_how_an_invoice_stands(
     assert theirs.get(f"/payments/{pay}").status_code == 404
     assert theirs.get("/payments").json == {"data": [], "has_more": False, "next": None}
     assert program(cast.a, "calls.read").get("/payments").status_code == 403
+
+
+def test_a_program_pays_once_with_what_a_person_saved(
+    alice: Browser, program: Programs, cast: Cast, invoice: InvoiceDocument
+) -> None:
+    save(alice, payments.PAID)
+    ours, path = program(cast.a), f"/invoices/{ids.public('inv', invoice.invoice_id)}"
+    (method,) = ours.get("/payment-methods").get_json()["data"]
+    assert (method["brand"], method["last4"], method["is_default"]) == ("visa", "4242", True)
+    once = {"Idempotency-Key": "pay-october"}
+    made = [ours.post(f"{path}/pay", {"method": method["id"]}, headers=once) for _ in range(2)]
+    assert [one.status_code for one in made] == [200, 200]
+    assert made[0].get_json() == made[1].get_json()
+    payment = made[0].get_json()["payment"]
+    assert (payment["state"], made[0].get_json()["url"]) == ("succeeded", None)
+    assert ours.get(f"{path}/payment").get_json()["state"] == "paid"
+    assert ours.post(f"{path}/pay", {}).status_code in {403, 409}  # nothing is due
+    receipt = ours.get(f"/payments/{payment['id']}/receipt").get_json()["url"]
+    assert "GBP 174.00" in visit(receipt).text
+    assert program(cast.b).post(f"{path}/pay", {}).status_code == 404
+    assert program(cast.a, "invoices.read").post(f"{path}/pay", {}).status_code == 403
+
+
+def test_a_program_chooses_and_removes_saved_ways_to_pay(
+    alice: Browser, program: Programs, cast: Cast, invoice: InvoiceDocument
+) -> None:
+    save(alice, payments.PAID)
+    save(alice, "5555555555554444")
+    ours = program(cast.a)
+    first, second = ours.get("/payment-methods").get_json()["data"]
+    assert program(cast.b).post(f"/payment-methods/{second['id']}/default").status_code == 404
+    assert ours.post(f"/payment-methods/{second['id']}/default").status_code == 204
+    assert ours.get("/payment-methods").get_json()["data"][0]["id"] == second["id"]
+    assert program(cast.b).call("DELETE", f"/payment-methods/{first['id']}").status_code == 404
+    assert ours.call("DELETE", f"/payment-methods/{first['id']}").status_code == 204
+    assert [one["id"] for one in ours.get("/payment-methods").get_json()["data"]] == [second["id"]]

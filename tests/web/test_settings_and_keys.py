@@ -10,6 +10,7 @@ from tenants import apikeys, users
 from tenants.apikeys import ApiKey
 from tenants.companies import Company
 from tests.web.conftest import Browser, Browsers, Cast, found
+from web.api.document import rule_path
 
 
 def keys_of(gate: Gate, company: Company) -> Sequence[ApiKey]:
@@ -128,6 +129,6 @@ def test_the_reference_shows_every_operation_to_everybody(browser: Browsers, app
     assert page.status_code == 200
     text = page.get_data(as_text=True)
     for rule in app.url_map.iter_rules():
-        path = str(rule).replace("<", "{").replace(">", "}")
+        path = rule_path(str(rule))
         if path.startswith("/api/v1") and path not in {"/api/v1/openapi.json", "/api/v1/problems"}:
             assert f">{path}</code>" in text, path

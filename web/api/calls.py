@@ -8,19 +8,22 @@ from pydantic import Field
 
 from billing import charges, invoices
 from core import ids
-from core.ids import CallId, QueueId
-from core.phone import mask
+from core.ids import CallId, CustomerId, QueueId
+from core.phone import E164, mask, parse_e164
+from customers import reveals
 from telephony import calls
+from telephony import recording as recordings
 from telephony.calls import Call, Filter
 from web import identity, scope
 from web.api import cursors
 from web.api.kit import id_in_path, operation
 from web.api.routes import pages
-from web.api.schema import Instant, Moment, Outward, PageQuery
+from web.api.schema import Instant, Listed, Moment, Outward, PageQuery, Phone, Text
 from web.guards import permission
-from web.shown import audio
+from web.shown import audio, steps
 
-_LIST = "calls"
+_LIST, _SEARCH = "calls", "calls-search"
+_HIGHEST_AGENT = 10**9
 
 
 class Queue(Outward):
@@ -71,12 +74,10 @@ class CallShown(Outward):
     charge: Charge | None
 
 
-class Calls(Outward):
+class Calls(Listed):
     """A page of calls, newest first."""
 
     data: list[CallShown]
-    has_more: bool
-    next: str | None = Field(description="Send it as `starting_after` for the page that follows.")
 
 
 class Step(Outward):
@@ -114,7 +115,37 @@ class CallsQuery(PageQuery):
     since: Moment | None = Field(default=None, description="Arrived at or after.")
     until: Moment | None = Field(default=None, description="Arrived before.")
     outcome: Literal["answered", "abandoned"] | None = None
+    disposition: Text | None = Field(default=None, max_length=40, description="A disposition's code.")
+    direction: Literal["inbound", "outbound"] | None = None
     queue: str | None = Field(default=None, max_length=60, description="A queue's id.")
+    customer: str | None = Field(default=None, max_length=60, description="A customer's id.")
+    agent: int | None = Field(
+        default=None, ge=1, le=_HIGHEST_AGENT, description="The number callers were told of the agent."
+    )
+    recorded: bool | None = Field(default=None, description="Whether there is a recording.")
+
+
+class CallSearch(CallsQuery):
+    """Which calls of one caller; everything but the number is as in `listCalls`."""
+
+    caller: Phone
+
+
+class Caller(Outward):
+    """The other party's number in full."""
+
+    caller: str | None = Field(description="E.164; null when it was withheld.", examples=["+447700900123"])
+
+
+class Waveform(Outward):
+    """How loud a recording is along its length."""
+
+    duration_s: float
+    channels: int = Field(description="2: agent and customer apart; 1: mixed.", examples=[2])
+    peaks: list[tuple[int, int]] = Field(
+        description="Loudness of agent and customer, 0 to 100, in even steps over the whole length.",
+        examples=[[[12, 40], [55, 3]]],
+    )
 
 
 @pages.get("/calls")
@@ -122,32 +153,19 @@ class CallsQuery(PageQuery):
 @operation(tag="Calls", answers={200: Calls}, errors=(404,), operation_id="listCalls")
 def list_calls(query: CallsQuery) -> Calls:
     """List calls, newest first."""
-    tenant_id, session = identity.current().tenant_id, scope.session()
-    after = cursors.decode(query.starting_after, of=_LIST)
-    found = calls.page(
-        session,
-        tenant_id=tenant_id,
-        vault=scope.services().vault,
-        wanted=Filter(
-            queue_id=QueueId(ids.parse("que", query.queue)) if query.queue else None,
-            outcome=query.outcome,
-            since=query.since,
-            until=query.until,
-        ),
-        after=(dt.datetime.fromisoformat(after[0]), CallId(ids.parse("call", after[1]))) if after else None,
-        limit=query.limit,
-    )
-    costs = charges.of_subjects(
-        session, tenant_id=tenant_id, subject_refs=[call.call_id for call in found.calls]
-    )
-    following = found.following
-    return Calls(
-        data=[CallShown.model_validate(_shown(call, costs.get(call.call_id))) for call in found.calls],
-        has_more=following is not None,
-        next=cursors.encode(following[0].isoformat(), ids.public("call", following[1]), of=_LIST)
-        if following
-        else None,
-    )
+    return _page(query, of=_LIST)
+
+
+@pages.post("/calls/search")
+@permission("calls.read")
+@operation(tag="Calls", answers={200: Calls}, errors=(400, 404, 409, 413, 415), operation_id="searchCalls")
+def search_calls(json: CallSearch) -> Calls:
+    """List the calls of one caller, newest first.
+
+    It is a POST so that the number stands in no address, and in no log.
+    """
+    number = parse_e164(json.caller, region=identity.current().company.country)
+    return _page(json, of=_SEARCH, caller=number)
 
 
 @pages.get("/calls/<call_id>")
@@ -186,6 +204,83 @@ def one_call(call_id: str) -> CallWhole:
 def recording(call_id: str) -> Response:
     """Fetch a call's recording, whole or by `Range`. Who fetched it stands in the call's story."""
     return audio.serve(CallId(id_in_path("call", call_id)), is_download=True)
+
+
+@pages.get("/calls/<call_id>/waveform")
+@permission("recordings.listen")
+@operation(tag="Calls", answers={200: Waveform}, errors=(404,), operation_id="getWaveform")
+def waveform(call_id: str) -> Waveform:
+    """See how loud a recording is along its length, without fetching it."""
+    tenant_id = identity.current().tenant_id
+    found = recordings.of_call(
+        scope.session(), tenant_id=tenant_id, call_id=CallId(id_in_path("call", call_id))
+    )
+    opened = audio.open_recording(tenant_id=tenant_id, recording_id=found.recording_id)
+    try:
+        loud = audio.loudness(opened)
+    finally:
+        opened.close()
+    return Waveform(duration_s=loud.duration_s, channels=loud.channels, peaks=list(loud.peaks))
+
+
+@pages.post("/calls/<call_id>/caller")
+@permission("customers.read")
+@operation(tag="Calls", answers={200: Caller}, errors=(404, 409), operation_id="revealCaller")
+def reveal_caller(call_id: str) -> Caller:
+    """Read the other party's number in full. The look stands in the call's story for good."""
+    who, session, vault = identity.current(), scope.session(), scope.services().vault
+    call = calls.get(
+        session, tenant_id=who.tenant_id, call_id=CallId(id_in_path("call", call_id)), vault=vault
+    )
+    calls.look(
+        session, tenant_id=who.tenant_id, call_id=call.call_id, kind=steps.REVEALED, by=who.principal_id
+    )
+    if call.customer_id is not None:
+        reveals.reveal(
+            session,
+            tenant_id=who.tenant_id,
+            vault=vault,
+            customer_id=call.customer_id,
+            field="phone",
+            principal_id=who.principal_id,
+            subject_ref=call.call_id,
+        )
+    return Caller(caller=call.caller or None)
+
+
+def _page(query: CallsQuery, *, of: str, caller: E164 | None = None) -> Calls:
+    tenant_id, session = identity.current().tenant_id, scope.session()
+    after = cursors.decode(query.starting_after, of=of)
+    found = calls.page(
+        session,
+        tenant_id=tenant_id,
+        vault=scope.services().vault,
+        wanted=Filter(
+            queue_id=QueueId(ids.parse("que", query.queue)) if query.queue else None,
+            agent_number=query.agent,
+            customer_id=CustomerId(ids.parse("cus", query.customer)) if query.customer else None,
+            caller=caller,
+            outcome=query.outcome,
+            direction=query.direction,
+            disposition=query.disposition,
+            is_recorded=query.recorded,
+            since=query.since,
+            until=query.until,
+        ),
+        after=(dt.datetime.fromisoformat(after[0]), CallId(ids.parse("call", after[1]))) if after else None,
+        limit=query.limit,
+    )
+    costs = charges.of_subjects(
+        session, tenant_id=tenant_id, subject_refs=[call.call_id for call in found.calls]
+    )
+    following = found.following
+    return Calls(
+        data=[CallShown.model_validate(_shown(call, costs.get(call.call_id))) for call in found.calls],
+        has_more=following is not None,
+        next=cursors.encode(following[0].isoformat(), ids.public("call", following[1]), of=of)
+        if following
+        else None,
+    )
 
 
 def _shown(call: Call, cost: charges.Charged | None) -> dict[str, Any]:

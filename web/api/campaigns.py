@@ -1,33 +1,59 @@
 """Campaigns: make, change, start, pause, stop; their lead files, figures and attempts."""
 
 import datetime as dt
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from flask import Response
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from campaigns import attempts, imports, plans, rules
+from campaigns import attempts, imports, leads, plans, rules, text_file
 from campaigns.attempts import Attempt
 from campaigns.columns import Columns
 from campaigns.errors import CampaignSettingError, LeadColumnsError, LeadImportNotFoundError
 from campaigns.imports import Choices, Import
+from campaigns.leads import Lead
 from campaigns.plans import Campaign
-from campaigns.rules import Outcome, Settings, State
+from campaigns.rules import LeadState, Outcome, Settings, State
 from core import ids
-from core.ids import AttemptId, CampaignId, LeadId, LeadImportId, NumberId, QueueId
+from core.ids import OPERATOR, AttemptId, CampaignId, LeadId, LeadImportId, NumberId, QueueId
+from core.phone import E164, mask, parse_e164
+from customers import masking
 from telephony import numbers
 from telephony.outbound.hours import Window, WindowInvalidError
 from web import identity, scope, uploads
 from web.api import cursors, preconditions
 from web.api.kit import id_in_path, operation
 from web.api.routes import pages
-from web.api.schema import Instant, Inward, Listed, Outward, PageQuery, Text
+from web.api.schema import Instant, Inward, Listed, Outward, PageQuery, Phone, Text
 from web.guards import permission
 from web.shown import campaigns as shown
 
 _TAG = "Campaigns"
-_LIST, _ATTEMPTS = "campaigns", "attempts"
+_LIST, _FILES, _LEADS, _ATTEMPTS = "campaigns", "lead-files", "leads", "attempts"
 _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+
+
+def _among(known: Sequence[str]) -> AfterValidator:
+    def check(text: str) -> str:
+        if text not in known:
+            message = "is none of those known"
+            raise ValueError(message)
+        return text
+
+    return AfterValidator(check)
+
+
+Encoding = Annotated[
+    str,
+    _among(text_file.ENCODINGS),
+    Field(json_schema_extra={"enum": list(text_file.ENCODINGS)}, examples=["utf-8-sig"]),
+]
+Delimiter = Annotated[
+    str,
+    _among(text_file.DELIMITERS),
+    Field(json_schema_extra={"enum": list(text_file.DELIMITERS)}, examples=[","]),
+]
 
 
 class Waits(Inward):
@@ -104,10 +130,20 @@ class Progress(Outward):
     refused: int = Field(description="Leads that may not be called.")
 
 
+class People(Outward):
+    """The agents behind a campaign, counted and not named."""
+
+    assigned: int = Field(description="Who serves its queue.")
+    present: int
+    free: int
+    states: dict[str, int] = Field(examples=[{"on-call": 2, "ready": 1}])
+
+
 class CampaignWhole(CampaignShown):
     """A campaign with its figures."""
 
     progress: Progress
+    agents: People
 
 
 class CampaignList(Listed):
@@ -128,8 +164,8 @@ class LeadColumns(Inward):
 class LeadFileChoices(Inward):
     """How a lead file is to be read; what is left out is as it was found."""
 
-    encoding: str | None = Field(default=None, max_length=20, examples=["utf-8-sig"])
-    delimiter: str | None = Field(default=None, max_length=1, examples=[","])
+    encoding: Encoding | None = None
+    delimiter: Delimiter | None = None
     has_header: bool | None = None
     columns: LeadColumns | None = None
 
@@ -157,6 +193,78 @@ class LeadFile(Outward):
     error: str | None = Field(description="Why the file was refused.", examples=["lead-file:quotes:17"])
     created_at: Instant
     ended_at: Instant | None
+
+
+class LeadFiles(Listed):
+    """A page of lead files, newest first; those thrown away are left out."""
+
+    data: list[LeadFile]
+
+
+class PreviewQuery(Inward):
+    """How to read the file; what is left out is as it was found."""
+
+    encoding: Encoding | None = None
+    delimiter: Delimiter | None = None
+    has_header: bool | None = None
+
+
+class LeadFilePreview(Outward):
+    """The first rows of a lead file, as they stand there."""
+
+    names: list[str] = Field(description="Of the columns.")
+    rows: list[list[str]]
+    columns: dict[str, Any] | None = Field(description="What was found where; null when nothing was.")
+    problem: str | None = Field(
+        description="Why it cannot be imported like this: `encoding`, `same-name`, `no-phone`."
+    )
+
+
+class LeadShown(Outward):
+    """A lead, masked."""
+
+    id: str = Field(examples=["lead_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    name: str = Field(examples=["I. C."])
+    phone: str = Field(examples=["+44 7700 900•••"])
+    zone: str = Field(description="IANA; the hours it may be called in are counted there.")
+    state: LeadState
+    outcome: str | None = Field(description="Of the last attempt.", examples=["busy"])
+    reason: str | None = Field(description="Why it may not be called.", examples=["do-not-call"])
+    attempts: int
+    due_at: Instant | None = Field(description="When it is called again.")
+    customer: str | None
+    changed_at: Instant
+
+
+class Leads(Listed):
+    """A page of leads, in the order in which they are called."""
+
+    data: list[LeadShown]
+
+
+class LeadsQuery(PageQuery):
+    """Which leads."""
+
+    state: LeadState | None = None
+
+
+class LeadWanted(Inward):
+    """Which lead."""
+
+    phone: Phone
+
+
+class LeadsFound(Outward):
+    """The lead with a number, if the campaign has it."""
+
+    data: list[LeadShown]
+
+
+class AttemptsQuery(PageQuery):
+    """Which attempts."""
+
+    lead: str | None = Field(default=None, max_length=60, description="A lead's id.")
+    in_progress: bool = Field(default=False, description="Only those that are being made.")
 
 
 class UploadQuery(Inward):
@@ -237,7 +345,12 @@ def get_campaign(campaign_id: str) -> tuple[CampaignWhole, int, dict[str, str]]:
         in_progress=figures.in_progress,
         refused=figures.states.get("refused", 0),
     )
-    whole = CampaignWhole.model_validate(_shown(found, _digits()) | {"progress": progress})
+    with scope.within(OPERATOR, principal_id=identity.current().principal_id) as floor:
+        people = shown.agents(floor, queue_id=found.queue_id, tenant_id=found.tenant_id)
+    agents = People(
+        assigned=people.assigned, present=people.present, free=people.free, states=dict(people.states)
+    )
+    whole = CampaignWhole.model_validate(_shown(found, _digits()) | {"progress": progress, "agents": agents})
     return whole, 200, preconditions.tag(found.revision)
 
 
@@ -265,6 +378,7 @@ def change_campaign(campaign_id: str, json: CampaignSettings) -> tuple[CampaignS
         number_id=number_id,
         by=identity.current().principal_id,
     )
+    scope.after_commit(shown.tell)
     answer = CampaignShown.model_validate(_shown(changed, _digits()))
     return answer, 200, preconditions.tag(changed.revision)
 
@@ -323,12 +437,71 @@ def upload_leads(campaign_id: str, query: UploadQuery) -> tuple[LeadFile, int, d
     return answer, 201, {"Location": where}
 
 
+@pages.get("/campaigns/<campaign_id>/lead-files")
+@permission("campaigns.read")
+@operation(tag=_TAG, answers={200: LeadFiles}, errors=(404,), operation_id="listLeadFiles")
+def list_lead_files(campaign_id: str, query: PageQuery) -> LeadFiles:
+    """List a campaign's lead files, newest first."""
+    campaign, after = _find(campaign_id), cursors.decode(query.starting_after, of=_FILES)
+    found = imports.of_campaign(
+        scope.session(),
+        tenant_id=campaign.tenant_id,
+        vault=scope.services().vault,
+        campaign_id=campaign.campaign_id,
+        after=LeadImportId(ids.parse("limp", after[0])) if after else None,
+        limit=query.limit + 1,
+    )
+    files, has_more = cursors.cut(found, limit=query.limit)
+    return LeadFiles(
+        data=[_file(one) for one in files],
+        has_more=has_more,
+        next=cursors.encode(ids.public("limp", files[-1].import_id), of=_FILES) if has_more else None,
+    )
+
+
 @pages.get("/campaigns/<campaign_id>/lead-files/<file_id>")
 @permission("campaigns.read")
 @operation(tag=_TAG, answers={200: LeadFile}, errors=(404,), operation_id="getLeadFile")
 def get_lead_file(campaign_id: str, file_id: str) -> LeadFile:
     """Look at a lead file: what was found in it, how far it is, what became of its rows."""
     return _file(_find_file(campaign_id, file_id))
+
+
+@pages.delete("/campaigns/<campaign_id>/lead-files/<file_id>")
+@permission("campaigns.write")
+@operation(tag=_TAG, answers={204: None}, errors=(403, 404), operation_id="discardLeadFile")
+def discard_lead_file(campaign_id: str, file_id: str) -> Response:
+    """Throw a lead file away before anything of it is read."""
+    imports.discard(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        storage=scope.services().storage,
+        import_id=_find_file(campaign_id, file_id).import_id,
+    )
+    return Response(status=204)
+
+
+@pages.get("/campaigns/<campaign_id>/lead-files/<file_id>/preview")
+@permission("campaigns.write")
+@operation(tag=_TAG, answers={200: LeadFilePreview}, errors=(403, 404), operation_id="previewLeadFile")
+def preview_lead_file(campaign_id: str, file_id: str, query: PreviewQuery) -> LeadFilePreview:
+    """Look at the first rows of a lead file before it is started, as you would have it read."""
+    seen = imports.preview(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        vault=scope.services().vault,
+        storage=scope.services().storage,
+        import_id=_find_file(campaign_id, file_id).import_id,
+        encoding=query.encoding,
+        delimiter=query.delimiter,
+        has_header=query.has_header,
+    )
+    return LeadFilePreview(
+        names=list(seen.names),
+        rows=[[cell.removeprefix("\0") for cell in row] for row in seen.rows],
+        columns=seen.columns.as_json() if seen.columns else None,
+        problem=seen.problem or None,
+    )
 
 
 @pages.post("/campaigns/<campaign_id>/lead-files/<file_id>/start")
@@ -343,21 +516,21 @@ def import_lead_file(campaign_id: str, file_id: str, json: LeadFileChoices) -> L
         columns = Columns(chosen.phone, chosen.name, chosen.zone, tuple(chosen.others))
     if columns is None:
         raise LeadColumnsError(reason="no-phone", field="columns")
-    return _file(
-        imports.confirm(
-            scope.session(),
-            tenant_id=identity.current().tenant_id,
-            vault=scope.services().vault,
-            storage=scope.services().storage,
-            import_id=found.import_id,
-            choices=Choices(
-                encoding=json.encoding or found.encoding,
-                delimiter=json.delimiter or found.delimiter or ",",
-                has_header=found.has_header if json.has_header is None else json.has_header,
-                columns=columns,
-            ),
-        )
+    confirmed = imports.confirm(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        vault=scope.services().vault,
+        storage=scope.services().storage,
+        import_id=found.import_id,
+        choices=Choices(
+            encoding=json.encoding or found.encoding,
+            delimiter=json.delimiter or found.delimiter or ",",
+            has_header=found.has_header if json.has_header is None else json.has_header,
+            columns=columns,
+        ),
     )
+    scope.after_commit(shown.tell)
+    return _file(confirmed)
 
 
 @pages.get("/campaigns/<campaign_id>/lead-files/<file_id>/bad-rows")
@@ -375,10 +548,39 @@ def bad_rows(campaign_id: str, file_id: str) -> Response:
     return uploads.spooled(lines, name="bad-rows.csv", content_type="text/csv; charset=utf-8")
 
 
+@pages.get("/campaigns/<campaign_id>/leads")
+@permission("campaigns.read")
+@operation(tag=_TAG, answers={200: Leads}, errors=(404,), operation_id="listLeads")
+def list_leads(campaign_id: str, query: LeadsQuery) -> Leads:
+    """List a campaign's leads in the order in which they are called, masked."""
+    after = cursors.decode(query.starting_after, of=_LEADS)
+    page = _leads(
+        _find(campaign_id),
+        states=[query.state] if query.state else [],
+        after=int(after[0]) if after else 0,
+        limit=query.limit,
+    )
+    return Leads(
+        data=[_lead(one) for one in page.leads],
+        has_more=page.after is not None,
+        next=cursors.encode(str(page.after), of=_LEADS) if page.after is not None else None,
+    )
+
+
+@pages.post("/campaigns/<campaign_id>/leads/search")
+@permission("campaigns.read")
+@operation(tag=_TAG, answers={200: LeadsFound}, errors=(400, 404, 409, 413, 415), operation_id="searchLeads")
+def search_leads(campaign_id: str, json: LeadWanted) -> LeadsFound:
+    """Find a campaign's lead with exactly this number. It is a POST so that the number stands in no log."""
+    found = _find(campaign_id)
+    phone = parse_e164(json.phone, region=identity.current().company.country)
+    return LeadsFound(data=[_lead(one) for one in _leads(found, phone=phone).leads])
+
+
 @pages.get("/campaigns/<campaign_id>/attempts")
 @permission("campaigns.read")
 @operation(tag=_TAG, answers={200: AttemptList}, errors=(404,), operation_id="listAttempts")
-def list_attempts(campaign_id: str, query: PageQuery) -> AttemptList:
+def list_attempts(campaign_id: str, query: AttemptsQuery) -> AttemptList:
     """List a campaign's attempts, newest first."""
     found = _find(campaign_id)
     after = cursors.decode(query.starting_after, of=_ATTEMPTS)
@@ -386,6 +588,8 @@ def list_attempts(campaign_id: str, query: PageQuery) -> AttemptList:
         scope.session(),
         tenant_id=found.tenant_id,
         campaign_id=found.campaign_id,
+        lead_id=LeadId(ids.parse("lead", query.lead)) if query.lead else None,
+        is_open=query.in_progress,
         after_id=AttemptId(ids.parse("att", after[0])) if after else None,
         limit=query.limit,
     )
@@ -404,6 +608,7 @@ def _turn(campaign_id: str, to: State) -> CampaignShown:
         to=to,
         by=identity.current().principal_id,
     )
+    scope.after_commit(shown.tell)
     return CampaignShown.model_validate(_shown(turned, _digits()))
 
 
@@ -425,6 +630,26 @@ def _find_file(campaign_id: str, file_id: str) -> Import:
     if found.campaign_id != id_in_path("cmp", campaign_id):
         raise LeadImportNotFoundError
     return found
+
+
+def _leads(
+    found: Campaign,
+    *,
+    states: Sequence[LeadState] = (),
+    phone: E164 | None = None,
+    after: int = 0,
+    limit: int = 1,
+) -> leads.Page:
+    return leads.page(
+        scope.session(),
+        tenant_id=found.tenant_id,
+        vault=scope.services().vault,
+        campaign_id=found.campaign_id,
+        states=states,
+        phone=phone,
+        after=after,
+        limit=limit,
+    )
 
 
 def _digits() -> dict[NumberId, str]:
@@ -513,6 +738,22 @@ def _file(found: Import) -> LeadFile:
         error=found.error,
         created_at=found.created_at,
         ended_at=found.ended_at,
+    )
+
+
+def _lead(one: Lead) -> LeadShown:
+    return LeadShown(
+        id=ids.public("lead", one.lead_id),
+        name=masking.mask_name(one.person.name) if one.person.name else "",
+        phone=mask(one.person.phone),
+        zone=one.zone,
+        state=one.state,
+        outcome=one.outcome,
+        reason=one.reason,
+        attempts=one.attempts,
+        due_at=one.due_at if one.state is LeadState.RETRY else None,
+        customer=ids.public("cus", one.customer_id) if one.customer_id else None,
+        changed_at=one.changed_at,
     )
 
 

@@ -11,20 +11,23 @@ from core import clock, ids
 from core.ids import NumberId, QueueId, new_id
 from core.money import Money, nano_to_minor
 from seats import leases
-from seats.errors import RentalPeriodError
+from seats.errors import RentalNotFoundError, RentalPeriodError
 from seats.leases import Lease
 from seats.stock import RentalKind
 from telephony import numbers
 from telephony.number_rentals import Settings
 from telephony.numbers import Number
 from web import identity, renting, scope
+from web.api import cursors
 from web.api.kit import id_in_path, operation
 from web.api.repeating import HEADER
 from web.api.routes import pages
-from web.api.schema import Amount, Instant, Inward, Moment, Outward, Text
+from web.api.schema import Amount, Instant, Inward, Listed, Moment, Outward, PageQuery, Text
 from web.guards import permission
 from web.renting import MOST_AT_ONCE, Wish
 
+_OFFERS = "numbers-free"
+_HOUR = dt.timedelta(hours=1)
 _KIND = Field(description="By what it is charged.", examples=["month", "hour"])
 
 
@@ -61,6 +64,37 @@ class QuoteShown(Outward):
     amount: Amount
     price_list: str
     version: int
+
+
+class SeatOrder(SeatWish):
+    """Which seats to rent."""
+
+    unit_nano: int | None = Field(
+        default=None,
+        ge=0,
+        le=10**18,
+        description="The price of one unit that you were quoted; at another price nothing is rented (409).",
+    )
+
+
+class FreeQuery(Inward):
+    """Which hours."""
+
+    since: Moment | None = Field(default=None, description="From this hour on; now, when left out.")
+    hours: int = Field(default=24, ge=1, le=168, description="How many.")
+
+
+class FreeHour(Outward):
+    """How many seats nobody rents in one hour."""
+
+    hour: Instant
+    free: int
+
+
+class FreeHours(Outward):
+    """Hours in order."""
+
+    data: list[FreeHour]
 
 
 class SeatOffer(Outward):
@@ -102,13 +136,13 @@ class NumberOffer(Outward):
     month: Amount | None = Field(description="Its price a month, before tax; None: it has none.")
 
 
-class NumberOffers(Outward):
-    """At most 25 numbers; look for more digits to see others."""
+class NumberOffers(Listed):
+    """A page of numbers, by number."""
 
     data: list[NumberOffer]
 
 
-class NumberSearch(Inward):
+class NumberSearch(PageQuery):
     """Which numbers."""
 
     digits: Text = Field(default="", max_length=40, description="Some digits in a row.")
@@ -171,12 +205,42 @@ def quote_seats(json: SeatWish) -> SeatOffer:
     errors=(400, 404, 409, 413, 415, 422),
     operation_id="rentSeats",
 )
-def rent_seats(json: SeatWish) -> tuple[Seats, int]:
+def rent_seats(json: SeatOrder) -> tuple[Seats, int]:
     """Rent seats, all or none; with an `Idempotency-Key` the same request rents once."""
-    made = renting.rent_seats(scope.session(), _wish(json), request_key=_key(), shown_unit_nano=None)
+    made = renting.rent_seats(
+        scope.session(), _wish(json), request_key=_key(), shown_unit_nano=json.unit_nano
+    )
     found = {one.id for one in made}
     held = leases.held(scope.session(), tenant_id=identity.current().tenant_id, start=clock.now())
     return Seats(data=[_seat(one) for one in held if one.id in found]), 201
+
+
+@pages.get("/seats/free")
+@permission("seats.rent")
+@operation(tag="Seats and numbers", answers={200: FreeHours}, errors=(404,), operation_id="listFreeSeats")
+def list_free_seats(query: FreeQuery) -> FreeHours:
+    """See how many seats can be rented in each hour, up to a week at once and a year ahead."""
+    now = clock.now()
+    since = (query.since or now).replace(minute=0, second=0, microsecond=0)
+    if not now - _HOUR < since <= now + renting.FURTHEST:
+        raise RentalPeriodError(field="since")
+    hours = [since + place * _HOUR for place in range(query.hours)]
+    free = renting.free_by_hour(hours)
+    return FreeHours(
+        data=[FreeHour(hour=hour, free=number) for hour, number in zip(hours, free, strict=True)]
+    )
+
+
+@pages.post("/seats/<lease_id>/restore")
+@permission("seats.rent")
+@operation(
+    tag="Seats and numbers", answers={200: SeatShown}, errors=(403, 404, 409), operation_id="restoreSeat"
+)
+def restore_seat(lease_id: str) -> SeatShown:
+    """Take a release back within ten minutes: the rental goes on as if nothing had been."""
+    wanted = id_in_path("lease", lease_id)
+    renting.restore_seat(scope.session(), wanted)
+    return _seat(leases.find(scope.session(), tenant_id=identity.current().tenant_id, lease_id=wanted))
 
 
 @pages.delete("/seats/<lease_id>")
@@ -205,7 +269,11 @@ def list_numbers() -> Numbers:
 @operation(tag="Seats and numbers", answers={200: NumberOffers}, errors=(404,), operation_id="searchNumbers")
 def search_numbers(query: NumberSearch) -> NumberOffers:
     """Look for numbers that can be rented, with their price a month."""
-    found = renting.find_numbers(digits=query.digits, kind=query.kind)
+    after = cursors.decode(query.starting_after, of=_OFFERS)
+    every = renting.find_numbers(
+        digits=query.digits, kind=query.kind, after=after[0] if after else "", limit=query.limit + 1
+    )
+    found, has_more = cursors.cut(every, limit=query.limit)
     prices = {kind: renting.number_quote(scope.session(), kind) for kind in {one.kind for one in found}}
     return NumberOffers(
         data=[
@@ -217,7 +285,9 @@ def search_numbers(query: NumberSearch) -> NumberOffers:
                 month=_minor(price.unit_nano, price.currency) if (price := prices[one.kind]) else None,
             )
             for one in found
-        ]
+        ],
+        has_more=has_more,
+        next=cursors.encode(found[-1].digits, of=_OFFERS) if has_more else None,
     )
 
 
@@ -275,6 +345,21 @@ def release_number(number_id: str) -> NumberShown:
     mine = numbers.get(scope.session(), tenant_id=identity.current().tenant_id, number_id=wanted)
     renting.release_number(scope.session(), wanted)
     return _number(mine)
+
+
+@pages.post("/numbers/<number_id>/restore")
+@permission("numbers.rent")
+@operation(
+    tag="Seats and numbers", answers={200: NumberShown}, errors=(403, 404, 409), operation_id="restoreNumber"
+)
+def restore_number(number_id: str) -> NumberShown:
+    """Take a release back within ten minutes: callers reach you again."""
+    wanted = NumberId(id_in_path("num", number_id))
+    ours = numbers.ever(scope.session(), tenant_id=identity.current().tenant_id)
+    rental_id = next((one.rental_id for one in ours if one.number_id == wanted), None)
+    if rental_id is None:
+        raise RentalNotFoundError
+    return _number(renting.restore_number(scope.session(), rental_id))
 
 
 def _wish(asked: SeatWish) -> Wish:

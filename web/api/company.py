@@ -1,16 +1,20 @@
 """The company itself: its settings, its queues, its floor as it is now, and agents' hours."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from billing import periods
 from core import clock, ids
 from core.errors import Invalid
 from core.ids import QueueId
 from seats import hours
 from seats.hours import AgentHour
-from telephony import queues
+from telephony import figures, queues
+from telephony.figures import QueueFigures
 from telephony.queues import Queue
 from tenants import companies
 from tenants.companies import COLOURS, Company, Formats
@@ -24,6 +28,7 @@ from web.shown import floors
 
 _HOURS = "agent-hours"
 _LONGEST = dt.timedelta(days=62)
+_STEP, _STEPS = dt.timedelta(minutes=5), 12  # the last hour
 
 
 class RangeTooLongError(Invalid):
@@ -94,6 +99,14 @@ class QueueNow(Outward):
     talking: int
 
 
+class AgentNow(Outward):
+    """One agent at this moment."""
+
+    agent: int = Field(description="The number that is announced to callers.", examples=[1002])
+    state: str = Field(description="`on-call`, `hold`, `wrap-up`, `ready` or `away`.", examples=["ready"])
+    for_s: float = Field(description="For how long.", examples=[42.0])
+
+
 class SeatsNow(Outward):
     """People by state, against what is rented."""
 
@@ -110,6 +123,40 @@ class FloorNow(Outward):
     is_fresh: bool = Field(description="False: the switchboard has not spoken for some seconds.")
     queues: list[QueueNow]
     seats: SeatsNow
+    agents: list[AgentNow]
+
+
+class QueueToday(Outward):
+    """One queue since the company's midnight."""
+
+    id: str = Field(examples=["que_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    name: str
+    offered: int = Field(description="Answered and abandoned; who gave up at once is not counted.")
+    answered: int
+    abandoned: int
+    short: int = Field(description="Who gave up within `short_abandon_s`.")
+    answered_in_target: int
+    target_s: int = Field(description="The answer time of its service level.")
+    service_level: float | None = Field(
+        description="`answered_in_target` of `offered`, 0 to 1; null before there was a call.",
+        examples=[0.86],
+    )
+    mean_answer_s: float | None
+    mean_talk_s: float | None
+    last_hour: list[int] = Field(
+        description="Calls that came in each five minutes of the last hour.",
+        examples=[[0, 2, 1, 0, 0, 3, 1, 0, 0, 0, 1, 2]],
+    )
+
+
+class Today(Outward):
+    """The day so far, by queue."""
+
+    at: Instant
+    since: Instant = Field(description="Midnight in the company's zone.")
+    zone: str
+    short_abandon_s: int
+    queues: list[QueueToday]
 
 
 class AgentHourShown(Outward):
@@ -231,8 +278,36 @@ def live() -> FloorNow:
             "in_use": floor.seat_use.used,
             "states": dict(floor.seat_use.states),
         },
+        "agents": [{"agent": one.number, "state": one.state, "for_s": one.for_s} for one in floor.agents],
     }
     return FloorNow.model_validate(values)
+
+
+@pages.get("/live/today")
+@permission("live.read")
+@operation(tag="Live", answers={200: Today}, operation_id="getToday")
+def today() -> Today:
+    """See how the day went so far: calls, answers and service level of each queue."""
+    who, session, at = identity.current(), scope.session(), clock.now()
+    midnight = periods.day_start(at.astimezone(ZoneInfo(who.company.zone)).date(), zone=who.company.zone)
+    counted = figures.by_queue(session, tenant_id=who.tenant_id, since=midnight)
+    came = figures.arrivals(
+        session,
+        tenant_id=who.tenant_id,
+        since=at - _STEP * _STEPS,
+        step_s=int(_STEP.total_seconds()),
+        steps=_STEPS,
+    )
+    return Today(
+        at=at,
+        since=midnight,
+        zone=who.company.zone,
+        short_abandon_s=figures.SHORT_ABANDON_S,
+        queues=[
+            _queue_today(one, counted.get(one.queue_id, figures.NONE), came.get(one.queue_id, [0] * _STEPS))
+            for one in queues.all_of(session, tenant_id=who.tenant_id)
+        ],
+    )
 
 
 @pages.get("/agent-hours")
@@ -293,6 +368,23 @@ def _queue(one: Queue) -> QueueShown:
         wrap_up_s=one.wrap_up_s,
         target_s=one.target_s,
         recorded=one.is_recorded,
+    )
+
+
+def _queue_today(one: Queue, day: QueueFigures, last_hour: Sequence[int]) -> QueueToday:
+    return QueueToday(
+        id=ids.public("que", one.queue_id),
+        name=one.name,
+        offered=day.offered,
+        answered=day.answered,
+        abandoned=day.abandoned,
+        short=day.short,
+        answered_in_target=day.within,
+        target_s=one.target_s,
+        service_level=day.service_level,
+        mean_answer_s=day.answer_s,
+        mean_talk_s=day.talk_s,
+        last_hour=list(last_hour),
     )
 
 

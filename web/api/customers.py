@@ -1,41 +1,37 @@
-"""Customers: list, search, add, look at, change; their contacts; how a contact may end; do-not-call.
+"""Customers: list, search, add, look at, change; their contacts, and who looked; how a contact may end.
 
 A list shows masked values. One customer is shown in full, and the look stands in the company's access log,
 as it does when a person looks. A number to search for travels in a body: addresses end up in logs.
 """
 
+import datetime as dt
 from typing import Annotated, Any
 
 from flask import Response
 from pydantic import Field
 
 from core import ids
-from core.ids import CustomerId
+from core.ids import CustomerId, InteractionId
 from core.phone import E164, parse_e164
 from customers import dispositions, do_not_call, interactions, lookup, records, reveals
 from customers.dispositions import Disposition
 from customers.interactions import Interaction
 from customers.records import CustomerCard, CustomerDetails
+from customers.reveals import Reveal
+from tenants import users
 from web import identity, scope
 from web.api import cursors, preconditions
-from web.api.kit import id_in_path, operation
+from web.api.kit import InvalidRequestError, id_in_path, operation
 from web.api.routes import pages
-from web.api.schema import Instant, Inward, Listed, Outward, PageQuery, Text
+from web.api.schema import Instant, Inward, Listed, Outward, PageQuery, Phone, Text
+from web.errors import Fault
 from web.guards import permission
 
-_LIST = "customers"
+_LIST, _CONTACTS, _LOOKS = "customers", "interactions", "looks"
 _SOURCE = "api"
+_LOOKED_THROUGH, _MOST_FOUND = 5_000, 200
 
 Name = Annotated[Text, Field(min_length=1, max_length=200, examples=["Ines Carvalho"])]
-Phone = Annotated[
-    Text,
-    Field(
-        min_length=3,
-        max_length=40,
-        description="E.164, or national in your country.",
-        examples=["+447700900123"],
-    ),
-]
 Email = Annotated[Text, Field(min_length=1, max_length=254, examples=["ines@example.com"])]
 Postcode = Annotated[Text, Field(min_length=1, max_length=20, examples=["SW1A 1AA"])]
 Notes = Annotated[str, Field(min_length=1, max_length=10_000)]
@@ -77,6 +73,7 @@ class Found(Outward):
     """What a search found."""
 
     data: list[CustomerMasked]
+    has_more: bool = Field(description="More customers have such a name: say more of it.")
 
 
 class NewCustomer(Inward):
@@ -100,9 +97,15 @@ class CustomerChange(Inward):
 
 
 class Wanted(Inward):
-    """Whom to look for."""
+    """Whom to look for: a number, or a name."""
 
-    phone: Phone
+    phone: Phone | None = None
+    name: Text | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Words that all stand in the name; looked for among the 5,000 customers added last.",
+    )
 
 
 class Listing(Inward):
@@ -125,16 +128,28 @@ class Contact(Outward):
     note: str | None
 
 
-class Contacts(Outward):
-    """The newest contacts of a customer, newest first."""
+class Contacts(Listed):
+    """A page of contacts, newest first."""
 
     data: list[Contact]
 
 
-class ContactsQuery(Inward):
-    """How many."""
+class Look(Outward):
+    """One look at a field that is kept masked."""
 
-    limit: int = Field(default=25, ge=1, le=100, description="How many at most.")
+    at: Instant
+    field: str = Field(examples=["phone"])
+    by: str = Field(
+        description="The person (`usr_…`) or the API key (`key_…`) that looked.",
+        examples=["usr_01jd3x5k8f7r6q2w9v4t0n1m3c"],
+    )
+    call: str | None = Field(description="The call it was about, if it was about one.")
+
+
+class Looks(Listed):
+    """A page of looks, newest first."""
+
+    data: list[Look]
 
 
 class Ending(Outward):
@@ -208,17 +223,25 @@ def add_customer(json: NewCustomer) -> tuple[CustomerWhole, int, dict[str, str]]
 @permission("customers.read")
 @operation(tag="Customers", answers={200: Found}, errors=(400, 409, 413, 415), operation_id="searchCustomers")
 def search_customers(json: Wanted) -> Found:
-    """Find the customer with exactly this number.
+    """Find the customer with exactly this number, or customers by their name.
 
-    It is a POST so that the number stands in no address, and in no log.
+    It is a POST so that number and name stand in no address, and in no log.
     """
-    card = lookup.by_phone(
-        scope.session(),
-        tenant_id=identity.current().tenant_id,
-        vault=scope.services().vault,
-        phone=_number(json.phone),
+    session, tenant_id, vault = scope.session(), identity.current().tenant_id, scope.services().vault
+    if (json.phone is None) == (json.name is None):
+        raise InvalidRequestError(faults=[Fault("", "say either phone or name")])
+    if json.phone is not None:
+        card = lookup.by_phone(session, tenant_id=tenant_id, vault=vault, phone=_number(json.phone))
+        return Found(data=[_masked(card)] if card else [], has_more=False)
+    cards = records.by_name(
+        session,
+        tenant_id=tenant_id,
+        vault=vault,
+        words=json.name or "",
+        among=_LOOKED_THROUGH,
+        limit=_MOST_FOUND + 1,
     )
-    return Found(data=[_masked(card)] if card else [])
+    return Found(data=[_masked(one) for one in cards[:_MOST_FOUND]], has_more=len(cards) > _MOST_FOUND)
 
 
 @pages.get("/customers/<customer_id>")
@@ -300,17 +323,57 @@ def set_do_not_call(customer_id: str, json: Listing) -> tuple[CustomerWhole, int
 @pages.get("/customers/<customer_id>/interactions")
 @permission("customers.read")
 @operation(tag="Customers", answers={200: Contacts}, errors=(404,), operation_id="listInteractions")
-def list_interactions(customer_id: str, query: ContactsQuery) -> Contacts:
-    """List the newest contacts with a customer."""
-    card = _find(customer_id)
+def list_interactions(customer_id: str, query: PageQuery) -> Contacts:
+    """List the contacts with a customer, newest first."""
+    card, after = _find(customer_id), cursors.decode(query.starting_after, of=_CONTACTS)
     found = interactions.recent(
         scope.session(),
         tenant_id=identity.current().tenant_id,
         vault=scope.services().vault,
         customer_id=card.id,
-        limit=query.limit,
+        limit=query.limit + 1,
+        after=(dt.datetime.fromisoformat(after[0]), InteractionId(ids.parse("int", after[1])))
+        if after
+        else None,
     )
-    return Contacts(data=[_contact(one) for one in found])
+    shown, has_more = cursors.cut(found, limit=query.limit)
+    return Contacts(
+        data=[_contact(one) for one in shown],
+        has_more=has_more,
+        next=cursors.encode(shown[-1].started_at.isoformat(), ids.public("int", shown[-1].id), of=_CONTACTS)
+        if has_more
+        else None,
+    )
+
+
+@pages.get("/customers/<customer_id>/looks")
+@permission("customers.read")
+@operation(tag="Customers", answers={200: Looks}, errors=(404,), operation_id="listLooks")
+def list_looks(customer_id: str, query: PageQuery) -> Looks:
+    """List who looked at a customer's masked fields, newest first."""
+    card, after = _find(customer_id), cursors.decode(query.starting_after, of=_LOOKS)
+    session, tenant_id = scope.session(), identity.current().tenant_id
+    found = reveals.of_customer(
+        session,
+        tenant_id=tenant_id,
+        customer_id=card.id,
+        after=(dt.datetime.fromisoformat(after[0]), ids.parse("look", after[1])) if after else None,
+        limit=query.limit + 1,
+    )
+    shown, has_more = cursors.cut(found, limit=query.limit)
+    people = users.names(
+        session,
+        tenant_id=tenant_id,
+        vault=scope.services().vault,
+        user_ids={one.principal_id for one in shown},
+    )
+    return Looks(
+        data=[_look(one, is_person=one.principal_id in people) for one in shown],
+        has_more=has_more,
+        next=cursors.encode(shown[-1].at.isoformat(), ids.public("look", shown[-1].id), of=_LOOKS)
+        if has_more
+        else None,
+    )
 
 
 @pages.get("/dispositions")
@@ -401,6 +464,15 @@ def _contact(one: Interaction) -> Contact:
         "note": one.note,
     }
     return Contact.model_validate(values)
+
+
+def _look(one: Reveal, *, is_person: bool) -> Look:
+    return Look(
+        at=one.at,
+        field=one.field,
+        by=ids.public("usr" if is_person else "key", one.principal_id),
+        call=ids.public("call", one.subject_ref) if one.subject_ref else None,
+    )
 
 
 def _ending(one: Disposition) -> Ending:

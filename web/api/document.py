@@ -164,8 +164,8 @@ def _sent(event_type: str, says: Mapping[str, str]) -> dict[str, Any]:
 
 
 def rule_path(rule: str) -> str:
-    """Return a route's path in OpenAPI's spelling: `/a/<b>` -> `/a/{b}`."""
-    return rule.replace("<", "{").replace(">", "}")
+    """Return a route's path in OpenAPI's spelling: `/a/<b>/<int:c>` -> `/a/{b}/{c}`."""
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
 
 
 def _completed(operation: dict[str, Any], method: str, permission: str | None) -> dict[str, Any]:

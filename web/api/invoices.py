@@ -7,10 +7,14 @@ from typing import Any, Literal
 from flask import Response
 from pydantic import Field
 
-from billing import invoices
+from billing import explorer, invoices
 from billing.bill import Bill
 from billing.documents.document import InvoiceDocument
+from billing.errors import InvoiceNotFoundError
+from billing.explorer import Found, Wanted
 from billing.invoices import InvoiceSummary
+from billing.payments import attempts
+from billing.payments.standing import Standing
 from core import clock, ids
 from core.ids import InvoiceId
 from core.money import Money
@@ -18,11 +22,11 @@ from web import identity, scope
 from web.api import cursors
 from web.api.kit import id_in_path, operation
 from web.api.routes import pages
-from web.api.schema import Amount, Instant, Inward, Outward, PageQuery
+from web.api.schema import Amount, Instant, Inward, Listed, Moment, Outward, PageQuery, PaymentState, Text
 from web.guards import permission
-from web.shown import downloads, rented
+from web.shown import downloads, rented, usage
 
-_LIST = "invoices"
+_LIST, _LINE, _USAGE = "invoices", "line", "usage"
 
 
 class Period(Outward):
@@ -42,14 +46,19 @@ class InvoiceShown(Outward):
     total: Amount
     issued_on: dt.date | None
     due_on: dt.date | None
+    payment: PaymentState | None = Field(description="How it stands; null while it is a draft.")
 
 
-class Invoices(Outward):
+class Invoices(Listed):
     """A page of invoices, newest period first."""
 
     data: list[InvoiceShown]
-    has_more: bool
-    next: str | None = Field(description="Send it as `starting_after` for the page that follows.")
+
+
+class InvoicesQuery(PageQuery):
+    """Which invoices."""
+
+    payment: PaymentState | None = Field(default=None, description="How they stand.")
 
 
 class LineShown(Outward):
@@ -99,6 +108,42 @@ class InvoiceWhole(InvoiceShown):
     finalised_at: Instant | None
 
 
+class UsageShown(Outward):
+    """One thing that was used, and what it costs."""
+
+    id: str = Field(examples=["use_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    meter: str = Field(examples=["voice.inbound"])
+    subject: str = Field(
+        description="What used it: a call, a rental, an agent.", examples=["call_01jd3x5k8f7r6q2w9v4t0n1m3c"]
+    )
+    started_at: Instant
+    ended_at: Instant
+    prefix: str = Field(description="The number without its last four digits.")
+    quantity_ms: int
+    billed_seconds: int | None
+    outcome: str = Field(description="`rated`, `unrated` or `refused`.", examples=["rated"])
+    is_late: bool = Field(description="It came when the invoice of its month was final.")
+    nano: int | None = Field(description="Billionths of the major unit.", examples=[22500000])
+    currency: str | None
+    invoice: str | None
+    line_no: int | None
+
+
+class Usage(Listed):
+    """A page of usage, newest first."""
+
+    data: list[UsageShown]
+
+
+class UsageQuery(PageQuery):
+    """Which usage."""
+
+    since: Moment | None = Field(default=None, description="Begun at or after.")
+    until: Moment | None = Field(default=None, description="Begun before.")
+    meter: Text | None = Field(default=None, max_length=40, examples=["voice.inbound"])
+    state: Literal["rated", "unrated", "refused", "late"] | None = None
+
+
 class RunningBill(Outward):
     """The bill of the present month as it stands; an estimate until the invoice is made."""
 
@@ -118,15 +163,22 @@ class PdfQuery(Inward):
 @pages.get("/invoices")
 @permission("invoices.read")
 @operation(tag="Invoices", answers={200: Invoices}, operation_id="listInvoices")
-def list_invoices(query: PageQuery) -> Invoices:
+def list_invoices(query: InvoicesQuery) -> Invoices:
     """List invoices, newest period first."""
-    rows = invoices.every(scope.session(), tenant_id=identity.current().tenant_id)
+    who, session = identity.current(), scope.session()
+    rows = invoices.every(session, tenant_id=who.tenant_id)
+    stands = attempts.standings(session, tenant_id=who.tenant_id, these=rows, zone=who.company.zone)
     after = cursors.decode(query.starting_after, of=_LIST)
     if after:
         rows = tuple(row for row in rows if row.period.start.isoformat() < after[0])
+    if query.payment:
+        rows = tuple(row for row in rows if _payment(stands.get(row.invoice_id)) == query.payment)
     shown, has_more = cursors.cut(rows, limit=query.limit)
     return Invoices(
-        data=[InvoiceShown.model_validate(_summary(row)) for row in shown],
+        data=[
+            InvoiceShown.model_validate(_summary(row) | {"payment": _payment(stands.get(row.invoice_id))})
+            for row in shown
+        ],
         has_more=has_more,
         next=cursors.encode(shown[-1].period.start.isoformat(), of=_LIST) if has_more else None,
     )
@@ -138,9 +190,11 @@ def list_invoices(query: PageQuery) -> Invoices:
 def one_invoice(invoice_id: str) -> InvoiceWhole:
     """Look at one invoice with its lines and taxes."""
     found = _find(invoice_id)
+    stands = attempts.standing_of(scope.session(), tenant_id=identity.current().tenant_id, invoice=found)
     return InvoiceWhole.model_validate(
         {
             "id": ids.public("inv", found.invoice_id),
+            "payment": _payment(stands),
             "number": found.number,
             "state": found.state,
             "period": {"start": found.period.start, "end": found.period.end},
@@ -168,6 +222,37 @@ def invoice_pdf(invoice_id: str, query: PdfQuery) -> Response:
     return downloads.pdf(_find(invoice_id), language=query.language or "")
 
 
+@pages.get("/invoices/<invoice_id>/events")
+@permission("invoices.read")
+@operation(
+    tag="Invoices", answers={200: None}, errors=(404,), operation_id="getInvoiceEvents", media="text/csv"
+)
+def invoice_events(invoice_id: str) -> Response:
+    """Fetch every event behind an invoice as CSV, each with its exact amount."""
+    return downloads.csv(scope.session(), tenant_id=identity.current().tenant_id, document=_find(invoice_id))
+
+
+@pages.get("/invoices/<invoice_id>/lines/<int:line_no>/usage")
+@permission("invoices.read")
+@operation(tag="Invoices", answers={200: Usage}, errors=(404,), operation_id="listLineUsage")
+def line_usage(invoice_id: str, line_no: int, query: PageQuery) -> Usage:
+    """List what stands behind an invoice line: its calls, or what was rented, newest first."""
+    document = _find(invoice_id)
+    if line_no not in {line.line_no for line in document.bill.lines}:
+        raise InvoiceNotFoundError
+    wanted = Wanted(reference=document.invoice_id, line_no=line_no)
+    return _usage(wanted, query, of=f"{_LINE}-{invoice_id}-{line_no}")
+
+
+@pages.get("/usage")
+@permission("usage.read")
+@operation(tag="Invoices", answers={200: Usage}, operation_id="listUsage")
+def list_usage(query: UsageQuery) -> Usage:
+    """List what was used, newest first, each with what it costs and the invoice line it stands on."""
+    wanted = Wanted(meter=query.meter or "", state=query.state or "", start=query.since, end=query.until)
+    return _usage(wanted, query, of=_USAGE)
+
+
 @pages.get("/running-bill")
 @permission("usage.read")
 @operation(tag="Invoices", answers={200: RunningBill}, errors=(404,), operation_id="getRunningBill")
@@ -185,6 +270,48 @@ def running_bill() -> RunningBill:
             "waiting": found.waiting,
         }
     )
+
+
+def _usage(wanted: Wanted, query: PageQuery, *, of: str) -> Usage:
+    after = cursors.decode(query.starting_after, of=of)
+    found = explorer.find(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        wanted=wanted,
+        before=(dt.datetime.fromisoformat(after[0]), ids.parse("use", after[1])) if after else None,
+        limit=query.limit + 1,
+    )
+    shown, has_more = cursors.cut(found, limit=query.limit)
+    return Usage(
+        data=[_event(one) for one in shown],
+        has_more=has_more,
+        next=cursors.encode(shown[-1].occurred_at.isoformat(), ids.public("use", shown[-1].usage_id), of=of)
+        if has_more
+        else None,
+    )
+
+
+def _event(one: Found) -> UsageShown:
+    return UsageShown(
+        id=ids.public("use", one.usage_id),
+        meter=one.meter,
+        subject=usage.subject(one),
+        started_at=one.occurred_at,
+        ended_at=one.ended_at,
+        prefix=one.prefix,
+        quantity_ms=one.quantity_ms,
+        billed_seconds=one.billed_seconds,
+        outcome=one.outcome,
+        is_late=one.is_late,
+        nano=one.amount_nano,
+        currency=one.currency,
+        invoice=ids.public("inv", one.invoice_id) if one.invoice_id else None,
+        line_no=one.line_no,
+    )
+
+
+def _payment(stands: Standing | None) -> str | None:
+    return stands.state.value if stands else None
 
 
 def _find(invoice_id: str) -> InvoiceDocument:

@@ -10,17 +10,19 @@ from pydantic import Field
 
 from core import ids
 from core.ids import SessionId, UserId
-from tenants import staff, users
+from tenants import access_log, apikeys, staff, users
+from tenants.access_log import Entry
 from tenants.roles import may_give
 from tenants.users import User
 from web import identity, invitations, scope
 from web.account import signing
-from web.api import preconditions
+from web.api import cursors, preconditions
 from web.api.kit import id_in_path, operation
 from web.api.routes import pages
-from web.api.schema import Instant, Inward, Outward, Text
+from web.api.schema import Instant, Inward, Listed, Outward, PageQuery, Text
 from web.guards import permission
 
+_LOG = "access-log"
 RoleName = Literal["tenant_admin", "tenant_supervisor", "tenant_analyst"]
 
 
@@ -49,6 +51,31 @@ class Invited(Person):
         description="Hand it over; it is good for three days and one password. It ends when the role or the "
         "password changes, or when who made it may no longer give the role."
     )
+
+
+class Deed(Outward):
+    """One change of what a person or a key may do."""
+
+    at: Instant
+    by: str = Field(
+        description="The person (`usr_…`) or the API key (`key_…`) that did it.",
+        examples=["usr_01jd3x5k8f7r6q2w9v4t0n1m3c"],
+    )
+    deed: str = Field(
+        description="`invited`, `link-made`, `password-chosen`, `role-changed`, `shut-out`, `let-in`,"
+        " `key-made` or `key-revoked`.",
+        examples=["role-changed"],
+    )
+    person: str | None = Field(description="Whom it was done to.")
+    key: str | None = Field(description="The key it was done to.")
+    was: list[str] = Field(description="Roles before.")
+    now: list[str] = Field(description="Roles from then on.")
+
+
+class AccessLog(Listed):
+    """A page of the record of access, newest first."""
+
+    data: list[Deed]
 
 
 class NewPerson(Inward):
@@ -98,8 +125,7 @@ def invite_person(json: NewPerson) -> tuple[Invited, int, dict[str, str]]:
         principal_id=who.principal_id,
     )
     proven = staff.proof(scope.session(), tenant_id=who.tenant_id, user_id=user.id, made_by=who.principal_id)
-    link = invitations.link(invitations.Invitation(who.tenant_id, user.id, who.principal_id, proven))
-    made = Invited(**_shown(user).model_dump(), link=link)
+    made = Invited(**_shown(user).model_dump(), link=_link(user, proven))
     return made, 201, {"Location": f"/api/v1/people/{made.id}", **preconditions.tag(_version(user))}
 
 
@@ -138,6 +164,62 @@ def change_person(user_id: str, json: PersonChange) -> tuple[Person, int, dict[s
     scope.after_commit(lambda: signing.tell_ended(services, tenant_id=tenant_id, session_ids=ended))
     changed = _find(user_id)
     return _shown(changed), 200, preconditions.tag(_version(changed))
+
+
+@pages.post("/people/<user_id>/link")
+@permission("users.write")
+@operation(tag="People", answers={201: Invited}, errors=(403, 404, 409), operation_id="makePersonLink")
+def make_link(user_id: str) -> tuple[Invited, int]:
+    """Make a link by which somebody chooses a new password; for who lost theirs, or never had one."""
+    who, user = identity.current(), _find(user_id)
+    proven = staff.make_link(
+        scope.session(),
+        tenant_id=who.tenant_id,
+        user_id=user.id,
+        is_new=user.signed_in_at is None,
+        by=may_give(who.permissions),
+        principal_id=who.principal_id,
+    )
+    return Invited(**_shown(user).model_dump(), link=_link(user, proven)), 201
+
+
+@pages.get("/access-log")
+@permission("users.read")
+@operation(tag="People", answers={200: AccessLog}, operation_id="listAccessLog")
+def list_access_log(query: PageQuery) -> AccessLog:
+    """List every change of what a person or a key may do, newest first."""
+    after = cursors.decode(query.starting_after, of=_LOG)
+    session, tenant_id = scope.session(), identity.current().tenant_id
+    found = access_log.latest(
+        session,
+        tenant_id=tenant_id,
+        after=ids.parse("log", after[0]) if after else None,
+        limit=query.limit + 1,
+    )
+    shown, has_more = cursors.cut(found, limit=query.limit)
+    keys = apikeys.names(session, tenant_id=tenant_id, key_ids={one.by for one in shown})
+    return AccessLog(
+        data=[_entry(one, is_by_key=one.by in keys) for one in shown],
+        has_more=has_more,
+        next=cursors.encode(ids.public("log", shown[-1].id), of=_LOG) if has_more else None,
+    )
+
+
+def _link(user: User, proven: str) -> str:
+    who = identity.current()
+    return invitations.link(invitations.Invitation(who.tenant_id, user.id, who.principal_id, proven))
+
+
+def _entry(one: Entry, *, is_by_key: bool) -> Deed:
+    return Deed(
+        at=one.at,
+        by=ids.public("key" if is_by_key else "usr", one.by),
+        deed=one.deed.value,
+        person=ids.public("usr", one.user_id) if one.user_id else None,
+        key=ids.public("key", one.key_id) if one.key_id else None,
+        was=list(one.was),
+        now=list(one.now),
+    )
 
 
 def _find(user_id: str) -> User:

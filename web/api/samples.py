@@ -24,6 +24,7 @@ _NOUNS = {
     "seat": "seat",
     "number": "num",
     "payment": "pay",
+    "method": "pm",
     "lease": "lease",
     "file": "limp",
 }
@@ -198,5 +199,8 @@ def _filled(path: str) -> str:
             parts.append(part)
             continue
         noun = part.strip("{}").removesuffix("_id")
+        if noun == "line_no":
+            parts.append("1")
+            continue
         parts.append(f"{_NOUNS[noun]}_{_SIGNS}" if noun in _NOUNS else noun)
     return "/".join(parts)

@@ -4,7 +4,7 @@ Ids are prefixed, instants RFC 3339 in UTC, numbers E.164, amounts integer minor
 """
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
@@ -37,6 +37,18 @@ Instant = Annotated[
 ]
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]  # an instant on the way in
 Text = Annotated[str, AfterValidator(_plain)]
+Phone = Annotated[
+    Text,
+    Field(
+        min_length=3,
+        max_length=40,
+        description="E.164, or national in your country.",
+        examples=["+447700900123"],
+    ),
+]
+
+
+PaymentState = Literal["open", "processing", "requires-action", "failed", "overdue", "paid", "refunded"]
 
 
 class Inward(BaseModel):

@@ -215,7 +215,7 @@ def save_campaign(campaign_id: str) -> BaseResponse:
     except CampaignStateError:
         said.refused(gettext("The campaign has been stopped; nothing of it changes any more."))
         return redirect(path_of(found.campaign_id), 303)
-    scope.after_commit(tell)
+    scope.after_commit(shown.tell)
     said.done(gettext("Saved."))
     return redirect(path_of(found.campaign_id), 303)
 
@@ -265,7 +265,7 @@ def turn_campaign(campaign_id: str) -> BaseResponse:
     except CampaignStateError:
         said.refused(gettext("That is not possible any more: the campaign has changed meanwhile."))
         return redirect(path_of(found.campaign_id), 303)
-    scope.after_commit(tell)
+    scope.after_commit(shown.tell)
     path = f"{path_of(found.campaign_id)}/turn"
     undo = {State.PAUSED: "running", State.RUNNING: "paused"}.get(to, "")
     said.done(words[to], undo=path if undo else "", fields={"to": undo})
@@ -519,8 +519,3 @@ def _place(text: str) -> CampaignId | None:
 def may_write() -> bool:
     """Return whether the reader may change campaigns."""
     return "campaigns.write" in identity.current().permissions
-
-
-def tell() -> None:
-    """Wake the pages that show the campaign."""
-    scope.services().realtime.publish(identity.current().tenant_id, "campaigns", {})

@@ -399,7 +399,7 @@ def _look(customer_id: CustomerId, field: str) -> str:
 
 def _looks(customer_id: CustomerId) -> list[Look]:
     who, session = identity.current(), scope.session()
-    found = reveals.of_customer(session, tenant_id=who.tenant_id, customer_id=customer_id)[:_LOOKS]
+    found = reveals.of_customer(session, tenant_id=who.tenant_id, customer_id=customer_id, limit=_LOOKS)
     names = users.names(
         session,
         tenant_id=who.tenant_id,

@@ -23,7 +23,7 @@ from core.ids import CampaignId, LeadImportId
 from core.phone import E164, InvalidNumberError, mask, parse_e164
 from web import identity, said, scope, tables, uploads
 from web.guards import permission
-from web.portal.campaigns import find, may_write, path_of, tell
+from web.portal.campaigns import find, may_write, path_of
 from web.portal.views import pages
 from web.shown import campaigns as shown
 
@@ -106,7 +106,7 @@ def start_list(campaign_id: str, import_id: str) -> BaseResponse:
         scope.rollback()
         page = _preview(found, file, form=form, problem=str(error.details.get("reason", "")))
         return make_response(page, 422)
-    scope.after_commit(tell)
+    scope.after_commit(shown.tell)
     return redirect(_file_path(found.campaign_id, file.import_id), 303)
 
 

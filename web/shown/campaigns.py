@@ -20,6 +20,7 @@ from core.phone import mask
 from customers import masking
 from seats import desk
 from seats.rules import Activity, activity
+from web import identity, scope
 
 # state -> kind of pill, word
 STATES: Mapping[State, tuple[str, LazyString]] = {
@@ -233,6 +234,11 @@ def file_row(file: Import) -> dict[str, Any]:
         "problem": file_problem(reason, row) if code else "",
         "created_at": file.created_at,
     }
+
+
+def tell() -> None:
+    """Wake the pages that show the asker's campaigns."""
+    scope.services().realtime.publish(identity.current().tenant_id, "campaigns", {})
 
 
 def who(lead: Lead) -> str:

@@ -47,7 +47,7 @@ def entry(one: Found) -> EntryRow:
         meter=wording.meter(one.meter),
         event_id=one.event_id,
         source=one.source,
-        subject=_subject(one),
+        subject=subject(one),
         from_at=one.occurred_at,
         to_at=one.ended_at,
         quantity=bills.quantity(exact, unit),
@@ -64,7 +64,7 @@ def entry(one: Found) -> EntryRow:
     )
 
 
-def _subject(one: Found) -> str:
+def subject(one: Found) -> str:
     """Return the outside id of what was used: a call, a rental, an agent."""
     prefix = {"rentals": "lease", "agents": "agt"}.get(one.source, "call")
     return ids.public(prefix, one.subject_ref)

@@ -1,0 +1,194 @@
+"""Everything a page of the portal does, a program can do: a table of both, which fails when one is forgotten.
+
+A new page without a line here fails, and so does a line whose page or operation is gone, and an operation
+that lets in whom the page would not. A page that has no operation says why.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tenants.roles import SCOPES
+from tests.web.conftest import HOST
+from web.api.document import document
+from web.guards import guard_of
+
+FORM = "a form for people: what it sends is the operation beside it"
+PART = "a part of another page, fetched anew"
+OWN = "a person's own: keys have no password, language, or lists laid out on a screen"
+DOOR = "a door for people: programs carry their key with each request"
+PERSON = "a person types or confirms it on the payment provider's own page"
+
+# the page's view -> the operations that do the same, in part or in whole, or the reason why none does
+PAGES: Mapping[str, tuple[str, ...] | str] = {
+    # calls
+    "portal.call_list": ("listCalls",),
+    "portal.find_caller": ("searchCalls",),
+    "portal.one_call": ("getCall",),
+    "portal.reveal": ("revealCaller",),
+    "portal.play": ("getRecording",),
+    "portal.peaks": ("getWaveform",),
+    # campaigns and their leads
+    "portal.campaign_list": ("listCampaigns",),
+    "portal.new_campaign": FORM,
+    "portal.add_campaign": ("createCampaign",),
+    "portal.edit_campaign": FORM,
+    "portal.save_campaign": ("changeCampaign",),
+    "portal.one_campaign": ("getCampaign", "listLeadFiles", "listAttempts"),
+    "portal.live_campaign": ("getCampaign",),
+    "portal.turn_campaign": ("startCampaign", "pauseCampaign", "stopCampaign"),
+    "portal.upload_leads": ("uploadLeads",),
+    "portal.one_list": ("getLeadFile", "previewLeadFile"),
+    "portal.start_list": ("importLeadFile",),
+    "portal.discard_list": ("discardLeadFile",),
+    "portal.bad_rows": ("getBadRows",),
+    "portal.lead_list": ("listLeads",),
+    "portal.find_lead": ("searchLeads",),
+    # the company
+    "portal.company_settings": ("getCompany",),
+    "portal.save_company": ("changeCompany",),
+    "portal.queue_list": ("listQueues", "getQueue"),
+    # customers
+    "portal.customer_list": ("listCustomers",),
+    "portal.find_customer": ("searchCustomers",),
+    "portal.new_customer": FORM,
+    "portal.add_customer": ("addCustomer",),
+    "portal.one_customer": ("getCustomer", "listInteractions", "listLooks"),
+    "portal.reveal_customer": ("getCustomer",),
+    "portal.edit_customer": FORM,
+    "portal.save_customer": ("changeCustomer",),
+    "portal.bar_customer": ("setDoNotCall",),
+    # keys
+    "portal.developers": ("listApiKeys", "getApiKey"),
+    "portal.make_key": ("makeApiKey",),
+    "portal.revoke_key": ("revokeApiKey",),
+    # now
+    "portal.home": ("getRunningBill", "getLive", "listCalls", "listInvoices", "listPayments", "listWebhooks"),
+    "portal.live_bill": ("getRunningBill",),
+    "portal.live_queues": ("getLive",),
+    "portal.live_seats": ("getLive",),
+    "portal.live_calls": ("listCalls",),
+    "portal.live": ("getLive", "getToday"),
+    "portal.live_floor": ("getLive",),
+    "portal.live_today": ("getToday",),
+    # invoices and payments
+    "portal.invoice_list": ("listInvoices",),
+    "portal.bill_preview": ("getRunningBill", "listUsage"),
+    "portal.one_invoice": ("getInvoice", "getInvoicePayment"),
+    "portal.invoice_pdf": ("getInvoicePdf",),
+    "portal.invoice_csv": ("getInvoiceEvents",),
+    "portal.calls_of_line": ("listLineUsage",),
+    "portal.payment_methods": ("listPaymentMethods",),
+    "portal.add_payment_method": PERSON,
+    "portal.saved_payment_method": PERSON,
+    "portal.default_payment_method": ("makePaymentMethodDefault",),
+    "portal.remove_payment_method": ("removePaymentMethod",),
+    "portal.pay_invoice": ("payInvoice",),
+    "portal.back_from_page": PERSON,
+    "portal.receipt": ("getReceipt",),
+    # seats and numbers
+    "portal.seats": ("listSeats",),
+    "portal.rent_form": ("quoteSeats", "listFreeSeats"),
+    "portal.rent_seats": ("rentSeats",),
+    "portal.release_seat": ("releaseSeat",),
+    "portal.restore_seat": ("restoreSeat",),
+    "portal.number_list": ("listNumbers", "searchNumbers"),
+    "portal.rent_number": ("rentNumber",),
+    "portal.save_number": ("setUpNumber",),
+    "portal.release_number": ("releaseNumber",),
+    "portal.restore_number": ("restoreNumber",),
+    # people
+    "portal.people_list": ("listPeople",),
+    "portal.access_history": ("listAccessLog",),
+    "portal.invitation_form": FORM,
+    "portal.invite": ("invitePerson",),
+    "portal.one_person": ("getPerson",),
+    "portal.new_link": ("makePersonLink",),
+    "portal.change_role": ("changePerson",),
+    "portal.settle_role": FORM,
+    "portal.shut_out": ("changePerson",),
+    "portal.let_in": ("changePerson",),
+    # webhooks
+    "portal.webhook_list": ("listWebhooks",),
+    "portal.add_webhook": ("addWebhook",),
+    "portal.one_webhook": ("getWebhook", "listDeliveries"),
+    "portal.change_webhook": ("changeWebhook",),
+    "portal.switch_webhook": ("changeWebhook",),
+    "portal.roll_secret": ("rollWebhookSecret",),
+    "portal.remove_webhook": ("removeWebhook",),
+    "portal.test_webhook": ("testWebhook",),
+    "portal.replay_range": ("replayWebhook",),
+    "portal.one_delivery": ("getDelivery",),
+    "portal.live_delivery": ("getDelivery",),
+    "portal.replay_one": ("replayDelivery",),
+    # the person
+    "account.front": DOOR,
+    "account.sign_in": DOOR,
+    "account.sign_in_form": DOOR,
+    "account.sign_out": DOOR,
+    "account.welcome": DOOR,
+    "account.choose_password": DOOR,
+    "account.show_password": OWN,
+    "account.change_password": OWN,
+    "account.show_settings": OWN,
+    "account.save_settings": OWN,
+    "account.choose_language": OWN,
+    "account.keep_view": OWN,
+    "account.forget_view": OWN,
+    "account.choose_view": OWN,
+}
+# Pages whose operations may ask for another permission than the page does, each with its reason.
+OTHERWISE: Mapping[str, str] = {
+    "portal.home": "each card is shown to who may see it",
+    "portal.one_list": "the preview shows rows in clear, to who may import them",
+    "portal.number_list": "what can be rented is shown to who may rent",
+    "portal.bill_preview": "the bill as it grows has a permission of its own",
+}
+
+
+Operations = Mapping[str, Mapping[str, Any]]
+
+
+@pytest.fixture
+def operations(app: Flask) -> Operations:
+    with app.test_request_context(base_url=HOST):
+        paths = document(app)["paths"]
+    return {one["operationId"]: one for item in paths.values() for one in item.values()}
+
+
+def pages(app: Flask) -> Iterator[tuple[str, str]]:
+    """Yield the view of each page for client companies, with its permission."""
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint.split(".")[0] in {"portal", "account"}:
+            guard = guard_of(app.view_functions[rule.endpoint])
+            assert guard is not None
+            yield rule.endpoint, guard.permission or ""
+
+
+def test_every_page_has_its_operation_or_a_reason(app: Flask, operations: Operations) -> None:
+    shown = {name for name, _ in pages(app)}
+    assert shown - PAGES.keys() == set(), (
+        "a page without a line in this table: which operation does the same?"
+    )
+    assert PAGES.keys() - shown == set(), "a line of this table whose page is gone"
+    named = {one for found in PAGES.values() if isinstance(found, tuple) for one in found}
+    assert named - operations.keys() == set(), "a line of this table whose operation is gone"
+    assert all(len(found) > 0 for found in PAGES.values())
+
+
+def test_an_operation_lets_in_whom_its_page_lets_in(app: Flask, operations: Operations) -> None:
+    strange = {
+        (name, one, operations[one].get("x-scope"))
+        for name, permission in pages(app)
+        if isinstance(PAGES[name], tuple) and name not in OTHERWISE
+        for one in PAGES[name]
+        if operations[one].get("x-scope") != permission
+    }
+    assert not strange
+
+
+def test_every_permission_of_the_portal_can_be_given_to_a_key(app: Flask) -> None:
+    needed = {permission for name, permission in pages(app) if isinstance(PAGES[name], tuple)}
+    assert needed - {"portal.open"} <= set(SCOPES)
