@@ -66,6 +66,30 @@ class UsageInvalidError(Invalid):
     code = "usage-invalid"
 
 
+class UsageConflictNotFoundError(NotFound):
+    """No such contradicting report or rejected row of this company."""
+
+    code = "usage-conflict-not-found"
+
+
+class UsageDecidedError(Conflict):
+    """Somebody has decided about it already."""
+
+    code = "usage-decided"
+
+
+class UsageBilledError(Refused):
+    """The report that stands is on a finalised invoice, which never changes; `number` says on which."""
+
+    code = "usage-billed"
+
+
+class DecisionReasonError(Invalid):
+    """A decision needs a reason of 1 to 400 signs."""
+
+    code = "decision-reason"
+
+
 class PeriodInvalidError(Invalid):
     """The period does not begin and end with a local month of the account's zone."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from billing import accounts, tariffs
@@ -19,6 +19,7 @@ from billing.models import (
     InvoiceRow,
     RatedChargeRow,
     UsageConflictRow,
+    UsageDecisionRow,
     UsageEventRow,
     UsageRejectRow,
 )
@@ -78,7 +79,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much stands how; `late` is a part of the others."""
+    """How much stands how; `late` is a part of the others, conflicts and rejects are the undecided ones."""
 
     rated: int
     unrated: int
@@ -90,8 +91,9 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Something that did not become usage: a contradicting report, or what cannot be usage."""
+    """Something that did not become usage and waits: a contradicting report, or what cannot be usage."""
 
+    id: UUID
     source: str
     event_id: str
     reason: str
@@ -135,29 +137,29 @@ def counts(session: Session, *, tenant_id: TenantId) -> Counts:
         by_outcome[outcome] = number
         late += late_ones
     kept = [
-        session.scalars(select(func.count()).where(table.tenant_id == tenant_id)).one()
+        session.scalars(select(func.count()).where(table.tenant_id == tenant_id, _undecided(table))).one()
         for table in (UsageConflictRow, UsageRejectRow)
     ]
     return Counts(by_outcome["rated"], by_outcome["unrated"], by_outcome["refused"], late, kept[0], kept[1])
 
 
 def kept(session: Session, *, tenant_id: TenantId, limit: int = 50) -> tuple[list[Kept], list[Kept]]:
-    """Return the newest conflicts and rejects."""
+    """Return the newest conflicts and rejects about which nobody has decided."""
     conflicts = session.scalars(
         select(UsageConflictRow)
-        .where(UsageConflictRow.tenant_id == tenant_id)
+        .where(UsageConflictRow.tenant_id == tenant_id, _undecided(UsageConflictRow))
         .order_by(UsageConflictRow.received_at.desc())
         .limit(limit)
     )
     rejects = session.scalars(
         select(UsageRejectRow)
-        .where(UsageRejectRow.tenant_id == tenant_id)
+        .where(UsageRejectRow.tenant_id == tenant_id, _undecided(UsageRejectRow))
         .order_by(UsageRejectRow.received_at.desc())
         .limit(limit)
     )
     return (
-        [Kept(one.source, one.event_id, "conflict", one.received_at) for one in conflicts],
-        [Kept(one.source, one.event_id, one.reason, one.received_at) for one in rejects],
+        [Kept(one.id, one.source, one.event_id, "conflict", one.received_at) for one in conflicts],
+        [Kept(one.id, one.source, one.event_id, one.reason, one.received_at) for one in rejects],
     )
 
 
@@ -248,6 +250,10 @@ def history(
         .order_by(RatedChargeRow.rating_seq)
     )
     return [(seq, outcome, reason, amount) for seq, outcome, reason, amount in rows]
+
+
+def _undecided(table: type[UsageConflictRow | UsageRejectRow]) -> ColumnElement[bool]:
+    return ~exists().where(UsageDecisionRow.tenant_id == table.tenant_id, UsageDecisionRow.id == table.id)
 
 
 _IS_LATE = RatedChargeRow.bill_at > RatedChargeRow.occurred_at

@@ -217,6 +217,41 @@ class UsageRejectRow(TenantOwned, Base):
     batch_row: Mapped[int] = mapped_column(Integer)
 
 
+class UsageDecisionRow(TenantOwned, Base):
+    """What a person decided about a conflict or a rejected row, once; its id is that row's.
+
+    `usage_id` is the usage made of a report that was taken over, `superseded_charge_id` what it replaced.
+    """
+
+    __tablename__ = "usage_decisions"
+    __table_args__ = (
+        CheckConstraint("verdict IN ('take-new', 'keep-old', 'throw-away')", name="verdict"),
+        CheckConstraint("reason <> ''", name="reason"),
+        CheckConstraint(
+            "(verdict = 'take-new') = (usage_id IS NOT NULL)"
+            " AND (usage_id IS NULL) = (superseded_charge_id IS NULL)",
+            name="taken",
+        ),
+        ForeignKeyConstraint(
+            ["tenant_id", "usage_id"], ["app.usage_events.tenant_id", "app.usage_events.id"]
+        ),
+        ForeignKeyConstraint(
+            ["tenant_id", "superseded_charge_id"], ["app.rated_charges.tenant_id", "app.rated_charges.id"]
+        ),
+        Index("ix_usage_decisions_key", "tenant_id", "source", "event_id"),
+    )
+
+    id: Mapped[Key]
+    source: Mapped[str] = mapped_column(Text)
+    event_id: Mapped[str] = mapped_column(Text)
+    verdict: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    decided_by: Mapped[UUID]
+    decided_at: Mapped[Instant]
+    usage_id: Mapped[UUID | None]
+    superseded_charge_id: Mapped[UUID | None]
+
+
 class UsageBatchRow(TenantOwned, Base):
     """One bulk intake and its sum: received = accepted + duplicate + conflict + rejected."""
 

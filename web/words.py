@@ -165,6 +165,17 @@ PROBLEMS: Mapping[str, Words] = {
     "rental-span": Words(
         _l("That day or time cannot be rented"), _l("Choose a time that is not over, within a year.")
     ),
+    "usage-conflict-not-found": Words(_l("There is no such report"), _l("It may belong to another company.")),
+    "usage-decided": Words(
+        _l("Somebody has decided about it already"), _l("Load the page again: it says who, and why.")
+    ),
+    "usage-billed": Words(
+        _l("The first report is on a finalised invoice"),
+        _l("An invoice never changes. Keep the first report, and put the difference right by a credit note."),
+    ),
+    "decision-reason": Words(
+        _l("A decision needs a reason"), _l("Write one line of at most 400 signs, without names or numbers.")
+    ),
     "usage-not-found": Words(_l("There is no such usage"), _l("It may belong to another company.")),
     "rentals-open": Words(
         _l("Not everything rented in this month is charged yet"),

@@ -10,6 +10,7 @@ from itertools import cycle
 
 from billing import periods, tariffs
 from billing import rentals as rented
+from billing import usage as metered
 from billing.rating.rentals import RentalPrice, Span
 from campaigns import attempts, plans
 from campaigns.attempts import End
@@ -202,10 +203,19 @@ def webhooks(alice: Browser, gate: Gate, tenant_id: TenantId) -> list[str]:
     return [hook, f"{hook}/deliveries/{delivery}"]
 
 
-def usage(dana: Browser, company: str) -> list[str]:
-    """Return the explorer on a company and on one event."""
-    here = f"/operator/usage?company={company}"
-    return [here, found(r'"(/operator/usage/ten_[0-9a-z]+/use_[0-9a-z]+)"', dana.get(here).text)]
+def usage(dana: Browser, gate: Gate, tenant_id: TenantId) -> list[str]:
+    """Let a report contradict another; return the explorer, one event, and both reports side by side."""
+    with gate.open(Scope.system(tenant_id)) as session:
+        for seconds in (60, 120):
+            reported = stock.usage("reported-twice", seconds=seconds, at=clock.now())
+            metered.record(session, tenant_id=tenant_id, usage=reported)
+    here = f"/operator/usage?company={ids.public('ten', tenant_id)}"
+    page = dana.get(here).text
+    return [
+        here,
+        found(r'"(/operator/usage/ten_[0-9a-z]+/use_[0-9a-z]+)"', page),
+        found(r'"(/operator/usage/ten_[0-9a-z]+/conflicts/con_[0-9a-z]+)"', page),
+    ]
 
 
 def prices(dana: Browser) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from billing import explorer, invoices, periods, rentals, tariffs, usage
+from billing import explorer, invoices, periods, rentals, staging, tariffs, usage
 from billing.explorer import Wanted
 from billing.rating.rentals import RentalPrice, Span
 from core import clock, ids
@@ -15,7 +15,8 @@ from security.gate import Gate, Scope
 from tests.billing import stock
 from tests.tenants.people import People
 from tests.web import scene
-from tests.web.conftest import Browser, Browsers, Cast
+from tests.web.conftest import Browser, Browsers, Cast, found
+from wiring.prepare import DatabaseUrls
 
 NOW = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
 RENTAL = new_id()
@@ -141,3 +142,90 @@ def test_the_explorer_is_for_billing_only_and_one_company_at_a_time(
     assert "No usage fits" in page
     assert dana.get(f"/operator/usage/{theirs}/{ids.public('use', new_id())}").status_code == 404
     assert dana.get("/operator/usage?company=ten_x").status_code == 404
+
+
+@pytest.fixture
+def conflict(gate: Gate, used: TenantId) -> str:
+    """The call is reported again, twice as long; the address of the page that compares both."""
+    with gate.open(Scope.system(used)) as session:
+        usage.record(session, tenant_id=used, usage=stock.usage("call-1", seconds=120))
+        (kept,) = explorer.kept(session, tenant_id=used)[0]
+    return f"/operator/usage/{ids.public('ten', used)}/conflicts/{ids.public('con', kept.id)}"
+
+
+def billed(gate: Gate, tenant_id: TenantId) -> int:
+    with gate.open(Scope.system(tenant_id)) as session:
+        bill = invoices.preview(session, tenant_id=tenant_id, period=OCTOBER)
+    return sum(line.amount_nano for line in bill.lines if line.meter == "voice.outbound")
+
+
+def test_the_operator_compares_two_reports_takes_the_later_and_the_bill_follows(
+    dana: Browser, gate: Gate, used: TenantId, conflict: str
+) -> None:
+    where = f"/operator/usage?company={ids.public('ten', used)}"
+    assert conflict in dana.get(where).text
+    page = dana.get(conflict).text
+    for words in ("1:00", "2:00", "+£0.0725", "Take the later report over?", "This is not taken back."):
+        assert words in page
+    before = billed(gate, used)
+    refused = dana.post(conflict, {"verdict": "take-new", "reason": " "})
+    assert "A decision needs a reason" in dana.get(refused.location).text
+    done = dana.post(conflict, {"verdict": "take-new", "reason": "The switch’s own log has two minutes"})
+    after = dana.get(done.location).text
+    assert "The later report stands" in after
+    assert "The switch’s own log has two minutes" in after
+    assert billed(gate, used) == 2 * before
+    page = dana.get(conflict).text
+    assert "took the later report over" in page
+    assert "Take the later report over?" not in page
+    again = dana.post(conflict, {"verdict": "keep-old", "reason": "No, the first"})
+    assert "Somebody has decided about it already" in dana.get(again.location).text
+
+
+def test_the_first_report_is_kept_and_the_bill_is_as_it_was(
+    dana: Browser, gate: Gate, used: TenantId, conflict: str
+) -> None:
+    before = billed(gate, used)
+    done = dana.post(conflict, {"verdict": "keep-old", "reason": "A test of the sender’s"})
+    assert "The first report stands" in dana.get(done.location).text
+    assert billed(gate, used) == before
+
+
+def test_on_a_draft_it_says_that_the_draft_has_to_be_made_anew(
+    dana: Browser, gate: Gate, used: TenantId, conflict: str
+) -> None:
+    with gate.open(Scope.system(used)) as session:
+        draft = invoices.draft(session, tenant_id=used, period=OCTOBER)
+    page = dana.get(conflict).text
+    assert "has to be made anew" in page
+    assert ids.public("inv", draft.invoice_id) in page
+
+
+def test_support_looks_and_decides_nothing(
+    browser: Browsers, people: People, cast: Cast, used: TenantId, conflict: str
+) -> None:
+    people.operator()
+    omar = browser()
+    omar.sign_in(scene.staff(people, "operator_support").email)
+    page = omar.get(conflict)
+    assert page.status_code == 200
+    assert "Take the later" not in page.text
+    assert omar.post(conflict, {"verdict": "take-new", "reason": "x"}).status_code == 403
+    theirs = conflict.replace(ids.public("ten", used), ids.public("ten", cast.b.tenant_id))
+    assert omar.get(theirs).status_code == 404
+
+
+def test_a_rejected_row_is_thrown_away_with_a_reason(
+    dana: Browser, gate: Gate, used: TenantId, database: DatabaseUrls
+) -> None:
+    batch = staging.stage(database.bill, tenant_id=used, usages=[stock.usage("bad-1", quantity_ms=-1)])
+    with gate.open(Scope.system(used)) as session:
+        staging.take_in(session, tenant_id=used, batch_id=batch)
+    company = ids.public("ten", used)
+    page = dana.get(f"/operator/usage?company={company}").text
+    assert "less than nothing was used" in page
+    path = found(rf'action="(/operator/usage/{company}/rejects/[^"]+)"', page)
+    done = dana.get(dana.post(path, {"reason": "The sender’s clock was wrong"}).location).text
+    assert "stays on record" in done
+    assert "Somebody has to decide" not in done
+    assert "The sender’s clock was wrong" in done

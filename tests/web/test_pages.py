@@ -166,7 +166,7 @@ def round_trip(
         ],
         "dana": [
             *paid.operator,
-            *affairs.usage(operator, known["company_id"]),
+            *affairs.usage(operator, gate, a),
             *affairs.prices(operator),
             *addresses(app, "operator", known),
             "/settings",

@@ -295,7 +295,7 @@ def _event(one: Found) -> UsageShown:
     return UsageShown(
         id=ids.public("use", one.usage_id),
         meter=one.meter,
-        subject=usage.subject(one),
+        subject=usage.subject(one.source, one.event_id, one.subject_ref),
         started_at=one.occurred_at,
         ended_at=one.ended_at,
         prefix=one.prefix,

@@ -7,7 +7,7 @@ import datetime as dt
 import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -17,13 +17,15 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from billing import explorer, periods
+from billing import decisions, explorer, periods
 from billing.errors import BillingAccountNotFoundError
 from billing.explorer import STATES, Counts, Found, Wanted
 from core import clock, ids
 from core.errors import NotFound
 from tenants.companies import Company
+from web import identity
 from web.guards import permission
+from web.operator import decisions as deciding
 from web.operator import rounds
 from web.operator.views import pages
 from web.shown import usage, wording
@@ -37,6 +39,16 @@ STATE_WORDS = {
     "unrated": _l("without a price"),
     "refused": _l("refused"),
     "late": _l("late"),
+}
+
+
+FAULTS = {
+    "key-missing": _l("names neither its source nor its key"),
+    "instant-without-zone": _l("a time without a zone"),
+    "ends-before-it-begins": _l("ends before it begins"),
+    "quantity-negative": _l("less than nothing was used"),
+    "prefix-not-digits": _l("the number is no number"),
+    "prefix-too-long": _l("the number is too long"),
 }
 
 
@@ -60,6 +72,23 @@ class DayRow:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptRow:
+    """A contradicting report or a rejected row that waits for a decision."""
+
+    id: str
+    source: str
+    event_id: str
+    reason: str
+    received_at: dt.datetime
+
+    @classmethod
+    def of(cls, prefix: str, one: explorer.Kept) -> Self:
+        """Return a row with its outside id."""
+        why = str(FAULTS.get(one.reason, one.reason))
+        return cls(ids.public(prefix, one.id), one.source, one.event_id, why, one.received_at)
+
+
+@dataclass(frozen=True, slots=True)
 class _Seen:
     counts: Counts
     meters: list[str]
@@ -67,6 +96,7 @@ class _Seen:
     days: list[DayRow]
     conflicts: Sequence[explorer.Kept]
     rejects: Sequence[explorer.Kept]
+    decided: Sequence[decisions.Decision]
 
 
 @pages.get("/usage")
@@ -93,8 +123,10 @@ def usage_list() -> str:
         states=[(code, STATE_WORDS[code]) for code in STATES],
         entries=[usage.entry(one) for one in page],
         days=seen.days if seen else [],
-        conflicts=seen.conflicts if seen else [],
-        rejects=seen.rejects if seen else [],
+        conflicts=[KeptRow.of("con", one) for one in seen.conflicts] if seen else [],
+        rejects=[KeptRow.of("rej", one) for one in seen.rejects] if seen else [],
+        decided=deciding.rows(seen.decided) if seen else [],
+        may_write="billing.write" in identity.current().permissions,
         newer=f"{_HERE}?{urlencode(asked)}" if request.args.get("before") else None,
         older=older,
     )
@@ -171,6 +203,7 @@ def _look(session: Session, company: Company, asked: dict[str, str]) -> _Seen:
         _days(session, company, meters, last),
         conflicts,
         rejects,
+        decisions.decided(session, tenant_id=tenant_id, limit=10),
     )
 
 

@@ -4,7 +4,9 @@ import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from uuid import UUID
 
+from billing import decisions
 from billing.explorer import Found
 from billing.rating.rentals import METERS
 from core import ids
@@ -47,7 +49,7 @@ def entry(one: Found) -> EntryRow:
         meter=wording.meter(one.meter),
         event_id=one.event_id,
         source=one.source,
-        subject=subject(one),
+        subject=subject(one.source, one.event_id, one.subject_ref),
         from_at=one.occurred_at,
         to_at=one.ended_at,
         quantity=bills.quantity(exact, unit),
@@ -64,7 +66,10 @@ def entry(one: Found) -> EntryRow:
     )
 
 
-def subject(one: Found) -> str:
-    """Return the outside id of what was used: a call, a rental, an agent."""
-    prefix = {"rentals": "lease", "agents": "agt"}.get(one.source, "call")
-    return ids.public(prefix, one.subject_ref)
+def subject(source: str, event_id: str, subject_ref: UUID) -> str:
+    """Return the outside id of what was used: a call, a rental, an agent.
+
+    Usage that a person has taken over names its first source at the head of its key.
+    """
+    first = event_id.partition("/")[0] if source == decisions.SOURCE else source
+    return ids.public({"rentals": "lease", "agents": "agt"}.get(first, "call"), subject_ref)

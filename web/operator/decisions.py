@@ -1,0 +1,188 @@
+"""What a person of the staff decides about contradicting reports and rejected rows of usage, and why."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import flash, redirect, render_template, request
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from billing import decisions
+from billing.decisions import Comparison, Decision, Report, Verdict
+from core import ids
+from core.errors import SeatlineError
+from core.ids import OPERATOR
+from tenants import users
+from tenants.companies import Company
+from web import identity, said, scope, words
+from web.guards import permission
+from web.operator import rounds
+from web.operator.views import pages
+from web.shown import usage, wording
+
+_BUSINESS = frozenset({"refused", "conflict", "invalid"})
+VERDICTS = {
+    Verdict.TAKE_NEW: _l("took the later report over"),
+    Verdict.KEEP_OLD: _l("kept the first report"),
+    Verdict.THROW_AWAY: _l("threw the row away"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """A decision as pages show it; see templates/operator/usage.html."""
+
+    id: str
+    event_id: str
+    verdict: str
+    reason: str
+    who: str
+    at: dt.datetime
+    is_conflict: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One report; see templates/operator/usage_conflict.html."""
+
+    meter: str
+    from_at: dt.datetime
+    to_at: dt.datetime
+    seconds: float
+    prefix: str
+    outcome: str
+    amount_nano: int | None
+    currency: str
+
+
+@pages.get("/usage/<company_id>/conflicts/<conflict_id>")
+@permission("billing.read")
+def one_conflict(company_id: str, conflict_id: str) -> str:
+    """Show both reports side by side, what each costs, and what deciding would do."""
+    company, which = rounds.one(company_id), ids.parse("con", conflict_id)
+
+    def look(session: Session) -> Comparison:
+        return decisions.compare(session, tenant_id=company.tenant_id, conflict_id=which)
+
+    found = rounds.visit(company, look)
+    return render_template(
+        "operator/usage_conflict.html",
+        company_=company,
+        company_id=company_id,
+        here=request.path,
+        one=found,
+        old=_side(found.old),
+        new=_side(found.new),
+        subject=usage.subject(found.source, found.event_id, found.old.subject_ref),
+        is_billed=found.invoice_state == "finalised",
+        invoice_url=_invoice(company, found),
+        difference=found.difference_nano,
+        decision=rows([found.decision])[0] if found.decision else None,
+        may_write="billing.write" in identity.current().permissions,
+    )
+
+
+@pages.post("/usage/<company_id>/conflicts/<conflict_id>")
+@permission("billing.write")
+def decide_conflict(company_id: str, conflict_id: str) -> Response:
+    """Take the later report over, or keep the first."""
+    company, which = rounds.one(company_id), ids.parse("con", conflict_id)
+    verdict = Verdict.TAKE_NEW if request.form.get("verdict") == "take-new" else Verdict.KEEP_OLD
+
+    def act(session: Session) -> Decision:
+        return decisions.decide(
+            session,
+            tenant_id=company.tenant_id,
+            conflict_id=which,
+            verdict=verdict,
+            reason=request.form.get("reason", ""),
+            by=identity.current().principal_id,
+        )
+
+    try:
+        rounds.visit(company, act)
+    except SeatlineError as error:
+        _refuse(error)
+        return redirect(request.path, 303)
+    said.done(
+        gettext("The later report stands; the bill follows it.")
+        if verdict is Verdict.TAKE_NEW
+        else gettext("The first report stands; the bill is as it was.")
+    )
+    return redirect(f"/operator/usage?company={company_id}", 303)
+
+
+@pages.post("/usage/<company_id>/rejects/<reject_id>")
+@permission("billing.write")
+def throw_away(company_id: str, reject_id: str) -> Response:
+    """Throw a row away that cannot be usage."""
+    company, which = rounds.one(company_id), ids.parse("rej", reject_id)
+
+    def act(session: Session) -> Decision:
+        return decisions.throw_away(
+            session,
+            tenant_id=company.tenant_id,
+            reject_id=which,
+            reason=request.form.get("reason", ""),
+            by=identity.current().principal_id,
+        )
+
+    try:
+        rounds.visit(company, act)
+    except SeatlineError as error:
+        _refuse(error)
+    else:
+        said.done(gettext("The row is thrown away; it stays on record with your reason."))
+    return redirect(f"/operator/usage?company={company_id}", 303)
+
+
+def rows(found: Sequence[Decision]) -> list[DecisionRow]:
+    """Return decisions with the names of who made them."""
+    named = users.names(
+        scope.session(),
+        tenant_id=OPERATOR,
+        vault=scope.services().vault,
+        user_ids={one.decided_by for one in found},
+    )
+    return [
+        DecisionRow(
+            id=ids.public("con", one.about_id),
+            event_id=one.event_id,
+            verdict=str(VERDICTS[one.verdict]),
+            reason=one.reason,
+            who=named.get(one.decided_by, gettext("somebody who has left")),
+            at=one.decided_at,
+            is_conflict=one.verdict is not Verdict.THROW_AWAY,
+        )
+        for one in found
+    ]
+
+
+def _side(one: Report) -> Side:
+    return Side(
+        meter=wording.meter(one.meter),
+        from_at=one.occurred_at,
+        to_at=one.ended_at,
+        seconds=one.quantity_ms / 1000,
+        prefix=one.prefix,
+        outcome=one.outcome,
+        amount_nano=one.amount_nano,
+        currency=one.currency or "",
+    )
+
+
+def _invoice(company: Company, found: Comparison) -> str:
+    if found.invoice_id is None:
+        return ""
+    company_id, invoice_id = ids.public("ten", company.tenant_id), ids.public("inv", found.invoice_id)
+    return f"/operator/companies/{company_id}/invoices/{invoice_id}"
+
+
+def _refuse(error: SeatlineError) -> None:
+    if error.kind not in _BUSINESS:
+        raise error
+    told = words.problem(error.code, error.kind)
+    flash(f"{told.title}. {told.advice}", "bad")
