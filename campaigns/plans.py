@@ -28,6 +28,7 @@ from core.events import announce
 from core.ids import OPERATOR, CampaignId, NumberId, QueueId, TenantId, new_id
 from telephony import numbers, queues
 from telephony.errors import NumberNotFoundError, QueueNotFoundError
+from telephony.outbound import dialling
 from telephony.outbound.hours import Window
 
 
@@ -146,6 +147,8 @@ def turn(
 ) -> Campaign:
     """Start, pause, stop or finish a campaign. Where it stands already, nothing happens.
 
+    From a pause or a stop on nobody more is dialled: calls cleared and not placed yet are taken back.
+
     Args:
         session: in the company's walls.
         tenant_id: the company.
@@ -174,6 +177,8 @@ def turn(
         row.started_at, row.ended_at = row.started_at or now, None
     elif to in {State.STOPPED, State.FINISHED}:
         row.ended_at = now
+    if to is not State.RUNNING:
+        dialling.recall(session, tenant_id=tenant_id, campaign_id=campaign_id)
     _touch(session, row, by)
     _announce(session, row)
     return _campaign(row)

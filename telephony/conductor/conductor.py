@@ -35,7 +35,7 @@ from telephony.conductor.spool import Spool
 from telephony.events import DialOutcome
 from telephony.outbound import dialling
 from telephony.outbound import gate as outbound
-from telephony.routing.floor import Floor, InQueue
+from telephony.routing.floor import Agent, Floor, InQueue
 from telephony.switch import port
 from telephony.switch.clearance import Clearance, ClearanceExpiredError
 from telephony.switch.port import ChannelGoneError, Speech, Switch, SwitchError
@@ -289,17 +289,7 @@ class Conductor:
             if held is None or agent is None:
                 continue
             now = clock.now()
-            offer_id = OfferId(new_id())
-            offer = Offer(
-                offer_id=offer_id,
-                agent_id=agent.agent_id,
-                agent_number=agent.number,
-                seat_id=agent.seat_id,
-                seat_label=agent.seat_label,
-                endpoint=agent.endpoint,
-                channel=f"agent-{offer_id}",
-                expires_at=now + dt.timedelta(seconds=held.line.queue.ring_timeout_s),
-            )
+            offer = _offer_to(agent, expires_at=now + dt.timedelta(seconds=held.line.queue.ring_timeout_s))
             agent.call_id = held.call.call_id
             self.feed(held.call.call_id, machine.Offered(now, offer))
 
@@ -367,17 +357,7 @@ class Conductor:
         if agent is None:
             return await self._not_dialled(tenant_id, attempt_id, DialOutcome.NO_AGENT)
         agent.call_id = call_id
-        offer_id = OfferId(new_id())
-        offer = Offer(
-            offer_id=offer_id,
-            agent_id=agent.agent_id,
-            agent_number=agent.number,
-            seat_id=agent.seat_id,
-            seat_label=agent.seat_label,
-            endpoint=agent.endpoint,
-            channel=f"agent-{offer_id}",
-            expires_at=clearance.expires_at,
-        )
+        offer = _offer_to(agent, expires_at=clearance.expires_at)
         arrival = Arrival(
             tenant_id=tenant_id,
             call_id=call_id,
@@ -452,6 +432,17 @@ class Conductor:
             _log.warning("call-not-placed", error=error.code)
             self.feed(call.call_id, machine.NotPlaced(clock.now()))
         held.is_placed = True
+
+    def _seek(self, held: _Held) -> None:
+        """Reserve another free agent for who has picked up; nothing waits between the choice and the ring."""
+        call, now = held.call, clock.now()
+        agent = self.floor.pick(call.arrival.queue_id)
+        if agent is None or call.due_at is None:
+            self.feed(call.call_id, machine.NobodyFree(now))
+            return
+        agent.call_id = call.call_id
+        offer = _offer_to(agent, expires_at=call.due_at)
+        self.feed(call.call_id, machine.Offered(now, offer))
 
     async def _listen(self, held: _Held) -> None:
         try:
@@ -581,6 +572,8 @@ class Conductor:
             case machine.Notice():
                 ended = lambda: machine.AnnouncementEnded(clock.now())  # noqa: E731 - two of a kind
                 self._command(held, self._say(held, held.line.notice, f"notice-{call.call_id}", ended))
+            case machine.Seek():
+                self._seek(held)
             case machine.Apologise():
                 over = lambda: machine.ApologyEnded(clock.now())  # noqa: E731
                 self._command(held, self._say(held, held.line.apology, f"apology-{call.call_id}", over))
@@ -615,13 +608,12 @@ class Conductor:
         )
 
     async def _ring(self, held: _Held, offer: Offer) -> None:
-        timeout_s, headers = (
-            held.line.queue.ring_timeout_s,
-            {"X-Seatline-Offer": public("off", offer.offer_id)},
-        )
+        timeout_s: float = held.line.queue.ring_timeout_s
+        headers = {"X-Seatline-Offer": public("off", offer.offer_id)}
         if held.call.dial:
             # somebody is on the line already: the console answers by itself, within what the law allows
-            timeout_s, headers = outgoing.ANSWER_WITHIN_S, headers | {"X-Seatline-Auto": "1"}
+            timeout_s = max(0.1, (offer.expires_at - clock.now()).total_seconds())
+            headers |= {"X-Seatline-Auto": "1"}
         try:
             await self._switch.ring(
                 offer.channel,
@@ -811,6 +803,8 @@ class Conductor:
                 self._command(held, self._listen(held))
             case Phase.APOLOGISING:
                 self.feed(call.call_id, machine.ApologyEnded(now))
+            case Phase.SEEKING:
+                self.feed(call.call_id, machine.NobodyFree(now))
             case Phase.GREETING:
                 self.feed(call.call_id, machine.GreetingEnded(now))
             case Phase.QUEUED:
@@ -1020,6 +1014,20 @@ class Conductor:
 
     async def _hang_up(self, channel: str) -> None:
         await self._refuse(channel, port.Cause.NORMAL)
+
+
+def _offer_to(agent: Agent, *, expires_at: dt.datetime) -> Offer:
+    offer_id = OfferId(new_id())
+    return Offer(
+        offer_id=offer_id,
+        agent_id=agent.agent_id,
+        agent_number=agent.number,
+        seat_id=agent.seat_id,
+        seat_label=agent.seat_label,
+        endpoint=agent.endpoint,
+        channel=f"agent-{offer_id}",
+        expires_at=expires_at,
+    )
 
 
 def _name(fact: Fact) -> str:

@@ -25,9 +25,10 @@ from telephony.events import DialOutcome
 class Phase(StrEnum):
     """Where a call stands."""
 
-    DIALLING = "dialling"  # the first four: of a call that goes out
+    DIALLING = "dialling"  # the first five: of a call that goes out
     RINGING = "ringing"
     DETECTING = "detecting"
+    SEEKING = "seeking"
     APOLOGISING = "apologising"
     GREETING = "greeting"
     QUEUED = "queued"
@@ -226,6 +227,13 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class NobodyFree:
+    """No other agent could take the place of the one whose phone is gone."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ApologyEnded:
     """The message for whom no agent was there in time has been played, or there was no voice for it."""
 
@@ -265,6 +273,7 @@ Fact = (
     | CalledRinging
     | PickedUp
     | Heard
+    | NobodyFree
     | ApologyEnded
     | NotPlaced
     | Vanished
@@ -325,6 +334,11 @@ class Detect:
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Tell the called person that they are recorded, if they are; `AnnouncementEnded` follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seek:
+    """Reserve another free agent for whoever waits on the line; `Offered` or `NobodyFree` follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,6 +408,7 @@ Action = (
     | Originate
     | Detect
     | Notice
+    | Seek
     | Apologise
     | Music
     | StopRinging
@@ -429,6 +444,7 @@ class LiveCall:
     ended_at: dt.datetime | None = None
     proven_at: dt.datetime = field(default=dt.datetime.min.replace(tzinfo=dt.UTC))
     dial: Dial | None = None
+    due_at: dt.datetime | None = None  # until then an agent must be there for whoever picked up
     is_noticed: bool = False  # the called person knows what they have to know before they talk
     outcome: DialOutcome | None = None
 

@@ -1,13 +1,17 @@
 """One call that goes out as a state machine, beside `machine`: the same facts, actions and live call.
 
     dialling -> ringing -> (detecting) -> offered -> announcing -> talking -> ended
-                                             |
-                                             +-> apologising -> ended    no agent in time: abandoned
+                                          ^    |
+                              seeking ----+<---+    that agent's phone is gone: another one, in what is left
+                                 |             |
+                                 +-------------+-> apologising -> ended    no agent in time: abandoned
 
-The agent is reserved before the number is dialled, so whoever picks up has an agent. That agent's phone is
-rung at the answer (with machine detection: when a person was heard) and has two seconds; after that the
-person hears who called, and the call is abandoned (16 CFR 310.4(b)(4)(iii) and Ofcom: within two seconds).
-Pure.
+The agent is reserved before the number is dialled, so whoever picks up has an agent. Two seconds after the
+answer somebody must be there; else the person hears who called, and the call is abandoned. The two seconds
+run from the answer, or, with machine detection, from the end of the called person's greeting, as 16 CFR
+310.4(b)(1)(iv) has it: that is as long before the word of the detection as it waits for silence. Hearing a
+greeting out takes longer than two seconds from the answer; who calls under a rule that counts from there
+(Ofcom's) leaves detection off. Pure.
 """
 
 import dataclasses
@@ -38,11 +42,14 @@ from telephony.conductor.machine import (
     Originate,
     Phase,
     Ring,
+    Seek,
     StopRinging,
 )
 from telephony.events import DialOutcome
+from telephony.switch.port import SILENCE_OF_A_PERSON
 
-ANSWER_WITHIN_S: Final = 2
+ANSWER_WITHIN: Final = dt.timedelta(seconds=2)
+_SHORTEST_RING: Final = dt.timedelta(milliseconds=500)  # in less no browser answers
 _UNANSWERED = {Phase.DIALLING, Phase.RINGING}
 # Q.850: 18 no user responding, 22 number changed, 27 destination out of order, 28 invalid number
 _BY_CAUSE: Final = {
@@ -102,7 +109,7 @@ def _follow(call: LiveCall, offer: Offer, fact: Fact) -> list[Action]:
                 *_finish(call, fact.at, DialOutcome.MACHINE, Cause.MACHINE),
             ]
         case machine.Heard() if call.phase is Phase.DETECTING:
-            return _offer(call, offer, fact.at)
+            return _offer(call, offer, fact.at, silent_for=SILENCE_OF_A_PERSON)
         case machine.AgentRinging() if _is_offered(call, fact.offer_id):
             return [
                 Mark({"ringing_at": fact.at}, offer),
@@ -117,7 +124,15 @@ def _follow(call: LiveCall, offer: Offer, fact: Fact) -> list[Action]:
             ]
         case machine.OfferLost() if _is_offered(call, fact.offer_id):
             item = {Lost.DECLINED: "declined", Lost.NO_ANSWER: "missed"}.get(fact.why, "lost")
-            return _abandon(call, offer, Agent(offer.agent_id, None, fact.at, offer.offer_id, item, fact.why))
+            return _left_alone(
+                call, offer, Agent(offer.agent_id, None, fact.at, offer.offer_id, item, fact.why)
+            )
+        case machine.Offered() if call.phase is Phase.SEEKING:
+            call.phase, call.offer, call.offers = Phase.OFFERED, fact.offer, call.offers + 1
+            return _ring(fact.offer, fact.at)
+        case machine.NobodyFree() if call.phase is Phase.SEEKING:
+            call.phase = Phase.APOLOGISING
+            return [Apologise()]
         case machine.AnnouncementEnded() if not call.is_noticed:
             call.is_noticed = True
             return [Connect(offer)] if call.phase is Phase.ANNOUNCING else []
@@ -128,7 +143,7 @@ def _follow(call: LiveCall, offer: Offer, fact: Fact) -> list[Action]:
             return machine.step(call, fact)  # a conversation is one, whoever began it
         case machine.AgentGone() if call.phase is Phase.ANNOUNCING:
             gone = Agent(offer.agent_id, None, fact.at, offer.offer_id, "lost", Lost.PHONE_GONE)
-            return _abandon(call, offer, gone)
+            return _left_alone(call, offer, gone)
         case machine.AgentGone() if call.phase is Phase.TALKING:
             return [HangUpCaller(), *_over(call, offer, fact.at, Cause.AGENT_HUNG_UP)]
         case machine.ApologyEnded() if call.phase is Phase.APOLOGISING:
@@ -152,19 +167,26 @@ def _picked_up(call: LiveCall, offer: Offer, at: dt.datetime) -> list[Action]:
     if call.dial and call.dial.detects_machines:
         call.phase = Phase.DETECTING
         return [mark, Detect()]
-    return [mark, *_offer(call, offer, at)]
+    return [mark, *_offer(call, offer, at, silent_for=dt.timedelta())]
 
 
-def _offer(call: LiveCall, offer: Offer, at: dt.datetime) -> list[Action]:
-    """Somebody is there: ring the agent, who has two seconds."""
-    due = dataclasses.replace(offer, expires_at=at + dt.timedelta(seconds=ANSWER_WITHIN_S))
+def _offer(call: LiveCall, offer: Offer, at: dt.datetime, *, silent_for: dt.timedelta) -> list[Action]:
+    """Somebody is there, and has been silent for a while already: ring the agent for what is left."""
+    call.due_at = at - silent_for + ANSWER_WITHIN
+    due = dataclasses.replace(offer, expires_at=call.due_at)
     call.phase, call.offer, call.offers = Phase.OFFERED, due, 1
-    return [Agent(due.agent_id, DIALLING, at, due.offer_id, "offered"), Ring(due), Notice()]
+    return [*_ring(due, at), Notice()]
 
 
-def _abandon(call: LiveCall, offer: Offer, agent: Agent) -> list[Action]:
-    call.phase = Phase.APOLOGISING
-    return [StopRinging(offer), agent, Apologise()]
+def _ring(offer: Offer, at: dt.datetime) -> list[Action]:
+    return [Agent(offer.agent_id, DIALLING, at, offer.offer_id, "offered"), Ring(offer)]
+
+
+def _left_alone(call: LiveCall, offer: Offer, agent: Agent) -> list[Action]:
+    """The agent is not there: look for another one while there is time, else say who called."""
+    has_time = call.due_at is not None and call.due_at - agent.at >= _SHORTEST_RING
+    call.phase = Phase.SEEKING if has_time else Phase.APOLOGISING
+    return [StopRinging(offer), agent, Seek() if has_time else Apologise()]
 
 
 def _called_gone(call: LiveCall, offer: Offer, fact: machine.CallerGone) -> list[Action]:
@@ -188,6 +210,8 @@ def _called_gone(call: LiveCall, offer: Offer, fact: machine.CallerGone) -> list
                 Agent(offer.agent_id, WRAP_UP, fact.at, offer.offer_id, "wrap_up"),
                 *_finish(call, fact.at, DialOutcome.HUNG_UP, Cause.CALLED_HUNG_UP),
             ]
+        case Phase.SEEKING:
+            return _finish(call, fact.at, DialOutcome.HUNG_UP, Cause.CALLED_HUNG_UP)
         case Phase.APOLOGISING:
             return _finish(call, fact.at, DialOutcome.ABANDONED, Cause.ABANDONED)
         case _:
@@ -199,6 +223,8 @@ def _vanished(call: LiveCall, offer: Offer, fact: machine.Vanished) -> list[Acti
     outcome = DialOutcome.CONNECTED if call.phase is Phase.TALKING else DialOutcome.LOST
     if call.phase is Phase.APOLOGISING:
         return _finish(call, fact.at, DialOutcome.ABANDONED, fact.cause)
+    if call.phase is Phase.SEEKING:  # whose agent has been let go already
+        return _finish(call, fact.at, outcome, fact.cause)
     item = {Phase.OFFERED: "lost", Phase.ANNOUNCING: "closed", Phase.TALKING: "closed"}.get(
         call.phase, "reserved"
     )

@@ -18,9 +18,9 @@ from security.vault import Vault
 from telephony.events import DialCleared, DialEnded, DialOutcome
 from telephony.models import CallRow, OutboundDialRow
 from telephony.outbound.gate import sealed_number
-from telephony.switch.clearance import Clearance
+from telephony.switch.clearance import LIFETIME, Clearance
 
-__all__ = ["DialOutcome", "close", "close_forsaken", "dial"]
+__all__ = ["DialOutcome", "close", "close_forsaken", "dial", "recall"]
 
 _FORSAKEN = dt.timedelta(hours=12)
 
@@ -51,6 +51,28 @@ def dial(session: Session, *, clearance: Clearance, vault: Vault) -> None:
     ).scalar()
     if made:
         announce(session, DialCleared(tenant_id=clearance.tenant_id, attempt_id=clearance.attempt_id))
+
+
+def recall(session: Session, *, tenant_id: TenantId, campaign_id: UUID) -> int:
+    """Take back the clearances of a campaign that were not placed yet; return how many of its dials are open.
+
+    Such a dial ends as EXPIRED without having been placed, so its lead is due again. One that rings already
+    goes on: somebody may be picking up. In the tenant's own transaction, the one that pauses the campaign.
+    """
+    # older than any clearance: over by the clock of every machine
+    over_at = clock.now() - LIFETIME
+    taken_back = session.execute(
+        update(OutboundDialRow)
+        .where(
+            OutboundDialRow.tenant_id == tenant_id,
+            OutboundDialRow.campaign_id == campaign_id,
+            OutboundDialRow.outcome.is_(None),
+            OutboundDialRow.expires_at > over_at,
+        )
+        .values(expires_at=over_at)
+        .returning(OutboundDialRow.attempt_id)
+    )
+    return len(taken_back.all())
 
 
 def close_forsaken(session: Session, *, tenant_id: TenantId) -> int:

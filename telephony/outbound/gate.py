@@ -2,8 +2,9 @@
 
 One function decides, at the dial instant, for campaigns and for hands alike; what it decided is stored. It
 asks, in this order: standing of the company, credit (account, hold, a price for the destination), do-not-call
-and consent, local hours of the called person, caller number, whether this attempt was cleared before, calls
-per second. A refusal is normal business and a value; a clearance lasts ten seconds.
+and consent, local hours of the called person, caller number, whether this attempt was cleared before, whether
+the company is calling this very number already, calls per second. A refusal is normal business and a value; a
+clearance lasts ten seconds.
 """
 
 import datetime as dt
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import and_, select, text
 from sqlalchemy.orm import Session
 
 from billing import credit
@@ -36,6 +37,7 @@ METER = "voice.outbound"
 INDEX = "dial_decisions.to"
 SHORTEST_RING_S = 15  # 16 CFR 310.4(b)(4)(ii) and Ofcom: at least 15 seconds (or four rings)
 _A_SECOND = dt.timedelta(seconds=1)
+_UNDER_WAY_FOR = dt.timedelta(minutes=1)  # a telephone is busy about as long; then it is asked for again
 
 
 class DialRequestError(Invalid):
@@ -59,6 +61,7 @@ class RefusalReason(StrEnum):
     OUTSIDE_HOURS = "outside-hours"
     CALLER_NOT_OURS = "caller-not-ours"
     REPEATED = "repeated"
+    UNDER_WAY = "under-way"
     TOO_FAST = "too-fast"
 
 
@@ -134,7 +137,8 @@ def clear(session: Session, *, request: DialRequest, vault: Vault, at: dt.dateti
         QueueNotFoundError: not this tenant's queue: a bug of the asker.
     """
     queues.get(session, tenant_id=request.tenant_id, queue_id=request.queue_id)
-    found = _refusal(session, request, vault, at) or _pace(session, request, at)
+    to_index = vault.blind_index(request.tenant_id, INDEX, request.to)
+    found = _refusal(session, request, vault, at) or _in_line(session, request, to_index, at)
     decision = DialDecisionRow(
         tenant_id=request.tenant_id,
         id=new_id(),
@@ -144,7 +148,7 @@ def clear(session: Session, *, request: DialRequest, vault: Vault, at: dt.dateti
         reason=found.reason.value if found else None,
         retry_at=found.retry_at if found else None,
         expires_at=None if found else at + LIFETIME,
-        to_index=vault.blind_index(request.tenant_id, INDEX, request.to),
+        to_index=to_index,
         prefix=rating_prefix(request.to),
         number_id=request.caller_number_id,
         queue_id=request.queue_id,
@@ -250,8 +254,8 @@ def _may_show(session: Session, request: DialRequest) -> bool:
     return not is_short_code(number.digits)
 
 
-def _pace(session: Session, request: DialRequest, at: dt.datetime) -> Refusal | None:
-    """Count what was cleared in the last second, alone: whoever asks for this tenant now waits in line."""
+def _in_line(session: Session, request: DialRequest, to_index: bytes, at: dt.datetime) -> Refusal | None:
+    """Compare with what was cleared before, alone: whoever asks for this tenant now waits in line."""
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key(request.tenant_id)})
     cleared = select(DialDecisionRow).where(
         DialDecisionRow.tenant_id == request.tenant_id, DialDecisionRow.is_cleared
@@ -259,6 +263,8 @@ def _pace(session: Session, request: DialRequest, at: dt.datetime) -> Refusal | 
     repeated = cleared.where(DialDecisionRow.attempt_id == request.attempt_id)
     if session.scalars(repeated.limit(1)).first():
         return Refusal(RefusalReason.REPEATED)
+    if _is_under_way(session, request.tenant_id, to_index):
+        return Refusal(RefusalReason.UNDER_WAY, at + _UNDER_WAY_FOR)
     # every window of a second ends with the decision made in it last, so none holds more than allowed,
     # even when workers got the lock in another order than they looked at the clock
     latest = session.scalars(
@@ -274,6 +280,27 @@ def _pace(session: Session, request: DialRequest, at: dt.datetime) -> Refusal | 
     if len(latest) < request.max_per_second:
         return None
     return Refusal(RefusalReason.TOO_FAST, latest[-1] + _A_SECOND)
+
+
+def _is_under_way(session: Session, tenant_id: TenantId, to_index: bytes) -> bool:
+    """Whether the company calls this number now: two campaigns, or a hand, may want the same person."""
+    handed_on = (
+        select(OutboundDialRow.attempt_id)
+        .join(
+            DialDecisionRow,
+            and_(
+                DialDecisionRow.tenant_id == OutboundDialRow.tenant_id,
+                DialDecisionRow.attempt_id == OutboundDialRow.attempt_id,
+            ),
+        )
+        .where(
+            DialDecisionRow.tenant_id == tenant_id,
+            DialDecisionRow.to_index == to_index,
+            DialDecisionRow.is_cleared,
+            OutboundDialRow.outcome.is_(None),
+        )
+    )
+    return session.scalars(handed_on.limit(1)).first() is not None
 
 
 def _lock_key(tenant_id: TenantId) -> int:

@@ -10,6 +10,7 @@ Source of the options: Asterisk 22's own configuration documentation.
 """
 
 import dataclasses
+import datetime as dt
 import ipaddress
 import os
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Final
 
 import psutil
+
+from telephony.switch.port import SILENCE_OF_A_PERSON
 
 APPLICATION: Final = "seatline"
 ARI_USER: Final = "seatline"
@@ -361,12 +364,12 @@ exten => s,1,AMD()
  same => n,Hangup(16)
 """
 
-# A person says hello and waits; a machine goes on. 0.8 s of silence after at most 1.5 s of speech is a
-# person, more speech a machine; at most 3.5 s are spent on it.
-_AMD_CONF: Final = """[general]
+# A person says hello and waits; a machine goes on. Silence after at most 1.5 s of speech is a person, more
+# speech a machine; at most 3.5 s are spent on it.
+_AMD_CONF: Final = f"""[general]
 initial_silence = 2500
 greeting = 1500
-after_greeting_silence = 800
+after_greeting_silence = {SILENCE_OF_A_PERSON // dt.timedelta(milliseconds=1)}
 total_analysis_time = 3500
 silence_threshold = 256
 min_word_length = 100

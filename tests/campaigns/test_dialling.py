@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -23,6 +24,8 @@ from core.storage import DiskStorage
 from customers import do_not_call, lookup
 from security.gate import Gate, Scope
 from security.vault import Vault
+from telephony.outbound import dialling as dials
+from telephony.outbound import gate as gate_out
 from tests.campaigns import factory
 from tests.campaigns.factory import csv_bytes
 from tests.factories import telephony
@@ -70,6 +73,14 @@ class Stage:
                 lead_id=lead.lead_id,
                 is_open=True,
             ).attempts
+            dials.close(
+                session,
+                tenant_id=self.tenant_id,
+                attempt_id=one.attempt_id,
+                outcome=dials.DialOutcome(outcome.value),
+                started_at=clock.now(),
+                ended_at=clock.now(),
+            )
             return attempts.settle(
                 session,
                 tenant_id=self.tenant_id,
@@ -289,6 +300,58 @@ def test_a_paused_campaign_calls_nobody(stage: Callable[..., Stage]) -> None:
             by=factory.BY,
         )
     assert on.round(3) == Round()
+
+
+@pytest.mark.parametrize("to", [State.PAUSED, State.STOPPED])
+def test_a_pause_takes_back_what_was_cleared_and_the_lead_is_due_again(
+    stage: Callable[..., Stage], to: State
+) -> None:
+    on = stage(1)
+    assert on.round(1).dialled == 1
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        known: dict[str, Any] = {"tenant_id": on.tenant_id, "campaign_id": on.campaign.campaign_id}
+        (one,) = attempts.page(session, **known).attempts
+        plans.turn(session, **known, to=to, by=factory.BY)
+        found = gate_out.redeem(session, tenant_id=on.tenant_id, attempt_id=one.attempt_id, vault=on.vault)
+    assert found is not None
+    assert found.expires_at < clock.now()  # the switchboard ends such a dial as expired
+    on.settle(on.leads()[0], Outcome.EXPIRED)
+    (lead,) = on.leads()
+    assert (lead.state, lead.attempts, lead.outcome) == (LeadState.WAITING, 0, None)
+
+
+def test_one_person_in_two_campaigns_is_rung_up_by_one_at_a_time(
+    stage: Callable[..., Stage], storage: DiskStorage
+) -> None:
+    on = stage(1)
+    line = telephony.Line(on.tenant_id, on.campaign.number_id, on.campaign.queue_id, telephony.DIALLED)
+    other = factory.campaign(on.gate, on.tenant_id, line=line, name="Spring")
+    factory.with_leads(on.gate, on.vault, storage, other, 1)
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        plans.turn(
+            session,
+            tenant_id=on.tenant_id,
+            campaign_id=other.campaign_id,
+            to=State.RUNNING,
+            by=factory.BY,
+        )
+    beside = Stage(on.gate, on.vault, other)
+    assert on.round(1).dialled == 1
+    assert beside.round(1) == Round(refused=1)
+    (lead,) = beside.leads()
+    assert (lead.state, lead.reason, lead.attempts) == (LeadState.WAITING, "under-way", 0)
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        (one,) = attempts.page(session, tenant_id=on.tenant_id, campaign_id=on.campaign.campaign_id).attempts
+        dials.close(
+            session,
+            tenant_id=on.tenant_id,
+            attempt_id=one.attempt_id,
+            outcome=dials.DialOutcome.NO_ANSWER,
+            started_at=NOON,
+            ended_at=NOON,
+        )
+    clock.advance(dt.timedelta(minutes=1))
+    assert beside.round(1).dialled == 1
 
 
 def test_a_round_that_dies_has_called_nobody(

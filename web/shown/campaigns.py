@@ -70,6 +70,7 @@ REFUSALS: Mapping[str, LazyString] = {
     "outside-hours": _l("Outside local hours"),
     "caller-not-ours": _l("You no longer rent the number that is shown"),
     "repeated": _l("Asked for twice"),
+    "under-way": _l("Your company is calling the number already"),
     "too-fast": _l("Too many calls in one second"),
 }
 BAD: Mapping[str, LazyString] = {

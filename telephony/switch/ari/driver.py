@@ -8,6 +8,7 @@ goes up from here is sent once.
 
 import asyncio
 import datetime as dt
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -137,6 +138,7 @@ class AriSwitch:
         self._known: dict[str, _Known] = {}
         self._online: dict[str, bool] = {}
         self._early: list[Message] | None = None
+        self._endings: set[asyncio.Task[None]] = set()
         # Pushing endpoints side by side overfills PJSIP's queues and costs other phones requests.
         self._pushing = asyncio.Lock()
 
@@ -419,7 +421,7 @@ class AriSwitch:
         endpoint: str,
         *,
         caller: str,
-        timeout_s: int = RING_TIMEOUT_S,
+        timeout_s: float = RING_TIMEOUT_S,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """See `Switch.ring`."""
@@ -430,7 +432,7 @@ class AriSwitch:
             "endpoint": parse.endpoint_number(endpoint),
             "app": APPLICATION,
             "appArgs": parse.RUNG,
-            "timeout": str(timeout_s),
+            "timeout": str(math.ceil(timeout_s)),
         }
         if shown := "".join(sign for sign in caller if sign in "+0123456789*#"):
             query["callerId"] = f"<{shown}>"
@@ -442,6 +444,22 @@ class AriSwitch:
             if not error.is_temporary:
                 self._known.pop(channel, None)
             raise
+        if not float(timeout_s).is_integer():  # the switch counts whole seconds only
+            asyncio.get_running_loop().call_later(timeout_s, self._rang_out, channel)
+
+    def _rang_out(self, channel: str) -> None:
+        known = self._known.get(channel)
+        if known is None or known.is_answered or self._line is None:
+            return
+        ending = asyncio.get_running_loop().create_task(self._end_ringing(channel))
+        self._endings.add(ending)
+        ending.add_done_callback(self._endings.discard)
+
+    async def _end_ringing(self, channel: str) -> None:
+        try:
+            await self.hang_up(channel, cause=Cause.NO_ANSWER)
+        except SwitchError as error:
+            _log.warning("ringing-not-ended", error=error.code)
 
     async def originate(self, channel: str, *, clearance: Clearance) -> None:
         """See `Switch.originate`."""

@@ -297,14 +297,14 @@ class SimulatedSwitch:
         endpoint: str,
         *,
         caller: str,
-        timeout_s: int = RING_TIMEOUT_S,
+        timeout_s: float = RING_TIMEOUT_S,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """See `Switch.ring`."""
         self._need_line()
         name = self.transcript.name(channel, "out")
         extra = "".join(f" {key}" for key in sorted(headers or {}))
-        self._note(f"ring {name} {endpoint} caller={caller} timeout_s={timeout_s}{extra}")
+        self._note(f"ring {name} {endpoint} caller={caller} timeout_s={timeout_s:g}{extra}")
         if not self.endpoints.get(endpoint):
             raise SwitchError("the phone is not registered", is_temporary=False, endpoint=endpoint)
         if channel in self._channels:
@@ -319,7 +319,7 @@ class SimulatedSwitch:
         self._channels[channel] = made
         made.alarms = [
             self._time.after(_RING_AFTER_MS, lambda: self._rings(made)),
-            self._time.after(timeout_s * 1000, lambda: self._end(made, Cause.NO_ANSWER)),
+            self._time.after(round(timeout_s * 1000), lambda: self._end(made, Cause.NO_ANSWER)),
         ]
 
     async def originate(self, channel: str, *, clearance: Clearance) -> None:

@@ -247,6 +247,82 @@ def test_a_company_without_a_free_agent_calls_nobody(theatre: Theatre) -> None:
     assert theatre.books_say() == []
 
 
+def test_another_free_agent_takes_the_place_of_one_whose_phone_is_gone(
+    theatre: Theatre, gate: Gate, vault: Vault
+) -> None:
+    theatre.people["mara"] = hire(gate, vault, theatre.company, number=1002, seat="A-2")
+    perform(
+        theatre,
+        f"""
+        0    dialler dials {PERSON}
+        0.5  bob closes the browser
+        1.4  mara answers
+        11.4 mara hangs up
+        """,
+    )
+    assert theatre.books_say()[0] == "cdr wait=1.4s talk=10s agent-hung-up agent=1002"
+    assert theatre.dials_say() == ["connected"]
+    assert theatre.states("bob") == [*SIGNED_IN, "dialling", "offline"]
+    assert theatre.states("mara") == [*SIGNED_IN, "dialling", "talking", "wrap_up"]
+
+
+def test_the_second_agent_has_only_what_is_left_of_the_two_seconds(
+    theatre: Theatre, gate: Gate, vault: Vault
+) -> None:
+    theatre.people["mara"] = hire(gate, vault, theatre.company, number=1002, seat="A-2")
+    perform(
+        theatre,
+        f"""
+        0    dialler dials {PERSON}
+        1.6  bob closes the browser
+        10   pulse beats
+        """,
+    )
+    assert theatre.books_say()[0] == "cdr wait=3s talk=0s abandoned agent=nobody"
+    assert theatre.states("mara") == [*SIGNED_IN, "dialling", "away:missed"]
+
+
+def test_who_hangs_up_while_another_agent_is_looked_for_frees_them(
+    theatre: Theatre, gate: Gate, vault: Vault
+) -> None:
+    theatre.people["mara"] = hire(gate, vault, theatre.company, number=1002, seat="A-2")
+    perform(
+        theatre,
+        f"""
+        0    dialler dials {PERSON}
+        0.5  bob closes the browser
+        1.3  called hangs up
+        5    pulse beats
+        """,
+    )
+    assert theatre.dials_say() == ["hung-up"]
+    assert theatre.states("mara") == [*SIGNED_IN, "dialling", "available"]
+
+
+def test_picked_up_while_the_switchboard_was_away_it_is_lost_and_never_dialled_again(
+    theatre: Theatre,
+) -> None:
+    async def whole() -> None:
+        await theatre.up()
+        await theatre.play(f"0 dialler dials {PERSON}")
+        channel, sim = theatre.conductor.live[0].channel, theatre.sim
+        await theatre.down(killed=True)
+        del theatre.books  # nobody writes any now, and nobody waits for it
+        await sim.advance(1500)  # they pick up, and nobody takes the call: the dialplan ends it
+        sim.far_end_hangs_up(channel)
+        await sim.advance(500)
+        await theatre.up(sim=sim)
+        await theatre.conductor.carry_out_orders()
+        await sim.advance(20_000)
+        await theatre.down()
+
+    asyncio.run(whole())
+    assert theatre.sim.switch.dialled == [PERSON]
+    assert theatre.dials_say() == ["lost"]
+    assert theatre.states("bob")[-1] == "available"
+    assert theatre.books_say()[0].endswith("lost-while-switchboard-away agent=nobody")
+
+
 def test_an_order_that_comes_too_late_calls_nobody(theatre: Theatre) -> None:
     async def whole() -> None:
         await theatre.up()

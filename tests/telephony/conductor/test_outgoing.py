@@ -1,5 +1,6 @@
 """The machine of calls out, by itself: what is late or cannot be changes nothing; every way has an end."""
 
+import dataclasses
 import datetime as dt
 import random
 
@@ -34,6 +35,11 @@ def dialled(*, detects_machines: bool = False) -> tuple[LiveCall, list[Action], 
     dial = Dial(arrival.call_id, None, detects_machines, offer)
     call, actions = outgoing.begin(arrival, "dial-1", dial)
     return call, actions, offer_id
+
+
+def another_offer(call: LiveCall) -> Offer:
+    assert call.offer is not None
+    return dataclasses.replace(call.offer, offer_id=OfferId(new_id()), agent_id=AgentId(new_id()))
 
 
 def kinds(actions: list[Action]) -> list[str]:
@@ -88,6 +94,34 @@ def test_the_agents_phone_rings_for_two_seconds() -> None:
     assert call.offer.expires_at == later(7)
 
 
+def test_with_detection_the_two_seconds_run_from_the_end_of_the_greeting() -> None:
+    call, _, _ = dialled(detects_machines=True)
+    outgoing.step(call, machine.PickedUp(later(5)))
+    outgoing.step(call, machine.Heard(later(7), is_machine=False))  # who had been silent for 0.8 s
+    assert call.offer is not None
+    assert call.offer.expires_at == later(8.2)
+
+
+def test_an_agent_whose_phone_is_gone_is_replaced_while_there_is_time() -> None:
+    call, _, offer_id = dialled()
+    outgoing.step(call, machine.PickedUp(later(1)))
+    assert call.offer is not None
+    lost = outgoing.step(call, machine.OfferLost(later(1.1), offer_id, Lost.PHONE_GONE))
+    assert kinds(lost) == ["StopRinging", "Agent", "Seek"]
+    other = dataclasses.replace(call.offer, offer_id=OfferId(new_id()), agent_id=AgentId(new_id()))
+    assert kinds(outgoing.step(call, machine.Offered(later(1.1), other))) == ["Agent", "Ring"]
+    assert outgoing.step(call, machine.AgentAnswered(later(1.2), offer_id)) == []  # the first one's, late
+    outgoing.step(call, machine.AnnouncementEnded(later(1.2)))
+    assert "Connect" in kinds(outgoing.step(call, machine.AgentAnswered(later(1.3), other.offer_id)))
+
+
+def test_without_another_agent_they_hear_at_once_who_called() -> None:
+    call, _, offer_id = dialled()
+    outgoing.step(call, machine.PickedUp(later(1)))
+    outgoing.step(call, machine.OfferLost(later(1.1), offer_id, Lost.PHONE_GONE))
+    assert kinds(outgoing.step(call, machine.NobodyFree(later(1.1)))) == ["Apologise"]
+
+
 def test_who_is_left_alone_hears_who_called_and_then_it_ends() -> None:
     call, _, offer_id = dialled()
     outgoing.step(call, machine.PickedUp(later(1)))
@@ -124,6 +158,8 @@ def test_whatever_comes_in_whatever_order_it_ends_once_with_an_outcome() -> None
         freed = ended = 0
         seconds = 0.0
         for _ in range(40):
+            if call.offer:
+                offer_id = call.offer.offer_id
             seconds += 0.5
             at = later(seconds)
             could: list[Fact] = [
@@ -136,6 +172,8 @@ def test_whatever_comes_in_whatever_order_it_ends_once_with_an_outcome() -> None
                 machine.AnnouncementEnded(at),
                 machine.Bridged(at, None),
                 machine.Held(at, dice.random() < 0.5),
+                machine.Offered(at, another_offer(call)),
+                machine.NobodyFree(at),
                 machine.ApologyEnded(at),
                 machine.NotPlaced(at),
                 machine.AgentGone(at, 16),
@@ -144,6 +182,7 @@ def test_whatever_comes_in_whatever_order_it_ends_once_with_an_outcome() -> None
             actions = outgoing.step(call, dice.choice(could))
             ended += kinds(actions).count("Finish")
             freed += sum(isinstance(one, machine.Agent) and one.state in {None, "wrap_up"} for one in actions)
+            freed -= "Ring" in kinds(actions) and call.offers > 1  # another agent, to be let go of too
         outgoing.step(call, machine.Vanished(later(100), Cause.SWITCH_LOST))
         assert call.phase is Phase.ENDED
         assert call.outcome is not None

@@ -137,6 +137,62 @@ def test_an_attempt_is_cleared_once_ever(desk: Caller) -> None:
     assert reason(desk.ask(attempt_id=attempt)) is RefusalReason.REPEATED
 
 
+def place(desk: Caller, **changes: Any) -> Clearance | Refusal:
+    """Ask, and hand the call on when it is cleared."""
+    with desk.gate.open(Scope.system(desk.tenant_id)) as session:
+        found = clear(session, request=desk.request(**changes), vault=desk.vault, at=MONDAY_NOON)
+        if isinstance(found, Clearance):
+            dialling.dial(session, clearance=found, vault=desk.vault)
+        return found
+
+
+def test_a_number_that_is_being_called_is_not_called_a_second_time_beside(desk: Caller) -> None:
+    first = place(desk, campaign_id=new_id())
+    assert isinstance(first, Clearance)
+    minute = dt.timedelta(minutes=1)
+    assert place(desk, campaign_id=new_id()) == Refusal(RefusalReason.UNDER_WAY, MONDAY_NOON + minute)
+    assert reason(place(desk)) is RefusalReason.UNDER_WAY  # by hand no more than by a campaign
+    assert reason(place(desk, to=E164("+447700900124"))) is None
+    with desk.gate.open(Scope.system(desk.tenant_id)) as session:
+        dialling.close(
+            session,
+            tenant_id=desk.tenant_id,
+            attempt_id=first.attempt_id,
+            outcome=dialling.DialOutcome.BUSY,
+            started_at=MONDAY_NOON,
+            ended_at=MONDAY_NOON,
+        )
+    assert reason(place(desk)) is None
+
+
+def test_many_who_want_the_same_person_at_once_get_one_call(desk: Caller) -> None:
+    start = threading.Barrier(6)
+
+    def worker(_: int) -> RefusalReason | None:
+        start.wait()
+        return reason(place(desk, campaign_id=new_id()))
+
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(worker, range(6)))
+    assert sorted(map(str, found)) == ["None"] + ["under-way"] * 5
+
+
+def test_a_clearance_taken_back_places_no_call_and_others_stand(desk: Caller) -> None:
+    mine, other = new_id(), new_id()
+    taken, stays = place(desk, campaign_id=mine), place(desk, campaign_id=other, to=E164("+447700900124"))
+    assert isinstance(taken, Clearance)
+    assert isinstance(stays, Clearance)
+    known: dict[str, Any] = {"tenant_id": desk.tenant_id, "vault": desk.vault}
+    with desk.gate.open(Scope.system(desk.tenant_id)) as session, clock.hold(MONDAY_NOON):
+        assert dialling.recall(session, tenant_id=desk.tenant_id, campaign_id=mine) == 1
+        assert dialling.recall(session, tenant_id=desk.tenant_id, campaign_id=mine) == 0
+        found = redeem(session, **known, attempt_id=taken.attempt_id)
+        assert found is not None
+        with pytest.raises(ClearanceExpiredError):
+            found.insist(MONDAY_NOON)
+        assert redeem(session, **known, attempt_id=stays.attempt_id) == stays
+
+
 def test_calls_per_second_are_counted_over_every_second(desk: Caller) -> None:
     half = dt.timedelta(milliseconds=500)
     assert reason(desk.ask(max_per_second=2)) is None
