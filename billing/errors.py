@@ -186,6 +186,12 @@ class RefundTooLargeError(Invalid):
     code = "refund-too-large"
 
 
+class RefundAskedError(Conflict):
+    """This refund was asked for already, over another amount."""
+
+    code = "refund-asked"
+
+
 class ProviderAwayError(Unavailable):
     """The payment provider does not answer, or not now; try again later with the same key."""
 

@@ -27,10 +27,10 @@ class InvoiceFinalised(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoicePaid(Event):
-    """Nothing is owed on an invoice any more."""
+    """Nothing is owed on an invoice any more; no payment when money on account did it."""
 
     invoice_id: InvoiceId
-    payment_id: PaymentId
+    payment_id: PaymentId | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

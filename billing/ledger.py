@@ -10,15 +10,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import ColumnElement, func, insert, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from billing.documents.document import InvoiceDocument
 from billing.errors import UnbalancedJournalError
-from billing.models import JournalRow, PostingRow
+from billing.models import InvoiceRow, JournalRow, PostingRow
 from core import clock
-from core.ids import TenantId, new_id
+from core.ids import InvoiceId, TenantId, new_id
 
 RECEIVABLE = "receivable"
 REVENUE = "revenue:"  # + the meter
@@ -26,6 +26,7 @@ TAX = "tax-payable"
 CLEARING = "clearing"  # what the payment provider holds for us
 FEES = "provider-fees"
 REFUNDS = "refunds"
+ON_ACCOUNT = "on-account"  # what a company paid beyond its invoices: for the next, or to be given back
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ def post(
         session: in the tenant's context.
         tenant_id: whose ledger.
         key: names the movement for ever, such as `payment:<id>:succeeded`.
-        kind: a word for people: `invoice`, `payment`, `fee`, `refund`, `dispute`, `dispute-won`.
+        kind: a word for people: `invoice`, `payment`, `fee`, `refund`, `refund-failed`, `dispute`,
+            `dispute-won`, `on-account`, `on-account-used`.
         postings: zero amounts are left out.
         effective_at: when it happened.
         invoice_id: the invoice whose receivable moves.
@@ -155,6 +157,26 @@ def post_invoice(session: Session, *, invoice: InvoiceDocument, tenant_id: Tenan
     )
 
 
+def unbooked(session: Session, *, tenant_id: TenantId) -> tuple[InvoiceId, ...]:
+    """Return the finalised invoices the ledger knows nothing of, oldest first.
+
+    Those finalised before there was a ledger (migration 0015), and any whose duty was lost.
+    """
+    named = func.concat("invoice:", InvoiceRow.id, ":finalised")
+    booked = select(JournalRow.id).where(JournalRow.tenant_id == tenant_id, JournalRow.key == named)
+    rows = session.scalars(
+        select(InvoiceRow.id)
+        .where(
+            InvoiceRow.tenant_id == tenant_id,
+            InvoiceRow.state == "finalised",
+            InvoiceRow.total_minor != 0,
+            ~booked.exists(),
+        )
+        .order_by(InvoiceRow.finalised_at)
+    )
+    return tuple(InvoiceId(one) for one in rows)
+
+
 def settled(session: Session, *, tenant_id: TenantId, invoice_ids: Iterable[UUID]) -> dict[UUID, int]:
     """Return what payments have taken off each invoice's receivable, chargebacks put back; minor units."""
     return _moved(session, tenant_id, RECEIVABLE, -1, invoice_ids)
@@ -165,34 +187,45 @@ def refunded(session: Session, *, tenant_id: TenantId, invoice_ids: Iterable[UUI
     return _moved(session, tenant_id, REFUNDS, 1, invoice_ids)
 
 
+def surplus(session: Session, *, tenant_id: TenantId, invoice_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Return what each invoice put on account, less what it took from there; minor units."""
+    return _moved(session, tenant_id, ON_ACCOUNT, -1, invoice_ids)
+
+
+def on_account(session: Session, *, tenant_id: TenantId, currency: str) -> int:
+    """Return what the tenant has on account in a currency: paid, and owed on no invoice; minor units."""
+    found = session.scalar(
+        select(func.sum(PostingRow.amount_minor)).where(
+            PostingRow.tenant_id == tenant_id,
+            PostingRow.account == ON_ACCOUNT,
+            PostingRow.currency == currency,
+        )
+    )
+    return -int(found or 0)
+
+
+def find(session: Session, *, tenant_id: TenantId, key: str) -> tuple[Posting, ...]:
+    """Return the postings of the movement of that key; none when it was never booked."""
+    rows = session.scalars(
+        select(PostingRow)
+        .join(
+            JournalRow,
+            (JournalRow.tenant_id == PostingRow.tenant_id) & (JournalRow.id == PostingRow.journal_id),
+        )
+        .where(JournalRow.tenant_id == tenant_id, JournalRow.key == key)
+        .order_by(PostingRow.n)
+    )
+    return tuple(Posting(one.account, one.amount_minor, one.currency) for one in rows)
+
+
 def journals_of(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> tuple[Journal, ...]:
     """Return the journals of an invoice and its payments, oldest first."""
-    rows = session.scalars(
-        select(JournalRow)
-        .where(JournalRow.tenant_id == tenant_id, JournalRow.invoice_id == invoice_id)
-        .order_by(JournalRow.id)
-    ).all()
-    postings = session.scalars(
-        select(PostingRow)
-        .where(PostingRow.tenant_id == tenant_id, PostingRow.journal_id.in_([row.id for row in rows]))
-        .order_by(PostingRow.journal_id, PostingRow.n)
-    ).all()
-    return tuple(
-        Journal(
-            row.id,
-            row.key,
-            row.kind,
-            row.invoice_id,
-            row.payment_id,
-            row.effective_at,
-            tuple(
-                Posting(one.account, one.amount_minor, one.currency)
-                for one in postings
-                if one.journal_id == row.id
-            ),
-        )
-        for row in rows
-    )
+    return _journals(session, tenant_id, JournalRow.invoice_id == invoice_id)
+
+
+def of_kinds(session: Session, *, tenant_id: TenantId, kinds: Sequence[str]) -> tuple[Journal, ...]:
+    """Return the tenant's journals of these kinds, oldest first."""
+    return _journals(session, tenant_id, JournalRow.kind.in_(kinds))
 
 
 def trial_balance(
@@ -213,6 +246,32 @@ def trial_balance(
             (JournalRow.tenant_id == PostingRow.tenant_id) & (JournalRow.id == PostingRow.journal_id),
         ).where(JournalRow.effective_at < until)
     return tuple(Balance(row[0], row[1], int(row[2]), int(row[3])) for row in session.execute(asked))
+
+
+def _journals(session: Session, tenant_id: TenantId, fits: ColumnElement[bool]) -> tuple[Journal, ...]:
+    rows = session.scalars(
+        select(JournalRow).where(JournalRow.tenant_id == tenant_id, fits).order_by(JournalRow.id)
+    ).all()
+    postings = session.scalars(
+        select(PostingRow)
+        .where(PostingRow.tenant_id == tenant_id, PostingRow.journal_id.in_([row.id for row in rows]))
+        .order_by(PostingRow.journal_id, PostingRow.n)
+    ).all()
+    sides: dict[UUID, list[Posting]] = {}
+    for one in postings:
+        sides.setdefault(one.journal_id, []).append(Posting(one.account, one.amount_minor, one.currency))
+    return tuple(
+        Journal(
+            row.id,
+            row.key,
+            row.kind,
+            row.invoice_id,
+            row.payment_id,
+            row.effective_at,
+            tuple(sides.get(row.id, ())),
+        )
+        for row in rows
+    )
 
 
 def _moved(

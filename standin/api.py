@@ -19,6 +19,7 @@ from standin.till import LEAST, StripeError, Till, invalid, missing
 
 VERSION = str(stripe.api_version)
 _MOST_OF_A_LIST, _LIST = 100, 10
+_SHORTEST_S, _LONGEST_S = 30 * 60, 24 * 3600  # of a hosted page
 _KINDS = {
     "cus": "customer",
     "pm": "payment_method",
@@ -100,15 +101,18 @@ class Stripe:
         with self.lock, self.store.transaction():
             until = float("inf") if everything else time.time()
             for due in self.store.take_due(until=until, clock=None):
-                self.till.settle(due.id)
-            for session in self.store.every("checkout.session"):
-                if session["status"] == "open" and session["expires_at"] <= time.time():
-                    self._expire(session)
+                self.till.let_happen(due)
+            self._expire_old()
 
     def dispute(self, charge_id: str) -> str:
         """Let the holder take a payment back; return the dispute's id."""
         with self.lock, self.store.transaction():
             return str(self.till.dispute(self._get("charge", charge_id))["id"])
+
+    def win(self, dispute_id: str) -> None:
+        """Let a dispute be decided for us."""
+        with self.lock, self.store.transaction():
+            self.till.win(self._get("dispute", dispute_id))
 
     def _insist_on_key(self, request: Request) -> None:
         if request.key == self._key:
@@ -184,6 +188,11 @@ class Stripe:
                 self._expand(one, path[1:])
             return
         name, *rest = path
+        if answer["object"] == "charge" and name == "refunds":
+            made = [one for one in self.store.every("refund") if one["charge"] == answer["id"]]
+            url = f"/v1/charges/{answer['id']}/refunds"
+            answer["refunds"] = objects.page_of(made[:_LIST], url=url, has_more=len(made) > _LIST)
+            return
         if name not in answer:
             raise invalid(f"This property cannot be expanded ({name}).", param="expand")
         if isinstance(answer[name], str):
@@ -477,6 +486,11 @@ class Stripe:
 
     def _cancel(self, asked: Object, intent_id: str) -> Object:
         intent = self._get("payment_intent", intent_id)
+        if any(
+            one["payment_intent"] == intent_id and one["status"] == "open"
+            for one in self.store.every("checkout.session")
+        ):
+            raise invalid("You cannot cancel the PaymentIntent of an open Checkout Session. Expire that.")
         return self.till.cancel(intent, reason=asked.get("cancellation_reason"))
 
     def _new_session(self, asked: Object) -> Object:
@@ -497,6 +511,11 @@ class Stripe:
                 "You must provide a currency in setup mode.", code="parameter_missing", param="currency"
             )
         now = self.till.now(asked.get("customer"))
+        if "expires_at" in asked and not _SHORTEST_S <= asked["expires_at"] - now <= _LONGEST_S:
+            raise invalid(
+                "The `expires_at` timestamp must be from 30 minutes to 24 hours from now.",
+                param="expires_at",
+            )
         made = objects.session(now, asked, types=_types(asked), total=total, base=self.till.base)
         self.store.hide(
             made["id"],
@@ -510,7 +529,18 @@ class Stripe:
             raise invalid('Only Checkout Sessions with a status in ["open"] can be expired.')
         return self._expire(session)
 
+    def _expire_old(self) -> None:
+        """Close the pages whose time is up, by the clock of who was to pay there."""
+        for session in self.store.every("checkout.session"):
+            is_up = session["expires_at"] <= self.till.now(session["customer"])
+            if session["status"] == "open" and is_up:
+                self._expire(session)
+
     def _expire(self, session: Object) -> Object:
+        """Close a page; nobody pays there any more, not even what was begun there."""
+        intent = self.store.get(session["payment_intent"] or "")
+        if intent and intent["status"] not in {"succeeded", "processing", "canceled"}:
+            self.till.cancel(intent, reason="expired")
         session |= {"status": "expired", "url": None}
         self.store.put("checkout.session", session)
         self.tell("checkout.session.expired", session)
@@ -543,7 +573,8 @@ class Stripe:
         clock["frozen_time"] = asked["frozen_time"]
         self.store.put("test_helpers.test_clock", clock)
         for due in self.store.take_due(until=clock["frozen_time"], clock=clock_id):
-            self.till.settle(due.id)
+            self.till.let_happen(due)
+        self._expire_old()
         return clock
 
 

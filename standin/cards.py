@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Asks = Literal["never", "until-set-up", "always"]
+Refunds = Literal["at-once", "later", "fails-later"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Doing:
         declines: the decline that meets a charge; None: it is paid.
         asks: when its bank wants the holder to confirm (3-D Secure).
         is_disputed: the payment succeeds and is charged back at once.
+        refunds: how money given back comes out: done, done later, or done and failing later.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Doing:
     declines: str | None = None
     asks: Asks = "never"
     is_disputed: bool = False
+    refunds: Refunds = "at-once"
 
 
 def _declined(code: str) -> Doing:
@@ -53,6 +56,8 @@ _CARDS = {
         Doing("asks_then_insufficient_funds", declines="insufficient_funds", asks="always"),
     ),
     "4000000000000259": ("visa", Doing("disputed", is_disputed=True)),
+    "4000000000007726": ("visa", Doing("refunds_later", refunds="later")),
+    "4000000000005126": ("visa", Doing("refund_fails_later", refunds="fails-later")),
 }
 # what Stripe lets programs name instead of a number
 NAMED = {

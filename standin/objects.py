@@ -160,7 +160,7 @@ def balance_transaction(
     }
 
 
-def refund(now: int, paid: Object, *, amount: int, asked: Object) -> Object:
+def refund(now: int, paid: Object, *, amount: int, asked: Object, status: str) -> Object:
     """Return money on its way back."""
     return {
         "id": new_id("re"),
@@ -174,7 +174,7 @@ def refund(now: int, paid: Object, *, amount: int, asked: Object) -> Object:
         "payment_intent": paid["payment_intent"],
         "reason": asked.get("reason"),
         "receipt_number": None,
-        "status": "succeeded",
+        "status": status,
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from standin import cards, objects
-from standin.store import Object, Store
+from standin.store import Due, Object, Store
 
 # least amounts in minor units (docs.stripe.com/currencies#minimum-and-maximum-charge-amounts)
 LEAST = {"gbp": 30, "usd": 50, "eur": 50, "cny": 400, "jpy": 50, "hkd": 400}
@@ -51,7 +51,7 @@ class Till:
     Attributes:
         base: where our pages are reached.
         tell: called with the kind of an event and its object.
-        settles_after_s: how long a bank debit takes for customers without a test clock.
+        settles_after_s: how long a bank debit takes, or a refund that takes its time, without a test clock.
     """
 
     store: Store
@@ -170,7 +170,11 @@ class Till:
         self.tell("payment_intent.canceled", intent)
         return intent
 
-    def settle(self, intent_id: str) -> None:
+    def let_happen(self, due: Due) -> None:
+        """Do what had to wait for its time."""
+        {"settle": self._settle, "refund": self._come_out}[due.what](due.id)
+
+    def _settle(self, intent_id: str) -> None:
         """Let a bank debit come out as its account does."""
         intent = self.store.get(intent_id)
         if intent is None or intent["status"] != "processing":
@@ -207,8 +211,14 @@ class Till:
             raise invalid(f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
         if not 0 < amount <= left:
             raise invalid("Refund amount is greater than unrefunded amount on charge.", param="amount")
-        made = objects.refund(self.now(charge["customer"]), charge, amount=amount, asked=asked)
+        method = self.store.get(charge["payment_method"])
+        doing = self._doing(method) if method else None
+        comes = doing.refunds if doing else "at-once"
+        status = "pending" if comes == "later" else "succeeded"
+        made = objects.refund(self.now(charge["customer"]), charge, amount=amount, asked=asked, status=status)
         made["balance_transaction"] = self._book(made, amount=-amount, fee=0, kind="refund")["id"]
+        if comes != "at-once":
+            self._owe("refund", made["id"], customer=charge["customer"])
         charge["amount_refunded"] += amount
         charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
         self.store.put("refund", made)
@@ -216,6 +226,30 @@ class Till:
         self.tell("refund.created", made)
         self.tell("charge.refunded", charge)
         return made
+
+    def _come_out(self, refund_id: str) -> None:
+        """Let money that goes back arrive, or come back to us because there is nobody to take it."""
+        made = self.store.get(refund_id)
+        charge = self.store.get(made["charge"]) if made else None
+        if made is None or charge is None:
+            return
+        if made["status"] == "pending":
+            made["status"] = "succeeded"
+            self.store.put("refund", made)
+            self.tell("refund.updated", made)
+            return
+        again = self._book(made, amount=made["amount"], fee=0, kind="refund_failure")
+        made |= {
+            "status": "failed",
+            "failure_reason": "expired_or_canceled_card",
+            "failure_balance_transaction": again["id"],
+        }
+        charge["amount_refunded"] -= made["amount"]
+        charge["refunded"] = False
+        self.store.put("refund", made)
+        self.store.put("charge", charge)
+        self.tell("refund.updated", made)
+        self.tell("refund.failed", made)
 
     def dispute(self, charge: Object) -> Object:
         """Let the holder take a payment back."""
@@ -227,6 +261,15 @@ class Till:
         self.store.put("charge", charge)
         self.tell("charge.dispute.created", made)
         return made
+
+    def win(self, dispute: Object) -> Object:
+        """Let the bank decide that the payment was right: its money comes again."""
+        again = self._book(dispute, amount=dispute["amount"], fee=0, kind="adjustment")
+        dispute["balance_transactions"] = [*dispute["balance_transactions"], again]
+        dispute["status"] = "won"
+        self.store.put("dispute", dispute)
+        self.tell("charge.dispute.closed", dispute)
+        return dispute
 
     def _charge(self, intent: Object, method: Object) -> Object:
         doing = cards.doing(self.store.hidden(method["id"])["doing"])
@@ -248,12 +291,16 @@ class Till:
         charge = self._new_charge(intent, method, "pending")
         intent |= {"status": "processing", "latest_charge": charge["id"], "last_payment_error": None}
         self.store.put("payment_intent", intent)
-        clock = self._clock(intent["customer"])
-        at = clock["frozen_time"] + _DAYS_TO_SETTLE if clock else time.time() + self.settles_after_s
-        self.store.owe("settle", intent["id"], at=at, clock=clock["id"] if clock else None)
+        self._owe("settle", intent["id"], customer=intent["customer"])
         self.tell("payment_intent.processing", intent)
         self.tell("charge.pending", charge)
         return intent
+
+    def _owe(self, what: str, object_id: str, *, customer: str | None) -> None:
+        """Let something happen in some days, by the customer's clock."""
+        clock = self._clock(customer)
+        at = clock["frozen_time"] + _DAYS_TO_SETTLE if clock else time.time() + self.settles_after_s
+        self.store.owe(what, object_id, at=at, clock=clock["id"] if clock else None)
 
     def _new_charge(self, intent: Object, method: Object, status: str) -> Object:
         now = self.now(intent["customer"])

@@ -251,6 +251,10 @@ PROBLEMS: Mapping[str, Words] = {
     "refund-too-large": Words(
         _l("So much cannot be given back"), _l("Give back at most what is left of the payment.")
     ),
+    "refund-asked": Words(
+        _l("This refund was asked for already, over another amount"),
+        _l("Load the page again and look at what went back before you give back more."),
+    ),
     "payment-provider-away": Words(
         _l("The payment provider does not answer"),
         _l("Nothing was charged twice and nothing is lost. Try again in a minute."),

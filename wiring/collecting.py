@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from billing import accounts
+from billing import accounts, invoices, ledger
 from billing.errors import (
     InvoiceNotFoundError,
     NothingDueError,
@@ -21,6 +21,7 @@ from billing.errors import (
     PaymentNotFoundError,
     PaymentUnderWayError,
     ProviderRefusesError,
+    RefundAskedError,
 )
 from billing.payments import attempts, methods, news
 from billing.payments.attempts import Begun, Payment
@@ -34,6 +35,9 @@ from tenants import companies
 _LOOK_BACK = dt.timedelta(days=3)  # Stripe tries to deliver for three days
 _ASK_AFTER = dt.timedelta(minutes=10)
 _AT_IT = dt.timedelta(minutes=2)  # longer than any answer of the provider's takes
+# A page that was left ends by itself: until then nobody charges the invoice, us included.
+_PAGE_LASTS = dt.timedelta(hours=1)
+_AFTER_THE_PAGE = dt.timedelta(minutes=15)  # by then its end has been told, or asked for by the sweep
 _log = log.get(__name__)
 
 
@@ -86,6 +90,7 @@ def collect(
     if not means.payments.is_connected:
         return Came.NOT_CONNECTED
     account = means.payments.account
+    _use_on_account(means, tenant_id, invoice_id)
     with means.gate.open(Scope.system(tenant_id)) as session:
         payer = methods.payer(session, tenant_id=tenant_id, account=account)
         chosen = methods.default(session, tenant_id=tenant_id, account=account)
@@ -103,6 +108,8 @@ def collect(
         except NothingDueError:
             return Came.NOTHING_DUE
         except PaymentUnderWayError:
+            later = clock.now() + _PAGE_LASTS + _AFTER_THE_PAGE
+            attempts.plan(session, tenant_id=tenant_id, invoice_id=invoice_id, at=later)
             return Came.UNDER_WAY
         # one that was cut off goes on with the method it began with: its key stands for that request
         wanted = begun.payment.method_id or chosen[0]
@@ -122,6 +129,9 @@ def pay_with_saved(
 ) -> Next:
     """Charge a saved method while its owner waits; the bank may want to see them first.
 
+    A page of the provider's that is still open is closed before: what was paid there meanwhile counts, and
+    nothing is charged then.
+
     Args:
         means: the process's adapters.
         tenant_id: the client company.
@@ -136,7 +146,10 @@ def pay_with_saved(
         PaymentMethodNotFoundError: no such method.
     """
     account = means.payments.account
-    _clear_the_way(means, tenant_id, invoice_id)
+    _use_on_account(means, tenant_id, invoice_id)
+    decided = _clear_the_way(means, tenant_id, invoice_id, leaves_page=True)
+    if decided is not None:
+        return decided
     with means.gate.open(Scope.system(tenant_id)) as session:
         payer = methods.payer(session, tenant_id=tenant_id, account=account) or ""
         chosen = methods.default(session, tenant_id=tenant_id, account=account)
@@ -173,7 +186,9 @@ def pay_on_page(
         NothingDueError: there is nothing to pay.
         PaymentUnderWayError: another payment of it is on its way.
     """
-    page = _clear_the_way(means, tenant_id, invoice_id)
+    account = means.payments.account
+    _use_on_account(means, tenant_id, invoice_id)
+    page = _clear_the_way(means, tenant_id, invoice_id, leaves_page=False)
     if page is not None:
         return page
     payer = know_payer(means, tenant_id=tenant_id)
@@ -182,12 +197,15 @@ def pay_on_page(
             session,
             tenant_id=tenant_id,
             invoice_id=invoice_id,
-            account=means.payments.account,
+            account=account,
             initiator=attempts.PERSON,
             by_user=by_user,
         )
+    until = begun.payment.started_at + _PAGE_LASTS
     try:
-        opened = means.payments.paying_page(_order(tenant_id, begun, payer), way=way(begun.payment))
+        opened = means.payments.paying_page(
+            _order(tenant_id, begun, payer), way=way(begun.payment), until=until
+        )
     except ProviderRefusesError:  # an amount no page can take; nobody must be kept from paying otherwise
         with means.gate.open(Scope.system(tenant_id)) as session:
             attempts.cancel(
@@ -248,8 +266,18 @@ def remove_method(means: Means, *, tenant_id: TenantId, method_id: PaymentMethod
     refresh_methods(means, tenant_id=tenant_id)
 
 
-def look_again(means: Means, *, tenant_id: TenantId, payment_id: UUID, source: str) -> Payment:
+def look_again(
+    means: Means, *, tenant_id: TenantId, payment_id: UUID, source: str, leaves_page: bool = False
+) -> Payment:
     """Ask the provider how a payment stands now, and record it.
+
+    Args:
+        means: the process's adapters.
+        tenant_id: the client company.
+        payment_id: ours.
+        source: why we ask; see `attempts.record`.
+        leaves_page: the payer has come away from the provider's page: it is closed if it is open still, so
+            that the invoice can be paid otherwise.
 
     Raises:
         PaymentNotFoundError: no such payment.
@@ -260,6 +288,8 @@ def look_again(means: Means, *, tenant_id: TenantId, payment_id: UUID, source: s
     if payment.account != means.payments.account:
         return payment  # of an account we no longer speak to
     page = means.payments.page(payment.page_id) if payment.page_id else None
+    if page and page.is_open and leaves_page:
+        page = means.payments.close_page(page.page_id)
     remote_id = payment.remote_id or (page.remote_id if page else "")
     remote = None
     if remote_id:
@@ -281,19 +311,33 @@ def look_again(means: Means, *, tenant_id: TenantId, payment_id: UUID, source: s
     return payment
 
 
-def refund(means: Means, *, tenant_id: TenantId, payment_id: UUID, amount_minor: int) -> Payment:
-    """Give money back; the invoice stays, the ledger tells of both.
+def refund(
+    means: Means, *, tenant_id: TenantId, payment_id: UUID, amount_minor: int, refund_id: UUID
+) -> Payment:
+    """Give money back; the invoice stays, the ledger tells of both. Once for `refund_id`, made with the form.
 
     Raises:
         RefundTooLargeError: more than is left of the payment.
+        RefundAskedError: it was asked for before, over another amount.
     """
     with means.gate.open(Scope.system(tenant_id)) as session:
         payment = attempts.find(session, tenant_id=tenant_id, payment_id=payment_id)
-        nth = attempts.to_refund(
-            session, tenant_id=tenant_id, payment_id=payment_id, amount_minor=amount_minor
+        is_new = attempts.ask_refund(
+            session,
+            tenant_id=tenant_id,
+            payment_id=payment_id,
+            amount_minor=amount_minor,
+            refund_id=refund_id,
         )
+    if not is_new:  # it may have been made, and its key may be forgotten by now
+        found = means.payments.payment(payment.remote_id)
+        made = next((one for one in found.refunds if one.refund_id == refund_id), None)
+        if made and made.amount_minor != amount_minor:
+            raise RefundAskedError(asked_minor=made.amount_minor)
+        if made:
+            return _record(means, tenant_id, payment, found, "answer")
     remote = means.payments.refund(
-        payment.remote_id, payment_id=payment.payment_id, amount_minor=amount_minor, nth=nth
+        payment.remote_id, payment_id=payment.payment_id, amount_minor=amount_minor, refund_id=refund_id
     )
     return _record(means, tenant_id, payment, remote, "answer")
 
@@ -369,6 +413,22 @@ def retry(means: Means) -> int:
     return made
 
 
+def book(means: Means) -> int:
+    """Book the finalised invoices that the ledger lacks, with the day they were finalised; return how many.
+
+    A migration cannot: rows are moved tenant by tenant through the gate.
+    """
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        clients = companies.clients(session)
+    booked = 0
+    for client in clients:
+        with means.gate.open(Scope.system(client.tenant_id)) as session:
+            for invoice_id in ledger.unbooked(session, tenant_id=client.tenant_id):
+                invoice = invoices.find(session, tenant_id=client.tenant_id, invoice_id=invoice_id)
+                booked += ledger.post_invoice(session, tenant_id=client.tenant_id, invoice=invoice)
+    return booked
+
+
 def _hear_of_payment(means: Means, about: About) -> tuple[str, str]:
     """Record the payment a piece of news is about; return what became of the news."""
     remote = about.payment
@@ -398,8 +458,18 @@ def _hear_of_payment(means: Means, about: About) -> tuple[str, str]:
     return news.DONE, remote.state
 
 
-def _clear_the_way(means: Means, tenant_id: TenantId, invoice_id: UUID) -> Next | None:
-    """Bring an earlier attempt to its end, or return to where it goes on.
+def _use_on_account(means: Means, tenant_id: TenantId, invoice_id: UUID) -> None:
+    """Let what the company has on account pay first; in a transaction of its own, whatever follows."""
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        found = invoices.find(session, tenant_id=tenant_id, invoice_id=invoice_id)
+        if found.number is not None:
+            attempts.use_on_account(session, tenant_id=tenant_id, invoice=found)
+
+
+def _clear_the_way(means: Means, tenant_id: TenantId, invoice_id: UUID, *, leaves_page: bool) -> Next | None:
+    """Bring an earlier attempt to its end; return it when it has been paid meanwhile, or where it goes on.
+
+    `leaves_page`: a page that is open still is closed, and not gone back to.
 
     Raises:
         PaymentUnderWayError: it is on its way and cannot be called back.
@@ -410,12 +480,20 @@ def _clear_the_way(means: Means, tenant_id: TenantId, invoice_id: UUID) -> Next 
         return None
     if not (earlier.remote_id or earlier.page_id) and clock.now() - earlier.started_at < _AT_IT:
         raise PaymentUnderWayError(payment=str(earlier.payment_id))  # the provider is being asked just now
-    earlier = look_again(means, tenant_id=tenant_id, payment_id=earlier.payment_id, source="return")
+    earlier = look_again(
+        means,
+        tenant_id=tenant_id,
+        payment_id=earlier.payment_id,
+        source="return",
+        leaves_page=leaves_page,
+    )
+    if earlier.state is State.SUCCEEDED:
+        return Next("", earlier)
     if earlier.state not in attempts.UNDER_WAY:
         return None
     if earlier.state is State.PROCESSING:
         raise PaymentUnderWayError(payment=str(earlier.payment_id))
-    if earlier.page_id:
+    if earlier.page_id and not leaves_page:
         page = means.payments.page(earlier.page_id)
         if page.is_open:
             return Next(page.url, earlier)

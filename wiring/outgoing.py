@@ -50,9 +50,11 @@ class Told:
     when: Callable[[Any], bool] = lambda _event: True
 
     def data(self, event: Event) -> dict[str, str]:
-        """Return what the event says, as it goes out."""
+        """Return what the event says, as it goes out; what it has none of is left out."""
         return {
-            name: ids.public(prefix, getattr(event, found)) for name, (prefix, found) in self.says.items()
+            name: ids.public(prefix, getattr(event, found))
+            for name, (prefix, found) in self.says.items()
+            if getattr(event, found) is not None
         }
 
 
@@ -64,7 +66,7 @@ TOLD: tuple[Told, ...] = (
         InvoicePaid,
         "invoice.paid",
         {"invoice": ("inv", "invoice_id"), "payment": ("pay", "payment_id")},
-        "Nothing is owed on an invoice any more.",
+        "Nothing is owed on an invoice any more; without a payment when money on account paid it.",
     ),
     Told(
         PaymentFailed,

@@ -15,11 +15,12 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
-from billing import accounts, invoices, ledger, price_lists, tariffs
+from billing import accounts, invoices, price_lists, tariffs
 from billing.documents.pdf import render_pdf
 from billing.documents.words import LOCALES
 from billing.errors import BillingAccountNotFoundError
 from billing.events import InvoiceFinalised, PriceListPublished, ProviderNewsCame
+from billing.payments import attempts as payments
 from campaigns import attempts, imports, plans
 from campaigns.attempts import End
 from campaigns.events import LIVE_TOPIC, CampaignTurned, LeadFileConfirmed, LeadFileRead, LeadRowsWaiting
@@ -158,7 +159,7 @@ def _deliver(house: House, event: WebhookOwed) -> dt.timedelta | None:
 
 def _post_invoice(_house: House, session: Session, event: InvoiceFinalised) -> After:
     invoice = invoices.find(session, tenant_id=event.tenant_id, invoice_id=event.invoice_id)
-    ledger.post_invoice(session, tenant_id=event.tenant_id, invoice=invoice)
+    payments.use_on_account(session, tenant_id=event.tenant_id, invoice=invoice)
     return None
 
 

@@ -124,6 +124,11 @@ def _retry_payments(house: House) -> None:
     collecting.retry(house)
 
 
+def _book_invoices(house: House) -> None:
+    """Book the finalised invoices that the ledger lacks."""
+    collecting.book(house)
+
+
 TABLE = (
     Periodic("every.campaign-round", 1, rounds.pace),
     Periodic("every.agent-hours", 300, _publish_agent_hours),
@@ -136,6 +141,7 @@ TABLE = (
     Periodic("every.order-sweep", 3600, _forget_orders),
     Periodic("every.payment-sweep", 900, _sweep_payments),
     Periodic("every.payment-retry", 900, _retry_payments),
+    Periodic("every.ledger-sweep", 3600, _book_invoices),
     Periodic("every.duty-sweep", 3600, _forget_duties),
 )
 

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from billing import invoices, ledger
+from billing import accounts, invoices, ledger
 from billing.documents.document import InvoiceDocument
 from billing.errors import (
     NothingDueError,
@@ -26,9 +26,9 @@ from billing.errors import (
 )
 from billing.events import InvoicePaid, PaymentFailed
 from billing.invoices import InvoiceSummary
-from billing.ledger import CLEARING, FEES, RECEIVABLE, REFUNDS, Posting
+from billing.ledger import CLEARING, FEES, ON_ACCOUNT, RECEIVABLE, REFUNDS, Journal, Posting
 from billing.models import PaymentRow, PaymentStepRow
-from billing.payments.port import WORTH_RETRYING, Reason, RemotePayment, State
+from billing.payments.port import WORTH_RETRYING, Reason, RemotePayment, RemoteRefund, State
 from billing.payments.standing import Latest, Standing, standing
 from core import clock
 from core.events import announce
@@ -38,6 +38,7 @@ UNDER_WAY = (State.STARTED, State.REQUIRES_ACTION, State.PROCESSING)
 # days after each failed attempt by ourselves until the next; then people have to act
 RETRY_AFTER_DAYS = (3, 5, 7)
 AUTOMATIC, RETRY, PERSON = "automatic", "retry", "person"
+_BACK = ("refund", "refund-failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +117,14 @@ def begin(
 ) -> Begun:
     """Begin an attempt over what is due, or take up one of ours that was cut off before it was sent.
 
+    One at a time per company: of two who begin together, one waits here and is then told of the other.
+
     Raises:
         InvoiceNotFoundError: no such invoice.
         NothingDueError: it is a draft, or paid.
         PaymentUnderWayError: somebody else's attempt is under way.
     """
+    accounts.lock(session, tenant_id=tenant_id)
     invoice = invoices.find(session, tenant_id=tenant_id, invoice_id=invoice_id)
     rows = _of_invoice(session, tenant_id, invoice_id, lock=True)
     stands = standing_of(session, tenant_id=tenant_id, invoice=invoice)
@@ -186,12 +190,16 @@ def record(
         PaymentNotFoundError: no such payment.
         PaymentMismatchError: it is another payment, amount or currency; nothing is booked.
     """
+    _row(session, tenant_id, payment_id)  # what is not there is said before anybody waits
+    accounts.lock(session, tenant_id=tenant_id)  # before the payment, as `begin` does
     row = _row(session, tenant_id, payment_id, lock=True)
     _insist_it_is_ours(row, remote)
     if remote.remote_id:
         row.remote_id = remote.remote_id
     before = State(row.state)
-    state = _next(before, remote.state, is_page_open=is_page_open)
+    # what was closed after a decline was declined: its page may have been left, or given up by us
+    is_declined = remote.state is State.CANCELLED and remote.reason is not None
+    state = _next(before, State.FAILED if is_declined else remote.state, is_page_open=is_page_open)
     reason = (remote.reason or row.reason) if state in {State.FAILED, State.STARTED} else ""
     if (state, reason) != (before, row.reason):
         row.state, row.reason, row.changed_at = state, reason, clock.now()
@@ -207,7 +215,7 @@ def record(
             ),
         )
     if state is State.FAILED and before is not State.FAILED:
-        row.retry_at = _retry_at(session, row)
+        row.retry_at = _retry_at(session, row) or row.retry_at
         announce(
             session,
             PaymentFailed(
@@ -219,6 +227,14 @@ def record(
         )
     session.flush()
     return _payment(row)
+
+
+def plan(session: Session, *, tenant_id: TenantId, invoice_id: UUID, at: dt.datetime) -> None:
+    """Let us try by ourselves at an instant, when who sits before the provider's page has left it unpaid."""
+    for row in _of_invoice(session, tenant_id, invoice_id, lock=True):
+        if row.initiator == PERSON and row.state == State.STARTED:
+            row.retry_at = at
+    session.flush()
 
 
 def cancel(session: Session, *, tenant_id: TenantId, payment_id: UUID, source: str) -> Payment:
@@ -285,7 +301,7 @@ def steps(session: Session, *, tenant_id: TenantId, payment_id: UUID) -> tuple[S
     rows = session.scalars(
         select(PaymentStepRow)
         .where(PaymentStepRow.tenant_id == tenant_id, PaymentStepRow.payment_id == payment_id)
-        .order_by(PaymentStepRow.id)
+        .order_by(PaymentStepRow.at, PaymentStepRow.id)
     )
     return tuple(Step(row.at, row.kind, row.reason, row.source) for row in rows)
 
@@ -293,7 +309,9 @@ def steps(session: Session, *, tenant_id: TenantId, payment_id: UUID) -> tuple[S
 def to_retry(session: Session, *, tenant_id: TenantId, now: dt.datetime) -> tuple[InvoiceId, ...]:
     """Return the invoices whose failed collection is due for another attempt."""
     rows = session.scalars(
-        select(PaymentRow.invoice_id).where(PaymentRow.tenant_id == tenant_id, PaymentRow.retry_at <= now)
+        select(PaymentRow.invoice_id)
+        .where(PaymentRow.tenant_id == tenant_id, PaymentRow.retry_at <= now)
+        .distinct()
     )
     return tuple(InvoiceId(one) for one in rows)
 
@@ -310,23 +328,93 @@ def unsettled(session: Session, *, tenant_id: TenantId, before: dt.datetime) -> 
     return tuple(_payment(row) for row in rows)
 
 
-def to_refund(session: Session, *, tenant_id: TenantId, payment_id: UUID, amount_minor: int) -> int:
-    """Return the how-manieth refund of a payment this would be.
+def ask_refund(
+    session: Session, *, tenant_id: TenantId, payment_id: UUID, amount_minor: int, refund_id: UUID
+) -> bool:
+    """Write down that a refund is asked for; return False when it was before: a form that came twice.
+
+    Args:
+        session: in the tenant's context.
+        tenant_id: the client company.
+        payment_id: what to give back of.
+        amount_minor: how much.
+        refund_id: names the refund for ever; made with the form.
 
     Raises:
         RefundTooLargeError: more than is left of the payment, or nothing, or it was never paid.
     """
     row = _row(session, tenant_id, payment_id, lock=True)
-    back = [
-        one
-        for one in ledger.journals_of(session, tenant_id=tenant_id, invoice_id=row.invoice_id)
-        if one.payment_id == row.id and one.kind == "refund"
-    ]
-    given = sum(part.amount_minor for one in back for part in one.postings if part.account == REFUNDS)
-    if row.state != State.SUCCEEDED or not 0 < amount_minor <= row.amount_minor - given:
-        raise RefundTooLargeError(left_minor=row.amount_minor - given)
-    _step(session, row, kind="refund-asked", reason="", source=PERSON)
-    return len(back) + 1
+    before = session.get(PaymentStepRow, (tenant_id, refund_id))
+    if before is not None:
+        if before.payment_id != row.id or before.kind != "refund-asked":
+            raise PaymentNotFoundError
+        return False
+    left = _left(session, row)
+    if row.state != State.SUCCEEDED or not 0 < amount_minor <= left:
+        raise RefundTooLargeError(left_minor=left)
+    _step(session, row, kind="refund-asked", reason="", source=PERSON, step_id=refund_id)
+    session.flush()
+    return True
+
+
+def left_of(session: Session, *, tenant_id: TenantId, payment_id: UUID) -> int:
+    """Return how much of a payment has not been given back; minor units."""
+    return _left(session, _row(session, tenant_id, payment_id))
+
+
+def came_back(session: Session, *, tenant_id: TenantId) -> dict[PaymentId, int]:
+    """Return the payments whose newest refund came back to us, with its amount in minor units.
+
+    People have to act: the money goes back some other way, or to another account.
+    """
+    moved = {one.key: one for one in ledger.of_kinds(session, tenant_id=tenant_id, kinds=_BACK)}
+    newest: dict[UUID, Journal] = {}
+    for one in sorted(moved.values(), key=lambda one: (one.effective_at, one.journal_id)):
+        if one.kind == "refund" and one.payment_id is not None:
+            newest[one.payment_id] = one
+    return {
+        PaymentId(payment_id): -_on(one, CLEARING)
+        for payment_id, one in newest.items()
+        if f"{one.key}:failed" in moved
+    }
+
+
+def use_on_account(session: Session, *, tenant_id: TenantId, invoice: InvoiceDocument) -> None:
+    """Pay what a finalised invoice owes with what the company has on account, if it has some.
+
+    The invoice is booked first, if it is not yet.
+    """
+    accounts.lock(session, tenant_id=tenant_id)
+    ledger.post_invoice(session, tenant_id=tenant_id, invoice=invoice)
+    invoice_id, bill = invoice.invoice_id, invoice.bill
+    there = ledger.on_account(session, tenant_id=tenant_id, currency=bill.currency)
+    settled = ledger.settled(session, tenant_id=tenant_id, invoice_ids=[invoice_id]).get(invoice_id, 0)
+    owed = bill.total_minor - settled
+    if min(there, owed) <= 0:
+        return
+    moved = ledger.journals_of(session, tenant_id=tenant_id, invoice_id=invoice_id)
+    ledger.post(
+        session,
+        tenant_id=tenant_id,
+        key=f"invoice:{invoice_id}:on-account:{len(moved)}",
+        kind="on-account-used",
+        postings=_sides(ON_ACCOUNT, RECEIVABLE, min(there, owed), bill.currency),
+        effective_at=clock.now(),
+        invoice_id=invoice_id,
+    )
+    if there >= owed:
+        _plan_no_more(_of_invoice(session, tenant_id, invoice_id))
+        announce(session, InvoicePaid(tenant_id=tenant_id, invoice_id=invoice_id, payment_id=None))
+
+
+def paid_at(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> dt.datetime | None:
+    """Return since when nothing is owed on an invoice; None while something is, or when nothing ever was."""
+    owed, since = 0, None
+    for one in ledger.journals_of(session, tenant_id=tenant_id, invoice_id=invoice_id):
+        before, owed = owed, owed + _on(one, RECEIVABLE)
+        if before > 0 >= owed:
+            since = one.effective_at
+    return since if owed <= 0 else None
 
 
 def _standings(
@@ -335,6 +423,7 @@ def _standings(
     wanted = [one[0] for one in these]
     settled = ledger.settled(session, tenant_id=tenant_id, invoice_ids=wanted)
     refunded = ledger.refunded(session, tenant_id=tenant_id, invoice_ids=wanted)
+    surplus = ledger.surplus(session, tenant_id=tenant_id, invoice_ids=wanted)
     newest = session.scalars(
         select(PaymentRow)
         .where(
@@ -354,6 +443,7 @@ def _standings(
             total_minor=total,
             settled_minor=settled.get(invoice_id, 0),
             refunded_minor=refunded.get(invoice_id, 0),
+            surplus_minor=surplus.get(invoice_id, 0),
             latest=latest.get(invoice_id),
             due_on=due_on,
             today=now.astimezone(zoneinfo.ZoneInfo(zone)).date(),
@@ -387,77 +477,103 @@ def _next(before: State, state: State, *, is_page_open: bool) -> State:
 
 def _book(session: Session, row: PaymentRow, remote: RemotePayment, source: str) -> None:
     """Book what the provider says has moved; what is booked already is not booked again."""
-
-    def move(
-        key: str, kind: str, *, debit: str, credit: str, minor: int, currency: str, at: dt.datetime
-    ) -> None:
-        sides = [Posting(debit, minor, currency), Posting(credit, -minor, currency)]
-        is_new = ledger.post(
-            session,
-            tenant_id=TenantId(row.tenant_id),
-            invoice_id=row.invoice_id,
-            payment_id=row.id,
-            key=key,
-            kind=kind,
-            postings=sides,
-            effective_at=at,
-        )
-        if is_new and kind not in {"payment", "fee"}:
-            _step(session, row, kind=kind, reason="", source=source)
-
     paid_at = remote.succeeded_at or row.changed_at
     if remote.state is State.SUCCEEDED:
-        move(
-            f"payment:{row.id}:succeeded",
-            "payment",
-            debit=CLEARING,
-            credit=RECEIVABLE,
-            minor=row.amount_minor,
-            currency=row.currency,
-            at=paid_at,
-        )
+        sides = _sides(CLEARING, RECEIVABLE, row.amount_minor, row.currency)
+        _move(session, row, f"payment:{row.id}:succeeded", "payment", sides, at=paid_at, source=source)
     if remote.state is State.SUCCEEDED and remote.fee_minor:
-        move(
-            f"payment:{row.id}:fee",
-            "fee",
-            debit=FEES,
-            credit=CLEARING,
-            minor=remote.fee_minor,
-            currency=remote.fee_currency,
-            at=paid_at,
-        )
+        sides = _sides(FEES, CLEARING, remote.fee_minor, remote.fee_currency)
+        _move(session, row, f"payment:{row.id}:fee", "fee", sides, at=paid_at, source=source)
     for refund in remote.refunds:
-        if refund.is_done:
-            move(
-                f"refund:{refund.remote_id}",
-                "refund",
-                debit=REFUNDS,
-                credit=CLEARING,
-                minor=refund.amount_minor,
-                currency=refund.currency,
-                at=refund.made_at,
-            )
+        key = f"refund:{refund.remote_id}"
+        sides = _given_back(session, row, refund)
+        _move(session, row, key, "refund", sides, at=refund.made_at, source=source)
+        if refund.is_failed:
+            booked = ledger.find(session, tenant_id=TenantId(row.tenant_id), key=key)
+            undone = [Posting(one.account, -one.amount_minor, one.currency) for one in booked]
+            _move(session, row, f"{key}:failed", "refund-failed", undone, at=clock.now(), source=source)
     for dispute in remote.disputes:
         if dispute.is_warning:
             continue
-        sides = {"minor": dispute.amount_minor, "currency": dispute.currency}
-        move(
-            f"dispute:{dispute.remote_id}",
-            "dispute",
-            debit=RECEIVABLE,
-            credit=CLEARING,
-            at=dispute.made_at,
-            **sides,  # type: ignore[arg-type] # an amount and a currency
-        )
+        key, minor, currency = f"dispute:{dispute.remote_id}", dispute.amount_minor, dispute.currency
+        sides = _sides(RECEIVABLE, CLEARING, minor, currency)
+        _move(session, row, key, "dispute", sides, at=dispute.made_at, source=source)
         if dispute.is_won:
-            move(
-                f"dispute:{dispute.remote_id}:won",
-                "dispute-won",
-                debit=CLEARING,
-                credit=RECEIVABLE,
-                at=clock.now(),
-                **sides,  # type: ignore[arg-type] # an amount and a currency
-            )
+            sides = _sides(CLEARING, RECEIVABLE, minor, currency)
+            _move(session, row, f"{key}:won", "dispute-won", sides, at=clock.now(), source=source)
+
+
+def _move(
+    session: Session,
+    row: PaymentRow,
+    key: str,
+    kind: str,
+    sides: Sequence[Posting],
+    *,
+    at: dt.datetime,
+    source: str,
+) -> None:
+    """Book one movement, once; what it leaves above or below the invoice's total is levelled with it."""
+    tenant_id = TenantId(row.tenant_id)
+    is_new = ledger.post(
+        session,
+        tenant_id=tenant_id,
+        invoice_id=row.invoice_id,
+        payment_id=row.id,
+        key=key,
+        kind=kind,
+        postings=sides,
+        effective_at=at,
+    )
+    if not is_new:
+        return
+    if kind not in {"payment", "fee"}:
+        _step(session, row, kind=kind, reason="", source=source)
+    if any(one.account == RECEIVABLE for one in sides) and not kind.startswith("on-account"):
+        _level(session, row, key, at=at, source=source)
+
+
+def _level(session: Session, row: PaymentRow, key: str, *, at: dt.datetime, source: str) -> None:
+    """Put on account what was paid beyond the invoice, or take back from there what it lacks again."""
+    tenant_id, invoice_id = TenantId(row.tenant_id), row.invoice_id
+    total = invoices.find(session, tenant_id=tenant_id, invoice_id=invoice_id).bill.total_minor
+    settled = ledger.settled(session, tenant_id=tenant_id, invoice_ids=[invoice_id]).get(invoice_id, 0)
+    beyond = settled - total
+    if beyond > 0:
+        sides = _sides(RECEIVABLE, ON_ACCOUNT, beyond, row.currency)
+        _move(session, row, f"{key}:on-account", "on-account", sides, at=at, source=source)
+    there = ledger.on_account(session, tenant_id=tenant_id, currency=row.currency)
+    lacking = min(-beyond, there)
+    if lacking > 0:
+        sides = _sides(ON_ACCOUNT, RECEIVABLE, lacking, row.currency)
+        _move(session, row, f"{key}:on-account", "on-account-used", sides, at=at, source=source)
+
+
+def _given_back(session: Session, row: PaymentRow, refund: RemoteRefund) -> list[Posting]:
+    """Return the sides of a refund: first what the invoice put on account, then the invoice's own money."""
+    tenant_id, invoice_id = TenantId(row.tenant_id), row.invoice_id
+    put = ledger.surplus(session, tenant_id=tenant_id, invoice_ids=[invoice_id]).get(invoice_id, 0)
+    there = ledger.on_account(session, tenant_id=tenant_id, currency=refund.currency)
+    beyond = max(0, min(put, there, refund.amount_minor))
+    return [
+        Posting(ON_ACCOUNT, beyond, refund.currency),
+        Posting(REFUNDS, refund.amount_minor - beyond, refund.currency),
+        Posting(CLEARING, -refund.amount_minor, refund.currency),
+    ]
+
+
+def _sides(debit: str, credit: str, minor: int, currency: str) -> list[Posting]:
+    return [Posting(debit, minor, currency), Posting(credit, -minor, currency)]
+
+
+def _left(session: Session, row: PaymentRow) -> int:
+    moved = ledger.journals_of(session, tenant_id=TenantId(row.tenant_id), invoice_id=row.invoice_id)
+    given = sum(-_on(one, CLEARING) for one in moved if one.payment_id == row.id and one.kind in _BACK)
+    return row.amount_minor - given
+
+
+def _on(journal: Journal, account: str) -> int:
+    return sum(one.amount_minor for one in journal.postings if one.account == account)
 
 
 def _retry_at(session: Session, row: PaymentRow) -> dt.datetime | None:
@@ -484,11 +600,13 @@ def _plan_no_more(rows: Iterable[PaymentRow]) -> None:
         row.retry_at = None
 
 
-def _step(session: Session, row: PaymentRow, *, kind: str, reason: str, source: str) -> None:
+def _step(
+    session: Session, row: PaymentRow, *, kind: str, reason: str, source: str, step_id: UUID | None = None
+) -> None:
     session.add(
         PaymentStepRow(
             tenant_id=row.tenant_id,
-            id=new_id(),
+            id=step_id or new_id(),
             payment_id=row.id,
             at=clock.now(),
             kind=str(kind),

@@ -70,13 +70,17 @@ class RemoteMethod:
 
 @dataclass(frozen=True, slots=True)
 class RemoteRefund:
-    """Money on its way back."""
+    """Money on its way back, or back with us because nobody took it (`is_failed`).
+
+    `refund_id` is the id it was asked for under; None when it was made at the provider.
+    """
 
     remote_id: str
     amount_minor: int
     currency: str
-    is_done: bool
+    is_failed: bool
     made_at: dt.datetime
+    refund_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +210,11 @@ class Provider(Protocol):
         """Open a page where a method is saved."""
         ...
 
-    def paying_page(self, order: Order, *, way: Way) -> Page:
-        """Open a page where an order is paid, by whatever the payer likes."""
+    def paying_page(self, order: Order, *, way: Way, until: dt.datetime) -> Page:
+        """Open a page where an order is paid, by whatever the payer likes; it closes by itself at `until`.
+
+        From half an hour to a day from now; the same order asks for the same instant again.
+        """
         ...
 
     def page(self, page_id: str) -> Page:
@@ -215,7 +222,7 @@ class Provider(Protocol):
         ...
 
     def close_page(self, page_id: str) -> Page:
-        """Close a page; one that is closed or used already stays as it is."""
+        """Close a page and what was begun there; one that is closed or used already stays as it is."""
         ...
 
     def charge(self, order: Order, *, method: str, return_url: str | None) -> RemotePayment:
@@ -234,8 +241,10 @@ class Provider(Protocol):
         """Cancel a payment that has not succeeded; return it as it then is."""
         ...
 
-    def refund(self, remote_id: str, *, payment_id: PaymentId, amount_minor: int, nth: int) -> RemotePayment:
-        """Give money back and return the payment as it then is; `nth` counts the refunds of a payment."""
+    def refund(
+        self, remote_id: str, *, payment_id: PaymentId, amount_minor: int, refund_id: UUID
+    ) -> RemotePayment:
+        """Give money back and return the payment as it then is; once for `refund_id`, an id of ours."""
         ...
 
     def methods(self, payer: str) -> tuple[RemoteMethod, ...]:

@@ -36,6 +36,7 @@ class Standing:
 
     Attributes:
         due_minor: what is still owed.
+        surplus_minor: what was paid beyond it and put on account; below zero: what it took from there.
         reason: why the last attempt failed, when that is what the state is about.
         is_overdue: its day has passed, whatever else is the matter.
     """
@@ -45,6 +46,7 @@ class Standing:
     refunded_minor: int
     reason: Reason | None = None
     is_overdue: bool = False
+    surplus_minor: int = 0
 
     @property
     def can_be_paid(self) -> bool:
@@ -57,6 +59,7 @@ def standing(
     total_minor: int,
     settled_minor: int,
     refunded_minor: int,
+    surplus_minor: int = 0,
     latest: Latest | None,
     due_on: dt.date | None,
     today: dt.date,
@@ -67,6 +70,7 @@ def standing(
         total_minor: of the invoice.
         settled_minor: what payments took off it, chargebacks put back (`ledger.settled`).
         refunded_minor: what was given back (`ledger.refunded`).
+        surplus_minor: what it put on account, less what it took from there (`ledger.surplus`).
         latest: the attempt that counts: the newest that was not cancelled.
         due_on: the day by which it is to be paid.
         today: in the account's zone.
@@ -75,7 +79,7 @@ def standing(
     is_overdue = due > 0 and due_on is not None and today > due_on
 
     def at(state: Paid, reason: Reason | None = None) -> Standing:
-        return Standing(state, due, refunded_minor, reason, is_overdue)
+        return Standing(state, due, refunded_minor, reason, is_overdue, surplus_minor)
 
     if due == 0:
         return at(Paid.REFUNDED if 0 < total_minor <= refunded_minor else Paid.PAID)

@@ -25,7 +25,7 @@ class Unconnected:
         """Refuse."""
         raise NotConnectedError
 
-    def paying_page(self, order: Order, *, way: Way) -> NoReturn:
+    def paying_page(self, order: Order, *, way: Way, until: dt.datetime) -> NoReturn:
         """Refuse."""
         raise NotConnectedError
 
@@ -53,7 +53,9 @@ class Unconnected:
         """Refuse."""
         raise NotConnectedError
 
-    def refund(self, remote_id: str, *, payment_id: PaymentId, amount_minor: int, nth: int) -> NoReturn:
+    def refund(
+        self, remote_id: str, *, payment_id: PaymentId, amount_minor: int, refund_id: UUID
+    ) -> NoReturn:
         """Refuse."""
         raise NotConnectedError
 

@@ -32,6 +32,7 @@ FAILS_LATER, ASKS_ALWAYS, ASKS_ONCE, DISPUTED = (
     "4000002500003155",
     "4000000000000259",
 )
+REFUNDS_LATER, REFUND_FAILS = "4000000000007726", "4000000000005126"
 
 
 @dataclass(frozen=True)
@@ -94,16 +95,24 @@ def saved(standin: Server, payer: str, number: str = PAID) -> str:
 
 
 def owing(
-    gate: Gate, tenant_id: TenantId, *, minutes: int = 2000, month: int = 10, **changes: Any
+    gate: Gate,
+    tenant_id: TenantId,
+    *,
+    minutes: int = 2000,
+    month: int = 10,
+    is_booked: bool = True,
+    **changes: Any,
 ) -> InvoiceDocument:
     """A company with a finalised and posted invoice: 2000 minutes at 0.0725 are £145.00, with tax £174.00."""
     version = stock.publish(gate)
     with gate.open(Scope.system(tenant_id)) as session:
         stock.customer(session, tenant_id=tenant_id, version=version, **changes)
-    return another(gate, tenant_id, minutes=minutes, month=month)
+    return another(gate, tenant_id, minutes=minutes, month=month, is_booked=is_booked)
 
 
-def another(gate: Gate, tenant_id: TenantId, *, minutes: int = 2000, month: int = 10) -> InvoiceDocument:
+def another(
+    gate: Gate, tenant_id: TenantId, *, minutes: int = 2000, month: int = 10, is_booked: bool = True
+) -> InvoiceDocument:
     """One more finalised and posted invoice of a company."""
     with gate.open(Scope.system(tenant_id)) as session:
         at = stock.NOON.replace(month=month)
@@ -113,7 +122,8 @@ def another(gate: Gate, tenant_id: TenantId, *, minutes: int = 2000, month: int 
         period = periods.month(2026, month, zone="Europe/London")
         made = invoices.draft(session, tenant_id=tenant_id, period=period)
         done = invoices.finalise(session, tenant_id=tenant_id, invoice_id=made.invoice_id)
-        ledger.post_invoice(session, tenant_id=tenant_id, invoice=done)
+        if is_booked:
+            ledger.post_invoice(session, tenant_id=tenant_id, invoice=done)
         return done
 
 

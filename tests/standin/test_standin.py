@@ -253,6 +253,65 @@ def test_a_test_clock_moves_time_for_its_customers(standin: Server, api: stripe.
     assert api.v1.payment_intents.retrieve(intent.id).status == "succeeded"
 
 
+def page_of(api: stripe.StripeClient, payer: str, *, expires_at: int) -> stripe.checkout.Session:
+    item = {"currency": "gbp", "unit_amount": 17400, "product_data": {"name": "SL-2026-000001"}}
+    return opened(
+        api,
+        payer,
+        mode="payment",
+        expires_at=expires_at,
+        line_items=[{"quantity": 1, "price_data": item}],
+    )
+
+
+def test_a_page_ends_by_the_test_clock_and_what_was_begun_there_with_it(api: stripe.StripeClient) -> None:
+    noon = 1_790_000_000
+    clock = api.v1.test_helpers.test_clocks.create({"frozen_time": noon})
+    payer = api.v1.customers.create({"test_clock": clock.id}).id
+    page = page_of(api, payer, expires_at=noon + 3600)
+    assert page.expires_at == noon + 3600
+    assert "/authenticate/" in visit(str(page.url), card(payments.ASKS_ALWAYS)).location
+    intent = str(api.v1.checkout.sessions.retrieve(page.id).payment_intent)
+    with pytest.raises(stripe.InvalidRequestError):  # only with its page
+        api.v1.payment_intents.cancel(intent)
+    api.v1.test_helpers.test_clocks.advance(clock.id, {"frozen_time": noon + 3599})
+    assert api.v1.checkout.sessions.retrieve(page.id).status == "open"
+    api.v1.test_helpers.test_clocks.advance(clock.id, {"frozen_time": noon + 3600})
+    assert api.v1.checkout.sessions.retrieve(page.id).status == "expired"
+    assert api.v1.payment_intents.retrieve(intent).status == "canceled"
+    assert visit(str(page.url)).status == 410
+    kinds = [one.type for one in api.v1.events.list({"limit": 2}).data]
+    assert kinds == ["checkout.session.expired", "payment_intent.canceled"]
+
+
+@pytest.mark.parametrize("seconds", [29 * 60, 24 * 3600 + 60])
+def test_a_page_lasts_half_an_hour_to_a_day(api: stripe.StripeClient, payer: str, seconds: int) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        page_of(api, payer, expires_at=int(time.time()) + seconds)
+    assert caught.value.param == "expires_at"
+
+
+def test_a_refund_may_take_its_time_or_fail_later(
+    standin: Server, api: stripe.StripeClient, payer: str
+) -> None:
+    made = {}
+    for number, at_first in ((payments.REFUNDS_LATER, "pending"), (payments.REFUND_FAILS, "succeeded")):
+        intent = charged(api, payer, payments.saved(standin, payer, number))
+        refund = api.v1.refunds.create({"payment_intent": intent.id, "amount": 400})
+        assert refund.status == at_first
+        made[number] = refund.id
+    standin.api.tick(everything=True)
+    assert api.v1.refunds.retrieve(made[payments.REFUNDS_LATER]).status == "succeeded"
+    failed = api.v1.refunds.retrieve(made[payments.REFUND_FAILS])
+    assert (failed.status, failed.failure_reason) == ("failed", "expired_or_canceled_card")
+    found = api.v1.payment_intents.retrieve(
+        str(failed.payment_intent), {"expand": ["latest_charge.refunds"]}
+    ).latest_charge
+    assert isinstance(found, stripe.Charge)
+    assert found.refunds
+    assert (found.amount_refunded, [one.id for one in found.refunds.data]) == (0, [failed.id])
+
+
 def test_money_goes_back_once(standin: Server, api: stripe.StripeClient, payer: str) -> None:
     intent = charged(api, payer, payments.saved(standin, payer))
     api.v1.refunds.create({"payment_intent": intent.id, "amount": 400})

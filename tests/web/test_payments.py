@@ -320,12 +320,148 @@ def test_the_operator_sees_each_payments_story_and_gives_money_back(
     ):
         assert words in story
     for wrong in ("174.01", "0", "-1", "many", "0.001"):
-        dana.post(f"{href[1]}/refund", {"amount": wrong})
+        give_back(dana, href[1], wrong)
         assert "So much cannot be given back" in dana.get(href[1]).text
-    dana.post(f"{href[1]}/refund", {"amount": "174.00"})
+    give_back(dana, href[1], "174.00")
     assert "Money given back" in dana.get(href[1]).text
     assert "Refunded" in alice.get(path(invoice)).text
     assert dana.post(f"{href[1]}/look").location == href[1]
+
+
+def give_back(dana: Browser, where: str, amount: str) -> dict[str, str]:
+    """Fill in the form of a payment's page and send it; return what was sent."""
+    token = re.search(r'name="refund" value="(ref_[0-9a-z]+)"', dana.get(where).text)
+    form = {"amount": amount, "refund": token[1] if token else ""}
+    dana.post(f"{where}/refund", form)
+    return form
+
+
+def paid_story(
+    alice: Browser, dana: Browser, means: TestServices, cast: Cast, invoice: InvoiceDocument
+) -> str:
+    """Let the company's saved card pay; return the address of the payment's story at the operator."""
+    collecting.collect(means, tenant_id=cast.a.tenant_id, invoice_id=invoice.invoice_id)
+    found = re.search(
+        r'href="(/operator/companies/ten_[0-9a-z]+/payments/pay_[0-9a-z]+)"',
+        dana.get("/operator/payments").text,
+    )
+    assert found
+    return found[1]
+
+
+def test_a_refund_form_sent_twice_gives_back_once(
+    alice: Browser, dana: Browser, means: TestServices, cast: Cast, invoice: InvoiceDocument, standin: Server
+) -> None:
+    save(alice, payments.PAID)
+    story = paid_story(alice, dana, means, cast, invoice)
+    form = give_back(dana, story, "4.00")
+    dana.post(f"{story}/refund", form)
+    page = dana.get(story).text
+    assert "The money goes back the way it came." in page
+    assert "At most £170.00." in page
+    assert [one.amount for one in payments.client(standin).v1.refunds.list().data] == [400]
+    dana.post(f"{story}/refund", {**form, "amount": "5.00"})
+    assert "asked for already, over another amount" in dana.get(story).text
+    assert dana.post(f"{story}/refund", {"amount": "4.00"}).status_code == 404  # no form of ours
+
+
+def test_a_refund_that_nobody_took_is_told_to_operator_and_company(
+    alice: Browser, dana: Browser, means: TestServices, cast: Cast, invoice: InvoiceDocument, standin: Server
+) -> None:
+    save(alice, payments.REFUND_FAILS)
+    story = paid_story(alice, dana, means, cast, invoice)
+    give_back(dana, story, "4.00")
+    assert "£4.00" in alice.get(path(invoice)).text
+    standin.api.tick(everything=True)
+    hear_everything(means)
+    for where in (
+        story,
+        "/operator/payments",
+        path(invoice).replace("/portal", f"{story.rpartition('/payments')[0]}"),
+    ):
+        page = dana.get(where).text
+        well_made(page)
+        assert "A refund of £4.00 came back." in page, where
+    assert "The refund came back: nobody took it" in dana.get(story).text
+    assert "Refund that came back" in dana.get(story).text  # in the ledger
+    assert "At most £174.00." in dana.get(story).text
+    page = alice.get(path(invoice)).text
+    well_made(page)
+    assert "A refund of £4.00 came back to us." in page
+    assert "Given back" not in page
+
+
+def test_money_paid_twice_is_shown_to_company_and_operator(
+    alice: Browser, dana: Browser, means: TestServices, cast: Cast, invoice: InvoiceDocument, standin: Server
+) -> None:
+    save(alice, payments.PAID)
+    left = alice.post(f"{path(invoice)}/pay").location
+    with means.gate.open(Scope.system(cast.a.tenant_id)) as session:  # its end was told, and was none
+        page_of = attempts.under_way(session, tenant_id=cast.a.tenant_id, invoice_id=invoice.invoice_id)
+        assert page_of
+        attempts.cancel(session, tenant_id=cast.a.tenant_id, payment_id=page_of.payment_id, source="sweep")
+    story = paid_story(alice, dana, means, cast, invoice)
+    visit(left, card(payments.PAID))
+    hear_everything(means)
+    page = alice.get(path(invoice)).text
+    well_made(page)
+    assert "Paid beyond it, on account" in page
+    assert "stays on your account" in page
+    assert "£174.00" in alice.get("/portal/payment-methods").text
+    listed = dana.get("/operator/payments").text
+    well_made(listed)
+    assert "Pelican Parcel has £174.00 on account." in listed
+    company = story.rpartition("/payments")[0]
+    assert "On account" in dana.get(company).text
+    assert (
+        "On account for companies" in dana.get(f"/operator/ledger?company={company.rpartition('/')[2]}").text
+    )
+    assert "Nothing is due." in page
+
+
+def test_the_history_of_an_invoice_says_when_it_was_paid(
+    alice: Browser, dana: Browser, means: TestServices, cast: Cast, invoice: InvoiceDocument
+) -> None:
+    def history(page: str) -> list[str]:
+        found = re.search(r'<h2 id="past">.*?</section>', page, re.DOTALL)
+        return re.findall(r"<b>([^<]+)</b>", found[0]) if found else []
+
+    assert history(alice.get(path(invoice)).text) == ["Draft made", "Finalised"]
+    save(alice, payments.PAID)
+    story = paid_story(alice, dana, means, cast, invoice)
+    assert history(alice.get(path(invoice)).text) == ["Draft made", "Finalised", "Paid"]
+    theirs = path(invoice).replace("/portal", story.rpartition("/payments")[0])
+    assert history(dana.get(theirs).text) == ["Draft made", "Finalised", "Paid"]
+
+
+def test_who_comes_back_from_the_page_without_paying_may_pay_with_a_saved_card(
+    alice: Browser, means: TestServices, invoice: InvoiceDocument
+) -> None:
+    save(alice, payments.PAID)
+    leads = alice.post(f"{path(invoice)}/pay").location
+    back = re.search(r"href='([^']+)'", visit(leads).text)
+    assert back
+    alice.get(local(back[1]))
+    page = alice.get(path(invoice)).text
+    assert "Nothing was paid." in page
+    assert visit(leads).status == 410  # nobody pays there later
+    method = re.search(r'name="method" value="(pm_[0-9a-z]+)"', page)
+    assert method
+    alice.post(f"{path(invoice)}/pay", {"method": method[1]})
+    assert "Paid. Thank you." in alice.get(path(invoice)).text
+
+
+def test_a_saved_card_pays_while_a_page_is_open_in_another_tab(
+    alice: Browser, means: TestServices, invoice: InvoiceDocument, standin: Server
+) -> None:
+    save(alice, payments.PAID)
+    leads = alice.post(f"{path(invoice)}/pay").location
+    method = re.search(r'name="method" value="(pm_[0-9a-z]+)"', alice.get(path(invoice)).text)
+    assert method
+    assert alice.post(f"{path(invoice)}/pay", {"method": method[1]}).location == path(invoice)
+    assert "Paid. Thank you." in alice.get(path(invoice)).text
+    assert visit(leads, card(payments.PAID)).status == 410
+    assert len(payments.client(standin).v1.payment_intents.list().data) == 1
 
 
 def test_the_operators_ledger_balances(
@@ -377,6 +513,7 @@ def test_programs_read_payments_and_how_an_invoice_stands(
     stands = ours.get(f"/invoices/{ids.public('inv', invoice.invoice_id)}/payment").json
     assert stands is not None
     assert (stands["state"], stands["due"]["minor"]) == ("failed", 17400)
+    assert stands["on_account"]["minor"] == 0
     assert [one["id"] for one in stands["payments"]] == [pay]
     theirs = program(cast.b)
     assert theirs.get(f"/payments/{pay}").status_code == 404

@@ -1,5 +1,6 @@
 """News from Stripe over HTTP: forged, replayed, from the future, for others, unknown, out of order, huge."""
 
+import contextlib
 import dataclasses
 import datetime as dt
 import json
@@ -7,9 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
+from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from billing.payments import news
+from billing.payments.stripe import StripeProvider
 from core import clock
 from core.events import OutboxRow
 from core.ids import OPERATOR
@@ -137,6 +140,40 @@ def test_a_huge_body_is_refused_before_it_is_read(app: Flask, gate: Gate) -> Non
     answer = tell(app, body)
     assert (answer.status_code, answer.json) == (413, {"result": "too large"})
     assert kept(gate) == []
+
+
+class Watched(Gate):
+    """The gate, counting who stands in it."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.__dict__ |= gate.__dict__
+        self.inside = 0
+
+    @contextlib.contextmanager
+    def open(self, scope: Scope) -> Iterator[Session]:
+        self.inside += 1
+        try:
+            with super().open(scope) as session:
+                yield session
+        finally:
+            self.inside -= 1
+
+
+def test_the_provider_is_asked_for_its_account_outside_of_any_transaction(
+    services: TestServices, standin: Server
+) -> None:
+    watched, seen = Watched(services.gate), []
+
+    class Fresh(StripeProvider):
+        @property
+        def account(self) -> str:
+            seen.append(watched.inside)
+            return super().account
+
+    fresh = Fresh(key=payments.KEY, webhook_secret=payments.SECRET, base_url=standin.base)
+    app = create_app(dataclasses.replace(services, gate=watched, payments=fresh))
+    assert tell(app, event()).json == {"result": "taken"}
+    assert seen == [0]
 
 
 def test_without_a_provider_nobody_listens(services: TestServices) -> None:

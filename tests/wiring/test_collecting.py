@@ -2,8 +2,11 @@
 
 import datetime as dt
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -16,6 +19,7 @@ from billing.errors import (
     PaymentUnderWayError,
     ProviderAwayError,
     ProviderRefusesError,
+    RefundAskedError,
     RefundTooLargeError,
 )
 from billing.payments import attempts, methods, news
@@ -227,6 +231,148 @@ def test_a_page_that_was_left_is_closed_and_another_may_be_opened(
     assert on_page(means, company, invoice).url != page.url
 
 
+def test_a_page_that_nobody_comes_back_from_ends_by_itself(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company)
+    api = payments.client(standin)
+    before = int(clock.now().timestamp())
+    page = on_page(means, company, invoice)
+    session = api.v1.checkout.sessions.retrieve(all_of(means, company, invoice)[0].page_id)
+    assert 30 * 60 <= session.expires_at - before <= 61 * 60
+    assert collect(means, company, invoice) is Came.UNDER_WAY
+    stored = standin.api.store.get(session.id)
+    assert stored
+    standin.api.store.put("checkout.session", stored | {"expires_at": before - 1})
+    standin.api.tick()
+    hear_everything(means)
+    assert visit(page.url).status == 410
+    assert all_of(means, company, invoice)[0].state is State.CANCELLED
+    with clock.hold(clock.now() + dt.timedelta(hours=2)):  # what was held up by the page is tried after it
+        assert collecting.retry(means) == 1
+    assert stands(means, company, invoice).state is Paid.PAID
+
+
+def test_a_saved_card_closes_the_open_page_and_pays_once(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company)
+    page = on_page(means, company, invoice)
+    paid = with_saved(means, company, invoice)
+    assert (paid.url, paid.payment.state) == ("", State.SUCCEEDED)
+    assert visit(page.url, card(payments.PAID)).status == 410
+    hear_everything(means)
+    assert [one.state for one in all_of(means, company, invoice)] == [State.SUCCEEDED, State.CANCELLED]
+    assert balances(means, company)["receivable"] == 0
+
+
+def test_a_saved_card_is_not_charged_when_the_page_was_paid_meanwhile(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company)
+    page = on_page(means, company, invoice)
+    assert visit(page.url, card(payments.PAID)).location == WAY.done_url
+    paid = with_saved(means, company, invoice)
+    assert (paid.url, paid.payment.payment_id) == ("", page.payment.payment_id)
+    assert paid.payment.state is State.SUCCEEDED
+    intents = payments.client(standin).v1.payment_intents.list().data
+    assert [one.status for one in intents] == ["succeeded"]
+
+
+def test_a_saved_card_takes_over_from_a_page_where_the_bank_was_asked(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company)
+    asks = visit(on_page(means, company, invoice).url, card(payments.ASKS_ALWAYS)).location
+    assert with_saved(means, company, invoice).payment.state is State.SUCCEEDED
+    assert visit(asks, {"outcome": "complete"}).status == 410
+    hear_everything(means)
+    assert balances(means, company)["clearing"] == 17400 - 281
+
+
+def test_who_comes_back_from_the_page_after_a_decline_sees_it_and_may_pay_otherwise(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    page = on_page(means, company, invoice)
+    assert visit(page.url, card(payments.SHORT)).status == 200
+    back = collecting.look_again(
+        means, tenant_id=company, payment_id=page.payment.payment_id, source="return", leaves_page=True
+    )
+    assert (back.state, back.reason) == (State.FAILED, Reason.INSUFFICIENT_FUNDS)
+    assert visit(page.url).status == 410
+    hear_everything(means)
+    found = stands(means, company, invoice)
+    assert (found.state, found.reason) == (Paid.FAILED, Reason.INSUFFICIENT_FUNDS)
+    assert on_page(means, company, invoice).url != page.url
+
+
+def test_two_tabs_that_pay_a_fresh_invoice_at_once_make_one_charge(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company)
+    together = Barrier(2)
+
+    def press(_: int) -> str:
+        together.wait(10)
+        try:
+            return with_saved(means, company, invoice).payment.state
+        except (PaymentUnderWayError, NothingDueError) as error:
+            return error.code
+
+    for _ in range(3):
+        with ThreadPoolExecutor(2) as threads:
+            came = set(threads.map(press, range(2)))
+        assert came <= {"succeeded", "payment-under-way", "nothing-due"}
+    assert len(payments.client(standin).v1.payment_intents.list().data) == 1
+    assert [one.state for one in all_of(means, company, invoice)] == [State.SUCCEEDED]
+
+
+def test_who_begins_while_another_has_just_begun_waits_and_is_told(
+    means: Means, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    def begin() -> str:
+        with means.gate.open(Scope.system(company)) as session:
+            try:
+                attempts.begin(
+                    session,
+                    tenant_id=company,
+                    invoice_id=invoice.invoice_id,
+                    account="acct_1",
+                    initiator=attempts.PERSON,
+                )
+            except PaymentUnderWayError as error:
+                return error.code
+        return "begun"
+
+    with ThreadPoolExecutor(1) as threads:
+        with means.gate.open(Scope.system(company)) as session:
+            attempts.begin(
+                session,
+                tenant_id=company,
+                invoice_id=invoice.invoice_id,
+                account="acct_1",
+                initiator=attempts.PERSON,
+            )
+            second = threads.submit(begin)
+            waits_for_a_lock(means)
+        assert second.result(10) == "payment-under-way"
+
+
+def waits_for_a_lock(means: Means) -> None:
+    """Wait until some transaction of this database waits for another's."""
+    asked = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    until = time.monotonic() + 10
+    is_waiting = 0
+    while not is_waiting:  # anew each time: a transaction sees one picture of what goes on
+        with means.gate.outside() as connection:
+            is_waiting = connection.execute(asked).scalar_one()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def test_a_person_who_leaves_the_page_does_not_end_the_retries(
     means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
 ) -> None:
@@ -433,23 +579,192 @@ def test_a_method_that_is_gone_at_the_provider_is_said(
         assert methods.every(session, tenant_id=company, account=account, vault=means.vault) == ()
 
 
+def give_back(
+    means: Means, tenant_id: TenantId, payment: Payment, minor: int, refund_id: UUID | None = None
+) -> None:
+    collecting.refund(
+        means,
+        tenant_id=tenant_id,
+        payment_id=payment.payment_id,
+        amount_minor=minor,
+        refund_id=refund_id or new_id(),
+    )
+
+
 def test_money_goes_back_and_the_invoice_says_so(
     means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
 ) -> None:
     save(means, standin, company)
     collect(means, company, invoice)
     payment = all_of(means, company, invoice)[0]
-    pay = payment.payment_id
-    collecting.refund(means, tenant_id=company, payment_id=pay, amount_minor=400)
+    give_back(means, company, payment, 400)
     assert stands(means, company, invoice).refunded_minor == 400
     assert stands(means, company, invoice).state is Paid.PAID
     for too_much in (17001, 0, -1):
         with pytest.raises(RefundTooLargeError):
-            collecting.refund(means, tenant_id=company, payment_id=pay, amount_minor=too_much)
-    collecting.refund(means, tenant_id=company, payment_id=pay, amount_minor=17000)
+            give_back(means, company, payment, too_much)
+    give_back(means, company, payment, 17000)
     hear_everything(means)
     assert stands(means, company, invoice).state is Paid.REFUNDED
     assert balances(means, company)["refunds"] == 17400
+
+
+def test_a_refund_asked_for_twice_by_one_form_is_made_once(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company)
+    collect(means, company, invoice)
+    payment, form = all_of(means, company, invoice)[0], new_id()
+    for _ in range(2):
+        give_back(means, company, payment, 400, form)
+    with pytest.raises(RefundAskedError):
+        give_back(means, company, payment, 500, form)
+    assert stands(means, company, invoice).refunded_minor == 400
+    give_back(means, company, payment, 400)  # another form: meant
+    assert stands(means, company, invoice).refunded_minor == 800
+    assert len(payments.client(standin).v1.refunds.list().data) == 2
+
+
+def test_a_whole_refund_pressed_twice_at_once_is_made_once_and_both_are_told_well(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company)
+    collect(means, company, invoice)
+    payment, form, together = all_of(means, company, invoice)[0], new_id(), Barrier(2)
+
+    def press(_: int) -> None:
+        together.wait(10)
+        give_back(means, company, payment, 17400, form)
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(press, range(2)))
+    assert [one.amount for one in payments.client(standin).v1.refunds.list().data] == [17400]
+    assert balances(means, company)["refunds"] == 17400
+
+
+def test_a_refund_that_was_cut_off_goes_on_when_its_form_is_sent_again(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company)
+    collect(means, company, invoice)
+    payment, form = all_of(means, company, invoice)[0], new_id()
+
+    class CutOff(StripeProvider):
+        def refund(self, *_args, **_kwargs):  # type: ignore[no-untyped-def] # as the driver's
+            raise ProviderAwayError(why="no answer")
+
+    cut = CutOff(key=payments.KEY, webhook_secret=payments.SECRET, base_url=standin.base)
+    with pytest.raises(ProviderAwayError):
+        give_back(Means(means.gate, means.vault, cut), company, payment, 400, form)
+    give_back(means, company, payment, 400, form)
+    assert stands(means, company, invoice).refunded_minor == 400
+
+
+def test_a_refund_that_fails_later_is_booked_back_and_told(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company, payments.REFUND_FAILS)
+    collect(means, company, invoice)
+    payment = all_of(means, company, invoice)[0]
+    give_back(means, company, payment, 400)
+    hear_everything(means)
+    assert balances(means, company)["refunds"] == 400
+    standin.api.tick(everything=True)
+    for _ in range(2):  # refund.updated and refund.failed, and both again
+        hear_everything(means)
+    assert balances(means, company)["refunds"] == 0
+    assert stands(means, company, invoice).refunded_minor == 0
+    with means.gate.open(Scope.system(company)) as session:
+        told = attempts.steps(session, tenant_id=company, payment_id=payment.payment_id)
+        assert [one.kind for one in told][-2:] == ["refund", "refund-failed"]
+        assert attempts.came_back(session, tenant_id=company) == {payment.payment_id: 400}
+        assert attempts.left_of(session, tenant_id=company, payment_id=payment.payment_id) == 17400
+    give_back(means, company, payment, 400)  # the operator tries once more: nothing comes back so far
+    with means.gate.open(Scope.system(company)) as session:
+        assert attempts.came_back(session, tenant_id=company) == {}
+
+
+def test_a_refund_that_takes_its_time_is_booked_once(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company, payments.REFUNDS_LATER)
+    collect(means, company, invoice)
+    payment = all_of(means, company, invoice)[0]
+    give_back(means, company, payment, 17000)
+    with pytest.raises(RefundTooLargeError):  # what is on its way is not there any more
+        give_back(means, company, payment, 401)
+    standin.api.tick(everything=True)
+    hear_everything(means)
+    assert balances(means, company)["refunds"] == 17000
+
+
+def won_and_paid_again(means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument) -> Payment:
+    """A payment is taken back, the invoice paid again, and then the bank decides for us: paid twice."""
+    save(means, standin, company, payments.DISPUTED)
+    collect(means, company, invoice)
+    hear_everything(means)
+    visit(on_page(means, company, invoice).url, card(payments.PAID))
+    hear_everything(means)
+    first = all_of(means, company, invoice)[-1]
+    for one in payments.client(standin).v1.disputes.list().data:
+        standin.api.win(one.id)
+    hear_everything(means)
+    return first
+
+
+def test_what_is_paid_beyond_an_invoice_is_on_account_and_shown(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    first = won_and_paid_again(means, standin, company, invoice)
+    found = stands(means, company, invoice)
+    assert (found.state, found.due_minor, found.surplus_minor) == (Paid.PAID, 0, 17400)
+    after = balances(means, company)
+    assert (after["receivable"], after["on-account"]) == (0, -17400)
+    give_back(means, company, first, 17400)
+    found = stands(means, company, invoice)
+    assert (found.state, found.surplus_minor, found.refunded_minor) == (Paid.PAID, 0, 0)
+    assert balances(means, company)["on-account"] == 0
+
+
+def test_money_on_account_pays_the_next_invoice_before_a_card_does(
+    means: Means, standin: Server, company: TenantId
+) -> None:
+    won_and_paid_again(means, standin, company, payments.owing(means.gate, company, month=9))
+    larger = payments.another(means.gate, company, minutes=3000, month=10)
+    save(means, standin, company)
+    collect(means, company, larger)
+    found = stands(means, company, larger)
+    assert (found.state, found.surplus_minor) == (Paid.PAID, -17400)
+    assert all_of(means, company, larger)[0].amount_minor == larger.bill.total_minor - 17400
+    assert balances(means, company)["on-account"] == 0
+    assert balances(means, company)["receivable"] == 0
+
+
+def test_money_on_account_is_taken_back_when_its_payment_is(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    won_and_paid_again(means, standin, company, invoice)
+    second = all_of(means, company, invoice)[0]
+    charge = payments.client(standin).v1.payment_intents.retrieve(second.remote_id).latest_charge
+    standin.api.dispute(str(charge))
+    hear_everything(means)
+    found = stands(means, company, invoice)
+    assert (found.state, found.due_minor, found.surplus_minor) == (Paid.PAID, 0, 0)
+    assert balances(means, company)["on-account"] == 0
+
+
+def test_a_page_that_is_paid_after_the_invoice_was_paid_is_kept_on_account(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company)
+    page = on_page(means, company, invoice)
+    with means.gate.open(Scope.system(company)) as session:  # as if the page's end had been told, and was not
+        attempts.cancel(session, tenant_id=company, payment_id=page.payment.payment_id, source="sweep")
+    assert collect(means, company, invoice) is Came.CHARGED
+    assert visit(page.url, card(payments.PAID)).location == WAY.done_url
+    hear_everything(means)
+    assert stands(means, company, invoice).surplus_minor == 17400
+    assert balances(means, company)["on-account"] == -17400
 
 
 def test_a_payment_its_holder_takes_back_is_owed_again(
@@ -466,6 +781,22 @@ def test_a_payment_its_holder_takes_back_is_owed_again(
     visit(page.url, card(payments.PAID))
     hear_everything(means)
     assert stands(means, company, invoice).state is Paid.PAID
+
+
+def test_invoices_from_before_the_ledger_are_booked_once(
+    means: Means, standin: Server, company: TenantId
+) -> None:
+    old = payments.owing(means.gate, company, is_booked=False)
+    assert balances(means, company) == {}
+    assert [collecting.book(means), collecting.book(means)] == [1, 0]
+    assert balances(means, company) == {
+        "receivable": 17400,
+        "revenue:voice.outbound": -14500,
+        "tax-payable": -2900,
+    }
+    with means.gate.open(Scope.system(company)) as session:
+        (booked,) = ledger.journals_of(session, tenant_id=company, invoice_id=old.invoice_id)
+    assert booked.effective_at == old.finalised_at
 
 
 def test_a_draft_and_a_paid_invoice_cannot_be_paid(

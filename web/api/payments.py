@@ -57,6 +57,9 @@ class InvoicePayment(Outward):
     state: PaymentState | None = Field(description="None while it is a draft.")
     due: Amount
     refunded: Amount
+    on_account: Amount = Field(
+        description="What was paid beyond it and went on account; below zero: what it took from there."
+    )
     reason: str | None = Field(description="Why the last attempt failed.")
     payments: list[PaymentShown] = Field(description="Every attempt, newest first.")
 
@@ -149,6 +152,7 @@ def payment_of_invoice(invoice_id: str) -> InvoicePayment:
         state=stands.state.value if stands else None,
         due=Amount.of(Money(stands.due_minor if stands else 0, currency)),
         refunded=Amount.of(Money(stands.refunded_minor if stands else 0, currency)),
+        on_account=Amount.of(Money(stands.surplus_minor if stands else 0, currency)),
         reason=stands.reason.value if stands and stands.reason else None,
         payments=[_shown(one) for one in tried],
     )

@@ -14,7 +14,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from billing import accounts, credit, price_lists, tariffs
+from billing import accounts, credit, ledger, price_lists, tariffs
 from billing import invoices as billing
 from billing.accounts import Account, Party, Seller
 from billing.errors import BillingAccountNotFoundError
@@ -281,11 +281,13 @@ def _detail(company: Company, *, new_owner: FirstOwner | None = None) -> str:
         except BillingAccountNotFoundError:
             account = None
         now = clock.now()
+        on_account = ledger.on_account(session, tenant_id=tenant_id, currency=company.currency)
         papers = billing.every(session, tenant_id=tenant_id)[:_INVOICES]
         stands = attempts.standings(session, tenant_id=tenant_id, these=papers, zone=company.zone)
         base = f"/operator/companies/{ids.public('ten', tenant_id)}/invoices"
         return {
             "account": account,
+            "on_account": Money(on_account, company.currency) if on_account else None,
             "hold": credit.held(session, tenant_id=tenant_id),
             "bill": bills.running(session, tenant_id=tenant_id),
             "seats_list": [

@@ -57,6 +57,16 @@ class Share:
     total: Money
 
 
+@dataclass(frozen=True, slots=True)
+class _Paid:
+    """How an invoice stands, and what was tried to collect it."""
+
+    stands: Standing | None
+    tried: tuple[Payment, ...]
+    came_back_minor: int
+    at: dt.datetime | None
+
+
 @pages.get("/invoices")
 @permission("billing.read")
 def invoice_list() -> str:
@@ -127,33 +137,37 @@ def one_invoice(company_id: str, invoice_id: str) -> str:
     company, document = _find(company_id, invoice_id)
     tenant_id = company.tenant_id
 
-    def look(session: Session) -> tuple[Standing | None, tuple[Payment, ...]]:
-        return (
+    def look(session: Session) -> _Paid:
+        back = attempts.came_back(session, tenant_id=tenant_id)
+        tried = attempts.of_invoice(session, tenant_id=tenant_id, invoice_id=document.invoice_id)
+        return _Paid(
             attempts.standing_of(session, tenant_id=tenant_id, invoice=document),
-            attempts.of_invoice(session, tenant_id=tenant_id, invoice_id=document.invoice_id),
+            tried,
+            sum(back.get(one.payment_id, 0) for one in tried),
+            attempts.paid_at(session, tenant_id=tenant_id, invoice_id=document.invoice_id),
         )
 
-    stands, tried = rounds.visit(company, look)
+    paid = rounds.visit(company, look)
     return render_template(
         "operator/invoice.html",
         invoice=invoices.paper(
             document,
-            standing=stands,
+            standing=paid.stands,
             lines_url=f"/operator/usage?company={company_id}&id={invoice_id}&line=",
         ),
-        stand=shown.stand(stands, currency=document.bill.currency),
+        stand=shown.stand(paid.stands, currency=document.bill.currency, came_back_minor=paid.came_back_minor),
         payments=[
             shown.payment(
                 one, href=f"/operator/companies/{company_id}/payments/{ids.public('pay', one.payment_id)}"
             )
-            for one in tried
+            for one in paid.tried
         ],
         company_=company,
         company_url=f"/operator/companies/{company_id}",
         base=f"{_base(company)}/{invoice_id}",
         is_over=clock.now() >= document.period.end,
         month_value=f"{invoices.paper(document).first_on:%Y-%m}",
-        history=invoices.history(document),
+        history=invoices.history(document, paid_at=paid.at),
     )
 
 

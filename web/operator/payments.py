@@ -20,7 +20,7 @@ from billing.payments.attempts import Payment
 from billing.payments.port import State
 from core import ids
 from core.errors import SeatlineError
-from core.ids import PaymentId, TenantId
+from core.ids import PaymentId, TenantId, new_id
 from core.money import Money, exponent
 from tenants.companies import Company
 from web import said, scope, words
@@ -38,6 +38,22 @@ _STATES: dict[str, tuple[State, ...]] = {
     "waiting": (State.STARTED, State.REQUIRES_ACTION, State.PROCESSING),
     "succeeded": (State.SUCCEEDED,),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Money of a company that somebody has to look at."""
+
+    company: str
+    href: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    rows: list[shown.PaymentRow]
+    came_back: list[Waiting]
+    on_account: list[Waiting]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +93,27 @@ def payment_list() -> str:
     state = request.args.get("state", "")
     page = rounds.page()
 
-    def look(session: Session, company: Company) -> list[shown.PaymentRow]:
-        found = attempts.every(
-            session, tenant_id=company.tenant_id, states=_STATES.get(state, ()), limit=_EACH
+    def look(session: Session, company: Company) -> _Seen:
+        tenant_id = company.tenant_id
+        found = attempts.every(session, tenant_id=tenant_id, states=_STATES.get(state, ()), limit=_EACH)
+        numbers = {one.invoice_id: one.number for one in invoices.every(session, tenant_id=tenant_id)}
+        return _Seen(
+            [_row(one, company, numbers.get(one.invoice_id) or "") for one in found],
+            [
+                Waiting(company.name, _payment_url(tenant_id, payment), Money(minor, company.currency))
+                for payment, minor in attempts.came_back(session, tenant_id=tenant_id).items()
+            ],
+            _on_account(session, company),
         )
-        numbers = {one.invoice_id: one.number for one in invoices.every(session, tenant_id=company.tenant_id)}
-        return [_row(one, company, numbers.get(one.invoice_id) or "") for one in found]
 
-    seen = rounds.go(page.companies, look)
-    rows = sorted(
-        (row for _company, found in seen for row in found), key=lambda row: row.started_at, reverse=True
-    )
+    seen = [found for _company, found in rounds.go(page.companies, look)]
+    rows = sorted((row for one in seen for row in one.rows), key=lambda row: row.started_at, reverse=True)
     asked = {"state": state}
     return render_template(
         "operator/payments.html",
         payments=rows,
+        came_back=[row for one in seen for row in one.came_back],
+        on_account=[row for one in seen for row in one.on_account],
         state=state,
         is_connected=scope.services().payments.is_connected,
         newer=_link(page.newer, asked),
@@ -104,6 +126,7 @@ def payment_list() -> str:
 def one_payment(company_id: str, payment_id: str) -> str:
     """Show one payment's story: the invoice, every attempt, the news, the journals."""
     company, payment = _find(company_id, payment_id)
+    is_connected = scope.services().payments.is_connected
 
     def look(session: Session) -> dict[str, object]:
         tenant_id = company.tenant_id
@@ -112,13 +135,18 @@ def one_payment(company_id: str, payment_id: str) -> str:
         tried = attempts.of_invoice(session, tenant_id=tenant_id, invoice_id=payment.invoice_id)
         steps = attempts.steps(session, tenant_id=tenant_id, payment_id=payment.payment_id)
         moved = ledger.journals_of(session, tenant_id=tenant_id, invoice_id=payment.invoice_id)
+        back = attempts.came_back(session, tenant_id=tenant_id).get(payment.payment_id, 0)
+        left = attempts.left_of(session, tenant_id=tenant_id, payment_id=payment.payment_id)
         number = document.number or ""
         return {
             "payment": _row(payment, company, number),
-            "stand": shown.stand(stands, currency=payment.currency),
+            "stand": shown.stand(stands, currency=payment.currency, came_back_minor=back),
             "others": [_row(one, company, number) for one in tried if one.payment_id != payment.payment_id],
             "steps": [shown.step(one) for one in steps],
             "journals": [_journal(one) for one in moved],
+            "left": Money(left, payment.currency),
+            "came_back": Money(back, payment.currency) if back else None,
+            "can_refund": is_connected and payment.state is State.SUCCEEDED and left > 0,
         }
 
     told = news.every(scope.session(), payment_id=payment.payment_id)
@@ -127,8 +155,7 @@ def one_payment(company_id: str, payment_id: str) -> str:
         company_=company,
         news=[shown.news(one) for one in told],
         remote_id=payment.remote_id,
-        can_refund=payment.state is State.SUCCEEDED and scope.services().payments.is_connected,
-        refund_most=Money(payment.amount_minor, payment.currency).plain(),
+        refund_id=ids.public("ref", new_id()),
         base=f"/operator/companies/{company_id}/payments/{payment_id}",
         **rounds.visit(company, look),
     )
@@ -164,6 +191,7 @@ def refund_payment(company_id: str, payment_id: str) -> BaseResponse:
             tenant_id=company.tenant_id,
             payment_id=payment.payment_id,
             amount_minor=minor,
+            refund_id=ids.parse("ref", request.form.get("refund", "")),
         )
     except SeatlineError as error:
         _refuse(error)
@@ -262,12 +290,21 @@ def _payment_url(tenant_id: TenantId, payment_id: PaymentId) -> str:
     return f"{home}/payments/{ids.public('pay', payment_id)}"
 
 
+def _on_account(session: Session, company: Company) -> list[Waiting]:
+    minor = ledger.on_account(session, tenant_id=company.tenant_id, currency=company.currency)
+    href = f"/operator/ledger?company={ids.public('ten', company.tenant_id)}"
+    return [Waiting(company.name, href, Money(minor, company.currency))] if minor else []
+
+
 def _journal(one: ledger.Journal) -> JournalRow:
     kinds = {
         "invoice": gettext("Invoice finalised"),
         "payment": gettext("Payment"),
         "fee": gettext("Fee"),
         "refund": gettext("Refund"),
+        "refund-failed": gettext("Refund that came back"),
+        "on-account": gettext("Paid beyond the invoice, put on account"),
+        "on-account-used": gettext("Paid from the money on account"),
         "dispute": gettext("Taken back by the bank"),
         "dispute-won": gettext("Given to us again by the bank"),
     }

@@ -112,15 +112,20 @@ def one_invoice(invoice_id: str) -> str:
     who, session = identity.current(), scope.session()
     base = url_for("portal.one_invoice", invoice_id=ids.public("inv", document.invoice_id))
     stands = attempts.standing_of(session, tenant_id=who.tenant_id, invoice=document)
-    tried = payments.payments_of(who.tenant_id, document.invoice_id)
+    tried = attempts.of_invoice(session, tenant_id=who.tenant_id, invoice_id=document.invoice_id)
+    back = attempts.came_back(session, tenant_id=who.tenant_id)
+    came_back = sum(back.get(one.payment_id, 0) for one in tried)
     may_pay = bool(stands and stands.can_be_paid) and "invoices.pay" in who.permissions
     return render_template(
         "portal/invoice.html",
         invoice=invoices.paper(document, lines_url=f"{base}/lines/", standing=stands),
-        history=invoices.history(document),
+        history=invoices.history(
+            document,
+            paid_at=attempts.paid_at(session, tenant_id=who.tenant_id, invoice_id=document.invoice_id),
+        ),
         base=base,
-        stand=shown.stand(stands, currency=document.bill.currency),
-        payments=tried,
+        stand=shown.stand(stands, currency=document.bill.currency, came_back_minor=came_back),
+        payments=payments.shown_of(tried),
         methods=payments.ways_to_pay(who.tenant_id) if may_pay else [],
         may_pay=may_pay,
         is_connected=scope.services().payments.is_connected,

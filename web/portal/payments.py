@@ -4,7 +4,7 @@ Card data is typed on the provider's page and never touches ours. A request that
 holds no transaction meanwhile: its own is committed first, `wiring.collecting` opens others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from flask import redirect, render_template, request, url_for
@@ -12,6 +12,7 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from billing import invoices as billing
+from billing import ledger
 from billing.errors import PaymentMethodNotFoundError
 from billing.payments import attempts, methods
 from billing.payments.attempts import Payment
@@ -19,6 +20,7 @@ from billing.payments.port import State, Way
 from core import ids
 from core.errors import SeatlineError
 from core.ids import InvoiceId, PaymentMethodId, TenantId
+from core.money import Money
 from web import identity, said, scope, words
 from web.guards import permission
 from web.portal.views import pages
@@ -32,18 +34,18 @@ _SAID = frozenset({"refused", "conflict", "invalid", "unavailable", "not-found"}
 @pages.get("/payment-methods")
 @permission("invoices.read")
 def payment_methods() -> str:
-    """Show the company's saved ways to pay."""
-    services = scope.services()
+    """Show the company's saved ways to pay, and what it has on account."""
+    services, who = scope.services(), identity.current()
     is_connected = services.payments.is_connected
     account = _outside(lambda: services.payments.account) or ""
-    found = methods.every(
-        scope.session(), tenant_id=identity.current().tenant_id, account=account, vault=services.vault
-    )
+    found = methods.every(scope.session(), tenant_id=who.tenant_id, account=account, vault=services.vault)
+    on_account = ledger.on_account(scope.session(), tenant_id=who.tenant_id, currency=who.company.currency)
     return render_template(
         "portal/payment_methods.html",
         methods=[shown.method(one) for one in found],
+        on_account=Money(on_account, who.company.currency) if on_account else None,
         is_connected=is_connected,
-        may_pay="invoices.pay" in identity.current().permissions,
+        may_pay="invoices.pay" in who.permissions,
     )
 
 
@@ -146,11 +148,18 @@ def pay_invoice(invoice_id: str) -> BaseResponse:
 @pages.get("/payments/<payment_id>/back")
 @permission("invoices.read")
 def back_from_page(payment_id: str) -> BaseResponse:
-    """Come back from the provider's page or the bank's: ask how the payment stands, and say it."""
+    """Come back from the provider's page or the bank's: ask how the payment stands, and say it.
+
+    A page that is open still is closed: while it is open nobody can pay the invoice otherwise.
+    """
     tenant_id, payment = identity.current().tenant_id, _find(payment_id)
     after = _outside(
         lambda: collecting.look_again(
-            scope.services(), tenant_id=tenant_id, payment_id=payment.payment_id, source="return"
+            scope.services(),
+            tenant_id=tenant_id,
+            payment_id=payment.payment_id,
+            source="return",
+            leaves_page=True,
         )
     )
     if after:
@@ -170,9 +179,8 @@ def receipt(payment_id: str) -> BaseResponse:
     return redirect(remote.receipt_url if remote and remote.receipt_url else home, 303)
 
 
-def payments_of(tenant_id: TenantId, invoice_id: InvoiceId) -> list[shown.PaymentRow]:
-    """Return the attempts to collect an invoice, newest first, without those nobody went through with."""
-    found = attempts.of_invoice(scope.session(), tenant_id=tenant_id, invoice_id=invoice_id)
+def shown_of(found: Iterable[Payment]) -> list[shown.PaymentRow]:
+    """Return attempts to collect an invoice as a list shows them, without those nobody went through with."""
     return [
         shown.payment(one, href=f"/portal/payments/{ids.public('pay', one.payment_id)}")
         for one in found
@@ -221,6 +229,8 @@ def _say(payment: Payment) -> None:
         said.done(gettext("The payment is on its way; a direct debit takes some days."))
     elif why:
         said.refused(f"{why}. {advice}")
+    elif payment.state is State.CANCELLED:
+        said.done(gettext("Nothing was paid."))
 
 
 def _back(payment: Payment) -> str:

@@ -92,6 +92,9 @@ _STEPS: Mapping[str, LazyString] = {
     "cancelled": _l("Left unfinished"),
     "refund-asked": _l("Refund asked for"),
     "refund": _l("Money given back"),
+    "refund-failed": _l("The refund came back: nobody took it"),
+    "on-account": _l("Paid beyond the invoice, put on account"),
+    "on-account-used": _l("Paid from the money on account"),
     "dispute": _l("Taken back by the bank"),
     "dispute-won": _l("Given to us again by the bank"),
 }
@@ -119,6 +122,7 @@ _ACCOUNTS: Mapping[str, LazyString] = {
     "clearing": _l("Held by the payment provider"),
     "provider-fees": _l("Fees of the payment provider"),
     "refunds": _l("Given back"),
+    "on-account": _l("On account for companies"),
 }
 
 
@@ -133,6 +137,9 @@ class Stand:
     refunded: Money | None
     is_overdue: bool
     can_pay: bool
+    surplus: Money | None  # paid beyond it, and put on account
+    used: Money | None  # taken from the account
+    came_back: Money | None  # a refund that nobody took
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +204,11 @@ class NewsRow:
     payment_url: str
 
 
-def stand(found: Standing | None, *, currency: str) -> Stand | None:
-    """Return how an invoice stands in words, or None while it is a draft."""
+def stand(found: Standing | None, *, currency: str, came_back_minor: int = 0) -> Stand | None:
+    """Return how an invoice stands in words, or None while it is a draft.
+
+    `came_back_minor`: the newest refund of one of its payments, when nobody took it.
+    """
     if found is None:
         return None
     why, advice = reason(found.reason)
@@ -209,9 +219,12 @@ def stand(found: Standing | None, *, currency: str) -> Stand | None:
         why=why,
         advice=advice,
         due=Money(found.due_minor, currency),
-        refunded=Money(found.refunded_minor, currency) if found.refunded_minor else None,
+        refunded=_some(found.refunded_minor, currency),
         is_overdue=found.is_overdue,
         can_pay=found.can_be_paid,
+        surplus=_some(found.surplus_minor, currency),
+        used=_some(-found.surplus_minor, currency),
+        came_back=_some(came_back_minor, currency),
     )
 
 
@@ -301,3 +314,7 @@ def source(code: str) -> str:
 def account(code: str) -> str:
     """Return what an account of the ledger is called; revenue is called by its meter elsewhere."""
     return str(_ACCOUNTS.get(code, code))
+
+
+def _some(minor: int, currency: str) -> Money | None:
+    return Money(minor, currency) if minor > 0 else None

@@ -43,8 +43,9 @@ def from_stripe() -> tuple[Response, int]:
         why = str(error.details["why"])
         _log.warning("news-refused", why=why)
         return _said(why, _NOT_OURS if why in {"other-account", "other-mode"} else _REFUSED)
+    account = provider.account  # asked for over the net when nobody has yet: before the transaction
     with scope.gate().open(Scope.system(OPERATOR)) as session:
-        is_new = news.take(session, account=provider.account, news=told, source=news.WEBHOOK)
+        is_new = news.take(session, account=account, news=told, source=news.WEBHOOK)
     return _said("taken" if is_new else "known", 200)
 
 

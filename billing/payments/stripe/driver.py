@@ -30,7 +30,7 @@ from billing.payments.port import (
     Way,
 )
 from billing.payments.stripe import reading
-from billing.payments.stripe.reading import INVOICE, PAYMENT, TENANT
+from billing.payments.stripe.reading import INVOICE, PAYMENT, REFUND, TENANT
 from core.ids import PaymentId, TenantId
 
 API_VERSION = "2026-10-28.endive"
@@ -38,10 +38,9 @@ API_VERSION = "2026-10-28.endive"
 logging.getLogger("stripe").setLevel(logging.WARNING)
 _LIVE = ("sk_live_", "rk_live_")
 _WINDOW = dt.timedelta(minutes=5)
-_EXPAND = ["latest_charge.balance_transaction"]
+_EXPAND = ["latest_charge.balance_transaction", "latest_charge.refunds"]
 _TIMEOUT_S = 8
 _REST_S = 20.0
-_PAGE_LASTS = dt.timedelta(hours=1)
 _MOST_NEWS = 5000
 # what an error about the request itself, not about our key, may mean for one payment
 _REFUSED_PAYMENTS = frozenset(
@@ -113,7 +112,7 @@ class StripeProvider:
             )
         return _page(made)
 
-    def paying_page(self, order: Order, *, way: Way) -> Page:
+    def paying_page(self, order: Order, *, way: Way, until: dt.datetime) -> Page:
         """See the port."""
         with _errors():
             made = self._client.v1.checkout.sessions.create(
@@ -124,6 +123,7 @@ class StripeProvider:
                     "success_url": way.done_url,
                     "cancel_url": way.back_url,
                     "client_reference_id": str(order.payment_id),
+                    "expires_at": int(until.timestamp()),
                     "metadata": _metadata(order),
                     "line_items": [
                         {
@@ -210,16 +210,18 @@ class StripeProvider:
             self._client.v1.payment_intents.cancel(remote_id, {"cancellation_reason": "abandoned"})
         return self.payment(remote_id)
 
-    def refund(self, remote_id: str, *, payment_id: PaymentId, amount_minor: int, nth: int) -> RemotePayment:
+    def refund(
+        self, remote_id: str, *, payment_id: PaymentId, amount_minor: int, refund_id: UUID
+    ) -> RemotePayment:
         """See the port."""
         with _errors():
             self._client.v1.refunds.create(
                 {
                     "payment_intent": remote_id,
                     "amount": amount_minor,
-                    "metadata": {PAYMENT: str(payment_id)},
+                    "metadata": {PAYMENT: str(payment_id), REFUND: str(refund_id)},
                 },
-                {"idempotency_key": f"pay:{payment_id}:refund:v{nth}"},
+                {"idempotency_key": f"pay:{payment_id}:refund:{refund_id}"},
             )
         return self.payment(remote_id)
 
@@ -333,12 +335,17 @@ class StripeProvider:
         return About(methods_of=TenantId(tenant)) if tenant else About()
 
     def _whole(self, intent: stripe.PaymentIntent) -> RemotePayment:
-        """Read an intent with its refunds and disputes, asked for only when there are some."""
+        """Read an intent with its refunds and disputes, asked for only when they are not there already.
+
+        Refunds that failed are among them: the charge's own sum says nothing of those.
+        """
         charge = intent.latest_charge
         refunds: list[stripe.Refund] = []
         disputes: list[stripe.Dispute] = []
         if isinstance(charge, stripe.Charge):
-            if charge.amount_refunded:
+            if charge.refunds:
+                refunds = charge.refunds.data
+            if charge.refunds and charge.refunds.has_more:
                 refunds = self._client.v1.refunds.list({"payment_intent": intent.id, "limit": 100}).data
             if charge.disputed:
                 disputes = self._client.v1.disputes.list({"payment_intent": intent.id, "limit": 100}).data

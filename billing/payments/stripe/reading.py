@@ -23,6 +23,11 @@ from billing.payments.port import (
 from core.ids import InvoiceId, PaymentId, TenantId
 
 TENANT, INVOICE, PAYMENT = "seatline_tenant", "seatline_invoice", "seatline_payment"
+REFUND = "seatline_refund"
+# a refund that came back to us, or was called back before it left
+_CAME_BACK = frozenset({"failed", "canceled"})
+# the payer's bank has to be named first: nothing has left us
+_NOT_BEGUN = "requires_action"
 _STATES = {
     "succeeded": State.SUCCEEDED,
     "processing": State.PROCESSING,
@@ -122,9 +127,15 @@ def payment(
         method=_id_of(intent.payment_method),
         refunds=tuple(
             RemoteRefund(
-                one.id, one.amount, one.currency.upper(), one.status == "succeeded", instant(one.created)
+                one.id,
+                one.amount,
+                one.currency.upper(),
+                one.status in _CAME_BACK,
+                instant(one.created),
+                ours(one.metadata, REFUND),
             )
             for one in refunds
+            if one.status != _NOT_BEGUN
         ),
         disputes=tuple(
             RemoteDispute(
