@@ -292,7 +292,14 @@ def _bar(stand: Stand, tenant_id: TenantId, *, is_barred: bool) -> None:
                 session, tenant_id=tenant_id, vault=vault, phone=phone, source="asked-in-call", by=tenant_id
             )
         else:
-            do_not_call.remove(session, tenant_id=tenant_id, vault=vault, phone=phone, by=tenant_id)
+            do_not_call.remove(
+                session,
+                tenant_id=tenant_id,
+                vault=vault,
+                phone=phone,
+                why=do_not_call.Why.UNDONE,
+                by=tenant_id,
+            )
 
 
 # --- reading back -------------------------------------------------------------------------------------

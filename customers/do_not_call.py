@@ -3,12 +3,13 @@
 A request is honoured at once and for good (16 CFR 310.4(b)(1)(iii)(A); the list of a seller has no end date).
 Only a keyed hash of the number is kept, with no link to a customer's record, so the list stands when the
 record is erased: who asked not to be called and then to be forgotten is still not called. A number taken off
-leaves its line with who did that, and when.
+leaves its line with who did that, when and why.
 """
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -24,17 +25,33 @@ from security.vault import Vault
 
 INDEX = "do_not_call.phone"
 _LONGEST_SOURCE = 60
+_AT_ONCE = 1_000  # numbers in one statement
+
+
+class Why(StrEnum):
+    """Why a number was taken off."""
+
+    HOLDER_ASKED = "holder-asked"
+    NEW_HOLDER = "new-holder"
+    MISTAKE = "mistake"
+    UNDONE = "undone"
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One line of the list, present or past; the number itself cannot be read back."""
+    """One line of the list, present or past; the number itself cannot be read back.
 
+    `batch_id` is shared by the numbers of one upload. Lines of before have no `removed_why`.
+    """
+
+    id: UUID
     source: str
+    batch_id: UUID | None
     added_at: dt.datetime
     added_by: UUID
     removed_at: dt.datetime | None
     removed_by: UUID | None
+    removed_why: Why | None
 
 
 def add(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164, source: str, by: UUID) -> bool:
@@ -51,26 +68,59 @@ def add(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164, sou
     Raises:
         DoNotCallSourceError: no source, or a long one.
     """
+    return bool(add_all(session, tenant_id=tenant_id, vault=vault, phones=[phone], source=source, by=by))
+
+
+def add_all(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    vault: Vault,
+    phones: Sequence[E164],
+    source: str,
+    by: UUID,
+    batch_id: UUID | None = None,
+) -> int:
+    """Put some numbers on the list; return how many were not on it yet.
+
+    Args:
+        session: inside the company's own context.
+        tenant_id: the company.
+        vault: for the keyed hashes.
+        phones: canonical; one that stands twice counts once.
+        source: as of `add`.
+        by: the user, the API key or the agent.
+        batch_id: of the upload, by which all of it can be taken back.
+
+    Raises:
+        DoNotCallSourceError: no source, or a long one.
+    """
     if not 0 < len(source.strip()) <= _LONGEST_SOURCE:
         raise DoNotCallSourceError
-    made = session.execute(
-        insert(DoNotCallRow)
-        .values(
-            tenant_id=tenant_id,
-            id=new_id(),
-            phone_index=vault.blind_index(tenant_id, INDEX, phone),
-            source=source.strip(),
-            added_at=clock.now(),
-            added_by=by,
+    now, added = clock.now(), 0
+    indexes = list(dict.fromkeys(vault.blind_index(tenant_id, INDEX, phone) for phone in phones))
+    for start in range(0, len(indexes), _AT_ONCE):
+        rows = [
+            {
+                "tenant_id": tenant_id,
+                "id": new_id(),
+                "phone_index": index,
+                "source": source.strip(),
+                "batch_id": batch_id,
+                "added_at": now,
+                "added_by": by,
+            }
+            for index in indexes[start : start + _AT_ONCE]
+        ]
+        made = session.execute(
+            insert(DoNotCallRow).values(rows).on_conflict_do_nothing().returning(DoNotCallRow.id)
         )
-        .on_conflict_do_nothing()
-        .returning(DoNotCallRow.id)
-    ).scalar()
-    return made is not None
+        added += len(made.all())
+    return added
 
 
-def remove(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164, by: UUID) -> bool:
-    """Take a number off the list, because its holder wants to be called again; False when it is not on it."""
+def remove(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164, why: Why, by: UUID) -> bool:
+    """Take a number off the list; False when it is not on it."""
     gone = session.execute(
         update(DoNotCallRow)
         .where(
@@ -78,10 +128,25 @@ def remove(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164, 
             DoNotCallRow.phone_index == vault.blind_index(tenant_id, INDEX, phone),
             DoNotCallRow.removed_at.is_(None),
         )
-        .values(removed_at=clock.now(), removed_by=by)
+        .values(removed_at=clock.now(), removed_by=by, removed_why=why.value)
         .returning(DoNotCallRow.id)
     ).scalar()
     return gone is not None
+
+
+def remove_batch(session: Session, *, tenant_id: TenantId, batch_id: UUID, by: UUID) -> int:
+    """Take back an upload: what it added and is still on the list; return how many."""
+    gone = session.execute(
+        update(DoNotCallRow)
+        .where(
+            DoNotCallRow.tenant_id == tenant_id,
+            DoNotCallRow.batch_id == batch_id,
+            DoNotCallRow.removed_at.is_(None),
+        )
+        .values(removed_at=clock.now(), removed_by=by, removed_why=Why.UNDONE.value)
+        .returning(DoNotCallRow.id)
+    )
+    return len(gone.all())
 
 
 def is_listed(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164) -> bool:
@@ -111,6 +176,38 @@ def count(session: Session, *, tenant_id: TenantId) -> int:
     ).one()
 
 
+def lines(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    limit: int,
+    after: UUID | None = None,
+    before: UUID | None = None,
+    present: bool | None = None,
+) -> Sequence[Listed]:
+    """Return a page of lines, newest first.
+
+    Args:
+        session: inside the company's own context.
+        tenant_id: the company.
+        limit: how many at most.
+        after: begin below this line.
+        before: end above this line: the `limit` lines next to it.
+        present: only what is on the list, only what was taken off, or both.
+    """
+    query = select(DoNotCallRow).where(DoNotCallRow.tenant_id == tenant_id)
+    if present is not None:
+        removed_at = DoNotCallRow.removed_at
+        query = query.where(removed_at.is_(None) if present else removed_at.is_not(None))
+    if before is not None:
+        up = query.where(DoNotCallRow.id > before).order_by(DoNotCallRow.id).limit(limit)
+        return [_listed(row) for row in session.scalars(up)][::-1]
+    if after is not None:
+        query = query.where(DoNotCallRow.id < after)
+    rows = session.scalars(query.order_by(DoNotCallRow.id.desc()).limit(limit))
+    return [_listed(row) for row in rows]
+
+
 def history(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164) -> list[Listed]:
     """Return every time a number was put on the list and taken off, oldest first."""
     rows = session.scalars(
@@ -121,4 +218,17 @@ def history(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164)
         )
         .order_by(DoNotCallRow.id)
     )
-    return [Listed(row.source, row.added_at, row.added_by, row.removed_at, row.removed_by) for row in rows]
+    return [_listed(row) for row in rows]
+
+
+def _listed(row: DoNotCallRow) -> Listed:
+    return Listed(
+        row.id,
+        row.source,
+        row.batch_id,
+        row.added_at,
+        row.added_by,
+        row.removed_at,
+        row.removed_by,
+        Why(row.removed_why) if row.removed_why else None,
+    )

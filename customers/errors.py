@@ -73,3 +73,21 @@ class ConsentBasisError(Invalid):
     """Consent is recorded with its basis, up to 200 signs."""
 
     code = "consent-basis"
+
+
+class ConsentProofError(Invalid):
+    """The proof of a consent is over 2,000 signs."""
+
+    code = "consent-proof"
+
+
+class ConsentTimeError(Invalid):
+    """Nobody has said in the future what is recorded today."""
+
+    code = "consent-time"
+
+
+class DoNotCallReasonError(Invalid):
+    """There is no such reason to take a number off the do-not-call list."""
+
+    code = "do-not-call-reason"

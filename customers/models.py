@@ -129,14 +129,16 @@ class DoNotCallRow(TenantOwned, Base):
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     phone_index: Mapped[bytes] = mapped_column(LargeBinary)
     source: Mapped[str] = mapped_column(Text)
+    batch_id: Mapped[UUID | None] = mapped_column(Uuid)
     added_at: Mapped[Instant]
     added_by: Mapped[UUID] = mapped_column(Uuid)
     removed_at: Mapped[OptionalInstant]
     removed_by: Mapped[UUID | None] = mapped_column(Uuid)
+    removed_why: Mapped[str | None] = mapped_column(Text)
 
 
 class ConsentRow(TenantOwned, Base):
-    """Consent given or withdrawn for one number, as a keyed hash. Append-only."""
+    """Consent given or withdrawn for one number, as a keyed hash; the proof sealed. Append-only."""
 
     __tablename__ = "consents"
     __table_args__ = (Index("ix_consents_of_number", "tenant_id", "phone_index", "recorded_at"),)
@@ -144,9 +146,13 @@ class ConsentRow(TenantOwned, Base):
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     phone_index: Mapped[bytes] = mapped_column(LargeBinary)
     is_given: Mapped[bool] = mapped_column(Boolean)
+    purpose: Mapped[str] = mapped_column(Text, server_default="all")
+    channel: Mapped[str] = mapped_column(Text, server_default="other")
     basis: Mapped[str] = mapped_column(Text)
+    said_at: Mapped[OptionalInstant]  # None in rows of before: when it was recorded
     recorded_at: Mapped[Instant]
     recorded_by: Mapped[UUID] = mapped_column(Uuid)
+    proof_ct: Mapped[OptionalSealed]
 
 
 class CallbackRow(TenantOwned, Base):

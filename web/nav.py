@@ -48,6 +48,7 @@ PORTAL: Sequence[Entry] = (
     Entry("calls", "/portal/calls", "wave", _l("Calls"), "calls.read", bottom=True),
     Entry("campaigns", "/portal/campaigns", "mega", _l("Campaigns"), "campaigns.read"),
     Entry("customers", "/portal/customers", "users", _l("Customers"), "customers.read"),
+    Entry("do-not-call", "/portal/do-not-call", "hang", _l("Do not call"), "customers.read"),
     Entry("seats", "/portal/seats", "seat", _l("Seats"), "seats.read", "capacity"),
     Entry("numbers", "/portal/numbers", "hash", _l("Numbers"), "numbers.read", "capacity"),
     Entry("queues", "/portal/queues", "flow", _l("Queues"), "queues.read", "capacity"),

@@ -203,8 +203,9 @@ def test_a_number_is_barred_and_freed_without_a_customer(
     assert ours.post("/do-not-call/search", number).get_json() == {"listed": False, "history": []}
     assert ours.post("/do-not-call", number | {"source": "register"}).get_json()["listed"]
     assert not program(cast.b).post("/do-not-call/search", number).get_json()["listed"]
-    freed = ours.post("/do-not-call/remove", number).get_json()
+    freed = ours.post("/do-not-call/remove", number | {"reason": "new-holder"}).get_json()
     assert (freed["listed"], freed["history"][0]["source"]) == (False, "register")
+    assert freed["history"][0]["reason"] == "new-holder"
     assert freed["history"][0]["removed_at"]
     assert code_of(ours.post("/do-not-call", {"phone": "nobody"})) == (422, "invalid-number")
 
@@ -218,3 +219,20 @@ def test_the_last_word_of_consent_counts_and_the_first_stays(ours: Program) -> N
     assert said.get_json() == ours.post("/consents/search", number).get_json()
     assert [one["given"] for one in said.get_json()["history"]] == [False, True]
     assert said.get_json()["standing"]["basis"] == "told the agent"
+
+
+def test_consent_says_for_what_when_and_with_which_proof(ours: Program) -> None:
+    number = {"phone": "+447700900555"}
+    given = {"given": True, "purpose": "marketing", "channel": "web-form", "basis": "box 2", "proof": "v7"}
+    ours.post("/consents", number | given)
+    earlier = {"given": True, "basis": "fair", "said_at": "2020-01-01T00:00:00Z"}
+    ours.post("/consents", number | {"given": False, "purpose": "survey", "basis": "letter"})
+    said = ours.post("/consents", number | earlier).get_json()
+    assert said["standing"]["given"] is False
+    assert [(one["given"], one["purpose"], one["proof"]) for one in said["history"]] == [
+        (False, "survey", None),
+        (True, "marketing", "v7"),
+        (True, "all", None),
+    ]
+    late = {"given": True, "basis": "x", "said_at": "2999-01-01T00:00:00Z"}
+    assert code_of(ours.post("/consents", number | late)) == (422, "consent-time")

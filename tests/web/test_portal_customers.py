@@ -205,3 +205,55 @@ def test_roles_and_companies_see_their_own(browser: Browsers, cast: Cast, day: S
 def test_a_record_tells_when_it_was_added(alice: Browser, day: Scene, path: str) -> None:
     assert day.ines.created_at.tzinfo is dt.UTC
     assert "19 Nov 2026" in alice.get(path).text
+
+
+CONSENT = {
+    "word": "given",
+    "purpose": "marketing",
+    "channel": "paper",
+    "said_at": "2026-11-18T10:30",
+    "basis": "fair in Leeds, card 12",
+    "proof": "binder 4",
+}
+
+
+def test_consent_is_written_down_with_its_proof_and_a_withdrawal_counts(alice: Browser, path: str) -> None:
+    assert "nothing said" in alice.get(path).text
+    assert alice.post(f"{path}/consents", CONSENT).status_code == 303
+    page = alice.get(path).text
+    for part in ("Offers and advertising", "On paper", "fair in Leeds, card 12", "Proof: binder 4", "10:30"):
+        assert part in page
+    alice.post(f"{path}/consents", CONSENT | {"word": "withdrawn", "purpose": "survey", "said_at": ""})
+    page = alice.get(path).text
+    assert re.search(r'id="cu-consent".{0,300}withdrawn', page, re.DOTALL)
+    assert page.index("Surveys") < page.index("Offers and advertising")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"basis": " "}, "Say where and how"),
+        ({"basis": "x" * 201}, "Say where and how"),
+        ({"proof": "x" * 2_001}, "This is longer than 2000 signs"),
+        ({"said_at": "2027-01-01T10:00"}, "it cannot be in the future"),
+        ({"said_at": "yesterday"}, "it cannot be in the future"),
+        ({"purpose": "fun"}, "Choose from the list"),
+    ],
+)
+def test_a_consent_that_cannot_be_keeps_what_was_typed(
+    alice: Browser, path: str, wrong: dict[str, str], said: str
+) -> None:
+    answer = alice.post(f"{path}/consents", CONSENT | wrong)
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert re.search(r'<dialog class="dialog" id="consent"[^>]* data-open', answer.text)
+    assert "binder 4" in answer.text or "proof" in wrong
+    assert "nothing said" in alice.get(path).text
+
+
+def test_a_number_is_taken_off_the_list_with_a_reason(alice: Browser, path: str) -> None:
+    alice.post(f"{path}/do-not-call", {"barred": "1"})
+    assert alice.post(f"{path}/do-not-call", {"barred": "0", "why": "boredom"}).status_code == 422
+    alice.post(f"{path}/do-not-call", {"barred": "0", "why": "holder-asked"})
+    assert "may be called" in alice.get(path).text
+    assert "Its holder wants to be called again" in alice.get("/portal/do-not-call").text

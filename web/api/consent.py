@@ -8,12 +8,12 @@ from pydantic import Field
 
 from core.phone import E164, parse_e164
 from customers import consent, do_not_call
-from customers.consent import Consent
-from customers.do_not_call import Listed
+from customers.consent import LONGEST_BASIS, LONGEST_PROOF, Channel, Consent, Purpose
+from customers.do_not_call import Listed, Why
 from web import identity, scope
 from web.api.kit import operation
 from web.api.routes import pages
-from web.api.schema import Instant, Inward, Outward, Phone, Text
+from web.api.schema import Instant, Inward, Moment, Outward, Phone, Text
 from web.guards import permission
 
 _TAG = "Do not call and consent"
@@ -23,6 +23,13 @@ class NumberAsked(Inward):
     """Which number."""
 
     phone: Phone
+
+
+class Freeing(Inward):
+    """A number that may be called again."""
+
+    phone: Phone
+    reason: Why = Field(default=Why.HOLDER_ASKED, description="Why; it stays on record.")
 
 
 class Barring(Inward):
@@ -40,6 +47,7 @@ class BarringShown(Outward):
     source: str
     added_at: Instant
     removed_at: Instant | None
+    reason: Why | None = Field(description="Why it was taken off.")
 
 
 class DoNotCall(Outward):
@@ -56,9 +64,19 @@ class Word(Inward):
     given: bool = Field(description="False: withdrawn.")
     basis: Text = Field(
         min_length=1,
-        max_length=200,
-        description="Where and how it was said; you may have to prove it.",
-        examples=["web form 14, 2026-11-19"],
+        max_length=LONGEST_BASIS,
+        description="Where and how it was said; no personal data, it is not sealed.",
+        examples=["web form 14"],
+    )
+    purpose: Purpose = Field(
+        default=Purpose.ALL,
+        description="Of the calls. Who withdraws for one purpose is called for none, until they say "
+        "otherwise for that purpose or for all.",
+    )
+    channel: Channel = Field(default=Channel.OTHER, description="By which it was said.")
+    said_at: Moment | None = Field(default=None, description="When it was said; none means now.")
+    proof: str | None = Field(
+        default=None, max_length=LONGEST_PROOF, description="Where it can be seen again; sealed."
     )
 
 
@@ -66,14 +84,21 @@ class WordShown(Outward):
     """Consent as it was given or withdrawn."""
 
     given: bool
+    purpose: Purpose
+    channel: Channel
     basis: str
+    proof: str | None
+    said_at: Instant
     recorded_at: Instant
 
 
 class Consents(Outward):
-    """What the holder of a number has said: the last word counts."""
+    """What the holder of a number has said."""
 
-    standing: WordShown | None = Field(description="Null: they have said nothing.")
+    standing: WordShown | None = Field(
+        description="What counts for a call: a withdrawal that stands, else the newest word. "
+        "Null: they have said nothing."
+    )
     history: list[WordShown] = Field(description="Newest first.")
 
 
@@ -99,14 +124,15 @@ def bar(json: Barring) -> DoNotCall:
 @operation(
     tag=_TAG, answers={200: DoNotCall}, errors=(400, 409, 413, 415), operation_id="removeFromDoNotCall"
 )
-def unbar(json: NumberAsked) -> DoNotCall:
-    """Take a number off the list, because its holder wants to be called again. The past stays on record."""
+def unbar(json: Freeing) -> DoNotCall:
+    """Take a number off the list, with a reason. The past stays on record."""
     phone, who = _number(json.phone), identity.current()
     do_not_call.remove(
         scope.session(),
         tenant_id=who.tenant_id,
         vault=scope.services().vault,
         phone=phone,
+        why=json.reason,
         by=who.principal_id,
     )
     return _barred(phone)
@@ -133,6 +159,10 @@ def record_consent(json: Word) -> tuple[Consents, int]:
         phone=phone,
         is_given=json.given,
         basis=json.basis,
+        purpose=json.purpose,
+        channel=json.channel,
+        said_at=json.said_at,
+        proof=json.proof or "",
         by=who.principal_id,
     )
     return _consents(phone), 201
@@ -162,21 +192,29 @@ def _barred(phone: E164) -> DoNotCall:
 
 
 def _barring(one: Listed) -> BarringShown:
-    return BarringShown(source=one.source, added_at=one.added_at, removed_at=one.removed_at)
+    return BarringShown(
+        source=one.source, added_at=one.added_at, removed_at=one.removed_at, reason=one.removed_why
+    )
 
 
 def _consents(phone: E164) -> Consents:
-    said = [
-        _word(one)
-        for one in consent.history(
-            scope.session(),
-            tenant_id=identity.current().tenant_id,
-            vault=scope.services().vault,
-            phone=phone,
-        )
-    ]
-    return Consents(standing=said[0] if said else None, history=said)
+    said = consent.history(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        vault=scope.services().vault,
+        phone=phone,
+    )
+    counts = consent.counts(said)
+    return Consents(standing=_word(counts) if counts else None, history=[_word(one) for one in said])
 
 
 def _word(one: Consent) -> WordShown:
-    return WordShown(given=one.is_given, basis=one.basis, recorded_at=one.recorded_at)
+    return WordShown(
+        given=one.is_given,
+        purpose=one.purpose,
+        channel=one.channel,
+        basis=one.basis,
+        proof=one.proof or None,
+        said_at=one.said_at,
+        recorded_at=one.recorded_at,
+    )

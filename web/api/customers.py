@@ -15,6 +15,7 @@ from core.ids import CustomerId, InteractionId
 from core.phone import E164, parse_e164
 from customers import dispositions, do_not_call, interactions, lookup, records, reveals
 from customers.dispositions import Disposition
+from customers.do_not_call import Why
 from customers.interactions import Interaction
 from customers.records import CustomerCard, CustomerDetails
 from customers.reveals import Reveal
@@ -112,6 +113,7 @@ class Listing(Inward):
     """Whether a number stands on the do-not-call list."""
 
     listed: bool
+    reason: Why = Field(default=Why.HOLDER_ASKED, description="Why it is taken off, with `listed: false`.")
 
 
 class Contact(Outward):
@@ -315,7 +317,12 @@ def set_do_not_call(customer_id: str, json: Listing) -> tuple[CustomerWhole, int
         )
     else:
         do_not_call.remove(
-            scope.session(), tenant_id=who.tenant_id, vault=vault, phone=card.phone, by=who.principal_id
+            scope.session(),
+            tenant_id=who.tenant_id,
+            vault=vault,
+            phone=card.phone,
+            why=json.reason,
+            by=who.principal_id,
         )
     return _whole(card), 200, preconditions.tag(card.version)
 

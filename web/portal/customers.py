@@ -5,19 +5,27 @@ so opening the form is a look at every field. What is looked for stands sealed i
 """
 
 import datetime as dt
+import zoneinfo
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
 from werkzeug.wrappers import Response as BaseResponse
 
-from core import ids
+from core import clock, ids
 from core.ids import CustomerId
 from core.phone import E164, InvalidNumberError, international, mask, parse_e164
-from customers import do_not_call, interactions, lookup, records, reveals
+from customers import consent, do_not_call, interactions, lookup, records, reveals
+from customers.consent import LONGEST_BASIS, LONGEST_PROOF, Channel, Consent, Purpose
+from customers.do_not_call import Why
 from customers.errors import (
+    ConsentBasisError,
+    ConsentProofError,
+    ConsentTimeError,
     CustomerChangedError,
     CustomerDetailsError,
     CustomerExistsError,
@@ -33,11 +41,29 @@ from web.guards import permission
 from web.portal import calls
 from web.portal.views import pages
 from web.shown import calls as shown
+from web.shown import do_not_call as do_not_call_words
 
 _CALLS = 10
 _LOOKS = 20
 _LOOKED_THROUGH = 5_000
 _SOURCE = "portal"
+_MINUTE = "%Y-%m-%dT%H:%M"  # as a browser's field for day and hour has it
+
+PURPOSES: Mapping[Purpose, LazyString] = {
+    Purpose.ALL: _l("All calls"),
+    Purpose.MARKETING: _l("Offers and advertising"),
+    Purpose.SERVICE: _l("Service: orders, contracts, appointments"),
+    Purpose.SURVEY: _l("Surveys"),
+}
+CHANNELS: Mapping[Channel, LazyString] = {
+    Channel.CALL: _l("In a call"),
+    Channel.WEB_FORM: _l("On a web form"),
+    Channel.PAPER: _l("On paper"),
+    Channel.EMAIL: _l("By e-mail"),
+    Channel.MESSAGE: _l("By message"),
+    Channel.IN_PERSON: _l("In person"),
+    Channel.OTHER: _l("Otherwise"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +77,20 @@ class CustomerRow:
     postcode: str
     added_at: dt.datetime
     changed_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRow:
+    """One word about being called, as the record shows it."""
+
+    is_given: bool
+    purpose: str
+    channel: str
+    basis: str
+    proof: str
+    said_at: dt.datetime
+    recorded_at: dt.datetime
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +218,44 @@ def add_customer() -> BaseResponse:
 @pages.get("/customers/<customer_id>")
 @permission("customers.read")
 def one_customer(customer_id: str) -> str:
-    """Show one customer, masked, with the calls, the notes and who looked."""
+    """Show one customer, masked, with the calls, the notes, the consents and who looked."""
+    return _record(_find(customer_id))
+
+
+@pages.post("/customers/<customer_id>/consents")
+@permission("customers.write")
+def record_consent(customer_id: str) -> BaseResponse:
+    """Write down what the customer has said about being called; what was said before stays."""
+    card, who, given = _find(customer_id), identity.current(), _said_of_consent()
+    try:
+        word = consent.record(
+            scope.session(),
+            tenant_id=who.tenant_id,
+            vault=scope.services().vault,
+            phone=card.phone,
+            is_given=given["word"] == "given",
+            purpose=Purpose(given["purpose"]),
+            channel=Channel(given["channel"]),
+            basis=given["basis"],
+            proof=given["proof"],
+            said_at=_instant(given["said_at"]),
+            by=who.principal_id,
+        )
+    except (ConsentBasisError, ConsentProofError, ConsentTimeError, ValueError) as error:
+        return make_response(_record(card, given=given, errors=_wrong_consent(error)), 422)
+    said.done(
+        gettext("Written down: consent given.")
+        if word.is_given
+        else gettext("Written down: consent withdrawn.")
+    )
+    return redirect(_path(card.id), 303)
+
+
+def _record(
+    card: CustomerCard, *, given: dict[str, str] | None = None, errors: dict[str, str] | None = None
+) -> str:
     who, session, vault = identity.current(), scope.session(), scope.services().vault
-    card = _find(customer_id)
+    words = consent.history(session, tenant_id=who.tenant_id, vault=vault, phone=card.phone)
     found = telephony.page(
         session, tenant_id=who.tenant_id, vault=vault, wanted=Filter(customer_id=card.id), limit=_CALLS
     )
@@ -195,6 +270,22 @@ def one_customer(customer_id: str) -> str:
         calls=calls.rows(found.calls) if "calls.read" in who.permissions else [],
         notes=_notes(contacts),
         looks=_looks(card.id),
+        consents=_consents(words),
+        standing=consent.counts(words),
+        purposes=[(one.value, str(PURPOSES[one])) for one in Purpose],
+        channels=[(one.value, str(CHANNELS[one])) for one in Channel],
+        reasons=do_not_call_words.reasons(),
+        given={
+            "word": "given",
+            "purpose": Purpose.ALL.value,
+            "channel": Channel.CALL.value,
+            "said_at": clock.now().astimezone(zoneinfo.ZoneInfo(i18n.zone())).strftime(_MINUTE),
+            "basis": "",
+            "proof": "",
+        }
+        | (given or {}),
+        errors=errors or {},
+        longest={"basis": LONGEST_BASIS, "proof": LONGEST_PROOF},
     )
 
 
@@ -278,7 +369,12 @@ def bar_customer(customer_id: str) -> BaseResponse:
         )
     else:
         do_not_call.remove(
-            session, tenant_id=who.tenant_id, vault=vault, phone=card.phone, by=who.principal_id
+            session,
+            tenant_id=who.tenant_id,
+            vault=vault,
+            phone=card.phone,
+            why=do_not_call_words.why(request.form.get("why", Why.UNDONE.value)),
+            by=who.principal_id,
         )
         said.done(gettext("This number may be called again."), undo=where, fields={"barred": "1"})
     return redirect(_path(card.id), 303)
@@ -411,6 +507,59 @@ def _looks(customer_id: CustomerId) -> list[Look]:
         Look(one.at, names.get(one.principal_id, gettext("somebody else")), words.get(one.field, one.field))
         for one in found
     ]
+
+
+def _consents(words: list[Consent]) -> list[ConsentRow]:
+    who, session = identity.current(), scope.session()
+    names = users.names(
+        session,
+        tenant_id=who.tenant_id,
+        vault=scope.services().vault,
+        user_ids={one.recorded_by for one in words},
+    )
+    return [
+        ConsentRow(
+            is_given=one.is_given,
+            purpose=str(PURPOSES[one.purpose]),
+            channel=str(CHANNELS[one.channel]),
+            basis=one.basis,
+            proof=one.proof,
+            said_at=one.said_at,
+            recorded_at=one.recorded_at,
+            by=names.get(one.recorded_by, gettext("somebody else")),
+        )
+        for one in words
+    ]
+
+
+def _said_of_consent() -> dict[str, str]:
+    names = ("word", "purpose", "channel", "said_at", "basis", "proof")
+    return {name: request.form.get(name, "").strip() for name in names}
+
+
+def _instant(text: str) -> dt.datetime | None:
+    """Return a day and hour of the reader's zone as an instant; None when nothing was typed.
+
+    Raises:
+        ConsentTimeError: it is neither.
+    """
+    if not text:
+        return None
+    try:
+        local = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConsentTimeError from error
+    return local.replace(tzinfo=zoneinfo.ZoneInfo(i18n.zone())).astimezone(dt.UTC)
+
+
+def _wrong_consent(error: Exception) -> dict[str, str]:
+    if isinstance(error, ConsentBasisError):
+        return {"basis": gettext("Say where and how, in up to %(most)s signs.", most=LONGEST_BASIS)}
+    if isinstance(error, ConsentProofError):
+        return {"proof": gettext("This is longer than %(most)s signs.", most=LONGEST_PROOF)}
+    if isinstance(error, ConsentTimeError):
+        return {"said_at": gettext("Give the day and hour it was said; it cannot be in the future.")}
+    return {"purpose": gettext("Choose from the list.")}
 
 
 def _notes(contacts: list[Interaction]) -> list[dict[str, Any]]:
