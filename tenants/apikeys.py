@@ -28,6 +28,9 @@ from tenants.roles import SCOPES
 from tenants.sessions import new_secret
 
 PREFIX = "seatline_live"
+# Versions of the API that a key can be pinned to, oldest first. A new one is made when consumers would have
+# to change something; what is only added needs none.
+VERSIONS = ("2026-11-22",)
 _TOKEN = re.compile(rf"({PREFIX}_([0-9a-z]{{26}})_([A-Za-z0-9_-]{{43}}))_([0-9a-f]{{8}})", re.ASCII)
 _LONGEST_NAME = 80
 _TOUCH = dt.timedelta(seconds=60)
@@ -49,6 +52,7 @@ class ApiKey:
     expires_at: dt.datetime | None
     last_used_at: dt.datetime | None
     revoked_at: dt.datetime | None
+    api_version: str
 
     @property
     def hint(self) -> str:
@@ -76,7 +80,7 @@ def make(
     permissions: frozenset[str],
     expires_at: dt.datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key; return it and its token, which is shown once and kept nowhere.
+    """Make a key, pinned to the newest version; return it and its token, which is shown once, kept nowhere.
 
     `made_by` is the user or the key that asks; the new key never opens more than that one may.
 
@@ -110,6 +114,7 @@ def make(
         expires_at=expires_at,
         last_used_at=None,
         revoked_at=None,
+        api_version=VERSIONS[-1],
     )
     session.add(row)
     session.flush()
@@ -220,6 +225,7 @@ def _key(session: Session, row: ApiKeyRow) -> ApiKey:
         row.expires_at,
         row.last_used_at,
         row.revoked_at,
+        row.api_version,
     )
 
 

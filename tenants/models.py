@@ -103,6 +103,7 @@ class ApiKeyRow(TenantOwned, Base):
     expires_at: Mapped[OptionalInstant]
     last_used_at: Mapped[OptionalInstant]
     revoked_at: Mapped[OptionalInstant]
+    api_version: Mapped[str] = mapped_column(Text, server_default="2026-11-22")
 
 
 class AccessLogRow(TenantOwned, Base):

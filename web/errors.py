@@ -1,8 +1,8 @@
 """Errors, mapped once: kinds to status, and one problem to three shapes.
 
 A browser gets a page, htmx a fragment, a program `application/problem+json` (RFC 9457) with a stable `code`.
-What is not there and what is not yours are the same bytes: neither the path nor the request id stands in
-the body (the id is in the header `Request-Id`).
+What is not there and what is not yours are the same bytes but for the request's id, which programs get in the
+body too: it is what their logs keep.
 """
 
 import json
@@ -146,11 +146,12 @@ def as_json(problem: Problem) -> str:
     """Return a problem as RFC 9457 JSON."""
     base = current_app.config["SEATLINE_PUBLIC_URL"]
     body: dict[str, object] = {
-        "type": f"{base}/api/v1/problems#{problem.code}",
+        "type": f"{base}/api/docs#{problem.code}",
         "title": problem.title,
         "status": problem.status,
         "code": problem.code,
         "detail": problem.advice,
+        "request_id": headers.request_id(),
     }
     if problem.faults:
         body["errors"] = [{"pointer": one.pointer, "message": one.message} for one in problem.faults]

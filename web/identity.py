@@ -43,6 +43,7 @@ class Principal:
     session_id: SessionId | None = None
     expires_at: dt.datetime | None = None
     key_id: KeyId | None = None
+    api_version: str = ""
 
     @property
     def user_id(self) -> UserId:
@@ -194,6 +195,7 @@ def _by_key() -> Principal:
         language="en",
         zone=company.zone,
         key_id=key.id,
+        api_version=key.api_version,
     )
     g.seatline_key = principal
     return principal

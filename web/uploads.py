@@ -15,17 +15,24 @@ from typing import IO, Any, BinaryIO, TypeVar, cast
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from flask import Flask, Request, Response, current_app, g, request
 
-from core.errors import SeatlineError
+from core.errors import Invalid, SeatlineError
 from web import identity
 from web.guards import guard_of
 
 _V = TypeVar("_V", bound=Callable[..., Any])
 _MARK = "__seatline_largest_body__"
+FORM = "multipart/form-data"
 TABLES = ("text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
 _BLOCK = 16
 _PIECE = 1 << 20
 _SMALL = 256 * 1024
 _FORM = 1 << 20  # what stands in a form besides its file
+
+
+class FileMissingError(Invalid):
+    """The form has no part `file`."""
+
+    code = "file-missing"
 
 
 def takes_file(most: int) -> Callable[[_V], _V]:
@@ -82,16 +89,28 @@ class SealingRequest(Request):
 
 
 def body() -> tuple[BinaryIO, bytes]:
-    """Return the request's body as a file, and its SHA-256; for programs, which send no form."""
+    """Return the file a program sends, as its body or as the part `file` of a form, and its SHA-256.
+
+    Raises:
+        FileMissingError: a form without that part.
+    """
     kept: tuple[BinaryIO, bytes] | None = g.get("seatline_body")
     if kept is None:
         scratch, digest = cast("BinaryIO", Scratch()), hashlib.sha256()
-        while piece := request.stream.read(_PIECE):
+        source = _part() if request.mimetype == FORM else request.stream
+        while piece := source.read(_PIECE):
             digest.update(piece)
             scratch.write(piece)
         scratch.seek(0)
         kept = g.seatline_body = scratch, digest.digest()
     return kept
+
+
+def _part() -> IO[bytes]:
+    found = request.files.get("file")
+    if found is None:
+        raise FileMissingError(field="file")
+    return found.stream
 
 
 def digest() -> bytes | None:

@@ -114,6 +114,11 @@ PROBLEMS: Mapping[str, Words] = {
     "too-many-requests": Words(
         _l("Too many requests"), _l("Wait as long as the header Retry-After says, then go on.")
     ),
+    "unknown-api-version": Words(
+        _l("There is no such version of the API"),
+        _l("Leave the header Api-Version out, or send a date that exists."),
+    ),
+    "file-missing": Words(_l("There is no file in the form"), _l("Send it as the part named file.")),
     # the operator's and the portal's pages
     "malformed-setting": Words(
         _l("One of the fields cannot be"), _l("Correct the marked field and send it again.")

@@ -1,22 +1,28 @@
+import datetime as dt
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped] # ships no types
 import pytest
-from flask import Flask
+from flask import Blueprint, Flask
 from openapi_spec_validator import validate
 from werkzeug.test import TestResponse
 
 from core import ids
+from core.errors import SeatlineError
 from core.ids import OPERATOR, new_id
 from security.gate import Gate, Scope
 from security.throttle import Limit
-from tenants import companies, roles
-from tests.web.conftest import HOST, Browser, Cast, Program, Programs
-from web.api import limits
-from web.api.document import document, rule_path
-from web.errors import PROBLEM_JSON
+from tenants import apikeys, companies, roles
+from tests.web.conftest import HOST, Browser, Cast, Program, Programs, TestServices, told
+from web import factory
+from web.api import limits, versions
+from web.api.document import completed, document, rule_path
+from web.api.kit import ENDS, operation
+from web.errors import PROBLEM_JSON, STATUS
+from web.guards import public
 
 OWNER = roles.permitted(["tenant_owner"])
 COMMITTED = Path(__file__).parents[2] / "docs/api/openapi.json"
@@ -110,7 +116,7 @@ def test_another_companys_id_and_a_random_id_are_the_same_bytes(program: Program
     for method in ("GET", "DELETE"):
         answers = [mine.call(method, f"/api-keys/{each}") for each in (foreign, random, "key_x", "1", "%00")]
         assert {code_of(answer) for answer in answers} == {(404, "not-found")}
-        assert len({answer.get_data() for answer in answers}) == 1
+        assert len({told(answer) for answer in answers}) == 1
     assert theirs.get(f"/api-keys/{foreign}").get_json()["revoked_at"] is None
 
 
@@ -281,6 +287,59 @@ def test_the_secret_of_a_repeated_answer_is_sealed(ours: Program, gate: Gate, ca
     assert b"seatline_live" not in stored
 
 
+# ------------------------------------------------------------------ versions
+
+
+def test_a_key_is_pinned_to_a_version_and_a_header_overrides_it(
+    ours: Program, gate: Gate, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = apikeys.VERSIONS[-1]
+    assert ours.get("/me").get_json()["api_version"] == newest
+    monkeypatch.setattr(versions, "VERSIONS", (*apikeys.VERSIONS, "2027-05-01"))
+    monkeypatch.setattr(versions, "CURRENT", "2027-05-01")
+    answer = ours.get("/me")  # made before there was another, it goes on speaking its own
+    assert (answer.headers["Api-Version"], answer.get_json()["api_version"]) == (newest, newest)
+    answer = ours.call("GET", "/me", headers={"Api-Version": "2027-05-01"})
+    assert (answer.headers["Api-Version"], answer.get_json()["api_version"]) == ("2027-05-01", "2027-05-01")
+    assert ours.get("/openapi.json").headers["Api-Version"] == "2027-05-01"
+    (key,) = ours.get("/api-keys").get_json()["data"]
+    assert key["api_version"] == newest
+
+
+@pytest.mark.parametrize("version", ["", "1", "2026-11-23", "9999-99-99"])
+def test_a_version_that_does_not_exist_is_refused_before_anything_is_done(
+    ours: Program, version: str
+) -> None:
+    answer = ours.post("/api-keys", NEW, headers={"Api-Version": version})
+    assert code_of(answer) == (400, "unknown-api-version")
+    assert len(ours.get("/api-keys").get_json()["data"]) == 1
+
+
+def test_what_goes_away_says_so_on_every_answer_and_in_the_document(services: TestServices) -> None:
+    ends = versions.Ends(dt.date(2027, 1, 1), dt.date(2027, 7, 1), "getMe")
+
+    @public("a trial")
+    @operation(tag="Trial", answers={200: None}, operation_id="trial", ends=ends)
+    def trial() -> str:
+        return "{}"
+
+    app = factory.bare_app(services)
+    pages = Blueprint("trial", __name__)
+    pages.get("/trial")(trial)
+    app.register_blueprint(pages)
+    try:
+        answer = app.test_client().get("/trial", base_url=HOST)
+        assert answer.status_code == 200
+        assert answer.headers["Deprecation"] == "@1798761600"
+        assert answer.headers["Sunset"] == "Thu, 01 Jul 2027 00:00:00 GMT"
+        assert answer.headers["Link"] == '</api/docs#getMe>; rel="successor-version"'
+        described = completed({"operationId": "trial", "responses": {}, "description": ""}, "get", None)
+        assert described["deprecated"]
+        assert "2027-07-01: use `getMe`" in described["description"]
+    finally:
+        ENDS.pop("trial")
+
+
 # ------------------------------------------------------------------ limits and headers
 
 
@@ -331,11 +390,37 @@ def test_the_committed_document_is_the_generated_one(openapi: dict[str, Any]) ->
     )
 
 
+def test_a_problem_names_its_request_and_leads_to_the_words_for_its_code(ours: Program) -> None:
+    answer = ours.get("/nothing-here")
+    problem = answer.get_json(force=True)
+    assert problem["request_id"] == answer.headers["Request-Id"]
+    page, _, code = problem["type"].removeprefix(HOST).partition("#")
+    assert f'<tr id="{code}">' in ours.http.get(page, base_url=HOST).text
+
+
+def test_every_code_a_program_may_meet_is_explained(ours: Program) -> None:
+    page = ours.http.get("/api/docs", base_url=HOST).text
+    codes: set[str] = set()
+    pending: list[type[SeatlineError]] = [SeatlineError]
+    while pending:
+        found = pending.pop().__subclasses__()
+        pending += found
+        codes |= {one.code for one in found if one.kind in STATUS}
+    assert {code for code in codes if f'<tr id="{code}">' not in page} == set()
+
+
+def test_what_webhooks_send_has_an_example_of_its_schema(openapi: dict[str, Any]) -> None:
+    for event, item in openapi["webhooks"].items():
+        content = item["post"]["requestBody"]["content"]["application/json"]
+        jsonschema.validate(content["example"], content["schema"])
+        assert content["example"]["type"] == event
+
+
 def test_every_operation_documents_its_problems_as_problem_json(openapi: dict[str, Any]) -> None:
     for path, item in openapi["paths"].items():
-        for method, operation in item.items():
+        for method, one in item.items():
             for status in ("401", "403", "422", "429", "503"):
-                content = operation["responses"][status]["content"]
+                content = one["responses"][status]["content"]
                 assert list(content) == [PROBLEM_JSON], (path, method, status)
 
 

@@ -14,7 +14,7 @@ from security.vault import Vault
 from telephony import calls, numbers, queues, recording
 from tenants.companies import Company
 from tests.billing import stock
-from tests.web.conftest import Cast, Programs, TestServices
+from tests.web.conftest import Cast, Programs, TestServices, told
 from tests.web.scene import Scene
 from tests.web.test_api import code_of
 from web.shown import steps
@@ -192,7 +192,7 @@ def test_anothers_call_and_no_call_are_the_same_bytes(program: Programs, cast: C
             ours.get(f"/calls/{each}{tail}") for each in (theirs, ids.public("call", new_id()), "call_x")
         ]
         assert {code_of(answer) for answer in answers} == {(404, "not-found")}
-        assert len({answer.get_data() for answer in answers}) == 1
+        assert len({told(answer) for answer in answers}) == 1
 
 
 def test_a_key_hears_recordings_only_with_that_scope(program: Programs, cast: Cast, ring: Ring) -> None:
@@ -231,7 +231,7 @@ def test_an_invoice_is_listed_read_and_printed(program: Programs, cast: Cast, ri
         foreign = theirs.get(f"/invoices/{listed['id']}{tail}")
         missing = theirs.get(f"/invoices/{ids.public('inv', new_id())}{tail}")
         assert code_of(foreign) == code_of(missing) == (404, "not-found")
-        assert foreign.get_data() == missing.get_data()
+        assert told(foreign) == told(missing)
 
 
 def test_a_company_without_an_account_has_no_running_bill(program: Programs, cast: Cast) -> None:

@@ -211,3 +211,25 @@ def test_leads_are_listed_masked_and_found_by_their_number(
     assert ours.post(f"{path}/leads/search", {"phone": "+442079460999"}).get_json()["data"] == []
     assert ours.get(path).get_json()["agents"] == {"assigned": 0, "present": 0, "free": 0, "states": {}}
     assert ours.get(f"{path}/attempts?in_progress=true").get_json()["data"] == []
+
+
+def test_a_lead_file_may_be_a_part_of_a_form(ours: Program, path: str) -> None:
+    def send(boundary: str, name: str = "file", key: str = "form-1") -> Any:
+        form = (
+            (
+                f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="winter.csv"\r\n'
+                f"Content-Type: text/csv\r\n\r\n"
+            ).encode()
+            + LEADS
+            + f"\r\n--{boundary}--\r\n".encode()
+        )
+        media = f"multipart/form-data; boundary={boundary}"
+        return upload(ours, path, form, key=key, media=media)
+
+    made, again = send("one"), send("two")  # programs choose a new boundary for each try
+    assert (made.status_code, made.json["columns"]["phone"]) == (201, 0)
+    assert again.json["id"] == made.json["id"]
+    assert again.headers["Idempotent-Replayed"] == "true"
+    refused = send("one", name="leads", key="form-2")
+    assert (refused.status_code, refused.json["code"]) == (422, "file-missing")
+    assert refused.json["errors"][0]["pointer"] == "/file"

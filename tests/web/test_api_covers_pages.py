@@ -60,6 +60,12 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.edit_customer": FORM,
     "portal.save_customer": ("changeCustomer",),
     "portal.bar_customer": ("setDoNotCall",),
+    "portal.record_consent": ("recordConsent",),
+    "portal.do_not_call_list": ("listDoNotCall",),
+    "portal.find_do_not_call": ("searchDoNotCall",),
+    "portal.add_do_not_call": ("addBatchToDoNotCall",),
+    "portal.undo_do_not_call": ("removeBatchFromDoNotCall",),
+    "portal.change_do_not_call": ("addToDoNotCall", "removeFromDoNotCall"),
     # keys
     "portal.developers": ("listApiKeys", "getApiKey"),
     "portal.make_key": ("makeApiKey",),

@@ -236,3 +236,23 @@ def test_consent_says_for_what_when_and_with_which_proof(ours: Program) -> None:
     ]
     late = {"given": True, "basis": "x", "said_at": "2999-01-01T00:00:00Z"}
     assert code_of(ours.post("/consents", number | late)) == (422, "consent-time")
+
+
+def test_a_batch_goes_on_the_list_and_off_again_as_one(ours: Program, program: Programs, cast: Cast) -> None:
+    ours.post("/do-not-call", {"phone": "+447700900501"})
+    phones = ["07700 900501", "+447700900502", "nobody", "+447700900502"]
+    made = ours.post("/do-not-call/batches", {"phones": phones, "source": "register"})
+    assert made.status_code == 201
+    batch = made.get_json()
+    assert (batch["added"], batch["known"], batch["odd"]) == (1, 1, [2])
+    first = ours.get("/do-not-call?limit=1").get_json()
+    rest = ours.get(f"/do-not-call?limit=1&starting_after={first['next']}").get_json()
+    assert [one["source"] for one in first["data"] + rest["data"]] == ["register", "api"]
+    assert first["data"][0]["batch"] == batch["id"]
+    assert "+447700900502" not in str(first)
+    path = f"/do-not-call/batches/{batch['id']}"
+    assert program(cast.b).delete(path).status_code == 404
+    assert ours.delete(path).get_json() == {"removed": 1}
+    assert ours.delete(path).status_code == 404
+    assert not ours.post("/do-not-call/search", {"phone": "+447700900502"}).get_json()["listed"]
+    assert len(ours.get("/do-not-call?listed=true").get_json()["data"]) == 1

@@ -158,7 +158,7 @@ def list_calls(query: CallsQuery) -> Calls:
 
 @pages.post("/calls/search")
 @permission("calls.read")
-@operation(tag="Calls", answers={200: Calls}, errors=(400, 404, 409, 413, 415), operation_id="searchCalls")
+@operation(tag="Calls", answers={200: Calls}, errors=(404, 409), operation_id="searchCalls")
 def search_calls(json: CallSearch) -> Calls:
     """List the calls of one caller, newest first.
 

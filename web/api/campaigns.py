@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from flask import Response
+from flask import Response, request
 from pydantic import AfterValidator, Field
 
 from campaigns import attempts, imports, leads, plans, rules, text_file
@@ -270,7 +270,9 @@ class AttemptsQuery(PageQuery):
 class UploadQuery(Inward):
     """What the file is called."""
 
-    name: Text = Field(default="leads.csv", min_length=1, max_length=200)
+    name: Text | None = Field(
+        default=None, min_length=1, max_length=200, description="The form's own, or leads.csv, when left out."
+    )
 
 
 class AttemptShown(Outward):
@@ -314,7 +316,7 @@ def list_campaigns(query: PageQuery) -> CampaignList:
 
 @pages.post("/campaigns")
 @permission("campaigns.write")
-@operation(tag=_TAG, answers={201: CampaignShown}, errors=(422,), operation_id="createCampaign")
+@operation(tag=_TAG, answers={201: CampaignShown}, operation_id="createCampaign")
 def create_campaign(json: CampaignSettings) -> tuple[CampaignShown, int, dict[str, str]]:
     """Make a campaign, as a draft. Upload leads and start it next."""
     settings, queue_id, number_id = _read(json)
@@ -359,7 +361,7 @@ def get_campaign(campaign_id: str) -> tuple[CampaignWhole, int, dict[str, str]]:
 @operation(
     tag=_TAG,
     answers={200: CampaignShown},
-    errors=(403, 404, 422),
+    errors=(404,),
     operation_id="changeCampaign",
     conditional=True,
 )
@@ -385,7 +387,7 @@ def change_campaign(campaign_id: str, json: CampaignSettings) -> tuple[CampaignS
 
 @pages.post("/campaigns/<campaign_id>/start")
 @permission("campaigns.write")
-@operation(tag=_TAG, answers={200: CampaignShown}, errors=(403, 404), operation_id="startCampaign")
+@operation(tag=_TAG, answers={200: CampaignShown}, errors=(404,), operation_id="startCampaign")
 def start_campaign(campaign_id: str) -> CampaignShown:
     """Start dialling, or go on. Twice changes nothing."""
     return _turn(campaign_id, State.RUNNING)
@@ -393,7 +395,7 @@ def start_campaign(campaign_id: str) -> CampaignShown:
 
 @pages.post("/campaigns/<campaign_id>/pause")
 @permission("campaigns.write")
-@operation(tag=_TAG, answers={200: CampaignShown}, errors=(403, 404), operation_id="pauseCampaign")
+@operation(tag=_TAG, answers={200: CampaignShown}, errors=(404,), operation_id="pauseCampaign")
 def pause_campaign(campaign_id: str) -> CampaignShown:
     """Start no further call. Calls in progress go on."""
     return _turn(campaign_id, State.PAUSED)
@@ -401,7 +403,7 @@ def pause_campaign(campaign_id: str) -> CampaignShown:
 
 @pages.post("/campaigns/<campaign_id>/stop")
 @permission("campaigns.write")
-@operation(tag=_TAG, answers={200: CampaignShown}, errors=(403, 404), operation_id="stopCampaign")
+@operation(tag=_TAG, answers={200: CampaignShown}, errors=(404,), operation_id="stopCampaign")
 def stop_campaign(campaign_id: str) -> CampaignShown:
     """Stop a campaign for good. Calls in progress go on."""
     return _turn(campaign_id, State.STOPPED)
@@ -413,12 +415,15 @@ def stop_campaign(campaign_id: str) -> CampaignShown:
 @operation(
     tag=_TAG,
     answers={201: LeadFile},
-    errors=(404, 413, 415, 422),
+    errors=(404,),
     operation_id="uploadLeads",
     takes=uploads.TABLES,
 )
 def upload_leads(campaign_id: str, query: UploadQuery) -> tuple[LeadFile, int, dict[str, str]]:
-    """Upload leads as CSV or XLSX, the file itself as the body. Nothing is imported before it is started."""
+    """Upload leads as CSV or XLSX. Nothing is imported before it is started.
+
+    The file is the body itself, or the part `file` of a form.
+    """
     found, who = _find(campaign_id), identity.current()
     kept = imports.stage(
         scope.session(),
@@ -427,7 +432,7 @@ def upload_leads(campaign_id: str, query: UploadQuery) -> tuple[LeadFile, int, d
         storage=scope.services().storage,
         campaign_id=found.campaign_id,
         source=uploads.body()[0],
-        file_name=query.name,
+        file_name=query.name or _sent_name(),
         region=who.company.country,
         zone=who.company.zone,
         by=who.principal_id,
@@ -469,7 +474,7 @@ def get_lead_file(campaign_id: str, file_id: str) -> LeadFile:
 
 @pages.delete("/campaigns/<campaign_id>/lead-files/<file_id>")
 @permission("campaigns.write")
-@operation(tag=_TAG, answers={204: None}, errors=(403, 404), operation_id="discardLeadFile")
+@operation(tag=_TAG, answers={204: None}, errors=(404,), operation_id="discardLeadFile")
 def discard_lead_file(campaign_id: str, file_id: str) -> Response:
     """Throw a lead file away before anything of it is read."""
     imports.discard(
@@ -483,7 +488,7 @@ def discard_lead_file(campaign_id: str, file_id: str) -> Response:
 
 @pages.get("/campaigns/<campaign_id>/lead-files/<file_id>/preview")
 @permission("campaigns.write")
-@operation(tag=_TAG, answers={200: LeadFilePreview}, errors=(403, 404), operation_id="previewLeadFile")
+@operation(tag=_TAG, answers={200: LeadFilePreview}, errors=(404,), operation_id="previewLeadFile")
 def preview_lead_file(campaign_id: str, file_id: str, query: PreviewQuery) -> LeadFilePreview:
     """Look at the first rows of a lead file before it is started, as you would have it read."""
     seen = imports.preview(
@@ -506,7 +511,7 @@ def preview_lead_file(campaign_id: str, file_id: str, query: PreviewQuery) -> Le
 
 @pages.post("/campaigns/<campaign_id>/lead-files/<file_id>/start")
 @permission("campaigns.write")
-@operation(tag=_TAG, answers={200: LeadFile}, errors=(403, 404, 422), operation_id="importLeadFile")
+@operation(tag=_TAG, answers={200: LeadFile}, errors=(404,), operation_id="importLeadFile")
 def import_lead_file(campaign_id: str, file_id: str, json: LeadFileChoices) -> LeadFile:
     """Import a lead file, in the background. Every row becomes a lead, a duplicate or a bad row."""
     found = _find_file(campaign_id, file_id)
@@ -569,7 +574,7 @@ def list_leads(campaign_id: str, query: LeadsQuery) -> Leads:
 
 @pages.post("/campaigns/<campaign_id>/leads/search")
 @permission("campaigns.read")
-@operation(tag=_TAG, answers={200: LeadsFound}, errors=(400, 404, 409, 413, 415), operation_id="searchLeads")
+@operation(tag=_TAG, answers={200: LeadsFound}, errors=(404, 409), operation_id="searchLeads")
 def search_leads(campaign_id: str, json: LeadWanted) -> LeadsFound:
     """Find a campaign's lead with exactly this number. It is a POST so that the number stands in no log."""
     found = _find(campaign_id)
@@ -598,6 +603,11 @@ def list_attempts(campaign_id: str, query: AttemptsQuery) -> AttemptList:
         has_more=page.following is not None,
         next=cursors.encode(ids.public("att", page.following), of=_ATTEMPTS) if page.following else None,
     )
+
+
+def _sent_name() -> str:
+    part = request.files.get("file")
+    return (part.filename if part else None) or "leads.csv"
 
 
 def _turn(campaign_id: str, to: State) -> CampaignShown:

@@ -51,7 +51,7 @@ class SeatWish(Inward):
     """Which seats: how many, charged how, from when to when."""
 
     kind: RentalKind = _KIND
-    count: int = Field(ge=1, le=MOST_AT_ONCE)
+    count: int = Field(ge=1, le=MOST_AT_ONCE, examples=[2])
     starts_at: Moment | None = Field(default=None, description="Now, when left out; always for a month.")
     ends_at: Moment | None = Field(default=None, description="None only by the month.")
 
@@ -152,9 +152,11 @@ class NumberSearch(PageQuery):
 class NumberWish(Inward):
     """Which number, and how callers are received."""
 
-    number: str = Field(description="Its id, from `searchNumbers`.")
-    kind: Text = Field(max_length=20, description="As found; the price depends on it.")
-    queue: str
+    number: str = Field(
+        description="Its id, from `searchNumbers`.", examples=["num_01jd3x5k8f7r6q2w9v4t0n1m3c"]
+    )
+    kind: Text = Field(max_length=20, description="As found; the price depends on it.", examples=["tollfree"])
+    queue: str = Field(description="Where callers wait.", examples=["que_01jd3x5k8f7r6q2w9v4t0n1m3c"])
     greeting: Text = Field(default="", max_length=500)
     language: str = Field(default="en", pattern="^(en|zh)$")
 
@@ -162,10 +164,12 @@ class NumberWish(Inward):
 class NumberSettings(Inward):
     """How callers of a number are received from now on."""
 
-    queue: str
+    queue: str = Field(description="Where callers wait.", examples=["que_01jd3x5k8f7r6q2w9v4t0n1m3c"])
     greeting: Text = Field(default="", max_length=500)
     language: str = Field(default="en", pattern="^(en|zh)$")
-    revision: int = Field(ge=1, description="The revision you saw; a newer one refuses the change.")
+    revision: int = Field(
+        ge=1, description="The revision you saw; a newer one refuses the change.", examples=[1]
+    )
 
 
 @pages.get("/seats")
@@ -182,7 +186,7 @@ def list_seats() -> Seats:
 @operation(
     tag="Seats and numbers",
     answers={200: SeatOffer},
-    errors=(400, 404, 409, 413, 415, 422),
+    errors=(404, 409),
     operation_id="quoteSeats",
 )
 def quote_seats(json: SeatWish) -> SeatOffer:
@@ -202,7 +206,7 @@ def quote_seats(json: SeatWish) -> SeatOffer:
 @operation(
     tag="Seats and numbers",
     answers={201: Seats},
-    errors=(400, 404, 409, 413, 415, 422),
+    errors=(404, 409),
     operation_id="rentSeats",
 )
 def rent_seats(json: SeatOrder) -> tuple[Seats, int]:
@@ -233,9 +237,7 @@ def list_free_seats(query: FreeQuery) -> FreeHours:
 
 @pages.post("/seats/<lease_id>/restore")
 @permission("seats.rent")
-@operation(
-    tag="Seats and numbers", answers={200: SeatShown}, errors=(403, 404, 409), operation_id="restoreSeat"
-)
+@operation(tag="Seats and numbers", answers={200: SeatShown}, errors=(404, 409), operation_id="restoreSeat")
 def restore_seat(lease_id: str) -> SeatShown:
     """Take a release back within ten minutes: the rental goes on as if nothing had been."""
     wanted = id_in_path("lease", lease_id)
@@ -245,9 +247,7 @@ def restore_seat(lease_id: str) -> SeatShown:
 
 @pages.delete("/seats/<lease_id>")
 @permission("seats.rent")
-@operation(
-    tag="Seats and numbers", answers={200: SeatShown}, errors=(404, 409, 422), operation_id="releaseSeat"
-)
+@operation(tag="Seats and numbers", answers={200: SeatShown}, errors=(404, 409), operation_id="releaseSeat")
 def release_seat(lease_id: str) -> SeatShown:
     """Give a seat back now, or cancel it before it begins. Doing it twice changes nothing."""
     wanted = id_in_path("lease", lease_id)
@@ -296,7 +296,7 @@ def search_numbers(query: NumberSearch) -> NumberOffers:
 @operation(
     tag="Seats and numbers",
     answers={201: NumberShown},
-    errors=(400, 404, 409, 413, 415, 422),
+    errors=(404, 409),
     operation_id="rentNumber",
 )
 def rent_number(json: NumberWish) -> tuple[NumberShown, int]:
@@ -316,7 +316,7 @@ def rent_number(json: NumberWish) -> tuple[NumberShown, int]:
 @operation(
     tag="Seats and numbers",
     answers={200: NumberShown},
-    errors=(400, 404, 409, 413, 415, 422),
+    errors=(404, 409),
     operation_id="setUpNumber",
 )
 def set_up_number(number_id: str, json: NumberSettings) -> NumberShown:
@@ -350,7 +350,7 @@ def release_number(number_id: str) -> NumberShown:
 @pages.post("/numbers/<number_id>/restore")
 @permission("numbers.rent")
 @operation(
-    tag="Seats and numbers", answers={200: NumberShown}, errors=(403, 404, 409), operation_id="restoreNumber"
+    tag="Seats and numbers", answers={200: NumberShown}, errors=(404, 409), operation_id="restoreNumber"
 )
 def restore_number(number_id: str) -> NumberShown:
     """Take a release back within ten minutes: callers reach you again."""

@@ -22,7 +22,7 @@ from web import identity, scope
 from web.api import cursors, preconditions
 from web.api.kit import id_in_path, operation
 from web.api.routes import pages
-from web.api.schema import Instant, Inward, Listed, Moment, Outward, PageQuery, Text
+from web.api.schema import Instant, Inward, Listed, Moment, Outward, PageQuery, Text, shown_as
 from web.guards import permission
 from web.shown import floors
 
@@ -56,6 +56,8 @@ class CompanyShown(Outward):
 
 class CompanyChange(Inward):
     """What to change; what is left out stays."""
+
+    model_config = shown_as(language="en")
 
     name: Text | None = Field(default=None, min_length=1, max_length=120)
     zone: Text | None = Field(default=None, max_length=60, examples=["Europe/London"])
@@ -198,7 +200,6 @@ def company() -> tuple[CompanyShown, int, dict[str, str]]:
 @operation(
     tag="Company",
     answers={200: CompanyShown},
-    errors=(400, 413, 415),
     operation_id="changeCompany",
     conditional=True,
 )

@@ -24,7 +24,7 @@ from web import identity, scope
 from web.api import cursors, preconditions
 from web.api.kit import InvalidRequestError, id_in_path, operation
 from web.api.routes import pages
-from web.api.schema import Instant, Inward, Listed, Outward, PageQuery, Phone, Text
+from web.api.schema import Instant, Inward, Listed, Outward, PageQuery, Phone, Text, shown_as
 from web.errors import Fault
 from web.guards import permission
 
@@ -90,6 +90,8 @@ class NewCustomer(Inward):
 class CustomerChange(Inward):
     """What to change; what is left out stays, null removes it."""
 
+    model_config = shown_as(postcode="SW1A 1AA")
+
     name: Name | None = None
     phone: Phone | None = None
     email: Email | None = None
@@ -99,6 +101,8 @@ class CustomerChange(Inward):
 
 class Wanted(Inward):
     """Whom to look for: a number, or a name."""
+
+    model_config = shown_as(phone="+447700900123")
 
     phone: Phone | None = None
     name: Text | None = Field(
@@ -172,8 +176,8 @@ class Endings(Outward):
 class EndingPut(Inward):
     """A disposition as it is to be."""
 
-    label_en: Text = Field(min_length=1, max_length=80)
-    label_zh: Text = Field(min_length=1, max_length=80)
+    label_en: Text = Field(min_length=1, max_length=80, examples=["Redelivery booked"])
+    label_zh: Text = Field(min_length=1, max_length=80, examples=["已改签"])
     position: int = Field(default=0, ge=0, le=10_000)
 
 
@@ -200,9 +204,7 @@ def list_customers(query: PageQuery) -> Customers:
 
 @pages.post("/customers")
 @permission("customers.write")
-@operation(
-    tag="Customers", answers={201: CustomerWhole}, errors=(400, 409, 413, 415), operation_id="addCustomer"
-)
+@operation(tag="Customers", answers={201: CustomerWhole}, errors=(409,), operation_id="addCustomer")
 def add_customer(json: NewCustomer) -> tuple[CustomerWhole, int, dict[str, str]]:
     """Add a customer. A number belongs to one customer: 409 when another has it."""
     card = records.add(
@@ -223,7 +225,7 @@ def add_customer(json: NewCustomer) -> tuple[CustomerWhole, int, dict[str, str]]
 
 @pages.post("/customers/search")
 @permission("customers.read")
-@operation(tag="Customers", answers={200: Found}, errors=(400, 409, 413, 415), operation_id="searchCustomers")
+@operation(tag="Customers", answers={200: Found}, errors=(409,), operation_id="searchCustomers")
 def search_customers(json: Wanted) -> Found:
     """Find the customer with exactly this number, or customers by their name.
 
@@ -270,7 +272,7 @@ def one_customer(customer_id: str) -> tuple[CustomerWhole, int, dict[str, str]]:
 @operation(
     tag="Customers",
     answers={200: CustomerWhole},
-    errors=(400, 404, 413, 415),
+    errors=(404,),
     operation_id="changeCustomer",
     conditional=True,
 )
@@ -300,7 +302,7 @@ def change_customer(customer_id: str, json: CustomerChange) -> tuple[CustomerWho
 @operation(
     tag="Customers",
     answers={200: CustomerWhole},
-    errors=(400, 404, 413, 415),
+    errors=(404,),
     operation_id="setDoNotCall",
 )
 def set_do_not_call(customer_id: str, json: Listing) -> tuple[CustomerWhole, int, dict[str, str]]:
@@ -394,9 +396,7 @@ def list_dispositions() -> Endings:
 
 @pages.put("/dispositions/<code>")
 @permission("settings.write")
-@operation(
-    tag="Dispositions", answers={200: Ending}, errors=(400, 404, 413, 415), operation_id="putDisposition"
-)
+@operation(tag="Dispositions", answers={200: Ending}, errors=(404,), operation_id="putDisposition")
 def put_disposition(code: str, json: EndingPut) -> Ending:
     """Add a disposition, or change its words and place. A retired one comes back."""
     made = Disposition(code, json.label_en, json.label_zh, json.position)

@@ -10,9 +10,10 @@ from typing import Any
 
 from flask import Flask, Response, current_app, jsonify
 
-from web import words
-from web.api import preconditions
-from web.api.kit import CONDITIONAL, MEDIA, TAKES, spec
+from tenants.apikeys import VERSIONS
+from web import uploads, words
+from web.api import preconditions, versions
+from web.api.kit import CONDITIONAL, ENDS, MEDIA, TAKES, spec
 from web.api.repeating import HEADER
 from web.api.routes import pages
 from web.errors import PROBLEM_JSON
@@ -54,7 +55,7 @@ def document(app: Flask) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for path, item in sorted(made["paths"].items()):
         paths[path] = {
-            method: _completed(operation, method, scopes.get((path, method)))
+            method: completed(operation, method, scopes.get((path, method)))
             for method, operation in item.items()
             if method in _METHODS
         }
@@ -71,7 +72,11 @@ def document(app: Flask) -> dict[str, Any]:
             "RequestId": {
                 "description": "Name it when you ask us about a request.",
                 "schema": {"type": "string"},
-            }
+            },
+            "ApiVersion": {
+                "description": "The version that was spoken.",
+                "schema": {"type": "string"},
+            },
         },
     }
     return {
@@ -119,7 +124,7 @@ def _webhooks() -> dict[str, Any]:
                 ],
                 "requestBody": {
                     "required": True,
-                    "content": {"application/json": {"schema": _sent(event_type, says)}},
+                    "content": {"application/json": _sent(event_type, says)},
                 },
                 "responses": {
                     "2XX": {"description": "Taken. Anything else is tried again."},
@@ -144,23 +149,24 @@ _SENT_HEADERS = {
 
 
 def _sent(event_type: str, says: Mapping[str, str]) -> dict[str, Any]:
-    def example(prefix: str) -> dict[str, Any]:
-        return {"type": "string", "examples": [f"{prefix}_01jd3x5k8f7r6q2w9v4t0n1m3c"]}
-
-    return {
+    ids = {name: f"{prefix}_01jd3x5k8f7r6q2w9v4t0n1m3c" for name, prefix in sorted(says.items())}
+    at, company = "2026-11-19T11:57:39.000Z", "ten_01jd3x5k8f7r6q2w9v4t0n1m3c"
+    schema = {
         "type": "object",
         "required": ["type", "timestamp", "company", "data"],
         "properties": {
             "type": {"type": "string", "const": event_type},
-            "timestamp": {"type": "string", "format": "date-time", "examples": ["2026-11-19T11:57:39.000Z"]},
-            "company": example("ten"),
+            "timestamp": {"type": "string", "format": "date-time", "examples": [at]},
+            "company": {"type": "string", "examples": [company]},
             "data": {
                 "type": "object",
-                "required": sorted(says),
-                "properties": {name: example(prefix) for name, prefix in sorted(says.items())},
+                "required": list(ids),
+                "properties": {name: {"type": "string", "examples": [one]} for name, one in ids.items()},
             },
         },
     }
+    example = {"type": event_type, "timestamp": at, "company": company, "data": ids}
+    return {"schema": schema, "example": example}
 
 
 def rule_path(rule: str) -> str:
@@ -168,7 +174,8 @@ def rule_path(rule: str) -> str:
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
 
 
-def _completed(operation: dict[str, Any], method: str, permission: str | None) -> dict[str, Any]:
+def completed(operation: dict[str, Any], method: str, permission: str | None) -> dict[str, Any]:
+    """Return an operation of spectree's with what it cannot know."""
     done = dict(operation)
     first, _, rest = done.get("summary", "").partition(". ")
     if rest:  # one sentence says what it does, the others are read below it
@@ -178,6 +185,15 @@ def _completed(operation: dict[str, Any], method: str, permission: str | None) -
         done["description"] = f"{done['description']}\n\nScope: `{permission}`.".strip()
         done["x-scope"] = permission
     parameters = list(done.get("parameters", ()))
+    parameters.append(
+        {
+            "name": versions.HEADER,
+            "in": "header",
+            "required": False,
+            "description": "A dated version, instead of the one the key is pinned to.",
+            "schema": {"type": "string", "enum": list(VERSIONS)},
+        }
+    )
     if method == "post":
         parameters.append(
             {
@@ -200,11 +216,21 @@ def _completed(operation: dict[str, Any], method: str, permission: str | None) -
         )
     done["parameters"] = parameters
     if types := TAKES.get(operation["operationId"]):
-        file = {"schema": {"type": "string", "format": "binary"}}
-        done["requestBody"] = {"required": True, "content": dict.fromkeys(types, file)}
+        file = {"type": "string", "format": "binary"}
+        form = {"type": "object", "required": ["file"], "properties": {"file": file}}
+        content = {kind: {"schema": file} for kind in types} | {uploads.FORM: {"schema": form}}
+        done["requestBody"] = {"required": True, "content": content}
+    if ends := ENDS.get(operation["operationId"]):
+        done["deprecated"] = True
+        done["description"] = (
+            f"{done['description']}\n\nGoes away on {ends.gone}: use `{ends.instead}`.".strip()
+        )
+    answers = dict(done["responses"])
+    if method == "post":  # the same `Idempotency-Key` while the first request runs
+        answers.setdefault("409", answers.get("401", {}) | {"description": "Conflict"})
     done["responses"] = {
         status: _answer(answer, int(status), MEDIA.get(operation["operationId"], ""))
-        for status, answer in sorted(done["responses"].items())
+        for status, answer in sorted(answers.items())
     }
     return done
 
@@ -216,5 +242,8 @@ def _answer(answer: dict[str, Any], status: int, media: str) -> dict[str, Any]:
         done["content"] = {PROBLEM_JSON: content["application/json"]}
     elif media:
         done["content"] = {media: {"schema": {"type": "string", "format": "binary"}}}
-    done["headers"] = {"Request-Id": {"$ref": "#/components/headers/RequestId"}}
+    done["headers"] = {
+        "Request-Id": {"$ref": "#/components/headers/RequestId"},
+        versions.HEADER: {"$ref": "#/components/headers/ApiVersion"},
+    }
     return done

@@ -15,7 +15,7 @@ from web import identity, scope
 from web.api import cursors
 from web.api.kit import id_in_path, operation
 from web.api.routes import pages
-from web.api.schema import Instant, Inward, Moment, Outward, PageQuery, Text
+from web.api.schema import Instant, Inward, Listed, Moment, Outward, PageQuery, Text
 from web.guards import permission
 
 _LIST = "api-keys"
@@ -50,6 +50,9 @@ class Key(Outward):
     expires_at: Instant | None
     last_used_at: Instant | None
     revoked_at: Instant | None
+    api_version: str = Field(
+        description="What it speaks unless the header `Api-Version` names another.", examples=["2026-11-22"]
+    )
 
 
 class MadeKey(Key):
@@ -58,18 +61,16 @@ class MadeKey(Key):
     secret: str
 
 
-class Keys(Outward):
+class Keys(Listed):
     """A page of keys, newest first."""
 
     data: list[Key]
-    has_more: bool
-    next: str | None = Field(description="Send it as `starting_after` for the page that follows.")
 
 
 class NewKey(Inward):
     """What a new key is to be."""
 
-    name: Text = Field(min_length=1, max_length=80)
+    name: Text = Field(min_length=1, max_length=80, examples=["nightly export"])
     scopes: list[Scope] = Field(min_length=1, max_length=len(SCOPES))
     expires_at: Moment | None = Field(default=None, description="With an offset; none means never.")
 
@@ -96,7 +97,7 @@ def list_keys(query: PageQuery) -> Keys:
 
 @pages.post("/api-keys")
 @permission("keys.write")
-@operation(tag="API keys", answers={201: MadeKey}, errors=(400, 409, 413, 415), operation_id="makeApiKey")
+@operation(tag="API keys", answers={201: MadeKey}, errors=(409,), operation_id="makeApiKey")
 def make_key(json: NewKey) -> Response | tuple[MadeKey, int, dict[str, str]]:
     """Make an API key; its secret is in this answer and nowhere else.
 
@@ -164,6 +165,7 @@ def _all_shown(keys: Sequence[ApiKey]) -> list[Key]:
                 "expires_at": key.expires_at,
                 "last_used_at": key.last_used_at,
                 "revoked_at": key.revoked_at,
+                "api_version": key.api_version,
             }
         )
         for key in keys

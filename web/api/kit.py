@@ -21,6 +21,7 @@ from core.ids import parse
 from web import uploads
 from web.api import repeating
 from web.api.schema import Problem
+from web.api.versions import Ends
 from web.errors import Fault
 from web.plain import holds_no_text
 
@@ -29,7 +30,10 @@ LARGEST_BODY = 256 * 1024
 TAKES: dict[str, Sequence[str]] = {}  # operation to the types of the file it takes
 MEDIA: dict[str, str] = {}  # operation to the type of the file it returns
 CONDITIONAL: set[str] = set()  # operations that need `If-Match`
-_ALWAYS = (401, 403, 429, 503)
+ENDS: dict[str, Ends] = {}  # operations that go away
+_ALWAYS = (400, 401, 403, 429, 503)  # 400: the header Api-Version names no version
+_BODY_ERRORS = (413, 415)
+_FILE_ERRORS = (413, 415, 422)
 
 spec = SpecTree(
     "flask",
@@ -74,6 +78,7 @@ def operation(
     media: str = "",
     conditional: bool = False,
     takes: Sequence[str] = (),
+    ends: Ends | None = None,
 ) -> Callable[[Callable[_P, Any]], Callable[_P, Response]]:
     """Make a view an operation of the API.
 
@@ -87,9 +92,13 @@ def operation(
         conditional: it changes what others may change meanwhile: the view calls `preconditions.insist` with
             the version that stands, and the document says that `If-Match` is needed.
         takes: the types of a file it takes as its body, read by `web.uploads.body`.
+        ends: that it goes away, for the document and its answers' headers.
     """
     if takes:
         TAKES[operation_id] = takes
+        errors = (*errors, *_FILE_ERRORS)
+    if ends:
+        ENDS[operation_id] = ends
     if conditional:
         CONDITIONAL.add(operation_id)
         errors = (*errors, 400, 409, 412, 428)
@@ -97,15 +106,16 @@ def operation(
         MEDIA[operation_id] = media
 
     def decorate(view: Callable[_P, Any]) -> Callable[_P, Response]:
+        takes_body = "json" in getattr(view, "__annotations__", {})
         wanted = {f"HTTP_{status}": model for status, model in answers.items()}
-        problems = {f"HTTP_{status}": Problem for status in (*_ALWAYS, *errors)}
+        may_answer = (*_ALWAYS, *errors, *(_BODY_ERRORS if takes_body else ()))
+        problems = {f"HTTP_{status}": Problem for status in may_answer}
         validated: Callable[_P, Any] = spec.validate(
             resp=Answers(**{**wanted, **problems}),
             tags=[tag],
             operation_id=operation_id,
             before=_refuse,
         )(_set_aside(view) if media else view)
-        takes_body = "json" in getattr(view, "__annotations__", {})
 
         @wraps(validated)
         def run(*args: _P.args, **kwargs: _P.kwargs) -> Response:
@@ -118,6 +128,8 @@ def operation(
             def act() -> Response:
                 answer = current_app.make_response(validated(*args, **kwargs))
                 file: Response | None = g.pop("seatline_file", None)
+                if ends:
+                    (file or answer).headers.update(ends.headers())
                 return file or answer
 
             return repeating.once(act) if request.method == "POST" else act()
@@ -178,7 +190,7 @@ def _insist_on_json() -> None:
 
 
 def _insist_on_file(types: Sequence[str]) -> None:
-    if request.mimetype not in types:
+    if request.mimetype not in (*types, uploads.FORM):
         raise WrongTypeError
     uploads.body()  # now, because idempotency compares it
 

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from core import ids
 from web import identity
+from web.api import versions
 from web.api.kit import operation
 from web.api.routes import pages
 from web.api.schema import Outward
@@ -19,6 +20,7 @@ class Me(Outward):
     currency: str = Field(description="ISO 4217.", examples=["GBP"])
     zone: str = Field(description="IANA time zone the company's days are counted in.")
     scopes: list[str]
+    api_version: str = Field(description="What this request speaks.", examples=["2026-11-22"])
 
 
 @pages.get("/me")
@@ -37,4 +39,5 @@ def me() -> Me:
         currency=who.company.currency,
         zone=who.company.zone,
         scopes=sorted(who.permissions - {"self.read"}),
+        api_version=versions.named(),
     )

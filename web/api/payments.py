@@ -163,7 +163,7 @@ def payment_of_invoice(invoice_id: str) -> InvoicePayment:
 @operation(
     tag="Payments",
     answers={200: PayingShown},
-    errors=(400, 403, 404, 409, 413, 415),
+    errors=(404, 409),
     operation_id="payInvoice",
 )
 def pay_invoice(invoice_id: str, json: Paying) -> PayingShown:

@@ -19,7 +19,7 @@ from web.account import signing
 from web.api import cursors, preconditions
 from web.api.kit import id_in_path, operation
 from web.api.routes import pages
-from web.api.schema import Instant, Inward, Listed, Outward, PageQuery, Text
+from web.api.schema import Instant, Inward, Listed, Outward, PageQuery, Text, shown_as
 from web.guards import permission
 
 _LOG = "access-log"
@@ -89,6 +89,8 @@ class NewPerson(Inward):
 class PersonChange(Inward):
     """What to change; what is left out stays."""
 
+    model_config = shown_as(role="tenant_analyst")
+
     role: RoleName | None = None
     state: Literal["active", "disabled"] | None = Field(
         default=None, description="`disabled` ends every session at once."
@@ -108,7 +110,7 @@ def list_people() -> People:
 
 @pages.post("/people")
 @permission("users.write")
-@operation(tag="People", answers={201: Invited}, errors=(400, 409, 413, 415), operation_id="invitePerson")
+@operation(tag="People", answers={201: Invited}, errors=(409,), operation_id="invitePerson")
 def invite_person(json: NewPerson) -> tuple[Invited, int, dict[str, str]]:
     """Invite somebody. They can sign in once they have chosen a password by the link."""
     who = identity.current()
@@ -143,7 +145,7 @@ def one_person(user_id: str) -> tuple[Person, int, dict[str, str]]:
 @operation(
     tag="People",
     answers={200: Person},
-    errors=(400, 404, 413, 415),
+    errors=(404,),
     operation_id="changePerson",
     conditional=True,
 )
@@ -168,7 +170,7 @@ def change_person(user_id: str, json: PersonChange) -> tuple[Person, int, dict[s
 
 @pages.post("/people/<user_id>/link")
 @permission("users.write")
-@operation(tag="People", answers={201: Invited}, errors=(403, 404, 409), operation_id="makePersonLink")
+@operation(tag="People", answers={201: Invited}, errors=(404, 409), operation_id="makePersonLink")
 def make_link(user_id: str) -> tuple[Invited, int]:
     """Make a link by which somebody chooses a new password; for who lost theirs, or never had one."""
     who, user = identity.current(), _find(user_id)

@@ -52,17 +52,20 @@ def docs() -> str:
 
 
 def _codes() -> list[dict[str, Any]]:
-    """Return every error code that has words, with the status it comes with."""
-    known: dict[str, int] = {code: status for status, code in HTTP_CODES.items()} | dict(STATUS)
+    """Return every error code with the status it comes with: the `type` of a problem leads here."""
+    known = {code: (status, code) for status, code in HTTP_CODES.items()}
+    known |= {kind: (status, kind) for kind, status in STATUS.items()}
     pending = [SeatlineError]
     while pending:
         for each in pending.pop().__subclasses__():
             pending.append(each)
             if each.kind in STATUS:
-                known[each.code] = STATUS[each.kind]
+                known[each.code] = (STATUS[each.kind], each.kind)
+    known |= {code: (_BROKEN, code) for code in words.PROBLEMS if code not in known}
+    said = {code: words.problem(code, kind) for code, (_, kind) in known.items()}
     return [
-        {"code": code, "status": known.get(code, _BROKEN), "words": f"{text.title}. {text.advice}"}
-        for code, text in sorted(words.PROBLEMS.items())
+        {"code": code, "status": status, "words": f"{said[code].title}. {said[code].advice}"}
+        for code, (status, _) in sorted(known.items())
     ]
 
 
@@ -72,7 +75,7 @@ def _operations(described: dict[str, Any], tag: str, origin: str) -> list[dict[s
         for method, operation in item.items():
             if tag not in operation["tags"]:
                 continue
-            body = _example(described, operation.get("requestBody", {}).get("content", {}))
+            body = example(described, operation.get("requestBody", {}).get("content", {}))
             answered = next((one for one in operation["responses"] if one.startswith("2")), "")
             media = MEDIA.get(operation["operationId"], "")
             found.append(
@@ -88,9 +91,7 @@ def _operations(described: dict[str, Any], tag: str, origin: str) -> list[dict[s
                         {"status": status, "description": answer["description"]}
                         for status, answer in operation["responses"].items()
                     ],
-                    "answer": _example(
-                        described, operation["responses"].get(answered, {}).get("content", {})
-                    ),
+                    "answer": example(described, operation["responses"].get(answered, {}).get("content", {})),
                     "sample": samples.of_operation(origin, path, method, operation, body=body, media=media),
                 }
             )
@@ -109,7 +110,8 @@ def _parameter(one: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _example(described: dict[str, Any], content: dict[str, Any]) -> str:
+def example(described: dict[str, Any], content: dict[str, Any]) -> str:
+    """Return an example of a body as JSON, or nothing where there is none."""
     schema = content.get("application/json", {}).get("schema")
     if schema is None:
         return ""
@@ -117,7 +119,10 @@ def _example(described: dict[str, Any], content: dict[str, Any]) -> str:
 
 
 def value_of(described: dict[str, Any], schema: dict[str, Any]) -> Any:  # noqa: ANN401 - a JSON value
-    """Return an example of a schema, from the examples it and its parts carry."""
+    """Return an example of a schema, from the examples it and its parts carry.
+
+    Of what is sent (it takes nothing it does not know) only what has to be, and what carries an example.
+    """
     if "$ref" in schema:
         schema = described["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
     if schema.get("examples"):
@@ -130,7 +135,11 @@ def value_of(described: dict[str, Any], schema: dict[str, Any]) -> Any:  # noqa:
         return value_of(described, schema["anyOf"][0])
     match schema.get("type"):
         case "object":
-            return {name: value_of(described, part) for name, part in schema.get("properties", {}).items()}
+            parts: dict[str, dict[str, Any]] = schema.get("properties", {})
+            if schema.get("additionalProperties") is False:
+                needed = schema.get("required", ())
+                parts = {name: one for name, one in parts.items() if name in needed or one.get("examples")}
+            return {name: value_of(described, part) for name, part in parts.items()}
         case "array":
             return [value_of(described, schema.get("items", {}))]
         case "integer" | "number":

@@ -25,10 +25,12 @@ _NOUNS = {
     "number": "num",
     "payment": "pay",
     "method": "pm",
+    "batch": "dncb",
     "lease": "lease",
     "file": "limp",
 }
-_SIGNS = "01jd3x5k8f7r6q2w9v4t0n1m3c"
+_FILE = "leads.csv"
+SIGNS = "01jd3x5k8f7r6q2w9v4t0n1m3c"
 _PUBLIC = "https://hooks.example.com/seatline"
 
 
@@ -162,6 +164,12 @@ def of_operation(
     lines.append('  -H "Authorization: Bearer $SEATLINE_KEY"')
     if is_conditional:
         lines.append("""  -H 'If-Match: "1"'""")
+    if takes := operation.get("requestBody", {}).get("content", {}):
+        file = next((kind for kind in takes if kind.startswith("text/")), "")
+    else:
+        file = ""
+    if file:
+        lines += [f'  -H "Content-Type: {file}"', f"  --data-binary @{_FILE}"]
     if body:
         compact = json.dumps(json.loads(body), ensure_ascii=False)
         lines += ['  -H "Content-Type: application/json"', "  -d '" + compact.replace("'", "'\\''") + "'"]
@@ -172,18 +180,22 @@ def of_operation(
     headers = """"Authorization": "Bearer " + os.environ["SEATLINE_KEY"]"""
     if is_conditional:
         headers += """, "If-Match": '"1"'"""
+    if file:
+        headers += f', "Content-Type": "{file}"'
     python = [
-        "import os, requests",
+        f"import os, {'pathlib, ' if file or media else ''}requests",
         "",
         f"answer = requests.{method}(",
         f'    "{address}",',
         f"    headers={{{headers}}},",
     ]
+    if file:
+        python.append(f'    data=pathlib.Path("{_FILE}").read_bytes(),')
     if body:
         python.append(f"    json={json.loads(body)!r},")
     python += [")", "answer.raise_for_status()"]
     if media:
-        python.append(f'open("answer.{ending}", "wb").write(answer.content)')
+        python.append(f'pathlib.Path("answer.{ending}").write_bytes(answer.content)')
     elif any(status == "204" for status in operation.get("responses", {})):
         python.append("print(answer.status_code)")
     else:
@@ -202,5 +214,5 @@ def _filled(path: str) -> str:
         if noun == "line_no":
             parts.append("1")
             continue
-        parts.append(f"{_NOUNS[noun]}_{_SIGNS}" if noun in _NOUNS else noun)
+        parts.append(f"{_NOUNS[noun]}_{SIGNS}" if noun in _NOUNS else noun)
     return "/".join(parts)

@@ -6,7 +6,7 @@ Ids are prefixed, instants RFC 3339 in UTC, numbers E.164, amounts integer minor
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, PlainSerializer
 
 from core.money import Money
 
@@ -57,6 +57,11 @@ class Inward(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=10_000, allow_inf_nan=False)
 
 
+def shown_as(**example: JsonValue) -> ConfigDict:
+    """Return the settings of a model whose example cannot be told from its fields' own."""
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
 class Outward(BaseModel):
     """An answer; new fields may be added to it, and clients must not mind."""
 
@@ -92,11 +97,14 @@ class Fault(Outward):
 class Problem(Outward):
     """What went wrong (RFC 9457). `code` is stable; `title` and `detail` are for people."""
 
-    type: str
+    type: str = Field(description="Where the code is explained.")
     title: str
     status: int
     code: str = Field(examples=["not-found"])
     detail: str
+    request_id: str = Field(
+        description="As in the header `Request-Id`.", examples=["req_01jd3x5k8f7r6q2w9v4t0n1m3c"]
+    )
     errors: list[Fault] | None = None
 
 

@@ -15,7 +15,7 @@ from web import identity, scope
 from web.api import cursors, preconditions
 from web.api.kit import id_in_path, operation
 from web.api.routes import pages
-from web.api.schema import Instant, Inward, Listed, Moment, Outward, PageQuery, Text
+from web.api.schema import Instant, Inward, Listed, Moment, Outward, PageQuery, Text, shown_as
 from web.guards import permission
 from wiring.outgoing import TYPES
 
@@ -79,6 +79,8 @@ class NewWebhook(Inward):
 
 class WebhookChange(Inward):
     """What to change; what is left out stays."""
+
+    model_config = shown_as(types=["call.ended", "recording.ready"])
 
     url: Url | None = None
     types: list[EventType] | None = Field(default=None, min_length=1, max_length=100)
@@ -161,7 +163,7 @@ def list_webhooks() -> Webhooks:
 
 @pages.post("/webhooks")
 @permission("webhooks.write")
-@operation(tag="Webhooks", answers={201: MadeWebhook}, errors=(400, 409, 413, 415), operation_id="addWebhook")
+@operation(tag="Webhooks", answers={201: MadeWebhook}, errors=(409,), operation_id="addWebhook")
 def add_webhook(json: NewWebhook) -> tuple[MadeWebhook, int, dict[str, str]]:
     """Add a webhook; its secret is in this answer and nowhere else."""
     scope.services().egress.check(json.url)
@@ -191,7 +193,7 @@ def one_webhook(webhook_id: str) -> tuple[WebhookShown, int, dict[str, str]]:
 @operation(
     tag="Webhooks",
     answers={200: WebhookShown},
-    errors=(400, 404, 413, 415),
+    errors=(404,),
     operation_id="changeWebhook",
     conditional=True,
 )
@@ -261,7 +263,7 @@ def test_webhook(webhook_id: str) -> tuple[DeliveryShown, int, dict[str, str]]:
 @operation(
     tag="Webhooks",
     answers={202: Replayed},
-    errors=(400, 404, 409, 413, 415),
+    errors=(404, 409),
     operation_id="replayWebhook",
 )
 def replay_webhook(webhook_id: str, json: Replay) -> tuple[Replayed, int]:
