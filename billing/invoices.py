@@ -55,7 +55,11 @@ _SUMS = """count(*) AS events, sum(c.billed_seconds) AS billed_seconds, sum(c.un
 _SHOWN = "c.occurred_at < :period_start AS is_late, c.meter, c.destination, c.tariff_id, c.currency"
 
 _GROUPS = text(f"SELECT {_SHOWN}, {_SUMS} {_OPEN} AND c.outcome = 'rated' GROUP BY {_KEY} ORDER BY {_KEY}")
-_WAITING = text(f"SELECT count(*) {_OPEN} AND c.outcome <> 'rated'")
+_WAITING = text(f"""
+    SELECT c.meter, coalesce(c.reason, '') AS reason, c.outcome, count(*) AS events
+    {_OPEN} AND c.outcome <> 'rated'
+    GROUP BY c.meter, c.reason, c.outcome ORDER BY events DESC, c.meter, reason
+""")
 _LEFT_OVER = text(f"SELECT count(*) {_OPEN} AND c.outcome = 'rated'")
 # the same groups day by day, with what waits for a price: one reading for the whole running bill
 _BY_DAY = text(f"""
@@ -137,6 +141,16 @@ class RunningBill:
     meters: tuple[MeterTotal, ...]
     days: tuple[DayPoint, ...]
     waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Usage of one meter that has no charge, all for one reason (`rating.tariff`)."""
+
+    meter: str
+    reason: str
+    events: int
+    is_refused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +370,14 @@ def preview(
     return _compose(session, account, (*map(_sum, session.execute(_GROUPS, where)), *estimated))
 
 
+def waiting(session: Session, *, tenant_id: TenantId, period: Period) -> tuple[Waiting, ...]:
+    """Return the usage that keeps a month open because it has no charge yet, the most first."""
+    rows = session.execute(_WAITING, _range(tenant_id, period, _last_closed(session, tenant_id)))
+    return tuple(
+        Waiting(row.meter, row.reason, row.events, is_refused=row.outcome == Outcome.REFUSED) for row in rows
+    )
+
+
 def find(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> InvoiceDocument:
     """Return an invoice with its lines.
 
@@ -469,7 +491,7 @@ def _insist_it_can_be_closed(session: Session, row: InvoiceRow, period: Period) 
     if earlier is not None:
         raise PeriodClosedError("an earlier draft waits to be finalised")
     where = _range(row.tenant_id, period, _last_closed(session, row.tenant_id))
-    waiting = session.execute(_WAITING, where).scalar_one()
+    waiting = sum(one.events for one in session.execute(_WAITING, where))
     if waiting:
         raise UnratedUsageError(waiting=waiting)
     left_over = session.execute(_LEFT_OVER, where).scalar_one()

@@ -135,8 +135,8 @@ PROBLEMS: Mapping[str, Words] = {
         _l("Invoices are finalised in order: finalise the earlier draft first."),
     ),
     "usage-unrated": Words(
-        _l("Calls of this month still wait for a price"),
-        _l("Publish a price for their number, then draft the invoice anew."),
+        _l("Usage of this month still waits for a price"),
+        _l("The draft's page says which, why, and what to do."),
     ),
     "not-enough-seats": Words(
         _l("Not enough seats are free"),

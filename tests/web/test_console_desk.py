@@ -191,6 +191,8 @@ def test_a_card_number_is_refused_in_clear_words(bob: Bob, call_id: CallId) -> N
         {"notes": "x" * 4001},
         {"notes": "", "callback_at": "tomorrow"},
         {"notes": "", "callback_at": "2026-11-22T10:00:00"},
+        {"notes": "", "callback_at": "9999-12-31T23:59:59-14:00"},
+        {"notes": "", "callback_at": "0001-01-01T00:00:00+14:00"},
         {"notes": "", "disposition": ["resolved"]},
     ],
 )

@@ -1,6 +1,7 @@
 """The usage explorer: any id, every state, the way to the line and back, and no customer."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from billing import explorer, invoices, periods, rentals, staging, tariffs, usage
 from billing.explorer import Wanted
 from billing.rating.rentals import RentalPrice, Span
+from billing.rentals import PaidHour
 from core import clock, ids
 from core.ids import TenantId, new_id
 from core.money import NANO
@@ -103,6 +105,56 @@ def test_what_waits_is_counted_and_priced_once_there_is_a_price(
         ratings = explorer.history(session, tenant_id=used, usage_id=short.usage_id)
     assert (counted.unrated, short.amount_nano) == (0, 15 * NANO)
     assert [(seq, outcome) for seq, outcome, _why, _amount in ratings] == [(1, "unrated"), (2, "rated")]
+
+
+def test_a_month_kept_open_by_agents_without_a_price_says_so_and_what_to_do(
+    dana: Browser, gate: Gate, used: TenantId
+) -> None:
+    worked = [PaidHour(new_id(), OCTOBER.start + dt.timedelta(hours=n), 3_600_000) for n in (9, 10)]
+    with gate.open(Scope.system(used)) as session:
+        rentals.charge_agents(session, tenant_id=used, hours=worked)
+        draft = invoices.draft(session, tenant_id=used, period=OCTOBER)
+    company, paper = ids.public("ten", used), ids.public("inv", draft.invoice_id)
+    here = f"/operator/companies/{company}/invoices/{paper}"
+    page = dana.get(here).text
+    for words in (
+        "The month cannot be closed yet",
+        "2 events: Agents by the hour",
+        "1 event: Short codes",
+        "The price list has no price for it.",
+        "Add it to the next version of the price list.",
+    ):
+        assert words in page
+    listed = dana.get("/operator/invoices?month=2026-10").text
+    assert "Pelican Parcel: the month cannot be closed yet." in listed
+    assert f'href="{here}"' in listed
+    assert "waits for a price" in dana.get(dana.post(f"{here}/finalise").location).text
+    soon = NOW + dt.timedelta(days=1)
+    newer = stock.publish(
+        gate,
+        code="renting",
+        effective_from=soon,
+        rentals=(
+            RentalPrice("number.short", "seats", 15 * NANO),
+            RentalPrice("agent.hour", "seats", 12 * NANO, step_s=0),
+        ),
+    )
+    with gate.open(Scope.system(used)) as session:
+        tariffs.take(session, tenant_id=used, version=newer)
+    with clock.hold(soon):
+        dana.sign_in("dana@seatline.example")
+        priced = dana.post(f"/operator/usage/{company}/rate-again", {"invoice": paper})
+        assert priced.location == here
+        page = dana.get(here).text
+    assert "3 got a price, 0 still wait" in page
+    assert "cannot be closed yet" not in page
+
+
+def test_only_what_waits_is_counted_among_what_waits(dana: Browser, used: TenantId) -> None:
+    page = dana.get(f"/operator/usage?company={ids.public('ten', used)}").text
+    waits = page.partition('id="u-q"')[2].partition("</section>")[0]
+    assert re.findall(r"<dd[^>]*>(\d+)</dd>", waits) == ["1", "0", "0", "0"]
+    assert "2 events have their price" in waits
 
 
 def test_days_and_filters_narrow_what_is_shown(dana: Browser, used: TenantId) -> None:

@@ -30,7 +30,7 @@ from telephony.errors import (
 )
 from telephony.orders import OrderKind
 from telephony.work import WorkItem
-from web import identity, scope
+from web import identity, scope, tables
 from web.console import desk
 from web.guards import permission
 from web.plain import holds_no_text
@@ -434,7 +434,7 @@ def _written() -> Draft:
         callback_at = dt.datetime.fromisoformat(due) if due else None
     except (TypeError, ValueError) as error:
         raise MalformedRequestError(field="callback_at") from error
-    if callback_at and callback_at.tzinfo is None:
+    if callback_at and (callback_at.tzinfo is None or tables.day_of(str(callback_at.date())) is None):
         raise MalformedRequestError(field="callback_at")
     return Draft(disposition=disposition, notes=notes, callback_at=callback_at)
 

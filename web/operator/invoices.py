@@ -19,13 +19,14 @@ from billing.errors import BillingAccountNotFoundError, PeriodClosedError
 from billing.payments import attempts
 from billing.payments.attempts import Payment
 from billing.payments.standing import Standing
+from billing.periods import Period
 from core import clock, ids
 from core.errors import SeatlineError
 from core.ids import OPERATOR
 from core.money import Money
 from tenants import companies
 from tenants.companies import Company
-from web import scope, words
+from web import scope, tables, words
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -65,6 +66,16 @@ class _Paid:
     tried: tuple[Payment, ...]
     came_back_minor: int
     at: dt.datetime | None
+    obstacles: list[invoices.Obstacle]
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A company whose month cannot be closed yet."""
+
+    company: str
+    href: str
+    obstacles: list[invoices.Obstacle]
 
 
 @pages.get("/invoices")
@@ -75,7 +86,7 @@ def invoice_list() -> str:
     state = request.args.get("state", "")
     page = rounds.page()
 
-    def look(session: Session, company: Company) -> list[InvoiceRow]:
+    def look(session: Session, company: Company) -> tuple[list[InvoiceRow], list[Open]]:
         base = _base(company)
         found = billing.every(session, tenant_id=company.tenant_id)
         stands = attempts.standings(session, tenant_id=company.tenant_id, these=found, zone=company.zone)
@@ -85,10 +96,16 @@ def invoice_list() -> str:
             )
             for one in found
         ]
-        return [one for one in listed if (one.first_on.year, one.first_on.month) == (month.year, month.month)]
+        papers = [one for one in zip(found, listed, strict=True) if _is_of(one[1], month)]
+        waits = [
+            Open(company.name, row.href, obstacles)
+            for one, row in papers
+            if one.number is None and (obstacles := _obstacles(session, company, one.period))
+        ]
+        return [row for _one, row in papers], waits
 
     seen = rounds.go(page.companies, look)
-    rows = [row for _company, found in seen for row in found]
+    rows = [row for _company, (found, _waits) in seen for row in found]
     asked = {"month": f"{month:%Y-%m}", "state": state}
     return render_template(
         "operator/invoices.html",
@@ -98,7 +115,8 @@ def invoice_list() -> str:
         period={"first_on": month},
         month_value=asked["month"],
         months=_months(),
-        without=[company.name for company, found in seen if not found],
+        open_months=[one for _company, (_found, waits) in seen for one in waits],
+        without=[company.name for company, (found, _waits) in seen if not found],
         companies=page.total,
         newer=_link(page.newer, asked),
         older=_link(page.older, asked),
@@ -145,6 +163,7 @@ def one_invoice(company_id: str, invoice_id: str) -> str:
             tried,
             sum(back.get(one.payment_id, 0) for one in tried),
             attempts.paid_at(session, tenant_id=tenant_id, invoice_id=document.invoice_id),
+            _obstacles(session, company, document.period) if document.number is None else [],
         )
 
     paid = rounds.visit(company, look)
@@ -168,6 +187,9 @@ def one_invoice(company_id: str, invoice_id: str) -> str:
         is_over=clock.now() >= document.period.end,
         month_value=f"{invoices.paper(document).first_on:%Y-%m}",
         history=invoices.history(document, paid_at=paid.at),
+        obstacles=paid.obstacles,
+        company_id=company_id,
+        invoice_id=invoice_id,
     )
 
 
@@ -256,12 +278,17 @@ def _summary(rows: Sequence[InvoiceRow]) -> list[Share]:
     return [shares[key] for key in sorted(shares, key=lambda key: (_STATES.index(key[0]), key[1]))]
 
 
+def _is_of(row: InvoiceRow, month: dt.date) -> bool:
+    return (row.first_on.year, row.first_on.month) == (month.year, month.month)
+
+
+def _obstacles(session: Session, company: Company, period: Period) -> list[invoices.Obstacle]:
+    return invoices.obstacles(billing.waiting(session, tenant_id=company.tenant_id, period=period))
+
+
 def _month(text: str) -> dt.date:
     """Return the first day of `2026-10`, or of the month before this one at the operator's."""
-    try:
-        return dt.date.fromisoformat(f"{text}-01")
-    except ValueError:
-        return _months()[1]
+    return tables.day_of(f"{text}-01") or _months()[1]
 
 
 def _months() -> list[dt.date]:

@@ -25,7 +25,7 @@ from billing.rating.tariff import DatedRate
 from core import clock, ids
 from core.errors import SeatlineError
 from core.ids import OPERATOR
-from web import edits, identity, scope, words
+from web import edits, identity, scope, tables, words
 from web.guards import permission
 from web.operator import price_sheet
 from web.operator.price_sheet import Fault, amount, nano
@@ -710,10 +710,8 @@ def _state(one: Version, versions: Sequence[Version], now: dt.datetime) -> str:
 
 
 def _from_day(text: str, zone: str) -> dt.datetime | None:
-    try:
-        return periods.day_start(dt.date.fromisoformat(text), zone=zone)
-    except (ValueError, OverflowError):
-        return None
+    day = tables.day_of(text)
+    return periods.day_start(day, zone=zone) if day else None
 
 
 def _next_month(zone: str) -> dt.datetime:

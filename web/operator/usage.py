@@ -23,7 +23,7 @@ from billing.explorer import STATES, Counts, Found, Wanted
 from core import clock, ids
 from core.errors import NotFound
 from tenants.companies import Company
-from web import identity
+from web import identity, tables
 from web.guards import permission
 from web.operator import decisions as deciding
 from web.operator import rounds
@@ -170,6 +170,10 @@ def rate_again(company_id: str) -> Response:
         gettext("%(rated)s got a price, %(waiting)s still wait for one.", rated=rated, waiting=waiting),
         "bad" if waiting else "ok",
     )
+    paper = request.form.get("invoice", "")
+    if paper:  # pressed beside a draft: back to it
+        paper = ids.public("inv", ids.parse("inv", paper))
+        return redirect(f"/operator/companies/{company_id}/invoices/{paper}", 303)
     return redirect(f"{_HERE}?company={company_id}", 303)
 
 
@@ -184,7 +188,7 @@ def _company(company_id: str, clients: Sequence[Company]) -> Company | None:
 
 def _look(session: Session, company: Company, asked: dict[str, str]) -> _Seen:
     tenant_id, zone = company.tenant_id, company.zone
-    first, last = _day(asked["from"]), _day(asked["to"])
+    first, last = tables.day_of(asked["from"]), tables.day_of(asked["to"])
     wanted = Wanted(
         reference=_reference(asked["id"]),
         line_no=int(asked["line"]) if asked["line"].isdigit() and len(asked["line"]) < 7 else None,  # noqa: PLR2004
@@ -242,11 +246,4 @@ def _before() -> tuple[dt.datetime, UUID] | None:
         found = dt.datetime.fromisoformat(at)
         return (found, ids.parse("use", usage_id)) if found.tzinfo else None
     except (ValueError, NotFound):
-        return None
-
-
-def _day(text: str) -> dt.date | None:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
         return None

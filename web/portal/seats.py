@@ -23,7 +23,7 @@ from seats import leases
 from seats.errors import NotEnoughSeatsError, RentalLimitError, RentalNotFoundError
 from seats.leases import Lease
 from seats.stock import UNDO, RentalKind
-from web import identity, renting, said, scope, words
+from web import identity, renting, said, scope, tables, words
 from web.guards import permission
 from web.portal.views import pages
 from web.renting import MOST_AT_ONCE, Offer, RentalSpanError, Wish
@@ -181,7 +181,7 @@ def _form(given: Mapping[str, str], *, error: str = "") -> str:
     except BillingAccountNotFoundError:
         trouble = gettext("Your company has no billing account yet; the operator opens it.")
     kind = given.get("kind", RentalKind.MONTH.value)
-    day = _day(given.get("day", "")) or today
+    day = tables.day_of(given.get("day", "")) or today
     return render_template(
         "portal/rent.html",
         kinds=_kinds(now),
@@ -212,7 +212,7 @@ def _wish(given: Mapping[str, str]) -> Wish:
     except ValueError as error:
         raise RentalSpanError from error
     zone = identity.current().company.zone
-    day = _day(given.get("day", ""))
+    day = tables.day_of(given.get("day", ""))
     if day is not None and day > clock.now().date() + renting.FURTHEST:
         raise RentalSpanError
     starts_at, ends_at = renting.span(
@@ -225,13 +225,6 @@ def _count(given: Mapping[str, str]) -> int:
     text = given.get("count", "1")
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else 1  # noqa: PLR2004
     return min(max(number, 1), MOST_AT_ONCE)
-
-
-def _day(text: str) -> dt.date | None:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def _time(text: str) -> dt.time | None:

@@ -2,17 +2,19 @@
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from babel.numbers import format_decimal
 from flask_babel import get_locale, gettext
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
 
 from billing.accounts import Account, Party
 from billing.bill import Bill, Line
 from billing.documents.document import InvoiceDocument
-from billing.invoices import InvoiceSummary
+from billing.invoices import InvoiceSummary, Waiting
 from billing.payments.standing import Standing
 from billing.periods import Period
 from core import clock, ids
@@ -22,6 +24,28 @@ from web.shown.bills import days_of, quantity
 
 OVERDUE, FINALISED = "overdue", "finalised"
 _PPM_PER_PERCENT = 10_000
+_PRICE_IT = _l(
+    "Add it to the next version of the price list. Once that holds, price the usage anew,"
+    " then make the draft anew."
+)
+# why usage has no charge (`billing.rating.tariff`), and what the clerk does about it
+_OBSTACLES: Mapping[str, tuple[LazyString, LazyString]] = {
+    "no-tariff": (
+        _l("The company had no prices yet at that time."),
+        _l("Give it a price list, price the usage anew, then make the draft anew."),
+    ),
+    "meter-not-priced": (_l("The price list has no price for it."), _PRICE_IT),
+    "prefix-not-priced": (_l("The price list has no price for these numbers."), _PRICE_IT),
+    "needs-hidden-digits": (
+        _l("Which price holds depends on digits that are not kept."),
+        _l("Give all numbers that begin so one price, in the next version of the price list."),
+    ),
+    "prefix-blocked": (
+        _l("The price list blocks these numbers."),
+        _l("They cannot be billed as they are: find out how the calls went out."),
+    ),
+}
+_OTHER_OBSTACLE = (_l("It has no price."), _l("Look at it in the usage explorer."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +135,24 @@ class Happened:
 
     at: dt.datetime
     kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Usage that keeps a month open: how much of what, why, and what helps."""
+
+    meter: str
+    events: int
+    why: str
+    advice: str
+
+
+def obstacles(waiting: Iterable[Waiting]) -> list[Obstacle]:
+    """Return what keeps a month open, in words."""
+    found = [(one, _OBSTACLES.get(one.reason, _OTHER_OBSTACLE)) for one in waiting]
+    return [
+        Obstacle(wording.meter(one.meter), one.events, str(why), str(advice)) for one, (why, advice) in found
+    ]
 
 
 def listed(
