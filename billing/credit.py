@@ -20,6 +20,7 @@ from billing.models import CreditHoldRow
 from billing.rating.rules import Outcome
 from core import clock
 from core.ids import TenantId, new_id
+from security import evidence
 
 _LONGEST_REASON = 200
 _A_MINUTE_S = 60
@@ -59,6 +60,7 @@ def hold(session: Session, *, tenant_id: TenantId, reason: str, by: UUID) -> Hol
         .on_conflict_do_nothing()
     )
     row = session.scalars(_present(tenant_id)).one()
+    evidence.record(session, "credit-hold.placed", "ten", tenant_id)
     return Hold(row.reason, row.placed_at, row.placed_by)
 
 
@@ -70,6 +72,8 @@ def release(session: Session, *, tenant_id: TenantId, by: UUID) -> bool:
         .values(lifted_at=clock.now(), lifted_by=by)
         .returning(CreditHoldRow.id)
     ).scalar()
+    if lifted is not None:
+        evidence.record(session, "credit-hold.lifted", "ten", tenant_id)
     return lifted is not None
 
 

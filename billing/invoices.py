@@ -39,6 +39,7 @@ from core import clock
 from core.events import announce
 from core.ids import InvoiceId, TenantId, UsageId, new_id
 from core.money import CurrencyMismatchError, nano_to_minor
+from security import evidence
 
 # Charges that stand, are due in a period or were left over from before, and sit on no line (but those of
 # one draft, when asked so). What lies before the last closed period has been swept up and is not read.
@@ -300,6 +301,9 @@ def finalise(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> Invo
             currency=row.currency,
             total_minor=row.total_minor,
         ),
+    )
+    evidence.record(
+        session, "invoice.finalised", "inv", row.id, number=row.number, total_minor=row.total_minor
     )
     return _document(session, row)
 

@@ -38,6 +38,7 @@ from billing.rating.tariff import (
 from core import clock
 from core.events import announce
 from core.ids import PriceListId, TenantId, new_id
+from security import evidence
 
 _SHOWN_PROBLEMS = 20
 
@@ -282,6 +283,9 @@ def publish(session: Session, *, tenant_id: TenantId, version_id: UUID) -> Publi
     announce(
         session,
         PriceListPublished(tenant_id=tenant_id, version_id=row.id, price_list=price_list.code),
+    )
+    evidence.record(
+        session, "price-list.published", "pl", price_list.id, version=row.version, sha256=row.sha256.hex()
     )
     return _published(price_list, row)
 

@@ -26,6 +26,7 @@ from campaigns.rules import Outcome, Settings, State
 from core import clock
 from core.events import announce
 from core.ids import OPERATOR, CampaignId, NumberId, QueueId, TenantId, new_id
+from security import evidence
 from telephony import numbers, queues
 from telephony.errors import NumberNotFoundError, QueueNotFoundError
 from telephony.outbound import dialling
@@ -100,6 +101,7 @@ def create(
     _write(row, settings, queue_id, number_id)
     session.add(row)
     session.flush()
+    evidence.record(session, "campaign.made", "cmp", row.id)
     return _campaign(row)
 
 
@@ -131,6 +133,7 @@ def change(
     moved = row.queue_id != queue_id
     _write(row, settings, queue_id, number_id)
     _touch(session, row, by)
+    evidence.record(session, "campaign.changed", "cmp", row.id, revision=row.revision)
     if moved and row.state == State.RUNNING:
         _announce(session, row)
     return _campaign(row)
@@ -181,6 +184,7 @@ def turn(
         dialling.recall(session, tenant_id=tenant_id, campaign_id=campaign_id)
     _touch(session, row, by)
     _announce(session, row)
+    evidence.record(session, f"campaign.{to.value}", "cmp", row.id)
     return _campaign(row)
 
 

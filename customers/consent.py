@@ -23,6 +23,7 @@ from core.ids import TenantId, new_id
 from core.phone import E164
 from customers.errors import ConsentBasisError, ConsentProofError, ConsentTimeError
 from customers.models import ConsentRow
+from security import evidence
 from security.vault import Field, Vault
 
 INDEX = "consents.phone"
@@ -125,6 +126,7 @@ def record(
     )
     session.add(row)
     session.flush()
+    evidence.record(session, "consent.given" if is_given else "consent.withdrawn", entry=str(row.id))
     return _consent(row, proof.strip())
 
 

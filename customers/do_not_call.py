@@ -21,6 +21,7 @@ from core.ids import TenantId, new_id
 from core.phone import E164
 from customers.errors import DoNotCallSourceError
 from customers.models import DoNotCallRow
+from security import evidence
 from security.vault import Vault
 
 INDEX = "do_not_call.phone"
@@ -116,6 +117,8 @@ def add_all(
             insert(DoNotCallRow).values(rows).on_conflict_do_nothing().returning(DoNotCallRow.id)
         )
         added += len(made.all())
+    if added:
+        evidence.record(session, "do-not-call.added", numbers=added, source=source.strip())
     return added
 
 
@@ -131,6 +134,8 @@ def remove(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164, 
         .values(removed_at=clock.now(), removed_by=by, removed_why=why.value)
         .returning(DoNotCallRow.id)
     ).scalar()
+    if gone is not None:
+        evidence.record(session, "do-not-call.removed", entry=str(gone), why=why.value)
     return gone is not None
 
 

@@ -28,6 +28,7 @@ from customers.errors import (
     CustomerNotFoundError,
 )
 from customers.models import CustomerRow
+from security import evidence
 from security.vault import Field, Vault
 
 PHONE_INDEX = "customers.phone"
@@ -119,6 +120,7 @@ def add(session: Session, *, tenant_id: TenantId, vault: Vault, details: Custome
     ).scalar()
     if made is None:
         raise CustomerExistsError
+    evidence.record(session, "customer.added", "cus", customer_id)
     return _card(details, customer_id, version=1, created_at=now, updated_at=now)
 
 
@@ -186,6 +188,7 @@ def update(
         if present is None:
             raise CustomerNotFoundError
         raise CustomerChangedError(version=present)
+    evidence.record(session, "customer.changed", "cus", customer_id, version=version + 1)
     return _card(details, customer_id, version=version + 1, created_at=created_at, updated_at=now)
 
 

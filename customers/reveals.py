@@ -15,6 +15,7 @@ from core.ids import CustomerId, TenantId, new_id
 from customers import records
 from customers.errors import CustomerNotFoundError
 from customers.models import RevealRow
+from security import evidence
 from security.vault import Vault
 
 FIELDS = ("name", "phone", "email", "postcode", "notes")
@@ -62,6 +63,7 @@ def reveal(
         )
     )
     session.flush()
+    evidence.record(session, "customer.revealed", "cus", customer_id, field=field)
     value: str | None = getattr(card, field)
     return value or ""
 

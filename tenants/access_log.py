@@ -1,21 +1,22 @@
-"""Who let whom in: every change of what a person or a key may do, append-only.
+"""Who let whom in: every change of what a person or a key may do, in the evidence log.
 
 For the company to read (ISO/IEC 27001:2022, A.5.18: access is given, changed and removed on record). An entry
 names people and keys by id; names are opened when it is read.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from core import clock
-from core.ids import KeyId, TenantId, UserId, new_id
-from tenants.models import AccessLogRow
+from core import ids
+from core.ids import KeyId, TenantId, UserId
+from security import evidence
+
+_NOUN = "access."
 
 
 class Deed(StrEnum):
@@ -33,9 +34,9 @@ class Deed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One deed: when, by which user or key, to whom or to which key; roles before and after."""
+    """One deed: its number in the log, when, by which user or key, to whom or to which key; roles."""
 
-    id: UUID
+    number: int
     at: dt.datetime
     by: UUID
     deed: Deed
@@ -48,7 +49,6 @@ class Entry:
 def write(
     session: Session,
     *,
-    tenant_id: TenantId,
     by: UUID,
     deed: Deed,
     user_id: UserId | None = None,
@@ -57,49 +57,39 @@ def write(
     now: Iterable[str] = (),
 ) -> None:
     """Write a deed down, in the transaction that does it."""
-    session.add(
-        AccessLogRow(
-            tenant_id=tenant_id,
-            id=new_id(),
-            at=clock.now(),
-            by_id=by,
-            deed=deed.value,
-            user_id=user_id,
-            key_id=key_id,
-            was=" ".join(was),
-            became=" ".join(now),
-        )
-    )
-    session.flush()
+    kind, ref = ("usr", user_id) if user_id else ("key", key_id)
+    evidence.record(session, f"{_NOUN}{deed}", kind, ref, by=str(by), was=" ".join(was), now=" ".join(now))
 
 
-def of_user(session: Session, *, tenant_id: TenantId, user_id: UserId, limit: int) -> Sequence[Entry]:
+def of_user(session: Session, *, tenant_id: TenantId, user_id: UserId, limit: int) -> list[Entry]:
     """Return what was done to one person's access, newest first."""
-    query = select(AccessLogRow).where(AccessLogRow.tenant_id == tenant_id, AccessLogRow.user_id == user_id)
-    return _entries(session, query.order_by(AccessLogRow.id.desc()).limit(limit))
+    return _entries(session, tenant_id, limit, subject=ids.public("usr", user_id))
 
 
-def latest(
-    session: Session, *, tenant_id: TenantId, limit: int, after: UUID | None = None
-) -> Sequence[Entry]:
-    """Return what was done in the company, newest first, beginning after an entry."""
-    query = select(AccessLogRow).where(AccessLogRow.tenant_id == tenant_id)
-    if after is not None:
-        query = query.where(AccessLogRow.id < after)
-    return _entries(session, query.order_by(AccessLogRow.id.desc()).limit(limit))
+def latest(session: Session, *, tenant_id: TenantId, limit: int, after: int | None = None) -> list[Entry]:
+    """Return what was done in the company, newest first, beginning after an entry's number."""
+    return _entries(session, tenant_id, limit, after=after)
 
 
-def _entries(session: Session, query: Select[AccessLogRow]) -> list[Entry]:
-    return [
-        Entry(
-            row.id,
-            row.at,
-            row.by_id,
-            Deed(row.deed),
-            UserId(row.user_id) if row.user_id else None,
-            KeyId(row.key_id) if row.key_id else None,
-            tuple(row.was.split()),
-            tuple(row.became.split()),
-        )
-        for row in session.scalars(query)
-    ]
+def _entries(
+    session: Session, tenant_id: TenantId, limit: int, *, subject: str = "", after: int | None = None
+) -> list[Entry]:
+    found = evidence.page(
+        session, tenant_id=tenant_id, limit=limit, below=after, action=_NOUN, subject=subject
+    )
+    return [_entry(one) for one in found.entries]
+
+
+def _entry(found: evidence.Entry) -> Entry:
+    fact = found.fact
+    is_user = fact.subject.startswith("usr_")
+    return Entry(
+        found.seq,
+        found.at,
+        UUID(str(fact.details["by"])),
+        Deed(fact.action.removeprefix(_NOUN)),
+        UserId(ids.parse("usr", fact.subject)) if is_user else None,
+        None if is_user else KeyId(ids.parse("key", fact.subject)),
+        tuple(str(fact.details["was"]).split()),
+        tuple(str(fact.details["now"]).split()),
+    )

@@ -122,7 +122,7 @@ def make(
     if not made.opens:  # the maker is nobody, or the end of a line of keys that make keys
         raise ScopeNotYoursError
     gate.register(session, kind="api-key", key=hashed, ref_id=key_id)
-    access_log.write(session, tenant_id=tenant_id, by=made_by, deed=Deed.KEY_MADE, key_id=key_id)
+    access_log.write(session, by=made_by, deed=Deed.KEY_MADE, key_id=key_id)
     return made, token
 
 
@@ -201,7 +201,7 @@ def revoke(session: Session, *, tenant_id: TenantId, key_id: KeyId, by: UUID) ->
     if row.revoked_at is None:
         row.revoked_at = clock.now()
         gate.unregister(session, kind="api-key", key=row.digest)
-        access_log.write(session, tenant_id=tenant_id, by=by, deed=Deed.KEY_REVOKED, key_id=key_id)
+        access_log.write(session, by=by, deed=Deed.KEY_REVOKED, key_id=key_id)
     return _key(session, row)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.ids import OPERATOR, TenantId, new_id
-from security import gate
+from security import evidence, gate
 from tenants.errors import CompanyChangedError, CompanyMissingError, MalformedSettingError
 from tenants.models import CompanyRow
 
@@ -110,6 +110,7 @@ def open_company(
     )
     session.add(row)
     session.flush()
+    evidence.record(session, "company.opened", "ten", chosen)
     return _company(row)
 
 
@@ -163,6 +164,7 @@ def change(
     row.budget_minor = budget_minor
     row.revision = revision + 1
     session.flush()
+    evidence.record(session, "company.changed", "ten", tenant_id, revision=row.revision)
     return _company(row)
 
 
@@ -197,6 +199,8 @@ def _set_status(session: Session, tenant_id: TenantId, status: str) -> Company:
     gate.admit(session, tenant_id=tenant_id, status=status)
     row.status = status
     session.flush()
+    done = "company.reinstated" if status == "active" else "company.suspended"
+    evidence.record(session, done, "ten", tenant_id)
     return _company(row)
 
 

@@ -106,22 +106,6 @@ class ApiKeyRow(TenantOwned, Base):
     api_version: Mapped[str] = mapped_column(Text, server_default="2026-11-22")
 
 
-class AccessLogRow(TenantOwned, Base):
-    """One change of what a person or a key may do: ids and role codes only. Append-only."""
-
-    __tablename__ = "access_log"
-    __table_args__ = (Index("ix_access_log_of_user", "tenant_id", "user_id", "id"),)
-
-    id: Mapped[Key]
-    at: Mapped[Instant]
-    by_id: Mapped[UUID] = mapped_column(Uuid)
-    deed: Mapped[str] = mapped_column(Text)
-    user_id: Mapped[UUID | None] = mapped_column(Uuid)
-    key_id: Mapped[UUID | None] = mapped_column(Uuid)
-    was: Mapped[str] = mapped_column(Text)
-    became: Mapped[str] = mapped_column(Text)
-
-
 class RepeatRow(TenantOwned, Base):
     """One `Idempotency-Key` of one principal: running, or done with the answer it got (sealed)."""
 

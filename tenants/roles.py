@@ -72,6 +72,7 @@ _ADMIN = _SUPERVISOR | {
     "keys.write",
     "webhooks.read",
     "webhooks.write",
+    "audit.read",
 }
 _OWNER = _ADMIN | {"invoices.pay", "company.close"}
 _AGENT = _OWN | {
@@ -81,7 +82,7 @@ _AGENT = _OWN | {
     "calls.wrap",
     "customers.pop",
 }
-_OPERATOR = _OWN | {"operator.open", "companies.read", "jobs.read"}
+_OPERATOR = _OWN | {"operator.open", "companies.read", "jobs.read", "audit.read"}
 
 ROLES: Mapping[str, Role] = MappingProxyType(
     {
@@ -139,6 +140,7 @@ SCOPES: tuple[str, ...] = (
     "seats.rent",
     "numbers.read",
     "numbers.rent",
+    "audit.read",
 )
 
 

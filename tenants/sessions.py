@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.ids import SessionId, TenantId, UserId, new_id
-from security import gate
+from security import evidence, gate
 from security.vault import Vault
 from tenants import companies, users
 from tenants.companies import Company
@@ -93,6 +93,7 @@ def start(session: Session, *, tenant_id: TenantId, user_id: UserId) -> Started:
         person.signed_in_at = now
     session.flush()
     gate.register(session, kind="session", key=hashed, ref_id=user_id)
+    evidence.record(session, "session.started", "usr", user_id)
     return Started(secret, SessionId(row.id), door, row.expires_at)
 
 
@@ -149,6 +150,7 @@ def end(session: Session, *, tenant_id: TenantId, session_id: SessionId) -> bool
     gate.unregister(session, kind="session", key=row.digest)
     session.delete(row)
     session.flush()
+    evidence.record(session, "session.ended", "usr", row.user_id)
     return True
 
 

@@ -65,9 +65,7 @@ def invite(
         language=language,
         zone=zone,
     )
-    access_log.write(
-        session, tenant_id=tenant_id, by=principal_id, deed=Deed.INVITED, user_id=user.id, now=user.roles
-    )
+    access_log.write(session, by=principal_id, deed=Deed.INVITED, user_id=user.id, now=user.roles)
     return user
 
 
@@ -99,7 +97,7 @@ def make_link(
     roles = users.roles_of(session, tenant_id=tenant_id, user_id=user_id)
     if not may_link(roles=roles, is_new=is_new, by=by):
         raise RoleNotYoursError
-    access_log.write(session, tenant_id=tenant_id, by=principal_id, deed=Deed.LINK_MADE, user_id=user_id)
+    access_log.write(session, by=principal_id, deed=Deed.LINK_MADE, user_id=user_id)
     return proof(session, tenant_id=tenant_id, user_id=user_id, made_by=principal_id)
 
 
@@ -131,7 +129,7 @@ def accept(
     if not secrets.compare_digest(present, proven):
         raise InvitationOverError
     users.set_password(session, tenant_id=tenant_id, user_id=user_id, password_hash=hash_password(password))
-    access_log.write(session, tenant_id=tenant_id, by=made_by, deed=Deed.CHOSEN, user_id=user_id)
+    access_log.write(session, by=made_by, deed=Deed.CHOSEN, user_id=user_id)
     return sessions.end_all(session, tenant_id=tenant_id, user_id=user_id)
 
 
@@ -159,7 +157,6 @@ def change_roles(
     users.give_roles(session, tenant_id=tenant_id, user_id=user_id, roles=wanted)
     access_log.write(
         session,
-        tenant_id=tenant_id,
         by=principal_id,
         deed=Deed.ROLE_CHANGED,
         user_id=user_id,
@@ -181,7 +178,7 @@ def shut_out(
     _insist(by, users.roles_of(session, tenant_id=tenant_id, user_id=user_id))
     _leave_an_owner(session, tenant_id, user_id)
     users.disable(session, tenant_id=tenant_id, user_id=user_id)
-    access_log.write(session, tenant_id=tenant_id, by=principal_id, deed=Deed.SHUT_OUT, user_id=user_id)
+    access_log.write(session, by=principal_id, deed=Deed.SHUT_OUT, user_id=user_id)
     return sessions.end_all(session, tenant_id=tenant_id, user_id=user_id)
 
 
@@ -195,7 +192,7 @@ def let_in(
     """
     _insist(by, users.roles_of(session, tenant_id=tenant_id, user_id=user_id))
     users.enable(session, tenant_id=tenant_id, user_id=user_id)
-    access_log.write(session, tenant_id=tenant_id, by=principal_id, deed=Deed.LET_IN, user_id=user_id)
+    access_log.write(session, by=principal_id, deed=Deed.LET_IN, user_id=user_id)
 
 
 def _insist(mine: frozenset[str], roles: Iterable[str]) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.ids import OPERATOR, TenantId, UserId, new_id
-from security import gate
+from security import evidence, gate
 from security.vault import Field, Vault
 from tenants.companies import LANGUAGES, zones
 from tenants.errors import (
@@ -120,6 +120,7 @@ def add(
     session.flush()
     session.add_all(MembershipRow(tenant_id=tenant_id, user_id=user_id, role=role) for role in wanted)
     session.flush()
+    evidence.record(session, "user.added", "usr", user_id, roles=" ".join(wanted))
     return User(user_id, name, canonical, wanted, language, zone, "active", row.created_at)
 
 
@@ -189,6 +190,7 @@ def set_password(session: Session, *, tenant_id: TenantId, user_id: UserId, pass
     """Replace the password's hash; the doorway then ends the user's other sessions."""
     _row(session, tenant_id, user_id).password_hash = password_hash
     session.flush()
+    evidence.record(session, "user.password-changed", "usr", user_id)
 
 
 def set_language(

@@ -7,6 +7,7 @@ from core.config import Settings
 from core.realtime import Realtime
 from core.storage import Storage
 from security.egress import Egress
+from security.evidence import Signer
 from security.gate import Gate
 from security.vault import Vault
 
@@ -52,6 +53,11 @@ class Services(Protocol):
     @property
     def payments(self) -> Provider:
         """The payment provider, or the one that says there is none yet."""
+        ...
+
+    @property
+    def signer(self) -> Signer:
+        """Signs the evidence log's checkpoints, and tells the key they are checked by."""
         ...
 
 

@@ -46,6 +46,53 @@ SCOPES: Mapping[str, LazyString] = {
     "seats.rent": _l("Rent and give back seats"),
     "numbers.read": _l("See rented numbers"),
     "numbers.rent": _l("Rent, set up and give back numbers"),
+    "audit.read": _l("See who did what"),
+}
+
+
+# what the evidence log calls what was done
+ACTIONS: Mapping[str, LazyString] = {
+    "access.invited": _l("Invited somebody"),
+    "access.link-made": _l("Made a link that sets another password"),
+    "access.password-chosen": _l("Chose a password by a link"),
+    "access.role-changed": _l("Changed somebody’s role"),
+    "access.shut-out": _l("Shut somebody out"),
+    "access.let-in": _l("Let somebody in again"),
+    "access.key-made": _l("Made an API key"),
+    "access.key-revoked": _l("Revoked an API key"),
+    "campaign.made": _l("Made a campaign"),
+    "campaign.changed": _l("Changed a campaign"),
+    "campaign.running": _l("Started a campaign"),
+    "campaign.paused": _l("Paused a campaign"),
+    "campaign.stopped": _l("Stopped a campaign"),
+    "campaign.finished": _l("The campaign came to its end"),
+    "company.opened": _l("Took in a company"),
+    "company.changed": _l("Changed the company’s settings"),
+    "company.suspended": _l("Suspended a company"),
+    "company.reinstated": _l("Resumed a company"),
+    "consent.given": _l("Recorded consent"),
+    "consent.withdrawn": _l("Recorded that consent was withdrawn"),
+    "credit-hold.placed": _l("Put the account on credit hold"),
+    "credit-hold.lifted": _l("Lifted the credit hold"),
+    "customer.added": _l("Added a customer"),
+    "customer.changed": _l("Changed a customer"),
+    "customer.revealed": _l("Looked at a customer’s field in full"),
+    "do-not-call.added": _l("Put a number on the do-not-call list"),
+    "do-not-call.removed": _l("Took a number off the do-not-call list"),
+    "invoice.finalised": _l("Finalised an invoice"),
+    "number.revealed": _l("Looked at a caller’s number in full"),
+    "price-list.published": _l("Published a price list"),
+    "recording.fetched": _l("Downloaded a recording"),
+    "recording.played": _l("Played a recording"),
+    "session.started": _l("Signed in"),
+    "session.ended": _l("Signed out, or was signed out"),
+    "user.added": _l("Added an account"),
+    "user.disabled": _l("Shut out an account by the command line"),
+    "user.password-changed": _l("Changed a password"),
+    "webhook.added": _l("Added a webhook"),
+    "webhook.changed": _l("Changed a webhook"),
+    "webhook.removed": _l("Removed a webhook"),
+    "webhook.secret-rolled": _l("Gave a webhook a new secret"),
 }
 
 
@@ -58,6 +105,9 @@ class Words:
 
 
 PROBLEMS: Mapping[str, Words] = {
+    "nothing-sealed": Words(
+        _l("Nothing is signed yet"), _l("New entries are signed within a minute. Come back then.")
+    ),
     # kinds, which also answer for every code that has no words of its own
     "not-found": Words(
         _l("Not found"), _l("It does not exist, or it is not yours. Check the address, or go back.")

@@ -21,6 +21,7 @@ from core.realtime import Realtime
 from core.storage import DiskStorage, Storage
 from security import catalogue
 from security.egress import Egress
+from security.evidence import Signer
 from security.gate import Gate
 from security.keys import FileRootKey, RootKey
 from security.keystore import Keystore
@@ -62,6 +63,7 @@ class House:
     storage: Storage
     egress: Egress
     payments: Provider
+    signer: Signer
     warnings: tuple[catalogue.Violation, ...] = ()
 
     def after_fork(self) -> None:
@@ -117,6 +119,7 @@ def assemble(settings: Settings | None = None, *, process: str) -> House:
         storage=DiskStorage(settings.storage_dir),
         egress=Egress(may_reach=settings.webhooks_may_reach),
         payments=payment_provider(settings),
+        signer=Signer(root_key),
         warnings=tuple(warnings),
     )
 

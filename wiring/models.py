@@ -6,7 +6,18 @@ from core import duties
 from core import events as outbox
 from customers import models as customers
 from seats import models as seats
+from security.evidence import models as evidence
 from telephony import models as telephony
 from tenants import models as tenants
 
-__all__ = ["billing", "campaigns", "customers", "duties", "outbox", "seats", "telephony", "tenants"]
+__all__ = [
+    "billing",
+    "campaigns",
+    "customers",
+    "duties",
+    "evidence",
+    "outbox",
+    "seats",
+    "telephony",
+    "tenants",
+]

@@ -8,10 +8,11 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core import clock
+from core import clock, log
 from core.errors import SeatlineError
 from core.ids import OPERATOR, TenantId
 from seats import hours
+from security import evidence
 from security.gate import Scope
 from telephony import calls, orders, recording, work
 from telephony.orders import OrderKind
@@ -21,6 +22,7 @@ from tenants.webhooks import deliveries
 from wiring import House, collecting, rentals, rounds
 from workers import ledger
 
+_log = log.get(__name__)
 _STUCK = dt.timedelta(minutes=2)
 
 
@@ -104,6 +106,27 @@ def _close_stuck_wrap_ups(house: House) -> None:
     house.realtime.publish(OPERATOR, orders.WAKE_UP, {})
 
 
+def _seal_evidence(house: House) -> None:
+    """Sign what each company's log has taken in, and keep the signed note outside the database too.
+
+    A log that does not hold together holds up no other; the task fails, so that the operator sees it.
+    """
+    trouble = None
+    for tenant_id in _everyone(house):
+        try:
+            with house.gate.open(Scope.system(tenant_id)) as session:
+                made = evidence.seal(session, tenant_id=tenant_id, signer=house.signer, at=clock.now())
+        except evidence.EvidenceBrokenError as error:
+            _log.critical("evidence-broken", tenant=str(tenant_id), fault=str(error))
+            trouble = error
+            continue
+        if made is not None:
+            with house.storage.put(f"evidence/{tenant_id.hex}-{made.size:012d}") as sink:
+                sink.write(made.note.encode())
+    if trouble:
+        raise trouble
+
+
 def _forget_orders(house: House) -> None:
     with house.gate.open(Scope.system(OPERATOR)) as session:
         orders.forget_old(session)
@@ -135,6 +158,7 @@ TABLE = (
     Periodic("every.rental-charges", 900, _charge_rentals),
     Periodic("every.sign-in-sweep", 900, _sweep_sign_ins),
     Periodic("every.recording-sweep", 60, _sweep_recordings),
+    Periodic("every.evidence-checkpoint", 60, _seal_evidence),
     Periodic("every.call-sweep", 900, _end_forsaken_calls),
     Periodic("every.webhook-sweep", 3600, _sweep_webhooks),
     Periodic("every.wrap-up-sweep", 60, _close_stuck_wrap_ups),

@@ -100,6 +100,13 @@ BEGIN
   RETURN split_part(current_setting('seatline.ctx', true), '|', 2)::uuid;
 END $$;
 
+CREATE OR REPLACE FUNCTION sec.kind() RETURNS text LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+  SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM sec.tenant();
+  RETURN split_part(current_setting('seatline.ctx', true), '|', 3);
+END $$;
+
 CREATE OR REPLACE FUNCTION sec.is_operator() RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
   SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -132,10 +139,10 @@ BEGIN
   RETURN FOUND;
 END $$;
 
-REVOKE ALL ON FUNCTION sec._mac(bytea, bytea, text), sec._ctx_ok(text), sec.enter(text), sec.tenant(), sec.principal(),
+REVOKE ALL ON FUNCTION sec._mac(bytea, bytea, text), sec._ctx_ok(text), sec.enter(text), sec.tenant(), sec.principal(), sec.kind(),
   sec.is_operator(), sec.admit(uuid, text), sec.resolve(text, bytea), sec.register(text, bytea, uuid),
   sec.unregister(text, bytea) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION sec.enter(text), sec.tenant(), sec.principal(), sec.is_operator(), sec.admit(uuid, text),
+GRANT EXECUTE ON FUNCTION sec.enter(text), sec.tenant(), sec.principal(), sec.kind(), sec.is_operator(), sec.admit(uuid, text),
   sec.resolve(text, bytea), sec.register(text, bytea, uuid), sec.unregister(text, bytea) TO seatline_app;
 GRANT EXECUTE ON FUNCTION sec.tenant(), sec.is_operator() TO seatline_owner, seatline_bill;
 GRANT EXECUTE ON FUNCTION sec.enter(text) TO seatline_owner;

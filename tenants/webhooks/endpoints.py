@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.ids import TenantId, WebhookId, new_id
+from security import evidence
 from security.vault import Field, Vault
 from tenants.errors import (
     TooManyWebhooksError,
@@ -104,6 +105,7 @@ def add(
     )
     session.add(row)
     session.flush()
+    evidence.record(session, "webhook.added", "whk", webhook_id, types=row.types)
     return opened(vault, row), secret
 
 
@@ -158,6 +160,7 @@ def change(
         row.failing_since = None
     row.changed_at = now
     session.flush()
+    evidence.record(session, "webhook.changed", "whk", webhook_id, types=row.types, state=row.state)
     return opened(vault, row)
 
 
@@ -178,6 +181,7 @@ def roll(
     row.url = vault.seal(_field(tenant_id, webhook_id, "url", row.version), url)
     _keep(vault, row, fresh, old)
     session.flush()
+    evidence.record(session, "webhook.secret-rolled", "whk", webhook_id)
     return opened(vault, row), fresh
 
 
@@ -199,6 +203,7 @@ def remove(session: Session, *, tenant_id: TenantId, webhook_id: WebhookId) -> N
     )
     session.delete(row)
     session.flush()
+    evidence.record(session, "webhook.removed", "whk", webhook_id)
 
 
 def troubled(session: Session, *, tenant_id: TenantId) -> int:

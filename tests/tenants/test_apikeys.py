@@ -212,6 +212,7 @@ def test_who_made_and_revoked_a_key_stands_on_record(gate: Gate, company: Compan
     key, _ = make(gate, company, made_by=sue.id)
     with gate.open(Scope.system(company.tenant_id)) as session:
         apikeys.revoke(session, tenant_id=company.tenant_id, key_id=key.id, by=sue.id)
+    with gate.open(Scope.system(company.tenant_id)) as session:
         done = access_log.latest(session, tenant_id=company.tenant_id, limit=10)
     assert [(one.deed, one.by, one.key_id) for one in done] == [
         (Deed.KEY_REVOKED, sue.id, key.id),

@@ -20,6 +20,7 @@ from core.config import Settings
 from core.realtime import Realtime
 from core.storage import DiskStorage
 from security.egress import Egress
+from security.evidence import Signer
 from security.gate import Gate, Scope
 from security.keys import FileRootKey
 from security.keystore import Keystore
@@ -50,6 +51,7 @@ class TestServices:
     vault: Vault
     realtime: Realtime
     storage: DiskStorage
+    signer: Signer
     egress: Egress = field(default_factory=lambda: Egress(may_reach=("127.0.0.0/8",)))
     process: str = "pages"
     payments: Provider = field(default_factory=Unconnected)
@@ -57,9 +59,14 @@ class TestServices:
 
 @pytest.fixture
 def services(
-    settings: Settings, gate: Gate, vault: Vault, realtime: Realtime, storage: DiskStorage
+    settings: Settings,
+    gate: Gate,
+    vault: Vault,
+    realtime: Realtime,
+    storage: DiskStorage,
+    root_key: FileRootKey,
 ) -> TestServices:
-    return TestServices(settings, gate, vault, realtime, storage)
+    return TestServices(settings, gate, vault, realtime, storage, Signer(root_key))
 
 
 @pytest.fixture(scope="session")

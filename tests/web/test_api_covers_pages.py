@@ -116,6 +116,10 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.settle_role": FORM,
     "portal.shut_out": ("changePerson",),
     "portal.let_in": ("changePerson",),
+    # evidence
+    "portal.evidence_log": ("listEvidence",),
+    "portal.evidence_file": ("getEvidenceLog",),
+    "portal.evidence_checkpoint": ("getEvidenceCheckpoint",),
     # webhooks
     "portal.webhook_list": ("listWebhooks",),
     "portal.add_webhook": ("addWebhook",),

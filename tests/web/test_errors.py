@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import NoReturn
 
 import pytest
@@ -114,9 +115,7 @@ def test_postgresql_away_is_a_503_page_in_words(
 ) -> None:
     gone = settings.database_url.rsplit("@", 1)[0] + "@127.0.0.1:9/nothing"
     dead = Gate(gone, context_key=b"0" * 32)
-    app = factory.create_app(
-        type(services)(settings, dead, services.vault, services.realtime, services.storage)
-    )
+    app = factory.create_app(replace(services, settings=settings, gate=dead))
     client = app.test_client()
     client.set_cookie("seatline", "A" * 43, domain="127.0.0.1")
     for path in ("/", "/settings"):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from flask import Flask
 
@@ -43,9 +45,7 @@ def test_a_foreign_host_is_refused(app: Flask) -> None:
 
 def test_over_https_the_cookie_is_bound_to_the_host_and_secure(services: TestServices) -> None:
     secure = services.settings.model_copy(update={"public_url": "https://seatline.example"})
-    app = create_app(
-        type(services)(secure, services.gate, services.vault, services.realtime, services.storage)
-    )
+    app = create_app(replace(services, settings=secure))
     answer = app.test_client().get("/sign-in", base_url="https://seatline.example")
     cookie = answer.headers["Set-Cookie"]
     assert cookie.startswith("__Host-seatline=")

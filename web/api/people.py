@@ -195,7 +195,7 @@ def list_access_log(query: PageQuery) -> AccessLog:
     found = access_log.latest(
         session,
         tenant_id=tenant_id,
-        after=ids.parse("log", after[0]) if after else None,
+        after=int(after[0]) if after else None,
         limit=query.limit + 1,
     )
     shown, has_more = cursors.cut(found, limit=query.limit)
@@ -203,7 +203,7 @@ def list_access_log(query: PageQuery) -> AccessLog:
     return AccessLog(
         data=[_entry(one, is_by_key=one.by in keys) for one in shown],
         has_more=has_more,
-        next=cursors.encode(ids.public("log", shown[-1].id), of=_LOG) if has_more else None,
+        next=cursors.encode(str(shown[-1].number), of=_LOG) if has_more else None,
     )
 
 

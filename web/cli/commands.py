@@ -1,12 +1,13 @@
 """The commands. Each is a doorway: it opens the gate, commits, and says in words what it did."""
 
+import base64
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, TextIO, cast
 
 import click
 
@@ -16,7 +17,7 @@ from core.config import Settings
 from core.errors import SeatlineError
 from core.ids import OPERATOR, TenantId, UserId
 from core.phone import parse_e164
-from security import catalogue
+from security import catalogue, evidence
 from security.gate import Scope
 from security.passwords import hash_password
 from telephony import numbers, orders
@@ -31,6 +32,7 @@ from wiring import House, assemble
 from wiring.prepare import migrate
 
 _NOWHERE = Path("/nonexistent")
+_KEY_BYTES = 32
 
 
 @click.group()
@@ -113,9 +115,50 @@ def disable_user(company: str, user_id: str) -> None:
         whom = UserId(ids.parse("usr", user_id))
         with house.gate.open(Scope.system(tenant_id)) as session:
             users.disable(session, tenant_id=tenant_id, user_id=whom)
+            evidence.record(session, "user.disabled", "usr", whom)
             ended = sessions.end_all(session, tenant_id=tenant_id, user_id=whom)
         signing.tell_ended(house, tenant_id=tenant_id, session_ids=ended)
     click.echo(f"disabled; {len(ended)} sessions ended")
+
+
+@main.group()
+def audit() -> None:
+    """Read and check the evidence log."""
+
+
+@audit.command("export")
+@click.option("--company", default="operator", help="`operator`, or a company's id (ten_…).")
+def export_log(company: str) -> None:
+    """Write a company's whole log to standard output, for `audit verify`."""
+    tenant_id = _tenant(company)
+    with _house() as house, house.gate.open(Scope.system(tenant_id)) as session:
+        for line in evidence.export(session, tenant_id=tenant_id, signer=house.signer):
+            click.echo(line)
+
+
+@audit.command("key")
+def show_key() -> None:
+    """Write the public key that checkpoints are checked by; publish it."""
+    with _house() as house:
+        click.echo(base64.b64encode(house.signer.public_key).decode())
+
+
+@audit.command("verify")
+@click.argument("log", type=click.File(encoding="utf-8"))
+@click.option("--since", type=click.File(encoding="utf-8"), help="A checkpoint kept earlier.")
+@click.option("--key", "known", help="The public key, from `audit key`; else the file's own is believed.")
+def verify_log(log: TextIO, since: TextIO | None, known: str | None) -> None:
+    """Check LOG with nothing but itself: no database, no network. Exit 1 when it does not hold together."""
+    with _in_words():
+        verdict = evidence.verify(
+            log, public_key=_public_key(known), kept=since.read() if since is not None else None
+        )
+    click.echo(
+        f"{ids.public('ten', verdict.tenant_id)}: {verdict.size} entries hold together;"
+        f" {verdict.checkpoints} checkpoints, the last over {verdict.sealed} entries"
+    )
+    if known is None:
+        click.echo("the key was the file's own: give --key to know who signed", err=True)
 
 
 @main.command("simulate-call")
@@ -196,6 +239,16 @@ def _in_words() -> Iterator[None]:
         yield
     except SeatlineError as error:
         _stop(f"{error.code}: {error}")
+
+
+def _public_key(text: str | None) -> bytes | None:
+    try:
+        key = base64.b64decode(text, validate=True) if text is not None else None
+    except ValueError:
+        key = b""
+    if key is not None and len(key) != _KEY_BYTES:
+        _stop("--key takes the 32 bytes that `seatline audit key` writes, in base64")
+    return key
 
 
 def _stop(words: str) -> NoReturn:

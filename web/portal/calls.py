@@ -19,6 +19,7 @@ from core.ids import CallId, QueueId
 from core.money import NANO
 from core.phone import E164, InvalidNumberError, international, mask, parse_e164
 from customers import glance, reveals
+from security import evidence
 from telephony import calls as telephony
 from telephony import queues, recording
 from telephony.calls import Call, Filter, Order, Step
@@ -213,6 +214,7 @@ def reveal(call_id: str) -> Response:
     telephony.look(
         session, tenant_id=who.tenant_id, call_id=found.call_id, kind=steps.REVEALED, by=who.principal_id
     )
+    evidence.record(session, "number.revealed", "call", found.call_id)
     if found.customer_id is not None:
         reveals.reveal(
             session,

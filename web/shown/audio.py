@@ -15,6 +15,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from core import clock, ids
 from core.ids import CallId, RecordingId, TenantId
+from security import evidence
 from security.vault import OpenedFile
 from telephony import calls, recording
 from web import identity, scope
@@ -72,6 +73,9 @@ def serve(call_id: CallId, *, is_download: bool) -> Response:
     if request.method == "GET" and (start == 0 or not _is_noted(call_id)):
         kind = FETCHED if is_download or who.key_id else PLAYED
         calls.look(scope.session(), tenant_id=who.tenant_id, call_id=call_id, kind=kind, by=who.principal_id)
+        evidence.record(
+            scope.session(), "recording.fetched" if kind == FETCHED else "recording.played", "call", call_id
+        )
     response = Response(_pieces(opened, start, stop), content_type="audio/wav")
     response.call_on_close(opened.close)
     response.content_length = stop - start

@@ -1,0 +1,217 @@
+"""The evidence log as pages show it: who did what to what, and up to where it is sealed."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from flask import Response
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+from werkzeug.wrappers import Response as BaseResponse
+
+from core import ids
+from core.errors import NotFound
+from core.ids import KeyId, UserId
+from security import evidence
+from security.evidence import Checkpoint, Entry, Signer
+from security.gate import Kind
+from tenants import apikeys, users
+from web import identity, scope, tables, words
+from web.shown import downloads
+
+_LONGEST = 12  # of a place in the address
+NOUNS: Mapping[str, LazyString] = {
+    "session.": _l("Signing in and out"),
+    "access.": _l("People and keys"),
+    "user.": _l("Accounts"),
+    "customer.": _l("Customers"),
+    "number.": _l("Numbers seen"),
+    "recording.": _l("Recordings heard"),
+    "consent.": _l("Consent"),
+    "do-not-call.": _l("Do not call"),
+    "campaign.": _l("Campaigns"),
+    "invoice.": _l("Invoices"),
+    "credit-hold.": _l("Credit holds"),
+    "price-list.": _l("Price lists"),
+    "webhook.": _l("Webhooks"),
+    "company.": _l("Company"),
+}
+
+
+class NothingSealedError(NotFound):
+    """The log has no checkpoint yet: the first is signed within a minute of the first entry."""
+
+    code = "nothing-sealed"
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRow:
+    """One entry; `url` leads to what it is about, empty when no page shows it."""
+
+    seq: int
+    at: dt.datetime
+    who: str
+    action: str
+    what: str
+    about: str
+    url: str
+    details: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """Up to where the log is sealed."""
+
+    size: int
+    at: dt.datetime
+    fingerprint: str
+
+
+def _people() -> tables.Words:
+    everyone = users.everyone(
+        scope.session(), tenant_id=identity.current().tenant_id, vault=scope.services().vault
+    )
+    return [(ids.public("usr", one.id), one.name) for one in everyone]
+
+
+TABLE: tables.Table[EvidenceRow] = tables.Table(
+    "evidence",
+    (
+        tables.Column("number", _l("No."), lambda row: row.seq, cls="r"),
+        tables.Column("at", _l("When"), lambda row: row.at),
+        tables.Column("who", _l("Who"), lambda row: row.who),
+        tables.Column("action", _l("What"), lambda row: row.action),
+        tables.Column("about", _l("About"), lambda row: row.about),
+        tables.Column("details", _l("Details"), lambda row: row.details),
+    ),
+    filters=(
+        tables.Choice("what", _l("What"), lambda: [(noun, str(word)) for noun, word in NOUNS.items()]),
+        tables.Choice("who", _l("Who"), _people),
+    ),
+)
+
+
+def show(template: str, *, pages: Mapping[str, str]) -> str | BaseResponse:
+    """Return the page of the signed-in person's own company.
+
+    Args:
+        template: of the portal or of the operator.
+        pages: by prefix of a public id, the address before it: `{"cus": "/portal/customers/"}`.
+    """
+
+    def fetch(asked: tables.Asked) -> tables.Slice[EvidenceRow]:
+        session, tenant_id = scope.session(), identity.current().tenant_id
+        who = asked.get("who")
+        found = evidence.page(
+            session,
+            tenant_id=tenant_id,
+            limit=asked.size,
+            below=_place(asked.after),
+            above=_place(asked.before),
+            action=asked.get("what"),
+            actor_id=ids.parse("usr", who) if who else None,
+        )
+        entries = found.entries
+        named = _names({one.actor_id for one in entries})
+        is_all = not asked.values and not asked.export
+        return tables.Slice(
+            [_row(one, named, pages) for one in entries],
+            following={"after": str(entries[-1].seq)} if entries and found.has_older else None,
+            preceding={"before": str(entries[0].seq)} if entries and found.has_newer else None,
+            total=evidence.size(session, tenant_id=tenant_id) if is_all else None,
+        )
+
+    return tables.show(TABLE, template, fetch, seal=_seal())
+
+
+def log() -> Response:
+    """Return the whole log as a file that can be checked offline."""
+    tenant_id, signer = identity.current().tenant_id, _signer()
+    lines = evidence.export(scope.session(), tenant_id=tenant_id, signer=signer)
+    return downloads.attachment(
+        "".join(f"{line}\n" for line in lines).encode(),
+        name=f"seatline-evidence-{ids.public('ten', tenant_id)}.jsonl",
+        content_type="application/x-ndjson; charset=utf-8",
+    )
+
+
+def checkpoint() -> Response:
+    """Return the newest checkpoint, to be kept where nobody of ours can reach it.
+
+    Raises:
+        NothingSealedError: there is none yet.
+    """
+    found = newest()
+    return downloads.attachment(
+        found.note.encode(),
+        name=f"seatline-checkpoint-{found.size}.txt",
+        content_type="text/plain; charset=utf-8",
+    )
+
+
+def newest() -> Checkpoint:
+    """Return the newest checkpoint.
+
+    Raises:
+        NothingSealedError: there is none yet.
+    """
+    found = _newest()
+    if found is None:
+        raise NothingSealedError
+    return found
+
+
+def _seal() -> Seal | None:
+    found = _newest()
+    return Seal(found.size, found.at, found.root.hex()[:16]) if found else None
+
+
+def _newest() -> Checkpoint | None:
+    return evidence.newest(
+        scope.session(), tenant_id=identity.current().tenant_id, public_key=_signer().public_key
+    )
+
+
+def _signer() -> Signer:
+    return scope.services().signer
+
+
+def _place(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST else None
+
+
+def _names(actors: set[UUID]) -> Callable[[Entry], str]:
+    session, tenant_id = scope.session(), identity.current().tenant_id
+    people = users.names(session, tenant_id=tenant_id, vault=scope.services().vault, user_ids=actors)
+    keys = apikeys.names(session, tenant_id=tenant_id, key_ids=actors)
+
+    def name(entry: Entry) -> str:
+        match entry.actor_kind:
+            case Kind.SYSTEM:
+                return "Seatline"
+            case Kind.API:
+                known = keys.get(KeyId(entry.actor_id))
+                return str(gettext("the key “%(name)s”", name=known)) if known else str(gettext("a program"))
+            case Kind.AGENT:
+                return str(gettext("an agent"))
+        return people.get(UserId(entry.actor_id), str(gettext("somebody else")))
+
+    return name
+
+
+def _row(entry: Entry, named: Callable[[Entry], str], pages: Mapping[str, str]) -> EvidenceRow:
+    fact = entry.fact
+    prefix = fact.subject.partition("_")[0]
+    known = {name: str(value) for name, value in fact.details.items() if value not in {None, ""}}
+    return EvidenceRow(
+        seq=entry.seq,
+        at=entry.at,
+        who=named(entry),
+        action=fact.action,
+        what=str(words.ACTIONS.get(fact.action, fact.action)),
+        about=fact.subject,
+        url=f"{pages[prefix]}{fact.subject}" if prefix in pages else "",
+        details=" · ".join(f"{name} {value}" for name, value in known.items() if name not in {"by", "entry"}),
+    )
