@@ -14,7 +14,7 @@ from security import evidence
 from security.evidence import Signer
 from security.gate import Gate, Scope
 from tests.tenants.people import People
-from tests.web.conftest import Browser, Browsers, Cast, TestServices
+from tests.web.conftest import Browser, Browsers, Cast, Programs, TestServices
 from web import words
 from web.cli import commands
 from web.shown.evidence import NOUNS

@@ -29,7 +29,9 @@ class EvidenceEntry(Outward):
         description="Who: a person (`usr_…`), a key (`key_…`), or `system` for Seatline itself.",
         examples=["usr_01jd3x5k8f7r6q2w9v4t0n1m3c"],
     )
-    action: str = Field(description="More will be added.", examples=["invoice.finalised", "customer.revealed"])
+    action: str = Field(
+        description="More will be added.", examples=["invoice.finalised", "customer.revealed"]
+    )
     about: str = Field(description="What it was done to; empty when that has no id.")
     details: dict[str, Any] = Field(description="What changed: ids, amounts and codes.")
 
@@ -70,9 +72,7 @@ def list_evidence(query: PageQuery) -> EvidenceLog:
 
 @pages.get("/evidence/log")
 @permission("audit.read")
-@operation(
-    tag="Evidence", answers={200: None}, operation_id="getEvidenceLog", media="application/x-ndjson"
-)
+@operation(tag="Evidence", answers={200: None}, operation_id="getEvidenceLog", media="application/x-ndjson")
 def fetch_log() -> Response:
     """Fetch the whole log, for `seatline audit verify`."""
     return shown_evidence.log()
