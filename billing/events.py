@@ -26,6 +26,23 @@ class InvoiceFinalised(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MonthAsked(Event):
+    """Somebody wants the drafts of a month of every company made, or, `is_final`, finalised."""
+
+    job_id: UUID
+    year: int
+    month: int
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatingAsked(Event):
+    """Somebody wants what has no price rated with the prices in force now."""
+
+    job_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvoicePaid(Event):
     """Nothing is owed on an invoice any more; no payment when money on account did it."""
 

@@ -29,7 +29,7 @@ from core import clock
 from core.ids import TenantId, new_id
 
 STATES = ("rated", "unrated", "refused", "late")
-_AT_ONCE = 1_000
+AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,11 +136,28 @@ def counts(session: Session, *, tenant_id: TenantId) -> Counts:
     for outcome, number, late_ones in rows:
         by_outcome[outcome] = number
         late += late_ones
-    kept = [
+    conflicts, rejects = undecided(session, tenant_id=tenant_id)
+    return Counts(by_outcome["rated"], by_outcome["unrated"], by_outcome["refused"], late, conflicts, rejects)
+
+
+def undecided(session: Session, *, tenant_id: TenantId) -> tuple[int, int]:
+    """Return how many contradicting reports and rejected rows nobody has decided about."""
+    conflicts, rejects = (
         session.scalars(select(func.count()).where(table.tenant_id == tenant_id, _undecided(table))).one()
         for table in (UsageConflictRow, UsageRejectRow)
-    ]
-    return Counts(by_outcome["rated"], by_outcome["unrated"], by_outcome["refused"], late, kept[0], kept[1])
+    )
+    return conflicts, rejects
+
+
+def waiting(session: Session, *, tenant_id: TenantId) -> int:
+    """Return how much usage has no price."""
+    return session.scalars(
+        select(func.count()).where(
+            RatedChargeRow.tenant_id == tenant_id,
+            RatedChargeRow.superseded_by.is_(None),
+            RatedChargeRow.outcome == Outcome.UNRATED.value,
+        )
+    ).one()
 
 
 def kept(session: Session, *, tenant_id: TenantId, limit: int = 50) -> tuple[list[Kept], list[Kept]]:
@@ -187,23 +204,41 @@ def meters(session: Session, *, tenant_id: TenantId) -> list[str]:
     return sorted(rows)
 
 
-def rate_again(session: Session, *, tenant_id: TenantId) -> tuple[int, int]:
-    """Rate what has no price with the prices in force now; return how many got one, and how many wait.
+@dataclass(frozen=True, slots=True)
+class RatedAgain:
+    """What one piece of rating again came to; `after` is where the next begins, None: there is none."""
+
+    rated: int
+    waiting: int
+    after: tuple[dt.datetime, UUID] | None
+
+
+def rate_again(
+    session: Session, *, tenant_id: TenantId, after: tuple[dt.datetime, UUID] | None = None
+) -> RatedAgain:
+    """Rate what has no price with the prices in force now, at most a thousand events, oldest first.
 
     The prices of its own day stay first: what they name keeps them. The charge without a price is
-    superseded, never edited. At most a thousand at a time.
+    superseded, never edited. Goes on after (occurred at, usage id).
     """
     account = accounts.lock(session, tenant_id=tenant_id)
     now = clock.now()
     timeline = tariffs.timeline(session, tenant_id=tenant_id)
     closed = closed_until(session, tenant_id=tenant_id)
-    rows = session.execute(
+    query = (
         select(UsageEventRow, RatedChargeRow.id, RatedChargeRow.rating_seq)
         .join(RatedChargeRow, _CHARGE)
         .where(UsageEventRow.tenant_id == tenant_id, RatedChargeRow.outcome == Outcome.UNRATED.value)
-        .order_by(UsageEventRow.occurred_at)
-        .limit(_AT_ONCE)
-    ).all()
+    )
+    if after is not None:
+        at, usage_id = after
+        query = query.where(
+            or_(
+                UsageEventRow.occurred_at > at,
+                and_(UsageEventRow.occurred_at == at, UsageEventRow.id > usage_id),
+            )
+        )
+    rows = session.execute(query.order_by(UsageEventRow.occurred_at, UsageEventRow.id).limit(AT_ONCE)).all()
     rated = 0
     for event, charge_id, seq in rows:
         for tariff in (timeline.at(event.occurred_at), timeline.at(now)):
@@ -232,7 +267,8 @@ def rate_again(session: Session, *, tenant_id: TenantId) -> tuple[int, int]:
                 )
                 rated += 1
                 break
-    return rated, len(rows) - rated
+    last = rows[-1][0] if len(rows) == AT_ONCE else None
+    return RatedAgain(rated, len(rows) - rated, (last.occurred_at, last.id) if last else None)
 
 
 def history(

@@ -10,7 +10,9 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
+    Date,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -651,3 +653,25 @@ class ProviderEventRow(TenantOwned, Base):
     for_tenant: Mapped[UUID | None]
     payment_id: Mapped[UUID | None]
     handled_at: Mapped[OptionalInstant]
+
+
+class CompanyFiguresRow(TenantOwned, Base):
+    """How one company stands with its money, the operator's copy for the eye; see `billing.figures`."""
+
+    __tablename__ = "company_figures"
+
+    company_id: Mapped[Key]
+    currency: Mapped[str] = mapped_column(Text)
+    first_on: Mapped[dt.date] = mapped_column(Date)
+    last_on: Mapped[dt.date] = mapped_column(Date)
+    days_minor: Mapped[list[int]] = mapped_column(JSONB)
+    running_minor: Mapped[Minor]
+    unrated: Mapped[int] = mapped_column(BigInteger)
+    conflicts: Mapped[int] = mapped_column(BigInteger)
+    rejects: Mapped[int] = mapped_column(BigInteger)
+    drafts: Mapped[int] = mapped_column(Integer)
+    failed: Mapped[int] = mapped_column(Integer)
+    overdue: Mapped[int] = mapped_column(Integer)
+    owed_minor: Mapped[Minor]
+    is_held: Mapped[bool] = mapped_column(Boolean)
+    taken_at: Mapped[Instant]

@@ -96,6 +96,7 @@ class Choice:
     name: str
     label: Text
     choices: Callable[[], Words]
+    anything: Callable[[], str] | None = None  # the word for no choice, when that is not "any"
     kind: str = "choice"
 
     def read(self, text: str) -> tuple[str, str] | None:
@@ -245,6 +246,7 @@ class Control:
     placeholder: str = ""
     longest: int = 80
     without: str = ""  # the address without it
+    anything: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -505,6 +507,7 @@ def _control(one: Filter, asked: Asked, narrowed: Mapping[str, str], path: str) 
         placeholder=str(getattr(one, "placeholder", "")),
         longest=getattr(one, "longest", 80),
         without=f"{path}?{rest or urlencode({'view': _ALL})}",
+        anything=one.anything() if isinstance(one, Choice) and one.anything else "",
     )
 
 

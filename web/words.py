@@ -220,6 +220,7 @@ PROBLEMS: Mapping[str, Words] = {
     "rental-span": Words(
         _l("That day or time cannot be rented"), _l("Choose a time that is not over, within a year.")
     ),
+    "long-job-not-found": Words(_l("There is no such job"), _l("What ended a month ago is forgotten.")),
     "usage-conflict-not-found": Words(_l("There is no such report"), _l("It may belong to another company.")),
     "usage-decided": Words(
         _l("Somebody has decided about it already"), _l("Load the page again: it says who, and why.")

@@ -2,7 +2,7 @@
 
 from billing import models as billing
 from campaigns import models as campaigns
-from core import duties
+from core import duties, long_jobs
 from core import events as outbox
 from customers import models as customers
 from seats import models as seats
@@ -16,6 +16,7 @@ __all__ = [
     "customers",
     "duties",
     "evidence",
+    "long_jobs",
     "outbox",
     "seats",
     "telephony",

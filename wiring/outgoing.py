@@ -10,7 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from billing.events import InvoiceFinalised, InvoicePaid, PaymentFailed, PriceListPublished, ProviderNewsCame
+from billing.events import (
+    InvoiceFinalised,
+    InvoicePaid,
+    MonthAsked,
+    PaymentFailed,
+    PriceListPublished,
+    ProviderNewsCame,
+    RatingAsked,
+)
 from campaigns.events import CampaignTurned, LeadFileConfirmed, LeadFileRead, LeadRowsWaiting
 from core import ids
 from core.events import Event
@@ -121,6 +129,8 @@ INTERNAL: dict[type[Event], str] = {
     DialEnded: "campaigns tell it, with the lead it was made for",
     LeadFileConfirmed: "the file is not read yet; leads.imported follows",
     LeadRowsWaiting: "a piece of a file",
+    MonthAsked: "the operator's own",
+    RatingAsked: "the operator's own",
     ProviderNewsCame: "the operator's own: a hint that has not been looked into",
     WebhookOwed: "the delivery of a webhook itself",
 }

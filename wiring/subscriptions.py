@@ -19,7 +19,7 @@ from billing import accounts, invoices, price_lists, tariffs
 from billing.documents.pdf import render_pdf
 from billing.documents.words import LOCALES
 from billing.errors import BillingAccountNotFoundError
-from billing.events import InvoiceFinalised, PriceListPublished, ProviderNewsCame
+from billing.events import InvoiceFinalised, MonthAsked, PriceListPublished, ProviderNewsCame, RatingAsked
 from billing.payments import attempts as payments
 from campaigns import attempts, imports, plans
 from campaigns.attempts import End
@@ -28,6 +28,7 @@ from campaigns.rules import Outcome
 from core.errors import SeatlineError
 from core.events import Event
 from core.ids import OPERATOR, TenantId
+from core.long_jobs import JobState
 from seats import leases
 from seats.events import SeatRentalChanged
 from security.gate import Scope
@@ -38,8 +39,9 @@ from telephony.orders import OrderKind
 from tenants import companies
 from tenants.events import WebhookOwed
 from tenants.webhooks import deliveries
-from wiring import collecting
+from wiring import closing, collecting
 from wiring.assemble import House
+from wiring.closing import Progress
 from wiring.outgoing import TOLD, Told
 
 E = TypeVar("E", bound=Event)
@@ -178,18 +180,26 @@ def _hand_prices_over(house: House, event: PriceListPublished) -> None:
         clients = companies.clients(session)
     version = next(one for one in published if one.version_id == event.version_id)
     refused: SeatlineError | None = None
+    progress = Progress(
+        house.gate, event.version_id, "prices.hand-over", about=event.price_list, total=len(clients)
+    )
     for client in clients:
+        progress.moved()
         try:
             with house.gate.open(Scope.system(client.tenant_id)) as session:
                 account = accounts.find(session, tenant_id=client.tenant_id)
                 if account.price_list == event.price_list:
                     tariffs.take(session, tenant_id=client.tenant_id, version=version)
+                    progress.made += 1
         except BillingAccountNotFoundError:
             continue  # it takes its prices when its account is opened
         except SeatlineError as error:
             refused = error
+            progress.failed += 1
     if refused:
+        progress.write(JobState.RUNNING)  # it is tried again
         raise refused
+    progress.write(JobState.DONE)
 
 
 def _note_round(_house: House, session: Session, event: CampaignTurned) -> After:
@@ -205,7 +215,7 @@ def _unpack_leads(house: House, session: Session, event: LeadFileConfirmed) -> A
         storage=house.storage,
         import_id=event.import_id,
     )
-    return lambda: _tell_campaigns(house, event.tenant_id)
+    return _lead_file_moved(house, session, event)
 
 
 def _read_leads(house: House, session: Session, event: LeadRowsWaiting) -> After:
@@ -217,7 +227,29 @@ def _read_leads(house: House, session: Session, event: LeadRowsWaiting) -> After
         import_id=event.import_id,
         offset=event.offset,
     )
-    return lambda: _tell_campaigns(house, event.tenant_id)
+    return _lead_file_moved(house, session, event)
+
+
+def _lead_file_moved(house: House, session: Session, event: LeadFileConfirmed | LeadRowsWaiting) -> After:
+    """Tell the company's pages, and the operator's list of long jobs, how far a lead file is."""
+    found = imports.get(session, tenant_id=event.tenant_id, vault=house.vault, import_id=event.import_id)
+    state = {"done": JobState.DONE, "refused": JobState.FAILED}.get(found.state, JobState.RUNNING)
+    progress = Progress(
+        house.gate,
+        event.import_id,
+        "leads.read",
+        company_id=event.tenant_id,
+        done=found.read,
+        total=found.rows,
+        made=found.accepted,
+        failed=found.bad,
+    )
+
+    def tell() -> None:
+        _tell_campaigns(house, event.tenant_id)
+        progress.write(state)
+
+    return tell
 
 
 def _forget_lead_file(house: House, _session: Session, event: LeadFileRead) -> After:
@@ -253,6 +285,8 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Alone(InvoiceFinalised, "payments.collect", _collect),
     Alone(ProviderNewsCame, "payments.news", _hear_news),
     Alone(PriceListPublished, "prices.hand-over", _hand_prices_over),
+    Alone(MonthAsked, "invoices.month", closing.month),
+    Alone(RatingAsked, "usage.rate-again", closing.rate_again),
     Alone(WebhookOwed, "webhooks.deliver", _deliver),
     *(_tell(told) for told in TOLD),
     InTransaction(DialEnded, "campaigns.settle", _settle_attempt),

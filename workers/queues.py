@@ -45,6 +45,10 @@ HEAVY_HANDLERS = frozenset(
         "invoices.archive",
         "leads.unpack",
         "leads.read",
+        "invoices.month",
+        "usage.rate-again",
+        "prices.hand-over",
+        "every.company-figures",
         "every.payment-sweep",
         "every.payment-retry",
     }

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core import clock, log
+from core import clock, log, long_jobs
 from core.errors import SeatlineError
 from core.ids import OPERATOR, TenantId
 from seats import hours
@@ -19,7 +19,7 @@ from telephony.orders import OrderKind
 from telephony.outbound import dialling
 from tenants import companies, repeats, sessions
 from tenants.webhooks import deliveries
-from wiring import House, collecting, rentals, rounds
+from wiring import House, collecting, figures, rentals, rounds
 from workers import ledger
 
 _log = log.get(__name__)
@@ -135,6 +135,8 @@ def _forget_orders(house: House) -> None:
 def _forget_duties(house: House) -> None:
     with house.gate.outside() as connection:
         ledger.forget(connection)
+    with house.gate.open(Scope.system(OPERATOR)) as session:
+        long_jobs.forget(session)
 
 
 def _sweep_payments(house: House) -> None:
@@ -166,6 +168,7 @@ TABLE = (
     Periodic("every.payment-sweep", 900, _sweep_payments),
     Periodic("every.payment-retry", 900, _retry_payments),
     Periodic("every.ledger-sweep", 3600, _book_invoices),
+    Periodic("every.company-figures", 60, figures.refresh),
     Periodic("every.duty-sweep", 3600, _forget_duties),
 )
 

@@ -240,4 +240,8 @@ def test_a_relationship_across_rooms_is_seen() -> None:
 
 def test_tables_stand_in_the_models_of_one_room() -> None:
     homes = {mapper.class_.__module__ for mapper in Base.registry.mappers}
-    assert {home for home in homes if not home.endswith(".models")} == {"core.events", "core.duties"}
+    assert {home for home in homes if not home.endswith(".models")} == {
+        "core.events",
+        "core.duties",
+        "core.long_jobs",
+    }

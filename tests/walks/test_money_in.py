@@ -94,12 +94,15 @@ def pay(simulated: Running, alice: Person, dana: Person, *, month: dt.date) -> N
     control(simulated, "hold")
     of = f"{month:%Y-%m}"
     dana.post(f"/operator/invoices?month={of}", "/operator/invoices/draft", month=of)
-    found = re.search(
-        r'href="(/operator/companies/ten_[0-9a-z]+/invoices/inv_[0-9a-z]+)"[^<]*>[^<]*</a></th>'
-        r"(?:(?!</tr>).)*Pelican Parcel",
-        dana.page(f"/operator/invoices?month={of}"),
-        re.DOTALL,
+    link = re.compile(
+        r'Pelican Parcel</span></a></th><td class="m"><a class="num" href="(/operator/companies/[^"]+)"'
     )
+    wait_for(
+        lambda: link.search(dana.page(f"/operator/invoices?month={of}")) is not None,
+        what="the job makes the draft",
+        patience_s=40,
+    )
+    found = link.search(dana.page(f"/operator/invoices?month={of}"))
     assert found
     assert dana.post(found[1], f"{found[1]}/finalise").status_code == 303
     invoice = f"/portal/invoices/{found[1].rpartition('/')[2]}"

@@ -16,7 +16,7 @@ from campaigns import attempts, plans
 from campaigns.attempts import End
 from campaigns.plans import Campaign
 from campaigns.rules import Outcome, State
-from core import clock, ids
+from core import clock, ids, long_jobs
 from core.ids import OPERATOR, LeadImportId, TenantId, new_id
 from core.money import NANO
 from core.storage import Storage
@@ -201,6 +201,14 @@ def webhooks(alice: Browser, gate: Gate, tenant_id: TenantId) -> list[str]:
             deliveries.tell(session, tenant_id=tenant_id, event_type="call.ended", data={"call": "call_x"})
     delivery = found(r"(dlv_[0-9a-z]{26})", alice.get(hook).text)
     return [hook, f"{hook}/deliveries/{delivery}"]
+
+
+def long_job(gate: Gate, tenant_id: TenantId) -> str:
+    """Let a long job be half done."""
+    job_id = new_id()
+    with gate.open(Scope.system(OPERATOR)) as session:
+        long_jobs.note(session, job_id=job_id, kind="leads.read", done=400, total=1000, company_id=tenant_id)
+    return ids.public("job", job_id)
 
 
 def usage(dana: Browser, gate: Gate, tenant_id: TenantId) -> list[str]:

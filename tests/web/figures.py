@@ -17,6 +17,9 @@ from tenants.saved_views import View, ViewId
 from web import tables
 from web.api import samples
 from web.operator.companies import COMPANIES
+from web.operator.invoices import INVOICES as MONTH_INVOICES
+from web.operator.invoices import MonthRow
+from web.operator.jobs import JOBS, JobRow
 from web.portal.calls import BEHIND, CALLS
 from web.portal.invoices import INVOICES
 from web.portal.webhooks import LOG
@@ -473,7 +476,7 @@ def table(
     """Return a table as a page would lay it out; what a filter offers is given, nobody asks a database."""
     offered = choices or {}
     filters = [
-        replace(one, choices=functools.partial(list, offered.get(one.name, ())))
+        replace(one, choices=functools.partial(list, offered.get(one.name, ())), anything=None)
         if isinstance(one, tables.Choice)
         else one
         for one in declared.filters
@@ -1206,13 +1209,38 @@ def price_version_rental(lang: str) -> dict[str, Any]:
 
 
 def operator_invoices(lang: str) -> dict[str, Any]:
+    names = ("Pelican Parcel", "明湖旅行", "Larkfield Energy", "Hollis & Finch")
+    rows = [
+        MonthRow(
+            company_id=f"ten_{n}",
+            company=name,
+            first_on=dt.date(2026, 10, 1),
+            state=("overdue", "paid", "draft", "none")[n],
+            number=f"SL-2026-{n:06}" if n < 2 else "",
+            href="/operator/invoices/inv_1",
+            issued_on=dt.date(2026, 11, 1) if n < 2 else None,
+            due_on=dt.date(2026, 11, 29) if n < 2 else None,
+            total=None if n == 3 else Money(128_450 + 990 * n, "CNY" if n == 1 else "GBP"),
+        )
+        for n, name in enumerate(names)
+    ]
+    months = [dt.date(2026, 11, 1), dt.date(2026, 10, 1)]
     return operator(lang) | {
-        "invoices": invoice_rows("en"),
-        "state": "",
-        "newer": None,
-        "older": None,
-        "period": New(first_on=dt.date(2026, 10, 1)),
-        "months": [dt.date(2026, 10, 1), dt.date(2026, 11, 1)],
+        "table": table(
+            MONTH_INVOICES,
+            rows,
+            choices={
+                "month": [("2026-11", pick(lang, "November 2026", "2026年11月"))],
+                "state": [("draft", pick(lang, "Draft", "草稿"))],
+            },
+        ),
+        "first_on": months[1],
+        "month_value": "2026-10",
+        "months": months,
+        "may_write": True,
+        "is_over": True,
+        "is_part": True,
+        "jobs": long_jobs(lang)[:1],
         "summary": [
             New(state=s, count=c, total=Money(t, "GBP"))
             for s, c, t in [
@@ -1223,6 +1251,46 @@ def operator_invoices(lang: str) -> dict[str, Any]:
             ]
         ],
     }
+
+
+def long_jobs(lang: str) -> list[New]:
+    def job(n: int, title: str, state: str, done: int, total: int, **more: Any) -> New:
+        made = {"rate": None, "left_s": None, "made": 0, "failed": 0, "result": "", "since_s": 73, "who": ""}
+        about = {"started_at": ago(130), "moved_at": ago(1), "is_over": state in {"done", "failed"}}
+        what = {"id": f"job_{n}", "title": title, "state": state, "done": done, "total": total}
+        return New(**(made | about | what | more))
+
+    return [
+        job(
+            1,
+            pick(lang, "Making drafts: October 2026", "生成草稿：2026年10月"),
+            "running",
+            137,
+            214,
+            rate=4.2,
+            left_s=19,
+            made=131,
+            result=pick(lang, "131 drafts made", "已生成 131 份草稿"),
+            who="Dana Whitlock",
+        ),
+        job(
+            2,
+            pick(lang, "Reading a lead file: Pelican Parcel", "读取名单文件：Pelican Parcel"),
+            "waiting",
+            0,
+            0,
+        ),
+        job(
+            3,
+            pick(lang, "Pricing again: Pelican Parcel", "重新定价：Pelican Parcel"),
+            "done",
+            212_400,
+            212_400,
+            made=212_396,
+            failed=4,
+            result=pick(lang, "212,396 events got a price, 4 not", "212,396 条用量已定价，4 个未成"),
+        ),
+    ]
 
 
 def operator_invoice(lang: str) -> dict[str, Any]:
@@ -1276,6 +1344,24 @@ def stock(lang: str) -> dict[str, Any]:
                 rests_until=ago(-900_000),
             ),
         ],
+    }
+
+
+def machine_room(lang: str) -> dict[str, Any]:
+    rows = [
+        JobRow("webhooks.deliver", "given-up", 2, 1, 1, 1, 214, ago(90), ago(2)),
+        JobRow("leads.read", "busy", 3, 1, 0, 0, 48, ago(3), ago(1)),
+        JobRow("every.company-figures", "ok", 0, 0, 0, 0, 60, None, ago(31)),
+    ]
+    states = [("busy", pick(lang, "Busy", "忙"))]
+    return operator(lang) | {
+        "table": table(JOBS, rows, choices={"state": states}),
+        "totals": New(waiting=5, running=2, again=1, given_up=1, done=322, beat_at=ago(1), is_beating=True),
+        "given_up": [
+            New(subject_id="1", handler="webhooks.deliver", attempts=8, error="host-away", at=ago(4000))
+        ],
+        "long": long_jobs(lang),
+        "now": ago(0),
     }
 
 
@@ -1401,6 +1487,8 @@ PAGES: dict[str, Page] = {
     "operator-finalise": Page(
         "operator/invoice.html", operator_invoice, ("document.getElementById('finalise').showModal()",)
     ),
+    "operator-jobs": Page("operator/jobs.html", machine_room),
+    "operator-job": Page("operator/job.html", lambda lang: operator(lang) | {"job": long_jobs(lang)[0]}),
     "operator-stock": Page("operator/stock.html", stock),
     "api-docs": Page("api/docs.html", api_docs),
     "error-404": Page("errors/page.html", fault),

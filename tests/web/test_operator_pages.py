@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from billing import accounts, credit, invoices, price_lists, tariffs
 from billing.documents.document import InvoiceDocument
+from billing.events import MonthAsked
 from billing.price_lists import PriceList
 from billing.rating.tariff import decode
 from core import clock, ids
+from core.events import OutboxRow
 from core.ids import OPERATOR, new_id
 from core.realtime import Realtime
 from seats import inventory
@@ -22,8 +24,9 @@ from tests.factories import billing, telephony
 from tests.seats import factory as floor
 from tests.tenants.people import People
 from tests.web import scene
-from tests.web.conftest import Browser, Browsers, Cast, Form
+from tests.web.conftest import Browser, Browsers, Cast, Form, TestServices
 from tests.web.scene import NOW, Scene
+from wiring import closing
 
 
 class Enter(Protocol):
@@ -223,23 +226,76 @@ def test_invoices_of_a_month_are_summed_by_state(enter: Enter, cast: Cast, day: 
     assert day.number in page
     assert str(day.their_invoice.number) in page
     assert "October 2026" in page
-    assert "No invoices here" in dana.get("/operator/invoices?month=2026-10&state=draft").text
-    assert "No invoices here" in dana.get("/operator/invoices?month=2026-09").text
+    assert "No invoice matches" in dana.get("/operator/invoices?month=2026-10&state=draft").text
+    assert day.number not in dana.get("/operator/invoices?month=2026-09").text
     assert "October 2026" in dana.get("/operator/invoices?month=nonsense").text
 
 
+def worked_off(gate: Gate, services: TestServices) -> None:
+    """Do what the jobs would do of what was asked for."""
+    with gate.outside() as connection:
+        asked = connection.execute(
+            select(OutboxRow.payload).where(OutboxRow.name == "MonthAsked").order_by(OutboxRow.id)
+        ).scalars()
+        events = [MonthAsked.from_payload(one) for one in asked]
+    closing.month(services, events[-1])
+
+
 def test_drafts_are_made_once_and_only_where_something_was_used(
-    enter: Enter, cast: Cast, day: Scene, gate: Gate, people: People
+    enter: Enter, cast: Cast, day: Scene, gate: Gate, people: People, services: TestServices
 ) -> None:
     dana = enter()
     people.company("Quiet Ltd")
     answer = dana.post("/operator/invoices/draft", {"month": "2026-11"})
+    assert "It begins as soon as a worker is free." in dana.get(answer.location).text
+    worked_off(gate, services)
     page = dana.get(answer.location).text
-    assert "1 draft made." in page
+    assert "1 draft made" in page
     assert "£0.13" in page
-    assert "Quiet Ltd" in page.partition("None in this month:")[2]
+    assert "none yet" in page.partition("Quiet Ltd")[2].partition("</tr>")[0]
     again = dana.post("/operator/invoices/draft", {"month": "2026-11"})
-    assert "0 drafts made." in dana.get(again.location).text
+    worked_off(gate, services)
+    assert "0 drafts made" in dana.get(again.location).text
+
+
+def test_drafts_of_a_month_are_finalised_together(
+    enter: Enter, cast: Cast, day: Scene, gate: Gate, services: TestServices
+) -> None:
+    with gate.open(Scope.system(OPERATOR)) as session:  # its number costs nothing extra
+        session.execute(text("UPDATE app.number_rentals SET is_settled = true"))
+    november = billing.drafted(gate, cast.a.tenant_id, 2026, 11)
+    dana = enter()
+    early = dana.post("/operator/invoices/finalise", {"month": "2026-11"})
+    assert "The month is not over yet." in dana.get(early.location).text
+    clock._held[-1] = NOW.replace(month=12)
+    dana.sign_in("dana@seatline.example")  # the session lay idle
+    page = dana.get("/operator/invoices?month=2026-11").text
+    assert "Finalise every draft of November 2026?" in page
+    done = dana.post("/operator/invoices/finalise", {"month": "2026-11"})
+    worked_off(gate, services)
+    page = dana.get(done.location).text
+    assert "1 invoice finalised" in page
+    assert "Finalise every draft" not in page
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        assert invoices.find(session, tenant_id=cast.a.tenant_id, invoice_id=november.invoice_id).number
+
+
+def test_invoices_of_all_companies_sort_filter_and_come_as_a_file(
+    enter: Enter, cast: Cast, day: Scene, gate: Gate, people: People
+) -> None:
+    people.company("Quiet Ltd")
+    dana = enter()
+    month = "/operator/invoices?month=2026-10"
+    by_total = dana.get(f"{month}&sort=-total").text
+    assert by_total.index("Pelican Parcel</span>") < by_total.index("Quiet Ltd</span>")
+    none = dana.get(f"{month}&state=none").text
+    assert "Quiet Ltd</span>" in none
+    assert "Pelican Parcel</span>" not in none
+    assert "Pelican Parcel</span>" in dana.get(f"{month}&q={day.number}").text
+    file = dana.get(f"{month}&as=csv")
+    assert file.mimetype == "text/csv"
+    assert day.number in file.text
+    assert "Quiet Ltd" in file.text
 
 
 def test_a_draft_is_finalised_when_its_month_is_over(

@@ -75,6 +75,7 @@ def known(app: Flask, day: Scene, cast: Cast, gate: Gate, vault: Vault) -> dict[
     return {
         "call_id": day.id_of(day.known),
         "invoice_id": ids.public("inv", day.invoice.invoice_id),
+        "job_id": affairs.long_job(gate, a),
         "line_no": "1",
         "customer_id": ids.public("cus", ines.id),
         "user_id": ids.public("usr", cast.sue.id),

@@ -24,7 +24,8 @@ from web.api.kit import id_in_path, operation
 from web.api.routes import pages
 from web.api.schema import Amount, Instant, Inward, Listed, Moment, Outward, PageQuery, PaymentState, Text
 from web.guards import permission
-from web.shown import downloads, rented, usage
+from web.shown import downloads, usage
+from wiring import estimates
 
 _LIST, _LINE, _USAGE = "invoices", "line", "usage"
 
@@ -259,7 +260,7 @@ def list_usage(query: UsageQuery) -> Usage:
 def running_bill() -> RunningBill:
     """See what the present month comes to so far, to the minor unit."""
     session, tenant_id, now = scope.session(), identity.current().tenant_id, clock.now()
-    accruals = rented.accruals(session, tenant_id=tenant_id, now=now)
+    accruals = estimates.accruals(session, tenant_id=tenant_id, now=now)
     found = invoices.running_bill(session, tenant_id=tenant_id, now=now, accruals=accruals)
     return RunningBill.model_validate(
         {

@@ -1,21 +1,18 @@
-"""Invoices of all companies: one month at a time, drafted, looked at, finalised."""
+"""Invoices of all companies: one month at a time, drafted, looked at, finalised, singly or all together."""
 
 import datetime as dt
 import zoneinfo
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlencode
+from dataclasses import dataclass, replace
 
 from flask import Response, flash, redirect, render_template, request
-from flask_babel import gettext, ngettext
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from billing import accounts, periods
 from billing import invoices as billing
 from billing.documents.document import InvoiceDocument
-from billing.errors import BillingAccountNotFoundError, PeriodClosedError
 from billing.payments import attempts
 from billing.payments.attempts import Payment
 from billing.payments.standing import Standing
@@ -26,14 +23,14 @@ from core.ids import OPERATOR
 from core.money import Money
 from tenants import companies
 from tenants.companies import Company
-from web import scope, tables, words
+from web import identity, parts, scope, tables, words
 from web.guards import permission
-from web.operator import rounds
+from web.operator import jobs, rounds
 from web.operator.views import pages
 from web.shown import downloads, invoices
 from web.shown import payments as shown
 from web.shown.invoices import InvoiceRow
-from wiring import rentals
+from wiring import closing, rentals
 
 _MONTHS = 13
 _STATES = (
@@ -47,6 +44,23 @@ _STATES = (
     "refunded",
 )
 _BUSINESS = frozenset({"refused", "conflict", "invalid"})
+
+
+@dataclass(frozen=True, slots=True)
+class MonthRow:
+    """A company and its invoice of the month, or none; see templates/operator/invoices.html."""
+
+    company_id: str
+    company: str
+    first_on: dt.date
+    state: str  # of the invoice, or `none`
+    number: str
+    href: str
+    issued_on: dt.date | None
+    due_on: dt.date | None
+    total: Money | None
+    why: str = ""
+    obstacles: Sequence[invoices.Obstacle] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,83 +83,137 @@ class _Paid:
     obstacles: list[invoices.Obstacle]
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
-    """A company whose month cannot be closed yet."""
+def _state_words() -> tables.Words:
+    return [
+        ("draft", gettext("Draft")),
+        ("open", gettext("Open")),
+        ("overdue", gettext("Overdue")),
+        ("failed", gettext("Declined")),
+        ("requires-action", gettext("Wants confirming")),
+        ("processing", gettext("On its way")),
+        ("paid", gettext("Paid")),
+        ("refunded", gettext("Refunded")),
+        ("none", gettext("None in this month")),
+    ]
 
-    company: str
-    href: str
-    obstacles: list[invoices.Obstacle]
+
+def _month_words() -> tables.Words:
+    return [(f"{one:%Y-%m}", parts.month(one)) for one in _months()]
+
+
+INVOICES: tables.Table[MonthRow] = tables.Table(
+    "operator-invoices",
+    (
+        tables.Column("company", _l("Company"), lambda row: row.company, sorts=True),
+        tables.Column("number", _l("Invoice"), lambda row: row.number, sorts=True),
+        tables.Column("period", _l("Period"), lambda row: row.first_on, cls="hide-s"),
+        tables.Column("state", _l("State"), lambda row: row.state, sorts=True),
+        tables.Column("issued", _l("Issued"), lambda row: row.issued_on, sorts=True),
+        tables.Column("due", _l("Due"), lambda row: row.due_on, sorts=True),
+        tables.Column("total", _l("Total"), lambda row: row.total, sorts=True, cls="r"),
+    ),
+    filters=(
+        tables.Search("q", _l("Find an invoice"), _l("Company or number")),
+        tables.Choice(
+            "month",
+            _l("Month"),
+            _month_words,
+            anything=lambda: gettext("last month, %(month)s", month=parts.month(_months()[1])),
+        ),
+        tables.Choice("state", _l("State"), _state_words),
+    ),
+    order="company",
+)
 
 
 @pages.get("/invoices")
 @permission("billing.read")
-def invoice_list() -> str:
-    """Show the invoices of one month, of the companies on this page."""
+def invoice_list() -> str | BaseResponse:
+    """Show a month: every company with its invoice of it, or without one.
+
+    In the order of companies only those on the page are looked into; by anything else all are.
+    """
+    clients = {ids.public("ten", one.tenant_id): one for one in rounds.clients()}
+    seen: list[MonthRow] = []
+
+    def fetch(asked: tables.Asked) -> tables.Slice[MonthRow]:
+        month, wanted = _month(asked.get("month")), asked.get("q").casefold()
+        bare = [_bare(key, one, month) for key, one in clients.items()]
+        named = [row for row in bare if wanted in row.company.casefold() or wanted == row.company_id]
+        if asked.sort == "company" and not asked.get("state") and not asked.export and (named or not wanted):
+            found = tables.of_list(INVOICES, asked, named)
+            looked = _looked_into([clients[row.company_id] for row in found.rows], month)
+            seen.extend(looked)
+            return replace(found, rows=looked)
+        looked = _looked_into(list(clients.values()), month)
+        seen.extend(looked)
+        kept = [row for row in looked if asked.get("state") in {"", row.state}]
+        return tables.of_list(
+            INVOICES, asked, kept, text=lambda row: f"{row.company} {row.company_id} {row.number}"
+        )
+
     month = _month(request.args.get("month", ""))
-    state = request.args.get("state", "")
-    page = rounds.page()
-
-    def look(session: Session, company: Company) -> tuple[list[InvoiceRow], list[Open]]:
-        base = _base(company)
-        found = billing.every(session, tenant_id=company.tenant_id)
-        stands = attempts.standings(session, tenant_id=company.tenant_id, these=found, zone=company.zone)
-        listed = [
-            invoices.listed(
-                one, zone=company.zone, base=base, company=company.name, standing=stands.get(one.invoice_id)
-            )
-            for one in found
-        ]
-        papers = [one for one in zip(found, listed, strict=True) if _is_of(one[1], month)]
-        waits = [
-            Open(company.name, row.href, obstacles)
-            for one, row in papers
-            if one.number is None and (obstacles := _obstacles(session, company, one.period))
-        ]
-        return [row for _one, row in papers], waits
-
-    seen = rounds.go(page.companies, look)
-    rows = [row for _company, (found, _waits) in seen for row in found]
-    asked = {"month": f"{month:%Y-%m}", "state": state}
-    return render_template(
+    return tables.show(
+        INVOICES,
         "operator/invoices.html",
-        invoices=[row for row in rows if not state or row.state == state],
-        state=state,
-        summary=_summary(rows),
-        period={"first_on": month},
-        month_value=asked["month"],
+        fetch,
+        summary=lambda _found: _summary(seen),
+        open_months=lambda _found: [row for row in seen if row.obstacles],
+        is_part=lambda _found: len(seen) < len(clients),
+        first_on=month,
+        month_value=f"{month:%Y-%m}",
         months=_months(),
-        open_months=[one for _company, (_found, waits) in seen for one in waits],
-        without=[company.name for company, (found, _waits) in seen if not found],
-        companies=page.total,
-        newer=_link(page.newer, asked),
-        older=_link(page.older, asked),
+        jobs=[
+            one
+            for one in (jobs.shown_of(closing.DRAFTS), jobs.shown_of(closing.FINALISING))
+            if one is not None
+        ],
+        may_write="billing.write" in identity.current().permissions,
+        is_over=_months()[0] > month,
     )
 
 
 @pages.post("/invoices/draft")
 @permission("billing.write")
 def make_drafts() -> BaseResponse:
-    """Make the drafts of a month for every company that has none yet, or one company's draft anew."""
+    """Make one company's draft of a month anew, or start making those of every company that has none yet."""
     month = _month(request.form.get("month", ""))
     only = request.form.get("company", "")
-    wanted = [rounds.one(only)] if only else list(rounds.clients())
-    made, left = 0, 0
-    for company in wanted:
-        if made >= rounds.MOST:
-            left += 1
-            continue
-        made += _draft(company, month, anew=bool(only))
-    if only and made:
+    if not only:
+        closing.ask_for_month(
+            scope.session(),
+            year=month.year,
+            month=month.month,
+            is_final=False,
+            by=identity.current().principal_id,
+        )
+        return redirect(f"/operator/invoices?month={month:%Y-%m}", 303)
+    company = rounds.one(only)
+    if closing.draft(
+        scope.gate(), tenant_id=company.tenant_id, year=month.year, month=month.month, anew=True
+    ):
         flash(gettext("The draft is made."), "ok")
-    elif only:
-        flash(gettext("No draft: the company has no billing account, or the month is closed."), "bad")
     else:
-        flash(ngettext("%(num)s draft made.", "%(num)s drafts made.", made), "ok")
-    if left:
-        flash(gettext("More companies wait: press again."), "ok")
-    where = f"/operator/companies/{only}" if only else f"/operator/invoices?month={month:%Y-%m}"
-    return redirect(where, 303)
+        flash(gettext("No draft: the company has no billing account, or the month is closed."), "bad")
+    return redirect(f"/operator/companies/{only}", 303)
+
+
+@pages.post("/invoices/finalise")
+@permission("billing.write")
+def finalise_month() -> BaseResponse:
+    """Start finalising every draft of a month that is over."""
+    month = _month(request.form.get("month", ""))
+    if month >= _months()[0]:
+        flash(gettext("The month is not over yet."), "bad")
+    else:
+        closing.ask_for_month(
+            scope.session(),
+            year=month.year,
+            month=month.month,
+            is_final=True,
+            by=identity.current().principal_id,
+        )
+    return redirect(f"/operator/invoices?month={month:%Y-%m}", 303)
 
 
 @pages.get("/companies/<company_id>/invoices/<invoice_id>")
@@ -247,31 +315,50 @@ def _find(company_id: str, invoice_id: str) -> tuple[Company, InvoiceDocument]:
     return company, rounds.visit(company, look)
 
 
-def _draft(company: Company, month: dt.date, *, anew: bool) -> int:
-    """Make one company's draft; return how many were made: none when the month is closed or empty."""
-
-    def act(session: Session) -> int:
-        tenant_id = company.tenant_id
-        try:
-            account = accounts.find(session, tenant_id=tenant_id)
-            period = periods.month(month.year, month.month, zone=account.zone)
-            there = [one for one in billing.every(session, tenant_id=tenant_id) if one.period == period]
-            if there and not anew:
-                return 0
-            if not anew and not billing.preview(session, tenant_id=tenant_id, period=period).lines:
-                return 0
-            billing.draft(session, tenant_id=tenant_id, period=period)
-        except (BillingAccountNotFoundError, PeriodClosedError):
-            return 0
-        return 1
-
-    rentals.charge(scope.gate(), tenant_id=company.tenant_id)
-    return rounds.visit(company, act)
+def _bare(company_id: str, company: Company, month: dt.date) -> MonthRow:
+    """Return a company's row before its walls are entered."""
+    return MonthRow(
+        company_id, company.name, month, "none", "", f"/operator/companies/{company_id}", None, None, None
+    )
 
 
-def _summary(rows: Sequence[InvoiceRow]) -> list[Share]:
+def _looked_into(visited: Sequence[Company], month: dt.date) -> list[MonthRow]:
+    def look(session: Session, company: Company) -> MonthRow:
+        company_id = ids.public("ten", company.tenant_id)
+        found = billing.every(session, tenant_id=company.tenant_id)
+        stands = attempts.standings(session, tenant_id=company.tenant_id, these=found, zone=company.zone)
+        for one in found:
+            row = invoices.listed(
+                one,
+                zone=company.zone,
+                base=_base(company),
+                company=company.name,
+                standing=stands.get(one.invoice_id),
+            )
+            if _is_of(row, month):
+                return MonthRow(
+                    company_id,
+                    company.name,
+                    month,
+                    row.state,
+                    row.number or "",
+                    row.href,
+                    row.issued_on,
+                    row.due_on,
+                    row.total,
+                    row.stand.why if row.stand else "",
+                    _obstacles(session, company, one.period) if one.number is None else (),
+                )
+        return _bare(company_id, company, month)
+
+    return [row for _company, row in rounds.go(visited, look)]
+
+
+def _summary(rows: Sequence[MonthRow]) -> list[Share]:
     shares: dict[tuple[str, str], Share] = {}
     for row in rows:
+        if row.total is None:
+            continue
         key = (row.state, row.total.currency)
         so_far = shares.get(key, Share(row.state, 0, Money(0, row.total.currency)))
         shares[key] = Share(row.state, so_far.count + 1, so_far.total + row.total)
@@ -305,10 +392,3 @@ def _months() -> list[dt.date]:
 
 def _base(company: Company) -> str:
     return f"/operator/companies/{ids.public('ten', company.tenant_id)}/invoices"
-
-
-def _link(after: str | None, asked: dict[str, Any]) -> str | None:
-    if after is None:
-        return None
-    given = {name: value for name, value in {**asked, "after": after}.items() if value}
-    return f"/operator/invoices?{urlencode(given)}"

@@ -1,21 +1,54 @@
-"""The machine room: what is owed, what runs, what was given up and is to be tried again. Nothing personal."""
+"""The machine room: what is owed, what runs and how far it is, what was given up. Nothing personal."""
 
 import datetime as dt
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from flask import redirect, request, url_for
+from flask import redirect, render_template, request, url_for
 from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as BaseResponse
 
-from core import clock, upkeep
+from core import clock, ids, long_jobs, upkeep
+from core.errors import NotFound
+from core.ids import OPERATOR, TenantId
+from core.long_jobs import LongJob
 from core.upkeep import PERIODIC, HandlerState
-from web import said, scope, tables
+from tenants import users
+from web import parts, said, scope, tables
 from web.guards import permission
+from web.operator import rounds
 from web.operator.views import pages
+from wiring import closing
 
 _LATE = dt.timedelta(minutes=5)
+_NEWS = dt.timedelta(hours=1)
+_LONG = 12
+_SLOW = 10  # fewer a second are shown with a decimal
+_KINDS = {
+    closing.DRAFTS: _l("Making drafts"),
+    closing.FINALISING: _l("Finalising invoices"),
+    closing.RATING: _l("Pricing again"),
+    "prices.hand-over": _l("Handing prices over"),
+    "leads.read": _l("Reading a lead file"),
+}
+_RESULTS: Mapping[str, Callable[[int], str]] = {
+    closing.DRAFTS: lambda made: ngettext("%(num)s draft made", "%(num)s drafts made", made),
+    closing.FINALISING: lambda made: ngettext(
+        "%(num)s invoice finalised", "%(num)s invoices finalised", made
+    ),
+    closing.RATING: lambda made: ngettext("%(num)s event got a price", "%(num)s events got a price", made),
+    "prices.hand-over": lambda made: ngettext("%(num)s company has it", "%(num)s companies have it", made),
+    "leads.read": lambda made: ngettext("%(num)s lead made", "%(num)s leads made", made),
+}
+
+
+class LongJobNotFoundError(NotFound):
+    """No such job, or it ended more than a month ago."""
+
+    code = "long-job-not-found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +108,55 @@ JOBS: tables.Table[JobRow] = tables.Table(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A long job as pages show it; see templates/parts/jobs.html."""
+
+    id: str
+    title: str
+    state: str  # waiting, running, quiet, done, failed
+    done: int
+    total: int
+    rate: float | None
+    left_s: float | None
+    made: int
+    failed: int
+    result: str
+    since_s: float
+    started_at: dt.datetime
+    moved_at: dt.datetime
+    is_over: bool
+    who: str
+
+
+def watched(found: Sequence[LongJob]) -> list[Watched]:
+    """Return long jobs with the names of companies and of who started them."""
+    session = scope.session()
+    names = {one.tenant_id: one.name for one in rounds.clients()} if found else {}
+    people = users.names(
+        session,
+        tenant_id=OPERATOR,
+        vault=scope.services().vault,
+        user_ids={one.started_by for one in found if one.started_by},
+    )
+    return [
+        _watched(
+            one,
+            names.get(TenantId(one.company_id), "") if one.company_id else "",
+            people.get(one.started_by, "") if one.started_by else "",
+        )
+        for one in found
+    ]
+
+
+def shown_of(kind: str, *, company_id: UUID | None = None) -> Watched | None:
+    """Return the latest job of a kind for the page it was started on, while it is news."""
+    found = long_jobs.latest_of(scope.session(), kind=kind, company_id=company_id)
+    if found is None or (found.ended_at is not None and clock.now() - found.ended_at > _NEWS):
+        return None
+    return watched([found])[0]
+
+
 @pages.get("/jobs")
 @permission("jobs.read")
 def job_list() -> str | BaseResponse:
@@ -91,8 +173,19 @@ def job_list() -> str | BaseResponse:
         fetch,
         totals=_totals(rows),
         given_up=upkeep.given_up(scope.session()),
+        long=watched(long_jobs.latest(scope.session(), limit=_LONG)),
         now=clock.now(),
     )
+
+
+@pages.get("/jobs/<job_id>")
+@permission("jobs.read")
+def one_job(job_id: str) -> str:
+    """Show how far one long job is."""
+    found = long_jobs.find(scope.session(), job_id=ids.parse("job", job_id))
+    if found is None:
+        raise LongJobNotFoundError
+    return render_template("operator/job.html", job=watched([found])[0])
 
 
 @pages.post("/jobs/again")
@@ -110,6 +203,46 @@ def try_again() -> BaseResponse:
     else:
         said.refused(gettext("There was nothing to try again: somebody else may have been faster."))
     return redirect(url_for("operator.job_list"), 303)
+
+
+def _watched(one: LongJob, company: str, who: str) -> Watched:
+    what = str(_KINDS.get(one.kind, one.kind))
+    about = _about(one)
+    left_s = one.left_s
+    return Watched(
+        id=ids.public("job", one.id),
+        title=": ".join(filter(None, (what, company or about))),
+        state="quiet" if one.is_quiet else one.state.value,
+        done=one.done,
+        total=one.total or 0,
+        rate=round(one.per_s, 1 if one.per_s < _SLOW else None) if one.per_s else None,
+        left_s=None if left_s is None else math.ceil(left_s),
+        made=one.made,
+        failed=one.failed,
+        result=_result(one),
+        since_s=((one.ended_at or clock.now()) - one.started_at).total_seconds(),
+        started_at=one.started_at,
+        moved_at=one.moved_at,
+        is_over=one.is_over,
+        who=who,
+    )
+
+
+def _about(one: LongJob) -> str:
+    """Return the month a job is about in the reader's words; a price list's code stands for itself."""
+    try:
+        return parts.month(dt.date.fromisoformat(f"{one.about}-01"))
+    except ValueError:
+        return one.about
+
+
+def _result(one: LongJob) -> str:
+    """Return what has come of a job so far: `12 drafts made, 1 not`."""
+    forms = _RESULTS.get(one.kind)
+    made = forms(one.made) if forms else str(one.made)
+    if not one.failed:
+        return made
+    return str(gettext("%(made)s, %(failed)s not", made=made, failed=one.failed))
 
 
 def _row(one: HandlerState) -> JobRow:

@@ -23,12 +23,13 @@ from billing.explorer import STATES, Counts, Found, Wanted
 from core import clock, ids
 from core.errors import NotFound
 from tenants.companies import Company
-from web import identity, tables
+from web import identity, scope, tables
 from web.guards import permission
 from web.operator import decisions as deciding
-from web.operator import rounds
+from web.operator import jobs, rounds
 from web.operator.views import pages
 from web.shown import usage, wording
+from wiring import closing
 
 _HERE = "/operator/usage"
 _PAGE = 50
@@ -127,6 +128,7 @@ def usage_list() -> str:
         rejects=[KeptRow.of("rej", one) for one in seen.rejects] if seen else [],
         decided=deciding.rows(seen.decided) if seen else [],
         may_write="billing.write" in identity.current().permissions,
+        job=jobs.shown_of(closing.RATING, company_id=company.tenant_id) if company else None,
         newer=f"{_HERE}?{urlencode(asked)}" if request.args.get("before") else None,
         older=older,
     )
@@ -161,14 +163,19 @@ def one_usage(company_id: str, usage_id: str) -> str:
 @pages.post("/usage/<company_id>/rate-again")
 @permission("billing.write")
 def rate_again(company_id: str) -> Response:
-    """Rate what has no price with the prices in force now."""
+    """Rate what has no price with the prices in force now: at once, or as a job when it is much."""
     company = rounds.one(company_id)
-    rated, waiting = rounds.visit(
-        company, lambda session: explorer.rate_again(session, tenant_id=company.tenant_id)
-    )
+    waiting = rounds.visit(company, lambda session: explorer.waiting(session, tenant_id=company.tenant_id))
+    if waiting > explorer.AT_ONCE:
+        by = identity.current().principal_id
+        closing.ask_for_rating(scope.session(), tenant_id=company.tenant_id, by=by)
+        return redirect(f"{_HERE}?company={company_id}", 303)
+    done = rounds.visit(company, lambda session: explorer.rate_again(session, tenant_id=company.tenant_id))
     flash(
-        gettext("%(rated)s got a price, %(waiting)s still wait for one.", rated=rated, waiting=waiting),
-        "bad" if waiting else "ok",
+        gettext(
+            "%(rated)s got a price, %(waiting)s still wait for one.", rated=done.rated, waiting=done.waiting
+        ),
+        "bad" if done.waiting else "ok",
     )
     paper = request.form.get("invoice", "")
     if paper:  # pressed beside a draft: back to it

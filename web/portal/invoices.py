@@ -19,10 +19,11 @@ from web import identity, scope, tables
 from web.guards import permission
 from web.portal import calls, payments
 from web.portal.views import pages
-from web.shown import downloads, invoices, rented, usage
+from web.shown import downloads, invoices, usage
 from web.shown import payments as shown
 from web.shown.calls import CallRow
 from web.shown.invoices import InvoiceRow
+from wiring import estimates
 
 _RENTALS = 50
 _MOST_RENTALS = 10_000
@@ -88,7 +89,7 @@ def bill_preview() -> str:
     who, session = identity.current(), scope.session()
     account = accounts.find(session, tenant_id=who.tenant_id)
     period = periods.month_of(clock.now(), zone=account.zone)
-    accruals = rented.accruals(session, tenant_id=who.tenant_id, now=clock.now())
+    accruals = estimates.accruals(session, tenant_id=who.tenant_id, now=clock.now())
     bill = billing.preview(session, tenant_id=who.tenant_id, period=period, accruals=accruals)
     return render_template(
         "portal/invoice.html",

@@ -17,7 +17,8 @@ from billing.rentals import Accrual
 from core import clock
 from core.ids import TenantId
 from core.money import Money, nano_to_minor
-from web.shown import rented, wording
+from web.shown import wording
+from wiring import estimates
 
 _DAY = dt.timedelta(days=1)
 _TICK = dt.timedelta(microseconds=1)
@@ -95,11 +96,11 @@ def running(
     """Return the bill of the current month as it stands, or None when the company has no account yet."""
     now = clock.now()
     try:
-        accruals = rented.accruals(session, tenant_id=tenant_id, now=now)
+        accruals = estimates.accruals(session, tenant_id=tenant_id, now=now)
         found = invoices.running_bill(session, tenant_id=tenant_id, now=now, accruals=accruals)
     except BillingAccountNotFoundError:
         return None
-    to_come = rented.accruals(session, tenant_id=tenant_id, now=now, until=found.period.end)
+    to_come = estimates.accruals(session, tenant_id=tenant_id, now=now, until=found.period.end)
     first_on, last_on = days_of(found.period, zone=found.zone)
     total = Money(found.bill.net_minor, found.currency)
     return BillNow(

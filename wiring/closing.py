@@ -1,0 +1,204 @@
+"""Work on many companies, or on much of one, that somebody started and watches: drafts, finalising, rating.
+
+Each company is worked on in transactions of its own, one's trouble does not hold up the others, and what is
+done already is left alone, so a job that is killed is simply done again. How far it is stands in
+`core.long_jobs`, written down between the pieces.
+"""
+
+import datetime as dt
+import time
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from billing import accounts, explorer, invoices, periods
+from billing.errors import BillingAccountNotFoundError, PeriodClosedError
+from billing.events import MonthAsked, RatingAsked
+from core import long_jobs
+from core.errors import SeatlineError
+from core.events import announce
+from core.ids import OPERATOR, TenantId, new_id
+from core.long_jobs import JobState
+from security.gate import Gate, Scope
+from tenants import companies
+from wiring import rentals
+
+DRAFTS, FINALISING, RATING = "invoices.draft", "invoices.finalise", "usage.rate-again"
+_NOTED_EVERY_S = 0.5
+_SHARE_S = 240  # then the rest is put off to the next turn: other jobs wait as well
+
+
+class Means(Protocol):
+    """What these jobs need of a process."""
+
+    @property
+    def gate(self) -> Gate:
+        """The way into walls."""
+        ...
+
+
+@dataclass(slots=True)
+class Progress:
+    """Writes down how far one job is, at most twice a second."""
+
+    gate: Gate
+    job_id: UUID
+    kind: str
+    company_id: UUID | None = None
+    about: str = ""
+    done: int = 0
+    total: int | None = None
+    made: int = 0
+    failed: int = 0
+    noted_at: float = 0.0
+
+    def moved(self, *, done: int = 1, made: int = 0, failed: int = 0) -> None:
+        """Count, and write it down if that was a while ago."""
+        self.done += done
+        self.made += made
+        self.failed += failed
+        if time.monotonic() - self.noted_at >= _NOTED_EVERY_S:
+            self.write(JobState.RUNNING)
+
+    def write(self, state: JobState) -> None:
+        """Write it down now."""
+        self.noted_at = time.monotonic()
+        with self.gate.open(Scope.system(OPERATOR)) as session:
+            long_jobs.note(
+                session,
+                job_id=self.job_id,
+                kind=self.kind,
+                state=state,
+                done=self.done,
+                total=self.total,
+                made=self.made,
+                failed=self.failed,
+                company_id=self.company_id,
+                about=self.about,
+            )
+
+
+def ask_for_month(session: Session, *, year: int, month: int, is_final: bool, by: UUID) -> UUID:
+    """Start drafting, or finalising, a month of every company; return the job's id.
+
+    In the operator's own transaction: the job begins after its commit.
+    """
+    job_id = new_id()
+    long_jobs.note(
+        session,
+        job_id=job_id,
+        kind=FINALISING if is_final else DRAFTS,
+        state=JobState.WAITING,
+        about=f"{year:04}-{month:02}",
+        started_by=by,
+    )
+    announce(
+        session, MonthAsked(tenant_id=OPERATOR, job_id=job_id, year=year, month=month, is_final=is_final)
+    )
+    return job_id
+
+
+def ask_for_rating(session: Session, *, tenant_id: TenantId, by: UUID) -> UUID:
+    """Start rating a company's usage without a price; return the job's id. In the operator's transaction."""
+    job_id = new_id()
+    long_jobs.note(
+        session,
+        job_id=job_id,
+        kind=RATING,
+        state=JobState.WAITING,
+        company_id=tenant_id,
+        started_by=by,
+    )
+    announce(session, RatingAsked(tenant_id=tenant_id, job_id=job_id))
+    return job_id
+
+
+def month(means: Means, event: MonthAsked) -> dt.timedelta | None:
+    """Draft or finalise a month of every company, one after the other."""
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        every = [one.tenant_id for one in companies.clients(session)]
+    kind = FINALISING if event.is_final else DRAFTS
+    about = f"{event.year:04}-{event.month:02}"
+    progress = Progress(means.gate, event.job_id, kind, about=about, total=len(every))
+    progress.write(JobState.RUNNING)
+    act = finalise if event.is_final else draft
+    until = time.monotonic() + _SHARE_S
+    for tenant_id in every:
+        if time.monotonic() > until:
+            progress.write(JobState.RUNNING)
+            return dt.timedelta(seconds=1)
+        try:
+            made = act(means.gate, tenant_id=tenant_id, year=event.year, month=event.month)
+        except SeatlineError:
+            progress.moved(failed=1)
+        else:
+            progress.moved(made=made)
+    progress.write(JobState.DONE)
+    return None
+
+
+def rate_again(means: Means, event: RatingAsked) -> dt.timedelta | None:
+    """Rate a company's usage without a price, a thousand events in each transaction."""
+    tenant_id, scope = event.tenant_id, Scope.system(event.tenant_id)
+    with means.gate.open(scope) as session:
+        waiting = explorer.waiting(session, tenant_id=tenant_id)
+    progress = Progress(means.gate, event.job_id, RATING, company_id=tenant_id, total=waiting)
+    progress.write(JobState.RUNNING)
+    after, until = None, time.monotonic() + _SHARE_S
+    while True:
+        with means.gate.open(scope) as session:
+            piece = explorer.rate_again(session, tenant_id=tenant_id, after=after)
+        after = piece.after
+        progress.moved(done=piece.rated + piece.waiting, made=piece.rated, failed=piece.waiting)
+        if after is None:
+            break
+        if time.monotonic() > until:
+            return dt.timedelta(seconds=1)
+    progress.write(JobState.DONE)
+    return None
+
+
+def draft(gate: Gate, *, tenant_id: TenantId, year: int, month: int, anew: bool = False) -> int:
+    """Make one company's draft of a month; return how many were made: none when it is closed or empty.
+
+    What is there already stays, unless it is to be made `anew`.
+    """
+    rentals.charge(gate, tenant_id=tenant_id)
+    with gate.open(Scope.system(tenant_id)) as session:
+        try:
+            account = accounts.find(session, tenant_id=tenant_id)
+            period = periods.month(year, month, zone=account.zone)
+            there = [one for one in invoices.every(session, tenant_id=tenant_id) if one.period == period]
+            if there and not anew:
+                return 0
+            if not anew and not invoices.preview(session, tenant_id=tenant_id, period=period).lines:
+                return 0
+            invoices.draft(session, tenant_id=tenant_id, period=period)
+        except (BillingAccountNotFoundError, PeriodClosedError):
+            return 0
+    return 1
+
+
+def finalise(gate: Gate, *, tenant_id: TenantId, year: int, month: int) -> int:
+    """Finalise one company's draft of a month; return how many were: none when there is no draft.
+
+    Raises:
+        SeatlineError: what stands in the way, see `billing.invoices.finalise`.
+    """
+    rentals.charge(gate, tenant_id=tenant_id)
+    with gate.open(Scope.system(tenant_id)) as session:
+        try:
+            zone = accounts.find(session, tenant_id=tenant_id).zone
+        except BillingAccountNotFoundError:
+            return 0
+        period = periods.month(year, month, zone=zone)
+        drafts = [
+            one
+            for one in invoices.every(session, tenant_id=tenant_id)
+            if one.period == period and one.state == "draft"
+        ]
+        for one in drafts:
+            invoices.finalise(session, tenant_id=tenant_id, invoice_id=one.invoice_id)
+    return len(drafts)
