@@ -42,11 +42,7 @@ WEB = Path(__file__).parents[2] / "web"
 MOST_BYTES = 130 * 1024
 # addresses that answer with something other than a page, or that only a press on a button leads to
 NO_PAGE = re.compile(
-<<<<<<< HEAD
     r"/(pdf|csv|recording|peaks|saved|static|evidence/log|evidence/checkpoint)$|^/(api/v1|live|webhooks)/|^/portal/live/|^/console/(?!$|headset)"
-=======
-    r"/(pdf|csv|recording|peaks|saved|static)$|^/(api/v1|live|webhooks)/|^/portal/live/|^/console/(?!$|headset)"
->>>>>>> c9c9d61 (tests: Leave the operator's front out until it is a page)
     r"|^/operator/$"
 )
 # templates that are parts, or that only a press on a button leads to; the desk has a test of its own
