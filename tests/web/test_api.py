@@ -1,4 +1,5 @@
 import datetime as dt
+import gzip
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -433,3 +434,15 @@ def test_every_route_of_the_api_is_documented_or_public(app: Flask, openapi: dic
 def test_the_api_speaks_english_whatever_the_browser_asks(ours: Program) -> None:
     answer = ours.get("/nothing", headers={"Accept-Language": "zh-CN"})
     assert answer.get_json(force=True)["title"] == "Not found"
+
+
+def test_the_large_public_documents_are_sent_compressed(ours: Program) -> None:
+    for path in ("/api/docs", "/api/v1/openapi.json", "/api/v1/problems"):
+        plain = ours.http.get(path, base_url=HOST)
+        packed = ours.http.get(path, base_url=HOST, headers={"Accept-Encoding": "br, gzip"})
+        assert "Content-Encoding" not in plain.headers
+        assert (packed.headers["Content-Encoding"], "Accept-Encoding" in packed.vary) == ("gzip", True)
+        assert len(gzip.decompress(packed.data)) == pytest.approx(len(plain.data), abs=100)  # tokens differ
+        assert len(packed.data) < 60_000, path
+        asked = ours.http.get(f"{path}?a=1", base_url=HOST, headers={"Accept-Encoding": "gzip"})
+        assert "Content-Encoding" not in asked.headers  # what a request brings is never packed with the rest

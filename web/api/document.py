@@ -16,6 +16,7 @@ from web.api import preconditions, versions
 from web.api.kit import CONDITIONAL, ENDS, MEDIA, TAKES, spec
 from web.api.repeating import HEADER
 from web.api.routes import pages
+from web.compressed import compressed
 from web.errors import PROBLEM_JSON
 from web.guards import guard_of, public
 from wiring.outgoing import TEST, TEST_ABOUT, TOLD
@@ -26,6 +27,7 @@ _METHODS = {"get", "post", "put", "patch", "delete"}
 
 @pages.get("/openapi.json")
 @public("how to use the API is no secret")
+@compressed
 def openapi() -> Response:
     """Return the OpenAPI document of this version."""
     return jsonify(document(current_app))
@@ -33,6 +35,7 @@ def openapi() -> Response:
 
 @pages.get("/problems")
 @public("what an error code means is no secret")
+@compressed
 def problems() -> Response:
     """Return every error code with its words; `type` of a problem points here."""
     return jsonify(

@@ -4,14 +4,16 @@ import json
 from typing import Any
 
 from flask import Blueprint, current_app, render_template
+from markupsafe import Markup
 
 from core.errors import SeatlineError
 from tenants.roles import SCOPES
 from tenants.webhooks import deliveries
-from web import words
+from web import i18n, words
 from web.api import limits, samples
 from web.api.document import document
 from web.api.kit import MEDIA
+from web.compressed import compressed
 from web.errors import HTTP_CODES, STATUS
 from web.guards import public
 from web.scope import services
@@ -19,14 +21,16 @@ from wiring.outgoing import TEST, TEST_ABOUT, TYPES
 
 pages = Blueprint("reference", __name__, url_prefix="/api")
 _BROKEN = 500
+_KEPT = "seatline-reference"  # what does not change while the process lives
 
 
 @pages.get("/docs")
 @public("how to use the API is no secret")
+@compressed
 def docs() -> str:
     """Show the API's reference."""
-    described = document(current_app)
     origin = services().settings.public_url
+    described, groups, operations = _kept(i18n.language(), origin)
     base = f"{origin}/api/v1"
     about = described["info"]
     return render_template(
@@ -43,12 +47,24 @@ def docs() -> str:
         scopes=[(code, str(words.SCOPES[code])) for code in SCOPES],
         limit=limits.PER_KEY,
         tries=len(deliveries.SCHEDULE) + 1,
-        groups=[
-            {"name": tag["name"], "operations": _operations(described, tag["name"], origin)}
-            for tag in described["tags"]
-        ],
+        groups=groups,
+        operations=operations,
         codes=_codes(),
     )
+
+
+def _kept(language: str, origin: str) -> tuple[dict[str, Any], list[dict[str, Any]], Markup]:
+    """Return the document, its groups and their part of the page; made once for each language."""
+    known: dict[str, Any] = current_app.extensions.setdefault(_KEPT, {})
+    if language not in known:
+        described = document(current_app)
+        groups = [
+            {"name": tag["name"], "operations": _operations(described, tag["name"], origin)}
+            for tag in described["tags"]
+        ]
+        known[language] = described, groups, Markup(render_template("api/_operations.html", groups=groups))  # noqa: S704 - our own template
+    found: tuple[dict[str, Any], list[dict[str, Any]], Markup] = known[language]
+    return found
 
 
 def _codes() -> list[dict[str, Any]]:
