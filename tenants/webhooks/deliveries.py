@@ -32,13 +32,14 @@ from tenants.errors import (
 from tenants.events import WebhookOwed
 from tenants.models import AttemptRow, DeliveryRow, WebhookEventRow, WebhookRow
 from tenants.webhooks import endpoints
-from tenants.webhooks.endpoints import State
+from tenants.webhooks.endpoints import State, Webhook
 
 TEST = "webhook.test"
 # Waits between tries: ten tries over three days and three hours.
 SCHEDULE = tuple(
     dt.timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 )
+LONGEST = sum(SCHEDULE, dt.timedelta())
 KEPT = dt.timedelta(days=30)
 MOST_REPLAYED = 10_000
 USER_AGENT = "Seatline-Webhooks/1"
@@ -93,6 +94,13 @@ class Due:
     body: bytes
     headers: Mapping[str, str] = field(repr=False)
     number: int
+
+
+def gives_up_at(hook: Webhook) -> dt.datetime | None:
+    """Return when a webhook that goes on failing is switched off; None while it does not fail."""
+    if hook.state is not State.ON or hook.failing_since is None:
+        return None
+    return hook.failing_since + LONGEST
 
 
 def tell(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -29,6 +29,7 @@ from tenants.models import AttemptRow, DeliveryRow, WebhookRow
 
 MOST = 20
 OVERLAP = dt.timedelta(hours=24)
+_BLIP = dt.timedelta(hours=1)
 _SECRET = "whsec_"  # noqa: S105 - the prefix of every secret, by the specification
 _SECRET_BYTES = 32
 
@@ -206,14 +207,21 @@ def remove(session: Session, *, tenant_id: TenantId, webhook_id: WebhookId) -> N
     evidence.record(session, "webhook.removed", "whk", webhook_id)
 
 
-def troubled(session: Session, *, tenant_id: TenantId) -> int:
-    """Return how many of the company's webhooks we have switched off; for a notice."""
-    counted = session.scalar(
-        select(func.count())
-        .select_from(WebhookRow)
-        .where(WebhookRow.tenant_id == tenant_id, WebhookRow.state.in_((State.GONE, State.FAILING)))
+def troubled(session: Session, *, tenant_id: TenantId, vault: Vault) -> Sequence[Webhook]:
+    """Return the webhooks their company should look at: switched off by us, or about to be.
+
+    One that is on counts once it has failed for `_BLIP`: what is shorter mends itself.
+    """
+    failing = and_(WebhookRow.state == State.ON, WebhookRow.failing_since < clock.now() - _BLIP)
+    rows = session.scalars(
+        select(WebhookRow)
+        .where(
+            WebhookRow.tenant_id == tenant_id,
+            or_(failing, WebhookRow.state.in_((State.GONE, State.FAILING))),
+        )
+        .order_by(WebhookRow.id)
     )
-    return counted or 0
+    return [opened(vault, row) for row in rows]
 
 
 def row_of(

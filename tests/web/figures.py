@@ -423,6 +423,7 @@ def home(lang: str) -> dict[str, Any]:
         "queues_at": clock.now(),
         "calls": calls(lang),
         "seat_use": seat_use(),
+        "hooks": [hook(lang, failing_since=ago(7000)), hook(lang, "gone", succeeded_at=None)],
         "invoice": New(
             id="inv_1",
             href="/portal/invoices/inv_1",
@@ -923,6 +924,8 @@ def hook(lang: str, state: str = "on", **differs: Any) -> New:
         "created_at": ago(4_000_000),
         "succeeded_at": ago(90),
         "failing_since": None,
+        "gives_up_at": ago(-200_000),
+        "host": "hooks.pelicanparcel.example",
         "old_secret_until": ago(-40_000),
     }
     return New(**(values | differs))

@@ -5,8 +5,10 @@ from flask import Flask
 
 from core import clock, ids
 from core.ids import TenantId
+from security.egress import Answer
 from security.gate import Gate, Scope
 from security.vault import Vault
+from tenants.events import WebhookOwed
 from tenants.webhooks import deliveries, endpoints
 from tenants.webhooks.deliveries import DeliveryState
 from tenants.webhooks.endpoints import State, Webhook
@@ -182,3 +184,35 @@ def test_a_supervisor_has_no_business_with_webhooks(browser: Browsers, cast: Cas
 def test_the_addresses_query_stays_off_the_list(alice: Browser, hook: Webhook, app: Flask) -> None:
     assert "token=x" not in alice.get("/portal/webhooks").get_data(as_text=True)
     assert "token=x" in alice.get(path(hook)).get_data(as_text=True)
+
+
+def fail(gate: Gate, vault: Vault, hook: Webhook, tenant_id: TenantId, status: int = 500) -> None:
+    """Let the newest delivery's try fail."""
+    with gate.open(Scope.system(tenant_id)) as session:
+        (newest, *_) = deliveries.page(session, tenant_id=tenant_id, webhook_id=hook.id, limit=1)
+        owed = WebhookOwed(tenant_id=tenant_id, delivery_id=newest.id, round=1)
+        due = deliveries.begin(session, vault=vault, owed=owed)
+        assert due is not None
+        deliveries.finish(session, vault=vault, owed=owed, due=due, answer=Answer(status, "", 5))
+
+
+def test_who_may_see_webhooks_is_told_before_one_is_switched_off_and_after(
+    alice: Browser, browser: Browsers, gate: Gate, vault: Vault, hook: Webhook, cast: Cast
+) -> None:
+    tenant_id, began = cast.a.tenant_id, clock.now()
+    tell(gate, tenant_id)
+    fail(gate, vault, hook, tenant_id)
+    assert "A webhook takes nothing" not in alice.get("/portal/").text  # a blip mends itself
+    with clock.hold(began + dt.timedelta(minutes=61)):
+        home = browser()
+        home.sign_in(cast.alice.email)
+        page = home.get("/portal/").text
+        assert "A webhook takes nothing: hooks.example.com." in page
+        assert "token=x" not in page
+        assert path(hook) in page
+        assert "we switch it off on" in home.get(path(hook)).text
+        ann = browser()
+        ann.sign_in(cast.ann.email)
+        assert "A webhook takes nothing" not in ann.get("/portal/").text
+        fail(gate, vault, hook, tenant_id, status=410)
+        assert "A webhook is switched off: hooks.example.com." in home.get("/portal/").text

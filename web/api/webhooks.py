@@ -54,7 +54,8 @@ class WebhookShown(Outward):
     created_at: Instant
     changed_at: Instant
     succeeded_at: Instant | None = Field(description="When it last took something.")
-    failing_since: Instant | None
+    failing_since: Instant | None = Field(description="Since when it takes nothing.")
+    gives_up_at: Instant | None = Field(description="When it is switched off if that goes on.")
     old_secret_until: Instant | None = Field(description="Until when requests carry two signatures.")
 
 
@@ -353,6 +354,7 @@ def _shown(one: Webhook) -> WebhookShown:
         changed_at=one.changed_at,
         succeeded_at=one.succeeded_at,
         failing_since=one.failing_since,
+        gives_up_at=deliveries.gives_up_at(one),
         old_secret_until=one.old_secret_until,
     )
 

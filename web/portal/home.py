@@ -10,11 +10,13 @@ from billing.payments import attempts
 from core import clock, ids
 from telephony import calls as telephony
 from tenants import apikeys
+from tenants.webhooks import endpoints
 from web import i18n, identity, scope
 from web.guards import permission
 from web.portal.views import pages
-from web.shown import bills, calls, floors, invoices
+from web.shown import bills, calls, floors, invoices, webhooks
 from web.shown import payments as shown
+from web.shown.webhooks import Hook
 
 _LAST_CALLS = 6
 _KEYS = 200
@@ -35,6 +37,7 @@ def home() -> str:
         **_calls(),
         **_invoice(),
         troubles=_troubles(),
+        hooks=_hooks(),
         narrowed_keys=_narrowed_keys(),
     )
 
@@ -123,6 +126,15 @@ def _narrowed_keys() -> list[str]:
         return []
     found = apikeys.page(scope.session(), tenant_id=who.tenant_id, limit=_KEYS)
     return [key.name for key in found if key.is_narrowed]
+
+
+def _hooks() -> list[Hook]:
+    """Return the webhooks that fail or were switched off, for who may see webhooks."""
+    who = identity.current()
+    if "webhooks.read" not in who.permissions:
+        return []
+    found = endpoints.troubled(scope.session(), tenant_id=who.tenant_id, vault=scope.services().vault)
+    return [webhooks.hook(one) for one in found]
 
 
 def _troubles() -> list[shown.PaymentRow]:

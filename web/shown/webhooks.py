@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
@@ -69,7 +70,13 @@ class Hook:
     created_at: datetime
     succeeded_at: datetime | None
     failing_since: datetime | None
+    gives_up_at: datetime | None
     old_secret_until: datetime | None
+
+    @property
+    def host(self) -> str:
+        """Return whose address it is, without what may be secret in it."""
+        return urlsplit(self.url).hostname or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,7 @@ def hook(one: Webhook) -> Hook:
         one.created_at,
         one.succeeded_at,
         one.failing_since,
+        room.gives_up_at(one),
         one.old_secret_until,
     )
 
