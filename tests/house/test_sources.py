@@ -64,6 +64,12 @@ def test_every_module_says_what_it_is_for() -> None:
     assert silent == set()
 
 
+def test_no_news_of_the_provider_is_read_unverified() -> None:
+    """T93: the library has a way round its own signature, which accepts what anybody made up."""
+    way_round = "construct_event_without" + "_verification"
+    assert not {str(file) for file in rooms.sources() if way_round in file.read_text(encoding="utf-8")}
+
+
 def test_nothing_of_ours_listens_to_the_world() -> None:
     everywhere = "0." + "0.0.0"
     assert not {str(file) for file in rooms.sources() if everywhere in file.read_text(encoding="utf-8")}

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
+from core import ids
 from tests.web.conftest import Browser, Browsers, Cast, TestServices
 from web import create_app
 
@@ -41,6 +42,17 @@ def test_the_microphone_is_for_the_console_only(alice: Browser) -> None:
 def test_a_foreign_host_is_refused(app: Flask) -> None:
     client = app.test_client()
     assert client.get("/sign-in", base_url="http://evil.example").status_code == 400
+
+
+@pytest.mark.parametrize("header", ["X-Tenant-ID", "X-Forwarded-User", "X-Forwarded-Host", "X-User-Id"])
+def test_no_header_makes_somebody_else_of_anybody(alice: Browser, cast: Cast, header: str) -> None:
+    """T06: whose page it is is the session's to say."""
+    theirs = ids.public("ten", cast.b.tenant_id)
+    for value in (theirs, str(cast.b.tenant_id), cast.charlie.email, "evil.example"):
+        answer = alice.client.get("/portal/", base_url=HOST, headers={header: value})
+        assert answer.status_code == 200
+        assert cast.a.name in answer.text
+        assert cast.b.name not in answer.text
 
 
 def test_over_https_the_cookie_is_bound_to_the_host_and_secure(services: TestServices) -> None:
