@@ -28,6 +28,7 @@ from launch.parts import chromium
 from security.gate import Gate, Scope
 from security.vault import Vault
 from standin.server import Server
+from standin.till import Till
 from tenants import staff
 from tenants.users import User
 from tests.factories import payments
@@ -85,7 +86,9 @@ def known(app: Flask, day: Scene, cast: Cast, gate: Gate, vault: Vault) -> dict[
 
 
 @pytest.fixture
-def standin() -> Iterator[Server]:
+def standin(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    # its pages last by its own clock, which stands with ours here
+    monkeypatch.setattr(Till, "now", lambda *_: int(NOW.timestamp()))
     server = Server(key=payments.KEY, settles_after_s=3600).start()
     yield server
     server.close()
