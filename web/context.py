@@ -29,7 +29,7 @@ def variables() -> dict[str, Any]:
         }
         shown["permissions"] = who.permissions
         if who.door.value != "operator":
-            shown["company"] = {"name": who.company.name}
+            shown["company"] = {"name": who.company.name, "initials": who.company.initials}
     return shown
 
 

@@ -8,7 +8,7 @@ that page writes over the revision it shows, or meets the next change in the sam
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flask import Response, make_response, render_template
+from flask import Response, make_response, render_template, request
 
 _CONFLICT = 409
 _LONGEST = 18  # digits of a bigint
@@ -32,6 +32,7 @@ class Difference:
     kind: str
     yours: str
     theirs: str
+    is_untouched: bool = False  # the reader left it as it was: what was saved is chosen at first
 
     @property
     def is_same(self) -> bool:
@@ -42,14 +43,19 @@ class Difference:
 def differences(
     fields: Sequence[Field], *, yours: Mapping[str, str], theirs: Mapping[str, str]
 ) -> list[Difference]:
-    """Return each field both ways; line ends of browsers (CRLF) and of rows (LF) are alike."""
+    """Return each field both ways; line ends of browsers (CRLF) and of rows (LF) are alike.
+
+    The page's script sends `<name>-was`, what the field held when the form was opened; without it every
+    field counts as touched.
+    """
     return [
         Difference(
             one.name,
             one.label,
             one.kind,
-            yours.get(one.name, "").replace("\r\n", "\n"),
-            theirs.get(one.name, "").replace("\r\n", "\n"),
+            mine := _plain(yours.get(one.name, "")),
+            _plain(theirs.get(one.name, "")),
+            is_untouched=_plain(request.form.get(f"{one.name}-was", f"not {mine}")) == mine,
         )
         for one in fields
     ]
@@ -106,3 +112,7 @@ def conflicting(
         kept=kept or {},
     )
     return make_response(page, _CONFLICT)
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").strip()

@@ -16,7 +16,7 @@ from typing import Protocol, cast
 
 import flask_babel
 from babel.dates import format_date, format_datetime
-from babel.numbers import format_currency, format_decimal, get_currency_symbol
+from babel.numbers import format_compact_currency, format_currency, format_decimal, get_currency_symbol
 from flask import Flask, has_request_context
 from markupsafe import Markup, escape
 
@@ -441,8 +441,14 @@ def bill_chart(
 # ------------------------------------------------------------------ amounts
 
 
+_SHORT_FROM = 10_000  # units; from there on an axis has no room for every digit
+
+
 def _round_money(amount: Decimal, currency: str) -> str:
-    """Return an axis label: no decimals unless the amount is small."""
+    """Return an axis label: no decimals unless the amount is small, and from 10,000 on in short, `£12.5K`."""
+    if amount >= _SHORT_FROM:
+        short = format_compact_currency(amount, currency, fraction_digits=1, locale=_locale())
+        return _written(short)
     pattern = "¤#,##0" if amount == amount.to_integral_value() else "¤#,##0.00"
     return _written(format_currency(amount, currency, pattern, locale=_locale(), currency_digits=False))
 
@@ -573,6 +579,11 @@ def short_day(on: dt.date) -> str:
     return format_date(_local_date(on), _pattern("short"), locale=_locale())
 
 
+def weekday(on: dt.date) -> str:
+    """Return the day of the week in short: `Thu`."""
+    return format_date(_local_date(on), "EEE", locale=_locale())
+
+
 def long_day(on: dt.date) -> str:
     """Return a day in full: `Thursday 19 November 2026`."""
     return format_date(_local_date(on), _pattern("long"), locale=_locale())
@@ -635,11 +646,14 @@ def avatar(name: str, cls: str = "") -> Markup:
     )
 
 
-def brand(name: str, cls: str = "") -> Markup:
-    """Return a company as a square; its colour follows from its name and stays the same everywhere."""
+def brand(name: str, cls: str = "", *, signs: str = "") -> Markup:
+    """Return a company as a square: the signs it chose, or its initials.
+
+    The colour follows from its name and stays the same everywhere.
+    """
     colour = sum(ord(sign) * (index + 1) for index, sign in enumerate(name)) % _BRAND_COLOURS + 1
     return Markup('<span class="{}" aria-hidden="true">{}</span>').format(
-        f"brand b{colour} {cls}".strip(), initials(name)
+        f"brand b{colour} {cls}".strip(), signs or initials(name)
     )
 
 
@@ -672,7 +686,7 @@ GLOBALS: dict[str, Callable[..., object]] = {
     for part in (
         avatar, bar, big_money, bill_chart, brand, clock, count, day, days, gate_field, hour, html_lang,
         icon, initials, international, iso, long_day, mark, minute, moment, money, month, pill, quantity,
-        rate, seat_glyph, seat_state, seats, short_day, span, spark, stack, wait, wave, zone_name,
+        rate, seat_glyph, seat_state, seats, short_day, span, spark, stack, wait, wave, weekday, zone_name,
     )
 }  # fmt: skip
 

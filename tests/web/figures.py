@@ -56,7 +56,7 @@ def shell(lang: str, *, banner: str = "") -> dict[str, Any]:
             role=pick(lang, "Owner", "所有者"),
             language=pick(lang, "en", "zh_Hans_CN"),
         ),
-        "company": New(name=pick(lang, "Pelican Parcel", "明湖旅行")),
+        "company": New(name=pick(lang, "Pelican Parcel", "明湖旅行"), initials=pick(lang, "Pp", "明")),
         "banners": [{"kind": "warn", "text": banner}] if banner else [],
         "live_url": "",
     }

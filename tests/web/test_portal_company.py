@@ -82,7 +82,7 @@ def test_a_setting_that_cannot_be_is_said_and_nothing_is_lost(alice: Browser, wr
     given = form(alice) | {"initials": "Qx"} | wrong
     answer = alice.post(PAGE, given)
     assert answer.status_code == 422
-    assert "This cannot be." in answer.text
+    assert ("Write an amount like" if "budget" in wrong else "This cannot be.") in answer.text
     assert 'value="Qx"' in answer.text
     assert 'value="Qx"' not in alice.get(PAGE).text
 
@@ -99,6 +99,31 @@ def test_two_who_save_at_once_see_each_other(alice: Browser, browser: Browsers, 
     chosen = dict(re.findall(r'<input type="hidden" name="([\w-]+)" value="([^"]*)"', answer.text))
     assert alice.post(PAGE, chosen | {"initials-side": "yours"}).status_code == 303
     assert 'value="Mi"' in alice.get(PAGE).text
+
+
+def test_what_the_second_to_save_left_alone_is_what_was_saved(
+    alice: Browser, browser: Browsers, cast: Cast
+) -> None:
+    other = browser()
+    other.sign_in(cast.alice.email)
+    mine, theirs = form(alice), form(other)
+    other.post(PAGE, theirs | {"budget": "50"})
+    origins = {f"{name}-was": text for name, text in mine.items() if name != "revision"}
+    answer = alice.post(PAGE, mine | origins | {"name": "Pelican Parcel Ltd"})
+    assert answer.status_code == 409
+    assert answer.text.count("you left it as it was") == 1
+    checked = dict(re.findall(r'name="([\w-]+-side)" value="(\w+)" checked', answer.text))
+    assert checked == {"name-side": "yours", "budget-side": "theirs"}
+    chosen = dict(re.findall(r'<input type="hidden" name="([\w-]+)" value="([^"]*)"', answer.text))
+    assert alice.post(PAGE, chosen | checked).status_code == 303
+    page = alice.get(PAGE).text
+    assert 'value="Pelican Parcel Ltd"' in page
+    assert 'value="50.00"' in page
+
+
+def test_the_square_shows_the_signs_the_company_chose(alice: Browser) -> None:
+    alice.post(PAGE, form(alice) | {"initials": "Qx"})
+    assert re.search(r'class="brand b\d"[^>]*>Qx<', alice.get("/portal/").text)
 
 
 def test_settings_are_for_who_may(browser: Browsers, cast: Cast) -> None:

@@ -64,6 +64,17 @@ def asked(**fields: str) -> str:
     )
 
 
+def test_an_address_that_says_little_is_the_next_afternoon(alice: Browser, cast: Cast) -> None:
+    for hour, ahead in ((12, 0), (18, 1)):
+        with clock.hold(NOW.replace(hour=hour)):
+            assert alice.sign_in(cast.alice.email).status_code == 303
+            page = alice.get("/portal/seats/rent?kind=hour").text
+        day = (NOW.date() + dt.timedelta(days=ahead)).isoformat()
+        assert f'name="day" type="date" min="{NOW.date()}"' in page
+        assert re.search(rf'name="day" type="date"[^>]*value="{day}"', page)
+        assert "Total" in page
+
+
 def test_a_month_that_cannot_be_says_from_when_the_seats_are_booked(
     alice: Browser, cast: Cast, gate: Gate
 ) -> None:

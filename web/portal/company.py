@@ -56,7 +56,10 @@ def save_company() -> BaseResponse:
             nav="company",
         )
     except MalformedSettingError as error:
-        wrong = {str(error.details["field"]): gettext("This cannot be. Correct it and save again.")}
+        field = str(error.details["field"])
+        wrong = {field: gettext("This cannot be. Correct it and save again.")}
+        if field == "budget":
+            wrong = {field: gettext("Write an amount like 10000 or 10000.50, or leave it empty.")}
         return make_response(_page(company, given, revision=revision, errors=wrong), 422)
     said.done(gettext("Saved."))
     return redirect(url_for("portal.company_settings"), 303)

@@ -66,10 +66,10 @@ PEOPLE: tables.Table[PersonRow] = tables.Table(
 DEEDS: tables.Table[DeedRow] = tables.Table(
     "access-log",
     (
-        tables.Column("at", _l("When"), lambda row: row.at, sorts=True),
-        tables.Column("by", _l("Who"), lambda row: row.by, sorts=True),
         tables.Column("deed", _l("Did what"), lambda row: row.deed),
         tables.Column("about", _l("Whose access"), lambda row: row.about, sorts=True),
+        tables.Column("by", _l("Who"), lambda row: row.by, sorts=True),
+        tables.Column("at", _l("When"), lambda row: row.at, sorts=True, cls="r"),
     ),
     order="-at",
 )

@@ -31,6 +31,7 @@ from web.shown import bills, floors, wording
 
 _HERE = "/portal/seats"
 _OPENS, _SHUTS = 8, 22  # hours of the day the calendar shows
+_LATE = dt.time(17)  # from then on the form begins with tomorrow
 _BUSINESS = frozenset({"refused", "conflict", "invalid", "not-found"})
 _WEEK = 7
 
@@ -170,7 +171,11 @@ def restore_seat(lease_id: str) -> Response:
 def _form(given: Mapping[str, str], *, error: str = "") -> str:
     who, session, now = identity.current(), scope.session(), clock.now()
     zone = who.company.zone
-    today = now.astimezone(zoneinfo.ZoneInfo(zone)).date()
+    local = now.astimezone(zoneinfo.ZoneInfo(zone))
+    today = local.date()
+    # what an address leaves out is what the form shows at first: the next afternoon
+    first = today if local.time() < _LATE else today + dt.timedelta(days=1)
+    given = {"day": first.isoformat(), "from": "13:00", "until": "18:00", **given}
     offer: Offer | None = None
     trouble = error
     try:
@@ -188,8 +193,8 @@ def _form(given: Mapping[str, str], *, error: str = "") -> str:
         kind=kind,
         count=_count(given),
         day=day.isoformat(),
-        begins=given.get("from", "13:00"),
-        ends=given.get("until", "18:00"),
+        begins=given["from"],
+        ends=given["until"],
         today=today.isoformat(),
         latest=(today + renting.FURTHEST).isoformat(),
         most=MOST_AT_ONCE,

@@ -123,3 +123,6 @@ startAges();
 startPlayers();
 startLive();
 all("[data-toast]").forEach(fade);
+// What a form has made and shows once: loading the page again asks for it, and does not make it a second time.
+const here = document.querySelector<HTMLElement>("[data-here]")?.dataset["here"];
+if (here) history.replaceState(history.state, "", here);

@@ -26,7 +26,27 @@ function closeMenus(except: Node | null): void {
   for (const menu of all<HTMLDetailsElement>("details[data-drop][open]")) if (!except || !menu.contains(except)) menu.open = false;
 }
 
+// On a phone filters are folded away (seatline.css); those a person has opened stay so when htmx swaps the part.
+const unfolded = new Set<string>();
+
+function fold(form: HTMLElement): void {
+  const isOpen = unfolded.has(form.id);
+  form.classList.toggle("open", isOpen);
+  form.querySelector("[data-fold]")?.setAttribute("aria-expanded", String(isOpen));
+}
+
+function startFolding(): void {
+  document.addEventListener("click", (event) => {
+    const form = event.target instanceof Element ? event.target.closest("[data-fold]")?.closest<HTMLElement>("form") : null;
+    if (!form) return;
+    if (!unfolded.delete(form.id)) unfolded.add(form.id);
+    fold(form);
+  });
+  document.addEventListener("htmx:after:swap", () => all("form.folds").forEach(fold));
+}
+
 export function startTables(): void {
+  startFolding();
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
       const menu = document.activeElement?.closest<HTMLDetailsElement>("details[data-drop][open]");
