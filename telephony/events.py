@@ -62,6 +62,7 @@ class DialOutcome(StrEnum):
     LOST = "lost"  # the switch or the switchboard died; whether it rang is not known
     NO_AGENT = "no-agent"
     EXPIRED = "expired"
+    CANCELLED = "cancelled"  # dialled by hand, and given up by the agent before anybody picked up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

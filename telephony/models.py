@@ -243,7 +243,9 @@ class WorkItemRow(TenantOwned, Base):
             "tenant_id",
             "agent_id",
             unique=True,
-            postgresql_where=text("state IN ('offered', 'ringing', 'talking', 'wrap_up')"),
+            postgresql_where=text(
+                "state IN ('offered', 'ringing', 'talking', 'wrap_up', 'dialling', 'alerting')"
+            ),
         ),
     )
 
@@ -305,6 +307,7 @@ class DialDecisionRow(TenantOwned, Base):
     number_id: Mapped[UUID] = mapped_column(Uuid)
     queue_id: Mapped[UUID] = mapped_column(Uuid)
     campaign_id: Mapped[UUID | None] = mapped_column(Uuid)
+    by_agent_id: Mapped[UUID | None] = mapped_column(Uuid)
     zone: Mapped[str] = mapped_column(Text)
 
 
@@ -315,6 +318,7 @@ class OutboundDialRow(TenantOwned, Base):
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "queue_id"], ["queues.tenant_id", "queues.id"]),
         ForeignKeyConstraint(["tenant_id", "number_id"], ["numbers.tenant_id", "numbers.id"]),
+        Index("ix_outbound_dials_open", "tenant_id", "campaign_id", postgresql_where=text("outcome IS NULL")),
     )
 
     attempt_id: Mapped[Key]
@@ -324,6 +328,7 @@ class OutboundDialRow(TenantOwned, Base):
     queue_id: Mapped[UUID] = mapped_column(Uuid)
     customer_id: Mapped[UUID | None] = mapped_column(Uuid)
     campaign_id: Mapped[UUID | None] = mapped_column(Uuid)
+    by_agent_id: Mapped[UUID | None] = mapped_column(Uuid)
     ring_s: Mapped[int] = mapped_column(Integer)
     detects_machines: Mapped[bool] = mapped_column(Boolean)
     expires_at: Mapped[Instant]

@@ -17,7 +17,8 @@ from telephony.errors import WorkItemNotFoundError
 from telephony.models import WorkItemRow
 
 LONGEST_WRAP_UP = dt.timedelta(minutes=10)
-IN_HAND = ("offered", "ringing", "talking", "wrap_up")
+DIALLING = ("dialling", "alerting")  # by hand: dialled, and the called phone rings
+IN_HAND = ("offered", "ringing", "talking", "wrap_up", *DIALLING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,12 @@ def offer(
     call_id: CallId,
     offered_at: dt.datetime,
     expires_at: dt.datetime,
+    state: str = "offered",
 ) -> None:
     """Put a call into an agent's hand; doing it twice changes nothing. Operator's transaction.
 
-    An older item that a crash left open is closed as lost first.
+    An older item that a crash left open is closed as lost first. A call the agent dials by hand is in theirs
+    (`dialling`) before it is offered to their phone.
     """
     session.execute(
         update(WorkItemRow)
@@ -82,11 +85,15 @@ def offer(
             agent_id=agent_id,
             client_tenant_id=tenant_id,
             call_id=call_id,
-            state="offered",
+            state=state,
             offered_at=offered_at,
             expires_at=expires_at,
         )
-        .on_conflict_do_nothing()
+        .on_conflict_do_update(
+            index_elements=[WorkItemRow.tenant_id, WorkItemRow.id],
+            set_={"state": state, "expires_at": expires_at},
+            where=WorkItemRow.state.in_(DIALLING),
+        )
     )
 
 
@@ -103,6 +110,7 @@ def advance(
     A call that is talked on again after a hold was answered when it was answered first.
     """
     reached: dict[str, dict[str, Any]] = {
+        "alerting": {},
         "ringing": {"ringing_at": at},
         "talking": {"answered_at": func.coalesce(WorkItemRow.answered_at, at)},
         "wrap_up": {"ended_at": at, "wrap_until": wrap_until},

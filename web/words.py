@@ -357,6 +357,65 @@ PROBLEMS: Mapping[str, Words] = {
     "wrap-up-longest": Words(
         _l("The wrap-up cannot be longer"), _l("Save what you have; you can be away afterwards.")
     ),
+    "dial-not-free": Words(
+        _l("You cannot dial just now"),
+        _l("Finish what you have in hand, or wait until your phone is connected."),
+    ),
+    "dial-number": Words(
+        _l("That is not a telephone number"),
+        _l("Write it with its country, +44 20 7946 0123. Emergency calls cannot be made from here."),
+    ),
+    "dial-not-served": Words(
+        _l("You serve no queue of this company"), _l("Ask your team leader to assign you to one.")
+    ),
+    "dial-suspended": Words(
+        _l("The company is suspended"), _l("Nobody may be called in its name. Tell your team leader.")
+    ),
+    "dial-no-account": Words(
+        _l("The company has no billing account"),
+        _l("Nobody may be called in its name yet. Tell your team leader."),
+    ),
+    "dial-on-hold": Words(
+        _l("The company’s calls out are on hold"),
+        _l("An invoice is waiting to be paid. Calls in go on as usual."),
+    ),
+    "dial-not-priced": Words(
+        _l("There is no price for this destination"),
+        _l("The company has agreed no price for calls there, so none is placed."),
+    ),
+    "dial-destination-blocked": Words(
+        _l("This destination is blocked"), _l("Calls to such numbers are not placed for the company.")
+    ),
+    "dial-do-not-call": Words(
+        _l("This number is on the company’s do-not-call list"),
+        _l("The person has asked not to be called. Write to them instead."),
+    ),
+    "dial-consent-withdrawn": Words(
+        _l("This person has withdrawn their consent"),
+        _l("They do not want to be called by this company. Write to them instead."),
+    ),
+    "dial-consent-missing": Words(
+        _l("There is no consent on record"), _l("This person may be called once they have agreed to it.")
+    ),
+    "dial-zone-unknown": Words(
+        _l("It is not known what time it is there"),
+        _l("Nothing tells where this number rings, so nobody knows whether it is night."),
+    ),
+    "dial-outside-hours": Words(
+        _l("It is too early or too late there"), _l("Calls may be made from 08:00 to 21:00 there.")
+    ),
+    "dial-caller-not-ours": Words(
+        _l("The company has no number to show"),
+        _l("A call must show a number that can be called back, and it rents none now."),
+    ),
+    "dial-repeated": Words(_l("This call has been asked for already"), _l("Wait a moment and look.")),
+    "dial-under-way": Words(
+        _l("The company is calling this number already"),
+        _l("Somebody else of yours has them on the line, or is dialling. Try again in a minute."),
+    ),
+    "dial-too-fast": Words(
+        _l("Too many calls at once"), _l("The company is placing many calls. Try again in a few seconds.")
+    ),
     "not-recording": Words(
         _l("Nothing is being recorded"), _l("There is nothing to pause. Go on with the call.")
     ),

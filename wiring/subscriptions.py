@@ -34,7 +34,7 @@ from seats.events import SeatRentalChanged
 from security.gate import Scope
 from security.vault import Field
 from telephony import numbers, orders, recording
-from telephony.events import DialCleared, DialEnded, NumberRentalChanged, RecordingCaptured
+from telephony.events import DialCleared, DialEnded, DialOutcome, NumberRentalChanged, RecordingCaptured
 from telephony.orders import OrderKind
 from tenants import companies
 from tenants.events import WebhookOwed
@@ -258,6 +258,8 @@ def _forget_lead_file(house: House, _session: Session, event: LeadFileRead) -> A
 
 def _settle_attempt(house: House, session: Session, event: DialEnded) -> After:
     """Write what became of a campaign's call; one dialled by hand is nobody's attempt."""
+    if event.outcome is DialOutcome.CANCELLED:  # only who dials by hand gives up
+        return None
     end = End(
         outcome=Outcome(event.outcome.value),
         ended_at=event.ended_at,

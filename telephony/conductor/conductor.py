@@ -35,7 +35,7 @@ from telephony.conductor.spool import Spool
 from telephony.events import DialOutcome
 from telephony.outbound import dialling
 from telephony.outbound import gate as outbound
-from telephony.routing.floor import Agent, Floor, InQueue
+from telephony.routing.floor import FREE, Agent, Floor, InQueue
 from telephony.switch import port
 from telephony.switch.clearance import Clearance, ClearanceExpiredError
 from telephony.switch.port import ChannelGoneError, Speech, Switch, SwitchError
@@ -349,14 +349,20 @@ class Conductor:
         clearance, line = handed
         now = clock.now()
         if now > clearance.expires_at:
-            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.EXPIRED)
+            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.EXPIRED, clearance)
         if not self._is_connected:
-            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.FAILED)
+            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.FAILED, clearance)
         # from the choice of the agent to their reservation nothing may wait
-        agent = self.floor.pick(clearance.queue_id)
+        agent = (
+            self.floor.ready_to_dial(clearance.by_agent_id)
+            if clearance.by_agent_id
+            else self.floor.pick(clearance.queue_id)
+        )
         if agent is None:
-            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.NO_AGENT)
+            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.NO_AGENT, clearance)
         agent.call_id = call_id
+        if agent.state != FREE and agent.next_state is None:
+            agent.next_state = agent.state  # who dials while away is away afterwards
         offer = _offer_to(agent, expires_at=clearance.expires_at)
         arrival = Arrival(
             tenant_id=tenant_id,
@@ -368,7 +374,13 @@ class Conductor:
             arrived_at=now,
             direction=calls.OUTBOUND,
         )
-        placed = Dial(attempt_id, clearance.customer_id, clearance.detects_machines, offer)
+        placed = Dial(
+            attempt_id,
+            clearance.customer_id,
+            clearance.detects_machines,
+            offer,
+            is_by_hand=clearance.by_agent_id is not None,
+        )
         self._dialled.add(call_id)
         call, actions = outgoing.begin(arrival, f"dial-{attempt_id}", placed)
         on_disk = self._spool.begin(arrival, call.channel, dial=placed)
@@ -398,8 +410,16 @@ class Conductor:
             )
             return clearance, line
 
-    async def _not_dialled(self, tenant_id: TenantId, attempt_id: UUID, outcome: DialOutcome) -> str:
+    async def _not_dialled(
+        self,
+        tenant_id: TenantId,
+        attempt_id: UUID,
+        outcome: DialOutcome,
+        clearance: Clearance | None = None,
+    ) -> str:
         at = clock.now()
+        if clearance and clearance.by_agent_id:
+            self.desk.say_dialled(clearance.by_agent_id, attempt_id, outcome.value)
         await self._books.enter(
             attempt_id,
             Scope.system(tenant_id),
@@ -671,6 +691,10 @@ class Conductor:
             self._by_channel.pop(channel, None)
         self._calls.pop(call.call_id, None)
         self._spawn(self._close(held))
+        if call.dial and call.dial.is_by_hand:
+            self.desk.say_dialled(
+                call.dial.offer.agent_id, call.call_id, (call.outcome or DialOutcome.LOST).value
+            )
         ending = Ending(call.arrival.tenant_id, call.call_id, at, cause.value, self._boot)
         written = self._write_ending(call, ending)
         written.add_done_callback(lambda future: self._finished(call, future))

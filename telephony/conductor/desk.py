@@ -193,7 +193,7 @@ class Desk:
         wrap_until = None
         if action.state == _WRAP_UP:
             wrap_until = action.at + dt.timedelta(seconds=wrap_up_s)
-        if action.item == "offered" and offer:
+        if action.item in {"offered", "dialling"} and offer:
             self._offers[agent.agent_id] = action.offer_id
             self._write_offer(agent, call, offer.expires_at, action)
         elif action.item != "reserved":  # for a call out, which is offered only when somebody picks up
@@ -366,6 +366,8 @@ class Desk:
                     )
                     return "recording-goes-on"
                 self._tell(agent)
+            case OrderKind.HANG_UP if call.phase in {machine.Phase.DIALLING, machine.Phase.RINGING}:
+                self._calls.feed(call.call_id, machine.GivenUp(now))
             case OrderKind.HANG_UP if call.is_parked:
                 self._calls.feed(call.call_id, machine.AgentGone(now, Cause.NORMAL))
             case OrderKind.HANG_UP:
@@ -494,6 +496,18 @@ class Desk:
         self, agent: Agent, call: LiveCall, expires_at: dt.datetime, action: machine.Agent
     ) -> None:
         """Write the offer, then tell the console: what it fetches must be there."""
+
+        def tell() -> None:
+            if action.item != "offered":
+                return  # who dials is told by their state
+            self._publish(
+                agent.agent_id,
+                "offer",
+                offer_id=public("off", action.offer_id),
+                call_id=public("call", call.call_id),
+                expires_at=expires_at.isoformat(),
+            )
+
         self._books.enter(
             agent.agent_id,
             _DESK,
@@ -505,15 +519,10 @@ class Desk:
                 call_id=call.call_id,
                 offered_at=action.at,
                 expires_at=expires_at,
+                state=action.item,
             ),
             is_urgent=True,  # the pop waits for it
-            then=lambda: self._publish(
-                agent.agent_id,
-                "offer",
-                offer_id=public("off", action.offer_id),
-                call_id=public("call", call.call_id),
-                expires_at=expires_at.isoformat(),
-            ),
+            then=tell,
         )
 
     def _write_item(self, agent: Agent, action: machine.Agent, wrap_until: dt.datetime | None) -> None:
@@ -553,6 +562,11 @@ class Desk:
     def _publish(self, agent_id: AgentId, kind: str, **body: str) -> None:
         """Tell an agent's console; from a thread, because Redis may keep us waiting."""
         self._realtime.publish(OPERATOR, f"agent:{agent_id}", {"type": kind, **body})
+
+    def say_dialled(self, agent_id: AgentId, call_id: UUID, outcome: str) -> None:
+        """Tell the console of who dialled by hand what became of it, behind what is being written."""
+        about = {"call_id": public("call", call_id), "outcome": outcome}
+        self._books.write(agent_id, partial(self._publish, agent_id, "dial-ended", **about))
 
     def say_anew(self, call: LiveCall) -> None:
         """Tell the console of a call's agent that something about the call was written. From any thread."""

@@ -55,6 +55,7 @@ class Cause(StrEnum):
     UNALLOCATED = "unallocated"
     REJECTED = "rejected"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class Lost(StrEnum):
@@ -84,12 +85,16 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """What a call that goes out was cleared for, and the agent reserved before it was dialled."""
+    """What a call that goes out was cleared for, and the agent reserved before it was dialled.
+
+    `is_by_hand`: that agent dials, and nobody else takes their place.
+    """
 
     attempt_id: UUID
     customer_id: CustomerId | None
     detects_machines: bool
     offer: Offer
+    is_by_hand: bool = False
 
 
 # --- facts: what happened -------------------------------------------------------------------------
@@ -212,6 +217,13 @@ class CalledRinging:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenUp:
+    """The agent who dials by hand waits no longer."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PickedUp:
     """Somebody, or something, answered the call that goes out."""
 
@@ -271,6 +283,7 @@ Fact = (
     | CallerGone
     | AgentGone
     | CalledRinging
+    | GivenUp
     | PickedUp
     | Heard
     | NobodyFree

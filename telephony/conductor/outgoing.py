@@ -76,7 +76,13 @@ def begin(arrival: Arrival, channel: str, dial: Dial) -> tuple[LiveCall, list[Ac
     )
     offer = dial.offer
     return call, [
-        Agent(offer.agent_id, DIALLING, arrival.arrived_at, offer.offer_id, "reserved"),
+        Agent(
+            offer.agent_id,
+            DIALLING,
+            arrival.arrived_at,
+            offer.offer_id,
+            "dialling" if dial.is_by_hand else "reserved",
+        ),
         Originate(),
     ]
 
@@ -99,13 +105,21 @@ def _follow(call: LiveCall, offer: Offer, fact: Fact) -> list[Action]:
     match fact:
         case machine.CalledRinging() if call.phase is Phase.DIALLING:
             call.phase = Phase.RINGING
-            return []
+            if not _is_by_hand(call):
+                return []
+            return [Agent(offer.agent_id, DIALLING, fact.at, offer.offer_id, "alerting")]
+        case machine.GivenUp() if call.phase in _UNANSWERED and _is_by_hand(call):
+            return [
+                HangUpCaller(),
+                _free(call, offer, fact.at),
+                *_finish(call, fact.at, DialOutcome.CANCELLED, Cause.CANCELLED),
+            ]
         case machine.PickedUp() if call.phase in _UNANSWERED:
             return _picked_up(call, offer, fact.at)
         case machine.Heard(is_machine=True) if call.phase is Phase.DETECTING:
             return [
                 HangUpCaller(),
-                _free(offer, fact.at),
+                _free(call, offer, fact.at),
                 *_finish(call, fact.at, DialOutcome.MACHINE, Cause.MACHINE),
             ]
         case machine.Heard() if call.phase is Phase.DETECTING:
@@ -149,7 +163,7 @@ def _follow(call: LiveCall, offer: Offer, fact: Fact) -> list[Action]:
         case machine.ApologyEnded() if call.phase is Phase.APOLOGISING:
             return [HangUpCaller(), *_finish(call, fact.at, DialOutcome.ABANDONED, Cause.ABANDONED)]
         case machine.NotPlaced() if call.phase in _UNANSWERED:
-            return [HangUpCaller(), _free(offer, fact.at), *_finish(call, fact.at, *_FAILED)]
+            return [HangUpCaller(), _free(call, offer, fact.at), *_finish(call, fact.at, *_FAILED)]
         case machine.CallerGone():
             return _called_gone(call, offer, fact)
         case machine.Vanished():
@@ -184,7 +198,7 @@ def _ring(offer: Offer, at: dt.datetime) -> list[Action]:
 
 def _left_alone(call: LiveCall, offer: Offer, agent: Agent) -> list[Action]:
     """The agent is not there: look for another one while there is time, else say who called."""
-    has_time = call.due_at is not None and call.due_at - agent.at >= _SHORTEST_RING
+    has_time = not _is_by_hand(call) and call.due_at is not None and call.due_at - agent.at >= _SHORTEST_RING
     call.phase = Phase.SEEKING if has_time else Phase.APOLOGISING
     return [StopRinging(offer), agent, Seek() if has_time else Apologise()]
 
@@ -192,10 +206,10 @@ def _left_alone(call: LiveCall, offer: Offer, agent: Agent) -> list[Action]:
 def _called_gone(call: LiveCall, offer: Offer, fact: machine.CallerGone) -> list[Action]:
     match call.phase:
         case Phase.DIALLING | Phase.RINGING:
-            return [_free(offer, fact.at), *_finish(call, fact.at, *_BY_CAUSE.get(fact.cause, _FAILED))]
+            return [_free(call, offer, fact.at), *_finish(call, fact.at, *_BY_CAUSE.get(fact.cause, _FAILED))]
         case Phase.DETECTING:
             return [
-                _free(offer, fact.at),
+                _free(call, offer, fact.at),
                 *_finish(call, fact.at, DialOutcome.HUNG_UP, Cause.CALLED_HUNG_UP),
             ]
         case Phase.OFFERED:
@@ -225,18 +239,26 @@ def _vanished(call: LiveCall, offer: Offer, fact: machine.Vanished) -> list[Acti
         return _finish(call, fact.at, DialOutcome.ABANDONED, fact.cause)
     if call.phase is Phase.SEEKING:  # whose agent has been let go already
         return _finish(call, fact.at, outcome, fact.cause)
-    item = {Phase.OFFERED: "lost", Phase.ANNOUNCING: "closed", Phase.TALKING: "closed"}.get(
-        call.phase, "reserved"
-    )
+    in_hand = {Phase.OFFERED: "lost", Phase.ANNOUNCING: "closed", Phase.TALKING: "closed"}
+    item = in_hand.get(call.phase, _unreached(call))
     return [
         Agent(offer.agent_id, None, fact.at, offer.offer_id, item, Lost.SWITCH_LOST),
         *_finish(call, fact.at, outcome, fact.cause),
     ]
 
 
-def _free(offer: Offer, at: dt.datetime) -> Agent:
-    """The reserved agent is free again; nothing had been put into their hands yet."""
-    return Agent(offer.agent_id, None, at, offer.offer_id, "reserved", Lost.NOT_REACHED)
+def _free(call: LiveCall, offer: Offer, at: dt.datetime) -> Agent:
+    """The reserved agent is free again."""
+    return Agent(offer.agent_id, None, at, offer.offer_id, _unreached(call), Lost.NOT_REACHED)
+
+
+def _unreached(call: LiveCall) -> str:
+    """Return what becomes of the work item: only who dials by hand has one before somebody picks up."""
+    return "lost" if _is_by_hand(call) else "reserved"
+
+
+def _is_by_hand(call: LiveCall) -> bool:
+    return call.dial is not None and call.dial.is_by_hand
 
 
 def _over(call: LiveCall, offer: Offer, at: dt.datetime, cause: Cause) -> list[Action]:

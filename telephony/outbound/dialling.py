@@ -42,6 +42,7 @@ def dial(session: Session, *, clearance: Clearance, vault: Vault) -> None:
             queue_id=clearance.queue_id,
             customer_id=clearance.customer_id,
             campaign_id=clearance.campaign_id,
+            by_agent_id=clearance.by_agent_id,
             ring_s=clearance.ring_s,
             detects_machines=clearance.detects_machines,
             expires_at=clearance.expires_at,

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from billing import credit
 from billing.credit import NoCredit
 from core.errors import Invalid
-from core.ids import CustomerId, NumberId, QueueId, TenantId, new_id
+from core.ids import AgentId, CustomerId, NumberId, QueueId, TenantId, new_id
 from core.phone import E164, is_short_code, rating_prefix
 from customers import consent, do_not_call
 from security.vault import Field, Vault
@@ -75,6 +75,7 @@ class DialRequest:
         to: the number to call. Never in `repr`.
         caller_number_id: the rented number that is shown.
         queue_id: whose agents talk.
+        by_agent_id: the agent who dials by hand, and talks; None: whoever of the queue is free.
         zone: IANA zone of the called person; an unknown one is refused.
         window: their local hours.
         ring_s: for how long it rings at most, 15 to 120 seconds.
@@ -95,6 +96,7 @@ class DialRequest:
     ring_s: int
     detects_machines: bool
     max_per_second: int
+    by_agent_id: AgentId | None = None
     needs_consent: bool = False
 
     def __post_init__(self) -> None:
@@ -153,6 +155,7 @@ def clear(session: Session, *, request: DialRequest, vault: Vault, at: dt.dateti
         number_id=request.caller_number_id,
         queue_id=request.queue_id,
         campaign_id=request.campaign_id,
+        by_agent_id=request.by_agent_id,
         zone=request.zone,
     )
     session.add(decision)
@@ -169,6 +172,7 @@ def clear(session: Session, *, request: DialRequest, vault: Vault, at: dt.dateti
         queue_id=request.queue_id,
         customer_id=request.customer_id,
         campaign_id=request.campaign_id,
+        by_agent_id=request.by_agent_id,
         ring_s=request.ring_s,
         detects_machines=request.detects_machines,
         expires_at=at + LIFETIME,
@@ -199,6 +203,7 @@ def redeem(session: Session, *, tenant_id: TenantId, attempt_id: UUID, vault: Va
         queue_id=QueueId(row.queue_id),
         customer_id=CustomerId(row.customer_id) if row.customer_id else None,
         campaign_id=row.campaign_id,
+        by_agent_id=AgentId(row.by_agent_id) if row.by_agent_id else None,
         ring_s=row.ring_s,
         detects_machines=row.detects_machines,
         expires_at=row.expires_at,

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from core.ids import AgentId, CallId, QueueId, SeatId, TenantId
-from seats.rules import Activity, payer
+from seats.rules import Activity, activity, payer
 from telephony.routing.strategy import Free, Match, Waiting, match
 
 FREE = Activity.AVAILABLE.value
@@ -115,6 +115,16 @@ class Floor:
         """
         free = [one for one in self.agents.values() if one.is_free and queue_id in one.levels]
         return min(free, key=lambda one: (one.levels[queue_id], one.since, one.agent_id), default=None)
+
+    def ready_to_dial(self, agent_id: AgentId) -> Agent | None:
+        """Return this agent if they may dial by hand now: at their phone, with nothing in hand; else None.
+
+        Who is away may: a break from calls that come in is a time for calls that go out.
+        """
+        agent = self.agents.get(agent_id)
+        if agent is None or agent.call_id is not None or not agent.is_online:
+            return None
+        return agent if activity(agent.state) in {Activity.AVAILABLE, Activity.AWAY} else None
 
     def serving(self, queues: Iterable[QueueId]) -> list[Agent]:
         """Return the agents on the floor who serve any of these queues."""

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from core.errors import Refused
-from core.ids import CustomerId, NumberId, QueueId, TenantId
+from core.ids import AgentId, CustomerId, NumberId, QueueId, TenantId
 from core.phone import E164
 from telephony.switch.mint import MARK
 
@@ -37,6 +37,7 @@ class Clearance:
         attempt_id: the key of the call: one attempt is dialled at most once, ever.
         to: the number to call. Never in `repr`.
         caller: the number shown, which the tenant rents.
+        by_agent_id: who dials by hand, and talks; None: whoever of the queue is free.
         ring_s: for how long it rings at most.
         detects_machines: whether the switch listens for an answering machine after the answer.
         expires_at: after this instant it is worth nothing.
@@ -50,6 +51,7 @@ class Clearance:
     queue_id: QueueId
     customer_id: CustomerId | None
     campaign_id: UUID | None
+    by_agent_id: AgentId | None = None
     ring_s: int
     detects_machines: bool
     expires_at: dt.datetime

@@ -30,6 +30,7 @@ from core.ids import (
     parse,
     public,
 )
+from core.phone import is_short_code
 from core.realtime import key
 from customers import dispositions
 from customers.dispositions import Disposition
@@ -91,6 +92,7 @@ class Client:
     name: str
     queue_names: Mapping[QueueId, str]
     languages: Mapping[NumberId, str]
+    can_call: bool  # it rents a number that calls out may show
     dispositions: tuple[Disposition, ...]
 
 
@@ -278,6 +280,7 @@ def state(session: Session) -> dict[str, Any]:
         "now": now.isoformat(),
         "offer": None,
         "call": None,
+        "dial": None,
         "wrap": None,
         "sip": None,
         "queues": _queues(one),
@@ -363,6 +366,14 @@ def client(tenant_id: TenantId, session: Session | None = None) -> Client:
 def _in_hand(item: WorkItem, *, is_held: bool) -> dict[str, Any]:
     offer_id, call_id = public("off", item.offer_id), public("call", item.call_id)
     match item.state:
+        case "dialling" | "alerting":
+            dial = {
+                "call_id": call_id,
+                "offer_id": offer_id,
+                "is_ringing": item.state == "alerting",
+                "since": _iso(item.offered_at),
+            }
+            return {"activity": "dialling", "dial": dial, "since": _iso(item.offered_at)}
         case "talking":
             call = {
                 "call_id": call_id,
@@ -420,6 +431,7 @@ def _queues(one: ServingAgent) -> list[dict[str, Any]]:
                 "id": str(skill.queue_id),
                 "name": name,
                 "company": company_name(skill.client_tenant_id),
+                "can_dial": client(skill.client_tenant_id).can_call,
                 "waiting": entry["waiting"],
                 "longest_s": int((now - since).total_seconds()) if since else None,
             }
@@ -428,10 +440,12 @@ def _queues(one: ServingAgent) -> list[dict[str, Any]]:
 
 
 def _client(session: Session, tenant_id: TenantId) -> Client:
+    rented = numbers.all_of(session, tenant_id=tenant_id)
     return Client(
         name=companies.read(session, tenant_id=tenant_id).name,
         queue_names={one.queue_id: one.name for one in queues.all_of(session, tenant_id=tenant_id)},
-        languages={one.number_id: one.language for one in numbers.all_of(session, tenant_id=tenant_id)},
+        languages={one.number_id: one.language for one in rented},
+        can_call=any(not is_short_code(one.digits) for one in rented),
         dispositions=tuple(dispositions.offered(session, tenant_id=tenant_id)),
     )
 

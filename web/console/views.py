@@ -13,7 +13,6 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from campaigns import plans
 from core import clock
-from core.errors import Invalid
 from core.ids import CallId, TenantId, parse, public
 from core.phone import mask
 from customers import callbacks, interactions, records, reveals
@@ -31,12 +30,13 @@ from telephony.errors import (
 from telephony.orders import OrderKind
 from telephony.work import WorkItem
 from web import identity, scope, tables
-from web.console import desk
+from web.console import desk, dial
+from web.console.requests import MalformedRequestError, body
 from web.guards import permission
-from web.plain import holds_no_text
 from web.shown import steps
 
 pages = Blueprint("console", __name__, url_prefix="/console")
+dial.install(pages)
 
 _STATUSES = ("available", *(f"away:{reason}" for reason in desk.AWAY_REASONS))
 _LONGEST_NOTES = 4000
@@ -50,12 +50,6 @@ _FIGURES = {
     "packets_in": 1e9,
     "packets_out": 1e9,
 }
-
-
-class MalformedRequestError(Invalid):
-    """The console sent something its script never sends."""
-
-    code = "malformed-request"
 
 
 @pages.get("/")
@@ -221,7 +215,7 @@ def answer(offer_id: str) -> tuple[str, int]:
 @permission("calls.take")
 def hold(call_id: str) -> tuple[str, int]:
     """Put the caller on hold, or take them back."""
-    wanted = _body().get("on")
+    wanted = body().get("on")
     if not isinstance(wanted, bool):
         raise MalformedRequestError(field="on")
     with desk.operator() as session:
@@ -334,7 +328,7 @@ def keep_draft(call_id: str) -> Response:
 @permission("calls.take")
 def pause(call_id: str) -> tuple[str, int]:
     """Keep what is said out of the recording while card details are given, or in it again."""
-    wanted = _body().get("paused")
+    wanted = body().get("paused")
     if not isinstance(wanted, bool):
         raise MalformedRequestError(field="paused")
     with desk.operator() as session:
@@ -353,8 +347,8 @@ def pause(call_id: str) -> tuple[str, int]:
 @permission("calls.take")
 def report_problem(call_id: str) -> tuple[str, int]:
     """Write down with the call that its line was bad, and what the browser measured."""
-    body = _body()
-    what, figures = body.get("what"), body.get("figures")
+    said = body()
+    what, figures = said.get("what"), said.get("figures")
     if what not in _TROUBLES or not isinstance(figures, dict):
         raise MalformedRequestError(field="what, figures")
     with desk.operator() as session:
@@ -391,8 +385,8 @@ def kept(company: str, callback: str) -> tuple[str, int]:
 @permission("presence.write")
 def status() -> tuple[str, int]:
     """Change the status, now or after the call in hand."""
-    body = _body()
-    asked, said = body.get("status"), body.get("reason") or ""
+    wish = body()
+    asked, said = wish.get("status"), wish.get("reason") or ""
     value = "available" if asked is None else f"{asked}:{said}" if said else str(asked)
     if value not in _STATUSES:
         raise MalformedRequestError(field="status")
@@ -414,20 +408,10 @@ def end_shift() -> tuple[str, int]:
     return "", 202
 
 
-def _body() -> dict[str, Any]:
-    try:
-        body = request.get_json(silent=True)
-    except RecursionError:  # nested deeper than anything of ours
-        body = None
-    if not isinstance(body, dict) or holds_no_text(body):
-        raise MalformedRequestError(field="body")
-    return body
-
-
 def _written() -> Draft:
-    body = _body()
-    disposition, notes = body.get("disposition") or None, body.get("notes", "")
-    due = body.get("callback_at") or None
+    form = body()
+    disposition, notes = form.get("disposition") or None, form.get("notes", "")
+    due = form.get("callback_at") or None
     if not isinstance(disposition, str | None) or not isinstance(notes, str) or len(notes) > _LONGEST_NOTES:
         raise MalformedRequestError(field="disposition, notes")
     try:
@@ -546,6 +530,7 @@ def _callbacks(clients: Iterable[TenantId]) -> list[dict[str, Any]]:
                         "who": mask(call.caller) if call.caller else gettext("Number withheld"),
                         "queue": call.queue_name,
                         "kept_url": f"/console/callbacks/{address}/kept",
+                        "dial_url": f"/console/callbacks/{address}/dial" if call.caller else "",
                     }
                 )
     return sorted(shown, key=lambda one: one["due_at"])
@@ -555,6 +540,7 @@ def _last_call(item: WorkItem, call: Call, labels: dict[str, str]) -> dict[str, 
     wrapped = item.closed_at or clock.now()
     return {
         "id": public("call", call.call_id),
+        "dial_url": f"/console/calls/{public('call', call.call_id)}/dial" if call.caller else "",
         "ended_at": item.ended_at or item.offered_at,
         "who": mask(call.caller) if call.caller else gettext("Number withheld"),
         "company": desk.company_name(item.tenant_id),

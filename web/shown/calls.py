@@ -26,6 +26,7 @@ _UNANSWERED = {
     "machine": "machine",
     "abandoned": "no-agent",
     "called-hung-up": "hung-up",
+    "cancelled": "cancelled",
 }
 LOST = frozenset({"switch-lost", "lost-while-switchboard-away"})
 

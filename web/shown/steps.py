@@ -128,6 +128,10 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("It is an answering machine; hung up"), _END
         case "heard":
             return gettext("It is a person"), _PLAIN
+        case "given-up":
+            return gettext("The agent waits no longer"), _END
+        case "nobody-free":
+            return gettext("No other agent is free"), _WARN
         case "not-placed":
             return gettext("The call could not be placed"), _END
         case "apology-ended":

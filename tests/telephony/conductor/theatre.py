@@ -32,8 +32,8 @@ from telephony.conductor.conductor import Conductor
 from telephony.conductor.directory import Speak
 from telephony.conductor.spool import Spool
 from telephony.orders import OrderKind
-from telephony.outbound import dialling
-from telephony.outbound.gate import Clearance, DialRequest, Window, clear
+from telephony.outbound import by_hand, dialling
+from telephony.outbound.gate import Clearance, DialRequest, Refusal, Window, clear
 from telephony.switch.simulator import Simulation
 from tests.billing import stock as prices
 
@@ -230,6 +230,18 @@ class Theatre:
                 self.sim.restart(takes_ms=1000)
             case "pulse", ["beats"]:
                 await self.conductor.heartbeat()
+            case name, ["dials", number]:
+                found = await asyncio.to_thread(self.dial_by_hand, self.people[name], E164(number))
+                assert isinstance(found, Clearance), found
+                await self._order(
+                    OrderKind.DIAL, tenant_id=self.company.tenant_id, attempt_id=found.attempt_id
+                )
+            case name, ["gives", "up"]:
+                await self._order(
+                    OrderKind.HANG_UP,
+                    agent_id=self.people[name].agent_id,
+                    call_id=self.conductor.live[0].call_id,
+                )
             case name, ["answers"]:
                 self.sim.agent_answers(self.people[name].endpoint)
             case name, ["hangs", "up"]:
@@ -289,6 +301,20 @@ class Theatre:
             assert isinstance(cleared, Clearance), cleared
             dialling.dial(session, clearance=cleared, vault=self.vault)
         return request.attempt_id
+
+    def dial_by_hand(self, who: Person, to: E164) -> Clearance | Refusal:
+        """Let an agent dial; the order to the switchboard is still to be left."""
+        with self.gate.open(self.scope) as session:
+            return by_hand.dial(
+                session,
+                tenant_id=self.company.tenant_id,
+                agent_id=who.agent_id,
+                to=to,
+                queue_id=self.company.queue_id,
+                home="Europe/London",
+                vault=self.vault,
+                at=clock.now(),
+            )
 
     async def _order(self, kind: OrderKind, **details: object) -> None:
         def write() -> None:

@@ -1,0 +1,110 @@
+"""Calls an agent dials by hand: the number to show, the hours, and then the gate like any other call.
+
+Hours are the widest the law knows, 08:00 to 21:00 where the called person is (47 CFR 64.1200(c)(1)). Around
+the time for which a person has asked to be called they do not bind: 16 CFR 310.4(c) leaves a call to which
+they have consented before free, and that is one.
+"""
+
+import datetime as dt
+
+from sqlalchemy.orm import Session
+
+from core.ids import AgentId, NumberId, QueueId, TenantId, new_id
+from core.phone import E164, is_short_code, time_zones
+from customers import lookup
+from security.vault import Vault
+from telephony import numbers
+from telephony.outbound import dialling
+from telephony.outbound.gate import Clearance, DialRequest, Refusal, RefusalReason, clear
+from telephony.outbound.hours import Window, zone_of
+
+RING_S = 45  # whoever dials by hand decides when to give up; after so long the network does
+MOST_PER_SECOND = 10
+_EVERY_DAY = frozenset(range(1, 8))
+LAWFUL = Window(dt.time(8), dt.time(21), _EVERY_DAY)
+_ALWAYS = Window(dt.time(0), dt.time.max, _EVERY_DAY)
+_AROUND = dt.timedelta(hours=1)
+
+
+def dial(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    agent_id: AgentId,
+    to: E164,
+    queue_id: QueueId,
+    home: str,
+    promised_for: dt.datetime | None = None,
+    vault: Vault,
+    at: dt.datetime,
+) -> Clearance | Refusal:
+    """Clear a call an agent wants to make and hand it on, or return why it may not be made.
+
+    In the company's own transaction. The call's id is the clearance's attempt.
+
+    Args:
+        session: in the company's walls.
+        tenant_id: the company in whose name they call.
+        agent_id: who dials; the switchboard insists that they are there and have nothing in hand.
+        to: whom.
+        queue_id: of the company, served by the agent: its recording, wrap-up and outcomes hold.
+        home: the company's own zone, for numbers that ring in several.
+        promised_for: when this person has asked to be called, if they have.
+        vault: for keyed hashes and seals.
+        at: the dial instant.
+
+    Raises:
+        QueueNotFoundError: not this company's.
+    """
+    shown = number_to_show(session, tenant_id=tenant_id, queue_id=queue_id)
+    if shown is None:
+        return Refusal(RefusalReason.CALLER_NOT_OURS)
+    is_asked_for = promised_for is not None and abs(at - promised_for) <= _AROUND
+    window = _ALWAYS if is_asked_for else LAWFUL
+    known = lookup.by_phone(session, tenant_id=tenant_id, vault=vault, phone=to)
+    request = DialRequest(
+        tenant_id=tenant_id,
+        attempt_id=new_id(),
+        to=to,
+        caller_number_id=shown,
+        queue_id=queue_id,
+        customer_id=known.id if known else None,
+        campaign_id=None,
+        by_agent_id=agent_id,
+        zone=strictest_zone(time_zones(to), home=home, window=window, at=at),
+        window=window,
+        ring_s=RING_S,
+        detects_machines=False,
+        max_per_second=MOST_PER_SECOND,
+    )
+    answer = clear(session, request=request, vault=vault, at=at)
+    if isinstance(answer, Clearance):
+        dialling.dial(session, clearance=answer, vault=vault)
+    return answer
+
+
+def number_to_show(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> NumberId | None:
+    """Return the number a call of this queue shows: the queue's own, else the company's first; None: none."""
+    shown = [one for one in numbers.all_of(session, tenant_id=tenant_id) if not is_short_code(one.digits)]
+    own = (one for one in shown if one.queue_id == queue_id)
+    chosen = next(own, shown[0] if shown else None)
+    return chosen.number_id if chosen else None
+
+
+def strictest_zone(zones: tuple[str, ...], *, home: str, window: Window, at: dt.datetime) -> str:
+    """Return the zone to ask the gate about: where it is closed now, if a number may ring there.
+
+    A number that may ring in several zones is called only when all of them are open. Otherwise the company's
+    own zone if it is among them; empty when nothing is known of the number.
+
+    >>> noon = dt.datetime(2026, 11, 2, 14, tzinfo=dt.UTC)
+    >>> strictest_zone(("America/New_York", "America/Los_Angeles"), home="UTC", window=LAWFUL, at=noon)
+    'America/Los_Angeles'
+    """
+    for zone in zones:
+        place = zone_of(zone)
+        if place is not None and not window.is_open(at, place):
+            return zone
+    if home in zones:
+        return home
+    return zones[0] if zones else ""

@@ -1,0 +1,183 @@
+"""Dialling by hand at the console's doorway: it passes the gate, and a refusal is a sentence."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import text
+
+from billing import credit
+from core import clock
+from core.ids import OPERATOR, AgentId, TenantId, new_id, parse, public
+from core.phone import E164
+from customers import callbacks, do_not_call
+from seats import presence, roster
+from security.gate import Gate, Scope
+from security.vault import Vault
+from telephony import calls, orders
+from telephony.orders import OrderKind
+from tests.billing import stock as prices
+from tests.factories import telephony as factory
+from tests.tenants.people import People
+from tests.web.conftest import Browsers, Cast
+from tests.web.test_console_desk import Bob
+
+NOON = dt.datetime(2026, 11, 2, 12, tzinfo=dt.UTC)
+INES = E164("+447700900123")
+
+
+@pytest.fixture(autouse=True)
+def noon() -> Iterator[None]:
+    with clock.hold(NOON):
+        yield
+
+
+@pytest.fixture
+def line(gate: Gate, cast: Cast) -> factory.Line:
+    """What the company needs to call out: prices, a queue, a number to show."""
+    version = prices.publish(gate)
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        prices.customer(session, tenant_id=cast.a.tenant_id, version=version)
+    return factory.line(gate, cast.a.tenant_id)
+
+
+@pytest.fixture
+def bob(browser: Browsers, people: People, cast: Cast, gate: Gate, vault: Vault, line: factory.Line) -> Bob:
+    user = people.user(people.operator().tenant_id, "Bob", "agent")
+    with gate.open(Scope.system(OPERATOR)) as session:
+        agent = roster.hire(session, vault=vault, user_id=user.id, number=1001, name="Bob")
+        roster.assign(session, agent_id=agent.id, client_tenant_id=cast.a.tenant_id, starts_at=clock.now())
+        roster.teach(session, agent_id=agent.id, client_tenant_id=cast.a.tenant_id, queue_id=line.queue_id)
+        presence.sign_in(session, agent_id=agent.id, at=clock.now())
+    made = browser()
+    assert made.sign_in(user.email).status_code == 303
+    return Bob(made, gate, AgentId(agent.id))
+
+
+def decisions(gate: Gate, tenant_id: TenantId) -> list[tuple[bool, str | None, bool]]:
+    with gate.open(Scope.system(tenant_id)) as session:
+        rows = session.execute(
+            text("SELECT is_cleared, reason, by_agent_id IS NOT NULL FROM app.dial_decisions ORDER BY id")
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
+
+def test_a_number_dialled_passes_the_gate_and_is_ordered_once(
+    bob: Bob, line: factory.Line, gate: Gate
+) -> None:
+    answer = bob.posts("dial", {"number": "07700 900123", "queue": str(line.queue_id)})
+    assert answer.status_code == 202, answer.get_json()
+    assert decisions(gate, line.tenant_id) == [(True, None, True)]
+    with gate.open(Scope.system(OPERATOR)) as session:
+        (order,) = orders.waiting(session)
+    assert order.kind is OrderKind.DIAL
+    assert str(parse("call", answer.get_json()["call_id"])) == order.details["attempt_id"]
+    again = bob.posts("dial", {"number": INES, "queue": str(line.queue_id)})
+    assert again.get_json()["code"] == "dial-under-way"
+
+
+def test_what_the_gate_refuses_is_a_sentence_and_stays_decided(
+    bob: Bob, line: factory.Line, gate: Gate, vault: Vault
+) -> None:
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        do_not_call.add(
+            session,
+            tenant_id=line.tenant_id,
+            vault=vault,
+            phone=INES,
+            source="asked-in-call",
+            by=new_id(),
+        )
+    answer = bob.posts("dial", {"number": INES, "queue": str(line.queue_id)})
+    assert answer.status_code == 403
+    said = answer.get_json()
+    assert said["title"] == "This number is on the company’s do-not-call list"
+    assert said["detail"] == "The person has asked not to be called. Write to them instead."
+    assert decisions(gate, line.tenant_id) == [(False, "do-not-call", True)]
+    assert bob.orders() == []
+
+
+def test_a_company_on_hold_and_the_hour_of_the_night_are_said(
+    bob: Bob, line: factory.Line, gate: Gate
+) -> None:
+    body = {"number": INES, "queue": str(line.queue_id)}
+    clock.advance(dt.timedelta(hours=11))
+    night = bob.posts("dial", body).get_json()
+    assert (night["code"], night["title"]) == ("dial-outside-hours", "It is too early or too late there")
+    assert night["detail"].startswith("It is 23:00 where this number rings.")
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        credit.hold(session, tenant_id=line.tenant_id, reason="unpaid", by=new_id())
+    assert bob.posts("dial", body).get_json()["title"] == "The company’s calls out are on hold"
+
+
+@pytest.mark.parametrize("number", ["", "999", "hello", "+44", "1" * 50])
+def test_what_is_no_number_is_said_and_nothing_is_asked(
+    bob: Bob, line: factory.Line, gate: Gate, number: str
+) -> None:
+    answer = bob.posts("dial", {"number": number, "queue": str(line.queue_id)})
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "dial-number")
+    assert decisions(gate, line.tenant_id) == []
+
+
+def test_a_queue_the_agent_does_not_serve_is_refused(bob: Bob, gate: Gate, cast: Cast) -> None:
+    other = factory.line(gate, cast.b.tenant_id, digits="+442079460134", queue="Returns")
+    answer = bob.posts("dial", {"number": INES, "queue": str(other.queue_id)})
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "dial-not-served")
+    assert decisions(gate, cast.b.tenant_id) == []
+
+
+def test_who_has_a_call_in_hand_does_not_dial(bob: Bob, line: factory.Line, gate: Gate) -> None:
+    bob.offered(line.tenant_id)
+    answer = bob.posts("dial", {"number": INES, "queue": str(line.queue_id)})
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "dial-not-free")
+    assert decisions(gate, line.tenant_id) == []
+
+
+@pytest.fixture
+def promise(bob: Bob, gate: Gate, vault: Vault, line: factory.Line) -> str:
+    """Somebody who called at night has been promised a call at 23:10; return the address of it."""
+    call_id = factory.call(gate, vault, line, caller=INES)
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        callbacks.promise(
+            session,
+            tenant_id=line.tenant_id,
+            subject_ref=call_id,
+            customer_id=None,
+            agent_id=bob.agent_id,
+            due_at=NOON + dt.timedelta(hours=11, minutes=10),
+        )
+        (one,) = callbacks.open_of_agent(session, tenant_id=line.tenant_id, agent_id=bob.agent_id)
+    return f"callbacks/{public('ten', line.tenant_id)}/{public('cb', one.callback_id)}/dial"
+
+
+def test_who_was_promised_a_call_at_night_is_called_at_night(
+    bob: Bob, gate: Gate, line: factory.Line, promise: str
+) -> None:
+    clock.advance(dt.timedelta(hours=11))
+    assert bob.posts(promise, {}).status_code == 202
+    assert decisions(gate, line.tenant_id) == [(True, None, True)]
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        (to,) = session.execute(text("SELECT caller FROM app.outbound_dials")).scalars()
+    assert to == line.digits
+
+
+def test_another_agents_promise_is_not_there(bob: Bob, gate: Gate, line: factory.Line, promise: str) -> None:
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        session.execute(text("UPDATE app.callbacks SET agent_id = :other"), {"other": new_id()})
+    assert bob.posts(promise, {}).status_code == 404
+
+
+def test_who_was_just_spoken_to_is_called_again_and_their_number_stays_masked(
+    bob: Bob, gate: Gate, vault: Vault, line: factory.Line
+) -> None:
+    call_id = factory.call(gate, vault, line, caller=INES, is_over=False)
+    bob.talks(call_id, line.tenant_id)
+    bob.closed(bob.offer_id)
+    address = f"calls/{public('call', call_id)}/dial"
+    page = bob.browser.get("/console/idle").get_data(as_text=True)
+    assert f"/console/{address}" in page
+    assert "900123" not in page.replace(" ", "")
+    assert bob.posts(address, {}).status_code == 202
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        known = calls.these(session, tenant_id=line.tenant_id, call_ids=[call_id], vault=vault)
+    assert known[0].caller == INES
