@@ -470,6 +470,15 @@ def wrap_up(
     row.wrapped_at = row.wrapped_at or clock.now()
 
 
+def leave_open(session: Session, *, tenant_id: TenantId, call_id: CallId) -> None:
+    """Write that the wrap-up is over and its agent gave no outcome; one that was saved stays as it is."""
+    session.execute(
+        update(CallRow)
+        .where(CallRow.tenant_id == tenant_id, CallRow.id == call_id, CallRow.wrapped_at.is_(None))
+        .values(wrapped_at=clock.now())
+    )
+
+
 def get(session: Session, *, tenant_id: TenantId, call_id: CallId, vault: Vault) -> Call:
     """Return one call.
 

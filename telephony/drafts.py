@@ -88,13 +88,14 @@ def drop(session: Session, *, tenant_id: TenantId, call_id: CallId) -> None:
 
 
 def settle(session: Session, *, tenant_id: TenantId, call_id: CallId, vault: Vault) -> None:
-    """Close a call with what its agent had written when the time was up; nothing written, nothing done.
+    """Close a call with what its agent had written when the time was up; an outcome not given stays none.
 
     Raises:
         CallNotOverError: the call still goes on, or its end is not written yet.
     """
     draft = read(session, tenant_id=tenant_id, call_id=call_id, vault=vault)
     if draft.saved_at is None:
+        calls.leave_open(session, tenant_id=tenant_id, call_id=call_id)
         return
     disposition = draft.disposition
     if disposition:

@@ -1,5 +1,6 @@
 """Tables of the room; private to it."""
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -14,6 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import Base, Instant, Key, OptionalInstant, OptionalSealed, Sealed, TenantOwned
@@ -56,6 +58,7 @@ class UserRow(TenantOwned, Base):
     status: Mapped[str] = mapped_column(Text)
     language: Mapped[str] = mapped_column(Text)
     zone: Mapped[str] = mapped_column(Text)
+    shortcuts: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     created_at: Mapped[Instant]
     signed_in_at: Mapped[OptionalInstant]
 

@@ -7,7 +7,7 @@ One person has one account, so an address is unique across all companies: it sta
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -34,6 +34,18 @@ _EMAIL = re.compile(
     r"[^\s@\"(),:;<>\[\]\\]{1,64}@[^\s@\"(),:;<>\[\]\\_]{1,190}\.[^\s@\"(),:;<>\[\]\\_.]{2,63}"
 )
 _LONGEST_NAME = 120
+
+
+_NO_KEYS = frozenset("0123456789*#?/ ")
+_MOST_KEYS, _LONGEST_DEED = 40, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcuts:
+    """Whether single keys do things, and which: by a page's word for a deed; absent: the usual one."""
+
+    is_on: bool
+    keys: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +213,30 @@ def set_language(
     chosen = row.zone if zone is None else zone
     _check_place(language=language, zone=chosen)
     row.language, row.zone = language, chosen
+    session.flush()
+
+
+def shortcuts(session: Session, *, tenant_id: TenantId, user_id: UserId) -> Shortcuts:
+    """Return what a user has made of the keys."""
+    kept = _row(session, tenant_id, user_id).shortcuts or {}
+    return Shortcuts(bool(kept.get("is_on", True)), dict(kept.get("keys", {})))
+
+
+def set_shortcuts(session: Session, *, tenant_id: TenantId, user_id: UserId, shortcuts: Shortcuts) -> None:
+    """Keep a user's keys, on whatever machine they sign in; what they do is the page's business.
+
+    Raises:
+        MalformedSettingError: a key is not one sign, is a digit or a sign the pages use themselves, or does
+            two things; or there are too many.
+    """
+    keys = list(shortcuts.keys.values())
+    fit = all(len(key) == 1 and key.isprintable() and key not in _NO_KEYS for key in keys)
+    if not fit or len(set(keys)) != len(keys) or len(keys) > _MOST_KEYS:
+        raise MalformedSettingError(field="keys")
+    if any(not deed.isidentifier() or len(deed) > _LONGEST_DEED for deed in shortcuts.keys):
+        raise MalformedSettingError(field="keys")
+    row = _row(session, tenant_id, user_id)
+    row.shortcuts = {"is_on": shortcuts.is_on, "keys": dict(shortcuts.keys)}
     session.flush()
 
 

@@ -517,8 +517,16 @@ class Conductor:
         held.patience = asyncio.get_running_loop().call_later(PARKED_S, self._give_up, held)
 
     def _give_up(self, held: _Held) -> None:
-        if held.call.is_parked:
-            self.feed(held.call.call_id, machine.AgentGone(clock.now(), port.Cause.INTERWORKING))
+        if not held.call.is_parked:
+            return
+        now, call_id = clock.now(), held.call.call_id
+        if held.returning:
+            self._spawn(self._hang_up(held.returning))
+            self._stays_away(held)
+        if held.call.dial:
+            self.feed(call_id, machine.AgentGone(now, port.Cause.INTERWORKING))
+        else:
+            self.feed(call_id, machine.AgentStaysAway(now))
 
     async def rejoin(self, call_id: CallId) -> None:
         """Ring the phone of the agent who has this call once more; their console answers by itself."""
@@ -661,9 +669,11 @@ class Conductor:
         now = clock.now()
         # nobody who was called is recorded without having been told
         is_recorded = held.line.queue.is_recorded and (call.dial is None or held.line.notice is not None)
-        recording_id = RecordingId(new_id()) if is_recorded else None
+        # a call given to another agent has its recording already, and only one
+        is_new = is_recorded and call.recording_id is None
+        recording_id = RecordingId(new_id()) if is_new else call.recording_id
         self.feed(call.call_id, machine.Bridged(now, recording_id))
-        if recording_id and call.phase is Phase.TALKING:
+        if recording_id and is_new and call.phase is Phase.TALKING:
             name = recording.scratch_name(call.arrival.tenant_id, recording_id)
             self._recordings[name] = (held, recording_id)
             self._write_recording(call, recording_id, now)

@@ -6,8 +6,9 @@ crash the same facts, read back from the spool, lead to the same phase.
 A call that comes in; one that goes out is moved by `outgoing`, with the same facts and actions:
 
     greeting -> queued -> offered -> announcing -> talking -> ended
-                  ^          |
-                  +----------+   the agent did not answer: back to the head of the queue
+                  ^          |                      |
+                  +----------+----------------------+
+                     the agent did not answer, or their line broke for good: back to the head of the queue
 
 A fact that cannot happen in a phase is late or repeated, and changes nothing: switches repeat themselves.
 """
@@ -194,6 +195,13 @@ class Rejoined:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentStaysAway:
+    """The agent whose line broke has not come back in time: the parked caller is given to another."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CallerGone:
     """The caller's leg ended; `cause` is Q.850."""
 
@@ -280,6 +288,7 @@ Fact = (
     | RecordingStopped
     | LegLost
     | Rejoined
+    | AgentStaysAway
     | CallerGone
     | AgentGone
     | CalledRinging
@@ -543,6 +552,8 @@ def _follow(call: LiveCall, fact: Fact) -> list[Action]:
             was_parked, call.is_parked = call.is_parked, False
             call.offer = replace(call.offer, channel=fact.channel)
             return [Music(on=False)] if was_parked and not call.is_held else [Noted()]
+        case AgentStaysAway() if call.phase is Phase.TALKING and call.is_parked and call.offer:
+            return _given_to_another(call, call.offer, fact.at)
         case CallerGone():
             return _caller_gone(call, fact)
         case AgentGone() if call.phase in {Phase.ANNOUNCING, Phase.TALKING} and call.offer:
@@ -568,6 +579,17 @@ def _back_to_the_head(call: LiveCall, offer: Offer, fact: OfferLost) -> list[Act
         StopRinging(offer),
         Agent(offer.agent_id, None, fact.at, offer.offer_id, item, fact.why),
         Wait(call.queued_at or fact.at, is_at_head=True),
+    ]
+
+
+def _given_to_another(call: LiveCall, offer: Offer, at: dt.datetime) -> list[Action]:
+    """Back to the head of the queue, waiting from now on; what the first agent has written stays with it."""
+    call.phase, call.offer, call.queued_at = Phase.QUEUED, None, at
+    call.is_parked = call.is_held = False
+    return [
+        StopRinging(offer),
+        Agent(offer.agent_id, None, at, offer.offer_id, "closed", Lost.PHONE_GONE),
+        Wait(at, is_at_head=True),
     ]
 
 

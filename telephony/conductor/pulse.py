@@ -127,7 +127,7 @@ def floor_of_tenants(conductor: Conductor, now: dt.datetime) -> dict[TenantId, d
         entry = queues[arrival.tenant_id].setdefault(
             arrival.queue_id, {"waiting": 0, "since": None, "talking": 0}
         )
-        if call.phase in {Phase.QUEUED, Phase.OFFERED} and call.dial is None:
+        if call.phase is Phase.QUEUED:  # one that rings at an agent waits for nobody else
             entry["waiting"] += 1
             since = (call.queued_at or arrival.arrived_at).isoformat()
             entry["since"] = min(entry["since"] or since, since)

@@ -117,6 +117,8 @@ def desk(lang: str) -> dict[str, Any]:
         "statuses": STATUSES[lang],
         "dispositions": dispositions(lang),
         "wrap_s": 60,
+        "shortcuts": {"is_on": True, "keys": {}},
+        "popped": None,
         "troubles": pick(
             lang,
             [("silent", "I heard nothing"), ("choppy", "Choppy or robotic"), ("other", "Something else")],
@@ -130,6 +132,7 @@ def desk(lang: str) -> dict[str, Any]:
                 who=who,
                 queue=pick(lang, "Deliveries", "改签退票"),
                 kept_url=f"/console/callbacks/ten_1/cb_{i}/kept",
+                dial_url=f"/console/callbacks/ten_1/cb_{i}/dial",
             )
             for i, who in enumerate(("+44 7700 900•••", "+44 7700 901•••"))
         ],
@@ -143,6 +146,7 @@ def desk(lang: str) -> dict[str, Any]:
                 outcome=outcome,
                 talk_s=talk,
                 wrap_s=wrap,
+                dial_url=f"/console/calls/call_{i}/dial" if i != 1 else "",
             )
             for i, (who, queue, outcome, talk, wrap) in enumerate(
                 pick(
@@ -277,6 +281,7 @@ def console_state(name: str, lang: str, *, now: dt.datetime) -> dict[str, Any]:
 
     activity = {
         "ringing": "ringing",
+        "dialling": "dialling",
         "call": "on-call",
         "hold": "on-call",
         "campaign": "on-call",
@@ -300,12 +305,20 @@ def console_state(name: str, lang: str, *, now: dt.datetime) -> dict[str, Any]:
         | {"answered_at": at(-252), "on_hold": name == "hold", "recording": True, "paused": name == "hold"}
         if activity == "on-call"
         else None,
+        "dial": busy | {"is_ringing": True, "since": at(-6)} if name == "dialling" else None,
         "wrap": busy | {"since": at(-14), "ends_at": at(46), "can_extend": True} if name == "wrap" else None,
         "sip": None,
         "queues": [
-            {"name": pick(lang, "Deliveries", "改签退票"), "waiting": 4, "longest_s": 112, "over": True},
-            {"name": pick(lang, "Returns", "酒店预订"), "waiting": 1, "longest_s": 20},
-            {"name": pick(lang, "Larkfield moves", "团体出行"), "waiting": 0, "longest_s": None},
+            {"name": name, "waiting": waiting, "longest_s": longest_s, "id": f"q{at}", "can_dial": at < 3}
+            | ({"over": True} if at == 1 else {})
+            for at, (name, waiting, longest_s) in enumerate(
+                (
+                    (pick(lang, "Deliveries", "改签退票"), 4, 112),
+                    (pick(lang, "Returns", "酒店预订"), 1, 20),
+                    (pick(lang, "Larkfield moves", "团体出行"), 0, None),
+                ),
+                start=1,
+            )
         ],
         "dispositions": dispositions(lang),
         "simulator": True,
@@ -1448,7 +1461,7 @@ PAGES: dict[str, Page] = {
     "sign-in-refused": Page("sign_in.html", sign_in_refused),
     **{
         f"console-{name}": Page("console/desk.html", desk)
-        for name in ("idle", "ringing", "call", "campaign", "hold", "wrap", "offline")
+        for name in ("idle", "dialling", "ringing", "call", "campaign", "hold", "wrap", "offline")
     },
     "console-start": Page("console/start.html", start),
     "console-start-full": Page("console/start.html", start_full),

@@ -12,7 +12,7 @@ from customers.dispositions import Disposition
 from seats import presence, roster
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import calls, orders, recording, work
+from telephony import calls, drafts, orders, recording, work
 from telephony.orders import OrderKind
 from tests.campaigns import factory as campaigning
 from tests.factories import telephony as factory
@@ -304,3 +304,47 @@ def test_a_missed_call_is_told_as_such_and_today_is_counted(bob: Bob, gate: Gate
     page = bob.browser.get("/console/idle").get_data(as_text=True)
     assert "Calls today" in page
     assert "Available today" in page
+
+
+def test_a_page_loaded_in_a_call_brings_the_record_with_it(bob: Bob, call_id: CallId) -> None:
+    page = bob.browser.get("/console/").get_data(as_text=True)
+    assert f'data-popped="{public("off", bob.offer_id)}"' in page
+    assert 'id="who"' in page
+    bob.closed(bob.offer_id)
+    page = bob.browser.get("/console/").get_data(as_text=True)
+    assert "data-popped" not in page
+    assert call_id
+
+
+def test_a_call_closed_by_the_clock_says_that_no_outcome_was_given(
+    bob: Bob, call_id: CallId, gate: Gate, vault: Vault, cast: Cast
+) -> None:
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        ending = calls.Ending(cast.a.tenant_id, call_id, clock.now(), "caller-hung-up", "boot-1")
+        calls.finish(session, ending=ending)
+    bob.wraps_up(for_s=0)
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        drafts.settle(session, tenant_id=cast.a.tenant_id, call_id=call_id, vault=vault)
+    bob.closed(bob.offer_id)
+    assert "None given" in bob.browser.get("/console/idle").get_data(as_text=True)
+
+
+def test_keys_are_kept_for_the_agent_and_come_back_with_the_page(bob: Bob) -> None:
+    assert bob.posts("shortcuts", {"is_on": False, "keys": {"answer": "Q"}}).status_code == 204
+    assert '{"is_on": false, "keys": {"answer": "q"}}' in bob.browser.get("/console/").get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"is_on": "yes", "keys": {}},
+        {"is_on": True, "keys": {"fly": "f"}},
+        {"is_on": True, "keys": {"answer": "5"}},
+        {"is_on": True, "keys": {"answer": "ab"}},
+        {"is_on": True, "keys": {"answer": "x", "decline": "x"}},
+        {"is_on": True, "keys": {"answer": 7}},
+    ],
+)
+def test_keys_that_cannot_be_are_refused(bob: Bob, body: object) -> None:
+    assert bob.posts("shortcuts", body).status_code == 422

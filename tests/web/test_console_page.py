@@ -35,6 +35,7 @@ class Stage:
         self.told: list[tuple[str, Any]] = []
         self.pop_delay_s = 0.0
         self.draft: dict[str, Any] = {"saved_at": None}
+        self.refused: dict[str, dict[str, str]] = {}
         self.is_open = True
         self._streams: list[queue.Queue[str]] = []
         self.app = gallery.make_app()
@@ -51,7 +52,9 @@ class Stage:
             assert request.headers["X-CSRF-Token"] == "token"
             if names.get("act") == "draft":
                 self.draft = request.get_json() | {"saved_at": clock.now().isoformat()}
-            return {"done": names, "saved_at": clock.now().isoformat()}, 200
+            if request.path in self.refused:
+                return self.refused[request.path], 403, {"Content-Type": "application/problem+json"}
+            return {"done": names, "call_id": "call_1", "saved_at": clock.now().isoformat()}, 200
 
         def live(stream: str) -> Response:
             mine: queue.Queue[str] = queue.Queue()
@@ -81,6 +84,7 @@ class Stage:
         app.add_url_rule("/console/offers/<offer>/<act>", "offer_act", told, methods=["POST"])
         app.add_url_rule("/console/calls/<call>/<act>", "call_act", told, methods=["POST"])
         app.add_url_rule("/console/<act>", "act", told, methods=["POST"])
+        app.add_url_rule("/console/callbacks/<company>/<one>/dial", "dial_back", told, methods=["POST"])
 
     @property
     def is_listened_to(self) -> bool:
@@ -171,7 +175,17 @@ def marks(page: Page) -> dict[str, float]:
     return found
 
 
+def hold_the_rings_clock(page: Page) -> None:
+    """Let the 300 ms of the ring's patience never pass: then only the painted record lets it ring."""
+    page.evaluate(
+        "() => { const real = window.setTimeout;"
+        " window.setTimeout = (does, ms, ...more) => (ms === 300 ? 0 : real(does, ms, ...more)); }"
+    )
+
+
 def test_record_is_painted_before_the_ring_and_the_server_is_told(desk: Page, stage: Stage) -> None:
+    hold_the_rings_clock(desk)  # a busy machine paints later than that, and then it rings without
+    stage.pop_delay_s = 0.5
     stage.ring()
     view(desk, "ringing")
     assert marks(desk)["painted_at"] <= marks(desk)["ring_at"]
@@ -400,6 +414,115 @@ def test_reload_in_a_call_comes_back_with_the_record(desk: Page, stage: Stage) -
     desk.reload()
     view(desk, "on-call")
     expect(desk.locator("#who")).to_have_text("Ines Carvalho")
+
+
+def test_mute_says_what_the_next_press_does(desk: Page, stage: Stage) -> None:
+    stage.turn("call")
+    view(desk, "on-call")
+    button = desk.locator("#mute")
+    expect(button).to_contain_text("Mute")
+    desk.keyboard.press("m")
+    expect(button).to_contain_text("Unmute")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    button.click()
+    expect(button).not_to_contain_text("Unmute")
+
+
+def test_one_key_opens_the_dial_field_and_the_call_is_announced_by_state(desk: Page, stage: Stage) -> None:
+    desk.keyboard.press("c")
+    expect(desk.locator("#dial-number")).to_be_focused()
+    desk.keyboard.type("07700 900123")
+    desk.locator("#dial-queue").select_option("q2")
+    desk.locator("#dial-number").press("Enter")
+    assert stage.await_told("/console/dial") == {"number": "07700 900123", "queue": "q2"}
+    view(desk, "dialling")
+    expect(desk.locator("#dial-word")).to_have_text("Dialling")
+    stage.turn("dialling")
+    expect(desk.locator("#dial-word")).to_have_text("It rings there")
+    expect(desk.locator("#who")).to_have_text("Ines Carvalho")  # before they pick up
+    stage.push("offer", offer_id="off_1", call_id="call_1", expires_at=clock.now().isoformat())
+    stage.await_told("/console/offers/off_1/answer")  # nobody is asked whether to take their own call
+    assert not desk.title().startswith("● ")
+    stage.turn("call")
+    view(desk, "on-call")
+
+
+def test_who_dials_may_give_up_and_hears_what_became_of_it(desk: Page, stage: Stage) -> None:
+    stage.turn("dialling")
+    view(desk, "dialling")
+    desk.keyboard.press("h")
+    stage.await_told("/console/calls/call_1/hang-up")
+    stage.state = figures.console_state("idle", "en", now=clock.now())
+    stage.push("dial-ended", call_id="call_1", outcome="busy")
+    view(desk, "idle")
+    expect(desk.locator(".toast").last).to_contain_text("They are on another call.")
+
+
+def test_a_number_put_together_on_the_keypad_is_dialled(desk: Page, stage: Stage) -> None:
+    desk.locator("#dial-pad").click()
+    for sign in "+4420":
+        desk.locator(f'[data-sign="{sign}"]').click()
+    expect(desk.locator("#dial-number")).to_have_value("+4420")
+    desk.locator("#dial-go").click()
+    assert stage.await_told("/console/dial")["number"] == "+4420"
+
+
+def test_a_refusal_of_the_gate_stands_beside_the_number(desk: Page, stage: Stage) -> None:
+    title, detail = "This number is on the company’s do-not-call list", "Write to them instead."
+    stage.refused["/console/dial"] = {"code": "dial-do-not-call", "title": title, "detail": detail}
+    desk.locator("#dial-number").fill("+447700900123")
+    desk.locator("#dial-number").press("Enter")
+    expect(desk.locator("#dial-error")).to_have_text(f"{title}. {detail}")
+    view(desk, "idle")
+    expect(desk.locator("#dial-number")).to_have_value("+447700900123")
+
+
+def test_a_promised_call_is_dialled_from_its_row(desk: Page, stage: Stage) -> None:
+    desk.locator("[data-dial]").first.click()
+    stage.await_told("/console/callbacks/ten_1/cb_0/dial")
+    view(desk, "dialling")
+
+
+def test_keys_are_chosen_in_the_list_and_kept_for_the_agent(desk: Page, stage: Stage) -> None:
+    desk.keyboard.press("?")
+    row = desk.locator('[data-rebind="answer"]')
+    row.click()
+    expect(row).to_contain_text("Press a key")
+    desk.keyboard.press("d")
+    expect(desk.locator(".toast").last).to_contain_text("D does something else already.")
+    desk.keyboard.press("q")
+    assert stage.await_told("/console/shortcuts") == {"is_on": True, "keys": {"answer": "q"}}
+    expect(row).to_contain_text("Q")
+    desk.keyboard.press("Escape")
+    stage.ring()
+    view(desk, "ringing")
+    expect(desk.locator("#answer")).to_contain_text("Q")
+    assert "Press Q to answer" in (desk.locator("#announce-now").text_content() or "")
+    desk.keyboard.press("a")
+    desk.keyboard.press("q")
+    stage.await_told("/console/offers/off_1/answer")
+    assert len(stage.heard("/console/offers/off_1/answer")) == 1
+
+
+def test_keys_turned_off_do_nothing_and_are_not_shown(desk: Page, stage: Stage) -> None:
+    desk.keyboard.press("?")
+    desk.locator("[data-keys-on]").uncheck()
+    assert stage.await_told("/console/shortcuts") == {"is_on": False, "keys": {}}
+    desk.keyboard.press("Escape")
+    expect(desk.locator('#dial-card [data-key="dial"]')).to_be_hidden()
+    desk.keyboard.press("c")
+    expect(desk.locator("#dial-number")).not_to_be_focused()
+
+
+def test_on_a_narrow_screen_the_wrap_up_is_in_view_at_once(desk: Page, stage: Stage) -> None:
+    desk.set_viewport_size({"width": 390, "height": 844})
+    stage.turn("call")
+    view(desk, "on-call")
+    desk.evaluate("scrollTo(0, document.body.scrollHeight)")
+    stage.turn("wrap")
+    view(desk, "wrap-up")
+    expect(desk.locator("#dispositions label").first).to_be_in_viewport(ratio=1)
+    expect(desk.locator("#notes")).to_be_in_viewport(ratio=1)
 
 
 def test_second_tab_stays_passive_until_it_takes_over(context: BrowserContext, desk: Page) -> None:

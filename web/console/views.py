@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from campaigns import plans
 from core import clock
+from core.errors import SeatlineError
 from core.ids import CallId, TenantId, parse, public
 from core.phone import mask
 from customers import callbacks, interactions, records, reveals
@@ -29,6 +30,7 @@ from telephony.errors import (
 )
 from telephony.orders import OrderKind
 from telephony.work import WorkItem
+from tenants import users
 from web import identity, scope, tables
 from web.console import desk, dial
 from web.console.requests import MalformedRequestError, body
@@ -40,6 +42,10 @@ dial.install(pages)
 
 _STATUSES = ("available", *(f"away:{reason}" for reason in desk.AWAY_REASONS))
 _LONGEST_NOTES = 4000
+# what a key may be chosen for; the script knows what each does (front/src/console/keys.ts)
+_DEEDS = frozenset(
+    {"answer", "decline", "hold", "mute", "keypad", "pause", "hang_up", "notes", "extend", "dial"}
+)
 _TROUBLES = ("silent", "one-way", "choppy", "echo", "noise", "dropped", "other")
 # what a browser may report of a line, and the most of it that can be true
 _FIGURES = {
@@ -63,6 +69,7 @@ def page() -> str:
             return render_template("console/start.html", agent=one.agent, choices=choices, problem="")
         seat = one.sitting.label if one.sitting else None
         today = desk.today(session)
+        item = work.in_hand(session, agent_id=one.agent.id)
     shown = {"name": identity.current().name, "number": one.agent.number, "seat": seat}
     statuses = [(value, desk.words_of(value)) for value in _STATUSES]
     return render_template(
@@ -72,6 +79,8 @@ def page() -> str:
         troubles=[(what, steps.trouble(what)) for what in _TROUBLES],
         dispositions=[],
         wrap_s=0,
+        shortcuts=_shortcuts(),
+        popped=_popped_already(item),
         last_calls=_last_calls(),
         callbacks=_callbacks(one.clients),
         today=today,
@@ -124,35 +133,7 @@ def pop(offer_id: str) -> str:
     """Show the customer of the call in hand, masked."""
     with desk.operator() as session:
         item = desk.soon(offer_id, lambda: desk.item_of(session, offer_id))
-    vault, tenant_id = scope.services().vault, item.tenant_id
-    with desk.walls_of(item) as walls:
-        call = desk.soon(
-            offer_id, lambda: calls.get(walls, tenant_id=tenant_id, call_id=item.call_id, vault=vault)
-        )
-        client = desk.client(tenant_id, walls)
-        # a call out bears the id of its attempt
-        campaign = (
-            plans.of_attempt(walls, tenant_id=tenant_id, attempt_id=call.call_id)
-            if call.direction == calls.OUTBOUND
-            else None
-        )
-        card, recent, promised = None, [], []
-        if call.customer_id:
-            card = records.get(walls, tenant_id=tenant_id, vault=vault, customer_id=call.customer_id)
-            recent = interactions.recent(
-                walls, tenant_id=tenant_id, vault=vault, customer_id=call.customer_id, limit=10
-            )
-            promised = callbacks.open_of_customer(walls, tenant_id=tenant_id, customer_id=call.customer_id)
-    labels = {one.code: one.label(identity.current().language) for one in client.dispositions}
-    return render_template(
-        "console/pop.html",
-        offer=_offer(offer_id, call, client.name),
-        promised=[one.due_at for one in promised],
-        campaign=campaign.settings.name if campaign else "",
-        script=campaign.settings.script if campaign else "",
-        greeting=_greeting(client.name, client.languages.get(call.number_id, "en")),
-        customer=_customer(card, recent, labels, offer_id) if card else None,
-    )
+    return render_template("console/pop.html", **_popped(offer_id, item))
 
 
 @pages.post("/offers/<offer_id>/painted")
@@ -399,6 +380,26 @@ def status() -> tuple[str, int]:
     return "", 202
 
 
+@pages.post("/shortcuts")
+@permission("self.write")
+def keep_shortcuts() -> tuple[str, int]:
+    """Keep the keys the agent has chosen, with the agent."""
+    form = body()
+    is_on, keys = form.get("is_on"), form.get("keys")
+    if not isinstance(is_on, bool) or not isinstance(keys, dict):
+        raise MalformedRequestError(field="is_on, keys")
+    if not set(keys) <= _DEEDS or not all(isinstance(key, str) for key in keys.values()):
+        raise MalformedRequestError(field="keys")
+    who = identity.current()
+    users.set_shortcuts(
+        scope.session(),
+        tenant_id=who.tenant_id,
+        user_id=who.user_id,
+        shortcuts=users.Shortcuts(is_on, {deed: key.lower() for deed, key in keys.items()}),
+    )
+    return "", 204
+
+
 @pages.post("/sign-out")
 @permission("presence.write")
 def end_shift() -> tuple[str, int]:
@@ -406,6 +407,54 @@ def end_shift() -> tuple[str, int]:
     with desk.operator() as session:
         desk.order(session, OrderKind.SIGN_OUT, agent_id=desk.agent(session).id)
     return "", 202
+
+
+def _shortcuts() -> dict[str, Any]:
+    who = identity.current()
+    kept = users.shortcuts(scope.session(), tenant_id=who.tenant_id, user_id=who.user_id)
+    return {"is_on": kept.is_on, "keys": dict(kept.keys)}
+
+
+def _popped(offer_id: str, item: WorkItem) -> dict[str, Any]:
+    """Return what console/pop.html shows of the call in hand."""
+    vault, tenant_id = scope.services().vault, item.tenant_id
+    with desk.walls_of(item) as walls:
+        call = desk.soon(
+            offer_id, lambda: calls.get(walls, tenant_id=tenant_id, call_id=item.call_id, vault=vault)
+        )
+        client = desk.client(tenant_id, walls)
+        # a call out bears the id of its attempt
+        campaign = (
+            plans.of_attempt(walls, tenant_id=tenant_id, attempt_id=call.call_id)
+            if call.direction == calls.OUTBOUND
+            else None
+        )
+        card, recent, promised = None, [], []
+        if call.customer_id:
+            card = records.get(walls, tenant_id=tenant_id, vault=vault, customer_id=call.customer_id)
+            recent = interactions.recent(
+                walls, tenant_id=tenant_id, vault=vault, customer_id=call.customer_id, limit=10
+            )
+            promised = callbacks.open_of_customer(walls, tenant_id=tenant_id, customer_id=call.customer_id)
+    labels = {one.code: one.label(identity.current().language) for one in client.dispositions}
+    return {
+        "offer": _offer(offer_id, call, client.name),
+        "promised": [one.due_at for one in promised],
+        "campaign": campaign.settings.name if campaign else "",
+        "script": campaign.settings.script if campaign else "",
+        "greeting": _greeting(client.name, client.languages.get(call.number_id, "en")),
+        "customer": _customer(card, recent, labels, offer_id) if card else None,
+    }
+
+
+def _popped_already(item: WorkItem | None) -> dict[str, Any] | None:
+    """Return the record of what is in hand when the page is loaded: a reload in a call leaves no blank."""
+    if item is None:
+        return None
+    try:
+        return _popped(public("off", item.offer_id), item)
+    except SeatlineError:  # the page asks again by itself
+        return None
 
 
 def _written() -> Draft:
@@ -545,7 +594,7 @@ def _last_call(item: WorkItem, call: Call, labels: dict[str, str]) -> dict[str, 
         "who": mask(call.caller) if call.caller else gettext("Number withheld"),
         "company": desk.company_name(item.tenant_id),
         "queue": call.queue_name,
-        "outcome": labels.get(call.disposition or "", gettext("No outcome")),
+        "outcome": labels.get(call.disposition or "", gettext("None given")),
         "talk_s": (call.talk_ms or 0) / 1000,
         "wrap_s": (wrapped - item.ended_at).total_seconds() if item.ended_at else 0,
     }

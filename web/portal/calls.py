@@ -193,7 +193,7 @@ def one_call(call_id: str) -> str:
             "agent": shown.agent(found.agent_number if found.bridged_at else None),
             "seat": found.seat_label if found.bridged_at else None,
             "outcome": shown.outcome(found),
-            "disposition": words.get(found.disposition, found.disposition) if found.disposition else "",
+            "disposition": _disposition(found, words),
             "wait_s": shown.wait_s(found),
             "talk_s": shown.talk_s(found),
         },
@@ -399,3 +399,10 @@ def _standing(one: Trace) -> Standing | None:
         invoice_id = ids.public("inv", one.line.invoice_id)
         href = url_for("portal.calls_of_line", invoice_id=invoice_id, line_no=line.line_no)
     return Standing(one.line.state, one.line.number or "", line.line_no, invoices.line_name(line), href)
+
+
+def _disposition(call: Call, words: dict[str, str]) -> str:
+    """Return the outcome in words; of a wrap-up that ended by the clock that there is none."""
+    if call.disposition:
+        return words.get(call.disposition, call.disposition)
+    return gettext("No outcome given") if call.wrapped_at and call.bridged_at else ""

@@ -128,6 +128,8 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("It is an answering machine; hung up"), _END
         case "heard":
             return gettext("It is a person"), _PLAIN
+        case "agent-stays-away":
+            return gettext("The agent does not come back; the caller goes to the head of the queue"), _WARN
         case "given-up":
             return gettext("The agent waits no longer"), _END
         case "nobody-free":

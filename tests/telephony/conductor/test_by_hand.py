@@ -47,7 +47,7 @@ def perform(stage: Theatre, script: str) -> list[dict[str, str]]:
                 told.append(body)
             publish(agent_id, kind, **body)  # type: ignore[arg-type] # as it came
 
-        stage.conductor.desk._publish = heard  # type: ignore[method-assign,assignment] # to listen in
+        stage.conductor.desk._publish = heard  # type: ignore[method-assign] # to listen in
         await stage.play(script)
         await stage.down()
 

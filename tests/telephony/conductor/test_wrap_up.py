@@ -17,7 +17,7 @@ from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, drafts, work
 from telephony.conductor.desk import Desk
-from telephony.conductor.machine import LiveCall
+from telephony.conductor.machine import LiveCall, Phase
 from telephony.drafts import Draft
 from telephony.orders import OrderKind
 from telephony.switch.port import SwitchError
@@ -156,7 +156,7 @@ def test_an_outcome_retired_meanwhile_costs_the_notes_nothing(theatre: Theatre) 
     assert (call.disposition, line.note) == (None, "Gate B")
 
 
-def test_nothing_written_leaves_no_outcome(theatre: Theatre) -> None:
+def test_nothing_written_is_kept_as_no_outcome_given(theatre: Theatre) -> None:
     async def scene() -> None:
         await theatre.play(OVER)
         time_is_up(theatre.conductor.desk, theatre)
@@ -165,7 +165,8 @@ def test_nothing_written_leaves_no_outcome(theatre: Theatre) -> None:
     perform(theatre, scene)
     with theatre.gate.open(theatre.scope) as session:
         (call,) = calls.page(session, tenant_id=theatre.company.tenant_id, vault=theatre.vault).calls
-    assert (call.disposition, call.wrapped_at) == (None, None)
+    assert call.disposition is None
+    assert call.wrapped_at is not None  # closed, and by nobody's word
 
 
 def test_a_draft_outlives_the_switchboard_and_is_settled_by_the_next(theatre: Theatre) -> None:
@@ -288,16 +289,34 @@ def test_an_agent_who_reloads_comes_back_into_the_call(theatre: Theatre) -> None
     assert steps.index("leg-lost") < steps.index("rejoined") < steps.index("agent-gone")
 
 
-def test_a_caller_whose_agent_does_not_come_back_is_let_go(theatre: Theatre) -> None:
+def test_a_caller_whose_agent_does_not_come_back_goes_to_the_head_of_the_queue(
+    theatre: Theatre, gate: Gate, vault: Vault
+) -> None:
     async def scene() -> None:
         await theatre.play(PARKED)
+        recording_id = parked(theatre).recording_id
         (held,) = theatre.conductor._calls.values()
         theatre.conductor._give_up(held)
         await theatre.settle()
+        (call,) = theatre.conductor.live
+        assert (call.phase, call.is_parked) == (Phase.QUEUED, False)
+        (waiting,) = theatre.conductor.floor.waiting.values()
+        assert waiting.is_at_head
+        theatre.people["mara"] = await asyncio.to_thread(
+            hire, gate, vault, theatre.company, number=1002, seat="A-2"
+        )
+        await theatre.conductor.carry_out_orders()
+        await theatre.play("2 mara is available\n4 mara answers\n20 mara hangs up")
         assert theatre.conductor.live == []
+        assert call.recording_id == recording_id
 
     perform(theatre, scene)
-    assert theatre.books_say()[0].endswith("agent-hung-up agent=1001")
+    (cdr, *rest) = theatre.books_say()
+    assert cdr.endswith("agent-hung-up agent=1002")
+    assert len(rest) == 1  # one call, billed once
+    assert theatre.states("bob")[-2:] == ["talking", "offline"]
+    steps = theatre.timeline()
+    assert steps.index("leg-lost") < steps.index("agent-stays-away") < steps.index("agent-gone")
 
 
 def test_a_parked_caller_may_hang_up_and_the_agent_wraps_up(theatre: Theatre) -> None:

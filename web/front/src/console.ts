@@ -1,12 +1,14 @@
 // The agent's desk. Server state in, one view out; offers pop before they ring; keys and buttons do the same things.
 import { Headset, micFault } from "./console/headset";
-import { Ring, unlock, zip } from "./console/ring";
+import { DialField } from "./console/dial";
+import { Shortcuts, type Deed } from "./console/keys";
+import { Ring, Ringback, unlock, zip } from "./console/ring";
 import { Phone } from "./console/phone";
 import { read, type Stats } from "./console/quality";
 import { activityOf, epoch, splitStatus, type State, statusOf } from "./console/state";
 import { claim, takeOver } from "./console/tab";
 import { WrapUp } from "./console/wrap";
-import { all, AnswerError, isTyping, keysOn, meta, post, span, toast } from "./page";
+import { all, AnswerError, isTyping, meta, post, span, toast } from "./page";
 import { refresh as freshen } from "./ages";
 
 const RING_HOLD_MS = 300; // the ring waits for the pop, but no longer than this
@@ -14,11 +16,12 @@ const POLL_MS = 4000; // while the live stream is down
 const CHECK_MS = 45_000; // a look at the truth now and then, whatever the stream says
 const LOST_AFTER_MS = 1500;
 const KEY_GAP_MS = 250;
+const ASKED_MS = 12_000; // a clearance lasts ten seconds: what has not begun by then never will
 const SETTLE_MS = 1000; // an offer may be heard of this long before the state tells of it
 const POP_AGAIN_MS = 60; // the INVITE may outrun the row the pop is made from
 const POP_TRIES = 40;
 
-type View = "loading" | "idle" | "offered" | "ringing" | "answering" | "on-call" | "wrap-up" | "offline" | "passive" | "signed-out";
+type View = "loading" | "idle" | "dialling" | "offered" | "ringing" | "answering" | "on-call" | "wrap-up" | "offline" | "passive" | "signed-out";
 
 /** Instants of one offer in epoch milliseconds, for the tests and the benchmark. */
 interface Marks {
@@ -40,6 +43,7 @@ interface Offer {
   painted: Promise<void>;
   hasInvite: boolean;
   isAuto: boolean; // a call out, whose called person waits: answered as soon as the pop stands
+  isMine: boolean; // dialled by hand here: it was never an offer to this agent
   rings: boolean;
   answering: boolean;
 }
@@ -53,7 +57,7 @@ const say = (key: string, values: Record<string, string | number> = {}): string 
 let state: State | null = null;
 let skew = 0; // server clock minus ours
 let offer: Offer | null = null;
-let popped = ""; // the offer whose record is on the page
+let popped = get("pop").dataset["popped"] ?? ""; // the offer whose record is on the page
 let isActive = false; // this tab holds the phone
 let isOut = false;
 let isMuted = false;
@@ -64,6 +68,8 @@ let wrapFor = "";
 let isPausing: boolean | null = null; // what the recording is to become, until the switch has said so
 let lostAt = 0;
 let isSaving = false;
+let asked = ""; // the call dialled here that the state does not tell of yet
+let askedDialAt = 0;
 let view: View = "loading";
 const history: Marks[] = [];
 /** Offers that are over here; a state that still tells of one is only late. */
@@ -71,6 +77,8 @@ const gone = new Set<string>();
 const headset = new Headset(say, (error) => faulty(error), get<HTMLAudioElement>("far"));
 const ring = new Ring(headset.ringOut);
 const wrap = new WrapUp(say);
+const ringback = new Ringback(headset.earOut);
+const shortcuts = new Shortcuts(desk.dataset["shortcuts"], say);
 
 // ---------------------------------------------------------------- talking to the server
 
@@ -156,18 +164,19 @@ function accept(fresh: State, askedAt: number): void {
   const activity = activityOf(fresh);
   if (activity === "ringing" && fresh.offer && !gone.has(fresh.offer.offer_id)) begin(fresh.offer.offer_id, fresh.offer);
   else if (activity !== "ringing" && knowsOffer && offer && !offer.answering && !offer.hasInvite) forget();
+  if (fresh.dial) asked = "";
   if (activity === "on-call" && offer && (offer.answering || knowsOffer)) {
     if (offer.rings) ring.stop();
     offer = null;
   }
-  const context = fresh.call?.offer_id ?? fresh.wrap?.offer_id;
+  const context = fresh.call?.offer_id ?? fresh.dial?.offer_id ?? fresh.wrap?.offer_id;
   const inHand = fresh.call?.call_id ?? fresh.wrap?.call_id;
   if (inHand && (activity === "on-call" || activity === "wrap-up")) wrap.begin(inHand);
   if (isPausing === (fresh.call?.paused ?? false) || !fresh.call?.recording) isPausing = null;
   if (!fresh.call) get("not-paused").hidden = true;
   if (fresh.call && before?.call?.call_id === fresh.call.call_id && before.call.paused !== fresh.call.paused)
     get("announce").textContent = say(fresh.call.paused ? "pause_said" : "resume_said");
-  if (context && popped !== context && (activity === "on-call" || activity === "wrap-up")) void pop(context);
+  if (context && popped !== context && ["dialling", "on-call", "wrap-up"].includes(activity)) void pop(context);
   if (activity === "wrap-up" && fresh.wrap && wrapFor !== fresh.wrap.call_id) {
     wrapFor = fresh.wrap.call_id;
     focusWrap();
@@ -222,6 +231,7 @@ function begin(id: string, known?: { offered_at?: string; expires_at: string }):
     painted: Promise.resolve(),
     hasInvite: false,
     isAuto: false,
+    isMine: state?.dial?.offer_id === id,
     rings: false,
     answering: false,
   };
@@ -292,9 +302,10 @@ async function startRing(mine: Offer): Promise<void> {
   const queue = get("pop-phone").querySelector("[data-queue]")?.textContent ?? "";
   const isAuto = headset.choices.isAuto || mine.isAuto;
   if (!isAuto) ring.start({ title: say("incoming_title"), notice: say("notice", { queue }) });
-  get("announce-now").textContent = isAuto ? say("zip") : say("incoming", { name, queue });
+  get("announce-now").textContent = mine.isMine ? say("picked_up") : isAuto ? say("zip") : say("incoming", { name, queue, key: shortcuts.of("answer").toUpperCase() });
   show();
-  if (isAuto) {
+  if (mine.isMine) await answer();
+  else if (isAuto) {
     const tone = zip(headset.earOut);
     if (!mine.isAuto) await tone; // nobody who was called may wait for it
     if (offer === mine) await answer();
@@ -340,6 +351,42 @@ async function decline(): Promise<void> {
   if (isDone) toast(say("declined"));
   else phone.refuse();
 }
+
+async function giveUp(): Promise<void> {
+  const id = state?.dial?.call_id;
+  if (id) await act(`/console/calls/${id}/hang-up`);
+}
+
+/** Say what became of a call dialled here that nobody talked in. */
+function dialEnded(call: string, outcome: string): void {
+  if (asked === call) asked = "";
+  const word = words[`dialled_${outcome.replace("-", "_")}`];
+  if (word) toast(word, outcome === "cancelled" ? "ok" : "bad");
+  void load();
+}
+
+const dialField = new DialField({
+  async ready() {
+    if (state?.simulator) return true;
+    try {
+      (await headset.microphone()).getTracks().forEach((track) => track.stop());
+      return true;
+    } catch (error) {
+      faulty(error);
+      return false;
+    }
+  },
+  asked(callId) {
+    asked = callId;
+    askedDialAt = Date.now();
+    dialField.clear();
+    get("pop").replaceChildren(get<HTMLTemplateElement>("pop-waiting").content.cloneNode(true));
+    get("pop-phone").replaceChildren(get<HTMLTemplateElement>("head-waiting").content.cloneNode(true));
+    popped = "";
+    show();
+    void load();
+  },
+});
 
 async function hangUp(): Promise<void> {
   const id = state?.call?.call_id;
@@ -399,6 +446,7 @@ function clearWrap(): void {
 }
 
 function focusWrap(): void {
+  scrollTo({ top: 0 }); // on a narrow screen the form stands first
   if (document.activeElement === document.body || document.activeElement === get("hang-up")) wrap.focus();
 }
 
@@ -437,6 +485,7 @@ function extend(): void {
 const PILLS: Record<View, [string, string]> = {
   loading: ["", "away"],
   idle: ["ok", "ready"],
+  dialling: ["live", "ring"],
   offered: ["live", "ring"],
   ringing: ["live", "ring"],
   answering: ["live", "call"],
@@ -452,8 +501,10 @@ function viewNow(): View {
   if (!isActive) return claimed ? "passive" : "loading";
   if (!state) return "loading";
   if (offer?.answering) return activityOf(state) === "on-call" ? "on-call" : "answering";
+  if (offer?.isMine) return "dialling";
   if (offer) return offer.rings ? "ringing" : "offered";
   const activity = activityOf(state);
+  if (asked && activity === "idle" && Date.now() - askedDialAt < ASKED_MS) return "dialling";
   return activity === "ringing" ? (state.offer && gone.has(state.offer.offer_id) ? "idle" : "offered") : activity;
 }
 
@@ -484,7 +535,11 @@ function show(): void {
     if (isNew && view !== "ringing") get("announce").textContent = word;
   }
 
-  const isBusy = ["offered", "ringing", "answering", "on-call", "wrap-up"].includes(view);
+  const isThere = view === "dialling" && !!state.dial?.is_ringing;
+  get("dial-word").textContent = say(isThere ? "rings_there" : "dialling");
+  ringback.turn(isThere);
+  get<HTMLButtonElement>("give-up").disabled = !state.dial;
+  const isBusy = ["dialling", "offered", "ringing", "answering", "on-call", "wrap-up"].includes(view);
   setSelect("status", statusOf(state), !isActive || isBusy);
   setSelect("next-status", state.next_status ?? "", !isActive || !isBusy);
   get<HTMLButtonElement>("answer").disabled = view !== "ringing";
@@ -498,12 +553,13 @@ function show(): void {
   get("held").hidden = !isHeld;
   get("muted").hidden = !isMuted;
   press("hold", isHeld, say(isHeld ? "hold_off" : "hold_on"));
-  press("mute", isMuted);
+  press("mute", isMuted, say(isMuted ? "mute_off" : "mute_on"));
   if (view !== "on-call" && isNew) closePad();
   get("save-word").textContent = say((state.next_status ?? state.status).startsWith("away") ? "save" : "save_ready");
   get<HTMLButtonElement>("wrap-save").disabled = view !== "wrap-up";
   get<HTMLButtonElement>("extend").disabled = !state.wrap?.can_extend;
   setDispositions(state.dispositions);
+  dialField.offer(state.queues);
   troubled = state.call?.call_id ?? state.wrap?.call_id ?? troubled;
   if (view === "ringing" && isNew) figures = null;
   setQueues();
@@ -641,6 +697,11 @@ function tick(): void {
     get("lost-word").textContent = state.call ? say("back_in", { time: span(PARKED_S - gone_s) }) : say("lost_for", { time: span(gone_s) });
   }
   comeBack();
+  if (view === "dialling") get("dialled").textContent = span((now - (state.dial ? Date.parse(state.dial.since) : askedDialAt + skew)) / 1000);
+  if (asked && Date.now() - askedDialAt > ASKED_MS) {
+    asked = "";
+    show();
+  }
   if (state.call) get("talk").textContent = span((now - Date.parse(state.call.answered_at)) / 1000);
   if (offer && !offer.answering) {
     const left = Math.max(0, offer.expiresAt - now);
@@ -728,6 +789,7 @@ function stream(): void {
     unsaid = "";
     void load();
   });
+  on("dial-ended", (data) => dialEnded(data["call_id"] ?? "", data["outcome"] ?? ""));
   on("recording-goes-on", () => {
     isPausing = null;
     get("not-paused").hidden = false;
@@ -790,24 +852,27 @@ async function setStatus(value: string, isNext: boolean): Promise<void> {
 let lastKey = "";
 let lastKeyAt = 0;
 
+const DEEDS: Partial<Record<View, Partial<Record<Deed, () => void>>>> = {
+  idle: { dial: () => dialField.focus() },
+  dialling: { hang_up: () => void giveUp() },
+  ringing: { answer: () => void answer(), decline: () => void decline() },
+  offered: { decline: () => void decline() },
+  "on-call": { hang_up: () => void hangUp(), mute, hold, keypad: togglePad, pause, notes: () => wrap.focus() },
+  "wrap-up": { extend, notes: () => wrap.focus() },
+};
+
 function onKey(event: KeyboardEvent): void {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && view === "wrap-up") {
     event.preventDefault();
     return void saveWrap();
   }
   if (event.key === "Escape" && event.target === get("notes")) return get("notes").blur(); // the letters are keys again
-  if (isTyping(event) || event.repeat || !keysOn() || document.querySelector("dialog[open]")) return;
+  if (isTyping(event) || event.repeat || !shortcuts.isOn || document.querySelector("dialog[open]")) return;
   if (view === "on-call" && !get("pad").hidden && /^[0-9*#]$/.test(event.key)) return digit(event.key);
   const now = performance.now();
   if (event.key === lastKey && now - lastKeyAt < KEY_GAP_MS) return;
-  const does: (() => void) | undefined = (
-    {
-      ringing: { a: () => void answer(), d: () => void decline() },
-      offered: { d: () => void decline() },
-      "on-call": { h: () => void hangUp(), m: mute, p: hold, k: togglePad, r: pause, n: () => wrap.focus() },
-      "wrap-up": { e: extend, n: () => wrap.focus() },
-    } as Partial<Record<View, Record<string, () => void>>>
-  )[view]?.[event.key.toLowerCase()];
+  const wanted = shortcuts.deed(event.key);
+  const does = wanted && DEEDS[view]?.[wanted];
   if (does) {
     lastKey = event.key;
     lastKeyAt = now;
@@ -824,6 +889,7 @@ function wire(): void {
   click("answer", () => void answer());
   click("decline", () => void decline());
   click("hang-up", () => void hangUp());
+  click("give-up", () => void giveUp());
   click("mute", mute);
   click("hold", hold);
   click("keypad", togglePad);

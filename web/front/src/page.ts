@@ -13,6 +13,8 @@ export class AnswerError extends Error {
     readonly status: number,
     readonly code: string,
     readonly title: string,
+    /** What happened, in a few words; `title` says it at length. */
+    readonly heading = "",
   ) {
     super(`${status} ${code}`);
   }
@@ -31,7 +33,7 @@ export async function post<T = unknown>(url: string, body: unknown = {}, outlive
   const content: unknown = isJson ? await answer.json() : null;
   if (!answer.ok) {
     const problem = (content ?? {}) as { code?: string; title?: string; detail?: string };
-    throw new AnswerError(answer.status, problem.code ?? "", problem.detail ?? problem.title ?? "");
+    throw new AnswerError(answer.status, problem.code ?? "", problem.detail ?? problem.title ?? "", problem.title);
   }
   return content as T | null;
 }

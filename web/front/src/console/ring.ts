@@ -64,6 +64,42 @@ function burst(sound: AudioContext, at: number, outlet: Outlet): OscillatorNode[
   });
 }
 
+const BACK_HZ = 425; // ITU-T E.180: what a caller hears while it rings there
+const BACK_ON_S = 1;
+const BACK_EVERY_S = 5;
+
+/** The tone in the agent's ear while the number they dialled rings. */
+export class Ringback {
+  private timer = 0;
+  private tone: OscillatorNode | null = null;
+
+  constructor(private readonly outlet: Outlet) {}
+
+  /** Sound while `isOn`; the same again changes nothing. */
+  turn(isOn: boolean): void {
+    if (isOn === !!this.timer) return;
+    clearInterval(this.timer);
+    this.tone?.disconnect();
+    this.tone = null;
+    this.timer = 0;
+    if (!isOn) return;
+    const round = (): void => {
+      const sound = context();
+      if (sound.state !== "running") return;
+      const tone = sound.createOscillator();
+      const gain = sound.createGain();
+      gain.gain.value = LOUD / 2;
+      tone.frequency.value = BACK_HZ;
+      tone.connect(gain).connect(this.outlet.end);
+      tone.start();
+      tone.stop(sound.currentTime + BACK_ON_S);
+      this.tone = tone;
+    };
+    round();
+    this.timer = window.setInterval(round, BACK_EVERY_S * 1000);
+  }
+}
+
 const ZIP_HZ = 880;
 const ZIP_S = 0.09;
 

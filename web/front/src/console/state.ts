@@ -14,6 +14,8 @@ export interface Queue {
   id: string;
   name: string;
   company?: string;
+  /** Its company rents a number that a call out may show. */
+  can_dial?: boolean;
   waiting: number;
   longest_s: number | null;
   over?: boolean;
@@ -36,6 +38,8 @@ export interface State {
     recording?: boolean;
     paused?: boolean;
   } | null;
+  /** A call the agent has dialled by hand, until somebody picks up. */
+  dial?: { call_id: string; offer_id: string; is_ringing: boolean; since: string } | null;
   wrap?: { call_id: string; offer_id?: string | null; since: string; ends_at?: string | null; can_extend?: boolean } | null;
   sip: Sip | null;
   queues: Queue[];
@@ -43,14 +47,13 @@ export interface State {
   simulator: boolean;
 }
 
-export type Activity = "idle" | "ringing" | "on-call" | "wrap-up" | "offline";
+export type Activity = "idle" | "dialling" | "ringing" | "on-call" | "wrap-up" | "offline";
 
 // The room of seats has finer words; both are understood.
 const ACTIVITIES: Record<string, Activity> = {
   available: "idle",
   away: "idle",
   reserved: "ringing",
-  dialling: "on-call",
   talking: "on-call",
   holding: "on-call",
   wrap_up: "wrap-up",
