@@ -1,4 +1,4 @@
-"""The processes that are ours: pages, live, switchboard, relay, jobs, outside; the stand-in for Stripe."""
+"""The processes that are ours: pages, live, switchboard, relay, jobs of three kinds; Stripe's stand-in."""
 
 import http.client
 import signal
@@ -12,7 +12,7 @@ from launch.choices import CHECKOUT, Ports, passed_on
 from launch.install import PYTHON
 from launch.layout import Layout
 
-WORKERS = ("switchboard", "relay", "jobs", "outside")
+WORKERS = ("switchboard", "relay", "jobs", "heavy", "outside")
 
 
 @dataclass(frozen=True, slots=True)

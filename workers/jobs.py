@@ -1,6 +1,7 @@
 """The jobs (`python -m workers.jobs`): RQ's worker, with everything taken away that Redis could abuse.
 
-`python -m workers.outside` is the same for what waits on other people's hosts, so that nothing waits for it.
+`python -m workers.heavy` is the same for what takes seconds, `python -m workers.outside` for what waits on
+other people's hosts, so that nothing waits for them.
 
 Each job runs in a fork that begins with neither connections nor keys. RQ's worker gives up when Redis goes
 away; the loop around it starts another when Redis is back. Told to end, it waits a moment for the
@@ -168,7 +169,7 @@ def live(default_name: str, consumed: Sequence[JobQueue]) -> int:
 
 def main() -> int:
     """Do the jobs of the house."""
-    return live("jobs", queues.INSIDE)
+    return live("jobs", (queues.PROMPT,))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ PROMPT = JobQueue("seatline-prompt", limit_s=60, batch=500)
 HEAVY = JobQueue("seatline-heavy", limit_s=600, batch=20)
 # Outside hosts take their time, each up to ten seconds: a process of its own, all of a batch at once.
 OUTSIDE = JobQueue("seatline-outside", limit_s=30, batch=16, side_by_side=16)
-INSIDE = (PROMPT, HEAVY)  # in this order
+INSIDE = (PROMPT, HEAVY)  # each with a process of its own; in this order where one does both
 CONSUMED = (*INSIDE, OUTSIDE)
 
 # Handlers whose single piece of work may take seconds; everything else is prompt.

@@ -306,14 +306,13 @@ def test_a_missed_call_is_told_as_such_and_today_is_counted(bob: Bob, gate: Gate
     assert "Available today" in page
 
 
-def test_a_page_loaded_in_a_call_brings_the_record_with_it(bob: Bob, call_id: CallId) -> None:
+@pytest.mark.usefixtures("call_id")
+def test_a_page_loaded_in_a_call_brings_the_record_with_it(bob: Bob) -> None:
     page = bob.browser.get("/console/").get_data(as_text=True)
     assert f'data-popped="{public("off", bob.offer_id)}"' in page
     assert 'id="who"' in page
     bob.closed(bob.offer_id)
-    page = bob.browser.get("/console/").get_data(as_text=True)
-    assert "data-popped" not in page
-    assert call_id
+    assert "data-popped" not in bob.browser.get("/console/").get_data(as_text=True)
 
 
 def test_a_call_closed_by_the_clock_says_that_no_outcome_was_given(

@@ -64,14 +64,14 @@ def test_a_lead_file_survives_its_reader(
     rows = [("phone", "name"), *((f"+44207946{at:04d}", f"Lead {at}") for at in range(6000)), ("x", "bad")]
     found = factory.staged(house.gate, house.vault, house.storage, campaign, factory.csv_bytes(*rows))
     start("relay", settings)
-    jobs = start("jobs", settings)
+    reader = start("heavy", settings)
     with stuck(house, "leads"):
         factory.confirmed(house.gate, house.vault, house.storage, found, tenant_a)
         until(lambda: somebody_waits(house, "leads"))
-        jobs.kill()
+        reader.kill()
     assert count(house, tenant_a, "SELECT count(*) FROM app.leads") == (0,)
     hurry(house)
-    start("jobs", settings)
+    start("heavy", settings)
 
     def is_done() -> bool:
         with house.gate.open(Scope.system(tenant_a)) as session:
@@ -127,3 +127,30 @@ def available(house: House, tenant_id: TenantId, queue_id: QueueId, *, agents: i
             at = clock.now()
             presence.sign_in(session, agent_id=agent.id, at=at)
             presence.enter(session, agent_id=agent.id, state="available", at=at, payer_tenant_id=None)
+
+
+def test_a_file_that_is_being_read_holds_up_no_dialling(
+    start: Start, house: House, settings: Settings, tenant_a: TenantId
+) -> None:
+    caller = desk.caller(house.gate, house.vault, tenant_a)
+    line = telephony.Line(tenant_a, caller.number_id, caller.queue_id, telephony.DIALLED)
+    campaign = factory.campaign(house.gate, tenant_a, line=line, max_per_second=3)
+    rows = [(f"+4420794601{at:02d}", factory.zone_by_day()) for at in range(3)]
+    content = factory.csv_bytes(("phone", "time zone"), *rows)
+    factory.imported(house.gate, house.vault, house.storage, campaign, content)
+    large = factory.staged(
+        house.gate, house.vault, house.storage, campaign, factory.csv_bytes(("phone",), ("+442079460199",))
+    )
+    available(house, tenant_a, caller.queue_id, agents=3)
+    for name in ("relay", "jobs", "heavy"):
+        start(name, settings)
+    factory.confirmed(house.gate, house.vault, house.storage, large, tenant_a)
+    with stuck(house, "lead_imports"):
+        until(lambda: somebody_waits(house, "lead_imports"))
+        with house.gate.open(Scope.system(tenant_a)) as session:
+            plans.turn(
+                session, tenant_id=tenant_a, campaign_id=campaign.campaign_id, to=State.RUNNING, by=factory.BY
+            )
+        dials = "SELECT count(*) FROM app.outbound_dials"
+        until(lambda: count(house, tenant_a, dials) == (3,), within_s=30)
+        assert somebody_waits(house, "lead_imports"), "the file was not being read any more"
