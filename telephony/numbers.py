@@ -87,6 +87,18 @@ def in_stock(session: Session) -> list[StockNumber]:
     return [_stock(row) for row in rows]
 
 
+def of_stock(session: Session, *, number_id: NumberId) -> StockNumber:
+    """Return one number of the stock; in the operator's own transaction.
+
+    Raises:
+        NumberNotFoundError: not in stock.
+    """
+    row = session.get(NumberStockRow, (OPERATOR, number_id))
+    if row is None:
+        raise NumberNotFoundError
+    return _stock(row)
+
+
 def let(session: Session, *, number_id: NumberId, renter: TenantId) -> StockNumber:
     """Rent a number in stock to a client; in the operator's own transaction, before `rent`.
 

@@ -63,8 +63,9 @@ PORTAL: Sequence[Entry] = (
 )
 
 OPERATOR: Sequence[Entry] = (
+    Entry("overview", "/operator/", "home", _l("Overview"), "operator.open", bottom=True),
     Entry("companies", "/operator/companies", "box", _l("Companies"), "companies.read", bottom=True),
-    Entry("prices", "/operator/prices", "tag", _l("Price lists"), "prices.read", "money", bottom=True),
+    Entry("prices", "/operator/prices", "tag", _l("Price lists"), "prices.read", "money"),
     Entry("invoices", "/operator/invoices", "bill", _l("Invoices"), "billing.read", "money", bottom=True),
     Entry("payments", "/operator/payments", "card", _l("Payments"), "billing.read", "money"),
     Entry("ledger", "/operator/ledger", "scale", _l("Ledger"), "billing.read", "money"),

@@ -267,6 +267,33 @@ def spark(values: Sequence[float], cls: str = "", *, label: str = "") -> Markup:
     )
 
 
+def track(
+    pieces: Sequence[tuple[float, float, str]], *, steps: int, label: str, mark: float | None = None
+) -> Markup:
+    """Return who holds something over a time, as pieces on a line in the companies' colours.
+
+    Args:
+        pieces: (from, width, company), in percent of the time.
+        steps: how many equal parts are marked, for example days.
+        label: the same in words.
+        mark: now, in percent.
+    """
+    drawn = [
+        f'<rect class="f b{_brand_colour(name)}" x="{begins:.2f}%" y="3" width="{max(width, 0.4):.2f}%" '
+        f'height="14" rx="3"><title>{escape(name)}</title></rect>'
+        for begins, width, name in pieces
+    ]
+    drawn += [
+        f'<rect class="st" x="{100 * step / steps:.2f}%" width="1" height="20"/>' for step in range(1, steps)
+    ]
+    if mark is not None:
+        drawn.append(f'<rect class="nw" x="{mark:.2f}%" width="2" height="20"/>')
+    return Markup(
+        '<svg class="track" role="img" aria-label="{}">'
+        '<rect class="tr" y="3" width="100%" height="14" rx="3"/>{}</svg>'
+    ).format(label, _joined(drawn))
+
+
 _WAVE_WIDTH, _WAVE_HEIGHT, _WAVE_COLUMNS = 448, 84, 112
 
 
@@ -646,12 +673,16 @@ def avatar(name: str, cls: str = "") -> Markup:
     )
 
 
+def _brand_colour(name: str) -> int:
+    return sum(ord(sign) * (index + 1) for index, sign in enumerate(name)) % _BRAND_COLOURS + 1
+
+
 def brand(name: str, cls: str = "", *, signs: str = "") -> Markup:
     """Return a company as a square: the signs it chose, or its initials.
 
     The colour follows from its name and stays the same everywhere.
     """
-    colour = sum(ord(sign) * (index + 1) for index, sign in enumerate(name)) % _BRAND_COLOURS + 1
+    colour = _brand_colour(name)
     return Markup('<span class="{}" aria-hidden="true">{}</span>').format(
         f"brand b{colour} {cls}".strip(), signs or initials(name)
     )

@@ -21,8 +21,10 @@ from core.ids import OPERATOR, LeadImportId, TenantId, new_id
 from core.money import NANO
 from core.storage import Storage
 from seats import roster
+from seats import stock as seating
 from security.gate import Gate, Scope
 from security.vault import Vault
+from telephony import numbers
 from tenants.users import User
 from tenants.webhooks import deliveries
 from tests.billing import stock
@@ -209,6 +211,14 @@ def long_job(gate: Gate, tenant_id: TenantId) -> str:
     with gate.open(Scope.system(OPERATOR)) as session:
         long_jobs.note(session, job_id=job_id, kind="leads.read", done=400, total=1000, company_id=tenant_id)
     return ids.public("job", job_id)
+
+
+def stocked_up(gate: Gate) -> dict[str, str]:
+    """Return a seat and a number in stock, by the names that addresses have for them."""
+    with gate.open(Scope.system(OPERATOR)) as session:
+        seat = seating.add(session, label="S-1")
+        number = numbers.in_stock(session)[0]
+    return {"seat_id": ids.public("seat", seat.id), "number_id": ids.public("num", number.number_id)}
 
 
 def usage(dana: Browser, gate: Gate, tenant_id: TenantId) -> list[str]:

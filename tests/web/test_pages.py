@@ -44,7 +44,6 @@ MOST_BYTES = 130 * 1024
 # addresses that answer with something other than a page, or that only a press on a button leads to
 NO_PAGE = re.compile(
     r"/(pdf|csv|recording|peaks|saved|static|evidence/log|evidence/checkpoint)$|^/(api/v1|live|webhooks)/|^/portal/live/|^/console/(?!$|headset)"
-    r"|^/operator/$"
 )
 # templates that are parts, or that only a press on a button leads to; the desk has a test of its own
 NOT_WALKED = re.compile(
@@ -77,6 +76,7 @@ def known(app: Flask, day: Scene, cast: Cast, gate: Gate, vault: Vault) -> dict[
         "call_id": day.id_of(day.known),
         "invoice_id": ids.public("inv", day.invoice.invoice_id),
         "job_id": affairs.long_job(gate, a),
+        **affairs.stocked_up(gate),
         "line_no": "1",
         "customer_id": ids.public("cus", ines.id),
         "user_id": ids.public("usr", cast.sue.id),

@@ -24,9 +24,7 @@ def test_signing_in_leads_to_ones_own_front_page(browser: Browsers, cast: Cast, 
     doors = {
         cast.alice.email: "/portal/",
         people.user(OPERATOR, "Bob", "agent", email="bob@op.example").email: "/console/",
-        people.user(
-            OPERATOR, "Dana", "operator_billing", email="dana@op.example"
-        ).email: "/operator/companies",
+        people.user(OPERATOR, "Dana", "operator_billing", email="dana@op.example").email: "/operator/",
     }
     for email, home in doors.items():
         answer = browser().sign_in(email)
@@ -220,4 +218,6 @@ def test_known_and_unknown_addresses_take_the_same_time(services: TestServices, 
 
 
 def test_the_operators_address_leads_to_a_page(browser: Browsers) -> None:
-    assert browser().get("/operator/").location == "/operator/companies"
+    asked = browser().get("/operator/")
+    assert asked.status_code == 401
+    assert 'name="password"' in asked.text

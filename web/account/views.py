@@ -17,7 +17,7 @@ from web.identity import NotSignedInError
 
 pages = Blueprint("account", __name__)
 
-_HOMES = {Door.PORTAL: "/portal/", Door.CONSOLE: "/console/", Door.OPERATOR: "/operator/companies"}
+_HOMES = {Door.PORTAL: "/portal/", Door.CONSOLE: "/console/", Door.OPERATOR: "/operator/"}
 YEAR_S = 365 * 24 * 3600
 
 

@@ -3,15 +3,29 @@
 Each module adds the routes of one subject to `pages`; `rounds` is the one way into the companies' walls.
 """
 
-from web.operator import companies, decisions, evidence, invoices, jobs, payments, prices, stock, usage
+from web.operator import (
+    calendar,
+    companies,
+    decisions,
+    evidence,
+    invoices,
+    jobs,
+    overview,
+    payments,
+    prices,
+    stock,
+    usage,
+)
 from web.operator.views import pages
 
 __all__ = [
+    "calendar",
     "companies",
     "decisions",
     "evidence",
     "invoices",
     "jobs",
+    "overview",
     "pages",
     "payments",
     "prices",

@@ -33,7 +33,7 @@ _HERE = "/operator/stock"
 _LONGEST_NAME = 80
 _LONGEST_GREETING = 500
 _BUSINESS = frozenset({"refused", "conflict", "invalid"})
-_SHOWN = {
+SHOWN = {
     Activity.TALKING: "on-call",
     Activity.RINGING: "ringing",
     Activity.RESERVED: "ringing",
@@ -102,7 +102,7 @@ def stock() -> str:
         there = sitting.get(place.seat.id)
         state = "empty"
         if there and there.presence:
-            state = _SHOWN.get(activity(there.presence.state), "away")
+            state = SHOWN.get(activity(there.presence.state), "away")
         rental = place.rental
         seats_list.append(
             SeatRow(
