@@ -28,6 +28,7 @@ from web.shown import floors
 
 _HOURS = "agent-hours"
 _LONGEST = dt.timedelta(days=62)
+_FIRST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)  # nobody worked before
 _STEP, _STEPS = dt.timedelta(minutes=5), 12  # the last hour
 
 
@@ -317,6 +318,8 @@ def today() -> Today:
 def list_agent_hours(query: HoursQuery) -> AgentHours:
     """List what you paid of agents' hours. The running hour is complete some minutes after its end."""
     until = query.until or clock.now()
+    if until < _FIRST:
+        raise RangeTooLongError(field="until")
     since = query.since or until - dt.timedelta(days=7)
     if not dt.timedelta(0) <= until - since <= _LONGEST:
         raise RangeTooLongError(field="since")

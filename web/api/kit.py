@@ -17,7 +17,7 @@ from spectree import Response as Answers
 from spectree import SpecTree
 
 from core.errors import Invalid, SeatlineError
-from core.ids import parse
+from core.ids import UnknownIdError, parse
 from web import uploads
 from web.api import repeating
 from web.api.schema import Problem
@@ -171,6 +171,8 @@ def _raise_invalid(error: ValidationError) -> NoReturn:
 
 def _insist_on_text() -> None:
     """Refuse what no text column can hold, wherever it stands in the address."""
+    if holds_no_text([*(request.view_args or {}).values()]):
+        raise UnknownIdError
     if holds_no_text([*request.args.items(multi=True)]):
         raise InvalidRequestError(faults=[Fault("", "contains characters that are not text")])
 
