@@ -9,6 +9,7 @@ import jsonschema  # type: ignore[import-untyped] # ships no types
 import pytest
 from flask import Blueprint, Flask
 from openapi_spec_validator import validate
+from pydantic import BaseModel
 from werkzeug.test import TestResponse
 
 from core import ids
@@ -22,6 +23,7 @@ from web import factory
 from web.api import limits, versions
 from web.api.document import completed, document, rule_path
 from web.api.kit import ENDS, operation
+from web.api.schema import Inward, Outward
 from web.errors import PROBLEM_JSON, STATUS
 from web.guards import public
 
@@ -415,6 +417,17 @@ def test_what_webhooks_send_has_an_example_of_its_schema(openapi: dict[str, Any]
         content = item["post"]["requestBody"]["content"]["application/json"]
         jsonschema.validate(content["example"], content["schema"])
         assert content["example"]["type"] == event
+
+
+def test_no_two_models_share_a_name() -> None:
+    """The document has one place for schemas: of two models of one name it would show one for both."""
+    names: dict[str, set[str]] = {}
+    pending: list[type[BaseModel]] = [Inward, Outward]
+    while pending:
+        for each in pending.pop().__subclasses__():
+            pending.append(each)
+            names.setdefault(each.__name__, set()).add(each.__module__)
+    assert {name: places for name, places in names.items() if len(places) > 1} == {}
 
 
 def test_every_operation_documents_its_problems_as_problem_json(openapi: dict[str, Any]) -> None:

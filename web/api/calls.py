@@ -142,7 +142,7 @@ class Waveform(Outward):
 
     duration_s: float
     channels: int = Field(description="2: agent and customer apart; 1: mixed.", examples=[2])
-    peaks: list[tuple[int, int]] = Field(
+    peaks: list[list[int]] = Field(
         description="Loudness of agent and customer, 0 to 100, in even steps over the whole length.",
         examples=[[[12, 40], [55, 3]]],
     )
@@ -220,7 +220,9 @@ def waveform(call_id: str) -> Waveform:
         loud = audio.loudness(opened)
     finally:
         opened.close()
-    return Waveform(duration_s=loud.duration_s, channels=loud.channels, peaks=list(loud.peaks))
+    return Waveform(
+        duration_s=loud.duration_s, channels=loud.channels, peaks=[list(one) for one in loud.peaks]
+    )
 
 
 @pages.post("/calls/<call_id>/caller")

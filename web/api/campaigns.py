@@ -130,7 +130,7 @@ class Progress(Outward):
     refused: int = Field(description="Leads that may not be called.")
 
 
-class People(Outward):
+class CampaignAgents(Outward):
     """The agents behind a campaign, counted and not named."""
 
     assigned: int = Field(description="Who serves its queue.")
@@ -143,7 +143,7 @@ class CampaignWhole(CampaignShown):
     """A campaign with its figures."""
 
     progress: Progress
-    agents: People
+    agents: CampaignAgents
 
 
 class CampaignList(Listed):
@@ -275,7 +275,7 @@ class UploadQuery(Inward):
     )
 
 
-class AttemptShown(Outward):
+class LeadAttempt(Outward):
     """One attempt to reach a lead."""
 
     id: str = Field(examples=["att_01jd3x5k8f7r6q2w9v4t0n1m3c"])
@@ -291,7 +291,7 @@ class AttemptShown(Outward):
 class AttemptList(Listed):
     """A page of attempts, newest first."""
 
-    data: list[AttemptShown]
+    data: list[LeadAttempt]
 
 
 @pages.get("/campaigns")
@@ -349,7 +349,7 @@ def get_campaign(campaign_id: str) -> tuple[CampaignWhole, int, dict[str, str]]:
     )
     with scope.within(OPERATOR, principal_id=identity.current().principal_id) as floor:
         people = shown.agents(floor, queue_id=found.queue_id, tenant_id=found.tenant_id)
-    agents = People(
+    agents = CampaignAgents(
         assigned=people.assigned, present=people.present, free=people.free, states=dict(people.states)
     )
     whole = CampaignWhole.model_validate(_shown(found, _digits()) | {"progress": progress, "agents": agents})
@@ -767,8 +767,8 @@ def _lead(one: Lead) -> LeadShown:
     )
 
 
-def _attempt(one: Attempt) -> AttemptShown:
-    return AttemptShown(
+def _attempt(one: Attempt) -> LeadAttempt:
+    return LeadAttempt(
         id=ids.public("att", one.attempt_id),
         lead=ids.public("lead", LeadId(one.lead_id)),
         claimed_at=one.claimed_at,

@@ -69,7 +69,7 @@ class DoNotCall(Outward):
     history: list[BarringShown] = Field(description="Oldest first.")
 
 
-class LineShown(BarringShown):
+class DoNotCallLine(BarringShown):
     """One line of the list. The number itself cannot be read back."""
 
     id: str = Field(examples=["dnc_01jd3x5k8f7r6q2w9v4t0n1m3c"])
@@ -79,7 +79,7 @@ class LineShown(BarringShown):
 class Lines(Page):
     """A page of the list, newest first."""
 
-    data: list[LineShown]
+    data: list[DoNotCallLine]
 
 
 class LinesQuery(PageQuery):
@@ -313,8 +313,8 @@ def _barring(one: Listed) -> BarringShown:
     )
 
 
-def _line(one: Listed) -> LineShown:
-    return LineShown(
+def _line(one: Listed) -> DoNotCallLine:
+    return DoNotCallLine(
         id=ids.public("dnc", one.id),
         batch=ids.public("dncb", one.batch_id) if one.batch_id else None,
         source=one.source,

@@ -126,7 +126,7 @@ class Deliveries(Listed):
     data: list[DeliveryShown]
 
 
-class AttemptShown(Outward):
+class TryShown(Outward):
     """One try."""
 
     number: int
@@ -141,7 +141,7 @@ class DeliveryWhole(DeliveryShown):
     """One delivery with what is sent and every try."""
 
     body: dict[str, Any] = Field(description="What is sent.")
-    tries: list[AttemptShown]
+    tries: list[TryShown]
 
 
 class DeliveriesQuery(PageQuery):
@@ -375,8 +375,8 @@ def _delivery(one: Delivery) -> DeliveryShown:
     )
 
 
-def _attempt(one: Attempt) -> AttemptShown:
-    return AttemptShown(
+def _attempt(one: Attempt) -> TryShown:
+    return TryShown(
         number=one.number,
         began_at=one.began_at,
         duration_ms=one.duration_ms,
