@@ -442,7 +442,11 @@ def _popped(offer_id: str, item: WorkItem) -> dict[str, Any]:
         "promised": [one.due_at for one in promised],
         "campaign": campaign.settings.name if campaign else "",
         "script": campaign.settings.script if campaign else "",
-        "greeting": _greeting(client.name, client.languages.get(call.number_id, "en")),
+        "greeting": _greeting(
+            client.name,
+            client.languages.get(call.number_id, "en"),
+            called=None if call.direction == calls.INBOUND else (card.name if card else ""),
+        ),
         "customer": _customer(card, recent, labels, offer_id) if card else None,
     }
 
@@ -494,11 +498,20 @@ def _offer(offer_id: str, call: Call, company: str) -> dict[str, Any]:
     }
 
 
-def _greeting(company: str, language: str) -> str:
+def _greeting(company: str, language: str, *, called: str | None) -> str:
+    """Return what the agent says first; `called`: whom they have called ("" unknown), None when they were."""
     name = identity.current().name
+    first = name.split()[0]
+    if called is None:
+        if language == "zh":
+            return f"您好，{company}，我是{name}，请问有什么可以帮您？"
+        return f"Good day, {company}, this is {first}. How can I help?"
     if language == "zh":
-        return f"您好，{company}，我是{name}，请问有什么可以帮您？"
-    return f"Good day, {company}, this is {name.split()[0]}. How can I help?"
+        return (
+            f"您好，我是{company}的{name}，请问是{called}吗？" if called else f"您好，我是{company}的{name}。"
+        )
+    asks = f" Am I speaking with {called}?" if called else ""
+    return f"Good day, this is {first} of {company}.{asks}"
 
 
 def _customer(
