@@ -8,13 +8,13 @@ from sqlalchemy import text
 
 from billing import credit
 from core import clock
-from core.ids import OPERATOR, AgentId, TenantId, new_id, parse, public
+from core.ids import OPERATOR, AgentId, OfferId, TenantId, new_id, parse, public
 from core.phone import E164
 from customers import callbacks, do_not_call
 from seats import presence, roster
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import calls, orders
+from telephony import calls, orders, work
 from telephony.orders import OrderKind
 from tests.billing import stock as prices
 from tests.factories import telephony as factory
@@ -181,3 +181,36 @@ def test_who_was_just_spoken_to_is_called_again_and_their_number_stays_masked(
     with gate.open(Scope.system(line.tenant_id)) as session:
         known = calls.these(session, tenant_id=line.tenant_id, call_ids=[call_id], vault=vault)
     assert known[0].caller == INES
+
+
+def test_who_calls_says_who_they_are_and_asks_whom_they_have(
+    bob: Bob, gate: Gate, vault: Vault, line: factory.Line
+) -> None:
+    offer_id = bob.offered(line.tenant_id, factory.call_out(gate, vault, line, to=INES))
+    shown = bob.browser.get(f"/console/offers/{public('off', offer_id)}").get_data(as_text=True)
+    assert "Good day, this is Bob of " in shown
+    assert "How can I help" not in shown
+    assert "You call for" in shown
+
+
+def test_what_is_dialled_is_in_hand_and_told_with_its_state(
+    bob: Bob, gate: Gate, vault: Vault, line: factory.Line
+) -> None:
+    call_id, offer_id = factory.call_out(gate, vault, line, to=INES), OfferId(new_id())
+    known = {"offer_id": offer_id, "agent_id": bob.agent_id, "tenant_id": line.tenant_id, "call_id": call_id}
+    for state, is_ringing in (("dialling", False), ("alerting", True)):
+        with gate.open(Scope.system(OPERATOR)) as session:
+            if state == "dialling":
+                work.offer(session, **known, offered_at=NOON, expires_at=NOON, state=state)  # type: ignore[arg-type] # one each
+            else:
+                work.advance(session, offer_id=offer_id, state=state, at=NOON)
+        told = bob.browser.get("/console/state").get_json()
+        assert told["activity"] == "dialling"
+        assert told["dial"] == {
+            "call_id": public("call", call_id),
+            "offer_id": public("off", offer_id),
+            "is_ringing": is_ringing,
+            "since": NOON.isoformat(),
+        }
+    assert bob.posts(f"calls/{public('call', call_id)}/hang-up", {}).status_code == 202
+    assert bob.orders() == [OrderKind.HANG_UP]

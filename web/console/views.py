@@ -507,9 +507,8 @@ def _greeting(company: str, language: str, *, called: str | None) -> str:
             return f"您好，{company}，我是{name}，请问有什么可以帮您？"
         return f"Good day, {company}, this is {first}. How can I help?"
     if language == "zh":
-        return (
-            f"您好，我是{company}的{name}，请问是{called}吗？" if called else f"您好，我是{company}的{name}。"
-        )
+        asks = f"，请问是{called}吗？" if called else "。"
+        return f"您好，我是{company}的{name}{asks}"
     asks = f" Am I speaking with {called}?" if called else ""
     return f"Good day, this is {first} of {company}.{asks}"
 
