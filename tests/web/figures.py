@@ -1429,11 +1429,15 @@ def api_docs(lang: str) -> dict[str, Any]:
             "listen": samples.listen(base),
             "verify": samples.verify(),
             "safely": samples.safely(base),
+            "campaign": samples.first_campaign(base),
+            "invoice": samples.newest_invoice(base),
         },
         "events": [New(type=code, about=en) for code, en, _zh in HOOK_TYPES],
         "scopes": [("calls.read", pick(lang, "See calls", "查看通话"))],
         "limit": New(most=600, window_s=60),
         "tries": 10,
+        "version": "2026-11-22",
+        "is_trial": True,
         "groups": [New(name="Calls", operations=[call, New(**{**vars(call), "id": "getCall"})])],
         "codes": [
             New(code="bad-api-key", status=401, words="There is no live API key in the Authorization header.")

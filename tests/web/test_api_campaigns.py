@@ -233,3 +233,23 @@ def test_a_lead_file_may_be_a_part_of_a_form(ours: Program, path: str) -> None:
     refused = send("one", name="leads", key="form-2")
     assert (refused.status_code, refused.json["code"]) == (422, "file-missing")
     assert refused.json["errors"][0]["pointer"] == "/file"
+
+
+def test_where_nothing_has_to_be_said_the_body_may_be_left_out(ours: Program, path: str) -> None:
+    made = upload(ours, path, LEADS).json
+    where = f"{path}/lead-files/{made['id']}/start"
+    assert ours.call("POST", where, data=b"{}", content_type="text/plain").status_code == 415
+    assert ours.call("POST", where, data=b"", content_type="application/json").status_code == 400
+    assert ours.call("POST", where).get_json()["state"] == "queued"
+
+
+def test_a_campaign_says_when_nobody_may_be_called_at_this_hour(
+    ours: Program, gate: Gate, vault: Vault, storage: DiskStorage, campaign: Campaign, path: str
+) -> None:
+    made = upload(ours, path, LEADS).json
+    assert ours.get(path).get_json()["outside_hours"] is False  # nobody is in it yet
+    ours.post(f"{path}/lead-files/{made['id']}/start")
+    factory.read(gate, vault, storage, campaign.tenant_id, LeadImportId(ids.parse("limp", made["id"])))
+    assert ours.get(path).get_json()["outside_hours"] is False
+    with clock.hold(NOW.replace(hour=23)):
+        assert ours.get(path).get_json()["outside_hours"] is True

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from standardwebhooks import Webhook
 from core import clock, ids
 from core.config import Settings
 from core.events import announce
+from core.ids import LeadImportId
 from core.realtime import Realtime
 from core.storage import DiskStorage
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony.events import CallEnded
+from tests.campaigns import factory
 from tests.factories.receiver import receiver
 from tests.web import scene
 from tests.web.conftest import Browser, Cast, Program, Programs, found
@@ -179,6 +182,84 @@ def test_the_shell_sample_knows_ours_from_others(tmp_path: Path) -> None:
 
     assert verdict() == "it is ours\n"
     assert verdict(ID="evt_2") == verdict(SIGNATURE="v1,AAAA") == ""
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("language", ["python", "curl"])
+def test_from_a_file_of_leads_to_a_campaign_that_runs(
+    address: str,
+    program: Programs,
+    cast: Cast,
+    day: scene.Scene,
+    gate: Gate,
+    vault: Vault,
+    storage: DiskStorage,
+    tmp_path: Path,
+    language: str,
+) -> None:
+    if language == "curl" and not (shutil.which("curl") and shutil.which("jq")):
+        pytest.skip("curl or jq is not installed")
+    ours = program(cast.a)
+
+    def read_what_was_started() -> None:
+        """Do what the jobs do with a lead file."""
+        for campaign in ours.get("/campaigns").get_json()["data"]:
+            for file in ours.get(f"/campaigns/{campaign['id']}/lead-files").get_json()["data"]:
+                if file["state"] == "queued":
+                    import_id = LeadImportId(ids.parse("limp", file["id"]))
+                    factory.read(gate, vault, storage, cast.a.tenant_id, import_id)
+
+    (tmp_path / "leads.csv").write_text("phone,name\n+442079460101,Ines\nnobody,x\n")
+    sample = samples.first_campaign(f"{address}/api/v1")
+    command = [sys.executable, "-c", sample.python] if language == "python" else ["bash", "-c", sample.curl]
+    with subprocess.Popen(
+        command,
+        env=environment(SEATLINE_KEY=ours.token),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as playing:
+        try:
+            deadline = time.monotonic() + 60
+            while playing.poll() is None:
+                assert time.monotonic() < deadline, "the sample did not end"
+                read_what_was_started()
+                time.sleep(0.2)
+            assert playing.stdout is not None
+            said = playing.stdout.read()
+        finally:
+            playing.kill()
+    assert playing.returncode == 0, said
+    (campaign,) = ours.get("/campaigns").get_json()["data"]
+    assert campaign["state"] == "running", said
+    whole = ours.get(f"/campaigns/{campaign['id']}").get_json()
+    assert whole["progress"]["leads"] == 1
+    if language == "python":
+        assert "1 leads, 1 bad rows {'bad-number': 1}" in said
+
+
+@pytest.mark.parametrize("language", ["python", "curl"])
+def test_the_newest_invoice_is_fetched(
+    address: str, program: Programs, cast: Cast, day: scene.Scene, tmp_path: Path, language: str
+) -> None:
+    sample, key = samples.newest_invoice(f"{address}/api/v1"), program(cast.a).token
+    if language == "python":
+        done = subprocess.run(
+            [sys.executable, "-c", sample.python],
+            check=False,
+            env=environment(SEATLINE_KEY=key),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert day.number in done.stdout, done.stderr
+    elif shutil.which("curl") and shutil.which("jq"):
+        assert '"currency": "GBP"' in shell(sample.curl, tmp_path, SEATLINE_KEY=key)
+    else:
+        pytest.skip("curl or jq is not installed")
+    assert (tmp_path / "invoice.pdf").read_bytes().startswith(b"%PDF-")
 
 
 # What the examples of the reference cannot do in this company as it stands, each with its reason.

@@ -142,6 +142,9 @@ class CampaignAgents(Outward):
 class CampaignWhole(CampaignShown):
     """A campaign with its figures."""
 
+    outside_hours: bool = Field(
+        description="No lead may be called at this hour of theirs: nothing is dialled, though it runs."
+    )
     progress: Progress
     agents: CampaignAgents
 
@@ -352,7 +355,10 @@ def get_campaign(campaign_id: str) -> tuple[CampaignWhole, int, dict[str, str]]:
     agents = CampaignAgents(
         assigned=people.assigned, present=people.present, free=people.free, states=dict(people.states)
     )
-    whole = CampaignWhole.model_validate(_shown(found, _digits()) | {"progress": progress, "agents": agents})
+    whole = CampaignWhole.model_validate(
+        _shown(found, _digits())
+        | {"progress": progress, "agents": agents, "outside_hours": shown.is_night(found, figures.at)}
+    )
     return whole, 200, preconditions.tag(found.revision)
 
 

@@ -13,7 +13,7 @@ from flask import Flask, Response, current_app, jsonify
 from tenants.apikeys import VERSIONS
 from web import uploads, words
 from web.api import preconditions, versions
-from web.api.kit import CONDITIONAL, ENDS, MEDIA, TAKES, spec
+from web.api.kit import CONDITIONAL, ENDS, MEDIA, OPTIONAL, TAKES, spec
 from web.api.repeating import HEADER
 from web.api.routes import pages
 from web.compressed import compressed
@@ -228,6 +228,8 @@ def completed(operation: dict[str, Any], method: str, permission: str | None) ->
         done["description"] = (
             f"{done['description']}\n\nGoes away on {ends.gone}: use `{ends.instead}`.".strip()
         )
+    if operation["operationId"] in OPTIONAL:
+        done["requestBody"] = done["requestBody"] | {"required": False}
     answers = dict(done["responses"])
     if method == "post":  # the same `Idempotency-Key` while the first request runs
         answers.setdefault("409", answers.get("401", {}) | {"description": "Conflict"})

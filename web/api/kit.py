@@ -30,6 +30,7 @@ LARGEST_BODY = 256 * 1024
 TAKES: dict[str, Sequence[str]] = {}  # operation to the types of the file it takes
 MEDIA: dict[str, str] = {}  # operation to the type of the file it returns
 CONDITIONAL: set[str] = set()  # operations that need `If-Match`
+OPTIONAL: set[str] = set()  # operations whose body may be left out, because nothing in it has to be said
 ENDS: dict[str, Ends] = {}  # operations that go away
 _ALWAYS = (400, 401, 403, 429, 503)  # 400: the header Api-Version names no version
 _BODY_ERRORS = (413, 415)
@@ -106,7 +107,11 @@ def operation(
         MEDIA[operation_id] = media
 
     def decorate(view: Callable[_P, Any]) -> Callable[_P, Response]:
-        takes_body = "json" in getattr(view, "__annotations__", {})
+        model: type[BaseModel] | None = getattr(view, "__annotations__", {}).get("json")
+        takes_body = model is not None
+        may_be_empty = model is not None and not any(one.is_required() for one in model.model_fields.values())
+        if may_be_empty:
+            OPTIONAL.add(operation_id)
         wanted = {f"HTTP_{status}": model for status, model in answers.items()}
         may_answer = (*_ALWAYS, *errors, *(_BODY_ERRORS if takes_body else ()))
         problems = {f"HTTP_{status}": Problem for status in may_answer}
@@ -120,7 +125,7 @@ def operation(
         @wraps(validated)
         def run(*args: _P.args, **kwargs: _P.kwargs) -> Response:
             _insist_on_text()
-            if takes_body:
+            if takes_body and not (may_be_empty and _is_bare()):
                 _insist_on_json()
             if takes:
                 _insist_on_file(takes)
@@ -175,6 +180,11 @@ def _insist_on_text() -> None:
         raise UnknownIdError
     if holds_no_text([*request.args.items(multi=True)]):
         raise InvalidRequestError(faults=[Fault("", "contains characters that are not text")])
+
+
+def _is_bare() -> bool:
+    """Tell whether a request comes without a body, and without saying of what type it would be."""
+    return not request.mimetype and not request.get_data()
 
 
 def _insist_on_json() -> None:

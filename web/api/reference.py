@@ -10,7 +10,7 @@ from core.errors import SeatlineError
 from tenants.roles import SCOPES
 from tenants.webhooks import deliveries
 from web import i18n, words
-from web.api import limits, samples
+from web.api import limits, samples, versions
 from web.api.document import document
 from web.api.kit import MEDIA
 from web.compressed import compressed
@@ -42,11 +42,15 @@ def docs() -> str:
             "listen": samples.listen(base),
             "verify": samples.verify(),
             "safely": samples.safely(base),
+            "campaign": samples.first_campaign(base),
+            "invoice": samples.newest_invoice(base),
         },
         events=[{"type": one, "about": about} for one, about in [*TYPES.items(), (TEST, TEST_ABOUT)]],
         scopes=[(code, str(words.SCOPES[code])) for code in SCOPES],
         limit=limits.PER_KEY,
         tries=len(deliveries.SCHEDULE) + 1,
+        version=versions.CURRENT,
+        is_trial=bool(services().settings.webhooks_may_reach),
         groups=groups,
         operations=operations,
         codes=_codes(),
@@ -102,7 +106,10 @@ def _operations(described: dict[str, Any], tag: str, origin: str) -> list[dict[s
                     "summary": operation["summary"],
                     "description": operation["description"].split("Scope: ")[0].strip(),
                     "scope": operation.get("x-scope", ""),
-                    "parameters": [_parameter(one) for one in operation["parameters"]],
+                    "parameters": [
+                        *(_parameter(one) for one in operation["parameters"]),
+                        *_fields(described, operation.get("requestBody", {}).get("content", {})),
+                    ],
                     "answers": [
                         {"status": status, "description": answer["description"]}
                         for status, answer in operation["responses"].items()
@@ -126,6 +133,53 @@ def _parameter(one: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _fields(described: dict[str, Any], content: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a JSON body may say, as parameters are shown."""
+    schema = content.get("application/json", {}).get("schema")
+    if schema is None:
+        return []
+    model = _resolved(described, schema)
+    needed = model.get("required", ())
+    return [
+        {
+            "name": name,
+            "where": "body",
+            "required": name in needed,
+            "type": _type(described, part),
+            "description": _meaning(described, part),
+        }
+        for name, part in model.get("properties", {}).items()
+    ]
+
+
+def _type(described: dict[str, Any], schema: dict[str, Any]) -> str:
+    found = [_resolved(described, one) for one in schema.get("anyOf", [schema])]
+    names = [one.get("format") or one.get("type", "") for one in found]
+    return "/".join(dict.fromkeys(one for one in names if one not in {"", "null"}))
+
+
+def _meaning(described: dict[str, Any], schema: dict[str, Any]) -> str:
+    """Return what a field means, with what it may be."""
+    said = [str(schema.get("description", ""))]
+    for one in [_resolved(described, part) for part in schema.get("anyOf", [schema])]:
+        limits_of = one.get("items", one)
+        if "enum" in limits_of:
+            said.append(", ".join(f"“{value}”" for value in limits_of["enum"]))
+        low, high = one.get("minimum"), one.get("maximum")
+        if low is not None and high is not None:
+            said.append(f"{low} to {high}")
+        elif "maxLength" in one:
+            said.append(f"up to {one['maxLength']} signs")
+    return " · ".join(one for one in said if one)
+
+
+def _resolved(described: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in schema:
+        return schema
+    found: dict[str, Any] = described["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+    return found
+
+
 def example(described: dict[str, Any], content: dict[str, Any]) -> str:
     """Return an example of a body as JSON, or nothing where there is none."""
     schema = content.get("application/json", {}).get("schema")
@@ -139,8 +193,7 @@ def value_of(described: dict[str, Any], schema: dict[str, Any]) -> Any:  # noqa:
 
     Of what is sent (it takes nothing it does not know) only what has to be, and what carries an example.
     """
-    if "$ref" in schema:
-        schema = described["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+    schema = _resolved(described, schema)
     if schema.get("examples"):
         return schema["examples"][0]
     if "enum" in schema:

@@ -73,6 +73,64 @@ while page["has_more"]:
     )
 
 
+def first_campaign(base: str, file: str = _FILE) -> Sample:
+    """Return how a campaign is made, filled from a file and started."""
+    return Sample(
+        f"""# in a shell with curl and jq; leads.csv has a column with telephone numbers
+api() {{ curl -sS -H "Authorization: Bearer $SEATLINE_KEY" "$@"; }}
+QUEUE=$(api {base}/queues | jq -r '.data[0].id')
+NUMBER=$(api {base}/numbers | jq -r '.data[0].number')
+CAMPAIGN=$(api {base}/campaigns -H "Content-Type: application/json" \\
+  -d '{{"name": "First", "queue": "'$QUEUE'", "number": "'$NUMBER'"}}' | jq -r .id)
+FILE=$(api {base}/campaigns/$CAMPAIGN/lead-files -F file=@{file} | jq -r .id)
+api -X POST {base}/campaigns/$CAMPAIGN/lead-files/$FILE/start
+until [ "$(api {base}/campaigns/$CAMPAIGN/lead-files/$FILE | jq -r .state)" = done ]; do sleep 1; done
+api -X POST {base}/campaigns/$CAMPAIGN/start""",
+        f"""import os, pathlib, requests, time
+
+seatline = requests.Session()
+seatline.headers["Authorization"] = "Bearer " + os.environ["SEATLINE_KEY"]
+
+queue = seatline.get("{base}/queues").json()["data"][0]
+number = seatline.get("{base}/numbers").json()["data"][0]
+wanted = {{"name": "First", "queue": queue["id"], "number": number["number"]}}
+made = seatline.post("{base}/campaigns", json=wanted)
+made.raise_for_status()
+campaign = "{base}/campaigns/" + made.json()["id"]
+
+leads = {{"file": ("{file}", pathlib.Path("{file}").read_bytes())}}  # a column of telephone numbers
+sent = seatline.post(campaign + "/lead-files", files=leads)
+sent.raise_for_status()
+file = campaign + "/lead-files/" + sent.json()["id"]
+seatline.post(file + "/start").raise_for_status()
+while (read := seatline.get(file).json())["state"] not in {{"done", "refused"}}:
+    time.sleep(1)
+print(read["accepted"], "leads,", read["bad"], "bad rows", read["reasons"])
+print(seatline.post(campaign + "/start").json()["state"])""",
+    )
+
+
+def newest_invoice(base: str) -> Sample:
+    """Return how the newest final invoice is fetched as PDF."""
+    return Sample(
+        f"""# in a shell with curl and jq
+api() {{ curl -sS -H "Authorization: Bearer $SEATLINE_KEY" "$@"; }}
+INVOICE=$(api {base}/invoices | jq -r '[.data[] | select(.state == "finalised")][0].id')
+api {base}/invoices/$INVOICE | jq .bill.total
+api "{base}/invoices/$INVOICE/pdf?language=en" -o invoice.pdf""",
+        f"""import os, pathlib, requests
+
+seatline = requests.Session()
+seatline.headers["Authorization"] = "Bearer " + os.environ["SEATLINE_KEY"]
+
+newest_first = seatline.get("{base}/invoices").json()["data"]
+invoice = next(one for one in newest_first if one["state"] == "finalised")
+print(invoice["number"], invoice["total"], invoice["payment"])
+pdf = seatline.get("{base}/invoices/" + invoice["id"] + "/pdf", params={{"language": "en"}})
+pathlib.Path("invoice.pdf").write_bytes(pdf.content)""",
+    )
+
+
 def listen(base: str, url: str = _PUBLIC) -> Sample:
     """Return how a webhook is added and tried."""
     return Sample(

@@ -298,8 +298,7 @@ def _live(found: Campaign) -> dict[str, Any]:
         "files": [shown.file_row(one) for one in files],
         "is_reading": any(one.state in {"queued", "reading"} for one in files),
         "held": str(shown.REFUSALS.get(found.held_reason, found.held_reason)) if found.held_reason else "",
-        "is_night": bool(found.zones)
-        and not rules.open_zones(found.zones, found.settings.window, figures.at),
+        "is_night": shown.is_night(found, figures.at),
         "may_write": may_write(),
         "turns": [one.value for one in State if rules.may_turn(found.state, one)],
     }

@@ -13,7 +13,7 @@ from campaigns import attempts, leads
 from campaigns.imports import Import
 from campaigns.leads import Lead
 from campaigns.plans import Campaign
-from campaigns.rules import LEFT, LeadState, Outcome, State
+from campaigns.rules import LEFT, LeadState, Outcome, State, open_zones
 from core import clock, ids
 from core.ids import QueueId, TenantId
 from core.phone import mask
@@ -235,6 +235,11 @@ def file_row(file: Import) -> dict[str, Any]:
         "problem": file_problem(reason, row) if code else "",
         "created_at": file.created_at,
     }
+
+
+def is_night(campaign: Campaign, at: dt.datetime) -> bool:
+    """Return whether none of a campaign's leads may be called at an instant, by their own clocks."""
+    return bool(campaign.zones) and not open_zones(campaign.zones, campaign.settings.window, at)
 
 
 def tell() -> None:
