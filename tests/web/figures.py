@@ -14,8 +14,9 @@ from core import clock
 from core.ids import new_id
 from core.money import Money
 from tenants.saved_views import View, ViewId
-from web import tables
+from web import parts, tables
 from web.api import samples
+from web.operator.calendar import SEATS, SeatDays
 from web.operator.companies import COMPANIES
 from web.operator.invoices import INVOICES as MONTH_INVOICES
 from web.operator.invoices import MonthRow
@@ -1363,6 +1364,155 @@ def stock(lang: str) -> dict[str, Any]:
     }
 
 
+def overview(lang: str) -> dict[str, Any]:
+    def task(kind: str, word: tuple[str, str], title: tuple[str, str], *names: str, note: str = "") -> New:
+        links = [New(name=one, href="/operator/companies/ten_1") for one in names]
+        more = 3 if len(names) > 1 else 0
+        return New(
+            kind=kind,
+            word=pick(lang, *word),
+            title=pick(lang, *title),
+            href="/operator/jobs",
+            links=links,
+            more=more,
+            note=note,
+        )
+
+    names = (("Pelican Parcel", 628_295), ("Larkfield Energy", 312_040), ("Hollis & Finch", 12_040))
+    return operator(lang) | {
+        "tasks": [
+            task(
+                "bad",
+                ("Payments", "付款"),
+                ("2 payments failed", "2 笔付款失败"),
+                "Pelican Parcel",
+                "明湖旅行",
+            ),
+            task(
+                "bad", ("Usage", "用量"), ("37 uses have no price", "37 条用量没有价格"), "Larkfield Energy"
+            ),
+            task("warn", ("Invoices", "账单"), ("6 drafts wait to be finalised", "6 份草稿等待定稿")),
+            task("bad", ("Jobs", "任务"), ("1 job was given up", "1 个任务已放弃"), note="webhooks.deliver"),
+            task(
+                "off", ("Credit", "信用"), ("1 company is on credit hold", "1 家公司信用冻结中"), "明湖旅行"
+            ),
+        ],
+        "months": [
+            New(
+                currency="GBP",
+                total=Money(952_375, "GBP"),
+                owed=Money(120_400, "GBP"),
+                days=[Money(50_000 * n, "GBP") for n in range(1, 20)],
+                first_on=dt.date(2026, 11, 1),
+                last_on=dt.date(2026, 11, 30),
+                companies=[
+                    New(
+                        name=name,
+                        href="/operator/companies/ten_1",
+                        running=Money(minor, "GBP"),
+                        owed=Money(minor // 5, "GBP"),
+                        percent=minor / 6282.95,
+                        is_held=n == 2,
+                    )
+                    for n, (name, minor) in enumerate(names)
+                ],
+                more=211,
+            )
+        ],
+        "taken_at": ago(40),
+        "sees_money": True,
+        "calls": New(
+            is_fresh=True,
+            talking=14,
+            waiting=3,
+            longest_s=41,
+            states={"on-call": 14, "wrap-up": 2, "ready": 6, "away": 2},
+        ),
+        "stock": New(
+            seats=40,
+            free=16,
+            least=2,
+            least_at=ago(-90_000),
+            kinds=[(pick(lang, "freephone", "免费电话"), 4, 20), (pick(lang, "short code", "短号码"), 0, 3)],
+            is_scarce=True,
+        ),
+        "running": long_jobs(lang)[:2],
+        "companies": 214,
+        "now": ago(0),
+    }
+
+
+def conflict(lang: str) -> dict[str, Any]:
+    def side(seconds: float, nano: int) -> New:
+        return New(
+            meter=pick(lang, "Calls out", "呼出"),
+            from_at=ago(9000),
+            to_at=ago(9000 - seconds),
+            seconds=seconds,
+            prefix="447700900",
+            outcome="rated",
+            amount_nano=nano,
+            currency="GBP",
+        )
+
+    return operator(lang) | {
+        "company_": New(name="Pelican Parcel"),
+        "company_id": "ten_1",
+        "here": "/operator/usage/ten_1/conflicts/con_1",
+        "one": New(source="telephony", event_id="call_06d2/leg-1", received_at=ago(600)),
+        "old": side(60, 72_500_000),
+        "new": side(75, 90_625_000),
+        "subject": "call_06d2",
+        "is_billed": False,
+        "invoice_url": "/operator/companies/ten_1/invoices/inv_1",
+        "difference": 18_125_000,
+        "decision": None,
+        "may_write": True,
+    }
+
+
+def seat_calendar(lang: str) -> dict[str, Any]:
+    days = [dt.date(2026, 11, 19) + dt.timedelta(days=n) for n in range(14)]
+    rows = []
+    for n in range(6):
+        pieces = [(8.0 * n, 20.0, "Pelican Parcel"), (8.0 * n + 30, 12.0, "明湖旅行")][: n % 3]
+        words = "; ".join(name for _at, _width, name in pieces) or pick(lang, "free", "空闲")
+        track = parts.track(pieces, steps=14, mark=4.0, label=words)
+        rows.append(SeatDays(f"seat_{n}", f"A-{n:02}", "Pelican Parcel" if n == 1 else "", words, track))
+    return operator(lang) | {
+        "table": table(SEATS, rows),
+        "days": days,
+        "plot": [
+            New(on=on, hours=[16 - (n % 9) * 2 if 8 < n < 19 else 16 for n in range(24)]) for on in days[:7]
+        ],
+        "hours": range(24),
+        "seats_all": 40,
+        "few": 4,
+        "zone": "Europe/London",
+        "legend": ["Pelican Parcel", "明湖旅行"],
+    }
+
+
+def number_past(lang: str) -> dict[str, Any]:
+    return operator(lang) | {
+        "title": "+44 808 157 0150",
+        "kind": pick(lang, "freephone", "免费电话"),
+        "rests_until": ago(-900_000),
+        "rests_for": "Pelican Parcel",
+        "held": [
+            New(
+                name="Pelican Parcel",
+                href="/operator/companies/ten_1",
+                kind="",
+                from_at=ago(9e6),
+                to_at=ago(900),
+            ),
+            New(name="", href="/operator/companies/ten_2", kind="", from_at=ago(9e7), to_at=ago(2e7)),
+        ],
+        "now": ago(0),
+    }
+
+
 def machine_room(lang: str) -> dict[str, Any]:
     rows = [
         JobRow("webhooks.deliver", "given-up", 2, 1, 1, 1, 214, ago(90), ago(2)),
@@ -1507,6 +1657,13 @@ PAGES: dict[str, Page] = {
     "operator-finalise": Page(
         "operator/invoice.html", operator_invoice, ("document.getElementById('finalise').showModal()",)
     ),
+    "operator-overview": Page("operator/overview.html", overview),
+    "operator-conflict": Page("operator/usage_conflict.html", conflict),
+    "operator-conflict-take": Page(
+        "operator/usage_conflict.html", conflict, ("document.getElementById('take').showModal()",)
+    ),
+    "operator-calendar": Page("operator/stock_calendar.html", seat_calendar),
+    "operator-number": Page("operator/stock_history.html", number_past),
     "operator-jobs": Page("operator/jobs.html", machine_room),
     "operator-job": Page("operator/job.html", lambda lang: operator(lang) | {"job": long_jobs(lang)[0]}),
     "operator-stock": Page("operator/stock.html", stock),

@@ -76,7 +76,7 @@ def test_what_needs_a_person_stands_first_and_leads_to_its_page(
         "1 job was given up",
         f'href="/operator/usage?company={company}&amp;state=unrated"',
         f'href="/operator/companies/{company}"',
-        "Running bills, November 2026",
+        "Running bills, November 2026, GBP",
     ):
         assert words in page
     for secret in ("Ines", "I. C.", "7700"):

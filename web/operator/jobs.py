@@ -35,13 +35,21 @@ _KINDS = {
     "leads.read": _l("Reading a lead file"),
 }
 _RESULTS: Mapping[str, Callable[[int], str]] = {
-    closing.DRAFTS: lambda made: ngettext("%(num)s draft made", "%(num)s drafts made", made),
-    closing.FINALISING: lambda made: ngettext(
-        "%(num)s invoice finalised", "%(num)s invoices finalised", made
+    closing.DRAFTS: lambda made: parts.ngettext(
+        "%(count)s draft made", "%(count)s drafts made", made, count=parts.count(made)
     ),
-    closing.RATING: lambda made: ngettext("%(num)s event got a price", "%(num)s events got a price", made),
-    "prices.hand-over": lambda made: ngettext("%(num)s company has it", "%(num)s companies have it", made),
-    "leads.read": lambda made: ngettext("%(num)s lead made", "%(num)s leads made", made),
+    closing.FINALISING: lambda made: parts.ngettext(
+        "%(count)s invoice finalised", "%(count)s invoices finalised", made, count=parts.count(made)
+    ),
+    closing.RATING: lambda made: parts.ngettext(
+        "%(count)s event got a price", "%(count)s events got a price", made, count=parts.count(made)
+    ),
+    "prices.hand-over": lambda made: parts.ngettext(
+        "%(count)s company has it", "%(count)s companies have it", made, count=parts.count(made)
+    ),
+    "leads.read": lambda made: parts.ngettext(
+        "%(count)s lead made", "%(count)s leads made", made, count=parts.count(made)
+    ),
 }
 
 
@@ -83,7 +91,7 @@ def _states() -> tables.Words:
     return [
         ("given-up", gettext("Given up")),
         ("late", gettext("Late")),
-        ("busy", gettext("Busy")),
+        ("busy", gettext("Working")),
         ("ok", gettext("Idle")),
     ]
 
@@ -242,7 +250,7 @@ def _result(one: LongJob) -> str:
     made = forms(one.made) if forms else str(one.made)
     if not one.failed:
         return made
-    return str(gettext("%(made)s, %(failed)s not", made=made, failed=one.failed))
+    return str(gettext("%(made)s, %(failed)s not", made=made, failed=parts.count(one.failed)))
 
 
 def _row(one: HandlerState) -> JobRow:

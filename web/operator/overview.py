@@ -243,13 +243,16 @@ def _stock() -> StockNow:
 
 
 def _months(found: Sequence[Figures], clients: Mapping[TenantId, Company]) -> list[MonthSum]:
-    """Return each currency's month, the one with most companies first."""
+    """Return each currency's month, the operator's own first, then those with most companies."""
+    home = identity.current().company.currency
     by_currency: dict[str, list[Figures]] = {}
     for one in found:
         by_currency.setdefault(one.currency, []).append(one)
     return [
         _month(currency, these, clients)
-        for currency, these in sorted(by_currency.items(), key=lambda item: (-len(item[1]), item[0]))
+        for currency, these in sorted(
+            by_currency.items(), key=lambda item: (item[0] != home, -len(item[1]), item[0])
+        )
     ]
 
 
