@@ -368,6 +368,9 @@ def gate_field() -> Markup:
     ).format(_joined(drawn))
 
 
+_TICKS_APART = 60  # units of the drawing: a day's word is some 45 wide
+
+
 def _nice_ceiling(value: float) -> float:
     """Return the next round number at or above: 6 283 -> 8 000."""
     if value <= 0:
@@ -448,10 +451,13 @@ def bill_chart(
         f'text-anchor="{anchor}">{escape(here)}</text>'
     )
     steps = 2 if small else 4
-    for tick in range(steps + 1):
-        day = first_on + dt.timedelta(days=round((length - 1) * tick / steps))
-        x = at_x((day - first_on).days + 0.5)
-        side = "start" if tick == 0 else "end" if tick == steps else "middle"
+    ticks = [first_on + dt.timedelta(days=round((length - 1) * tick / steps)) for tick in range(steps + 1)]
+    places = [(at_x((day - first_on).days + 0.5), day) for day in ticks]
+    # under the point stands its own day, and no other so near that it could be taken for it
+    today = first_on + dt.timedelta(days=len(days) - 1)
+    places = [(x, day) for x, day in places if abs(x - now_x) > _TICKS_APART] + [(now_x, today)]
+    for x, day in places:
+        side = "start" if x < left + _TICKS_APART / 3 else "end" if x > at_x(length - 1) else "middle"
         drawn.append(
             f'<text x="{x:.1f}" y="{height - 8}" text-anchor="{side}">{escape(short_day(day))}</text>'
         )

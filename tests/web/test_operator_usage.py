@@ -143,10 +143,11 @@ def test_a_month_kept_open_by_agents_without_a_price_says_so_and_what_to_do(
         tariffs.take(session, tenant_id=used, version=newer)
     with clock.hold(soon):
         dana.sign_in("dana@seatline.example")
-        priced = dana.post(f"/operator/usage/{company}/rate-again", {"invoice": paper})
-        assert priced.location == here
-        page = dana.get(here).text
+        form = {"month": "2026-10", "company": company, "price": "1"}
+        page = dana.get(dana.post("/operator/invoices/draft", form).location).text
     assert "3 got a price, 0 still wait" in page
+    assert "The draft is made." in page
+    assert "Agents by the hour" in page
     assert "cannot be closed yet" not in page
 
 

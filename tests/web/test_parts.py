@@ -1,10 +1,12 @@
+import datetime as dt
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 
 import pytest
 from flask import g
 
-from core.money import NANO
+from core.money import NANO, Money
 from tests.web.gallery import make_app
 from web import parts
 from web.shown import bills
@@ -55,3 +57,20 @@ def test_a_time_to_wait_is_said_in_its_largest_units(read: str, words: str) -> N
     assert parts.wait(4 * 60) == words
     if read == "en":
         assert [parts.wait(minutes) for minutes in (45, 90, 2 * 24 * 60)] == ["45 min", "1 h 30 min", "2 d"]
+
+
+@pytest.mark.usefixtures("read")
+@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize("today", range(1, 31))
+def test_under_the_bills_point_stands_its_own_day_and_no_other_near(today: int, *, small: bool) -> None:
+    drawn = parts.bill_chart(
+        [Money(100 * day, "GBP") for day in range(1, today + 1)],
+        first_on=dt.date(2026, 11, 1),
+        last_on=dt.date(2026, 11, 30),
+        small=small,
+    )
+    (point,) = re.findall(r'<circle class="pt" cx="([\d.]+)"', drawn)
+    ticks = {day: float(x) for x, day in re.findall(r'<text x="([\d.]+)"[^>]*>(\d+ Nov)</text>', drawn)}
+    assert ticks.pop(f"{today} Nov") == float(point)
+    assert ticks
+    assert min(abs(x - float(point)) for x in ticks.values()) > 55

@@ -464,6 +464,24 @@ def test_a_saved_card_pays_while_a_page_is_open_in_another_tab(
     assert len(payments.client(standin).v1.payment_intents.list().data) == 1
 
 
+def test_an_owner_on_hold_is_told_before_they_try_to_spend(
+    alice: Browser, dana: Browser, cast: Cast, invoice: InvoiceDocument
+) -> None:
+    company = f"/operator/companies/{ids.public('ten', cast.a.tenant_id)}"
+    pages = ("/portal/", "/portal/seats/rent")
+    assert "on hold" not in "".join(alice.get(one).text for one in pages)
+    dana.post(f"{company}/credit-hold", {"reason": "Two invoices unpaid"})
+    assert "“Two invoices unpaid”" in dana.get(company).text
+    for one in pages:
+        page = alice.get(one).text
+        well_made(page)
+        assert "Your account is on hold." in page
+        assert "Two invoices unpaid" not in page  # the operator's own words
+    dana.post(f"{company}/credit-hold", {"lift": "1"})
+    assert "The hold is lifted." in dana.get(company).text
+    assert "on hold" not in "".join(alice.get(one).text for one in pages)
+
+
 def test_the_operators_ledger_balances(
     alice: Browser, dana: Browser, means: TestServices, cast: Cast, invoice: InvoiceDocument
 ) -> None:

@@ -236,6 +236,7 @@ def credit_hold(company_id: str) -> Response:
     reason = request.form.get("reason", "")
     if "lift" in request.form:
         rounds.visit(company, lambda session: credit.release(session, tenant_id=company.tenant_id, by=by))
+        said.done(gettext("The hold is lifted."))
     else:
         rounds.visit(
             company, lambda session: credit.hold(session, tenant_id=company.tenant_id, reason=reason, by=by)

@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
+from billing import explorer
 from billing import invoices as billing
 from billing.documents.document import InvoiceDocument
 from billing.payments import attempts
@@ -179,23 +180,16 @@ def make_drafts() -> BaseResponse:
     """Make one company's draft of a month anew, or start making those of every company that has none yet."""
     month = _month(request.form.get("month", ""))
     only = request.form.get("company", "")
-    if not only:
-        closing.ask_for_month(
-            scope.session(),
-            year=month.year,
-            month=month.month,
-            is_final=False,
-            by=identity.current().principal_id,
-        )
-        return redirect(f"/operator/invoices?month={month:%Y-%m}", 303)
-    company = rounds.one(only)
-    if closing.draft(
-        scope.gate(), tenant_id=company.tenant_id, year=month.year, month=month.month, anew=True
-    ):
-        flash(gettext("The draft is made."), "ok")
-    else:
-        flash(gettext("No draft: the company has no billing account, or the month is closed."), "bad")
-    return redirect(f"/operator/companies/{only}", 303)
+    if only:
+        return _draft_anew(rounds.one(only), month, is_priced_first=bool(request.form.get("price")))
+    closing.ask_for_month(
+        scope.session(),
+        year=month.year,
+        month=month.month,
+        is_final=False,
+        by=identity.current().principal_id,
+    )
+    return redirect(f"/operator/invoices?month={month:%Y-%m}", 303)
 
 
 @pages.post("/invoices/finalise")
@@ -257,7 +251,6 @@ def one_invoice(company_id: str, invoice_id: str) -> str:
         history=invoices.history(document, paid_at=paid.at),
         obstacles=paid.obstacles,
         company_id=company_id,
-        invoice_id=invoice_id,
     )
 
 
@@ -313,6 +306,35 @@ def _find(company_id: str, invoice_id: str) -> tuple[Company, InvoiceDocument]:
         return billing.find(session, tenant_id=company.tenant_id, invoice_id=invoice)
 
     return company, rounds.visit(company, look)
+
+
+def _draft_anew(company: Company, month: dt.date, *, is_priced_first: bool) -> BaseResponse:
+    """Make a company's draft anew and lead to it; what had no price is priced first when that is asked."""
+    tenant_id, company_id = company.tenant_id, ids.public("ten", company.tenant_id)
+    if is_priced_first:
+        waits = rounds.visit(company, lambda session: explorer.waiting(session, tenant_id=tenant_id))
+        if waits > explorer.AT_ONCE:  # in the background; the draft follows when that is done
+            closing.ask_for_rating(
+                scope.session(), tenant_id=tenant_id, by=identity.current().principal_id
+            )
+            return redirect(f"/operator/usage?company={company_id}", 303)
+        done = rounds.visit(company, lambda session: explorer.rate_again(session, tenant_id=tenant_id))
+        flash(
+            gettext(
+                "%(rated)s got a price, %(waiting)s still wait for one.",
+                rated=done.rated,
+                waiting=done.waiting,
+            ),
+            "bad" if done.waiting else "ok",
+        )
+    if not closing.draft(
+        scope.gate(), tenant_id=tenant_id, year=month.year, month=month.month, anew=True
+    ):
+        flash(gettext("No draft: the company has no billing account, or the month is closed."), "bad")
+        return redirect(f"/operator/companies/{company_id}", 303)
+    flash(gettext("The draft is made."), "ok")
+    (row,) = _looked_into([company], month)
+    return redirect(row.href, 303)
 
 
 def _bare(company_id: str, company: Company, month: dt.date) -> MonthRow:

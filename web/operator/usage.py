@@ -177,10 +177,6 @@ def rate_again(company_id: str) -> Response:
         ),
         "bad" if done.waiting else "ok",
     )
-    paper = request.form.get("invoice", "")
-    if paper:  # pressed beside a draft: back to it
-        paper = ids.public("inv", ids.parse("inv", paper))
-        return redirect(f"/operator/companies/{company_id}/invoices/{paper}", 303)
     return redirect(f"{_HERE}?company={company_id}", 303)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import render_template
 
+from billing import credit
 from billing import invoices as billing
 from billing.payments import attempts
 from core import clock, ids
@@ -38,6 +39,7 @@ def home() -> str:
         **_invoice(),
         troubles=_troubles(),
         hooks=_hooks(),
+        is_on_hold=credit.held(scope.session(), tenant_id=identity.current().tenant_id) is not None,
         narrowed_keys=_narrowed_keys(),
     )
 

@@ -222,13 +222,13 @@ def _outside(act: Callable[[], T]) -> T | None:
 
 
 def _say(payment: Payment) -> None:
-    why, advice = shown.reason(payment.reason)
+    why, _advice = shown.reason(payment.reason)
     if payment.state is State.SUCCEEDED:
         said.done(gettext("Paid. Thank you."))
     elif payment.state is State.PROCESSING:
         said.done(gettext("The payment is on its way; a direct debit takes some days."))
     elif why:
-        said.refused(f"{why}. {advice}")
+        said.refused(f"{why}.")  # what to do about it stands beside the invoice
     elif payment.state is State.CANCELLED:
         said.done(gettext("Nothing was paid."))
 

@@ -11,7 +11,7 @@ from flask import redirect, render_template, request
 from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
-from billing import accounts, rentals
+from billing import accounts, credit, rentals
 from billing.accounts import PPM
 from billing.errors import BillingAccountNotFoundError
 from billing.rentals import Quote
@@ -208,6 +208,7 @@ def _form(given: Mapping[str, str], *, error: str = "") -> str:
         week=_week(day, zone, offer.wish if offer else None),
         hours=range(_OPENS, _SHUTS),
         error=trouble,
+        is_on_hold=credit.held(session, tenant_id=who.tenant_id) is not None,
     )
 
 

@@ -24,15 +24,12 @@ from web.shown.bills import days_of, quantity
 
 OVERDUE, FINALISED = "overdue", "finalised"
 _PPM_PER_PERCENT = 10_000
-_PRICE_IT = _l(
-    "Add it to the next version of the price list. Once that holds, price the usage anew,"
-    " then make the draft anew."
-)
+_PRICE_IT = _l("Add it to the next version of the price list. Once that holds, price the usage here.")
 # why usage has no charge (`billing.rating.tariff`), and what the clerk does about it
 _OBSTACLES: Mapping[str, tuple[LazyString, LazyString]] = {
     "no-tariff": (
         _l("The company had no prices yet at that time."),
-        _l("Give it a price list, price the usage anew, then make the draft anew."),
+        _l("Price the usage here: the prices in force now are taken."),
     ),
     "meter-not-priced": (_l("The price list has no price for it."), _PRICE_IT),
     "prefix-not-priced": (_l("The price list has no price for these numbers."), _PRICE_IT),
