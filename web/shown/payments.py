@@ -107,6 +107,13 @@ _SOURCES: Mapping[str, LazyString] = {
     "sweep": _l("our own look"),
     "return": _l("back from the provider's page"),
 }
+# what became of a piece of news: how the payment stood then, or why there was none of ours
+_OUTCOMES: Mapping[str, LazyString] = {
+    **{state.value: word for state, (_, word) in STATES.items()},
+    "made-elsewhere": _l("made at the provider, not by us"),
+    "payment-not-found": _l("there is no such payment here"),
+    "payment-mismatch": _l("another amount or payment than ours"),
+}
 _KINDS: Mapping[str, LazyString] = {
     "visa": _l("Visa"),
     "mastercard": _l("Mastercard"),
@@ -300,7 +307,7 @@ def news(found: Piece, *, company: str = "", payment_url: str = "") -> NewsRow:
         times=found.times,
         kind=kind,
         word=str(word),
-        outcome=found.outcome,
+        outcome=str(_OUTCOMES.get(found.outcome) or found.outcome),
         company=company,
         payment_url=payment_url,
     )
