@@ -23,6 +23,7 @@ INSTANTS = (
     "9999-12-31T23:59",
     "0001-01-01T00:00",
 )
+EDGES = ("9999-12-31", "0001-01-01")
 # what pages and operations call a day or an instant
 DATES = (
     "from",
@@ -51,14 +52,13 @@ def without_arguments(app: Flask, *roots: str) -> list[str]:
 
 
 @pytest.fixture
-def staff(people: People, browser: Browsers) -> list[Browser]:
+def staff(people: People, browser: Browsers) -> Browser:
+    """One who does everything at the operator's."""
     people.operator()
-    made = []
-    for role in ("operator_billing", "operator_inventory", "operator_support"):
-        one = browser()
-        someone = people.user(OPERATOR, role, role, email=f"{role}@operator.example")
-        assert one.sign_in(someone.email).status_code == 303
-        made.append(one)
+    roles = ("operator_billing", "operator_inventory", "operator_support")
+    someone = people.user(OPERATOR, "Dana", *roles, email="dana@operator.example")
+    made = browser()
+    assert made.sign_in(someone.email).status_code == 303
     return made
 
 
@@ -70,31 +70,28 @@ def test_no_page_of_the_portal_breaks_at_the_end_of_time(
     assert "/portal/calls" in pages
     for page, value in itertools.product(pages, (*DAYS, *INSTANTS)):
         everywhere = "&".join(f"{name}={value.replace('+', '%2B')}" for name in DATES)
-        for more in ("", "&as=csv"):
+        for more in ("", "&as=csv") if value in EDGES else ("",):
             answer = alice.get(f"{page}?{everywhere}{more}", buffered=True)
             assert answer.status_code < 500, (page, value, more)
 
 
 def test_no_page_of_the_operators_breaks_at_the_end_of_time(
-    app: Flask, staff: list[Browser], cast: Cast, gate: Gate
+    app: Flask, staff: Browser, cast: Cast, gate: Gate
 ) -> None:
     payments.owing(gate, cast.a.tenant_id)
     pages = without_arguments(app, "/operator")
     assert "/operator/usage" in pages
     company = ids.public("ten", cast.a.tenant_id)
-    for one, page, value in itertools.product(staff, pages, (*DAYS, *INSTANTS)):
+    for page, value in itertools.product(pages, (*DAYS, *INSTANTS)):
         dates = "&".join(f"{name}={value.replace('+', '%2B')}" for name in DATES if name != "after")
-        for asked in (dates, f"{dates}&company={company}"):
-            answer = one.get(f"{page}?{asked}", buffered=True)
-            assert answer.status_code < 500, (page, value)
+        answer = staff.get(f"{page}?{dates}&company={company}", buffered=True)
+        assert answer.status_code < 500, (page, value)
     for mark in MARKS:
-        answer = staff[0].get(f"/operator/usage?company={company}&before={mark.replace('+', '%2B')}")
+        answer = staff.get(f"/operator/usage?company={company}&before={mark.replace('+', '%2B')}")
         assert answer.status_code == 200, mark
 
 
-def test_no_form_breaks_at_the_end_of_time(
-    alice: Browser, staff: list[Browser], cast: Cast, gate: Gate
-) -> None:
+def test_no_form_breaks_at_the_end_of_time(alice: Browser, staff: Browser, cast: Cast, gate: Gate) -> None:
     payments.owing(gate, cast.a.tenant_id)
     for value in (*DAYS, *INSTANTS):
         dates = dict.fromkeys((*DATES, "from_on", "callback_at"), value)
@@ -103,7 +100,7 @@ def test_no_form_breaks_at_the_end_of_time(
             query = "&".join(f"{name}={text.replace('+', '%2B')}" for name, text in asked.items())
             assert alice.get(f"/portal/seats/rent?{query}").status_code < 500, (kind, value)
             assert alice.post("/portal/seats/rent", asked).status_code < 500, (kind, value)
-        assert staff[0].post("/operator/invoices/draft", dates).status_code < 500, value
+        assert staff.post("/operator/invoices/draft", dates).status_code < 500, value
 
 
 def test_no_operation_of_the_api_breaks_at_the_end_of_time(
