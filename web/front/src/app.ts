@@ -2,6 +2,7 @@
 // What every page runs: theme, dialogs, toasts, reveal buttons, ages, filters, the player, live parts.
 import "htmx.org";
 import { startAges } from "./ages";
+import { startAnnouncing } from "./announce";
 import { startForms } from "./forms";
 import { startLive } from "./live";
 import { AnswerError, all, fade, isTyping, keysOn, meta, post, setKeys, toast } from "./page";
@@ -122,6 +123,7 @@ startTables();
 startAges();
 startPlayers();
 startLive();
+startAnnouncing();
 all("[data-toast]").forEach(fade);
 // What a form has made and shows once: loading the page again asks for it, and does not make it a second time.
 const here = document.querySelector<HTMLElement>("[data-here]")?.dataset["here"];

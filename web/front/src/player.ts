@@ -20,7 +20,7 @@ function start(box: HTMLElement): void {
     }
     head?.setAttribute("x", String(Math.min(edge, 446.5)));
     scale.value = String(audio.currentTime);
-    scale.setAttribute("aria-valuetext", span(audio.currentTime));
+    scale.setAttribute("aria-valuetext", `${span(audio.currentTime)} / ${span(length)}`);
     if (time) time.textContent = span(audio.currentTime);
   };
   play.addEventListener("click", () => void (audio.paused ? audio.play().catch(() => box.classList.add("broken")) : audio.pause()));
@@ -29,6 +29,7 @@ function start(box: HTMLElement): void {
       play.setAttribute("aria-pressed", String(on));
       for (const picture of all("[data-when]", play)) picture.toggleAttribute("hidden", (picture.dataset["when"] === "playing") !== on);
     });
+  paint();
   audio.addEventListener("timeupdate", paint);
   audio.addEventListener("seeked", paint);
   scale.addEventListener("input", () => {
