@@ -208,6 +208,8 @@ def _note_round(_house: House, session: Session, event: CampaignTurned) -> After
 
 
 def _unpack_leads(house: House, session: Session, event: LeadFileConfirmed) -> After:
+    started = Progress(house.gate, event.import_id, "leads.read", company_id=event.tenant_id)
+    started.write(JobState.RUNNING)  # a large workbook takes a while before its first row is read
     imports.unpack(
         session,
         tenant_id=event.tenant_id,

@@ -1151,6 +1151,7 @@ def price_version(lang: str, *, state: str = "draft") -> dict[str, Any]:
     ]
     return operator(lang) | {
         "price_list": New(id="pl_1", name="UK Standard", currency="GBP", zone="Europe/London"),
+        "job": None,
         "version": New(
             number=14 if state == "draft" else 13,
             state=state,

@@ -159,7 +159,15 @@ def watched(found: Sequence[LongJob]) -> list[Watched]:
 
 def shown_of(kind: str, *, company_id: UUID | None = None) -> Watched | None:
     """Return the latest job of a kind for the page it was started on, while it is news."""
-    found = long_jobs.latest_of(scope.session(), kind=kind, company_id=company_id)
+    return _news(long_jobs.latest_of(scope.session(), kind=kind, company_id=company_id))
+
+
+def news_of(job_id: UUID) -> Watched | None:
+    """Return the job on one thing for the thing's own page, while it is news."""
+    return _news(long_jobs.find(scope.session(), job_id=job_id))
+
+
+def _news(found: LongJob | None) -> Watched | None:
     if found is None or (found.ended_at is not None and clock.now() - found.ended_at > _NEWS):
         return None
     return watched([found])[0]

@@ -27,7 +27,7 @@ from core.errors import SeatlineError
 from core.ids import OPERATOR
 from web import edits, identity, scope, tables, words
 from web.guards import permission
-from web.operator import price_sheet
+from web.operator import jobs, price_sheet
 from web.operator.price_sheet import Fault, amount, nano
 from web.operator.views import pages
 from web.shown import wording
@@ -515,6 +515,7 @@ def _page(found: Contents, *, errors: dict[str, str] | None = None) -> str:
             "currency": found.price_list.currency,
             "zone": found.price_list.zone,
         },
+        job=jobs.news_of(found.version.version_id),
         version={
             "number": number,
             "state": _state(found.version, versions, now),
