@@ -605,6 +605,8 @@ class Conductor:
             case machine.Apologise():
                 over = lambda: machine.ApologyEnded(clock.now())  # noqa: E731
                 self._command(held, self._say(held, held.line.apology, f"apology-{call.call_id}", over))
+            case machine.TakeOut():
+                self._command(held, self._switch.leave(call.bridge, call.channel))
             case machine.Announce(offer=offer):
                 self._command(held, self._announce(held, offer))
             case machine.Connect(offer=offer):

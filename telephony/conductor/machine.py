@@ -330,6 +330,11 @@ class Ring:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeOut:
+    """Take the caller out of the bridge: who was in it with them is gone."""
+
+
+@dataclass(frozen=True, slots=True)
 class Announce:
     """Tell the caller the agent's number; `AnnouncementEnded` follows."""
 
@@ -425,6 +430,7 @@ Action = (
     | Wait
     | LeaveQueue
     | Ring
+    | TakeOut
     | Announce
     | Connect
     | Originate
@@ -589,6 +595,7 @@ def _given_to_another(call: LiveCall, offer: Offer, at: dt.datetime) -> list[Act
     return [
         StopRinging(offer),
         Agent(offer.agent_id, None, at, offer.offer_id, "closed", Lost.PHONE_GONE),
+        TakeOut(),
         Wait(at, is_at_head=True),
     ]
 

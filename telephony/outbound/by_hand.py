@@ -23,7 +23,7 @@ MOST_PER_SECOND = 10
 _EVERY_DAY = frozenset(range(1, 8))
 LAWFUL = Window(dt.time(8), dt.time(21), _EVERY_DAY)
 _ALWAYS = Window(dt.time(0), dt.time.max, _EVERY_DAY)
-_AROUND = dt.timedelta(hours=1)
+AROUND = dt.timedelta(hours=1)
 
 
 def dial(
@@ -59,7 +59,7 @@ def dial(
     shown = number_to_show(session, tenant_id=tenant_id, queue_id=queue_id)
     if shown is None:
         return Refusal(RefusalReason.CALLER_NOT_OURS)
-    is_asked_for = promised_for is not None and abs(at - promised_for) <= _AROUND
+    is_asked_for = promised_for is not None and abs(at - promised_for) <= AROUND
     window = _ALWAYS if is_asked_for else LAWFUL
     known = lookup.by_phone(session, tenant_id=tenant_id, vault=vault, phone=to)
     request = DialRequest(

@@ -108,7 +108,7 @@ def test_an_agent_calls_back_talks_wraps_up_and_it_is_on_the_bill(
         await seat.page.keyboard.press("1")
         await seat.page.keyboard.press("Control+Enter")
         await free(seat)
-        await keeps(seat)
+        await seat.page.wait_for_selector("[data-kept]", state="detached")  # the promise is kept
         seen["invites"] = dict(network.calls)
 
     walk(in_browser, running, story)

@@ -147,6 +147,7 @@ def desk(lang: str) -> dict[str, Any]:
                 outcome=outcome,
                 talk_s=talk,
                 wrap_s=wrap,
+                inbound=i != 2,
                 dial_url=f"/console/calls/call_{i}/dial" if i != 1 else "",
             )
             for i, (who, queue, outcome, talk, wrap) in enumerate(

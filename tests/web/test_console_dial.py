@@ -10,7 +10,8 @@ from billing import credit
 from core import clock
 from core.ids import OPERATOR, AgentId, OfferId, TenantId, new_id, parse, public
 from core.phone import E164
-from customers import callbacks, do_not_call
+from customers import callbacks, dispositions, do_not_call
+from customers.dispositions import Disposition
 from seats import presence, roster
 from security.gate import Gate, Scope
 from security.vault import Vault
@@ -214,3 +215,28 @@ def test_what_is_dialled_is_in_hand_and_told_with_its_state(
         }
     assert bob.posts(f"calls/{public('call', call_id)}/hang-up", {}).status_code == 202
     assert bob.orders() == [OrderKind.HANG_UP]
+
+
+def test_a_promise_is_kept_by_the_call_itself_once_it_is_wrapped_up(
+    bob: Bob, gate: Gate, vault: Vault, line: factory.Line, promise: str
+) -> None:
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        resolved = Disposition("resolved", "Resolved", "已解决")
+        dispositions.define(session, tenant_id=line.tenant_id, disposition=resolved)
+
+    def wraps_up_a_call_to(to: str) -> None:
+        made = factory.call_out(gate, vault, line, to=to)
+        bob.talks(made, line.tenant_id)
+        bob.wraps_up()
+        saved = bob.posts(f"calls/{public('call', made)}/wrap-up", {"disposition": "resolved", "notes": ""})
+        assert saved.status_code == 204
+        bob.closed(bob.offer_id)
+
+    page = "/console/idle"
+    wraps_up_a_call_to(INES)
+    assert promise in bob.browser.get(page).get_data(as_text=True)  # it is for tonight
+    clock.advance(dt.timedelta(hours=11))
+    wraps_up_a_call_to("+447700900124")
+    assert promise in bob.browser.get(page).get_data(as_text=True)
+    wraps_up_a_call_to(INES)
+    assert promise not in bob.browser.get(page).get_data(as_text=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request
 from flask_babel import gettext
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from campaigns import plans
@@ -29,6 +30,7 @@ from telephony.errors import (
     WrapUpLongestError,
 )
 from telephony.orders import OrderKind
+from telephony.outbound import by_hand
 from telephony.work import WorkItem
 from tenants import users
 from web import identity, scope, tables
@@ -249,6 +251,7 @@ def wrap_up(call_id: str) -> tuple[str, int]:
                 vault=scope.services().vault,
             )
             drafts.drop(walls, tenant_id=item.tenant_id, call_id=item.call_id)
+            _keep_promises(walls, item)
         desk.order(session, OrderKind.WRAPPED, agent_id=item.agent_id, call_id=item.call_id)
     return "", 204
 
@@ -566,6 +569,26 @@ def _last_calls() -> list[dict[str, Any]]:
     return shown
 
 
+def _keep_promises(walls: Session, item: WorkItem) -> None:
+    """Whom the agent has just called and talked to, has had the call they were promised for about now."""
+    vault, tenant_id = scope.services().vault, item.tenant_id
+    made = calls.get(walls, tenant_id=tenant_id, call_id=item.call_id, vault=vault)
+    if made.direction != calls.OUTBOUND:
+        return
+    soon = clock.now() + by_hand.AROUND
+    mine = callbacks.open_of_agent(walls, tenant_id=tenant_id, agent_id=item.agent_id)
+    due = {
+        CallId(one.subject_ref): one.callback_id
+        for one in mine
+        if one.due_at <= soon and one.subject_ref != item.call_id
+    }
+    for promised_in in calls.these(walls, tenant_id=tenant_id, call_ids=list(due), vault=vault):
+        if promised_in.caller == made.caller:
+            callbacks.keep(
+                walls, tenant_id=tenant_id, callback_id=due[promised_in.call_id], agent_id=item.agent_id
+            )
+
+
 def _callbacks(clients: Iterable[TenantId]) -> list[dict[str, Any]]:
     """Return what the agent has promised callers and not kept yet, soonest first."""
     shown, vault = [], scope.services().vault
@@ -603,6 +626,7 @@ def _last_call(item: WorkItem, call: Call, labels: dict[str, str]) -> dict[str, 
         "id": public("call", call.call_id),
         "dial_url": f"/console/calls/{public('call', call.call_id)}/dial" if call.caller else "",
         "ended_at": item.ended_at or item.offered_at,
+        "inbound": call.direction == calls.INBOUND,
         "who": mask(call.caller) if call.caller else gettext("Number withheld"),
         "company": desk.company_name(item.tenant_id),
         "queue": call.queue_name,

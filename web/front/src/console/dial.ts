@@ -35,6 +35,8 @@ export class DialField {
       button.addEventListener("click", () => {
         this.number.value += button.dataset["sign"] ?? "";
         this.fault("");
+        // Enter then calls; on a touch screen the field would bring up a second keypad
+        if (matchMedia("(hover: hover)").matches) this.number.focus();
       });
     document.addEventListener("click", (event) => {
       const button = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-dial]") : null;
