@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from billing import credit
 from core import clock
-from core.ids import OPERATOR, AgentId, OfferId, TenantId, new_id, parse, public
+from core.ids import OPERATOR, AgentId, CallId, OfferId, TenantId, new_id, parse, public
 from core.phone import E164
 from customers import callbacks, dispositions, do_not_call
 from customers.dispositions import Disposition
@@ -240,3 +240,15 @@ def test_a_promise_is_kept_by_the_call_itself_once_it_is_wrapped_up(
     assert promise in bob.browser.get(page).get_data(as_text=True)
     wraps_up_a_call_to(INES)
     assert promise not in bob.browser.get(page).get_data(as_text=True)
+
+
+def test_who_dials_while_away_sees_that_they_will_be_away_again(
+    bob: Bob, gate: Gate, line: factory.Line
+) -> None:
+    with gate.open(Scope.system(OPERATOR)) as session:
+        presence.enter(session, agent_id=bob.agent_id, state="away:meal", at=NOON, event_id=new_id())
+    made = bob.posts("dial", {"number": INES, "queue": str(line.queue_id)}).get_json()["call_id"]
+    bob.offered(line.tenant_id, CallId(parse("call", made)))
+    assert bob.next_status() == "away:meal"
+    bob.wants({"status": None})
+    assert bob.next_status() is None

@@ -21,6 +21,7 @@ from core import clock
 from core.errors import NotFound, SeatlineError
 from core.ids import (
     OPERATOR,
+    CallId,
     NumberId,
     OfferId,
     QueueId,
@@ -296,7 +297,8 @@ def state(session: Session) -> dict[str, Any]:
         }
     if item:
         shown |= _in_hand(item, is_held=head == Activity.HOLDING.value)
-        shown["next_status"] = next_status(item.offer_id)
+        # who dialled while away is away again afterwards, unless they have said otherwise since
+        shown["next_status"] = next_status(item.offer_id) or next_status(item.call_id)
         shown["status"], shown["reason"] = "available", None
     theirs = item.tenant_id if item else min(one.clients, default=None)
     if theirs:
@@ -307,17 +309,17 @@ def state(session: Session) -> dict[str, Any]:
     return shown
 
 
-def remember_next(offer_id: OfferId, wanted: str | None) -> None:
-    """Keep what the agent wants to be after the call of this offer, for the console's own memory."""
-    store, name = scope.services().realtime.redis, key(OPERATOR, "next-status", str(offer_id))
+def remember_next(about: OfferId | CallId, wanted: str | None) -> None:
+    """Keep what the agent wants to be after this offer's call, or this call, for the console's own memory."""
+    store, name = scope.services().realtime.redis, key(OPERATOR, "next-status", str(about))
     with contextlib.suppress(redis.RedisError):
         store.set(name, wanted, ex=_NEXT_KEPT_S) if wanted else store.delete(name)
 
 
-def next_status(offer_id: OfferId) -> str | None:
-    """Return what the agent wants to be after the call of this offer, if they said so."""
+def next_status(about: OfferId | CallId) -> str | None:
+    """Return what the agent wants to be after this offer's call, or this call, if that is known."""
     try:
-        kept = scope.services().realtime.redis.get(key(OPERATOR, "next-status", str(offer_id)))
+        kept = scope.services().realtime.redis.get(key(OPERATOR, "next-status", str(about)))
     except redis.RedisError:
         return None
     return kept.decode() if isinstance(kept, bytes) else None

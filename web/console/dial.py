@@ -77,7 +77,7 @@ def dial() -> tuple[Response, int] | Response:
             except InvalidNumberError as error:
                 raise DialNumberError(field="number") from error
             answer = _call(walls, one.agent.id, skill.client_tenant_id, skill.queue_id, to)
-        return _answer(session, skill.client_tenant_id, to, answer)
+        return _answer(session, one, skill.client_tenant_id, to, answer)
 
 
 @permission("calls.take")
@@ -89,7 +89,7 @@ def dial_again(call_id: str) -> tuple[Response, int] | Response:
         with _walls(item.tenant_id) as walls:
             to, queue_id = _party(walls, one, item.tenant_id, item.call_id)
             answer = _call(walls, one.agent.id, item.tenant_id, queue_id, to)
-        return _answer(session, item.tenant_id, to, answer)
+        return _answer(session, one, item.tenant_id, to, answer)
 
 
 @permission("calls.take")
@@ -102,12 +102,12 @@ def dial_back(company: str, callback: str) -> tuple[Response, int] | Response:
             raise WorkItemNotFoundError
         with _walls(tenant_id) as walls:
             mine = callbacks.open_of_agent(walls, tenant_id=tenant_id, agent_id=one.agent.id)
-            promise = next((one for one in mine if one.callback_id == parse("cb", callback)), None)
+            promise = next((due for due in mine if due.callback_id == parse("cb", callback)), None)
             if promise is None:
                 raise WorkItemNotFoundError
             to, queue_id = _party(walls, one, tenant_id, CallId(promise.subject_ref))
             answer = _call(walls, one.agent.id, tenant_id, queue_id, to, promised_for=promise.due_at)
-        return _answer(session, tenant_id, to, answer)
+        return _answer(session, one, tenant_id, to, answer)
 
 
 def _walls(tenant_id: TenantId) -> AbstractContextManager[Session]:
@@ -164,12 +164,14 @@ def _call(
 
 
 def _answer(
-    session: Session, tenant_id: TenantId, to: E164, answer: Clearance | Refusal
+    session: Session, one: ServingAgent, tenant_id: TenantId, to: E164, answer: Clearance | Refusal
 ) -> tuple[Response, int] | Response:
     if isinstance(answer, Refusal):
         return errors.say(_problem(tenant_id, to, answer))
     # the duty of the clearance leaves the same order a moment later; the second one finds it known
     desk.order(session, OrderKind.DIAL, tenant_id=tenant_id, attempt_id=answer.attempt_id)
+    if one.presence and activity(one.presence.state) is Activity.AWAY:
+        desk.remember_next(CallId(answer.attempt_id), one.presence.state)
     return jsonify(call_id=public("call", answer.attempt_id)), 202
 
 

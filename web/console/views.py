@@ -379,6 +379,7 @@ def status() -> tuple[str, int]:
         agent = desk.agent(session)
         if item := work.in_hand(session, agent_id=agent.id):
             desk.remember_next(item.offer_id, None if asked is None else value)
+            desk.remember_next(item.call_id, None)
         desk.order(session, OrderKind.STATUS, agent_id=agent.id, status=wanted, reason=reason)
     return "", 202
 
