@@ -157,3 +157,15 @@ class InvitationOverError(Refused):
     """The link was used, is too old, or belongs to somebody who is let in no more."""
 
     code = "invitation-over"
+
+
+class SecondStepOnError(Conflict):
+    """The person signs in by a second step already; it is removed before another is begun."""
+
+    code = "second-step-on"
+
+
+class WrongCodeError(Refused):
+    """The code is not of this phone and this minute, or was used already."""
+
+    code = "wrong-code"

@@ -217,3 +217,28 @@ class AttemptRow(TenantOwned, Base):
     status: Mapped[int | None] = mapped_column(SmallInteger)
     error: Mapped[str | None] = mapped_column(Text)
     answer: Mapped[OptionalSealed]
+
+
+class SecondStepRow(TenantOwned, Base):
+    """A person's second step: `last_step` is the last step of time (30 s) whose code counted."""
+
+    __tablename__ = "second_steps"
+    __table_args__ = (ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),)
+
+    user_id: Mapped[Key]
+    version: Mapped[int] = mapped_column(Integer)
+    secret: Mapped[Sealed]
+    begun_at: Mapped[Instant]
+    confirmed_at: Mapped[OptionalInstant]
+    last_step: Mapped[int] = mapped_column(BigInteger)
+
+
+class RecoveryCodeRow(TenantOwned, Base):
+    """The hash of one code for the day the phone is lost."""
+
+    __tablename__ = "recovery_codes"
+    __table_args__ = (ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),)
+
+    user_id: Mapped[Key]
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    used_at: Mapped[OptionalInstant]

@@ -84,6 +84,9 @@ ACTIONS: Mapping[str, LazyString] = {
     "price-list.published": _l("Published a price list"),
     "recording.fetched": _l("Downloaded a recording"),
     "recording.played": _l("Played a recording"),
+    "second-step.enabled": _l("Turned the second step on"),
+    "second-step.recovered": _l("Signed in by a recovery code"),
+    "second-step.removed": _l("Turned the second step off"),
     "session.started": _l("Signed in"),
     "session.ended": _l("Signed out, or was signed out"),
     "user.added": _l("Added an account"),
@@ -105,6 +108,12 @@ class Words:
 
 
 PROBLEMS: Mapping[str, Words] = {
+    "second-step-on": Words(
+        _l("The second step is on already"), _l("Turn it off first, then set it up with another phone.")
+    ),
+    "wrong-code": Words(
+        _l("This code does not fit"), _l("Wait for the next code on your phone, then type that one.")
+    ),
     "nothing-sealed": Words(
         _l("Nothing is signed yet"), _l("New entries are signed within a minute. Come back then.")
     ),

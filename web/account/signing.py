@@ -5,23 +5,30 @@ guessing down: one address on one account, one address on many, many on one; eac
 an hour, so nobody can be locked out for good by somebody else (ASVS 5.0, 6.3.1).
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
+from uuid import UUID
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from core.ids import OPERATOR, SessionId, TenantId, UserId, new_id
 from security import passwords
 from security.gate import Kind, Scope
 from security.throttle import Limit, Throttle
-from tenants import sessions, users
+from tenants import second_step, sessions, users
 from tenants.errors import MalformedEmailError
 from tenants.sessions import Started
+from tenants.users import Credential
 from web.services import Services
 
 _QUARTER_S = 15 * 60
 PAIR = Limit("sign-in-pair", 10, _QUARTER_S)
 ADDRESS = Limit("sign-in-address", 60, _QUARTER_S)
 ACCOUNT = Limit("sign-in-account", 100, _QUARTER_S)
+STEP = Limit("second-step", 10, _QUARTER_S)
 ENDED = "session-ended"
+_HALF_WAY_S = 5 * 60
 DEMO_FILE = "sign-ins.json"  # what the demo's seeding leaves in the state folder
 
 
@@ -34,7 +41,14 @@ class SignedInNow:
     started: Started
 
 
-def sign_in(services: Services, *, email: str, password: str, address: str) -> SignedInNow | None:
+@dataclass(frozen=True, slots=True)
+class HalfWay:
+    """The password was right and a second step is asked for; the token stands for it for five minutes."""
+
+    token: str
+
+
+def sign_in(services: Services, *, email: str, password: str, address: str) -> SignedInNow | HalfWay | None:
     """Return the new session, or None when address and password do not belong together.
 
     Raises:
@@ -57,15 +71,53 @@ def sign_in(services: Services, *, email: str, password: str, address: str) -> S
     with services.gate.open(Scope(tenant_id, user_id, Kind.SYSTEM)) as session:
         credential = users.credential(session, tenant_id=tenant_id, user_id=user_id)
     usable = credential if credential and credential.is_active else None
-    if not passwords.verify(usable.password_hash if usable else None, password):
+    if not passwords.verify(usable.password_hash if usable else None, password) or usable is None:
         return None
     if _is_demo_abroad(services, canonical):
         return None
-    with services.gate.open(Scope(tenant_id, user_id, Kind.USER)) as session:
-        started = sessions.start(session, tenant_id=tenant_id, user_id=user_id)
     for limit, subject in counted:
         throttle.forgive(limit, tenant_id=OPERATOR, subject=subject)
+    with services.gate.open(Scope(tenant_id, user_id, Kind.USER)) as session:
+        if second_step.is_on(session, tenant_id=tenant_id, user_id=user_id):
+            return HalfWay(_half_way(services).dumps([tenant_id.hex, user_id.hex, _stamp(usable)]))
+        started = sessions.start(session, tenant_id=tenant_id, user_id=user_id)
     return SignedInNow(tenant_id, user_id, started)
+
+
+def finish(services: Services, *, token: str, code: str) -> SignedInNow | None:
+    """Return the new session for who was half way in, or None: the code is wrong, used, or came too late.
+
+    Raises:
+        TooManyError: tried too often for this person; `details["retry_after_s"]`.
+        redis.RedisError: attempts cannot be counted, so nobody is let in.
+    """
+    try:
+        tenant, user, stamp = _half_way(services).loads(token, max_age=_HALF_WAY_S)
+    except (BadSignature, ValueError, TypeError):
+        return None
+    tenant_id, user_id = TenantId(UUID(hex=tenant)), UserId(UUID(hex=user))
+    throttle = Throttle(services.realtime.redis, secret=services.settings.secret_key)
+    throttle.insist(STEP, tenant_id=OPERATOR, subject=str(user_id))
+    with services.gate.open(Scope(tenant_id, user_id, Kind.USER)) as session:
+        credential = users.credential(session, tenant_id=tenant_id, user_id=user_id)
+        # whoever was shut out meanwhile, or has another password, begins anew
+        if credential is None or not credential.is_active or _stamp(credential) != stamp:
+            return None
+        if not second_step.passes(
+            session, tenant_id=tenant_id, vault=services.vault, user_id=user_id, code=code
+        ):
+            return None
+        started = sessions.start(session, tenant_id=tenant_id, user_id=user_id)
+    throttle.forgive(STEP, tenant_id=OPERATOR, subject=str(user_id))
+    return SignedInNow(tenant_id, user_id, started)
+
+
+def _half_way(services: Services) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(services.settings.secret_key, salt="seatline/half-way/v1")
+
+
+def _stamp(credential: Credential) -> str:
+    return hashlib.sha256(credential.password_hash.encode()).hexdigest()[:32]
 
 
 def sign_out(services: Services, *, tenant_id: TenantId, user_id: UserId, session_id: SessionId) -> None:

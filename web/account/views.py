@@ -12,6 +12,7 @@ from tenants.companies import LANGUAGES
 from tenants.roles import Door
 from web import cookies, i18n, identity, scope
 from web.account import signing
+from web.account.signing import HalfWay, SignedInNow
 from web.guards import public
 from web.identity import NotSignedInError
 
@@ -58,22 +59,32 @@ def sign_in() -> BaseResponse:
             address=request.remote_addr or "",
         )
     except TooManyError as error:
-        minutes = -(-int(str(error.details["retry_after_s"])) // 60)
-        text = ngettext(
-            "Too many tries. Wait %(num)s minute, then try again.",
-            "Too many tries. Wait %(num)s minutes, then try again.",
-            minutes,
-        )
-        response = make_response(form(wanted=wanted, email=email, errors=[text]), 429)
+        response = make_response(form(wanted=wanted, email=email, errors=[_wait(error)]), 429)
         response.headers["Retry-After"] = str(error.details["retry_after_s"])
         return response
     if done is None:
         text = gettext("E-mail and password do not match. Check both and try again.")
         return make_response(form(wanted=wanted, email=email, errors=[text]), 401)
-    # a session that was open before is a lower privilege: it ends
-    _end_current()
-    cookies.current().issue(done.started.secret)
-    return redirect(wanted or _HOMES[done.started.door], 303)
+    if isinstance(done, HalfWay):
+        return make_response(code_form(token=done.token, wanted=wanted))
+    return _let_in(done, wanted)
+
+
+@pages.post("/sign-in/code")
+@public("who is half way in has proven the password; the signed token stands for it")
+def sign_in_code() -> BaseResponse:
+    """Check the code of the second step; begin a new session and go where one wanted to go."""
+    token, wanted = request.form.get("token", ""), local_path(request.form.get("next", ""))
+    try:
+        done = signing.finish(scope.services(), token=token, code=request.form.get("code", "")[:80])
+    except TooManyError as error:
+        response = make_response(code_form(token=token, wanted=wanted, error=_wait(error)), 429)
+        response.headers["Retry-After"] = str(error.details["retry_after_s"])
+        return response
+    if done is None:
+        text = gettext("This code does not fit, or was used. Wait for the next one and type that.")
+        return make_response(code_form(token=token, wanted=wanted, error=text), 401)
+    return _let_in(done, wanted)
 
 
 @pages.post("/sign-out")
@@ -115,6 +126,11 @@ def form(*, wanted: str = "", email: str = "", errors: list[str] | None = None) 
     )
 
 
+def code_form(*, token: str, wanted: str = "", error: str = "") -> str:
+    """Return the page that asks for the second step."""
+    return render_template("sign_in_code.html", token=token[:400], error=error, next=wanted)
+
+
 def please_sign_in() -> Response:
     """Return the sign-in page in place of a page that needs somebody: 401, and back here afterwards."""
     wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
@@ -128,6 +144,23 @@ def local_path(text: str) -> str:
         return ""
     parts = urlsplit(text)
     return "" if parts.scheme or parts.netloc else text
+
+
+def _let_in(done: SignedInNow, wanted: str) -> BaseResponse:
+    # a session that was open before is a lower privilege: it ends
+    _end_current()
+    cookies.current().issue(done.started.secret)
+    return redirect(wanted or _HOMES[done.started.door], 303)
+
+
+def _wait(error: TooManyError) -> str:
+    return str(
+        ngettext(
+            "Too many tries. Wait %(num)s minute, then try again.",
+            "Too many tries. Wait %(num)s minutes, then try again.",
+            -(-int(str(error.details["retry_after_s"])) // 60),
+        )
+    )
 
 
 def _end_current() -> None:

@@ -26,6 +26,7 @@ NOUNS: Mapping[str, LazyString] = {
     "session.": _l("Signing in and out"),
     "access.": _l("People and keys"),
     "user.": _l("Accounts"),
+    "second-step.": _l("Second step"),
     "customer.": _l("Customers"),
     "number.": _l("Numbers seen"),
     "recording.": _l("Recordings heard"),
