@@ -15,6 +15,8 @@ from core.ids import new_id
 from core.money import Money
 from tenants.saved_views import View, ViewId
 from web import parts, tables
+from web import tables
+from web.account import phone_code
 from web.api import samples
 from web.operator.calendar import SEATS, SeatDays
 from web.operator.companies import COMPANIES
@@ -1044,6 +1046,7 @@ def settings(lang: str) -> dict[str, Any]:
         "language": pick(lang, "en", "zh_Hans_CN"),
         "zone": "Europe/London",
         "zones": ["Europe/London", "Asia/Shanghai", "UTC"],
+        "has_second_step": True,
         "deeds": [
             New(
                 at=ago(7200),
@@ -1052,6 +1055,25 @@ def settings(lang: str) -> dict[str, Any]:
             )
         ],
     }
+
+
+def sign_in_code(_lang: str) -> dict[str, Any]:
+    return {"token": "half-way", "error": "", "next": "/portal/"}
+
+
+def second_step(lang: str) -> dict[str, Any]:
+    uri = "otpauth://totp/Seatline:alice%40pelican.example?secret=MFRGGZDFMZTWQ2LK&issuer=Seatline"
+    return shell(lang) | {
+        "is_on": False,
+        "codes_left": 0,
+        "secret": "MFRG GZDF MZTW Q2LK",
+        "picture": phone_code.drawn(uri),
+        "error": "",
+    }
+
+
+def second_step_codes(lang: str) -> dict[str, Any]:
+    return shell(lang) | {"codes": [f"abcde{n}-fghij{n}-klmno{n}-pqrst{n}" for n in range(2, 8)]}
 
 
 def operator(lang: str) -> dict[str, Any]:
@@ -1645,6 +1667,9 @@ PAGES: dict[str, Page] = {
     "portal-developers": Page("portal/developers.html", developers),
     "portal-developers-dialog": Page("portal/developers.html", developers_dialog),
     "settings": Page("settings.html", settings),
+    "sign-in-code": Page("sign_in_code.html", sign_in_code),
+    "second-step": Page("second_step.html", second_step),
+    "second-step-codes": Page("second_step_codes.html", second_step_codes),
     "operator-companies": Page("operator/companies.html", companies),
     "operator-company": Page("operator/company.html", company),
     "operator-company-hold": Page("operator/company.html", company_on_hold),

@@ -78,7 +78,7 @@ def _page(*, error: str = "") -> BaseResponse:
         is_on=is_on,
         codes_left=second_step.codes_left(session, tenant_id=who.tenant_id, user_id=who.user_id),
         secret=_grouped(enrolment.secret) if enrolment else "",
-        picture=_picture(enrolment) if enrolment else "",
+        picture=drawn(enrolment.uri) if enrolment else "",
         error=error,
     )
     return make_response(page, 422 if error else 200)
@@ -92,11 +92,12 @@ def _enrolment() -> Enrolment:
     )
 
 
-def _picture(enrolment: Enrolment) -> Markup:
-    drawn = segno.make(enrolment.uri, error="m").svg_inline(
+def drawn(uri: str) -> Markup:
+    """Return an address as a picture of squares, black on white in either theme, for a phone to scan."""
+    picture = segno.make(uri, error="m").svg_inline(
         scale=4, border=3, dark="#000", light="#fff", svgclass="qr", lineclass=None, omitsize=False
     )
-    return Markup(drawn)  # noqa: S704 - drawn by the library from our own text; it holds no markup of anybody
+    return Markup(picture)  # noqa: S704 - drawn by the library from our own text; it holds no markup of anybody
 
 
 def _grouped(secret: str) -> str:

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from core import ids
 from core.errors import NotFound
-from core.ids import KeyId, UserId
+from core.ids import OPERATOR, KeyId, UserId
 from security import evidence
 from security.evidence import Checkpoint, Entry, Signer
 from security.gate import Kind
@@ -21,6 +21,7 @@ from tenants import apikeys, users
 from web import identity, scope, tables, words
 from web.shown import downloads
 
+_OPERATOR = ids.public("ten", OPERATOR)
 _LONGEST = 12  # of a place in the address
 NOUNS: Mapping[str, LazyString] = {
     "session.": _l("Signing in and out"),
@@ -213,6 +214,7 @@ def _row(entry: Entry, named: Callable[[Entry], str], pages: Mapping[str, str]) 
         action=fact.action,
         what=str(words.ACTIONS.get(fact.action, fact.action)),
         about=fact.subject,
-        url=f"{pages[prefix]}{fact.subject}" if prefix in pages else "",
+        # the operator itself is on no list of companies
+        url=f"{pages[prefix]}{fact.subject}" if prefix in pages and fact.subject != _OPERATOR else "",
         details=" · ".join(f"{name} {value}" for name, value in known.items() if name not in {"by", "entry"}),
     )
