@@ -15,7 +15,6 @@ from core.ids import new_id
 from core.money import Money
 from tenants.saved_views import View, ViewId
 from web import parts, tables
-from web import tables
 from web.account import phone_code
 from web.api import samples
 from web.operator.calendar import SEATS, SeatDays

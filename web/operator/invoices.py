@@ -314,9 +314,7 @@ def _draft_anew(company: Company, month: dt.date, *, is_priced_first: bool) -> B
     if is_priced_first:
         waits = rounds.visit(company, lambda session: explorer.waiting(session, tenant_id=tenant_id))
         if waits > explorer.AT_ONCE:  # in the background; the draft follows when that is done
-            closing.ask_for_rating(
-                scope.session(), tenant_id=tenant_id, by=identity.current().principal_id
-            )
+            closing.ask_for_rating(scope.session(), tenant_id=tenant_id, by=identity.current().principal_id)
             return redirect(f"/operator/usage?company={company_id}", 303)
         done = rounds.visit(company, lambda session: explorer.rate_again(session, tenant_id=tenant_id))
         flash(
@@ -327,9 +325,7 @@ def _draft_anew(company: Company, month: dt.date, *, is_priced_first: bool) -> B
             ),
             "bad" if done.waiting else "ok",
         )
-    if not closing.draft(
-        scope.gate(), tenant_id=tenant_id, year=month.year, month=month.month, anew=True
-    ):
+    if not closing.draft(scope.gate(), tenant_id=tenant_id, year=month.year, month=month.month, anew=True):
         flash(gettext("No draft: the company has no billing account, or the month is closed."), "bad")
         return redirect(f"/operator/companies/{company_id}", 303)
     flash(gettext("The draft is made."), "ok")
