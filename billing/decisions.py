@@ -39,6 +39,7 @@ from billing.models import (
 from billing.usage import SERVICE_RUN, charge_values, closed_until
 from core import clock
 from core.ids import TenantId, new_id
+from security import evidence
 
 SOURCE = "decided"
 """The source of usage that a person has taken over: sums over what telephony, rentals and agents reported
@@ -52,6 +53,13 @@ class Verdict(StrEnum):
     TAKE_NEW = "take-new"
     KEEP_OLD = "keep-old"
     THROW_AWAY = "throw-away"
+
+
+_EVIDENCE = {
+    Verdict.TAKE_NEW: ("con", "taken-over"),
+    Verdict.KEEP_OLD: ("con", "kept"),
+    Verdict.THROW_AWAY: ("rej", "thrown-away"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,6 +387,8 @@ def _write(session: Session, row: UsageDecisionRow) -> None:
             session.add(row)
     except IntegrityError as error:
         raise UsageDecidedError from error
+    kind, done = _EVIDENCE[Verdict(row.verdict)]
+    evidence.record(session, f"usage.{done}", kind, row.id)
 
 
 def _decision(row: UsageDecisionRow) -> Decision:

@@ -20,6 +20,7 @@ from billing.usage import Receipt
 from core import clock
 from core.errors import SeatlineError
 from core.ids import TenantId, new_id
+from security import evidence
 from security.gate import Gate, Scope
 from tests.billing import stock
 from wiring.prepare import DatabaseUrls
@@ -207,3 +208,12 @@ def test_a_conflict_of_a_bulk_report_can_be_taken_over_too(
     (conflict,) = waiting(gate, alice)
     decide(gate, alice, conflict, Verdict.TAKE_NEW)
     assert (billed(gate, alice), standing(gate, alice)) == (TWO_MINUTES, 1)
+
+
+def test_a_decision_stands_in_the_evidence_log_without_its_reason(gate: Gate, alice: TenantId) -> None:
+    conflict = contradicted(gate, alice)
+    decide(gate, alice, conflict, Verdict.KEEP_OLD, "Said on the telephone")
+    with gate.open(Scope.system(alice)) as session:
+        (entry, *_older) = evidence.page(session, tenant_id=alice, limit=5).entries
+    assert entry.fact.action == "usage.kept"
+    assert "telephone" not in str(entry)

@@ -35,6 +35,7 @@ NOUNS: Mapping[str, LazyString] = {
     "do-not-call.": _l("Do not call"),
     "campaign.": _l("Campaigns"),
     "invoice.": _l("Invoices"),
+    "usage.": _l("Usage"),
     "credit-hold.": _l("Credit holds"),
     "price-list.": _l("Price lists"),
     "webhook.": _l("Webhooks"),
