@@ -666,8 +666,7 @@ class Conductor:
     async def _connect(self, held: _Held, offer: Offer) -> None:
         call = held.call
         await self._durable(held)
-        if "bridged_at" not in call.instants:  # a call given to another agent has its bridge still
-            await self._switch.bridge(call.bridge)
+        await self._switch.bridge(call.bridge)
         await self._switch.join(call.bridge, [call.channel, offer.channel])
         now = clock.now()
         # nobody who was called is recorded without having been told

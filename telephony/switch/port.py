@@ -397,7 +397,7 @@ class Switch(Protocol):
         """End a channel; `cause` becomes the SIP answer of a call nobody answered (see `Cause`)."""
 
     async def bridge(self, bridge: str) -> None:
-        """Make an empty bridge."""
+        """Make an empty bridge; one that is there already stays as it is, with who is in it."""
 
     async def join(self, bridge: str, channels: Sequence[str]) -> None:
         """Put channels into a bridge; each then hears the others."""

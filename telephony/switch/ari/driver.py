@@ -510,7 +510,8 @@ class AriSwitch:
         """See `Switch.bridge`."""
         # dtmf_events keeps the digits visible: a natively bridged call would hide them.
         query = {"type": "mixing,dtmf_events"}
-        await self._ask(self._now(), "POST", f"bridges/{quote(bridge)}", query=query)
+        there = frozenset({409})
+        await self._ask(self._now(), "POST", f"bridges/{quote(bridge)}", query=query, quiet=there)
 
     async def join(self, bridge: str, channels: Sequence[str]) -> None:
         """See `Switch.join`."""
