@@ -13,6 +13,7 @@ from web import i18n, words
 from web.api import limits, samples, versions
 from web.api.document import document
 from web.api.kit import MEDIA
+from web.api.schema import Inward
 from web.compressed import compressed
 from web.errors import HTTP_CODES, STATUS
 from web.guards import public
@@ -21,6 +22,7 @@ from wiring.outgoing import TEST, TEST_ABOUT, TYPES
 
 pages = Blueprint("reference", __name__, url_prefix="/api")
 _BROKEN = 500
+_LONGEST_TEXT = Inward.model_config.get("str_max_length")  # of a text that says no limit of its own
 _KEPT = "seatline-reference"  # what does not change while the process lives
 
 
@@ -168,7 +170,7 @@ def _meaning(described: dict[str, Any], schema: dict[str, Any]) -> str:
         low, high = one.get("minimum"), one.get("maximum")
         if low is not None and high is not None:
             said.append(f"{low} to {high}")
-        elif "maxLength" in one:
+        elif one.get("maxLength", _LONGEST_TEXT) != _LONGEST_TEXT:
             said.append(f"up to {one['maxLength']} signs")
     return " · ".join(one for one in said if one)
 
