@@ -224,6 +224,25 @@ def test_key_a_answers_and_the_call_shows_its_controls(desk: Page, stage: Stage)
     stage.await_told("/console/calls/call_1/hang-up")
 
 
+def test_on_a_low_screen_every_button_of_the_call_is_there_whole(desk: Page, stage: Stage) -> None:
+    """At 1280 x 720 the card of the call was squeezed, and the button that ends it cut off."""
+    desk.set_viewport_size({"width": 1280, "height": 720})
+    stage.ring()
+    view(desk, "ringing")
+    desk.keyboard.press("a")
+    stage.await_told("/console/offers/off_1/answer")
+    stage.turn("call")
+    view(desk, "on-call")
+    cut_off = """() => {
+        const end = document.getElementById("hang-up");
+        const card = end.closest(".card");
+        return card.scrollHeight - card.clientHeight;
+    }"""
+    assert desk.evaluate(cut_off) <= 1
+    desk.locator("#hang-up").click(timeout=3000)
+    stage.await_told("/console/calls/call_1/hang-up")
+
+
 def test_key_d_declines_and_the_ring_stops_at_once(desk: Page, stage: Stage) -> None:
     stage.ring()
     view(desk, "ringing")
