@@ -21,13 +21,14 @@ from core.events import announce
 from core.ids import LeadImportId
 from core.realtime import Realtime
 from core.storage import DiskStorage
+from security import evidence
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony.events import CallEnded
 from tests.campaigns import factory
 from tests.factories.receiver import receiver
 from tests.web import scene
-from tests.web.conftest import Browser, Cast, Program, Programs, found
+from tests.web.conftest import Browser, Cast, Program, Programs, TestServices, found
 from tests.web.test_api_fuzz import address
 from tests.web.test_api_walls import theirs
 from tests.workers.test_processes import until
@@ -287,10 +288,14 @@ def test_every_operations_samples_are_understood(
     program: Programs,
     cast: Cast,
     theirs: Mapping[str, str],
+    services: TestServices,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each sample of the reference as it stands there, but with ids that are there."""
+    a = cast.a.tenant_id
+    with services.gate.open(Scope.system(a)) as session:
+        assert evidence.seal(session, tenant_id=a, signer=services.signer, at=clock.now())
     (tmp_path / "leads.csv").write_text("phone,name\n+442079460101,Ines\n")
     monkeypatch.chdir(tmp_path)
     ours = program(cast.a)
