@@ -169,3 +169,9 @@ class WrongCodeError(Refused):
     """The code is not of this phone and this minute, or was used already."""
 
     code = "wrong-code"
+
+
+class AlarmNotFoundError(NotFound):
+    """There is no such alarm in this company."""
+
+    code = "alarm-not-found"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from core.events import Event
-from core.ids import DeliveryId
+from core.ids import AlarmId, DeliveryId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,3 +12,10 @@ class WebhookOwed(Event):
 
     delivery_id: DeliveryId
     round: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmRaised(Event):
+    """Something happened that the company and the operator have to look at."""
+
+    alarm_id: AlarmId

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -242,3 +243,31 @@ class RecoveryCodeRow(TenantOwned, Base):
     user_id: Mapped[Key]
     digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     used_at: Mapped[OptionalInstant]
+
+
+class AlarmRow(TenantOwned, Base):
+    """Something to look at; `company_id` is another than `tenant_id` in the operator's copy only."""
+
+    __tablename__ = "alarms"
+    __table_args__ = (
+        Index(
+            "ix_alarms_open",
+            "tenant_id",
+            "company_id",
+            "kind",
+            "subject",
+            unique=True,
+            postgresql_where=text("acknowledged_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Key]
+    company_id: Mapped[UUID] = mapped_column(Uuid)
+    kind: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text)
+    details: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    raised_at: Mapped[Instant]
+    last_at: Mapped[Instant]
+    times: Mapped[int] = mapped_column(Integer)
+    acknowledged_at: Mapped[OptionalInstant]
+    acknowledged_by: Mapped[UUID | None] = mapped_column(Uuid)

@@ -73,6 +73,8 @@ _ADMIN = _SUPERVISOR | {
     "webhooks.read",
     "webhooks.write",
     "audit.read",
+    "alarms.read",
+    "alarms.write",
 }
 _OWNER = _ADMIN | {"invoices.pay", "company.close"}
 _AGENT = _OWN | {
@@ -82,7 +84,14 @@ _AGENT = _OWN | {
     "calls.wrap",
     "customers.pop",
 }
-_OPERATOR = _OWN | {"operator.open", "companies.read", "jobs.read", "audit.read"}
+_OPERATOR = _OWN | {
+    "operator.open",
+    "companies.read",
+    "jobs.read",
+    "audit.read",
+    "alarms.read",
+    "alarms.write",
+}
 
 ROLES: Mapping[str, Role] = MappingProxyType(
     {
@@ -141,6 +150,8 @@ SCOPES: tuple[str, ...] = (
     "numbers.read",
     "numbers.rent",
     "audit.read",
+    "alarms.read",
+    "alarms.write",
 )
 
 

@@ -57,6 +57,7 @@ PORTAL: Sequence[Entry] = (
     Entry("people", "/portal/people", "user", _l("People"), "users.read", "company"),
     Entry("developers", "/portal/developers", "key", _l("Developers"), "keys.read", "company"),
     Entry("webhooks", "/portal/webhooks", "hook", _l("Webhooks"), "webhooks.read", "company"),
+    Entry("alarms", "/portal/alarms", "alert", _l("Alarms"), "alarms.read", "company"),
     Entry("evidence", "/portal/evidence", "shield", _l("Who did what"), "audit.read", "company"),
     Entry("company", "/portal/company", "gear", _l("Company settings"), "settings.read", "company"),
     Entry("settings", "/settings", "sliders", _l("Settings"), "self.read", "you"),
@@ -72,6 +73,7 @@ OPERATOR: Sequence[Entry] = (
     Entry("usage", "/operator/usage", "search", _l("Usage"), "billing.read", "money"),
     Entry("stock", "/operator/stock", "seat", _l("Stock"), "stock.read", "capacity", bottom=True),
     Entry("jobs", "/operator/jobs", "list", _l("Jobs"), "jobs.read", "machine"),
+    Entry("alarms", "/operator/alarms", "alert", _l("Alarms"), "alarms.read", "machine"),
     Entry("evidence", "/operator/evidence", "shield", _l("Who did what"), "audit.read", "machine"),
     Entry("settings", "/settings", "sliders", _l("Settings"), "self.read", "you"),
 )

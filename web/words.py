@@ -47,6 +47,8 @@ SCOPES: Mapping[str, LazyString] = {
     "numbers.read": _l("See rented numbers"),
     "numbers.rent": _l("Rent, set up and give back numbers"),
     "audit.read": _l("See who did what"),
+    "alarms.read": _l("See alarms"),
+    "alarms.write": _l("Take note of alarms"),
 }
 
 
@@ -60,6 +62,9 @@ ACTIONS: Mapping[str, LazyString] = {
     "access.let-in": _l("Let somebody in again"),
     "access.key-made": _l("Made an API key"),
     "access.key-revoked": _l("Revoked an API key"),
+    "alarm.raised": _l("An alarm was raised"),
+    "alarm.heard": _l("A company’s alarm came in"),
+    "alarm.acknowledged": _l("Took note of an alarm"),
     "campaign.made": _l("Made a campaign"),
     "campaign.changed": _l("Changed a campaign"),
     "campaign.running": _l("Started a campaign"),
@@ -108,6 +113,20 @@ class Words:
 
     title: LazyString
     advice: LazyString
+
+
+# what an alarm of a kind says, and what to do about it; rooms raise them by `tenants.alarms`
+ALARMS: Mapping[str, Words] = {
+    "decoy-opened": Words(
+        _l("Somebody opened a decoy customer"),
+        _l("Nobody has a reason to. Their session was ended; find out who it was and why."),
+    ),
+}
+
+
+def alarm(kind: str) -> Words:
+    """Return the words of a kind of alarm; one without words of its own has general ones."""
+    return ALARMS.get(kind, Words(_l("Something has to be looked at"), _l("See the details.")))
 
 
 PROBLEMS: Mapping[str, Words] = {

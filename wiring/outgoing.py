@@ -32,7 +32,7 @@ from telephony.events import (
     RecordingCaptured,
     RecordingSealed,
 )
-from tenants.events import WebhookOwed
+from tenants.events import AlarmRaised, WebhookOwed
 from tenants.webhooks import deliveries
 
 
@@ -95,6 +95,7 @@ TOLD: tuple[Told, ...] = (
         {"campaign": ("cmp", "campaign_id"), "import": ("limp", "import_id")},
         "Every row of a lead file has become a lead, a duplicate or a bad row.",
     ),
+    Told(AlarmRaised, "alarm.raised", {"alarm": ("alm", "alarm_id")}, "Something has to be looked at."),
     *(
         Told(
             event,

@@ -36,8 +36,8 @@ from security.vault import Field
 from telephony import numbers, orders, recording
 from telephony.events import DialCleared, DialEnded, DialOutcome, NumberRentalChanged, RecordingCaptured
 from telephony.orders import OrderKind
-from tenants import companies
-from tenants.events import WebhookOwed
+from tenants import alarms, companies
+from tenants.events import AlarmRaised, WebhookOwed
 from tenants.webhooks import deliveries
 from wiring import closing, collecting
 from wiring.assemble import House
@@ -258,6 +258,16 @@ def _forget_lead_file(house: House, _session: Session, event: LeadFileRead) -> A
     return lambda: imports.forget_files(house.storage, import_id=event.import_id)
 
 
+def _tell_operator(house: House, event: AlarmRaised) -> None:
+    """Give the operator its copy of a company's alarm."""
+    if event.tenant_id == OPERATOR:
+        return
+    with house.gate.open(Scope.system(event.tenant_id)) as session:
+        raised = alarms.read(session, tenant_id=event.tenant_id, alarm_id=event.alarm_id)
+    with house.gate.open(Scope.system(OPERATOR)) as session:
+        alarms.copy_to_operator(session, raised)
+
+
 def _settle_attempt(house: House, session: Session, event: DialEnded) -> After:
     """Write what became of a campaign's call; one dialled by hand is nobody's attempt."""
     if event.outcome is DialOutcome.CANCELLED:  # only who dials by hand gives up
@@ -293,6 +303,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Alone(RatingAsked, "usage.rate-again", closing.rate_again),
     Alone(WebhookOwed, "webhooks.deliver", _deliver),
     *(_tell(told) for told in TOLD),
+    Alone(AlarmRaised, "alarms.operator", _tell_operator),
     InTransaction(DialEnded, "campaigns.settle", _settle_attempt),
     InTransaction(CampaignTurned, "campaigns.round", _note_round, whose=lambda _event: OPERATOR),
     InTransaction(LeadFileConfirmed, "leads.unpack", _unpack_leads),

@@ -429,6 +429,40 @@ def seat_use() -> New:
     return New(used=21, rented=24, present=21, states=states)
 
 
+def alarm_row(lang: str, *, is_open: bool = True, company: str = "") -> New:
+    return New(
+        id="alm_1" if is_open else "alm_2",
+        title=pick(lang, "Somebody opened a decoy customer", "有人打开了诱饵客户"),
+        advice=pick(
+            lang,
+            "Nobody has a reason to. Their session was ended; find out who it was and why.",
+            "没有人有理由这样做。其会话已被结束；请查明是谁以及原因。",
+        ),
+        company=company,
+        raised_at=ago(4000),
+        last_at=ago(200),
+        times=2 if is_open else 1,
+        details="by usr_01jd3x5k8f7r6q2w9v4t0n1m3c",
+        url="" if company else "/portal/customers/cus_1",
+        is_open=is_open,
+        acknowledged_at=None if is_open else ago(100),
+        by="" if is_open else pick(lang, "Sue Marlowe", "苏梅"),
+    )
+
+
+def alarms(lang: str) -> dict[str, Any]:
+    return shell(lang) | {"alarms": [alarm_row(lang), alarm_row(lang, is_open=False)]}
+
+
+def operator_alarms(lang: str) -> dict[str, Any]:
+    return operator(lang) | {
+        "alarms": [
+            alarm_row(lang, company="Pelican Parcel"),
+            alarm_row(lang, is_open=False, company="明湖旅行"),
+        ]
+    }
+
+
 def home(lang: str) -> dict[str, Any]:
     return shell(lang) | {
         "today": NOW.date(),
@@ -439,6 +473,7 @@ def home(lang: str) -> dict[str, Any]:
         "queues_at": clock.now(),
         "calls": calls(lang),
         "seat_use": seat_use(),
+        "alarms": [alarm_row(lang)],
         "hooks": [hook(lang, failing_since=ago(7000)), hook(lang, "gone", succeeded_at=None)],
         "invoice": New(
             id="inv_1",
@@ -1642,6 +1677,8 @@ PAGES: dict[str, Page] = {
     },
     "console-start": Page("console/start.html", start),
     "console-start-full": Page("console/start.html", start_full),
+    "portal-alarms": Page("portal/alarms.html", alarms),
+    "operator-alarms": Page("operator/alarms.html", operator_alarms),
     "portal-home": Page("portal/home.html", home),
     "portal-home-empty": Page("portal/home.html", home_empty),
     "portal-menu": Page("portal/home.html", home, ("document.getElementById('user-menu').showPopover()",)),

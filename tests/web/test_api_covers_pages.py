@@ -116,6 +116,9 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.settle_role": FORM,
     "portal.shut_out": ("changePerson",),
     "portal.let_in": ("changePerson",),
+    # alarms
+    "portal.alarm_list": ("listAlarms",),
+    "portal.acknowledge_alarm": ("acknowledgeAlarm",),
     # evidence
     "portal.evidence_log": ("listEvidence",),
     "portal.evidence_file": ("getEvidenceLog",),

@@ -18,6 +18,7 @@ from seats import leases
 from seats.events import SeatRentalChanged
 from security.gate import Gate, Scope
 from security.vault import Vault
+from tenants import alarms
 from tenants.webhooks import deliveries
 from tests.web import scene
 from tests.web.conftest import Cast, Program, Programs, told
@@ -68,6 +69,8 @@ def theirs(
             account="acct",
             initiator=attempts.PERSON,
         )
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        alarm_id = alarms.raise_alarm(session, "decoy-opened", tenant_id=cast.a.tenant_id)
     log = alices.get(f"/webhooks/{hook['id']}/deliveries").get_json()
     queue, number = ids.public("que", made.line.queue_id), made.line.digits
     campaign = alices.post("/campaigns", {"name": "Winter", "queue": queue, "number": number}).get_json()
@@ -76,6 +79,7 @@ def theirs(
     ).get_json()
     barred = alices.post("/do-not-call/batches", {"phones": ["+447700900777"]}).get_json()
     return {
+        "alarm_id": ids.public("alm", alarm_id),
         "batch_id": barred["id"],
         "call_id": made.id_of(made.known),
         "invoice_id": ids.public("inv", made.invoice.invoice_id),

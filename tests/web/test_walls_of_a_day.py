@@ -39,6 +39,7 @@ UNFILLED = {
     "agent_hours",
     "agent_skills",
     "agent_time",
+    "alarms",
     "api_keys",
     "call_drafts",
     "callbacks",

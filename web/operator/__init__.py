@@ -4,6 +4,7 @@ Each module adds the routes of one subject to `pages`; `rounds` is the one way i
 """
 
 from web.operator import (
+    alarms,
     calendar,
     companies,
     decisions,
@@ -19,6 +20,7 @@ from web.operator import (
 from web.operator.views import pages
 
 __all__ = [
+    "alarms",
     "calendar",
     "companies",
     "decisions",

@@ -28,7 +28,7 @@ from web import identity, scope
 from web.guards import permission
 from web.operator import jobs, rounds, stock
 from web.operator.views import pages
-from web.shown import wording
+from web.shown import alarms, wording
 
 _NAMED = 4  # companies named in a line; the others are counted
 _SHOWN = 10  # companies of the month's list
@@ -123,6 +123,7 @@ def overview() -> str:
     return render_template(
         "operator/overview.html",
         tasks=[
+            *_alarm_tasks(clients),
             *(_money_tasks(found, clients) if sees_money else ()),
             *_job_tasks(),
             *(_stock_tasks(there) if there else ()),
@@ -194,6 +195,15 @@ def _money_tasks(found: Sequence[Figures], clients: Mapping[TenantId, Company]) 
 
 _COMPANY = "/operator/companies/{}"
 _USAGE = "/operator/usage?company={}"
+
+
+def _alarm_tasks(clients: Mapping[TenantId, Company]) -> list[Task]:
+    """Return the alarms nobody at the operator has taken note of, newest first."""
+    names = {tenant_id: one.name for tenant_id, one in clients.items()}
+    return [
+        Task("bad", gettext("Alarm"), one.title, "/operator/alarms", note=one.company)
+        for one in alarms.rows(limit=_SHOWN, is_open=True, companies=names)
+    ]
 
 
 def _job_tasks() -> list[Task]:

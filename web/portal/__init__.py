@@ -1,6 +1,7 @@
 """The client company's pages. Each module adds the routes of one subject to `pages`."""
 
 from web.portal import (
+    alarms,
     calls,
     campaigns,
     company,
@@ -21,6 +22,7 @@ from web.portal import (
 from web.portal.views import pages
 
 __all__ = [
+    "alarms",
     "calls",
     "campaigns",
     "company",

@@ -15,7 +15,7 @@ from tenants.webhooks import endpoints
 from web import i18n, identity, scope
 from web.guards import permission
 from web.portal.views import pages
-from web.shown import bills, calls, floors, invoices, webhooks
+from web.shown import alarms, bills, calls, floors, invoices, webhooks
 from web.shown import payments as shown
 from web.shown.webhooks import Hook
 
@@ -41,6 +41,7 @@ def home() -> str:
         hooks=_hooks(),
         is_on_hold=credit.held(scope.session(), tenant_id=identity.current().tenant_id) is not None,
         narrowed_keys=_narrowed_keys(),
+        alarms=alarms.waiting(),
     )
 
 

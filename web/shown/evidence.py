@@ -40,6 +40,7 @@ NOUNS: Mapping[str, LazyString] = {
     "price-list.": _l("Price lists"),
     "webhook.": _l("Webhooks"),
     "company.": _l("Company"),
+    "alarm.": _l("Alarms"),
 }
 
 

@@ -28,6 +28,7 @@ TYPES: Mapping[str, LazyString] = {
     "seat.changed": _l("A seat’s rental ends at another time"),
     "number.rented": _l("A number is rented"),
     "number.changed": _l("A number’s rental ends at another time"),
+    "alarm.raised": _l("An alarm was raised"),
     room.TEST: _l("A test you asked for"),
 }
 STATES: Mapping[State, tuple[str, LazyString]] = {

@@ -1,0 +1,95 @@
+"""Alarms as the portal and the operator's pages show them."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core import ids
+from core.ids import AlarmId, TenantId
+from tenants import alarms, users
+from tenants.alarms import Alarm
+from web import identity, scope, words
+
+LONGEST = 200  # of the page
+_CALLOUTS = 3  # of a front page
+_PAGES = {"call": "/portal/calls/", "cus": "/portal/customers/", "cmp": "/portal/campaigns/"}
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRow:
+    """One alarm in words; `url` leads to what it is about, empty when no page shows it.
+
+    `by` is who took note, empty while nobody has; `company` is empty on the company's own pages.
+    """
+
+    id: str
+    title: str
+    advice: str
+    company: str
+    raised_at: dt.datetime
+    last_at: dt.datetime
+    times: int
+    details: str
+    url: str
+    is_open: bool
+    acknowledged_at: dt.datetime | None
+    by: str
+
+
+def waiting() -> Sequence[AlarmRow]:
+    """Return the newest alarms nobody has acknowledged, for whoever may see them."""
+    if "alarms.read" not in identity.current().permissions:
+        return ()
+    return rows(limit=_CALLOUTS, is_open=True)
+
+
+def rows(
+    *, limit: int, is_open: bool = False, companies: Mapping[TenantId, str] | None = None
+) -> list[AlarmRow]:
+    """Return the alarms of the reader's own tenant, newest first.
+
+    Args:
+        limit: at most so many.
+        is_open: only those nobody has acknowledged.
+        companies: names, for the operator's copies.
+    """
+    session, tenant_id = scope.session(), identity.current().tenant_id
+    found = alarms.page(session, tenant_id=tenant_id, limit=limit, is_open=is_open)
+    takers = {one.acknowledged_by for one in found if one.acknowledged_by}
+    names = users.names(session, tenant_id=tenant_id, vault=scope.services().vault, user_ids=takers)
+    return [_row(one, {str(key): name for key, name in names.items()}, companies or {}) for one in found]
+
+
+def acknowledge(public_id: str) -> None:
+    """Take note of an alarm of the reader's own tenant.
+
+    Raises:
+        AlarmNotFoundError: there is none.
+    """
+    who = identity.current()
+    alarms.acknowledge(
+        scope.session(),
+        tenant_id=who.tenant_id,
+        alarm_id=AlarmId(ids.parse("alm", public_id)),
+        by=who.principal_id,
+    )
+
+
+def _row(one: Alarm, names: Mapping[str, str], companies: Mapping[TenantId, str]) -> AlarmRow:
+    said = words.alarm(one.kind)
+    prefix = one.subject.partition("_")[0]
+    is_own = one.company_id == identity.current().tenant_id
+    return AlarmRow(
+        id=ids.public("alm", one.id),
+        title=str(said.title),
+        advice=str(said.advice),
+        company="" if is_own else companies.get(one.company_id, ""),
+        raised_at=one.raised_at,
+        last_at=one.last_at,
+        times=one.times,
+        details=" · ".join(f"{name} {value}" for name, value in one.details.items() if value),
+        url=f"{_PAGES[prefix]}{one.subject}" if is_own and prefix in _PAGES else "",
+        is_open=one.acknowledged_at is None,
+        acknowledged_at=one.acknowledged_at,
+        by=names.get(str(one.acknowledged_by), ""),
+    )
