@@ -44,7 +44,7 @@ def install(app: Flask, settings: Settings) -> None:
             f"microphone={microphone}, camera=(), geolocation=(), payment=(), usb=()"
         )
         if is_https:
-            headers["Strict-Transport-Security"] = "max-age=63072000"
+            headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
         headers.setdefault("Cache-Control", "no-store")
         response.vary.update(["Cookie", "Accept-Language", "HX-Request"])
         _note(response)

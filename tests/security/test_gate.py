@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -153,6 +154,17 @@ def test_the_services_role_cannot(gate: Gate, tenant_a: TenantId, statement: str
     with pytest.raises(DBAPIError) as error, gate.open(Scope.system(tenant_a)) as session:
         session.execute(text(statement))
     assert getattr(error.value.orig, "sqlstate", "") in {REFUSED, "42601"}
+
+
+def test_no_value_stands_in_an_exception(gate: Gate, tenant_a: TenantId) -> None:
+    with pytest.raises(DBAPIError) as error, gate.open(Scope.system(tenant_a)) as session:
+        session.execute(text("SELECT 1 / :zero, :name"), {"zero": 0, "name": "Zephyrine Canarywood"})
+    assert "Zephyrine" not in f"{error.value} {error.value!r}"
+
+
+def test_a_token_is_made_for_seconds(gate: Gate, tenant_a: TenantId) -> None:
+    expires = int(mint(Scope.system(tenant_a), gate._key).split(".")[5])
+    assert 0 < expires - time.time() <= 10
 
 
 def test_stacked_statements_are_refused_by_the_protocol(gate: Gate, tenant_a: TenantId) -> None:

@@ -4,13 +4,14 @@ import dataclasses
 import io
 import os
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from core.ids import OPERATOR, TenantId, new_id
-from security.keys import FileRootKey, RootKeyError
-from security.keystore import Keystore
+from security.keys import FileRootKey, RootKeyError, UnwrapError, unwrap, wrap
+from security.keystore import DataKey, Keystore
 from security.vault import OVERHEAD, Field, SealError, Vault
 from tests.conftest import Prepared
 
@@ -43,6 +44,69 @@ def test_lengths_are_hidden_in_steps(vault: Vault) -> None:
 def test_a_value_that_was_moved_does_not_open(vault: Vault, other: Field) -> None:
     with pytest.raises(SealError):
         vault.open(other, vault.seal(PHONE, "+447700900123"))
+
+
+@pytest.mark.parametrize("between", ["", "|", "/", "\0"])
+def test_no_sign_between_names_makes_two_places_one(vault: Vault, between: str) -> None:
+    here = dataclasses.replace(PHONE, table=f"leads{between}notes", column="text")
+    there = dataclasses.replace(PHONE, table="leads", column=f"notes{between}text")
+    with pytest.raises(SealError):
+        vault.open(there, vault.seal(here, "said"))
+
+
+class OneKey(Keystore):
+    """Hands every tenant the same key, as a keystore that mixes rows up would."""
+
+    def __init__(self) -> None:
+        self._only = DataKey(1, os.urandom(32))
+
+    def active(self, tenant_id: UUID, purpose: str) -> DataKey:
+        del tenant_id, purpose
+        return self._only
+
+    def by_id(self, tenant_id: UUID, key_id: int) -> DataKey:
+        del tenant_id, key_id
+        return self._only
+
+
+def test_a_value_stays_its_tenants_even_when_two_share_a_key() -> None:
+    vault = Vault(OneKey())
+    sealed = vault.seal(PHONE, "+447700900123")
+    assert vault.open(PHONE, sealed) == "+447700900123"
+    with pytest.raises(SealError):
+        vault.open(dataclasses.replace(PHONE, tenant_id=B), sealed)
+    sink = io.BytesIO()
+    vault.seal_file(PHONE, io.BytesIO(b"spoken"), sink)
+    with pytest.raises(SealError):
+        vault.open_file(dataclasses.replace(PHONE, tenant_id=B), sink)
+
+
+def test_a_value_names_its_key_and_no_other_name_for_it_will_do() -> None:
+    vault = Vault(OneKey())
+    sealed = vault.seal(PHONE, "+447700900123")
+    with pytest.raises(SealError):
+        vault.open(PHONE, sealed[:2] + (2).to_bytes(4, "big") + sealed[6:])
+
+
+@pytest.mark.parametrize("part", ["_VERSION", "_SUITE"])
+def test_a_well_sealed_value_of_another_suite_does_not_open(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    monkeypatch.setattr(f"security.vault.{part}", 2)
+    sealed = vault.seal(PHONE, "+447700900123")
+    assert vault.open(PHONE, sealed) == "+447700900123"
+    monkeypatch.undo()
+    with pytest.raises(SealError):
+        vault.open(PHONE, sealed)
+
+
+def test_no_byte_of_a_files_beginning_can_be_changed(vault: Vault) -> None:
+    sink = io.BytesIO()
+    vault.seal_file(PHONE, io.BytesIO(b"spoken"), sink)
+    whole = sink.getvalue()
+    for place in range(len(whole)):
+        with pytest.raises(SealError):
+            vault.open_file(PHONE, io.BytesIO(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]))
 
 
 def test_no_damaged_value_opens(vault: Vault) -> None:
@@ -121,6 +185,15 @@ def test_keys_survive_a_restart_and_need_the_same_root(
     with pytest.raises(Exception, match="unwrap"):
         Vault(stranger).open(PHONE, sealed)
     stranger.close()
+
+
+def test_a_wrapped_key_opens_in_its_own_context_and_under_its_own_parent_only() -> None:
+    parent, key = os.urandom(32), os.urandom(32)
+    wrapped = wrap(parent, key, b"tenant a, pii, 1")
+    assert unwrap(parent, wrapped, b"tenant a, pii, 1") == key
+    for other, context in ((parent, b"tenant b, pii, 1"), (os.urandom(32), b"tenant a, pii, 1")):
+        with pytest.raises(UnwrapError):
+            unwrap(other, wrapped, context)
 
 
 def test_the_keystore_holds_no_key_in_the_clear(prepared: Prepared, keystore: Keystore) -> None:

@@ -64,7 +64,7 @@ def test_over_https_the_cookie_is_bound_to_the_host_and_secure(services: TestSer
     assert "Secure" in cookie
     assert "Path=/" in cookie
     assert "Domain" not in cookie
-    assert "max-age" in answer.headers["Strict-Transport-Security"]
+    assert answer.headers["Strict-Transport-Security"] == "max-age=63072000; includeSubDomains"
 
 
 def test_hashed_files_are_kept_for_ever_and_others_are_not(app: Flask) -> None:
