@@ -22,7 +22,7 @@ ifeq ($(origin PORT),command line)
 export SEATLINE_PORT := $(PORT)
 endif
 # checks use parts of their own, whatever the person's shell points at
-SEALED := env -u DATABASE_URL -u REDIS_URL -u SWITCH_URL -u STRIPE_API_KEY
+SEALED := env -u DATABASE_URL -u REDIS_URL -u SWITCH_URL -u STRIPE_API_KEY -u MAIL_URL
 PYTEST := $(SEALED) $(VENV)/python -m pytest
 
 .DEFAULT_GOAL := help

@@ -59,6 +59,9 @@ class Settings(BaseModel):
     stripe_api_key: str = Field(default="", repr=False)
     stripe_webhook_secret: str = Field(default="", repr=False)
     stripe_base_url: str = ""
+    # mail: "smtp+tls://user:password@host", "smtp+starttls://…", "smtp://127.…", "folder:", or none is sent
+    mail_url: str = Field(default="", repr=False)
+    mail_from: str = ""  # empty: no-reply@ the host people reach us by
     # networks, besides the public ones, that webhooks may be sent to: loopback while developing
     webhooks_may_reach: tuple[str, ...] = ()
 
@@ -75,6 +78,20 @@ class Settings(BaseModel):
             message = "a stand-in for Stripe listens on this machine alone"
             raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _no_letters_in_clear_in_production(self) -> "Settings":
+        """Refuse to leave letters, with names and links, readable in a folder."""
+        if self.environment == "production" and self.mail_url.startswith("folder:"):
+            message = "a folder of letters is for a developer's machine alone"
+            raise ValueError(message)
+        return self
+
+    @property
+    def mail_sender(self) -> str:
+        """The address letters come from."""
+        host = urlsplit(self.public_url).hostname or "localhost"
+        return self.mail_from or f"no-reply@{host}"
 
     @property
     def payment_pages(self) -> str:

@@ -53,6 +53,9 @@ class Choices:
         carrier: `address:port` that takes calls out of the embedded switch; empty is the made-up public
             network's place on this machine, where nobody answers until somebody starts it.
         stripe_api_key: a key of their account at Stripe; without one a stand-in runs on this machine.
+        mail_url: their mail server, `smtp+tls://…` or `smtp+starttls://…`; without one letters lie in a
+            folder on this machine, and elsewhere none is sent.
+        mail_from: the address letters come from.
         stripe_webhook_secret: what Stripe signs its news to us with.
         public_url: where browsers reach the pages, when something of theirs stands in front.
         require: parts without which a check must fail (`asterisk`, `chromium`).
@@ -67,6 +70,8 @@ class Choices:
     switch_url: str = ""
     stripe_api_key: str = ""
     stripe_webhook_secret: str = ""
+    mail_url: str = ""
+    mail_from: str = ""
     public_url: str = ""
     carrier: str = ""
     require: frozenset[str] = frozenset()
@@ -89,6 +94,8 @@ def read(environment: Mapping[str, str] | None = None) -> Choices:
         switch_url=_url(env, "SWITCH_URL", ("http", "https", "simulator")),
         stripe_api_key=_stripe_key(env),
         stripe_webhook_secret=env.get("STRIPE_WEBHOOK_SECRET", "").strip(),
+        mail_url=_url(env, "MAIL_URL", ("smtp+tls", "smtp+starttls", "smtp", "folder")),
+        mail_from=env.get("MAIL_FROM", "").strip(),
         public_url=_url(env, "SEATLINE_PUBLIC_URL", ("http", "https")).rstrip("/"),
         carrier=_carrier(env),
         require=frozenset(filter(None, env.get("SEATLINE_REQUIRE", "").split(","))),

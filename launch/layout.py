@@ -6,6 +6,7 @@
     sign-ins.json   of the demo                     running.json    what runs now, and where
     prepared.json   what the database was prepared from
     stripe-standin.sqlite                           payers and payments of the stand-in for Stripe
+    mail/                                           letters that are not sent, each 0600
     logs/ ready/ storage/ spool/
 <servers>/          the same folder, or one under /var/tmp (see launch.account)
     postgres/ valkey/ asterisk/                     the servers' own, 0700
@@ -79,6 +80,11 @@ class Layout:
     def running(self) -> Path:
         """What runs now."""
         return self.state / "running.json"
+
+    @property
+    def mail(self) -> Path:
+        """Letters that a developer's machine does not send."""
+        return self.state / "mail"
 
     @property
     def lock(self) -> Path:

@@ -145,6 +145,8 @@ def _bring_up(chosen: Choices, place: Layout, kept: Kept, supervisor: Supervisor
         "spool_dir": str(place.spool),
         # a developer's own listener; elsewhere than on this machine it would be a way into the network
         "webhooks_may_reach": ["127.0.0.0/8"] if _is_loopback(_public_url(chosen)) else [],
+        "mail_url": chosen.mail_url or ("folder:" if _is_loopback(_public_url(chosen)) else ""),
+        "mail_from": chosen.mail_from,
         **_payments(chosen, kept),
     }
     _prepare(place, settings, supervisor, cluster=own_postgres.data if own_postgres else None)
@@ -431,6 +433,10 @@ def _print_welcome(place: Layout, settings: dict[str, Any]) -> None:
     payments = "Stripe" if settings.get("stripe_api_key") else "not connected (STRIPE_API_KEY)"
     if settings.get("stripe_base_url"):
         payments = f"a stand-in for Stripe at {settings['stripe_base_url']}: no money moves"
+    mail = str(settings.get("mail_url", ""))
+    mail_line = "sent by your server (MAIL_URL)" if mail else "none is sent (MAIL_URL)"
+    if mail == "folder:":
+        mail_line = f"lies in {place.mail}: none is sent"
     lines = [
         "",
         "Seatline runs.",
@@ -439,6 +445,7 @@ def _print_welcome(place: Layout, settings: dict[str, Any]) -> None:
         f"  live     {settings['live_url']}",
         f"  switch   {switch_line}",
         f"  payments {payments}",
+        f"  mail     {mail_line}",
         f"  logs     {place.logs}",
         "",
     ]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from core.events import Event
-from core.ids import AlarmId, DeliveryId
+from core.ids import AlarmId, DeliveryId, LetterId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,3 +19,10 @@ class AlarmRaised(Event):
     """Something happened that the company and the operator have to look at."""
 
     alarm_id: AlarmId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterOwed(Event):
+    """A letter to somebody is to be sent; who, and what it says, stands sealed in its row."""
+
+    letter_id: LetterId

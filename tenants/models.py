@@ -271,3 +271,22 @@ class AlarmRow(TenantOwned, Base):
     times: Mapped[int] = mapped_column(Integer)
     acknowledged_at: Mapped[OptionalInstant]
     acknowledged_by: Mapped[UUID | None] = mapped_column(Uuid)
+
+
+class LetterRow(TenantOwned, Base):
+    """A letter on its way by mail; recipient and words are sealed, and forgotten once it is settled."""
+
+    __tablename__ = "letters"
+    __table_args__ = (
+        Index("ix_letters_by_age", "tenant_id", "written_at"),
+        ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
+    )
+
+    id: Mapped[Key]
+    kind: Mapped[str] = mapped_column(Text)
+    user_id: Mapped[UUID] = mapped_column(Uuid)
+    content: Mapped[OptionalSealed]
+    state: Mapped[str] = mapped_column(Text)
+    written_at: Mapped[Instant]
+    good_until: Mapped[Instant]
+    settled_at: Mapped[OptionalInstant]

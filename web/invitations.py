@@ -1,17 +1,20 @@
 """Invitation links: signed, good for three days and for one password.
 
 The link says whom it lets choose a password, who made it, and what it was bound to (`tenants.staff.proof`);
-it needs no row. Until mail can be sent the page that invites shows it, to be handed over by whoever invites.
+it needs no row. It goes out by mail, and the page that invites shows it, to be handed over, too.
 """
 
+import datetime as dt
 import uuid
 from dataclasses import dataclass
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from core.ids import TenantId, UserId
+from tenants import letters
 from tenants.errors import InvitationOverError
-from web import scope
+from tenants.users import User
+from web import identity, scope
 
 DAYS = 3
 _LASTS_S = DAYS * 24 * 3600
@@ -32,6 +35,27 @@ def link(invitation: Invitation) -> str:
     named = (invitation.tenant_id, invitation.user_id, invitation.made_by)
     token = _signer().dumps([*(one.hex for one in named), invitation.proven])
     return f"{scope.services().settings.public_url}/welcome/{token!s}"
+
+
+def mail(user: User, address: str) -> None:
+    """Send an invitation's whole address to whom it is for; nothing goes out where no mail is sent."""
+    who = identity.current()
+    letters.put(
+        scope.session(),
+        tenant_id=who.tenant_id,
+        vault=scope.services().vault,
+        kind=letters.Kind.INVITATION,
+        to=user,
+        facts={
+            "name": user.name,
+            "email": user.email,
+            "by": who.name,
+            "company": who.company.name,
+            "days": str(DAYS),
+            "link": address,
+        },
+        good_for=dt.timedelta(days=DAYS),
+    )
 
 
 def read(token: str) -> Invitation:

@@ -17,6 +17,7 @@ from billing.payments.unconnected import Unconnected
 from core import config, log
 from core.config import Settings
 from core.errors import Unavailable
+from core.mail import Post, post_of
 from core.realtime import Realtime
 from core.storage import DiskStorage, Storage
 from security import catalogue
@@ -50,6 +51,7 @@ class House:
 
     Attributes:
         process: its name, as the supervisor and the logs know it.
+        post: the way out for letters; None where no mail is sent.
         warnings: rules of the catalogue that were let pass, on this machine only; for a banner.
     """
 
@@ -64,6 +66,7 @@ class House:
     egress: Egress
     payments: Provider
     signer: Signer
+    post: Post | None
     warnings: tuple[catalogue.Violation, ...] = ()
 
     def after_fork(self) -> None:
@@ -120,6 +123,7 @@ def assemble(settings: Settings | None = None, *, process: str) -> House:
         egress=Egress(may_reach=settings.webhooks_may_reach),
         payments=payment_provider(settings),
         signer=Signer(root_key),
+        post=post_of(settings.mail_url, state_dir=settings.state_dir, sender=settings.mail_sender),
         warnings=tuple(warnings),
     )
 

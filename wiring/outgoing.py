@@ -32,7 +32,7 @@ from telephony.events import (
     RecordingCaptured,
     RecordingSealed,
 )
-from tenants.events import AlarmRaised, WebhookOwed
+from tenants.events import AlarmRaised, LetterOwed, WebhookOwed
 from tenants.webhooks import deliveries
 
 
@@ -133,6 +133,7 @@ INTERNAL: dict[type[Event], str] = {
     MonthAsked: "the operator's own",
     RatingAsked: "the operator's own",
     ProviderNewsCame: "the operator's own: a hint that has not been looked into",
+    LetterOwed: "a letter to one person",
     WebhookOwed: "the delivery of a webhook itself",
 }
 

@@ -29,6 +29,7 @@ from core.errors import SeatlineError
 from core.events import Event
 from core.ids import OPERATOR, TenantId
 from core.long_jobs import JobState
+from core.mail import MailRefusedError, MalformedLetterError
 from seats import leases
 from seats.events import SeatRentalChanged
 from security.gate import Scope
@@ -36,8 +37,8 @@ from security.vault import Field
 from telephony import numbers, orders, recording
 from telephony.events import DialCleared, DialEnded, DialOutcome, NumberRentalChanged, RecordingCaptured
 from telephony.orders import OrderKind
-from tenants import alarms, companies
-from tenants.events import AlarmRaised, WebhookOwed
+from tenants import alarms, companies, letters
+from tenants.events import AlarmRaised, LetterOwed, WebhookOwed
 from tenants.webhooks import deliveries
 from wiring import closing, collecting
 from wiring.assemble import House
@@ -157,6 +158,23 @@ def _deliver(house: House, event: WebhookOwed) -> dt.timedelta | None:
     answer = house.egress.post(due.url, due.body, due.headers)
     with house.gate.open(scope) as session:
         return deliveries.finish(session, vault=house.vault, owed=event, due=due, answer=answer)
+
+
+def _send_letter(house: House, event: LetterOwed) -> None:
+    """Send one letter; while the server cannot be reached the duty fails, and is tried again."""
+    scope = Scope.system(event.tenant_id)
+    with house.gate.open(scope) as session:
+        letter = letters.take(session, vault=house.vault, owed=event)
+    if letter is None:
+        return
+    state = letters.State.SENT if house.post else letters.State.UNSENT
+    try:
+        if house.post:
+            house.post.send(letter)
+    except (MailRefusedError, MalformedLetterError):
+        state = letters.State.REFUSED
+    with house.gate.open(scope) as session:
+        letters.settle(session, owed=event, state=state)
 
 
 def _post_invoice(_house: House, session: Session, event: InvoiceFinalised) -> After:
@@ -302,6 +320,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Alone(MonthAsked, "invoices.month", closing.month),
     Alone(RatingAsked, "usage.rate-again", closing.rate_again),
     Alone(WebhookOwed, "webhooks.deliver", _deliver),
+    Alone(LetterOwed, "letters.send", _send_letter),
     *(_tell(told) for told in TOLD),
     Alone(AlarmRaised, "alarms.operator", _tell_operator),
     InTransaction(DialEnded, "campaigns.settle", _settle_attempt),

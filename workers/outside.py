@@ -1,4 +1,4 @@
-"""The jobs that wait on other people's hosts (`python -m workers.outside`): webhooks.
+"""The jobs that wait on other people's hosts (`python -m workers.outside`): webhooks, mail, payments.
 
 A process of its own: a receiver that takes ten seconds to fail must not hold up a recording or a dial.
 """

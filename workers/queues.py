@@ -54,7 +54,7 @@ HEAVY_HANDLERS = frozenset(
     }
 )
 # Handlers that speak to hosts of others.
-OUTSIDE_HANDLERS = frozenset({"webhooks.deliver", "payments.collect", "payments.news"})
+OUTSIDE_HANDLERS = frozenset({"webhooks.deliver", "letters.send", "payments.collect", "payments.news"})
 
 
 def queue_of(handler: str) -> JobQueue:

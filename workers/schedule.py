@@ -17,7 +17,7 @@ from security.gate import Scope
 from telephony import calls, orders, recording, work
 from telephony.orders import OrderKind
 from telephony.outbound import dialling
-from tenants import companies, repeats, sessions
+from tenants import companies, letters, repeats, sessions
 from tenants.webhooks import deliveries
 from wiring import House, collecting, figures, rentals, rounds
 from workers import ledger
@@ -62,11 +62,12 @@ def _charge_rentals(house: House) -> None:
 
 
 def _sweep_sign_ins(house: House) -> None:
-    """Remove sessions that are over and idempotency keys that have expired, of every company."""
+    """Remove what is over of every company: sessions, idempotency keys, letters."""
     for tenant_id in _everyone(house):
         with house.gate.open(Scope.system(tenant_id)) as session:
             sessions.sweep(session, tenant_id=tenant_id)
             repeats.sweep(session, tenant_id=tenant_id)
+            letters.sweep(session, tenant_id=tenant_id)
 
 
 def _sweep_webhooks(house: House) -> None:

@@ -3,8 +3,16 @@
 import datetime as dt
 
 import pytest
+from sqlalchemy import text
 
 from core import clock, ids
+from core.ids import LetterId
+from core.mail import Letter
+from security.gate import Gate, Scope
+from security.vault import Vault
+from tenants import letters
+from tenants.companies import Company
+from tenants.events import LetterOwed
 from tenants.users import User
 from tests.tenants.people import PASSWORD
 from tests.web.conftest import HOST, Browser, Browsers, Cast, found
@@ -32,6 +40,15 @@ def invited(alice: Browser, **differs: str) -> str:
     return link.removeprefix(HOST)
 
 
+def posted(gate: Gate, vault: Vault, company: Company) -> list[Letter]:
+    """Return the letters a company's people are owed."""
+    with gate.open(Scope.system(company.tenant_id)) as session:
+        waiting = session.scalars(text("SELECT id FROM app.letters ORDER BY id")).all()
+        owed = [LetterOwed(tenant_id=company.tenant_id, letter_id=LetterId(one)) for one in waiting]
+        found = [letters.take(session, vault=vault, owed=one) for one in owed]
+    return [one for one in found if one]
+
+
 def place(browser: Browser, name: str) -> str:
     """Return where the list leads to somebody."""
     return found(rf'href="({LIST}/usr_[^"]+)">.{{0,120}}?<span class="clip">{name}', browser.get(LIST).text)
@@ -51,6 +68,19 @@ def test_somebody_invited_chooses_a_password_and_comes_in(alice: Browser, browse
     assert nora.get("/portal/customers").status_code == 200
     assert nora.get("/portal/invoices").status_code == 403
     assert "Nora Quist" in alice.get(LIST).text
+
+
+def test_an_invitation_goes_out_by_mail_with_the_link_that_is_shown(
+    alice: Browser, cast: Cast, gate: Gate, vault: Vault
+) -> None:
+    link = invited(alice)
+    (letter,) = posted(gate, vault, cast.a)
+    assert (letter.to, letter.to_name) == (NEW["email"], NEW["name"])
+    assert f"{HOST}{link}" in letter.text
+    assert cast.a.name in letter.subject
+    again = alice.post(f"{place(alice, 'Nora Quist')}/link")
+    newer = found(r"<code>([^<]+)</code>", again.text)
+    assert newer in posted(gate, vault, cast.a)[-1].text
 
 
 def test_a_link_sets_one_password_and_lasts_three_days(alice: Browser, browser: Browsers) -> None:

@@ -50,6 +50,7 @@ UNFILLED = {
     "dial_decisions",
     "do_not_call",
     "endpoints",
+    "letters",
     "evidence_checkpoints",
     "outbound_dials",
     "recovery_codes",

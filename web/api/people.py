@@ -48,8 +48,9 @@ class Invited(Person):
     """Somebody fresh, with the link that lets them choose a password."""
 
     link: str = Field(
-        description="Hand it over; it is good for three days and one password. It ends when the role or the "
-        "password changes, or when who made it may no longer give the role."
+        description="It goes to them by mail, where mail is sent; or hand it over. It is good for three "
+        "days and one password. It ends when the role or the password changes, or when who made it may no "
+        "longer give the role."
     )
 
 
@@ -128,6 +129,7 @@ def invite_person(json: NewPerson) -> tuple[Invited, int, dict[str, str]]:
     )
     proven = staff.proof(scope.session(), tenant_id=who.tenant_id, user_id=user.id, made_by=who.principal_id)
     made = Invited(**_shown(user).model_dump(), link=_link(user, proven))
+    invitations.mail(user, made.link)
     return made, 201, {"Location": f"/api/v1/people/{made.id}", **preconditions.tag(_version(user))}
 
 
@@ -182,7 +184,10 @@ def make_link(user_id: str) -> tuple[Invited, int]:
         by=may_give(who.permissions),
         principal_id=who.principal_id,
     )
-    return Invited(**_shown(user).model_dump(), link=_link(user, proven)), 201
+    made = Invited(**_shown(user).model_dump(), link=_link(user, proven))
+    if user.signed_in_at is None:
+        invitations.mail(user, made.link)
+    return made, 201
 
 
 @pages.get("/access-log")

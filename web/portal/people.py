@@ -137,7 +137,9 @@ def invite() -> BaseResponse:
             _form(given, {field.get(error.code, "role"): f"{text.title}. {text.advice}"}), 422
         )
     proven = staff.proof(scope.session(), tenant_id=who.tenant_id, user_id=user.id, made_by=who.principal_id)
-    return make_response(_shown(user, link=_link(user.id, proven)), 201)
+    link = _link(user.id, proven)
+    invitations.mail(user, link)
+    return make_response(_shown(user, link=link), 201)
 
 
 @pages.get("/people/<user_id>")
@@ -168,7 +170,10 @@ def new_link(user_id: str) -> BaseResponse:
         by=who.permissions,
         principal_id=who.principal_id,
     )
-    return make_response(_shown(user, link=_link(user.id, proven)), 201)
+    link = _link(user.id, proven)
+    if user.signed_in_at is None:
+        invitations.mail(user, link)
+    return make_response(_shown(user, link=link), 201)
 
 
 @pages.post("/people/<user_id>/role")
@@ -367,4 +372,5 @@ def _shown(user: User, *, link: str = "") -> str:
         deeds=access.rows(done),
         link=link,
         days=invitations.DAYS,
+        is_mailed=bool(scope.services().settings.mail_url),
     )

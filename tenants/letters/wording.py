@@ -1,0 +1,104 @@
+"""What letters say, in both languages: a subject, a few sentences, perhaps one link.
+
+Facts are put into the gaps as they are in plain text and escaped in HTML; a subject takes none that could
+break its line, `core.mail` sees to it. No picture and no foreign address: nobody learns that it was read.
+"""
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+_LINK = "link"
+_TAGS = {"en": "en", "zh_Hans_CN": "zh-CN"}
+
+
+class Kind(StrEnum):
+    """What a letter is about."""
+
+    INVITATION = "invitation"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A letter's words; `tag` is the language as HTML has it."""
+
+    subject: str
+    text: str
+    html: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A letter with gaps: sentences before the link, what the link is called, sentences after it."""
+
+    subject: str
+    before: tuple[str, ...]
+    link: str = ""
+    after: tuple[str, ...] = ()
+
+
+_FORMS: Mapping[Kind, Mapping[str, _Form]] = {
+    Kind.INVITATION: {
+        "en": _Form(
+            "You are invited to {company} at Seatline",
+            (
+                "Hello {name},",
+                "{by} has invited you to {company}. Choose a password and you can sign in with {email}.",
+            ),
+            "Choose a password",
+            (
+                "The link is good for {days} days and for one password.",
+                "If you expected nothing of the kind, do nothing: without you it opens nothing.",
+            ),
+        ),
+        "zh_Hans_CN": _Form(
+            "邀请您加入 Seatline 上的 {company}",
+            (
+                "{name}，您好：",
+                "{by} 邀请您加入 {company}。请设置密码，之后即可用 {email} 登录。",
+            ),
+            "设置密码",
+            (
+                "此链接 {days} 天内有效，只能设置一次密码。",
+                "如果您并不知情，请忽略此邮件：您不操作，链接不会生效。",
+            ),
+        ),
+    },
+}
+
+
+def words(kind: Kind, *, language: str, facts: Mapping[str, str]) -> Words:
+    """Return a letter's words in a language, English for one that we do not have.
+
+    Args:
+        kind: which letter.
+        language: of the recipient.
+        facts: what fills the gaps, `link` among them where the letter has one.
+    """
+    known = language if language in _TAGS else "en"
+    form = _FORMS[kind][known]
+    tag = _TAGS[known]
+    subject = form.subject.format_map(facts)
+    before = [one.format_map(facts) for one in form.before]
+    after = [one.format_map(facts) for one in form.after]
+    link = [facts[_LINK]] if form.link else []
+    text = "\n\n".join((*before, *link, *after, "-- \nSeatline"))
+    return Words(subject, f"{text}\n", _marked_up(subject, before, form.link, link, after, tag), tag)
+
+
+def _marked_up(
+    subject: str, before: list[str], label: str, link: list[str], after: list[str], tag: str
+) -> str:
+    def paragraphs(sentences: list[str]) -> str:
+        return "".join(f"<p>{html.escape(one)}</p>" for one in sentences)
+
+    links = "".join(
+        f'<p><a href="{html.escape(one)}">{html.escape(label)}</a></p><p>{html.escape(one)}</p>'
+        for one in link
+    )
+    return (
+        f'<!doctype html><html lang="{tag}"><head><meta charset="utf-8"><title>{html.escape(subject)}</title>'
+        f"</head><body>{paragraphs(before)}{links}{paragraphs(after)}<p>Seatline</p></body></html>\n"
+    )
