@@ -114,6 +114,19 @@ def refusal(
             return NoCredit.NOT_PRICED
 
 
+def price(
+    session: Session, *, tenant_id: TenantId, meter: str, prefix: str, duration_s: int, at: dt.datetime
+) -> int | None:
+    """Return what so long a use begun now would cost, in nano-units; None: it has no price.
+
+    What is about to be spent is reserved by it.
+    """
+    in_force = tariffs.in_force(session, tenant_id=tenant_id, at=at)
+    if in_force is None:
+        return None
+    return in_force.tariff.rate(meter=meter, prefix=prefix, duration_s=duration_s, answered_at=at).amount_nano
+
+
 def _present(tenant_id: TenantId) -> Select[CreditHoldRow]:
     return select(CreditHoldRow).where(
         CreditHoldRow.tenant_id == tenant_id, CreditHoldRow.lifted_at.is_(None)

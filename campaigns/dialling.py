@@ -30,6 +30,10 @@ _HELD = dt.timedelta(seconds=60)
 _OF_THE_COMPANY = frozenset(
     {
         RefusalReason.SUSPENDED,
+        RefusalReason.STOPPED,
+        RefusalReason.STOPPED_BY_OPERATOR,
+        RefusalReason.OFF_HOURS,
+        RefusalReason.DAY_SPENT,
         RefusalReason.NO_ACCOUNT,
         RefusalReason.ON_HOLD,
         RefusalReason.CALLER_NOT_OURS,

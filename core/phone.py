@@ -6,6 +6,7 @@ know a number only without its last four digits (design, invariant 2).
 
 import re
 import unicodedata
+from enum import StrEnum
 from typing import NewType
 
 import phonenumbers
@@ -14,11 +15,28 @@ from phonenumbers import timezone
 from core.errors import Invalid
 
 E164 = NewType("E164", str)
+ShortCode = NewType("ShortCode", str)  # 3 to 6 digits that mean something in one country alone
+
+COUNTRIES = frozenset(phonenumbers.SUPPORTED_REGIONS)
+"""ISO 3166-1 codes of the countries that have telephone numbers of their own."""
 
 _CANONICAL = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _SHORT = re.compile(r"[0-9]{3,6}", re.ASCII)
 _HIDDEN_DIGITS = 4
 _NOWHERE = (timezone.UNKNOWN_TIMEZONE,)
+_NO_COUNTRY = "001"  # ranges that belong to no country: satellites, networks at sea, international services
+_LONGEST_WRITING = 40
+
+
+class Kind(StrEnum):
+    """What sort of number it is, as far as the numbering plans say; `ORDINARY` where they are silent."""
+
+    ORDINARY = "ordinary"
+    PREMIUM = "premium"
+    SHARED_COST = "shared-cost"
+    PERSONAL = "personal"  # follows a person anywhere, at the price of anywhere (+44 70)
+    PAGER = "pager"
+    SATELLITE = "satellite"  # and every other network that belongs to no country
 
 
 class InvalidNumberError(Invalid):
@@ -38,7 +56,7 @@ def parse_e164(raw: str, *, region: str | None = None) -> E164:
         InvalidNumberError: not a possible number, or more than 15 digits.
     """
     text = unicodedata.normalize("NFKC", raw).strip()
-    if len(text) > 40:  # noqa: PLR2004 - longer than any writing of 15 digits
+    if len(text) > _LONGEST_WRITING:  # longer than any writing of 15 digits
         raise InvalidNumberError
     try:
         parsed = phonenumbers.parse(text, region)
@@ -50,6 +68,60 @@ def parse_e164(raw: str, *, region: str | None = None) -> E164:
     if not _CANONICAL.fullmatch(canonical):
         raise InvalidNumberError
     return E164(canonical)
+
+
+def parse_dialled(raw: str, *, region: str) -> E164 | ShortCode:
+    """Return what somebody in `region` dialled: a number, or a short code that stands for itself.
+
+    `112`, `999` and `118 118` are short codes and no numbers of the region.
+
+    Raises:
+        InvalidNumberError: neither.
+    """
+    digits = re.sub(r"[ ().-]", "", unicodedata.normalize("NFKC", raw).strip()[:_LONGEST_WRITING])
+    return ShortCode(digits) if is_short_code(digits) else parse_e164(raw, region=region)
+
+
+def is_emergency(code: ShortCode, *, region: str) -> bool:
+    """Return whether a short code reaches the emergency services of a region (112 everywhere counts)."""
+    return code == "112" or phonenumbers.is_emergency_number(code, region)
+
+
+_KINDS = {
+    phonenumbers.PhoneNumberType.PREMIUM_RATE: Kind.PREMIUM,
+    phonenumbers.PhoneNumberType.SHARED_COST: Kind.SHARED_COST,
+    phonenumbers.PhoneNumberType.PERSONAL_NUMBER: Kind.PERSONAL,
+    phonenumbers.PhoneNumberType.PAGER: Kind.PAGER,
+}
+
+
+def kind_of(number: E164) -> Kind:
+    """Return what sort of number it is.
+
+    >>> kind_of(E164("+881612345678")), kind_of(E164("+449098790000")), kind_of(E164("+442079460134"))
+    (<Kind.SATELLITE: 'satellite'>, <Kind.PREMIUM: 'premium'>, <Kind.ORDINARY: 'ordinary'>)
+    """
+    parsed = phonenumbers.parse(number, None)
+    found = phonenumbers.number_type(parsed)
+    code = parsed.country_code or 0
+    is_free = found == phonenumbers.PhoneNumberType.TOLL_FREE
+    if phonenumbers.region_code_for_country_code(code) == _NO_COUNTRY and not is_free and found not in _KINDS:
+        return Kind.SATELLITE
+    return _KINDS.get(found, Kind.ORDINARY)
+
+
+def country_of(number: E164) -> str:
+    """Return the country a number belongs to (ISO 3166-1), "001" when it belongs to none.
+
+    Countries that share a calling code are told apart by the digits after it: +1 809 is DO, not US. Digits
+    that nobody has been given belong to the code's largest country.
+
+    >>> country_of(E164("+18095551234")), country_of(E164("+447700900123")), country_of(E164("+870773123456"))
+    ('DO', 'GB', '001')
+    """
+    parsed = phonenumbers.parse(number, None)
+    known = phonenumbers.region_code_for_number(parsed)
+    return known or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
 
 
 def time_zones(number: E164) -> tuple[str, ...]:

@@ -5,17 +5,20 @@ Stock (`number_stock`), phones (`endpoints`), what an agent has in hand (`work_i
 switchboard (`switch_orders`) are the operator's.
 """
 
+import datetime as dt
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    Date,
     ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
     Text,
+    Time,
     UniqueConstraint,
     Uuid,
     text,
@@ -23,7 +26,17 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db import Base, Instant, Key, Milliseconds, OptionalInstant, OptionalSealed, Sealed, TenantOwned
+from core.db import (
+    Base,
+    Instant,
+    Key,
+    Milliseconds,
+    Nano,
+    OptionalInstant,
+    OptionalSealed,
+    Sealed,
+    TenantOwned,
+)
 
 
 class NumberStockRow(TenantOwned, Base):
@@ -330,6 +343,9 @@ class OutboundDialRow(TenantOwned, Base):
     campaign_id: Mapped[UUID | None] = mapped_column(Uuid)
     by_agent_id: Mapped[UUID | None] = mapped_column(Uuid)
     ring_s: Mapped[int] = mapped_column(Integer)
+    longest_s: Mapped[int] = mapped_column(Integer)
+    # what it may cost at most; counted against the day until the call's books are closed
+    reserved_nano: Mapped[Nano]
     detects_machines: Mapped[bool] = mapped_column(Boolean)
     expires_at: Mapped[Instant]
     outcome: Mapped[str | None] = mapped_column(Text)
@@ -337,3 +353,75 @@ class OutboundDialRow(TenantOwned, Base):
     answered_at: Mapped[OptionalInstant]
     ended_at: Mapped[OptionalInstant]
     agent_id: Mapped[UUID | None] = mapped_column(Uuid)
+
+
+class CallingRulesRow(TenantOwned, Base):
+    """Where and when a company calls, as it has chosen itself; absent: the defaults."""
+
+    __tablename__ = "calling_rules"
+
+    revision: Mapped[int] = mapped_column(Integer)
+    countries: Mapped[list[str]] = mapped_column(JSONB)
+    prefixes: Mapped[list[str]] = mapped_column(JSONB)
+    opens: Mapped[dt.time | None] = mapped_column(Time)  # absent: at any hour
+    closes: Mapped[dt.time | None] = mapped_column(Time)
+    days: Mapped[list[int]] = mapped_column(JSONB)
+    a_day_minor: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class CallingCapsRow(TenantOwned, Base):
+    """How much a company may call, as the operator has set it; what is absent is the default."""
+
+    __tablename__ = "calling_caps"
+
+    revision: Mapped[int] = mapped_column(Integer)
+    is_trusted: Mapped[bool] = mapped_column(Boolean)  # the limits of a company's first days do not hold
+    at_once: Mapped[int | None] = mapped_column(Integer)
+    per_second: Mapped[int | None] = mapped_column(Integer)
+    a_day_minor: Mapped[int | None] = mapped_column(BigInteger)
+    longest_in_s: Mapped[int | None] = mapped_column(Integer)
+    longest_out_s: Mapped[int | None] = mapped_column(Integer)
+
+
+class CallingStopRow(TenantOwned, Base):
+    """The kill switch: while a row stands, no call of the company goes out. `side`: company or operator."""
+
+    __tablename__ = "calling_stops"
+
+    side: Mapped[str] = mapped_column(Text, primary_key=True)
+    stopped_at: Mapped[Instant]
+    stopped_by: Mapped[UUID] = mapped_column(Uuid)
+
+
+class CallingDayRow(TenantOwned, Base):
+    """What a company's calls out of one of its own days have cost so far, as rated when each ended."""
+
+    __tablename__ = "calling_days"
+
+    day: Mapped[dt.date] = mapped_column(Date, primary_key=True)
+    spent_nano: Mapped[Nano]
+    calls: Mapped[int] = mapped_column(Integer)
+
+
+class CallingCountryRow(TenantOwned, Base):
+    """A country a company has called, and when for the first time."""
+
+    __tablename__ = "calling_countries"
+
+    country: Mapped[str] = mapped_column(Text, primary_key=True)
+    first_at: Mapped[Instant]
+
+
+class BarredPrefixRow(Base):
+    """Numbers nobody may call: those that begin so; the empty prefix is every number.
+
+    A platform table, because every company's gate reads it; the operator alone writes it.
+    """
+
+    __tablename__ = "barred_prefixes"
+
+    prefix: Mapped[str] = mapped_column(Text, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    note: Mapped[str] = mapped_column(Text)
+    barred_at: Mapped[Instant]
+    barred_by: Mapped[UUID] = mapped_column(Uuid)

@@ -4,6 +4,7 @@ The list of companies is the one fenced table the operator sees across tenants; 
 own tables it does not see.
 """
 
+import datetime as dt
 import functools
 import zoneinfo
 from collections.abc import Sequence
@@ -58,6 +59,7 @@ class Company:
     revision: int = 1
     formats: Formats = AUTO
     budget_minor: int | None = None  # what a month may cost before somebody is told, in `currency`
+    opened_at: dt.datetime | None = None
 
 
 def open_company(
@@ -231,6 +233,7 @@ def _company(row: CompanyRow) -> Company:
         row.revision,
         Formats(row.number_format, row.date_format, row.clock_format),
         row.budget_minor,
+        row.opened_at,
     )
 
 

@@ -10,7 +10,7 @@ import datetime as dt
 from sqlalchemy.orm import Session
 
 from core.ids import AgentId, NumberId, QueueId, TenantId, new_id
-from core.phone import E164, is_short_code, time_zones
+from core.phone import E164, ShortCode, is_short_code, time_zones
 from customers import lookup
 from security.vault import Vault
 from telephony import numbers
@@ -31,7 +31,7 @@ def dial(
     *,
     tenant_id: TenantId,
     agent_id: AgentId,
-    to: E164,
+    to: E164 | ShortCode,
     queue_id: QueueId,
     home: str,
     promised_for: dt.datetime | None = None,
@@ -46,7 +46,7 @@ def dial(
         session: in the company's walls.
         tenant_id: the company in whose name they call.
         agent_id: who dials; the switchboard insists that they are there and have nothing in hand.
-        to: whom.
+        to: whom; a short code is refused by the gate, with its own word.
         queue_id: of the company, served by the agent: its recording, wrap-up and outcomes hold.
         home: the company's own zone, for numbers that ring in several.
         promised_for: when this person has asked to be called, if they have.
@@ -61,7 +61,9 @@ def dial(
         return Refusal(RefusalReason.CALLER_NOT_OURS)
     is_asked_for = promised_for is not None and abs(at - promised_for) <= AROUND
     window = _ALWAYS if is_asked_for else LAWFUL
-    known = lookup.by_phone(session, tenant_id=tenant_id, vault=vault, phone=to)
+    is_number = not is_short_code(to)
+    known = lookup.by_phone(session, tenant_id=tenant_id, vault=vault, phone=E164(to)) if is_number else None
+    zones = time_zones(E164(to)) if is_number else ()
     request = DialRequest(
         tenant_id=tenant_id,
         attempt_id=new_id(),
@@ -71,11 +73,12 @@ def dial(
         customer_id=known.id if known else None,
         campaign_id=None,
         by_agent_id=agent_id,
-        zone=strictest_zone(time_zones(to), home=home, window=window, at=at),
+        zone=strictest_zone(zones, home=home, window=window, at=at),
         window=window,
         ring_s=RING_S,
         detects_machines=False,
         max_per_second=MOST_PER_SECOND,
+        is_asked_for=is_asked_for,
     )
     answer = clear(session, request=request, vault=vault, at=at)
     if isinstance(answer, Clearance):

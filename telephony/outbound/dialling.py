@@ -17,6 +17,7 @@ from core.ids import AgentId, CallId, TenantId
 from security.vault import Vault
 from telephony.events import DialCleared, DialEnded, DialOutcome
 from telephony.models import CallRow, OutboundDialRow
+from telephony.outbound import spend
 from telephony.outbound.gate import sealed_number
 from telephony.switch.clearance import LIFETIME, Clearance
 
@@ -44,6 +45,8 @@ def dial(session: Session, *, clearance: Clearance, vault: Vault) -> None:
             campaign_id=clearance.campaign_id,
             by_agent_id=clearance.by_agent_id,
             ring_s=clearance.ring_s,
+            longest_s=clearance.longest // dt.timedelta(seconds=1),
+            reserved_nano=clearance.reserved_nano,
             detects_machines=clearance.detects_machines,
             expires_at=clearance.expires_at,
         )
@@ -151,6 +154,8 @@ def close(
     ).scalar()
     if closed is None:
         return False
+    if call_id and answered_at:
+        spend.settle(session, tenant_id=tenant_id, call_id=call_id, answered_at=answered_at)
     announce(
         session,
         DialEnded(

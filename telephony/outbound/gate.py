@@ -1,9 +1,11 @@
 """The gate of outgoing calls: no call is placed that the law, the list or the balance forbids.
 
 One function decides, at the dial instant, for campaigns and for hands alike; what it decided is stored. It
-asks, in this order: standing of the company, credit (account, hold, a price for the destination), do-not-call
-and consent, local hours of the called person, caller number, whether this attempt was cleared before, whether
-the company is calling this very number already, calls per second. A refusal is normal business and a value; a
+asks, in this order: standing of the company, the kill switch, caller number, the destination (emergency and
+short codes, numbers nobody may call, countries the company allows), credit (account, hold, a price for the
+destination), do-not-call and consent, local hours of the called person, the company's own hours; then, one
+at a time for the company: whether this attempt was cleared before, whether it is calling this very number
+already, calls per second, calls at once, and the day's money. A refusal is normal business and a value; a
 clearance lasts ten seconds.
 """
 
@@ -12,21 +14,34 @@ import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import and_, select, text
 from sqlalchemy.orm import Session
 
-from billing import credit
+from billing import accounts, credit
 from billing.credit import NoCredit
 from core.errors import Invalid
 from core.ids import AgentId, CustomerId, NumberId, QueueId, TenantId, new_id
-from core.phone import E164, is_short_code, rating_prefix
+from core.phone import (
+    E164,
+    Kind,
+    ShortCode,
+    country_of,
+    is_emergency,
+    is_short_code,
+    kind_of,
+    rating_prefix,
+)
 from customers import consent, do_not_call
 from security.vault import Field, Vault
 from telephony import numbers, queues
 from telephony.errors import NumberNotFoundError
 from telephony.models import DialDecisionRow, OutboundDialRow
+from telephony.outbound import limits, spend, stops
 from telephony.outbound.hours import Window, zone_of
+from telephony.outbound.spend import Reservation
+from telephony.outbound.stops import Why
 from telephony.switch.clearance import LIFETIME, Clearance, ClearanceExpiredError
 from telephony.switch.mint import MARK
 from tenants import companies
@@ -50,6 +65,17 @@ class RefusalReason(StrEnum):
     """Why a call may not be placed."""
 
     SUSPENDED = "suspended"
+    STOPPED = "stopped"  # by the company itself
+    STOPPED_BY_OPERATOR = "stopped-by-operator"
+    EMERGENCY = "emergency"
+    SHORT_CODE = "short-code"
+    PREMIUM = "premium"
+    SHARED_COST = "shared-cost"
+    PERSONAL = "personal"
+    PAGER = "pager"
+    SATELLITE = "satellite"
+    BARRED = "barred"  # on the operator's list for another reason
+    COUNTRY = "country"
     NO_ACCOUNT = "no-account"
     ON_HOLD = "on-hold"
     NOT_PRICED = "not-priced"
@@ -59,10 +85,13 @@ class RefusalReason(StrEnum):
     CONSENT_MISSING = "consent-missing"
     ZONE_UNKNOWN = "zone-unknown"
     OUTSIDE_HOURS = "outside-hours"
+    OFF_HOURS = "off-hours"  # the company's own
     CALLER_NOT_OURS = "caller-not-ours"
     REPEATED = "repeated"
     UNDER_WAY = "under-way"
     TOO_FAST = "too-fast"
+    TOO_MANY = "too-many"  # at once
+    DAY_SPENT = "day-spent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +101,7 @@ class DialRequest:
     Attributes:
         attempt_id: chosen by the asker (a uuid7), the idempotency key: one attempt is dialled at most once,
             ever. Another try is another attempt.
-        to: the number to call. Never in `repr`.
+        to: the number to call; a short code is refused. Never in `repr`.
         caller_number_id: the rented number that is shown.
         queue_id: whose agents talk.
         by_agent_id: the agent who dials by hand, and talks; None: whoever of the queue is free.
@@ -81,12 +110,13 @@ class DialRequest:
         ring_s: for how long it rings at most, 15 to 120 seconds.
         detects_machines: whether the switch listens for answering machines.
         max_per_second: so many calls of this company may begin in any second, at least 1.
+        is_asked_for: the person has asked to be called at this time, so the company's own hours do not bind.
         needs_consent: refuse a number whose holder has given no consent (one who withdrew is always refused).
     """
 
     tenant_id: TenantId
     attempt_id: UUID
-    to: E164 = field(repr=False)
+    to: E164 | ShortCode = field(repr=False)
     caller_number_id: NumberId
     queue_id: QueueId
     customer_id: CustomerId | None
@@ -97,6 +127,7 @@ class DialRequest:
     detects_machines: bool
     max_per_second: int
     by_agent_id: AgentId | None = None
+    is_asked_for: bool = False
     needs_consent: bool = False
 
     def __post_init__(self) -> None:
@@ -123,6 +154,23 @@ _OF_CREDIT = {
 }
 
 
+_OF_KIND = {
+    Kind.PREMIUM: RefusalReason.PREMIUM,
+    Kind.SHARED_COST: RefusalReason.SHARED_COST,
+    Kind.PERSONAL: RefusalReason.PERSONAL,
+    Kind.PAGER: RefusalReason.PAGER,
+    Kind.SATELLITE: RefusalReason.SATELLITE,
+}
+_OF_LIST = {
+    Why.EVERYTHING: RefusalReason.STOPPED_BY_OPERATOR,
+    Why.PREMIUM: RefusalReason.PREMIUM,
+    Why.SHARED_COST: RefusalReason.SHARED_COST,
+    Why.SATELLITE: RefusalReason.SATELLITE,
+}
+_SOON = dt.timedelta(seconds=10)
+_LATER = dt.timedelta(minutes=1)  # a call that ends gives back what it did not use
+
+
 def clear(session: Session, *, request: DialRequest, vault: Vault, at: dt.datetime) -> Clearance | Refusal:
     """Decide whether a call may be placed now, and store what was decided.
 
@@ -140,7 +188,12 @@ def clear(session: Session, *, request: DialRequest, vault: Vault, at: dt.dateti
     """
     queues.get(session, tenant_id=request.tenant_id, queue_id=request.queue_id)
     to_index = vault.blind_index(request.tenant_id, INDEX, request.to)
-    found = _refusal(session, request, vault, at) or _in_line(session, request, to_index, at)
+    answer = (
+        _refusal(session, request, vault, at)
+        or _in_line(session, request, to_index, at)
+        or _reserved(session, request, at)
+    )
+    found = answer if isinstance(answer, Refusal) else None
     decision = DialDecisionRow(
         tenant_id=request.tenant_id,
         id=new_id(),
@@ -160,13 +213,13 @@ def clear(session: Session, *, request: DialRequest, vault: Vault, at: dt.dateti
     )
     session.add(decision)
     session.flush()
-    if found:
-        return found
+    if isinstance(answer, Refusal):
+        return answer
     number = numbers.get(session, tenant_id=request.tenant_id, number_id=request.caller_number_id)
     return Clearance(
         tenant_id=request.tenant_id,
         attempt_id=request.attempt_id,
-        to=request.to,
+        to=E164(request.to),  # a short code was refused
         caller=number.digits,
         caller_number_id=request.caller_number_id,
         queue_id=request.queue_id,
@@ -174,6 +227,8 @@ def clear(session: Session, *, request: DialRequest, vault: Vault, at: dt.dateti
         campaign_id=request.campaign_id,
         by_agent_id=request.by_agent_id,
         ring_s=request.ring_s,
+        longest=answer.longest,
+        reserved_nano=answer.nano,
         detects_machines=request.detects_machines,
         expires_at=at + LIFETIME,
         mark=MARK,
@@ -186,13 +241,13 @@ def redeem(session: Session, *, tenant_id: TenantId, attempt_id: UUID, vault: Va
     For the switchboard, which carries the dial out in another process; an expired one comes back expired.
 
     Raises:
-        ClearanceExpiredError: the called has asked not to be called since.
+        ClearanceExpiredError: the called has asked not to be called since, or calls out were stopped.
     """
     row = session.get(OutboundDialRow, (tenant_id, attempt_id))
     if row is None or row.outcome is not None:
         return None
     to = E164(vault.open(sealed_number(tenant_id, attempt_id), row.to_ct))
-    if _forbids(session, tenant_id, vault, to):
+    if _stopped(session, tenant_id, to) or _forbids(session, tenant_id, vault, to):
         raise ClearanceExpiredError(attempt_id=str(attempt_id))
     return Clearance(
         tenant_id=tenant_id,
@@ -205,6 +260,8 @@ def redeem(session: Session, *, tenant_id: TenantId, attempt_id: UUID, vault: Va
         campaign_id=row.campaign_id,
         by_agent_id=AgentId(row.by_agent_id) if row.by_agent_id else None,
         ring_s=row.ring_s,
+        longest=dt.timedelta(seconds=row.longest_s),
+        reserved_nano=row.reserved_nano,
         detects_machines=row.detects_machines,
         expires_at=row.expires_at,
         mark=MARK,
@@ -220,26 +277,61 @@ def _refusal(session: Session, request: DialRequest, vault: Vault, at: dt.dateti
     tenant_id = request.tenant_id
     if not companies.is_open(session, tenant_id=tenant_id):
         return Refusal(RefusalReason.SUSPENDED)
+    stopped = _stopped(session, tenant_id, request.to)
+    if stopped:
+        return Refusal(stopped)
+    shown = _shown(session, request)
+    if shown is None:
+        return Refusal(RefusalReason.CALLER_NOT_OURS)
+    elsewhere = _destination(session, request, shown)
+    if elsewhere:
+        return Refusal(elsewhere)
+    to = E164(request.to)  # and no short code
     no_credit = credit.refusal(
         session, tenant_id=tenant_id, meter=METER, prefix=rating_prefix(request.to), at=at
     )
     if no_credit:
         return Refusal(_OF_CREDIT[no_credit])
-    forbidden = _forbids(session, tenant_id, vault, request.to)
+    forbidden = _forbids(session, tenant_id, vault, to)
     if forbidden:
         return Refusal(forbidden)
-    if request.needs_consent and not consent.standing(
-        session, tenant_id=tenant_id, vault=vault, phone=request.to
-    ):
+    if request.needs_consent and not consent.standing(session, tenant_id=tenant_id, vault=vault, phone=to):
         return Refusal(RefusalReason.CONSENT_MISSING)
     zone = zone_of(request.zone)
     if zone is None:
         return Refusal(RefusalReason.ZONE_UNKNOWN)
     if not request.window.is_open(at, zone):
         return Refusal(RefusalReason.OUTSIDE_HOURS, request.window.next_opening(at, zone))
-    if not _may_show(session, request):
-        return Refusal(RefusalReason.CALLER_NOT_OURS)
+    own_hours = limits.rules(session, tenant_id=tenant_id, home="").hours
+    at_home = ZoneInfo(accounts.find(session, tenant_id=tenant_id).zone)
+    if own_hours and not request.is_asked_for and not own_hours.is_open(at, at_home):
+        return Refusal(RefusalReason.OFF_HOURS, own_hours.next_opening(at, at_home))
     return None
+
+
+def _stopped(session: Session, tenant_id: TenantId, to: str) -> RefusalReason | None:
+    """Return why nobody of the company may call (such numbers) from this very moment on, if that is so."""
+    stopped = stops.standing(session, tenant_id=tenant_id)
+    if stopped:
+        by_operator = any(one.side is stops.Side.OPERATOR for one in stopped)
+        return RefusalReason.STOPPED_BY_OPERATOR if by_operator else RefusalReason.STOPPED
+    why = stops.barring(session, number=to)
+    return _OF_LIST.get(why, RefusalReason.BARRED) if why else None
+
+
+def _destination(session: Session, request: DialRequest, shown: E164) -> RefusalReason | None:
+    """Return why the company does not call such numbers, if that is so."""
+    home = limits.home_of(session, tenant_id=request.tenant_id, otherwise=country_of(shown))
+    if is_short_code(request.to):
+        is_help = is_emergency(ShortCode(request.to), region=home)
+        return RefusalReason.EMERGENCY if is_help else RefusalReason.SHORT_CODE
+    to = E164(request.to)
+    kind = kind_of(to)
+    if kind in _OF_KIND:
+        return _OF_KIND[kind]
+    chosen = limits.rules(session, tenant_id=request.tenant_id, home=home)
+    is_allowed = country_of(to) in chosen.countries or to[1:].startswith(tuple(chosen.prefixes))
+    return None if is_allowed else RefusalReason.COUNTRY
 
 
 def _forbids(session: Session, tenant_id: TenantId, vault: Vault, phone: E164) -> RefusalReason | None:
@@ -250,13 +342,13 @@ def _forbids(session: Session, tenant_id: TenantId, vault: Vault, phone: E164) -
     return RefusalReason.CONSENT_WITHDRAWN if word and not word.is_given else None
 
 
-def _may_show(session: Session, request: DialRequest) -> bool:
-    """Whether the tenant rents the number now, and somebody could call it back (a short code: no)."""
+def _shown(session: Session, request: DialRequest) -> E164 | None:
+    """Return the number to show if the tenant rents it now and it could be called back (a short code: no)."""
     try:
         number = numbers.get(session, tenant_id=request.tenant_id, number_id=request.caller_number_id)
     except NumberNotFoundError:
-        return False
-    return not is_short_code(number.digits)
+        return None
+    return None if is_short_code(number.digits) else E164(number.digits)
 
 
 def _in_line(session: Session, request: DialRequest, to_index: bytes, at: dt.datetime) -> Refusal | None:
@@ -270,6 +362,7 @@ def _in_line(session: Session, request: DialRequest, to_index: bytes, at: dt.dat
         return Refusal(RefusalReason.REPEATED)
     if _is_under_way(session, request.tenant_id, to_index):
         return Refusal(RefusalReason.UNDER_WAY, at + _UNDER_WAY_FOR)
+    most = min(request.max_per_second, limits.most(session, tenant_id=request.tenant_id, at=at).per_second)
     # every window of a second ends with the decision made in it last, so none holds more than allowed,
     # even when workers got the lock in another order than they looked at the clock
     latest = session.scalars(
@@ -280,11 +373,32 @@ def _in_line(session: Session, request: DialRequest, to_index: bytes, at: dt.dat
             DialDecisionRow.decided_at > at - _A_SECOND,
         )
         .order_by(DialDecisionRow.decided_at.desc())
-        .limit(request.max_per_second)
+        .limit(most)
     ).all()
-    if len(latest) < request.max_per_second:
+    if len(latest) < most:
         return None
     return Refusal(RefusalReason.TOO_FAST, latest[-1] + _A_SECOND)
+
+
+def _reserved(session: Session, request: DialRequest, at: dt.datetime) -> Refusal | Reservation:
+    """Reserve what the call may cost, still alone in the line; see `spend` for the rule."""
+    tenant_id = request.tenant_id
+    most = limits.most(session, tenant_id=tenant_id, at=at)
+    today = spend.today(session, tenant_id=tenant_id, at=at)
+    if today.under_way >= most.at_once:
+        return Refusal(RefusalReason.TOO_MANY, at + _SOON)
+    own = limits.rules(session, tenant_id=tenant_id, home="").a_day_minor
+    a_day = min(most.a_day_minor, own if own is not None else most.a_day_minor)
+    found = spend.reserve(
+        session,
+        tenant_id=tenant_id,
+        meter=METER,
+        prefix=rating_prefix(request.to),
+        longest=most.longest_out,
+        left_nano=spend.limit_nano(a_day, currency=today.currency) - today.spent_nano - today.reserved_nano,
+        at=at,
+    )
+    return found or Refusal(RefusalReason.DAY_SPENT, today.ends_at if today.under_way == 0 else at + _LATER)
 
 
 def _is_under_way(session: Session, tenant_id: TenantId, to_index: bytes) -> bool:

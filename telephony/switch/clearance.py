@@ -39,6 +39,8 @@ class Clearance:
         caller: the number shown, which the tenant rents.
         by_agent_id: who dials by hand, and talks; None: whoever of the queue is free.
         ring_s: for how long it rings at most.
+        longest: how long it may last from the answer on; then it is ended, by the switch itself if need be.
+        reserved_nano: what it may cost at most.
         detects_machines: whether the switch listens for an answering machine after the answer.
         expires_at: after this instant it is worth nothing.
     """
@@ -53,6 +55,8 @@ class Clearance:
     campaign_id: UUID | None
     by_agent_id: AgentId | None = None
     ring_s: int
+    longest: dt.timedelta
+    reserved_nano: int
     detects_machines: bool
     expires_at: dt.datetime
     mark: InitVar[object]

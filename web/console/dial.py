@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.errors import Conflict, Invalid
 from core.ids import AgentId, CallId, QueueId, TenantId, parse, public
-from core.phone import E164, InvalidNumberError, parse_e164, time_zones
+from core.phone import E164, InvalidNumberError, ShortCode, parse_dialled, time_zones
 from customers import callbacks
 from seats.desk import ServingAgent
 from seats.rules import Activity, activity
@@ -73,7 +73,7 @@ def dial() -> tuple[Response, int] | Response:
         with _walls(skill.client_tenant_id) as walls:
             country = companies.read(walls, tenant_id=skill.client_tenant_id).country
             try:
-                to = parse_e164(typed, region=country)
+                to = parse_dialled(typed, region=country)
             except InvalidNumberError as error:
                 raise DialNumberError(field="number") from error
             answer = _call(walls, one.agent.id, skill.client_tenant_id, skill.queue_id, to)
@@ -146,7 +146,7 @@ def _call(
     agent_id: AgentId,
     tenant_id: TenantId,
     queue_id: QueueId,
-    to: E164,
+    to: E164 | ShortCode,
     *,
     promised_for: dt.datetime | None = None,
 ) -> Clearance | Refusal:
@@ -164,7 +164,11 @@ def _call(
 
 
 def _answer(
-    session: Session, one: ServingAgent, tenant_id: TenantId, to: E164, answer: Clearance | Refusal
+    session: Session,
+    one: ServingAgent,
+    tenant_id: TenantId,
+    to: E164 | ShortCode,
+    answer: Clearance | Refusal,
 ) -> tuple[Response, int] | Response:
     if isinstance(answer, Refusal):
         return errors.say(_problem(tenant_id, to, answer))
@@ -175,13 +179,13 @@ def _answer(
     return jsonify(call_id=public("call", answer.attempt_id)), 202
 
 
-def _problem(tenant_id: TenantId, to: E164, refusal: Refusal) -> errors.Problem:
+def _problem(tenant_id: TenantId, to: E164 | ShortCode, refusal: Refusal) -> errors.Problem:
     made = errors.make(f"dial-{refusal.reason}", _REFUSED, kind="refused")
     if refusal.reason is not RefusalReason.OUTSIDE_HOURS:
         return made
     with _walls(tenant_id) as walls:
         home = companies.read(walls, tenant_id=tenant_id).zone
-    zone = by_hand.strictest_zone(time_zones(to), home=home, window=by_hand.LAWFUL, at=clock.now())
+    zone = by_hand.strictest_zone(time_zones(E164(to)), home=home, window=by_hand.LAWFUL, at=clock.now())
     there = clock.now().astimezone(ZoneInfo(zone))
     advice = gettext(
         "It is %(time)s where this number rings. Calls may be made from 08:00 to 21:00 there, and around the"

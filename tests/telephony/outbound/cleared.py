@@ -15,7 +15,12 @@ PERSON, HANGS_UP, BUSY, RINGS_OUT, MACHINE, UNALLOCATED, REJECTS = (
 
 
 def cleared(
-    to: E164, *, ring_s: int = 15, at: dt.datetime | None = None, attempt_id: UUID | None = None
+    to: E164,
+    *,
+    ring_s: int = 15,
+    longest: dt.timedelta = dt.timedelta(hours=2),
+    at: dt.datetime | None = None,
+    attempt_id: UUID | None = None,
 ) -> Clearance:
     return Clearance(
         tenant_id=OPERATOR,
@@ -27,6 +32,8 @@ def cleared(
         customer_id=None,
         campaign_id=None,
         ring_s=ring_s,
+        longest=longest,
+        reserved_nano=0,
         detects_machines=True,
         expires_at=(at or clock.now()) + LIFETIME,
         mark=MARK,

@@ -79,11 +79,12 @@ def test_an_account_on_hold_calls_nobody(desk: Caller) -> None:
 
 @pytest.mark.parametrize(
     ("to", "why"),
-    [("+12025550123", RefusalReason.NOT_PRICED), ("+449098790000", RefusalReason.DESTINATION_BLOCKED)],
+    [("+12025550123", RefusalReason.NOT_PRICED), ("+449900000000", RefusalReason.DESTINATION_BLOCKED)],
 )
 def test_a_destination_without_a_price_or_blocked_is_not_called(
     desk: Caller, to: str, why: RefusalReason
 ) -> None:
+    desk.allow("US")
     assert reason(desk.ask(to=E164(to))) is why
 
 

@@ -1,0 +1,158 @@
+"""What a company's calls out have cost today, and what those under way may still cost.
+
+The rule, written down once: a call is cleared only if everything rated of today's calls, plus the most that
+every call under way may cost, plus the most this one may, stays within the day's limit. The most a call may
+cost is its price for the longest time it may last; near the limit it is cleared for a shorter time, at least
+ten minutes, and the switch ends it then. The reservation is taken back in the transaction that rates the
+call, so that nothing is counted twice or not at all. A day is the company's own, in its account's zone, and a
+call belongs to the day on which it was picked up. (ASVS 5.0, 2.3.4: lock, reserve, then spend.)
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from billing import accounts, charges, credit
+from core.ids import CallId, TenantId
+from core.money import NANO, exponent
+from telephony.models import CallingDayRow, OutboundDialRow
+
+SHORTEST = dt.timedelta(minutes=10)
+GRACE = dt.timedelta(minutes=1)  # by so much the end of a call may come late
+_STEP_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """A company's calls out so far today, in thousand-millionths of its currency's unit.
+
+    Attributes:
+        day: which, in the company's zone.
+        currency: ISO 4217.
+        spent_nano: rated of calls that are over.
+        reserved_nano: the most that calls under way may cost.
+        under_way: how many calls are placed or being placed.
+        ends_at: when the next day begins.
+    """
+
+    day: dt.date
+    currency: str
+    spent_nano: int
+    reserved_nano: int
+    under_way: int
+    ends_at: dt.datetime
+
+
+def today(session: Session, *, tenant_id: TenantId, at: dt.datetime) -> Today:
+    """Return how the day stands; inside the gate's lock when something is decided from it.
+
+    Raises:
+        BillingAccountNotFoundError: there is no account, so nothing can be spent.
+    """
+    account = accounts.find(session, tenant_id=tenant_id)
+    zone = ZoneInfo(account.zone)
+    day = at.astimezone(zone).date()
+    # first the reservations, then what was spent: a call that ends in between counts twice, never not at all
+    reserved, under_way = session.execute(
+        select(func.coalesce(func.sum(OutboundDialRow.reserved_nano), 0), func.count()).where(
+            OutboundDialRow.tenant_id == tenant_id, OutboundDialRow.outcome.is_(None)
+        )
+    ).one()
+    spent = session.execute(
+        select(CallingDayRow.spent_nano).where(CallingDayRow.tenant_id == tenant_id, CallingDayRow.day == day)
+    ).scalar()
+    ends_at = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), zone).astimezone(dt.UTC)
+    return Today(day, account.currency, spent or 0, int(reserved), under_way, ends_at)
+
+
+def limit_nano(a_day_minor: int, *, currency: str) -> int:
+    """Return a limit in minor units as thousand-millionths of the unit: 1000 pence -> 10_000_000_000."""
+    in_a_unit: int = 10 ** exponent(currency)
+    return a_day_minor * NANO // in_a_unit
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """For how long a call may last, and what that costs at most."""
+
+    longest: dt.timedelta
+    nano: int
+
+
+def reserve(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    meter: str,
+    prefix: str,
+    longest: dt.timedelta,
+    left_nano: int,
+    at: dt.datetime,
+) -> Reservation | None:
+    """Return the longest a call may last for what is left of the day; None: not even ten minutes.
+
+    Args:
+        session: in the company's walls, inside the gate's lock.
+        tenant_id: who would pay.
+        meter: what is used.
+        prefix: digits of the number called, without its last four.
+        longest: the longest it may last anyhow.
+        left_nano: what may still be spent today.
+        at: the dial instant; decides the tariff.
+    """
+
+    def cost(seconds: int) -> int | None:
+        return credit.price(
+            session,
+            tenant_id=tenant_id,
+            meter=meter,
+            prefix=prefix,
+            duration_s=seconds + int(GRACE.total_seconds()),
+            at=at,
+        )
+
+    most_s, least_s = int(longest.total_seconds()), int(min(longest, SHORTEST).total_seconds())
+    nano = cost(most_s)
+    if nano is not None and nano <= left_nano:
+        return Reservation(longest, nano)
+    nano = cost(least_s)
+    if nano is None or nano > left_nano:
+        return None
+    # whole minutes beyond the least: so many can be paid, and so many cannot
+    low, high = 0, (most_s - least_s) // _STEP_S
+    while high - low > 1:
+        middle = (low + high) // 2
+        found = cost(least_s + middle * _STEP_S)
+        if found is not None and found <= left_nano:
+            low, nano = middle, found
+        else:
+            high = middle
+    return Reservation(dt.timedelta(seconds=least_s + low * _STEP_S), nano)
+
+
+def settle(session: Session, *, tenant_id: TenantId, call_id: CallId, answered_at: dt.datetime) -> None:
+    """Add what a call was rated at to its day; in the transaction that takes its reservation back."""
+    cost = charges.of_subjects(session, tenant_id=tenant_id, subject_refs=[call_id]).get(call_id)
+    if cost is None:
+        return
+    zone = ZoneInfo(accounts.find(session, tenant_id=tenant_id).zone)
+    session.execute(
+        insert(CallingDayRow)
+        .values(
+            tenant_id=tenant_id,
+            day=answered_at.astimezone(zone).date(),
+            spent_nano=cost.amount_nano,
+            calls=1,
+        )
+        .on_conflict_do_update(
+            index_elements=["tenant_id", "day"],
+            set_={
+                "spent_nano": CallingDayRow.spent_nano + cost.amount_nano,
+                "calls": CallingDayRow.calls + 1,
+            },
+        )
+    )
