@@ -73,6 +73,12 @@ ACTIONS: Mapping[str, LazyString] = {
     "campaign.finished": _l("The campaign came to its end"),
     "company.opened": _l("Took in a company"),
     "company.changed": _l("Changed the company’s settings"),
+    "calls-out.stopped": _l("Stopped calls out"),
+    "calls-out.resumed": _l("Let calls go out again"),
+    "calls-out.rules-changed": _l("Changed where and when calls go out"),
+    "calls-out.caps-changed": _l("Changed how much may be called"),
+    "calls-out.barred": _l("Barred numbers for everybody"),
+    "calls-out.unbarred": _l("Took numbers off the barred list"),
     "company.suspended": _l("Suspended a company"),
     "company.reinstated": _l("Resumed a company"),
     "consent.given": _l("Recorded consent"),
@@ -416,6 +422,74 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "dial-destination-blocked": Words(
         _l("This destination is blocked"), _l("Calls to such numbers are not placed for the company.")
+    ),
+    "dial-stopped": Words(
+        _l("The company has stopped its calls out"),
+        _l("Nobody is called until an owner or administrator of the company lets calls go out again."),
+    ),
+    "dial-stopped-by-operator": Words(
+        _l("Calls out are stopped"),
+        _l("The operator has stopped them, and looks into it. Calls in go on as usual."),
+    ),
+    "dial-emergency": Words(
+        _l("Emergency numbers cannot be called from here"),
+        _l(
+            "In an emergency use another telephone, at once: nobody could tell from here where the help is"
+            " needed."
+        ),
+    ),
+    "dial-short-code": Words(
+        _l("Short numbers cannot be called"),
+        _l("They mean something else in each country. Write the full number, with the country code."),
+    ),
+    "dial-premium": Words(
+        _l("This is a premium-rate number"), _l("Such numbers are called by nobody: they earn at the call.")
+    ),
+    "dial-shared-cost": Words(
+        _l("This number shares its cost with the caller"),
+        _l("Such numbers are called by nobody. Look for an ordinary number of the same company."),
+    ),
+    "dial-personal": Words(
+        _l("This is a personal number"),
+        _l(
+            "It follows somebody anywhere, at the price of anywhere, so nobody calls it. Ask for another one."
+        ),
+    ),
+    "dial-pager": Words(_l("This is a pager"), _l("Nobody can be talked to there. Ask for another number.")),
+    "dial-satellite": Words(
+        _l("This is a satellite or international network"),
+        _l("Such numbers are called by nobody. Ask for a number on land."),
+    ),
+    "dial-barred": Words(
+        _l("Such numbers are barred"),
+        _l("The operator has barred them for everybody, after fraud or a complaint."),
+    ),
+    "dial-country": Words(
+        _l("The company does not call this country"),
+        _l("An owner or administrator can allow it, on the page “Calls out”."),
+    ),
+    "dial-off-hours": Words(
+        _l("The company makes no calls at this hour"),
+        _l("Its own hours are over. Somebody who has asked for this time can be called."),
+    ),
+    "dial-too-many": Words(
+        _l("The company has as many calls as it may"), _l("Try again when one of them has ended.")
+    ),
+    "dial-day-spent": Words(
+        _l("The company’s money for calls out today is used up"),
+        _l("Calls go out again tomorrow, or when the operator raises the limit. Calls in go on as usual."),
+    ),
+    "calling-limit-invalid": Words(_l("This limit cannot be"), _l("Correct what is marked, and save again.")),
+    "calling-limits-changed": Words(
+        _l("Somebody saved this before you"), _l("Read it anew, and make your change again.")
+    ),
+    "barred-prefix-invalid": Words(
+        _l("Nothing can be barred so"),
+        _l("Write up to 15 digits with the country code, without “+” or zeros in front."),
+    ),
+    "barred-already": Words(_l("These numbers are barred already"), _l("They stand on the list.")),
+    "not-barred": Words(
+        _l("These numbers are not barred"), _l("Somebody took them off the list before you.")
     ),
     "dial-do-not-call": Words(
         _l("This number is on the company’s do-not-call list"),

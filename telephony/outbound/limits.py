@@ -150,7 +150,7 @@ def change_rules(session: Session, *, tenant_id: TenantId, rules: Rules) -> Rule
     session.flush()
     evidence.record(
         session,
-        "calling-rules.changed",
+        "calls-out.rules-changed",
         "ten",
         tenant_id,
         revision=row.revision,
@@ -195,7 +195,7 @@ def change_caps(session: Session, *, tenant_id: TenantId, caps: Caps) -> Caps:
     row.a_day_minor = caps.a_day_minor
     row.longest_in_s, row.longest_out_s = _seconds(caps.longest_in), _seconds(caps.longest_out)
     session.flush()
-    evidence.record(session, "calling-caps.changed", "ten", tenant_id, revision=row.revision)
+    evidence.record(session, "calls-out.caps-changed", "ten", tenant_id, revision=row.revision)
     return dataclasses.replace(caps, revision=row.revision)
 
 

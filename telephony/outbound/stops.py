@@ -142,7 +142,7 @@ def bar(session: Session, *, prefix: str, why: Why, note: str, by: UUID) -> None
     ).scalar()
     if made is None:
         raise BarredAlreadyError
-    evidence.record(session, "barred-prefix.added", prefix=prefix, why=why.value)
+    evidence.record(session, "calls-out.barred", prefix=prefix, why=why.value)
 
 
 def unbar(session: Session, *, prefix: str) -> None:
@@ -156,7 +156,7 @@ def unbar(session: Session, *, prefix: str) -> None:
     ).scalar()
     if gone is None:
         raise NotBarredError
-    evidence.record(session, "barred-prefix.removed", prefix=prefix)
+    evidence.record(session, "calls-out.unbarred", prefix=prefix)
 
 
 def barred(session: Session) -> Sequence[Barred]:

@@ -17,11 +17,14 @@ from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, orders, work
 from telephony.orders import OrderKind
+from telephony.outbound.gate import RefusalReason
 from tests.billing import stock as prices
 from tests.factories import telephony as factory
 from tests.tenants.people import People
 from tests.web.conftest import Browsers, Cast
 from tests.web.test_console_desk import Bob
+from web import words
+from web.shown import campaigns
 
 NOON = dt.datetime(2026, 11, 2, 12, tzinfo=dt.UTC)
 INES = E164("+447700900123")
@@ -111,13 +114,31 @@ def test_a_company_on_hold_and_the_hour_of_the_night_are_said(
     assert bob.posts("dial", body).get_json()["title"] == "The company’s calls out are on hold"
 
 
-@pytest.mark.parametrize("number", ["", "999", "hello", "+44", "1" * 50])
+@pytest.mark.parametrize("number", ["", "hello", "+44", "1" * 50])
 def test_what_is_no_number_is_said_and_nothing_is_asked(
     bob: Bob, line: factory.Line, gate: Gate, number: str
 ) -> None:
     answer = bob.posts("dial", {"number": number, "queue": str(line.queue_id)})
     assert (answer.status_code, answer.get_json()["code"]) == (422, "dial-number")
     assert decisions(gate, line.tenant_id) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [("999", "emergency"), ("112", "emergency"), ("118 118", "short-code")]
+)
+def test_emergency_and_short_numbers_are_told_apart_from_nonsense(
+    bob: Bob, line: factory.Line, gate: Gate, code: str, reason: str
+) -> None:
+    answer = bob.posts("dial", {"number": code, "queue": str(line.queue_id)})
+    assert (answer.status_code, answer.get_json()["code"]) == (403, f"dial-{reason}")
+    assert decisions(gate, line.tenant_id) == [(False, reason, True)]
+    assert bob.orders() == []
+
+
+def test_every_refusal_of_the_gate_has_words() -> None:
+    for one in RefusalReason:
+        assert f"dial-{one}" in words.PROBLEMS
+        assert one.value in campaigns.REFUSALS
 
 
 def test_a_queue_the_agent_does_not_serve_is_refused(bob: Bob, gate: Gate, cast: Cast) -> None:

@@ -36,6 +36,7 @@ NOUNS: Mapping[str, LazyString] = {
     "campaign.": _l("Campaigns"),
     "invoice.": _l("Invoices"),
     "usage.": _l("Usage"),
+    "calls-out.": _l("Calls out"),
     "credit-hold.": _l("Credit holds"),
     "price-list.": _l("Price lists"),
     "webhook.": _l("Webhooks"),

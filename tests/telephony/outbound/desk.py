@@ -52,7 +52,6 @@ class Caller:
         with self.gate.open(Scope.system(self.tenant_id)) as session:
             return clear(session, request=self.request(**changes), vault=self.vault, at=at)
 
-
     def allow(self, *countries: str, **rules: Any) -> None:
         """Let the company call further countries, or by other rules."""
         with self.gate.open(Scope.system(self.tenant_id)) as session:

@@ -1,4 +1,4 @@
-"""Limits of calls out: each refuses with its own word, and N at once spend no more than one after the other."""
+"""Limits of calls out: each refuses with its own word, and many at once spend no more than one by one."""
 
 import datetime as dt
 import threading
@@ -68,7 +68,9 @@ def mobile(number: int) -> E164:
 def test_dear_numbers_are_called_by_nobody_whatever_the_company_allows(
     desk: Caller, to: str, why: RefusalReason
 ) -> None:
-    desk.allow("US", "AT", prefixes=frozenset({"4490", "1900", "43820", "4470", "4476", "8816", "870", "882"}))
+    desk.allow(
+        "US", "AT", prefixes=frozenset({"4490", "1900", "43820", "4470", "4476", "8816", "870", "882"})
+    )
     assert reason(desk.ask(to=E164(to))) is why
 
 

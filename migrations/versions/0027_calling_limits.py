@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from migrations.walls import fence
 
-revision = "0026"
-down_revision = "0025"
+revision = "0027"
+down_revision = "0026"
 
 INSTANT = sa.DateTime(timezone=True)
 TABLES = ("calling_rules", "calling_caps", "calling_stops", "calling_days", "calling_countries")
