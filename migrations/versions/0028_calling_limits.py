@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from migrations.walls import fence
 
-revision = "0027"
-down_revision = "0026"
+revision = "0028"
+down_revision = "0027"
 
 INSTANT = sa.DateTime(timezone=True)
 TABLES = ("calling_rules", "calling_caps", "calling_stops", "calling_days", "calling_countries")
