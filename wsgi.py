@@ -4,4 +4,4 @@ from core.config import process_name
 from web import create_app
 from wiring import assemble
 
-app = create_app(assemble(process=process_name()))
+app = create_app(assemble(process=process_name()).hear())

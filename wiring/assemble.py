@@ -5,10 +5,12 @@ acknowledged: with `synchronous_commit = off` 74 of 31 703 acknowledged rows wer
 (reference: security 4.2), so a bill would be lost with them.
 """
 
+import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 
+import redis
 from sqlalchemy.exc import OperationalError
 
 from billing.payments.port import Provider
@@ -17,8 +19,9 @@ from billing.payments.unconnected import Unconnected
 from core import config, log
 from core.config import Settings
 from core.errors import Unavailable
+from core.ids import OPERATOR
 from core.mail import Post, post_of
-from core.realtime import Realtime
+from core.realtime import Realtime, channel
 from core.storage import DiskStorage, Storage
 from security import catalogue
 from security.egress import Egress
@@ -30,6 +33,7 @@ from security.vault import Vault
 
 _PATIENCE_S = 20.0
 _PAUSE_S = 0.2
+_KEYS_CHANGED = "keys-changed"
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 
 
@@ -53,6 +57,7 @@ class House:
         process: its name, as the supervisor and the logs know it.
         post: the way out for letters; None where no mail is sent.
         warnings: rules of the catalogue that were let pass, on this machine only; for a banner.
+        closed: set at the end, for what listens meanwhile.
     """
 
     process: str
@@ -68,14 +73,21 @@ class House:
     signer: Signer
     post: Post | None
     warnings: tuple[catalogue.Violation, ...] = ()
+    closed: threading.Event = field(default_factory=threading.Event)
 
     def after_fork(self) -> None:
         """Forget connections and opened keys of the parent; the first call of every child."""
         self.gate.after_fork()
         self.keystore.after_fork()
 
+    def hear(self) -> "House":
+        """Hear at once, while Redis is there, that keys have changed; for processes that stay."""
+        threading.Thread(target=_hear_of_keys, args=(self,), daemon=True).start()
+        return self
+
     def close(self) -> None:
         """Give all connections and opened keys back: before forking, and at the end. Usable again after."""
+        self.closed.set()
         self.gate.close()
         self.keystore.close()
         self.realtime.redis.close()
@@ -110,7 +122,10 @@ def assemble(settings: Settings | None = None, *, process: str) -> House:
     except BaseException:
         gate.close()
         raise
-    keystore = Keystore(settings.keys_database_url, root_key)
+    realtime = Realtime(settings.redis_url)
+    keystore = Keystore(
+        settings.keys_database_url, root_key, tell=lambda: realtime.publish(OPERATOR, _KEYS_CHANGED, {})
+    )
     return House(
         process=process,
         settings=settings,
@@ -118,7 +133,7 @@ def assemble(settings: Settings | None = None, *, process: str) -> House:
         gate=gate,
         keystore=keystore,
         vault=Vault(keystore),
-        realtime=Realtime(settings.redis_url),
+        realtime=realtime,
         storage=DiskStorage(settings.storage_dir),
         egress=Egress(may_reach=settings.webhooks_may_reach),
         payments=payment_provider(settings),
@@ -137,6 +152,21 @@ def payment_provider(settings: Settings) -> Provider:
         webhook_secret=settings.stripe_webhook_secret,
         base_url=settings.stripe_base_url,
     )
+
+
+def _hear_of_keys(house: House) -> None:
+    """Have the keystore look again when a state was changed; without Redis it looks every five seconds."""
+    realtime = Realtime(house.settings.redis_url)  # its own: the house may close its own under it
+    while not house.closed.is_set():
+        try:
+            for message in realtime.listen(channel(OPERATOR, _KEYS_CHANGED)):
+                if house.closed.is_set():
+                    break
+                if message is not None:
+                    house.keystore.recheck()
+        except redis.RedisError:
+            time.sleep(_PAUSE_S)
+    realtime.redis.close()
 
 
 def _await(gate: Gate) -> None:

@@ -144,6 +144,7 @@ def _roles(admin: psycopg.Connection, passwords: dict[str, str]) -> None:
     admin.execute("GRANT seatline_owner TO seatline_migrator")
     # what a stuck statement may cost others; the migrator sets its own
     admin.execute("ALTER ROLE seatline_app SET statement_timeout = '15s'")
+    admin.execute("ALTER ROLE seatline_keys SET statement_timeout = '5s'")
     admin.execute("ALTER ROLE seatline_app SET idle_in_transaction_session_timeout = '60s'")
 
 

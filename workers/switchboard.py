@@ -151,7 +151,7 @@ def _mark(ready: Path) -> None:
 def main() -> None:
     """Run until SIGTERM."""
     log.configure("switchboard")
-    house = assemble(process="switchboard")
+    house = assemble(process="switchboard").hear()
     try:
         asyncio.run(serve(house, switch_for(house.settings)))
     finally:

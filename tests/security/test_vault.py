@@ -202,7 +202,7 @@ def test_the_keystore_holds_no_key_in_the_clear(prepared: Prepared, keystore: Ke
         rows = connection.execute(
             "SELECT wrapped FROM keys.purpose_key UNION ALL SELECT wrapped FROM keys.tenant_key"
         )
-        assert all(key not in bytes(row[0]) for row in rows.fetchall())
+        assert all(key not in bytes(row[0] or b"") for row in rows.fetchall())
 
 
 def test_a_root_key_others_can_read_is_refused(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """A process gets its adapters only over a database that may be served from."""
 
+import contextlib
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -9,10 +11,12 @@ import pytest
 from pydantic import ValidationError
 
 from core.config import Settings
-from core.ids import OPERATOR, TenantId
+from core.ids import OPERATOR, TenantId, new_id
+from security import key_states
 from security.catalogue import WallsBrokenError
 from security.gate import Scope
 from security.keys import RootKeyError
+from security.vault import Field, SealError
 from tests.conftest import Prepared
 from wiring import House, assemble
 from wiring.assemble import ForgetfulDatabaseError, MigrationsMissingError, payment_provider
@@ -96,6 +100,32 @@ def test_a_fork_has_connections_and_keys_of_its_own(house: House, tenant_a: Tena
                 os._exit(code)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert house.gate.ping()
+
+
+def test_a_house_that_listens_forgets_a_destroyed_key_at_once(house: House, tenant_a: TenantId) -> None:
+    """Without Redis within five seconds: tests/security/test_key_states.py."""
+    with contextlib.closing(assemble(house.settings, process="test-2").hear()) as other:
+        field = Field(tenant_a, "test", "x", new_id(), 1)
+        sealed = other.vault.seal(field, "x")
+        within(5, lambda: bool(house.realtime.redis.pubsub_numpat()))
+        other.keystore._checked_at = time.monotonic() + 3600  # it would not look by itself for an hour
+        key_states.destroy_tenant(house.keystore, tenant_id=tenant_a)
+        within(5, lambda: not opens(other, field, sealed))
+
+
+def opens(house: House, field: Field, sealed: bytes) -> bool:
+    try:
+        house.vault.open(field, sealed)
+    except SealError:
+        return False
+    return True
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def test_a_closed_house_can_be_used_again(house: House) -> None:
