@@ -59,10 +59,11 @@ _REASONS = ("meal", "break")
 
 @dataclass(slots=True)
 class Console:
-    """One agent's stream: what it waits to hear, by the event's name."""
+    """One agent's stream: what it waits to hear, by the event's name, and how often its agent changed."""
 
     agent_id: AgentId
     secret: str
+    changes: int = 0
     awaited: "dict[bytes, asyncio.Future[float]]" = field(default_factory=dict)
 
 
@@ -302,7 +303,7 @@ async def measure(stand: Stand, consoles: list[Console], *, rounds: int) -> dict
             sys.stderr.write(f"consoles: {2 * len(consoles)} streams are open\n")
             for number in range(rounds):
                 place = (number * 7919) % len(consoles)
-                await _one_round(stand, consoles[place], listeners[place], place, took, number)
+                await _one_round(stand, consoles[place], listeners[place], place, took)
                 for visitor in asking:
                     await asyncio.to_thread(visitor.ask)
     return {
@@ -324,7 +325,7 @@ async def measure(stand: Stand, consoles: list[Console], *, rounds: int) -> dict
 
 
 async def _one_round(
-    stand: Stand, ours: Console, theirs: Console, place: int, took: dict[str, list[float]], number: int
+    stand: Stand, ours: Console, theirs: Console, place: int, took: dict[str, list[float]]
 ) -> None:
     house = stand.house
 
@@ -336,8 +337,10 @@ async def _one_round(
                 OrderKind.STATUS,
                 agent_id=ours.agent_id,
                 status="away",
-                reason=_REASONS[number % 2],
+                # by the agent's own count: an order to be what one is already is told to nobody
+                reason=_REASONS[ours.changes % len(_REASONS)],
             )
+        ours.changes += 1
         house.realtime.publish(OPERATOR, orders.WAKE_UP, {})
         return began
 
