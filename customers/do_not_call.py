@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core import clock
+from core import clock, ids
 from core.ids import TenantId, new_id
 from core.phone import E164
 from customers.errors import DoNotCallSourceError
@@ -117,8 +117,8 @@ def add_all(
             insert(DoNotCallRow).values(rows).on_conflict_do_nothing().returning(DoNotCallRow.id)
         )
         added += len(made.all())
-    if added:
-        evidence.record(session, "do-not-call.added", numbers=added, source=source.strip())
+    if added:  # without the source: a program may have written a name into it, and no entry can be erased
+        evidence.record(session, "do-not-call.added", numbers=added, batch=_named(batch_id))
     return added
 
 
@@ -151,7 +151,16 @@ def remove_batch(session: Session, *, tenant_id: TenantId, batch_id: UUID, by: U
         .values(removed_at=clock.now(), removed_by=by, removed_why=Why.UNDONE.value)
         .returning(DoNotCallRow.id)
     )
-    return len(gone.all())
+    removed = len(gone.all())
+    if removed:
+        evidence.record(
+            session,
+            "do-not-call.removed",
+            numbers=removed,
+            batch=_named(batch_id),
+            why=Why.UNDONE.value,
+        )
+    return removed
 
 
 def is_listed(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164) -> bool:
@@ -224,6 +233,10 @@ def history(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164)
         .order_by(DoNotCallRow.id)
     )
     return [_listed(row) for row in rows]
+
+
+def _named(batch_id: UUID | None) -> str | None:
+    return None if batch_id is None else ids.public("dncb", batch_id)
 
 
 def _listed(row: DoNotCallRow) -> Listed:

@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from core import clock
+from core import clock, ids
 from core.ids import TenantId, new_id
 from core.phone import E164
 from customers import consent, do_not_call
 from customers.consent import Channel, Consent, Purpose
 from customers.do_not_call import Why
 from customers.errors import ConsentBasisError, ConsentProofError, ConsentTimeError, DoNotCallSourceError
-from security.gate import Gate, Scope
+from security import evidence
+from security.gate import Gate, Kind, Scope
 from security.vault import Vault
 
 INES, PRIYA = E164("+447700900123"), E164("+447700900456")
@@ -65,6 +66,26 @@ def test_an_upload_counts_once_what_stands_twice_and_is_taken_back_whole(
         assert do_not_call.remove_batch(session, tenant_id=tenant_a, batch_id=batch, by=SUE) == 2
         assert do_not_call.is_listed(session, **known, phone=INES)
         assert not do_not_call.is_listed(session, **known, phone=PRIYA)
+
+
+def test_whoever_takes_an_upload_back_is_on_record_and_no_free_text_is(
+    gate: Gate, vault: Vault, tenant_a: TenantId
+) -> None:
+    batch = new_id()
+    with gate.open(Scope(tenant_a, SUE, Kind.USER)) as session:
+        known: dict[str, Any] = {"tenant_id": tenant_a, "vault": vault, "by": SUE}
+        do_not_call.add_all(
+            session, **known, phones=[INES, PRIYA], source="Ines Carvalho's letter", batch_id=batch
+        )
+    with gate.open(Scope(tenant_a, SUE, Kind.USER)) as session:
+        assert do_not_call.remove_batch(session, tenant_id=tenant_a, batch_id=batch, by=SUE) == 2
+        assert do_not_call.remove_batch(session, tenant_id=tenant_a, batch_id=batch, by=SUE) == 0
+    with gate.open(Scope.system(tenant_a)) as session:
+        removed, added = evidence.page(session, tenant_id=tenant_a, limit=10).entries
+    name = ids.public("dncb", batch)
+    assert (removed.actor_id, removed.fact.action) == (SUE, "do-not-call.removed")
+    assert removed.fact.details == {"numbers": 2, "batch": name, "why": "undone"}
+    assert added.fact.details == {"numbers": 2, "batch": name}
 
 
 def test_lines_are_paged_both_ways_without_a_gap(gate: Gate, vault: Vault, tenant_a: TenantId) -> None:
