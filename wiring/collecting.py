@@ -6,8 +6,9 @@ the provider hears of it, its key is made of our ids, and what was said is recor
 a step.
 """
 
+import contextlib
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -20,6 +21,7 @@ from billing.errors import (
     PaymentMismatchError,
     PaymentNotFoundError,
     PaymentUnderWayError,
+    ProviderAwayError,
     ProviderRefusesError,
     RefundAskedError,
 )
@@ -27,6 +29,7 @@ from billing.payments import attempts, methods, news
 from billing.payments.attempts import Begun, Payment
 from billing.payments.port import About, Order, Page, Provider, RemotePayment, State, Way
 from core import clock, log
+from core.errors import SeatlineError
 from core.ids import OPERATOR, PaymentMethodId, TenantId, UserId, new_id
 from security.gate import Gate, Scope
 from security.vault import Vault
@@ -378,10 +381,14 @@ def hear(means: Means, *, news_id: UUID) -> None:
 
 
 def sweep(means: Means) -> int:
-    """Fetch the news that never reached us, and ask after payments nobody has told us of; return how many."""
+    """Fetch the news that never reached us, and ask after payments nobody has told us of; return how many.
+
+    Raises:
+        SeatlineError: a payment could not be asked after; the others were.
+    """
     if not means.payments.is_connected:
         return 0
-    account, found = means.payments.account, 0
+    account, found, troubles = means.payments.account, 0, list[SeatlineError]()
     told = means.payments.news_since(clock.now() - _LOOK_BACK)
     with means.gate.open(Scope.system(OPERATOR)) as session:
         there = news.known(session, account=account, event_ids=[one.event_id for one in told])
@@ -393,23 +400,37 @@ def sweep(means: Means) -> int:
         with means.gate.open(Scope.system(client.tenant_id)) as session:
             waiting = attempts.unsettled(session, tenant_id=client.tenant_id, before=clock.now() - _ASK_AFTER)
         for payment in waiting:
-            look_again(means, tenant_id=client.tenant_id, payment_id=payment.payment_id, source=news.SWEEP)
+            with _for_itself(troubles, tenant_id=client.tenant_id, subject=payment.payment_id):
+                look_again(
+                    means, tenant_id=client.tenant_id, payment_id=payment.payment_id, source=news.SWEEP
+                )
+    if troubles:
+        raise troubles[-1]
     return found
 
 
 def retry(means: Means) -> int:
-    """Charge again what failed and is due for another attempt; return how many attempts were made."""
+    """Charge again what failed and is due for another attempt; return how many attempts were made.
+
+    Raises:
+        SeatlineError: an invoice could not be charged; the others were.
+    """
     if not means.payments.is_connected:
         return 0
     with means.gate.open(Scope.system(OPERATOR)) as session:
         clients = companies.clients(session)
-    made = 0
+    made, troubles = 0, list[SeatlineError]()
     for client in clients:
         with means.gate.open(Scope.system(client.tenant_id)) as session:
             due = attempts.to_retry(session, tenant_id=client.tenant_id, now=clock.now())
         for invoice_id in due:
-            came = collect(means, tenant_id=client.tenant_id, invoice_id=invoice_id, initiator=attempts.RETRY)
-            made += came is Came.CHARGED
+            with _for_itself(troubles, tenant_id=client.tenant_id, subject=invoice_id):
+                came = collect(
+                    means, tenant_id=client.tenant_id, invoice_id=invoice_id, initiator=attempts.RETRY
+                )
+                made += came is Came.CHARGED
+    if troubles:
+        raise troubles[-1]
     return made
 
 
@@ -427,6 +448,21 @@ def book(means: Means) -> int:
                 invoice = invoices.find(session, tenant_id=client.tenant_id, invoice_id=invoice_id)
                 booked += ledger.post_invoice(session, tenant_id=client.tenant_id, invoice=invoice)
     return booked
+
+
+@contextlib.contextmanager
+def _for_itself(troubles: list[SeatlineError], *, tenant_id: TenantId, subject: UUID) -> Iterator[None]:
+    """Keep one payment's trouble from holding up the others until they are done; `subject` is its id.
+
+    A provider that is away holds up all of them.
+    """
+    try:
+        yield
+    except ProviderAwayError:
+        raise
+    except SeatlineError as error:
+        _log.warning("payment-trouble", tenant=str(tenant_id), subject=str(subject), error=error.code)
+        troubles.append(error)
 
 
 def _hear_of_payment(means: Means, about: About) -> tuple[str, str]:

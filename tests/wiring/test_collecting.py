@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from billing import ledger
+from billing import ledger, price_lists
 from billing.documents.document import InvoiceDocument
 from billing.errors import (
     NewsRefusedError,
@@ -35,6 +35,7 @@ from security.vault import Vault
 from standin.news import sign
 from standin.server import Server
 from tenants import companies
+from tests.billing import stock
 from tests.factories import payments
 from tests.factories.payments import Means, card, visit
 from wiring import collecting
@@ -56,12 +57,11 @@ def means(gate: Gate, vault: Vault, standin: Server) -> Means:
     return Means(gate, vault, payments.provider(standin))
 
 
-@pytest.fixture
-def company(gate: Gate) -> TenantId:
+def opened(gate: Gate, name: str) -> TenantId:
     with gate.open(Scope.system(OPERATOR)) as session:
         made = companies.open_company(
             session,
-            name="Pelican Parcel",
+            name=name,
             country="GB",
             zone="Europe/London",
             language="en",
@@ -70,6 +70,11 @@ def company(gate: Gate) -> TenantId:
             colour=1,
         )
     return made.tenant_id
+
+
+@pytest.fixture
+def company(gate: Gate) -> TenantId:
+    return opened(gate, "Pelican Parcel")
 
 
 @pytest.fixture
@@ -855,6 +860,28 @@ def test_a_payment_of_another_amount_is_booked_nowhere(
         failed = news.every(session, states=[news.FAILED])
     assert {one.subject for one in failed if one.kind == "payment_intent.succeeded"} == {forged.id}
     assert balances(means, company)["receivable"] == 17400
+
+
+def test_one_payments_trouble_holds_up_no_other_companys(
+    means: Means, standin: Server, gate: Gate, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    other = opened(gate, "Zephyr Freight")  # comes after Pelican Parcel
+    with gate.open(Scope.system(OPERATOR)) as session:
+        (version,) = price_lists.published(session, tenant_id=OPERATOR, code="uk-standard")
+    with gate.open(Scope.system(other)) as session:
+        stock.customer(session, tenant_id=other, version=version)
+    theirs = payments.another(gate, other)
+    bad = on_page(means, company, invoice)
+    good = on_page(means, other, theirs)
+    assert visit(good.url, card(payments.PAID)).location == WAY.done_url
+    with gate.open(Scope.system(company)) as session:
+        attempts.opened(
+            session, tenant_id=company, payment_id=bad.payment.payment_id, page_id="cs_test_nowhere"
+        )
+    with clock.hold(clock.now() + dt.timedelta(minutes=11)), pytest.raises(ProviderRefusesError):
+        collecting.sweep(means)
+    assert stands(means, other, theirs).state is Paid.PAID
+    assert stands(means, company, invoice).due_minor == 17400
 
 
 def test_methods_are_sealed_and_one_is_the_default(means: Means, standin: Server, company: TenantId) -> None:
