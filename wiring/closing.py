@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from billing import accounts, explorer, invoices, periods
 from billing.errors import BillingAccountNotFoundError, PeriodClosedError
 from billing.events import MonthAsked, RatingAsked
-from core import long_jobs
+from core import log, long_jobs
 from core.errors import SeatlineError
 from core.events import announce
 from core.ids import OPERATOR, TenantId, new_id
@@ -27,7 +27,8 @@ from wiring import rentals
 
 DRAFTS, FINALISING, RATING = "invoices.draft", "invoices.finalise", "usage.rate-again"
 _NOTED_EVERY_S = 0.5
-_SHARE_S = 240  # then the rest is put off to the next turn: other jobs wait as well
+SHARE_S = 240  # then the rest is put off to the next turn: other jobs wait as well
+_log = log.get(__name__)
 
 
 class Means(Protocol):
@@ -116,25 +117,30 @@ def ask_for_rating(session: Session, *, tenant_id: TenantId, by: UUID) -> UUID:
 
 
 def month(means: Means, event: MonthAsked) -> dt.timedelta | None:
-    """Draft or finalise a month of every company, one after the other."""
+    """Draft or finalise a month of every company; what one turn has no time for, the next goes on with."""
     with means.gate.open(Scope.system(OPERATOR)) as session:
-        every = [one.tenant_id for one in companies.clients(session)]
+        # in the order they were opened: whoever is opened or renamed meanwhile moves nobody's place
+        every = sorted(one.tenant_id for one in companies.clients(session))
+        before = long_jobs.find(session, job_id=event.job_id)
     kind = FINALISING if event.is_final else DRAFTS
     about = f"{event.year:04}-{event.month:02}"
     progress = Progress(means.gate, event.job_id, kind, about=about, total=len(every))
+    if before is not None:
+        progress.done, progress.made, progress.failed = before.done, before.made, before.failed
     progress.write(JobState.RUNNING)
     act = finalise if event.is_final else draft
-    until = time.monotonic() + _SHARE_S
-    for tenant_id in every:
-        if time.monotonic() > until:
-            progress.write(JobState.RUNNING)
-            return dt.timedelta(seconds=1)
+    until = time.monotonic() + SHARE_S
+    for tenant_id in every[progress.done :]:
         try:
             made = act(means.gate, tenant_id=tenant_id, year=event.year, month=event.month)
-        except SeatlineError:
+        except SeatlineError as error:
+            _log.warning("month-trouble", tenant=str(tenant_id), job=kind, month=about, error=error.code)
             progress.moved(failed=1)
         else:
             progress.moved(made=made)
+        if time.monotonic() > until:
+            progress.write(JobState.RUNNING)
+            return dt.timedelta(seconds=1)
     progress.write(JobState.DONE)
     return None
 
@@ -144,9 +150,20 @@ def rate_again(means: Means, event: RatingAsked) -> dt.timedelta | None:
     tenant_id, scope = event.tenant_id, Scope.system(event.tenant_id)
     with means.gate.open(scope) as session:
         waiting = explorer.waiting(session, tenant_id=tenant_id)
-    progress = Progress(means.gate, event.job_id, RATING, company_id=tenant_id, total=waiting)
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        before = long_jobs.find(session, job_id=event.job_id)
+    made = before.made if before is not None else 0  # in earlier turns; what has a price waits no more
+    progress = Progress(
+        means.gate,
+        event.job_id,
+        RATING,
+        company_id=tenant_id,
+        done=made,
+        made=made,
+        total=made + waiting,
+    )
     progress.write(JobState.RUNNING)
-    after, until = None, time.monotonic() + _SHARE_S
+    after, until = None, time.monotonic() + SHARE_S
     while True:
         with means.gate.open(scope) as session:
             piece = explorer.rate_again(session, tenant_id=tenant_id, after=after)
@@ -155,6 +172,7 @@ def rate_again(means: Means, event: RatingAsked) -> dt.timedelta | None:
         if after is None:
             break
         if time.monotonic() > until:
+            progress.write(JobState.RUNNING)
             return dt.timedelta(seconds=1)
     progress.write(JobState.DONE)
     return None

@@ -5,8 +5,9 @@ from uuid import UUID
 
 import pytest
 
-from billing import explorer, figures, invoices, periods, usage
+from billing import explorer, figures, invoices, periods, tariffs, usage
 from billing.events import MonthAsked, RatingAsked
+from billing.rating.tariff import DatedRate
 from core import clock, long_jobs
 from core.ids import OPERATOR, TenantId, new_id
 from core.long_jobs import JobState, LongJob
@@ -57,12 +58,19 @@ def job(gate: Gate, job_id: UUID) -> LongJob:
     return found
 
 
-def month(gate: Gate, *, is_final: bool) -> LongJob:
+def asked(gate: Gate, *, is_final: bool) -> UUID:
     with gate.open(Scope.system(OPERATOR)) as session:
-        job_id = closing.ask_for_month(session, year=2026, month=10, is_final=is_final, by=new_id())
+        return closing.ask_for_month(session, year=2026, month=10, is_final=is_final, by=new_id())
+
+
+def october(job_id: UUID, *, is_final: bool) -> MonthAsked:
+    return MonthAsked(tenant_id=OPERATOR, job_id=job_id, year=2026, month=10, is_final=is_final)
+
+
+def month(gate: Gate, *, is_final: bool) -> LongJob:
+    job_id = asked(gate, is_final=is_final)
     assert job(gate, job_id).state is JobState.WAITING
-    event = MonthAsked(tenant_id=OPERATOR, job_id=job_id, year=2026, month=10, is_final=is_final)
-    assert closing.month(Means(gate), event) is None
+    assert closing.month(Means(gate), october(job_id, is_final=is_final)) is None
     return job(gate, job_id)
 
 
@@ -87,6 +95,45 @@ def test_one_companys_trouble_is_counted_and_its_draft_stays(gate: Gate, used: T
     with gate.open(Scope.system(used)) as session:
         (paper,) = invoices.every(session, tenant_id=used)
     assert paper.state == "draft"
+
+
+def test_a_month_that_takes_several_turns_goes_on_where_it_was(
+    gate: Gate, used: TenantId, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closing, "SHARE_S", -1)  # so that each turn has one company
+    with clock.hold(OCTOBER.end):
+        job_id = asked(gate, is_final=False)
+        seen = []
+        while closing.month(Means(gate), october(job_id, is_final=False)):
+            seen.append(job(gate, job_id))
+            people.company(f"Aardvark {len(seen)}")  # the first by name, and opened last
+            assert len(seen) < 9, "it never ends"
+            monkeypatch.setattr(closing, "SHARE_S", -1 if len(seen) < 2 else 60)
+    assert [(one.done, one.made) for one in seen] == [(1, 0), (2, 1)]
+    done = job(gate, job_id)
+    assert (done.state, done.done, done.total, done.made, done.failed) == (JobState.DONE, 4, 4, 1, 0)
+
+
+def test_rating_again_in_several_turns_counts_all_of_them(
+    gate: Gate, used: TenantId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explorer, "AT_ONCE", 2)
+    monkeypatch.setattr(closing, "SHARE_S", -1)
+    without_a_price(gate, used, 5)
+    france = DatedRate("voice.outbound", "33", "gb-local", stock.per_minute(60_000_000))
+    with clock.hold(stock.NOON):
+        version = stock.publish(gate, effective_from=OCTOBER.end, of=(*stock.rates(), france))
+    with gate.open(Scope.system(used)) as session:
+        tariffs.take(session, tenant_id=used, version=version)
+    with gate.open(Scope.system(OPERATOR)) as session:
+        job_id = closing.ask_for_rating(session, tenant_id=used, by=new_id())
+    turns = 1
+    while closing.rate_again(Means(gate), RatingAsked(tenant_id=used, job_id=job_id)):
+        turns += 1
+        assert turns < 9, "it never ends"
+    done = job(gate, job_id)
+    assert turns == 3
+    assert (done.state, done.total, done.done, done.made, done.failed) == (JobState.DONE, 5, 5, 5, 0)
 
 
 def test_rating_again_goes_through_all_of_it_piece_by_piece(
