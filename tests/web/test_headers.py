@@ -1,3 +1,4 @@
+import base64
 from dataclasses import replace
 
 import pytest
@@ -97,6 +98,15 @@ def test_a_form_without_its_token_changes_nothing(alice: Browser) -> None:
         answer = alice.client.post("/sign-out", base_url=HOST, data=data)
         assert answer.status_code == 403
     assert alice.get("/").location == "/portal/"
+
+
+def test_the_token_of_a_form_does_not_tell_the_sessions_secret(alice: Browser) -> None:
+    """A page that was printed, saved or read by a script must not be enough to take the session over."""
+    token, secret = alice.token(), alice.cookie()
+    assert secret
+    carried, *_ = token.partition(".")
+    assert secret.encode() not in base64.urlsafe_b64decode(carried + "=" * (-len(carried) % 4))
+    assert secret not in alice.get("/portal/").get_data(as_text=True)
 
 
 def test_another_sessions_token_does_not_fit(alice: Browser, browser: Browsers, cast: Cast) -> None:

@@ -144,5 +144,5 @@ def test_every_page_that_names_a_thing_is_no_door_to_anothers(
     for method, endpoint, names in addresses(app):
         if method == "GET" and endpoint not in ASKS_OTHERS:
             path = address.build(endpoint, {name: {**theirs, **WORDS}[name] for name in names}, method=method)
-            opened += alice.get(path).status_code == 200
+            opened += alice.get(path, buffered=True).status_code == 200
     assert opened >= 12, "alice's own doors open for alice, or this walk proves nothing"
