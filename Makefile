@@ -26,7 +26,7 @@ SEALED := env -u DATABASE_URL -u REDIS_URL -u SWITCH_URL -u STRIPE_API_KEY -u MA
 PYTEST := $(SEALED) $(VENV)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down doctor call campaign test test-quick deep bench lint lint-types lint-style lint-floors lock
+.PHONY: help setup up down doctor call campaign test test-quick deep bench drill lint lint-types lint-style lint-floors lock
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,10 @@ deep:  ## what takes long: soaks, thousands of kills
 bench:  ## measure, and write docs/benchmarks.md
 	@$(SEALED) $(INSTALL) --checks --browser
 	@$(SEALED) $(VENV)/python -m bench
+
+drill:  ## back up, change and restore made-up companies beside what `make up` runs; says how long it takes
+	@$(INSTALL) --packages-only
+	@$(VENV)/seatline drill
 
 # The same versions again unless UPGRADE=1. No address of an index or a mirror reaches the locks.
 COMPILE := $(VENV)/uv pip compile -q --no-config --universal --python-version 3.11 --generate-hashes \

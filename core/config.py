@@ -37,6 +37,8 @@ class Settings(BaseModel):
     keys_database_url: str = Field(repr=False)
     migrator_database_url: str = Field(repr=False)
     admin_database_url: str = Field(default="", repr=False)
+    backup_database_url: str = Field(default="", repr=False)
+    postgres_programs: Path | None = None  # where pg_dump and pg_restore lie; None: on the PATH
     # Redis protocol
     redis_url: str = Field(repr=False)
     # the switch: "http://user:password@host:port" of an Asterisk's ARI, or "simulator:"

@@ -13,6 +13,8 @@ from typing import BinaryIO, Protocol
 
 from core.errors import NotFound
 
+PART = ".part"
+"""How the file of an object ends that is still being written."""
 _NAME = re.compile(r"[0-9a-z]{2,8}/[0-9a-z-]{8,64}", re.ASCII)
 
 
@@ -58,7 +60,7 @@ class DiskStorage:
         """Write to a `.part` file, fsync, rename, fsync the folder: a crash leaves no half object."""
         path = self._path(name)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = path.with_suffix(".part")
+        part = path.with_suffix(PART)
         try:
             with part.open("wb") as stream:
                 yield stream

@@ -31,6 +31,7 @@ def main(request_file: Path) -> int:
         "bill_database_url": urls.bill,
         "keys_database_url": urls.keys,
         "migrator_database_url": urls.migrator,
+        "backup_database_url": urls.backup,
     }
     config = Path(request["config_file"])
     write_json(config, settings | addresses)

@@ -130,6 +130,7 @@ def _bring_up(chosen: Choices, place: Layout, kept: Kept, supervisor: Supervisor
         "environment": "development" if _is_loopback(_public_url(chosen)) else "production",
         "state_dir": str(place.state),
         "admin_database_url": own_postgres.url if own_postgres else _sqlalchemy(chosen.database_url),
+        "postgres_programs": str(own_postgres.binaries.folder) if own_postgres else None,
         "redis_url": own_valkey.url if own_valkey else chosen.redis_url,
         "switch_url": own_switch.url if own_switch else chosen.switch_url or SIMULATOR,
         "trunk_address": TRUNK_ADDRESS,

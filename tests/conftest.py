@@ -177,6 +177,7 @@ def settings(database: DatabaseUrls, valkey: Running[Valkey], home: Path, tmp_pa
         bill_database_url=database.bill,
         keys_database_url=database.keys,
         migrator_database_url=database.migrator,
+        backup_database_url=database.backup,
         redis_url=valkey.url,
         switch_url="simulator:",
         root_key_file=home / "root.key",

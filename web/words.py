@@ -65,6 +65,8 @@ ACTIONS: Mapping[str, LazyString] = {
     "alarm.raised": _l("An alarm was raised"),
     "alarm.heard": _l("A company’s alarm came in"),
     "alarm.acknowledged": _l("Took note of an alarm"),
+    "backup.made": _l("Made a backup"),
+    "backup.restored": _l("Restored a backup"),
     "campaign.made": _l("Made a campaign"),
     "campaign.changed": _l("Changed a campaign"),
     "campaign.running": _l("Started a campaign"),

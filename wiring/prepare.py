@@ -35,10 +35,17 @@ class DatabaseUrls:
     bill: str = field(repr=False)
     keys: str = field(repr=False)
     migrator: str = field(repr=False)
+    backup: str = field(repr=False)
 
 
 def prepare_database(
-    admin_url: str, *, secrets_file: Path, root_key: RootKey, database: str = _DATA, keystore: str = _KEYS
+    admin_url: str,
+    *,
+    secrets_file: Path,
+    root_key: RootKey,
+    database: str = _DATA,
+    keystore: str = _KEYS,
+    revision: str = "head",
 ) -> DatabaseUrls:
     """Bring an empty or an older database to the present shape.
 
@@ -48,6 +55,7 @@ def prepare_database(
         root_key: the context key is derived from it and entered as the database's copy.
         database: name of the data database (tests use others).
         keystore: name of the keystore database.
+        revision: the migration to stop at; a backup is loaded into the shape it was made from.
     """
     passwords = _passwords(secrets_file)
     with psycopg.connect(admin_url, autocommit=True) as admin:
@@ -68,14 +76,15 @@ def prepare_database(
         bill=_as(admin_url, "seatline_bill", passwords, database),
         keys=_as(admin_url, "seatline_keys", passwords, keystore),
         migrator=_as(admin_url, "seatline_migrator", passwords, database),
+        backup=_as(admin_url, "seatline_backup", passwords, database),
     )
-    migrate(urls.migrator)
+    migrate(urls.migrator, revision=revision)
     return urls
 
 
-def migrate(migrator_url: str) -> None:
-    """Run the migrations up to the newest."""
-    command.upgrade(_alembic(migrator_url), "head")
+def migrate(migrator_url: str, *, revision: str = "head") -> None:
+    """Run the migrations up to the newest, or to `revision`."""
+    command.upgrade(_alembic(migrator_url), revision)
 
 
 def clone_database(admin_url: str, *, template: str, name: str, secrets_file: Path) -> DatabaseUrls:
@@ -93,6 +102,7 @@ def clone_database(admin_url: str, *, template: str, name: str, secrets_file: Pa
         bill=_as(admin_url, "seatline_bill", passwords, name),
         keys=_as(admin_url, "seatline_keys", passwords, _KEYS),
         migrator=_as(admin_url, "seatline_migrator", passwords, name),
+        backup=_as(admin_url, "seatline_backup", passwords, name),
     )
 
 

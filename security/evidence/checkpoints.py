@@ -51,6 +51,10 @@ class Signer:
         """The 32 bytes by which signatures are checked; for publishing."""
         return self._key.public_key().public_bytes_raw()
 
+    def sign_bytes(self, blob: bytes) -> bytes:
+        """Return the 64 bytes of signature over something that begins with a label of its own."""
+        return self._key.sign(blob)
+
     def sign(self, *, tenant_id: TenantId, tree: Tree, at: dt.datetime) -> Checkpoint:
         """Return the checkpoint of a tree."""
         origin = _origin(tenant_id)

@@ -15,7 +15,7 @@ CREATE SCHEMA IF NOT EXISTS meta AUTHORIZATION seatline_owner;
 CREATE SCHEMA IF NOT EXISTS sec AUTHORIZATION seatline_policy;
 GRANT USAGE ON SCHEMA ext TO seatline_owner, seatline_app, seatline_bill, seatline_backup;
 GRANT USAGE ON SCHEMA app TO seatline_app, seatline_bill, seatline_policy, seatline_backup;
-GRANT USAGE ON SCHEMA sec TO seatline_app, seatline_owner, seatline_bill;
+GRANT USAGE ON SCHEMA sec TO seatline_app, seatline_owner, seatline_bill, seatline_backup;
 GRANT USAGE ON SCHEMA meta TO seatline_app, seatline_backup;
 
 SET ROLE seatline_policy;
@@ -38,6 +38,8 @@ CREATE TABLE IF NOT EXISTS sec.directory (
   PRIMARY KEY (kind, key));
 CREATE INDEX IF NOT EXISTS directory_of_tenant ON sec.directory (tenant_id, kind);
 REVOKE ALL ON sec.mac_key, sec.registry, sec.directory FROM PUBLIC;
+-- a restored database gets MAC keys of its own, so no backup carries one
+GRANT SELECT ON sec.registry, sec.directory TO seatline_backup;
 
 CREATE OR REPLACE FUNCTION sec._mac(ip bytea, op bytea, msg text) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp AS $$ SELECT sha256(op || sha256(ip || convert_to(msg, 'UTF8'))) $$;

@@ -1,7 +1,8 @@
-"""The command line: the database's state, people who sign in, the API's document.
+"""The command line: the database's state, people who sign in, backups, the API's document.
 
 python -m web.cli db check | db migrate
 python -m web.cli user list | add | disable
+python -m web.cli backup | restore | drill
 python -m web.cli openapi
 """
 

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TextIO, cast
+from typing import Any, TextIO, cast
 
 import click
 
 from billing import price
 from core import config, ids
 from core.config import Settings
-from core.errors import SeatlineError
 from core.ids import OPERATOR, TenantId, UserId
 from core.phone import parse_e164
 from security import catalogue, evidence
@@ -26,6 +25,7 @@ from tenants import companies, sessions, users
 from tenants.roles import ROLES
 from web.account import signing
 from web.api.document import document
+from web.cli import backups, said
 from web.factory import create_app
 from web.services import Services
 from wiring import House, assemble
@@ -38,6 +38,10 @@ _KEY_BYTES = 32
 @click.group()
 def main() -> None:
     """Seatline's command line; reads the settings `make up` wrote."""
+
+
+for _command in (backups.make_backup, backups.restore_backup, backups.drill_backup):
+    main.add_command(_command)
 
 
 @main.group()
@@ -59,7 +63,7 @@ def check() -> None:
 @db.command("migrate")
 def migrate_database() -> None:
     """Run the migrations up to the newest."""
-    with _in_words():
+    with said.in_words():
         migrate(config.load().migrator_database_url)
     click.echo("the database is at the newest migration")
 
@@ -149,7 +153,7 @@ def show_key() -> None:
 @click.option("--key", "known", help="The public key, from `audit key`; else the file's own is believed.")
 def verify_log(log: TextIO, since: TextIO | None, known: str | None) -> None:
     """Check LOG with nothing but itself: no database, no network. Exit 1 when it does not hold together."""
-    with _in_words():
+    with said.in_words():
         verdict = evidence.verify(
             log, public_key=_public_key(known), kept=since.read() if since is not None else None
         )
@@ -168,7 +172,7 @@ def simulate_call(number: str, caller: str) -> None:
     """Let somebody call NUMBER; only where the switch simulator runs in place of Asterisk."""
     with _house() as house:
         if not house.settings.is_simulated:
-            _stop("a real switch runs here: dial the number, or use `make call`")
+            said.stop("a real switch runs here: dial the number, or use `make call`")
         digits = {"dnis": numbers.canonical(number), "ani": parse_e164(caller)}
         with house.gate.open(Scope.system(OPERATOR)) as session:
             orders.leave(session, OrderKind.SIMULATE, **digits)
@@ -225,20 +229,12 @@ class _Paper:
 
 @contextmanager
 def _house() -> Iterator[House]:
-    with _in_words():
+    with said.in_words():
         house = assemble(process="cli")
         try:
             yield house
         finally:
             house.close()
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    try:
-        yield
-    except SeatlineError as error:
-        _stop(f"{error.code}: {error}")
 
 
 def _public_key(text: str | None) -> bytes | None:
@@ -247,17 +243,13 @@ def _public_key(text: str | None) -> bytes | None:
     except ValueError:
         key = b""
     if key is not None and len(key) != _KEY_BYTES:
-        _stop("--key takes the 32 bytes that `seatline audit key` writes, in base64")
+        said.stop("--key takes the 32 bytes that `seatline audit key` writes, in base64")
     return key
-
-
-def _stop(words: str) -> NoReturn:
-    raise click.ClickException(words)
 
 
 def _tenant(company: str) -> TenantId:
     if company == "operator":
         return OPERATOR
-    with _in_words():
+    with said.in_words():
         return TenantId(ids.parse("ten", company))
     raise AssertionError

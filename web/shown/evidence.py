@@ -42,6 +42,7 @@ NOUNS: Mapping[str, LazyString] = {
     "webhook.": _l("Webhooks"),
     "company.": _l("Company"),
     "alarm.": _l("Alarms"),
+    "backup.": _l("Backups"),
 }
 
 
