@@ -175,3 +175,9 @@ class AlarmNotFoundError(NotFound):
     """There is no such alarm in this company."""
 
     code = "alarm-not-found"
+
+
+class ResetOverError(Refused):
+    """The link for another password was used, is too old, or the password was replaced since."""
+
+    code = "reset-over"

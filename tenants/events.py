@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from core.events import Event
-from core.ids import AlarmId, DeliveryId, LetterId
+from core.ids import AlarmId, DeliveryId, LetterId, ResetId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +26,10 @@ class LetterOwed(Event):
     """A letter to somebody is to be sent; who, and what it says, stands sealed in its row."""
 
     letter_id: LetterId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResetAsked(Event):
+    """Somebody has forgotten a password; of which address stands sealed at the operator."""
+
+    request_id: ResetId

@@ -290,3 +290,31 @@ class LetterRow(TenantOwned, Base):
     written_at: Mapped[Instant]
     good_until: Mapped[Instant]
     settled_at: Mapped[OptionalInstant]
+
+
+class ResetRequestRow(TenantOwned, Base):
+    """An address whose password somebody has forgotten, sealed; at the operator, for whose is not known."""
+
+    __tablename__ = "reset_requests"
+
+    id: Mapped[Key]
+    email: Mapped[Sealed]
+    asked_at: Mapped[Instant]
+
+
+class PasswordResetRow(TenantOwned, Base):
+    """A link that replaces one password once; `stamp` is the SHA-256 of that password's hash."""
+
+    __tablename__ = "password_resets"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "digest"),
+        ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
+    )
+
+    id: Mapped[Key]
+    user_id: Mapped[UUID] = mapped_column(Uuid)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    stamp: Mapped[bytes] = mapped_column(LargeBinary)
+    asked_at: Mapped[Instant]
+    expires_at: Mapped[Instant]
+    used_at: Mapped[OptionalInstant]

@@ -34,7 +34,7 @@ def install(app: Flask, settings: Settings) -> None:
         headers = response.headers
         headers[REQUEST_ID] = request_id()
         headers["X-Content-Type-Options"] = "nosniff"
-        headers["Referrer-Policy"] = "same-origin"
+        headers.setdefault("Referrer-Policy", "same-origin")
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
         headers["Content-Security-Policy"] = policy

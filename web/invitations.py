@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from core.ids import TenantId, UserId
-from tenants import letters
+from tenants import letters, resets
 from tenants.errors import InvitationOverError
 from tenants.users import User
 from web import identity, scope
@@ -55,6 +55,23 @@ def mail(user: User, address: str) -> None:
             "link": address,
         },
         good_for=dt.timedelta(days=DAYS),
+    )
+
+
+def is_mailed() -> bool:
+    """Return whether mail is sent from here."""
+    return bool(scope.services().settings.mail_url)
+
+
+def mail_reset(user: User) -> None:
+    """Send somebody who has come in before a link for another password, which nobody else sees."""
+    services = scope.services()
+    resets.send(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        vault=services.vault,
+        user_id=user.id,
+        public_url=services.settings.public_url,
     )
 
 

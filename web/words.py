@@ -108,6 +108,8 @@ ACTIONS: Mapping[str, LazyString] = {
     "user.added": _l("Added an account"),
     "user.disabled": _l("Shut out an account by the command line"),
     "user.password-changed": _l("Changed a password"),
+    "user.reset-sent": _l("Sent a link for another password by mail"),
+    "user.reset-used": _l("Chose another password by the link from the mail"),
     "webhook.added": _l("Added a webhook"),
     "webhook.changed": _l("Changed a webhook"),
     "webhook.removed": _l("Removed a webhook"),
@@ -376,6 +378,10 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "invitation-over": Words(
         _l("This link is over"), _l("It was used, or it is too old. Ask the one who invited you for another.")
+    ),
+    "reset-over": Words(
+        _l("This link is over"),
+        _l("It was used, is older than a quarter of an hour, or the password has changed. Ask for another."),
     ),
     "email-taken": Words(
         _l("That e-mail address signs in already"), _l("Use another address for this person.")

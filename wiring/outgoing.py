@@ -32,7 +32,7 @@ from telephony.events import (
     RecordingCaptured,
     RecordingSealed,
 )
-from tenants.events import AlarmRaised, LetterOwed, WebhookOwed
+from tenants.events import AlarmRaised, LetterOwed, ResetAsked, WebhookOwed
 from tenants.webhooks import deliveries
 
 
@@ -134,6 +134,7 @@ INTERNAL: dict[type[Event], str] = {
     RatingAsked: "the operator's own",
     ProviderNewsCame: "the operator's own: a hint that has not been looked into",
     LetterOwed: "a letter to one person",
+    ResetAsked: "nobody knows yet whose password it is",
     WebhookOwed: "the delivery of a webhook itself",
 }
 

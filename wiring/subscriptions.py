@@ -27,7 +27,7 @@ from campaigns.events import LIVE_TOPIC, CampaignTurned, LeadFileConfirmed, Lead
 from campaigns.rules import Outcome
 from core.errors import SeatlineError
 from core.events import Event
-from core.ids import OPERATOR, TenantId
+from core.ids import OPERATOR, TenantId, UserId
 from core.long_jobs import JobState
 from core.mail import MailRefusedError, MalformedLetterError
 from seats import leases
@@ -37,8 +37,8 @@ from security.vault import Field
 from telephony import numbers, orders, recording
 from telephony.events import DialCleared, DialEnded, DialOutcome, NumberRentalChanged, RecordingCaptured
 from telephony.orders import OrderKind
-from tenants import alarms, companies, letters
-from tenants.events import AlarmRaised, LetterOwed, WebhookOwed
+from tenants import alarms, companies, letters, resets, users
+from tenants.events import AlarmRaised, LetterOwed, ResetAsked, WebhookOwed
 from tenants.webhooks import deliveries
 from wiring import closing, collecting
 from wiring.assemble import House
@@ -175,6 +175,25 @@ def _send_letter(house: House, event: LetterOwed) -> None:
         state = letters.State.REFUSED
     with house.gate.open(scope) as session:
         letters.settle(session, owed=event, state=state)
+
+
+def _answer_reset(house: House, event: ResetAsked) -> None:
+    """Find out whether somebody signs in with an address, and owe them a link; else nothing follows."""
+    with house.gate.open(Scope.system(OPERATOR)) as session:
+        email = resets.asked(session, vault=house.vault, request_id=event.request_id)
+    entry = house.gate.resolve("login", users.login_key(house.vault, email)) if email else None
+    if entry:
+        with house.gate.open(Scope.system(entry.tenant_id)) as session:
+            resets.send(
+                session,
+                tenant_id=entry.tenant_id,
+                vault=house.vault,
+                user_id=UserId(entry.ref_id),
+                public_url=house.settings.public_url,
+                reset_id=event.request_id,
+            )
+    with house.gate.open(Scope.system(OPERATOR)) as session:
+        resets.answered(session, request_id=event.request_id)
 
 
 def _post_invoice(_house: House, session: Session, event: InvoiceFinalised) -> After:
@@ -321,6 +340,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Alone(RatingAsked, "usage.rate-again", closing.rate_again),
     Alone(WebhookOwed, "webhooks.deliver", _deliver),
     Alone(LetterOwed, "letters.send", _send_letter),
+    Alone(ResetAsked, "resets.answer", _answer_reset),
     *(_tell(told) for told in TOLD),
     Alone(AlarmRaised, "alarms.operator", _tell_operator),
     InTransaction(DialEnded, "campaigns.settle", _settle_attempt),

@@ -17,7 +17,7 @@ from security.gate import Scope
 from telephony import calls, orders, recording, work
 from telephony.orders import OrderKind
 from telephony.outbound import dialling
-from tenants import companies, letters, repeats, sessions
+from tenants import companies, letters, repeats, resets, sessions
 from tenants.webhooks import deliveries
 from wiring import House, collecting, figures, rentals, rounds
 from workers import ledger
@@ -62,12 +62,13 @@ def _charge_rentals(house: House) -> None:
 
 
 def _sweep_sign_ins(house: House) -> None:
-    """Remove what is over of every company: sessions, idempotency keys, letters."""
+    """Remove what is over of every company: sessions, idempotency keys, letters, links."""
     for tenant_id in _everyone(house):
         with house.gate.open(Scope.system(tenant_id)) as session:
             sessions.sweep(session, tenant_id=tenant_id)
             repeats.sweep(session, tenant_id=tenant_id)
             letters.sweep(session, tenant_id=tenant_id)
+            resets.sweep(session, tenant_id=tenant_id)
 
 
 def _sweep_webhooks(house: House) -> None:

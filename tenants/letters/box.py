@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.events import announce
-from core.ids import LetterId, TenantId, new_id
+from core.ids import LetterId, TenantId, UserId, new_id
 from core.mail import Letter
 from security.vault import Field, Vault
+from tenants import users
 from tenants.events import LetterOwed
 from tenants.letters import wording
 from tenants.letters.wording import Kind
@@ -78,6 +79,30 @@ def put(
     session.flush()
     announce(session, LetterOwed(tenant_id=tenant_id, letter_id=letter_id))
     return letter_id
+
+
+def tell(
+    session: Session,
+    kind: Kind,
+    *,
+    tenant_id: TenantId,
+    vault: Vault,
+    user_id: UserId,
+    good_for: dt.timedelta = WEEK,
+    **facts: str,
+) -> None:
+    """Owe somebody a letter about their own access; name and e-mail need not be given."""
+    user = users.read(session, tenant_id=tenant_id, vault=vault, user_id=user_id)
+    known = {"name": user.name, "email": user.email}
+    put(
+        session,
+        tenant_id=tenant_id,
+        vault=vault,
+        kind=kind,
+        to=user,
+        facts=known | facts,
+        good_for=good_for,
+    )
 
 
 def take(session: Session, *, vault: Vault, owed: LetterOwed) -> Letter | None:

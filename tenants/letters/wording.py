@@ -17,6 +17,8 @@ class Kind(StrEnum):
     """What a letter is about."""
 
     INVITATION = "invitation"
+    PASSWORD_RESET = "password-reset"  # noqa: S105 - a kind of letter
+    PASSWORD_CHANGED = "password-changed"  # noqa: S105 - a kind of letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,48 @@ _FORMS: Mapping[Kind, Mapping[str, _Form]] = {
             (
                 "此链接 {days} 天内有效，只能设置一次密码。",
                 "如果您并不知情，请忽略此邮件：您不操作，链接不会生效。",
+            ),
+        ),
+    },
+    Kind.PASSWORD_RESET: {
+        "en": _Form(
+            "Choose another password for Seatline",
+            ("Hello {name},", "somebody, perhaps you, has asked for another password for {email}."),
+            "Choose another password",
+            (
+                "The link is good for {minutes} minutes and for one password.",
+                "A second step is still asked for.",
+                "If it was not you, do nothing: your password stays as it is.",
+            ),
+        ),
+        "zh_Hans_CN": _Form(
+            "重设您的 Seatline 密码",
+            ("{name}，您好：", "有人（可能是您本人）申请重设 {email} 的密码。"),
+            "重设密码",
+            (
+                "此链接 {minutes} 分钟内有效，只能设置一次密码。",
+                "两步验证仍然需要。",
+                "如果不是您本人操作，请忽略此邮件：您的密码不会改变。",
+            ),
+        ),
+    },
+    Kind.PASSWORD_CHANGED: {
+        "en": _Form(
+            "Your Seatline password was changed",
+            (
+                "Hello {name},",
+                "the password for {email} was changed, and you were signed out everywhere.",
+                "If it was not you, choose another one by “Forgot your password?” on the sign-in page, now.",
+                "Then tell an owner of your company.",
+            ),
+        ),
+        "zh_Hans_CN": _Form(
+            "您的 Seatline 密码已更改",
+            (
+                "{name}，您好：",
+                "{email} 的密码已更改，您已在所有设备上退出登录。",
+                "如果不是您本人操作，请立即在登录页点击“忘记密码？”重新设置。",
+                "然后告知贵公司的所有者。",
             ),
         ),
     },

@@ -1095,6 +1095,19 @@ def sign_in_code(_lang: str) -> dict[str, Any]:
     return {"token": "half-way", "error": "", "next": "/portal/"}
 
 
+def forgot(_lang: str) -> dict[str, Any]:
+    return {"email": "", "error": "", "is_sent": False, "is_mailed": True, "minutes": 15}
+
+
+def forgot_sent(lang: str) -> dict[str, Any]:
+    return forgot(lang) | {"is_sent": True}
+
+
+def reset(lang: str) -> dict[str, Any]:
+    differ = "The two passwords differ. Type the same one twice."
+    return {"error": pick(lang, differ, "两次输入的密码不一致。请输入相同的密码。"), "shortest": 15}
+
+
 def second_step(lang: str) -> dict[str, Any]:
     uri = "otpauth://totp/Seatline:alice%40pelican.example?secret=MFRGGZDFMZTWQ2LK&issuer=Seatline"
     return shell(lang) | {
@@ -1704,6 +1717,9 @@ PAGES: dict[str, Page] = {
     "portal-developers-dialog": Page("portal/developers.html", developers_dialog),
     "settings": Page("settings.html", settings),
     "sign-in-code": Page("sign_in_code.html", sign_in_code),
+    "forgot": Page("forgot.html", forgot),
+    "forgot-sent": Page("forgot.html", forgot_sent),
+    "reset": Page("reset.html", reset),
     "second-step": Page("second_step.html", second_step),
     "second-step-codes": Page("second_step_codes.html", second_step_codes),
     "operator-companies": Page("operator/companies.html", companies),

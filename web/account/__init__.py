@@ -1,6 +1,6 @@
 """Signing in and out, the language, one's own settings: the pages everybody shares."""
 
-from web.account import lists, password, phone_code, settings, welcome
+from web.account import forgotten, lists, password, phone_code, settings, welcome
 from web.account.views import pages, please_sign_in
 
-__all__ = ["lists", "pages", "password", "phone_code", "please_sign_in", "settings", "welcome"]
+__all__ = ["forgotten", "lists", "pages", "password", "phone_code", "please_sign_in", "settings", "welcome"]

@@ -8,7 +8,7 @@ from core.ids import OPERATOR
 from security import passwords
 from security.passwords import SHORTEST, WeakPasswordError
 from security.throttle import Limit, Throttle
-from tenants import sessions, users
+from tenants import letters, sessions, users
 from web import cookies, identity, said, scope
 from web.account import signing
 from web.account.settings import shell
@@ -48,6 +48,13 @@ def change_password() -> BaseResponse:
         return _form(chosen=weak())
     session = scope.session()
     users.set_password(session, tenant_id=who.tenant_id, user_id=who.user_id, password_hash=hashed)
+    letters.tell(
+        session,
+        letters.Kind.PASSWORD_CHANGED,
+        tenant_id=who.tenant_id,
+        vault=services.vault,
+        user_id=who.user_id,
+    )
     ended = sessions.end_all(session, tenant_id=who.tenant_id, user_id=who.user_id)
     # a new secret for this one: whoever had the old cookie is out (ASVS 5.0, 7.2.4)
     started = sessions.start(session, tenant_id=who.tenant_id, user_id=who.user_id)

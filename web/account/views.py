@@ -59,7 +59,7 @@ def sign_in() -> BaseResponse:
             address=request.remote_addr or "",
         )
     except TooManyError as error:
-        response = make_response(form(wanted=wanted, email=email, errors=[_wait(error)]), 429)
+        response = make_response(form(wanted=wanted, email=email, errors=[wait(error)]), 429)
         response.headers["Retry-After"] = str(error.details["retry_after_s"])
         return response
     if done is None:
@@ -78,7 +78,7 @@ def sign_in_code() -> BaseResponse:
     try:
         done = signing.finish(scope.services(), token=token, code=request.form.get("code", "")[:80])
     except TooManyError as error:
-        response = make_response(code_form(token=token, wanted=wanted, error=_wait(error)), 429)
+        response = make_response(code_form(token=token, wanted=wanted, error=wait(error)), 429)
         response.headers["Retry-After"] = str(error.details["retry_after_s"])
         return response
     if done is None:
@@ -153,7 +153,8 @@ def _let_in(done: SignedInNow, wanted: str) -> BaseResponse:
     return redirect(wanted or _HOMES[done.started.door], 303)
 
 
-def _wait(error: TooManyError) -> str:
+def wait(error: TooManyError) -> str:
+    """Return how long to wait, in words."""
     return str(
         ngettext(
             "Too many tries. Wait %(num)s minute, then try again.",

@@ -54,6 +54,15 @@ class Invited(Person):
     )
 
 
+class Linked(Person):
+    """Somebody for whom a link was made."""
+
+    link: str | None = Field(
+        description="As of an invitation. None for who has signed in before, where mail is sent: the link "
+        "goes to that person alone, for a quarter of an hour."
+    )
+
+
 class Deed(Outward):
     """One change of what a person or a key may do."""
 
@@ -172,8 +181,8 @@ def change_person(user_id: str, json: PersonChange) -> tuple[Person, int, dict[s
 
 @pages.post("/people/<user_id>/link")
 @permission("users.write")
-@operation(tag="People", answers={201: Invited}, errors=(404, 409), operation_id="makePersonLink")
-def make_link(user_id: str) -> tuple[Invited, int]:
+@operation(tag="People", answers={201: Linked}, errors=(404, 409), operation_id="makePersonLink")
+def make_link(user_id: str) -> tuple[Linked, int]:
     """Make a link by which somebody chooses a new password; for who lost theirs, or never had one."""
     who, user = identity.current(), _find(user_id)
     proven = staff.make_link(
@@ -184,9 +193,11 @@ def make_link(user_id: str) -> tuple[Invited, int]:
         by=may_give(who.permissions),
         principal_id=who.principal_id,
     )
-    made = Invited(**_shown(user).model_dump(), link=_link(user, proven))
-    if user.signed_in_at is None:
-        invitations.mail(user, made.link)
+    if user.signed_in_at is not None and invitations.is_mailed():
+        invitations.mail_reset(user)
+        return Linked(**_shown(user).model_dump(), link=None), 201
+    made = Linked(**_shown(user).model_dump(), link=_link(user, proven))
+    invitations.mail(user, str(made.link))
     return made, 201
 
 

@@ -170,9 +170,13 @@ def new_link(user_id: str) -> BaseResponse:
         by=who.permissions,
         principal_id=who.principal_id,
     )
+    if user.signed_in_at is not None and invitations.is_mailed():
+        # whoever has come in before gets it alone: nobody chooses a password for another
+        invitations.mail_reset(user)
+        said.done(gettext("A link is on its way to %(email)s, and shown to nobody else.", email=user.email))
+        return redirect(url_for("portal.one_person", user_id=user_id), 303)
     link = _link(user.id, proven)
-    if user.signed_in_at is None:
-        invitations.mail(user, link)
+    invitations.mail(user, link)
     return make_response(_shown(user, link=link), 201)
 
 
@@ -372,5 +376,5 @@ def _shown(user: User, *, link: str = "") -> str:
         deeds=access.rows(done),
         link=link,
         days=invitations.DAYS,
-        is_mailed=bool(scope.services().settings.mail_url),
+        is_mailed=invitations.is_mailed(),
     )
