@@ -33,6 +33,7 @@ class OrderKind(StrEnum):
     HOLD = "hold"  # agent_id, call_id, on
     WRAPPED = "wrapped"  # agent_id, call_id
     DIAL = "dial"  # tenant_id, attempt_id: of a call that has passed the gate
+    END_CALLS_OUT = "end-calls-out"  # tenant_id, empty: of everybody
     EXTEND = "extend"  # agent_id, call_id: more time for the wrap-up
     REJOIN = "rejoin"  # agent_id, call_id: the phone has lost its call, by a reload
     PAUSE = "pause"  # agent_id, call_id, on: keep card details out of the recording

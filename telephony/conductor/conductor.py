@@ -42,6 +42,7 @@ from telephony.switch.port import ChannelGoneError, Speech, Switch, SwitchError
 
 _ROW_PATIENCE_S = 2.0  # how long a bridge waits for the row while its facts stand in the spool
 _DISK_PATIENCE_S = 5.0  # how long a call out waits to be on disk before it is given up
+WARNED_BEFORE = dt.timedelta(minutes=1)  # the longest a call may last is reached
 PARKED_S = 45.0  # how long a caller whose agent's line broke is kept
 _BLIP_S = 2.0  # a line that is back so soon has cost no word
 _RETURN_RING_S = 10
@@ -265,6 +266,7 @@ class Conductor:
         self._note(held, event.at, "arrived", {"trunk": event.trunk})
         for action in actions:
             self._carry_out(held, action)
+        self._command(held, self._switch.bound(event.channel, longest=line.longest + port.SPARE))
 
     def feed(self, call_id: CallId, fact: Fact) -> None:
         """Move a call on by one fact: the machine decides, the spool keeps it, the actions follow."""
@@ -380,6 +382,7 @@ class Conductor:
             clearance.detects_machines,
             offer,
             is_by_hand=clearance.by_agent_id is not None,
+            longest=clearance.longest,
         )
         self._dialled.add(call_id)
         call, actions = outgoing.begin(arrival, f"dial-{attempt_id}", placed)
@@ -621,6 +624,8 @@ class Conductor:
                 self.desk.follow(action, call=call, wrap_up_s=held.line.queue.wrap_up_s)
             case machine.Mark(instants=instants, offer=offer):
                 self._write_marks(call, instants, offer)
+            case machine.Warn():
+                self.desk.say_ends_soon(call)
             case machine.Noted():
                 pass
             case machine.Finish(at=at, cause=cause):
@@ -894,7 +899,11 @@ class Conductor:
             self._recording_done(recording.scratch_name(call.arrival.tenant_id, call.recording_id))
 
     async def heartbeat(self) -> None:
-        """Ask the switch which calls are alive: the proof that a call was billed for no second too many."""
+        """Ask the switch which calls are alive: the proof that a call was billed for no second too many.
+
+        And end those that have lasted as long as they may.
+        """
+        self._end_long_ones()
         if not self._is_connected:
             return
         asked_at = clock.now()
@@ -915,6 +924,31 @@ class Conductor:
             self._spool.proof(asked_at, proven)
         if self._spool.is_large():
             self._spool.compact(self.live, self._boot)
+
+    def _end_long_ones(self) -> None:
+        """Warn the agents of calls that are as long as they may be in a minute, and end those that are."""
+        now = clock.now()
+        for held in list(self._calls.values()):
+            call = held.call
+            began_at = call.instants.get("picked_up_at") if call.dial else call.arrival.arrived_at
+            if began_at is None:
+                continue
+            left = began_at + (call.dial.longest if call.dial else held.line.longest) - now
+            if left <= dt.timedelta():
+                self.feed(call.call_id, machine.Cut(now, Cause.TOO_LONG))
+            elif left <= WARNED_BEFORE:
+                self.feed(call.call_id, machine.EndsSoon(now))
+
+    def end_calls_out(self, tenant_id: TenantId | None) -> int:
+        """End the calls out of a company, or of all, at once; return how many there were."""
+        found = [
+            held.call.call_id
+            for held in self._calls.values()
+            if held.call.dial and tenant_id in {None, held.call.arrival.tenant_id}
+        ]
+        for call_id in found:
+            self.feed(call_id, machine.Cut(clock.now(), Cause.STOPPED))
+        return len(found)
 
     # --- rows -------------------------------------------------------------------------------------
 
@@ -1086,7 +1120,7 @@ def _details(fact: Fact) -> dict[str, object]:
             return {"machine": is_machine}
         case machine.Bridged(recording_id=recording_id):
             return {"recorded": recording_id is not None}
-        case machine.Vanished(cause=cause):
+        case machine.Vanished(cause=cause) | machine.Cut(cause=cause):
             return {"cause": cause.value}
         case _:
             return {}

@@ -66,6 +66,10 @@ class Calls(Protocol):
         """Place a cleared call; return what became of the order."""
         ...
 
+    def end_calls_out(self, tenant_id: TenantId | None) -> int:
+        """End the calls out of a company, or of all; return how many."""
+        ...
+
     async def rejoin(self, call_id: CallId) -> None:
         """Bring the agent of this call back into it."""
         ...
@@ -314,6 +318,9 @@ class Desk:
         if order.kind is OrderKind.DIAL:
             tenant_id = TenantId(UUID(order.details["tenant_id"]))
             return await self._calls.dial(tenant_id, UUID(order.details["attempt_id"]))
+        if order.kind is OrderKind.END_CALLS_OUT:
+            whose = order.details["tenant_id"]
+            return f"ended {self._calls.end_calls_out(TenantId(UUID(whose)) if whose else None)}"
         if order.kind is OrderKind.SIMULATE:
             if not isinstance(self._switch, Simulated):
                 return "not-simulated"
@@ -572,6 +579,12 @@ class Desk:
         """Tell the console of a call's agent that something about the call was written. From any thread."""
         if call.offer:
             self._publish(call.offer.agent_id, "state")
+
+    def say_ends_soon(self, call: LiveCall) -> None:
+        """Tell the console of a call's agent that the call is ended in a minute."""
+        if call.offer:
+            about = {"call_id": public("call", call.call_id)}
+            self._books.write(call.call_id, partial(self._publish, call.offer.agent_id, "ends-soon", **about))
 
     def stir(self) -> None:
         """Say that queues or agents have changed; the next pulse tells the live pages."""

@@ -4,6 +4,7 @@ An entry is used for a minute; when the database is away, the last known one is 
 lasts. An unknown number is remembered for some seconds only, so that a new rental is found soon.
 """
 
+import datetime as dt
 import functools
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from pathlib import Path
 import phonenumbers
 from sqlalchemy.orm import Session
 
-from core import log
+from core import clock, log
 from core.errors import NotFound, SeatlineError
 from core.ids import NumberId, QueueId, TenantId
 from core.phone import E164, InvalidNumberError, parse_e164
@@ -21,6 +22,7 @@ from security.gate import Gate, Scope
 from telephony import numbers, queues, speech
 from telephony.conductor.books import is_outage
 from telephony.numbers import Number
+from telephony.outbound import limits
 from telephony.queues import Queue
 from telephony.speech import Voice
 from tenants import companies
@@ -39,6 +41,7 @@ class Line:
 
     `greeting` is a sound file, or None; `is_open` says that its company is not suspended. Of a call out,
     which shows the number, `notice` tells the called person that they are recorded, `apology` who called.
+    `longest` is the longest a call that comes in may last; of one that goes out its clearance says it.
     """
 
     number: Number
@@ -47,6 +50,7 @@ class Line:
     is_open: bool = True
     notice: Path | None = None
     apology: Path | None = None
+    longest: dt.timedelta = limits.USUAL.longest_in
 
 
 class Directory:
@@ -141,9 +145,11 @@ class Directory:
                 number = numbers.get(session, tenant_id=entry.tenant_id, number_id=NumberId(entry.ref_id))
                 queue = queues.get(session, tenant_id=entry.tenant_id, queue_id=number.queue_id)
                 is_open = companies.is_open(session, tenant_id=entry.tenant_id)
+                longest = limits.most(session, tenant_id=entry.tenant_id, at=clock.now()).longest_in
         except NotFound:
             return None
-        return Line(number, queue, self._speak(number.greeting, number.language), is_open=is_open)
+        greeting = self._speak(number.greeting, number.language)
+        return Line(number, queue, greeting, is_open=is_open, longest=longest)
 
 
 def speaker(folder: Path) -> Speak:

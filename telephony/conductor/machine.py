@@ -57,6 +57,8 @@ class Cause(StrEnum):
     REJECTED = "rejected"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    TOO_LONG = "too-long"  # either way: it lasted as long as its company's calls may
+    STOPPED = "stopped"  # calls out were stopped, and those under way ended
 
 
 class Lost(StrEnum):
@@ -88,7 +90,7 @@ class Offer:
 class Dial:
     """What a call that goes out was cleared for, and the agent reserved before it was dialled.
 
-    `is_by_hand`: that agent dials, and nobody else takes their place.
+    `is_by_hand`: that agent dials, and nobody else takes their place. `longest`: from the answer on.
     """
 
     attempt_id: UUID
@@ -96,6 +98,7 @@ class Dial:
     detects_machines: bool
     offer: Offer
     is_by_hand: bool = False
+    longest: dt.timedelta = dt.timedelta(hours=2)
 
 
 # --- facts: what happened -------------------------------------------------------------------------
@@ -268,6 +271,21 @@ class NotPlaced:
 
 
 @dataclass(frozen=True, slots=True)
+class EndsSoon:
+    """The longest a call may last is a minute away; its agent is told."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The call is ended by us, whoever talks."""
+
+    at: dt.datetime
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
 class Vanished:
     """The call is not on the switch any more and nobody saw it go; `at` is its last proven instant."""
 
@@ -298,6 +316,8 @@ Fact = (
     | NobodyFree
     | ApologyEnded
     | NotPlaced
+    | EndsSoon
+    | Cut
     | Vanished
 )
 
@@ -413,6 +433,11 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Warn:
+    """Tell the agent that the call will be ended in a minute."""
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Done already: the timeline says so, and nothing follows."""
 
@@ -443,12 +468,14 @@ Action = (
     | HangUpCaller
     | Agent
     | Mark
+    | Warn
     | Noted
     | Finish
 )
 
 WRAP_UP, TALKING, HOLDING, RINGING, RESERVED = "wrap_up", "talking", "holding", "ringing", "reserved"
 DIALLING = "dialling"
+_NORMAL = 16  # Q.850
 
 
 @dataclass(slots=True)
@@ -466,6 +493,7 @@ class LiveCall:
     is_parked: bool = False  # its agent's line broke, and may come back
     is_paused: bool = False  # its recording
     has_stopped: bool = False  # its recording, before its end
+    ends_soon: bool = False  # its agent has been told that it is the longest it may be
     position: int = 0  # of the last timeline entry
     instants: dict[str, dt.datetime] = field(default_factory=dict)  # all that was marked
     cause: Cause | None = None
@@ -560,6 +588,11 @@ def _follow(call: LiveCall, fact: Fact) -> list[Action]:
             return [Music(on=False)] if was_parked and not call.is_held else [Noted()]
         case AgentStaysAway() if call.phase is Phase.TALKING and call.is_parked and call.offer:
             return _given_to_another(call, call.offer, fact.at)
+        case EndsSoon() if not call.ends_soon:
+            call.ends_soon = True
+            return [Warn()]
+        case Cut():
+            return cut(call, fact, _caller_gone(call, CallerGone(fact.at, _NORMAL)))
         case CallerGone():
             return _caller_gone(call, fact)
         case AgentGone() if call.phase in {Phase.ANNOUNCING, Phase.TALKING} and call.offer:
@@ -598,6 +631,13 @@ def _given_to_another(call: LiveCall, offer: Offer, at: dt.datetime) -> list[Act
         TakeOut(),
         Wait(at, is_at_head=True),
     ]
+
+
+def cut(call: LiveCall, fact: Cut, gone: list[Action]) -> list[Action]:
+    """Return what ends a call that we end: what would follow if the other side had, with our cause."""
+    call.cause = fact.cause
+    named = [replace(one, cause=fact.cause) if isinstance(one, Finish) else one for one in gone]
+    return [HangUpCaller(), *named]
 
 
 def _caller_gone(call: LiveCall, fact: CallerGone) -> list[Action]:

@@ -50,6 +50,7 @@ from telephony.switch.port import SILENCE_OF_A_PERSON
 
 ANSWER_WITHIN: Final = dt.timedelta(seconds=2)
 _SHORTEST_RING: Final = dt.timedelta(milliseconds=500)  # in less no browser answers
+_NORMAL = 16  # Q.850
 _UNANSWERED = {Phase.DIALLING, Phase.RINGING}
 # Q.850: 18 no user responding, 22 number changed, 27 destination out of order, 28 invalid number
 _BY_CAUSE: Final = {
@@ -164,6 +165,11 @@ def _follow(call: LiveCall, offer: Offer, fact: Fact) -> list[Action]:
             return [HangUpCaller(), *_finish(call, fact.at, DialOutcome.ABANDONED, Cause.ABANDONED)]
         case machine.NotPlaced() if call.phase in _UNANSWERED:
             return [HangUpCaller(), _free(call, offer, fact.at), *_finish(call, fact.at, *_FAILED)]
+        case machine.EndsSoon() if not call.ends_soon:
+            call.ends_soon = True
+            return [machine.Warn()]
+        case machine.Cut():
+            return machine.cut(call, fact, _called_gone(call, offer, machine.CallerGone(fact.at, _NORMAL)))
         case machine.CallerGone():
             return _called_gone(call, offer, fact)
         case machine.Vanished():

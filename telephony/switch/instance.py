@@ -98,6 +98,7 @@ REQUIRED_MODULES: Final = (
     "res_musiconhold",
     "func_channel",
     "func_callerid",
+    "func_timeout",
 )
 
 

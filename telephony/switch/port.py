@@ -315,6 +315,10 @@ SILENCE_OF_A_PERSON: Final = dt.timedelta(milliseconds=800)
 """Who has said hello and is silent for so long is a person: `Detected` comes so much after their greeting."""
 
 
+SPARE: Final = dt.timedelta(minutes=1)
+"""So much later than the switchboard the switch ends a call by itself: only where the switchboard is dead."""
+
+
 class Switch(Protocol):
     """Commands. They may run side by side; each returns when the switch has accepted it.
 
@@ -335,6 +339,9 @@ class Switch(Protocol):
 
     async def answer(self, channel: str) -> None:
         """Pick up an inbound channel."""
+
+    async def bound(self, channel: str, *, longest: dt.timedelta) -> None:
+        """Let the switch itself end a channel so long from now, whether anybody watches it or not."""
 
     async def play(self, channel: str, sounds: Sequence[Sound], *, playback: str) -> None:
         """Play sounds one after another; one `PlaybackFinished` with the id `playback` follows.
@@ -376,7 +383,7 @@ class Switch(Protocol):
         """Call a number of the public network: the only way out, and only for a call that was cleared.
 
         `CalledRinging`, `CalledAnswered` or `Ended` follow under the id `channel`; after `ring_s` unanswered
-        it ends with cause 19.
+        it ends with cause 19, and `ring_s`, `longest` and `SPARE` after it was placed the switch ends it.
 
         Args:
             channel: the id the new channel gets; ours to choose, never used before.

@@ -27,6 +27,8 @@ _UNANSWERED = {
     "abandoned": "no-agent",
     "called-hung-up": "hung-up",
     "cancelled": "cancelled",
+    "stopped": "cancelled",
+    "too-long": "cancelled",
 }
 LOST = frozenset({"switch-lost", "lost-while-switchboard-away"})
 

@@ -178,6 +178,12 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return _lost(step, offered), _WARN
         case "caller-gone":
             return gettext("The caller hangs up"), _END
+        case "ends-soon":
+            return gettext("The call is as long as a call may be; its agent is told"), _WARN
+        case "cut" if step.details.get("cause") == "too-long":
+            return gettext("Ended: a call may not be longer"), _END
+        case "cut":
+            return gettext("Ended: calls out were stopped"), _END
         case "agent-gone":
             return gettext("The agent hangs up"), _END
         case "vanished":

@@ -31,6 +31,7 @@ from telephony.switch.instance import (
 )
 from telephony.switch.port import (
     RING_TIMEOUT_S,
+    SPARE,
     AgentAnswered,
     AgentRinging,
     Arrived,
@@ -96,6 +97,7 @@ _BACK_OFF_MOST_S: Final = 2.0
 _BOOT_LOOKS: Final = 25
 _BOOT_LOOK_S: Final = 0.2
 _PHONE_EXPIRES_S: Final = 120
+_ABSOLUTE: Final = "TIMEOUT(absolute)"
 
 
 @dataclass(slots=True)
@@ -402,6 +404,11 @@ class AriSwitch:
         """See `Switch.answer`."""
         await self._to_channel("POST", channel, "/answer")
 
+    async def bound(self, channel: str, *, longest: dt.timedelta) -> None:
+        """See `Switch.bound`."""
+        body = {"variable": _ABSOLUTE, "value": str(math.ceil(longest.total_seconds()))}
+        await self._to_channel("POST", channel, "/variable", body=body)
+
     async def play(self, channel: str, sounds: Sequence[Sound], *, playback: str) -> None:
         """See `Switch.play`."""
         media = [_media(sound) for sound in sounds]
@@ -474,8 +481,10 @@ class AriSwitch:
             "timeout": str(clearance.ring_s),
             "callerId": f"<{clearance.caller}>",
         }
+        longest = dt.timedelta(seconds=clearance.ring_s) + clearance.longest + SPARE
+        body = {"variables": {_ABSOLUTE: str(math.ceil(longest.total_seconds()))}}
         try:
-            await self._ask(line, "POST", f"channels/{quote(channel)}", query=query)
+            await self._ask(line, "POST", f"channels/{quote(channel)}", query=query, body=body)
         except SwitchError as error:
             if not error.is_temporary:
                 self._known.pop(channel, None)

@@ -18,6 +18,7 @@ from core import clock
 from telephony.switch.clearance import Clearance
 from telephony.switch.port import (
     RING_TIMEOUT_S,
+    SPARE,
     AgentAnswered,
     AgentRinging,
     Arrived,
@@ -85,6 +86,7 @@ class _Channel:
     bridge: str | None = None
     playing: list[_Playback] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
+    bounds: list[Alarm] = field(default_factory=list)
 
     def public(self) -> LiveChannel:
         return LiveChannel(
@@ -269,6 +271,15 @@ class SimulatedSwitch:
         found.state = ChannelState.UP
         self.outcomes[channel] = 200
 
+    async def bound(self, channel: str, *, longest: dt.timedelta) -> None:
+        """See `Switch.bound`."""
+        self._bound(self._need(channel), longest)
+
+    def _bound(self, made: _Channel, longest: dt.timedelta) -> None:
+        made.bounds.append(
+            self._time.after(longest // dt.timedelta(milliseconds=1), lambda: self._end(made, Cause.NORMAL))
+        )
+
     async def play(self, channel: str, sounds: Sequence[Sound], *, playback: str) -> None:
         """See `Switch.play`."""
         found = self._need(channel)
@@ -340,6 +351,7 @@ class SimulatedSwitch:
         )
         self._channels[channel] = made
         self.dialled.append(clearance.to)
+        self._bound(made, dt.timedelta(seconds=clearance.ring_s) + clearance.longest + SPARE)
         habit = public.habit_of(clearance.to)
         made.alarms = [self._time.after(clearance.ring_s * 1000, lambda: self._end(made, Cause.NO_ANSWER))]
         if refusal := public.REFUSALS.get(habit):
@@ -525,6 +537,8 @@ class SimulatedSwitch:
 
     def _silence(self, channel: _Channel) -> None:
         self._call_off(channel)
+        for bound in channel.bounds:
+            bound.call_off()
         for playback in channel.playing:
             if playback.alarm is not None:
                 playback.alarm.call_off()

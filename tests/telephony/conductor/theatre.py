@@ -130,6 +130,7 @@ class Theatre:
     company: Company
     people: dict[str, Person] = field(default_factory=dict)
     caller: str = ""
+    is_dark: bool = False  # the curtain is down, the switch goes on
     speak: Speak = lambda _text, _language: None  # digits, a half second each
     sim: Simulation = field(init=False)
     conductor: Conductor = field(init=False)
@@ -140,6 +141,7 @@ class Theatre:
         """Raise the curtain: the switchboard starts, over a new switch or the one that stood."""
         recordings = self.folder / "recordings"
         recordings.mkdir(exist_ok=True)
+        self.is_dark = False
         self.sim = sim or Simulation.virtual(recording_dir=recordings, settle=self.settle)
         self.books = Books(self.gate)
         self.spool = Spool(self.folder / "spool", self.vault)
@@ -175,6 +177,7 @@ class Theatre:
         await asyncio.gather(self.running, return_exceptions=True)
         await asyncio.to_thread(self.books.close, timeout_s=2)
         self.spool.close()
+        self.is_dark = True
 
     def _lose_what_waits(self) -> None:
         """Forget what was neither written nor on disk, as a process that is killed does."""
@@ -190,7 +193,9 @@ class Theatre:
             task.cancel()
 
     async def settle(self) -> None:
-        """Wait until everybody has reacted: tasks, threads, books."""
+        """Wait until everybody has reacted: tasks, threads, books; between two runs nobody is there to."""
+        if self.is_dark:
+            return
         conductor = getattr(self, "conductor", None)
         for _ in range(4):
             for _ in range(30):

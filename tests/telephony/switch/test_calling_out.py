@@ -192,3 +192,35 @@ def test_the_far_end_and_the_desk_hear_each_other(perform_real: Callable[[RealSc
         await stage.switch.close_bridge("br-out")  # one Asterisk serves all these tests
 
     perform_real(scene)
+
+
+def test_a_call_that_is_bound_ends_by_itself(perform: Perform) -> None:
+    async def scene(stage: Stage) -> None:
+        await stage.public()
+        await stage.switch.originate("dial-1", clearance=cleared(PERSON))
+        await told(stage, CalledAnswered)
+        await stage.switch.bound("dial-1", longest=dt.timedelta(seconds=1))
+        await told(stage, Ended)
+        assert await stage.switch.live_channels() == ()
+
+    perform(scene)
+
+
+@pytest.mark.switch
+def test_the_switch_knows_from_the_start_when_a_call_out_is_too_long(perform_real: Callable[[RealScene], None]) -> None:
+    async def scene(stage: RealStage) -> None:
+        await stage.public()
+        longest = dt.timedelta(minutes=30)
+        await stage.switch.originate("dial-1", clearance=cleared(PERSON, longest=longest))
+        await told(stage, CalledAnswered)
+        asked = await stage.switch._ask(
+            stage.switch._now(),
+            "GET",
+            "channels/dial-1/variable",
+            query={"variable": "TIMEOUT(absolute)"},
+        )
+        # half an hour, fifteen seconds to ring, and a minute to spare
+        assert 1870 < float(asked["value"]) <= 1875
+        await stage.switch.hang_up("dial-1")
+
+    perform_real(scene)

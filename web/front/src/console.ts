@@ -795,6 +795,7 @@ function stream(): void {
     get("not-paused").hidden = false;
     void load();
   });
+  on("ends-soon", () => toast(say("ends_soon")));
   on("signed-out", signedOut);
 }
 
