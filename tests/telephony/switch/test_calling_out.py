@@ -207,7 +207,9 @@ def test_a_call_that_is_bound_ends_by_itself(perform: Perform) -> None:
 
 
 @pytest.mark.switch
-def test_the_switch_knows_from_the_start_when_a_call_out_is_too_long(perform_real: Callable[[RealScene], None]) -> None:
+def test_the_switch_knows_from_the_start_when_a_call_out_is_too_long(
+    perform_real: Callable[[RealScene], None],
+) -> None:
     async def scene(stage: RealStage) -> None:
         await stage.public()
         longest = dt.timedelta(minutes=30)
