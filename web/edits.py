@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from flask import Response, make_response, render_template, request
 
+from web.plain import whole
+
 _CONFLICT = 409
 _LONGEST = 18  # digits of a bigint
 
@@ -73,8 +75,7 @@ def given(fields: Sequence[Field], form: Mapping[str, str]) -> dict[str, str]:
 
 def revision(form: Mapping[str, str]) -> int:
     """Return the revision a form was opened at; 0, which no row has, when it says none."""
-    text = form.get("revision", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST else 0
+    return whole(form.get("revision", ""), longest=_LONGEST) or 0
 
 
 def conflicting(

@@ -28,6 +28,14 @@ def insist() -> None:
         raise BadRequest
 
 
+def whole(text: str, *, longest: int) -> int | None:
+    """Return a number of at most `longest` digits as it was typed or sent, or None.
+
+    `str.isdigit` alone takes a superscript two, which `int` does not, and any length: 18 digits fit a bigint.
+    """
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= longest else None
+
+
 def holds_no_text(value: object) -> bool:
     """Tell whether a string in a JSON value, however deep, cannot be stored."""
     left = [value]

@@ -631,10 +631,15 @@ def test_every_row_at_fault_is_named(enter: Enter, uk: PriceList, gate: Gate) ->
         "voice.inbound,45,gb,UK,,0.05,,,0,,,,\r\n"
         "voice.inbound,46,gb,UK,,0.05,,,,,,8,\r\n"
         ",47,gb,UK,,0.05,,,,,,,\r\n"
+        "voice.inbound,48,gb,UK,,0.05,,,,,,,²:00\r\n"
+        "voice.inbound,49,gb,UK,,0.05,,,,,,,24:00\r\n"
     )
     answer = dana.post(f"{prices_path(uk)}/versions", upload(text), content_type="multipart/form-data")
     assert answer.status_code == 422
-    for words in ("Row 2, prefix", "Row 3, rate", "Row 4, step_s", "Row 5, days", "Row 6, meter"):
+    for words in (
+        *("Row 2, prefix", "Row 3, rate", "Row 4, step_s", "Row 5, days", "Row 6, meter"),
+        *("Row 7, from", "Row 8, from"),
+    ):
         assert words in answer.text
     with gate.open(Scope.system(OPERATOR)) as session:
         assert len(price_lists.versions(session, tenant_id=OPERATOR, price_list_id=uk.price_list_id)) == 1

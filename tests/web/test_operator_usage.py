@@ -66,7 +66,7 @@ def test_usage_is_found_by_any_id_and_leads_to_its_line_and_back(
     page = dana.get(f"/operator/usage?company={company}&id={ids.public('lease', RENTAL)}").text
     assert "Seats by the month" in page
     assert "£96.00" in page
-    assert "call-1" not in page
+    assert "447700900" not in page  # the call's digits
     one = dana.get(f"/operator/usage/{company}/{ids.public('use', seat.usage_id)}").text
     for words in ("As reported", "On line", str(RENTAL)):
         assert words in one
@@ -167,6 +167,13 @@ def test_days_and_filters_narrow_what_is_shown(dana: Browser, used: TenantId) ->
     assert "No usage fits" in none
     for odd in ("from=x&to=y", "line=abc", "before=zzz", "state=everything", "id=call_x"):
         assert dana.get(f"/operator/usage?company={company}&{odd}").status_code in {200, 422}
+
+
+@pytest.mark.parametrize("line", ["²", "٣", "-1", "9" * 5000, "x"])
+def test_a_line_that_is_no_number_narrows_nothing(dana: Browser, used: TenantId, line: str) -> None:
+    page = dana.get(f"/operator/usage?company={ids.public('ten', used)}&line={line}")
+    assert page.status_code == 200
+    assert "447700900" in page.text
 
 
 def test_the_clients_own_line_of_rentals_shows_each(

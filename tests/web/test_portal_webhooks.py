@@ -80,6 +80,18 @@ def test_what_cannot_be_is_said_and_what_was_typed_stays(
     assert same.version == 1
 
 
+@pytest.mark.parametrize("version", ["", "²", "-1", "9" * 5000])
+def test_a_version_that_is_none_changes_nothing(
+    alice: Browser, gate: Gate, vault: Vault, cast: Cast, hook: Webhook, version: str
+) -> None:
+    answer = alice.post(
+        path(hook), {"url": "https://one.example.com/", "types": ["call.ended"], "version": version}
+    )
+    assert answer.status_code == 422
+    assert "Somebody changed this webhook meanwhile" in answer.get_data(as_text=True)
+    assert hooks_of(gate, vault, cast.a.tenant_id)[0].url == hook.url
+
+
 def test_two_browsers_editing_one_webhook_do_not_overwrite_each_other(
     alice: Browser, gate: Gate, vault: Vault, cast: Cast, hook: Webhook
 ) -> None:

@@ -25,6 +25,7 @@ from billing.rating.rules import ALL_DAYS, Band, Rate, RateError, Slot
 from billing.rating.tariff import DatedRate
 from billing.rentals import AGENT_HOUR
 from core.money import NANO
+from web.plain import whole
 
 COLUMNS = (
     *("meter", "prefix", "destination", "name_en", "name_zh", "rate", "connect"),
@@ -282,6 +283,7 @@ def _time(text: str) -> int:
     if not text:
         return 0
     hour, colon, minute = text.partition(":")
-    if not (colon and hour.isdigit() and minute.isdigit() and int(hour) < 24 and int(minute) < 60):  # noqa: PLR2004
+    hours, minutes = whole(hour, longest=2), whole(minute, longest=2)
+    if not colon or hours is None or minutes is None or hours > 23 or minutes > 59:  # noqa: PLR2004
         raise _CellError("from", "not-a-time")
-    return int(hour) * 3600 + int(minute) * 60
+    return hours * 3600 + minutes * 60

@@ -28,13 +28,14 @@ from web.guards import permission
 from web.operator import decisions as deciding
 from web.operator import jobs, rounds
 from web.operator.views import pages
+from web.plain import whole
 from web.shown import usage, wording
 from wiring import closing
 
 _HERE = "/operator/usage"
 _PAGE = 50
 _DAYS = 31
-_LONGEST = 200
+_LONGEST, _LONGEST_LINE = 200, 6  # signs, and digits of a line's number
 STATE_WORDS = {
     "rated": _l("priced"),
     "unrated": _l("without a price"),
@@ -194,7 +195,7 @@ def _look(session: Session, company: Company, asked: dict[str, str]) -> _Seen:
     first, last = tables.day_of(asked["from"]), tables.day_of(asked["to"])
     wanted = Wanted(
         reference=_reference(asked["id"]),
-        line_no=int(asked["line"]) if asked["line"].isdigit() and len(asked["line"]) < 7 else None,  # noqa: PLR2004
+        line_no=whole(asked["line"], longest=_LONGEST_LINE),
         event_id=asked["id"] if asked["id"] and _reference(asked["id"]) is None else "",
         meter=asked["meter"],
         state=asked["state"] if asked["state"] in STATES else "",

@@ -23,12 +23,14 @@ from core.ids import CampaignId, LeadImportId
 from core.phone import E164, InvalidNumberError, mask, parse_e164
 from web import identity, said, scope, tables, uploads
 from web.guards import permission
+from web.plain import whole
 from web.portal.campaigns import find, may_write, path_of
 from web.portal.views import pages
 from web.shown import campaigns as shown
 
 _PAGE = 25
 _LONGEST_NUMBER = 6  # digits of a column's number
+_LONGEST_PLACE = 18  # digits of a bigint
 
 
 # --- lead files ---------------------------------------------------------------------------------------
@@ -201,14 +203,13 @@ def _columns(form: Mapping[str, str]) -> Columns | None:
     """Return the columns as a form says them: `phone`, `name`, `zone` by number, `other-<n>` for the rest."""
 
     def at(name: str) -> int | None:
-        text = form.get(name, "")
-        return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER else None
+        return whole(form.get(name, ""), longest=_LONGEST_NUMBER)
 
     phone, name, zone = at("phone"), at("name"), at("zone")
     if phone is None:
         return None
-    named = [one.removeprefix("other-") for one in form if one.startswith("other-")]
-    chosen = {int(one) for one in named if one.isascii() and one.isdigit() and len(one) <= _LONGEST_NUMBER}
+    named = (one.removeprefix("other-") for one in form if one.startswith("other-"))
+    chosen = {no for one in named if (no := whole(one, longest=_LONGEST_NUMBER)) is not None}
     return Columns(phone, name, zone, tuple(sorted(chosen - {phone, name, zone})))
 
 
@@ -261,7 +262,6 @@ def lead_list(campaign_id: str) -> str | BaseResponse:
 
     def fetch(asked: tables.Asked) -> tables.Slice[LeadLine]:
         phone, state = asked.clear("phone"), asked.get("state")
-        place = asked.after
         page = leads.page(
             session,
             tenant_id=found.tenant_id,
@@ -269,7 +269,7 @@ def lead_list(campaign_id: str) -> str | BaseResponse:
             campaign_id=found.campaign_id,
             states=[LeadState(state)] if state else [],
             phone=E164(phone) if phone else None,
-            after=int(place) if place.isascii() and place.isdigit() and len(place) <= 18 else 0,  # noqa: PLR2004 - a bigint
+            after=whole(asked.after, longest=_LONGEST_PLACE) or 0,
             limit=asked.size,
         )
         return tables.Slice(

@@ -25,6 +25,7 @@ from seats.leases import Lease
 from seats.stock import UNDO, RentalKind
 from web import identity, renting, said, scope, tables, words
 from web.guards import permission
+from web.plain import whole
 from web.portal.views import pages
 from web.renting import MOST_AT_ONCE, Offer, RentalSpanError, Wish
 from web.shown import bills, floors, wording
@@ -228,9 +229,7 @@ def _wish(given: Mapping[str, str]) -> Wish:
 
 
 def _count(given: Mapping[str, str]) -> int:
-    text = given.get("count", "1")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else 1  # noqa: PLR2004
-    return min(max(number, 1), MOST_AT_ONCE)
+    return min(max(whole(given.get("count", ""), longest=4) or 1, 1), MOST_AT_ONCE)
 
 
 def _time(text: str) -> dt.time | None:

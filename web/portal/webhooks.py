@@ -25,11 +25,13 @@ from tenants.webhooks.deliveries import DeliveryState
 from tenants.webhooks.endpoints import Webhook
 from web import i18n, identity, said, scope, tables, words
 from web.guards import permission
+from web.plain import whole
 from web.portal.views import pages
 from web.shown import webhooks as shown
 from web.shown.webhooks import DeliveryRow
 from wiring.outgoing import TEST, TYPES
 
+_LONGEST_VERSION = 9  # digits
 _WRONG = (AddressRefusedError, UnknownEventTypeError, TooManyWebhooksError)
 
 
@@ -244,13 +246,12 @@ def _find(webhook_id: str) -> Webhook:
 
 
 def _change(found: Webhook, *, url: str, types: list[str] | tuple[str, ...], is_on: bool) -> None:
-    version = request.form.get("version", "")
     endpoints.change(
         scope.session(),
         tenant_id=identity.current().tenant_id,
         vault=scope.services().vault,
         webhook_id=found.id,
-        version=int(version) if version.isascii() and version.isdigit() else 0,
+        version=whole(request.form.get("version", ""), longest=_LONGEST_VERSION) or 0,
         url=url,
         types=types,
         is_on=is_on,

@@ -18,7 +18,8 @@ from security import evidence
 from security.evidence import Checkpoint, Entry, Signer
 from security.gate import Kind
 from tenants import apikeys, users
-from web import identity, scope, tables, words
+from web import identity, scope, tables, uploads, words
+from web.plain import whole
 from web.shown import downloads
 
 _OPERATOR = ids.public("ten", OPERATOR)
@@ -114,8 +115,8 @@ def show(template: str, *, pages: Mapping[str, str]) -> str | BaseResponse:
             session,
             tenant_id=tenant_id,
             limit=asked.size,
-            below=_place(asked.after),
-            above=_place(asked.before),
+            below=whole(asked.after, longest=_LONGEST),
+            above=whole(asked.before, longest=_LONGEST),
             action=asked.get("what"),
             actor_id=ids.parse("usr", who) if who else None,
         )
@@ -136,8 +137,8 @@ def log() -> Response:
     """Return the whole log as a file that can be checked offline."""
     tenant_id, signer = identity.current().tenant_id, _signer()
     lines = evidence.export(scope.session(), tenant_id=tenant_id, signer=signer)
-    return downloads.attachment(
-        "".join(f"{line}\n" for line in lines).encode(),
+    return uploads.spooled(
+        (f"{line}\n" for line in lines),
         name=f"seatline-evidence-{ids.public('ten', tenant_id)}.jsonl",
         content_type="application/x-ndjson; charset=utf-8",
     )
@@ -182,10 +183,6 @@ def _newest() -> Checkpoint | None:
 
 def _signer() -> Signer:
     return scope.services().signer
-
-
-def _place(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST else None
 
 
 def _names(actors: set[UUID]) -> Callable[[Entry], str]:
