@@ -17,11 +17,11 @@ from security.gate import Gate, Scope
 from telephony import number_rentals, numbers
 from tenants.companies import Company
 from tests.billing import stock
-from tests.factories import telephony
+from tests.factories import payments, telephony
 from tests.seats.factory import ON_FLOOR, stocked
 from tests.tenants.people import People
 from tests.web import scene
-from tests.web.conftest import Browser, Browsers, Cast
+from tests.web.conftest import Browser, Browsers, Cast, found
 from tests.web.scene import NOW, Scene
 from tests.web.test_operator_machine import owe
 from wiring import figures
@@ -81,6 +81,19 @@ def test_what_needs_a_person_stands_first_and_leads_to_its_page(
         assert words in page
     for secret in ("Ines", "I. C.", "7700"):
         assert secret not in page
+
+
+def test_an_overdue_invoice_leads_to_where_it_stands_whatever_month_it_is_of(
+    enter: Enter, cast: Cast, gate: Gate
+) -> None:
+    invoice = payments.owing(gate, cast.a.tenant_id)  # of October, due in 28 days
+    with clock.hold(NOW + dt.timedelta(days=60)):
+        figures.refresh(Means(gate))
+        dana = enter("operator_billing")
+        page = dana.get(FRONT).text
+        where = found(r'href="([^"]+)">Look<span class="sr"> 1 invoice is overdue', page)
+        assert where == f"/operator/companies/{ids.public('ten', cast.a.tenant_id)}"
+        assert str(invoice.number) in dana.get(where).text
 
 
 def test_nothing_to_do_is_said(enter: Enter, cast: Cast) -> None:

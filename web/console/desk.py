@@ -420,7 +420,7 @@ def _queues(one: ServingAgent) -> list[dict[str, Any]]:
     """Return the agent's queues with what the last pulse said of them."""
     now, shown = clock.now(), []
     realtime = scope.services().realtime
-    floors = {tenant_id: pulse.now_of(realtime, tenant_id) for tenant_id in one.clients}
+    floors = pulse.now_of_all(realtime, one.clients)
     for skill in one.skills:
         name = client(skill.client_tenant_id).queue_names.get(skill.queue_id)
         if name is None:

@@ -176,9 +176,9 @@ def _money_tasks(found: Sequence[Figures], clients: Mapping[TenantId, Company]) 
     if overdue := those("overdue"):
         many = sum(overdue.values())
         title = ngettext("%(num)s invoice is overdue", "%(num)s invoices are overdue", many)
-        tasks.append(
-            task("warn", gettext("Invoices"), title, "/operator/invoices?state=overdue", overdue, _COMPANY)
-        )
+        # to the company that has most of them: the list of invoices shows one month, and these are older
+        first = _COMPANY.format(ids.public("ten", max(overdue, key=lambda one: overdue[one])))
+        tasks.append(task("warn", gettext("Invoices"), title, first, overdue, _COMPANY))
     if drafts := those("drafts"):
         many = sum(drafts.values())
         title = ngettext("%(num)s draft waits to be finalised", "%(num)s drafts wait to be finalised", many)
@@ -301,12 +301,9 @@ def _calls(clients: Iterable[Company]) -> CallsNow:
     now = clock.now()
     talking = waiting = 0
     since: list[dt.datetime] = []
-    is_fresh = False
-    for company in clients:
-        snapshot = pulse.now_of(scope.services().realtime, company.tenant_id)
-        if snapshot is None:
-            continue
-        is_fresh = True
+    floors = pulse.now_of_all(scope.services().realtime, [one.tenant_id for one in clients])
+    is_fresh = bool(floors)
+    for snapshot in floors.values():
         for queue in snapshot.get("queues", {}).values():
             talking += int(queue["talking"])
             waiting += int(queue["waiting"])
