@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from core import clock, ids
@@ -156,8 +156,7 @@ def page(
     query = select(ApiKeyRow).where(ApiKeyRow.tenant_id == tenant_id)
     if after is not None:
         query = query.where(ApiKeyRow.id < after)
-    rows = session.scalars(query.order_by(ApiKeyRow.id.desc()).limit(limit)).all()
-    return [_key(session, row) for row in rows]
+    return _keys(session, session.scalars(query.order_by(ApiKeyRow.id.desc()).limit(limit)).all())
 
 
 def made_by(session: Session, *, tenant_id: TenantId, user_id: UserId) -> Sequence[ApiKey]:
@@ -169,7 +168,21 @@ def made_by(session: Session, *, tenant_id: TenantId, user_id: UserId) -> Sequen
         )
         .order_by(ApiKeyRow.id.desc())
     ).all()
-    return [key for key in (_key(session, row) for row in rows) if key.opens]
+    return [key for key in _keys(session, rows) if key.opens]
+
+
+def narrowed(session: Session, *, tenant_id: TenantId) -> Sequence[ApiKey]:
+    """Return the live keys that open less than they were made for, newest first."""
+    rows = session.scalars(
+        select(ApiKeyRow)
+        .where(
+            ApiKeyRow.tenant_id == tenant_id,
+            ApiKeyRow.revoked_at.is_(None),
+            or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > clock.now()),
+        )
+        .order_by(ApiKeyRow.id.desc())
+    ).all()
+    return [key for key in _keys(session, rows) if key.is_narrowed]
 
 
 def names(session: Session, *, tenant_id: TenantId, key_ids: Iterable[UUID]) -> dict[UUID, str]:
@@ -212,9 +225,15 @@ def _row(session: Session, tenant_id: TenantId, key_id: KeyId) -> ApiKeyRow:
     return row
 
 
-def _key(session: Session, row: ApiKeyRow) -> ApiKey:
+def _keys(session: Session, rows: Iterable[ApiKeyRow]) -> list[ApiKey]:
+    """Return keys, asking once for each person who made some of them."""
+    asked: dict[UUID, frozenset[str]] = {}
+    return [_key(session, row, asked) for row in rows]
+
+
+def _key(session: Session, row: ApiKeyRow, asked: dict[UUID, frozenset[str]] | None = None) -> ApiKey:
     scopes = tuple(row.scopes.split())
-    opens = rights.of(session, tenant_id=TenantId(row.tenant_id), principal_id=row.id)
+    opens = rights.of(session, tenant_id=TenantId(row.tenant_id), principal_id=row.id, asked=asked)
     return ApiKey(
         KeyId(row.id),
         row.name,

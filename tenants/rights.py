@@ -17,26 +17,34 @@ from tenants.roles import may_give, permitted
 _LONGEST_WALK = 5  # keys made by keys; a longer line of them opens nothing
 
 
-def of(session: Session, *, tenant_id: TenantId, principal_id: UUID) -> frozenset[str]:
+def of(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    principal_id: UUID,
+    asked: dict[UUID, frozenset[str]] | None = None,
+) -> frozenset[str]:
     """Return what a principal may do now.
 
     Args:
         session: in the company's context.
         tenant_id: the company.
         principal_id: a user's or a key's id.
+        asked: what people were found to hold, and are not asked after again: one for a whole list of keys.
 
     Returns:
         Permissions; none for who is shut out, not there, or a key that is revoked, over, or made by such.
     """
+    people = {} if asked is None else asked
     key = session.get(ApiKeyRow, (tenant_id, principal_id))
     if key is None:
-        return _of_person(session, tenant_id, principal_id)
+        return _of_person(session, tenant_id, principal_id, people)
     within = frozenset(key.scopes.split())
     for _ in range(_LONGEST_WALK):
         if key is None or not is_live(key):
             break
         within &= frozenset(key.scopes.split())
-        held = _of_person(session, tenant_id, key.created_by)
+        held = _of_person(session, tenant_id, key.created_by, people)
         if held:
             return held & within
         key = session.get(ApiKeyRow, (tenant_id, key.created_by))
@@ -55,7 +63,11 @@ def is_live(key: ApiKeyRow) -> bool:
     return key.revoked_at is None and (key.expires_at is None or clock.now() < key.expires_at)
 
 
-def _of_person(session: Session, tenant_id: TenantId, user_id: UUID) -> frozenset[str]:
+def _of_person(
+    session: Session, tenant_id: TenantId, user_id: UUID, asked: dict[UUID, frozenset[str]]
+) -> frozenset[str]:
+    if user_id in asked:
+        return asked[user_id]
     roles = session.scalars(
         select(MembershipRow.role)
         .join(
@@ -68,4 +80,5 @@ def _of_person(session: Session, tenant_id: TenantId, user_id: UUID) -> frozense
             UserRow.status == "active",
         )
     )
-    return permitted(roles)
+    asked[user_id] = permitted(roles)
+    return asked[user_id]

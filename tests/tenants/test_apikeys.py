@@ -3,6 +3,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
+from sqlalchemy import event
 
 from core import clock
 from core.ids import KeyId, new_id
@@ -218,3 +219,34 @@ def test_who_made_and_revoked_a_key_stands_on_record(gate: Gate, company: Compan
         (Deed.KEY_REVOKED, sue.id, key.id),
         (Deed.KEY_MADE, sue.id, key.id),
     ]
+
+
+def test_a_list_of_keys_asks_once_for_each_person_who_made_some(
+    gate: Gate, company: Company, sue: User
+) -> None:
+    for number in range(6):
+        make(gate, company, made_by=sue.id if number % 2 else None)
+    seen: list[str] = []
+    with gate.open(Scope.system(company.tenant_id)) as session:
+        event.listen(
+            session.connection(), "before_cursor_execute", lambda _c, _cur, sql, *_: seen.append(sql)
+        )
+        found = apikeys.page(session, tenant_id=company.tenant_id, limit=50)
+    assert [key.opens for key in found] == [("calls.read",)] * 6
+    assert len([sql for sql in seen if "memberships" in sql]) == 2
+
+
+def test_keys_that_open_less_than_they_were_made_for_are_named(
+    gate: Gate, company: Company, sue: User
+) -> None:
+    make(gate, company)
+    hers, _ = make(gate, company, made_by=sue.id)
+    revoked, _ = make(gate, company, made_by=sue.id)
+    with clock.hold(START):
+        make(gate, company, made_by=sue.id, expires_at=START + dt.timedelta(days=1))  # over by now
+    with gate.open(Scope.system(company.tenant_id)) as session:
+        apikeys.revoke(session, tenant_id=company.tenant_id, key_id=revoked.id, by=sue.id)
+        assert apikeys.narrowed(session, tenant_id=company.tenant_id) == []
+        users.disable(session, tenant_id=company.tenant_id, user_id=sue.id)
+        (named,) = apikeys.narrowed(session, tenant_id=company.tenant_id)
+    assert (named.id, named.opens) == (hers.id, ())

@@ -20,7 +20,6 @@ from web.shown import payments as shown
 from web.shown.webhooks import Hook
 
 _LAST_CALLS = 6
-_KEYS = 200
 _PREVIEW = "/portal/invoices/preview"
 
 
@@ -127,8 +126,7 @@ def _narrowed_keys() -> list[str]:
     who = identity.current()
     if "keys.write" not in who.permissions:
         return []
-    found = apikeys.page(scope.session(), tenant_id=who.tenant_id, limit=_KEYS)
-    return [key.name for key in found if key.is_narrowed]
+    return [key.name for key in apikeys.narrowed(scope.session(), tenant_id=who.tenant_id)]
 
 
 def _hooks() -> list[Hook]:
