@@ -4,15 +4,18 @@ Both are kept under a keyed hash: a line of the list shows no number, one asks a
 in bodies, because addresses end up in logs. `customers.do_not_call` and `customers.consent` say by which law.
 """
 
+from typing import TypedDict
+
 from pydantic import Field
 
 from core import ids
 from core.errors import NotFound
-from core.ids import new_id
+from core.ids import TenantId, new_id
 from core.phone import E164, InvalidNumberError, parse_e164
 from customers import consent, do_not_call
 from customers.consent import LONGEST_BASIS, LONGEST_PROOF, Channel, Consent, Purpose
 from customers.do_not_call import Listed, Why
+from security.vault import Vault
 from web import identity, scope
 from web.api import cursors
 from web.api.kit import id_in_path, operation
@@ -225,15 +228,8 @@ def unbar_batch(batch_id: str) -> Undone:
 @operation(tag=_TAG, answers={200: DoNotCall}, errors=(409,), operation_id="addToDoNotCall")
 def bar(json: Barring) -> DoNotCall:
     """Put a number on the do-not-call list. It holds from the next call on, by hand and by campaign."""
-    phone, who = _number(json.phone), identity.current()
-    do_not_call.add(
-        scope.session(),
-        tenant_id=who.tenant_id,
-        vault=scope.services().vault,
-        phone=phone,
-        source=json.source,
-        by=who.principal_id,
-    )
+    phone, by = _number(json.phone), identity.current().principal_id
+    do_not_call.add(scope.session(), **_about(phone), source=json.source, by=by)
     return _barred(phone)
 
 
@@ -242,15 +238,8 @@ def bar(json: Barring) -> DoNotCall:
 @operation(tag=_TAG, answers={200: DoNotCall}, errors=(409,), operation_id="removeFromDoNotCall")
 def unbar(json: Freeing) -> DoNotCall:
     """Take a number off the list, with a reason. The past stays on record."""
-    phone, who = _number(json.phone), identity.current()
-    do_not_call.remove(
-        scope.session(),
-        tenant_id=who.tenant_id,
-        vault=scope.services().vault,
-        phone=phone,
-        why=json.reason,
-        by=who.principal_id,
-    )
+    phone, by = _number(json.phone), identity.current().principal_id
+    do_not_call.remove(scope.session(), **_about(phone), why=json.reason, by=by)
     return _barred(phone)
 
 
@@ -267,19 +256,17 @@ def look_up_barring(json: NumberAsked) -> DoNotCall:
 @operation(tag=_TAG, answers={201: Consents}, errors=(409,), operation_id="recordConsent")
 def record_consent(json: Word) -> tuple[Consents, int]:
     """Write down that consent to be called was given or withdrawn. Earlier words stay as they were."""
-    phone, who = _number(json.phone), identity.current()
+    phone = _number(json.phone)
     consent.record(
         scope.session(),
-        tenant_id=who.tenant_id,
-        vault=scope.services().vault,
-        phone=phone,
+        **_about(phone),
         is_given=json.given,
         basis=json.basis,
         purpose=json.purpose,
         channel=json.channel,
         said_at=json.said_at,
         proof=json.proof or "",
-        by=who.principal_id,
+        by=identity.current().principal_id,
     )
     return _consents(phone), 201
 
@@ -296,14 +283,22 @@ def _number(text: str) -> E164:
     return parse_e164(text, region=identity.current().company.country)
 
 
+class _About(TypedDict):
+    tenant_id: TenantId
+    vault: Vault
+    phone: E164
+
+
+def _about(phone: E164) -> _About:
+    """Return what every question about a number names."""
+    return {"tenant_id": identity.current().tenant_id, "vault": scope.services().vault, "phone": phone}
+
+
 def _barred(phone: E164) -> DoNotCall:
-    session, tenant_id, vault = scope.session(), identity.current().tenant_id, scope.services().vault
+    session, about = scope.session(), _about(phone)
     return DoNotCall(
-        listed=do_not_call.is_listed(session, tenant_id=tenant_id, vault=vault, phone=phone),
-        history=[
-            _barring(one)
-            for one in do_not_call.history(session, tenant_id=tenant_id, vault=vault, phone=phone)
-        ],
+        listed=do_not_call.is_listed(session, **about),
+        history=[_barring(one) for one in do_not_call.history(session, **about)],
     )
 
 
@@ -325,12 +320,7 @@ def _line(one: Listed) -> DoNotCallLine:
 
 
 def _consents(phone: E164) -> Consents:
-    said = consent.history(
-        scope.session(),
-        tenant_id=identity.current().tenant_id,
-        vault=scope.services().vault,
-        phone=phone,
-    )
+    said = consent.history(scope.session(), **_about(phone))
     counts = consent.counts(said)
     return Consents(standing=_word(counts) if counts else None, history=[_word(one) for one in said])
 

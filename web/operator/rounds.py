@@ -20,7 +20,6 @@ from web import identity, scope
 
 T = TypeVar("T")
 PAGE = 25
-MOST = 200  # of a round that acts; the next press goes on where it stopped
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from flask import Response
+from flask import Blueprint, Response
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
@@ -19,6 +19,7 @@ from security.evidence import Checkpoint, Entry, Signer
 from security.gate import Kind
 from tenants import apikeys, users
 from web import identity, scope, tables, uploads, words
+from web.guards import permission
 from web.plain import whole
 from web.shown import downloads
 
@@ -100,13 +101,33 @@ TABLE: tables.Table[EvidenceRow] = tables.Table(
 )
 
 
-def show(template: str, *, pages: Mapping[str, str]) -> str | BaseResponse:
-    """Return the page of the signed-in person's own company.
+def install(pages: Blueprint, template: str, *, leads_to: Mapping[str, str]) -> None:
+    """Add the log to a door's pages: to read, to download whole, and its newest checkpoint.
 
     Args:
-        template: of the portal or of the operator.
-        pages: by prefix of a public id, the address before it: `{"cus": "/portal/customers/"}`.
+        pages: of the portal or of the operator.
+        template: of that door.
+        leads_to: by prefix of a public id, the address before it: `{"cus": "/portal/customers/"}`.
     """
+
+    @pages.get("/evidence")
+    @permission("audit.read")
+    def evidence_log() -> str | BaseResponse:
+        return show(template, leads_to)
+
+    @pages.get("/evidence/log")
+    @permission("audit.read")
+    def evidence_file() -> Response:
+        return log()
+
+    @pages.get("/evidence/checkpoint")
+    @permission("audit.read")
+    def evidence_checkpoint() -> Response:
+        return checkpoint()
+
+
+def show(template: str, leads_to: Mapping[str, str]) -> str | BaseResponse:
+    """Return the page of the signed-in person's own company; see `install`."""
 
     def fetch(asked: tables.Asked) -> tables.Slice[EvidenceRow]:
         session, tenant_id = scope.session(), identity.current().tenant_id
@@ -124,7 +145,7 @@ def show(template: str, *, pages: Mapping[str, str]) -> str | BaseResponse:
         named = _names({one.actor_id for one in entries})
         is_all = not asked.values and not asked.export
         return tables.Slice(
-            [_row(one, named, pages) for one in entries],
+            [_row(one, named, leads_to) for one in entries],
             following={"after": str(entries[-1].seq)} if entries and found.has_older else None,
             preceding={"before": str(entries[0].seq)} if entries and found.has_newer else None,
             total=evidence.size(session, tenant_id=tenant_id) if is_all else None,
@@ -204,7 +225,7 @@ def _names(actors: set[UUID]) -> Callable[[Entry], str]:
     return name
 
 
-def _row(entry: Entry, named: Callable[[Entry], str], pages: Mapping[str, str]) -> EvidenceRow:
+def _row(entry: Entry, named: Callable[[Entry], str], leads_to: Mapping[str, str]) -> EvidenceRow:
     fact = entry.fact
     prefix = fact.subject.partition("_")[0]
     known = {name: str(value) for name, value in fact.details.items() if value not in {None, ""}}
@@ -216,6 +237,6 @@ def _row(entry: Entry, named: Callable[[Entry], str], pages: Mapping[str, str]) 
         what=str(words.ACTIONS.get(fact.action, fact.action)),
         about=fact.subject,
         # the operator itself is on no list of companies
-        url=f"{pages[prefix]}{fact.subject}" if prefix in pages and fact.subject != _OPERATOR else "",
+        url=f"{leads_to[prefix]}{fact.subject}" if prefix in leads_to and fact.subject != _OPERATOR else "",
         details=" · ".join(f"{name} {value}" for name, value in known.items() if name not in {"by", "entry"}),
     )
