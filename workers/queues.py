@@ -38,7 +38,8 @@ OUTSIDE = JobQueue("seatline-outside", limit_s=30, batch=16, side_by_side=16)
 INSIDE = (PROMPT, HEAVY)  # each with a process of its own; in this order where one does both
 CONSUMED = (*INSIDE, OUTSIDE)
 
-# Handlers whose single piece of work may take seconds; everything else is prompt.
+# Handlers whose single piece of work may take seconds, as a round of all companies does. Everything else is
+# prompt: it keeps no second's dialling waiting.
 HEAVY_HANDLERS = frozenset(
     {
         "recordings.seal",
@@ -49,6 +50,13 @@ HEAVY_HANDLERS = frozenset(
         "usage.rate-again",
         "prices.hand-over",
         "every.company-figures",
+        "every.rental-charges",
+        "every.sign-in-sweep",
+        "every.call-sweep",
+        "every.webhook-sweep",
+        "every.order-sweep",
+        "every.ledger-sweep",
+        "every.duty-sweep",
         "every.payment-sweep",
         "every.payment-retry",
     }

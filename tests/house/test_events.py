@@ -52,6 +52,13 @@ def test_every_job_queue_named_is_consumed_and_every_consumed_one_named() -> Non
     assert named == set(queues.CONSUMED)
 
 
+def test_what_has_a_quarter_of_an_hour_keeps_no_second_of_dialling_waiting() -> None:
+    """It goes round all companies: thousands of them take longer than a prompt job may."""
+    seldom = {one.name for one in schedule.TABLE if one.every_s >= 900}
+    assert seldom
+    assert {name for name in seldom if queues.queue_of(name) is not queues.HEAVY} == set()
+
+
 def test_every_heavy_handler_exists() -> None:
     assert {one.name for one in (*SUBSCRIPTIONS, *schedule.TABLE)} >= queues.HEAVY_HANDLERS
 
