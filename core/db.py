@@ -19,8 +19,8 @@ OptionalInstant = Annotated[dt.datetime | None, mapped_column(DateTime(timezone=
 Nano = Annotated[int, mapped_column(BigInteger)]
 Minor = Annotated[int, mapped_column(BigInteger)]
 Milliseconds = Annotated[int, mapped_column(BigInteger)]
-Sealed = Annotated[bytes, mapped_column(LargeBinary)]
-OptionalSealed = Annotated[bytes | None, mapped_column(LargeBinary)]
+Sealed = Annotated[bytes, mapped_column(LargeBinary, info={"sealed": True})]
+OptionalSealed = Annotated[bytes | None, mapped_column(LargeBinary, info={"sealed": True})]
 Key = Annotated[UUID, mapped_column(Uuid, primary_key=True)]
 
 

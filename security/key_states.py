@@ -122,11 +122,7 @@ def promote(
             return found
         if found.state is not KeyState.PENDING:
             raise KeyStateError(purpose=purpose, version=version, state=found.state.value)
-        age_s = connection.execute(
-            text("SELECT extract(epoch FROM clock_timestamp() - CAST(:made AS timestamptz))"),
-            {"made": found.created_at},
-        ).scalar_one()
-        if age_s < settles_s:
+        if _age_s(connection, found.created_at) < settles_s:
             raise TooEarlyError(purpose=purpose, version=version)
         connection.execute(
             text(
@@ -137,6 +133,12 @@ def promote(
         )
         _set(connection, tenant_id, purpose, version, KeyState.ACTIVE)
         return _found(_locked(connection, tenant_id, purpose), version)
+
+
+def age_s(keystore: Keystore, key: KeyVersion) -> float:
+    """Return how long a key has been in its state, by the keystore's own clock."""
+    with keystore.reading() as (connection, _epoch):
+        return _age_s(connection, key.changed_at)
 
 
 def retire(keystore: Keystore, *, tenant_id: UUID, purpose: str, version: int) -> None:
@@ -280,6 +282,13 @@ def _versions(connection: Connection, tenant_id: UUID) -> list[KeyVersion]:
     return sorted(
         (_version(row) for row in rows), key=lambda one: (one.key_id is not None, one.purpose, one.version)
     )
+
+
+def _age_s(connection: Connection, since: dt.datetime) -> float:
+    age = connection.execute(
+        text("SELECT extract(epoch FROM clock_timestamp() - CAST(:since AS timestamptz))"), {"since": since}
+    )
+    return float(age.scalar_one())
 
 
 def _version(row: Row[Any]) -> KeyVersion:

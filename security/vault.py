@@ -119,6 +119,11 @@ class Vault:
         (length,) = struct.unpack(">I", padded[:4])
         return padded[4 : 4 + length].decode()
 
+    def key_id(self, sealed: bytes) -> int:
+        """Return the id of the key that a value or a file says it was sealed with; only opening proves it."""
+        start = len(_MAGIC) if sealed.startswith(_MAGIC) else 2
+        return int.from_bytes(sealed[start : start + 4])
+
     def blind_index(self, tenant_id: UUID, index: str, value: str) -> bytes:
         """Return 16 bytes by which an exact value can be found without being readable.
 

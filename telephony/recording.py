@@ -8,23 +8,25 @@ a sweep finishes what stands at `captured`.
 import contextlib
 import datetime as dt
 import wave
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.events import announce
 from core.ids import CallId, RecordingId, TenantId
-from core.storage import Storage
-from security.vault import Field, OpenedFile, Vault
+from core.storage import ObjectMissingError, Storage
+from security.vault import Field, OpenedFile, SealError, Vault
 from telephony.errors import RecordingNotFoundError
 from telephony.events import RecordingCaptured, RecordingSealed
 from telephony.models import CallRow, RecordingRow
 
+_HEAD = 8  # of a sealed file: enough to see by which key
 _PATIENCE = dt.timedelta(minutes=2)
 
 
@@ -115,6 +117,55 @@ def seal(
             row.state = "missing"
         session.flush()
     return _recording(row)
+
+
+def by_key(session: Session, *, tenant_id: TenantId, vault: Vault, storage: Storage) -> Counter[int]:
+    """Return how many stored recordings each key has sealed, by key id; what is not there is not counted."""
+    found: Counter[int] = Counter()
+    for recording_id in session.scalars(
+        select(RecordingRow.id).where(RecordingRow.tenant_id == tenant_id, RecordingRow.state == "sealed")
+    ):
+        with contextlib.suppress(ObjectMissingError), storage.open(_object(recording_id)) as sealed:
+            found[vault.key_id(sealed.read(_HEAD))] += 1
+    return found
+
+
+def reseal(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    vault: Vault,
+    storage: Storage,
+    key_id: int,
+    after: RecordingId | None = None,
+) -> tuple[RecordingId | None, bool, bool]:
+    """Seal the next recording anew unless it is under `key_id`; the old file stays until the new is whole.
+
+    Returns:
+        Which it was (None at the end), whether it was sealed anew, and whether it could not be.
+    """
+    row = session.scalars(
+        select(RecordingRow)
+        .where(RecordingRow.tenant_id == tenant_id, RecordingRow.state == "sealed")
+        .where(RecordingRow.id > after if after else true())
+        .order_by(RecordingRow.id)
+        .limit(1)
+        .with_for_update()
+    ).one_or_none()
+    if row is None:
+        return None, False, False
+    recording_id, field = RecordingId(row.id), _field(tenant_id, RecordingId(row.id))
+    try:
+        with contextlib.closing(storage.open(_object(recording_id))) as before:
+            if vault.key_id(before.read(_HEAD)) == key_id:
+                return recording_id, False, False
+            with vault.open_file(field, before).stream() as clear, storage.put(_object(recording_id)) as sink:
+                sealed = vault.seal_file(field, clear, sink)
+    except (SealError, ObjectMissingError):
+        return recording_id, False, True
+    row.sha256, row.sealed_bytes = sealed.sha256, sealed.sealed_bytes
+    session.flush()
+    return recording_id, True, False
 
 
 def discard_scratch(*, tenant_id: TenantId, recording_id: RecordingId, recording_dir: Path) -> None:

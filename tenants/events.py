@@ -1,6 +1,7 @@
 """What the room announces; ids only."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from core.events import Event
 from core.ids import AlarmId, DeliveryId, LetterId, ResetId
@@ -12,6 +13,15 @@ class WebhookOwed(Event):
 
     delivery_id: DeliveryId
     round: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRotationAsked(Event):
+    """Somebody wants what a company has sealed for a purpose sealed with the key of this version."""
+
+    job_id: UUID
+    purpose: str
+    version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

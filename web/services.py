@@ -9,6 +9,7 @@ from core.storage import Storage
 from security.egress import Egress
 from security.evidence import Signer
 from security.gate import Gate
+from security.keystore import Keystore
 from security.vault import Vault
 
 
@@ -33,6 +34,11 @@ class Services(Protocol):
     @property
     def vault(self) -> Vault:
         """Opens and seals fields and files."""
+        ...
+
+    @property
+    def keystore(self) -> Keystore:
+        """Which keys there are, in which states; for the page of keys."""
         ...
 
     @property

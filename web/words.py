@@ -67,6 +67,8 @@ ACTIONS: Mapping[str, LazyString] = {
     "alarm.acknowledged": _l("Took note of an alarm"),
     "backup.made": _l("Made a backup"),
     "backup.restored": _l("Restored a backup"),
+    "key.rotation-asked": _l("Started replacing a company’s key"),
+    "key.rotated": _l("A key was replaced"),
     "campaign.made": _l("Made a campaign"),
     "campaign.changed": _l("Changed a campaign"),
     "campaign.running": _l("Started a campaign"),

@@ -32,7 +32,7 @@ from telephony.events import (
     RecordingCaptured,
     RecordingSealed,
 )
-from tenants.events import AlarmRaised, LetterOwed, ResetAsked, WebhookOwed
+from tenants.events import AlarmRaised, KeyRotationAsked, LetterOwed, ResetAsked, WebhookOwed
 from tenants.webhooks import deliveries
 
 
@@ -131,6 +131,7 @@ INTERNAL: dict[type[Event], str] = {
     LeadFileConfirmed: "the file is not read yet; leads.imported follows",
     LeadRowsWaiting: "a piece of a file",
     MonthAsked: "the operator's own",
+    KeyRotationAsked: "the operator's own; the company finds it in its log",
     RatingAsked: "the operator's own",
     ProviderNewsCame: "the operator's own: a hint that has not been looked into",
     LetterOwed: "a letter to one person",

@@ -38,9 +38,9 @@ from telephony import numbers, orders, recording
 from telephony.events import DialCleared, DialEnded, DialOutcome, NumberRentalChanged, RecordingCaptured
 from telephony.orders import OrderKind
 from tenants import alarms, companies, letters, resets, users
-from tenants.events import AlarmRaised, LetterOwed, ResetAsked, WebhookOwed
+from tenants.events import AlarmRaised, KeyRotationAsked, LetterOwed, ResetAsked, WebhookOwed
 from tenants.webhooks import deliveries
-from wiring import closing, collecting
+from wiring import closing, collecting, rotation
 from wiring.assemble import House
 from wiring.closing import Progress
 from wiring.outgoing import TOLD, Told
@@ -338,6 +338,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Alone(PriceListPublished, "prices.hand-over", _hand_prices_over),
     Alone(MonthAsked, "invoices.month", closing.month),
     Alone(RatingAsked, "usage.rate-again", closing.rate_again),
+    Alone(KeyRotationAsked, "keys.rotate", rotation.rotate),
     Alone(WebhookOwed, "webhooks.deliver", _deliver),
     Alone(LetterOwed, "letters.send", _send_letter),
     Alone(ResetAsked, "resets.answer", _answer_reset),

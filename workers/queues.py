@@ -49,6 +49,7 @@ HEAVY_HANDLERS = frozenset(
         "invoices.month",
         "usage.rate-again",
         "prices.hand-over",
+        "keys.rotate",
         "every.company-figures",
         "every.rental-charges",
         "every.sign-in-sweep",

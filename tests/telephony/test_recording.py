@@ -1,6 +1,7 @@
 """Recordings: sealed once, played by range, and nothing left in the clear."""
 
 import datetime as dt
+import hashlib
 import wave
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 from core import clock
 from core.ids import CallId, RecordingId, TenantId, new_id
 from core.storage import DiskStorage
+from security import key_states
 from security.gate import Gate, Scope
+from security.keystore import Keystore
 from security.vault import Vault
 from telephony import calls, recording
 from telephony.calls import Arrival, Ending
@@ -108,6 +111,51 @@ def test_a_recording_the_switch_never_wrote_is_missing_not_sealed(
             recording.play(
                 session, tenant_id=tenant_a, recording_id=recording_id, vault=vault, storage=storage
             )
+
+
+def test_a_recording_sealed_with_another_key_plays_as_before(
+    gate: Gate,
+    keystore: Keystore,
+    vault: Vault,
+    storage: DiskStorage,
+    tenant_a: TenantId,
+    ended_call: CallId,
+    tmp_path: Path,
+) -> None:
+    recording_id = begun(gate, tenant_a, ended_call)
+    plain = recorded(tmp_path, tenant_a, recording_id).read_bytes()
+    with gate.open(Scope.system(tenant_a)) as session:
+        before = recording.seal(
+            session,
+            tenant_id=tenant_a,
+            recording_id=recording_id,
+            vault=vault,
+            storage=storage,
+            recording_dir=tmp_path,
+        )
+    version = key_states.prepare(keystore, tenant_id=tenant_a, purpose="recording").version
+    key_id = (
+        key_states.promote(
+            keystore, tenant_id=tenant_a, purpose="recording", version=version, settles_s=0
+        ).key_id
+        or 0
+    )
+    for is_new in (False, True):  # the second time there is nothing to do
+        with gate.open(Scope.system(tenant_a)) as session:
+            done = recording.reseal(session, tenant_id=tenant_a, vault=vault, storage=storage, key_id=key_id)
+        assert done == (recording_id, not is_new, False)
+    key_states.destroy(keystore, tenant_id=tenant_a, purpose="recording", version=1)
+    with gate.open(Scope.system(tenant_a)) as session:
+        found = recording.by_key(session, tenant_id=tenant_a, vault=vault, storage=storage)
+        assert dict(found) == {key_id: 1}
+        opened = recording.play(
+            session, tenant_id=tenant_a, recording_id=recording_id, vault=vault, storage=storage
+        )
+        now = recording.of_call(session, tenant_id=tenant_a, call_id=ended_call)
+    assert opened.read() == plain
+    opened.close()
+    stored = next((tmp_path / "storage").rglob("*-*")).read_bytes()
+    assert now.sha256 == hashlib.sha256(stored).hexdigest() != before.sha256
 
 
 def test_another_company_cannot_play_it(

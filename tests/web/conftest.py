@@ -52,6 +52,7 @@ class TestServices:
     realtime: Realtime
     storage: DiskStorage
     signer: Signer
+    keystore: Keystore
     egress: Egress = field(default_factory=lambda: Egress(may_reach=("127.0.0.0/8",)))
     process: str = "pages"
     payments: Provider = field(default_factory=Unconnected)
@@ -65,8 +66,9 @@ def services(
     realtime: Realtime,
     storage: DiskStorage,
     root_key: FileRootKey,
+    keystore: Keystore,
 ) -> TestServices:
-    return TestServices(settings, gate, vault, realtime, storage, Signer(root_key))
+    return TestServices(settings, gate, vault, realtime, storage, Signer(root_key), keystore)
 
 
 @pytest.fixture(scope="session")

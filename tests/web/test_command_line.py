@@ -1,12 +1,15 @@
 import json
+import re
 from typing import Protocol
 
 import pytest
 from click.testing import CliRunner, Result
 
-from core import ids
+from core import ids, long_jobs
 from core.ids import OPERATOR
+from core.long_jobs import JobState
 from security.gate import Gate, Scope
+from security.keystore import Keystore
 from security.vault import Vault
 from tenants import users
 from tests.tenants.people import PASSWORD, People
@@ -57,6 +60,36 @@ def test_somebody_added_by_hand_signs_in(
     listed = run("user", "list").output
     assert answer.output.strip() in listed
     assert "Dana" not in listed
+
+
+def test_a_companys_key_is_replaced_by_a_job_and_none_is_shown(
+    run: Run, people: People, gate: Gate, keystore: Keystore
+) -> None:
+    people.operator()
+    tenant_id = people.company("Pelican Parcel").tenant_id
+    alice = people.user(tenant_id, "Alice", "tenant_owner")
+    company = ids.public("ten", tenant_id)
+    answer = run("keys", "rotate", "--company", company, "pii")
+    assert answer.output.startswith("started: job_"), answer.output
+    with gate.open(Scope.system(OPERATOR)) as session:
+        found = long_jobs.latest_of(session, kind="keys.rotate", company_id=tenant_id)
+    assert found
+    assert found.state is JobState.WAITING
+    listed = run("keys", "list", "--company", company).output
+    assert re.search(r"^pii +v1 +active .* seals 2$", listed, re.MULTILINE), (
+        listed
+    )  # her name and her address
+    key = keystore.active(tenant_id, "pii").key
+    assert key.hex() not in listed
+    assert alice.email not in listed
+
+
+def test_a_company_without_such_a_key_is_told_so(run: Run, people: People) -> None:
+    people.operator()
+    company = ids.public("ten", people.company("Quiet Ltd").tenant_id)
+    answer = run("keys", "rotate", "--company", company, "integration")
+    assert answer.exit_code == 1
+    assert "key-state" in answer.output
 
 
 def test_a_weak_password_is_said_in_words(run: Run, people: People) -> None:

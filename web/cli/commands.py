@@ -16,7 +16,7 @@ from core import config, ids
 from core.config import Settings
 from core.ids import OPERATOR, TenantId, UserId
 from core.phone import parse_e164
-from security import catalogue, evidence
+from security import catalogue, evidence, key_states
 from security.gate import Scope
 from security.passwords import hash_password
 from telephony import numbers, orders
@@ -28,7 +28,7 @@ from web.api.document import document
 from web.cli import backups, said
 from web.factory import create_app
 from web.services import Services
-from wiring import House, assemble
+from wiring import House, assemble, rotation
 from wiring.prepare import migrate
 
 _NOWHERE = Path("/nonexistent")
@@ -123,6 +123,39 @@ def disable_user(company: str, user_id: str) -> None:
             ended = sessions.end_all(session, tenant_id=tenant_id, user_id=whom)
         signing.tell_ended(house, tenant_id=tenant_id, session_ids=ended)
     click.echo(f"disabled; {len(ended)} sessions ended")
+
+
+@main.group()
+def keys() -> None:
+    """Look after the keys that seal companies' data; no key is ever shown."""
+
+
+@keys.command("list")
+@click.option("--company", default="operator", help="`operator`, or a company's id (ten_…).")
+def list_keys(company: str) -> None:
+    """List a company's keys: purpose, version, state, since when, and how much each has sealed."""
+    tenant_id = _tenant(company)
+    with _house() as house:
+        for one in key_states.versions(house.keystore, tenant_id=tenant_id):
+            left = "-"
+            if one.purpose in rotation.ROTATED:
+                found = rotation.count(house, tenant_id=tenant_id, purpose=one.purpose)
+                left = str(found[one.key_id or 0])
+            since = f"{one.changed_at:%Y-%m-%d %H:%M}"
+            click.echo(
+                f"{one.purpose:12} v{one.version:<3} {one.state.value:13} since {since}Z  seals {left}"
+            )
+
+
+@keys.command("rotate")
+@click.option("--company", default="operator", help="`operator`, or a company's id (ten_…).")
+@click.argument("purpose", type=click.Choice(sorted(rotation.ROTATED)))
+def rotate_key(company: str, purpose: str) -> None:
+    """Replace a company's key and seal everything of PURPOSE anew, while it is in use; a worker does it."""
+    tenant_id = _tenant(company)
+    with _house() as house, house.gate.open(Scope.system(OPERATOR)) as session:
+        job_id = rotation.ask(session, house.keystore, tenant_id=tenant_id, purpose=purpose, by=OPERATOR)
+    click.echo(f"started: {ids.public('job', job_id)}; how far it is stands on the operator's page of jobs")
 
 
 @main.group()

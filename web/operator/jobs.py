@@ -21,7 +21,7 @@ from web import parts, said, scope, tables
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
-from wiring import closing
+from wiring import closing, rotation
 
 _LATE = dt.timedelta(minutes=5)
 _NEWS = dt.timedelta(hours=1)
@@ -33,6 +33,7 @@ _KINDS = {
     closing.RATING: _l("Pricing again"),
     "prices.hand-over": _l("Handing prices over"),
     "leads.read": _l("Reading a lead file"),
+    rotation.ROTATION: _l("Replacing a key"),
 }
 _RESULTS: Mapping[str, Callable[[int], str]] = {
     closing.DRAFTS: lambda made: parts.ngettext(
@@ -49,6 +50,9 @@ _RESULTS: Mapping[str, Callable[[int], str]] = {
     ),
     "leads.read": lambda made: parts.ngettext(
         "%(count)s lead made", "%(count)s leads made", made, count=parts.count(made)
+    ),
+    rotation.ROTATION: lambda made: parts.ngettext(
+        "%(count)s value sealed anew", "%(count)s values sealed anew", made, count=parts.count(made)
     ),
 }
 

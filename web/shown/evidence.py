@@ -45,6 +45,7 @@ NOUNS: Mapping[str, LazyString] = {
     "company.": _l("Company"),
     "alarm.": _l("Alarms"),
     "backup.": _l("Backups"),
+    "key.": _l("Keys that seal"),
 }
 
 

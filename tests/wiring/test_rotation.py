@@ -1,0 +1,318 @@
+"""Rotating keys: nobody notices, nothing is lost by a kill, and no sealed column is forgotten."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from billing.payments import methods
+from campaigns import imports, leads
+from core.db import Base
+from core.ids import OPERATOR, CustomerId, TenantId, new_id
+from core.phone import E164
+from core.storage import DiskStorage
+from customers import consent, interactions, records
+from customers.records import CustomerDetails
+from seats import roster
+from security import evidence, key_states
+from security.gate import Gate, Scope
+from security.key_states import KeyState, KeyStateError
+from security.keys import FileRootKey
+from security.keystore import Keystore
+from security.vault import Field, Vault
+from telephony import calls, drafts, endpoints
+from telephony.outbound import gate as outbound_gate
+from tenants import repeats, saved_views, second_step, users
+from tenants.events import KeyRotationAsked
+from tenants.letters import box
+from tenants.webhooks import endpoints as webhooks
+from tests.conftest import Prepared
+from wiring import rotation
+from wiring.prepare import DatabaseUrls
+from wiring.rotation import PLACES, NotRotatedError
+
+ROW, VERSION = new_id(), 7
+
+
+@dataclass(frozen=True)
+class Means:
+    gate: Gate
+    keystore: Keystore
+    vault: Vault
+    storage: DiskStorage
+
+
+@pytest.fixture
+def means(gate: Gate, keystore: Keystore, vault: Vault, storage: DiskStorage) -> Means:
+    return Means(gate, keystore, vault, storage)
+
+
+@pytest.fixture
+def stale(prepared: Prepared, root_key: FileRootKey) -> Iterator[Vault]:
+    """Another process, that never hears of anything."""
+    opened = Keystore(prepared.urls.keys, root_key, epoch_s=3600)
+    yield Vault(opened)
+    opened.close()
+
+
+def details(at: int) -> CustomerDetails:
+    return CustomerDetails(name=f"Maya {at}", phone=E164(f"+4477009{at:05}"))
+
+
+def add(gate: Gate, vault: Vault, tenant_id: TenantId, first: int, count: int) -> list[CustomerId]:
+    with gate.open(Scope.system(tenant_id)) as session:
+        return [
+            records.add(session, tenant_id=tenant_id, vault=vault, details=details(at)).id
+            for at in range(first, first + count)
+        ]
+
+
+def asked(means: Means, tenant_id: TenantId, purpose: str = "pii") -> KeyRotationAsked:
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        job_id = rotation.ask(session, means.keystore, tenant_id=tenant_id, purpose=purpose, by=new_id())
+    return KeyRotationAsked(tenant_id=tenant_id, job_id=job_id, purpose=purpose, version=2)
+
+
+def to_the_end(means: Means, event: KeyRotationAsked) -> None:
+    until = time.monotonic() + 30
+    while rotation.rotate(means, event, settles_s=0) is not None:
+        assert time.monotonic() < until
+
+
+def test_everything_is_under_the_new_key_and_reads_as_before(means: Means, tenant_a: TenantId) -> None:
+    made = add(means.gate, means.vault, tenant_a, 0, 1100)
+    to_the_end(means, asked(means, tenant_a))
+    found = rotation.count(means, tenant_id=tenant_a, purpose="pii")
+    new = means.keystore.active(tenant_a, "pii").key_id
+    assert dict(found) == {new: 2200}
+    states = [
+        one.state for one in key_states.versions(means.keystore, tenant_id=tenant_a) if one.purpose == "pii"
+    ]
+    assert states == [KeyState.DECRYPT_ONLY, KeyState.ACTIVE]
+    key_states.destroy(means.keystore, tenant_id=tenant_a, purpose="pii", version=1)
+    with means.gate.open(Scope.system(tenant_a)) as session:
+        for at in (0, 500, 1099):
+            card = records.get(session, tenant_id=tenant_a, vault=means.vault, customer_id=made[at])
+            assert (card.name, card.phone) == (details(at).name, details(at).phone)
+        page = evidence.page(session, tenant_id=tenant_a, limit=5)
+    assert page.entries[0].fact.action == "key.rotated"
+    assert page.entries[0].fact.details == {"of": "pii", "version": 2, "sealed": 2200, "left": 0}
+
+
+def test_two_processes_write_and_read_all_through_it(means: Means, stale: Vault, tenant_a: TenantId) -> None:
+    """T57: one of the two goes on with the old key; its rows are read at once, and sealed anew as well."""
+    before = add(means.gate, stale, tenant_a, 0, 600)
+    trouble: list[Exception] = []
+    over = threading.Event()
+    written = []
+
+    def work(vault: Vault, first: int) -> None:
+        at = first
+        try:
+            while not over.is_set():
+                written.extend(add(means.gate, vault, tenant_a, at, 1))
+                at += 1
+                with means.gate.open(Scope.system(tenant_a)) as session:
+                    for one in (before[at % 600], written[-1]):
+                        records.get(session, tenant_id=tenant_a, vault=vault, customer_id=one)
+        except Exception as error:  # noqa: BLE001 - told by the test
+            trouble.append(error)
+
+    threads = [
+        threading.Thread(target=work, args=(vault, first))
+        for vault, first in ((means.vault, 10_000), (stale, 20_000))
+    ]
+    event = asked(means, tenant_a)
+    for thread in threads:
+        thread.start()
+    try:
+        for _turn in range(6):  # as long as somebody writes with the old key it is not over
+            rotation.rotate(means, event, settles_s=0)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert not trouble
+    to_the_end(means, event)
+    new = means.keystore.active(tenant_a, "pii").key_id
+    assert dict(rotation.count(means, tenant_id=tenant_a, purpose="pii")) == {new: 2 * (600 + len(written))}
+    with means.gate.open(Scope.system(tenant_a)) as session:
+        for one in (*before, *written):
+            records.get(session, tenant_id=tenant_a, vault=stale, customer_id=one)
+
+
+JOB = """
+import sys
+from pathlib import Path
+from uuid import UUID
+from core.storage import DiskStorage
+from security.gate import Gate
+from security.keys import FileRootKey
+from security.keystore import Keystore
+from security.vault import Vault
+from tenants.events import KeyRotationAsked
+from wiring import rotation
+url, keys, root, folder, tenant, job = sys.argv[1:]
+root_key = FileRootKey(Path(root))
+class Means:
+    gate = Gate(url, context_key=root_key.derive("context/v1"))
+    keystore = Keystore(keys, root_key)
+    vault = Vault(keystore)
+    storage = DiskStorage(Path(folder))
+event = KeyRotationAsked(tenant_id=UUID(tenant), job_id=UUID(job), purpose="pii", version=2)
+while rotation.rotate(Means(), event, settles_s=0) is not None:
+    pass
+"""
+
+
+def test_a_rotation_killed_in_the_middle_goes_on_where_it_was(
+    means: Means, database: DatabaseUrls, home: Path, tmp_path: Path, tenant_a: TenantId
+) -> None:
+    made = add(means.gate, means.vault, tenant_a, 0, 3000)
+    event = asked(means, tenant_a)
+    arguments = (
+        *(database.app, database.keys, str(home / "root.key"), str(tmp_path)),
+        *(str(tenant_a), str(event.job_id)),
+    )
+    child = subprocess.Popen([sys.executable, "-c", JOB, *arguments])
+    old = means.keystore.active(tenant_a, "pii").key_id
+    try:
+        until = time.monotonic() + 30
+        while not 0 < rotation.count(means, tenant_id=tenant_a, purpose="pii")[old] < 6000:
+            assert time.monotonic() < until
+        child.send_signal(signal.SIGKILL)
+    finally:
+        child.kill()
+        assert child.wait() == -signal.SIGKILL
+    assert rotation.count(means, tenant_id=tenant_a, purpose="pii")[old] > 0
+    to_the_end(means, event)
+    assert rotation.count(means, tenant_id=tenant_a, purpose="pii")[old] == 0
+    with means.gate.open(Scope.system(tenant_a)) as session:
+        for at in range(0, 3000, 100):
+            card = records.get(session, tenant_id=tenant_a, vault=means.vault, customer_id=made[at])
+            assert card.name == details(at).name
+
+
+def test_a_value_that_does_not_open_is_left_and_counted(means: Means, tenant_a: TenantId) -> None:
+    one, two = add(means.gate, means.vault, tenant_a, 0, 2)
+    with means.gate.open(Scope.system(tenant_a)) as session:
+        session.execute(
+            text(
+                "UPDATE app.customers SET name_ct = (SELECT name_ct FROM app.customers WHERE id = :one)"
+                " WHERE id = :two"
+            ),
+            {"one": one, "two": two},
+        )
+    old = means.keystore.active(tenant_a, "pii").key_id
+    event = asked(means, tenant_a)
+    to_the_end(means, event)
+    assert rotation.count(means, tenant_id=tenant_a, purpose="pii")[old] == 1
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        failed = session.execute(
+            text("SELECT state, failed FROM app.long_jobs WHERE id = :id"), {"id": event.job_id}
+        ).one()
+    assert tuple(failed) == ("done", 1)
+
+
+def test_what_is_frozen_may_be_sealed_anew_and_nothing_else_of_it_changed(
+    gate: Gate, vault: Vault, tenant_a: TenantId
+) -> None:
+    with gate.open(Scope.system(tenant_a)) as session:
+        consent.record(
+            session,
+            tenant_id=tenant_a,
+            vault=vault,
+            phone=E164("+447700900123"),
+            is_given=True,
+            basis="spoken",
+            by=new_id(),
+            proof="on the tape",
+        )
+        session.execute(text("UPDATE app.consents SET proof_ct = proof_ct"))
+    for change in ("proof_ct = NULL", "is_given = false", "proof_ct = proof_ct, basis = 'none'"):
+        with pytest.raises(DBAPIError), gate.open(Scope.system(tenant_a)) as session:
+            session.execute(text(f"UPDATE app.consents SET {change}"))
+    with pytest.raises(DBAPIError), gate.open(Scope.system(tenant_a)) as session:
+        session.execute(text("DELETE FROM app.consents"))
+
+
+def test_the_index_key_and_keys_a_company_has_not_are_not_rotated(means: Means, tenant_a: TenantId) -> None:
+    with pytest.raises(NotRotatedError):
+        asked(means, tenant_a, "index")
+    with pytest.raises(KeyStateError):
+        asked(means, tenant_a, "pii")
+
+
+def test_every_sealed_column_has_its_place_and_its_check(database: DatabaseUrls) -> None:
+    """T55, for every column: the models say which are sealed, the database refuses plaintext in each."""
+    of_models = {
+        (table.name, column.name)
+        for table in Base.metadata.tables.values()
+        for column in table.columns
+        if column.info.get("sealed")
+    }
+    with psycopg.connect(database.migrator) as connection:
+        connection.execute("SET ROLE seatline_owner")
+        checks = connection.execute(
+            "SELECT c.relname, a.attname, pg_get_constraintdef(k.oid) FROM pg_constraint k"
+            " JOIN pg_class c ON c.oid = k.conrelid"
+            " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (k.conkey)"
+            " WHERE k.contype = 'c' AND c.relnamespace = 'app'::regnamespace AND k.conname LIKE '%\\_sealed'"
+            " AND pg_get_constraintdef(k.oid) LIKE '%get_byte%'"
+        ).fetchall()
+    checked = {(table, column) for table, column, _definition in checks}
+    assert of_models == checked, (
+        "a column of `core.db.Sealed` lacks `migrations.walls.sealed`, or the reverse"
+    )
+    for _table, column, definition in checks:
+        assert f"octet_length({column}) >= 87" in definition
+        assert definition.count("get_byte(") == 2
+    placed = {(place.table, place.column) for place in PLACES}
+    assert placed == checked, "wiring.rotation.PLACES lacks a sealed column: it would keep its old key"
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "field"),
+    [
+        *(
+            ("customers", f"{name}_ct", records._field(TenantId(ROW), ROW, name, VERSION))
+            for name in ("name", "phone", "email", "postcode", "notes")
+        ),
+        ("interactions", "note_ct", interactions._note_field(TenantId(ROW), ROW, VERSION)),
+        ("consents", "proof_ct", consent._proof_of(TenantId(ROW), ROW)),
+        ("calls", "caller_ct", calls._field(TenantId(ROW), ROW, "caller")),
+        ("call_drafts", "body_ct", drafts._field(TenantId(ROW), ROW, VERSION)),
+        ("endpoints", "password_ct", endpoints._password(ROW)),
+        ("outbound_dials", "to_ct", outbound_gate.sealed_number(TenantId(ROW), ROW)),
+        ("agents", "name_ct", roster._name_field(ROW, VERSION)),
+        ("leads", "person_ct", leads._field(TenantId(ROW), ROW)),
+        ("lead_imports", "names_ct", imports._names_field(ROW, ROW, VERSION)),
+        ("lead_import_rows", "row_ct", imports._bad_field(ROW, ROW, VERSION)),
+        ("payment_methods", "shown_ct", methods._field(TenantId(ROW), ROW)),
+        ("users", "email", users._field(ROW, ROW, "email", VERSION)),
+        ("users", "name", users._field(ROW, ROW, "name", VERSION)),
+        ("letters", "content", box._field(TenantId(ROW), ROW)),
+        ("saved_views", "content_ct", saved_views._field(ROW, ROW)),
+        ("repeats", "answer", repeats._field(TenantId(ROW), ROW)),
+        ("second_steps", "secret", second_step._field(ROW, ROW, VERSION)),
+        *(
+            ("webhooks", name, webhooks._field(ROW, ROW, name, VERSION))
+            for name in ("url", "secret", "old_secret")
+        ),
+    ],
+)
+def test_a_place_is_bound_as_its_room_binds_it(table: str, column: str, field: Field) -> None:
+    (place,) = (one for one in PLACES if (one.table, one.column) == (table, column))
+    version = 1 if place.version == "1" else VERSION
+    whose = OPERATOR if table in {"endpoints", "agents"} else TenantId(UUID(int=ROW.int))
+    assert place.field(whose, row_id=ROW, version=version) == replace(field, tenant_id=whose)
