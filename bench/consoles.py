@@ -39,7 +39,7 @@ from sqlalchemy import text
 from bench import bare, call, stack
 from bench.call import PLANS, Stand
 from core import clock
-from core.ids import OPERATOR, AgentId
+from core.ids import OPERATOR, AgentId, UserId
 from launch.choices import CHECKOUT
 from launch.layout import Layout
 from seats import presence, roster
@@ -48,6 +48,7 @@ from security.passwords import hash_password
 from telephony import endpoints, orders, queues
 from telephony.orders import OrderKind
 from tenants import apikeys, sessions, users
+from tests.factories.agreements import signed
 from web.cookies import PLAIN_NAME
 
 CONSOLES, ROUNDS = 1500, 500
@@ -73,6 +74,7 @@ class Console:
 def hire(stand: Stand, count: int) -> list[Console]:
     """Make agents with a shift, a phone and a session each; they serve the demo's first company."""
     house, made = stand.house, []
+    hired: list[UserId] = []
     tenant_id = call.tenant_of(house, PLANS[0].dialled)
     with house.gate.open(Scope.system(tenant_id)) as session:
         queue_ids = [one.queue_id for one in queues.all_of(session, tenant_id=tenant_id)]
@@ -101,6 +103,9 @@ def hire(stand: Stand, count: int) -> list[Console]:
                 endpoints.issue(session, agent_id=agent.id, vault=house.vault)
                 started = sessions.start(session, tenant_id=OPERATOR, user_id=user.id)
                 made.append(Console(agent.id, started.secret))
+                hired.append(user.id)
+    for user_id in hired:
+        signed(house.gate, user_id, tenant_id)
     return made
 
 

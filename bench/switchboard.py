@@ -35,6 +35,7 @@ from telephony import endpoints, numbers, orders, queues
 from telephony.orders import OrderKind
 from telephony.switch.ari import AriSwitch
 from tests.billing import stock as prices
+from tests.factories.agreements import signed_by_agent
 from wiring import House, assemble
 from wiring.prepare import prepare_database
 from workers.switchboard import serve
@@ -195,6 +196,7 @@ def _hire(house: House, tenant_id: TenantId, queue_id: UUID, *, number: int, pho
             text("UPDATE app.endpoints SET name = :name WHERE agent_id = :agent"),
             {"name": phone, "agent": agent.id},
         )
+    signed_by_agent(house.gate, agent.id, tenant_id)
     return AgentId(agent.id)
 
 

@@ -5,6 +5,8 @@ All in the operator's own transaction, a fixed handful of statements each, whate
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -24,6 +26,7 @@ from seats.models import (
     SeatRow,
     ShiftRow,
 )
+from tenants import agreements
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class ServingAgent:
 
     agent: roster.Agent
     clients: frozenset[TenantId]
+    unsigned: frozenset[TenantId]
+    """Clients they are assigned to, and may not serve: an agreement is not signed."""
     skills: tuple[Skill, ...]
     sitting: Sitting | None
     presence: presence.Presence | None
@@ -97,18 +102,15 @@ def agents_for_queue(session: Session, *, queue_id: QueueId) -> list[AgentId]:
 
 
 def serving(session: Session) -> list[ServingAgent]:
-    """Return every active agent by number, signed in or not, in four statements.
+    """Return every active agent by number, signed in or not, in five statements.
 
-    Skills of clients the agent does not work for now are left out.
+    Skills of clients the agent does not work for now, or whose agreement they have not signed, are left out.
     """
     now = clock.now()
-    clients = _clients(session, now)
-    skills = _skills(session, clients)
-    floor = _floor(session, now)
-    rows = session.execute(
+    rows = session.scalars(
         select(AgentRow).where(AgentRow.tenant_id == OPERATOR, AgentRow.is_active).order_by(AgentRow.number)
-    )
-    return [_serving(roster.from_row(row), clients, skills, floor) for row in rows.scalars()]
+    ).all()
+    return _all_serving(session, now, [roster.from_row(row) for row in rows])
 
 
 def serving_one(session: Session, *, agent_id: AgentId) -> ServingAgent:
@@ -122,30 +124,35 @@ def serving_one(session: Session, *, agent_id: AgentId) -> ServingAgent:
     ).scalar()
     if row is None:
         raise AgentNotFoundError
-    now = clock.now()
-    clients = _clients(session, now, agent_id)
-    return _serving(
-        roster.from_row(row),
-        clients,
-        _skills(session, clients, agent_id),
-        _floor(session, now, agent_id),
-    )
+    return _all_serving(session, clock.now(), [roster.from_row(row)], agent_id)[0]
 
 
-_Clients = dict[UUID, set[TenantId]]
+_Clients = Mapping[UUID, AbstractSet[TenantId]]
 _Skills = dict[UUID, list[Skill]]
 _Floor = dict[UUID, tuple[presence.Presence, Sitting | None]]
 
 
-def _serving(agent: roster.Agent, clients: _Clients, skills: _Skills, floor: _Floor) -> ServingAgent:
-    there, sitting = floor.get(agent.id, (None, None))
-    return ServingAgent(
-        agent=agent,
-        clients=frozenset(clients.get(agent.id, ())),
-        skills=tuple(skills.get(agent.id, ())),
-        sitting=sitting,
-        presence=there,
-    )
+def _all_serving(
+    session: Session, now: dt.datetime, agents: list[roster.Agent], agent_id: AgentId | None = None
+) -> list[ServingAgent]:
+    assigned = _clients(session, now, agent_id)
+    opened = agreements.served(session, user_ids=[one.user_id for one in agents])
+    clients: dict[UUID, AbstractSet[TenantId]] = {
+        one.id: assigned.get(one.id, set()) & opened.get(one.user_id, frozenset()) for one in agents
+    }
+    skills = _skills(session, clients, agent_id)
+    floor = _floor(session, now, agent_id)
+    return [
+        ServingAgent(
+            agent=one,
+            clients=frozenset(clients[one.id]),
+            unsigned=frozenset(assigned.get(one.id, set()) - clients[one.id]),
+            skills=tuple(skills.get(one.id, ())),
+            sitting=floor.get(one.id, (None, None))[1],
+            presence=floor.get(one.id, (None, None))[0],
+        )
+        for one in agents
+    ]
 
 
 def _clients(session: Session, now: dt.datetime, agent_id: AgentId | None = None) -> _Clients:
@@ -156,7 +163,7 @@ def _clients(session: Session, now: dt.datetime, agent_id: AgentId | None = None
     )
     if agent_id is not None:
         query = query.where(AgentTenantRow.agent_id == agent_id)
-    found: _Clients = defaultdict(set)
+    found: dict[UUID, set[TenantId]] = defaultdict(set)
     for row in session.execute(query):
         found[row.agent_id].add(TenantId(row.client_tenant_id))
     return found

@@ -19,16 +19,17 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from core.errors import Conflict, SeatlineError
+from core.errors import Conflict, Refused, SeatlineError
 from core.ids import OPERATOR, TenantId
 
 _OPTION = "seatline_scope"
 _TOKEN_LIFETIME_S = 10
 _APP_KID = 1
+_UNSIGNED = "agreement not signed"  # what sec.enter says then
 
 
 class Kind(StrEnum):
@@ -72,6 +73,12 @@ class ForkedConnectionError(SeatlineError):
     """A connection made before a fork was used after it; sharing it would mix two tenants' rows."""
 
     code = "forked-connection"
+
+
+class UnsignedError(Refused):
+    """An agent has not signed what the company or the operator asks for, or it was revoked."""
+
+    code = "agreement-not-signed"
 
 
 class KeyTakenError(Conflict):
@@ -145,7 +152,13 @@ class Gate:
             return
         if not isinstance(scope, Scope):
             raise NoScopeError
-        connection.exec_driver_sql("SELECT sec.enter(%s)", (mint(scope, self._key),))
+        try:
+            connection.exec_driver_sql("SELECT sec.enter(%s)", (mint(scope, self._key),))
+        except ProgrammingError as error:
+            diagnosis = getattr(error.orig, "diag", None)
+            if scope.kind is Kind.AGENT and getattr(diagnosis, "message_primary", "") == _UNSIGNED:
+                raise UnsignedError from error
+            raise
 
 
 def register(session: Session, *, kind: str, key: bytes, ref_id: UUID) -> None:

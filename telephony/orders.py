@@ -38,6 +38,7 @@ class OrderKind(StrEnum):
     REJOIN = "rejoin"  # agent_id, call_id: the phone has lost its call, by a reload
     PAUSE = "pause"  # agent_id, call_id, on: keep card details out of the recording
     SIMULATE = "simulate"  # dnis, ani (fictitious): only with the simulator
+    SERVES = "serves"  # agent_id: whom they may serve has changed; a call they talk in goes on
     RELOAD = "reload"  # numbers, queues or agents have changed
 
 

@@ -181,3 +181,27 @@ class ResetOverError(Refused):
     """The link for another password was used, is too old, or the password was replaced since."""
 
     code = "reset-over"
+
+
+class AgreementTextError(Invalid):
+    """No text or too long a one, a grace not of 0 to 90 days, or it begins before the one that stands."""
+
+    code = "agreement-text"
+
+
+class AgreementMissingError(NotFound):
+    """There is no such version, or nothing to sign yet."""
+
+    code = "agreement-missing"
+
+
+class SignatureRevokedError(Refused):
+    """The company has shut this person out; only it lets them sign again."""
+
+    code = "signature-revoked"
+
+
+class NotYourNameError(Invalid):
+    """Who signs types their own name as it stands above the text, and ticks the box."""
+
+    code = "not-your-name"

@@ -1,10 +1,11 @@
 """What the room announces; ids only."""
 
+import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
 from core.events import Event
-from core.ids import AlarmId, DeliveryId, LetterId, ResetId
+from core.ids import AlarmId, DeliveryId, LetterId, ResetId, UserId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,3 +44,20 @@ class ResetAsked(Event):
     """Somebody has forgotten a password; of which address stands sealed at the operator."""
 
     request_id: ResetId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementPublished(Event):
+    """Agents have to sign a new version: from `effective_at` on, and at the latest by `closes_at`."""
+
+    version: int
+    effective_at: dt.datetime
+    closes_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerSettled(Event):
+    """A person signed, was shut out (`revoked`), or may sign anew; they are a user of the operator's."""
+
+    user_id: UserId
+    act: str

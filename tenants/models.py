@@ -318,3 +318,17 @@ class PasswordResetRow(TenantOwned, Base):
     asked_at: Mapped[Instant]
     expires_at: Mapped[Instant]
     used_at: Mapped[OptionalInstant]
+
+
+class AgreementRow(TenantOwned, Base):
+    """One version of the text agents sign; `digest` is its SHA-256. Never changed."""
+
+    __tablename__ = "agreements"
+
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    body: Mapped[str] = mapped_column(Text)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    effective_from: Mapped[Instant]
+    grace_days: Mapped[int] = mapped_column(Integer)
+    published_at: Mapped[Instant]
+    published_by: Mapped[UUID] = mapped_column(Uuid)

@@ -75,6 +75,8 @@ _ADMIN = _SUPERVISOR | {
     "audit.read",
     "alarms.read",
     "alarms.write",
+    "agreements.read",
+    "agreements.write",
 }
 _OWNER = _ADMIN | {"invoices.pay", "company.close"}
 _AGENT = _OWN | {
@@ -91,6 +93,7 @@ _OPERATOR = _OWN | {
     "audit.read",
     "alarms.read",
     "alarms.write",
+    "agreements.read",
 }
 
 ROLES: Mapping[str, Role] = MappingProxyType(
@@ -115,7 +118,8 @@ ROLES: Mapping[str, Role] = MappingProxyType(
             Role(
                 "operator_support",
                 Door.OPERATOR,
-                _OPERATOR | {"companies.write", "stock.read", "billing.read", "jobs.write"},
+                _OPERATOR
+                | {"companies.write", "stock.read", "billing.read", "jobs.write", "agreements.write"},
             ),
         )
     }
@@ -152,6 +156,8 @@ SCOPES: tuple[str, ...] = (
     "audit.read",
     "alarms.read",
     "alarms.write",
+    "agreements.read",
+    "agreements.write",
 )
 
 

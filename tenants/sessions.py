@@ -25,6 +25,7 @@ from tenants.companies import Company
 from tenants.models import CompanyRow, SessionRow, UserRow
 from tenants.roles import ABSOLUTE, IDLE, Door, door_of, permitted
 
+ENDED = "session-ended"  # the topic on which live pages hear that their session is over
 # 256 bits in 43 signs: the last one has two bits to spare, which must be none, or a session had four names
 _SECRET = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", re.ASCII)
 # `seen_at` is written at most this often, so that reading pages does not write on every click.

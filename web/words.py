@@ -49,6 +49,8 @@ SCOPES: Mapping[str, LazyString] = {
     "audit.read": _l("See who did what"),
     "alarms.read": _l("See alarms"),
     "alarms.write": _l("Take note of alarms"),
+    "agreements.read": _l("See the agreement on secrecy and who has signed it"),
+    "agreements.write": _l("Publish the agreement on secrecy, shut signers out"),
 }
 
 
@@ -62,6 +64,10 @@ ACTIONS: Mapping[str, LazyString] = {
     "access.let-in": _l("Let somebody in again"),
     "access.key-made": _l("Made an API key"),
     "access.key-revoked": _l("Revoked an API key"),
+    "agreement.published": _l("Published an agreement on secrecy"),
+    "agreement.signed": _l("Signed the agreement on secrecy"),
+    "agreement.revoked": _l("Shut a signer out"),
+    "agreement.admitted": _l("Let a signer sign again"),
     "alarm.raised": _l("An alarm was raised"),
     "alarm.heard": _l("A company’s alarm came in"),
     "alarm.acknowledged": _l("Took note of an alarm"),
@@ -142,6 +148,21 @@ def alarm(kind: str) -> Words:
 
 
 PROBLEMS: Mapping[str, Words] = {
+    "agreement-not-signed": Words(
+        _l("An agreement on secrecy is not signed"),
+        _l("Read it and sign it, under Agreements. Until then nothing of this company is shown."),
+    ),
+    "agreement-text": Words(
+        _l("The agreement cannot be published like this"),
+        _l("It needs a text, a grace of 0 to 90 days, and may not begin before the last one."),
+    ),
+    "signature-revoked": Words(
+        _l("You were shut out"),
+        _l("The company no longer lets you sign. Ask your team leader; only the company can take this back."),
+    ),
+    "not-your-name": Words(
+        _l("That is not signed yet"), _l("Tick the box and type your name exactly as it stands above.")
+    ),
     "second-step-on": Words(
         _l("The second step is on already"), _l("Turn it off first, then set it up with another phone.")
     ),

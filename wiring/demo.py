@@ -26,11 +26,11 @@ from customers.dispositions import Disposition
 from customers.records import CustomerDetails
 from seats import roster, stock
 from security import passwords
-from security.gate import Scope
+from security.gate import Kind, Scope
 from telephony import numbers, queues, speech
 from telephony.conductor.directory import announcement
 from telephony.speech import Voice
-from tenants import companies, users
+from tenants import agreements, companies, standard_agreement, users
 from tenants.companies import Company
 from wiring.assemble import House, assemble
 
@@ -203,6 +203,7 @@ class _Seeding:
     def __init__(self, house: House) -> None:
         self._house, self._gate, self._vault = house, house.gate, house.vault
         self._sign_ins: list[SignIn] = []
+        self._hired: list[tuple[UserId, str, tuple[_Client, ...]]] = []
         self._queues: dict[str, list[QueueId]] = {}
         self._since = clock.now().replace(minute=0, second=0, microsecond=0) - dt.timedelta(days=60)
 
@@ -214,6 +215,7 @@ class _Seeding:
             self._seats(client, tenants[client.name])
         self._free()
         self._agents(tenants)
+        self._sign(tenants)
         self._speak()
         return self._sign_ins
 
@@ -334,6 +336,7 @@ class _Seeding:
         for person, served in AGENTS:
             language = served[0].language
             user_id = self._user(OPERATOR, person, language=language, zone=served[0].zone, path="/console")
+            self._hired.append((user_id, person.name, served))
             with self._gate.open(Scope.system(OPERATOR)) as session:
                 agent = roster.hire(
                     session,
@@ -352,6 +355,31 @@ class _Seeding:
                         roster.teach(
                             session, agent_id=agent.id, client_tenant_id=tenant_id, queue_id=queue_id
                         )
+
+    def _sign(self, tenants: dict[str, TenantId]) -> None:
+        """Publish the standard agreements and let every agent sign theirs, as on a first day."""
+        published = {}
+        owners = {OPERATOR: ("Seatline", "en")}
+        owners |= {tenants[one.name]: (one.name, one.language) for one in (PELICAN, MINGHU)}
+        for tenant_id, (name, language) in owners.items():
+            with self._gate.open(Scope.system(tenant_id)) as session:
+                published[tenant_id] = agreements.publish(
+                    session,
+                    tenant_id=tenant_id,
+                    body=standard_agreement.text_for(name, language=language),
+                    by=OPERATOR,
+                )
+        for user_id, name, served in self._hired:
+            for tenant_id in (OPERATOR, *(tenants[client.name] for client in served)):
+                with self._gate.open(Scope(tenant_id, user_id, Kind.SYSTEM)) as session:
+                    agreements.sign(
+                        session,
+                        agreement=published[tenant_id],
+                        user_id=user_id,
+                        name=name,
+                        typed=name,
+                        session_id=user_id,
+                    )
 
     def _user(self, tenant_id: TenantId, person: _Person, *, language: str, zone: str, path: str) -> UserId:
         password = "-".join(secrets.token_hex(2) for _ in range(5))

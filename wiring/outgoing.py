@@ -32,7 +32,15 @@ from telephony.events import (
     RecordingCaptured,
     RecordingSealed,
 )
-from tenants.events import AlarmRaised, KeyRotationAsked, LetterOwed, ResetAsked, WebhookOwed
+from tenants.events import (
+    AgreementPublished,
+    AlarmRaised,
+    KeyRotationAsked,
+    LetterOwed,
+    ResetAsked,
+    SignerSettled,
+    WebhookOwed,
+)
 from tenants.webhooks import deliveries
 
 
@@ -136,6 +144,8 @@ INTERNAL: dict[type[Event], str] = {
     ProviderNewsCame: "the operator's own: a hint that has not been looked into",
     LetterOwed: "a letter to one person",
     ResetAsked: "nobody knows yet whose password it is",
+    AgreementPublished: "between the operator's agents and the company that published it",
+    SignerSettled: "the company settles its signers itself",
     WebhookOwed: "the delivery of a webhook itself",
 }
 

@@ -25,20 +25,29 @@ from campaigns import attempts, imports, plans
 from campaigns.attempts import End
 from campaigns.events import LIVE_TOPIC, CampaignTurned, LeadFileConfirmed, LeadFileRead, LeadRowsWaiting
 from campaigns.rules import Outcome
+from core import clock
 from core.errors import SeatlineError
 from core.events import Event
 from core.ids import OPERATOR, TenantId, UserId
 from core.long_jobs import JobState
 from core.mail import MailRefusedError, MalformedLetterError
-from seats import leases
+from seats import desk, leases
 from seats.events import SeatRentalChanged
 from security.gate import Scope
 from security.vault import Field
-from telephony import numbers, orders, recording
+from telephony import numbers, orders, recording, work
 from telephony.events import DialCleared, DialEnded, DialOutcome, NumberRentalChanged, RecordingCaptured
 from telephony.orders import OrderKind
-from tenants import alarms, companies, letters, resets, users
-from tenants.events import AlarmRaised, KeyRotationAsked, LetterOwed, ResetAsked, WebhookOwed
+from tenants import alarms, companies, letters, resets, sessions, users
+from tenants.events import (
+    AgreementPublished,
+    AlarmRaised,
+    KeyRotationAsked,
+    LetterOwed,
+    ResetAsked,
+    SignerSettled,
+    WebhookOwed,
+)
 from tenants.webhooks import deliveries
 from wiring import closing, collecting, rotation
 from wiring.assemble import House
@@ -305,6 +314,51 @@ def _tell_operator(house: House, event: AlarmRaised) -> None:
         alarms.copy_to_operator(session, raised)
 
 
+_LOOK_AGAIN = dt.timedelta(seconds=2)
+_TALKING = {"talking", *work.DIALLING}
+
+
+def _follow_agreement(house: House, event: AgreementPublished) -> dt.timedelta | None:
+    """Let the floor follow a new version when it begins, and when the time of grace is over."""
+    with house.gate.open(Scope.system(OPERATOR)) as session:
+        for one in desk.serving(session):
+            if one.presence is not None and (
+                event.tenant_id == OPERATOR or event.tenant_id in one.clients | one.unsigned
+            ):
+                orders.leave(session, OrderKind.SERVES, agent_id=one.agent.id)
+    _wake_switchboard(house)
+    now = clock.now()
+    due = min((at for at in (event.effective_at, event.closes_at) if at > now), default=None)
+    return due - now if due else None
+
+
+def _follow_signer(house: House, session: Session, event: SignerSettled) -> After:
+    """Let the floor know whom somebody may serve now."""
+    agent = desk.agent_by_user(session, user_id=event.user_id)
+    if agent is None:
+        return None
+    orders.leave(session, OrderKind.SERVES, agent_id=agent.id)
+    return lambda: _wake_switchboard(house)
+
+
+def _end_sessions(house: House, event: SignerSettled) -> dt.timedelta | None:
+    """End the sessions of who was shut out, and their live pages with them.
+
+    Not while they talk: the browser is their telephone. The walls are shut to them from the revocation on.
+    """
+    if event.act != "revoked":
+        return None
+    with house.gate.open(Scope.system(OPERATOR)) as session:
+        agent = desk.agent_by_user(session, user_id=event.user_id)
+        held = work.in_hand(session, agent_id=agent.id) if agent else None
+        if held is not None and held.state in _TALKING:
+            return _LOOK_AGAIN
+        ended = sessions.end_all(session, tenant_id=OPERATOR, user_id=event.user_id)
+    for session_id in ended:
+        house.realtime.publish(OPERATOR, sessions.ENDED, {"session": str(session_id)})
+    return None
+
+
 def _settle_attempt(house: House, session: Session, event: DialEnded) -> After:
     """Write what became of a campaign's call; one dialled by hand is nobody's attempt."""
     if event.outcome is DialOutcome.CANCELLED:  # only who dials by hand gives up
@@ -344,6 +398,9 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Alone(ResetAsked, "resets.answer", _answer_reset),
     *(_tell(told) for told in TOLD),
     Alone(AlarmRaised, "alarms.operator", _tell_operator),
+    Alone(AgreementPublished, "agreements.published", _follow_agreement),
+    InTransaction(SignerSettled, "agreements.signer", _follow_signer, whose=lambda _event: OPERATOR),
+    Alone(SignerSettled, "agreements.shut-out", _end_sessions),
     InTransaction(DialEnded, "campaigns.settle", _settle_attempt),
     InTransaction(CampaignTurned, "campaigns.round", _note_round, whose=lambda _event: OPERATOR),
     InTransaction(LeadFileConfirmed, "leads.unpack", _unpack_leads),

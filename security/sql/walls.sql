@@ -37,9 +37,23 @@ CREATE TABLE IF NOT EXISTS sec.directory (
   kind text NOT NULL, key bytea NOT NULL, tenant_id uuid NOT NULL, ref_id uuid NOT NULL,
   PRIMARY KEY (kind, key));
 CREATE INDEX IF NOT EXISTS directory_of_tenant ON sec.directory (tenant_id, kind);
-REVOKE ALL ON sec.mac_key, sec.registry, sec.directory FROM PUBLIC;
+-- the agreements agents sign before they enter: the operator's and each tenant's, by version. The text itself
+-- stands in app.agreements; here is what the gate asks. Nothing is ever changed or removed.
+CREATE TABLE IF NOT EXISTS sec.agreement (
+  tenant_id uuid NOT NULL, version integer NOT NULL CHECK (version > 0), digest bytea NOT NULL CHECK (octet_length(digest) = 32),
+  effective_from timestamptz NOT NULL, grace_days integer NOT NULL CHECK (grace_days BETWEEN 0 AND 90),
+  PRIMARY KEY (tenant_id, version));
+-- who signed what; 'revoked' shuts a signer out, 'admitted' lets them sign anew
+CREATE TABLE IF NOT EXISTS sec.signature (
+  tenant_id uuid NOT NULL, principal uuid NOT NULL, number integer NOT NULL, at timestamptz NOT NULL,
+  act text NOT NULL CHECK (act IN ('signed', 'revoked', 'admitted')),
+  version integer, method text, proof bytea,
+  PRIMARY KEY (tenant_id, principal, number),
+  CHECK ((act = 'signed') = (version IS NOT NULL AND method IS NOT NULL AND octet_length(proof) = 32)));
+CREATE INDEX IF NOT EXISTS signature_of_principal ON sec.signature (principal);
+REVOKE ALL ON sec.mac_key, sec.registry, sec.directory, sec.agreement, sec.signature FROM PUBLIC;
 -- a restored database gets MAC keys of its own, so no backup carries one
-GRANT SELECT ON sec.registry, sec.directory TO seatline_backup;
+GRANT SELECT ON sec.registry, sec.directory, sec.agreement, sec.signature TO seatline_backup;
 
 CREATE OR REPLACE FUNCTION sec._mac(ip bytea, op bytea, msg text) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp AS $$ SELECT sha256(op || sha256(ip || convert_to(msg, 'UTF8'))) $$;
@@ -59,6 +73,27 @@ BEGIN
      AND sha256(op || convert_to(encode(sha256(op || sha256(ip || convert_to(left(c, -65), 'UTF8'))), 'hex'), 'UTF8'))
        = sha256(op || convert_to(right(c, 64), 'UTF8'));
 END $$;
+
+-- the lowest version that still opens: the newest whose time of grace is over, and while there is none the first
+CREATE OR REPLACE FUNCTION sec._least_version(tenant uuid) RETURNS integer LANGUAGE sql STABLE SECURITY DEFINER
+  PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(max(version) FILTER (WHERE effective_from + make_interval(days => grace_days) <= clock_timestamp()),
+                  min(version))
+    FROM sec.agreement WHERE tenant_id = tenant AND effective_from <= clock_timestamp() $$;
+
+-- has this principal signed what the tenant asks for, and has nobody revoked it since?
+CREATE OR REPLACE FUNCTION sec._has_signed(tenant uuid, who uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+  PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce((SELECT max(s.version) FROM sec.signature s
+    WHERE s.tenant_id = tenant AND s.principal = who AND s.act = 'signed' AND s.number > coalesce((
+      SELECT max(r.number) FROM sec.signature r
+       WHERE r.tenant_id = tenant AND r.principal = who AND r.act = 'revoked'), 0)) >= sec._least_version(tenant), false) $$;
+
+-- an agent works for a tenant by two agreements: the operator's own and the tenant's
+CREATE OR REPLACE FUNCTION sec._may_serve(tenant uuid, who uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+  PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce((SELECT sec._has_signed(r.tenant_id, who) FROM sec.registry r WHERE r.is_operator), false)
+     AND sec._has_signed(tenant, who) $$;
 
 -- enter a tenant's context for the rest of this transaction.
 -- token: v1.<kid>.<tenant>.<principal>.<kind>.<expires>.<nonce>.<mac>, minted by security.gate
@@ -83,6 +118,8 @@ BEGIN
   SELECT status INTO state FROM sec.registry WHERE tenant_id = p[3]::uuid;
   IF state IS NULL OR (state <> 'active' AND p[5] <> 'system') THEN
     RAISE EXCEPTION 'tenant not active' USING ERRCODE = '42501'; END IF;
+  IF p[5] = 'agent' AND NOT sec._may_serve(p[3]::uuid, p[4]::uuid) THEN
+    RAISE EXCEPTION 'agreement not signed' USING ERRCODE = '42501'; END IF;
   SELECT * INTO d FROM sec.mac_key WHERE purpose = 'db' AND not_after > clock_timestamp() ORDER BY kid DESC LIMIT 1;
   cap := p[3] || '|' || p[4] || '|' || p[5] || '|' || pg_backend_pid() || '|'
       || (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint || '|' || d.kid;
@@ -144,6 +181,75 @@ BEGIN
   RETURN FOUND;
 END $$;
 
+-- a new version of the context's own agreement; returns its number
+CREATE OR REPLACE FUNCTION sec.publish_agreement(sha bytea, from_when timestamptz, days integer) RETURNS integer
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE whose uuid := sec.tenant(); newest sec.agreement;
+BEGIN
+  IF sec.kind() = 'agent' THEN RAISE EXCEPTION 'not for agents' USING ERRCODE = '42501'; END IF;
+  SELECT * INTO newest FROM sec.agreement WHERE tenant_id = whose ORDER BY version DESC LIMIT 1;
+  IF newest.effective_from > from_when THEN
+    RAISE EXCEPTION 'before the version that stands' USING ERRCODE = '22023'; END IF;
+  INSERT INTO sec.agreement VALUES (whose, coalesce(newest.version, 0) + 1, sha, from_when, days);
+  RETURN coalesce(newest.version, 0) + 1;
+END $$;
+
+-- the context's own principal signs the context's own agreement: nobody signs for somebody else
+CREATE OR REPLACE FUNCTION sec.sign_agreement(which integer, sha bytea, how text, evidence bytea) RETURNS void
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE whose uuid := sec.tenant(); who uuid := sec.principal(); lastly sec.signature; barred text;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM sec.agreement WHERE tenant_id = whose AND version = which AND digest = sha) THEN
+    RAISE EXCEPTION 'no such agreement' USING ERRCODE = '22023'; END IF;
+  SELECT act INTO barred FROM sec.signature WHERE tenant_id = whose AND principal = who AND act <> 'signed'
+    ORDER BY number DESC LIMIT 1;
+  IF barred = 'revoked' THEN RAISE EXCEPTION 'signature revoked' USING ERRCODE = '42501'; END IF;
+  SELECT * INTO lastly FROM sec.signature WHERE tenant_id = whose AND principal = who ORDER BY number DESC LIMIT 1;
+  INSERT INTO sec.signature VALUES
+    (whose, who, coalesce(lastly.number, 0) + 1, clock_timestamp(), 'signed', which, how, evidence);
+END $$;
+
+-- shut a signer out of the context's own tenant, or let them sign anew
+CREATE OR REPLACE FUNCTION sec.settle_signer(who uuid, what text) RETURNS void
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE whose uuid := sec.tenant(); so_far integer;
+BEGIN
+  IF sec.kind() = 'agent' OR what NOT IN ('revoked', 'admitted') THEN
+    RAISE EXCEPTION 'not for agents' USING ERRCODE = '42501'; END IF;
+  SELECT max(number) INTO so_far FROM sec.signature WHERE tenant_id = whose AND principal = who;
+  INSERT INTO sec.signature VALUES (whose, who, coalesce(so_far, 0) + 1, clock_timestamp(), what);
+END $$;
+
+-- what was signed and revoked of the context's own agreement
+CREATE OR REPLACE FUNCTION sec.signatures() RETURNS TABLE (principal uuid, number integer, at timestamptz, act text,
+  version integer, method text) LANGUAGE sql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+  SET search_path = pg_catalog, pg_temp AS $$
+  SELECT s.principal, s.number, s.at, s.act, s.version, s.method FROM sec.signature s WHERE s.tenant_id = sec.tenant() $$;
+
+-- whom some principals may serve now, for the operator, who routes the calls
+CREATE OR REPLACE FUNCTION sec.served(people uuid[]) RETURNS TABLE (principal uuid, tenant_id uuid)
+  LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NOT sec.is_operator() THEN RAISE EXCEPTION 'only the operator asks this' USING ERRCODE = '42501'; END IF;
+  -- sec._may_serve for all at once: a floor of a thousand agents is asked about in one statement
+  RETURN QUERY
+  WITH mine AS (SELECT * FROM sec.signature s WHERE s.principal = ANY (people)),
+  barred AS (SELECT m.tenant_id AS whose, m.principal AS who, max(m.number) AS number FROM mine m
+              WHERE m.act = 'revoked' GROUP BY 1, 2),
+  best AS (SELECT m.tenant_id AS whose, m.principal AS who, max(m.version) AS version FROM mine m
+             LEFT JOIN barred b ON b.whose = m.tenant_id AND b.who = m.principal
+            WHERE m.act = 'signed' AND m.number > coalesce(b.number, 0) GROUP BY 1, 2),
+  good AS (SELECT best.* FROM best JOIN (SELECT DISTINCT best.whose, sec._least_version(best.whose) AS version FROM best) l
+             ON l.whose = best.whose AND best.version >= l.version)
+  SELECT good.who, good.whose FROM good
+    JOIN good own ON own.who = good.who AND own.whose = (SELECT r.tenant_id FROM sec.registry r WHERE r.is_operator);
+END $$;
+
+REVOKE ALL ON FUNCTION sec._least_version(uuid), sec._has_signed(uuid, uuid), sec._may_serve(uuid, uuid),
+  sec.publish_agreement(bytea, timestamptz, integer), sec.sign_agreement(integer, bytea, text, bytea),
+  sec.settle_signer(uuid, text), sec.signatures(), sec.served(uuid[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sec.publish_agreement(bytea, timestamptz, integer), sec.sign_agreement(integer, bytea, text, bytea),
+  sec.settle_signer(uuid, text), sec.signatures(), sec.served(uuid[]) TO seatline_app;
 REVOKE ALL ON FUNCTION sec._mac(bytea, bytea, text), sec._ctx_ok(text), sec.enter(text), sec.tenant(), sec.principal(), sec.kind(),
   sec.is_operator(), sec.admit(uuid, text), sec.resolve(text, bytea), sec.register(text, bytea, uuid),
   sec.unregister(text, bytea) FROM PUBLIC;

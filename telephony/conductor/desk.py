@@ -345,6 +345,8 @@ class Desk:
                 return self._status(agent, order.details["status"], order.details.get("reason", ""))
             case OrderKind.EXTEND:
                 return self._extend(agent, order.details["call_id"])
+            case OrderKind.SERVES:
+                return await self._serves(agent)
             case _:
                 return await self._about_the_call(agent, order)
 
@@ -385,6 +387,24 @@ class Desk:
                 self._switch.let_answer(offer.endpoint)
             case _:
                 return "unknown"
+        return "done"
+
+    async def _serves(self, agent: Agent) -> str:
+        """Offer an agent the calls of those they may serve now; what rings for another is taken back."""
+        one, _ = await asyncio.to_thread(self._read_one, agent.agent_id)
+        agent.clients, agent.levels = one.clients, {skill.queue_id: skill.level for skill in one.skills}
+        call = next((one for one in self._calls.live if one.call_id == agent.call_id), None)
+        if (
+            call
+            and call.offer
+            and call.phase is machine.Phase.OFFERED
+            and call.arrival.tenant_id not in agent.clients
+        ):
+            lost = machine.OfferLost(clock.now(), call.offer.offer_id, Lost.PHONE_GONE)
+            self._calls.feed(call.call_id, lost)
+        self._tell(agent)
+        self.stir()
+        self._calls.route()
         return "done"
 
     async def _sign_in(self, agent_id: AgentId) -> str:

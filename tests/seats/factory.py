@@ -8,6 +8,7 @@ from core.ids import OPERATOR, AgentId, QueueId, TenantId, UserId, new_id
 from seats import roster, stock
 from security.gate import Gate, Scope
 from security.vault import Vault
+from tests.factories.agreements import signed_by_agent
 
 ON_FLOOR = Scope.system(OPERATOR)
 _numbers: Iterator[int] = itertools.count(1001)
@@ -34,3 +35,4 @@ def working_for(gate: Gate, agent_id: AgentId, client: TenantId, *queues: QueueI
         roster.assign(session, agent_id=agent_id, client_tenant_id=client, starts_at=clock.now())
         for queue_id in queues:
             roster.teach(session, agent_id=agent_id, client_tenant_id=client, queue_id=queue_id, level=level)
+    signed_by_agent(gate, agent_id, client)

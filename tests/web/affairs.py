@@ -29,7 +29,7 @@ from tenants.users import User
 from tenants.webhooks import deliveries
 from tests.billing import stock
 from tests.campaigns import factory as campaigning
-from tests.factories import payments, telephony
+from tests.factories import agreements, payments, telephony
 from tests.factories.payments import card, visit
 from tests.factories.telephony import Line
 from tests.seats.factory import stocked
@@ -248,4 +248,5 @@ def agent(people: People, gate: Gate, vault: Vault, client: TenantId) -> User:
     with gate.open(Scope.system(OPERATOR)) as session:
         hired = roster.hire(session, vault=vault, user_id=user.id, number=1009, name="Bob")
         roster.assign(session, agent_id=hired.id, client_tenant_id=client, starts_at=clock.now())
+    agreements.signed(gate, user.id, client)
     return user

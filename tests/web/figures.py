@@ -178,7 +178,80 @@ def start(lang: str) -> dict[str, Any]:
     return desk(lang) | {
         "choices": choices,
         "problem": pick(lang, "That seat is taken. Choose another one.", "该坐席已被占用，请另选。"),
+        "agreements": [own_paper(lang, one) for one in ("due", "unsigned", "revoked", "missing")],
     }
+
+
+TEXT = (
+    "I keep secret what I learn.\n\nI look only at what the call needs.",
+    "我对所了解的内容保密。\n\n我只查看通话所需的内容。",
+)
+
+
+def own_paper(lang: str, state: str, version: int | None = 2) -> New:
+    return New(
+        id="ten_1",
+        name=pick(lang, "Pelican Parcel", "明湖旅行"),
+        state=state,
+        version=version,
+        body=pick(lang, *TEXT),
+        fingerprint="9f86d081884c7d65",
+        from_at=ago(4000),
+        due_at=ago(-200_000) if state == "due" else None,
+    )
+
+
+def papers(lang: str) -> dict[str, Any]:
+    states = ("signed", "due", "unsigned", "revoked")
+    shown = [*(own_paper(lang, one) for one in states), own_paper(lang, "missing", None)]
+    return desk(lang) | {"papers": shown}
+
+
+def paper_to_sign(lang: str) -> dict[str, Any]:
+    error = pick(lang, "Tick the box and type your name.", "请勾选方框并输入姓名。")
+    return desk(lang) | {"paper": own_paper(lang, "unsigned"), "error": error, "typed": "B"}
+
+
+def agreement(lang: str) -> dict[str, Any]:
+    def version(number: int) -> New:
+        return New(
+            version=number,
+            body=pick(lang, *TEXT),
+            digest=bytes(range(32)),
+            effective_from=ago(40_000),
+            grace_days=7,
+        )
+
+    states = ("signed", "due", "unsigned", "revoked")
+    return {
+        "versions": [version(2), version(1)],
+        "signers": [
+            New(
+                id=f"usr_{n}",
+                number=1001 + n,
+                name="",
+                state=state,
+                version=None if state == "unsigned" else 2 - n,
+                signed_at=ago(9000) if n < 2 else None,
+            )
+            for n, state in enumerate(states)
+        ],
+        "body": pick(lang, *TEXT),
+        "grace_days": "7",
+        "is_wrong": False,
+    }
+
+
+def portal_agreement(lang: str) -> dict[str, Any]:
+    return shell(lang) | agreement(lang)
+
+
+def portal_agreement_none(lang: str) -> dict[str, Any]:
+    return shell(lang) | agreement(lang) | {"versions": [], "signers": [], "is_wrong": True}
+
+
+def operator_agreements(lang: str) -> dict[str, Any]:
+    return operator(lang) | agreement(lang) | {"without": ["Larkfield Energy"]}
 
 
 def start_full(lang: str) -> dict[str, Any]:
@@ -1690,6 +1763,11 @@ PAGES: dict[str, Page] = {
     },
     "console-start": Page("console/start.html", start),
     "console-start-full": Page("console/start.html", start_full),
+    "console-agreements": Page("console/agreements.html", papers),
+    "console-agreement": Page("console/agreement.html", paper_to_sign),
+    "portal-agreement": Page("portal/agreement.html", portal_agreement),
+    "portal-agreement-none": Page("portal/agreement.html", portal_agreement_none),
+    "operator-agreements": Page("operator/agreements.html", operator_agreements),
     "portal-alarms": Page("portal/alarms.html", alarms),
     "operator-alarms": Page("operator/alarms.html", operator_alarms),
     "portal-home": Page("portal/home.html", home),

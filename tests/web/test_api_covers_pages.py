@@ -116,6 +116,11 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.settle_role": FORM,
     "portal.shut_out": ("changePerson",),
     "portal.let_in": ("changePerson",),
+    # the agreement on secrecy
+    "portal.agreement": ("getAgreement", "listSigners"),
+    "portal.publish_agreement": ("publishAgreement",),
+    "portal.shut_signer_out": ("shutSignerOut",),
+    "portal.let_signer_in": ("letSignerIn",),
     # alarms
     "portal.alarm_list": ("listAlarms",),
     "portal.acknowledge_alarm": ("acknowledgeAlarm",),

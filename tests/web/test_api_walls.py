@@ -12,9 +12,9 @@ from werkzeug.test import TestResponse
 from billing.payments import attempts, methods
 from billing.payments.port import RemoteMethod, Shown
 from core import ids
-from core.ids import OPERATOR, SeatId, new_id
+from core.ids import OPERATOR, SeatId, UserId, new_id
 from core.storage import DiskStorage
-from seats import leases
+from seats import leases, roster
 from seats.events import SeatRentalChanged
 from security.gate import Gate, Scope
 from security.vault import Vault
@@ -71,6 +71,9 @@ def theirs(
         )
     with gate.open(Scope.system(cast.a.tenant_id)) as session:
         alarm_id = alarms.raise_alarm(session, "decoy-opened", tenant_id=cast.a.tenant_id)
+    with gate.open(Scope.system(OPERATOR)) as session:
+        bob = roster.hire(session, vault=vault, user_id=UserId(new_id()), number=1001, name="Bob")
+        roster.assign(session, agent_id=bob.id, client_tenant_id=cast.a.tenant_id, starts_at=scene.NOW)
     log = alices.get(f"/webhooks/{hook['id']}/deliveries").get_json()
     queue, number = ids.public("que", made.line.queue_id), made.line.digits
     campaign = alices.post("/campaigns", {"name": "Winter", "queue": queue, "number": number}).get_json()
@@ -84,6 +87,7 @@ def theirs(
         "call_id": made.id_of(made.known),
         "invoice_id": ids.public("inv", made.invoice.invoice_id),
         "customer_id": ids.public("cus", made.ines.id),
+        "signer_id": ids.public("usr", bob.user_id),
         "queue_id": ids.public("que", made.line.queue_id),
         "number_id": ids.public("num", made.line.number_id),
         "lease_id": ids.public("lease", rental.rental_id),

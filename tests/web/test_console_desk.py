@@ -15,6 +15,7 @@ from security.vault import Vault
 from telephony import calls, drafts, orders, recording, work
 from telephony.orders import OrderKind
 from tests.campaigns import factory as campaigning
+from tests.factories import agreements
 from tests.factories import telephony as factory
 from tests.tenants.people import People
 from tests.web.conftest import HOST, Browser, Browsers, Cast
@@ -91,6 +92,7 @@ def bob(browser: Browsers, people: People, cast: Cast, gate: Gate, vault: Vault)
         agent = roster.hire(session, vault=vault, user_id=user.id, number=1001, name="Bob")
         roster.assign(session, agent_id=agent.id, client_tenant_id=cast.a.tenant_id, starts_at=clock.now())
         presence.sign_in(session, agent_id=agent.id, at=clock.now())
+    agreements.signed(gate, user.id, cast.a.tenant_id)
     made = browser()
     assert made.sign_in(user.email).status_code == 303
     return Bob(made, gate, AgentId(agent.id))

@@ -19,6 +19,7 @@ from telephony import calls, orders, work
 from telephony.orders import OrderKind
 from telephony.outbound.gate import RefusalReason
 from tests.billing import stock as prices
+from tests.factories import agreements
 from tests.factories import telephony as factory
 from tests.tenants.people import People
 from tests.web.conftest import Browsers, Cast
@@ -53,6 +54,7 @@ def bob(browser: Browsers, people: People, cast: Cast, gate: Gate, vault: Vault,
         roster.assign(session, agent_id=agent.id, client_tenant_id=cast.a.tenant_id, starts_at=clock.now())
         roster.teach(session, agent_id=agent.id, client_tenant_id=cast.a.tenant_id, queue_id=line.queue_id)
         presence.sign_in(session, agent_id=agent.id, at=clock.now())
+    agreements.signed(gate, user.id, cast.a.tenant_id)
     made = browser()
     assert made.sign_in(user.email).status_code == 303
     return Bob(made, gate, AgentId(agent.id))

@@ -27,7 +27,6 @@ PAIR = Limit("sign-in-pair", 10, _QUARTER_S)
 ADDRESS = Limit("sign-in-address", 60, _QUARTER_S)
 ACCOUNT = Limit("sign-in-account", 100, _QUARTER_S)
 STEP = Limit("second-step", 10, _QUARTER_S)
-ENDED = "session-ended"
 _HALF_WAY_S = 5 * 60
 DEMO_FILE = "sign-ins.json"  # what the demo's seeding leaves in the state folder
 
@@ -130,7 +129,7 @@ def sign_out(services: Services, *, tenant_id: TenantId, user_id: UserId, sessio
 def tell_ended(services: Services, *, tenant_id: TenantId, session_ids: list[SessionId]) -> None:
     """Tell the live pages of these sessions that they are over; they close within seconds."""
     for session_id in session_ids:
-        services.realtime.publish(tenant_id, ENDED, {"session": str(session_id)})
+        services.realtime.publish(tenant_id, sessions.ENDED, {"session": str(session_id)})
 
 
 def _is_demo_abroad(services: Services, email: str) -> bool:

@@ -5,6 +5,7 @@ per resource. `web.api.document` writes the OpenAPI 3.1 document from the code.
 """
 
 from web.api import (
+    agreements,
     alarms,
     calls,
     campaigns,
@@ -25,6 +26,7 @@ from web.api import (
 from web.api.routes import pages
 
 __all__ = [
+    "agreements",
     "alarms",
     "calls",
     "campaigns",

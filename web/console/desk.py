@@ -40,7 +40,7 @@ from seats import presence, roster, stock
 from seats.desk import ServingAgent
 from seats.errors import SeatTakenError
 from seats.rules import Activity, activity
-from security.gate import Kind
+from security.gate import Kind, UnsignedError
 from telephony import calls, endpoints, numbers, orders, queues, work
 from telephony.conductor import pulse
 from telephony.errors import WorkItemNotFoundError
@@ -244,8 +244,19 @@ def recent_of_call(session: Session, public_id: str) -> WorkItem:
 @contextlib.contextmanager
 def walls_of(item: WorkItem) -> Iterator[Session]:
     """Yield a session inside the walls of the client whose call the agent has in hand."""
+    with walls(item.tenant_id) as session:
+        yield session
+
+
+@contextlib.contextmanager
+def walls(tenant_id: TenantId) -> Iterator[Session]:
+    """Yield a session inside a client's walls, as an agent: the database asks for their signatures.
+
+    Raises:
+        UnsignedError: an agreement is not signed, or was revoked.
+    """
     who = identity.current()
-    with scope.within(item.tenant_id, principal_id=who.principal_id, kind=Kind.AGENT) as session:
+    with scope.within(tenant_id, principal_id=who.principal_id, kind=Kind.AGENT) as session:
         yield session
 
 
@@ -404,16 +415,16 @@ def _in_hand(item: WorkItem, *, is_held: bool) -> dict[str, Any]:
 
 
 def _recording(item: WorkItem) -> dict[str, bool]:
-    with walls_of(item) as session:
-        call = calls.get(
-            session, tenant_id=item.tenant_id, call_id=item.call_id, vault=scope.services().vault
-        )
-        is_recording = call.recording_state == "capturing"
-        return {
-            "recording": is_recording,
-            "paused": is_recording
-            and calls.is_paused(session, tenant_id=item.tenant_id, call_id=item.call_id),
-        }
+    try:
+        with walls_of(item) as session:
+            call = calls.get(
+                session, tenant_id=item.tenant_id, call_id=item.call_id, vault=scope.services().vault
+            )
+            is_recording = call.recording_state == "capturing"
+            is_paused = calls.is_paused(session, tenant_id=item.tenant_id, call_id=item.call_id)
+    except UnsignedError:  # shut out in the middle of a call, which goes on
+        return {"recording": False, "paused": False}
+    return {"recording": is_recording, "paused": is_recording and is_paused}
 
 
 def _queues(one: ServingAgent) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ from telephony.orders import OrderKind
 from telephony.outbound import by_hand
 from telephony.outbound.gate import Clearance, Refusal, RefusalReason
 from tenants import companies
-from web import errors, identity, scope
+from web import errors, scope
 from web.console import desk
 from web.console.requests import MalformedRequestError, body
 from web.guards import permission
@@ -112,7 +112,7 @@ def dial_back(company: str, callback: str) -> tuple[Response, int] | Response:
 
 def _walls(tenant_id: TenantId) -> AbstractContextManager[Session]:
     # a transaction of its own: what the gate decided stays, whatever becomes of the request
-    return scope.within(tenant_id, principal_id=identity.current().principal_id)
+    return desk.walls(tenant_id)
 
 
 def _ready(session: Session) -> ServingAgent:

@@ -3,6 +3,7 @@
 Nothing here speaks to the switch: each act leaves an order, and the switchboard alone carries it out.
 """
 
+import contextlib
 import datetime as dt
 from collections.abc import Iterable
 from typing import Any
@@ -20,6 +21,7 @@ from core.phone import mask
 from customers import callbacks, interactions, records, reveals
 from customers.interactions import Interaction
 from customers.records import CustomerCard
+from security.gate import UnsignedError
 from telephony import calls, drafts, work
 from telephony.calls import Call
 from telephony.drafts import Draft
@@ -34,13 +36,14 @@ from telephony.outbound import by_hand
 from telephony.work import WorkItem
 from tenants import users
 from web import identity, scope, tables
-from web.console import desk, dial
+from web.console import agreements, desk, dial
 from web.console.requests import MalformedRequestError, body
 from web.guards import permission
 from web.shown import steps
 
 pages = Blueprint("console", __name__, url_prefix="/console")
 dial.install(pages)
+agreements.install(pages)
 
 _STATUSES = ("available", *(f"away:{reason}" for reason in desk.AWAY_REASONS))
 _LONGEST_NOTES = 4000
@@ -68,7 +71,13 @@ def page() -> str:
         one = desk.serving(session)
         if one.presence is None:
             choices = desk.choices(session, one)
-            return render_template("console/start.html", agent=one.agent, choices=choices, problem="")
+            return render_template(
+                "console/start.html",
+                agent=one.agent,
+                choices=choices,
+                problem="",
+                agreements=agreements.waiting(one),
+            )
         seat = one.sitting.label if one.sitting else None
         today = desk.today(session)
         item = work.in_hand(session, agent_id=one.agent.id)
@@ -85,6 +94,7 @@ def page() -> str:
         popped=_popped_already(item),
         last_calls=_last_calls(),
         callbacks=_callbacks(one.clients),
+        agreements=agreements.waiting(one),
         today=today,
     )
 
@@ -101,7 +111,11 @@ def begin_shift() -> BaseResponse | tuple[str, int]:
             problem = gettext("That seat is taken. Choose another one.")
             choices = desk.choices(session, one)
             return render_template(
-                "console/start.html", agent=one.agent, choices=choices, problem=problem
+                "console/start.html",
+                agent=one.agent,
+                choices=choices,
+                problem=problem,
+                agreements=agreements.waiting(one),
             ), 409
     return redirect("/console/", 303)
 
@@ -126,6 +140,7 @@ def idle() -> str:
         today=today,
         last_calls=_last_calls(),
         callbacks=_callbacks(one.clients),
+        agreements=agreements.waiting(one),
     )
 
 
@@ -357,7 +372,7 @@ def kept(company: str, callback: str) -> tuple[str, int]:
     tenant_id = TenantId(parse("ten", company))
     if tenant_id not in one.clients:
         raise WorkItemNotFoundError
-    with scope.within(tenant_id, principal_id=identity.current().principal_id) as session:
+    with desk.walls(tenant_id) as session:
         if not callbacks.keep(
             session, tenant_id=tenant_id, callback_id=parse("cb", callback), agent_id=one.agent.id
         ):
@@ -555,10 +570,11 @@ def _last_calls() -> list[dict[str, Any]]:
     found: dict[CallId, Call] = {}
     for tenant_id in {item.tenant_id for item in done}:
         wanted = [item.call_id for item in done if item.tenant_id == tenant_id]
-        with scope.within(tenant_id, principal_id=identity.current().principal_id) as session:
+        # of a company that has shut them out, not even that there were calls
+        with contextlib.suppress(UnsignedError), desk.walls(tenant_id) as session:
             vault = scope.services().vault
             theirs = calls.these(session, tenant_id=tenant_id, call_ids=wanted, vault=vault)
-        found |= {call.call_id: call for call in theirs}
+            found |= {call.call_id: call for call in theirs}
     shown = []
     for item in done:
         labels = {
@@ -596,7 +612,7 @@ def _callbacks(clients: Iterable[TenantId]) -> list[dict[str, Any]]:
     with desk.operator() as session:
         agent_id = desk.agent(session).id
     for tenant_id in clients:
-        with scope.within(tenant_id, principal_id=identity.current().principal_id) as session:
+        with desk.walls(tenant_id) as session:
             promised = callbacks.open_of_agent(session, tenant_id=tenant_id, agent_id=agent_id)
             about = [CallId(one.subject_ref) for one in promised]
             found = {

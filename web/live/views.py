@@ -22,8 +22,8 @@ from core.realtime import Message
 from seats import desk
 from security.throttle import TooManyError
 from tenants import sessions
+from tenants.sessions import ENDED
 from web import cookies, identity, scope
-from web.account.signing import ENDED
 from web.csrf import CrossSiteError
 from web.guards import permission
 from web.live.hub import Address, Closed, Hub, Listener

@@ -4,6 +4,7 @@ Each module adds the routes of one subject to `pages`; `rounds` is the one way i
 """
 
 from web.operator import (
+    agreements,
     alarms,
     calendar,
     companies,
@@ -20,6 +21,7 @@ from web.operator import (
 from web.operator.views import pages
 
 __all__ = [
+    "agreements",
     "alarms",
     "calendar",
     "companies",

@@ -1,6 +1,7 @@
 """The client company's pages. Each module adds the routes of one subject to `pages`."""
 
 from web.portal import (
+    agreement,
     alarms,
     calls,
     campaigns,
@@ -22,6 +23,7 @@ from web.portal import (
 from web.portal.views import pages
 
 __all__ = [
+    "agreement",
     "alarms",
     "calls",
     "campaigns",

@@ -46,6 +46,7 @@ NOUNS: Mapping[str, LazyString] = {
     "alarm.": _l("Alarms"),
     "backup.": _l("Backups"),
     "key.": _l("Keys that seal"),
+    "agreement.": _l("Agreements"),
 }
 
 

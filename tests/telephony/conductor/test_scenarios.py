@@ -10,11 +10,12 @@ import pytest
 from core import clock
 from core.ids import OPERATOR, CallId, OfferId, TenantId, new_id
 from core.realtime import Realtime
+from seats import desk
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import work
 from telephony.work import WorkItem
-from tenants import companies
+from tenants import agreements, companies
 from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
 
 pytestmark = pytest.mark.slow
@@ -289,6 +290,50 @@ def test_two_callers_one_agent_the_second_waits_and_is_served_next(theatre: Thea
         "cdr wait=19s talk=10s caller-hung-up agent=1001",
         "usage voice.inbound 10s rated 10 s = 8333333 nano",
     ]
+
+
+def shut_out(theatre: Theatre) -> None:
+    with theatre.gate.open(Scope.system(OPERATOR)) as session:
+        bob = desk.serving_one(session, agent_id=theatre.people["bob"].agent_id)
+    with theatre.gate.open(theatre.scope) as session:
+        agreements.revoke(session, tenant_id=theatre.company.tenant_id, user_id=bob.agent.user_id)
+
+
+def test_who_is_shut_out_finishes_the_call_and_is_offered_no_other(theatre: Theatre) -> None:
+    """T74: never a live call dropped, and no new one for that company."""
+
+    async def whole() -> None:
+        await theatre.up()
+        await theatre.play("0 caller calls\n2.6 bob answers\n5 caller calls")
+        await asyncio.to_thread(shut_out, theatre)
+        await theatre.play("1 bob serves\n10 bob hangs up\n11 bob wraps up\n15 bob is available")
+        assert theatre.conductor.floor.agents[theatre.people["bob"].agent_id].call_id is None
+        (waits,) = theatre.conductor.live
+        assert waits.offer is None
+        await theatre.play("1 caller hangs up")
+        await theatre.down()
+
+    asyncio.run(whole())
+    first, _, second = theatre.books_say()
+    assert first == "cdr wait=5s talk=10.01s agent-hung-up agent=1001"
+    assert second.startswith("cdr")
+    assert second.endswith("agent=nobody")
+
+
+def test_what_rings_at_who_is_shut_out_goes_back_to_the_queue(theatre: Theatre) -> None:
+    async def whole() -> None:
+        await theatre.up()
+        await theatre.play("0 caller calls")
+        offers.append(theatre.conductor.live[0].offer is not None)
+        await asyncio.to_thread(shut_out, theatre)
+        await theatre.play("1 bob serves")
+        offers.append(theatre.conductor.live[0].offer is not None)
+        await theatre.play("1 caller hangs up")
+        await theatre.down()
+
+    offers: list[bool] = []
+    asyncio.run(whole())
+    assert offers == [True, False]
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["stopped", "killed"])

@@ -36,6 +36,7 @@ from telephony.outbound import by_hand, dialling
 from telephony.outbound.gate import Clearance, DialRequest, Refusal, Window, clear
 from telephony.switch.simulator import Simulation
 from tests.billing import stock as prices
+from tests.factories import agreements
 
 START = dt.datetime(2026, 11, 2, 9, 0, tzinfo=dt.UTC)
 DIALLED, CALLER = "+442079460134", "+447700900123"
@@ -116,6 +117,7 @@ def hire(gate: Gate, vault: Vault, company: Company, *, number: int, seat: str =
         presence.sign_in(session, agent_id=agent.id, at=clock.now(), seat_id=seat_id)
         phone = endpoints.issue(session, agent_id=agent.id, vault=vault)
         orders.leave(session, OrderKind.SIGN_IN, agent_id=agent.id)
+    agreements.signed_by_agent(gate, agent.id, company.tenant_id)
     return Person(agent.id, number, phone.name)
 
 
@@ -279,6 +281,8 @@ class Theatre:
                 )
             case name, ["signs", "out"]:
                 await self._order(OrderKind.SIGN_OUT, agent_id=self.people[name].agent_id)
+            case name, ["serves"]:
+                await self._order(OrderKind.SERVES, agent_id=self.people[name].agent_id)
             case name, ["wraps", "up"]:
                 await self._order(OrderKind.WRAPPED, agent_id=self.people[name].agent_id)
             case _:
