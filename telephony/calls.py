@@ -21,18 +21,31 @@ from billing import usage as metering
 from core import clock
 from core.clock import elapsed_ms
 from core.events import announce
-from core.ids import AgentId, CallId, CustomerId, NumberId, QueueId, RecordingId, SeatId, TenantId, public
+from core.ids import (
+    AgentId,
+    CallId,
+    CustomerId,
+    NumberId,
+    OfferId,
+    QueueId,
+    RecordingId,
+    SeatId,
+    TenantId,
+    public,
+)
 from core.phone import E164, rating_prefix
 from customers import callbacks, interactions
 from security.vault import Field, Vault
 from telephony.errors import CallNotFoundError, CallNotOverError
 from telephony.events import CallEnded
-from telephony.models import CallEventRow, CallRow, CdrRow, QueueRow, RecordingRow
+from telephony.models import CallEventRow, CallLegRow, CallRow, CdrRow, QueueRow, RecordingRow
 
 INBOUND, OUTBOUND = "inbound", "outbound"
 METERS = {INBOUND: "voice.inbound", OUTBOUND: "voice.outbound"}
 SOURCE = "switchboard"
 _DIRECTIONS = {INBOUND: interactions.Direction.INBOUND, OUTBOUND: interactions.Direction.OUTBOUND}
+HANDED_OVER = "handed-over"
+"""The kind of the line an agent leaves who gave the call away; the call itself leaves its own."""
 _FORSAKEN = dt.timedelta(hours=12)
 _FIRST_LOOK = 2**30
 
@@ -77,6 +90,65 @@ class Answerer:
     agent_number: int
     seat_id: SeatId | None
     seat_label: str
+
+
+class Stage(StrEnum):
+    """Where an agent's part of a call stands: they have it, or are asked about it by the one who has."""
+
+    TALKING = "talking"
+    RINGING = "ringing"  # from here on: asked. Their phone rings
+    PRIVATE = "private"  # the two agents talk, the caller hears music
+    ASIDE = "aside"  # the one who asked talks to the caller, the one asked hears music
+    TOGETHER = "together"  # all three
+    OVER = "over"
+
+
+class Left(StrEnum):
+    """How an agent's part of a call ended."""
+
+    TRANSFERRED = "transferred"  # they gave the call to a queue, or to an agent
+    LEFT = "left"  # and the one they had asked stays
+    LINE_LOST = "line-lost"
+    ASKED_ONLY = "asked-only"  # they were asked, and are not needed any more
+    NOT_THERE = "not-there"  # they were to be asked, and did not answer
+    ENDED = "ended"  # with the call
+
+
+GIVEN_AWAY = frozenset({Left.TRANSFERRED, Left.LEFT})
+"""How the part of an agent ended who writes about it by themselves, while the call goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One agent's part of a call; its id is that of the offer it came from."""
+
+    leg_id: OfferId
+    queue_id: QueueId
+    agent_id: AgentId
+    agent_number: int
+    seat_id: SeatId | None
+    seat_label: str
+    joined_at: dt.datetime
+    stage: Stage = Stage.TALKING
+    left_at: dt.datetime | None = None
+    how: Left | None = None
+    disposition: str | None = None
+    queue_name: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the agent has left the call."""
+        return self.left_at is not None
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the agent is asked about the call at this moment, and does not have it."""
+        return self.stage in {Stage.RINGING, Stage.PRIVATE, Stage.ASIDE, Stage.TOGETHER}
+
+    @property
+    def had_the_call(self) -> bool:
+        """Whether the call is, or was, this agent's: they were not merely asked."""
+        return self.stage in {Stage.TALKING, Stage.OVER} and self.how not in {Left.ASKED_ONLY, Left.NOT_THERE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +337,102 @@ def note(
     )
 
 
+def keep_legs(session: Session, *, tenant_id: TenantId, call_id: CallId, legs: Sequence[Leg]) -> None:
+    """Write the parts of a call more than one agent has had to do with, as they stand; may be repeated."""
+    for leg in legs:
+        said = {
+            "stage": leg.stage.value,
+            "left_at": leg.left_at,
+            "how": leg.how.value if leg.how else None,
+        }
+        put = insert(CallLegRow).values(
+            tenant_id=tenant_id,
+            id=leg.leg_id,
+            call_id=call_id,
+            queue_id=leg.queue_id,
+            agent_id=leg.agent_id,
+            agent_number=leg.agent_number,
+            seat_id=leg.seat_id,
+            seat_label=leg.seat_label,
+            joined_at=leg.joined_at,
+            **said,
+        )
+        session.execute(
+            put.on_conflict_do_update(
+                index_elements=[CallLegRow.tenant_id, CallLegRow.id],
+                set_=said,
+                where=CallLegRow.left_at.is_(None),
+            )
+        )
+
+
+def move(session: Session, *, tenant_id: TenantId, call_id: CallId, queue_id: QueueId) -> None:
+    """Write that a call that goes on belongs to another queue now."""
+    session.execute(
+        update(CallRow)
+        .where(CallRow.tenant_id == tenant_id, CallRow.id == call_id, CallRow.ended_at.is_(None))
+        .values(queue_id=queue_id)
+    )
+
+
+def legs(session: Session, *, tenant_id: TenantId, call_id: CallId) -> list[Leg]:
+    """Return the parts of a call in order; none when one agent, or nobody, had all of it."""
+    rows = session.execute(
+        select(CallLegRow, QueueRow.name)
+        .join(QueueRow, and_(QueueRow.tenant_id == CallLegRow.tenant_id, QueueRow.id == CallLegRow.queue_id))
+        .where(CallLegRow.tenant_id == tenant_id, CallLegRow.call_id == call_id)
+        .order_by(CallLegRow.joined_at, CallLegRow.id)
+        .execution_options(populate_existing=True)
+    )
+    return [_leg(row, name) for row, name in rows]
+
+
+def _leg(row: CallLegRow, queue_name: str) -> Leg:
+    return Leg(
+        leg_id=OfferId(row.id),
+        queue_id=QueueId(row.queue_id),
+        agent_id=AgentId(row.agent_id),
+        agent_number=row.agent_number,
+        seat_id=SeatId(row.seat_id) if row.seat_id else None,
+        seat_label=row.seat_label,
+        joined_at=row.joined_at,
+        stage=Stage(row.stage),
+        left_at=row.left_at,
+        how=Left(row.how) if row.how else None,
+        disposition=row.disposition,
+        queue_name=queue_name,
+    )
+
+
+def handed_over(session: Session, *, tenant_id: TenantId, call_id: CallId, leg_id: OfferId) -> bool:
+    """Return whether an agent has given the call away: what they write belongs to their part of it."""
+    row = session.get(CallLegRow, (tenant_id, leg_id), populate_existing=True)
+    return row is not None and row.call_id == call_id and row.how in GIVEN_AWAY
+
+
+def close_leg(session: Session, *, tenant_id: TenantId, call_id: CallId, leg_id: OfferId) -> None:
+    """Leave the line of an agent's part they have given away, so that they can write about it; once.
+
+    Raises:
+        CallNotFoundError: no such part of this call, or it is not over.
+    """
+    call = session.get(CallRow, (tenant_id, call_id))
+    row = session.get(CallLegRow, (tenant_id, leg_id))
+    if call is None or row is None or row.left_at is None:
+        raise CallNotFoundError
+    interactions.append(
+        session,
+        tenant_id=tenant_id,
+        subject_ref=leg_id,
+        started_at=row.joined_at,
+        duration_ms=elapsed_ms(row.joined_at, row.left_at),
+        direction=_DIRECTIONS[call.direction],
+        kind=HANDED_OVER,
+        customer_id=CustomerId(call.customer_id) if call.customer_id else None,
+        agent_number=row.agent_number,
+    )
+
+
 def look(session: Session, *, tenant_id: TenantId, call_id: CallId, kind: str, by: UUID) -> None:
     """Write into the call's timeline that somebody saw or heard what is kept closed; it cannot be taken back.
 
@@ -397,6 +565,7 @@ def finish(session: Session, *, ending: Ending) -> bool:
     )
     session.add(cdr)
     session.flush()
+    last_joined_at = _end_legs(session, row, ended_at)
     metered_from = _metered_from(row)
     if metered_from:
         metering.record(session, tenant_id=ending.tenant_id, usage=_usage(row, metered_from, ended_at))
@@ -405,7 +574,7 @@ def finish(session: Session, *, ending: Ending) -> bool:
         tenant_id=ending.tenant_id,
         subject_ref=ending.call_id,
         started_at=row.arrived_at,
-        duration_ms=talk_ms,
+        duration_ms=elapsed_ms(last_joined_at, ended_at) if last_joined_at and talk_ms else talk_ms,
         direction=_DIRECTIONS[row.direction],
         customer_id=CustomerId(row.customer_id) if row.customer_id else None,
         agent_number=cdr.agent_number,
@@ -417,6 +586,21 @@ def finish(session: Session, *, ending: Ending) -> bool:
     return True
 
 
+def _end_legs(session: Session, row: CallRow, ended_at: dt.datetime) -> dt.datetime | None:
+    """End the parts that go on; return when the last agent joined who has not given the call away."""
+    mine = (CallLegRow.tenant_id == row.tenant_id, CallLegRow.call_id == row.id)
+    session.execute(
+        update(CallLegRow)
+        .where(*mine, CallLegRow.left_at.is_(None))
+        .values(
+            left_at=func.greatest(CallLegRow.joined_at, literal(ended_at, DateTime(timezone=True))),
+            how=Left.ENDED.value,
+            stage=Stage.OVER.value,
+        )
+    )
+    return session.scalar(select(func.max(CallLegRow.joined_at)).where(*mine, CallLegRow.how == Left.ENDED))
+
+
 def wrap_up(
     session: Session,
     *,
@@ -426,8 +610,11 @@ def wrap_up(
     notes: str,
     vault: Vault,
     callback_at: dt.datetime | None = None,
+    leg_id: OfferId | None = None,
 ) -> None:
     """Write how the agent closed the call; a second time replaces the first.
+
+    Who has given the call away closes their own part of it, while the call goes on or after.
 
     Args:
         session: in the tenant's context.
@@ -437,6 +624,7 @@ def wrap_up(
         notes: what the agent wrote.
         vault: seals them.
         callback_at: when the customer has been promised a call back, if they have.
+        leg_id: the agent's part of the call.
 
     Raises:
         CallNotFoundError: not this tenant's.
@@ -447,15 +635,23 @@ def wrap_up(
     row = session.get(CallRow, (tenant_id, call_id))
     if row is None:
         raise CallNotFoundError
-    if row.ended_at is None:
+    part = (
+        leg_id
+        if leg_id and handed_over(session, tenant_id=tenant_id, call_id=call_id, leg_id=leg_id)
+        else None
+    )
+    if row.ended_at is None and part is None:
         raise CallNotOverError
+    if part:
+        close_leg(session, tenant_id=tenant_id, call_id=call_id, leg_id=part)
     interactions.dispose(
         session,
         tenant_id=tenant_id,
         vault=vault,
-        subject_ref=call_id,
+        subject_ref=part or call_id,
         disposition=disposition,
         note=notes or None,
+        kind=HANDED_OVER if part else interactions.CALL,
     )
     if callback_at:
         callbacks.promise(
@@ -466,6 +662,13 @@ def wrap_up(
             agent_id=AgentId(row.agent_id) if row.agent_id else None,
             due_at=callback_at,
         )
+    if part:
+        session.execute(
+            update(CallLegRow)
+            .where(CallLegRow.tenant_id == tenant_id, CallLegRow.id == part)
+            .values(disposition=disposition)
+        )
+        return
     row.disposition = disposition
     row.wrapped_at = row.wrapped_at or clock.now()
 

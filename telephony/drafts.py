@@ -6,15 +6,15 @@ agent left it.
 
 import datetime as dt
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.ids import CallId, TenantId
-from customers import dispositions
+from core.ids import CallId, OfferId, TenantId
+from customers import dispositions, interactions
 from customers.cards import holds_card_number
 from customers.errors import CardNumberError, UnknownDispositionError
 from security.vault import Field, Vault
@@ -33,9 +33,18 @@ class Draft:
 
 
 def save(
-    session: Session, *, tenant_id: TenantId, call_id: CallId, draft: Draft, vault: Vault
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    call_id: CallId,
+    draft: Draft,
+    vault: Vault,
+    leg_id: OfferId | None = None,
 ) -> dt.datetime:
     """Keep a draft in place of the one before; return when.
+
+    Of an agent who has given the call away (`leg_id`), their own line is kept; the draft belongs to whoever
+    has the call now. A call back they promise is kept when they save.
 
     Raises:
         CardNumberError: the notes hold a card's number, which is kept nowhere.
@@ -43,6 +52,10 @@ def save(
     if holds_card_number(draft.notes):
         raise CardNumberError
     now = clock.now()
+    if leg_id and calls.handed_over(session, tenant_id=tenant_id, call_id=call_id, leg_id=leg_id):
+        kept = replace(draft, callback_at=None)
+        _write(session, tenant_id=tenant_id, call_id=call_id, draft=kept, vault=vault, leg_id=leg_id)
+        return now
     row = session.get(CallDraftRow, (tenant_id, call_id), with_for_update=True)
     version = row.row_version + 1 if row else 1
     body = json.dumps(
@@ -65,8 +78,15 @@ def save(
     return now
 
 
-def read(session: Session, *, tenant_id: TenantId, call_id: CallId, vault: Vault) -> Draft:
-    """Return the draft of a call, an empty one when nothing has been written."""
+def read(
+    session: Session, *, tenant_id: TenantId, call_id: CallId, vault: Vault, leg_id: OfferId | None = None
+) -> Draft:
+    """Return the draft of a call, or what an agent wrote who has given it away; empty: nothing."""
+    if leg_id and calls.handed_over(session, tenant_id=tenant_id, call_id=call_id, leg_id=leg_id):
+        line = interactions.of_subject(
+            session, tenant_id=tenant_id, vault=vault, subject_ref=leg_id, kind=calls.HANDED_OVER
+        )
+        return Draft(line.disposition, line.note or "") if line else Draft()
     row = session.get(CallDraftRow, (tenant_id, call_id), populate_existing=True)
     if row is None:
         return Draft()
@@ -87,16 +107,52 @@ def drop(session: Session, *, tenant_id: TenantId, call_id: CallId) -> None:
     )
 
 
-def settle(session: Session, *, tenant_id: TenantId, call_id: CallId, vault: Vault) -> None:
+def settle(
+    session: Session, *, tenant_id: TenantId, call_id: CallId, vault: Vault, leg_id: OfferId | None = None
+) -> None:
     """Close a call with what its agent had written when the time was up; an outcome not given stays none.
+
+    Of an agent who has given the call away nothing is left to do: their line was written then.
 
     Raises:
         CallNotOverError: the call still goes on, or its end is not written yet.
     """
+    if leg_id and calls.handed_over(session, tenant_id=tenant_id, call_id=call_id, leg_id=leg_id):
+        return
     draft = read(session, tenant_id=tenant_id, call_id=call_id, vault=vault)
     if draft.saved_at is None:
         calls.leave_open(session, tenant_id=tenant_id, call_id=call_id)
         return
+    _write(session, tenant_id=tenant_id, call_id=call_id, draft=draft, vault=vault)
+    drop(session, tenant_id=tenant_id, call_id=call_id)
+
+
+def hand_on(session: Session, *, tenant_id: TenantId, call_id: CallId, leg_id: OfferId, vault: Vault) -> None:
+    """Write what an agent had noted when they gave the call away, as a line of its own; once.
+
+    The draft is empty for whoever has the call next. A second time, after a crash, leaves theirs alone.
+    """
+    line = interactions.of_subject(
+        session, tenant_id=tenant_id, vault=vault, subject_ref=leg_id, kind=calls.HANDED_OVER
+    )
+    if line is not None:
+        return
+    calls.close_leg(session, tenant_id=tenant_id, call_id=call_id, leg_id=leg_id)
+    draft = read(session, tenant_id=tenant_id, call_id=call_id, vault=vault)
+    if draft.saved_at is not None:
+        _write(session, tenant_id=tenant_id, call_id=call_id, draft=draft, vault=vault, leg_id=leg_id)
+        drop(session, tenant_id=tenant_id, call_id=call_id)
+
+
+def _write(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    call_id: CallId,
+    draft: Draft,
+    vault: Vault,
+    leg_id: OfferId | None = None,
+) -> None:
     disposition = draft.disposition
     if disposition:
         try:
@@ -112,8 +168,8 @@ def settle(session: Session, *, tenant_id: TenantId, call_id: CallId, vault: Vau
         notes=draft.notes,
         callback_at=due if due and due > clock.now() else None,
         vault=vault,
+        leg_id=leg_id,
     )
-    drop(session, tenant_id=tenant_id, call_id=call_id)
 
 
 def _field(tenant_id: TenantId, call_id: UUID, version: int) -> Field:

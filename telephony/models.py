@@ -166,6 +166,30 @@ class CallEventRow(TenantOwned, Base):
     details: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
+class CallLegRow(TenantOwned, Base):
+    """One agent's part of a call that more than one agent has had to do with; its id is the offer's."""
+
+    __tablename__ = "call_legs"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "call_id"], ["calls.tenant_id", "calls.id"]),
+        ForeignKeyConstraint(["tenant_id", "queue_id"], ["queues.tenant_id", "queues.id"]),
+        Index("ix_call_legs_of_call", "tenant_id", "call_id"),
+    )
+
+    id: Mapped[Key]
+    call_id: Mapped[UUID] = mapped_column(Uuid)
+    queue_id: Mapped[UUID] = mapped_column(Uuid)
+    agent_id: Mapped[UUID] = mapped_column(Uuid)
+    agent_number: Mapped[int] = mapped_column(Integer)
+    seat_id: Mapped[UUID | None] = mapped_column(Uuid)
+    seat_label: Mapped[str] = mapped_column(Text)
+    joined_at: Mapped[Instant]
+    stage: Mapped[str] = mapped_column(Text)
+    left_at: Mapped[OptionalInstant]
+    how: Mapped[str | None] = mapped_column(Text)
+    disposition: Mapped[str | None] = mapped_column(Text)
+
+
 class CallDraftRow(TenantOwned, Base):
     """What an agent has written of a call so far, sealed; gone when the wrap-up is saved."""
 

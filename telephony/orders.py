@@ -37,9 +37,22 @@ class OrderKind(StrEnum):
     EXTEND = "extend"  # agent_id, call_id: more time for the wrap-up
     REJOIN = "rejoin"  # agent_id, call_id: the phone has lost its call, by a reload
     PAUSE = "pause"  # agent_id, call_id, on: keep card details out of the recording
+    TRANSFER = "transfer"  # agent_id, call_id, and queue_id or to_agent_id: whom the call is given to
+    CONSULT = "consult"  # agent_id, call_id, to_agent_id: who is asked about it
+    CONFER = "confer"  # agent_id, call_id, deed: see `Deed`
     SIMULATE = "simulate"  # dnis, ani (fictitious): only with the simulator
     SERVES = "serves"  # agent_id: whom they may serve has changed; a call they talk in goes on
     RELOAD = "reload"  # numbers, queues or agents have changed
+
+
+class Deed(StrEnum):
+    """What an agent may do who has asked a second one about a call."""
+
+    SWAP = "swap"  # talk to the other of the two
+    MERGE = "merge"  # all three together
+    LEAVE = "leave"  # the two others stay
+    DROP = "drop"  # let the second agent go
+    END = "end"  # for everybody
 
 
 @dataclass(frozen=True, slots=True)

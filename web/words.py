@@ -552,6 +552,23 @@ PROBLEMS: Mapping[str, Words] = {
     "dial-too-fast": Words(
         _l("Too many calls at once"), _l("The company is placing many calls. Try again in a few seconds.")
     ),
+    "transfer-target": Words(
+        _l("There is no such queue or agent"), _l("Choose one from the list; it may have changed.")
+    ),
+    "transfer-self": Words(
+        _l("That is you"), _l("To put the caller back, choose the queue; you then wrap up.")
+    ),
+    "transfer-busy": Words(_l("That agent is not free any more"), _l("Choose another one, or the queue.")),
+    "transfer-not-talking": Words(
+        _l("This call cannot be given on now"),
+        _l("You give on a call you talk in, while nobody else is asked about it."),
+    ),
+    "transfer-paused": Words(
+        _l("The recording is paused"), _l("Finish with the card details and record again, then transfer.")
+    ),
+    "transfer-not-asking": Words(
+        _l("Nobody is asked about this call"), _l("Ask an agent first, and wait until they answer.")
+    ),
     "not-recording": Words(
         _l("Nothing is being recorded"), _l("There is nothing to pause. Go on with the call.")
     ),

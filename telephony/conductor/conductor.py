@@ -18,15 +18,15 @@ from sqlalchemy.orm import Session
 
 from core import clock, log
 from core.errors import NotFound, SeatlineError
-from core.ids import AgentId, CallId, OfferId, RecordingId, TenantId, new_id, public
+from core.ids import AgentId, CallId, OfferId, QueueId, RecordingId, TenantId, new_id, public
 from core.phone import E164
 from core.realtime import Realtime
 from customers import lookup
 from security.gate import Gate, Scope
 from security.vault import SealError, Vault
-from telephony import calls, recording
-from telephony.calls import Answerer, Arrival, Ending
-from telephony.conductor import machine, outgoing
+from telephony import calls, drafts, queues, recording
+from telephony.calls import Answerer, Arrival, Ending, Stage
+from telephony.conductor import machine, outgoing, transfer
 from telephony.conductor.books import Books
 from telephony.conductor.desk import Desk
 from telephony.conductor.directory import Directory, Line, Speak, announcement, caller_number
@@ -60,6 +60,7 @@ class _Held:
     tail: asyncio.Task[None] | None = None  # commands of one call run in order
     clearance: Clearance | None = None  # of a call out, until it has been placed
     is_placed: bool = True  # the switch holds it, as far as we know
+    next_line: Line | None = None  # what it is in from the moment it is given on
     returning: str = ""  # the channel on which the agent is being brought back into the call
     patience: asyncio.TimerHandle | None = None  # how long a parked caller waits for them
 
@@ -155,6 +156,8 @@ class Conductor:
                 held = self._calls.get(self._by_channel.get(event.channel, CallId(new_id())))
                 if held:
                     self._leg_event(held, event)
+                    if isinstance(event, port.Ended):
+                        self._by_channel.pop(event.channel, None)
                 elif isinstance(event, port.CalledRinging | port.CalledAnswered):
                     # given up when the switch did not say in time whether it placed it
                     self._spawn(self._hang_up(event.channel))
@@ -173,8 +176,12 @@ class Conductor:
         | port.Ended,
     ) -> None:
         call, at = held.call, event.at
-        offer_id = call.offer.offer_id if call.offer else None
         is_caller = event.channel == call.channel
+        asked = call.consult.offer if call.consult else None
+        if asked and event.channel == asked.channel:
+            self._asked_event(call, asked, event)
+            return
+        offer_id = call.offer.offer_id if call.offer else None
         if event.channel == held.returning:
             self._returns(held, event)
             return
@@ -201,19 +208,27 @@ class Conductor:
                 self.feed(call.call_id, machine.CallerGone(at, cause))
             case port.Ended(cause=cause) if call.offer and event.channel == call.offer.channel:
                 if call.phase is Phase.OFFERED:
-                    why = {
-                        port.Cause.REJECTED: Lost.DECLINED,
-                        port.Cause.NO_ANSWER: Lost.NO_ANSWER,
-                    }.get(
-                        port.Cause(cause) if cause in set(port.Cause) else port.Cause.NORMAL, Lost.PHONE_GONE
-                    )
-                    self.feed(call.call_id, machine.OfferLost(at, call.offer.offer_id, why))
+                    self.feed(call.call_id, machine.OfferLost(at, call.offer.offer_id, _why(cause)))
                 elif call.phase is Phase.TALKING and (held.returning or cause != port.Cause.NORMAL):
                     self._park(held, at)
                 elif call.is_parked:
                     pass  # what was left of the broken leg
                 else:
                     self.feed(call.call_id, machine.AgentGone(at, cause))
+            case _:
+                pass
+
+    def _asked_event(self, call: LiveCall, asked: Offer, event: port.Event) -> None:
+        """Take what happened to the leg of an agent who is asked about a call."""
+        match event:
+            case port.AgentRinging(at=at):
+                self.feed(call.call_id, machine.AgentRinging(at, asked.offer_id))
+            case port.AgentAnswered(at=at):
+                self.feed(call.call_id, machine.AgentAnswered(at, asked.offer_id))
+            case port.Ended(at=at, cause=cause) if call.consult and call.consult.stage is Stage.RINGING:
+                self.feed(call.call_id, machine.OfferLost(at, asked.offer_id, _why(cause)))
+            case port.Ended(at=at, cause=cause):
+                self.feed(call.call_id, machine.AskedGone(at, cause))
             case _:
                 pass
 
@@ -326,6 +341,132 @@ class Conductor:
             _log.warning("recording-not-stopped", error=error.code)
             return False
         return True
+
+    # --- given on, and a second agent asked ---------------------------------------------------------
+
+    async def transfer(
+        self, call_id: CallId, *, queue_id: QueueId | None = None, agent_id: AgentId | None = None
+    ) -> str:
+        """Give a call to a queue of its company, or to a free agent of it; return what became of that.
+
+        To an agent it stays in its queue, and goes back there when they do not answer.
+
+        Raises:
+            QueueNotFoundError: no such queue of this company.
+        """
+        held = self._calls.get(call_id)
+        if held is None:
+            return "no-call-in-hand"
+        queue = held.line.queue
+        if queue_id:
+            queue = await asyncio.to_thread(self._queue_of, held.call.arrival.tenant_id, queue_id)
+        if not transfer.can_be_given(held.call):
+            return "not-now"
+        offer = None
+        if agent_id:
+            offer = self._reserve(held, agent_id)
+            if offer is None:
+                return "agent-busy"
+        held.next_line = replace(held.line, queue=queue)
+        self.feed(call_id, machine.Transferred(clock.now(), queue.queue_id, queue.name, offer))
+        # the order counts as carried out when a crash would not undo it
+        await asyncio.wait({held.on_disk}, timeout=_ROW_PATIENCE_S)
+        return "done"
+
+    async def consult(self, call_id: CallId, *, agent_id: AgentId) -> str:
+        """Ask a free agent about a call, while the caller hears music; return what became of that."""
+        held = self._calls.get(call_id)
+        if held is None or not transfer.can_be_given(held.call):
+            return "not-now"
+        offer = self._reserve(held, agent_id)
+        if offer is None:
+            return "agent-busy"
+        self.feed(call_id, machine.Consulted(clock.now(), offer))
+        return "done"
+
+    def _reserve(self, held: _Held, agent_id: AgentId) -> Offer | None:
+        """Promise the call to this agent, who must be free and serve its company; nothing waits after it."""
+        agent, call = self.floor.agents.get(agent_id), held.call
+        if agent is None or not agent.is_free or call.arrival.tenant_id not in agent.clients:
+            return None
+        agent.call_id = call.call_id
+        rings_s = held.line.queue.ring_timeout_s
+        return _offer_to(agent, expires_at=clock.now() + dt.timedelta(seconds=rings_s))
+
+    def _queue_of(self, tenant_id: TenantId, queue_id: QueueId) -> queues.Queue:
+        with self._gate.open(Scope.system(tenant_id)) as session:
+            return queues.get(session, tenant_id=tenant_id, queue_id=queue_id)
+
+    def _hand_on(self, held: _Held, leg_id: OfferId) -> None:
+        """Write that an agent's part is over, what they wrote, and where the call belongs now."""
+        call = held.call
+        held.line, held.next_line = held.next_line or held.line, None
+        tenant_id, call_id, queue_id, legs = (
+            call.arrival.tenant_id,
+            call.call_id,
+            call.arrival.queue_id,
+            tuple(call.legs),
+        )
+
+        def write(session: Session) -> None:
+            calls.keep_legs(session, tenant_id=tenant_id, call_id=call_id, legs=legs)
+            calls.move(session, tenant_id=tenant_id, call_id=call_id, queue_id=queue_id)
+            drafts.hand_on(session, tenant_id=tenant_id, call_id=call_id, leg_id=leg_id, vault=self._vault)
+
+        self._books.enter(
+            call_id, Scope.system(tenant_id), write, is_urgent=True, then=lambda: self._tell(call, "live")
+        )
+
+    async def _let_out(self, held: _Held, channel: str) -> None:
+        """End the leg of an agent who has given the call away, once a crash cannot end the call with it."""
+        await asyncio.wait({held.on_disk}, timeout=_ROW_PATIENCE_S)
+        await self._hang_up(channel)
+
+    def _keep_legs(self, held: _Held) -> None:
+        call, legs = held.call, tuple(held.call.legs)
+        tenant_id, told = call.arrival.tenant_id, self._in_it(call)
+        self._books.enter(
+            call.call_id,
+            Scope.system(tenant_id),
+            lambda session: calls.keep_legs(session, tenant_id=tenant_id, call_id=call.call_id, legs=legs),
+            then=lambda: self.desk.say_to(told),
+        )
+
+    @staticmethod
+    def _in_it(call: LiveCall) -> list[AgentId]:
+        return [leg.agent_id for leg in call.legs if not leg.is_over]
+
+    async def _arrange(self, held: _Held) -> None:
+        """Put caller and agents where the stage of the conversation wants them; again changes nothing."""
+        call = held.call
+        if call.phase is not Phase.TALKING or call.offer is None:
+            return
+        mine = call.offer.channel
+        asked = call.consult.offer.channel if call.consult else ""
+        match call.consult.stage if call.consult else Stage.TALKING:
+            case Stage.PRIVATE:
+                await self._switch.bridge(call.side_bridge)
+                await self._switch.hold_music(asked, on=False)
+                await self._switch.leave(call.bridge, mine)
+                await self._switch.join(call.side_bridge, [mine, asked])
+                await self._switch.hold_music(call.channel, on=True)
+            case Stage.ASIDE:
+                await self._switch.leave(call.side_bridge, mine)
+                await self._switch.hold_music(asked, on=True)
+                await self._switch.hold_music(call.channel, on=False)
+                await self._switch.join(call.bridge, [mine])
+            case Stage.TOGETHER:
+                await self._switch.hold_music(asked, on=False)
+                await self._switch.close_bridge(call.side_bridge)
+                await self._switch.hold_music(call.channel, on=False)
+                await self._switch.join(call.bridge, [mine, asked])
+            case Stage.RINGING:
+                await self._switch.hold_music(call.channel, on=True)
+            case _:
+                await self._switch.hold_music(mine, on=False)
+                await self._switch.close_bridge(call.side_bridge)
+                await self._switch.hold_music(call.channel, on=call.is_held)
+                await self._switch.join(call.bridge, [mine])
 
     # --- calls out --------------------------------------------------------------------------------
 
@@ -526,7 +667,7 @@ class Conductor:
         if held.returning:
             self._spawn(self._hang_up(held.returning))
             self._stays_away(held)
-        if held.call.dial:
+        if held.call.leads_out and not held.call.consult:
             self.feed(call_id, machine.AgentGone(now, port.Cause.INTERWORKING))
         else:
             self.feed(call_id, machine.AgentStaysAway(now))
@@ -571,6 +712,8 @@ class Conductor:
             held.patience.cancel()
         held.returning = ""
         self.feed(call.call_id, machine.Rejoined(clock.now(), channel))
+        if call.consult:
+            await self._arrange(held)
         self.desk.stir()
         await self._hang_up(broken)
 
@@ -626,6 +769,15 @@ class Conductor:
                 self._write_marks(call, instants, offer)
             case machine.Warn():
                 self.desk.say_ends_soon(call)
+            case machine.KeepLegs():
+                if call.is_shared:
+                    self._keep_legs(held)
+            case machine.HandOn(offer=offer):
+                self._hand_on(held, offer.offer_id)
+                # its fact is handed to the spool in the turn in which this is decided
+                self._spawn(self._let_out(held, offer.channel))
+            case machine.Arrange():
+                self._command(held, self._arrange(held))
             case machine.Noted():
                 pass
             case machine.Finish(at=at, cause=cause):
@@ -645,7 +797,7 @@ class Conductor:
     async def _ring(self, held: _Held, offer: Offer) -> None:
         timeout_s: float = held.line.queue.ring_timeout_s
         headers = {"X-Seatline-Offer": public("off", offer.offer_id)}
-        if held.call.dial:
+        if held.call.leads_out:
             # somebody is on the line already: the console answers by itself, within what the law allows
             timeout_s = max(0.1, (offer.expires_at - clock.now()).total_seconds())
             headers |= {"X-Seatline-Auto": "1"}
@@ -680,6 +832,10 @@ class Conductor:
         is_new = is_recorded and call.recording_id is None
         recording_id = RecordingId(new_id()) if is_new else call.recording_id
         self.feed(call.call_id, machine.Bridged(now, recording_id))
+        if recording_id and not is_recorded and not call.has_stopped:
+            # the queue it was given to records nothing
+            self.feed(call.call_id, machine.RecordingStopped(now, is_by_rule=True))
+            await self._stop_recording(recording.scratch_name(call.arrival.tenant_id, recording_id))
         if recording_id and is_new and call.phase is Phase.TALKING:
             name = recording.scratch_name(call.arrival.tenant_id, recording_id)
             self._recordings[name] = (held, recording_id)
@@ -725,9 +881,10 @@ class Conductor:
                 await self._switch.stop_recording(name)
             except SwitchError as error:
                 _log.info("recording-left-to-the-sweep", error=error.code)
-        if call.offer and "answered_at" in call.instants:
+        bridges = [call.bridge] if "answered_at" in call.instants else []
+        for bridge in [*bridges, call.side_bridge] if call.is_shared else bridges:
             try:
-                await self._switch.close_bridge(call.bridge)
+                await self._switch.close_bridge(bridge)
             except SwitchError as error:
                 _log.info("bridge-left", error=error.code)
 
@@ -790,6 +947,7 @@ class Conductor:
             )
             self._write_begin(call.arrival, lambda: call.arrival, call.dial)
             self._write_marks(call, call.instants, call.offer)
+            self._write_parts(call)
             written = self._write_ending(call, ending)
             written.add_done_callback(lambda future: self._finished(call, future))
             return
@@ -806,20 +964,43 @@ class Conductor:
         row = self._write_begin(call.arrival, lambda: call.arrival, call.dial)
         if call.instants:
             self._write_marks(call, call.instants, call.offer)
+        self._write_parts(call)
         held = _Held(call, line, on_disk, row)
         self._calls[call.call_id] = held
         self._by_channel[call.channel] = call.call_id
-        if call.offer:
-            self._by_channel[call.offer.channel] = call.call_id
-            self.desk.takes_over(call)
+        for offer in (call.offer, call.consult.offer if call.consult else None):
+            if offer:
+                self._by_channel[offer.channel] = call.call_id
+                self.desk.takes_over(call, offer)
         if call.recording_id:
             name = recording.scratch_name(call.arrival.tenant_id, call.recording_id)
             self._recordings[name] = (held, call.recording_id)
 
+    def _write_parts(self, call: LiveCall) -> None:
+        """Write again who had which part of a call, where the last run may not have."""
+        if not call.is_shared:
+            return
+        arrival, legs = call.arrival, tuple(call.legs)
+        over = [leg.leg_id for leg in legs if leg.how in calls.GIVEN_AWAY]
+
+        def write(session: Session) -> None:
+            tenant_id, call_id = arrival.tenant_id, arrival.call_id
+            calls.keep_legs(session, tenant_id=tenant_id, call_id=call_id, legs=legs)
+            calls.move(session, tenant_id=tenant_id, call_id=call_id, queue_id=arrival.queue_id)
+            for leg_id in over:
+                drafts.hand_on(
+                    session, tenant_id=tenant_id, call_id=call_id, leg_id=leg_id, vault=self._vault
+                )
+
+        self._books.enter(arrival.call_id, Scope.system(arrival.tenant_id), write)
+
     def _line_of(self, call: LiveCall) -> Line | None:
-        if call.dial is None:
-            return self.directory.find(call.arrival.dialled)
         arrival = call.arrival
+        if call.dial is None:
+            line = self.directory.find(arrival.dialled)
+            if line is None or line.queue.queue_id == arrival.queue_id:
+                return line
+            return replace(line, queue=self._queue_of(arrival.tenant_id, arrival.queue_id))
         try:
             with self._gate.open(Scope.system(arrival.tenant_id)) as session:
                 return self.directory.outgoing(
@@ -835,7 +1016,7 @@ class Conductor:
         """Go on with a call whose caller is still on the line."""
         call, now = held.call, clock.now()
         leg = there.get(call.offer.channel) if call.offer else None
-        if call.dial and not call.is_noticed and call.phase in {Phase.OFFERED, Phase.ANNOUNCING}:
+        if call.leads_out and not call.is_noticed and call.phase in {Phase.OFFERED, Phase.ANNOUNCING}:
             self.feed(call.call_id, machine.AnnouncementEnded(now))
         match call.phase:
             case Phase.DIALLING | Phase.RINGING if there[call.channel].state is port.ChannelState.UP:
@@ -867,6 +1048,8 @@ class Conductor:
                     self.feed(call.call_id, machine.AgentAnswered(now, call.offer.offer_id))
             case Phase.ANNOUNCING if leg is not None:
                 self.feed(call.call_id, machine.AnnouncementEnded(now))
+            case Phase.TALKING if call.consult:
+                self._stand_with_asked(held, there)
             case Phase.TALKING if call.is_parked:
                 self._be_patient(held)
                 self._spawn(self.rejoin(call.call_id))
@@ -874,6 +1057,27 @@ class Conductor:
                 self.feed(call.call_id, machine.AgentGone(call.proven_at, port.Cause.INTERWORKING))
             case _:
                 pass
+
+    def _stand_with_asked(self, held: _Held, there: dict[str, port.LiveChannel]) -> None:
+        """Go on with a call about which a second agent is asked."""
+        call, now = held.call, clock.now()
+        if call.consult is None or call.offer is None:
+            return
+        asked, is_ringing = call.consult.offer, call.consult.stage is Stage.RINGING
+        leg = there.get(asked.channel)
+        if leg is None and is_ringing:
+            self.feed(call.call_id, machine.OfferLost(now, asked.offer_id, Lost.PHONE_GONE))
+        elif leg is None:
+            self.feed(call.call_id, machine.AskedGone(now, port.Cause.INTERWORKING))
+        elif is_ringing and leg.state is port.ChannelState.UP:
+            self.feed(call.call_id, machine.AgentAnswered(now, asked.offer_id))
+        if call.is_parked:
+            self._be_patient(held)
+            self._spawn(self.rejoin(call.call_id))
+        elif call.offer.channel not in there:
+            self.feed(call.call_id, machine.AgentGone(call.proven_at, port.Cause.INTERWORKING))
+        else:
+            self._command(held, self._arrange(held))
 
     async def _strange(self, channel: port.LiveChannel) -> None:
         """A channel of ours that no call knows: a caller who came while nobody listened, or a leftover."""
@@ -969,9 +1173,10 @@ class Conductor:
         return self._books.enter(known.call_id, Scope.system(known.tenant_id), write, is_urgent=True)
 
     def _write_marks(self, call: LiveCall, instants: dict[str, dt.datetime], offer: Offer | None) -> None:
-        answerer = (
-            Answerer(offer.agent_id, offer.agent_number, offer.seat_id, offer.seat_label) if offer else None
-        )
+        # once somebody has talked, the call is theirs until somebody else does
+        talked = (leg for leg in reversed(call.legs) if leg.had_the_call)
+        of: Offer | calls.Leg | None = next(talked, offer)
+        answerer = Answerer(of.agent_id, of.agent_number, of.seat_id, of.seat_label) if of else None
         self._books.enter(
             call.call_id,
             Scope.system(call.arrival.tenant_id),
@@ -1100,6 +1305,17 @@ def _offer_to(agent: Agent, *, expires_at: dt.datetime) -> Offer:
     )
 
 
+def _why(cause: int) -> Lost:
+    """Return why a phone that was rung was not answered, by the cause of its end."""
+    match cause:
+        case port.Cause.REJECTED:
+            return Lost.DECLINED
+        case port.Cause.NO_ANSWER:
+            return Lost.NO_ANSWER
+        case _:
+            return Lost.PHONE_GONE
+
+
 def _name(fact: Fact) -> str:
     """Return the timeline's word of a fact: AgentAnswered -> agent-answered."""
     name = type(fact).__name__
@@ -1108,11 +1324,19 @@ def _name(fact: Fact) -> str:
 
 def _details(fact: Fact) -> dict[str, object]:
     match fact:
+        case machine.Transferred(offer=to, queue_name=queue):
+            return {"queue": queue, "agent": to.agent_number if to else None}
+        case machine.Consulted(offer=offer):
+            return {"agent": offer.agent_number, "seat": offer.seat_label}
+        case machine.RecordingStopped(is_by_rule=is_by_rule):
+            return {"by_rule": is_by_rule}
         case machine.Offered(offer=offer):
             return {"offer_id": str(offer.offer_id), "agent": offer.agent_number, "seat": offer.seat_label}
         case machine.OfferLost(why=why):
             return {"why": why.value}
-        case machine.CallerGone(cause=cause) | machine.AgentGone(cause=cause):
+        case (
+            machine.CallerGone(cause=cause) | machine.AgentGone(cause=cause) | machine.AskedGone(cause=cause)
+        ):
             return {"cause": int(cause)}
         case machine.Held(on=on) | machine.RecordingPaused(on=on):
             return {"on": on}

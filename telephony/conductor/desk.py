@@ -6,6 +6,7 @@ console shows is told to it after the write: thin messages with ids, the console
 
 import asyncio
 import datetime as dt
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from core import clock, log
 from core.errors import SeatlineError
-from core.ids import OPERATOR, AgentId, CallId, OfferId, TenantId, public
+from core.ids import OPERATOR, AgentId, CallId, OfferId, QueueId, TenantId, public
 from core.realtime import Realtime
 from seats import desk as seating
 from seats import presence
@@ -28,8 +29,8 @@ from security.vault import Vault
 from telephony import drafts, endpoints, orders, work
 from telephony.conductor import machine
 from telephony.conductor.books import Books
-from telephony.conductor.machine import Fact, LiveCall, Lost
-from telephony.orders import Order, OrderKind
+from telephony.conductor.machine import Fact, LiveCall, Lost, Offer
+from telephony.orders import Deed, Order, OrderKind
 from telephony.routing.floor import FREE, Agent, Floor
 from telephony.switch.port import Cause, Switch, SwitchError
 from telephony.work import WorkItem
@@ -74,6 +75,16 @@ class Calls(Protocol):
         """Bring the agent of this call back into it."""
         ...
 
+    async def transfer(
+        self, call_id: CallId, *, queue_id: QueueId | None = None, agent_id: AgentId | None = None
+    ) -> str:
+        """Give a call to a queue of its company, or to a free agent of it."""
+        ...
+
+    async def consult(self, call_id: CallId, *, agent_id: AgentId) -> str:
+        """Ask a free agent about a call."""
+        ...
+
     async def pause_recording(self, call_id: CallId, *, on: bool) -> bool:
         """Keep what is said out of a call's recording, or in again; return whether that is so now."""
         ...
@@ -88,6 +99,7 @@ class _WrapUp:
     began_at: dt.datetime
     until: dt.datetime
     timer: asyncio.TimerHandle
+    offer_id: OfferId | None = None
 
 
 @runtime_checkable
@@ -157,6 +169,7 @@ class Desk:
                 continue
             self.phone_changed(phone.name, is_online=is_online, at=clock.now())
         busy = {call.offer.agent_id for call in self._calls.live if call.offer}
+        busy |= {call.consult.offer.agent_id for call in self._calls.live if call.consult}
         for agent in list(self._floor.agents.values()):
             if agent.agent_id not in busy and activity(agent.state) in CALL_IN_HAND:
                 self._become(agent, FREE, clock.now(), observed=True)
@@ -165,12 +178,12 @@ class Desk:
             elif agent.agent_id not in self._wraps and agent.state == _WRAP_UP:
                 self._wrap_up_until(agent, clock.now() + _MORE_TIME, tenant_id=None, began_at=clock.now())
 
-    def takes_over(self, call: LiveCall) -> None:
+    def takes_over(self, call: LiveCall, offer: Offer) -> None:
         """Bind an agent to a call an earlier run left in their hands."""
-        agent = self._floor.agents.get(call.offer.agent_id) if call.offer else None
-        if agent and call.offer:
+        agent = self._floor.agents.get(offer.agent_id)
+        if agent:
             agent.call_id = call.call_id
-            self._offers[agent.agent_id] = call.offer.offer_id
+            self._offers[agent.agent_id] = offer.offer_id
 
     def phone_changed(self, endpoint: str, *, is_online: bool, at: dt.datetime) -> None:
         """An agent's phone registered or went away; who cannot be rung is not available."""
@@ -193,7 +206,7 @@ class Desk:
         agent = self._floor.agents.get(action.agent_id)
         if agent is None:
             return
-        tenant_id, offer = call.arrival.tenant_id, call.offer
+        tenant_id, offer = call.arrival.tenant_id, call.offer_of(action.offer_id)
         wrap_until = None
         if action.state == _WRAP_UP:
             wrap_until = action.at + dt.timedelta(seconds=wrap_up_s)
@@ -206,7 +219,7 @@ class Desk:
             agent.call_id = None
             self._offers.pop(agent.agent_id, None)
             self._become(agent, self._after(agent, action.why), action.at)
-            if action.why in {Lost.CALLER_LEFT, Lost.SWITCH_LOST, Lost.NOT_REACHED}:
+            if action.why in {Lost.CALLER_LEFT, Lost.SWITCH_LOST, Lost.NOT_REACHED, Lost.NOT_NEEDED}:
                 self._calls.route()
             return
         # a phone that rings shows itself, and the offer was told of: nothing else may keep the pop waiting
@@ -242,7 +255,8 @@ class Desk:
         self._stop_clock(agent.agent_id)
         left_s = max(0.0, (until - clock.now()).total_seconds())
         timer = asyncio.get_running_loop().call_later(left_s, self._wrapped, agent.agent_id)
-        self._wraps[agent.agent_id] = _WrapUp(tenant_id, agent.call_id, began_at, until, timer)
+        offer_id = self._offers.get(agent.agent_id)
+        self._wraps[agent.agent_id] = _WrapUp(tenant_id, agent.call_id, began_at, until, timer, offer_id)
 
     def _stop_clock(self, agent_id: AgentId) -> _WrapUp | None:
         wrap = self._wraps.pop(agent_id, None)
@@ -288,13 +302,13 @@ class Desk:
 
     def _settle(self, wrap: _WrapUp) -> None:
         """Write what the agent had noted when the time was up, behind the call's own end."""
-        tenant_id, call_id = wrap.tenant_id, wrap.call_id
+        tenant_id, call_id, leg_id = wrap.tenant_id, wrap.call_id, wrap.offer_id
         if tenant_id and call_id:
             self._books.enter(
                 call_id,
                 Scope.system(tenant_id),
                 lambda session: drafts.settle(
-                    session, tenant_id=tenant_id, call_id=call_id, vault=self._vault
+                    session, tenant_id=tenant_id, call_id=call_id, leg_id=leg_id, vault=self._vault
                 ),
             )
 
@@ -353,6 +367,8 @@ class Desk:
     async def _about_the_call(self, agent: Agent, order: Order) -> str:
         """Carry out an order about the call in hand; an order about another call is out of date."""
         call = next((one for one in self._calls.live if one.call_id == agent.call_id), None)
+        if call and call.consult and call.consult.offer.agent_id == agent.agent_id:
+            return await self._when_asked(call, call.consult.offer, order)
         if call is None or call.offer is None or call.offer.agent_id != agent.agent_id:
             return "no-call-in-hand"
         offer, now = call.offer, clock.now()
@@ -377,6 +393,12 @@ class Desk:
                 self._tell(agent)
             case OrderKind.HANG_UP if call.phase in {machine.Phase.DIALLING, machine.Phase.RINGING}:
                 self._calls.feed(call.call_id, machine.GivenUp(now))
+            case OrderKind.TRANSFER | OrderKind.CONSULT:
+                return await self._give_on(agent, call, order)
+            case OrderKind.CONFER:
+                return self._confer(agent, call, Deed(order.details["deed"]))
+            case OrderKind.HANG_UP if call.consult:
+                self._calls.feed(call.call_id, machine.EndedForAll(now))
             case OrderKind.HANG_UP if call.is_parked:
                 self._calls.feed(call.call_id, machine.AgentGone(now, Cause.NORMAL))
             case OrderKind.HANG_UP:
@@ -405,6 +427,52 @@ class Desk:
         self._tell(agent)
         self.stir()
         self._calls.route()
+        return "done"
+
+    async def _when_asked(self, call: LiveCall, offer: Offer, order: Order) -> str:
+        """Carry out an order of an agent who is asked about a call: they may come and go, no more."""
+        now = clock.now()
+        match order.kind:
+            case OrderKind.DECLINE:
+                self._calls.feed(call.call_id, machine.OfferLost(now, offer.offer_id, Lost.DECLINED))
+            case OrderKind.HANG_UP:
+                await self._switch.hang_up(offer.channel)
+            case OrderKind.ANSWER if isinstance(self._switch, Simulated):
+                self._switch.let_answer(offer.endpoint)
+            case _:
+                return "not-yours"
+        return "done"
+
+    async def _give_on(self, agent: Agent, call: LiveCall, order: Order) -> str:
+        """Give a call on, or ask somebody about it; the console is told when that cannot be."""
+        to, queue = order.details.get("to_agent_id"), order.details.get("queue_id")
+        to_agent = AgentId(UUID(to)) if to else None
+        if to_agent == agent.agent_id:
+            outcome = "agent-busy"
+        elif order.kind is OrderKind.CONSULT and to_agent:
+            outcome = await self._calls.consult(call.call_id, agent_id=to_agent)
+        else:
+            queue_id = QueueId(UUID(queue)) if queue else None
+            outcome = await self._calls.transfer(call.call_id, queue_id=queue_id, agent_id=to_agent)
+        if outcome != "done":
+            refused = partial(self._publish, agent.agent_id, "transfer-refused", reason=outcome)
+            self._books.write(agent.agent_id, refused)
+        return outcome
+
+    def _confer(self, agent: Agent, call: LiveCall, deed: Deed) -> str:
+        now, before = clock.now(), call.consult
+        facts: dict[Deed, Fact] = {
+            Deed.SWAP: machine.Swapped(now),
+            Deed.MERGE: machine.Merged(now),
+            Deed.LEAVE: machine.AgentLeft(now),
+            Deed.DROP: machine.ConsultEnded(now),
+            Deed.END: machine.EndedForAll(now),
+        }
+        self._calls.feed(call.call_id, facts[deed])
+        if call.consult == before:
+            refused = partial(self._publish, agent.agent_id, "transfer-refused", reason="not-now")
+            self._books.write(agent.agent_id, refused)
+            return "not-now"
         return "done"
 
     async def _sign_in(self, agent_id: AgentId) -> str:
@@ -605,6 +673,11 @@ class Desk:
         if call.offer:
             about = {"call_id": public("call", call.call_id)}
             self._books.write(call.call_id, partial(self._publish, call.offer.agent_id, "ends-soon", **about))
+
+    def say_to(self, agents: Sequence[AgentId]) -> None:
+        """Tell the consoles of these agents that something about their call was written. From any thread."""
+        for agent_id in agents:
+            self._publish(agent_id, "state")
 
     def stir(self) -> None:
         """Say that queues or agents have changed; the next pulse tells the live pages."""

@@ -10,6 +10,8 @@ A call that comes in; one that goes out is moved by `outgoing`, with the same fa
                   +----------+----------------------+
                      the agent did not answer, or their line broke for good: back to the head of the queue
 
+While an agent talks they may give the call to somebody else, or ask a second agent about it: `transfer`.
+
 A fact that cannot happen in a phase is late or repeated, and changes nothing: switches repeat themselves.
 """
 
@@ -18,8 +20,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
 
-from core.ids import AgentId, CallId, CustomerId, OfferId, RecordingId, SeatId
-from telephony.calls import Arrival
+from core.ids import AgentId, CallId, CustomerId, OfferId, QueueId, RecordingId, SeatId
+from telephony.calls import Arrival, Left, Leg, Stage
 from telephony.events import DialOutcome
 
 
@@ -70,6 +72,7 @@ class Lost(StrEnum):
     CALLER_LEFT = "caller-left"
     SWITCH_LOST = "switch-lost"
     NOT_REACHED = "not-reached"  # nobody to talk to at the other end of a call out
+    NOT_NEEDED = "not-needed"  # who was asked about a call, and the one who has it goes on alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,14 @@ class Dial:
     offer: Offer
     is_by_hand: bool = False
     longest: dt.timedelta = dt.timedelta(hours=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Consult:
+    """A second agent who is asked about the call, and how far that has come."""
+
+    offer: Offer
+    stage: Stage
 
 
 # --- facts: what happened -------------------------------------------------------------------------
@@ -177,9 +188,10 @@ class RecordingPaused:
 
 @dataclass(frozen=True, slots=True)
 class RecordingStopped:
-    """The recording ended before the call did: it could not be paused."""
+    """The recording ended before the call did: it could not be paused, or the queue records nothing."""
 
     at: dt.datetime
+    is_by_rule: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,11 +290,75 @@ class EndsSoon:
 
 
 @dataclass(frozen=True, slots=True)
+class Transferred:
+    """The agent has given the call to a queue, or to a free agent (`offer`), who has been reserved.
+
+    `queue_id` is where it belongs from now on, and goes to when that agent does not answer.
+    """
+
+    at: dt.datetime
+    queue_id: QueueId
+    queue_name: str
+    offer: Offer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Consulted:
+    """The agent asks a second one, who has been reserved; the caller hears music."""
+
+    at: dt.datetime
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """The agent talks to the other of the two: the caller, or the agent they have asked."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
     """The call is ended by us, whoever talks."""
 
     at: dt.datetime
     cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """All three talk together."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AskedGone:
+    """The leg of the agent who was asked ended; `cause` is Q.850."""
+
+    at: dt.datetime
+    cause: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConsultEnded:
+    """The agent lets the one they have asked go, and is with the caller again."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLeft:
+    """The agent leaves; the one they have asked has the call from now on."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EndedForAll:
+    """The agent ends the call for everybody in it."""
+
+    at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +394,14 @@ Fact = (
     | NotPlaced
     | EndsSoon
     | Cut
+    | Transferred
+    | Consulted
+    | Swapped
+    | Merged
+    | AskedGone
+    | ConsultEnded
+    | AgentLeft
+    | EndedForAll
     | Vanished
 )
 
@@ -438,6 +522,26 @@ class Warn:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepLegs:
+    """Write who has which part of the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandOn:
+    """This part of the call is over: what its agent wrote goes with it; the call may be in another queue.
+
+    Their leg ends when that is on disk: until then it proves whose the call was.
+    """
+
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Arrange:
+    """Put everybody into the bridge in which the stage of the conversation wants them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Done already: the timeline says so, and nothing follows."""
 
@@ -469,18 +573,25 @@ Action = (
     | Agent
     | Mark
     | Warn
+    | KeepLegs
+    | HandOn
+    | Arrange
     | Noted
     | Finish
 )
 
 WRAP_UP, TALKING, HOLDING, RINGING, RESERVED = "wrap_up", "talking", "holding", "ringing", "reserved"
 DIALLING = "dialling"
-_NORMAL = 16  # Q.850
+NORMAL = 16  # Q.850
+_HANDED_OVER = frozenset({Left.TRANSFERRED, Left.LEFT, Left.LINE_LOST})
 
 
 @dataclass(slots=True)
 class LiveCall:
-    """A call in progress. Only `step` changes it, and `outgoing.step` one that goes out (it has a `dial`)."""
+    """A call in progress. Only `step` changes it, `transfer.step`, and `outgoing.step` one that goes out.
+
+    One that goes out has a `dial`.
+    """
 
     arrival: Arrival
     channel: str
@@ -503,6 +614,23 @@ class LiveCall:
     due_at: dt.datetime | None = None  # until then an agent must be there for whoever picked up
     is_noticed: bool = False  # the called person knows what they have to know before they talk
     outcome: DialOutcome | None = None
+    legs: list[Leg] = field(default_factory=list)  # of everybody who has talked in it, or was asked
+    consult: Consult | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether more than one agent has had to do with it."""
+        return len(self.legs) > 1 or any(leg.is_over for leg in self.legs)
+
+    @property
+    def leads_out(self) -> bool:
+        """Whether it goes out and its first agent still has it; given on, it is a conversation like any."""
+        return self.dial is not None and not any(leg.how in _HANDED_OVER for leg in self.legs)
+
+    def offer_of(self, offer_id: OfferId) -> Offer | None:
+        """Return the offer of this id: of the agent who has the call, or of the one asked about it."""
+        offers = (self.offer, self.consult.offer if self.consult else None)
+        return next((one for one in offers if one and one.offer_id == offer_id), None)
 
     @property
     def call_id(self) -> CallId:
@@ -513,6 +641,11 @@ class LiveCall:
     def bridge(self) -> str:
         """Return the name of the call's bridge on the switch."""
         return f"br-{self.call_id}"
+
+    @property
+    def side_bridge(self) -> str:
+        """Return the name of the bridge in which two agents talk without the caller."""
+        return f"ask-{self.call_id}"
 
 
 def begin(arrival: Arrival, channel: str) -> tuple[LiveCall, list[Action]]:
@@ -565,7 +698,7 @@ def _follow(call: LiveCall, fact: Fact) -> list[Action]:
             return [Music(on=False), Connect(call.offer)]
         case Bridged() if call.phase is Phase.ANNOUNCING:
             call.phase, call.recording_id = Phase.TALKING, fact.recording_id
-            return [Mark({"bridged_at": fact.at}, call.offer)]
+            return joined(call, fact.at)
         case Held() if call.phase is Phase.TALKING and call.offer and call.is_held != fact.on:
             call.is_held = fact.on
             state = HOLDING if fact.on else TALKING
@@ -592,15 +725,46 @@ def _follow(call: LiveCall, fact: Fact) -> list[Action]:
             call.ends_soon = True
             return [Warn()]
         case Cut():
-            return cut(call, fact, _caller_gone(call, CallerGone(fact.at, _NORMAL)))
+            return cut(call, fact, _caller_gone(call, CallerGone(fact.at, NORMAL)))
         case CallerGone():
             return _caller_gone(call, fact)
         case AgentGone() if call.phase in {Phase.ANNOUNCING, Phase.TALKING} and call.offer:
-            return [HangUpCaller(), *_over(call, fact.at, Cause.AGENT_HUNG_UP)]
+            return [HangUpCaller(), *over(call, fact.at, Cause.AGENT_HUNG_UP)]
         case Vanished():
             return _vanished(call, fact)
         case _:
             return []
+
+
+def joined(call: LiveCall, at: dt.datetime) -> list[Action]:
+    """The caller and the agent the call was offered to hear each other."""
+    if call.offer:
+        call.legs.append(leg_of(call, call.offer, at))
+    return [Mark({"bridged_at": at}, call.offer), *([KeepLegs()] if call.is_shared else [])]
+
+
+def leg_of(call: LiveCall, offer: Offer, at: dt.datetime, stage: Stage = Stage.TALKING) -> Leg:
+    """Return the part of the call that an agent begins."""
+    return Leg(
+        leg_id=offer.offer_id,
+        queue_id=call.arrival.queue_id,
+        agent_id=offer.agent_id,
+        agent_number=offer.agent_number,
+        seat_id=offer.seat_id,
+        seat_label=offer.seat_label,
+        joined_at=at,
+        stage=stage,
+    )
+
+
+def end_leg(call: LiveCall, offer: Offer, at: dt.datetime, how: Left) -> None:
+    """End an agent's part of the call."""
+    call.legs = [
+        replace(leg, left_at=max(at, leg.joined_at), how=how, stage=Stage.OVER)
+        if leg.leg_id == offer.offer_id and not leg.is_over
+        else leg
+        for leg in call.legs
+    ]
 
 
 def _is_recorded(call: LiveCall) -> bool:
@@ -625,9 +789,11 @@ def _given_to_another(call: LiveCall, offer: Offer, at: dt.datetime) -> list[Act
     """Back to the head of the queue, waiting from now on; what the first agent has written stays with it."""
     call.phase, call.offer, call.queued_at = Phase.QUEUED, None, at
     call.is_parked = call.is_held = False
+    end_leg(call, offer, at, Left.LINE_LOST)
     return [
         StopRinging(offer),
         Agent(offer.agent_id, None, at, offer.offer_id, "closed", Lost.PHONE_GONE),
+        KeepLegs(),
         TakeOut(),
         Wait(at, is_at_head=True),
     ]
@@ -644,42 +810,44 @@ def _caller_gone(call: LiveCall, fact: CallerGone) -> list[Action]:
     offer = call.offer
     match call.phase:
         case Phase.GREETING:
-            return _finish(call, fact.at, Cause.CALLER_LEFT_GREETING)
+            return finish(call, fact.at, Cause.CALLER_LEFT_GREETING)
         case Phase.QUEUED:
-            return [LeaveQueue(), *_finish(call, fact.at, Cause.CALLER_LEFT_QUEUE)]
+            return [LeaveQueue(), *finish(call, fact.at, Cause.CALLER_LEFT_QUEUE)]
         case Phase.OFFERED if offer:
             return [
                 StopRinging(offer),
                 Agent(offer.agent_id, None, fact.at, offer.offer_id, "lost", Lost.CALLER_LEFT),
-                *_finish(call, fact.at, Cause.CALLER_LEFT_QUEUE),
+                *finish(call, fact.at, Cause.CALLER_LEFT_QUEUE),
             ]
         case _ if offer:
-            return [StopRinging(offer), *_over(call, fact.at, Cause.CALLER_HUNG_UP)]
+            cause = Cause.CALLED_HUNG_UP if call.dial else Cause.CALLER_HUNG_UP
+            return [StopRinging(offer), *over(call, fact.at, cause)]
         case _:
-            return _finish(call, fact.at, Cause.CALLER_HUNG_UP)
+            return finish(call, fact.at, Cause.CALLER_HUNG_UP)
 
 
 def _vanished(call: LiveCall, fact: Vanished) -> list[Action]:
     """The switch has nothing left of the call: there is nobody to hang up on, and the agent is free."""
     offer = call.offer
     if call.phase is Phase.QUEUED:
-        return [LeaveQueue(), *_finish(call, fact.at, fact.cause)]
+        return [LeaveQueue(), *finish(call, fact.at, fact.cause)]
     if offer is None:
-        return _finish(call, fact.at, fact.cause)
+        return finish(call, fact.at, fact.cause)
     item = "lost" if call.phase is Phase.OFFERED else "closed"
     return [
         Agent(offer.agent_id, None, fact.at, offer.offer_id, item, Lost.SWITCH_LOST),
-        *_finish(call, fact.at, fact.cause),
+        *finish(call, fact.at, fact.cause),
     ]
 
 
-def _over(call: LiveCall, at: dt.datetime, cause: Cause) -> list[Action]:
+def over(call: LiveCall, at: dt.datetime, cause: Cause) -> list[Action]:
     """An answered call is over: its agent wraps up."""
     offer = call.offer
     agent = [Agent(offer.agent_id, WRAP_UP, at, offer.offer_id, "wrap_up")] if offer else []
-    return [*agent, *_finish(call, at, cause)]
+    return [*agent, *finish(call, at, cause)]
 
 
-def _finish(call: LiveCall, at: dt.datetime, cause: Cause) -> list[Action]:
+def finish(call: LiveCall, at: dt.datetime, cause: Cause) -> list[Action]:
+    """End the call."""
     call.phase, call.cause, call.ended_at = Phase.ENDED, cause, at
     return [Finish(at, cause)]

@@ -19,7 +19,7 @@ import datetime as dt
 from typing import Final
 
 from telephony.calls import Arrival
-from telephony.conductor import machine
+from telephony.conductor import machine, transfer
 from telephony.conductor.machine import (
     DIALLING,
     TALKING,
@@ -90,7 +90,9 @@ def begin(arrival: Arrival, channel: str, dial: Dial) -> tuple[LiveCall, list[Ac
 
 def step(call: LiveCall, fact: Fact) -> list[Action]:
     """Move any call on by one fact, whichever way it goes; see `machine.step`."""
-    if call.dial is None:
+    if transfer.concerns(call, fact):
+        return transfer.step(call, fact)
+    if not call.leads_out:
         return machine.step(call, fact)
     if call.phase is Phase.ENDED or call.offer is None:
         return []
@@ -153,8 +155,14 @@ def _follow(call: LiveCall, offer: Offer, fact: Fact) -> list[Action]:
             return [Connect(offer)] if call.phase is Phase.ANNOUNCING else []
         case machine.Bridged() if call.phase is Phase.ANNOUNCING:
             call.phase, call.recording_id = Phase.TALKING, fact.recording_id
-            return [Mark({"bridged_at": fact.at}, offer)]
-        case machine.Held() | machine.RecordingPaused() | machine.RecordingStopped():
+            return machine.joined(call, fact.at)
+        case (
+            machine.Held()
+            | machine.RecordingPaused()
+            | machine.RecordingStopped()
+            | machine.LegLost()
+            | machine.Rejoined()
+        ):
             return machine.step(call, fact)  # a conversation is one, whoever began it
         case machine.AgentGone() if call.phase is Phase.ANNOUNCING:
             gone = Agent(offer.agent_id, None, fact.at, offer.offer_id, "lost", Lost.PHONE_GONE)

@@ -42,6 +42,7 @@ UNFILLED = {
     "alarms",
     "api_keys",
     "call_drafts",
+    "call_legs",
     "callbacks",
     "calling_caps",
     "calling_countries",

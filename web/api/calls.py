@@ -102,10 +102,32 @@ class Rated(Outward):
     invoice: str | None = Field(description="The invoice it stands on, once it does.")
 
 
+class Part(Outward):
+    """One agent's part of a call that more than one agent has had to do with."""
+
+    agent: int = Field(description="The number callers were told of the agent.", examples=[7])
+    queue: str = Field(description="The queue the call was in.")
+    joined_at: Instant = Field(
+        description="Since when they talked to the caller, or were asked by the one who did."
+    )
+    left_at: Instant | None
+    left: str | None = Field(
+        description="How it ended: `transferred` (they gave the call away), `left` (and whom they had asked"
+        " stayed), `line-lost`, `asked-only`, `not-there`, or `ended` with the call.",
+        examples=["transferred"],
+    )
+    disposition: str | None = Field(
+        description="What they noted of their part; of the last one it is the call's."
+    )
+
+
 class CallWhole(CallShown):
     """One call with its story and how it was priced."""
 
     timeline: list[Step]
+    parts: list[Part] = Field(
+        description="Who had which part of it; empty when one agent, or nobody, had it all."
+    )
     rated: list[Rated]
 
 
@@ -182,11 +204,13 @@ def one_call(call_id: str) -> CallWhole:
     )
     cost = charges.of_subjects(session, tenant_id=tenant_id, subject_refs=[call.call_id]).get(call.call_id)
     steps = calls.timeline(session, tenant_id=tenant_id, call_id=call.call_id)
+    legs = calls.legs(session, tenant_id=tenant_id, call_id=call.call_id)
     traces = invoices.trace(session, tenant_id=tenant_id, subject_ref=call.call_id)
     return CallWhole.model_validate(
         _shown(call, cost)
         | {
             "timeline": [{"at": step.at, "kind": step.kind} for step in steps],
+            "parts": [_part(leg) for leg in legs],
             "rated": [_rated(trace) for trace in traces],
         }
     )
@@ -308,6 +332,17 @@ def _shown(call: Call, cost: charges.Charged | None) -> dict[str, Any]:
         "charge": {"nano": cost.amount_nano, "currency": cost.currency, "waiting": cost.waiting}
         if cost
         else None,
+    }
+
+
+def _part(leg: calls.Leg) -> dict[str, object]:
+    return {
+        "agent": leg.agent_number,
+        "queue": ids.public("que", leg.queue_id),
+        "joined_at": leg.joined_at,
+        "left_at": leg.left_at,
+        "left": leg.how.value if leg.how else None,
+        "disposition": leg.disposition,
     }
 
 

@@ -393,7 +393,7 @@ def _in_hand(item: WorkItem, *, is_held: bool) -> dict[str, Any]:
                 "offer_id": offer_id,
                 "answered_at": _iso(item.answered_at),
                 "on_hold": is_held,
-            } | _recording(item)
+            } | _together(item)
             return {"activity": "on-call", "call": call, "since": _iso(item.answered_at)}
         case "wrap_up":
             wrap = {
@@ -414,7 +414,8 @@ def _in_hand(item: WorkItem, *, is_held: bool) -> dict[str, Any]:
             return {"activity": "ringing", "offer": offer, "since": _iso(item.offered_at)}
 
 
-def _recording(item: WorkItem) -> dict[str, bool]:
+def _together(item: WorkItem) -> dict[str, Any]:
+    """Return what the client's rows say of the call: whether it is recorded, and who else is in it."""
     try:
         with walls_of(item) as session:
             call = calls.get(
@@ -422,9 +423,29 @@ def _recording(item: WorkItem) -> dict[str, bool]:
             )
             is_recording = call.recording_state == "capturing"
             is_paused = calls.is_paused(session, tenant_id=item.tenant_id, call_id=item.call_id)
+            legs = calls.legs(session, tenant_id=item.tenant_id, call_id=item.call_id)
     except UnsignedError:  # shut out in the middle of a call, which goes on
-        return {"recording": False, "paused": False}
-    return {"recording": is_recording, "paused": is_recording and is_paused}
+        return {"recording": False, "paused": False, "consult": None}
+    return {
+        "recording": is_recording,
+        "paused": is_recording and is_paused,
+        "consult": _consult(item, legs),
+    }
+
+
+def _consult(item: WorkItem, legs: list[calls.Leg]) -> dict[str, Any] | None:
+    """Return how far asking a second agent has come, as the one who asks or is asked sees it."""
+    asked = next((leg for leg in legs if leg.is_asked), None)
+    if asked is None:
+        return None
+    is_asked = asked.leg_id == item.offer_id
+    other = next((leg for leg in legs if leg.stage is calls.Stage.TALKING), None) if is_asked else asked
+    return {
+        "stage": asked.stage.value,
+        "is_asked": is_asked,
+        "agent": other.agent_number if other else None,
+        "since": _iso(asked.joined_at),
+    }
 
 
 def _queues(one: ServingAgent) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ Nothing here speaks to the switch: each act leaves an order, and the switchboard
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request
@@ -36,7 +36,7 @@ from telephony.outbound import by_hand
 from telephony.work import WorkItem
 from tenants import users
 from web import identity, scope, tables
-from web.console import agreements, desk, dial
+from web.console import agreements, desk, dial, transfer
 from web.console.requests import MalformedRequestError, body
 from web.guards import permission
 from web.shown import steps
@@ -44,12 +44,29 @@ from web.shown import steps
 pages = Blueprint("console", __name__, url_prefix="/console")
 dial.install(pages)
 agreements.install(pages)
+transfer.install(pages)
 
 _STATUSES = ("available", *(f"away:{reason}" for reason in desk.AWAY_REASONS))
 _LONGEST_NOTES = 4000
 # what a key may be chosen for; the script knows what each does (front/src/console/keys.ts)
 _DEEDS = frozenset(
-    {"answer", "decline", "hold", "mute", "keypad", "pause", "hang_up", "notes", "extend", "dial"}
+    {
+        "answer",
+        "decline",
+        "hold",
+        "mute",
+        "keypad",
+        "pause",
+        "hang_up",
+        "notes",
+        "extend",
+        "dial",
+        "transfer",
+        "swap",
+        "merge",
+        "leave",
+        "drop",
+    }
 )
 _TROUBLES = ("silent", "one-way", "choppy", "echo", "noise", "dropped", "other")
 # what a browser may report of a line, and the most of it that can be true
@@ -264,8 +281,12 @@ def wrap_up(call_id: str) -> tuple[str, int]:
                 notes=written.notes.strip(),
                 callback_at=written.callback_at,
                 vault=scope.services().vault,
+                leg_id=item.offer_id,
             )
-            drafts.drop(walls, tenant_id=item.tenant_id, call_id=item.call_id)
+            if not calls.handed_over(
+                walls, tenant_id=item.tenant_id, call_id=item.call_id, leg_id=item.offer_id
+            ):  # the draft is theirs who have the call now
+                drafts.drop(walls, tenant_id=item.tenant_id, call_id=item.call_id)
             _keep_promises(walls, item)
         desk.order(session, OrderKind.WRAPPED, agent_id=item.agent_id, call_id=item.call_id)
     return "", 204
@@ -293,7 +314,11 @@ def draft(call_id: str) -> Response:
         item = desk.item_of_call(session, call_id)
     with desk.walls_of(item) as walls:
         kept = drafts.read(
-            walls, tenant_id=item.tenant_id, call_id=item.call_id, vault=scope.services().vault
+            walls,
+            tenant_id=item.tenant_id,
+            call_id=item.call_id,
+            vault=scope.services().vault,
+            leg_id=item.offer_id,
         )
     return jsonify(
         disposition=kept.disposition,
@@ -313,12 +338,16 @@ def keep_draft(call_id: str) -> Response:
         if item.state not in {"talking", "wrap_up"}:
             raise WorkItemNotFoundError
     with desk.walls_of(item) as walls:
+        legs = calls.legs(walls, tenant_id=item.tenant_id, call_id=item.call_id)
+        if any(leg.is_asked and leg.leg_id == item.offer_id for leg in legs):
+            raise WorkItemNotFoundError  # who is asked writes nothing: the notes are another agent's
         at = drafts.save(
             walls,
             tenant_id=item.tenant_id,
             call_id=item.call_id,
             draft=written,
             vault=scope.services().vault,
+            leg_id=item.offer_id,
         )
     return jsonify(saved_at=at.isoformat())
 
@@ -544,7 +573,9 @@ def _customer(
         "name": card.name,
         "since": card.created_at.date(),
         "tags": [],
-        "calls_this_week": sum(one.started_at.timestamp() > week for one in recent),
+        "calls_this_week": sum(
+            one.kind == interactions.CALL and one.started_at.timestamp() > week for one in recent
+        ),
         "fields": [
             field("phone", gettext("Phone"), card.masked_phone),
             field("email", gettext("E-mail"), card.masked_email),
@@ -554,13 +585,19 @@ def _customer(
             {
                 "at": one.started_at,
                 "kind": one.kind,
-                "title": gettext("Call") if one.kind == "call" else one.kind,
+                "title": _KINDS[one.kind]() if one.kind in _KINDS else one.kind,
                 "text": one.note or "",
                 "outcome": labels.get(one.disposition or "", one.disposition or ""),
             }
             for one in recent
         ],
     }
+
+
+_KINDS: dict[str, Callable[[], str]] = {
+    interactions.CALL: lambda: str(gettext("Call")),
+    calls.HANDED_OVER: lambda: str(gettext("Call, handed over")),
+}
 
 
 def _last_calls() -> list[dict[str, Any]]:

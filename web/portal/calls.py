@@ -1,7 +1,7 @@
 """The list of calls, one call, and the look at a number that is kept masked."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from billing import invoices as billing
 from billing import periods
 from billing.invoices import Trace
-from core import ids
+from core import clock, ids
 from core.ids import CallId, QueueId
 from core.money import NANO
 from core.phone import E164, InvalidNumberError, international, mask, parse_e164
@@ -197,12 +197,29 @@ def one_call(call_id: str) -> str:
             "wait_s": shown.wait_s(found),
             "talk_s": shown.talk_s(found),
         },
+        parts=_parts(found, words),
         timeline=steps.story(happened, call=found, people=people),
         recording=_player(found, happened),
         recording_state=_recording_state(found),
         rating=rating,
         invoice=standing,
     )
+
+
+def _parts(call: Call, words: Mapping[str, str]) -> list[dict[str, object]]:
+    """Return who had which part of a call, where more than one agent has had to do with it."""
+    legs = telephony.legs(scope.session(), tenant_id=call.tenant_id, call_id=call.call_id)
+    return [
+        {
+            "agent": shown.agent(leg.agent_number),
+            "queue": leg.queue_name,
+            "from": leg.joined_at,
+            "length_s": ((leg.left_at or clock.now()) - leg.joined_at).total_seconds(),
+            "how": steps.left(leg.how),
+            "disposition": words.get(leg.disposition or "", leg.disposition or ""),
+        }
+        for leg in legs
+    ]
 
 
 @pages.post("/calls/<call_id>/reveal")

@@ -9,7 +9,7 @@ from uuid import UUID
 from flask_babel import gettext
 
 from core.phone import international
-from telephony.calls import OUTBOUND, Call, Step
+from telephony.calls import OUTBOUND, Call, Left, Step
 from web.shown.calls import agent as agent_name
 
 REVEALED = "number-revealed"
@@ -17,6 +17,8 @@ PLAYED = "recording-played"
 FETCHED = "recording-fetched"
 REPORTED = "problem-reported"
 _LOOKS = frozenset({REVEALED, PLAYED, FETCHED, REPORTED})
+_GIVEN_ON = frozenset({"transferred", "agent-left", "agent-stays-away"})
+_OF_ASKED = frozenset({"agent-ringing", "agent-answered", "offer-lost"})
 _START, _WARN, _END, _PLAIN = "f", "w", "x", ""
 
 
@@ -38,7 +40,8 @@ def lookers(happened: Iterable[Step]) -> set[UUID]:
 def story(happened: Sequence[Step], *, call: Call, people: Mapping[UUID, str]) -> list[Moment]:
     """Return the timeline in the reader's language, in order of time."""
     told: list[Moment] = []
-    offered = ""
+    offered = asked = ""
+    is_asking = False  # a second agent has been asked, and is in it or rings
     of_call = [step for step in happened if step.kind not in _LOOKS]
     following = {id(step): later.at for step, later in itertools.pairwise(of_call)}
     for step in happened:
@@ -47,12 +50,24 @@ def story(happened: Sequence[Step], *, call: Call, people: Mapping[UUID, str]) -
             mark = _WARN if step.kind == REPORTED else _PLAIN
             told.append(Moment(step.at, _look(step, name), mark, None))
             continue
-        if step.kind in {"offered", "dialled"}:
+        if step.kind in {"offered", "dialled"} or (step.kind == "transferred" and step.details.get("agent")):
             offered = agent_name(step.details.get("agent"))
+        if step.kind == "consulted":
+            asked = agent_name(step.details.get("agent"))
+        if step.kind in {"consulted", "agent-left", "consult-ended", "asked-gone", "transferred"}:
+            is_asking = step.kind == "consulted"
+        elif is_asking and step.kind in _OF_ASKED:
+            is_asking = step.kind != "offer-lost"
+            text, mark = _asked_words(step, asked)
+            told.append(Moment(step.at, text, mark, None))
+            continue
         text, mark = _words(step, call, offered)
+        if step.kind == "agent-left":
+            text, offered = gettext("The agent leaves; %(agent)s has the call", agent=asked), asked
         until = following.get(id(step))
         if step.kind == "bridged":
-            until = call.ended_at
+            given = (one.at for one in of_call if one.kind in _GIVEN_ON and one.at > step.at)
+            until = next(given, call.ended_at)
         lasted_s = (until - step.at).total_seconds() if until and _lasts(step) else 0.0
         told.append(Moment(step.at, text, mark, lasted_s if lasted_s >= 1 else None))
     return told
@@ -102,6 +117,20 @@ def _look(step: Step, name: str) -> str:
     return str(gettext("%(name)s fetched the recording", name=name))
 
 
+def left(how: Left | None) -> str:
+    """Return how an agent's part of a call ended, in words."""
+    words: dict[Left | None, str] = {
+        None: gettext("still in it"),
+        Left.TRANSFERRED: gettext("gave it on"),
+        Left.LEFT: gettext("handed it over"),
+        Left.LINE_LOST: gettext("line lost"),
+        Left.ASKED_ONLY: gettext("was asked"),
+        Left.NOT_THERE: gettext("was not there"),
+        Left.ENDED: gettext("until its end"),
+    }
+    return words[how]
+
+
 def trouble(what: str) -> str:
     """Return what can be wrong with a line, in words."""
     words: dict[str, str] = {
@@ -113,6 +142,22 @@ def trouble(what: str) -> str:
         "dropped": gettext("The call dropped"),
     }
     return words.get(what) or str(gettext("Something else"))
+
+
+def _asked_words(step: Step, asked: str) -> tuple[str, str]:
+    match step.kind:
+        case "agent-ringing":
+            return gettext("The phone of %(agent)s rings", agent=asked), _PLAIN
+        case "agent-answered":
+            return gettext("%(agent)s answers; the two agents talk", agent=asked), _START
+        case _:
+            return gettext("%(agent)s is not there; the agent is with the caller again", agent=asked), _WARN
+
+
+def _given(step: Step) -> str:
+    if number := step.details.get("agent"):
+        return str(gettext("Given to %(agent)s; the caller hears music", agent=agent_name(number)))
+    return str(gettext("Given to the queue %(queue)s, at its head", queue=step.details.get("queue", "")))
 
 
 def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
@@ -168,8 +213,25 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("Recording paused: card details"), _WARN
         case "recording-paused":
             return gettext("Recording goes on"), _PLAIN
+        case "recording-stopped" if step.details.get("by_rule"):
+            return gettext("Recording ends: this queue records nothing"), _PLAIN
         case "recording-stopped":
             return gettext("Recording ended early: it could not be paused"), _WARN
+        case "transferred":
+            return _given(step), _START
+        case "consulted":
+            whom = agent_name(step.details.get("agent"))
+            return gettext("The agent asks %(agent)s; the caller hears music", agent=whom), _WARN
+        case "swapped":
+            return gettext("The agent talks to the other of the two"), _PLAIN
+        case "merged":
+            return gettext("All three hear each other"), _START
+        case "asked-gone":
+            return gettext("The agent who was asked leaves"), _PLAIN
+        case "consult-ended":
+            return gettext("The agent is with the caller again"), _PLAIN
+        case "ended-for-all":
+            return gettext("The agent ends the call for everybody"), _END
         case "leg-lost":
             return gettext("The agent’s line breaks; the caller hears music"), _WARN
         case "rejoined":

@@ -131,6 +131,7 @@ class Theatre:
     folder: Path
     company: Company
     people: dict[str, Person] = field(default_factory=dict)
+    queues: dict[str, QueueId] = field(default_factory=dict)  # beside the company's first
     caller: str = ""
     is_dark: bool = False  # the curtain is down, the switch goes on
     speak: Speak = lambda _text, _language: None  # digits, a half second each
@@ -254,8 +255,10 @@ class Theatre:
             case name, ["hangs", "up"]:
                 agent = self.conductor.floor.agents[self.people[name].agent_id]
                 held = next(c for c in self.conductor.live if c.call_id == agent.call_id)
-                assert held.offer is not None
-                self.sim.far_end_hangs_up(held.offer.channel)
+                asked = held.consult.offer if held.consult else None
+                offer = asked if asked and asked.agent_id == agent.agent_id else held.offer
+                assert offer is not None
+                self.sim.far_end_hangs_up(offer.channel)
             case name, ["closes", "the", "browser"]:
                 self.sim.goes_away(self.people[name].endpoint)
             case name, ["opens", "the", "browser"]:
@@ -279,6 +282,17 @@ class Theatre:
                     call_id=self.conductor.live[0].call_id,
                     on=on == "on",
                 )
+            case name, ["transfers", "to", to]:
+                target = (
+                    {"to_agent_id": self.people[to].agent_id}
+                    if to in self.people
+                    else {"queue_id": self.queues[to]}
+                )
+                await self.asks_for(name, OrderKind.TRANSFER, **target)
+            case name, ["asks", to]:
+                await self.asks_for(name, OrderKind.CONSULT, to_agent_id=self.people[to].agent_id)
+            case name, ["swaps" | "merges" | "leaves" | "drops" | "ends" as deed]:
+                await self.asks_for(name, OrderKind.CONFER, deed=deed.removesuffix("s"))
             case name, ["signs", "out"]:
                 await self._order(OrderKind.SIGN_OUT, agent_id=self.people[name].agent_id)
             case name, ["serves"]:
@@ -288,6 +302,11 @@ class Theatre:
             case _:
                 message = f"nobody knows how: {who} {what}"
                 raise AssertionError(message)
+
+    async def asks_for(self, name: str, kind: OrderKind, **details: object) -> None:
+        """Leave an order about the call an agent has in hand."""
+        agent = self.conductor.floor.agents[self.people[name].agent_id]
+        await self._order(kind, agent_id=agent.agent_id, call_id=agent.call_id, **details)
 
     def clear(self, to: E164, detects_machines: bool = False, *, max_per_second: int = 10) -> UUID:  # noqa: FBT001, FBT002
         """Clear a call to a number and hand it on; return its attempt."""

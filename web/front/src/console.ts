@@ -7,6 +7,7 @@ import { Phone } from "./console/phone";
 import { read, type Stats } from "./console/quality";
 import { activityOf, epoch, splitStatus, type State, statusOf } from "./console/state";
 import { claim, takeOver } from "./console/tab";
+import { Transfer } from "./console/transfer";
 import { WrapUp } from "./console/wrap";
 import { all, AnswerError, isTyping, meta, post, span, toast } from "./page";
 import { refresh as freshen } from "./ages";
@@ -78,6 +79,7 @@ const headset = new Headset(say, (error) => faulty(error), get<HTMLAudioElement>
 const ring = new Ring(headset.ringOut);
 const wrap = new WrapUp(say);
 const ringback = new Ringback(headset.earOut);
+const transfer = new Transfer(say, () => void load());
 const shortcuts = new Shortcuts(desk.dataset["shortcuts"], say);
 
 // ---------------------------------------------------------------- talking to the server
@@ -171,7 +173,7 @@ function accept(fresh: State, askedAt: number): void {
   }
   const context = fresh.call?.offer_id ?? fresh.dial?.offer_id ?? fresh.wrap?.offer_id;
   const inHand = fresh.call?.call_id ?? fresh.wrap?.call_id;
-  if (inHand && (activity === "on-call" || activity === "wrap-up")) wrap.begin(inHand);
+  if (inHand && !fresh.call?.consult?.is_asked && (activity === "on-call" || activity === "wrap-up")) wrap.begin(inHand);
   if (isPausing === (fresh.call?.paused ?? false) || !fresh.call?.recording) isPausing = null;
   if (!fresh.call) get("not-paused").hidden = true;
   if (fresh.call && before?.call?.call_id === fresh.call.call_id && before.call.paused !== fresh.call.paused)
@@ -390,6 +392,7 @@ const dialField = new DialField({
 
 async function hangUp(): Promise<void> {
   const id = state?.call?.call_id;
+  if (state?.call?.consult && !state.call.consult.is_asked) return transfer.confer("end");
   const isSip = !state?.simulator && phone.hangUp();
   if (!isSip && id) await act(`/console/calls/${id}/hang-up`);
   else window.setTimeout(() => void load(), 200);
@@ -537,7 +540,13 @@ function show(): void {
 
   const isThere = view === "dialling" && !!state.dial?.is_ringing;
   get("dial-word").textContent = say(isThere ? "rings_there" : "dialling");
-  ringback.turn(isThere);
+  const consult = state.call?.consult;
+  const isAsked = view === "on-call" && !!consult?.is_asked;
+  ringback.turn(isThere || (view === "on-call" && !isAsked && consult?.stage === "ringing"));
+  transfer.show(state);
+  if (isAsked) get("wrap-card").hidden = true; // the notes are the other agent's
+  get<HTMLButtonElement>("hold").disabled = !!consult;
+  get("end-word").textContent = say(isAsked ? "leave_call" : consult ? "end_all" : "end_call");
   get<HTMLButtonElement>("give-up").disabled = !state.dial;
   const isBusy = ["dialling", "offered", "ringing", "answering", "on-call", "wrap-up"].includes(view);
   setSelect("status", statusOf(state), !isActive || isBusy);
@@ -548,7 +557,7 @@ function show(): void {
   get("recording").hidden = !state.call?.recording || isPaused || isPausing === true;
   get("paused").hidden = !isPaused && isPausing !== true;
   get("paused-word").textContent = say(isPaused ? "paused" : "pausing");
-  get<HTMLButtonElement>("pause").disabled = !state.call?.recording;
+  get<HTMLButtonElement>("pause").disabled = !state.call?.recording || !!consult;
   press("pause", isPaused, say(isPaused ? "pause_off" : "pause_on"));
   get("held").hidden = !isHeld;
   get("muted").hidden = !isMuted;
@@ -790,6 +799,10 @@ function stream(): void {
     void load();
   });
   on("dial-ended", (data) => dialEnded(data["call_id"] ?? "", data["outcome"] ?? ""));
+  on("transfer-refused", (data) => {
+    transfer.refused(data["reason"] ?? "");
+    void load();
+  });
   on("recording-goes-on", () => {
     isPausing = null;
     get("not-paused").hidden = false;
@@ -828,7 +841,7 @@ function mute(): void {
 
 function pause(): void {
   const call = state?.call;
-  if (!call?.recording || isPausing !== null) return;
+  if (!call?.recording || call.consult || isPausing !== null) return;
   isPausing = !call.paused;
   get("not-paused").hidden = true;
   show();
@@ -842,7 +855,7 @@ function pause(): void {
 
 function hold(): void {
   const call = state?.call;
-  if (call) void act(`/console/calls/${call.call_id}/hold`, { on: !call.on_hold });
+  if (call && !call.consult) void act(`/console/calls/${call.call_id}/hold`, { on: !call.on_hold });
 }
 
 async function setStatus(value: string, isNext: boolean): Promise<void> {
@@ -858,7 +871,19 @@ const DEEDS: Partial<Record<View, Partial<Record<Deed, () => void>>>> = {
   dialling: { hang_up: () => void giveUp() },
   ringing: { answer: () => void answer(), decline: () => void decline() },
   offered: { decline: () => void decline() },
-  "on-call": { hang_up: () => void hangUp(), mute, hold, keypad: togglePad, pause, notes: () => wrap.focus() },
+  "on-call": {
+    hang_up: () => void hangUp(),
+    mute,
+    hold,
+    keypad: togglePad,
+    pause,
+    notes: () => wrap.focus(),
+    transfer: () => transfer.toggle(),
+    swap: () => transfer.confer("swap"),
+    merge: () => transfer.confer("merge"),
+    leave: () => transfer.confer("leave"),
+    drop: () => transfer.confer("drop"),
+  },
   "wrap-up": { extend, notes: () => wrap.focus() },
 };
 

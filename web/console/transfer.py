@@ -1,0 +1,266 @@
+"""Giving a call on, and asking a second agent about it: to whom that may be, and the orders for it.
+
+Who is there is read from the rows and may have changed a moment later; the switchboard, which alone knows,
+reserves or refuses, and the console is told. A queue or an agent of another company is not there at all.
+"""
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, jsonify
+from sqlalchemy.orm import Session
+
+from core.errors import Conflict, NotFound
+from core.ids import AgentId, QueueId, TenantId
+from customers.masking import mask_name
+from seats import desk as seating
+from seats import roster
+from seats.desk import ServingAgent
+from seats.rules import CALL_IN_HAND, Activity, activity
+from telephony import calls, queues
+from telephony.calls import Leg, Stage
+from telephony.orders import Deed, OrderKind
+from telephony.work import WorkItem
+from web import scope
+from web.console import desk
+from web.console.requests import MalformedRequestError, body
+from web.guards import permission
+
+
+class TargetNotFoundError(NotFound):
+    """No such queue or agent of the company whose call it is."""
+
+    code = "transfer-target"
+
+
+class TransferToSelfError(Conflict):
+    """The agent named themselves."""
+
+    code = "transfer-self"
+
+
+class TargetBusyError(Conflict):
+    """That agent is not free."""
+
+    code = "transfer-busy"
+
+
+class NotTalkingError(Conflict):
+    """The agent does not talk in this call alone: it rings, is over, or somebody is asked about it."""
+
+    code = "transfer-not-talking"
+
+
+class PausedError(Conflict):
+    """The recording is paused: card details are being given."""
+
+    code = "transfer-paused"
+
+
+class NotAskingError(Conflict):
+    """Nobody has been asked about this call, or not so far."""
+
+    code = "transfer-not-asking"
+
+
+@dataclass(frozen=True, slots=True)
+class Colleague:
+    """An agent a call may be given to; `doing` is free, busy or away."""
+
+    agent_id: AgentId
+    number: int
+    name: str
+    doing: str
+
+
+def install(pages: Blueprint) -> None:
+    """Add the routes to the console's."""
+    pages.get("/calls/<call_id>/targets")(targets)
+    pages.post("/calls/<call_id>/transfer")(give)
+    pages.post("/calls/<call_id>/consult")(consult)
+    pages.post("/calls/<call_id>/conference")(confer)
+
+
+@permission("calls.take")
+def targets(call_id: str) -> Response:
+    """Answer with the queues and agents the call in hand may be given to."""
+    with desk.operator() as session:
+        item = _talking(session, call_id)
+        everybody = seating.serving(session)
+        there = colleagues(everybody, item.tenant_id, item.agent_id)
+    free = {one.agent_id for one in there if one.doing == "free"}
+    with desk.walls_of(item) as walls:
+        call = calls.get(walls, tenant_id=item.tenant_id, call_id=item.call_id, vault=scope.services().vault)
+        theirs = queues.all_of(walls, tenant_id=item.tenant_id)
+    serving = {
+        queue.queue_id: sum(
+            one.agent.id in free and any(skill.queue_id == queue.queue_id for skill in one.skills)
+            for one in everybody
+        )
+        for queue in theirs
+    }
+    return jsonify(
+        queues=[
+            {
+                "id": str(queue.queue_id),
+                "name": queue.name,
+                "free": serving[queue.queue_id],
+                "is_own": queue.queue_id == call.queue_id,
+            }
+            for queue in theirs
+        ],
+        agents=[{"number": one.number, "name": one.name, "doing": one.doing} for one in there],
+    )
+
+
+@permission("calls.take")
+def give(call_id: str) -> tuple[str, int]:
+    """Give the call in hand to a queue, or to a free agent."""
+    asked = body()
+    with desk.operator() as session:
+        item = _may_give(session, call_id)
+        if isinstance(queue := asked.get("queue"), str):
+            desk.order(
+                session,
+                OrderKind.TRANSFER,
+                agent_id=item.agent_id,
+                call_id=item.call_id,
+                queue_id=_queue(item, queue),
+            )
+        else:
+            to = _colleague(session, item, asked.get("agent"))
+            desk.order(
+                session, OrderKind.TRANSFER, agent_id=item.agent_id, call_id=item.call_id, to_agent_id=to
+            )
+    return "", 202
+
+
+@permission("calls.take")
+def consult(call_id: str) -> tuple[str, int]:
+    """Ask a free agent about the call in hand; the caller hears music."""
+    asked = body()
+    with desk.operator() as session:
+        item = _may_give(session, call_id)
+        to = _colleague(session, item, asked.get("agent"))
+        desk.order(session, OrderKind.CONSULT, agent_id=item.agent_id, call_id=item.call_id, to_agent_id=to)
+    return "", 202
+
+
+@permission("calls.take")
+def confer(call_id: str) -> tuple[str, int]:
+    """Swap, merge, leave, drop or end, once a second agent has been asked."""
+    wanted = body().get("deed")
+    if wanted not in set(Deed):
+        raise MalformedRequestError(field="deed")
+    with desk.operator() as session:
+        item = _talking(session, call_id)
+        asked = asked_of(item)
+        if asked is None or (asked.stage is Stage.RINGING and wanted not in {Deed.DROP, Deed.END}):
+            raise NotAskingError
+        desk.order(
+            session, OrderKind.CONFER, agent_id=item.agent_id, call_id=item.call_id, deed=Deed(wanted).value
+        )
+    return "", 202
+
+
+def parts(item: WorkItem) -> list[Leg]:
+    """Return who has which part of the call in hand, where more than one agent has had to do with it."""
+    with desk.walls_of(item) as walls:
+        return calls.legs(walls, tenant_id=item.tenant_id, call_id=item.call_id)
+
+
+def asked_of(item: WorkItem) -> Leg | None:
+    """Return the part of the agent who is asked about the call in hand, by this one; None: nobody is."""
+    return next(
+        (leg for leg in parts(item) if leg.is_asked and leg.leg_id != item.offer_id),
+        None,
+    )
+
+
+def colleagues(everybody: list[ServingAgent], tenant_id: TenantId, me: AgentId) -> list[Colleague]:
+    """Return who is signed in and serves this company, free ones first, names as initials."""
+    vault = scope.services().vault
+    found = [
+        Colleague(
+            one.agent.id,
+            one.agent.number,
+            mask_name(roster.display_name(vault, one.agent.name)),
+            _doing(one),
+        )
+        for one in everybody
+        if one.presence and tenant_id in one.clients and one.agent.id != me
+    ]
+    return sorted(found, key=lambda one: ({"free": 0, "busy": 1}.get(one.doing, 2), one.number))
+
+
+def _doing(one: ServingAgent) -> str:
+    doing = activity(one.presence.state) if one.presence else Activity.OFFLINE
+    if doing is Activity.AVAILABLE:
+        return "free"
+    return "busy" if doing in CALL_IN_HAND or doing is Activity.WRAP_UP else "away"
+
+
+def _talking(session: Session, call_id: str) -> WorkItem:
+    """Return the item of the call the agent talks in.
+
+    Raises:
+        NotTalkingError: it is not that far, or over.
+    """
+    item = desk.item_of_call(session, call_id)
+    if item.state != "talking":
+        raise NotTalkingError
+    return item
+
+
+def _may_give(session: Session, call_id: str) -> WorkItem:
+    """Return the item of a call the agent may give on now.
+
+    Raises:
+        NotTalkingError: it is not theirs alone.
+        PausedError: card details are being given.
+    """
+    item = _talking(session, call_id)
+    with desk.walls_of(item) as walls:
+        legs = calls.legs(walls, tenant_id=item.tenant_id, call_id=item.call_id)
+        is_paused = calls.is_paused(walls, tenant_id=item.tenant_id, call_id=item.call_id)
+    if any(leg.is_asked for leg in legs):
+        raise NotTalkingError
+    if is_paused:
+        raise PausedError
+    return item
+
+
+def _queue(item: WorkItem, asked: str) -> QueueId:
+    """Return a queue of the company whose call it is; any other one is not there.
+
+    Raises:
+        TargetNotFoundError: another company's, or none.
+    """
+    with desk.walls_of(item) as walls:
+        found = next(
+            (one for one in queues.all_of(walls, tenant_id=item.tenant_id) if str(one.queue_id) == asked),
+            None,
+        )
+    if found is None:
+        raise TargetNotFoundError
+    return found.queue_id
+
+
+def _colleague(session: Session, item: WorkItem, number: object) -> AgentId:
+    """Return a free agent who serves the company whose call it is.
+
+    Raises:
+        TargetNotFoundError: nobody of this number serves it, or is there.
+        TransferToSelfError: the agent's own number.
+        TargetBusyError: they are not free.
+    """
+    if not isinstance(number, int):
+        raise MalformedRequestError(field="queue, agent")
+    if desk.agent(session).number == number:
+        raise TransferToSelfError
+    there = colleagues(seating.serving(session), item.tenant_id, item.agent_id)
+    found = next((one for one in there if one.number == number), None)
+    if found is None:
+        raise TargetNotFoundError
+    if found.doing != "free":
+        raise TargetBusyError
+    return found.agent_id

@@ -1,0 +1,202 @@
+// Giving a call on: the panel with queues and colleagues, and the buttons of a conversation of three. The switchboard decides.
+import { AnswerError, post, toast } from "../page";
+import type { State } from "./state";
+
+interface Target {
+  label: string;
+  words: string;
+  isFree: boolean;
+  body: { queue: string } | { agent: number };
+}
+
+interface Targets {
+  queues: { id: string; name: string; free: number; is_own: boolean }[];
+  agents: { number: number; name: string; doing: string }[];
+}
+
+type Say = (key: string, values?: Record<string, string | number>) => string;
+type Deed = "swap" | "merge" | "leave" | "drop" | "end";
+
+const REFUSALS: Record<string, string> = { "agent-busy": "give_busy", "queue-not-found": "give_gone" };
+
+const get = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T;
+
+export class Transfer {
+  private readonly panel = get("give-panel");
+  private readonly button = get<HTMLButtonElement>("give");
+  private readonly field = get<HTMLInputElement>("give-find");
+  private readonly list = get("give-list");
+  private targets: Target[] = [];
+  private call = "";
+  private given = ""; // to whom, until the switchboard has done it
+  private isAsking = false;
+  private stage = "";
+
+  constructor(
+    private readonly say: Say,
+    private readonly done: () => void,
+  ) {
+    this.button.addEventListener("click", () => this.toggle());
+    get("give-close").addEventListener("click", () => this.close(true));
+    this.field.addEventListener("input", () => this.draw());
+    this.panel.addEventListener("keydown", (event) => this.onKey(event));
+    for (const deed of ["swap", "merge", "leave", "drop"] as const) get(`co-${deed}`).addEventListener("click", () => this.confer(deed));
+  }
+
+  get isOpen(): boolean {
+    return !this.panel.hidden;
+  }
+
+  /** Draw what the state says of a conversation of three; tell its changes politely. */
+  show(state: State): void {
+    const call = state.call;
+    const consult = call?.consult ?? null;
+    const isMine = !!consult && !consult.is_asked;
+    if (call?.call_id !== this.call) this.close(false);
+    this.call = call?.call_id ?? "";
+    get("conference").hidden = !consult;
+    get("co-buttons").hidden = !isMine;
+    this.button.disabled = !call || !!consult || !!call.paused;
+    if (consult && this.isOpen) this.close(false);
+    for (const deed of ["swap", "merge", "leave"] as const) get<HTMLButtonElement>(`co-${deed}`).disabled = !consult || consult.stage === "ringing";
+    for (const deed of ["swap", "merge"] as const) get<HTMLButtonElement>(`co-${deed}`).hidden = consult?.stage === "together";
+    const stage = consult ? `${consult.is_asked ? "asked" : "co"}_${consult.stage}` : "";
+    const word = consult ? this.say(stage, { agent: consult.agent ?? "" }) : this.stage && call ? this.say("co_over") : "";
+    if (stage !== this.stage) {
+      this.stage = stage;
+      get("co-word").textContent = word;
+      if (word) get("announce").textContent = word;
+    }
+    if (this.given && state.wrap) {
+      const told = this.say("given", { to: this.given });
+      this.given = "";
+      get("announce").textContent = told;
+      toast(told);
+    }
+  }
+
+  refused(reason: string): void {
+    this.given = "";
+    toast(this.say(REFUSALS[reason] ?? "give_not_now"), "bad");
+  }
+
+  toggle(): void {
+    if (this.isOpen) return this.close(true);
+    if (this.button.disabled) return;
+    this.panel.hidden = false;
+    this.button.setAttribute("aria-expanded", "true");
+    this.field.value = "";
+    this.targets = [];
+    this.list.replaceChildren();
+    get("give-none").textContent = this.say("give_looking");
+    this.field.focus();
+    void this.load();
+  }
+
+  confer(deed: Deed): void {
+    if (deed !== "end" && deed !== "drop" && get<HTMLButtonElement>(`co-${deed}`).disabled) return;
+    if (get("co-buttons").hidden || !this.call) return;
+    void this.ask("conference", { deed });
+  }
+
+  close(takesFocus: boolean): void {
+    if (!this.isOpen) return;
+    this.panel.hidden = true;
+    this.button.setAttribute("aria-expanded", "false");
+    if (takesFocus) this.button.focus();
+  }
+
+  private async load(): Promise<void> {
+    const answer = await fetch(`/console/calls/${encodeURIComponent(this.call)}/targets`, { credentials: "same-origin", headers: { Accept: "application/json" } }).catch(() => null);
+    if (!this.isOpen) return;
+    if (!answer?.ok) {
+      get("give-none").textContent = this.say("failed");
+      return;
+    }
+    const found = (await answer.json()) as Targets;
+    this.targets = [
+      ...found.agents.map((one) => ({
+        label: `${one.name} · ${one.number}`,
+        words: this.say(`agent_${one.doing}`),
+        isFree: one.doing === "free",
+        body: { agent: one.number },
+      })),
+      ...found.queues.map((one) => ({
+        label: one.is_own ? `${one.name} (${this.say("give_own")})` : one.name,
+        words: this.say("give_free", { n: one.free }),
+        isFree: true,
+        body: { queue: one.id },
+      })),
+    ];
+    this.draw();
+  }
+
+  private draw(): void {
+    const wanted = this.field.value.trim().toLowerCase();
+    const shown = this.targets.filter((one) => one.label.toLowerCase().includes(wanted));
+    const row = get<HTMLTemplateElement>("give-row").content.firstElementChild;
+    this.list.replaceChildren(
+      ...shown.map((target) => {
+        const made = row?.cloneNode(true) as HTMLElement;
+        const part = (name: string): HTMLElement => made.querySelector(`[data-${name}]`) as HTMLElement;
+        part("name").textContent = target.label;
+        part("words").textContent = target.words;
+        const [ask, give] = [part("ask") as HTMLButtonElement, part("give") as HTMLButtonElement];
+        ask.hidden = !("agent" in target.body);
+        ask.disabled = give.disabled = !target.isFree;
+        ask.setAttribute("aria-label", this.say("ask_whom", { to: target.label }));
+        give.setAttribute("aria-label", this.say("give_whom", { to: target.label }));
+        ask.addEventListener("click", () => void this.ask("consult", target.body));
+        give.addEventListener("click", () => void this.give(target));
+        return made;
+      }),
+    );
+    get("give-none").textContent = shown.length ? this.say("give_found", { n: shown.length }) : this.say("give_nobody");
+  }
+
+  /** Arrows walk the list, Enter in the field takes the one that is left, Escape closes. */
+  private onKey(event: KeyboardEvent): void {
+    if (event.key === "Escape") {
+      event.preventDefault();
+      event.stopPropagation();
+      return this.close(true);
+    }
+    const able = [...this.list.querySelectorAll<HTMLButtonElement>("button:not([disabled]):not([hidden])")];
+    if (event.key === "Enter" && event.target === this.field) {
+      event.preventDefault();
+      const gives = able.filter((one) => "give" in one.dataset);
+      if (gives.length === 1) gives[0]?.click();
+      else able[0]?.focus();
+      return;
+    }
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const here = able.indexOf(document.activeElement as HTMLButtonElement);
+    const next = here + step;
+    if (next < 0) this.field.focus();
+    else able[Math.min(next, able.length - 1)]?.focus();
+  }
+
+  private async give(target: Target): Promise<void> {
+    if (await this.ask("transfer", target.body)) this.given = target.label;
+  }
+
+  private async ask(what: string, body: object): Promise<boolean> {
+    if (this.isAsking || !this.call) return false;
+    this.isAsking = true;
+    try {
+      await post(`/console/calls/${this.call}/${what}`, body);
+      this.close(true);
+      return true;
+    } catch (error) {
+      const said = error instanceof AnswerError ? (error.heading ? `${error.heading}. ${error.title}` : error.title) : "";
+      toast(said || this.say("failed"), "bad");
+      if (this.isOpen) void this.load();
+      return false;
+    } finally {
+      this.isAsking = false;
+      this.done();
+    }
+  }
+}
