@@ -119,7 +119,8 @@ ROLES: Mapping[str, Role] = MappingProxyType(
                 "operator_support",
                 Door.OPERATOR,
                 _OPERATOR
-                | {"companies.write", "stock.read", "billing.read", "jobs.write", "agreements.write"},
+                | {"companies.write", "stock.read", "billing.read", "jobs.write", "agreements.write"}
+                | {"vault.read", "vault.write"},
             ),
         )
     }

@@ -76,6 +76,7 @@ OPERATOR: Sequence[Entry] = (
     Entry("jobs", "/operator/jobs", "list", _l("Jobs"), "jobs.read", "machine"),
     Entry("agreements", "/operator/agreements", "lock", _l("Agreements"), "agreements.read", "company"),
     Entry("alarms", "/operator/alarms", "alert", _l("Alarms"), "alarms.read", "machine"),
+    Entry("keys", "/operator/keys", "key", _l("Keys that seal"), "vault.read", "machine"),
     Entry("evidence", "/operator/evidence", "shield", _l("Who did what"), "audit.read", "machine"),
     Entry("settings", "/settings", "sliders", _l("Settings"), "self.read", "you"),
 )

@@ -22,6 +22,7 @@ from web.operator.companies import COMPANIES
 from web.operator.invoices import INVOICES as MONTH_INVOICES
 from web.operator.invoices import MonthRow
 from web.operator.jobs import JOBS, JobRow
+from web.operator.keys import KeyRow
 from web.portal.calls import BEHIND, CALLS
 from web.portal.invoices import INVOICES
 from web.portal.webhooks import LOG
@@ -1675,6 +1676,31 @@ def machine_room(lang: str) -> dict[str, Any]:
     }
 
 
+def sealing_keys(lang: str) -> dict[str, Any]:
+    words = {one: pick(lang, *both) for one, both in _SEALED_BY.items()}
+    rows = [
+        KeyRow("tk", words["tk"], 1, "active", ago(300_000), ago(300_000), None, may_rotate=False),
+        KeyRow("pii", words["pii"], 1, "decrypt_only", ago(300_000), ago(12), 48_210, may_rotate=False),
+        KeyRow("pii", words["pii"], 2, "active", ago(13), ago(12), 120_400, may_rotate=False),
+        KeyRow("recording", words["recording"], 1, "active", ago(90_000), ago(90_000), 912, may_rotate=True),
+        KeyRow("index", words["index"], 1, "destroyed", ago(90_000), ago(900), None, may_rotate=False),
+    ]
+    return operator(lang) | {
+        "keys": rows,
+        "job": long_jobs(lang)[0],
+        "chosen": "ten_1",
+        "companies": [("ten_1", "Pelican Parcel"), ("ten_2", "Harbour Homes")],
+    }
+
+
+_SEALED_BY = {
+    "tk": ("The company’s own key, around the others", "公司自己的密钥（加密其他密钥）"),
+    "pii": ("Names, numbers, addresses", "姓名、号码、地址"),
+    "recording": ("Recordings", "录音"),
+    "index": ("Search indexes", "搜索索引"),
+}
+
+
 def api_docs(lang: str) -> dict[str, Any]:
     base = "http://127.0.0.1:8000/api/v1"
     listed: dict[str, Any] = {
@@ -1822,6 +1848,7 @@ PAGES: dict[str, Page] = {
     "operator-calendar": Page("operator/stock_calendar.html", seat_calendar),
     "operator-number": Page("operator/stock_history.html", number_past),
     "operator-jobs": Page("operator/jobs.html", machine_room),
+    "operator-keys": Page("operator/keys.html", sealing_keys),
     "operator-job": Page("operator/job.html", lambda lang: operator(lang) | {"job": long_jobs(lang)[0]}),
     "operator-stock": Page("operator/stock.html", stock),
     "api-docs": Page("api/docs.html", api_docs),
