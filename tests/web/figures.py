@@ -3,6 +3,7 @@
 Names are invented, numbers come from ranges kept for drama (Ofcom) or are masked.
 """
 
+import dataclasses
 import datetime as dt
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -13,8 +14,11 @@ from typing import Any
 from core import clock
 from core.ids import new_id
 from core.money import Money
+from telephony.outbound import limits
+from telephony.outbound.limits import Caps, Rules
+from telephony.outbound.stops import Side, Stop
 from tenants.saved_views import View, ViewId
-from web import parts, tables
+from web import parts, tables, words
 from web.account import phone_code
 from web.api import samples
 from web.operator.calendar import SEATS, SeatDays
@@ -26,6 +30,8 @@ from web.operator.keys import KeyRow
 from web.portal.calls import BEHIND, CALLS
 from web.portal.invoices import INVOICES
 from web.portal.webhooks import LOG
+from web.shown import calls_out, campaigns
+from web.shown.calls_out import RefusedRow, Standing
 
 NOW = dt.datetime(2026, 11, 19, 12, 3, 5, tzinfo=dt.UTC)
 
@@ -534,6 +540,106 @@ def operator_alarms(lang: str) -> dict[str, Any]:
             alarm_row(lang, company="Pelican Parcel"),
             alarm_row(lang, is_open=False, company="明湖旅行"),
         ]
+    }
+
+
+def standing(*, is_stopped: bool = False, is_new: bool = False) -> Standing:
+    most = limits.AT_FIRST if is_new else limits.USUAL
+    gbp = "GBP"
+    day = calls_out.Day(
+        Money(8_412, gbp), Money(1_120, gbp), Money(most.a_day_minor, gbp), 47.7 if is_new else 9.5, 6
+    )
+    stops = [Stop(Side.OPERATOR, ago(7000), new_id()), Stop(Side.COMPANY, ago(600), new_id())]
+    return Standing(
+        stops=stops if is_stopped else [],
+        rules=Rules(countries=frozenset({"GB", "IE", "DE"}), prefixes=frozenset({"1809555"})),
+        caps=Caps(),
+        most=most,
+        usual=most,
+        is_new=is_new,
+        new_until=NOW + dt.timedelta(days=9) if is_new else None,
+        day=day,
+        is_all_stopped=is_stopped,
+    )
+
+
+def refused_call(reason: str, number: str) -> RefusedRow:
+    return RefusedRow(
+        ago(400),
+        number,
+        reason == "country",
+        str(campaigns.REFUSALS[reason]),
+        str(words.PROBLEMS[f"dial-{reason}"].advice),
+    )
+
+
+def portal_calls_out(lang: str) -> dict[str, Any]:
+    now = standing()
+    return shell(lang) | {
+        "company_": New(currency="GBP", zone="Europe/London"),
+        "now": now,
+        "given": calls_out.typed_rules(now.rules, "GBP"),
+        "revision": 3,
+        "wrong": "",
+        "chosen": ["GB", "IE", "DE"],
+        "countries": [("DE", "Germany"), ("FR", "France"), ("GB", "United Kingdom"), ("IE", "Ireland")],
+        "refused": [
+            refused_call("country", "+4930901••••"),
+            refused_call("premium", "+44909879••••"),
+            refused_call("emergency", "999"),
+        ],
+        "may_write": True,
+    }
+
+
+def portal_calls_out_stopped(lang: str) -> dict[str, Any]:
+    return portal_calls_out(lang) | {
+        "now": standing(is_stopped=True, is_new=True),
+        "wrong": "hours",
+        "refused": [],
+    }
+
+
+def operator_calls_out(lang: str) -> dict[str, Any]:
+    now = standing(is_new=True)
+    return operator(lang) | {
+        "company_": New(name="Pelican Parcel", currency="GBP", zone="Europe/London"),
+        "here": "/operator/companies/ten_0jx7q9/calls-out",
+        "now": now,
+        "given": calls_out.typed_caps(Caps(at_once=40), "GBP"),
+        "usual": calls_out.typed_caps(Caps(**dataclasses.asdict(now.usual)), "GBP"),
+        "revision": 1,
+        "wrong": "",
+        "countries": {"DE": "Germany", "GB": "United Kingdom", "IE": "Ireland"},
+        "sees_money": True,
+        "may_write": True,
+    }
+
+
+def operator_calls_out_stopped(lang: str) -> dict[str, Any]:
+    return operator_calls_out(lang) | {"now": standing(is_stopped=True), "wrong": "a_day"}
+
+
+def operator_barred(lang: str) -> dict[str, Any]:
+    reasons = [(code, str(word)) for code, word in calls_out.WHY_BARRED.items()]
+    return operator(lang) | {
+        "barred": [
+            (New(prefix="44909", note="", barred_at=ago(90_000)), reasons[0][1]),
+            (New(prefix="37052", note="Reported by the carrier", barred_at=ago(9_000)), reasons[3][1]),
+        ],
+        "everything": None,
+        "reasons": reasons,
+        "given": {"prefix": "", "why": "fraud", "note": ""},
+        "wrong": "",
+        "may_write": True,
+    }
+
+
+def operator_barred_all(lang: str) -> dict[str, Any]:
+    return operator_barred(lang) | {
+        "barred": [],
+        "everything": New(prefix="", barred_at=ago(300)),
+        "wrong": "prefix",
     }
 
 
@@ -1796,6 +1902,15 @@ PAGES: dict[str, Page] = {
     "operator-agreements": Page("operator/agreements.html", operator_agreements),
     "portal-alarms": Page("portal/alarms.html", alarms),
     "operator-alarms": Page("operator/alarms.html", operator_alarms),
+    "portal-calls-out": Page("portal/calls_out.html", portal_calls_out),
+    "portal-calls-out-stop": Page(
+        "portal/calls_out.html", portal_calls_out, ("document.getElementById('stop-out').showModal()",)
+    ),
+    "portal-calls-out-stopped": Page("portal/calls_out.html", portal_calls_out_stopped),
+    "operator-calls-out": Page("operator/calls_out.html", operator_calls_out),
+    "operator-calls-out-stopped": Page("operator/calls_out.html", operator_calls_out_stopped),
+    "operator-barred": Page("operator/barred.html", operator_barred),
+    "operator-barred-all": Page("operator/barred.html", operator_barred_all),
     "portal-home": Page("portal/home.html", home),
     "portal-home-empty": Page("portal/home.html", home_empty),
     "portal-menu": Page("portal/home.html", home, ("document.getElementById('user-menu').showPopover()",)),

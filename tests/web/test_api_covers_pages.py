@@ -30,6 +30,11 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.reveal": ("revealCaller",),
     "portal.play": ("getRecording",),
     "portal.peaks": ("getWaveform",),
+    # calls out
+    "portal.calls_out": ("getCallsOut", "listRefusedCalls"),
+    "portal.save_calls_out": ("changeCallsOut",),
+    "portal.stop_calls_out": ("stopCallsOut",),
+    "portal.resume_calls_out": ("resumeCallsOut",),
     # campaigns and their leads
     "portal.campaign_list": ("listCampaigns",),
     "portal.new_campaign": FORM,

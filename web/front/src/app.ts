@@ -30,6 +30,19 @@ function startDialogs(): void {
   for (const dialog of all<HTMLDialogElement>("dialog[data-open]")) dialog.showModal();
 }
 
+/** A long list of boxes: only those whose words hold what is typed; ticked ones always stay in sight. */
+function startNarrowing(): void {
+  for (const field of all<HTMLInputElement>("input[data-narrow]")) {
+    const list = document.getElementById(field.dataset["narrow"] ?? "");
+    field.addEventListener("input", () => {
+      const wanted = field.value.trim().toLowerCase();
+      for (const label of list?.querySelectorAll("label") ?? [])
+        label.hidden = !label.textContent?.toLowerCase().includes(wanted) && !label.querySelector("input")?.checked;
+    });
+    field.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
+  }
+}
+
 async function reveal(button: HTMLElement): Promise<void> {
   const field = button.previousElementSibling;
   if (!(field instanceof HTMLElement)) return;
@@ -116,6 +129,7 @@ document.addEventListener("htmx:after:swap", () => startPlayers());
 
 startThemes();
 startDialogs();
+startNarrowing();
 startButtons();
 startKeys();
 startForms();
