@@ -56,7 +56,11 @@ def test_a_company_chooses_where_when_and_for_how_much(alice: Browser, gate: Gat
     found = rules(gate, cast)
     assert (found.countries, found.prefixes) == (frozenset({"GB", "DE"}), frozenset({"1809555"}))
     assert found.hours is not None
-    assert (f"{found.hours.opens:%H:%M}", found.hours.days, found.a_day_minor) == ("08:00", frozenset({1, 2}), 15_050)
+    assert (f"{found.hours.opens:%H:%M}", found.hours.days, found.a_day_minor) == (
+        "08:00",
+        frozenset({1, 2}),
+        15_050,
+    )
     # both empty: at any hour
     alice.post(PAGE, form(revision="1", opens="", closes="", days=[], a_day="", countries=["GB"]))
     found = rules(gate, cast)
