@@ -259,6 +259,61 @@ def _fence_goals(report: Report) -> list[Goal]:
     ]
 
 
+def _beside(name: str, of: Report) -> list[str]:
+    return [
+        f"| {name} {share} | {of[share]['quiet_ms']} | {of[share]['flooded_ms']} | {of[share]['ratio']} |"
+        for share in ("p50", "p99")
+    ]
+
+
+def _floods(report: Report) -> list[str]:
+    signing, hashing, taking = report["sign_in"], report["hashing"], report["one_that_takes_all"]
+    first = (
+        f"A wrong password for a known address took {signing['known_ms']} ms, for an unknown one"
+        f" {signing['unknown_ms']} ms (medians of {signing['rounds']} each, in turns); the known one took"
+        f" longer in {100 * signing['share_in_which_known_took_longer']:.1f} % of all pairs, and"
+        f" {signing['different_answers']} different answer was seen."
+    )
+    second = (
+        f"{hashing['sign_ins']} sign-ins at once: the last was answered after"
+        f" {hashing['slowest_sign_in_s']} s, {hashing['told_to_come_back']} were told to come again. One"
+        f" company's program asked {taking['asked_by_the_greedy']} times in {taking['windows']} windows of"
+        " five seconds."
+    )
+    lines = [first, "", second, "", "| | quiet ms | flooded ms | ratio |", "|---|--:|--:|--:|"]
+    lines += _beside("a page under 200 sign-ins,", hashing["page"])
+    return lines + _beside("the API for another company,", taking["modest"])
+
+
+def _floods_goals(report: Report) -> list[Goal]:
+    told = report["sign_in"]["difference"]
+    page, other = (
+        report["hashing"]["page"]["p99"]["ratio"],
+        report["one_that_takes_all"]["modest"]["p99"]["ratio"],
+    )
+    shared = "two processors do everything here, the clients' work too; nobody waits behind another's line."
+    return [
+        Goal("known and unknown addresses: medians within 5 %", f"{100 * told:.1f} %", is_met=told < 0.05),
+        Goal("a page's p99 under 200 sign-ins ≤ 2 ×", f"{page} ×", is_met=page <= 2, cause=shared),
+        Goal("another company's p99 in a flood ≤ 1.2 ×", f"{other} ×", is_met=other <= 1.2, cause=shared),
+    ]
+
+
+def _patterns(report: Report) -> list[str]:
+    slow = ", ".join(f"{one['place']} ({one['ms']} ms)" for one in report["slower_than_linear"]) or "none"
+    words = (
+        f"{report['patterns']} patterns; the longest took {report['longest_ms']} ms for {report['signs']}"
+        f" signs; slower than linear: {slow}."
+    )
+    return [words]
+
+
+def _patterns_goals(report: Report) -> list[Goal]:
+    longest = report["longest_ms"]
+    is_met = longest < 50 and not report["slower_than_linear"]
+    return [Goal("no pattern takes 50 ms, none is slower than linear", f"{longest} ms", is_met=is_met)]
+
+
 def _as_it_is(report: Report) -> list[str]:
     return ["```", report["text"] if "text" in report else json.dumps(report, indent=2), "```"]
 
@@ -280,6 +335,8 @@ MEASUREMENTS = {
     "leads": Measurement("Importing leads", ("bench.leads",), _leads, _none),
     "rating": Measurement("Rating", ("bench.rating", "50000"), _as_it_is, _none),
     "fence": Measurement("Row security", ("bench.fence", "100000", "1500"), _fence, _fence_goals),
+    "floods": Measurement("Floods, and who is known", ("bench.floods",), _floods, _floods_goals),
+    "patterns": Measurement("Patterns", ("bench.patterns",), _patterns, _patterns_goals),
     "lookup": Measurement(
         "Looking a caller up, sealed beside plain", ("bench.lookup", "10000", "2000"), _as_it_is, _none
     ),
