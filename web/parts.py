@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 import flask_babel
+from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_compact_currency, format_currency, format_decimal, get_currency_symbol
 from flask import Flask, has_request_context
@@ -84,6 +85,16 @@ def _written(number: str) -> str:
     """Return a number of either language in the company's writing."""
     signs = _SIGNS.get(_formats().numbers)
     return number.translate(signs) if signs else number
+
+
+def colon() -> str:
+    """Return what stands between a word and what it is about: a full-width colon in Chinese."""
+    return _(": ")
+
+
+def country(code: str) -> str:
+    """Return a country's name in the reader's language; what is no code of a country is returned as it is."""
+    return str(Locale.parse(_locale()).territories.get(code, code))
 
 
 # ------------------------------------------------------------------ icons and pills
@@ -533,8 +544,8 @@ def quantity(value: float, unit: str) -> str:
     return {
         "seat": ngettext("%(count)s seat", "%(count)s seats", value, count=shown),
         "number": ngettext("%(count)s number", "%(count)s numbers", value, count=shown),
-        "month": _("%(count)s × month", count=shown),
-        "day": _("%(count)s × day", count=shown),
+        "month": ngettext("%(count)s month", "%(count)s months", value, count=shown),
+        "day": ngettext("%(count)s day", "%(count)s days", value, count=shown),
         "hour": _("%(count)s h", count=shown),
         "minute": _("%(count)s min", count=shown),
         "second": _("%(count)s s", count=shown),
@@ -721,9 +732,10 @@ def asset_resolver(static_folder: Path, *, static_url: str) -> _Asset:
 GLOBALS: dict[str, Callable[..., object]] = {
     part.__name__: part
     for part in (
-        avatar, bar, big_money, bill_chart, brand, clock, count, day, days, gate_field, hour, html_lang,
-        icon, initials, international, iso, long_day, mark, minute, moment, money, month, pill, quantity,
-        rate, seat_glyph, seat_state, seats, short_day, span, spark, stack, wait, wave, weekday, zone_name,
+        avatar, bar, big_money, bill_chart, brand, clock, count, country, day, days, gate_field, hour,
+        html_lang, icon, initials, international, iso, long_day, mark, minute, moment, money, month, pill,
+        quantity, rate, seat_glyph, seat_state, seats, short_day, span, spark, stack, wait, wave, weekday,
+        zone_name,
     )
 }  # fmt: skip
 

@@ -645,4 +645,4 @@ def problem(code: str, kind: str) -> Words:
 def role(names: tuple[str, ...]) -> str:
     """Return the word for the roles somebody holds."""
     known = [str(ROLES[name]) for name in names if name in ROLES]
-    return ", ".join(known) or gettext("No role")
+    return gettext(", ").join(known) or gettext("No role")

@@ -278,6 +278,8 @@ def test_every_page_is_for_everybody(app: Flask, round_trip: Walk) -> None:
                     assert answer.status_code == 303
                 for path in paths:
                     seen = look(page, base + path, at_widths=language == "en")
+                    fault = page.locator(".errorpage").count()
+                    assert bool(fault) == path.endswith("nowhere"), f"{language} {path} is an error page"
                     faults += [f"{language} {path} {one}" for one in seen]
                     assert page.url == base + path, "sent somewhere else"
                     asks = page.locator("form[action='/sign-in']").count()

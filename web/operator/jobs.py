@@ -231,7 +231,7 @@ def _watched(one: LongJob, company: str, who: str) -> Watched:
     left_s = one.left_s
     return Watched(
         id=ids.public("job", one.id),
-        title=": ".join(filter(None, (what, company or about))),
+        title=parts.colon().join(filter(None, (what, company or about))),
         state="quiet" if one.is_quiet else one.state.value,
         done=one.done,
         total=one.total or 0,

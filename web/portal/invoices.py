@@ -54,7 +54,7 @@ INVOICES: tables.Table[InvoiceRow] = tables.Table(
         tables.Column("pay", _l("Action"), hidden=True),
     ),
     filters=(
-        tables.Search("find", _l("Find an invoice"), _l("Number")),
+        tables.Search("find", _l("Find an invoice"), _l("Invoice number")),
         tables.Choice("state", _l("State"), _states),
     ),
     order="-period",

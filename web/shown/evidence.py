@@ -14,11 +14,12 @@ from werkzeug.wrappers import Response as BaseResponse
 from core import ids
 from core.errors import NotFound
 from core.ids import OPERATOR, KeyId, UserId
+from core.money import Money
 from security import evidence
 from security.evidence import Checkpoint, Entry, Signer
 from security.gate import Kind
 from tenants import apikeys, users
-from web import identity, scope, tables, uploads, words
+from web import identity, parts, scope, tables, uploads, words
 from web.guards import permission
 from web.plain import whole
 from web.shown import downloads
@@ -48,6 +49,39 @@ NOUNS: Mapping[str, LazyString] = {
     "key.": _l("Keys that seal"),
     "agreement.": _l("Agreements"),
 }
+
+
+# what an entry says besides, in words; how many, which fields and which codes need no name
+_NAMES: Mapping[str, LazyString | str] = {
+    "version": _l("version"),
+    "revision": _l("version"),
+    "number": _l("number"),
+    "numbers": _l("numbers"),
+    "total_minor": _l("total"),
+    "roles": _l("role"),
+    "was": _l("before"),
+    "now": _l("now"),
+    "types": _l("events"),
+    "state": _l("state"),
+    "source": _l("source"),
+    "field": _l("field"),
+    "why": _l("why"),
+    "sha256": "SHA-256",
+}
+_VALUES: Mapping[str, LazyString] = {
+    **words.ROLES,
+    "on": _l("on"),
+    "off": _l("off"),
+    "active": _l("active"),
+    "disabled": _l("shut out"),
+    "phone": _l("telephone number"),
+    "name": _l("name"),
+    "email": _l("e-mail"),
+    "notes": _l("notes"),
+    "postcode": _l("postcode"),
+}
+_PRINT = 12  # of a fingerprint's signs: enough to compare, the whole stands in the file
+_UNSAID = {"by", "entry"}
 
 
 class NothingSealedError(NotFound):
@@ -94,7 +128,7 @@ TABLE: tables.Table[EvidenceRow] = tables.Table(
         tables.Column("who", _l("Who"), lambda row: row.who),
         tables.Column("action", _l("What"), lambda row: row.action),
         tables.Column("about", _l("About"), lambda row: row.about),
-        tables.Column("details", _l("Details"), lambda row: row.details),
+        tables.Column("details", _l("Particulars"), lambda row: row.details),
     ),
     filters=(
         tables.Choice("what", _l("What"), lambda: [(noun, str(word)) for noun, word in NOUNS.items()]),
@@ -240,5 +274,18 @@ def _row(entry: Entry, named: Callable[[Entry], str], leads_to: Mapping[str, str
         about=fact.subject,
         # the operator itself is on no list of companies
         url=f"{leads_to[prefix]}{fact.subject}" if prefix in leads_to and fact.subject != _OPERATOR else "",
-        details=" · ".join(f"{name} {value}" for name, value in known.items() if name not in {"by", "entry"}),
+        details=" · ".join(_detail(name, value) for name, value in known.items() if name not in _UNSAID),
     )
+
+
+def _detail(name: str, value: str) -> str:
+    """Return one detail in words; what has none stands as it was written down."""
+    if name == "total_minor":
+        shown = parts.money(Money(int(value), identity.current().company.currency))
+    elif name == "sha256":
+        shown = f"{value[:_PRINT]}…"
+    elif name in {"roles", "was", "now", "state", "field"}:
+        shown = gettext(", ").join(str(_VALUES.get(one, one)) for one in value.split())
+    else:
+        shown = value
+    return f"{_NAMES.get(name, name)} {shown}"
