@@ -645,4 +645,5 @@ def problem(code: str, kind: str) -> Words:
 def role(names: tuple[str, ...]) -> str:
     """Return the word for the roles somebody holds."""
     known = [str(ROLES[name]) for name in names if name in ROLES]
-    return gettext(", ").join(known) or gettext("No role")
+    between: str = gettext(", ")
+    return between.join(known) or gettext("No role")
