@@ -102,6 +102,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "do-not-call.removed": _l("Took a number off the do-not-call list"),
     "invoice.finalised": _l("Finalised an invoice"),
     "number.revealed": _l("Looked at a caller’s number in full"),
+    "payment.refund-asked": _l("Gave money back"),
     "price-list.published": _l("Published a price list"),
     "recording.fetched": _l("Downloaded a recording"),
     "recording.played": _l("Played a recording"),

@@ -31,7 +31,7 @@ from billing.payments.port import About, Order, Page, Provider, RemotePayment, S
 from core import clock, log
 from core.errors import SeatlineError
 from core.ids import OPERATOR, PaymentMethodId, TenantId, UserId, new_id
-from security.gate import Gate, Scope
+from security.gate import Gate, Kind, Scope
 from security.vault import Vault
 from tenants import companies
 
@@ -315,15 +315,17 @@ def look_again(
 
 
 def refund(
-    means: Means, *, tenant_id: TenantId, payment_id: UUID, amount_minor: int, refund_id: UUID
+    means: Means, *, tenant_id: TenantId, payment_id: UUID, amount_minor: int, refund_id: UUID, by: UUID
 ) -> Payment:
     """Give money back; the invoice stays, the ledger tells of both. Once for `refund_id`, made with the form.
+
+    `by` is who of the staff does: the company's evidence log names them.
 
     Raises:
         RefundTooLargeError: more than is left of the payment.
         RefundAskedError: it was asked for before, over another amount.
     """
-    with means.gate.open(Scope.system(tenant_id)) as session:
+    with means.gate.open(Scope(tenant_id, by, Kind.SYSTEM)) as session:
         payment = attempts.find(session, tenant_id=tenant_id, payment_id=payment_id)
         is_new = attempts.ask_refund(
             session,

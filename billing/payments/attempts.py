@@ -30,9 +30,10 @@ from billing.ledger import CLEARING, FEES, ON_ACCOUNT, RECEIVABLE, REFUNDS, Jour
 from billing.models import PaymentRow, PaymentStepRow
 from billing.payments.port import WORTH_RETRYING, Reason, RemotePayment, RemoteRefund, State
 from billing.payments.standing import Latest, Standing, standing
-from core import clock
+from core import clock, ids
 from core.events import announce
 from core.ids import InvoiceId, PaymentId, PaymentMethodId, TenantId, UserId, new_id
+from security import evidence
 
 UNDER_WAY = (State.STARTED, State.REQUIRES_ACTION, State.PROCESSING)
 # days after each failed attempt by ourselves until the next; then people have to act
@@ -334,7 +335,7 @@ def ask_refund(
     """Write down that a refund is asked for; return False when it was before: a form that came twice.
 
     Args:
-        session: in the tenant's context.
+        session: in the tenant's context, opened by who gives the money back: the evidence log names them.
         tenant_id: the client company.
         payment_id: what to give back of.
         amount_minor: how much.
@@ -354,6 +355,15 @@ def ask_refund(
         raise RefundTooLargeError(left_minor=left)
     _step(session, row, kind="refund-asked", reason="", source=PERSON, step_id=refund_id)
     session.flush()
+    evidence.record(
+        session,
+        "payment.refund-asked",
+        "pay",
+        row.id,
+        amount_minor=amount_minor,
+        currency=row.currency,
+        refund=ids.public("ref", refund_id),
+    )
     return True
 
 

@@ -23,6 +23,7 @@ from core.ids import TenantId, new_id
 from security import evidence
 from security.gate import Gate, Scope
 from tests.billing import stock
+from tests.factories.waiting import until_one_waits
 from wiring.prepare import DatabaseUrls
 
 BY = new_id()
@@ -163,6 +164,29 @@ def test_of_two_who_decide_at_the_same_moment_one_does(gate: Gate, alice: Tenant
     assert sorted(done)[-3:] == ["usage-decided"] * 3
     taken = Verdict.TAKE_NEW in done
     assert (billed(gate, alice), standing(gate, alice)) == (TWO_MINUTES if taken else A_MINUTE, 1)
+
+
+def test_who_decides_while_the_month_is_being_finalised_waits_and_is_told(
+    gate: Gate, alice: TenantId
+) -> None:
+    """Else the report on the paper is replaced by one that no paper will ever have."""
+    conflict = contradicted(gate, alice)
+
+    def take_over() -> str:
+        try:
+            return decide(gate, alice, conflict, Verdict.TAKE_NEW).verdict
+        except SeatlineError as error:
+            return error.code
+
+    with clock.hold(OCTOBER.end), concurrent.futures.ThreadPoolExecutor(1) as threads:
+        with gate.open(Scope.system(alice)) as session:
+            draft = invoices.draft(session, tenant_id=alice, period=OCTOBER)
+        with gate.open(Scope.system(alice)) as session:
+            invoices.finalise(session, tenant_id=alice, invoice_id=draft.invoice_id)
+            second = threads.submit(take_over)
+            until_one_waits(gate)
+        assert second.result(10) == "usage-billed"
+    assert standing(gate, alice) == 1
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 401, "a\x00b"])

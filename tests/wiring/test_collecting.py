@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -10,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from billing import ledger, price_lists
 from billing.documents.document import InvoiceDocument
@@ -24,12 +24,13 @@ from billing.errors import (
 )
 from billing.payments import attempts, methods, news
 from billing.payments.attempts import Payment
-from billing.payments.port import Reason, State, Way
+from billing.payments.port import Reason, RemotePayment, State, Way
 from billing.payments.standing import Paid, Standing
 from billing.payments.stripe import StripeProvider
 from billing.payments.unconnected import Unconnected
-from core import clock
+from core import clock, ids
 from core.ids import OPERATOR, TenantId, UserId, new_id
+from security import evidence
 from security.gate import Gate, Scope
 from security.vault import Vault
 from standin.news import sign
@@ -38,10 +39,12 @@ from tenants import companies
 from tests.billing import stock
 from tests.factories import payments
 from tests.factories.payments import Means, card, visit
+from tests.factories.waiting import until_one_waits
 from wiring import collecting
 from wiring.collecting import Came
 
 ALICE = UserId(new_id())
+DANA = new_id()  # of the operator's staff
 WAY = Way("http://127.0.0.1/done", "http://127.0.0.1/back", "en")
 
 
@@ -359,23 +362,53 @@ def test_who_begins_while_another_has_just_begun_waits_and_is_told(
                 initiator=attempts.PERSON,
             )
             second = threads.submit(begin)
-            waits_for_a_lock(means)
+            until_one_waits(means.gate)
         assert second.result(10) == "payment-under-way"
 
 
-def waits_for_a_lock(means: Means) -> None:
-    """Wait until some transaction of this database waits for another's."""
-    asked = text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    until = time.monotonic() + 10
-    is_waiting = 0
-    while not is_waiting:  # anew each time: a transaction sees one picture of what goes on
-        with means.gate.outside() as connection:
-            is_waiting = connection.execute(asked).scalar_one()
-        assert time.monotonic() < until
-        time.sleep(0.01)
+def test_two_payments_of_one_invoice_told_of_at_once_leave_the_second_on_account(
+    means: Means, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    def begun() -> Payment:
+        with means.gate.open(Scope.system(company)) as session:
+            made = attempts.begin(
+                session,
+                tenant_id=company,
+                invoice_id=invoice.invoice_id,
+                account="acct_1",
+                initiator=attempts.PERSON,
+            )
+            attempts.cancel(session, tenant_id=company, payment_id=made.payment.payment_id, source="return")
+        return made.payment
+
+    def told(session: Session, payment: Payment) -> None:
+        succeeded = RemotePayment(
+            remote_id=f"pi_{payment.attempt}",
+            state=State.SUCCEEDED,
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+        )
+        attempts.record(
+            session,
+            tenant_id=company,
+            payment_id=payment.payment_id,
+            remote=succeeded,
+            source="webhook",
+        )
+
+    def second() -> None:
+        with means.gate.open(Scope.system(company)) as session:
+            told(session, payments_of_it[1])
+
+    payments_of_it = [begun(), begun()]
+    with ThreadPoolExecutor(1) as threads:
+        with means.gate.open(Scope.system(company)) as session:
+            told(session, payments_of_it[0])
+            waits = threads.submit(second)
+            until_one_waits(means.gate)
+        waits.result(10)
+    assert balances(means, company)["receivable"] == 0
+    assert balances(means, company)["on-account"] == -invoice.bill.total_minor
 
 
 def test_a_person_who_leaves_the_page_does_not_end_the_retries(
@@ -593,6 +626,7 @@ def give_back(
         payment_id=payment.payment_id,
         amount_minor=minor,
         refund_id=refund_id or new_id(),
+        by=DANA,
     )
 
 
@@ -612,6 +646,26 @@ def test_money_goes_back_and_the_invoice_says_so(
     hear_everything(means)
     assert stands(means, company, invoice).state is Paid.REFUNDED
     assert balances(means, company)["refunds"] == 17400
+
+
+def test_who_gave_money_back_is_in_the_companys_log_once(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    save(means, standin, company)
+    collect(means, company, invoice)
+    payment, form = all_of(means, company, invoice)[0], new_id()
+    for _ in range(2):
+        give_back(means, company, payment, 400, form)
+    with pytest.raises(RefundTooLargeError):
+        give_back(means, company, payment, 17_400)
+    with means.gate.open(Scope.system(company)) as session:
+        (entry,) = evidence.page(session, tenant_id=company, limit=9, action="payment.").entries
+    assert (entry.actor_id, entry.fact.subject) == (DANA, ids.public("pay", payment.payment_id))
+    assert entry.fact.details == {
+        "amount_minor": 400,
+        "currency": "GBP",
+        "refund": ids.public("ref", form),
+    }
 
 
 def test_a_refund_asked_for_twice_by_one_form_is_made_once(

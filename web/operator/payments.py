@@ -23,7 +23,7 @@ from core.errors import SeatlineError
 from core.ids import PaymentId, TenantId, new_id
 from core.money import Money, exponent
 from tenants.companies import Company
-from web import said, scope, words
+from web import identity, said, scope, words
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -183,6 +183,7 @@ def look_at_payment(company_id: str, payment_id: str) -> BaseResponse:
 def refund_payment(company_id: str, payment_id: str) -> BaseResponse:
     """Give money back."""
     company, payment = _find(company_id, payment_id)
+    by = identity.current().principal_id
     scope.commit()
     try:
         minor = _minor(request.form.get("amount", ""), payment.currency)
@@ -192,6 +193,7 @@ def refund_payment(company_id: str, payment_id: str) -> BaseResponse:
             payment_id=payment.payment_id,
             amount_minor=minor,
             refund_id=ids.parse("ref", request.form.get("refund", "")),
+            by=by,
         )
     except SeatlineError as error:
         _refuse(error)

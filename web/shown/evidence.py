@@ -38,6 +38,7 @@ NOUNS: Mapping[str, LazyString] = {
     "do-not-call.": _l("Do not call"),
     "campaign.": _l("Campaigns"),
     "invoice.": _l("Invoices"),
+    "payment.": _l("Payments"),
     "usage.": _l("Usage"),
     "calls-out.": _l("Calls out"),
     "credit-hold.": _l("Credit holds"),
