@@ -155,6 +155,11 @@ def test_two_who_change_one_role_see_each_other(alice: Browser, cast: Cast) -> N
     kept = {"wanted": "tenant_admin", "role-side": "yours", "was": "tenant_analyst"}
     assert alice.post(settle, kept).status_code == 303
     assert "Administrator" in alice.get(path(cast.sue)).text
+    # a third had changed it by the time the conflict was settled: that is shown, not written over
+    third = alice.post(settle, kept | {"wanted": "tenant_supervisor"})
+    assert third.status_code == 409
+    assert found(r'name="was" value="([^"]+)"', third.text) == "tenant_admin"
+    assert "Administrator" in alice.get(path(cast.sue)).text
 
 
 def test_shut_out_means_out_until_let_in(alice: Browser, browser: Browsers, cast: Cast) -> None:

@@ -184,57 +184,16 @@ def new_link(user_id: str) -> BaseResponse:
 @permission("users.write")
 def change_role(user_id: str) -> BaseResponse:
     """Give somebody another role; the person signs in again with it."""
-    user, who = _find(user_id), identity.current()
-    role, was = request.form.get("role", ""), request.form.get("was", "")
-    if was != ",".join(user.roles):
-        # somebody else has changed it since the page was opened
-        field = edits.Field("role", gettext("Role"))
-        return edits.conflicting(
-            user.name,
-            edits.differences(
-                [field], yours={"role": _word([role])}, theirs={"role": words.role(user.roles)}
-            ),
-            action=url_for("portal.settle_role", user_id=user_id),
-            revision=0,
-            back=url_for("portal.one_person", user_id=user_id),
-            nav="people",
-            kept={"wanted": role, "was": ",".join(user.roles)},
-        )
-    return _acted(
-        user,
-        lambda: staff.change_roles(
-            scope.session(),
-            tenant_id=who.tenant_id,
-            user_id=user.id,
-            roles=[role] if role in _ROLES else [],
-            by=who.permissions,
-            principal_id=who.principal_id,
-        ),
-        gettext("%(name)s is now: %(role)s.", name=user.name, role=_word([role])),
-        undo=("role", {"role": user.roles[0], "was": role}) if len(user.roles) == 1 else None,
-    )
+    return _change_role(_find(user_id), request.form.get("role", ""))
 
 
 @pages.post("/people/<user_id>/settle-role")
 @permission("users.write")
 def settle_role(user_id: str) -> BaseResponse:
-    """Carry out what was chosen on the page of a conflict."""
-    user, who = _find(user_id), identity.current()
+    """Carry out what was chosen on the page of a conflict, unless there is the next one."""
     if request.form.get("role-side") != "yours":
         return redirect(url_for("portal.one_person", user_id=user_id), 303)
-    role = request.form.get("wanted", "")
-    return _acted(
-        user,
-        lambda: staff.change_roles(
-            scope.session(),
-            tenant_id=who.tenant_id,
-            user_id=user.id,
-            roles=[role] if role in _ROLES else [],
-            by=who.permissions,
-            principal_id=who.principal_id,
-        ),
-        gettext("%(name)s is now: %(role)s.", name=user.name, role=_word([role])),
-    )
+    return _change_role(_find(user_id), request.form.get("wanted", ""))
 
 
 @pages.post("/people/<user_id>/shut-out")
@@ -273,6 +232,37 @@ def let_in(user_id: str) -> BaseResponse:
         return []
 
     return _acted(user, act, gettext("%(name)s can sign in again.", name=user.name))
+
+
+def _change_role(user: User, role: str) -> BaseResponse:
+    """Give somebody another role, unless somebody else has changed it since the page was opened."""
+    who, user_id = identity.current(), ids.public("usr", user.id)
+    if request.form.get("was", "") != ",".join(user.roles):
+        field = edits.Field("role", gettext("Role"))
+        return edits.conflicting(
+            user.name,
+            edits.differences(
+                [field], yours={"role": _word([role])}, theirs={"role": words.role(user.roles)}
+            ),
+            action=url_for("portal.settle_role", user_id=user_id),
+            revision=0,
+            back=url_for("portal.one_person", user_id=user_id),
+            nav="people",
+            kept={"wanted": role, "was": ",".join(user.roles)},
+        )
+    return _acted(
+        user,
+        lambda: staff.change_roles(
+            scope.session(),
+            tenant_id=who.tenant_id,
+            user_id=user.id,
+            roles=[role] if role in _ROLES else [],
+            by=who.permissions,
+            principal_id=who.principal_id,
+        ),
+        gettext("%(name)s is now: %(role)s.", name=user.name, role=_word([role])),
+        undo=("role", {"role": user.roles[0], "was": role}) if len(user.roles) == 1 else None,
+    )
 
 
 def _acted(
