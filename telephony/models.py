@@ -356,6 +356,9 @@ class OutboundDialRow(TenantOwned, Base):
         ForeignKeyConstraint(["tenant_id", "queue_id"], ["queues.tenant_id", "queues.id"]),
         ForeignKeyConstraint(["tenant_id", "number_id"], ["numbers.tenant_id", "numbers.id"]),
         Index("ix_outbound_dials_open", "tenant_id", "campaign_id", postgresql_where=text("outcome IS NULL")),
+        Index(
+            "ix_outbound_dials_ended", "tenant_id", "ended_at", postgresql_where=text("outcome IS NOT NULL")
+        ),
     )
 
     attempt_id: Mapped[Key]
@@ -418,13 +421,15 @@ class CallingStopRow(TenantOwned, Base):
 
 
 class CallingDayRow(TenantOwned, Base):
-    """What a company's calls out of one of its own days have cost so far, as rated when each ended."""
+    """A company's calls out of one of its own days: placed, picked up, and what they cost when they ended."""
 
     __tablename__ = "calling_days"
 
     day: Mapped[dt.date] = mapped_column(Date, primary_key=True)
     spent_nano: Mapped[Nano]
     calls: Mapped[int] = mapped_column(Integer)
+    answered: Mapped[int] = mapped_column(Integer)
+    is_told: Mapped[bool] = mapped_column(Boolean)  # that its money is used up
 
 
 class CallingCountryRow(TenantOwned, Base):

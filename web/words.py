@@ -140,6 +140,28 @@ ALARMS: Mapping[str, Words] = {
         _l("Somebody opened a decoy customer"),
         _l("Nobody has a reason to. Their session was ended; find out who it was and why."),
     ),
+    "calls-out-new-country": Words(
+        _l("A country was called for the first time"),
+        _l("If nobody of yours meant to call there, stop calls out and find out who did."),
+    ),
+    "calls-out-near-limit": Words(
+        _l("Four fifths of a day’s money for calls out are used"),
+        _l("At the limit no further call goes out that day. Look whether the calls are yours."),
+    ),
+    "calls-out-limit": Words(
+        _l("A day’s money for calls out is used up"),
+        _l(
+            "Calls were not placed. Look whether those that were are yours; the operator can raise the limit."
+        ),
+    ),
+    "calls-out-unanswered": Words(
+        _l("Far fewer calls out are answered than usual"),
+        _l("Numbers that are tried by machine, or a fault on the way out. Look at the latest calls."),
+    ),
+    "calls-out-short": Words(
+        _l("Many short calls to one range of numbers"),
+        _l("Such calls earn money for somebody else. If they are not yours, stop calls out."),
+    ),
 }
 
 

@@ -38,6 +38,7 @@ from security.vault import Field
 from telephony import numbers, orders, recording, work
 from telephony.events import DialCleared, DialEnded, DialOutcome, NumberRentalChanged, RecordingCaptured
 from telephony.orders import OrderKind
+from telephony.outbound import watch
 from tenants import alarms, companies, letters, resets, sessions, users
 from tenants.events import (
     AgreementPublished,
@@ -359,6 +360,11 @@ def _end_sessions(house: House, event: SignerSettled) -> dt.timedelta | None:
     return None
 
 
+def _watch_calls_out(_house: House, session: Session, event: DialEnded) -> After:
+    watch.ended(session, event=event)
+    return None
+
+
 def _settle_attempt(house: House, session: Session, event: DialEnded) -> After:
     """Write what became of a campaign's call; one dialled by hand is nobody's attempt."""
     if event.outcome is DialOutcome.CANCELLED:  # only who dials by hand gives up
@@ -402,6 +408,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     InTransaction(SignerSettled, "agreements.signer", _follow_signer, whose=lambda _event: OPERATOR),
     Alone(SignerSettled, "agreements.shut-out", _end_sessions),
     InTransaction(DialEnded, "campaigns.settle", _settle_attempt),
+    InTransaction(DialEnded, "calls-out.watch", _watch_calls_out),
     InTransaction(CampaignTurned, "campaigns.round", _note_round, whose=lambda _event: OPERATOR),
     InTransaction(LeadFileConfirmed, "leads.unpack", _unpack_leads),
     InTransaction(LeadRowsWaiting, "leads.read", _read_leads),

@@ -154,8 +154,14 @@ def close(
     ).scalar()
     if closed is None:
         return False
-    if call_id and answered_at:
-        spend.settle(session, tenant_id=tenant_id, call_id=call_id, answered_at=answered_at)
+    if call_id:
+        spend.settle(
+            session,
+            tenant_id=tenant_id,
+            call_id=call_id,
+            began_at=answered_at or started_at,
+            is_answered=answered_at is not None,
+        )
     announce(
         session,
         DialEnded(

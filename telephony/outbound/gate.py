@@ -38,7 +38,7 @@ from security.vault import Field, Vault
 from telephony import numbers, queues
 from telephony.errors import NumberNotFoundError
 from telephony.models import DialDecisionRow, OutboundDialRow
-from telephony.outbound import limits, spend, stops
+from telephony.outbound import limits, spend, stops, watch
 from telephony.outbound.hours import Window, zone_of
 from telephony.outbound.spend import Reservation
 from telephony.outbound.stops import Why
@@ -387,18 +387,21 @@ def _reserved(session: Session, request: DialRequest, at: dt.datetime) -> Refusa
     today = spend.today(session, tenant_id=tenant_id, at=at)
     if today.under_way >= most.at_once:
         return Refusal(RefusalReason.TOO_MANY, at + _SOON)
-    own = limits.rules(session, tenant_id=tenant_id, home="").a_day_minor
-    a_day = min(most.a_day_minor, own if own is not None else most.a_day_minor)
+    a_day = spend.limit(session, tenant_id=tenant_id, currency=today.currency, at=at)
     found = spend.reserve(
         session,
         tenant_id=tenant_id,
         meter=METER,
         prefix=rating_prefix(request.to),
         longest=most.longest_out,
-        left_nano=spend.limit_nano(a_day, currency=today.currency) - today.spent_nano - today.reserved_nano,
+        left_nano=a_day - today.spent_nano - today.reserved_nano,
         at=at,
     )
-    return found or Refusal(RefusalReason.DAY_SPENT, today.ends_at if today.under_way == 0 else at + _LATER)
+    if found is None:
+        spend.used_up(session, tenant_id=tenant_id, today=today)
+        return Refusal(RefusalReason.DAY_SPENT, today.ends_at if today.under_way == 0 else at + _LATER)
+    watch.called(session, tenant_id=tenant_id, number=E164(request.to), at=at)
+    return found
 
 
 def _is_under_way(session: Session, tenant_id: TenantId, to_index: bytes) -> bool:

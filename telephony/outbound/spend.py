@@ -20,9 +20,12 @@ from billing import accounts, charges, credit
 from core.ids import CallId, TenantId
 from core.money import NANO, exponent
 from telephony.models import CallingDayRow, OutboundDialRow
+from telephony.outbound import limits
+from tenants import alarms
 
 SHORTEST = dt.timedelta(minutes=10)
 GRACE = dt.timedelta(minutes=1)  # by so much the end of a call may come late
+NEARLY = 80  # per cent of the day's limit: from there on it is told
 _STEP_S = 60
 
 
@@ -67,6 +70,13 @@ def today(session: Session, *, tenant_id: TenantId, at: dt.datetime) -> Today:
     ).scalar()
     ends_at = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), zone).astimezone(dt.UTC)
     return Today(day, account.currency, spent or 0, int(reserved), under_way, ends_at)
+
+
+def limit(session: Session, *, tenant_id: TenantId, currency: str, at: dt.datetime) -> int:
+    """Return what a company may spend a day, in nano-units: the smaller of the operator's and its own."""
+    most = limits.most(session, tenant_id=tenant_id, at=at).a_day_minor
+    own = limits.rules(session, tenant_id=tenant_id, home="").a_day_minor
+    return limit_nano(most if own is None else min(most, own), currency=currency)
 
 
 def limit_nano(a_day_minor: int, *, currency: str) -> int:
@@ -134,25 +144,57 @@ def reserve(
     return Reservation(dt.timedelta(seconds=least_s + low * _STEP_S), nano)
 
 
-def settle(session: Session, *, tenant_id: TenantId, call_id: CallId, answered_at: dt.datetime) -> None:
-    """Add what a call was rated at to its day; in the transaction that takes its reservation back."""
+def settle(
+    session: Session, *, tenant_id: TenantId, call_id: CallId, began_at: dt.datetime, is_answered: bool
+) -> None:
+    """Add a call that was placed, and what it was rated at, to its day.
+
+    In the transaction that takes its reservation back. Who comes near the day's limit is told.
+    """
     cost = charges.of_subjects(session, tenant_id=tenant_id, subject_refs=[call_id]).get(call_id)
-    if cost is None:
-        return
-    zone = ZoneInfo(accounts.find(session, tenant_id=tenant_id).zone)
-    session.execute(
+    nano = cost.amount_nano if cost else 0
+    account = accounts.find(session, tenant_id=tenant_id)
+    day = began_at.astimezone(ZoneInfo(account.zone)).date()
+    spent = session.execute(
         insert(CallingDayRow)
         .values(
             tenant_id=tenant_id,
-            day=answered_at.astimezone(zone).date(),
-            spent_nano=cost.amount_nano,
+            day=day,
+            spent_nano=nano,
             calls=1,
+            answered=int(is_answered),
+            is_told=False,
         )
         .on_conflict_do_update(
             index_elements=["tenant_id", "day"],
             set_={
-                "spent_nano": CallingDayRow.spent_nano + cost.amount_nano,
+                "spent_nano": CallingDayRow.spent_nano + nano,
                 "calls": CallingDayRow.calls + 1,
+                "answered": CallingDayRow.answered + int(is_answered),
             },
         )
-    )
+        .returning(CallingDayRow.spent_nano)
+    ).scalar_one()
+    near = limit(session, tenant_id=tenant_id, currency=account.currency, at=began_at) * NEARLY // 100
+    if spent - nano < near <= spent:
+        alarms.raise_alarm(
+            session, "calls-out-near-limit", tenant_id=tenant_id, subject=day.isoformat(), percent=NEARLY
+        )
+
+
+def used_up(session: Session, *, tenant_id: TenantId, today: Today) -> None:
+    """Tell, once a day, that a call was refused because the day's money is used up."""
+    told = session.execute(
+        insert(CallingDayRow)
+        .values(tenant_id=tenant_id, day=today.day, spent_nano=0, calls=0, answered=0, is_told=True)
+        .on_conflict_do_update(
+            index_elements=["tenant_id", "day"],
+            set_={"is_told": True},
+            where=CallingDayRow.is_told.is_(False),
+        )
+        .returning(CallingDayRow.day)
+    ).scalar()
+    if told is not None:
+        alarms.raise_alarm(
+            session, "calls-out-limit", tenant_id=tenant_id, subject=today.day.isoformat(), percent=100
+        )
