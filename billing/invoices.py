@@ -414,6 +414,18 @@ def every(session: Session, *, tenant_id: TenantId) -> tuple[InvoiceSummary, ...
     )
 
 
+def numbers(
+    session: Session, *, tenant_id: TenantId, invoice_ids: Collection[InvoiceId]
+) -> dict[InvoiceId, str]:
+    """Return the numbers of some invoices; drafts have none and are left out."""
+    rows = session.execute(
+        select(InvoiceRow.id, InvoiceRow.number).where(
+            InvoiceRow.tenant_id == tenant_id, InvoiceRow.id.in_(invoice_ids), InvoiceRow.number.is_not(None)
+        )
+    )
+    return {InvoiceId(row.id): row.number for row in rows}
+
+
 def events(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> Iterator[BilledEvent]:
     """Yield every event behind an invoice by line and time, a thousand rows at a time.
 

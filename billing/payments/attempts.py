@@ -274,15 +274,30 @@ def every(
     tenant_id: TenantId,
     states: Sequence[State] = (),
     before: UUID | None = None,
+    after: UUID | None = None,
     limit: int = 50,
 ) -> tuple[Payment, ...]:
-    """Return a tenant's payments, newest first; `before` goes on after the last of a page."""
+    """Return a tenant's payments, newest first.
+
+    Args:
+        session: of the tenant.
+        tenant_id: whose.
+        states: of these only, all when empty.
+        before: the ones just older than this payment.
+        after: the ones just newer than it.
+        limit: how many at most.
+    """
     asked = select(PaymentRow).where(PaymentRow.tenant_id == tenant_id)
     if states:
         asked = asked.where(PaymentRow.state.in_(states))
-    if before:
-        asked = asked.where(PaymentRow.id < before)
-    return tuple(_payment(row) for row in session.scalars(asked.order_by(PaymentRow.id.desc()).limit(limit)))
+    if after:
+        asked = asked.where(PaymentRow.id > after).order_by(PaymentRow.id)
+    elif before:
+        asked = asked.where(PaymentRow.id < before).order_by(PaymentRow.id.desc())
+    else:
+        asked = asked.order_by(PaymentRow.id.desc())
+    found = [_payment(row) for row in session.scalars(asked.limit(limit))]
+    return tuple(sorted(found, key=lambda one: one.payment_id, reverse=True))
 
 
 def troubled(session: Session, *, tenant_id: TenantId) -> tuple[Payment, ...]:

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Iterator
+from html import unescape
 
 import pytest
 from flask import Flask
@@ -11,9 +12,10 @@ from jinja2 import FileSystemBytecodeCache
 from billing.documents.document import InvoiceDocument
 from billing.payments import attempts, news
 from core import ids
-from core.ids import OPERATOR
+from core.ids import OPERATOR, TenantId
 from security.gate import Gate, Scope
 from standin.server import Server
+from tests.billing import stock
 from tests.factories import payments
 from tests.factories.payments import card, visit
 from tests.tenants.people import People
@@ -573,3 +575,48 @@ def test_a_program_chooses_and_removes_saved_ways_to_pay(
     assert program(cast.b).call("DELETE", f"/payment-methods/{first['id']}").status_code == 404
     assert ours.call("DELETE", f"/payment-methods/{first['id']}").status_code == 204
     assert [one["id"] for one in ours.get("/payment-methods").get_json()["data"]] == [second["id"]]
+
+
+def tried(means: TestServices, tenant_id: TenantId, invoice: InvoiceDocument) -> str:
+    """Let an attempt at an invoice begin and be given up; return its id."""
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        begun = attempts.begin(
+            session,
+            tenant_id=tenant_id,
+            invoice_id=invoice.invoice_id,
+            account="acct",
+            initiator=attempts.PERSON,
+        )
+        payment_id = begun.payment.payment_id
+        attempts.cancel(session, tenant_id=tenant_id, payment_id=payment_id, source="sweep")
+    return ids.public("pay", payment_id)
+
+
+def test_payments_of_all_companies_are_paged_newest_first(
+    dana: Browser, means: TestServices, cast: Cast, invoice: InvoiceDocument
+) -> None:
+    version = stock.publish(means.gate, code="hotels")
+    with means.gate.open(Scope.system(cast.b.tenant_id)) as session:
+        stock.customer(session, tenant_id=cast.b.tenant_id, version=version, price_list="hotels")
+    theirs = payments.another(means.gate, cast.b.tenant_id)
+    a, b = cast.a.tenant_id, cast.b.tenant_id
+    made = [tried(means, *((b, theirs) if at % 3 else (a, invoice))) for at in range(60)]
+
+    def listed(address: str) -> tuple[list[str], dict[str, str]]:
+        page = dana.get(address).text
+        well_made(page)
+        leads = re.findall(r'href="([^"]+)" rel="(prev|next)"', page)
+        return re.findall(r"/payments/(pay_[0-9a-z]+)", page), {rel: unescape(to) for to, rel in leads}
+
+    first, leads = listed("/operator/payments")
+    second, further = listed(leads["next"])
+    last, ends = listed(further["next"])
+    assert first + second + last == made[::-1]
+    assert "prev" not in leads
+    assert "next" not in ends
+    assert listed(ends["prev"])[0] == second
+    assert listed(listed(ends["prev"])[1]["prev"])[0] == first
+    company = ids.public("ten", cast.a.tenant_id)
+    assert listed(f"/operator/payments?company={company}")[0] == made[::3][::-1]
+    file = dana.get("/operator/payments?as=csv").text
+    assert len(file.splitlines()) == 61

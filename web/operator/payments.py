@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from urllib.parse import urlencode
+from uuid import UUID
 
 from flask import redirect, render_template, request
 from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -20,10 +22,10 @@ from billing.payments.attempts import Payment
 from billing.payments.port import State
 from core import ids
 from core.errors import SeatlineError
-from core.ids import PaymentId, TenantId, new_id
+from core.ids import InvoiceId, PaymentId, TenantId, UnknownIdError, new_id
 from core.money import Money, exponent
 from tenants.companies import Company
-from web import identity, said, scope, words
+from web import identity, said, scope, tables, words
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -31,7 +33,6 @@ from web.shown import payments as shown
 from web.shown import wording
 from wiring import collecting
 
-_EACH = 20  # newest payments of a company on the list
 _NEWS = 50
 _STATES: dict[str, tuple[State, ...]] = {
     "failed": (State.FAILED,),
@@ -47,13 +48,6 @@ class Waiting:
     company: str
     href: str
     amount: Money
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    rows: list[shown.PaymentRow]
-    came_back: list[Waiting]
-    on_account: list[Waiting]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,38 +80,90 @@ class JournalRow:
     postings: tuple[tuple[str, Money], ...]
 
 
+def _state_words() -> tables.Words:
+    return [
+        ("failed", gettext("Declined")),
+        ("waiting", gettext("Under way")),
+        ("succeeded", gettext("Paid")),
+    ]
+
+
+def _company_words() -> tables.Words:
+    return [(ids.public("ten", one.tenant_id), one.name) for one in rounds.clients()]
+
+
+PAYMENTS: tables.Table[shown.PaymentRow] = tables.Table(
+    "operator-payments",
+    (
+        tables.Column("company", _l("Company"), lambda row: row.company),
+        tables.Column("invoice", _l("Invoice"), lambda row: row.number),
+        tables.Column("state", _l("State"), lambda row: row.word),
+        tables.Column("begun", _l("Begun"), lambda row: row.started_at, cls="hide-s"),
+        tables.Column("amount", _l("Amount"), lambda row: row.amount, cls="r"),
+    ),
+    filters=(
+        tables.Choice("company", _l("Company"), _company_words),
+        tables.Choice("state", _l("State"), _state_words),
+    ),
+)
+
+
 @pages.get("/payments")
 @permission("billing.read")
-def payment_list() -> str:
-    """Show the newest payments of the companies on this page."""
-    state = request.args.get("state", "")
-    page = rounds.page()
+def payment_list() -> str | BaseResponse:
+    """Show payments of all companies, newest first.
 
-    def look(session: Session, company: Company) -> _Seen:
-        tenant_id = company.tenant_id
-        found = attempts.every(session, tenant_id=tenant_id, states=_STATES.get(state, ()), limit=_EACH)
-        numbers = {one.invoice_id: one.number for one in invoices.every(session, tenant_id=tenant_id)}
-        return _Seen(
-            [_row(one, company, numbers.get(one.invoice_id) or "") for one in found],
-            [
-                Waiting(company.name, _payment_url(tenant_id, payment), Money(minor, company.currency))
-                for payment, minor in attempts.came_back(session, tenant_id=tenant_id).items()
-            ],
-            _on_account(session, company),
+    Each company's stand within its own walls, so each is asked for one page from the reader's place on; ids
+    follow time, and what is newest of all of them is the page. It costs one visit a company, which is why
+    one company can be chosen.
+    """
+    came_back: list[Waiting] = []
+    on_account: list[Waiting] = []
+
+    def fetch(asked: tables.Asked) -> tables.Slice[shown.PaymentRow]:
+        states = _STATES.get(asked.get("state"), ())
+        before, after = _place(asked.after), _place(asked.before)
+
+        def look(session: Session, company: Company) -> tuple[Payment, ...]:
+            tenant_id = company.tenant_id
+            if not asked.export:
+                came_back.extend(
+                    Waiting(company.name, _payment_url(tenant_id, payment), Money(minor, company.currency))
+                    for payment, minor in attempts.came_back(session, tenant_id=tenant_id).items()
+                )
+                on_account.extend(_on_account(session, company))
+            return attempts.every(
+                session,
+                tenant_id=tenant_id,
+                states=states,
+                before=before,
+                after=after,
+                limit=asked.size + 1,
+            )
+
+        chosen = asked.get("company")
+        found = [
+            (one, company)
+            for company, payments in rounds.go([rounds.one(chosen)] if chosen else rounds.clients(), look)
+            for one in payments
+        ]
+        found.sort(key=lambda pair: pair[0].payment_id, reverse=True)
+        is_more = len(found) > asked.size
+        kept = found[-asked.size :] if after else found[: asked.size]
+        has_newer, has_older = (is_more, bool(kept)) if after else (bool(before and kept), is_more)
+        return tables.Slice(
+            _rows(kept),
+            following={"after": ids.public("pay", kept[-1][0].payment_id)} if has_older else None,
+            preceding={"before": ids.public("pay", kept[0][0].payment_id)} if has_newer else None,
         )
 
-    seen = [found for _company, found in rounds.go(page.companies, look)]
-    rows = sorted((row for one in seen for row in one.rows), key=lambda row: row.started_at, reverse=True)
-    asked = {"state": state}
-    return render_template(
+    return tables.show(
+        PAYMENTS,
         "operator/payments.html",
-        payments=rows,
-        came_back=[row for one in seen for row in one.came_back],
-        on_account=[row for one in seen for row in one.on_account],
-        state=state,
+        fetch,
+        came_back=came_back,
+        on_account=on_account,
         is_connected=scope.services().payments.is_connected,
-        newer=_link(page.newer, asked),
-        older=_link(page.older, asked),
     )
 
 
@@ -275,6 +321,30 @@ def _find(company_id: str, payment_id: str) -> tuple[Company, Payment]:
     )
 
 
+def _rows(found: Sequence[tuple[Payment, Company]]) -> list[shown.PaymentRow]:
+    """Return payments as the list shows them; the numbers of their invoices are asked of their companies."""
+    visited = {company.tenant_id: company for _one, company in found}
+
+    def look(session: Session, company: Company) -> dict[InvoiceId, str]:
+        wanted = [one.invoice_id for one, owner in found if owner.tenant_id == company.tenant_id]
+        return invoices.numbers(session, tenant_id=company.tenant_id, invoice_ids=wanted)
+
+    numbers = {
+        invoice_id: number
+        for _company, some in rounds.go(list(visited.values()), look)
+        for invoice_id, number in some.items()
+    }
+    return [_row(one, company, numbers.get(one.invoice_id, "")) for one, company in found]
+
+
+def _place(text: str) -> UUID | None:
+    """Return the payment where a page begins or ends, None for what is no payment's id."""
+    try:
+        return ids.parse("pay", text) if text else None
+    except UnknownIdError:
+        return None
+
+
 def _row(one: Payment, company: Company, number: str) -> shown.PaymentRow:
     home = f"/operator/companies/{ids.public('ten', company.tenant_id)}"
     return shown.payment(
@@ -374,7 +444,3 @@ def _refuse(error: SeatlineError) -> None:
         raise error
     known = words.problem(error.code, error.kind)
     said.refused(f"{known.title}. {known.advice}")
-
-
-def _link(cursor: str | None, asked: dict[str, str]) -> str | None:
-    return None if cursor is None else f"/operator/payments?{urlencode({**asked, 'after': cursor})}"
