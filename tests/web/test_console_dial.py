@@ -191,6 +191,15 @@ def test_another_agents_promise_is_not_there(bob: Bob, gate: Gate, line: factory
     assert bob.posts(promise, {}).status_code == 404
 
 
+def test_who_serves_the_company_no_more_finds_no_promise_of_theirs(
+    bob: Bob, gate: Gate, line: factory.Line, promise: str
+) -> None:
+    """Not even that the company is there: its walls are not entered."""
+    with gate.open(Scope.system(OPERATOR)) as session:
+        roster.unassign(session, agent_id=bob.agent_id, client_tenant_id=line.tenant_id, at=clock.now())
+    assert bob.posts(promise, {}).status_code == 404
+
+
 def test_who_was_just_spoken_to_is_called_again_and_their_number_stays_masked(
     bob: Bob, gate: Gate, vault: Vault, line: factory.Line
 ) -> None:
