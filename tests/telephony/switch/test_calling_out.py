@@ -215,8 +215,8 @@ def test_the_switch_knows_from_the_start_when_a_call_out_is_too_long(
         longest = dt.timedelta(minutes=30)
         await stage.switch.originate("dial-1", clearance=cleared(PERSON, longest=longest))
         await told(stage, CalledAnswered)
-        asked = await stage.switch._ask(
-            stage.switch._now(),
+        asked = await stage.ari._ask(
+            stage.ari._now(),
             "GET",
             "channels/dial-1/variable",
             query={"variable": "TIMEOUT(absolute)"},
