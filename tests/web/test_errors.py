@@ -50,6 +50,13 @@ def trial(services: TestServices) -> Flask:
             raise Refused
         return ("", int(what))
 
+    @pages.get("/long")
+    @permission("self.write")
+    def long() -> str:
+        scope.session().execute(text("SET LOCAL statement_timeout = '50ms'"))
+        scope.session().execute(text("SELECT pg_sleep(20)"))
+        return "served"
+
     app.register_blueprint(pages)
     app.register_blueprint(account.pages)
     app.extensions[errors.SIGN_IN] = account.please_sign_in
@@ -138,6 +145,20 @@ def test_valkey_away_closes_sign_in_with_a_503_page(
         "/sign-in", base_url=HOST, data={"csrf_token": token, "email": cast.alice.email, "password": "x"}
     )
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+
+
+def test_a_question_that_takes_too_long_is_given_up_and_the_next_is_answered(
+    trial: Flask, cast: Cast, browser: Browsers, gate: Gate
+) -> None:
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        assert session.execute(text("SHOW statement_timeout")).scalar_one() == "15s"
+    page = browser()
+    page.client = trial.test_client()
+    page.sign_in(cast.alice.email)
+    answer = page.get("/long")
+    assert answer.status_code == 503
+    assert "served" not in answer.text
+    assert page.post("/write", {"what": "200"}).status_code == 200
 
 
 @pytest.mark.parametrize(
