@@ -353,7 +353,7 @@ def _shown(session: Session, request: DialRequest) -> E164 | None:
 
 def _in_line(session: Session, request: DialRequest, to_index: bytes, at: dt.datetime) -> Refusal | None:
     """Compare with what was cleared before, alone: whoever asks for this tenant now waits in line."""
-    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key(request.tenant_id)})
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(request.tenant_id)})
     cleared = select(DialDecisionRow).where(
         DialDecisionRow.tenant_id == request.tenant_id, DialDecisionRow.is_cleared
     )
@@ -425,6 +425,7 @@ def _is_under_way(session: Session, tenant_id: TenantId, to_index: bytes) -> boo
     return session.scalars(handed_on.limit(1)).first() is not None
 
 
-def _lock_key(tenant_id: TenantId) -> int:
+def lock_key(tenant_id: TenantId) -> int:
+    """Return the lock of a company's line at the gate: locks have one namespace for all of the database."""
     digest = hashlib.sha256(b"dial-pace:" + tenant_id.bytes).digest()
     return int.from_bytes(digest[:8], "big", signed=True)

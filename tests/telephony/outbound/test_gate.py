@@ -25,6 +25,7 @@ from telephony.outbound.gate import (
     Refusal,
     RefusalReason,
     clear,
+    lock_key,
     redeem,
 )
 from telephony.switch.clearance import ClearanceExpiredError, UnclearedCallError
@@ -330,3 +331,11 @@ def outbox(desk: Caller) -> list[str]:
             {"tenant": desk.tenant_id},
         ).scalars()
         return [name for name in rows if name.startswith("Dial")]
+
+
+def test_one_companys_line_holds_no_other_up(gate: Gate, tenant_a: TenantId, tenant_b: TenantId) -> None:
+    with gate.open(Scope.system(tenant_a)) as first, gate.open(Scope.system(tenant_b)) as second:
+        first.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(tenant_a)})
+        free = text("SELECT pg_try_advisory_xact_lock(:key)")
+        assert second.execute(free, {"key": lock_key(tenant_b)}).scalar_one() is True
+        assert second.execute(free, {"key": lock_key(tenant_a)}).scalar_one() is False
