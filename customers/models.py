@@ -37,7 +37,11 @@ class CustomerRow(TenantOwned, Base):
     """Somebody who calls the company, or whom it calls."""
 
     __tablename__ = "customers"
-    __table_args__ = (UniqueConstraint("tenant_id", "index_version", "phone_index"),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "index_version", "phone_index"),
+        Index("ix_customers_ending_index", "tenant_id", "ending_index"),
+        Index("ix_customers_beginning_index", "tenant_id", "beginning_index"),
+    )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     row_version: Mapped[int] = mapped_column(BigInteger)
@@ -48,8 +52,24 @@ class CustomerRow(TenantOwned, Base):
     notes_ct: Mapped[OptionalSealed]
     index_version: Mapped[int] = mapped_column(SmallInteger)
     phone_index: Mapped[bytes] = mapped_column(LargeBinary)
+    ending_index: Mapped[int | None] = mapped_column(Integer)
+    beginning_index: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[Instant]
     updated_at: Mapped[Instant]
+
+
+class CustomerSearchRow(TenantOwned, Base):
+    """How many bits a company's narrow indexes keep; `…_before` are those rows may still have."""
+
+    __tablename__ = "customer_search"
+
+    planned_for: Mapped[int] = mapped_column(BigInteger)
+    ending_bits: Mapped[int] = mapped_column(SmallInteger)
+    beginning_bits: Mapped[int] = mapped_column(SmallInteger)
+    ending_before: Mapped[int | None] = mapped_column(SmallInteger)
+    beginning_before: Mapped[int | None] = mapped_column(SmallInteger)
+    planned_at: Mapped[Instant]
+    ready_at: Mapped[OptionalInstant]
 
 
 class DispositionRow(TenantOwned, Base):

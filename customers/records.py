@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.ids import CustomerId, TenantId, new_id
 from core.phone import E164
-from customers import masking
+from customers import indexing, masking
 from customers.errors import (
     CustomerChangedError,
     CustomerDetailsError,
@@ -107,7 +107,7 @@ def add(session: Session, *, tenant_id: TenantId, vault: Vault, details: Custome
             row_version=1,
             created_at=now,
             updated_at=now,
-            **_sealed(vault, tenant_id, customer_id, 1, details),
+            **_sealed(session, vault, tenant_id, customer_id, 1, details),
         )
         .on_conflict_do_nothing(
             index_elements=[
@@ -172,7 +172,7 @@ def update(
                 .values(
                     row_version=version + 1,
                     updated_at=now,
-                    **_sealed(vault, tenant_id, customer_id, version + 1, details),
+                    **_sealed(session, vault, tenant_id, customer_id, version + 1, details),
                 )
                 .returning(CustomerRow.created_at)
                 .execution_options(synchronize_session=False)
@@ -240,50 +240,13 @@ def count(session: Session, *, tenant_id: TenantId, most: int = 10_000) -> int:
     return session.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
 
 
-def by_name(
-    session: Session, *, tenant_id: TenantId, vault: Vault, words: str, among: int = 5_000, limit: int = 200
-) -> tuple[CustomerCard, ...]:
-    """Return customers whose name has every one of `words`, looking through the `among` added last.
-
-    Names stand sealed and have no index that would tell two of them alike, so they are opened one by one:
-    about 30 µs each.
-    """
-    wanted = words.casefold().split()
-    if not wanted:
-        return ()
-    names = session.execute(
-        sa.select(CustomerRow.id, CustomerRow.row_version, CustomerRow.name_ct)
-        .where(CustomerRow.tenant_id == tenant_id)
-        .order_by(CustomerRow.id.desc())
-        .limit(among)
-    )
-    found: list[UUID] = []
-    for customer_id, version, sealed in names:
-        name = vault.open(_field(tenant_id, customer_id, "name", version), sealed).casefold()
-        if all(word in name for word in wanted):
-            found.append(customer_id)
-            if len(found) == limit:
-                break
-    rows = session.scalars(
-        sa.select(CustomerRow)
-        .where(CustomerRow.tenant_id == tenant_id, CustomerRow.id.in_(found))
-        .order_by(CustomerRow.id.desc())
-        .execution_options(populate_existing=True)
-    )
-    return tuple(opened(vault, row) for row in rows)
-
-
 def opened(vault: Vault, row: Any) -> CustomerCard:  # noqa: ANN401 - an ORM row or a Core row of the same columns
     """Return a row in clear; for this room's own queries.
 
     Raises:
         security.vault.SealError: a value was moved, rolled back or damaged.
     """
-    clear: dict[str, str] = {}
-    for name in _LONGEST:
-        sealed: bytes | None = getattr(row, f"{name}_ct")
-        if sealed is not None:
-            clear[name] = vault.open(_field(row.tenant_id, row.id, name, row.row_version), sealed)
+    clear = {name: value(vault, row, name) for name in _LONGEST if getattr(row, f"{name}_ct") is not None}
     phone = E164(clear.pop("phone"))
     return CustomerCard(
         **clear,
@@ -295,12 +258,25 @@ def opened(vault: Vault, row: Any) -> CustomerCard:  # noqa: ANN401 - an ORM row
     )
 
 
+def value(vault: Vault, row: Any, name: str) -> str:  # noqa: ANN401 - as above, or a part of it
+    """Return one value of a row in clear; it has one of that name."""
+    return vault.open(_field(row.tenant_id, row.id, name, row.row_version), getattr(row, f"{name}_ct"))
+
+
 def _sealed(
-    vault: Vault, tenant_id: UUID, customer_id: UUID, version: int, details: CustomerDetails
+    session: Session, vault: Vault, tenant_id: UUID, customer_id: UUID, version: int, details: CustomerDetails
 ) -> Mapping[str, object]:
     columns: dict[str, object] = {
         "index_version": INDEX_VERSION,
         "phone_index": vault.blind_index(tenant_id, PHONE_INDEX, details.phone),
+        **indexing.columns(
+            session,
+            vault,
+            tenant_id=TenantId(tenant_id),
+            row_id=customer_id,
+            phone=details.phone,
+            name=details.name,
+        ),
     }
     for name in _LONGEST:
         text: str | None = getattr(details, name)

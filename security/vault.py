@@ -136,6 +136,19 @@ class Vault:
         key = HKDF(hashes.SHA256(), 32, None, _INDEX_LABEL + _parts(index.encode())).derive(data_key.key)
         return hmac.digest(key, b"\x01" + value.encode(), "sha256")[:16]
 
+    def narrow_index(self, tenant_id: UUID, index: str, value: str, *, bits: int) -> int:
+        """Return so few bits of a keyed hash that many values share them; see `customers.narrow`.
+
+        Args:
+            tenant_id: as for `blind_index`, and so is `index`.
+            index: with a key of its own.
+            value: already canonical.
+            bits: 1 to 20.
+        """
+        data_key = self._keys.active(tenant_id, "index")
+        key = HKDF(hashes.SHA256(), 32, None, _INDEX_LABEL + _parts(index.encode())).derive(data_key.key)
+        return int.from_bytes(hmac.digest(key, b"\x02" + value.encode(), "sha256")[:4]) >> (32 - bits)
+
     def seal_file(self, field: Field, source: BinaryIO, sink: BinaryIO) -> SealedFile:
         """Seal a stream segment by segment; memory stays at two segments."""
         data_key = self._keys.active(field.tenant_id, field.purpose)

@@ -51,6 +51,7 @@ HEAVY_HANDLERS = frozenset(
         "prices.hand-over",
         "keys.rotate",
         "every.company-figures",
+        "every.customer-search",
         "every.rental-charges",
         "every.sign-in-sweep",
         "every.call-sweep",

@@ -5,12 +5,15 @@ owed again. Tasks open their own transactions, may run twice, and must not mind.
 """
 
 import datetime as dt
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from core import clock, log, long_jobs
 from core.errors import SeatlineError
 from core.ids import OPERATOR, TenantId
+from customers import indexing, search
 from seats import hours
 from security import evidence
 from security.gate import Scope
@@ -23,6 +26,7 @@ from wiring import House, collecting, figures, rentals, rounds
 from workers import ledger
 
 _log = log.get(__name__)
+_INDEXING_S = 300
 _STUCK = dt.timedelta(minutes=2)
 
 
@@ -129,6 +133,21 @@ def _seal_evidence(house: House) -> None:
         raise trouble
 
 
+def _index_customers(house: House) -> None:
+    """Have customers of companies that have grown found by parts of their number and name."""
+    until = time.monotonic() + _INDEXING_S
+    for tenant_id in _everyone(house):
+        with house.gate.open(Scope.system(tenant_id)) as session:
+            if indexing.prepare(session, tenant_id=tenant_id) is None:
+                continue
+        after: UUID | None = None
+        while time.monotonic() < until:
+            with house.gate.open(Scope.system(tenant_id)) as session:
+                after = search.fill(session, house.vault, tenant_id=tenant_id, after=after)
+            if after is None:
+                break
+
+
 def _forget_orders(house: House) -> None:
     with house.gate.open(Scope.system(OPERATOR)) as session:
         orders.forget_old(session)
@@ -170,6 +189,7 @@ TABLE = (
     Periodic("every.payment-sweep", 900, _sweep_payments),
     Periodic("every.payment-retry", 900, _retry_payments),
     Periodic("every.ledger-sweep", 3600, _book_invoices),
+    Periodic("every.customer-search", 900, _index_customers),
     Periodic("every.company-figures", 60, figures.refresh),
     Periodic("every.duty-sweep", 3600, _forget_duties),
 )

@@ -164,6 +164,11 @@ def test_customers_are_found_by_a_part_of_their_name(ours: Program, program: Pro
     assert (len(both["data"]), both["has_more"]) == (2, False)
     assert len(ours.post("/customers/search", {"name": "ines carv"}).get_json()["data"]) == 1
     assert program(cast.b).post("/customers/search", {"name": "ines"}).get_json()["data"] == []
+    assert len(ours.post("/customers/search", {"ending": "0124"}).get_json()["data"]) == 1
+    assert ours.post("/customers/search", {"ending": "9999"}).get_json()["data"] == []
+    assert program(cast.b).post("/customers/search", {"ending": "0124"}).get_json()["data"] == []
+    for wrong in ("124", "01245", "٠١٢٣", "0124\n"):
+        assert ours.post("/customers/search", {"ending": wrong}).status_code == 422
     for neither in ({}, NEW | {"notes": None}, {"name": "a", "phone": "+447700900123"}):
         assert code_of(ours.post("/customers/search", neither)) == (422, "invalid-request")
 

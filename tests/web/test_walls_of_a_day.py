@@ -53,6 +53,7 @@ UNFILLED = {
     "company_figures",
     "consents",
     "credit_holds",
+    "customer_search",
     "dial_decisions",
     "do_not_call",
     "endpoints",

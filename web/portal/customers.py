@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from core import clock, ids
 from core.ids import CustomerId
 from core.phone import E164, InvalidNumberError, international, mask, parse_e164
-from customers import consent, do_not_call, interactions, lookup, records, reveals
+from customers import consent, do_not_call, interactions, lookup, narrow, records, reveals, search
 from customers.consent import LONGEST_BASIS, LONGEST_PROOF, Channel, Consent, Purpose
 from customers.do_not_call import Why
 from customers.errors import (
@@ -45,7 +45,6 @@ from web.shown import do_not_call as do_not_call_words
 
 _CALLS = 10
 _LOOKS = 20
-_LOOKED_THROUGH = 5_000
 _SOURCE = "portal"
 _MINUTE = "%Y-%m-%dT%H:%M"  # as a browser's field for day and hour has it
 
@@ -115,6 +114,7 @@ CUSTOMERS: tables.Table[CustomerRow] = tables.Table(
     filters=(
         tables.Sealed("phone", _l("Number"), shown=lambda number: mask(E164(number))),
         tables.Sealed("name", _l("Name"), shown=lambda name: name),
+        tables.Sealed("ending", _l("Last four digits"), shown=lambda digits: f"•••{digits}"),
     ),
     order="-added",
 )
@@ -137,14 +137,15 @@ def customer_list() -> str | BaseResponse:
     session, vault, tenant_id = scope.session(), scope.services().vault, identity.current().tenant_id
 
     def fetch(asked: tables.Asked) -> tables.Slice[CustomerRow]:
-        phone, name = asked.clear("phone"), asked.clear("name")
+        phone, name, ending = asked.clear("phone"), asked.clear("name"), asked.clear("ending")
         if phone:
             card = lookup.by_phone(session, tenant_id=tenant_id, vault=vault, phone=E164(phone))
             return tables.Slice([_row(card)] if card else [], total=1 if card else 0)
         if name:
-            cards = records.by_name(
-                session, tenant_id=tenant_id, vault=vault, words=name, among=_LOOKED_THROUGH
-            )
+            cards = search.by_name(session, tenant_id=tenant_id, vault=vault, words=name)
+            return tables.Slice([_row(card) for card in cards], total=len(cards))
+        if ending:
+            cards = search.by_ending(session, tenant_id=tenant_id, vault=vault, digits=ending)
             return tables.Slice([_row(card) for card in cards], total=len(cards))
         found = records.page(
             session,
@@ -169,17 +170,19 @@ def customer_list() -> str | BaseResponse:
         "portal/customers.html",
         fetch,
         may_write="customers.write" in identity.current().permissions,
-        looked_through=_LOOKED_THROUGH,
+        looked_through=search.AMONG,
     )
 
 
 @pages.post("/customers/find")
 @permission("customers.read")
 def find_customer() -> BaseResponse:
-    """Look for a number (exactly) or a part of a name; neither enters the address in clear."""
+    """Look for a number, its last four digits or a part of a name; none enters the address in clear."""
     text, base = request.form.get("find", "").strip()[:200], url_for("portal.customer_list")
     if not text:
         return redirect(base, 303)
+    if narrow.is_ending(text):
+        return tables.seal_into(base, "ending", text)
     if any(sign.isdigit() for sign in text):
         try:
             number = parse_e164(text, region=identity.current().company.country)
