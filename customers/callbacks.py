@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.ids import AgentId, CustomerId, TenantId, new_id
 from customers.errors import CallbackTimeError
-from customers.models import CallbackRow
+from customers.models import CallbackRow, CustomerRow
 
 _FARTHEST = dt.timedelta(days=90)
 _SLACK = dt.timedelta(minutes=1)  # a promise for this very minute
@@ -46,7 +46,12 @@ def promise(
     put = insert(CallbackRow).values(
         tenant_id=tenant_id,
         id=new_id(),
-        customer_id=customer_id,
+        # somebody erased meanwhile is nobody's customer any more
+        customer_id=sa.select(CustomerRow.id)
+        .where(CustomerRow.tenant_id == tenant_id, CustomerRow.id == customer_id)
+        .scalar_subquery()
+        if customer_id
+        else None,
         subject_ref=subject_ref,
         agent_id=agent_id,
         due_at=due_at,

@@ -132,12 +132,17 @@ def record(
 
 def standing(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164) -> Consent | None:
     """Return the word that counts for a call, without its proof, or None when nothing was said."""
-    return counts(_consent(row, "") for row in session.scalars(_of(tenant_id, vault, phone)))
+    return standing_of(session, tenant_id=tenant_id, index=vault.blind_index(tenant_id, INDEX, phone))
+
+
+def standing_of(session: Session, *, tenant_id: TenantId, index: bytes) -> Consent | None:
+    """Return the word that counts for a number known by its keyed hash alone."""
+    return counts(_consent(row, "") for row in session.scalars(_of(tenant_id, index)))
 
 
 def history(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164) -> list[Consent]:
     """Return all they have said, newest first."""
-    rows = session.scalars(_of(tenant_id, vault, phone))
+    rows = session.scalars(_of(tenant_id, vault.blind_index(tenant_id, INDEX, phone)))
     return [
         _consent(row, vault.open(_proof_of(tenant_id, row.id), row.proof_ct) if row.proof_ct else "")
         for row in rows
@@ -158,8 +163,7 @@ def counts(words: Iterable[Consent]) -> Consent | None:
     return next(iter(withdrawn or newest.values()), None)
 
 
-def _of(tenant_id: TenantId, vault: Vault, phone: E164) -> Select[ConsentRow]:
-    index = vault.blind_index(tenant_id, INDEX, phone)
+def _of(tenant_id: TenantId, index: bytes) -> Select[ConsentRow]:
     said_at = func.coalesce(ConsentRow.said_at, ConsentRow.recorded_at)
     return (
         select(ConsentRow)

@@ -122,6 +122,24 @@ def add_all(
     return added
 
 
+def keep_barred(session: Session, *, tenant_id: TenantId, index: bytes, source: str, by: UUID) -> bool:
+    """Put a number on the list that is known by its keyed hash alone; False when it stands there already."""
+    made = session.execute(
+        insert(DoNotCallRow)
+        .values(
+            tenant_id=tenant_id,
+            id=new_id(),
+            phone_index=index,
+            source=source,
+            added_at=clock.now(),
+            added_by=by,
+        )
+        .on_conflict_do_nothing()
+        .returning(DoNotCallRow.id)
+    ).scalar()
+    return made is not None
+
+
 def remove(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164, why: Why, by: UUID) -> bool:
     """Take a number off the list; False when it is not on it."""
     gone = session.execute(

@@ -91,3 +91,9 @@ class DoNotCallReasonError(Invalid):
     """There is no such reason to take a number off the do-not-call list."""
 
     code = "do-not-call-reason"
+
+
+class ErasureNotFoundError(NotFound):
+    """There is no such erasure in this company."""
+
+    code = "erasure-not-found"

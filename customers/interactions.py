@@ -17,7 +17,7 @@ from core.ids import CustomerId, InteractionId, TenantId, new_id
 from customers import dispositions
 from customers.cards import holds_card_number
 from customers.errors import CardNumberError, InteractionDetailsError, InteractionNotFoundError
-from customers.models import InteractionRow
+from customers.models import CustomerRow, InteractionRow
 from security.vault import Field, Vault
 
 CALL = "call"
@@ -99,7 +99,12 @@ def append(
             tenant_id=tenant_id,
             id=new_id(),
             row_version=1,
-            customer_id=customer_id,
+            # somebody erased while they were calling is nobody's customer any more
+            customer_id=sa.select(CustomerRow.id)
+            .where(CustomerRow.tenant_id == tenant_id, CustomerRow.id == customer_id)
+            .scalar_subquery()
+            if customer_id
+            else None,
             kind=kind,
             channel=channel.value,
             direction=direction.value,

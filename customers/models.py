@@ -19,6 +19,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import (
@@ -117,12 +118,7 @@ class RevealRow(TenantOwned, Base):
     """One look at one field in full: who, which, about which call. Append-only."""
 
     __tablename__ = "reveals"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "customer_id"], [f"{SCHEMA}.customers.tenant_id", f"{SCHEMA}.customers.id"]
-        ),
-        Index("ix_reveals_of_customer", "tenant_id", "customer_id"),
-    )
+    __table_args__ = (Index("ix_reveals_of_customer", "tenant_id", "customer_id"),)
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     customer_id: Mapped[UUID] = mapped_column(Uuid)
@@ -195,3 +191,22 @@ class CallbackRow(TenantOwned, Base):
     due_at: Mapped[Instant]
     created_at: Mapped[Instant]
     done_at: Mapped[OptionalInstant]
+
+
+class ErasureRow(TenantOwned, Base):
+    """A person the company had us forget: who asked, when, and what came of it.
+
+    `marks` are the keyed hashes by which the person is found while it is under way; gone when it is done.
+    """
+
+    __tablename__ = "erasures"
+    __table_args__ = (Index("ix_erasures_asked", "tenant_id", "asked_at"),)
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    customer_id: Mapped[UUID | None] = mapped_column(Uuid)
+    marks: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
+    asked_by: Mapped[UUID] = mapped_column(Uuid)
+    asked_at: Mapped[Instant]
+    done_at: Mapped[OptionalInstant]
+    counts: Mapped[dict[str, int]] = mapped_column(JSONB)
+    certificate: Mapped[str | None] = mapped_column(Text)

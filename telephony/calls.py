@@ -41,6 +41,7 @@ from telephony.events import CallEnded
 from telephony.models import CallEventRow, CallLegRow, CallRow, CdrRow, QueueRow, RecordingRow
 
 INBOUND, OUTBOUND = "inbound", "outbound"
+CALLER_INDEX = "calls.caller"
 METERS = {INBOUND: "voice.inbound", OUTBOUND: "voice.outbound"}
 SOURCE = "switchboard"
 _DIRECTIONS = {INBOUND: interactions.Direction.INBOUND, OUTBOUND: interactions.Direction.OUTBOUND}
@@ -271,9 +272,7 @@ def begin(session: Session, *, arrival: Arrival, customer_id: CustomerId | None,
             queue_id=arrival.queue_id,
             caller_ct=_seal(vault, arrival.tenant_id, arrival.call_id, "caller", arrival.caller),
             caller_index=(
-                vault.blind_index(arrival.tenant_id, "calls.caller", arrival.caller)
-                if arrival.caller
-                else None
+                vault.blind_index(arrival.tenant_id, CALLER_INDEX, arrival.caller) if arrival.caller else None
             ),
             called_prefix=rating_prefix(arrival.caller) if arrival.direction == OUTBOUND else None,
             customer_id=customer_id,
@@ -860,7 +859,7 @@ def _wanted(wanted: Filter, tenant_id: TenantId, vault: Vault) -> list[ColumnEle
         if value is not None:
             tests.append(column == value)
     if wanted.caller:
-        tests.append(CallRow.caller_index == vault.blind_index(tenant_id, "calls.caller", wanted.caller))
+        tests.append(CallRow.caller_index == vault.blind_index(tenant_id, CALLER_INDEX, wanted.caller))
     if wanted.since:
         tests.append(CallRow.arrived_at >= wanted.since)
     if wanted.until:

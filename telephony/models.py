@@ -362,7 +362,7 @@ class OutboundDialRow(TenantOwned, Base):
     )
 
     attempt_id: Mapped[Key]
-    to_ct: Mapped[Sealed]
+    to_ct: Mapped[OptionalSealed]  # None when the called was erased
     caller: Mapped[str] = mapped_column(Text)
     number_id: Mapped[UUID] = mapped_column(Uuid)
     queue_id: Mapped[UUID] = mapped_column(Uuid)

@@ -176,6 +176,12 @@ def discard_scratch(*, tenant_id: TenantId, recording_id: RecordingId, recording
         source.parent.rmdir()
 
 
+def remove(*, tenant_id: TenantId, recording_id: RecordingId, storage: Storage, recording_dir: Path) -> None:
+    """Remove a recording's files, sealed and clear; the row is the caller's to remove."""
+    storage.delete(_object(recording_id))
+    discard_scratch(tenant_id=tenant_id, recording_id=recording_id, recording_dir=recording_dir)
+
+
 def overdue(session: Session, *, tenant_id: TenantId) -> list[tuple[RecordingId, CallId]]:
     """Return recordings whose call ended minutes ago and whose file nobody has reported as closed."""
     found = session.execute(

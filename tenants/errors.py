@@ -205,3 +205,21 @@ class NotYourNameError(Invalid):
     """Who signs types their own name as it stands above the text, and ticks the box."""
 
     code = "not-your-name"
+
+
+class HeldError(Refused):
+    """A legal hold covers it: nothing of it may be removed until somebody lifts the hold."""
+
+    code = "legal-hold"
+
+
+class HoldNotFoundError(NotFound):
+    """There is no such hold in this company."""
+
+    code = "hold-not-found"
+
+
+class HoldReasonError(Invalid):
+    """A hold says why, in at most 200 signs."""
+
+    code = "hold-reason"

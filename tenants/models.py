@@ -332,3 +332,19 @@ class AgreementRow(TenantOwned, Base):
     grace_days: Mapped[int] = mapped_column(Integer)
     published_at: Mapped[Instant]
     published_by: Mapped[UUID] = mapped_column(Uuid)
+
+
+class LegalHoldRow(TenantOwned, Base):
+    """Nothing of the company, of a customer or of a call may be removed until somebody lifts it."""
+
+    __tablename__ = "legal_holds"
+    __table_args__ = (Index("ix_legal_holds_set", "tenant_id", "set_at"),)
+
+    id: Mapped[Key]
+    kind: Mapped[str] = mapped_column(Text)
+    subject_id: Mapped[UUID | None] = mapped_column(Uuid)
+    reason: Mapped[str] = mapped_column(Text)
+    set_by: Mapped[UUID] = mapped_column(Uuid)
+    set_at: Mapped[Instant]
+    lifted_by: Mapped[UUID | None] = mapped_column(Uuid)
+    lifted_at: Mapped[OptionalInstant]

@@ -23,6 +23,7 @@ from campaigns.events import CampaignTurned, LeadFileConfirmed, LeadFileRead, Le
 from core import ids
 from core.events import Event
 from core.ids import TenantId
+from customers.events import PersonErased, PersonErasureAsked
 from seats.events import SeatRentalChanged
 from telephony.events import (
     CallEnded,
@@ -104,6 +105,12 @@ TOLD: tuple[Told, ...] = (
         "Every row of a lead file has become a lead, a duplicate or a bad row.",
     ),
     Told(AlarmRaised, "alarm.raised", {"alarm": ("alm", "alarm_id")}, "Something has to be looked at."),
+    Told(
+        PersonErased,
+        "customer.erased",
+        {"customer": ("cus", "customer_id"), "erasure": ("era", "erasure_id")},
+        "Somebody was forgotten; remove them too. Without a customer when only a number was known.",
+    ),
     *(
         Told(
             event,
@@ -146,6 +153,7 @@ INTERNAL: dict[type[Event], str] = {
     ResetAsked: "nobody knows yet whose password it is",
     AgreementPublished: "between the operator's agents and the company that published it",
     SignerSettled: "the company settles its signers itself",
+    PersonErasureAsked: "it is not done yet; customer.erased follows",
     WebhookOwed: "the delivery of a webhook itself",
 }
 

@@ -22,7 +22,7 @@ from core.ids import OPERATOR
 from security.keys import RootKey
 
 _LOGIN_ROLES = ("seatline_app", "seatline_bill", "seatline_migrator", "seatline_backup", "seatline_keys")
-_OTHER_ROLES = ("seatline_owner", "seatline_policy")
+_OTHER_ROLES = ("seatline_owner", "seatline_policy", "seatline_eraser")
 _DATA, _KEYS = "seatline", "seatline_keys"
 _BLOCK = 64  # SHA-256's block, for the HMAC pads
 

@@ -31,11 +31,13 @@ from core.events import Event
 from core.ids import OPERATOR, TenantId, UserId
 from core.long_jobs import JobState
 from core.mail import MailRefusedError, MalformedLetterError
+from customers.events import PersonErasureAsked
 from seats import desk, leases
 from seats.events import SeatRentalChanged
 from security.gate import Scope
 from security.vault import Field
 from telephony import numbers, orders, recording, work
+from telephony.errors import RecordingNotFoundError
 from telephony.events import DialCleared, DialEnded, DialOutcome, NumberRentalChanged, RecordingCaptured
 from telephony.orders import OrderKind
 from telephony.outbound import watch
@@ -50,7 +52,7 @@ from tenants.events import (
     WebhookOwed,
 )
 from tenants.webhooks import deliveries
-from wiring import closing, collecting, rotation
+from wiring import closing, collecting, erasing, rotation
 from wiring.assemble import House
 from wiring.closing import Progress
 from wiring.outgoing import TOLD, Told
@@ -97,14 +99,17 @@ Subscription = InTransaction[Any] | Alone[Any]
 
 
 def _seal_recording(house: House, session: Session, event: RecordingCaptured) -> After:
-    sealed = recording.seal(
-        session,
-        tenant_id=event.tenant_id,
-        recording_id=event.recording_id,
-        vault=house.vault,
-        storage=house.storage,
-        recording_dir=house.settings.recording_dir,
-    )
+    try:
+        sealed = recording.seal(
+            session,
+            tenant_id=event.tenant_id,
+            recording_id=event.recording_id,
+            vault=house.vault,
+            storage=house.storage,
+            recording_dir=house.settings.recording_dir,
+        )
+    except RecordingNotFoundError:  # its caller was erased meanwhile
+        return None
 
     def discard() -> None:
         recording.discard_scratch(
@@ -400,6 +405,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Alone(RatingAsked, "usage.rate-again", closing.rate_again),
     Alone(KeyRotationAsked, "keys.rotate", rotation.rotate),
     Alone(WebhookOwed, "webhooks.deliver", _deliver),
+    Alone(PersonErasureAsked, erasing.KIND, erasing.run),
     Alone(LetterOwed, "letters.send", _send_letter),
     Alone(ResetAsked, "resets.answer", _answer_reset),
     *(_tell(told) for told in TOLD),

@@ -50,6 +50,7 @@ HEAVY_HANDLERS = frozenset(
         "usage.rate-again",
         "prices.hand-over",
         "keys.rotate",
+        "people.erase",
         "every.company-figures",
         "every.customer-search",
         "every.rental-charges",

@@ -33,6 +33,11 @@ ALTER TABLE keys.purpose_key ADD CONSTRAINT gone
 -- one number, raised with every change of a state; processes compare it and forget what they had opened before
 CREATE TABLE IF NOT EXISTS keys.epoch (only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row), epoch bigint NOT NULL);
 INSERT INTO keys.epoch (epoch) VALUES (1) ON CONFLICT DO NOTHING;
+-- whom companies had us forget: ids and keyed hashes. Here, because a restore of the data does not reach it, and
+-- does again what stands here before anything is served (docs/adr: erasure)
+CREATE TABLE IF NOT EXISTS keys.tombstone (
+  tenant_id uuid NOT NULL, erasure_id uuid NOT NULL, customer_id uuid, marks jsonb NOT NULL,
+  asked_by uuid NOT NULL, asked_at timestamptz NOT NULL, PRIMARY KEY (tenant_id, erasure_id));
 CREATE OR REPLACE FUNCTION keys.guard_state() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF TG_OP IN ('DELETE', 'TRUNCATE') THEN

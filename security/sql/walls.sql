@@ -3,6 +3,7 @@
 --   seatline_owner    owns schema app, cannot log in          seatline_migrator  may become the owner
 --   seatline_policy   owns schema sec (context, MAC keys)     seatline_app       web, switchboard, workers
 --   seatline_bill     bulk usage into staging, nothing else   seatline_backup    reads all, for dumps
+--   seatline_eraser   owns schema erase: the only ways to take a person out of rows that never change
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION pg_catalog.lo_create(oid), pg_catalog.lo_creat(integer),
   pg_catalog.lo_from_bytea(oid, bytea), pg_catalog.lo_put(oid, bigint, bytea), pg_catalog.lo_open(oid, integer),
@@ -257,4 +258,48 @@ GRANT EXECUTE ON FUNCTION sec.enter(text), sec.tenant(), sec.principal(), sec.ki
   sec.resolve(text, bytea), sec.register(text, bytea, uuid), sec.unregister(text, bytea) TO seatline_app;
 GRANT EXECUTE ON FUNCTION sec.tenant(), sec.is_operator() TO seatline_owner, seatline_bill;
 GRANT EXECUTE ON FUNCTION sec.enter(text) TO seatline_owner;
+RESET ROLE;
+
+-- Rows that never change are let go of for one reason: somebody is to be forgotten, or their time is up. The triggers
+-- that freeze them let this role pass, and nobody has it but these functions; the fence stands for them as for all.
+GRANT USAGE ON SCHEMA app, sec TO seatline_eraser;
+SET ROLE seatline_policy;
+GRANT EXECUTE ON FUNCTION sec.tenant() TO seatline_eraser;
+RESET ROLE;
+CREATE SCHEMA IF NOT EXISTS erase AUTHORIZATION seatline_eraser;
+GRANT USAGE ON SCHEMA erase TO seatline_app;
+SET ROLE seatline_eraser;
+-- consents of a number, with their proof
+CREATE OR REPLACE FUNCTION erase.consents(marks bytea[]) RETURNS bigint LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp AS $$
+DECLARE gone bigint;
+BEGIN
+  DELETE FROM app.consents WHERE tenant_id = sec.tenant() AND phone_index = ANY (marks);
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  RETURN gone;
+END $$;
+-- the number in calls placed: the sealed one goes, its hash in the gate's decision becomes nobody's
+CREATE OR REPLACE FUNCTION erase.dials(marks bytea[], customer uuid) RETURNS bigint LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp AS $$
+DECLARE gone bigint;
+BEGIN
+  UPDATE app.outbound_dials o SET to_ct = NULL, customer_id = NULL
+   WHERE o.tenant_id = sec.tenant() AND o.outcome IS NOT NULL AND (o.customer_id = customer OR o.attempt_id IN (
+     SELECT d.attempt_id FROM app.dial_decisions d WHERE d.tenant_id = sec.tenant() AND d.to_index = ANY (marks)));
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  UPDATE app.dial_decisions d SET to_index = decode(repeat('00', 16), 'hex')
+   WHERE d.tenant_id = sec.tenant() AND d.to_index = ANY (marks);
+  RETURN gone;
+END $$;
+-- what became of attempts to reach leads that are going
+CREATE OR REPLACE FUNCTION erase.attempts(leads uuid[]) RETURNS bigint LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp AS $$
+DECLARE gone bigint;
+BEGIN
+  DELETE FROM app.lead_attempts WHERE tenant_id = sec.tenant() AND lead_id = ANY (leads);
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  RETURN gone;
+END $$;
+REVOKE ALL ON FUNCTION erase.consents(bytea[]), erase.dials(bytea[], uuid), erase.attempts(uuid[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION erase.consents(bytea[]), erase.dials(bytea[], uuid), erase.attempts(uuid[]) TO seatline_app;
 RESET ROLE;

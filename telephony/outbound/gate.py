@@ -244,7 +244,7 @@ def redeem(session: Session, *, tenant_id: TenantId, attempt_id: UUID, vault: Va
         ClearanceExpiredError: the called has asked not to be called since, or calls out were stopped.
     """
     row = session.get(OutboundDialRow, (tenant_id, attempt_id))
-    if row is None or row.outcome is not None:
+    if row is None or row.outcome is not None or row.to_ct is None:
         return None
     to = E164(vault.open(sealed_number(tenant_id, attempt_id), row.to_ct))
     if _stopped(session, tenant_id, to) or _forbids(session, tenant_id, vault, to):

@@ -25,6 +25,7 @@ from security import evidence
 from security.evidence import Signer
 from security.gate import Scope
 from security.keys import FileRootKey
+from wiring import erasing
 from wiring.assemble import House, assemble
 from wiring.backup import folders, make, programs
 from wiring.backup.folders import BackupDamagedError, BackupRefusedError
@@ -40,6 +41,7 @@ class Restored:
     Attributes:
         rows: loaded, in all tables; the same as the manifest counts.
         logs: evidence logs that hold together and continue the checkpoint in the manifest.
+        erased: erasures that were done again.
         keys_missing: keys that sealed values name and the keystore does not have (destroyed, or lost).
         rto_s: from the command to a database that may be served from.
     """
@@ -49,6 +51,7 @@ class Restored:
     rows: int
     objects: int
     logs: int
+    erased: int
     keys_missing: int
     rto_s: float
     house: House
@@ -122,6 +125,7 @@ def restored(settings: Settings, source: Path, *, keys: Path | None, keep: bool)
         try:
             logs = _verify_logs(house, manifest["checkpoints"])
             missing = keys_missing(house)
+            erased = erasing.replay(house)
             with house.gate.open(Scope.system(OPERATOR)) as session:
                 evidence.record(
                     session,
@@ -135,6 +139,7 @@ def restored(settings: Settings, source: Path, *, keys: Path | None, keep: bool)
                 rows=sum(manifest["rows"].values()),
                 objects=manifest["objects"],
                 logs=logs,
+                erased=erased,
                 keys_missing=missing,
                 rto_s=time.monotonic() - started,
                 house=house,
