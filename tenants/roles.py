@@ -77,6 +77,8 @@ _ADMIN = _SUPERVISOR | {
     "alarms.write",
     "agreements.read",
     "agreements.write",
+    "privacy.read",
+    "privacy.write",
 }
 _OWNER = _ADMIN | {"invoices.pay", "company.close"}
 _AGENT = _OWN | {
@@ -159,6 +161,8 @@ SCOPES: tuple[str, ...] = (
     "alarms.write",
     "agreements.read",
     "agreements.write",
+    "privacy.read",
+    "privacy.write",
 )
 
 

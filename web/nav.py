@@ -61,6 +61,8 @@ PORTAL: Sequence[Entry] = (
     Entry("agreement", "/portal/agreement", "lock", _l("Agreement"), "agreements.read", "company"),
     Entry("alarms", "/portal/alarms", "alert", _l("Alarms"), "alarms.read", "company"),
     Entry("evidence", "/portal/evidence", "shield", _l("Who did what"), "audit.read", "company"),
+    Entry("erasures", "/portal/erasures", "trash", _l("Erasures"), "privacy.read", "company"),
+    Entry("holds", "/portal/holds", "lock", _l("Legal holds"), "privacy.read", "company"),
     Entry("company", "/portal/company", "gear", _l("Company settings"), "settings.read", "company"),
     Entry("settings", "/settings", "sliders", _l("Settings"), "self.read", "you"),
 )

@@ -51,6 +51,8 @@ SCOPES: Mapping[str, LazyString] = {
     "alarms.write": _l("Take note of alarms"),
     "agreements.read": _l("See the agreement on secrecy and who has signed it"),
     "agreements.write": _l("Publish the agreement on secrecy, shut signers out"),
+    "privacy.read": _l("See erasures and legal holds"),
+    "privacy.write": _l("Erase people, set and lift legal holds"),
 }
 
 
@@ -71,6 +73,10 @@ ACTIONS: Mapping[str, LazyString] = {
     "alarm.raised": _l("An alarm was raised"),
     "alarm.heard": _l("A company’s alarm came in"),
     "alarm.acknowledged": _l("Took note of an alarm"),
+    "erasure.asked": _l("Asked for a person to be erased"),
+    "erasure.done": _l("A person was erased"),
+    "hold.set": _l("Set a legal hold"),
+    "hold.lifted": _l("Lifted a legal hold"),
     "backup.made": _l("Made a backup"),
     "backup.restored": _l("Restored a backup"),
     "key.rotation-asked": _l("Started replacing a company’s key"),

@@ -530,6 +530,43 @@ def alarm_row(lang: str, *, is_open: bool = True, company: str = "") -> New:
     )
 
 
+def erasures(lang: str) -> dict[str, Any]:
+    gone = [(pick(lang, "records", "条记录"), 1), (pick(lang, "recordings", "段录音"), 12)]
+    alice = pick(lang, "Alice Osei", "奥爱丽")
+    return shell(lang) | {
+        "erasures": [
+            New(id="era_2", customer="", by=alice, asked_at=ago(30), done_at=None, removed=[]),
+            New(
+                id="era_1",
+                customer="cus_01jd3x5k8f7r6q2w9v4t0n1m3c",
+                by=alice,
+                asked_at=ago(4000),
+                done_at=ago(3990),
+                removed=gone,
+            ),
+        ],
+        "may_write": True,
+        "errors": {},
+    }
+
+
+def holds(lang: str) -> dict[str, Any]:
+    sue = pick(lang, "Sue Marlowe", "苏梅")
+    one = {"reason": pick(lang, "Case 2026-117", "案件 2026-117"), "by": sue, "set_at": ago(9000)}
+    standing = {"lifted_at": None, "lifted_by": ""}
+    call = "call_01jd3x5k8f7r6q2w9v4t0n1m3c"
+    return shell(lang) | {
+        "holds": [
+            New(id="hold_1", kind="call", subject=call, url=f"/portal/calls/{call}", **one, **standing),
+            New(id="hold_2", kind="company", subject="", url="", **one, lifted_at=ago(100), lifted_by=sue),
+        ],
+        "may_write": True,
+        "given": {"kind": "", "subject": "", "reason": ""},
+        "longest": 200,
+        "errors": {},
+    }
+
+
 def alarms(lang: str) -> dict[str, Any]:
     return shell(lang) | {"alarms": [alarm_row(lang), alarm_row(lang, is_open=False)]}
 
@@ -1900,6 +1937,8 @@ PAGES: dict[str, Page] = {
     "portal-agreement": Page("portal/agreement.html", portal_agreement),
     "portal-agreement-none": Page("portal/agreement.html", portal_agreement_none),
     "operator-agreements": Page("operator/agreements.html", operator_agreements),
+    "portal-erasures": Page("portal/erasures.html", erasures),
+    "portal-holds": Page("portal/holds.html", holds),
     "portal-alarms": Page("portal/alarms.html", alarms),
     "operator-alarms": Page("operator/alarms.html", operator_alarms),
     "portal-calls-out": Page("portal/calls_out.html", portal_calls_out),

@@ -14,11 +14,14 @@ from billing.payments.port import RemoteMethod, Shown
 from core import ids
 from core.ids import OPERATOR, SeatId, UserId, new_id
 from core.storage import DiskStorage
+from customers import erasures
+from customers.erasures import Person
 from seats import leases, roster
 from seats.events import SeatRentalChanged
 from security.gate import Gate, Scope
 from security.vault import Vault
-from tenants import alarms
+from tenants import alarms, holds
+from tenants.holds import HoldKind
 from tenants.webhooks import deliveries
 from tests.web import scene
 from tests.web.conftest import Cast, Program, Programs, told
@@ -71,6 +74,11 @@ def theirs(
         )
     with gate.open(Scope.system(cast.a.tenant_id)) as session:
         alarm_id = alarms.raise_alarm(session, "decoy-opened", tenant_id=cast.a.tenant_id)
+        who = cast.a.tenant_id
+        erasure_id = erasures.ask(session, tenant_id=who, person=Person(None, {}), by=cast.sue.id)
+        hold_id = holds.put(
+            session, tenant_id=who, kind=HoldKind.COMPANY, subject_id=None, reason="court", by=cast.sue.id
+        )
     with gate.open(Scope.system(OPERATOR)) as session:
         bob = roster.hire(session, vault=vault, user_id=UserId(new_id()), number=1001, name="Bob")
         roster.assign(session, agent_id=bob.id, client_tenant_id=cast.a.tenant_id, starts_at=scene.NOW)
@@ -82,6 +90,8 @@ def theirs(
     ).get_json()
     barred = alices.post("/do-not-call/batches", {"phones": ["+447700900777"]}).get_json()
     return {
+        "erasure_id": ids.public("era", erasure_id),
+        "hold_id": ids.public("hold", hold_id),
         "alarm_id": ids.public("alm", alarm_id),
         "batch_id": barred["id"],
         "call_id": made.id_of(made.known),

@@ -57,6 +57,8 @@ UNFILLED = {
     "dial_decisions",
     "do_not_call",
     "endpoints",
+    "erasures",
+    "legal_holds",
     "letters",
     "password_resets",
     "evidence_checkpoints",

@@ -21,6 +21,7 @@ from web.api import (
     me,
     payments,
     people,
+    privacy,
     reference,
     webhooks,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "pages",
     "payments",
     "people",
+    "privacy",
     "reference",
     "webhooks",
 ]

@@ -1,11 +1,14 @@
 """The commands that keep the data: `backup`, `restore`, `drill`."""
 
+import json
 import time
 from pathlib import Path
+from typing import TextIO
 
 import click
 
 from core import config
+from security import evidence
 from web.cli import said
 from wiring import assemble, backup
 
@@ -64,6 +67,23 @@ def restore_backup(folder: Path, keys: Path | None, *, rehearse: bool, set_aside
     click.echo(
         f"{'it could be' if rehearse else 'it is'} served from after {time.monotonic() - started:.1f} s"
     )
+
+
+@click.group()
+def certificate() -> None:
+    """Check what we have signed."""
+
+
+@certificate.command("verify")
+@click.argument("file", type=click.File(encoding="utf-8"))
+@click.option("--key", "known", help="The public key, from `audit key`; else the file's own is believed.")
+def verify_certificate(file: TextIO, known: str | None) -> None:
+    """Check FILE, a certificate, with nothing but itself; write what it says. Exit 1 when it was changed."""
+    with said.in_words():
+        content = evidence.documents.read(file.read(), public_key=said.public_key(known))
+    click.echo(json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True))
+    if known is None:
+        click.echo("the key was the file's own: give --key to know who signed", err=True)
 
 
 @click.command("drill")

@@ -32,7 +32,6 @@ from wiring import House, assemble, rotation
 from wiring.prepare import migrate
 
 _NOWHERE = Path("/nonexistent")
-_KEY_BYTES = 32
 
 
 @click.group()
@@ -40,7 +39,7 @@ def main() -> None:
     """Seatline's command line; reads the settings `make up` wrote."""
 
 
-for _command in (backups.make_backup, backups.restore_backup, backups.drill_backup):
+for _command in (backups.make_backup, backups.restore_backup, backups.drill_backup, backups.certificate):
     main.add_command(_command)
 
 
@@ -188,7 +187,7 @@ def verify_log(log: TextIO, since: TextIO | None, known: str | None) -> None:
     """Check LOG with nothing but itself: no database, no network. Exit 1 when it does not hold together."""
     with said.in_words():
         verdict = evidence.verify(
-            log, public_key=_public_key(known), kept=since.read() if since is not None else None
+            log, public_key=said.public_key(known), kept=since.read() if since is not None else None
         )
     click.echo(
         f"{ids.public('ten', verdict.tenant_id)}: {verdict.size} entries hold together;"
@@ -268,16 +267,6 @@ def _house() -> Iterator[House]:
             yield house
         finally:
             house.close()
-
-
-def _public_key(text: str | None) -> bytes | None:
-    try:
-        key = base64.b64decode(text, validate=True) if text is not None else None
-    except ValueError:
-        key = b""
-    if key is not None and len(key) != _KEY_BYTES:
-        said.stop("--key takes the 32 bytes that `seatline audit key` writes, in base64")
-    return key
 
 
 def _tenant(company: str) -> TenantId:

@@ -270,6 +270,7 @@ def _record(
         customer=_shown(card),
         is_barred=do_not_call.is_listed(session, tenant_id=who.tenant_id, vault=vault, phone=card.phone),
         may_write="customers.write" in who.permissions,
+        may_erase="privacy.write" in who.permissions,
         calls=calls.rows(found.calls) if "calls.read" in who.permissions else [],
         notes=_notes(contacts),
         looks=_looks(card.id),

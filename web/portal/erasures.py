@@ -40,6 +40,9 @@ COUNTED: Mapping[str, LazyString] = {
 }
 
 
+_HELD = _l("A legal hold covers this person: nothing of them may be removed until it is lifted.")
+
+
 @dataclass(frozen=True, slots=True)
 class ErasureRow:
     """One erasure; see templates/portal/erasures.html. `removed` is a list of (word, count)."""
@@ -101,7 +104,7 @@ def erase_customer(customer_id: str) -> BaseResponse:
     try:
         _ask(card.phone, card.id)
     except HeldError:
-        said.failed(_held())
+        said.refused(_held())
         return redirect(f"/portal/customers/{customer_id}", 303)
     return redirect("/portal/erasures", 303)
 
@@ -115,7 +118,9 @@ def erasure_certificate(erasure_id: str) -> Response:
     )
     if found.certificate is None:
         raise NotFound
-    return downloads.text(found.certificate, name=f"{erasure_id}.json", mimetype="application/json")
+    return downloads.attachment(
+        found.certificate.encode(), name=f"{erasure_id}.json", content_type="application/json"
+    )
 
 
 @pages.get("/holds")
@@ -175,7 +180,7 @@ def _ask(phone: str, customer_id: CustomerId | None) -> None:
 
 
 def _held() -> str:
-    return gettext("A legal hold covers this person: nothing of them may be removed until it is lifted.")
+    return str(_HELD)
 
 
 def _subject(kind: HoldKind, text: str) -> UUID:

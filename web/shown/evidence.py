@@ -49,6 +49,8 @@ NOUNS: Mapping[str, LazyString] = {
     "backup.": _l("Backups"),
     "key.": _l("Keys that seal"),
     "agreement.": _l("Agreements"),
+    "erasure.": _l("Erasures"),
+    "hold.": _l("Legal holds"),
 }
 
 

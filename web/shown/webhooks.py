@@ -29,6 +29,7 @@ TYPES: Mapping[str, LazyString] = {
     "number.rented": _l("A number is rented"),
     "number.changed": _l("A number’s rental ends at another time"),
     "alarm.raised": _l("An alarm was raised"),
+    "customer.erased": _l("A person was erased"),
     room.TEST: _l("A test you asked for"),
 }
 STATES: Mapping[State, tuple[str, LazyString]] = {
