@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from migrations.walls import fence, freeze
 
-revision = "0034"
-down_revision = "0033"
+revision = "0035"
+down_revision = "0034"
 
 INSTANT = sa.DateTime(timezone=True)
 # each frozen table from which a person is taken out, and what the erasing role may do there
