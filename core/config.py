@@ -68,25 +68,31 @@ class Settings(BaseModel):
     webhooks_may_reach: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _no_real_money_outside_production(self) -> "Settings":
-        """Refuse a live key where people try things, and a stand-in where they do not."""
-        if self.stripe_api_key.startswith(("sk_live_", "rk_live_")) and (
-            self.environment != "production" or self.stripe_base_url
-        ):
-            message = "a live key of Stripe is for production alone"
-            raise ValueError(message)
-        host = urlsplit(self.stripe_base_url).hostname or ""
-        if self.stripe_base_url and not host.startswith("127."):
-            message = "a stand-in for Stripe listens on this machine alone"
-            raise ValueError(message)
-        return self
-
-    @model_validator(mode="after")
-    def _no_letters_in_clear_in_production(self) -> "Settings":
-        """Refuse to leave letters, with names and links, readable in a folder."""
-        if self.environment == "production" and self.mail_url.startswith("folder:"):
-            message = "a folder of letters is for a developer's machine alone"
-            raise ValueError(message)
+    def _fits_its_environment(self) -> "Settings":
+        """Refuse what people try things with where they do not, and the other way round; name all of it."""
+        is_production = self.environment == "production"
+        is_live = self.stripe_api_key.startswith(("sk_live_", "rk_live_"))
+        standin = urlsplit(self.stripe_base_url).hostname or ""
+        wrong = [
+            message
+            for message, is_wrong in {
+                "a live key of Stripe is for production alone": is_live
+                and (not is_production or bool(self.stripe_base_url)),
+                "a stand-in for Stripe listens on this machine alone": bool(self.stripe_base_url)
+                and not standin.startswith("127."),
+                "a folder of letters, readable as they are, is for a developer's machine alone": is_production
+                and self.mail_url.startswith("folder:"),
+                "people reach a production over https alone": is_production
+                and not self.is_loopback
+                and not self.public_url.startswith("https:"),
+                "webhooks of a production reach public addresses alone": is_production
+                and not self.is_loopback
+                and bool(self.webhooks_may_reach),
+            }.items()
+            if is_wrong
+        ]
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return self
 
     @property

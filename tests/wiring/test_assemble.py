@@ -147,6 +147,23 @@ def test_real_money_and_a_stand_in_are_kept_apart(settings: Settings, wrong: dic
     assert "_live_1" not in str(caught.value)
 
 
+def test_all_that_is_wrong_with_a_production_is_said_at_once(settings: Settings) -> None:
+    wrong = {
+        "environment": "production",
+        "public_url": "http://calls.example.com",
+        "webhooks_may_reach": ("127.0.0.0/8",),
+        "mail_url": "folder:",
+        "stripe_api_key": "sk_test_1",
+        "stripe_base_url": "http://stripe.example.com",
+    }
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate(settings.model_dump() | wrong)
+    for word in ("https alone", "webhooks", "letters", "stand-in"):
+        assert word in str(caught.value)
+    mended = {"public_url": "https://calls.example.com", "webhooks_may_reach": (), "mail_url": ""}
+    Settings.model_validate(settings.model_dump() | wrong | mended | {"stripe_base_url": ""})
+
+
 def test_without_a_key_no_provider_is_connected(settings: Settings) -> None:
     assert not payment_provider(settings).is_connected
     with_key = settings.model_copy(update={"stripe_api_key": "sk_test_1"})
