@@ -2,7 +2,7 @@
 
 The only module that looks at the environment. `SEATLINE_CONFIG` names the file (default
 `.run/config.json`, which `make up` writes with mode 0600); a secret never travels in the environment of
-a process or in its arguments.
+a process or in its arguments, but for a developer's root key (`security.keys`).
 """
 
 import json
@@ -128,6 +128,11 @@ def config_file() -> Path:
 def process_name(default: str = "pages") -> str:
     """Return what this process is (`pages`, `live`, `switchboard`…), as the supervisor named it."""
     return os.environ.get("SEATLINE_PROCESS", default)
+
+
+def root_key_text() -> str:
+    """Return the root key a developer has put into the environment, in base64; empty where there is none."""
+    return os.environ.get("SEATLINE_ROOT_KEY", "")
 
 
 def load(file: Path | None = None) -> Settings:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from core.config import load
 from launch.files import write_json
-from security.keys import FileRootKey
+from security.keys import open_root_key
 from wiring.demo import seed
 from wiring.prepare import prepare_database
 
@@ -24,7 +24,7 @@ def main(request_file: Path) -> int:
     urls = prepare_database(
         settings["admin_database_url"],
         secrets_file=Path(request["roles_file"]),
-        root_key=FileRootKey(Path(settings["root_key_file"])),
+        root_key=open_root_key(Path(settings["root_key_file"]), environment=settings["environment"]),
     )
     addresses = {
         "database_url": urls.app,

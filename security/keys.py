@@ -1,10 +1,12 @@
 """The root key: where it comes from, and what is derived from it.
 
-A provider port: a file today (refused when others can read it); OpenBao transit, cloud KMS and PKCS#11
-fit the same three calls. The root key wraps tenant keys; it never seals data. What a process needs
-besides (the context MAC key) is derived with HKDF (RFC 5869) under its own label.
+A provider port: a file (refused when others can read it), the environment (refused outside development and
+tests). OpenBao transit, a cloud's KMS and PKCS#11 fit the same three calls; whatever comes must pass the
+contract in `tests/security/test_root_keys.py`. The root key wraps tenant keys; it never seals data. What a
+process needs besides (the context MAC key) is derived with HKDF (RFC 5869) under its own label.
 """
 
+import base64
 import os
 import stat
 from pathlib import Path
@@ -15,10 +17,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from core.errors import SeatlineError
+from core import config
+from core.errors import SeatlineError, Unavailable
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12
+_OPEN_ENVIRONMENTS = frozenset({"development", "test"})
 
 
 class RootKeyError(SeatlineError):
@@ -27,17 +31,30 @@ class RootKeyError(SeatlineError):
     code = "root-key"
 
 
-class UnwrapError(SeatlineError):
+class UnwrapError(Unavailable):
     """A wrapped key does not open in this context: wrong root, wrong tenant, or damaged."""
 
     code = "unwrap"
 
 
+class RootKeyAwayError(Unavailable):
+    """The provider of the root key does not answer in time. Try again; nothing is lost."""
+
+    code = "root-key-away"
+
+
 class RootKey(Protocol):
-    """Wraps keys; the context (tenant, purpose, version) is bound into the wrapping."""
+    """Wraps keys; the context (tenant, purpose, version) is bound into the wrapping.
+
+    A provider that is asked over a network answers within two seconds, or raises `RootKeyAwayError`.
+    """
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
-        """Return the key sealed under the root and the context."""
+        """Return the key sealed under the root and the context.
+
+        Raises:
+            RootKeyAwayError: the provider does not answer.
+        """
         ...
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
@@ -45,6 +62,7 @@ class RootKey(Protocol):
 
         Raises:
             UnwrapError: the context or the root is another one.
+            RootKeyAwayError: the provider does not answer.
         """
         ...
 
@@ -53,27 +71,14 @@ class RootKey(Protocol):
         ...
 
 
-class FileRootKey:
-    """The root key in a file of 32 bytes that only its owner can read."""
+class _HeldRootKey:
+    """A root key that this process holds itself."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the key.
+    def __init__(self, key: bytes) -> None:
+        self._key = key
 
-        Raises:
-            RootKeyError: not there, not 32 bytes, or its mode lets others in.
-        """
-        try:
-            mode = stat.S_IMODE(path.stat().st_mode)
-            self._key = path.read_bytes()
-        except OSError as error:
-            message = f"the root key {path} cannot be read"
-            raise RootKeyError(message) from error
-        if mode & 0o077:
-            message = f"the root key {path} is open to others (mode {mode:04o}); chmod 600 it"
-            raise RootKeyError(message)
-        if len(self._key) != KEY_BYTES:
-            message = f"the root key {path} must hold {KEY_BYTES} bytes"
-            raise RootKeyError(message)
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
         """Return the key sealed under the root and the context."""
@@ -86,6 +91,70 @@ class FileRootKey:
     def derive(self, label: str) -> bytes:
         """Return 32 bytes for a platform purpose named by `label`."""
         return HKDF(hashes.SHA256(), KEY_BYTES, None, f"seatline/{label}".encode()).derive(self._key)
+
+
+class FileRootKey(_HeldRootKey):
+    """The root key in a file of 32 bytes that only its owner, who is us, can read."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the key.
+
+        Raises:
+            RootKeyError: not there, not 32 bytes, somebody else's, or its mode lets others in.
+        """
+        try:
+            there = path.stat()
+            key = path.read_bytes()
+        except OSError as error:
+            message = f"the root key {path} cannot be read"
+            raise RootKeyError(message) from error
+        mode = stat.S_IMODE(there.st_mode)
+        if mode & 0o077:
+            message = f"the root key {path} is open to others (mode {mode:04o}); chmod 600 it"
+            raise RootKeyError(message)
+        if there.st_uid != os.geteuid():
+            message = f"the root key {path} belongs to somebody else, who could change it; chown it"
+            raise RootKeyError(message)
+        if len(key) != KEY_BYTES:
+            message = f"the root key {path} must hold {KEY_BYTES} bytes"
+            raise RootKeyError(message)
+        super().__init__(key)
+
+
+class EnvironmentRootKey(_HeldRootKey):
+    """The root key in an environment variable, which children and crash reports see: for trying things."""
+
+    def __init__(self, text: str, *, environment: str) -> None:
+        """Read the key.
+
+        Args:
+            text: 32 bytes in base64.
+            environment: as in the settings.
+
+        Raises:
+            RootKeyError: it is neither a developer's machine nor a test, or not 32 bytes.
+        """
+        if environment not in _OPEN_ENVIRONMENTS:
+            message = "a root key in the environment is for development and tests alone; put it into a file"
+            raise RootKeyError(message)
+        try:
+            key = base64.b64decode(text, validate=True)
+        except ValueError:
+            key = b""
+        if len(key) != KEY_BYTES:
+            message = f"the root key in the environment must be {KEY_BYTES} bytes in base64"
+            raise RootKeyError(message)
+        super().__init__(key)
+
+
+def open_root_key(file: Path, *, environment: str) -> RootKey:
+    """Return the root key: from the environment, where one stands there, else from the file.
+
+    Raises:
+        RootKeyError: it may not lie there, or is malformed.
+    """
+    text = config.root_key_text()
+    return EnvironmentRootKey(text, environment=environment) if text else FileRootKey(file)
 
 
 def wrap(parent: bytes, key: bytes, context: bytes) -> bytes:

@@ -12,6 +12,7 @@ over, what is not is refused (`KeystoreAwayError`, 503).
 """
 
 import contextlib
+import hmac
 import os
 import struct
 import threading
@@ -26,7 +27,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core.errors import SeatlineError, Unavailable
 from security.gate import make_engine
-from security.keys import KEY_BYTES, RootKey, unwrap, wrap
+from security.keys import KEY_BYTES, RootKey, RootKeyAwayError, UnwrapError, unwrap, wrap
 
 EPOCH_S = 5.0
 """No process uses an opened key for longer than this without asking whether states have changed."""
@@ -93,7 +94,7 @@ class Keystore:
         self._tell = tell
         self._cache: dict[tuple[UUID, str | int], _Held] = {}
         self._epoch = 0
-        self._checked_at = self._away_until = 0.0
+        self._checked_at = self._away_until = self._root_away_until = 0.0
         self._lock, self._looking = threading.Lock(), threading.Lock()
 
     def active(self, tenant_id: UUID, purpose: str) -> DataKey:
@@ -198,19 +199,30 @@ class Keystore:
         context = wrapping_context(tenant_id, "tk", 1)
         row = connection.execute(_TENANT_KEY, {"tenant": tenant_id}).first()
         if row is None:
+            key = os.urandom(KEY_BYTES)
             connection.execute(
                 text(
-                    "INSERT INTO keys.tenant_key (tenant_id, version, wrapped) VALUES (:tenant, 1, :wrapped)"
-                    " ON CONFLICT DO NOTHING"
+                    "INSERT INTO keys.tenant_key (tenant_id, version, wrapped, proof)"
+                    " VALUES (:tenant, 1, :wrapped, :proof) ON CONFLICT DO NOTHING"
                 ),
-                {"tenant": tenant_id, "wrapped": self._root.wrap(os.urandom(KEY_BYTES), context)},
+                {"tenant": tenant_id, "wrapped": self._root.wrap(key, context), "proof": proof_of(key)},
             )
             row = connection.execute(_TENANT_KEY, {"tenant": tenant_id}).one()
         if row.state == "destroyed":
             raise DestroyedKeyError
         if row.state == "disabled":
             raise UnknownKeyError
-        return self._root.unwrap(row.wrapped, context)
+        if time.monotonic() < self._root_away_until:
+            raise RootKeyAwayError
+        try:
+            key = self._root.unwrap(row.wrapped, context)
+        except RootKeyAwayError:
+            self._root_away_until = time.monotonic() + _BREATHER_S
+            raise
+        # of another key nothing may ever be made: what it sealed could not be opened again
+        if row.proof is not None and not hmac.compare_digest(row.proof, proof_of(key)):
+            raise UnwrapError
+        return key
 
     def _active(self, connection: Connection, tenant_id: UUID, purpose: str) -> DataKey | None:
         row = connection.execute(
@@ -274,7 +286,7 @@ class Keystore:
     def _forget(self) -> None:
         self._cache = {}
         self._epoch = 0
-        self._checked_at = self._away_until = 0.0
+        self._checked_at = self._away_until = self._root_away_until = 0.0
         self._lock, self._looking = threading.Lock(), threading.Lock()
 
 
@@ -284,4 +296,11 @@ def wrapping_context(tenant_id: UUID, purpose: str, version: int) -> bytes:
     return tenant_id.bytes + struct.pack(">I", len(label)) + label + struct.pack(">I", version)
 
 
-_TENANT_KEY = text("SELECT wrapped, state FROM keys.tenant_key WHERE tenant_id = :tenant AND version = 1")
+def proof_of(key: bytes) -> bytes:
+    """Return 16 bytes by which a key is recognised, and from which it cannot be had."""
+    return hmac.digest(key, b"seatline/proof/v1", "sha256")[:16]
+
+
+_TENANT_KEY = text(
+    "SELECT wrapped, state, proof FROM keys.tenant_key WHERE tenant_id = :tenant AND version = 1"
+)

@@ -27,7 +27,7 @@ from security import catalogue
 from security.egress import Egress
 from security.evidence import Signer
 from security.gate import Gate
-from security.keys import FileRootKey, RootKey
+from security.keys import RootKey, open_root_key
 from security.keystore import Keystore
 from security.vault import Vault
 
@@ -109,7 +109,7 @@ def assemble(settings: Settings | None = None, *, process: str) -> House:
     """
     settings = settings or config.load()
     log.configure(process)
-    root_key = FileRootKey(settings.root_key_file)
+    root_key = open_root_key(settings.root_key_file, environment=settings.environment)
     gate = Gate(settings.database_url, context_key=root_key.derive("context/v1"))
     try:
         _await(gate)

@@ -14,6 +14,8 @@ CREATE TABLE IF NOT EXISTS keys.purpose_key (
   state text NOT NULL DEFAULT 'active' CHECK (state IN ('pending', 'active', 'decrypt_only', 'disabled', 'destroyed')),
   created_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (tenant_id, purpose, version));
 CREATE UNIQUE INDEX IF NOT EXISTS one_active ON keys.purpose_key (tenant_id, purpose) WHERE state = 'active';
+-- what a tenant's key is known by without being shown: a provider that hands back another one is caught by it
+ALTER TABLE keys.tenant_key ADD COLUMN IF NOT EXISTS proof bytea CHECK (octet_length(proof) = 16);
 -- a destroyed key keeps its row: which it was (SHA-256 of its wrapped form, by which a copy of it in an old
 -- backup is recognised) and when it went
 ALTER TABLE keys.tenant_key ADD COLUMN IF NOT EXISTS state text NOT NULL DEFAULT 'active'

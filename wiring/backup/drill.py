@@ -23,7 +23,7 @@ from customers import records
 from customers.records import CustomerDetails
 from security import evidence
 from security.gate import Scope
-from security.keys import FileRootKey
+from security.keys import open_root_key
 from telephony import calls, recording
 from telephony.calls import Arrival
 from tenants import companies
@@ -81,7 +81,7 @@ def drill(settings: Settings, *, customers: int = CUSTOMERS) -> Drilled:
         urls = prepare_database(
             settings.admin_database_url,
             secrets_file=roles,
-            root_key=FileRootKey(settings.root_key_file),
+            root_key=open_root_key(settings.root_key_file, environment=settings.environment),
             **names,
         )
         own = {name: folder / name for name in ("storage", "recordings")}

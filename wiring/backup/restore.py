@@ -24,7 +24,7 @@ from core.ids import OPERATOR, TenantId
 from security import evidence
 from security.evidence import Signer
 from security.gate import Scope
-from security.keys import FileRootKey
+from security.keys import open_root_key
 from wiring import erasing
 from wiring.assemble import House, assemble
 from wiring.backup import folders, make, programs
@@ -76,7 +76,7 @@ def restored(settings: Settings, source: Path, *, keys: Path | None, keep: bool)
     if not settings.admin_database_url:
         message = "the settings name no administrator of the database"
         raise BackupRefusedError(message)
-    root_key = FileRootKey(settings.root_key_file)
+    root_key = open_root_key(settings.root_key_file, environment=settings.environment)
     signer = Signer(root_key)
     place, manifest = _checked(source, kind=folders.DATA, signer=signer)
     keys_place = _checked(keys, kind=folders.KEYS, signer=signer)[0] if keys else None
