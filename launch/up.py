@@ -136,7 +136,7 @@ def _bring_up(chosen: Choices, place: Layout, kept: Kept, supervisor: Supervisor
         "trunk_address": TRUNK_ADDRESS,
         "carrier_address": _carrier(chosen),
         "public_url": _public_url(chosen),
-        "live_url": f"http://{network.LOOPBACK}:{chosen.ports.live}",
+        "live_url": f"http://{_live_host(chosen)}:{chosen.ports.live}",
         **_switch_addresses(chosen),
         "root_key_file": str(place.root_key),
         "secret_key": kept.secret_key,
@@ -479,6 +479,12 @@ def _table(rows: list[list[str]]) -> list[str]:
 
 def _public_url(chosen: Choices) -> str:
     return chosen.public_url or f"http://{network.LOOPBACK}:{chosen.ports.pages}"
+
+
+def _live_host(chosen: Choices) -> str:
+    """Return this machine as the pages' address names it: browsers send a cookie to the same name alone."""
+    url = _public_url(chosen)
+    return urlsplit(url).hostname or network.LOOPBACK if _is_loopback(url) else network.LOOPBACK
 
 
 def _is_loopback(url: str) -> bool:

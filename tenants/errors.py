@@ -223,3 +223,27 @@ class HoldReasonError(Invalid):
     """A hold says why, in at most 200 signs."""
 
     code = "hold-reason"
+
+
+class PasskeyMissingError(NotFound):
+    """There is no such passkey of this person."""
+
+    code = "passkey-missing"
+
+
+class PasskeyTakenError(Conflict):
+    """This passkey is kept already."""
+
+    code = "passkey-taken"
+
+
+class TooManyPasskeysError(Refused):
+    """The person has as many passkeys as are kept."""
+
+    code = "too-many-passkeys"
+
+
+class MalformedPasskeyError(Invalid):
+    """A passkey without a name, or with one that is too long."""
+
+    code = "malformed-passkey"

@@ -348,3 +348,25 @@ class LegalHoldRow(TenantOwned, Base):
     set_at: Mapped[Instant]
     lifted_by: Mapped[UUID | None] = mapped_column(Uuid)
     lifted_at: Mapped[OptionalInstant]
+
+
+class PasskeyRow(TenantOwned, Base):
+    """The public half of a key that one person's device holds; `version` is bound into its name."""
+
+    __tablename__ = "passkeys"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "credential_id"),
+        ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
+        Index("ix_passkeys_of_user", "tenant_id", "user_id"),
+    )
+
+    id: Mapped[Key]
+    user_id: Mapped[UUID] = mapped_column(Uuid)
+    version: Mapped[int] = mapped_column(Integer)
+    name: Mapped[Sealed]
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary)
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    count: Mapped[int] = mapped_column(BigInteger)
+    is_synced: Mapped[bool] = mapped_column(Boolean)
+    created_at: Mapped[Instant]
+    used_at: Mapped[OptionalInstant]

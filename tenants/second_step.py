@@ -99,13 +99,19 @@ def confirm(
     if not _counts(session, vault, row, code, clock.now()):
         raise WrongCodeError
     row.confirmed_at = clock.now()
+    evidence.record(session, "second-step.enabled", "usr", user_id)
+    return give_codes(session, tenant_id=tenant_id, user_id=user_id)
+
+
+def give_codes(session: Session, *, tenant_id: TenantId, user_id: UserId) -> tuple[str, ...]:
+    """Return fresh recovery codes, which are shown this once; those of before are over."""
+    forget_codes(session, tenant_id=tenant_id, user_id=user_id)
     made = tuple(_new_code() for _ in range(RECOVERY_CODES))
     session.add_all(
         RecoveryCodeRow(tenant_id=tenant_id, user_id=user_id, digest=_digest(one), used_at=None)
         for one in made
     )
     session.flush()
-    evidence.record(session, "second-step.enabled", "usr", user_id)
     return made
 
 
@@ -118,9 +124,7 @@ def is_on(session: Session, *, tenant_id: TenantId, user_id: UserId) -> bool:
 def passes(session: Session, *, tenant_id: TenantId, vault: Vault, user_id: UserId, code: str) -> bool:
     """Return whether a code, or a recovery code, is this person's and was not used before; it is used up."""
     row = _row(session, tenant_id, user_id)
-    if row is None or row.confirmed_at is None:
-        return False
-    if _counts(session, vault, row, code, clock.now()):
+    if row is not None and row.confirmed_at is not None and _counts(session, vault, row, code, clock.now()):
         return True
     used = session.execute(
         update(RecoveryCodeRow)
@@ -139,12 +143,25 @@ def passes(session: Session, *, tenant_id: TenantId, vault: Vault, user_id: User
     return True
 
 
-def remove(session: Session, *, tenant_id: TenantId, user_id: UserId) -> None:
-    """Let a person sign in by the password alone again."""
-    for table in (RecoveryCodeRow, SecondStepRow):
-        session.execute(delete(table).where(table.tenant_id == tenant_id, table.user_id == user_id))
+def remove(session: Session, *, tenant_id: TenantId, user_id: UserId, are_codes_kept: bool = False) -> None:
+    """Ask a person for no code any more; recovery codes are kept where a passkey may be lost."""
+    session.execute(
+        delete(SecondStepRow).where(SecondStepRow.tenant_id == tenant_id, SecondStepRow.user_id == user_id)
+    )
+    if not are_codes_kept:
+        forget_codes(session, tenant_id=tenant_id, user_id=user_id)
     session.expire_all()
     evidence.record(session, "second-step.removed", "usr", user_id)
+
+
+def forget_codes(session: Session, *, tenant_id: TenantId, user_id: UserId) -> None:
+    """Forget a person's recovery codes: there is nothing left that could be lost."""
+    session.execute(
+        delete(RecoveryCodeRow).where(
+            RecoveryCodeRow.tenant_id == tenant_id, RecoveryCodeRow.user_id == user_id
+        )
+    )
+    session.expire_all()
 
 
 def codes_left(session: Session, *, tenant_id: TenantId, user_id: UserId) -> int:

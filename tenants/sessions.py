@@ -57,6 +57,7 @@ class SignedIn:
     language: str
     zone: str
     company: Company
+    started_at: dt.datetime
     expires_at: dt.datetime
 
 
@@ -139,6 +140,7 @@ def find(
         language=user.language,
         zone=user.zone,
         company=companies.read(session, tenant_id=tenant_id),
+        started_at=row.created_at,
         expires_at=row.expires_at,
     )
 

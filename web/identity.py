@@ -13,6 +13,7 @@ from flask import Flask, g, request
 from flask_login import LoginManager, current_user
 from sqlalchemy.exc import ProgrammingError
 
+from core import clock
 from core.errors import SeatlineError
 from core.ids import KeyId, SessionId, TenantId, UserId
 from security.gate import Kind, Scope
@@ -22,6 +23,7 @@ from tenants.roles import Door
 from web import scope
 
 _WALL_SAYS_NO = "42501"
+_FRESH = dt.timedelta(minutes=15)
 # what a page fetches by itself does not keep a session alive
 _BY_ITSELF = ("/live/", "/portal/live/")
 
@@ -41,6 +43,7 @@ class Principal:
     language: str = ""
     zone: str = ""
     session_id: SessionId | None = None
+    started_at: dt.datetime | None = None
     expires_at: dt.datetime | None = None
     key_id: KeyId | None = None
     api_version: str = ""
@@ -49,6 +52,11 @@ class Principal:
     def user_id(self) -> UserId:
         """The person's id; only people have one."""
         return UserId(self.principal_id)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether this person proved who they are a moment ago: a screen left unlocked is not enough."""
+        return self.started_at is not None and clock.now() < self.started_at + _FRESH
 
     @property
     def is_authenticated(self) -> bool:
@@ -159,6 +167,7 @@ def _by_session(digest_hex: str) -> Principal | None:
         language=found.language,
         zone=found.zone,
         session_id=found.session_id,
+        started_at=found.started_at,
         expires_at=found.expires_at,
     )
 

@@ -109,6 +109,8 @@ ACTIONS: Mapping[str, LazyString] = {
     "invoice.finalised": _l("Finalised an invoice"),
     "number.revealed": _l("Looked at a caller’s number in full"),
     "payment.refund-asked": _l("Gave money back"),
+    "passkey.added": _l("Added a passkey"),
+    "passkey.removed": _l("Removed a passkey"),
     "price-list.published": _l("Published a price list"),
     "recording.fetched": _l("Downloaded a recording"),
     "recording.played": _l("Played a recording"),
@@ -142,6 +144,10 @@ class Words:
 
 # what an alarm of a kind says, and what to do about it; rooms raise them by `tenants.alarms`
 ALARMS: Mapping[str, Words] = {
+    "passkey-copied": Words(
+        _l("A passkey’s counter went back"),
+        _l("It may have been copied, and was refused. Its owner removes it under Settings, Passkeys."),
+    ),
     "decoy-opened": Words(
         _l("Somebody opened a decoy customer"),
         _l("Nobody has a reason to. Their session was ended; find out who it was and why."),
@@ -191,6 +197,10 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "not-your-name": Words(
         _l("That is not signed yet"), _l("Tick the box and type your name exactly as it stands above.")
+    ),
+    "sign-in-again": Words(
+        _l("Please sign in again"),
+        _l("What lets you in is changed within a quarter of an hour after signing in."),
     ),
     "second-step-on": Words(
         _l("The second step is on already"), _l("Turn it off first, then set it up with another phone.")

@@ -19,6 +19,8 @@ class Kind(StrEnum):
     INVITATION = "invitation"
     PASSWORD_RESET = "password-reset"  # noqa: S105 - a kind of letter
     PASSWORD_CHANGED = "password-changed"  # noqa: S105 - a kind of letter
+    PASSKEY_ADDED = "passkey-added"
+    PASSKEY_COPIED = "passkey-copied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,45 @@ _FORMS: Mapping[Kind, Mapping[str, _Form]] = {
                 "{email} 的密码已更改，您已在所有设备上退出登录。",
                 "如果不是您本人操作，请立即在登录页点击“忘记密码？”重新设置。",
                 "然后告知贵公司的所有者。",
+            ),
+        ),
+    },
+    Kind.PASSKEY_ADDED: {
+        "en": _Form(
+            "A passkey was added to your Seatline account",
+            (
+                "Hello {name},",
+                "the passkey “{passkey}” was added for {email}. It lets you in without your password.",
+                "If it was not you, remove it under Settings, Passkeys, and change your password.",
+                "Then tell an owner of your company.",
+            ),
+        ),
+        "zh_Hans_CN": _Form(
+            "您的 Seatline 账号已添加通行密钥",
+            (
+                "{name}，您好：",
+                "已为 {email} 添加通行密钥“{passkey}”，凭它无需密码即可登录。",
+                "如果不是您本人操作，请在“设置”的“通行密钥”中移除，并更改密码。",
+                "然后告知贵公司的所有者。",
+            ),
+        ),
+    },
+    Kind.PASSKEY_COPIED: {
+        "en": _Form(
+            "A passkey of yours was refused at Seatline",
+            (
+                "Hello {name},",
+                "the passkey “{passkey}” was used for {email}, and refused: its counter went back.",
+                "Somebody may have copied it. Sign in another way and remove it under Settings, Passkeys.",
+                "Then tell an owner of your company.",
+            ),
+        ),
+        "zh_Hans_CN": _Form(
+            "您的通行密钥在 Seatline 被拒绝",
+            (
+                "{name}，您好：",
+                "有人用通行密钥“{passkey}”登录 {email}，已被拒绝：它的计数器倒退了。",
+                "该密钥可能已被复制。请用其他方式登录，在“设置”的“通行密钥”中移除它，并告知贵公司的所有者。",
             ),
         ),
     },

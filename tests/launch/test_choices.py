@@ -47,6 +47,13 @@ def test_required_parts_are_a_list() -> None:
     assert read({}).require == frozenset()
 
 
+def test_live_events_are_served_under_the_name_of_the_pages() -> None:
+    """Passkeys want a name, and a browser sends the cookie of `localhost` to `localhost` alone."""
+    assert up._live_host(read({})) == "127.0.0.1"
+    assert up._live_host(read({"SEATLINE_PUBLIC_URL": "http://localhost:8600"})) == "localhost"
+    assert up._live_host(read({"SEATLINE_PUBLIC_URL": "https://calls.example"})) == "127.0.0.1"
+
+
 def test_a_key_that_is_none_of_stripes_is_refused_without_showing_it() -> None:
     with pytest.raises(LaunchError) as caught:
         read({"STRIPE_API_KEY": "pk_live_very_secret"})

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
@@ -97,13 +98,14 @@ class Browser:
 
     client: FlaskClient
     address: str = "127.0.0.1"
+    host: str = HOST
 
     def get(
         self, path: str | None, *, headers: Mapping[str, str] | None = None, buffered: bool = False
     ) -> TestResponse:
         assert path is not None, "the answer before leads nowhere"
         return self.client.get(
-            path, base_url=HOST, environ_overrides=self._from(), headers=headers, buffered=buffered
+            path, base_url=self.host, environ_overrides=self._from(), headers=headers, buffered=buffered
         )
 
     def post(
@@ -117,7 +119,7 @@ class Browser:
         return self.client.post(
             path,
             data={"csrf_token": self.token(), **(data or {})},
-            base_url=HOST,
+            base_url=self.host,
             environ_overrides=self._from(),
             headers=headers,
             content_type=content_type,
@@ -127,14 +129,14 @@ class Browser:
         if self.cookie() is None:
             self.get("/sign-in")
         cookie = {"Cookie": f"seatline={self.cookie()}"}
-        with self.client.application.test_request_context(base_url=HOST, headers=cookie):
+        with self.client.application.test_request_context(base_url=self.host, headers=cookie):
             return csrf.token()
 
     def sign_in(self, email: str, password: str = PASSWORD, **fields: str) -> TestResponse:
         return self.post("/sign-in", {"email": email, "password": password, **fields})
 
     def cookie(self) -> str | None:
-        found = self.client.get_cookie("seatline", domain="127.0.0.1")
+        found = self.client.get_cookie("seatline", domain=urlsplit(self.host).hostname or "")
         return found.value if found else None
 
     def _from(self) -> dict[str, str]:
@@ -150,7 +152,7 @@ class Browsers(Protocol):
 @pytest.fixture
 def browser(app: Flask) -> Browsers:
     def make(*, address: str = "127.0.0.1") -> Browser:
-        return Browser(app.test_client(), address)
+        return Browser(app.test_client(), address, app.config["SEATLINE_PUBLIC_URL"])
 
     return make
 

@@ -76,6 +76,7 @@ def sign_in(lang: str) -> dict[str, Any]:
         "email": "",
         "errors": [],
         "next": "",
+        "has_passkey": True,
     }
 
 
@@ -84,6 +85,7 @@ def sign_in_refused(lang: str) -> dict[str, Any]:
         "email": "alice@pelican.example",
         "errors": [pick(lang, "E-mail or password is wrong.", "邮箱或密码不正确。")],
         "next": "",
+        "has_passkey": False,
         "banners": [{"kind": "warn", "text": "The switch simulator runs: no real calls."}],
     }
 
@@ -1298,6 +1300,7 @@ def settings(lang: str) -> dict[str, Any]:
         "zone": "Europe/London",
         "zones": ["Europe/London", "Asia/Shanghai", "UTC"],
         "has_second_step": True,
+        "passkey_count": 2,
         "deeds": [
             New(
                 at=ago(7200),
@@ -1309,7 +1312,36 @@ def settings(lang: str) -> dict[str, Any]:
 
 
 def sign_in_code(_lang: str) -> dict[str, Any]:
-    return {"token": "half-way", "error": "", "next": "/portal/"}
+    return {"token": "half-way", "error": "", "next": "/portal/", "has_passkey": True}
+
+
+def passkeys_page(lang: str) -> dict[str, Any]:
+    return shell(lang) | {
+        "passkeys": [
+            New(
+                id="pky_01jd3x5k8f7r6q2w9v4t0n1m3c",
+                name=pick(lang, "Laptop", "笔记本电脑"),
+                is_synced=True,
+                created_at=ago(86400 * 30),
+                used_at=ago(3600),
+            ),
+            New(
+                id="pky_01jd3x5k8f7r6q2w9v4t0n1m3d",
+                name=pick(lang, "Blue key in the drawer", "抽屉里的蓝色密钥"),
+                is_synced=False,
+                created_at=ago(86400),
+                used_at=None,
+            ),
+        ],
+        "is_possible": True,
+        "is_fresh": True,
+        "error": "",
+        "longest": 60,
+    }
+
+
+def passkeys_stale(lang: str) -> dict[str, Any]:
+    return passkeys_page(lang) | {"is_fresh": False}
 
 
 def forgot(_lang: str) -> dict[str, Any]:
@@ -1975,6 +2007,8 @@ PAGES: dict[str, Page] = {
     "portal-developers-dialog": Page("portal/developers.html", developers_dialog),
     "settings": Page("settings.html", settings),
     "sign-in-code": Page("sign_in_code.html", sign_in_code),
+    "passkeys": Page("passkeys.html", passkeys_page),
+    "passkeys-stale": Page("passkeys.html", passkeys_stale),
     "forgot": Page("forgot.html", forgot),
     "forgot-sent": Page("forgot.html", forgot_sent),
     "reset": Page("reset.html", reset),

@@ -60,6 +60,7 @@ UNFILLED = {
     "erasures",
     "legal_holds",
     "letters",
+    "passkeys",
     "password_resets",
     "evidence_checkpoints",
     "outbound_dials",

@@ -1,6 +1,16 @@
 """Signing in and out, the language, one's own settings: the pages everybody shares."""
 
-from web.account import forgotten, lists, password, phone_code, settings, welcome
+from web.account import forgotten, lists, passkeys, password, phone_code, settings, welcome
 from web.account.views import pages, please_sign_in
 
-__all__ = ["forgotten", "lists", "pages", "password", "phone_code", "please_sign_in", "settings", "welcome"]
+__all__ = [
+    "forgotten",
+    "lists",
+    "pages",
+    "passkeys",
+    "password",
+    "phone_code",
+    "please_sign_in",
+    "settings",
+    "welcome",
+]

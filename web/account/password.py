@@ -8,9 +8,9 @@ from core.ids import OPERATOR
 from security import passwords
 from security.passwords import SHORTEST, WeakPasswordError
 from security.throttle import Limit, Throttle
-from tenants import letters, sessions, users
-from web import cookies, identity, said, scope
-from web.account import signing
+from tenants import letters, users
+from web import identity, said, scope
+from web.account.renewal import renew
 from web.account.settings import shell
 from web.account.views import pages
 from web.account.welcome import weak
@@ -55,11 +55,7 @@ def change_password() -> BaseResponse:
         vault=services.vault,
         user_id=who.user_id,
     )
-    ended = sessions.end_all(session, tenant_id=who.tenant_id, user_id=who.user_id)
-    # a new secret for this one: whoever had the old cookie is out (ASVS 5.0, 7.2.4)
-    started = sessions.start(session, tenant_id=who.tenant_id, user_id=who.user_id)
-    cookies.current().issue(started.secret)
-    scope.after_commit(lambda: signing.tell_ended(services, tenant_id=who.tenant_id, session_ids=ended))
+    renew()
     throttle.forgive(_TRIES, tenant_id=OPERATOR, subject=str(who.user_id))
     said.done(gettext("Your password is changed. You are signed out everywhere else."))
     return redirect("/settings", 303)

@@ -8,10 +8,11 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from core.ids import OPERATOR
 from security.throttle import Throttle
-from tenants import second_step, users
+from tenants import passkeys, second_step, users
 from tenants.errors import WrongCodeError
 from tenants.second_step import Enrolment
 from web import identity, said, scope
+from web.account.renewal import renew
 from web.account.settings import shell
 from web.account.signing import STEP
 from web.account.views import pages
@@ -43,6 +44,7 @@ def confirm_second_step() -> BaseResponse:
         )
     except WrongCodeError:
         return _page(error=gettext("This code does not fit. Type the six digits your phone shows now."))
+    renew()
     return make_response(render_template("second_step_codes.html", shell=shell(), codes=codes))
 
 
@@ -63,8 +65,15 @@ def remove_second_step() -> BaseResponse:
         return _page(
             error=gettext("This code does not fit, or was used. Wait for the next one and type that.")
         )
-    second_step.remove(scope.session(), tenant_id=who.tenant_id, user_id=who.user_id)
-    said.done(gettext("The second step is off. Your password alone lets you in."))
+    session, tenant_id, user_id = scope.session(), who.tenant_id, who.user_id
+    has_passkey = passkeys.has_any(session, tenant_id=tenant_id, user_id=user_id)
+    second_step.remove(session, tenant_id=tenant_id, user_id=user_id, are_codes_kept=has_passkey)
+    renew()
+    said.done(
+        gettext("No code is asked for any more. A passkey lets you in.")
+        if has_passkey
+        else gettext("The second step is off. Your password alone lets you in.")
+    )
     return redirect("/settings", 303)
 
 

@@ -4,7 +4,7 @@ from flask import flash, redirect, render_template, request
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
-from tenants import access_log, second_step, users
+from tenants import access_log, passkeys, second_step, users
 from tenants.companies import zones
 from tenants.errors import MalformedSettingError
 from tenants.roles import Door
@@ -37,6 +37,9 @@ def show_settings() -> str:
         zones=zones_offered(who.zone),
         theme=request.cookies.get(THEME_COOKIE, ""),
         deeds=_deeds(),
+        passkey_count=len(
+            passkeys.credentials(scope.session(), tenant_id=who.tenant_id, user_id=who.user_id)
+        ),
         has_second_step=second_step.is_on(scope.session(), tenant_id=who.tenant_id, user_id=who.user_id),
     )
 

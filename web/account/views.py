@@ -6,6 +6,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response as BaseResponse
 
+from security.passkeys import site_of
 from security.throttle import TooManyError
 from tenants import users
 from tenants.companies import LANGUAGES
@@ -37,6 +38,8 @@ def front() -> BaseResponse:
 def sign_in_form() -> str | BaseResponse:
     """Show the sign-in form, or send on who is signed in already."""
     wanted = local_path(request.args.get("next", ""))
+    if "again" in request.args:  # signed in, and to prove it once more
+        return form(wanted=wanted)
     try:
         home = _HOMES[identity.current().door]
     except NotSignedInError:
@@ -66,8 +69,8 @@ def sign_in() -> BaseResponse:
         text = gettext("E-mail and password do not match. Check both and try again.")
         return make_response(form(wanted=wanted, email=email, errors=[text]), 401)
     if isinstance(done, HalfWay):
-        return make_response(code_form(token=done.token, wanted=wanted))
-    return _let_in(done, wanted)
+        return make_response(code_form(token=done.token, wanted=wanted, has_passkey=done.has_passkey))
+    return let_in(done, wanted)
 
 
 @pages.post("/sign-in/code")
@@ -83,8 +86,9 @@ def sign_in_code() -> BaseResponse:
         return response
     if done is None:
         text = gettext("This code does not fit, or was used. Wait for the next one and type that.")
-        return make_response(code_form(token=token, wanted=wanted, error=text), 401)
-    return _let_in(done, wanted)
+        has_passkey = request.form.get("passkey") == "1"
+        return make_response(code_form(token=token, wanted=wanted, error=text, has_passkey=has_passkey), 401)
+    return let_in(done, wanted)
 
 
 @pages.post("/sign-out")
@@ -123,12 +127,24 @@ def form(*, wanted: str = "", email: str = "", errors: list[str] | None = None) 
         email=email[:254],
         errors=errors or [],
         next=wanted,
+        has_passkey=takes_passkeys(),
     )
 
 
-def code_form(*, token: str, wanted: str = "", error: str = "") -> str:
+def code_form(*, token: str, wanted: str = "", error: str = "", has_passkey: bool = False) -> str:
     """Return the page that asks for the second step."""
-    return render_template("sign_in_code.html", token=token[:400], error=error, next=wanted)
+    return render_template(
+        "sign_in_code.html",
+        token=token[:400],
+        error=error,
+        next=wanted,
+        has_passkey=has_passkey and takes_passkeys(),
+    )
+
+
+def takes_passkeys() -> bool:
+    """Return whether browsers would make passkeys for this site: for a domain, not for a bare address."""
+    return site_of(scope.services().settings.public_url) is not None
 
 
 def please_sign_in() -> Response:
@@ -146,7 +162,8 @@ def local_path(text: str) -> str:
     return "" if parts.scheme or parts.netloc else text
 
 
-def _let_in(done: SignedInNow, wanted: str) -> BaseResponse:
+def let_in(done: SignedInNow, wanted: str) -> BaseResponse:
+    """Give the browser its new session, and send it where it wanted to go."""
     # a session that was open before is a lower privilege: it ends
     _end_current()
     cookies.current().issue(done.started.secret)

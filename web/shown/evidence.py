@@ -31,6 +31,7 @@ NOUNS: Mapping[str, LazyString] = {
     "access.": _l("People and keys"),
     "user.": _l("Accounts"),
     "second-step.": _l("Second step"),
+    "passkey.": _l("Passkeys"),
     "customer.": _l("Customers"),
     "number.": _l("Numbers seen"),
     "recording.": _l("Recordings heard"),
