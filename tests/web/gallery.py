@@ -88,6 +88,10 @@ def make_app() -> Flask:
     def draft(call: str) -> dict[str, Any]:
         return {"disposition": None, "notes": "", "callback_at": None, "saved_at": None, "call": call}
 
+    @app.post("/sign-in/passkey/options")
+    def passkey() -> dict[str, str]:
+        return {}  # no challenge: nothing is offered
+
     @app.get("/live/<stream>")
     def live(stream: str) -> Response:
         def quiet() -> Iterator[str]:
