@@ -591,9 +591,6 @@ PROBLEMS: Mapping[str, Words] = {
     "dial-too-fast": Words(
         _l("Too many calls at once"), _l("The company is placing many calls. Try again in a few seconds.")
     ),
-    "transfer-target": Words(
-        _l("There is no such queue or agent"), _l("Choose one from the list; it may have changed.")
-    ),
     "transfer-self": Words(
         _l("That is you"), _l("To put the caller back, choose the queue; you then wrap up.")
     ),

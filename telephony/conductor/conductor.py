@@ -751,8 +751,6 @@ class Conductor:
             case machine.Apologise():
                 over = lambda: machine.ApologyEnded(clock.now())  # noqa: E731
                 self._command(held, self._say(held, held.line.apology, f"apology-{call.call_id}", over))
-            case machine.TakeOut():
-                self._command(held, self._switch.leave(call.bridge, call.channel))
             case machine.Announce(offer=offer):
                 self._command(held, self._announce(held, offer))
             case machine.Connect(offer=offer):
@@ -824,7 +822,9 @@ class Conductor:
         call = held.call
         await self._durable(held)
         await self._switch.bridge(call.bridge)
-        await self._switch.join(call.bridge, [call.channel, offer.channel])
+        # who has talked before waits in the bridge: left empty it would end the recording
+        is_there = "bridged_at" in call.instants
+        await self._switch.join(call.bridge, [offer.channel] if is_there else [call.channel, offer.channel])
         now = clock.now()
         # nobody who was called is recorded without having been told
         is_recorded = held.line.queue.is_recorded and (call.dial is None or held.line.notice is not None)

@@ -434,11 +434,6 @@ class Ring:
 
 
 @dataclass(frozen=True, slots=True)
-class TakeOut:
-    """Take the caller out of the bridge: who was in it with them is gone."""
-
-
-@dataclass(frozen=True, slots=True)
 class Announce:
     """Tell the caller the agent's number; `AnnouncementEnded` follows."""
 
@@ -559,7 +554,6 @@ Action = (
     | Wait
     | LeaveQueue
     | Ring
-    | TakeOut
     | Announce
     | Connect
     | Originate
@@ -794,7 +788,6 @@ def _given_to_another(call: LiveCall, offer: Offer, at: dt.datetime) -> list[Act
         StopRinging(offer),
         Agent(offer.agent_id, None, at, offer.offer_id, "closed", Lost.PHONE_GONE),
         KeepLegs(),
-        TakeOut(),
         Wait(at, is_at_head=True),
     ]
 

@@ -59,7 +59,6 @@ from telephony.conductor.machine import (
     Ring,
     StopRinging,
     Swapped,
-    TakeOut,
     Transferred,
     Vanished,
     Wait,
@@ -147,7 +146,6 @@ def _transferred(call: LiveCall, offer: Offer, fact: Transferred) -> list[Action
     given: list[Action] = [
         Agent(offer.agent_id, WRAP_UP, fact.at, offer.offer_id, "wrap_up"),
         HandOn(offer),
-        TakeOut(),
     ]
     if fact.offer is None:
         call.phase, call.offer = Phase.QUEUED, None

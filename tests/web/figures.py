@@ -358,6 +358,21 @@ def pop_unknown(lang: str) -> dict[str, Any]:
     return pop(lang) | {"customer": None, "promised": []}
 
 
+def console_targets() -> dict[str, Any]:
+    """What GET /console/calls/…/targets answers."""
+    return {
+        "queues": [
+            {"id": "q0", "name": "Deliveries", "free": 1, "is_own": True},
+            {"id": "q1", "name": "Billing", "free": 0, "is_own": False},
+        ],
+        "agents": [
+            {"number": 1002, "name": "M. L.", "doing": "free"},
+            {"number": 1003, "name": "T. O.", "doing": "busy"},
+            {"number": 1017, "name": "陈••", "doing": "away"},
+        ],
+    }
+
+
 def console_state(name: str, lang: str, *, now: dt.datetime) -> dict[str, Any]:
     """What GET /console/state answers for one picture."""
 
@@ -370,6 +385,7 @@ def console_state(name: str, lang: str, *, now: dt.datetime) -> dict[str, Any]:
         "call": "on-call",
         "hold": "on-call",
         "campaign": "on-call",
+        "three": "on-call",
         "wrap": "wrap-up",
         "offline": "offline",
     }.get(name, "idle")
@@ -388,6 +404,11 @@ def console_state(name: str, lang: str, *, now: dt.datetime) -> dict[str, Any]:
         "offer": busy | {"offered_at": at(-8), "expires_at": at(12)} if name == "ringing" else None,
         "call": busy
         | {"answered_at": at(-252), "on_hold": name == "hold", "recording": True, "paused": name == "hold"}
+        | {
+            "consult": {"stage": "private", "is_asked": False, "agent": 1002, "since": at(-20)}
+            if name == "three"
+            else None
+        }
         if activity == "on-call"
         else None,
         "dial": busy | {"is_ringing": True, "since": at(-6)} if name == "dialling" else None,
@@ -1960,7 +1981,7 @@ PAGES: dict[str, Page] = {
     "sign-in-refused": Page("sign_in.html", sign_in_refused),
     **{
         f"console-{name}": Page("console/desk.html", desk)
-        for name in ("idle", "dialling", "ringing", "call", "campaign", "hold", "wrap", "offline")
+        for name in ("idle", "dialling", "ringing", "call", "campaign", "three", "hold", "wrap", "offline")
     },
     "console-start": Page("console/start.html", start),
     "console-start-full": Page("console/start.html", start_full),

@@ -84,6 +84,10 @@ def make_app() -> Flask:
     def painted(offer: str) -> dict[str, str]:
         return {"offer": offer}
 
+    @app.get("/console/calls/<call>/targets")
+    def targets(call: str) -> dict[str, Any]:
+        return {"call": call, **figures.console_targets()}
+
     @app.get("/console/calls/<call>/draft")
     def draft(call: str) -> dict[str, Any]:
         return {"disposition": None, "notes": "", "callback_at": None, "saved_at": None, "call": call}

@@ -574,3 +574,101 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end, "waited five seconds"
         threading.Event().wait(0.02)
+
+
+def in_a_call(desk: Page, stage: Stage, name: str = "call") -> None:
+    stage.turn(name)
+    view(desk, "on-call")
+
+
+def test_key_t_opens_the_panel_and_the_keyboard_alone_gives_the_call_away(desk: Page, stage: Stage) -> None:
+    in_a_call(desk, stage)
+    desk.keyboard.press("t")
+    expect(desk.locator("#give-find")).to_be_focused()
+    expect(desk.locator("#give-list li")).to_have_count(5)
+    expect(desk.locator("#give-none")).to_have_text("5 to choose from")
+    desk.keyboard.type("1003")
+    expect(desk.locator("#give-list li")).to_have_count(1)
+    expect(desk.locator("#give-list [data-give]")).to_be_disabled()  # on a call of their own
+    desk.locator("#give-find").fill("bill")
+    desk.keyboard.press("Enter")
+    assert stage.await_told("/console/calls/call_1/transfer") == {"queue": "q1"}
+    stage.turn("wrap")
+    expect(desk.locator("#announce")).to_contain_text("Given to Billing.")
+
+
+def test_arrows_walk_the_list_and_escape_gives_the_keys_back(desk: Page, stage: Stage) -> None:
+    in_a_call(desk, stage)
+    desk.locator("#give").click()
+    expect(desk.locator("#give-list li")).to_have_count(5)
+    desk.keyboard.press("ArrowDown")
+    expect(desk.locator("#give-list [data-ask]").first).to_be_focused()
+    desk.keyboard.press("ArrowDown")
+    expect(desk.locator("#give-list [data-give]").first).to_be_focused()
+    desk.keyboard.press("ArrowUp")
+    desk.keyboard.press("ArrowUp")
+    expect(desk.locator("#give-find")).to_be_focused()
+    desk.keyboard.press("Escape")
+    expect(desk.locator("#give-panel")).to_be_hidden()
+    expect(desk.locator("#give")).to_be_focused()
+    desk.keyboard.press("m")
+    expect(desk.locator("#muted")).to_be_visible()
+
+
+def test_an_agent_who_asks_sees_the_stage_and_has_a_key_for_each_deed(desk: Page, stage: Stage) -> None:
+    in_a_call(desk, stage, "three")
+    expect(desk.locator("#co-word")).to_have_text("You talk to agent 1002. The caller hears music.")
+    expect(desk.locator("#announce")).to_have_text("You talk to agent 1002. The caller hears music.")
+    expect(desk.locator("#give")).to_be_disabled()
+    for key, deed in (("s", "swap"), ("j", "merge"), ("x", "drop"), ("l", "leave"), ("h", "end")):
+        stage.told.clear()
+        with desk.expect_response("**/conference"):  # what is under way is not asked twice
+            desk.keyboard.press(key)
+        assert stage.await_told("/console/calls/call_1/conference") == {"deed": deed}
+    stage.state["call"]["consult"]["stage"] = "together"
+    stage.push("state")
+    expect(desk.locator("#co-word")).to_contain_text("All three hear each other")
+    expect(desk.locator("#co-swap")).to_be_hidden()
+
+
+def test_an_agent_who_is_asked_can_leave_and_write_nothing(desk: Page, stage: Stage) -> None:
+    in_a_call(desk, stage, "three")
+    stage.state["call"]["consult"] |= {"is_asked": True, "agent": 1001}
+    stage.push("state")
+    expect(desk.locator("#co-word")).to_contain_text("Agent 1001 asks you about this call.")
+    expect(desk.locator("#co-buttons")).to_be_hidden()
+    expect(desk.locator("#wrap-card")).to_be_hidden()
+    expect(desk.locator("#end-word")).to_have_text("Leave the call")
+    desk.keyboard.press("h")
+    stage.await_told("/console/calls/call_1/hang-up")
+
+
+def test_what_the_switchboard_refuses_is_said_and_the_caller_stays(desk: Page, stage: Stage) -> None:
+    in_a_call(desk, stage)
+    stage.push("transfer-refused", reason="agent-busy")
+    expect(desk.locator(".toast").last).to_contain_text("The caller is still with you.")
+    view(desk, "on-call")
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 760), (1280, 620)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_panel_fits_a_phone_and_a_low_screen(
+    desk: Page, stage: Stage, width: int, height: int, scheme: str
+) -> None:
+    desk.emulate_media(color_scheme=scheme)  # type: ignore[arg-type] # one of the two
+    desk.set_viewport_size({"width": width, "height": height})
+    in_a_call(desk, stage)
+    desk.locator("#give").click()
+    expect(desk.locator("#give-list li")).to_have_count(5)
+    assert desk.evaluate("document.documentElement.scrollWidth") <= width
+    for button in desk.locator("#give-list button:visible").all():
+        box = button.bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["height"] >= 24
+    stage.turn("three")
+    for button in desk.locator("#co-buttons button").all():
+        button.scroll_into_view_if_needed()
+        expect(button).to_be_visible()
+    assert desk.evaluate("document.documentElement.scrollWidth") <= width

@@ -15,15 +15,16 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from campaigns import plans
 from core import clock
+from core.clock import elapsed_ms
 from core.errors import SeatlineError
-from core.ids import CallId, TenantId, parse, public
+from core.ids import CallId, OfferId, TenantId, parse, public
 from core.phone import mask
 from customers import callbacks, interactions, records, reveals
 from customers.interactions import Interaction
 from customers.records import CustomerCard
 from security.gate import UnsignedError
 from telephony import calls, drafts, work
-from telephony.calls import Call
+from telephony.calls import Call, Leg
 from telephony.drafts import Draft
 from telephony.errors import (
     NotRecordingError,
@@ -605,6 +606,7 @@ def _last_calls() -> list[dict[str, Any]]:
     with desk.operator() as session:
         done = work.done_by(session, agent_id=desk.agent(session).id, limit=5)
     found: dict[CallId, Call] = {}
+    parts: dict[OfferId, Leg] = {}
     for tenant_id in {item.tenant_id for item in done}:
         wanted = [item.call_id for item in done if item.tenant_id == tenant_id]
         # of a company that has shut them out, not even that there were calls
@@ -612,6 +614,9 @@ def _last_calls() -> list[dict[str, Any]]:
             vault = scope.services().vault
             theirs = calls.these(session, tenant_id=tenant_id, call_ids=wanted, vault=vault)
             found |= {call.call_id: call for call in theirs}
+            for call in theirs:
+                legs = calls.legs(session, tenant_id=tenant_id, call_id=call.call_id)
+                parts |= {leg.leg_id: leg for leg in legs}
     shown = []
     for item in done:
         labels = {
@@ -619,7 +624,7 @@ def _last_calls() -> list[dict[str, Any]]:
             for one in desk.client(item.tenant_id).dispositions
         }
         if item.call_id in found:
-            shown.append(_last_call(item, found[item.call_id], labels))
+            shown.append(_last_call(item, found[item.call_id], parts.get(item.offer_id), labels))
     return shown
 
 
@@ -674,8 +679,15 @@ def _callbacks(clients: Iterable[TenantId]) -> list[dict[str, Any]]:
     return sorted(shown, key=lambda one: one["due_at"])
 
 
-def _last_call(item: WorkItem, call: Call, labels: dict[str, str]) -> dict[str, Any]:
+def _last_call(item: WorkItem, call: Call, part: Leg | None, labels: dict[str, str]) -> dict[str, Any]:
     wrapped = item.closed_at or clock.now()
+    # who gave the call away gave an outcome of their own; who was only asked gave none
+    is_own = part is not None and part.how is not calls.Left.ENDED
+    said = part.disposition if part and is_own else call.disposition
+    unsaid = steps.left(part.how) if part and is_own else gettext("None given")
+    talk_ms = (
+        elapsed_ms(part.joined_at, part.left_at) if part and part.left_at and is_own else call.talk_ms or 0
+    )
     return {
         "id": public("call", call.call_id),
         "dial_url": f"/console/calls/{public('call', call.call_id)}/dial" if call.caller else "",
@@ -684,7 +696,7 @@ def _last_call(item: WorkItem, call: Call, labels: dict[str, str]) -> dict[str, 
         "who": mask(call.caller) if call.caller else gettext("Number withheld"),
         "company": desk.company_name(item.tenant_id),
         "queue": call.queue_name,
-        "outcome": labels.get(call.disposition or "", gettext("None given")),
-        "talk_s": (call.talk_ms or 0) / 1000,
+        "outcome": labels.get(said or "", unsaid),
+        "talk_s": talk_ms / 1000,
         "wrap_s": (wrapped - item.ended_at).total_seconds() if item.ended_at else 0,
     }

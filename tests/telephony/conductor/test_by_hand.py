@@ -151,3 +151,23 @@ def test_a_switchboard_killed_while_it_rings_goes_on_with_the_same_agent(theatre
     assert theatre.sim.switch.dialled == [PERSON]
     assert theatre.dials_say() == ["connected"]
     assert theatre.states("mara") == SIGNED_IN
+
+
+def test_who_was_called_hears_music_when_the_agents_line_breaks_and_the_agent_comes_back(
+    theatre: Theatre,
+) -> None:
+    """Of a call out nobody was told that the agent's line had broken: the called person heard nothing."""
+    perform(
+        theatre,
+        f"""
+        0    bob dials {PERSON}
+        1.4  bob answers
+        3    bob closes the browser
+        6    bob opens the browser
+        8    bob answers
+        10   bob hangs up
+        """,
+    )
+    steps = theatre.timeline()
+    assert steps.index("leg-lost") < steps.index("rejoined") < steps.index("agent-gone")
+    assert theatre.dials_say() == ["connected"]

@@ -104,6 +104,20 @@ def test_a_call_given_to_another_queue_is_one_call_with_two_legs(theatre: Theatr
     assert call.queue_name == "Billing"
 
 
+@pytest.mark.parametrize("to", ["billing", "mara"])
+def test_the_recording_goes_on_with_the_next_agent(theatre: Theatre, to: str) -> None:
+    """An empty bridge ends its recording: what the second agent said was kept nowhere."""
+
+    async def scene() -> None:
+        await theatre.play(f"{TALKS}\n20 bob transfers to {to}\n23 mara answers\n30 pulse beats")
+        assert theatre.announced() == []
+        assert await where(theatre) == {"caller": "call", "mara": "call"}
+        await theatre.play("10 caller hangs up")
+
+    perform(theatre, scene)
+    assert theatre.announced().count("RecordingCaptured") == 1
+
+
 def test_each_wraps_up_as_long_as_their_own_queue_gives(theatre: Theatre) -> None:
     async def scene() -> None:
         await theatre.play(f"{TALKS}\n20 bob transfers to billing\n23 mara answers\n30 caller hangs up")
@@ -325,3 +339,156 @@ def test_the_recording_ends_where_the_next_queue_records_nothing(theatre: Theatr
 
     perform(theatre, scene)
     assert theatre.timeline().count("recording-stopped") == 1
+
+
+ASKS = f"{TALKS}\n20 bob asks mara\n24 mara answers\n26 pulse beats"
+
+
+async def where(stage: Theatre) -> dict[str, str | None]:
+    """Return who is in which bridge: the caller, bob, mara; "call", "side" or nowhere."""
+    (call,) = stage.conductor.live
+    names = {call.bridge: "call", call.side_bridge: "side", None: None}
+    there = {one.channel: names.get(one.bridge) for one in await stage.sim.switch.live_channels()}
+    found = {"caller": there.get(call.channel)}
+    for offer in (call.offer, call.consult.offer if call.consult else None):
+        for name, person in stage.people.items():
+            if offer and offer.agent_id == person.agent_id:
+                found[name] = there.get(offer.channel)
+    return found
+
+
+def test_an_agent_asks_another_swaps_and_they_talk_all_three(theatre: Theatre) -> None:
+    seen: list[dict[str, str | None]] = []
+
+    async def scene() -> None:
+        await theatre.play(ASKS)
+        seen.append(await where(theatre))
+        for deed in ("swaps", "swaps", "merges"):
+            await theatre.play(f"1 bob {deed}")
+            seen.append(await where(theatre))
+        await theatre.play("2 bob drops\n3 pulse beats")
+        seen.append(await where(theatre))
+        assert in_hand(theatre, "bob").state == "talking"
+        await theatre.play("4 caller hangs up")
+
+    perform(theatre, scene)
+    private = {"caller": "call", "bob": "side", "mara": "side"}
+    assert seen == [
+        private,
+        {"caller": "call", "bob": "call", "mara": "side"},
+        private,
+        {"caller": "call", "bob": "call", "mara": "call"},
+        {"caller": "call", "bob": "call"},
+    ]
+    cdr, *usages = theatre.books_say()
+    assert cdr.endswith("caller-hung-up agent=1001")
+    assert len(usages) == 1
+    assert told(theatre) == ["1001 Deliveries ended", "1002 Deliveries asked-only"]
+    assert theatre.states("bob")[-5:] == ["holding", "talking", "holding", "talking", "wrap_up"]
+    assert theatre.states("mara")[-2:] == ["talking", "available"]
+
+
+@pytest.mark.parametrize("leaves", ["bob leaves", "bob hangs up"])
+@pytest.mark.parametrize("before", ["", "5 bob swaps", "5 bob merges"])
+def test_who_asked_may_leave_and_the_two_others_stay_connected(
+    theatre: Theatre, before: str, leaves: str
+) -> None:
+    async def scene() -> None:
+        await theatre.play(ASKS)
+        await theatre.play(f"{before}\n10 {leaves}\n12 pulse beats")
+        assert await where(theatre) == {"caller": "call", "mara": "call"}
+        assert in_hand(theatre, "bob").state == "wrap_up"
+        await theatre.play("20 mara holds on\n22 mara holds off\n30 mara hangs up\n31 mara wraps up")
+
+    perform(theatre, scene)
+    cdr, *usages = theatre.books_say()
+    assert cdr.endswith("agent-hung-up agent=1002")
+    assert len(usages) == 1
+    assert told(theatre) == ["1001 Deliveries left", "1002 Deliveries ended"]
+    assert theatre.states("mara")[-2:] == ["wrap_up", "available"]
+
+
+@pytest.mark.parametrize(
+    ("script", "mara"),
+    [
+        ("24 pulse beats\n36 pulse beats", "away:missed"),
+        ("22 mara declines", "away:declined"),
+        ("24 mara answers\n30 mara hangs up", "available"),
+        ("22 bob drops", "available"),
+        ("24 mara closes the browser", "offline"),
+    ],
+)
+def test_without_the_one_who_was_asked_the_agent_is_with_the_caller_again(
+    theatre: Theatre, script: str, mara: str
+) -> None:
+    async def scene() -> None:
+        await theatre.play(f"{TALKS}\n20 bob asks mara\n{script}\n40 pulse beats")
+        assert await where(theatre) == {"caller": "call", "bob": "call"}
+        assert not theatre.conductor.live[0].is_held
+        await theatre.play("1 caller hangs up")
+
+    perform(theatre, scene)
+    assert theatre.books_say()[0].endswith("caller-hung-up agent=1001")
+    assert theatre.states("mara")[-1] == mara
+    assert theatre.states("bob")[-2:] == ["talking", "wrap_up"]
+
+
+@pytest.mark.parametrize("ends", ["caller hangs up", "bob ends"])
+def test_when_the_caller_is_gone_nobody_is_left_in_a_bridge(theatre: Theatre, ends: str) -> None:
+    async def scene() -> None:
+        await theatre.play(f"{ASKS}\n30 {ends}\n31 pulse beats")
+        assert theatre.conductor.live == []
+        assert await theatre.sim.switch.live_channels() == ()
+
+    perform(theatre, scene)
+    assert theatre.states("bob")[-1] == "wrap_up"
+    assert theatre.states("mara")[-1] == "available"
+
+
+def test_who_is_asked_gives_the_call_to_nobody(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(f"{ASKS}\n30 mara transfers to billing")
+        assert outcome(theatre, OrderKind.TRANSFER) == "not-yours"
+        await theatre.play("1 bob transfers to billing\n2 bob asks mara\n3 bob holds on")
+        assert outcome(theatre, OrderKind.TRANSFER) == "not-now"
+        (call,) = theatre.conductor.live
+        assert call.consult is not None
+
+    perform(theatre, scene)
+
+
+@pytest.mark.parametrize("before", ["", "5 bob swaps", "5 bob merges", "5 bob leaves"])
+def test_a_switchboard_killed_while_an_agent_is_asked_puts_everybody_back(
+    theatre: Theatre, before: str
+) -> None:
+    async def scene() -> None:
+        await theatre.play(ASKS)
+        await theatre.play(f"{before}\n8 pulse beats")
+        there = await where(theatre)
+        sim = theatre.sim
+        await theatre.down(killed=True)
+        await theatre.up(sim=sim)
+        await theatre.play("1 pulse beats")
+        assert await where(theatre) == there
+        await theatre.play("2 caller hangs up")
+        assert await theatre.sim.switch.live_channels() == ()
+
+    perform(theatre, scene)
+    cdr, *usages = theatre.books_say()
+    assert cdr.endswith(f"caller-hung-up agent={1002 if 'leaves' in before else 1001}")
+    assert len(usages) == 1
+
+
+def test_an_agent_whose_line_breaks_for_good_leaves_the_call_to_the_one_asked(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(f"{ASKS}\n30 bob closes the browser\n34 pulse beats")
+        (held,) = theatre.conductor._calls.values()
+        assert held.call.is_parked
+        theatre.conductor._give_up(held)
+        await theatre.play("1 pulse beats")
+        assert await where(theatre) == {"caller": "call", "mara": "call"}
+        await theatre.play("5 mara hangs up")
+
+    perform(theatre, scene)
+    assert told(theatre) == ["1001 Deliveries line-lost", "1002 Deliveries ended"]
+    assert theatre.books_say()[0].endswith("agent=1002")

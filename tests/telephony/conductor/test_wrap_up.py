@@ -302,6 +302,7 @@ def test_a_caller_whose_agent_does_not_come_back_goes_to_the_head_of_the_queue(
         assert (call.phase, call.is_parked) == (Phase.QUEUED, False)
         (waiting,) = theatre.conductor.floor.waiting.values()
         assert waiting.is_at_head
+        assert theatre.announced() == []  # the recording waits with the caller
         theatre.people["mara"] = await asyncio.to_thread(
             hire, gate, vault, theatre.company, number=1002, seat="A-2"
         )
