@@ -27,6 +27,8 @@ from web.operator.invoices import INVOICES as MONTH_INVOICES
 from web.operator.invoices import MonthRow
 from web.operator.jobs import JOBS, JobRow
 from web.operator.keys import KeyRow
+from web.operator.stock import NUMBERS as STOCK_NUMBERS
+from web.operator.stock import SEATS as STOCK_SEATS
 from web.portal.calls import BEHIND, CALLS
 from web.portal.invoices import INVOICES
 from web.portal.webhooks import LOG
@@ -1666,42 +1668,55 @@ def operator_invoice(lang: str) -> dict[str, Any]:
 def stock(lang: str) -> dict[str, Any]:
     kinds = pick(lang, ("by the month", ""), ("按月", ""))
     return operator(lang) | {
-        "seats_total": New(all=40, rented=24, free=16),
-        "numbers_total": New(all=20, rented=14, free=6),
+        "total": New(all=40, rented=24, free=16),
         "may_write": True,
         "seat_states": {"on-call": 14, "wrap-up": 2, "ready": 6, "away": 2, "empty": 16},
         "companies": [("ten_1", "Pelican Parcel")],
-        "number_kinds": [("freephone", pick(lang, "freephone", "免付费"))],
         "rental_kinds": [("month", pick(lang, "by the month", "按月"))],
-        "seats_list": [
-            New(
-                id=f"seat_{i}",
-                label=f"A-{i}",
-                kind=kinds[i % 2],
-                renter="" if i % 2 else "Pelican Parcel",
-                agent="1001" if i % 3 == 0 else "",
-                state="on-call" if i % 3 == 0 else "empty",
-                to_at=None,
-                rental="" if i % 2 else f"ren_{i}",
-            )
-            for i in range(14, 20)
-        ],
-        "numbers": [
-            New(
-                id="num_1",
-                number="+448081570142",
-                kind=pick(lang, "freephone", "免付费"),
-                renter="Pelican Parcel",
-                rests_until=None,
-            ),
-            New(
-                id="num_2",
-                number="+441134960142",
-                kind=pick(lang, "local", "本地"),
-                renter="",
-                rests_until=ago(-900_000),
-            ),
-        ],
+        "table": table(
+            STOCK_SEATS,
+            [
+                New(
+                    id=f"seat_{i}",
+                    label=f"A-{i}",
+                    kind=kinds[i % 2],
+                    renter="" if i % 2 else "Pelican Parcel",
+                    agent="1001" if i % 3 == 0 else "",
+                    state="on-call" if i % 3 == 0 else "empty",
+                    to_at=None,
+                    rental="" if i % 2 else f"ren_{i}",
+                )
+                for i in range(14, 20)
+            ],
+        ),
+    }
+
+
+def stock_numbers(lang: str) -> dict[str, Any]:
+    return operator(lang) | {
+        "total": New(all=20, rented=14, free=6),
+        "may_write": True,
+        "companies": [("ten_1", "Pelican Parcel")],
+        "number_kinds": [("freephone", pick(lang, "freephone", "免付费"))],
+        "table": table(
+            STOCK_NUMBERS,
+            [
+                New(
+                    id="num_1",
+                    number="+448081570142",
+                    kind=pick(lang, "freephone", "免付费"),
+                    renter="Pelican Parcel",
+                    rests_until=None,
+                ),
+                New(
+                    id="num_2",
+                    number="+441134960142",
+                    kind=pick(lang, "local", "本地"),
+                    renter="",
+                    rests_until=ago(-900_000),
+                ),
+            ],
+        ),
     }
 
 
@@ -2060,6 +2075,7 @@ PAGES: dict[str, Page] = {
     "operator-keys": Page("operator/keys.html", sealing_keys),
     "operator-job": Page("operator/job.html", lambda lang: operator(lang) | {"job": long_jobs(lang)[0]}),
     "operator-stock": Page("operator/stock.html", stock),
+    "operator-stock-numbers": Page("operator/stock_numbers.html", stock_numbers),
     "api-docs": Page("api/docs.html", api_docs),
     "error-404": Page("errors/page.html", fault),
     "error-500": Page("errors/page.html", lambda lang: fault(lang, status=500)),

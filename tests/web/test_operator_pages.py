@@ -346,7 +346,7 @@ def test_stock_shows_who_rents_what_and_lends_a_number(
 ) -> None:
     free = telephony.stocked(gate, "+448081570177")
     dana = enter()
-    page = dana.get("/operator/stock").text
+    page = dana.get("/operator/stock/numbers").text
     assert "+44 808 157 0177" in page
     assert "Pelican Parcel" in page
     asked = {
@@ -389,9 +389,8 @@ def test_numbers_and_seats_are_taken_into_stock(enter: Enter, head: Company, gat
     dana = enter()
     dana.post("/operator/stock/numbers", {"number": "+44 808 157 0155", "kind": "tollfree", "region": "GB"})
     dana.post("/operator/stock/seats", {"label": "A-900"})
-    page = dana.get("/operator/stock").text
-    assert "+44 808 157 0155" in page
-    assert "A-900" in page
+    assert "+44 808 157 0155" in dana.get("/operator/stock/numbers").text
+    assert "A-900" in dana.get("/operator/stock").text
     for data in (
         {"number": "12", "kind": "tollfree"},
         {"number": "+448081570155", "kind": "tollfree"},
@@ -686,3 +685,26 @@ def test_who_does_not_do_the_billing_puts_nobody_on_hold(enter: Enter, cast: Cas
     omar = enter("operator_inventory")
     assert omar.post(f"{path(cast.a)}/credit-hold", data={"reason": "x"}).status_code == 403
     assert "Put on hold" not in omar.get(path(cast.a)).text
+
+
+def test_the_stock_stands_on_pages_that_can_be_searched(
+    enter: Enter, cast: Cast, day: Scene, gate: Gate
+) -> None:
+    made = [floor.stocked(gate, label=f"A-{at:03}") for at in range(30)]
+    for at in range(30):
+        telephony.stocked(gate, f"+4480815702{at:02}")
+    dana = enter()
+    dana.post(
+        f"/operator/stock/seats/{ids.public('seat', made[7].id)}/rent",
+        {"company": ids.public("ten", cast.a.tenant_id), "kind": "hour"},
+    )
+    first, second = (dana.get(f"/operator/stock?page={at}").text for at in (1, 2))
+    assert ("A-024" in first, "A-029" in first) == (True, False)
+    assert ("A-024" in second, "A-029" in second) == (False, True)
+    assert "Rent out seat A-029" not in first  # its question stands where its row does
+    rented = dana.get("/operator/stock?held=rented").text
+    assert ("A-007" in rented, "A-008" in rented) == (True, False)
+    assert "A-007" in dana.get("/operator/stock?q=pelican").text
+    numbers_ = dana.get("/operator/stock/numbers?q=0229").text
+    assert ("+44 808 157 0229" in numbers_, "+44 808 157 0228" in numbers_) == (True, False)
+    assert len(dana.get("/operator/stock/numbers?as=csv").text.splitlines()) > 30

@@ -2,10 +2,12 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request
+from flask import flash, redirect, request
 from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
@@ -23,13 +25,14 @@ from telephony.errors import NumberNotFoundError
 from telephony.numbers import StockNumber
 from telephony.orders import OrderKind
 from tenants.companies import Company
-from web import identity, scope, words
+from web import identity, scope, tables, words
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
 from web.shown import wording
 
 _HERE = "/operator/stock"
+_NUMBERS = "/operator/stock/numbers"
 _LONGEST_NAME = 80
 _LONGEST_GREETING = 500
 _BUSINESS = frozenset({"refused", "conflict", "invalid"})
@@ -89,57 +92,86 @@ class StockFormError(SeatlineError):
     kind = "invalid"
 
 
+def _held_words() -> tables.Words:
+    return [("free", gettext("free")), ("rented", gettext("rented"))]
+
+
+SEATS: tables.Table[SeatRow] = tables.Table(
+    "stock-seats",
+    (
+        tables.Column("seat", _l("Seat"), lambda row: row.label, sorts=True),
+        tables.Column("renter", _l("Rented by"), lambda row: row.renter, sorts=True),
+        tables.Column("charged", _l("Charged"), lambda row: row.kind, cls="hide-s"),
+        tables.Column("agent", _l("Agent"), lambda row: row.agent, cls="hide-s"),
+        tables.Column("state", _l("State"), lambda row: row.state, sorts=True),
+        tables.Column("action", _l("Action"), hidden=True),
+    ),
+    filters=(
+        tables.Search("q", _l("Find a seat"), _l("Label or company")),
+        tables.Choice("held", _l("Rented"), _held_words),
+    ),
+    order="seat",
+)
+NUMBERS: tables.Table[NumberRow] = tables.Table(
+    "stock-numbers",
+    (
+        tables.Column("number", _l("Number"), lambda row: row.number, sorts=True),
+        tables.Column("kind", _l("Kind"), lambda row: row.kind, sorts=True),
+        tables.Column("renter", _l("Rented by"), lambda row: row.renter, sorts=True),
+        tables.Column("rests", _l("Rests until"), lambda row: row.rests_until, cls="hide-s"),
+        tables.Column("action", _l("Action"), hidden=True),
+    ),
+    filters=(
+        tables.Search("q", _l("Find a number"), _l("Digits or company")),
+        tables.Choice("held", _l("Rented"), _held_words),
+    ),
+    order="number",
+)
+
+
 @pages.get("/stock")
 @permission("stock.read")
-def stock() -> str:
-    """Show every seat and number, who rents it, and who sits where."""
-    session, now = scope.session(), clock.now()
-    clients = rounds.clients()
-    names = {one.tenant_id: one.name for one in clients}
-    sitting = {one.sitting.seat_id: one for one in desk.serving(session) if one.sitting and one.presence}
-    seats_list = []
-    for place in inventory.places(session, at=clock.now()):
-        there = sitting.get(place.seat.id)
-        state = "empty"
-        if there and there.presence:
-            state = SHOWN.get(activity(there.presence.state), "away")
-        rental = place.rental
-        seats_list.append(
-            SeatRow(
-                id=ids.public("seat", place.seat.id),
-                label=place.seat.label,
-                kind=wording.rental_kind(rental.kind.value) if rental else "",
-                renter=names.get(rental.renter_tenant_id, "") if rental else "",
-                agent=str(there.agent.number) if there else "",
-                state=state,
-                to_at=rental.ends_at if rental else None,
-                rental=str(rental.id) if rental else "",
-            )
-        )
-    found = numbers.in_stock(session)
+def stock() -> str | Response:
+    """Show the seats, who rents each, and who sits where."""
+    rows = _seats()
     states: dict[str, int] = {}
-    for row in seats_list:
+    for row in rows:
         states[row.state] = states.get(row.state, 0) + 1
-    return render_template(
+
+    def fetch(asked: tables.Asked) -> tables.Slice[SeatRow]:
+        kept = [row for row in rows if _fits(asked, is_rented=bool(row.rental))]
+        return tables.of_list(SEATS, asked, kept, text=lambda row: f"{row.label} {row.renter}")
+
+    return tables.show(
+        SEATS,
         "operator/stock.html",
-        seats_total=Total(len(seats_list), sum(bool(row.renter) for row in seats_list)),
+        fetch,
+        total=Total(len(rows), sum(bool(row.rental) for row in rows)),
         seat_states=states,
-        seats_list=seats_list,
-        numbers_total=Total(len(found), sum(one.renter_tenant_id is not None for one in found)),
-        numbers=[
-            NumberRow(
-                ids.public("num", one.number_id),
-                one.digits,
-                wording.number_kind(one.kind),
-                names.get(one.renter_tenant_id, "") if one.renter_tenant_id else "",
-                one.quarantined_until if one.quarantined_until and one.quarantined_until > now else None,
-            )
-            for one in found
-        ],
-        companies=[(ids.public("ten", one.tenant_id), one.name) for one in clients if one.status == "active"],
-        number_kinds=[(kind, wording.number_kind(kind)) for kind in wording.NUMBER_KINDS],
         rental_kinds=[(kind.value, wording.rental_kind(kind.value)) for kind in RentalKind],
-        may_write="stock.write" in identity.current().permissions,
+        **_common(),
+    )
+
+
+@pages.get("/stock/numbers")
+@permission("stock.read")
+def number_stock() -> str | Response:
+    """Show the numbers, and who rents each."""
+    rows = _numbers()
+
+    def fetch(asked: tables.Asked) -> tables.Slice[NumberRow]:
+        kept = [row for row in rows if _fits(asked, is_rented=bool(row.renter))]
+        return tables.of_list(
+            NUMBERS, asked, kept, text=lambda row: f"{row.number} {international(row.number)} {row.renter}"
+        )
+
+    return tables.show(
+        NUMBERS,
+        "operator/stock_numbers.html",
+        fetch,
+        total=Total(len(rows), sum(bool(row.renter) for row in rows)),
+        number_kinds=[(kind, wording.number_kind(kind)) for kind in wording.NUMBER_KINDS],
+        **_common(),
     )
 
 
@@ -159,12 +191,12 @@ def add_number() -> Response:
                 region=region,
             )
     except SeatlineError as error:
-        return _refused(error)
+        return _refused(error, _NUMBERS)
     except IntegrityError:
         flash(gettext("That number is in stock already."), "bad")
-        return redirect(_HERE, 303)
+        return redirect(_NUMBERS, 303)
     flash(gettext("%(number)s is in stock.", number=international(made.digits)), "ok")
-    return redirect(_HERE, 303)
+    return redirect(_NUMBERS, 303)
 
 
 @pages.post("/stock/seats")
@@ -230,13 +262,13 @@ def release_number(number_id: str) -> Response:
             raise NumberNotFoundError
         gone = number_rentals.release(scope.session(), rental_id=rental.id)
     except SeatlineError as error:
-        return _refused(error)
+        return _refused(error, _NUMBERS)
     _reload()
     flash(
         gettext("%(number)s is given back and rests for thirty days.", number=international(gone.digits)),
         "ok",
     )
-    return redirect(_HERE, 303)
+    return redirect(_NUMBERS, 303)
 
 
 @pages.post("/stock/numbers/<number_id>/wake")
@@ -245,7 +277,7 @@ def end_quarantine(number_id: str) -> Response:
     """Let everybody rent a number that rests."""
     number_rentals.end_quarantine(scope.session(), number_id=NumberId(ids.parse("num", number_id)))
     flash(gettext("Everybody can rent the number again."), "ok")
-    return redirect(_HERE, 303)
+    return redirect(_NUMBERS, 303)
 
 
 @pages.post("/stock/numbers/<number_id>/rent")
@@ -266,7 +298,7 @@ def rent_number(number_id: str) -> Response:
         )
         _hand_over(company, let, queue_name=queue_name, greeting=greeting, language=language)
     except SeatlineError as error:
-        return _refused(error)
+        return _refused(error, _NUMBERS)
     _reload()
     flash(
         gettext(
@@ -276,7 +308,60 @@ def rent_number(number_id: str) -> Response:
         ),
         "ok",
     )
-    return redirect(_HERE, 303)
+    return redirect(_NUMBERS, 303)
+
+
+def _fits(asked: tables.Asked, *, is_rented: bool) -> bool:
+    return asked.get("held") in {"", "rented" if is_rented else "free"}
+
+
+def _common() -> dict[str, Any]:
+    return {
+        "companies": [
+            (ids.public("ten", one.tenant_id), one.name) for one in rounds.clients() if one.status == "active"
+        ],
+        "may_write": "stock.write" in identity.current().permissions,
+    }
+
+
+def _seats() -> list[SeatRow]:
+    session = scope.session()
+    names = {one.tenant_id: one.name for one in rounds.clients()}
+    sitting = {one.sitting.seat_id: one for one in desk.serving(session) if one.sitting and one.presence}
+    rows = []
+    for place in inventory.places(session, at=clock.now()):
+        there, rental = sitting.get(place.seat.id), place.rental
+        state = "empty"
+        if there and there.presence:
+            state = SHOWN.get(activity(there.presence.state), "away")
+        rows.append(
+            SeatRow(
+                id=ids.public("seat", place.seat.id),
+                label=place.seat.label,
+                kind=wording.rental_kind(rental.kind.value) if rental else "",
+                renter=names.get(rental.renter_tenant_id, "") if rental else "",
+                agent=str(there.agent.number) if there else "",
+                state=state,
+                to_at=rental.ends_at if rental else None,
+                rental=str(rental.id) if rental else "",
+            )
+        )
+    return rows
+
+
+def _numbers() -> list[NumberRow]:
+    now = clock.now()
+    names = {one.tenant_id: one.name for one in rounds.clients()}
+    return [
+        NumberRow(
+            ids.public("num", one.number_id),
+            one.digits,
+            wording.number_kind(one.kind),
+            names.get(one.renter_tenant_id, "") if one.renter_tenant_id else "",
+            one.quarantined_until if one.quarantined_until and one.quarantined_until > now else None,
+        )
+        for one in numbers.in_stock(scope.session())
+    ]
 
 
 def _hand_over(company: Company, let: StockNumber, *, queue_name: str, greeting: str, language: str) -> None:
@@ -318,11 +403,11 @@ def _reload() -> None:
     scope.after_commit(lambda: realtime.publish(OPERATOR, orders.WAKE_UP, {}))
 
 
-def _refused(error: SeatlineError) -> Response:
+def _refused(error: SeatlineError, back: str = _HERE) -> Response:
     """Say what stands in the way, back on the page; what is no business of the form goes on as an error."""
     if error.kind not in _BUSINESS:
         raise error
     scope.rollback()
     said = words.problem(error.code, error.kind)
     flash(f"{said.title}. {said.advice}", "bad")
-    return redirect(_HERE, 303)
+    return redirect(back, 303)
