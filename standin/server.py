@@ -86,6 +86,7 @@ class Server:
             "settle": lambda: self.api.tick(everything=True),
             "waiting": self.waiting,
             "dispute": lambda: self.api.dispute(form["charge"]),
+            "forget": self.api.forget,
             "win": lambda: self.api.win(form["dispute"]),
         }
         return {"done": acts[path]()}

@@ -133,6 +133,10 @@ class Store:
             "INSERT INTO answers VALUES (?, ?, ?, ?)", (key, answer.fingerprint, answer.status, answer.body)
         )
 
+    def forget_answers(self) -> None:
+        """Know no idempotency key any more."""
+        self._db.execute("DELETE FROM answers")
+
     def owe(self, what: str, object_id: str, *, at: float, clock: str | None) -> None:
         """Let something happen at a time, or when a test clock gets there."""
         self._db.execute(

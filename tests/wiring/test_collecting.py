@@ -490,8 +490,9 @@ def test_a_bank_debit_is_on_its_way_and_comes_out_as_its_account_does(
     assert (found.state, found.reason) == (state, reason)
 
 
+@pytest.mark.parametrize("later", ["at once", "after a day"])
 def test_a_charge_that_was_cut_off_is_made_once(
-    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument, later: str
 ) -> None:
     save(means, standin, company)
 
@@ -508,6 +509,8 @@ def test_a_charge_that_was_cut_off_is_made_once(
     with pytest.raises(ProviderAwayError):
         collect(broken, company, invoice)
     assert all_of(means, company, invoice)[0].state is State.STARTED
+    if later == "after a day":
+        standin.api.forget()
     assert collect(means, company, invoice) is Came.CHARGED
     assert stands(means, company, invoice).state is Paid.PAID
     assert len(payments.client(standin).v1.payment_intents.list().data) == 1
