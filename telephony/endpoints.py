@@ -1,9 +1,11 @@
 """The phones in agents' browsers.
 
-Each sign-in issues a random name and a password for this shift alone; the password is sealed in our rows
-and in the clear only on its way to the browser and to the switch, which keeps it in memory.
+Each sign-in issues a random name and a password, good for four hours; the switchboard then makes others, as
+soon as the agent has nothing in hand, and the console takes them up by itself. The password is sealed in our
+rows and in the clear only on its way to the browser and to the switch, which keeps it in memory.
 """
 
+import datetime as dt
 import secrets
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -15,6 +17,9 @@ from core import clock
 from core.ids import OPERATOR, AgentId, new_id
 from security.vault import Field, Vault
 from telephony.models import EndpointRow
+
+
+LIFETIME = dt.timedelta(hours=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,18 @@ def issued(session: Session, *, vault: Vault) -> list[Endpoint]:
     """Return every phone in use; what the switchboard gives a switch that was started anew."""
     rows = session.scalars(
         select(EndpointRow).where(EndpointRow.tenant_id == OPERATOR, EndpointRow.dropped_at.is_(None))
+    )
+    return [_endpoint(row, vault) for row in rows]
+
+
+def old(session: Session, *, vault: Vault) -> list[Endpoint]:
+    """Return the phones whose password has been good for as long as it may."""
+    rows = session.scalars(
+        select(EndpointRow).where(
+            EndpointRow.tenant_id == OPERATOR,
+            EndpointRow.dropped_at.is_(None),
+            EndpointRow.issued_at <= clock.now() - LIFETIME,
+        )
     )
     return [_endpoint(row, vault) for row in rows]
 

@@ -1110,6 +1110,7 @@ class Conductor:
         self._end_long_ones()
         if not self._is_connected:
             return
+        await self.desk.renew_phones()
         asked_at = clock.now()
         try:
             there = {one.channel for one in await self._switch.live_channels()}

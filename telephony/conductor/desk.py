@@ -39,6 +39,7 @@ _NAMES = UUID("018f5c7e-6f0a-7000-8000-7365a7116e01")  # the namespace of our ev
 _OFFLINE = Activity.OFFLINE.value
 _WRAP_UP = Activity.WRAP_UP.value
 _DESK = Scope.system(OPERATOR)
+_LOOK_EVERY = dt.timedelta(minutes=1)
 _MORE_TIME = dt.timedelta(seconds=60)  # what an agent gets when they ask for it
 _log = log.get(__name__)
 
@@ -134,6 +135,7 @@ class Desk:
         self._wraps: dict[AgentId, _WrapUp] = {}
         self._offers: dict[AgentId, OfferId] = {}
         self._is_stirred = True
+        self._look_at = dt.datetime.min.replace(tzinfo=dt.UTC)  # when phones are looked at for their age
         # one thread, so that what is said of an agent arrives in order; Redis may keep it waiting
         self._voice = ThreadPoolExecutor(1, thread_name_prefix="desk-says")
 
@@ -198,6 +200,47 @@ class Desk:
         else:
             self._tell(agent)
         self.stir()
+
+    async def renew_phones(self) -> None:
+        """Give phones whose password is old another, but for agents with something in hand; looks once a minute.
+
+        The old name and password are refused from then on, whoever has them; the console takes up the new ones.
+        """
+        now = clock.now()
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK_EVERY
+        for phone in await asyncio.to_thread(self._read_old_phones):
+            agent = self._floor.agents.get(phone.agent_id)
+            if agent is None or (
+                agent.call_id is None
+                and agent.agent_id not in self._wraps
+                and activity(agent.state) not in CALL_IN_HAND
+            ):
+                await self._renew(phone, agent)
+
+    async def _renew(self, phone: endpoints.Endpoint, agent: Agent | None) -> None:
+        # unreachable before anything is awaited: nobody rings a phone that is on its way out
+        self.phone_changed(phone.name, is_online=False, at=clock.now())
+
+        def write(session: Session) -> endpoints.Endpoint | None:
+            endpoints.drop(session, agent_id=phone.agent_id)
+            return endpoints.issue(session, agent_id=phone.agent_id, vault=self._vault) if agent else None
+
+        made: endpoints.Endpoint | None = await self._books.enter(
+            phone.agent_id, _DESK, write, is_urgent=True
+        )
+        try:
+            await self._switch.drop_endpoint(phone.name)
+            if made and agent:
+                await self._switch.put_endpoint(made.name, password=made.password)
+        except SwitchError as error:  # a switch that comes back is given the phones that stand
+            _log.warning("phone-not-renewed", error=error.code)
+        if made and agent and self._floor.agents.get(phone.agent_id) is agent:
+            self._floor.remove(agent.agent_id)
+            agent.endpoint = made.name
+            self._floor.place(agent)
+            self._tell(agent)
 
     # --- with a call --------------------------------------------------------------------------------
 
@@ -682,6 +725,7 @@ class Desk:
     def stir(self) -> None:
         """Say that queues or agents have changed; the next pulse tells the live pages."""
         self._is_stirred = True
+        self._look_at = dt.datetime.min.replace(tzinfo=dt.UTC)  # when phones are looked at for their age
 
     def was_stirred(self) -> bool:
         """Return whether something has changed since the last time somebody asked."""
@@ -720,6 +764,10 @@ class Desk:
     def _read_phones(self) -> list[endpoints.Endpoint]:
         with self._gate.open(_DESK) as session:
             return endpoints.issued(session, vault=self._vault)
+
+    def _read_old_phones(self) -> list[endpoints.Endpoint]:
+        with self._gate.open(_DESK) as session:
+            return endpoints.old(session, vault=self._vault)
 
     def _read_one(self, agent_id: AgentId) -> tuple[ServingAgent, endpoints.Endpoint | None]:
         with self._gate.open(_DESK) as session:

@@ -1,0 +1,87 @@
+"""A phone's password is good for hours, not for as long as somebody stays signed in."""
+
+import asyncio
+import dataclasses
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core import clock
+from core.ids import OPERATOR, TenantId
+from core.realtime import Realtime
+from security.gate import Gate, Scope
+from security.vault import Vault
+from telephony import endpoints
+from telephony.endpoints import LIFETIME, Endpoint
+from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def theatre(
+    gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path
+) -> Iterator[Theatre]:
+    with clock.hold(START):
+        company = open_company(gate, vault, tenant_a)
+        stage = Theatre(gate, vault, realtime, tmp_path, company)
+        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
+        yield stage
+
+
+def phone(stage: Theatre) -> Endpoint:
+    with stage.gate.open(Scope.system(OPERATOR)) as session:
+        found = endpoints.of_agent(session, agent_id=stage.people["bob"].agent_id, vault=stage.vault)
+    assert found is not None
+    return found
+
+
+async def later(stage: Theatre, by: dt.timedelta) -> None:
+    await stage.sim.advance(by // dt.timedelta(milliseconds=1))
+    await stage.conductor.heartbeat()
+    await stage.settle()
+    await stage.sim.advance(1_000)  # the console has heard of it, and registers
+    await stage.settle()
+
+
+def test_an_old_password_is_refused_and_another_one_given_without_anybody_asking(theatre: Theatre) -> None:
+    async def whole() -> None:
+        await theatre.up()
+        first = phone(theatre)
+        await later(theatre, LIFETIME - dt.timedelta(minutes=2))
+        assert phone(theatre) == first
+        await later(theatre, dt.timedelta(minutes=3))
+        second = phone(theatre)
+        assert second.name != first.name
+        assert second.password != first.password
+        assert set(theatre.sim.switch.endpoints) == {second.name}  # the switch knows the first no more
+        (agent,) = theatre.conductor.floor.agents.values()
+        assert (agent.endpoint, agent.is_online, agent.state) == (second.name, True, "available")
+        bob = theatre.people["bob"]
+        theatre.people["bob"] = dataclasses.replace(bob, endpoint=second.name)
+        await theatre.play("0 caller calls\n5 bob answers")
+        await theatre.down()
+
+    asyncio.run(whole())
+    assert theatre.states("bob")[-1] == "talking"
+
+
+def test_whoever_talks_keeps_the_phone_until_they_have_done(theatre: Theatre) -> None:
+    async def whole() -> None:
+        await theatre.up()
+        first = phone(theatre)
+        await later(theatre, LIFETIME - dt.timedelta(minutes=5))
+        await theatre.play("0 caller calls\n5 bob answers")
+        await later(theatre, dt.timedelta(minutes=10))
+        assert phone(theatre) == first
+        await theatre.play("0 bob hangs up")
+        await later(theatre, dt.timedelta(minutes=2))
+        assert phone(theatre) == first  # there is the wrap-up yet
+        await theatre.play("0 bob wraps up")
+        await later(theatre, dt.timedelta(minutes=2))
+        assert phone(theatre) != first
+        await theatre.down()
+
+    asyncio.run(whole())
