@@ -26,6 +26,8 @@ _HIDDEN_DIGITS = 4
 _NOWHERE = (timezone.UNKNOWN_TIMEZONE,)
 _NO_COUNTRY = "001"  # ranges that belong to no country: satellites, networks at sea, international services
 _LONGEST_WRITING = 40
+_WRITING = re.compile(r"[\d \t()\[\]+./~\-\u2010-\u2015\u2212\u30fc]+")
+_REVERSED = "\u202e"  # what follows is shown from right to left, digits too
 
 
 class Kind(StrEnum):
@@ -53,10 +55,15 @@ def parse_e164(raw: str, *, region: str | None = None) -> E164:
         region: ISO 3166 code used for numbers without a country code.
 
     Raises:
-        InvalidNumberError: not a possible number, or more than 15 digits.
+        InvalidNumberError: not a possible number, more than 15 digits, or signs no number is written with:
+            letters (read as the keys they stand on, O is 6), a second line, reversed text.
     """
     text = unicodedata.normalize("NFKC", raw).strip()
-    if len(text) > _LONGEST_WRITING:  # longer than any writing of 15 digits
+    if _REVERSED in text or len(text) > 2 * _LONGEST_WRITING:
+        raise InvalidNumberError
+    # marks that cannot be seen come along with what is copied from a page
+    text = "".join(sign for sign in text if unicodedata.category(sign) != "Cf").removeprefix("tel:")
+    if len(text) > _LONGEST_WRITING or not _WRITING.fullmatch(text):  # longer than any writing of 15 digits
         raise InvalidNumberError
     try:
         parsed = phonenumbers.parse(text, region)

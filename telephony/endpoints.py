@@ -18,7 +18,6 @@ from core.ids import OPERATOR, AgentId, new_id
 from security.vault import Field, Vault
 from telephony.models import EndpointRow
 
-
 LIFETIME = dt.timedelta(hours=4)
 
 

@@ -152,6 +152,10 @@ ALARMS: Mapping[str, Words] = {
         _l("Somebody opened a decoy customer"),
         _l("Nobody has a reason to. Their session was ended; find out who it was and why."),
     ),
+    "switch-odd-event": Words(
+        _l("The switch said something that cannot be"),
+        _l("It changed no call and no bill. A fault of the switch, or somebody who speaks in its name."),
+    ),
     "calls-out-new-country": Words(
         _l("A country was called for the first time"),
         _l("If nobody of yours meant to call there, stop calls out and find out who did."),

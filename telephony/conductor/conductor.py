@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from core import clock, log
 from core.errors import NotFound, SeatlineError
-from core.ids import AgentId, CallId, OfferId, QueueId, RecordingId, TenantId, new_id, public
+from core.ids import OPERATOR, AgentId, CallId, OfferId, QueueId, RecordingId, TenantId, new_id, public
 from core.phone import E164
 from core.realtime import Realtime
 from customers import lookup
@@ -39,9 +39,14 @@ from telephony.routing.floor import FREE, Agent, Floor, InQueue
 from telephony.switch import port
 from telephony.switch.clearance import Clearance, ClearanceExpiredError
 from telephony.switch.port import ChannelGoneError, Speech, Switch, SwitchError
+from tenants import alarms
 
 _ROW_PATIENCE_S = 2.0  # how long a bridge waits for the row while its facts stand in the spool
 _DISK_PATIENCE_S = 5.0  # how long a call out waits to be on disk before it is given up
+_CLOCKS_APART = dt.timedelta(minutes=1)  # so far the switch's clock may be ahead of ours
+_ODD_EVERY = dt.timedelta(minutes=1)
+_OF_CALLED = port.CalledRinging | port.CalledAnswered | port.Detected
+_OF_AGENTS = port.AgentRinging | port.AgentAnswered
 WARNED_BEFORE = dt.timedelta(minutes=1)  # the longest a call may last is reached
 PARKED_S = 45.0  # how long a caller whose agent's line broke is kept
 _BLIP_S = 2.0  # a line that is back so soon has cost no word
@@ -91,6 +96,7 @@ class Conductor:
         self._recovered: list[LiveCall] = []
         self._dialled: set[CallId] = set()  # calls out whose books are not closed: never to be placed again
         self._is_connected = False
+        self._odd_told_until = dt.datetime.min.replace(tzinfo=dt.UTC)
         self.desk = Desk(
             switch=switch,
             gate=gate,
@@ -122,8 +128,17 @@ class Conductor:
     # --- the switch -------------------------------------------------------------------------------
 
     def on_event(self, event: port.Event) -> None:
-        """Take one event of the switch; called in the loop, never blocks."""
+        """Take one event of the switch; called in the loop, never blocks.
+
+        The switch is believed, within what can be: nothing happens after now, a channel arrives once, each
+        leg does what such a leg does. What cannot be changes no call and no bill, and is told (`_odd`).
+        """
+        if event.at > clock.now() + _CLOCKS_APART:
+            self._odd("after-now", event)
+            event = replace(event, at=clock.now())
         match event:
+            case port.Arrived() if event.channel in self._by_channel:
+                self._odd("arrived-twice", event)
             case port.Arrived():
                 line = self.directory.remembered(event.dnis)
                 if line:
@@ -159,6 +174,7 @@ class Conductor:
                     if isinstance(event, port.Ended):
                         self._by_channel.pop(event.channel, None)
                 elif isinstance(event, port.CalledRinging | port.CalledAnswered):
+                    self._odd("not-placed", event)
                     # given up when the switch did not say in time whether it placed it
                     self._spawn(self._hang_up(event.channel))
             case port.Digit():
@@ -184,6 +200,12 @@ class Conductor:
         offer_id = call.offer.offer_id if call.offer else None
         if event.channel == held.returning:
             self._returns(held, event)
+            return
+        if isinstance(event, _OF_CALLED) and not (is_caller and call.dial):
+            self._odd("another-leg", event)
+            return
+        if isinstance(event, _OF_AGENTS) and is_caller:
+            self._odd("another-leg", event)
             return
         match event:
             case port.PlaybackFinished(playback=playback) if playback == f"greeting-{call.call_id}":
@@ -217,6 +239,22 @@ class Conductor:
                     self.feed(call.call_id, machine.AgentGone(at, cause))
             case _:
                 pass
+
+    def _odd(self, what: str, event: port.Event) -> None:
+        """Tell the operator of an event that cannot be: a switch gone wrong, or somebody who speaks as it."""
+        kind = type(event).__name__
+        _log.warning("odd-event", what=what, kind=kind)
+        now = clock.now()
+        if now < self._odd_told_until:
+            return
+        self._odd_told_until = now + _ODD_EVERY
+        self._books.enter(
+            OPERATOR,
+            Scope.system(OPERATOR),
+            lambda session: alarms.raise_alarm(
+                session, "switch-odd-event", tenant_id=OPERATOR, why=what, event=kind
+            ),
+        )
 
     def _asked_event(self, call: LiveCall, asked: Offer, event: port.Event) -> None:
         """Take what happened to the leg of an agent who is asked about a call."""

@@ -202,9 +202,10 @@ class Desk:
         self.stir()
 
     async def renew_phones(self) -> None:
-        """Give phones whose password is old another, but for agents with something in hand; looks once a minute.
+        """Give phones whose password is old another one, unless their agent has something in hand.
 
-        The old name and password are refused from then on, whoever has them; the console takes up the new ones.
+        Name and password of before are refused from then on; the console takes up the new ones.
+        Looks once a minute.
         """
         now = clock.now()
         if now < self._look_at:

@@ -13,6 +13,7 @@ from core import clock, ids, log, money, phone, realtime
 from core.ids import OPERATOR, UnknownIdError
 from core.money import CurrencyMismatchError, Money
 from core.phone import InvalidNumberError
+from security.vault import Vault
 
 
 @given(st.uuids())
@@ -138,3 +139,47 @@ def test_a_held_clock_stands_until_it_is_moved() -> None:
         clock.advance(dt.timedelta(seconds=5))
         assert clock.now() == dt.datetime(2026, 11, 2, 0, 0, 5, tzinfo=dt.UTC)
     assert clock.now() > dt.datetime(2026, 11, 2, 0, 0, 5, tzinfo=dt.UTC)
+
+
+# One number in the writings that fool eyes and filters (T102); what is not that number is none at all.
+ONE = "+447700900123"
+CONFUSABLE = {
+    "full-width digits": ("＋４４７７００９００１２３", ONE),
+    "Arabic-Indic digits": ("+٤٤٧٧٠٠٩٠٠١٢٣", ONE),
+    "Eastern Arabic digits": ("+۴۴۷۷۰۰۹۰۰۱۲۳", ONE),
+    "Devanagari digits": ("+४४७७००९००१२३", ONE),
+    "digits of mathematics": ("+𝟒𝟒𝟕𝟕𝟎𝟎𝟗𝟎𝟎𝟏𝟐𝟑", ONE),
+    "no-break blanks": ("+44\u00a07700\u202f900123", ONE),
+    "non-breaking hyphens": ("+44\u20117700\u2011900123", ONE),
+    "dashes and brackets": ("+44 (0) 7700–900—123", ONE),
+    "a trailing line": ("+447700900123\n", ONE),
+    "a zero-width space": ("+44\u200b7700900123", ONE),
+    "a zero-width joiner": ("+447700\u200d900123", ONE),
+    "a mark from right to left": ("\u200f+447700900123", ONE),
+    "as a telephone's address book copies it": ("\u202d+44 7700 900123\u202c", ONE),
+    "an override of direction": ("\u202e321009007744+", None),
+    "an extension": ("+447700900123;ext=5", None),
+    "an extension in words": ("+447700900123 ext. 5", None),
+    "a second number": ("+447700900123,+447700900124", None),
+    "the letter O": ("+4477OO9OO123", None),
+    "a header in it": ("+447700900123\r\nX-Evil: 1", None),
+    "an address": ("sip:+447700900123@evil.example", None),
+    "forty digits": ("+44" + "7" * 38, None),
+    "a wildcard": ("+4477009001__", None),
+    "a command": ("+447700900123${SHELL(id)}", None),
+}
+
+
+@pytest.mark.parametrize("name", CONFUSABLE)
+def test_a_number_in_a_confusing_writing_is_that_number_or_none(
+    name: str, vault: Vault, tenant_a: ids.TenantId
+) -> None:
+    raw, wanted = CONFUSABLE[name]
+    try:
+        found = phone.parse_e164(raw)
+    except InvalidNumberError:
+        assert wanted is None
+        return
+    assert found == wanted
+    index = vault.blind_index(tenant_a, "customers.phone", found)
+    assert index == vault.blind_index(tenant_a, "customers.phone", ONE)

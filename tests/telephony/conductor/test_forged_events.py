@@ -1,0 +1,135 @@
+"""Events that cannot be: of unknown calls, of other legs, again, late, from the future. No bill changes."""
+
+import asyncio
+import dataclasses
+import datetime as dt
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core import clock
+from core.ids import OPERATOR, TenantId, new_id
+from core.realtime import Realtime
+from security.gate import Gate, Scope
+from security.vault import Vault
+from telephony.switch import port
+from tenants import alarms
+from tests.telephony.conductor.test_calls_out import PERSON
+from tests.telephony.conductor.theatre import CALLER, DIALLED, START, Theatre, hire, open_company
+
+pytestmark = pytest.mark.slow
+
+HOURS = dt.timedelta(hours=10)
+Forge = Callable[[Theatre], list[port.Event]]
+
+
+@pytest.fixture
+def theatre(
+    gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path
+) -> Iterator[Theatre]:
+    with clock.hold(START):
+        company = open_company(gate, vault, tenant_a)
+        stage = Theatre(gate, vault, realtime, tmp_path, company)
+        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
+        yield stage
+
+
+def told(stage: Theatre) -> list[str]:
+    with stage.gate.open(Scope.system(OPERATOR)) as session:
+        found = alarms.page(session, tenant_id=OPERATOR, limit=10)
+        return [str(one.details["why"]) for one in found if one.kind == "switch-odd-event"]
+
+
+def legs(stage: Theatre) -> tuple[str, str]:
+    call = stage.conductor.live[0]
+    assert call.offer is not None
+    return call.channel, call.offer.channel
+
+
+def unknown(_stage: Theatre) -> list[port.Event]:
+    now, channel = clock.now(), f"dial-{new_id()}"
+    return [
+        port.CalledAnswered(at=now, channel=channel),
+        port.AgentAnswered(at=now, channel="agent-nobody"),
+        port.Ended(at=now, channel="sim-77", cause=16),
+        port.PlaybackFinished(at=now, channel="sim-77", playback="greeting-x"),
+        port.RecordingDone(at=now, name="another/recording", seconds=3600, ok=True),
+    ]
+
+
+def another_leg(stage: Theatre) -> list[port.Event]:
+    caller, agent = legs(stage)
+    now = clock.now()
+    return [
+        port.AgentAnswered(at=now, channel=caller),
+        port.CalledAnswered(at=now, channel=agent),
+        port.Detected(at=now, channel=agent, is_machine=True),
+    ]
+
+
+def arrived_again(stage: Theatre) -> list[port.Event]:
+    caller, _ = legs(stage)
+    return [port.Arrived(at=clock.now(), channel=caller, dnis=DIALLED, ani=CALLER, trunk="trunk-1")]
+
+
+def from_the_past(stage: Theatre) -> list[port.Event]:
+    caller, agent = legs(stage)
+    greeting = f"greeting-{stage.conductor.live[0].call_id}"
+    return [
+        port.AgentAnswered(at=START - HOURS, channel=agent),
+        port.AgentRinging(at=START - HOURS, channel=agent),
+        port.PlaybackFinished(at=START - HOURS, channel=caller, playback=greeting),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("forge", "what"),
+    [
+        (unknown, ["not-placed"]),
+        (another_leg, ["another-leg"]),
+        (arrived_again, ["arrived-twice"]),
+        (from_the_past, []),
+    ],
+)
+@pytest.mark.parametrize("way", ["in", "out"])
+def test_what_cannot_be_changes_no_bill(theatre: Theatre, way: str, forge: Forge, what: list[str]) -> None:
+    begins = "0 caller calls\n5 bob answers\n10 pulse beats"
+    if way == "out":
+        begins = f"0 dialler dials {PERSON}\n1.5 bob answers\n10 pulse beats"
+
+    async def whole() -> None:
+        await theatre.up()
+        await theatre.play(begins)
+        for event in forge(theatre):
+            for _ in range(3):  # and again
+                theatre.conductor.on_event(event)
+        await theatre.settle()
+        assert len(theatre.conductor.live) == 1
+        await theatre.play("2 bob hangs up")
+        await theatre.down()
+
+    asyncio.run(whole())
+    said = theatre.books_say()
+    assert len(said) == 2
+    assert said[0].endswith("agent-hung-up agent=1001")
+    # as without them
+    assert said[1].startswith("usage voice.inbound 4.61s" if way == "in" else "usage voice.outbound 11.01s")
+    assert told(theatre) == what
+
+
+def test_an_end_from_the_future_is_billed_to_now(theatre: Theatre) -> None:
+    async def whole() -> None:
+        await theatre.up()
+        await theatre.play("0 caller calls\n5 bob answers\n10 pulse beats")
+        caller, _ = legs(theatre)
+        event = port.Ended(at=clock.now() + HOURS, channel=caller, cause=16)
+        theatre.conductor.on_event(event)
+        theatre.conductor.on_event(dataclasses.replace(event, at=START - HOURS))  # and once more, long before
+        await theatre.settle()
+        assert theatre.conductor.live == []
+        await theatre.down()
+
+    asyncio.run(whole())
+    assert theatre.books_say()[1].startswith("usage voice.inbound 2.61s")
+    assert told(theatre) == ["after-now"]
