@@ -126,6 +126,62 @@ def test_two_seals_of_one_value_differ(vault: Vault) -> None:
     assert len(vault.seal(PHONE, "same")) == OVERHEAD + 32
 
 
+@pytest.mark.parametrize(
+    "each",
+    [2_000, pytest.param(250_000, marks=[pytest.mark.deep, pytest.mark.timeout(900)])],
+    ids=["eight-thousand", "a-million"],
+)
+def test_no_two_seals_share_a_salt_in_four_forks_of_one_process(
+    keystore: Keystore, vault: Vault, each: int
+) -> None:
+    """T59: a fork inherits the state of whatever makes randomness."""
+    children = []
+    vault.seal(PHONE, "warm")
+    for _fork in range(4):
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                keystore.after_fork()
+                os.close(reader)
+                with os.fdopen(writer, "wb") as sink:
+                    for _one in range(each):
+                        sink.write(vault.seal(PHONE, "x")[6:38])
+                code = 0
+            finally:
+                os._exit(code)
+        os.close(writer)
+        children.append((child, reader))
+    salts: list[bytes] = []
+    for child, reader in children:
+        with os.fdopen(reader, "rb") as source:
+            told = source.read()
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        salts += [told[at : at + 32] for at in range(0, len(told), 32)]
+    assert len(set(salts)) == len(salts) == 4 * each
+
+
+def test_equal_salts_of_a_cloned_machine_still_make_keys_of_their_own(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T59: a machine copied while running repeats its randomness; their places keep values apart."""
+    places = [
+        PHONE,
+        *(
+            dataclasses.replace(PHONE, **differs)
+            for differs in ({"column": "name"}, {"row_id": new_id()}, {"version": 4}, {"table": "leads"})
+        ),
+    ]
+    monkeypatch.setattr("security.vault.os.urandom", bytes)
+    sealed = [vault.seal(place, "same") for place in places]
+    monkeypatch.undo()
+    assert len({one[:38] for one in sealed}) == 1
+    assert len({one[38:70] for one in sealed}) == len(places)  # commitments: other keys
+    assert len({one[70:] for one in sealed}) == len(places)
+    assert [vault.open(place, one) for place, one in zip(places, sealed, strict=True)] == ["same"] * 5
+
+
 def test_blind_index_finds_equals_inside_one_tenant_and_one_column_only(vault: Vault) -> None:
     index = vault.blind_index(A, "customers.phone", "+447700900123")
     assert index == vault.blind_index(A, "customers.phone", "+447700900123")
