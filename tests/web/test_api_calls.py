@@ -322,3 +322,36 @@ def test_invoices_are_chosen_by_how_they_stand(program: Programs, cast: Cast, da
         invoice["id"]
     ]
     assert ours.get("/invoices?payment=refunded").get_json()["data"] == []
+
+
+def test_the_parts_of_a_call_that_was_given_on_are_told(
+    program: Programs, cast: Cast, ring: Ring, gate: Gate
+) -> None:
+    given, whole = ring(cast.a), ring(cast.a)
+    tenant_id, call_id = cast.a.tenant_id, CallId(ids.parse("call", given))
+    with gate.open(Scope.system(tenant_id)) as session:
+        (queue,) = queues.all_of(session, tenant_id=tenant_id)
+        leg = calls.Leg(
+            ids.OfferId(new_id()),
+            queue.queue_id,
+            ids.AgentId(new_id()),
+            1001,
+            None,
+            "A-1",
+            NOON,
+            calls.Stage.OVER,
+            NOON + dt.timedelta(seconds=30),
+            calls.Left.TRANSFERRED,
+        )
+        calls.keep_legs(session, tenant_id=tenant_id, call_id=call_id, legs=[leg])
+    ours = program(cast.a)
+    (part,) = ours.get(f"/calls/{given}").get_json()["parts"]
+    assert part == {
+        "agent": 1001,
+        "queue": ids.public("que", queue.queue_id),
+        "joined_at": "2026-10-15T12:00:00.000Z",
+        "left_at": "2026-10-15T12:00:30.000Z",
+        "left": "transferred",
+        "disposition": None,
+    }
+    assert ours.get(f"/calls/{whole}").get_json()["parts"] == []

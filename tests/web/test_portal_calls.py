@@ -452,3 +452,62 @@ def test_a_call_out_that_reached_nobody_says_why_and_costs_nothing(
     assert word in alice.get("/portal/calls?direction=outbound").text
     assert step in alice.get(day.path(missed)).text
     assert day.id_of(missed) not in rows(alice.get("/portal/calls?outcome=abandoned"))
+
+
+def test_a_call_that_was_given_on_shows_who_had_it_and_how_it_went(
+    signed_in: SignIn, cast: Cast, day: Scene, gate: Gate
+) -> None:
+    tenant_id, at = cast.a.tenant_id, NOW - dt.timedelta(minutes=5)
+
+    def leg(number: int, seconds: int, how: telephony.Left) -> telephony.Leg:
+        began = at + dt.timedelta(seconds=seconds)
+        return telephony.Leg(
+            ids.OfferId(new_id()),
+            day.line.queue_id,
+            ids.AgentId(new_id()),
+            number,
+            None,
+            "A-1",
+            began,
+            telephony.Stage.OVER,
+            began + dt.timedelta(seconds=20),
+            how,
+        )
+
+    story: list[tuple[str, dict[str, object]]] = [
+        ("consulted", {"agent": 1002, "seat": "A-2"}),
+        ("agent-answered", {}),
+        ("merged", {}),
+        ("agent-left", {}),
+        ("transferred", {"queue": "Billing", "agent": None}),
+    ]
+    with gate.open(Scope.system(tenant_id)) as session:
+        telephony.keep_legs(
+            session,
+            tenant_id=tenant_id,
+            call_id=day.known,
+            legs=[leg(1001, 0, telephony.Left.LEFT), leg(1002, 10, telephony.Left.ENDED)],
+        )
+        for step, (kind, details) in enumerate(story):
+            telephony.note(
+                session,
+                tenant_id=tenant_id,
+                call_id=day.known,
+                position=700 + step,
+                at=at + dt.timedelta(seconds=step),
+                kind=kind,
+                details=details,
+            )
+    page = signed_in(cast.alice).get(day.path(day.known)).text
+    assert "Who had it" in page
+    assert page.index("handed it over") < page.index("until its end")
+    told = [
+        "The agent asks Agent 1002; the caller hears music",
+        "Agent 1002 answers; the two agents talk",
+        "All three hear each other",
+        "The agent leaves; Agent 1002 has the call",
+        "Given to the queue Billing, at its head",
+    ]
+    assert [page.index(one) for one in told] == sorted(page.index(one) for one in told)
+    other = signed_in(cast.alice).get(day.path(day.unknown)).text
+    assert "Who had it" not in other

@@ -334,6 +334,39 @@ def test_channel_that_leaves_its_bridge_lives_on(perform: Perform) -> None:
     perform(scene)
 
 
+def test_who_is_left_in_a_bridge_hears_a_sound_and_keeps_its_recording(
+    perform: Perform, greeting: Path
+) -> None:
+    """As a caller whose call is given on: music, a sound, and somebody else in the bridge, recorded on."""
+
+    async def scene(stage: Stage) -> None:
+        _, channel = await _talking(stage, ring_id="ag-9", bridge="br-6")
+        name = f"contract/{'real' if stage.is_real else 'sim'}-3"
+        await stage.switch.record("br-6", name=name)
+        await stage.pause(200)
+        await stage.switch.bridge("br-7")
+        await stage.switch.leave("br-6", "ag-9")
+        await stage.switch.join("br-7", ["ag-9"])
+        await stage.switch.hold_music(channel, on=True)
+        await stage.pause(200)
+        live = {one.channel: one.bridge for one in await stage.switch.live_channels()}
+        assert live == {channel: "br-6", "ag-9": "br-7"}
+        await stage.switch.hold_music(channel, on=False)
+        await stage.switch.play(channel, [Speech(greeting)], playback="pb-left")
+        played = await told(stage, PlaybackFinished)
+        assert (played.playback, played.ok) == ("pb-left", True)
+        assert every(stage, RecordingDone) == []
+        await stage.switch.close_bridge("br-7")
+        await stage.switch.join("br-6", ["ag-9"])
+        live = {one.channel: one.bridge for one in await stage.switch.live_channels()}
+        assert set(live.values()) == {"br-6"}
+        await stage.switch.stop_recording(name)
+        assert (await told(stage, RecordingDone)).ok
+        await stage.switch.hang_up(channel)
+
+    perform(scene)
+
+
 def test_call_goes_on_when_the_line_is_lost(perform: Perform) -> None:
     async def scene(stage: Stage) -> None:
         caller, channel = await _talking(stage, ring_id="ag-9", bridge="br-6")
