@@ -66,6 +66,21 @@ def test_several_seats_are_rented_at_once(gate: Gate, tenant_a: TenantId) -> Non
         assert renting.free_by_hour(session, hours=[at(0), at(1), at(4), at(5)]) == [5, 2, 2, 5]
 
 
+def test_a_booking_that_was_cancelled_keeps_no_seat(
+    gate: Gate, tenant_a: TenantId, tenant_b: TenantId
+) -> None:
+    def seen() -> tuple[int, dt.datetime | None]:
+        with gate.open(ON_FLOOR) as session:
+            there = renting.availability(session, renter_tenant_id=tenant_b, starts_at=at(0), ends_at=None)
+        return there.free_first, there.booked_from
+
+    (booked,) = rent(gate, tenant_a, 1, start=3, end=5)
+    assert seen() == (5, at(3))
+    with gate.open(ON_FLOOR) as session:
+        stock.release(session, rental_id=booked.id, at=at(0))
+    assert seen() == (5, None)
+
+
 def test_the_same_request_rents_once(gate: Gate, tenant_a: TenantId) -> None:
     key = new_id()
     first, second = rent(gate, tenant_a, 2, key=key), rent(gate, tenant_a, 2, key=key)

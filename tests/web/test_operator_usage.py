@@ -271,6 +271,9 @@ def test_support_looks_and_decides_nothing(
     assert page.status_code == 200
     assert "Take the later" not in page.text
     assert omar.post(conflict, {"verdict": "take-new", "reason": "x"}).status_code == 403
+    company = f"/operator/usage/{ids.public('ten', used)}"
+    assert omar.post(f"{company}/rejects/{ids.public('rej', new_id())}", {"reason": "x"}).status_code == 403
+    assert omar.post(f"{company}/rate-again").status_code == 403
     theirs = conflict.replace(ids.public("ten", used), ids.public("ten", cast.b.tenant_id))
     assert omar.get(theirs).status_code == 404
 
