@@ -1,6 +1,6 @@
 """What can go wrong with customers and their interactions."""
 
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, Invalid, NotFound, Refused
 
 
 class CustomerNotFoundError(NotFound):
@@ -97,3 +97,27 @@ class ErasureNotFoundError(NotFound):
     """There is no such erasure in this company."""
 
     code = "erasure-not-found"
+
+
+class LookBudgetError(Invalid):
+    """Looks an hour are 0 to 1000, granted ones 1 to 100."""
+
+    code = "look-budget"
+
+
+class LooksUsedUpError(Refused):
+    """The agent has looked behind masks as often as the company allows in an hour."""
+
+    code = "looks-used-up"
+
+
+class LookPurposeError(Invalid):
+    """Who looks behind a mask says why, by one of the purposes there are."""
+
+    code = "look-purpose"
+
+
+class DecoyOpenedError(NotFound):
+    """Somebody opened a decoy; `details` hold the ids. The doorway raises the alarm and ends the session."""
+
+    code = "decoy-opened"

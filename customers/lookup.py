@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 from core.ids import TenantId
 from core.phone import E164
 from customers.models import CustomerRow
-from customers.records import INDEX_VERSION, PHONE_INDEX, CustomerCard, opened
+from customers.records import INDEX_VERSION, PHONE_INDEX, CustomerCard, is_decoy, opened
 from security.vault import Vault
 
 _TABLE = CustomerRow.__table__.c
-_BY_PHONE = select(*_TABLE).where(
+_BY_PHONE = select(*_TABLE, is_decoy().label("is_decoy")).where(
     _TABLE.tenant_id == bindparam("tenant"),
     _TABLE.index_version == bindparam("version"),
     _TABLE.phone_index == bindparam("phone"),
@@ -36,7 +36,7 @@ def by_phone(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164
         .execute(_BY_PHONE, {"tenant": tenant_id, "version": INDEX_VERSION, "phone": index})
         .first()
     )
-    if row is None:
+    if row is None or row.is_decoy:  # whoever calls by a decoy's number is nobody known
         return None
     card = opened(vault, row)
     return card if hmac.compare_digest(card.phone.encode(), phone.encode()) else None

@@ -118,7 +118,10 @@ class RevealRow(TenantOwned, Base):
     """One look at one field in full: who, which, about which call. Append-only."""
 
     __tablename__ = "reveals"
-    __table_args__ = (Index("ix_reveals_of_customer", "tenant_id", "customer_id"),)
+    __table_args__ = (
+        Index("ix_reveals_of_customer", "tenant_id", "customer_id"),
+        Index("ix_reveals_of_principal", "tenant_id", "principal_id", "at"),
+    )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     customer_id: Mapped[UUID] = mapped_column(Uuid)
@@ -126,6 +129,46 @@ class RevealRow(TenantOwned, Base):
     principal_id: Mapped[UUID] = mapped_column(Uuid)
     subject_ref: Mapped[UUID | None] = mapped_column(Uuid)
     at: Mapped[Instant]
+    purpose: Mapped[str] = mapped_column(Text, server_default="")
+
+
+class LookBudgetRow(TenantOwned, Base):
+    """How many looks an hour the company allows each agent."""
+
+    __tablename__ = "look_budgets"
+
+    per_hour: Mapped[int] = mapped_column(Integer)
+    changed_at: Mapped[Instant]
+
+
+class LookGrantRow(TenantOwned, Base):
+    """More looks for one person until an instant. Append-only."""
+
+    __tablename__ = "look_grants"
+    __table_args__ = (Index("ix_look_grants_of", "tenant_id", "principal_id", "until"),)
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    principal_id: Mapped[UUID] = mapped_column(Uuid)
+    extra: Mapped[int] = mapped_column(Integer)
+    granted_by: Mapped[UUID] = mapped_column(Uuid)
+    at: Mapped[Instant]
+    until: Mapped[Instant]
+
+
+class DecoyRow(TenantOwned, Base):
+    """A customer who does not exist: whoever opens the record raises an alarm."""
+
+    __tablename__ = "decoys"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "customer_id"],
+            [f"{SCHEMA}.customers.tenant_id", f"{SCHEMA}.customers.id"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    made_at: Mapped[Instant]
 
 
 class DoNotCallRow(TenantOwned, Base):

@@ -26,8 +26,9 @@ from customers.errors import (
     CustomerDetailsError,
     CustomerExistsError,
     CustomerNotFoundError,
+    DecoyOpenedError,
 )
-from customers.models import CustomerRow
+from customers.models import CustomerRow, DecoyRow
 from security import evidence
 from security.vault import Field, Vault
 
@@ -129,16 +130,26 @@ def get(session: Session, *, tenant_id: TenantId, vault: Vault, customer_id: Cus
 
     Raises:
         CustomerNotFoundError: not there, or another company's.
+        DecoyOpenedError: nobody has a reason to open this one (`customers.decoys`).
         security.vault.SealError: the record was tampered with.
     """
-    row = session.execute(
-        sa.select(CustomerRow)
+    found = session.execute(
+        sa.select(CustomerRow, is_decoy())
         .where(CustomerRow.tenant_id == tenant_id, CustomerRow.id == customer_id)
         .execution_options(populate_existing=True)
-    ).scalar()
-    if row is None:
+    ).first()
+    if found is None:
         raise CustomerNotFoundError
-    return opened(vault, row)
+    if found[1]:
+        raise DecoyOpenedError(tenant_id=str(tenant_id), customer_id=str(customer_id))
+    return opened(vault, found[0])
+
+
+def is_decoy() -> sa.ColumnElement[bool]:
+    """Return the condition that a customer's row is a decoy's; for this room's own queries."""
+    return sa.exists().where(
+        DecoyRow.tenant_id == CustomerRow.tenant_id, DecoyRow.customer_id == CustomerRow.id
+    )
 
 
 def update(

@@ -12,18 +12,20 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.ids import CustomerId, TenantId, new_id
-from customers import records
-from customers.errors import CustomerNotFoundError
+from customers import budgets, records
+from customers.errors import CustomerNotFoundError, LookPurposeError
 from customers.models import RevealRow
 from security import evidence
 from security.vault import Vault
 
 FIELDS = ("name", "phone", "email", "postcode", "notes")
+# why an agent looks: the words stand in `web.words.LOOKS`
+PURPOSES = ("identify", "contact", "correct", "asked")
 
 
 @dataclass(frozen=True, slots=True)
 class Reveal:
-    """One look: which field of whom, who looked, about which call."""
+    """One look: which field of whom, who looked, about which call, and why (agents alone say it)."""
 
     id: UUID
     customer_id: CustomerId
@@ -31,6 +33,7 @@ class Reveal:
     principal_id: UUID
     subject_ref: UUID | None
     at: dt.datetime
+    purpose: str
 
 
 def reveal(
@@ -42,11 +45,13 @@ def reveal(
     field: str,
     principal_id: UUID,
     subject_ref: UUID | None = None,
+    purpose: str = "",
 ) -> str:
     """Return one field of a customer in full, and write down who asked.
 
     Raises:
         CustomerNotFoundError: not this company's, or no such field.
+        DecoyOpenedError: nobody has a reason to look at this one.
     """
     if field not in FIELDS:
         raise CustomerNotFoundError
@@ -60,12 +65,47 @@ def reveal(
             principal_id=principal_id,
             subject_ref=subject_ref,
             at=clock.now(),
+            purpose=purpose,
         )
     )
     session.flush()
-    evidence.record(session, "customer.revealed", "cus", customer_id, field=field)
+    evidence.record(session, "customer.revealed", "cus", customer_id, purpose, field=field)
     value: str | None = getattr(card, field)
     return value or ""
+
+
+def reveal_to_agent(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    vault: Vault,
+    customer_id: CustomerId,
+    field: str,
+    principal_id: UUID,
+    call_id: UUID,
+    purpose: str,
+) -> str:
+    """Return one field in full to an agent, within what the company allows them in an hour.
+
+    Raises:
+        CustomerNotFoundError: not this company's, or no such field.
+        LookPurposeError: they did not say why.
+        LooksUsedUpError: the hour's looks are used.
+        DecoyOpenedError: nobody has a reason to look at this one.
+    """
+    if purpose not in PURPOSES:
+        raise LookPurposeError(field="purpose")
+    budgets.spend(session, tenant_id=tenant_id, principal_id=principal_id)
+    return reveal(
+        session,
+        tenant_id=tenant_id,
+        vault=vault,
+        customer_id=customer_id,
+        field=field,
+        principal_id=principal_id,
+        subject_ref=call_id,
+        purpose=purpose,
+    )
 
 
 def of_customer(
@@ -82,6 +122,14 @@ def of_customer(
         query = query.where(tuple_(RevealRow.at, RevealRow.id) < after)
     rows = session.scalars(query.order_by(RevealRow.at.desc(), RevealRow.id.desc()).limit(limit))
     return [
-        Reveal(row.id, CustomerId(row.customer_id), row.field, row.principal_id, row.subject_ref, row.at)
+        Reveal(
+            row.id,
+            CustomerId(row.customer_id),
+            row.field,
+            row.principal_id,
+            row.subject_ref,
+            row.at,
+            row.purpose,
+        )
         for row in rows
     ]

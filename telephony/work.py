@@ -17,6 +17,7 @@ from telephony.errors import WorkItemNotFoundError
 from telephony.models import WorkItemRow
 
 LONGEST_WRAP_UP = dt.timedelta(minutes=10)
+_CLOSING = dt.timedelta(seconds=5)  # what the switchboard may take to write what it has decided
 DIALLING = ("dialling", "alerting")  # by hand: dialled, and the called phone rings
 IN_HAND = ("offered", "ringing", "talking", "wrap_up", *DIALLING)
 
@@ -48,6 +49,12 @@ class WorkItem:
             and self.wrap_until
             and self.wrap_until < self.ended_at + LONGEST_WRAP_UP
         )
+
+    def is_over(self, at: dt.datetime) -> bool:
+        """Return whether its time is up, though the switchboard has not closed it yet."""
+        if self.state == "wrap_up":
+            return self.wrap_until is not None and at > self.wrap_until + _CLOSING
+        return self.state in {"offered", "ringing"} and at > self.expires_at + _CLOSING
 
 
 def offer(

@@ -80,7 +80,7 @@ _ADMIN = _SUPERVISOR | {
     "privacy.read",
     "privacy.write",
 }
-_OWNER = _ADMIN | {"invoices.pay", "company.close"}
+_OWNER = _ADMIN | {"invoices.pay", "company.close", "decoys.write"}
 _AGENT = _OWN | {
     "console.open",
     "presence.write",

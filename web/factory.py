@@ -12,6 +12,7 @@ from web import (
     console,
     context,
     csrf,
+    decoys,
     errors,
     guards,
     headers,
@@ -49,6 +50,7 @@ def create_app(services: Services) -> Flask:
     for blueprint in (*people, api.pages, api.reference.pages, webhooks.pages):
         app.register_blueprint(blueprint)
     app.extensions[errors.SIGN_IN] = account.please_sign_in
+    decoys.install(app)
     guards.insist(app)
     if services.process == PAGES and services.settings.environment != "test":
         console.warm_up(app, services)

@@ -59,6 +59,8 @@ PORTAL: Sequence[Entry] = (
     Entry("developers", "/portal/developers", "key", _l("Developers"), "keys.read", "company"),
     Entry("webhooks", "/portal/webhooks", "hook", _l("Webhooks"), "webhooks.read", "company"),
     Entry("agreement", "/portal/agreement", "lock", _l("Agreement"), "agreements.read", "company"),
+    Entry("looks", "/portal/looks", "eye", _l("Looks"), "customers.read", "company"),
+    Entry("decoys", "/portal/decoys", "alert", _l("Decoys"), "decoys.write", "company"),
     Entry("alarms", "/portal/alarms", "alert", _l("Alarms"), "alarms.read", "company"),
     Entry("evidence", "/portal/evidence", "shield", _l("Who did what"), "audit.read", "company"),
     Entry("erasures", "/portal/erasures", "trash", _l("Erasures"), "privacy.read", "company"),

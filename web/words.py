@@ -103,6 +103,10 @@ ACTIONS: Mapping[str, LazyString] = {
     "credit-hold.lifted": _l("Lifted the credit hold"),
     "customer.added": _l("Added a customer"),
     "customer.changed": _l("Changed a customer"),
+    "customer.budget-set": _l("Changed how often agents may look"),
+    "customer.looks-granted": _l("Let an agent look more often for an hour"),
+    "decoy.made": _l("Made a decoy"),
+    "decoy.removed": _l("Made an ordinary customer of a decoy"),
     "customer.revealed": _l("Looked at a customer’s field in full"),
     "do-not-call.added": _l("Put a number on the do-not-call list"),
     "do-not-call.removed": _l("Took a number off the do-not-call list"),
@@ -181,6 +185,15 @@ ALARMS: Mapping[str, Words] = {
 }
 
 
+# why an agent looks behind a mask
+LOOKS: Mapping[str, LazyString] = {
+    "identify": _l("to make sure who it is"),
+    "contact": _l("to reach or send to them"),
+    "correct": _l("to correct the record"),
+    "asked": _l("because they ask for it"),
+}
+
+
 def alarm(kind: str) -> Words:
     """Return the words of a kind of alarm; one without words of its own has general ones."""
     return ALARMS.get(kind, Words(_l("Something has to be looked at"), _l("See the details.")))
@@ -190,6 +203,14 @@ PROBLEMS: Mapping[str, Words] = {
     "agreement-not-signed": Words(
         _l("An agreement on secrecy is not signed"),
         _l("Read it and sign it, under Agreements. Until then nothing of this company is shown."),
+    ),
+    "looks-used-up": Words(
+        _l("You have looked as often as an hour allows"),
+        _l("Go on with what you see. A supervisor of the company can grant more for an hour."),
+    ),
+    "look-purpose": Words(_l("Say why you look"), _l("Choose a purpose beside the fields.")),
+    "look-budget": Words(
+        _l("That many looks cannot be"), _l("Up to 1,000 an hour for everybody, 1 to 100 more for one agent.")
     ),
     "agreement-text": Words(
         _l("The agreement cannot be published like this"),

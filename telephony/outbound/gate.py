@@ -33,7 +33,7 @@ from core.phone import (
     kind_of,
     rating_prefix,
 )
-from customers import consent, do_not_call
+from customers import consent, decoys, do_not_call
 from security.vault import Field, Vault
 from telephony import numbers, queues
 from telephony.errors import NumberNotFoundError
@@ -336,7 +336,10 @@ def _destination(session: Session, request: DialRequest, shown: E164) -> Refusal
 
 def _forbids(session: Session, tenant_id: TenantId, vault: Vault, phone: E164) -> RefusalReason | None:
     """Return why the holder of a number does not want this call, if that is known."""
-    if do_not_call.is_listed(session, tenant_id=tenant_id, vault=vault, phone=phone):
+    # a decoy is dialled by nobody, and nobody learns that it is one
+    if do_not_call.is_listed(session, tenant_id=tenant_id, vault=vault, phone=phone) or decoys.is_decoys(
+        session, tenant_id=tenant_id, vault=vault, phone=phone
+    ):
         return RefusalReason.DO_NOT_CALL
     word = consent.standing(session, tenant_id=tenant_id, vault=vault, phone=phone)
     return RefusalReason.CONSENT_WITHDRAWN if word and not word.is_given else None

@@ -253,6 +253,23 @@ def agreement(lang: str) -> dict[str, Any]:
     }
 
 
+def looks(lang: str) -> dict[str, Any]:
+    return shell(lang) | {
+        "agents": [
+            New(id=f"usr_{n}", number=1001 + n, used=used, allowed=20, is_used_up=used >= 20)
+            for n, used in enumerate((20, 3, 0))
+        ],
+        "per_hour": 20,
+        "is_wrong": True,
+        "may_set": True,
+        "may_grant": True,
+    }
+
+
+def decoys(lang: str) -> dict[str, Any]:
+    return shell(lang) | {"decoys": [New(id="cus_1", name="Harriet Ashdown", made_at=ago(9000))]}
+
+
 def portal_agreement(lang: str) -> dict[str, Any]:
     return shell(lang) | agreement(lang)
 
@@ -271,6 +288,9 @@ def start_full(lang: str) -> dict[str, Any]:
 
 def pop(lang: str) -> dict[str, Any]:
     return {
+        "purposes": [("identify", pick(lang, "to make sure who it is", "为核实身份"))],
+        "watermark": pick(lang, "Bob Osei · Pelican Parcel", "林晓 · 明湖旅行"),
+        "seen_at": ago(3),
         "offer": New(
             id="off_1",
             company=pick(lang, "Pelican Parcel", "明湖旅行"),
@@ -2007,6 +2027,9 @@ PAGES: dict[str, Page] = {
     "operator-agreements": Page("operator/agreements.html", operator_agreements),
     "portal-erasures": Page("portal/erasures.html", erasures),
     "portal-holds": Page("portal/holds.html", holds),
+    "portal-looks": Page("portal/looks.html", looks),
+    "portal-decoys": Page("portal/decoys.html", decoys),
+    "portal-decoys-none": Page("portal/decoys.html", lambda lang: decoys(lang) | {"decoys": []}),
     "portal-alarms": Page("portal/alarms.html", alarms),
     "operator-alarms": Page("operator/alarms.html", operator_alarms),
     "portal-calls-out": Page("portal/calls_out.html", portal_calls_out),

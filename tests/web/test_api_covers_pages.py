@@ -19,6 +19,7 @@ FORM = "a form for people: what it sends is the operation beside it"
 PART = "a part of another page, fetched anew"
 OWN = "a person's own: keys have no password, language, or lists laid out on a screen"
 DOOR = "a door for people: programs carry their key with each request"
+TRAP = "a trap is known to as few as possible: no program makes or lists decoys"
 PERSON = "a person types or confirms it on the payment provider's own page"
 
 # the page's view -> the operations that do the same, in part or in whole, or the reason why none does
@@ -133,6 +134,14 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.publish_agreement": ("publishAgreement",),
     "portal.shut_signer_out": ("shutSignerOut",),
     "portal.let_signer_in": ("letSignerIn",),
+    # looks and decoys
+    "portal.look_list": ("getLooks",),
+    "portal.set_look_budget": ("setLookBudget",),
+    "portal.grant_looks": ("grantLooks",),
+    "portal.decoy_list": TRAP,
+    "portal.invent_decoy": TRAP,
+    "portal.mark_decoy": TRAP,
+    "portal.unmark_decoy": TRAP,
     # alarms
     "portal.alarm_list": ("listAlarms",),
     "portal.acknowledge_alarm": ("acknowledgeAlarm",),

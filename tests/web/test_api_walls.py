@@ -97,6 +97,7 @@ def theirs(
         "call_id": made.id_of(made.known),
         "invoice_id": ids.public("inv", made.invoice.invoice_id),
         "customer_id": ids.public("cus", made.ines.id),
+        "agent_id": ids.public("usr", bob.user_id),
         "signer_id": ids.public("usr", bob.user_id),
         "queue_id": ids.public("que", made.line.queue_id),
         "number_id": ids.public("num", made.line.number_id),

@@ -189,7 +189,7 @@ def item_of(session: Session, public_id: str) -> WorkItem:
     """
     offer_id = OfferId(parse("off", public_id))
     found = work.of_agent(session, offer_id=offer_id, agent_id=agent(session).id)
-    if found.state not in work.IN_HAND:
+    if found.state not in work.IN_HAND or found.is_over(clock.now()):
         raise WorkItemNotFoundError
     return found
 

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, redirect, render_template, request
+from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
@@ -20,6 +20,7 @@ from core.errors import SeatlineError
 from core.ids import CallId, OfferId, TenantId, parse, public
 from core.phone import mask
 from customers import callbacks, interactions, records, reveals
+from customers.errors import DecoyOpenedError
 from customers.interactions import Interaction
 from customers.records import CustomerCard
 from security.gate import UnsignedError
@@ -36,7 +37,7 @@ from telephony.orders import OrderKind
 from telephony.outbound import by_hand
 from telephony.work import WorkItem
 from tenants import users
-from web import identity, scope, tables
+from web import identity, scope, tables, words
 from web.console import agreements, desk, dial, transfer
 from web.console.requests import MalformedRequestError, body
 from web.guards import permission
@@ -148,18 +149,24 @@ def state() -> Response:
 
 @pages.get("/idle")
 @permission("console.open")
-def idle() -> str:
+def idle() -> Response:
     """Show what stands in the middle while no call is up."""
     with desk.operator() as session:
         one, today = desk.serving(session), desk.today(session)
-    return render_template(
-        "console/idle.html",
-        agent={"name": identity.current().name},
-        today=today,
-        last_calls=_last_calls(),
-        callbacks=_callbacks(one.clients),
-        agreements=agreements.waiting(one),
+    shown = make_response(
+        render_template(
+            "console/idle.html",
+            agent={"name": identity.current().name},
+            today=today,
+            last_calls=_last_calls(),
+            callbacks=_callbacks(one.clients),
+            agreements=agreements.waiting(one),
+        )
     )
+    # between two calls, when nobody waits for it: the next one may be another company's
+    if len(one.clients) > 1:
+        shown.headers["Clear-Site-Data"] = '"cache"'
+    return shown
 
 
 @pages.get("/offers/<offer_id>")
@@ -187,7 +194,8 @@ def painted(offer_id: str) -> tuple[str, int]:
 @pages.post("/offers/<offer_id>/reveal/<field>")
 @permission("customers.pop")
 def reveal(offer_id: str, field: str) -> Response:
-    """Show one field in full, and write it into the client's access log."""
+    """Show one field in full for a purpose, and write both into the client's access log."""
+    purpose = body().get("purpose")
     with desk.operator() as session:
         item = desk.item_of(session, offer_id)
     vault = scope.services().vault
@@ -195,14 +203,15 @@ def reveal(offer_id: str, field: str) -> Response:
         call = calls.get(session, tenant_id=item.tenant_id, call_id=item.call_id, vault=vault)
         if call.customer_id is None:
             raise WorkItemNotFoundError
-        value = reveals.reveal(
+        value = reveals.reveal_to_agent(
             session,
             tenant_id=item.tenant_id,
             vault=vault,
             customer_id=call.customer_id,
             field=field,
             principal_id=identity.current().principal_id,
-            subject_ref=item.call_id,
+            call_id=item.call_id,
+            purpose=purpose if isinstance(purpose, str) else "",
         )
     return jsonify({"value": value})
 
@@ -497,6 +506,9 @@ def _popped(offer_id: str, item: WorkItem) -> dict[str, Any]:
             called=None if call.direction == calls.INBOUND else (card.name if card else ""),
         ),
         "customer": _customer(card, recent, labels, offer_id) if card else None,
+        "purposes": [(code, words.LOOKS[code]) for code in reveals.PURPOSES],
+        "watermark": f"{identity.current().name} · {client.name}",
+        "seen_at": clock.now(),
     }
 
 
@@ -506,6 +518,8 @@ def _popped_already(item: WorkItem | None) -> dict[str, Any] | None:
         return None
     try:
         return _popped(public("off", item.offer_id), item)
+    except DecoyOpenedError:
+        raise
     except SeatlineError:  # the page asks again by itself
         return None
 

@@ -52,6 +52,7 @@ NOUNS: Mapping[str, LazyString] = {
     "agreement.": _l("Agreements"),
     "erasure.": _l("Erasures"),
     "hold.": _l("Legal holds"),
+    "decoy.": _l("Decoys"),
 }
 
 

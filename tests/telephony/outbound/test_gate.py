@@ -13,7 +13,7 @@ from billing import credit
 from core import clock
 from core.ids import OPERATOR, NumberId, TenantId, new_id
 from core.phone import E164
-from customers import consent, do_not_call
+from customers import consent, decoys, do_not_call, records
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import numbers
@@ -96,6 +96,14 @@ def test_who_asked_not_to_be_called_is_not(desk: Caller) -> None:
         )
     assert reason(desk.ask()) is RefusalReason.DO_NOT_CALL
     assert reason(desk.ask(to=E164("+447700900124"))) is None
+
+
+def test_a_decoy_is_dialled_by_nobody(desk: Caller) -> None:
+    with desk.gate.open(Scope.system(desk.tenant_id)) as session:
+        details = records.CustomerDetails(name="Nobody", phone=INES)
+        made = records.add(session, tenant_id=desk.tenant_id, vault=desk.vault, details=details)
+        decoys.mark(session, tenant_id=desk.tenant_id, customer_id=made.id)
+    assert reason(desk.ask()) is RefusalReason.DO_NOT_CALL
 
 
 def test_consent_withdrawn_refuses_and_missing_only_where_it_is_needed(desk: Caller) -> None:

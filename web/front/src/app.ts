@@ -52,7 +52,8 @@ async function reveal(button: HTMLElement): Promise<void> {
   try {
     if (isOpen) field.textContent = button.dataset["masked"] ?? "•••";
     else {
-      const answer = await post<{ value: string }>(button.dataset["reveal"] ?? "");
+      const purpose = document.querySelector<HTMLSelectElement>("[data-purpose]")?.value;
+      const answer = await post<{ value: string }>(button.dataset["reveal"] ?? "", purpose ? { purpose } : {});
       button.dataset["masked"] = field.textContent ?? "";
       field.textContent = answer?.value ?? "";
     }
