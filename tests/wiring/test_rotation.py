@@ -32,7 +32,7 @@ from security.keystore import Keystore
 from security.vault import Field, Vault
 from telephony import calls, drafts, endpoints
 from telephony.outbound import gate as outbound_gate
-from tenants import repeats, saved_views, second_step, users
+from tenants import passkeys, repeats, saved_views, second_step, users
 from tenants.events import KeyRotationAsked
 from tenants.letters import box
 from tenants.webhooks import endpoints as webhooks
@@ -303,6 +303,7 @@ def test_every_sealed_column_has_its_place_and_its_check(database: DatabaseUrls)
         ("users", "name", users._field(ROW, ROW, "name", VERSION)),
         ("letters", "content", box._field(TenantId(ROW), ROW)),
         ("saved_views", "content_ct", saved_views._field(ROW, ROW)),
+        ("passkeys", "name", passkeys._field(TenantId(ROW), ROW, VERSION)),
         ("repeats", "answer", repeats._field(TenantId(ROW), ROW)),
         ("second_steps", "secret", second_step._field(ROW, ROW, VERSION)),
         *(
