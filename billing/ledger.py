@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, insert, select
+from sqlalchemy import ColumnElement, func, insert, select, true
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -182,6 +182,11 @@ def settled(session: Session, *, tenant_id: TenantId, invoice_ids: Iterable[UUID
     return _moved(session, tenant_id, RECEIVABLE, -1, invoice_ids)
 
 
+def owed(session: Session, *, tenant_id: TenantId, invoice_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Return what is open on each invoice's receivable, minor units; those never booked are left out."""
+    return _moved(session, tenant_id, RECEIVABLE, 1, invoice_ids, with_invoice=True)
+
+
 def refunded(session: Session, *, tenant_id: TenantId, invoice_ids: Iterable[UUID]) -> dict[UUID, int]:
     """Return what has been given back of each invoice; minor units."""
     return _moved(session, tenant_id, REFUNDS, 1, invoice_ids)
@@ -275,8 +280,15 @@ def _journals(session: Session, tenant_id: TenantId, fits: ColumnElement[bool]) 
 
 
 def _moved(
-    session: Session, tenant_id: TenantId, account: str, sign: int, invoice_ids: Iterable[UUID]
+    session: Session,
+    tenant_id: TenantId,
+    account: str,
+    sign: int,
+    invoice_ids: Iterable[UUID],
+    *,
+    with_invoice: bool = False,
 ) -> dict[UUID, int]:
+    """Return what each invoice moved on an account, its own booking left out unless that is asked for."""
     rows = session.execute(
         select(JournalRow.invoice_id, func.sum(PostingRow.amount_minor))
         .join(
@@ -286,7 +298,7 @@ def _moved(
         .where(
             JournalRow.tenant_id == tenant_id,
             JournalRow.invoice_id.in_(list(invoice_ids)),
-            JournalRow.kind != "invoice",
+            true() if with_invoice else JournalRow.kind != "invoice",
             PostingRow.account == account,
         )
         .group_by(JournalRow.invoice_id)

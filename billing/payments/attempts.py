@@ -301,15 +301,23 @@ def every(
 
 
 def troubled(session: Session, *, tenant_id: TenantId) -> tuple[Payment, ...]:
-    """Return the payments people have to do something about: the newest of an invoice, failed or waiting."""
+    """Return the payments people have to do something about: the newest of an invoice, failed or waiting.
+
+    Where nothing is owed any more, because money on account has paid it, there is nothing to do.
+    """
     newest = (
         select(PaymentRow)
         .where(PaymentRow.tenant_id == tenant_id, PaymentRow.state != State.CANCELLED)
         .ext(distinct_on(PaymentRow.invoice_id))
         .order_by(PaymentRow.invoice_id, PaymentRow.attempt.desc())
     )
-    found = [_payment(row) for row in session.scalars(newest)]
-    return tuple(one for one in found if one.state in {State.FAILED, State.REQUIRES_ACTION})
+    found = [
+        one
+        for one in map(_payment, session.scalars(newest))
+        if one.state in {State.FAILED, State.REQUIRES_ACTION}
+    ]
+    owed = ledger.owed(session, tenant_id=tenant_id, invoice_ids=[one.invoice_id for one in found])
+    return tuple(one for one in found if owed.get(one.invoice_id) != 0)
 
 
 def steps(session: Session, *, tenant_id: TenantId, payment_id: UUID) -> tuple[Step, ...]:

@@ -802,6 +802,27 @@ def test_money_on_account_pays_the_next_invoice_before_a_card_does(
     assert balances(means, company)["receivable"] == 0
 
 
+def test_a_payment_that_failed_troubles_nobody_once_money_on_account_has_paid(
+    means: Means, standin: Server, company: TenantId
+) -> None:
+    def troubled() -> tuple[State, ...]:
+        with means.gate.open(Scope.system(company)) as session:
+            return tuple(one.state for one in attempts.troubled(session, tenant_id=company))
+
+    invoice = payments.owing(means.gate, company, month=9)
+    save(means, standin, company, payments.FAILS_LATER)
+    collect(means, company, invoice)
+    assert troubled() == (State.FAILED,)
+    with means.gate.open(Scope.system(company)) as session:
+        failing = methods.default(session, tenant_id=company, account=means.payments.account)
+    assert failing is not None
+    collecting.remove_method(means, tenant_id=company, method_id=failing[0])
+    won_and_paid_again(means, standin, company, payments.another(means.gate, company, month=10))
+    assert collect(means, company, invoice) is Came.NOTHING_DUE
+    assert stands(means, company, invoice).state is Paid.PAID
+    assert troubled() == ()
+
+
 def test_money_on_account_is_taken_back_when_its_payment_is(
     means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
 ) -> None:
