@@ -49,6 +49,8 @@ class Settings(BaseModel):
     # where people and browsers reach us
     public_url: str = "http://127.0.0.1:8600"
     live_url: str = "http://127.0.0.1:8601"
+    # how many of our own proxies stand before the pages: so many addresses of X-Forwarded-For are believed
+    trusted_proxies: int = Field(default=0, ge=0, le=5)
     sip_ws_url: str = "ws://127.0.0.1:8620/ws"
     # secrets and folders
     root_key_file: Path

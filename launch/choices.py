@@ -53,6 +53,7 @@ class Choices:
         carrier: `address:port` that takes calls out of the embedded switch; empty is the made-up public
             network's place on this machine, where nobody answers until somebody starts it.
         stripe_api_key: a key of their account at Stripe; without one a stand-in runs on this machine.
+        trusted_proxies: how many proxies of theirs stand before the pages.
         mail_url: their mail server, `smtp+tls://…` or `smtp+starttls://…`; without one letters lie in a
             folder on this machine, and elsewhere none is sent.
         mail_from: the address letters come from.
@@ -70,6 +71,7 @@ class Choices:
     switch_url: str = ""
     stripe_api_key: str = ""
     stripe_webhook_secret: str = ""
+    trusted_proxies: int = 0
     mail_url: str = ""
     mail_from: str = ""
     public_url: str = ""
@@ -94,6 +96,7 @@ def read(environment: Mapping[str, str] | None = None) -> Choices:
         switch_url=_url(env, "SWITCH_URL", ("http", "https", "simulator")),
         stripe_api_key=_stripe_key(env),
         stripe_webhook_secret=env.get("STRIPE_WEBHOOK_SECRET", "").strip(),
+        trusted_proxies=_count(env, "SEATLINE_TRUSTED_PROXIES"),
         mail_url=_url(env, "MAIL_URL", ("smtp+tls", "smtp+starttls", "smtp", "folder")),
         mail_from=env.get("MAIL_FROM", "").strip(),
         public_url=_url(env, "SEATLINE_PUBLIC_URL", ("http", "https")).rstrip("/"),
@@ -156,6 +159,13 @@ def _stripe_key(env: Mapping[str, str]) -> str:
         # the value is a secret: never shown
         raise LaunchError("STRIPE_API_KEY is no secret key of Stripe: those begin with sk_test_ or sk_live_")
     return key
+
+
+def _count(env: Mapping[str, str], name: str) -> int:
+    text = env.get(name, "").strip() or "0"
+    if text not in {"0", "1", "2", "3", "4", "5"}:
+        raise LaunchError(f"{name}={text} is not a number from 0 to 5")
+    return int(text)
 
 
 def _url(env: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str:

@@ -146,6 +146,7 @@ def _bring_up(chosen: Choices, place: Layout, kept: Kept, supervisor: Supervisor
         "spool_dir": str(place.spool),
         # a developer's own listener; elsewhere than on this machine it would be a way into the network
         "webhooks_may_reach": ["127.0.0.0/8"] if _is_loopback(_public_url(chosen)) else [],
+        "trusted_proxies": chosen.trusted_proxies,
         "mail_url": chosen.mail_url or ("folder:" if _is_loopback(_public_url(chosen)) else ""),
         "mail_from": chosen.mail_from,
         **_payments(chosen, kept),

@@ -20,14 +20,21 @@ from sqlalchemy.orm import Session
 from core import clock, ids
 from core.ids import KeyId, TenantId, UserId, new_id
 from security import gate
-from tenants import access_log, rights
+from tenants import access_log, alarms, networks, rights
 from tenants.access_log import Deed
-from tenants.errors import ApiKeyMissingError, MalformedKeyError, ScopeNotYoursError, UnknownScopeError
+from tenants.errors import (
+    ApiKeyMissingError,
+    KeyElsewhereError,
+    MalformedKeyError,
+    ScopeNotYoursError,
+    UnknownScopeError,
+)
 from tenants.models import ApiKeyRow
 from tenants.roles import SCOPES
 from tenants.sessions import new_secret
 
 PREFIX = "seatline_live"
+EXPOSED = "key-in-address"
 # Versions of the API that a key can be pinned to, oldest first. A new one is made when consumers would have
 # to change something; what is only added needs none.
 VERSIONS = ("2026-11-22",)
@@ -53,6 +60,7 @@ class ApiKey:
     last_used_at: dt.datetime | None
     revoked_at: dt.datetime | None
     api_version: str
+    networks: tuple[str, ...] = ()
 
     @property
     def hint(self) -> str:
@@ -79,15 +87,17 @@ def make(
     made_by: UUID,
     permissions: frozenset[str],
     expires_at: dt.datetime | None = None,
+    within: Iterable[str] = (),
 ) -> tuple[ApiKey, str]:
     """Make a key, pinned to the newest version; return it and its token, which is shown once, kept nowhere.
 
-    `made_by` is the user or the key that asks; the new key never opens more than that one may.
+    `made_by` is the user or the key that asks; the new key never opens more than that one may,
+    nor from elsewhere: a key bound to networks makes keys that are bound to them. `within`: networks (CIDR).
 
     Raises:
         UnknownScopeError: a scope no key can have, or none at all.
-        ScopeNotYoursError: a scope the maker's own `permissions` do not cover.
-        MalformedKeyError: no name, or an end in the past.
+        ScopeNotYoursError: a scope the maker's own `permissions` do not cover, or a network beyond its own.
+        MalformedKeyError: no name, an end in the past, or what is no network.
     """
     wanted = tuple(sorted(set(scopes)))
     if not wanted or not set(wanted) <= set(SCOPES):
@@ -99,6 +109,11 @@ def make(
     now = clock.now()
     if expires_at is not None and expires_at <= now:
         raise MalformedKeyError(field="expires_at")
+    maker = session.get(ApiKeyRow, (tenant_id, made_by))
+    makers = maker.networks.split() if maker else []
+    bound = networks.parsed(within) or tuple(makers)
+    if not networks.are_within(bound, makers):
+        raise ScopeNotYoursError
     key_id = KeyId(new_id())
     head = f"{PREFIX}_{ids.public('key', key_id)[4:]}_{new_secret()}"
     token = f"{head}_{_crc(head)}"
@@ -115,6 +130,7 @@ def make(
         last_used_at=None,
         revoked_at=None,
         api_version=VERSIONS[-1],
+        networks=" ".join(bound),
     )
     session.add(row)
     session.flush()
@@ -134,14 +150,22 @@ def digest(token: str) -> bytes | None:
     return hashlib.sha256(token.encode()).digest()
 
 
-def find(session: Session, *, tenant_id: TenantId, key_id: KeyId, digest: bytes) -> ApiKey | None:
-    """Return the key behind a token while it opens anything, or None; marks it as used."""
+def find(
+    session: Session, *, tenant_id: TenantId, key_id: KeyId, digest: bytes, address: str
+) -> ApiKey | None:
+    """Return the key behind a token while it opens anything, or None; marks it as used.
+
+    Raises:
+        KeyElsewhereError: the program's address is in none of the key's networks.
+    """
     row = session.get(ApiKeyRow, (tenant_id, key_id))
     if row is None or not hmac.compare_digest(row.digest, digest):
         return None
     key = _key(session, row)
     if not key.opens:
         return None
+    if not networks.holds(key.networks, address):
+        raise KeyElsewhereError
     now = clock.now()
     if row.last_used_at is None or now - row.last_used_at >= _TOUCH:
         row.last_used_at = now
@@ -218,6 +242,12 @@ def revoke(session: Session, *, tenant_id: TenantId, key_id: KeyId, by: UUID) ->
     return _key(session, row)
 
 
+def expose(session: Session, *, tenant_id: TenantId, key_id: KeyId) -> None:
+    """Revoke a key that stood where logs and histories keep it, and raise an alarm."""
+    revoke(session, tenant_id=tenant_id, key_id=key_id, by=key_id)
+    alarms.raise_alarm(session, EXPOSED, tenant_id=tenant_id, subject=ids.public("key", key_id))
+
+
 def _row(session: Session, tenant_id: TenantId, key_id: KeyId) -> ApiKeyRow:
     row = session.get(ApiKeyRow, (tenant_id, key_id))
     if row is None:
@@ -245,6 +275,7 @@ def _key(session: Session, row: ApiKeyRow, asked: dict[UUID, frozenset[str]] | N
         row.last_used_at,
         row.revoked_at,
         row.api_version,
+        tuple(row.networks.split()),
     )
 
 

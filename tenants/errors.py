@@ -247,3 +247,9 @@ class MalformedPasskeyError(Invalid):
     """A passkey without a name, or with one that is too long."""
 
     code = "malformed-passkey"
+
+
+class KeyElsewhereError(Refused):
+    """The key may not be used from this address."""
+
+    code = "key-elsewhere"

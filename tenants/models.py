@@ -108,6 +108,7 @@ class ApiKeyRow(TenantOwned, Base):
     last_used_at: Mapped[OptionalInstant]
     revoked_at: Mapped[OptionalInstant]
     api_version: Mapped[str] = mapped_column(Text, server_default="2026-11-22")
+    networks: Mapped[str] = mapped_column(Text, server_default="")
 
 
 class RepeatRow(TenantOwned, Base):

@@ -4,6 +4,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 from whitenoise import WhiteNoise
 
 from web import (
@@ -100,6 +101,8 @@ def bare_app(services: Services) -> Flask:
         add_headers_function=headers.on_files,
     )
     files.add_files(str(_HERE / "static"), prefix="static/")
+    if settings.trusted_proxies:  # the last so many that appended, none that a stranger wrote before them
+        files = ProxyFix(files, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies, x_host=0)
     app.wsgi_app = files  # type: ignore[method-assign] # Flask's documented seam for WSGI middleware
     return app
 

@@ -176,7 +176,9 @@ def _by_key() -> Principal:
     cached: Principal | None = g.get("seatline_key")
     if cached is not None:
         return cached
-    if any(value.startswith(apikeys.PREFIX) for value in request.args.values()):
+    shown = [value for _, value in request.args.items(multi=True) if apikeys.PREFIX in value]
+    if shown:
+        _expose(shown)
         raise KeyInAddressError
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     digest = apikeys.digest(token.strip()) if kind.lower() == "bearer" else None
@@ -185,7 +187,13 @@ def _by_key() -> Principal:
         raise BadKeyError
     try:
         session = scope.enter(Scope(entry.tenant_id, entry.ref_id, Kind.API))
-        key = apikeys.find(session, tenant_id=entry.tenant_id, key_id=KeyId(entry.ref_id), digest=digest)
+        key = apikeys.find(
+            session,
+            tenant_id=entry.tenant_id,
+            key_id=KeyId(entry.ref_id),
+            digest=digest,
+            address=request.remote_addr or "",
+        )
         company = companies.read(session, tenant_id=entry.tenant_id) if key else None
     except ProgrammingError as error:
         if not _is_refused(error):
@@ -208,6 +216,21 @@ def _by_key() -> Principal:
     )
     g.seatline_key = principal
     return principal
+
+
+def _expose(values: list[str]) -> None:
+    """Revoke the live keys among what stood in an address: whoever reads a log has them now."""
+    for value in values:
+        digest = apikeys.digest(value.strip())
+        entry = scope.gate().resolve("api-key", digest) if digest else None
+        if entry is None:
+            continue
+        try:
+            with scope.within(entry.tenant_id, principal_id=entry.ref_id, kind=Kind.API) as session:
+                apikeys.expose(session, tenant_id=entry.tenant_id, key_id=KeyId(entry.ref_id))
+        except ProgrammingError as error:
+            if not _is_refused(error):  # a suspended company's keys open nothing anyway
+                raise
 
 
 def _is_refused(error: ProgrammingError) -> bool:

@@ -148,6 +148,10 @@ class Words:
 
 # what an alarm of a kind says, and what to do about it; rooms raise them by `tenants.alarms`
 ALARMS: Mapping[str, Words] = {
+    "key-in-address": Words(
+        _l("An API key stood in an address"),
+        _l("Logs and histories keep addresses, so it was revoked. Make another, and send it in a header."),
+    ),
     "passkey-copied": Words(
         _l("A passkey’s counter went back"),
         _l("It may have been copied, and was refused. Its owner removes it under Settings, Passkeys."),
@@ -270,7 +274,7 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "key-in-address": Words(
         _l("An API key does not belong in the address"),
-        _l("Addresses end up in logs. Revoke this key, make another, and send it in a header."),
+        _l("Addresses end up in logs, so the key was revoked. Make another, and send it in a header."),
     ),
     "not-permitted": Words(
         _l("Your role does not allow this"), _l("Ask an administrator of your company for it.")
@@ -474,6 +478,10 @@ PROBLEMS: Mapping[str, Words] = {
         _l("That e-mail address signs in already"), _l("Use another address for this person.")
     ),
     "malformed-email": Words(_l("That is not an e-mail address"), _l("Write it as name@company.example.")),
+    "key-elsewhere": Words(
+        _l("This key may not be used from here"),
+        _l("It is bound to other networks. Send the request from one of them, or make another key."),
+    ),
     "scope-not-yours": Words(
         _l("A key cannot do more than you can"), _l("Choose only what your own role allows.")
     ),

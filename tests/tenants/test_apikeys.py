@@ -39,7 +39,7 @@ def make(
     scopes: Sequence[str] = ("calls.read",),
     permissions: frozenset[str] = OWNER,
     made_by: UUID | None = None,
-    **differs: dt.datetime,
+    expires_at: dt.datetime | None = None,
 ) -> tuple[ApiKey, str]:
     with gate.open(Scope.system(company.tenant_id)) as session:
         return apikeys.make(
@@ -49,7 +49,7 @@ def make(
             scopes=scopes,
             made_by=made_by or users.owners(session, tenant_id=company.tenant_id)[0],
             permissions=permissions,
-            **differs,
+            expires_at=expires_at,
         )
 
 
@@ -61,7 +61,13 @@ def look(gate: Gate, token: str) -> ApiKey | None:
     if entry is None:
         return None
     with gate.open(Scope.system(entry.tenant_id)) as session:
-        return apikeys.find(session, tenant_id=entry.tenant_id, key_id=KeyId(entry.ref_id), digest=digest)
+        return apikeys.find(
+            session,
+            tenant_id=entry.tenant_id,
+            key_id=KeyId(entry.ref_id),
+            digest=digest,
+            address="127.0.0.1",
+        )
 
 
 def test_a_token_finds_its_key_and_marks_it_used(gate: Gate, company: Company) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from core import clock
 from core.config import Settings
 from security.gate import Gate, Scope
+from security.throttle import Limit
 from tenants import alarms, passkeys, second_step
 from tests.factories.authenticator import Device
 from tests.tenants.people import PASSWORD
@@ -377,6 +378,16 @@ def test_names_of_passkeys_are_sealed_and_challenges_say_nothing(
     held = services.realtime.redis
     everything = b" ".join(one + (held.dump(one) or b"") for one in held.scan_iter())
     assert asked["challenge"].encode() not in everything
+
+
+def test_strangers_tries_at_an_account_keep_no_passkey_out(
+    alice: Browser, browser: Browsers, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T32: limits by account are for passwords, which can be guessed."""
+    one = added(alice)
+    monkeypatch.setattr("web.account.signing.ACCOUNT", Limit("sign-in-account", 0, 900))
+    assert browser().sign_in(cast.alice.email).status_code == 429
+    assert shown(browser(), one) == 303
 
 
 def test_asking_and_answering_is_slowed_down(browser: Browsers) -> None:

@@ -179,6 +179,31 @@ def test_guessing_many_accounts_from_one_address_is_slowed_down(
     assert codes == [401] * 60 + [429]
 
 
+@pytest.mark.slow
+def test_one_account_from_a_thousand_addresses_is_slowed_down_and_never_locked(
+    browser: Browsers, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T32: a net of strangers' machines guesses; a quarter of an hour later its owner comes in again."""
+    now = [1_900_000_000.0]
+    monkeypatch.setattr("security.throttle.time.time", lambda: now[0])
+    verify = passwords.verify
+    monkeypatch.setattr(passwords, "verify", lambda *_: False)
+    guesser = browser()
+    guesser.token()
+    codes = []
+    for number in range(1000):
+        guesser.address = f"10.0.{number // 250}.{number % 250}"
+        codes.append(guesser.sign_in(cast.alice.email, f"guess {number}").status_code)
+    assert codes == [401] * 100 + [429] * 900
+    monkeypatch.setattr(passwords, "verify", verify)
+    owner = browser(address="127.0.0.9")
+    refused = owner.sign_in(cast.alice.email)
+    assert (refused.status_code, 0 < int(refused.headers["Retry-After"]) <= 900) == (429, True)
+    assert browser().sign_in(cast.charlie.email).status_code == 303, "nobody else is slowed down"
+    now[0] += 900
+    assert owner.sign_in(cast.alice.email).status_code == 303
+
+
 def test_signing_in_well_uses_nothing_up(browser: Browsers, cast: Cast) -> None:
     made = browser()
     assert [made.sign_in(cast.alice.email).status_code for _ in range(12)] == [303] * 12

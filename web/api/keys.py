@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from core import ids
 from core.ids import KeyId
-from tenants import apikeys
+from tenants import apikeys, networks
 from tenants.apikeys import ApiKey
 from tenants.roles import SCOPES
 from web import identity, scope
@@ -42,6 +42,10 @@ class Key(Outward):
         description="What of `scopes` stands now. A key never opens more than its maker may do: it narrows, "
         "stops and comes back with the person or key that made it."
     )
+    networks: list[str] = Field(
+        description="Where it may be used from, as CIDR; empty means from everywhere.",
+        examples=[["192.0.2.0/24", "2001:db8::/32"]],
+    )
     made_by: str = Field(
         description="The person (`usr_…`) or key (`key_…`) that made it.",
         examples=["usr_01jd3x5k8f7r6q2w9v4t0n1m3c"],
@@ -73,6 +77,13 @@ class NewKey(Inward):
     name: Text = Field(min_length=1, max_length=80, examples=["nightly export"])
     scopes: list[Scope] = Field(min_length=1, max_length=len(SCOPES))
     expires_at: Moment | None = Field(default=None, description="With an offset; none means never.")
+    networks: list[Annotated[str, Field(max_length=49)]] = Field(
+        default_factory=list,
+        max_length=networks.MOST,
+        description="Where it may be used from, as CIDR; none means from everywhere; or, made by a key that "
+        "is bound, from where that one may be used.",
+        examples=[["192.0.2.0/24"]],
+    )
 
 
 @pages.get("/api-keys")
@@ -101,7 +112,8 @@ def list_keys(query: PageQuery) -> Keys:
 def make_key(json: NewKey) -> Response | tuple[MadeKey, int, dict[str, str]]:
     """Make an API key; its secret is in this answer and nowhere else.
 
-    A key cannot be given a scope that the key making it does not open. It ends with the key that made it.
+    A key cannot be given a scope that the key making it does not open, nor a network beyond its own. It
+    ends with the key that made it.
     """
     who = identity.current()
     key, token = apikeys.make(
@@ -112,6 +124,7 @@ def make_key(json: NewKey) -> Response | tuple[MadeKey, int, dict[str, str]]:
         made_by=who.principal_id,
         permissions=who.permissions,
         expires_at=json.expires_at,
+        within=json.networks,
     )
     made = MadeKey(**_shown(key).model_dump(), secret=token)
     return made, 201, {"Location": f"/api/v1/api-keys/{made.id}"}
@@ -160,6 +173,7 @@ def _all_shown(keys: Sequence[ApiKey]) -> list[Key]:
                 "hint": key.hint,
                 "scopes": list(key.scopes),
                 "opens": list(key.opens),
+                "networks": list(key.networks),
                 "made_by": ids.public("key" if key.made_by in of_keys else "usr", key.made_by),
                 "created_at": key.created_at,
                 "expires_at": key.expires_at,

@@ -33,6 +33,7 @@ def make_key() -> Response:
     """Make a key and show its secret, this once."""
     who = identity.current()
     name, chosen = request.form.get("name", "").strip(), request.form.getlist("scopes")
+    within = request.form.get("networks", "")[:2000]
     try:
         key, secret = apikeys.make(
             scope.session(),
@@ -41,9 +42,10 @@ def make_key() -> Response:
             scopes=chosen,
             made_by=who.principal_id,
             permissions=who.permissions,
+            within=within.replace(",", " ").split(),
         )
     except (MalformedKeyError, UnknownScopeError, ScopeNotYoursError) as error:
-        return make_response(_page(name=name, chosen=chosen, errors=[_said(error)]), 422)
+        return make_response(_page(name=name, chosen=chosen, networks=within, errors=[_said(error)]), 422)
     return make_response(_page(new_key={"name": key.name, "secret": secret}))
 
 
@@ -75,6 +77,7 @@ def _page(**differs: Any) -> str:  # noqa: ANN401 - a template's variables
         "new_key": None,
         "base_url": f"{scope.services().settings.public_url}/api/v1",
         "name": "",
+        "networks": "",
         "chosen": [],
         "errors": [],
     }
@@ -87,6 +90,7 @@ def _shown(key: ApiKey, maker: str) -> dict[str, object]:
         "name": key.name,
         "prefix": key.hint,
         "scopes": [(one, one in key.opens or not key.is_narrowed) for one in key.scopes],
+        "networks": key.networks,
         "state": "revoked"
         if key.revoked_at
         else "over"
@@ -102,6 +106,10 @@ def _shown(key: ApiKey, maker: str) -> dict[str, object]:
 
 
 def _said(error: SeatlineError) -> str:
+    if isinstance(error, MalformedKeyError) and error.details.get("field") == "networks":
+        return str(
+            gettext("Write networks like 192.0.2.0/24 or 2001:db8::/32, at most 20, one on each line.")
+        )
     if isinstance(error, MalformedKeyError):
         return str(gettext("Give the key a name of up to 80 characters."))
     if isinstance(error, UnknownScopeError):
