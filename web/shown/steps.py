@@ -18,6 +18,16 @@ FETCHED = "recording-fetched"
 REPORTED = "problem-reported"
 _LOOKS = frozenset({REVEALED, PLAYED, FETCHED, REPORTED})
 _GIVEN_ON = frozenset({"transferred", "agent-left", "agent-stays-away"})
+# what ends the wait of a caller who was given on, or whose agent asked another one
+_SILENCES = {
+    "bridged": "transferred",
+    "swapped": "consulted",
+    "merged": "consulted",
+    "agent-left": "consulted",
+    "consult-ended": "consulted",
+    "asked-gone": "consulted",
+    "offer-lost": "consulted",
+}
 _OF_ASKED = frozenset({"agent-ringing", "agent-answered", "offer-lost"})
 _START, _WARN, _END, _PLAIN = "f", "w", "x", ""
 
@@ -76,18 +86,25 @@ def story(happened: Sequence[Step], *, call: Call, people: Mapping[UUID, str]) -
 def holds(happened: Sequence[Step], *, started_at: dt.datetime, length_s: float) -> list[tuple[float, float]]:
     """Return the stretches without speech, in seconds of a recording that began at `started_at`.
 
-    The caller was on hold, or the agent kept what was said out of the recording.
+    The caller was on hold, given on or waiting while two agents talked, or the agent kept what was said out
+    of the recording.
     """
     found: list[tuple[float, float]] = []
     since: dict[str, float] = {}
     for step in happened:
-        if step.kind not in {"held", "recording-paused"}:
-            continue
         at = (step.at - started_at).total_seconds()
-        if step.details.get("on"):
-            since[step.kind] = at
-        elif step.kind in since:
-            found.append((since.pop(step.kind), at))
+        kind = _SILENCES.get(step.kind, step.kind)
+        begins = kind in {"transferred", "consulted"} and step.kind == kind
+        if kind in {"held", "recording-paused"}:
+            begins = bool(step.details.get("on"))
+        elif step.kind == "swapped":
+            begins = kind not in since  # to the other of the two, and back
+        elif kind not in {"transferred", "consulted"}:
+            continue
+        if begins:
+            since.setdefault(kind, at)
+        elif kind in since:
+            found.append((since.pop(kind), at))
     found.extend((start, length_s) for start in since.values())
     return [(max(0.0, start), min(end, length_s)) for start, end in found if end > 0 and start < length_s]
 
