@@ -31,6 +31,7 @@ export class Transfer {
   private given = ""; // to whom, until the switchboard has done it
   private isAsking = false;
   private stage = "";
+  private turn: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly say: Say,
@@ -96,7 +97,7 @@ export class Transfer {
   confer(deed: Deed): void {
     if (deed !== "end" && deed !== "drop" && get<HTMLButtonElement>(`co-${deed}`).disabled) return;
     if (get("co-buttons").hidden || !this.call) return;
-    void this.ask("conference", { deed });
+    this.turn = this.turn.then(() => this.ask("conference", { deed })); // two quick keys are two deeds, in order
   }
 
   close(takesFocus: boolean): void {
