@@ -7,6 +7,7 @@ process needs besides (the context MAC key) is derived with HKDF (RFC 5869) unde
 """
 
 import base64
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -72,36 +73,74 @@ class RootKey(Protocol):
 
 
 class _HeldRootKey:
-    """A root key that this process holds itself."""
+    """A root key that this process holds itself; of several the first wraps, and all of them open.
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    What is derived comes from the last, the oldest: a new root key re-wraps tenants' keys and nothing else.
+    """
+
+    def __init__(self, keys: bytes) -> None:
+        self._keys = tuple(keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
         """Return the key sealed under the root and the context."""
-        return wrap(self._key, key, context)
+        return wrap(self._keys[0], key, context)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
         """Return the key again."""
-        return unwrap(self._key, wrapped, context)
+        for root in self._keys:
+            with contextlib.suppress(UnwrapError):
+                return unwrap(root, wrapped, context)
+        raise UnwrapError
 
     def derive(self, label: str) -> bytes:
         """Return 32 bytes for a platform purpose named by `label`."""
-        return HKDF(hashes.SHA256(), KEY_BYTES, None, f"seatline/{label}".encode()).derive(self._key)
+        return HKDF(hashes.SHA256(), KEY_BYTES, None, f"seatline/{label}".encode()).derive(self._keys[-1])
 
 
 class FileRootKey(_HeldRootKey):
-    """The root key in a file of 32 bytes that only its owner, who is us, can read."""
+    """The root key in a file that only its owner, who is us, can read: 32 bytes, older ones behind it."""
 
     def __init__(self, path: Path) -> None:
         """Read the key.
 
         Raises:
-            RootKeyError: not there, not 32 bytes, somebody else's, or its mode lets others in.
+            RootKeyError: not there, not of 32 bytes, somebody else's, or its mode lets others in.
         """
+        self._path = path
+        super().__init__(self._read(path))
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """Return the key again; when none opens it, look whether the file has got another."""
+        try:
+            return super().unwrap(wrapped, context)
+        except UnwrapError:
+            before = self._keys
+            super().__init__(self._read(self._path))
+            if self._keys == before:
+                raise
+            return super().unwrap(wrapped, context)
+
+    def renew(self) -> None:
+        """Put a new key in front of the file's others: it wraps from now on, in processes that look."""
+        part = self._path.with_suffix(".part")
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+            stream.write(os.urandom(KEY_BYTES) + self._read(self._path))
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        super().__init__(self._read(self._path))
+
+    @staticmethod
+    def _read(path: Path) -> bytes:
         try:
             there = path.stat()
             key = path.read_bytes()
@@ -115,10 +154,10 @@ class FileRootKey(_HeldRootKey):
         if there.st_uid != os.geteuid():
             message = f"the root key {path} belongs to somebody else, who could change it; chown it"
             raise RootKeyError(message)
-        if len(key) != KEY_BYTES:
-            message = f"the root key {path} must hold {KEY_BYTES} bytes"
+        if not key or len(key) % KEY_BYTES:
+            message = f"the root key {path} must hold {KEY_BYTES} bytes, and as many for each older one"
             raise RootKeyError(message)
-        super().__init__(key)
+        return key
 
 
 class EnvironmentRootKey(_HeldRootKey):

@@ -224,6 +224,29 @@ class Keystore:
             raise UnwrapError
         return key
 
+    def rewrap(self, connection: Connection) -> int:
+        """Wrap the tenants' own keys anew; return how many. Those that are destroyed are left."""
+        rows = connection.execute(
+            text(
+                "SELECT tenant_id, version, wrapped FROM keys.tenant_key"
+                " WHERE state <> 'destroyed' FOR UPDATE"
+            )
+        ).all()
+        for row in rows:
+            context = wrapping_context(row.tenant_id, "tk", row.version)
+            connection.execute(
+                text(
+                    "UPDATE keys.tenant_key SET wrapped = :wrapped"
+                    " WHERE tenant_id = :tenant AND version = :version"
+                ),
+                {
+                    "wrapped": self._root.wrap(self._root.unwrap(row.wrapped, context), context),
+                    "tenant": row.tenant_id,
+                    "version": row.version,
+                },
+            )
+        return len(rows)
+
     def _active(self, connection: Connection, tenant_id: UUID, purpose: str) -> DataKey | None:
         row = connection.execute(
             text(

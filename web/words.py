@@ -80,6 +80,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "backup.made": _l("Made a backup"),
     "backup.restored": _l("Restored a backup"),
     "key.rotation-asked": _l("Started replacing a company’s key"),
+    "key.root-replaced": _l("Replaced the root key"),
     "key.rotated": _l("A key was replaced"),
     "campaign.made": _l("Made a campaign"),
     "campaign.changed": _l("Changed a campaign"),

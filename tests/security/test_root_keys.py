@@ -2,14 +2,17 @@
 
 import base64
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from core.ids import TenantId, new_id
+from security import key_states
 from security.keys import (
     EnvironmentRootKey,
     FileRootKey,
@@ -73,6 +76,43 @@ def test_what_is_derived_is_steady_and_its_own_for_each_label(provider: Provider
     assert len(found) == 2
     assert root not in found
     assert all(len(one) == 32 for one in found)
+
+
+def test_a_new_root_key_wraps_tenants_keys_anew_and_nothing_else_changes(
+    prepared: Prepared, home: Path, tmp_path: Path
+) -> None:
+    """One process renews, another goes on with the file it read before; old keys alone open nothing new."""
+    file = tmp_path / "root.key"
+    file.write_bytes((home / "root.key").read_bytes())
+    file.chmod(0o600)
+    with psycopg.connect(prepared.admin_url, autocommit=True) as admin:
+        admin.execute("CREATE DATABASE seatline_keys_root OWNER seatline_keys")
+    with psycopg.connect(
+        prepared.admin_url.rsplit("/", 1)[0] + "/seatline_keys_root", autocommit=True
+    ) as admin:
+        admin.execute(files("security").joinpath("sql/keystore.sql").read_bytes())
+    url = prepared.urls.keys.rsplit("/", 1)[0] + "/seatline_keys_root"
+    mine, theirs = FileRootKey(file), FileRootKey(file)
+    one, other = Keystore(url, mine), Keystore(url, theirs, epoch_s=0)
+    places = [Field(TenantId(new_id()), "customers", "phone", new_id(), 1) for _company in range(3)]
+    sealed = [Vault(one).seal(place, "kept") for place in places]
+    assert Vault(other).open(places[0], sealed[0]) == "kept"
+    key_states.destroy_tenant(one, tenant_id=places[2].tenant_id)
+    derived, before = mine.derive("context/v1"), FileRootKey(home / "root.key")
+    mine.renew()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    for count in (2, 2):  # the second time goes on with one that was cut off
+        assert key_states.rewrap(one) == count
+    for keystore in (one, other):
+        assert [Vault(keystore).open(*both) for both in zip(places[:2], sealed[:2], strict=True)] == [
+            "kept"
+        ] * 2
+    assert mine.derive("context/v1") == theirs.derive("context/v1") == derived
+    stranger = Keystore(url, before)
+    with pytest.raises(UnwrapError):
+        Vault(stranger).open(places[0], sealed[0])
+    for keystore in (one, other, stranger):
+        keystore.close()
 
 
 def test_no_repr_shows_a_root_key(provider: Provider) -> None:

@@ -1,5 +1,7 @@
+import base64
 import json
 import re
+from types import SimpleNamespace
 from typing import Protocol
 
 import pytest
@@ -9,6 +11,7 @@ from core import ids, long_jobs
 from core.ids import OPERATOR
 from core.long_jobs import JobState
 from security.gate import Gate, Scope
+from security.keys import EnvironmentRootKey
 from security.keystore import Keystore
 from security.vault import Vault
 from tenants import users
@@ -82,6 +85,14 @@ def test_a_companys_key_is_replaced_by_a_job_and_none_is_shown(
     key = keystore.active(tenant_id, "pii").key
     assert key.hex() not in listed
     assert alice.email not in listed
+
+
+def test_a_root_key_that_lies_in_no_file_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = EnvironmentRootKey(base64.b64encode(bytes(32)).decode(), environment="test")
+    monkeypatch.setattr(commands, "assemble", lambda **_: SimpleNamespace(root_key=held, close=lambda: None))
+    answer = CliRunner().invoke(commands.main, ["keys", "rotate-root"])
+    assert answer.exit_code == 1
+    assert "does not lie in a file" in answer.output
 
 
 def test_a_company_without_such_a_key_is_told_so(run: Run, people: People) -> None:

@@ -18,6 +18,7 @@ from core.ids import OPERATOR, TenantId, UserId
 from core.phone import parse_e164
 from security import catalogue, evidence, key_states
 from security.gate import Scope
+from security.keys import FileRootKey
 from security.passwords import hash_password
 from telephony import numbers, orders
 from telephony.orders import OrderKind
@@ -155,6 +156,25 @@ def rotate_key(company: str, purpose: str) -> None:
     with _house() as house, house.gate.open(Scope.system(OPERATOR)) as session:
         job_id = rotation.ask(session, house.keystore, tenant_id=tenant_id, purpose=purpose, by=OPERATOR)
     click.echo(f"started: {ids.public('job', job_id)}; how far it is stands on the operator's page of jobs")
+
+
+@keys.command("rotate-root")
+@click.option("--go-on", is_flag=True, help="Make no new root key: finish with one that was cut off.")
+def rotate_root(go_on: bool) -> None:  # noqa: FBT001 - click's own way
+    """Put a new root key in front of the file's, and wrap every company's own key with it.
+
+    On every machine that has the file, put the new one there first; processes that run look for it by
+    themselves. Keep the older keys in the file: signatures and tokens are derived from the oldest.
+    """
+    with _house() as house:
+        if not isinstance(house.root_key, FileRootKey):
+            said.stop("the root key does not lie in a file here")
+        if not go_on:
+            house.root_key.renew()
+        with house.gate.open(Scope.system(OPERATOR)) as session:
+            count = key_states.rewrap(house.keystore)
+            evidence.record(session, "key.root-replaced", companies=count)
+    click.echo(f"{count} companies' keys are wrapped with the new root key; take a copy of the file now")
 
 
 @main.group()
