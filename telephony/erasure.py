@@ -90,6 +90,14 @@ def count(session: Session, *, tenant_id: TenantId, customer_id: CustomerId | No
     ).scalar_one()
 
 
+def recorded(session: Session, *, tenant_id: TenantId, limit: int) -> Sequence[CallId]:
+    """Return some calls of a company that have a recording."""
+    found = session.scalars(
+        sa.select(RecordingRow.call_id).where(RecordingRow.tenant_id == tenant_id).distinct().limit(limit)
+    )
+    return [CallId(one) for one in found]
+
+
 def forget_recordings(
     session: Session,
     *,

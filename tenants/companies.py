@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.ids import OPERATOR, TenantId, new_id
 from security import evidence, gate
-from tenants.errors import CompanyChangedError, CompanyMissingError, MalformedSettingError
+from tenants.errors import CompanyChangedError, CompanyClosedError, CompanyMissingError, MalformedSettingError
 from tenants.models import CompanyRow
 
 LANGUAGES = ("en", "zh_Hans_CN")
@@ -186,8 +186,19 @@ def suspend(session: Session, *, tenant_id: TenantId) -> Company:
 
 
 def reinstate(session: Session, *, tenant_id: TenantId) -> Company:
-    """Open a suspended company's door again; inside the operator's context."""
+    """Open a suspended company's door again; inside the operator's context.
+
+    Raises:
+        CompanyClosedError: it is closed.
+    """
+    if _row(session, tenant_id).status == "closed":
+        raise CompanyClosedError
     return _set_status(session, tenant_id, "active")
+
+
+def close(session: Session, *, tenant_id: TenantId) -> Company:
+    """Close a company; inside the operator's context. Only calling its deletion off leads back."""
+    return _set_status(session, tenant_id, "closed")
 
 
 def is_open(session: Session, *, tenant_id: TenantId) -> bool:
@@ -201,9 +212,11 @@ def _set_status(session: Session, tenant_id: TenantId, status: str) -> Company:
     gate.admit(session, tenant_id=tenant_id, status=status)
     row.status = status
     session.flush()
-    done = "company.reinstated" if status == "active" else "company.suspended"
-    evidence.record(session, done, "ten", tenant_id)
+    evidence.record(session, _DEEDS[status], "ten", tenant_id)
     return _company(row)
+
+
+_DEEDS = {"active": "company.reinstated", "suspended": "company.suspended", "closed": "company.closed"}
 
 
 @functools.cache

@@ -253,3 +253,21 @@ class KeyElsewhereError(Refused):
     """The key may not be used from this address."""
 
     code = "key-elsewhere"
+
+
+class CompanyClosedError(Refused):
+    """The company is closed for good; while its deletion can be called off, that opens the way back."""
+
+    code = "company-closed"
+
+
+class DeletionNotFoundError(NotFound):
+    """There is no such deletion."""
+
+    code = "deletion-not-found"
+
+
+class DeletionRefusedError(Refused):
+    """The deletion is not possible in this state, or not by this person."""
+
+    code = "deletion-refused"

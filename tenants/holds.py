@@ -147,6 +147,16 @@ def insist_free(
         raise HeldError
 
 
+def insist_none(session: Session, *, tenant_id: TenantId) -> None:
+    """Refuse when any hold stands, whatever it covers.
+
+    Raises:
+        HeldError: one does.
+    """
+    if any(one.lifted_at is None for one in every(session, tenant_id=tenant_id, limit=1)):
+        raise HeldError
+
+
 def _hold(row: LegalHoldRow) -> Hold:
     return Hold(
         row.id,

@@ -371,3 +371,22 @@ class PasskeyRow(TenantOwned, Base):
     is_synced: Mapped[bool] = mapped_column(Boolean)
     created_at: Mapped[Instant]
     used_at: Mapped[OptionalInstant]
+
+
+class CompanyDeletionRow(TenantOwned, Base):
+    """A company that is to be deleted, the operator's row: two people, a day, and the certificate."""
+
+    __tablename__ = "company_deletions"
+
+    id: Mapped[Key]
+    company_id: Mapped[UUID] = mapped_column(Uuid)
+    money: Mapped[str] = mapped_column(Text)
+    asked_by: Mapped[UUID] = mapped_column(Uuid)
+    asked_at: Mapped[Instant]
+    confirmed_by: Mapped[UUID | None] = mapped_column(Uuid)
+    due_at: Mapped[OptionalInstant]
+    called_off_by: Mapped[UUID | None] = mapped_column(Uuid)
+    called_off_at: Mapped[OptionalInstant]
+    begun_at: Mapped[OptionalInstant]
+    done_at: Mapped[OptionalInstant]
+    certificate: Mapped[str | None] = mapped_column(Text)

@@ -83,6 +83,7 @@ OPERATOR: Sequence[Entry] = (
     Entry("agreements", "/operator/agreements", "lock", _l("Agreements"), "agreements.read", "company"),
     Entry("alarms", "/operator/alarms", "alert", _l("Alarms"), "alarms.read", "machine"),
     Entry("keys", "/operator/keys", "key", _l("Keys that seal"), "vault.read", "machine"),
+    Entry("deletions", "/operator/deletions", "trash", _l("Deletions"), "vault.read", "machine"),
     Entry("evidence", "/operator/evidence", "shield", _l("Who did what"), "audit.read", "machine"),
     Entry("settings", "/settings", "sliders", _l("Settings"), "self.read", "you"),
 )

@@ -51,6 +51,7 @@ HEAVY_HANDLERS = frozenset(
         "prices.hand-over",
         "keys.rotate",
         "people.erase",
+        "every.company-deletion",
         "every.company-figures",
         "every.customer-search",
         "every.rental-charges",

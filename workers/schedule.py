@@ -22,7 +22,7 @@ from telephony.orders import OrderKind
 from telephony.outbound import dialling
 from tenants import companies, letters, repeats, resets, sessions
 from tenants.webhooks import deliveries
-from wiring import House, collecting, figures, rentals, rounds
+from wiring import House, collecting, deleting, figures, rentals, rounds
 from workers import ledger
 
 _log = log.get(__name__)
@@ -148,6 +148,11 @@ def _index_customers(house: House) -> None:
                 break
 
 
+def _delete_companies(house: House) -> None:
+    """Delete the companies whose day has come."""
+    deleting.run_due(house)
+
+
 def _forget_orders(house: House) -> None:
     with house.gate.open(Scope.system(OPERATOR)) as session:
         orders.forget_old(session)
@@ -191,6 +196,7 @@ TABLE = (
     Periodic("every.ledger-sweep", 3600, _book_invoices),
     Periodic("every.customer-search", 900, _index_customers),
     Periodic("every.company-figures", 60, figures.refresh),
+    Periodic("every.company-deletion", 3600, _delete_companies),
     Periodic("every.duty-sweep", 3600, _forget_duties),
 )
 

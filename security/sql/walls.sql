@@ -251,11 +251,24 @@ REVOKE ALL ON FUNCTION sec._least_version(uuid), sec._has_signed(uuid, uuid), se
   sec.settle_signer(uuid, text), sec.signatures(), sec.served(uuid[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sec.publish_agreement(bytea, timestamptz, integer), sec.sign_agreement(integer, bytea, text, bytea),
   sec.settle_signer(uuid, text), sec.signatures(), sec.served(uuid[]) TO seatline_app;
+-- a company that is deleted is known by nothing any more: its people's sign-in names can be used again elsewhere
+CREATE OR REPLACE FUNCTION sec.unregister_all() RETURNS bigint LANGUAGE plpgsql VOLATILE
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE gone bigint;
+BEGIN
+  IF sec.kind() <> 'system' OR EXISTS (SELECT 1 FROM sec.registry WHERE tenant_id = sec.tenant() AND status <> 'closed') THEN
+    RAISE EXCEPTION 'only a closed tenant leaves the directory' USING ERRCODE = '42501'; END IF;
+  DELETE FROM sec.directory WHERE tenant_id = sec.tenant();
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  RETURN gone;
+END $$;
+
 REVOKE ALL ON FUNCTION sec._mac(bytea, bytea, text), sec._ctx_ok(text), sec.enter(text), sec.tenant(), sec.principal(), sec.kind(),
   sec.is_operator(), sec.admit(uuid, text), sec.resolve(text, bytea), sec.register(text, bytea, uuid),
-  sec.unregister(text, bytea) FROM PUBLIC;
+  sec.unregister(text, bytea), sec.unregister_all() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sec.enter(text), sec.tenant(), sec.principal(), sec.kind(), sec.is_operator(), sec.admit(uuid, text),
-  sec.resolve(text, bytea), sec.register(text, bytea, uuid), sec.unregister(text, bytea) TO seatline_app;
+  sec.resolve(text, bytea), sec.register(text, bytea, uuid), sec.unregister(text, bytea),
+  sec.unregister_all() TO seatline_app;
 GRANT EXECUTE ON FUNCTION sec.tenant(), sec.is_operator() TO seatline_owner, seatline_bill;
 GRANT EXECUTE ON FUNCTION sec.enter(text) TO seatline_owner;
 RESET ROLE;

@@ -595,6 +595,21 @@ def erasures(lang: str) -> dict[str, Any]:
     }
 
 
+def deletions(lang: str) -> dict[str, Any]:
+    dana, omar = pick(lang, "Dana Reyes", "雷达娜"), pick(lang, "Omar Haddad", "哈奥马")
+    one = {"company": pick(lang, "Larkfield Energy", "云雀能源"), "by": dana, "asked_at": ago(9000)}
+    money = pick(lang, "All invoices paid on 3 November", "所有账单已于11月3日付清")
+    return operator(lang) | {
+        "deletions": [
+            New(id="del_2", state="asked", mine=False, due_at=None, confirmed_by="", money=money, **one),
+            New(id="del_1", state="done", mine=True, due_at=ago(100), confirmed_by=omar, money=money, **one),
+        ],
+        "companies": [("ten_1", pick(lang, "Pelican Parcel", "鹈鹕快递"))],
+        "may_write": True,
+        "problem": "",
+    }
+
+
 def holds(lang: str) -> dict[str, Any]:
     sue = pick(lang, "Sue Marlowe", "苏梅")
     one = {"reason": pick(lang, "Case 2026-117", "案件 2026-117"), "by": sue, "set_at": ago(9000)}
@@ -2032,6 +2047,7 @@ PAGES: dict[str, Page] = {
     "portal-looks": Page("portal/looks.html", looks),
     "portal-decoys": Page("portal/decoys.html", decoys),
     "portal-decoys-none": Page("portal/decoys.html", lambda lang: decoys(lang) | {"decoys": []}),
+    "operator-deletions": Page("operator/deletions.html", deletions),
     "portal-alarms": Page("portal/alarms.html", alarms),
     "operator-alarms": Page("operator/alarms.html", operator_alarms),
     "portal-calls-out": Page("portal/calls_out.html", portal_calls_out),

@@ -59,6 +59,7 @@ UNFILLED = {
     "customer_search",
     "dial_decisions",
     "do_not_call",
+    "company_deletions",
     "endpoints",
     "erasures",
     "legal_holds",

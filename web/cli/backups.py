@@ -77,10 +77,21 @@ def certificate() -> None:
 @certificate.command("verify")
 @click.argument("file", type=click.File(encoding="utf-8"))
 @click.option("--key", "known", help="The public key, from `audit key`; else the file's own is believed.")
-def verify_certificate(file: TextIO, known: str | None) -> None:
+@click.option(
+    "--backup",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="A backup of keys: say whether it still holds one that the certificate says is destroyed.",
+)
+def verify_certificate(file: TextIO, known: str | None, folder: Path | None) -> None:
     """Check FILE, a certificate, with nothing but itself; write what it says. Exit 1 when it was changed."""
     with said.in_words():
         content = evidence.documents.read(file.read(), public_key=said.public_key(known))
+        if folder is not None:
+            held = backup.keys_held(config.load(), folder, {one["fingerprint"] for one in content["keys"]})
+            if held:
+                said.stop(f"{held} of these keys are still in {folder}: remove that backup")
+            click.echo(f"{folder} holds none of these keys", err=True)
     click.echo(json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True))
     if known is None:
         click.echo("the key was the file's own: give --key to know who signed", err=True)

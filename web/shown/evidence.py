@@ -53,6 +53,7 @@ NOUNS: Mapping[str, LazyString] = {
     "erasure.": _l("Erasures"),
     "hold.": _l("Legal holds"),
     "decoy.": _l("Decoys"),
+    "deletion.": _l("Deletions"),
 }
 
 

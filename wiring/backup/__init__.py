@@ -3,7 +3,7 @@
 from wiring.backup.drill import CUSTOMERS, Drilled, drill
 from wiring.backup.folders import BackupDamagedError, BackupRefusedError
 from wiring.backup.make import Backup, make
-from wiring.backup.restore import Restored, put_in_place, refuse_unless_empty, restored
+from wiring.backup.restore import Restored, keys_held, put_in_place, refuse_unless_empty, restored
 
 __all__ = [
     "CUSTOMERS",
@@ -13,6 +13,7 @@ __all__ = [
     "Drilled",
     "Restored",
     "drill",
+    "keys_held",
     "make",
     "put_in_place",
     "refuse_unless_empty",

@@ -35,6 +35,22 @@ def load(settings: Settings, url: str, *, source: Path) -> None:
     _run(settings, "pg_restore", url, [*words, "--no-password", str(source)], flag="--dbname")
 
 
+def read(settings: Settings, source: Path) -> str:
+    r"""Return the rows of a dump as text; a value of bytes stands as `\\\\x` and hex."""
+    found = _program(settings, "pg_restore")
+    done = subprocess.run(  # noqa: S603 - our own words, no shell
+        [found, "--data-only", "--file=-", str(source)],
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        message = "pg_restore cannot read it"
+        raise BackupRefusedError(message)
+    return done.stdout
+
+
 def with_database(url: str, name: str) -> str:
     """Return the address of another database of the same server."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
@@ -46,11 +62,7 @@ def database_of(url: str) -> str:
 
 
 def _run(settings: Settings, program: str, url: str, words: list[str], *, flag: str = "--dbname") -> None:
-    folder = settings.postgres_programs
-    found = which(program, path=str(folder)) if folder else which(program)
-    if not found:
-        message = f"{program} is not there: it comes with PostgreSQL; `make setup` fetches one"
-        raise BackupRefusedError(message)
+    found = _program(settings, program)
     parts = urlsplit(url)
     place = [parts.hostname or "127.0.0.1", str(parts.port or 5432), database_of(url)]
     who = [unquote(parts.username or ""), unquote(parts.password or "")]
@@ -80,3 +92,12 @@ def _run(settings: Settings, program: str, url: str, words: list[str], *, flag: 
         said = done.stderr.partition("CONTEXT")[0].partition("DETAIL")[0].strip()[-_LAST_WORDS:]
         message = f"{program} failed: {said}"
         raise BackupRefusedError(message)
+
+
+def _program(settings: Settings, name: str) -> str:
+    folder = settings.postgres_programs
+    found = which(name, path=str(folder)) if folder else which(name)
+    if not found:
+        message = f"{name} is not there: it comes with PostgreSQL; `make setup` fetches one"
+        raise BackupRefusedError(message)
+    return found

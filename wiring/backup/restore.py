@@ -7,6 +7,7 @@ it must be empty, or is set aside under another name.
 
 import contextlib
 import datetime as dt
+import hashlib
 import shutil
 import time
 from collections.abc import Iterator
@@ -232,6 +233,19 @@ def keys_missing(house: House) -> int:
             )
         }
     return len(wanted - there)
+
+
+def keys_held(settings: Settings, folder: Path, fingerprints: set[str | None]) -> int:
+    """Return how many keys with these fingerprints (SHA-256 of the wrapped key, hex) a keys' backup holds.
+
+    Raises:
+        BackupDamagedError: it is no backup of keys, or was changed.
+    """
+    signer = Signer(FileRootKey(settings.root_key_file))
+    place, _ = _checked(folder, kind=folders.KEYS, signer=signer)
+    words = programs.read(settings, place / folders.KEYS_DUMP).split()
+    wrapped = (bytes.fromhex(word[3:]) for word in words if word.startswith("\\\\x"))
+    return sum(hashlib.sha256(one).hexdigest() in fingerprints for one in wrapped)
 
 
 def _checked(folder: Path, *, kind: str, signer: Signer) -> tuple[Path, dict[str, Any]]:
