@@ -241,7 +241,7 @@ def keys_held(settings: Settings, folder: Path, fingerprints: set[str | None]) -
     Raises:
         BackupDamagedError: it is no backup of keys, or was changed.
     """
-    signer = Signer(FileRootKey(settings.root_key_file))
+    signer = Signer(open_root_key(settings.root_key_file, environment=settings.environment))
     place, _ = _checked(folder, kind=folders.KEYS, signer=signer)
     words = programs.read(settings, place / folders.KEYS_DUMP).split()
     wrapped = (bytes.fromhex(word[3:]) for word in words if word.startswith("\\\\x"))
