@@ -14,10 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from campaigns.models import LeadRow
-from campaigns.rules import LEFT, LeadState
+from campaigns.rules import LEFT, Again, LeadState
 from core import clock
 from core.ids import CampaignId, CustomerId, LeadId, TenantId, new_id
 from core.phone import E164
+from security import evidence
 from security.vault import Field, Vault
 
 PHONE_INDEX = "leads.phone"
@@ -210,6 +211,45 @@ def some(
         .execution_options(populate_existing=True)
     )
     return {LeadId(row.id): opened(vault, row) for row in rows}
+
+
+def call_again(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    campaign_id: CampaignId,
+    why: Again,
+    lead_id: LeadId | None = None,
+) -> int:
+    """Let leads be called again whose outcome is not known, and return how many; who and why goes to the log.
+
+    Their attempts stay counted. A line that broke off may have been a talk: nothing but a person's word
+    brings such a lead back.
+
+    Args:
+        session: in the company's walls.
+        tenant_id: the company.
+        campaign_id: the campaign, which is there.
+        why: as the person who decides it says.
+        lead_id: one of them only.
+    """
+    now = clock.now()
+    unknown = (
+        sa.update(LeadRow)
+        .where(
+            LeadRow.tenant_id == tenant_id,
+            LeadRow.campaign_id == campaign_id,
+            LeadRow.state == LeadState.UNKNOWN.value,
+        )
+        .values(state=LeadState.RETRY.value, due_at=now, changed_at=now)
+        .returning(LeadRow.id)
+    )
+    if lead_id is not None:
+        unknown = unknown.where(LeadRow.id == lead_id)
+    again = len(session.scalars(unknown.execution_options(synchronize_session=False)).all())
+    if again:
+        evidence.record(session, "campaign.called-again", "cmp", campaign_id, why=why.value, leads=again)
+    return again
 
 
 def are_left(session: Session, *, tenant_id: TenantId, campaign_id: CampaignId) -> bool:

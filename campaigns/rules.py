@@ -78,6 +78,14 @@ class LeadState(StrEnum):
     UNKNOWN = "unknown"  # what became of the call is not known; never dialled again by itself
 
 
+class Again(StrEnum):
+    """Why somebody lets leads be called again whose outcome is not known."""
+
+    CHECKED = "checked"  # looked into: nobody spoke with them
+    ASKED = "asked"  # they asked to be called
+    ACCEPTED = "accepted"  # some may be called a second time, and that is taken into account
+
+
 LEFT = frozenset({LeadState.WAITING, LeadState.RETRY, LeadState.CLAIMED})
 
 

@@ -93,6 +93,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "campaign.paused": _l("Paused a campaign"),
     "campaign.stopped": _l("Stopped a campaign"),
     "campaign.finished": _l("The campaign came to its end"),
+    "campaign.called-again": _l("Let leads be called again whose outcome is not known"),
     "company.opened": _l("Took in a company"),
     "company.changed": _l("Changed the company’s settings"),
     "calls-out.stopped": _l("Stopped calls out"),

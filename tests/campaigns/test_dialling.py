@@ -16,12 +16,13 @@ from campaigns.attempts import End
 from campaigns.dialling import Round
 from campaigns.leads import Lead
 from campaigns.plans import Campaign
-from campaigns.rules import LeadState, Outcome, State
+from campaigns.rules import Again, LeadState, Outcome, State
 from core import clock
 from core.ids import CallId, TenantId, new_id
 from core.phone import E164
 from core.storage import DiskStorage
 from customers import do_not_call, lookup
+from security import evidence
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony.outbound import dialling as dials
@@ -222,6 +223,35 @@ def test_an_outcome_is_written_once(stage: Callable[..., Stage], outcome: Outcom
     assert settled == [True, False]
     (lead,) = on.leads()
     assert (lead.state, lead.attempts, lead.outcome) == (state, 1, outcome.value)
+
+
+def test_a_lead_whose_outcome_is_not_known_is_called_again_on_a_persons_word(
+    stage: Callable[..., Stage],
+) -> None:
+    on = stage(2, max_attempts=1)
+    on.round(2)
+    first, second = on.leads()
+    on.settle(first, Outcome.LOST)
+    on.settle(second, Outcome.CONNECTED)
+    clock.advance(dt.timedelta(days=1))
+    assert on.round(1).dialled == 0
+    where: dict[str, Any] = {"tenant_id": on.tenant_id, "campaign_id": on.campaign.campaign_id}
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        assert leads.call_again(session, **where, why=Again.CHECKED, lead_id=second.lead_id) == 0
+        assert leads.call_again(session, **where, why=Again.CHECKED, lead_id=first.lead_id) == 1
+        assert leads.call_again(session, **where, why=Again.CHECKED) == 0
+        plans.turn(session, **where, to=State.RUNNING, by=factory.BY)  # it had come to its end
+    assert [one.state for one in on.leads()] == [LeadState.RETRY, LeadState.REACHED]
+    assert on.round(1).dialled == 1
+    on.settle(on.leads()[0], Outcome.NO_ANSWER)
+    assert on.leads()[0].state is LeadState.EXHAUSTED
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        said = next(
+            one
+            for one in evidence.page(session, tenant_id=on.tenant_id, limit=20).entries
+            if one.fact.action == "campaign.called-again"
+        )
+    assert said.fact.details == {"why": "checked", "leads": 1}
 
 
 def test_who_was_not_dialled_goes_back_unattempted(stage: Callable[..., Stage]) -> None:

@@ -44,6 +44,7 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.save_campaign": ("changeCampaign",),
     "portal.one_campaign": ("getCampaign", "listLeadFiles", "listAttempts"),
     "portal.live_campaign": ("getCampaign",),
+    "portal.call_again": ("callLeadsAgain",),
     "portal.turn_campaign": ("startCampaign", "pauseCampaign", "stopCampaign"),
     "portal.upload_leads": ("uploadLeads",),
     "portal.one_list": ("getLeadFile", "previewLeadFile"),

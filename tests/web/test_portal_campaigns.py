@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from werkzeug.test import TestResponse
 
-from campaigns import imports, leads, plans
+from campaigns import attempts, imports, leads, plans
 from campaigns.plans import Campaign
-from campaigns.rules import LeadState, State
+from campaigns.rules import LeadState, Outcome, State
 from core import clock, ids
 from core.ids import CampaignId, LeadImportId
 from core.storage import DiskStorage
@@ -374,3 +374,40 @@ def test_a_file_of_another_campaign_is_not_there(
     other = factory.campaign(gate, campaign.tenant_id, name="Other")
     wrong = where.replace(path, f"{LIST}/{ids.public('cmp', CampaignId(other.campaign_id))}")
     assert alice.get(wrong).status_code == 404
+
+
+def test_leads_whose_outcome_is_not_known_are_called_again_with_a_reason(
+    alice: Browser, campaign: Campaign, path: str, gate: Gate, vault: Vault, storage: DiskStorage
+) -> None:
+    factory.with_leads(gate, vault, storage, campaign, 2)
+    tenant_id = campaign.tenant_id
+    with gate.open(Scope.system(tenant_id)) as session:
+        plans.turn(
+            session,
+            tenant_id=tenant_id,
+            campaign_id=campaign.campaign_id,
+            to=State.RUNNING,
+            by=factory.BY,
+        )
+        (one, *_none) = attempts.claim(
+            session,
+            tenant_id=tenant_id,
+            vault=vault,
+            campaign_id=campaign.campaign_id,
+            zones={"Europe/London"},
+            most=1,
+            at=NOW,
+        )
+        lost = attempts.End(outcome=Outcome.LOST, ended_at=NOW)
+        assert attempts.settle(session, tenant_id=tenant_id, attempt_id=one.attempt_id, end=lost)
+    page = alice.get(path).text
+    assert "Of 1 lead it is not known how the call ended." in page
+    alice.post(f"{path}/call-again", {"why": "because"})
+    assert "Say why they may be called again" in alice.get(path).text
+    alice.post(f"{path}/call-again", {"why": "asked"})
+    page = alice.get(path).text
+    assert "1 lead will be called again." in page
+    assert "it is not known how" not in page
+    log = alice.get("/portal/evidence").text
+    assert "Let leads be called again whose outcome is not known" in log
+    assert "why they asked to be called" in log

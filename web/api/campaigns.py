@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from flask import Response, request
 from pydantic import AfterValidator, Field
@@ -14,7 +14,7 @@ from campaigns.errors import CampaignSettingError, LeadColumnsError, LeadImportN
 from campaigns.imports import Choices, Import
 from campaigns.leads import Lead
 from campaigns.plans import Campaign
-from campaigns.rules import LeadState, Outcome, Settings, State
+from campaigns.rules import Again, LeadState, Outcome, Settings, State
 from core import ids
 from core.ids import OPERATOR, AttemptId, CampaignId, LeadId, LeadImportId, NumberId, QueueId
 from core.phone import E164, mask, parse_e164
@@ -276,6 +276,24 @@ class UploadQuery(Inward):
     name: Text | None = Field(
         default=None, min_length=1, max_length=200, description="The form's own, or leads.csv, when left out."
     )
+
+
+class AgainWanted(Inward):
+    """Which leads may be called again whose outcome is not known, and why."""
+
+    why: Literal["checked", "asked", "accepted"] = Field(
+        description="checked: looked into, nobody spoke with them; asked: they asked to be called; "
+        "accepted: some may be called a second time."
+    )
+    lead: str | None = Field(
+        default=None, description="One of them only.", examples=["lead_01jd3x5k8f7r6q2w9v4t0n1m3c"]
+    )
+
+
+class AgainShown(Outward):
+    """How many will be called again."""
+
+    leads: int
 
 
 class LeadAttempt(Outward):
@@ -586,6 +604,23 @@ def search_leads(campaign_id: str, json: LeadWanted) -> LeadsFound:
     found = _find(campaign_id)
     phone = parse_e164(json.phone, region=identity.current().company.country)
     return LeadsFound(data=[_lead(one) for one in _leads(found, phone=phone).leads])
+
+
+@pages.post("/campaigns/<campaign_id>/leads/call-again")
+@permission("campaigns.write")
+@operation(tag=_TAG, answers={200: AgainShown}, errors=(404,), operation_id="callLeadsAgain")
+def call_leads_again(campaign_id: str, json: AgainWanted) -> AgainShown:
+    """Let leads be called again whose outcome is not known. Who asked for it, and why, stands in the log."""
+    found = _find(campaign_id)
+    again = leads.call_again(
+        scope.session(),
+        tenant_id=found.tenant_id,
+        campaign_id=found.campaign_id,
+        why=Again(json.why),
+        lead_id=LeadId(ids.parse("lead", json.lead)) if json.lead else None,
+    )
+    scope.after_commit(shown.tell)
+    return AgainShown(leads=again)
 
 
 @pages.get("/campaigns/<campaign_id>/attempts")

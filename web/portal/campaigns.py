@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import make_response, redirect, render_template, request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -272,6 +272,26 @@ def turn_campaign(campaign_id: str) -> BaseResponse:
     return redirect(path_of(found.campaign_id), 303)
 
 
+@pages.post("/campaigns/<campaign_id>/call-again")
+@permission("campaigns.write")
+def call_again(campaign_id: str) -> BaseResponse:
+    """Let leads be called again whose outcome is not known; who decided it, and why, stands in the log."""
+    found = find(campaign_id)
+    why = next((one for one in rules.Again if one.value == request.form.get("why", "")), None)
+    if why is None:
+        said.refused(gettext("Say why they may be called again. Nothing was changed."))
+        return redirect(path_of(found.campaign_id), 303)
+    again = leads.call_again(
+        scope.session(), tenant_id=found.tenant_id, campaign_id=found.campaign_id, why=why
+    )
+    scope.after_commit(shown.tell)
+    told = ngettext("%(num)s lead will be called again.", "%(num)s leads will be called again.", again)
+    if found.state is not State.RUNNING:
+        told = " ".join([told, gettext("Start dialling when you are ready.")])
+    said.done(told)
+    return redirect(path_of(found.campaign_id), 303)
+
+
 def _live(found: Campaign) -> dict[str, Any]:
     session, vault = scope.session(), scope.services().vault
     files = imports.of_campaign(
@@ -293,6 +313,7 @@ def _live(found: Campaign) -> dict[str, Any]:
             "ended_at": found.ended_at,
         },
         "figures": figures,
+        "again": [(one.value, str(word)) for one, word in shown.AGAIN.items()],
         "agents": people,
         "calls": _in_progress(found),
         "files": [shown.file_row(one) for one in files],

@@ -13,7 +13,7 @@ from campaigns import attempts, leads
 from campaigns.imports import Import
 from campaigns.leads import Lead
 from campaigns.plans import Campaign
-from campaigns.rules import LEFT, LeadState, Outcome, State, open_zones
+from campaigns.rules import LEFT, Again, LeadState, Outcome, State, open_zones
 from core import clock, ids
 from core.ids import QueueId, TenantId
 from core.phone import mask
@@ -29,6 +29,11 @@ STATES: Mapping[State, tuple[str, LazyString]] = {
     State.PAUSED: ("warn", _l("Paused")),
     State.STOPPED: ("x", _l("Stopped")),
     State.FINISHED: ("ok", _l("Finished")),
+}
+AGAIN: Mapping[Again, LazyString] = {
+    Again.CHECKED: _l("I have checked: nobody spoke with them"),
+    Again.ASKED: _l("They asked to be called"),
+    Again.ACCEPTED: _l("Some may be called a second time; that is all right"),
 }
 LEAD_STATES: Mapping[LeadState, tuple[str, LazyString]] = {
     LeadState.WAITING: ("off", _l("Not called yet")),
@@ -158,6 +163,7 @@ class Figures:
     reached: int
     dialled: int
     in_progress: int
+    unknown: int
     outcomes: Sequence[Bar]
     refused: Sequence[tuple[str, int]]
 
@@ -185,6 +191,7 @@ def figures(session: Session, *, campaign: Campaign) -> Figures:
         reached=states.get(LeadState.REACHED, 0),
         dialled=dialled,
         in_progress=ended.get(None, 0),
+        unknown=states.get(LeadState.UNKNOWN, 0),
         outcomes=[
             Bar(
                 one.value,

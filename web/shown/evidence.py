@@ -72,6 +72,7 @@ _NAMES: Mapping[str, LazyString | str] = {
     "source": _l("source"),
     "field": _l("field"),
     "why": _l("why"),
+    "leads": _l("leads"),
     "sha256": "SHA-256",
 }
 _VALUES: Mapping[str, LazyString] = {
@@ -80,6 +81,9 @@ _VALUES: Mapping[str, LazyString] = {
     "off": _l("off"),
     "active": _l("active"),
     "disabled": _l("shut out"),
+    "checked": _l("looked into"),
+    "asked": _l("they asked to be called"),
+    "accepted": _l("a second call is accepted"),
     "phone": _l("telephone number"),
     "name": _l("name"),
     "email": _l("e-mail"),
@@ -290,7 +294,7 @@ def _detail(name: str, value: str) -> str:
         shown = parts.money(Money(int(value), identity.current().company.currency))
     elif name == "sha256":
         shown = f"{value[:_PRINT]}…"
-    elif name in {"roles", "was", "now", "state", "field"}:
+    elif name in {"roles", "was", "now", "state", "field", "why"}:
         shown = gettext(", ").join(str(_VALUES.get(one, one)) for one in value.split())
     else:
         shown = value
