@@ -39,6 +39,7 @@ class Kind(StrEnum):
     AGENT = "agent"
     API = "api"
     SYSTEM = "system"
+    BREAKGLASS = "breakglass"
 
 
 @dataclass(frozen=True, slots=True)

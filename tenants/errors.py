@@ -271,3 +271,15 @@ class DeletionRefusedError(Refused):
     """The deletion is not possible in this state, or not by this person."""
 
     code = "deletion-refused"
+
+
+class GlassRefusedError(Refused):
+    """One's own request, a late or repeated one, no second step, or a time that is over."""
+
+    code = "glass-refused"
+
+
+class GlassAskedWronglyError(Invalid):
+    """No such reason, a ticket that is no reference, or not 1 to 60 minutes."""
+
+    code = "glass-asked"

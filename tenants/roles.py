@@ -121,7 +121,14 @@ ROLES: Mapping[str, Role] = MappingProxyType(
                 "operator_support",
                 Door.OPERATOR,
                 _OPERATOR
-                | {"companies.write", "stock.read", "billing.read", "jobs.write", "agreements.write"}
+                | {
+                    "companies.write",
+                    "stock.read",
+                    "billing.read",
+                    "jobs.write",
+                    "agreements.write",
+                    "glass.use",
+                }
                 | {"vault.read", "vault.write"},
             ),
         )

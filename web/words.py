@@ -66,6 +66,11 @@ ACTIONS: Mapping[str, LazyString] = {
     "access.let-in": _l("Let somebody in again"),
     "access.key-made": _l("Made an API key"),
     "access.key-revoked": _l("Revoked an API key"),
+    "glass.asked": _l("Asked to look into a company"),
+    "glass.approved": _l("Let a colleague look into a company"),
+    "glass.granted": _l("The operator was let in by two people"),
+    "glass.looked": _l("The operator looked at customers"),
+    "glass.reviewed": _l("Reviewed a look into a company"),
     "agreement.published": _l("Published an agreement on secrecy"),
     "agreement.signed": _l("Signed the agreement on secrecy"),
     "agreement.revoked": _l("Shut a signer out"),
@@ -159,6 +164,10 @@ ALARMS: Mapping[str, Words] = {
         _l("An API key stood in an address"),
         _l("Logs and histories keep addresses, so it was revoked. Make another, and send it in a header."),
     ),
+    "glass-broken": Words(
+        _l("The operator looks into your customers"),
+        _l("By two people, for the reason and the time in the details. Each look stands in your log."),
+    ),
     "passkey-copied": Words(
         _l("A passkey’s counter went back"),
         _l("It may have been copied, and was refused. Its owner removes it under Settings, Passkeys."),
@@ -196,6 +205,14 @@ ALARMS: Mapping[str, Words] = {
 }
 
 
+# why the operator's people look into a company
+GLASS: Mapping[str, LazyString] = {
+    "incident": _l("a fault or an attack"),
+    "support": _l("the company asked for help"),
+    "dispute": _l("a disputed bill"),
+    "law": _l("the law asks for it"),
+}
+
 # why an agent looks behind a mask
 LOOKS: Mapping[str, LazyString] = {
     "identify": _l("to make sure who it is"),
@@ -222,6 +239,14 @@ PROBLEMS: Mapping[str, Words] = {
     "look-purpose": Words(_l("Say why you look"), _l("Choose a purpose beside the fields.")),
     "look-budget": Words(
         _l("That many looks cannot be"), _l("Up to 1,000 an hour for everybody, 1 to 100 more for one agent.")
+    ),
+    "glass-refused": Words(
+        _l("This door stays shut"),
+        _l("Somebody else approves, once, within the hour; both with a second step. Then ask anew."),
+    ),
+    "glass-asked": Words(
+        _l("That cannot be asked like this"),
+        _l("Choose a reason, name the ticket (letters, digits, dashes) and 1 to 60 minutes."),
     ),
     "agreement-text": Words(
         _l("The agreement cannot be published like this"),

@@ -52,9 +52,17 @@ CREATE TABLE IF NOT EXISTS sec.signature (
   PRIMARY KEY (tenant_id, principal, number),
   CHECK ((act = 'signed') = (version IS NOT NULL AND method IS NOT NULL AND octet_length(proof) = 32)));
 CREATE INDEX IF NOT EXISTS signature_of_principal ON sec.signature (principal);
-REVOKE ALL ON sec.mac_key, sec.registry, sec.directory, sec.agreement, sec.signature FROM PUBLIC;
+-- break-glass: one of the operator's people looks into a tenant, by the word of a second, for an hour at most
+CREATE TABLE IF NOT EXISTS sec.glass (
+  id uuid PRIMARY KEY, tenant_id uuid NOT NULL, requester uuid NOT NULL, reason text NOT NULL, ticket text NOT NULL,
+  minutes integer NOT NULL CHECK (minutes BETWEEN 1 AND 60), asked_at timestamptz NOT NULL,
+  approver uuid CHECK (approver <> requester), approved_at timestamptz, until timestamptz,
+  reviewer uuid CHECK (reviewer <> requester), reviewed_at timestamptz,
+  noted_at timestamptz,  -- when the tenant's evidence log last said that it is looked at
+  CHECK ((approver IS NULL) = (until IS NULL) AND until <= approved_at + interval '60 minutes'));
+REVOKE ALL ON sec.mac_key, sec.registry, sec.directory, sec.agreement, sec.signature, sec.glass FROM PUBLIC;
 -- a restored database gets MAC keys of its own, so no backup carries one
-GRANT SELECT ON sec.registry, sec.directory, sec.agreement, sec.signature TO seatline_backup;
+GRANT SELECT ON sec.registry, sec.directory, sec.agreement, sec.signature, sec.glass TO seatline_backup;
 
 CREATE OR REPLACE FUNCTION sec._mac(ip bytea, op bytea, msg text) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp AS $$ SELECT sha256(op || sha256(ip || convert_to(msg, 'UTF8'))) $$;
@@ -121,6 +129,13 @@ BEGIN
     RAISE EXCEPTION 'tenant not active' USING ERRCODE = '42501'; END IF;
   IF p[5] = 'agent' AND NOT sec._may_serve(p[3]::uuid, p[4]::uuid) THEN
     RAISE EXCEPTION 'agreement not signed' USING ERRCODE = '42501'; END IF;
+  -- looking in by break-glass: a grant of this very person that runs, the tenant's log has just said so, and nothing is written
+  IF p[5] = 'breakglass' THEN
+    IF NOT EXISTS (SELECT 1 FROM sec.glass g WHERE g.tenant_id = p[3]::uuid AND g.requester = p[4]::uuid
+        AND g.until > clock_timestamp() AND g.noted_at > clock_timestamp() - interval '30 seconds') THEN
+      RAISE EXCEPTION 'no break-glass' USING ERRCODE = '42501'; END IF;
+    PERFORM set_config('transaction_read_only', 'on', true);
+  END IF;
   SELECT * INTO d FROM sec.mac_key WHERE purpose = 'db' AND not_after > clock_timestamp() ORDER BY kid DESC LIMIT 1;
   cap := p[3] || '|' || p[4] || '|' || p[5] || '|' || pg_backend_pid() || '|'
       || (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint || '|' || d.kid;
@@ -246,6 +261,66 @@ BEGIN
     JOIN good own ON own.who = good.who AND own.whose = (SELECT r.tenant_id FROM sec.registry r WHERE r.is_operator);
 END $$;
 
+-- break-glass, step by step; who acts is always the context's own principal, and the context the operator's
+CREATE OR REPLACE FUNCTION sec._operators_person() RETURNS uuid LANGUAGE plpgsql STABLE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NOT sec.is_operator() OR sec.kind() <> 'user' THEN
+    RAISE EXCEPTION 'only the operator''s people' USING ERRCODE = '42501'; END IF;
+  RETURN sec.principal();
+END $$;
+
+CREATE OR REPLACE FUNCTION sec.ask_glass(which uuid, tenant uuid, why text, ref text, mins integer) RETURNS void
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  INSERT INTO sec.glass (id, tenant_id, requester, reason, ticket, minutes, asked_at)
+    SELECT which, r.tenant_id, sec._operators_person(), why, ref, mins, clock_timestamp()
+      FROM sec.registry r WHERE r.tenant_id = tenant AND NOT r.is_operator;
+  IF NOT FOUND THEN RAISE EXCEPTION 'no such tenant' USING ERRCODE = '22023'; END IF;
+END $$;
+
+-- by somebody else, once, and within the hour in which it was asked
+CREATE OR REPLACE FUNCTION sec.approve_glass(which uuid) RETURNS timestamptz
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE over timestamptz; who uuid := sec._operators_person();
+BEGIN
+  UPDATE sec.glass SET approver = who, approved_at = clock_timestamp(),
+         until = clock_timestamp() + make_interval(mins => minutes)
+   WHERE id = which AND approver IS NULL AND requester <> who AND asked_at > clock_timestamp() - interval '60 minutes'
+   RETURNING until INTO over;
+  IF over IS NULL THEN RAISE EXCEPTION 'not to be approved' USING ERRCODE = '42501'; END IF;
+  RETURN over;
+END $$;
+
+-- in the tenant's context, in the transaction that writes the look into its evidence log
+CREATE OR REPLACE FUNCTION sec.note_glass(which uuid) RETURNS void
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  UPDATE sec.glass SET noted_at = clock_timestamp()
+   WHERE id = which AND tenant_id = sec.tenant() AND requester = sec.principal() AND until > clock_timestamp();
+  IF NOT FOUND THEN RAISE EXCEPTION 'no break-glass' USING ERRCODE = '42501'; END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION sec.review_glass(which uuid) RETURNS void
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE who uuid := sec._operators_person();
+BEGIN
+  UPDATE sec.glass SET reviewer = who, reviewed_at = clock_timestamp()
+   WHERE id = which AND until <= clock_timestamp() AND reviewer IS NULL AND requester <> who;
+  IF NOT FOUND THEN RAISE EXCEPTION 'not to be reviewed' USING ERRCODE = '42501'; END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION sec.glasses() RETURNS SETOF sec.glass LANGUAGE plpgsql STABLE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NOT sec.is_operator() THEN RAISE EXCEPTION 'only the operator''s people' USING ERRCODE = '42501'; END IF;
+  RETURN QUERY SELECT * FROM sec.glass ORDER BY asked_at DESC LIMIT 200;
+END $$;
+
+REVOKE ALL ON FUNCTION sec._operators_person(), sec.ask_glass(uuid, uuid, text, text, integer), sec.approve_glass(uuid),
+  sec.note_glass(uuid), sec.review_glass(uuid), sec.glasses() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sec.ask_glass(uuid, uuid, text, text, integer), sec.approve_glass(uuid), sec.note_glass(uuid),
+  sec.review_glass(uuid), sec.glasses() TO seatline_app;
 REVOKE ALL ON FUNCTION sec._least_version(uuid), sec._has_signed(uuid, uuid), sec._may_serve(uuid, uuid),
   sec.publish_agreement(bytea, timestamptz, integer), sec.sign_agreement(integer, bytea, text, bytea),
   sec.settle_signer(uuid, text), sec.signatures(), sec.served(uuid[]) FROM PUBLIC;

@@ -270,6 +270,46 @@ def decoys(lang: str) -> dict[str, Any]:
     return shell(lang) | {"decoys": [New(id="cus_1", name="Harriet Ashdown", made_at=ago(9000))]}
 
 
+def glass(lang: str) -> dict[str, Any]:
+    def row(*, is_mine: bool, **differs: Any) -> New:
+        one = {"id": "1", "ticket": "INC-4711", "asked_at": ago(4000), "until": None}
+        one |= {"is_open": False, "wants_review": False} | differs
+        return New(
+            glass=New(**one),
+            company="Pelican Parcel",
+            reason=pick(lang, "a fault or an attack", "故障或攻击"),
+            by="Priya Holm",
+            approver="" if one["until"] is None else "Omar Haddad",
+            is_mine=is_mine,
+        )
+
+    return operator(lang) | {
+        "rows": [
+            row(is_mine=True, is_open=True, until=ago(-900)),
+            row(is_mine=False),
+            row(is_mine=False, until=ago(900), wants_review=True),
+            row(is_mine=True, until=ago(90_000)),
+        ],
+        "companies": [("ten_1", "Pelican Parcel")],
+        "reasons": [("incident", pick(lang, "a fault or an attack", "故障或攻击"))],
+    }
+
+
+def glass_customers(lang: str) -> dict[str, Any]:
+    return operator(lang) | {
+        "glass": New(id="1", until=ago(-900)),
+        "customers": [New(id="cus_1", name="I. C.", phone="+44 7700 900•••")],
+    }
+
+
+def glass_customer(lang: str) -> dict[str, Any]:
+    return operator(lang) | {
+        "glass": New(id="1", until=ago(-900)),
+        "card": New(name="Ines Carvalho", phone="+447700900471", email=None, postcode="LS1 4AP"),
+        "recent": [New(kind="call", note="Gate B.", started_at=ago(9000))],
+    }
+
+
 def portal_agreement(lang: str) -> dict[str, Any]:
     return shell(lang) | agreement(lang)
 
@@ -2044,6 +2084,9 @@ PAGES: dict[str, Page] = {
     "operator-agreements": Page("operator/agreements.html", operator_agreements),
     "portal-erasures": Page("portal/erasures.html", erasures),
     "portal-holds": Page("portal/holds.html", holds),
+    "operator-glass": Page("operator/glass.html", glass),
+    "operator-glass-customers": Page("operator/glass_customers.html", glass_customers),
+    "operator-glass-customer": Page("operator/glass_customer.html", glass_customer),
     "portal-looks": Page("portal/looks.html", looks),
     "portal-decoys": Page("portal/decoys.html", decoys),
     "portal-decoys-none": Page("portal/decoys.html", lambda lang: decoys(lang) | {"decoys": []}),

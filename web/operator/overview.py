@@ -23,6 +23,7 @@ from seats import desk, inventory, renting
 from seats.rules import Activity, activity
 from telephony import numbers
 from telephony.conductor import pulse
+from tenants import glass
 from tenants.companies import Company
 from web import identity, scope
 from web.guards import permission
@@ -124,6 +125,7 @@ def overview() -> str:
         "operator/overview.html",
         tasks=[
             *_alarm_tasks(clients),
+            *(_glass_tasks() if "glass.use" in may else ()),
             *(_money_tasks(found, clients) if sees_money else ()),
             *_job_tasks(),
             *(_stock_tasks(there) if there else ()),
@@ -204,6 +206,18 @@ def _alarm_tasks(clients: Mapping[TenantId, Company]) -> list[Task]:
         Task("bad", gettext("Alarm"), one.title, "/operator/alarms", note=one.company)
         for one in alarms.rows(limit=_SHOWN, is_open=True, companies=names)
     ]
+
+
+def _glass_tasks() -> list[Task]:
+    """Return the looks by break-glass that nobody has reviewed; late ones are bad."""
+    found = [one for one in glass.every(scope.session()) if one.wants_review]
+    if not found:
+        return []
+    late = any(one.until and clock.now() - one.until > glass.REVIEW_WITHIN for one in found)
+    title = ngettext(
+        "%(num)s look by break-glass wants a review", "%(num)s looks by break-glass want a review", len(found)
+    )
+    return [Task("bad" if late else "warn", gettext("Break-glass"), title, "/operator/glass")]
 
 
 def _job_tasks() -> list[Task]:

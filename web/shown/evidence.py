@@ -50,6 +50,7 @@ NOUNS: Mapping[str, LazyString] = {
     "backup.": _l("Backups"),
     "key.": _l("Keys that seal"),
     "agreement.": _l("Agreements"),
+    "glass.": _l("Break-glass"),
     "erasure.": _l("Erasures"),
     "hold.": _l("Legal holds"),
     "decoy.": _l("Decoys"),

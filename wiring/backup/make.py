@@ -26,7 +26,7 @@ from wiring.backup import folders, programs
 from wiring.backup.folders import BackupRefusedError
 from wiring.prepare import database_migration
 
-_TABLES = ("app.*", "sec.registry", "sec.directory", "sec.agreement", "sec.signature")
+_TABLES = ("app.*", "sec.registry", "sec.directory", "sec.agreement", "sec.signature", "sec.glass")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def _counts(connection: psycopg.Connection) -> Iterator[tuple[str, int]]:
     tables = connection.execute(
         "SELECT c.oid::regclass::text, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n"
         " ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND (n.nspname = 'app' OR (n.nspname = 'sec'"
-        " AND c.relname IN ('registry', 'directory', 'agreement', 'signature'))) ORDER BY 2, 3"
+        " AND c.relname IN ('registry', 'directory', 'agreement', 'signature', 'glass'))) ORDER BY 2, 3"
     ).fetchall()
     for name, schema, table in tables:
         asked = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, table))
