@@ -29,6 +29,8 @@ from security import passwords
 from security.gate import Kind, Scope
 from telephony import numbers, queues, speech
 from telephony.conductor.directory import announcement
+from telephony.outbound import limits
+from telephony.outbound.limits import Rules
 from telephony.speech import Voice
 from tenants import agreements, companies, standard_agreement, users
 from tenants.companies import Company
@@ -307,6 +309,9 @@ class _Seeding:
                         name=name, phone=parse_e164(phone), email=email, postcode=postcode
                     ),
                 )
+            # whoever tries it may do so at any hour
+            home = Rules(countries=frozenset({client.country}), hours=None)
+            limits.change_rules(session, tenant_id=company.tenant_id, rules=home)
         for person in client.people:
             self._user(company.tenant_id, person, language=client.language, zone=client.zone, path="/")
         return company.tenant_id

@@ -26,6 +26,7 @@ ARI_USER: Final = "seatline"
 AGENT_CONTEXT: Final = "from-agent"
 CARRIER: Final = "carrier"  # the trunk that leads out
 DETECTION: Final = "machine-detection"
+NOWHERE: Final = "nowhere"
 BIND: Final = "127.0.0.1"
 RTP_TIMEOUT_S: Final = 30
 
@@ -99,6 +100,7 @@ REQUIRED_MODULES: Final = (
     "func_channel",
     "func_callerid",
     "func_timeout",
+    "func_strings",
 )
 
 
@@ -163,7 +165,7 @@ def write_instance(
         "pjsip.conf": _pjsip_conf(ports, trunk_addresses) + (_carrier_conf(carrier) if carrier else ""),
         "amd.conf": _AMD_CONF,
         "stasis.conf": "[threadpool]\ninitial_size = 5\nidle_timeout_sec = 20\nmax_size = 50\n",
-        "pjproject.conf": "[startup]\ntype = startup\nlog_level = default\n",
+        "pjproject.conf": _PJPROJECT_CONF,
         "cdr.conf": "[general]\nenable = no\n",
         "cel.conf": "[general]\nenable = no\n",
         "manager.conf": "[general]\nenabled = no\n",
@@ -255,6 +257,16 @@ messages = warning,error
 console = warning,error
 """
 
+# What PJSIP says of a packet it cannot read is the packet, numbers and all: to nobody, like debugging.
+_PJPROJECT_CONF: Final = """[startup]
+type = startup
+log_level = default
+[log_mappings]
+type = log_mappings
+asterisk_error = 0
+asterisk_debug = 1,2,3,4,5,6
+"""
+
 
 def _http_conf(ports: Ports) -> str:
     # ARI and the phones' websocket share this port; a proxy in front may pass only /ws.
@@ -342,9 +354,12 @@ static = yes
 writeprotect = yes
 clearglobalvars = no
 
-; callers from a trunk: the application alone decides
+; callers from a trunk: the application alone decides. What was dialled comes over the wire: a bracket in it
+; would swallow the name of the trunk, so whatever is more than digits is nobody's number
 [from-trunk]
-exten => _[+0-9]!,1,Stasis({APPLICATION},inbound,${{EXTEN}},${{CHANNEL(endpoint)}})
+exten => _[+0-9]!,1,GotoIf($["${{FILTER(+0-9,${{EXTEN}})}}" = "${{EXTEN}}"]?ask)
+ same => n,Hangup(1)
+ same => n(ask),Stasis({APPLICATION},inbound,${{EXTEN}},${{CHANNEL(endpoint)}})
  same => n,GotoIf($["${{STASISSTATUS}}" = "SUCCESS"]?over)
  same => n,Progress()
  same => n,Playback(please-try-call-later,noanswer)
@@ -355,8 +370,13 @@ exten => _[+0-9]!,1,Stasis({APPLICATION},inbound,${{EXTEN}},${{CHANNEL(endpoint)
 
 ; an agent's phone may start nothing by itself: no dialplan reaches a trunk
 [{AGENT_CONTEXT}]
-exten => _[+*#0-9]!,1,Stasis({APPLICATION},agent-dial,${{EXTEN}},${{CHANNEL(endpoint)}})
+exten => _[+*#0-9]!,1,GotoIf($["${{FILTER(+*#0-9,${{EXTEN}})}}" = "${{EXTEN}}"]?ask)
+ same => n,Hangup(1)
+ same => n(ask),Stasis({APPLICATION},agent-dial,${{EXTEN}},${{CHANNEL(endpoint)}})
  same => n,Hangup(42)
+
+; where a carrier that answers "moved" (302) would send a call on to: no number is there
+[{NOWHERE}]
 
 ; an originated call that was answered: listen, and give it back with what was heard
 [{DETECTION}]
@@ -405,7 +425,9 @@ def _carrier_conf(carrier: str) -> str:
 [{CARRIER}]
 type = endpoint
 transport = udp
-context = from-trunk
+; a redirect is followed in the dialplan, never by SIP itself; from this context it leads nowhere
+context = {NOWHERE}
+redirect_method = user
 disallow = all
 allow = ulaw,alaw
 aors = {CARRIER}

@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import pytest
 
+from launch.parts import asterisk
 from launch.versions import asterisk_in, asterisk_is_new, postgres_in, postgres_is_safe
 
 
@@ -23,3 +26,12 @@ def test_asterisk_before_22_is_too_old() -> None:
     assert asterisk_is_new("22.0.0")
     assert not asterisk_is_new("21.9.9")
     assert not asterisk_is_new("")
+
+
+@pytest.mark.parametrize(("version", "is_found"), [("20.9.1", False), ("21.4.0", False), ("22.10.1", True)])
+def test_an_asterisk_below_the_floor_is_not_started(tmp_path: Path, *, version: str, is_found: bool) -> None:
+    program = tmp_path / "asterisk" / "bin" / "asterisk"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\necho 'Asterisk {version}'\n")
+    program.chmod(0o755)
+    assert (asterisk.find(tmp_path) is not None) == is_found

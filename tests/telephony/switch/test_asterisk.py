@@ -179,7 +179,7 @@ def test_stranger_gets_the_same_answer_whatever_he_tries(perform_real: Perform) 
         assert not [e for e in stage.heard if isinstance(e, Arrived | DialRequested)]
         logs = [file for file in (stage.running.part.home / "log").iterdir() if file.is_file()]
         assert "messages" in {file.name for file in logs}
-        assert not [file.name for file in logs if number.removeprefix("+") in file.read_text()]
+        assert not [file.name for file in logs if number.removeprefix("+").encode() in file.read_bytes()]
 
     perform_real(scene)
 

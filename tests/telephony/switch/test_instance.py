@@ -49,11 +49,32 @@ def test_nobody_is_anonymous_and_no_dialplan_dials_out(tmp_path: Path) -> None:
     assert "anonymous" not in (etc / "pjsip.conf").read_text()
     plan = (etc / "extensions.conf").read_text()
     assert "Dial(" not in plan
-    assert re.findall(r"[n\d],Stasis\((\w+),([\w-]+)", plan) == [
+    assert re.findall(r"[n\d)],Stasis\((\w+),([\w-]+)", plan) == [
         ("seatline", "inbound"),
         ("seatline", "agent-dial"),
         ("seatline", "detected"),
     ]
+
+
+def test_the_files_open_no_door_but_ours(tmp_path: Path) -> None:
+    etc = _write(tmp_path, carrier="127.0.0.9:5070")
+    read = {file.name: file.read_text() for file in etc.iterdir()}
+    assert "live_dangerously = no" in read["asterisk.conf"]
+    assert read["manager.conf"] == "[general]\nenabled = no\n"
+    assert "autoload = no" in read["modules.conf"]
+    assert re.findall(r"(?m)^bindaddr = (.+)$", read["http.conf"]) == ["127.0.0.1"]
+    assert re.findall(r"(?m)^password = (.+)$", read["ari.conf"]) == ["secret-of-ari"]
+    assert not re.search(r"(?im)anonymous|^type = registration|^allow_transfer = yes", read["pjsip.conf"])
+    # each endpoint can say where its calls go, and none goes where a call could leave the house
+    assert set(re.findall(r"(?m)^context = (.+)$", read["pjsip.conf"])) == {"from-trunk", "nowhere"}
+    # applications of the dialplan: nothing runs a command, dials, or writes a file
+    used = set(re.findall(r"(?m)(?:,1,|=> n,|\),)(\w+)\(", read["extensions.conf"]))
+    assert used <= {"Stasis", "GotoIf", "Progress", "Playback", "Playtones", "Wait", "Hangup", "AMD"}
+    functions = set(re.findall(r"\$\{(\w+)\(", read["extensions.conf"]))
+    assert functions == {"CHANNEL", "FILTER"}
+    # what comes over the wire is compared before anything is done with it
+    assert read["extensions.conf"].count("${EXTEN},${CHANNEL(endpoint)}") == 2
+    assert read["extensions.conf"].count('${EXTEN})}" = "${EXTEN}"]?ask') == 2
 
 
 def test_all_own_addresses_are_shown_to_browsers_as_loopback(tmp_path: Path) -> None:
