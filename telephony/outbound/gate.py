@@ -40,6 +40,7 @@ from telephony.errors import NumberNotFoundError
 from telephony.models import DialDecisionRow, OutboundDialRow
 from telephony.outbound import limits, spend, stops, watch
 from telephony.outbound.hours import Window, zone_of
+from telephony.outbound.limits import Limits
 from telephony.outbound.spend import Reservation
 from telephony.outbound.stops import Why
 from telephony.switch.clearance import LIFETIME, Clearance, ClearanceExpiredError
@@ -188,10 +189,11 @@ def clear(session: Session, *, request: DialRequest, vault: Vault, at: dt.dateti
     """
     queues.get(session, tenant_id=request.tenant_id, queue_id=request.queue_id)
     to_index = vault.blind_index(request.tenant_id, INDEX, request.to)
+    bounds = limits.of(session, tenant_id=request.tenant_id, at=at)
     answer = (
-        _refusal(session, request, vault, at)
-        or _in_line(session, request, to_index, at)
-        or _reserved(session, request, at)
+        _refusal(session, request, vault, bounds, at)
+        or _in_line(session, request, to_index, bounds, at)
+        or _reserved(session, request, bounds, at)
     )
     found = answer if isinstance(answer, Refusal) else None
     decision = DialDecisionRow(
@@ -273,7 +275,9 @@ def sealed_number(tenant_id: TenantId, attempt_id: UUID) -> Field:
     return Field(tenant_id, "outbound_dials", "to", attempt_id, 1)
 
 
-def _refusal(session: Session, request: DialRequest, vault: Vault, at: dt.datetime) -> Refusal | None:
+def _refusal(
+    session: Session, request: DialRequest, vault: Vault, bounds: Limits, at: dt.datetime
+) -> Refusal | None:
     tenant_id = request.tenant_id
     if not companies.is_open(session, tenant_id=tenant_id):
         return Refusal(RefusalReason.SUSPENDED)
@@ -283,7 +287,7 @@ def _refusal(session: Session, request: DialRequest, vault: Vault, at: dt.dateti
     shown = _shown(session, request)
     if shown is None:
         return Refusal(RefusalReason.CALLER_NOT_OURS)
-    elsewhere = _destination(session, request, shown)
+    elsewhere = _destination(request, shown, bounds)
     if elsewhere:
         return Refusal(elsewhere)
     to = E164(request.to)  # and no short code
@@ -302,7 +306,7 @@ def _refusal(session: Session, request: DialRequest, vault: Vault, at: dt.dateti
         return Refusal(RefusalReason.ZONE_UNKNOWN)
     if not request.window.is_open(at, zone):
         return Refusal(RefusalReason.OUTSIDE_HOURS, request.window.next_opening(at, zone))
-    own_hours = limits.rules(session, tenant_id=tenant_id, home="").hours
+    own_hours = bounds.rules.hours
     at_home = ZoneInfo(accounts.find(session, tenant_id=tenant_id).zone)
     if own_hours and not request.is_asked_for and not own_hours.is_open(at, at_home):
         return Refusal(RefusalReason.OFF_HOURS, own_hours.next_opening(at, at_home))
@@ -319,9 +323,9 @@ def _stopped(session: Session, tenant_id: TenantId, to: str) -> RefusalReason | 
     return _OF_LIST.get(why, RefusalReason.BARRED) if why else None
 
 
-def _destination(session: Session, request: DialRequest, shown: E164) -> RefusalReason | None:
+def _destination(request: DialRequest, shown: E164, bounds: Limits) -> RefusalReason | None:
     """Return why the company does not call such numbers, if that is so."""
-    home = limits.home_of(session, tenant_id=request.tenant_id, otherwise=country_of(shown))
+    home = bounds.home or country_of(shown)
     if is_short_code(request.to):
         is_help = is_emergency(ShortCode(request.to), region=home)
         return RefusalReason.EMERGENCY if is_help else RefusalReason.SHORT_CODE
@@ -329,8 +333,9 @@ def _destination(session: Session, request: DialRequest, shown: E164) -> Refusal
     kind = kind_of(to)
     if kind in _OF_KIND:
         return _OF_KIND[kind]
-    chosen = limits.rules(session, tenant_id=request.tenant_id, home=home)
-    is_allowed = country_of(to) in chosen.countries or to[1:].startswith(tuple(chosen.prefixes))
+    chosen = bounds.rules
+    countries = chosen.countries if chosen.revision else {home}
+    is_allowed = country_of(to) in countries or to[1:].startswith(tuple(chosen.prefixes))
     return None if is_allowed else RefusalReason.COUNTRY
 
 
@@ -354,7 +359,9 @@ def _shown(session: Session, request: DialRequest) -> E164 | None:
     return None if is_short_code(number.digits) else E164(number.digits)
 
 
-def _in_line(session: Session, request: DialRequest, to_index: bytes, at: dt.datetime) -> Refusal | None:
+def _in_line(
+    session: Session, request: DialRequest, to_index: bytes, bounds: Limits, at: dt.datetime
+) -> Refusal | None:
     """Compare with what was cleared before, alone: whoever asks for this tenant now waits in line."""
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(request.tenant_id)})
     cleared = select(DialDecisionRow).where(
@@ -365,7 +372,7 @@ def _in_line(session: Session, request: DialRequest, to_index: bytes, at: dt.dat
         return Refusal(RefusalReason.REPEATED)
     if _is_under_way(session, request.tenant_id, to_index):
         return Refusal(RefusalReason.UNDER_WAY, at + _UNDER_WAY_FOR)
-    most = min(request.max_per_second, limits.most(session, tenant_id=request.tenant_id, at=at).per_second)
+    most = min(request.max_per_second, bounds.most.per_second)
     # every window of a second ends with the decision made in it last, so none holds more than allowed,
     # even when workers got the lock in another order than they looked at the clock
     latest = session.scalars(
@@ -383,14 +390,16 @@ def _in_line(session: Session, request: DialRequest, to_index: bytes, at: dt.dat
     return Refusal(RefusalReason.TOO_FAST, latest[-1] + _A_SECOND)
 
 
-def _reserved(session: Session, request: DialRequest, at: dt.datetime) -> Refusal | Reservation:
+def _reserved(
+    session: Session, request: DialRequest, bounds: Limits, at: dt.datetime
+) -> Refusal | Reservation:
     """Reserve what the call may cost, still alone in the line; see `spend` for the rule."""
     tenant_id = request.tenant_id
-    most = limits.most(session, tenant_id=tenant_id, at=at)
+    most = bounds.most
     today = spend.today(session, tenant_id=tenant_id, at=at)
     if today.under_way >= most.at_once:
         return Refusal(RefusalReason.TOO_MANY, at + _SOON)
-    a_day = spend.limit(session, tenant_id=tenant_id, currency=today.currency, at=at)
+    a_day = spend.smaller(most, bounds.rules, currency=today.currency)
     found = spend.reserve(
         session,
         tenant_id=tenant_id,

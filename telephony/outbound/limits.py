@@ -218,6 +218,23 @@ def most(session: Session, *, tenant_id: TenantId, at: dt.datetime) -> Most:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Everything that bounds a company's calls out at an instant."""
+
+    home: str
+    rules: Rules
+    most: Most
+
+
+def of(session: Session, *, tenant_id: TenantId, at: dt.datetime) -> Limits:
+    """Return what bounds a company's calls out now; `home` is empty for one that was only admitted."""
+    home = home_of(session, tenant_id=tenant_id, otherwise="")
+    return Limits(
+        home, rules(session, tenant_id=tenant_id, home=home), most(session, tenant_id=tenant_id, at=at)
+    )
+
+
 def home_of(session: Session, *, tenant_id: TenantId, otherwise: str) -> str:
     """Return a company's own country; `otherwise` for one that was only admitted."""
     try:

@@ -21,6 +21,7 @@ from core.ids import CallId, TenantId
 from core.money import NANO, exponent
 from telephony.models import CallingDayRow, OutboundDialRow
 from telephony.outbound import limits
+from telephony.outbound.limits import Most, Rules
 from tenants import alarms
 
 SHORTEST = dt.timedelta(minutes=10)
@@ -74,9 +75,15 @@ def today(session: Session, *, tenant_id: TenantId, at: dt.datetime) -> Today:
 
 def limit(session: Session, *, tenant_id: TenantId, currency: str, at: dt.datetime) -> int:
     """Return what a company may spend a day, in nano-units: the smaller of the operator's and its own."""
-    most = limits.most(session, tenant_id=tenant_id, at=at).a_day_minor
-    own = limits.rules(session, tenant_id=tenant_id, home="").a_day_minor
-    return limit_nano(most if own is None else min(most, own), currency=currency)
+    bounds = limits.of(session, tenant_id=tenant_id, at=at)
+    return smaller(bounds.most, bounds.rules, currency=currency)
+
+
+def smaller(most: Most, rules: Rules, *, currency: str) -> int:
+    """Return a day's limit in nano-units: the smaller of the operator's and the company's own."""
+    own = rules.a_day_minor
+    minor = most.a_day_minor if own is None else min(most.a_day_minor, own)
+    return limit_nano(minor, currency=currency)
 
 
 def limit_nano(a_day_minor: int, *, currency: str) -> int:
