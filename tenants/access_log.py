@@ -28,6 +28,7 @@ class Deed(StrEnum):
     ROLE_CHANGED = "role-changed"
     SHUT_OUT = "shut-out"
     LET_IN = "let-in"
+    STEP_TAKEN = "second-step-taken"  # away, from who has lost phone and codes
     KEY_MADE = "key-made"
     KEY_REVOKED = "key-revoked"
 

@@ -210,6 +210,8 @@ def remove_all(session: Session, *, tenant_id: TenantId, user_id: UserId) -> Non
     ).all()
     for credential_id in gone:
         gate.unregister(session, kind="passkey", key=digest(credential_id))
+        evidence.record(session, "passkey.removed", "usr", user_id)
+    session.expire_all()
 
 
 def _checked(name: str) -> str:

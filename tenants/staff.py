@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from core.ids import SessionId, TenantId, UserId
 from security.passwords import hash_password
 from security.vault import Vault
-from tenants import access_log, rights, sessions, users
+from tenants import access_log, letters, passkeys, rights, second_step, sessions, users
 from tenants.access_log import Deed
 from tenants.errors import InvitationOverError, LastOwnerError, RoleNotYoursError
 from tenants.roles import OWNER, permitted
@@ -179,6 +179,27 @@ def shut_out(
     _leave_an_owner(session, tenant_id, user_id)
     users.disable(session, tenant_id=tenant_id, user_id=user_id)
     access_log.write(session, by=principal_id, deed=Deed.SHUT_OUT, user_id=user_id)
+    return sessions.end_all(session, tenant_id=tenant_id, user_id=user_id)
+
+
+def take_second_step(
+    session: Session, *, tenant_id: TenantId, vault: Vault, user_id: UserId, principal_id: UUID
+) -> list[SessionId]:
+    """Take codes and passkeys from somebody who has lost them; return the sessions that ended.
+
+    An owner does it, for who is none: the password stays the person's own, and they are told by mail, so
+    nobody comes in by this alone (T38).
+
+    Raises:
+        RoleNotYoursError: the acting one is no owner, or the other is one.
+    """
+    acting = users.roles_of(session, tenant_id=tenant_id, user_id=UserId(principal_id))
+    if OWNER not in acting or OWNER in users.roles_of(session, tenant_id=tenant_id, user_id=user_id):
+        raise RoleNotYoursError
+    second_step.remove(session, tenant_id=tenant_id, user_id=user_id)
+    passkeys.remove_all(session, tenant_id=tenant_id, user_id=user_id)
+    access_log.write(session, by=principal_id, deed=Deed.STEP_TAKEN, user_id=user_id)
+    letters.tell(session, letters.Kind.SECOND_STEP_TAKEN, tenant_id=tenant_id, vault=vault, user_id=user_id)
     return sessions.end_all(session, tenant_id=tenant_id, user_id=user_id)
 
 

@@ -64,6 +64,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "access.role-changed": _l("Changed somebody’s role"),
     "access.shut-out": _l("Shut somebody out"),
     "access.let-in": _l("Let somebody in again"),
+    "access.second-step-taken": _l("Took a lost second step away"),
     "access.key-made": _l("Made an API key"),
     "access.key-revoked": _l("Revoked an API key"),
     "glass.asked": _l("Asked to look into a company"),
@@ -258,6 +259,10 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "not-your-name": Words(
         _l("That is not signed yet"), _l("Tick the box and type your name exactly as it stands above.")
+    ),
+    "no-mail": Words(
+        _l("No mail is sent from here"),
+        _l("The person has to be told by mail. Ask the operator to connect it."),
     ),
     "sign-in-again": Words(
         _l("Please sign in again"),

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     PASSWORD_CHANGED = "password-changed"  # noqa: S105 - a kind of letter
     PASSKEY_ADDED = "passkey-added"
     PASSKEY_COPIED = "passkey-copied"
+    SECOND_STEP_TAKEN = "second-step-taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,26 @@ _FORMS: Mapping[Kind, Mapping[str, _Form]] = {
                 "{name}，您好：",
                 "有人用通行密钥“{passkey}”登录 {email}，已被拒绝：它的计数器倒退了。",
                 "该密钥可能已被复制。请用其他方式登录，在“设置”的“通行密钥”中移除它，并告知贵公司的所有者。",
+            ),
+        ),
+    },
+    Kind.SECOND_STEP_TAKEN: {
+        "en": _Form(
+            "Your second step at Seatline was taken away",
+            (
+                "Hello {name},",
+                "an owner of your company has taken the second step away from {email}, because it was lost.",
+                "You were signed out everywhere, and your password alone lets you in.",
+                "Set it up again under Settings. If you have lost nothing, change your password.",
+            ),
+        ),
+        "zh_Hans_CN": _Form(
+            "您在 Seatline 的两步验证已被取消",
+            (
+                "{name}，您好：",
+                "贵公司的一位所有者因遗失而取消了 {email} 的两步验证。",
+                "您已在所有设备上退出登录，目前仅凭密码即可登录。",
+                "请在“设置”中重新开启两步验证。如果您并未遗失任何东西，请更改密码。",
             ),
         ),
     },

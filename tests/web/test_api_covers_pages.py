@@ -128,6 +128,7 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.new_link": ("makePersonLink",),
     "portal.change_role": ("changePerson",),
     "portal.settle_role": FORM,
+    "portal.take_second_step": "an owner who has just signed in does it, after speaking to the person",
     "portal.shut_out": ("changePerson",),
     "portal.let_in": ("changePerson",),
     # the agreement on secrecy

@@ -11,11 +11,13 @@ import pyotp
 import pytest
 from sqlalchemy import text
 
-from core import clock
+from core import clock, ids
 from core.config import Settings
 from security.gate import Gate, Scope
 from security.throttle import Limit
-from tenants import alarms, passkeys, second_step
+from security.vault import Vault
+from tenants import alarms, passkeys, second_step, staff
+from tenants.errors import RoleNotYoursError
 from tests.factories.authenticator import Device
 from tests.tenants.people import PASSWORD
 from tests.web.conftest import Browser, Browsers, Cast, TestServices, found
@@ -388,6 +390,52 @@ def test_strangers_tries_at_an_account_keep_no_passkey_out(
     monkeypatch.setattr("web.account.signing.ACCOUNT", Limit("sign-in-account", 0, 900))
     assert browser().sign_in(cast.alice.email).status_code == 429
     assert shown(browser(), one) == 303
+
+
+def test_an_owner_takes_a_lost_second_step_away_and_comes_in_by_nothing(
+    services: TestServices, cast: Cast, gate: Gate
+) -> None:
+    """T38: the password stays the person's own, they are told by mail, and it stands on record."""
+    mailing = services.settings.model_copy(update={"mail_url": "smtp://127.0.0.3:25"})
+    app = create_app(dataclasses.replace(services, settings=mailing))
+
+    def enter(email: str) -> Browser:
+        made = Browser(app.test_client(), host=ORIGIN)
+        assert made.sign_in(email).status_code == 303
+        return made
+
+    sue, alice = enter(cast.sue.email), enter(cast.alice.email)
+    one = added(sue)
+    person = f"/portal/people/{ids.public('usr', cast.sue.id)}"
+    assert "Second step lost" in alice.get(person).text
+    with clock.hold(NOW + dt.timedelta(minutes=15)):
+        assert alice.post(f"{person}/second-step").status_code == 403
+    assert alice.post(f"{person}/second-step").location == person
+    assert sue.get("/portal/").status_code == 401
+    assert shown(enter(cast.charlie.email), one) == 401
+    assert "Took a lost second step away" in alice.get(person).text
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        assert session.scalars(text("SELECT kind FROM app.letters ORDER BY id")).all()[-1] == (
+            "second-step-taken"
+        )
+    sue = enter(cast.sue.email)
+    assert sue.post(f"/portal/people/{ids.public('usr', cast.alice.id)}/second-step").status_code == 403
+
+
+def test_nobody_takes_an_owners_second_step(
+    services: TestServices, cast: Cast, gate: Gate, vault: Vault
+) -> None:
+    for by, of in ((cast.sue, cast.alice), (cast.alice, cast.alice), (cast.sue, cast.sue)):
+        with gate.open(Scope.system(cast.a.tenant_id)) as session, pytest.raises(RoleNotYoursError):
+            staff.take_second_step(
+                session, tenant_id=cast.a.tenant_id, vault=vault, user_id=of.id, principal_id=by.id
+            )
+
+
+def test_where_no_mail_is_sent_no_second_step_is_taken(alice: Browser, cast: Cast) -> None:
+    """Else an owner could make a link, take the step, and come in as somebody."""
+    person = f"/portal/people/{ids.public('usr', cast.sue.id)}"
+    assert alice.post(f"{person}/second-step").status_code == 403
 
 
 def test_asking_and_answering_is_slowed_down(browser: Browsers) -> None:

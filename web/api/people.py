@@ -73,7 +73,7 @@ class Deed(Outward):
     )
     deed: str = Field(
         description="`invited`, `link-made`, `password-chosen`, `role-changed`, `shut-out`, `let-in`,"
-        " `key-made` or `key-revoked`.",
+        " `second-step-taken`, `key-made` or `key-revoked`.",
         examples=["role-changed"],
     )
     person: str | None = Field(description="Whom it was done to.")

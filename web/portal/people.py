@@ -10,18 +10,26 @@ from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as BaseResponse
 
 from core import ids
-from core.errors import SeatlineError
+from core.errors import Refused, SeatlineError
 from core.ids import SessionId, UserId
-from tenants import access_log, apikeys, staff, users
+from tenants import access_log, apikeys, passkeys, second_step, staff, users
 from tenants.errors import LastOwnerError, RoleNotYoursError
-from tenants.roles import ROLES, Door, permitted
+from tenants.roles import OWNER, ROLES, Door, permitted
 from tenants.users import User
 from web import edits, identity, invitations, said, scope, tables, words
 from web.account import signing
+from web.account.passkeys import SignInAgainError
 from web.guards import permission
 from web.portal.views import pages
 from web.shown import access
 from web.shown.access import DeedRow
+
+
+class NoMailError(Refused):
+    """The installation sends no mail, and this is done only where its owner is told by mail."""
+
+    code = "no-mail"
+
 
 _HISTORY = 50  # deeds on a person's page
 _MOST_DEEDS = 2_000  # in the company's list
@@ -215,6 +223,33 @@ def shut_out(user_id: str) -> BaseResponse:
     )
 
 
+@pages.post("/people/<user_id>/second-step")
+@permission("users.write")
+def take_second_step(user_id: str) -> BaseResponse:
+    """Take codes and passkeys from somebody who has lost them.
+
+    Raises:
+        SignInAgainError: the sign-in is too long ago.
+        NoMailError: the person could not be told.
+    """
+    user, who = _find(user_id), identity.current()
+    if not who.is_fresh:
+        raise SignInAgainError
+    if not invitations.is_mailed():
+        raise NoMailError
+    return _acted(
+        user,
+        lambda: staff.take_second_step(
+            scope.session(),
+            tenant_id=who.tenant_id,
+            vault=scope.services().vault,
+            user_id=user.id,
+            principal_id=who.principal_id,
+        ),
+        gettext("%(name)s signs in by the password alone until they set it up again.", name=user.name),
+    )
+
+
 @pages.post("/people/<user_id>/let-in")
 @permission("users.write")
 def let_in(user_id: str) -> BaseResponse:
@@ -364,6 +399,14 @@ def _shown(user: User, *, link: str = "") -> str:
         and staff.may_link(roles=user.roles, is_new=user.signed_in_at is None, by=who.permissions),
         keys=[key.name for key in keys],
         deeds=access.rows(done),
+        may_take_step=may_change
+        and OWNER in who.roles
+        and OWNER not in user.roles
+        and invitations.is_mailed()
+        and (
+            second_step.is_on(session, tenant_id=who.tenant_id, user_id=user.id)
+            or passkeys.has_any(session, tenant_id=who.tenant_id, user_id=user.id)
+        ),
         link=link,
         days=invitations.DAYS,
         is_mailed=invitations.is_mailed(),

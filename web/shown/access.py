@@ -62,6 +62,8 @@ def _words(entry: Entry) -> str:
             return str(gettext("Shut out"))
         case Deed.LET_IN:
             return str(gettext("Let in again"))
+        case Deed.STEP_TAKEN:
+            return str(gettext("Took a lost second step away"))
         case Deed.KEY_MADE:
             return str(gettext("Made the key"))
         case Deed.KEY_REVOKED:
