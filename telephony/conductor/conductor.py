@@ -317,9 +317,10 @@ class Conductor:
         self._calls[call.call_id] = held
         self._by_channel[event.channel] = call.call_id
         self._note(held, event.at, "arrived", {"trunk": event.trunk})
+        # before anything is played: while it plays, Asterisk lets whoever sets a channel's variable wait
+        self._command(held, self._switch.bound(event.channel, longest=line.longest + port.SPARE))
         for action in actions:
             self._carry_out(held, action)
-        self._command(held, self._switch.bound(event.channel, longest=line.longest + port.SPARE))
 
     def feed(self, call_id: CallId, fact: Fact) -> None:
         """Move a call on by one fact: the machine decides, the spool keeps it, the actions follow."""

@@ -341,7 +341,13 @@ class Switch(Protocol):
         """Pick up an inbound channel."""
 
     async def bound(self, channel: str, *, longest: dt.timedelta) -> None:
-        """Let the switch itself end a channel so long from now, whether anybody watches it or not."""
+        """Let the switch itself end a channel so long from now, whether anybody watches it or not.
+
+        To be asked before anything is played: Asterisk carries it out, and answers, when it has played.
+
+        Raises:
+            SwitchError: temporary: the channel plays.
+        """
 
     async def play(self, channel: str, sounds: Sequence[Sound], *, playback: str) -> None:
         """Play sounds one after another; one `PlaybackFinished` with the id `playback` follows.

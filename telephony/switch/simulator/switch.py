@@ -273,7 +273,10 @@ class SimulatedSwitch:
 
     async def bound(self, channel: str, *, longest: dt.timedelta) -> None:
         """See `Switch.bound`."""
-        self._bound(self._need(channel), longest)
+        found = self._need(channel)
+        if found.playing:
+            raise SwitchError("no reply while it plays", is_temporary=True, channel=channel)
+        self._bound(found, longest)
 
     def _bound(self, made: _Channel, longest: dt.timedelta) -> None:
         made.bounds.append(
