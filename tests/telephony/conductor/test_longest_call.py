@@ -115,6 +115,22 @@ def test_the_switch_ends_a_call_whose_switchboard_is_dead(theatre: Theatre) -> N
     assert said[1].startswith("usage voice.outbound 9s")  # to the last second that was proven, no further
 
 
+def test_the_switch_ends_a_call_that_came_in_whose_switchboard_is_dead(theatre: Theatre) -> None:
+    async def whole() -> None:
+        await theatre.up()
+        await theatre.play("0 caller calls\n5 bob answers\n10 pulse beats")
+        await theatre.down(killed=True)
+        await theatre.sim.advance(340_000)
+        assert len(theatre.sim.switch._channels) == 2
+        await theatre.sim.advance(12_000)  # five minutes from the arrival and one to spare
+        (left,) = theatre.sim.switch._channels
+        assert left.startswith("agent-")
+        await theatre.up(sim=theatre.sim)
+        await theatre.down()
+
+    asyncio.run(whole())
+
+
 def test_calls_out_that_are_stopped_end_at_once_and_others_go_on(theatre: Theatre) -> None:
     async def whole() -> None:
         await theatre.up()
