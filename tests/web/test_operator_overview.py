@@ -175,7 +175,7 @@ def test_the_calendar_shows_who_holds_which_seat_when_and_what_is_free(
     omar = enter("operator_inventory")
     page = omar.get("/operator/stock/calendar").text
     assert "Harbour Hotels 20 Nov, 13:00 – 20 Nov, 18:00" in page
-    row = page.partition('<th scope="row">20 Nov</th>')[2].partition("</tr>")[0]
+    row = page.partition('<th scope="row"><span class="wd">Fri</span> 20 Nov</th>')[2].partition("</tr>")[0]
     assert [one[-1] for one in row.split("</td>")[:-1]] == ["3"] * 13 + ["2"] * 5 + ["3"] * 6
     assert "R-0" in omar.get("/operator/stock/calendar?q=harbour").text
     assert "R-1" not in omar.get("/operator/stock/calendar?q=harbour").text

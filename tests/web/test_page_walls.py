@@ -27,10 +27,19 @@ from tests.web.test_api_walls import theirs as things_of_alices  # noqa: F401 - 
 WORDS = {"field": "phone", "line_no": 1}
 # a form that would do something if the thing were there
 FORM = {
-    "name": "x", "reason": "because", "role": "tenant_analyst", "version": "1", "revision": "1",
-    "queue": ids.public("que", new_id()), "language": "en", "greeting": "",
-    "since": "2026-11-18T00:00", "until": "2026-11-20T00:00",
-}  # fmt: skip
+    "name": "x",
+    "reason": "because",
+    "role": "tenant_analyst",
+    "role-side": "yours",
+    "wanted": "tenant_analyst",
+    "version": "1",
+    "revision": "1",
+    "queue": ids.public("que", new_id()),
+    "language": "en",
+    "greeting": "",
+    "since": "2026-11-18T00:00",
+    "until": "2026-11-20T00:00",
+}
 # what asks the payment provider, which these tests have none of; `test_payments` does
 ASKS_OTHERS = {"portal.payment_receipt", "portal.payment_back"}
 
