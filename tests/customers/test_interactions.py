@@ -147,9 +147,12 @@ def test_database_refuses_a_disposition_nobody_defined(gate: Gate, tenant_a: Ten
 def test_customer_of_another_company_is_no_customer(
     gate: Gate, vault: Vault, tenant_a: TenantId, tenant_b: TenantId
 ) -> None:
-    theirs = stored(gate, vault, tenant_b).id
-    with pytest.raises(IntegrityError, match="customer_id"):
-        line(gate, tenant_a, new_id(), theirs)
+    """Nor is one who was erased while they were calling: the line is kept, and is nobody's."""
+    theirs, call = stored(gate, vault, tenant_b).id, new_id()
+    line(gate, tenant_a, call, theirs)
+    with gate.open(Scope.system(tenant_a)) as session:
+        assert session.execute(text("SELECT customer_id FROM app.interactions")).scalar_one() is None
+    assert history(gate, vault, tenant_b, theirs) == []
 
 
 def test_subject_of_another_company_is_not_there(

@@ -8,11 +8,14 @@ from pydantic import Field
 
 from tenants.agreements import LONGEST_GRACE_DAYS, LONGEST_TEXT, USUAL_GRACE_DAYS, Agreement
 from tenants.errors import AgreementMissingError
+from web.api import cursors
 from web.api.kit import operation
 from web.api.routes import pages
 from web.api.schema import Inward, Listed, Moment, Outward, PageQuery
 from web.guards import permission
 from web.shown import agreements
+
+_LIST = "signers"
 
 
 class AgreementShown(Outward):
@@ -81,8 +84,12 @@ def publish_agreement(json: NewAgreement) -> tuple[AgreementShown, int]:
 @pages.get("/agreement/signers")
 @permission("agreements.read")
 @operation(tag="Agreement", answers={200: Signers}, operation_id="listSigners")
-def list_signers(query: PageQuery) -> Signers:  # noqa: ARG001 - all of them, whatever page is asked for
-    """List the agents who work for the company, and how they stand to the agreement."""
+def list_signers(query: PageQuery) -> Signers:
+    """List the agents who work for the company, by number, and how they stand to the agreement."""
+    after = cursors.decode(query.starting_after, of=_LIST)
+    floor = sorted(agreements.signers(), key=lambda one: one.number)
+    found = [one for one in floor if not after or one.number > int(after[0])]
+    shown, has_more = cursors.cut(found, limit=query.limit)
     return Signers(
         data=[
             SignerShown(
@@ -92,10 +99,10 @@ def list_signers(query: PageQuery) -> Signers:  # noqa: ARG001 - all of them, wh
                 version=one.version,
                 signed_at=one.signed_at,
             )
-            for one in agreements.signers()
+            for one in shown
         ],
-        has_more=False,
-        next=None,
+        has_more=has_more,
+        next=cursors.encode(str(shown[-1].number), of=_LIST) if has_more else None,
     )
 
 

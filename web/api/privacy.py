@@ -69,7 +69,7 @@ class Holds(Outward):
 class NewHold(Inward):
     """What may not be removed, and why."""
 
-    kind: HoldKind
+    kind: HoldKind = Field(examples=["customer"])
     subject: Text | None = Field(
         default=None,
         max_length=40,

@@ -195,6 +195,8 @@ def value_of(described: dict[str, Any], schema: dict[str, Any]) -> Any:  # noqa:
 
     Of what is sent (it takes nothing it does not know) only what has to be, and what carries an example.
     """
+    if schema.get("examples"):  # a place may have a better one than the type it is of
+        return schema["examples"][0]
     schema = _resolved(described, schema)
     if schema.get("examples"):
         return schema["examples"][0]

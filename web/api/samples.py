@@ -28,6 +28,11 @@ _NOUNS = {
     "batch": "dncb",
     "lease": "lease",
     "file": "limp",
+    "alarm": "alm",
+    "erasure": "era",
+    "hold": "hold",
+    "signer": "usr",
+    "agent": "usr",
 }
 _FILE = "leads.csv"
 SIGNS = "01jd3x5k8f7r6q2w9v4t0n1m3c"
