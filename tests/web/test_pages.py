@@ -43,12 +43,13 @@ WEB = Path(__file__).parents[2] / "web"
 MOST_BYTES = 130 * 1024
 # addresses that answer with something other than a page, or that only a press on a button leads to
 NO_PAGE = re.compile(
-    r"/(pdf|csv|recording|peaks|saved|static|evidence/log|evidence/checkpoint)$|^/(api/v1|live|webhooks)/|^/portal/live/|^/console/(?!$|headset)"
+    r"/(pdf|csv|recording|peaks|saved|static|evidence/log|evidence/checkpoint)$|^/(api/v1|live|webhooks)/|^/portal/live/|^/console/(?!$|headset|agreements)"
 )
-# templates that are parts, or that only a press on a button leads to; the desk has a test of its own
+# templates that are parts, or that only a button, a mailed link or a second person leads to; the desk
+# has a test of its own
 NOT_WALKED = re.compile(
     r"^(parts|shell)/|/_|^edit_conflict|^errors/fragment|^console/(idle|pop|desk|headset)|_progress|price_upload"
-    r"|^(sign_in_code|second_step_codes)"
+    r"|^(sign_in_code|second_step_codes|reset)|^operator/glass_"
 )
 RULES = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']}"
 SHORT = ".violations.map(v => v.id + ': ' + v.nodes.slice(0, 2).map(n => n.html.slice(0, 140)).join(' | '))"
@@ -183,7 +184,7 @@ def round_trip(
             "/portal/campaigns",
             "/portal/webhooks",
         ],
-        "bob": addresses(app, "console", known),
+        "bob": [*addresses(app, "console", known), f"/console/agreements/{known['company_id']}"],
     }
     return Walk(signed_in, pages)
 

@@ -61,7 +61,7 @@ def test_the_front_page_warns_of_the_budget(alice: Browser, day: Scene, budget: 
     alice.post(PAGE, form(alice) | {"budget": budget})
     page = alice.get("/portal/").text
     assert said in page
-    assert ("Set a budget" in page) == (not budget)
+    assert ('href="/portal/company#f-budget"' in page) == (not budget)
     assert ("Change the budget" in page) == (budget in {"0.05", "0.12"})
 
 

@@ -100,7 +100,9 @@ def test_a_data_backup_holds_neither_keys_nor_names_and_is_closed_to_others(plac
     place.add(alice, CANARY)
     made = place.make()
     with psycopg.connect(place.settings.keys_database_url) as keys:
-        wrapped = [row[0] for row in keys.execute("SELECT wrapped FROM keys.tenant_key")]
+        # keys that other tests have destroyed have no wrapped form
+        found = keys.execute("SELECT wrapped FROM keys.tenant_key WHERE wrapped IS NOT NULL")
+        wrapped = [row[0] for row in found]
     files = [one for one in made.data.rglob("*") if one.is_file()]
     assert {one.name for one in files} >= {"data.dump", "manifest.json", "objects.sha256"}
     for file in files:
