@@ -155,7 +155,7 @@ def set_hold(json: NewHold) -> tuple[HoldShown, int]:
         session,
         tenant_id=who.tenant_id,
         kind=json.kind,
-        subject_id=_subject(json.kind, json.subject) if json.subject else None,
+        subject_id=None if json.subject is None else _subject(json.kind, json.subject),
         reason=json.reason,
         by=who.principal_id,
     )

@@ -9,8 +9,8 @@ const token = (form: HTMLFormElement): FormData => {
   return body;
 };
 
-async function options<T>(form: HTMLFormElement, address: string): Promise<T> {
-  const answer = await fetch(address, { method: "POST", body: token(form), credentials: "same-origin", headers: { Accept: "application/json" } });
+async function options<T>(form: HTMLFormElement, address: string, signal: AbortSignal | null = null): Promise<T> {
+  const answer = await fetch(address, { method: "POST", body: token(form), credentials: "same-origin", headers: { Accept: "application/json" }, signal });
   if (!answer.ok) throw new Error(String(answer.status));
   return (await answer.json()) as T;
 }
@@ -31,10 +31,13 @@ function send(form: HTMLFormElement, made: Credential | null): void {
 
 let waiting: AbortController | null = null;
 
+// a later press took its place: nobody refused anything
+const isGivenUp = (error: unknown): boolean => error instanceof DOMException && error.name === "AbortError";
+
 async function show(form: HTMLFormElement, mediation: CredentialMediationRequirement): Promise<void> {
   waiting?.abort();
   const mine = (waiting = new AbortController());
-  const asked = await options<PublicKeyCredentialRequestOptionsJSON>(form, form.dataset["passkey"] ?? "");
+  const asked = await options<PublicKeyCredentialRequestOptionsJSON>(form, form.dataset["passkey"] ?? "", mine.signal);
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(asked);
   send(form, await navigator.credentials.get({ publicKey, mediation, signal: mine.signal }));
 }
@@ -57,7 +60,9 @@ export function startPasskeys(): void {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       say(form, "");
-      (isSignIn ? show(form, "optional") : make(form)).catch(() => say(form, form.dataset["refused"]));
+      (isSignIn ? show(form, "optional") : make(form)).catch((error: unknown) => {
+        if (!isGivenUp(error)) say(form, form.dataset["refused"]);
+      });
     });
     if (!isSignIn || !("conditional" in form.dataset)) continue;
     void PublicKeyCredential.isConditionalMediationAvailable?.().then((isThere) => {
