@@ -132,6 +132,18 @@ class InvoiceFinalError(Refused):
     code = "invoice-final"
 
 
+class InvoiceNotFinalError(Refused):
+    """A draft may still change: it has no proof, no e-invoice and no credit note."""
+
+    code = "invoice-not-final"
+
+
+class ProofBrokenError(Invalid):
+    """A proof does not hold together; the message names the first record that differs."""
+
+    code = "proof-broken"
+
+
 class DraftStaleError(Conflict):
     """A charge on the draft was rated again since; draft it anew."""
 

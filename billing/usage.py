@@ -24,7 +24,7 @@ from billing.errors import UsageInvalidError
 from billing.models import InvoiceRow, RatedChargeRow, TariffRow, UsageConflictRow, UsageEventRow
 from billing.rating.rentals import METERS
 from billing.rating.rules import Outcome
-from billing.rating.tariff import HIDDEN_DIGITS, LONGEST_NUMBER, Rating
+from billing.rating.tariff import HIDDEN_DIGITS, LONGEST_NUMBER, Rating, Tariff
 from billing.tariffs import InForce
 from core import clock
 from core.ids import TenantId, UsageId, new_id
@@ -176,34 +176,56 @@ def charge_values(
     what is rented needs it, whose months and days are local.
     """
     if in_force is None:
-        rating = Rating(Outcome.UNRATED, reason="no-tariff")
-    elif meter in METERS:
-        rating = in_force.tariff.rate_rental(
-            meter=meter, start=occurred_at, end=ended_at, quantity_ms=quantity_ms, zone=zone
-        )
+        found = Rating(Outcome.UNRATED, reason="no-tariff")
     else:
-        rating = in_force.tariff.rate(
-            meter=meter, prefix=prefix, duration_s=-(-quantity_ms // 1000), answered_at=occurred_at
+        found = rating(
+            in_force.tariff,
+            meter=meter,
+            prefix=prefix,
+            quantity_ms=quantity_ms,
+            occurred_at=occurred_at,
+            ended_at=ended_at,
+            zone=zone,
         )
-    is_rated = rating.outcome is Outcome.RATED
+    is_rated = found.outcome is Outcome.RATED
     return {
         "id": charge_id,
         "usage_id": usage_id,
         "charge_run": SERVICE_RUN,
         "rating_seq": 1,
-        "outcome": rating.outcome.value,
-        "reason": rating.reason,
+        "outcome": found.outcome.value,
+        "reason": found.reason,
         "tariff_id": in_force.tariff_id if in_force else None,
         "meter": meter,
         "occurred_at": occurred_at,
         "bill_at": max(occurred_at, closed_until or occurred_at),
-        "prefix": rating.prefix,
-        "destination": rating.destination,
-        "billed_seconds": rating.billed_seconds,
-        "units_nano": rating.units_nano,
-        "amount_nano": rating.amount_nano,
+        "prefix": found.prefix,
+        "destination": found.destination,
+        "billed_seconds": found.billed_seconds,
+        "units_nano": found.units_nano,
+        "amount_nano": found.amount_nano,
         "currency": in_force.tariff.currency if in_force and is_rated else None,
     }
+
+
+def rating(
+    tariff: Tariff,
+    *,
+    meter: str,
+    prefix: str,
+    quantity_ms: int,
+    occurred_at: dt.datetime,
+    ended_at: dt.datetime,
+    zone: str,
+) -> Rating:
+    """Rate one use, called or rented, under a tariff; the one place where that is told apart."""
+    if meter in METERS:
+        return tariff.rate_rental(
+            meter=meter, start=occurred_at, end=ended_at, quantity_ms=quantity_ms, zone=zone
+        )
+    return tariff.rate(
+        meter=meter, prefix=prefix, duration_s=-(-quantity_ms // 1000), answered_at=occurred_at
+    )
 
 
 def closed_until(session: Session, *, tenant_id: TenantId) -> dt.datetime | None:

@@ -412,6 +412,11 @@ PROBLEMS: Mapping[str, Words] = {
     "draft-stale": Words(
         _l("Calls have come in since the draft was made"), _l("Draft it anew, look, and finalise then.")
     ),
+    "invoice-not-final": Words(
+        _l("The invoice is a draft"),
+        _l("It gets its proof, e-invoice and credit notes once it is finalised."),
+    ),
+    "proof-broken": Words(_l("The proof does not hold together"), _l("The message names the first place.")),
     "invoice-final": Words(
         _l("A finalised invoice never changes"), _l("A mistake is put right by a credit note.")
     ),

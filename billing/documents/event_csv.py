@@ -22,7 +22,7 @@ COLUMNS = (
     *("units", "unit"),
 )
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
-_HIDDEN = "****"
+HIDDEN = "****"
 
 
 def render_csv(events: Iterable[BilledEvent], *, zone: str) -> Iterator[str]:
@@ -40,7 +40,7 @@ def render_csv(events: Iterable[BilledEvent], *, zone: str) -> Iterator[str]:
                 harmless(event.source),
                 harmless(event.meter),
                 harmless(event.destination),
-                "" if event.meter in METERS else _masked(event.dialled_prefix),
+                "" if event.meter in METERS else masked(event.dialled_prefix),
                 _instant(event.occurred_at, local),
                 _instant(event.ended_at, local),
                 f"{event.quantity_ms // 1000}.{event.quantity_ms % 1000:03d}",
@@ -69,8 +69,9 @@ def harmless(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_FORMULA_SIGNS) else cell
 
 
-def _masked(prefix: str) -> str:
-    return prefix if is_short_code(prefix) else f"{prefix}{_HIDDEN}"
+def masked(prefix: str) -> str:
+    """Return a number as it may be shown: signs in the place of what billing does not know of it."""
+    return prefix if is_short_code(prefix) else f"{prefix}{HIDDEN}"
 
 
 def _instant(at: dt.datetime, local: zoneinfo.ZoneInfo) -> str:

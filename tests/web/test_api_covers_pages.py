@@ -99,6 +99,7 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.one_invoice": ("getInvoice", "getInvoicePayment"),
     "portal.invoice_pdf": ("getInvoicePdf",),
     "portal.invoice_csv": ("getInvoiceEvents",),
+    "portal.invoice_proof": ("getInvoiceProof",),
     "portal.calls_of_line": ("listLineUsage",),
     "portal.payment_methods": ("listPaymentMethods",),
     "portal.add_payment_method": PERSON,

@@ -3,8 +3,10 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from core import clock, ids
 from core.ids import OPERATOR, SeatId, new_id
@@ -16,6 +18,7 @@ from telephony.conductor import pulse
 from tests.tenants.people import People
 from tests.web.conftest import Browser, Browsers, Cast
 from tests.web.scene import NOW, Scene
+from web.cli import commands
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +85,24 @@ def test_an_invoices_events_come_as_csv_that_adds_up(alice: Browser, day: Scene)
     assert [row["amount"] for row in rows] == ["0.075000000"]
     assert rows[0]["event_id"] == f"{day.id_of(day.october)}/talk"
     assert "0142" not in answer.text  # the number without its last four digits
+
+
+def test_an_invoices_proof_is_worked_out_again_by_the_command(
+    alice: Browser, day: Scene, tmp_path: Path
+) -> None:
+    assert "Proof file" in alice.get(day.invoice_path).text
+    answer = alice.get(f"{day.invoice_path}/proof")
+    name = f"seatline-{day.number}-proof.jsonl"
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+    file = tmp_path / name
+    file.write_bytes(answer.data)
+    told = CliRunner().invoke(commands.main, ["verify", str(file)])
+    assert told.exit_code == 0, told.output
+    assert f"{day.number}: 1 events, 1 lines, GBP 0.10: every amount" in told.output
+    file.write_bytes(answer.data.replace(b"75000000", b"75000001", 1))
+    told = CliRunner().invoke(commands.main, ["verify", str(file)])
+    assert told.exit_code == 1
+    assert "proof-broken: record" in told.output
 
 
 def test_live_parts_are_fragments(alice: Browser) -> None:

@@ -11,10 +11,11 @@ from typing import Any, TextIO, cast
 
 import click
 
-from billing import price
+from billing import price, verify
 from core import config, ids
 from core.config import Settings
 from core.ids import OPERATOR, TenantId, UserId
+from core.money import Money
 from core.phone import parse_e164
 from security import catalogue, evidence, key_states
 from security.gate import Scope
@@ -230,6 +231,26 @@ def simulate_call(number: str, caller: str) -> None:
             orders.leave(session, OrderKind.SIMULATE, **digits)
         house.realtime.publish(OPERATOR, orders.WAKE_UP, {})
     click.echo("the call is on its way")
+
+
+@main.command("verify")
+@click.argument("file", type=click.File(encoding="utf-8"))
+@click.option("--after", type=click.File(encoding="utf-8"), help="The proof of an earlier invoice.")
+@click.option("--key", "known", help="The public key, from `audit key`; else the file's own is believed.")
+def verify_invoice(file: TextIO, after: TextIO | None, known: str | None) -> None:
+    """Work an invoice's proof FILE out again, offline. Exit 1 and the place when it differs."""
+    key = said.public_key(known)
+    with said.in_words():
+        found = verify.verify(file, public_key=key)
+        if after is not None:
+            verify.follows(found, verify.verify(after, public_key=key))
+    total = Money(found.total_minor, found.currency).plain()
+    click.echo(
+        f"{found.number}: {found.events} events, {found.lines} lines, {found.currency} {total}:"
+        f" every amount worked out again is the same; {len(found.earlier)} earlier invoices"
+    )
+    if known is None:
+        click.echo("the key was the file's own: give --key to know who signed", err=True)
 
 
 @main.command("price")

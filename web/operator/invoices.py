@@ -298,6 +298,19 @@ def invoice_csv(company_id: str, invoice_id: str) -> Response:
     return rounds.visit(company, write)
 
 
+@pages.get("/companies/<company_id>/invoices/<invoice_id>/proof")
+@permission("billing.read")
+def invoice_proof(company_id: str, invoice_id: str) -> Response:
+    """Return the file by which anybody works the invoice out again, without us."""
+    company, document = _find(company_id, invoice_id)
+    signer = scope.services().signer
+
+    def write(session: Session) -> Response:
+        return downloads.proof(session, tenant_id=company.tenant_id, document=document, signer=signer)
+
+    return rounds.visit(company, write)
+
+
 def _find(company_id: str, invoice_id: str) -> tuple[Company, InvoiceDocument]:
     company = rounds.one(company_id)
     invoice = ids.parse("inv", invoice_id)

@@ -148,6 +148,18 @@ def invoice_csv(invoice_id: str) -> Response:
     return downloads.csv(scope.session(), tenant_id=identity.current().tenant_id, document=_find(invoice_id))
 
 
+@pages.get("/invoices/<invoice_id>/proof")
+@permission("invoices.read")
+def invoice_proof(invoice_id: str) -> Response:
+    """Return the file by which anybody works the invoice out again, without us."""
+    return downloads.proof(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        document=_find(invoice_id),
+        signer=scope.services().signer,
+    )
+
+
 @pages.get("/invoices/<invoice_id>/lines/<int:line_no>")
 @permission("invoices.read")
 def calls_of_line(invoice_id: str, line_no: int) -> str | BaseResponse:

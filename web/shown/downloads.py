@@ -1,4 +1,4 @@
-"""An invoice's files: PDF in two languages, CSV of every event behind it."""
+"""An invoice's files: PDF in two languages, CSV of every event behind it, the proof."""
 
 import re
 
@@ -6,11 +6,13 @@ from flask import Response
 from sqlalchemy.orm import Session
 
 from billing import invoices
+from billing import proof as proofs
 from billing.accounts import LANGUAGES
 from billing.documents.document import InvoiceDocument
 from billing.documents.event_csv import render_csv
 from billing.documents.pdf import render_pdf
 from core.ids import InvoiceId, TenantId
+from security.evidence import Signer
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
@@ -32,6 +34,14 @@ def csv(session: Session, *, tenant_id: TenantId, document: InvoiceDocument) -> 
     text = "".join(render_csv(found, zone=document.zone))
     return attachment(
         text.encode(), name=f"{_stem(document)}-events.csv", content_type="text/csv; charset=utf-8"
+    )
+
+
+def proof(session: Session, *, tenant_id: TenantId, document: InvoiceDocument, signer: Signer) -> Response:
+    """Return the invoice's proof, for `seatline verify`; a draft has none."""
+    lines = proofs.write(session, tenant_id=tenant_id, invoice_id=document.invoice_id, signer=signer)
+    return attachment(
+        "".join(lines).encode(), name=f"{_stem(document)}-proof.jsonl", content_type="application/x-ndjson"
     )
 
 
