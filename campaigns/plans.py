@@ -258,6 +258,20 @@ def page(session: Session, *, tenant_id: TenantId, after: CampaignId | None = No
     return Page(found, found[-1].campaign_id if len(rows) > limit else None)
 
 
+def led_to(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> list[str]:
+    """Return the names of campaigns that are not over and whose agents are those of a queue."""
+    rows = session.scalars(
+        sa.select(CampaignRow.name)
+        .where(
+            CampaignRow.tenant_id == tenant_id,
+            CampaignRow.queue_id == queue_id,
+            CampaignRow.state.in_([state.value for state in rules.OPEN]),
+        )
+        .order_by(CampaignRow.name)
+    )
+    return list(rows)
+
+
 def note_round(session: Session, *, event: CampaignTurned) -> None:
     """Put what has become of a campaign into the operator's list; in the operator's own transaction.
 
@@ -304,7 +318,7 @@ def _check(
 ) -> None:
     rules.check(settings)
     try:
-        queues.get(session, tenant_id=tenant_id, queue_id=queue_id)
+        queues.insist_open(session, tenant_id=tenant_id, queue_id=queue_id)
     except QueueNotFoundError as error:
         raise CampaignSettingError(field="queue") from error
     try:

@@ -6,11 +6,11 @@ number that is announced before the bridge.
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -54,6 +54,14 @@ class Agent:
     name: SealedName
     languages: tuple[str, ...]
     is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An agent who works for a client, and how well they serve one of its queues; None: they do not."""
+
+    agent: Agent
+    level: int | None
 
 
 def hire(
@@ -244,6 +252,69 @@ def unteach(session: Session, *, agent_id: AgentId, queue_id: QueueId) -> None:
             AgentSkillRow.queue_id == queue_id,
         )
     )
+
+
+def members(session: Session, *, client_tenant_id: TenantId, queue_id: QueueId | None) -> list[Member]:
+    """Return every active agent who works for a client now, by number; without a queue nobody serves it."""
+    now = clock.now()
+    rows = session.execute(
+        select(AgentRow, AgentSkillRow.level)
+        .join(
+            AgentTenantRow,
+            and_(
+                AgentTenantRow.tenant_id == AgentRow.tenant_id,
+                AgentTenantRow.agent_id == AgentRow.id,
+                AgentTenantRow.client_tenant_id == client_tenant_id,
+                AgentTenantRow.starts_at <= now,
+                or_(AgentTenantRow.ends_at.is_(None), AgentTenantRow.ends_at > now),
+            ),
+        )
+        .outerjoin(
+            AgentSkillRow,
+            and_(
+                AgentSkillRow.tenant_id == AgentRow.tenant_id,
+                AgentSkillRow.agent_id == AgentRow.id,
+                AgentSkillRow.queue_id == queue_id,
+                AgentSkillRow.client_tenant_id == client_tenant_id,
+            ),
+        )
+        .where(AgentRow.tenant_id == OPERATOR, AgentRow.is_active)
+        .order_by(AgentRow.number)
+    )
+    return [Member(from_row(row), level) for row, level in rows]
+
+
+def let_serve(
+    session: Session, *, client_tenant_id: TenantId, queue_id: QueueId, levels: Mapping[int, int]
+) -> list[AgentId]:
+    """Let exactly these agents serve a queue; return those for whom that is new.
+
+    Args:
+        session: the operator's.
+        client_tenant_id: whose queue it is.
+        queue_id: the queue.
+        levels: agents' numbers, and how well each serves it: 1 (best) to 9 (last resort).
+
+    Raises:
+        NotAssignedError: one of them does not work for that client now.
+        AgentDetailsError: a level that is none.
+    """
+    before = members(session, client_tenant_id=client_tenant_id, queue_id=queue_id)
+    if not set(levels) <= {one.agent.number for one in before}:
+        raise NotAssignedError
+    changed = [one.agent for one in before if one.level != levels.get(one.agent.number)]
+    for agent in changed:
+        if agent.number in levels:
+            teach(
+                session,
+                agent_id=agent.id,
+                client_tenant_id=client_tenant_id,
+                queue_id=queue_id,
+                level=levels[agent.number],
+            )
+        else:
+            unteach(session, agent_id=agent.id, queue_id=queue_id)
+    return [agent.id for agent in changed]
 
 
 def from_row(row: AgentRow) -> Agent:

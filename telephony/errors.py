@@ -1,6 +1,6 @@
 """What can go wrong in telephony, in its own words."""
 
-from core.errors import Conflict, NotFound, Refused
+from core.errors import Conflict, Invalid, NotFound, Refused
 
 
 class CallNotFoundError(NotFound):
@@ -19,6 +19,30 @@ class QueueNotFoundError(NotFound):
     """No such queue of this tenant."""
 
     code = "queue-not-found"
+
+
+class QueueChangedError(Conflict):
+    """Somebody else changed the queue's settings meanwhile."""
+
+    code = "queue-changed"
+
+
+class QueueNameTakenError(Conflict):
+    """Another queue of the company has this name, open or closed."""
+
+    code = "queue-name-taken"
+
+
+class QueueInUseError(Conflict):
+    """Callers are in the queue, or numbers or campaigns lead to it: it cannot be closed."""
+
+    code = "queue-in-use"
+
+
+class QueueSettingError(Invalid):
+    """A setting of a queue cannot be so; `details["field"]` says which."""
+
+    code = "queue-setting"
 
 
 class RecordingNotFoundError(NotFound):

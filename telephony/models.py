@@ -89,6 +89,11 @@ class QueueRow(TenantOwned, Base):
     wrap_up_s: Mapped[int] = mapped_column(Integer)
     target_s: Mapped[int] = mapped_column(Integer)
     is_recorded: Mapped[bool] = mapped_column(Boolean)
+    longest_wait_s: Mapped[int | None] = mapped_column(Integer)
+    wait_message: Mapped[str] = mapped_column(Text, default="")
+    language: Mapped[str] = mapped_column(Text, default="en")
+    revision: Mapped[int] = mapped_column(Integer, default=1)
+    closed_at: Mapped[OptionalInstant]
     created_at: Mapped[Instant]
 
 
@@ -124,6 +129,7 @@ class CallRow(TenantOwned, Base):
         Index("ix_calls_by_arrival", "tenant_id", "arrived_at", "id"),
         Index("ix_calls_of_caller", "tenant_id", "caller_index"),
         Index("ix_calls_of_customer", "tenant_id", "customer_id"),
+        Index("ix_calls_in_queue", "tenant_id", "queue_id", postgresql_where=text("ended_at IS NULL")),
     )
 
     id: Mapped[Key]

@@ -194,14 +194,14 @@ def set_up(
     Raises:
         NumberNotFoundError: not this tenant's, or released.
         NumberChangedError: somebody else has changed it since `revision`.
-        QueueNotFoundError: no such queue of this tenant.
+        QueueNotFoundError: no such queue of this tenant, or it is closed.
     """
     row = session.get(NumberRow, (tenant_id, number_id), with_for_update=True, populate_existing=True)
     if row is None or row.released_at is not None:
         raise NumberNotFoundError
     if row.revision != revision:
         raise NumberChangedError(revision=row.revision)
-    queues.get(session, tenant_id=tenant_id, queue_id=queue_id)
+    queues.insist_open(session, tenant_id=tenant_id, queue_id=queue_id)
     row.queue_id, row.greeting, row.language = queue_id, greeting, language
     row.revision += 1
     session.flush()
@@ -250,9 +250,12 @@ def _register(session: Session, row: NumberRow) -> None:
 
 
 def _first_queue(session: Session, tenant_id: TenantId) -> QueueId:
-    """Return a queue for callers of a number nobody has set up, made when the company has none."""
-    found = queues.all_of(session, tenant_id=tenant_id)
-    return (found[0] if found else queues.open_queue(session, tenant_id=tenant_id, name="Main")).queue_id
+    """Return a queue for callers of a number nobody has set up, opened or made when the company has none."""
+    found = queues.ever(session, tenant_id=tenant_id)
+    if not found:
+        return queues.open_queue(session, tenant_id=tenant_id, name="Main").queue_id
+    first = next((one for one in found if one.is_open), found[0])
+    return queues.reopen(session, tenant_id=tenant_id, queue_id=first.queue_id).queue_id
 
 
 def ever(session: Session, *, tenant_id: TenantId) -> list[Number]:

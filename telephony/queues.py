@@ -1,14 +1,55 @@
-"""ACD queues: where callers wait, how long an agent's phone rings, how long wrap-up may take."""
+"""ACD queues: where callers wait, for how long at most, how an agent's phone rings, how wrap-up goes.
+
+A queue is never removed, because past calls point at it: it is closed, and can be opened again. One that
+numbers lead to, or in which a call goes on, stays open.
+"""
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.ids import QueueId, TenantId, new_id
-from telephony.errors import QueueNotFoundError
-from telephony.models import QueueRow
+from security import evidence
+from telephony.errors import (
+    QueueChangedError,
+    QueueInUseError,
+    QueueNameTakenError,
+    QueueNotFoundError,
+    QueueSettingError,
+)
+from telephony.models import CallRow, NumberRow, QueueRow
+
+LANGUAGES = ("en", "zh")
+LONGEST_NAME, LONGEST_MESSAGE = 80, 500
+RINGS_S, WRAPS_UP_S, TARGETS_S, WAITS_S = (5, 120), (0, 3600), (1, 3600), (10, 7200)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a company decides about a queue; times in seconds.
+
+    Attributes:
+        name: of 1 to 80 signs, one of a kind in the company.
+        ring_timeout_s: how long an agent's phone rings, 5 to 120.
+        wrap_up_s: how long wrap-up may take, 0 to 3600.
+        target_s: the answer time of its service level, 1 to 3600.
+        is_recorded: whether calls are recorded.
+        longest_wait_s: after which a caller hears `wait_message` and the call ends, 10 to 7200; None: never.
+        wait_message: up to 500 signs on one line; empty: a sentence of ours.
+        language: in which it is spoken, one of `LANGUAGES`.
+    """
+
+    name: str
+    ring_timeout_s: int = 20
+    wrap_up_s: int = 60
+    target_s: int = 20
+    is_recorded: bool = True
+    longest_wait_s: int | None = None
+    wait_message: str = ""
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +63,25 @@ class Queue:
     wrap_up_s: int
     target_s: int
     is_recorded: bool
+    longest_wait_s: int | None = None
+    wait_message: str = ""
+    language: str = "en"
+    revision: int = 1
+    is_open: bool = True
+
+    @property
+    def settings(self) -> Settings:
+        """Return what its company has decided about it."""
+        return Settings(
+            self.name,
+            self.ring_timeout_s,
+            self.wrap_up_s,
+            self.target_s,
+            self.is_recorded,
+            self.longest_wait_s,
+            self.wait_message,
+            self.language,
+        )
 
 
 def open_queue(
@@ -34,24 +94,110 @@ def open_queue(
     target_s: int = 20,
     is_recorded: bool = True,
 ) -> Queue:
-    """Make a queue; agents join it through `seats.roster`."""
-    row = QueueRow(
-        tenant_id=tenant_id,
-        id=new_id(),
-        name=name,
-        ring_timeout_s=ring_timeout_s,
-        wrap_up_s=wrap_up_s,
-        target_s=target_s,
-        is_recorded=is_recorded,
-        created_at=clock.now(),
+    """Make a queue; agents join it through `seats.roster`.
+
+    Raises:
+        QueueSettingError, QueueNameTakenError: see `make`.
+    """
+    wanted = Settings(name, ring_timeout_s, wrap_up_s, target_s, is_recorded)
+    return make(session, tenant_id=tenant_id, settings=wanted)
+
+
+def make(session: Session, *, tenant_id: TenantId, settings: Settings) -> Queue:
+    """Make a queue; agents join it through `seats.roster`.
+
+    Raises:
+        QueueSettingError: `field` names what cannot stand.
+        QueueNameTakenError: another queue has the name; perhaps one that is closed.
+    """
+    _check(settings)
+    row = QueueRow(tenant_id=tenant_id, id=new_id(), revision=1, created_at=clock.now())
+    _write(row, settings)
+    _insist_on_name(session, tenant_id, row)
+    try:
+        with session.begin_nested():
+            session.add(row)
+            session.flush()
+    except IntegrityError as error:  # somebody else took the name in this moment
+        raise QueueNameTakenError from error
+    evidence.record(session, "queue.made", "que", row.id)
+    return _queue(row)
+
+
+def change(
+    session: Session, *, tenant_id: TenantId, queue_id: QueueId, revision: int, settings: Settings
+) -> Queue:
+    """Write new settings if the queue still is at `revision`.
+
+    Raises:
+        QueueNotFoundError: not this company's, or closed.
+        QueueChangedError: somebody saved it since; nothing was written.
+        QueueSettingError, QueueNameTakenError: see `make`.
+    """
+    row = _locked(session, tenant_id, queue_id)
+    if row.closed_at is not None:
+        raise QueueNotFoundError
+    if row.revision != revision:
+        raise QueueChangedError(revision=row.revision)
+    _check(settings)
+    _write(row, settings)
+    _insist_on_name(session, tenant_id, row)
+    row.revision += 1
+    try:
+        with session.begin_nested():
+            session.flush()
+    except IntegrityError as error:
+        raise QueueNameTakenError from error
+    evidence.record(session, "queue.changed", "que", row.id, revision=row.revision)
+    return _queue(row)
+
+
+def close(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue:
+    """Close a queue: nobody is sent to it any more, and its past stays. Twice changes nothing.
+
+    Raises:
+        QueueNotFoundError: not this company's.
+        QueueInUseError: callers wait or talk in it (`calls`), or numbers lead to it (`numbers`).
+    """
+    row = _locked(session, tenant_id, queue_id)
+    if row.closed_at is not None:
+        return _queue(row)
+    calls = session.scalar(
+        select(func.count())
+        .select_from(CallRow)
+        .where(CallRow.tenant_id == tenant_id, CallRow.queue_id == queue_id, CallRow.ended_at.is_(None))
     )
-    session.add(row)
+    led = session.scalars(
+        select(NumberRow.digits).where(
+            NumberRow.tenant_id == tenant_id, NumberRow.queue_id == queue_id, NumberRow.released_at.is_(None)
+        )
+    ).all()
+    if calls or led:
+        raise QueueInUseError(calls=calls or 0, numbers=sorted(led))
+    row.closed_at = clock.now()
+    row.revision += 1
     session.flush()
+    evidence.record(session, "queue.closed", "que", row.id)
+    return _queue(row)
+
+
+def reopen(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue:
+    """Open a closed queue again, as it was. Twice changes nothing.
+
+    Raises:
+        QueueNotFoundError: not this company's.
+    """
+    row = _locked(session, tenant_id, queue_id)
+    if row.closed_at is not None:
+        row.closed_at = None
+        row.revision += 1
+        session.flush()
+        evidence.record(session, "queue.reopened", "que", row.id)
     return _queue(row)
 
 
 def get(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue:
-    """Return one queue.
+    """Return one queue, closed or open: past calls name it.
 
     Raises:
         QueueNotFoundError: not there, or not this tenant's.
@@ -62,10 +208,73 @@ def get(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue:
     return _queue(row)
 
 
+def insist_open(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue:
+    """Return a queue that somebody can be sent to.
+
+    Raises:
+        QueueNotFoundError: not there, not this tenant's, or closed.
+    """
+    found = get(session, tenant_id=tenant_id, queue_id=queue_id)
+    if not found.is_open:
+        raise QueueNotFoundError
+    return found
+
+
 def all_of(session: Session, *, tenant_id: TenantId) -> list[Queue]:
-    """Return the tenant's queues by name."""
+    """Return the tenant's open queues by name."""
+    return [one for one in ever(session, tenant_id=tenant_id) if one.is_open]
+
+
+def ever(session: Session, *, tenant_id: TenantId) -> list[Queue]:
+    """Return the tenant's queues by name, open or closed."""
     rows = session.scalars(select(QueueRow).where(QueueRow.tenant_id == tenant_id).order_by(QueueRow.name))
     return [_queue(row) for row in rows]
+
+
+def _locked(session: Session, tenant_id: TenantId, queue_id: QueueId) -> QueueRow:
+    row = session.get(QueueRow, (tenant_id, queue_id), with_for_update=True, populate_existing=True)
+    if row is None:
+        raise QueueNotFoundError
+    return row
+
+
+def _check(wanted: Settings) -> None:
+    def is_line(text: str, longest: int) -> bool:
+        return len(text) <= longest and text.isprintable()
+
+    def within(value: int, bounds: tuple[int, int]) -> bool:
+        return bounds[0] <= value <= bounds[1]
+
+    stands = {
+        "name": bool(wanted.name.strip()) and is_line(wanted.name, LONGEST_NAME),
+        "ring_timeout_s": within(wanted.ring_timeout_s, RINGS_S),
+        "wrap_up_s": within(wanted.wrap_up_s, WRAPS_UP_S),
+        "target_s": within(wanted.target_s, TARGETS_S),
+        "longest_wait_s": wanted.longest_wait_s is None or within(wanted.longest_wait_s, WAITS_S),
+        "wait_message": is_line(wanted.wait_message, LONGEST_MESSAGE),
+        "language": wanted.language in LANGUAGES,
+    }
+    for field, is_right in stands.items():
+        if not is_right:
+            raise QueueSettingError(field=field)
+
+
+def _write(row: QueueRow, wanted: Settings) -> None:
+    row.name = wanted.name.strip()
+    row.ring_timeout_s, row.wrap_up_s, row.target_s = wanted.ring_timeout_s, wanted.wrap_up_s, wanted.target_s
+    row.is_recorded, row.longest_wait_s = wanted.is_recorded, wanted.longest_wait_s
+    row.wait_message, row.language = wanted.wait_message.strip(), wanted.language
+
+
+def _insist_on_name(session: Session, tenant_id: TenantId, row: QueueRow) -> None:
+    with session.no_autoflush:
+        other = session.scalar(
+            select(QueueRow.id).where(
+                QueueRow.tenant_id == tenant_id, QueueRow.name == row.name, QueueRow.id != row.id
+            )
+        )
+    if other is not None:
+        raise QueueNameTakenError
 
 
 def _queue(row: QueueRow) -> Queue:
@@ -77,4 +286,9 @@ def _queue(row: QueueRow) -> Queue:
         wrap_up_s=row.wrap_up_s,
         target_s=row.target_s,
         is_recorded=row.is_recorded,
+        longest_wait_s=row.longest_wait_s,
+        wait_message=row.wait_message,
+        language=row.language,
+        revision=row.revision,
+        is_open=row.closed_at is None,
     )

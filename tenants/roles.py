@@ -146,6 +146,7 @@ SCOPES: tuple[str, ...] = (
     "usage.read",
     "live.read",
     "queues.read",
+    "queues.write",
     "agents.read",
     "customers.read",
     "customers.write",

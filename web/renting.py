@@ -237,7 +237,7 @@ def rent_number(
     """
     tenant_id = identity.current().tenant_id
     if wanted.queue_id is not None:
-        queues.get(session, tenant_id=tenant_id, queue_id=QueueId(wanted.queue_id))
+        queues.insist_open(session, tenant_id=tenant_id, queue_id=QueueId(wanted.queue_id))
     _insist(session, number_quote(session, kind), None)
     with operators(changes=True) as stockroom:
         made = number_rentals.rent(

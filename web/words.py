@@ -29,6 +29,7 @@ SCOPES: Mapping[str, LazyString] = {
     "usage.read": _l("See the running bill and every event on it"),
     "live.read": _l("See queues and people as they are now"),
     "queues.read": _l("See queues"),
+    "queues.write": _l("Make, change and close queues"),
     "agents.read": _l("See agents’ hours"),
     "customers.read": _l("See customers in full; each look is recorded"),
     "customers.write": _l("Add and change customers"),
@@ -121,6 +122,10 @@ ACTIONS: Mapping[str, LazyString] = {
     "decoy.made": _l("Made a decoy"),
     "decoy.removed": _l("Made an ordinary customer of a decoy"),
     "customer.revealed": _l("Looked at a customer’s field in full"),
+    "queue.made": _l("Made a queue"),
+    "queue.changed": _l("Changed a queue"),
+    "queue.closed": _l("Closed a queue"),
+    "queue.reopened": _l("Opened a queue again"),
     "do-not-call.added": _l("Put a number on the do-not-call list"),
     "do-not-call.removed": _l("Took a number off the do-not-call list"),
     "invoice.finalised": _l("Finalised an invoice"),
@@ -375,6 +380,26 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "number-changed": Words(
         _l("Somebody else has changed this number"), _l("Look at both versions, then save what is right.")
+    ),
+    "agent-not-assigned": Words(
+        _l("An agent does not work for the company"),
+        _l("Choose agents whom the operator has assigned to it."),
+    ),
+    "agent-details": Words(
+        _l("A detail of an agent cannot be so"), _l("A level is a number from 1, best, to 9, last resort.")
+    ),
+    "queue-changed": Words(
+        _l("Somebody else has changed this queue"), _l("Look at both versions, then save what is right.")
+    ),
+    "queue-name-taken": Words(
+        _l("Another queue has this name"), _l("Choose another name, or open the closed queue again.")
+    ),
+    "queue-in-use": Words(
+        _l("The queue is in use"),
+        _l("Callers are in it, or numbers or campaigns lead to it. Nothing was closed."),
+    ),
+    "queue-setting": Words(
+        _l("A setting of the queue cannot be so"), _l("The field that is named is out of its bounds.")
     ),
     "number-form": Words(
         _l("The number cannot be set up like this"), _l("A greeting has up to 500 signs on one line.")

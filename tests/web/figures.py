@@ -17,6 +17,7 @@ from core.money import Money
 from telephony.outbound import limits
 from telephony.outbound.limits import Caps, Rules
 from telephony.outbound.stops import Side, Stop
+from telephony.queues import Settings
 from tenants.saved_views import View, ViewId
 from web import parts, tables, words
 from web.account import phone_code
@@ -1121,9 +1122,64 @@ def capacity(lang: str) -> dict[str, Any]:
             for number in ("+448081570142", "+441134960142")
         ],
         "queues": [
-            New(name=q.name, ring_timeout_s=20, wrap_up_s=60, target_s=20, is_recorded=i < 2)
+            New(
+                id=f"que_{i}",
+                name=q.name,
+                ring_timeout_s=20,
+                wrap_up_s=60,
+                target_s=20,
+                is_recorded=i < 2,
+                longest_wait_s=300 if i == 1 else None,
+            )
             for i, q in enumerate(queues(lang))
         ],
+        "closed": [New(id="que_9", name=pick(lang, "Winter sale", "冬季促销"))],
+        "may_write": True,
+    }
+
+
+def queue_settings(lang: str) -> Settings:
+    sorry = pick(lang, "Nobody is free. Please call again tomorrow.", "现在没有空闲的客服，请明天再来电。")
+    return Settings(queues(lang)[0].name, longest_wait_s=300, wait_message=sorry)
+
+
+def one_queue(lang: str) -> dict[str, Any]:
+    return shell(lang) | {
+        "queue": New(id="que_1", name=queues(lang)[0].name, is_open=True),
+        "settings": queue_settings(lang),
+        "members": [New(number=1001 + n, level=level) for n, level in enumerate((1, 1, 2, 9))],
+        "numbers": [New(number="+44 808 157 0142", greeting=capacity(lang)["numbers"][0].greeting)],
+        "may_write": True,
+    }
+
+
+def one_queue_closed(lang: str) -> dict[str, Any]:
+    empty: dict[str, Any] = {"members": [], "numbers": []}
+    return one_queue(lang) | empty | {"queue": New(id="que_1", name=queues(lang)[0].name, is_open=False)}
+
+
+def queue_edit(lang: str) -> dict[str, Any]:
+    settings = queue_settings(lang)
+    return shell(lang) | {
+        "given": {
+            "name": settings.name,
+            "ring": "20",
+            "wrap_up": "60",
+            "target": "20",
+            "recorded": "yes",
+            "longest": "300",
+            "message": settings.wait_message,
+            "language": "en",
+            "agent-1001": "1",
+            "agent-1003": "9",
+        },
+        "errors": {"longest": pick(lang, "From 10 to 7200 seconds", "10 至 7200 秒")},
+        "revision": 3,
+        "is_new": False,
+        "action": "/portal/queues/que_1",
+        "back": "/portal/queues/que_1",
+        "agents": [1001, 1002, 1003, 1004],
+        "bounds": {"ring": (5, 120), "wrap_up": (0, 3600), "target": (1, 3600), "longest": (10, 7200)},
     }
 
 
@@ -2117,6 +2173,9 @@ PAGES: dict[str, Page] = {
     "portal-rent": Page("portal/rent.html", rent),
     "portal-numbers": Page("portal/numbers.html", numbers),
     "portal-queues": Page("portal/queues.html", capacity),
+    "portal-queue": Page("portal/queue.html", one_queue),
+    "portal-queue-closed": Page("portal/queue.html", one_queue_closed),
+    "portal-queue-edit": Page("portal/queue_edit.html", queue_edit),
     "portal-webhooks": Page("portal/webhooks.html", webhooks),
     "portal-webhooks-dialog": Page("portal/webhooks.html", webhooks_dialog),
     "portal-webhook": Page("portal/webhook.html", webhook),

@@ -56,7 +56,15 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     # the company
     "portal.company_settings": ("getCompany",),
     "portal.save_company": ("changeCompany",),
-    "portal.queue_list": ("listQueues", "getQueue"),
+    # queues
+    "portal.queue_list": ("listQueues",),
+    "portal.new_queue": FORM,
+    "portal.add_queue": ("makeQueue",),
+    "portal.one_queue": ("getQueue",),
+    "portal.edit_queue": FORM,
+    "portal.save_queue": ("changeQueue",),
+    "portal.close_queue": ("closeQueue",),
+    "portal.reopen_queue": ("reopenQueue",),
     # customers
     "portal.customer_list": ("listCustomers",),
     "portal.find_customer": ("searchCustomers",),

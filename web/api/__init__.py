@@ -23,6 +23,7 @@ from web.api import (
     payments,
     people,
     privacy,
+    queues,
     reference,
     webhooks,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "payments",
     "people",
     "privacy",
+    "queues",
     "reference",
     "webhooks",
 ]

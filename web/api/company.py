@@ -1,4 +1,4 @@
-"""The company itself: its settings, its queues, its floor as it is now, and agents' hours."""
+"""The company itself: its settings, its floor as it is now, and agents' hours."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -10,7 +10,6 @@ from pydantic import Field
 from billing import periods
 from core import clock, ids
 from core.errors import Invalid
-from core.ids import QueueId
 from seats import hours
 from seats.hours import AgentHour
 from telephony import figures, queues
@@ -20,7 +19,7 @@ from tenants import companies
 from tenants.companies import COLOURS, Company, Formats
 from web import identity, scope
 from web.api import cursors, preconditions
-from web.api.kit import id_in_path, operation
+from web.api.kit import operation
 from web.api.routes import pages
 from web.api.schema import Instant, Inward, Listed, Moment, Outward, PageQuery, Text, shown_as
 from web.guards import permission
@@ -73,23 +72,6 @@ class CompanyChange(Inward):
     budget_minor: int | None = Field(
         default=None, ge=1, le=10**13, description="Null takes the budget away; left out, it stays."
     )
-
-
-class QueueShown(Outward):
-    """A queue: where callers wait."""
-
-    id: str = Field(examples=["que_01jd3x5k8f7r6q2w9v4t0n1m3c"])
-    name: str
-    ring_timeout_s: int = Field(description="How long an agent's phone rings.")
-    wrap_up_s: int = Field(description="How long wrap-up may take.")
-    target_s: int = Field(description="The answer time of its service level.")
-    recorded: bool
-
-
-class Queues(Outward):
-    """Every queue of the company, by name."""
-
-    data: list[QueueShown]
 
 
 class QueueNow(Outward):
@@ -227,29 +209,6 @@ def change_company(json: CompanyChange) -> tuple[CompanyShown, int, dict[str, st
     return _company(changed), 200, preconditions.tag(_version(changed))
 
 
-@pages.get("/queues")
-@permission("queues.read")
-@operation(tag="Queues", answers={200: Queues}, operation_id="listQueues")
-def list_queues() -> Queues:
-    """List the company's queues."""
-    found = queues.all_of(scope.session(), tenant_id=identity.current().tenant_id)
-    return Queues(data=[_queue(one) for one in found])
-
-
-@pages.get("/queues/<queue_id>")
-@permission("queues.read")
-@operation(tag="Queues", answers={200: QueueShown}, errors=(404,), operation_id="getQueue")
-def one_queue(queue_id: str) -> QueueShown:
-    """Look at one queue."""
-    return _queue(
-        queues.get(
-            scope.session(),
-            tenant_id=identity.current().tenant_id,
-            queue_id=QueueId(id_in_path("que", queue_id)),
-        )
-    )
-
-
 @pages.get("/live")
 @permission("live.read")
 @operation(tag="Live", answers={200: FloorNow}, operation_id="getLive")
@@ -362,17 +321,6 @@ def _company(found: Company) -> CompanyShown:
 
 def _version(found: Company) -> str:
     return preconditions.digest(str(found.revision))
-
-
-def _queue(one: Queue) -> QueueShown:
-    return QueueShown(
-        id=ids.public("que", one.queue_id),
-        name=one.name,
-        ring_timeout_s=one.ring_timeout_s,
-        wrap_up_s=one.wrap_up_s,
-        target_s=one.target_s,
-        recorded=one.is_recorded,
-    )
 
 
 def _queue_today(one: Queue, day: QueueFigures, last_hour: Sequence[int]) -> QueueToday:

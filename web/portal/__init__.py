@@ -21,6 +21,7 @@ from web.portal import (
     numbers,
     payments,
     people,
+    queues,
     seats,
     webhooks,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "pages",
     "payments",
     "people",
+    "queues",
     "seats",
     "webhooks",
 ]

@@ -193,14 +193,6 @@ def restore_number(rental_id: UUID) -> Response:
     return redirect(_HERE, 303)
 
 
-@pages.get("/queues")
-@permission("queues.read")
-def queue_list() -> str:
-    """Show the company's queues."""
-    found = queues.all_of(scope.session(), tenant_id=identity.current().tenant_id)
-    return render_template("portal/queues.html", queues=found)
-
-
 def _fields() -> list[edits.Field]:
     return [
         edits.Field("queue", gettext("Calls go to")),

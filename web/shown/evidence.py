@@ -37,6 +37,7 @@ NOUNS: Mapping[str, LazyString] = {
     "recording.": _l("Recordings heard"),
     "consent.": _l("Consent"),
     "do-not-call.": _l("Do not call"),
+    "queue.": _l("Queues"),
     "campaign.": _l("Campaigns"),
     "invoice.": _l("Invoices"),
     "payment.": _l("Payments"),

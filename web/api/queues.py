@@ -1,0 +1,209 @@
+"""Queues: make, change, close, open again; who serves them."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from core import ids
+from core.ids import QueueId
+from telephony import queues
+from telephony.queues import Queue, Settings
+from web import identity, scope
+from web.api import preconditions
+from web.api.kit import id_in_path, operation
+from web.api.routes import pages
+from web.api.schema import Inward, Outward, Text
+from web.guards import permission
+from web.shown import queues as shown
+
+_TAG = "Queues"
+_ID = "que_01jd3x5k8f7r6q2w9v4t0n1m3c"
+
+
+class QueueMember(Inward):
+    """An agent who serves a queue."""
+
+    agent: int = Field(ge=1, le=999_999, description="The number callers are told.", examples=[1002])
+    level: int = Field(default=1, ge=1, le=9, description="1 is asked first, 9 is the last resort.")
+
+
+class QueueSettings(Inward):
+    """What you decide about a queue."""
+
+    name: Text = Field(min_length=1, max_length=80, examples=["Deliveries"])
+    ring_timeout_s: int = Field(default=20, ge=5, le=120, description="How long an agent's phone rings.")
+    wrap_up_s: int = Field(default=60, ge=0, le=3600, description="How long wrap-up may take.")
+    target_s: int = Field(default=20, ge=1, le=3600, description="The answer time of its service level.")
+    recorded: bool = True
+    longest_wait_s: int | None = Field(
+        default=None,
+        ge=10,
+        le=7200,
+        description="After it a caller hears `wait_message` and the call ends. Null: never.",
+    )
+    wait_message: Text = Field(default="", max_length=500, description="Empty: a sentence of ours.")
+    language: Literal["en", "zh"] = Field(default="en", description="In which the message is spoken.")
+    members: list[QueueMember] | None = Field(
+        default=None,
+        max_length=1000,
+        description="Exactly those who serve it; left out: as it is. They must work for you.",
+    )
+
+
+class QueueShown(Outward):
+    """A queue: where callers wait."""
+
+    id: str = Field(examples=[_ID])
+    name: str
+    ring_timeout_s: int = Field(description="How long an agent's phone rings.")
+    wrap_up_s: int = Field(description="How long wrap-up may take.")
+    target_s: int = Field(description="The answer time of its service level.")
+    recorded: bool
+    longest_wait_s: int | None = Field(description="After which the call ends. Null: never.")
+    wait_message: str = Field(description="What a caller hears then. Empty: a sentence of ours.")
+    language: str = Field(examples=["en"])
+    open: bool = Field(description="False: it is closed, and can be opened again.")
+
+
+class QueueMemberShown(Outward):
+    """An agent who serves a queue."""
+
+    agent: int = Field(examples=[1002])
+    level: int = Field(description="1 is asked first.", examples=[1])
+
+
+class QueueWhole(QueueShown):
+    """A queue with those who serve it."""
+
+    members: list[QueueMemberShown]
+
+
+class QueuesQuery(Inward):
+    """Which queues."""
+
+    closed: bool = Field(default=False, description="Those that are closed, too.")
+
+
+class Queues(Outward):
+    """Every queue of the company, by name."""
+
+    data: list[QueueShown]
+
+
+@pages.get("/queues")
+@permission("queues.read")
+@operation(tag=_TAG, answers={200: Queues}, operation_id="listQueues")
+def list_queues(query: QueuesQuery) -> Queues:
+    """List the company's queues."""
+    found = queues.ever(scope.session(), tenant_id=identity.current().tenant_id)
+    return Queues(
+        data=[QueueShown.model_validate(_shown(one)) for one in found if one.is_open or query.closed]
+    )
+
+
+@pages.get("/queues/<queue_id>")
+@permission("queues.read")
+@operation(tag=_TAG, answers={200: QueueWhole}, errors=(404,), operation_id="getQueue")
+def one_queue(queue_id: str) -> tuple[QueueWhole, int, dict[str, str]]:
+    """Look at one queue and who serves it."""
+    found = _find(queue_id)
+    return _whole(found), 200, preconditions.tag(found.revision)
+
+
+@pages.post("/queues")
+@permission("queues.write")
+@operation(tag=_TAG, answers={201: QueueWhole}, errors=(409,), operation_id="makeQueue")
+def make_queue(json: QueueSettings) -> tuple[QueueWhole, int, dict[str, str]]:
+    """Make a queue. Set up a number to lead callers to it."""
+    made = shown.make(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        settings=_settings(json),
+        levels=_levels(json) or {},
+    )
+    answer = _whole(made)
+    return answer, 201, {"Location": f"/api/v1/queues/{answer.id}", **preconditions.tag(made.revision)}
+
+
+@pages.put("/queues/<queue_id>")
+@permission("queues.write")
+@operation(tag=_TAG, answers={200: QueueWhole}, errors=(404,), operation_id="changeQueue", conditional=True)
+def change_queue(queue_id: str, json: QueueSettings) -> tuple[QueueWhole, int, dict[str, str]]:
+    """Replace a queue's settings, unless somebody has changed them since they were read."""
+    found = _find(queue_id)
+    preconditions.insist(found.revision)
+    saved = shown.change(
+        scope.session(),
+        tenant_id=found.tenant_id,
+        queue_id=found.queue_id,
+        revision=found.revision,
+        settings=_settings(json),
+        levels=_levels(json),
+    )
+    return _whole(saved), 200, preconditions.tag(saved.revision)
+
+
+@pages.post("/queues/<queue_id>/close")
+@permission("queues.write")
+@operation(tag=_TAG, answers={200: QueueShown}, errors=(404, 409), operation_id="closeQueue")
+def close_queue(queue_id: str) -> QueueShown:
+    """Close a queue. Refused (409) while callers are in it, or numbers or campaigns lead to it."""
+    found = _find(queue_id)
+    closed = shown.close(scope.session(), tenant_id=found.tenant_id, queue_id=found.queue_id)
+    return QueueShown.model_validate(_shown(closed))
+
+
+@pages.post("/queues/<queue_id>/reopen")
+@permission("queues.write")
+@operation(tag=_TAG, answers={200: QueueShown}, errors=(404,), operation_id="reopenQueue")
+def reopen_queue(queue_id: str) -> QueueShown:
+    """Open a closed queue again, with the agents it had. Twice changes nothing."""
+    found = _find(queue_id)
+    again = shown.reopen(scope.session(), tenant_id=found.tenant_id, queue_id=found.queue_id)
+    return QueueShown.model_validate(_shown(again))
+
+
+def _find(queue_id: str) -> Queue:
+    return queues.get(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        queue_id=QueueId(id_in_path("que", queue_id)),
+    )
+
+
+def _settings(json: QueueSettings) -> Settings:
+    return Settings(
+        name=json.name,
+        ring_timeout_s=json.ring_timeout_s,
+        wrap_up_s=json.wrap_up_s,
+        target_s=json.target_s,
+        is_recorded=json.recorded,
+        longest_wait_s=json.longest_wait_s,
+        wait_message=json.wait_message,
+        language=json.language,
+    )
+
+
+def _levels(json: QueueSettings) -> dict[int, int] | None:
+    return None if json.members is None else {one.agent: one.level for one in json.members}
+
+
+def _shown(one: Queue) -> dict[str, object]:
+    return {
+        "id": ids.public("que", one.queue_id),
+        "name": one.name,
+        "ring_timeout_s": one.ring_timeout_s,
+        "wrap_up_s": one.wrap_up_s,
+        "target_s": one.target_s,
+        "recorded": one.is_recorded,
+        "longest_wait_s": one.longest_wait_s,
+        "wait_message": one.wait_message,
+        "language": one.language,
+        "open": one.is_open,
+    }
+
+
+def _whole(one: Queue) -> QueueWhole:
+    serving = shown.members(tenant_id=one.tenant_id, queue_id=one.queue_id)
+    members = [{"agent": member.agent.number, "level": member.level} for member in serving if member.level]
+    return QueueWhole.model_validate(_shown(one) | {"members": members})

@@ -1,0 +1,326 @@
+"""Queues: the list, one queue, its settings and who serves it; closing, and opening again."""
+
+from collections.abc import Mapping
+
+from flask import make_response, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from core import ids
+from core.ids import QueueId
+from core.phone import international
+from telephony import queues
+from telephony.errors import QueueChangedError, QueueInUseError, QueueNameTakenError, QueueSettingError
+from telephony.queues import Queue, Settings
+from web import edits, identity, said, scope
+from web.guards import permission
+from web.plain import whole
+from web.portal.views import pages
+from web.shown import queues as shown
+
+_LONGEST_NUMBER = 6  # digits of any number in the form
+
+
+@pages.get("/queues")
+@permission("queues.read")
+def queue_list() -> str:
+    """Show the company's queues, closed ones below."""
+    found = queues.ever(scope.session(), tenant_id=identity.current().tenant_id)
+    return render_template(
+        "portal/queues.html",
+        queues=[_row(one) for one in found if one.is_open],
+        closed=[_row(one) for one in found if not one.is_open],
+        may_write=_may_write(),
+    )
+
+
+@pages.get("/queues/new")
+@permission("queues.write")
+def new_queue() -> str:
+    """Show the form of a new queue."""
+    return _form(_typed(Settings(name=""), {}), revision=0)
+
+
+@pages.post("/queues")
+@permission("queues.write")
+def add_queue() -> BaseResponse:
+    """Make a queue."""
+    given = edits.given(_fields(), request.form)
+    try:
+        made = shown.make(
+            scope.session(),
+            tenant_id=identity.current().tenant_id,
+            settings=_settings(given),
+            levels=_levels(given),
+        )
+    except (QueueSettingError, QueueNameTakenError) as error:
+        return make_response(_form(given, revision=0, errors=_faults(error)), 422)
+    said.done(gettext("The queue is made. Choose it for a number, and its callers wait here."))
+    return redirect(path_of(made.queue_id), 303)
+
+
+@pages.get("/queues/<queue_id>")
+@permission("queues.read")
+def one_queue(queue_id: str) -> str:
+    """Show one queue: its settings, who serves it, what leads to it."""
+    found, session = _find(queue_id), scope.session()
+    serving = shown.members(tenant_id=found.tenant_id, queue_id=found.queue_id)
+    led = shown.led_here(session, tenant_id=found.tenant_id, queue_id=found.queue_id)
+    return render_template(
+        "portal/queue.html",
+        queue=_row(found),
+        settings=found.settings,
+        members=[{"number": one.agent.number, "level": one.level} for one in serving if one.level],
+        numbers=[{"number": international(one.digits), "greeting": one.greeting} for one in led],
+        may_write=_may_write(),
+    )
+
+
+@pages.get("/queues/<queue_id>/edit")
+@permission("queues.write")
+def edit_queue(queue_id: str) -> BaseResponse:
+    """Show the form with the queue's settings."""
+    found = _find(queue_id)
+    if not found.is_open:
+        return redirect(path_of(found.queue_id), 303)
+    return make_response(_form(_typed_of(found), revision=found.revision, queue=found))
+
+
+@pages.post("/queues/<queue_id>")
+@permission("queues.write")
+def save_queue(queue_id: str) -> BaseResponse:
+    """Keep the changes; when somebody saved first, show both versions instead."""
+    found = _find(queue_id)
+    fields = _fields(found.queue_id)
+    given, revision = edits.given(fields, request.form), edits.revision(request.form)
+    try:
+        shown.change(
+            scope.session(),
+            tenant_id=found.tenant_id,
+            queue_id=found.queue_id,
+            revision=revision,
+            settings=_settings(given),
+            levels=_levels(given),
+        )
+    except QueueChangedError:
+        now = _find(queue_id)
+        return edits.conflicting(
+            now.name,
+            edits.differences(fields, yours=given, theirs=_typed_of(now)),
+            action=path_of(now.queue_id),
+            revision=now.revision,
+            back=path_of(now.queue_id),
+            nav="queues",
+        )
+    except (QueueSettingError, QueueNameTakenError) as error:
+        scope.session().expire_all()
+        page = _form(given, revision=revision, queue=found, errors=_faults(error))
+        return make_response(page, 422)
+    said.done(gettext("Saved. It counts from the next call on."))
+    return redirect(path_of(found.queue_id), 303)
+
+
+@pages.post("/queues/<queue_id>/close")
+@permission("queues.write")
+def close_queue(queue_id: str) -> BaseResponse:
+    """Close a queue, unless somebody is in it or something leads to it."""
+    found = _find(queue_id)
+    try:
+        shown.close(scope.session(), tenant_id=found.tenant_id, queue_id=found.queue_id)
+    except QueueInUseError as error:
+        said.refused(_in_use(error.details))
+        return redirect(path_of(found.queue_id), 303)
+    said.done(
+        gettext("%(name)s is closed.", name=found.name), undo=f"/portal/queues/{queue_id}/reopen", fields={}
+    )
+    return redirect(url_for("portal.queue_list"), 303)
+
+
+@pages.post("/queues/<queue_id>/reopen")
+@permission("queues.write")
+def reopen_queue(queue_id: str) -> BaseResponse:
+    """Open a closed queue again, with the agents it had."""
+    found = _find(queue_id)
+    shown.reopen(scope.session(), tenant_id=found.tenant_id, queue_id=found.queue_id)
+    said.done(gettext("%(name)s is open again.", name=found.name))
+    return redirect(path_of(found.queue_id), 303)
+
+
+def path_of(queue_id: QueueId) -> str:
+    """Return the address of a queue's page."""
+    return url_for("portal.one_queue", queue_id=ids.public("que", queue_id))
+
+
+def _fields(queue_id: QueueId | None = None) -> list[edits.Field]:
+    """Return the fields of the form: the queue's, and one for each agent of the company."""
+    serving = shown.members(tenant_id=identity.current().tenant_id, queue_id=queue_id)
+    return [
+        edits.Field("name", gettext("Name")),
+        edits.Field("ring", gettext("An agent’s phone rings for (seconds)")),
+        edits.Field("wrap_up", gettext("Wrap-up takes at most (seconds)")),
+        edits.Field("target", gettext("Answer within (seconds)")),
+        edits.Field("recorded", gettext("Record calls")),
+        edits.Field("longest", gettext("A caller waits at most (seconds)")),
+        edits.Field("message", gettext("What they hear then")),
+        edits.Field("language", gettext("Spoken in")),
+        *(
+            edits.Field(f"agent-{one.agent.number}", gettext("Agent %(number)s", number=one.agent.number))
+            for one in serving
+        ),
+    ]
+
+
+def _typed(settings: Settings, levels: Mapping[int, int]) -> dict[str, str]:
+    return {
+        "name": settings.name,
+        "ring": str(settings.ring_timeout_s),
+        "wrap_up": str(settings.wrap_up_s),
+        "target": str(settings.target_s),
+        "recorded": "yes" if settings.is_recorded else "",
+        "longest": "" if settings.longest_wait_s is None else str(settings.longest_wait_s),
+        "message": settings.wait_message,
+        "language": settings.language,
+        **{f"agent-{number}": str(level) for number, level in levels.items()},
+    }
+
+
+def _typed_of(queue: Queue) -> dict[str, str]:
+    serving = shown.members(tenant_id=queue.tenant_id, queue_id=queue.queue_id)
+    return _typed(queue.settings, {one.agent.number: one.level for one in serving if one.level})
+
+
+def _settings(given: Mapping[str, str]) -> Settings:
+    """Return what the form says.
+
+    Raises:
+        QueueSettingError: a number that is none.
+    """
+
+    def seconds(name: str, field: str) -> int:
+        value = whole(given[name], longest=_LONGEST_NUMBER)
+        if value is None:
+            raise QueueSettingError(field=field)
+        return value
+
+    return Settings(
+        name=given["name"],
+        ring_timeout_s=seconds("ring", "ring_timeout_s"),
+        wrap_up_s=seconds("wrap_up", "wrap_up_s"),
+        target_s=seconds("target", "target_s"),
+        is_recorded=given["recorded"] == "yes",
+        longest_wait_s=seconds("longest", "longest_wait_s") if given["longest"] else None,
+        wait_message=given["message"],
+        language=given["language"],
+    )
+
+
+def _levels(given: Mapping[str, str]) -> dict[int, int]:
+    chosen = {
+        whole(name.removeprefix("agent-"), longest=_LONGEST_NUMBER): whole(level, longest=1)
+        for name, level in given.items()
+        if name.startswith("agent-")
+    }
+    return {number: level for number, level in chosen.items() if number is not None and level}
+
+
+_FIELDS = {
+    "name": "name",
+    "ring_timeout_s": "ring",
+    "wrap_up_s": "wrap_up",
+    "target_s": "target",
+    "longest_wait_s": "longest",
+    "wait_message": "message",
+    "language": "language",
+}
+
+
+def _faults(error: QueueSettingError | QueueNameTakenError) -> dict[str, str]:
+    if isinstance(error, QueueNameTakenError):
+        return {"name": gettext("Another queue has this name; perhaps one that is closed.")}
+    words = {
+        "name": gettext("A name has 1 to 80 signs."),
+        "ring_timeout_s": gettext("From 5 to 120 seconds."),
+        "wrap_up_s": gettext("From 0 to 3600 seconds."),
+        "target_s": gettext("From 1 to 3600 seconds."),
+        "longest_wait_s": gettext("From 10 to 7200 seconds; empty: as long as they like."),
+        "wait_message": gettext("Up to 500 signs on one line."),
+    }
+    field = str(error.details.get("field", ""))
+    return {_FIELDS.get(field, field): words.get(field, gettext("This cannot be."))}
+
+
+def _in_use(details: Mapping[str, object]) -> str:
+    """Return what stands in the way of closing a queue, and what to do about it."""
+    if details.get("campaigns"):
+        said_so = gettext(
+            "Campaigns still use this queue: %(names)s. Stop them, or give them another queue, first.",
+            names=_listed(details["campaigns"]),
+        )
+    elif details.get("calls"):
+        said_so = gettext("There are callers in this queue. Close it when they have been served.")
+    else:
+        numbers = details.get("numbers")
+        led = [international(one) for one in numbers] if isinstance(numbers, list) else []
+        said_so = gettext(
+            "Numbers still lead to this queue: %(names)s. Set them up first.", names=_listed(led)
+        )
+    return str(said_so)
+
+
+def _listed(names: object) -> str:
+    return ", ".join(str(one) for one in names) if isinstance(names, list) else ""
+
+
+def _row(queue: Queue) -> dict[str, object]:
+    return {
+        "id": ids.public("que", queue.queue_id),
+        "name": queue.name,
+        "ring_timeout_s": queue.ring_timeout_s,
+        "wrap_up_s": queue.wrap_up_s,
+        "target_s": queue.target_s,
+        "is_recorded": queue.is_recorded,
+        "longest_wait_s": queue.longest_wait_s,
+        "is_open": queue.is_open,
+    }
+
+
+def _form(
+    given: Mapping[str, str],
+    *,
+    revision: int,
+    queue: Queue | None = None,
+    errors: Mapping[str, str] | None = None,
+) -> str:
+    path = path_of(queue.queue_id) if queue else url_for("portal.queue_list")
+    serving = shown.members(
+        tenant_id=identity.current().tenant_id, queue_id=queue.queue_id if queue else None
+    )
+    return render_template(
+        "portal/queue_edit.html",
+        given=given,
+        errors=errors or {},
+        revision=revision,
+        is_new=queue is None,
+        action=path,
+        back=path,
+        agents=[one.agent.number for one in serving],
+        bounds={"ring": queues.RINGS_S, "wrap_up": queues.WRAPS_UP_S, "target": queues.TARGETS_S}
+        | {"longest": queues.WAITS_S},
+    )
+
+
+def _find(queue_id: str) -> Queue:
+    """Return a queue of the asker's company by its outside id.
+
+    Raises:
+        QueueNotFoundError, UnknownIdError: not there, or not yours.
+    """
+    return queues.get(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        queue_id=QueueId(ids.parse("que", queue_id)),
+    )
+
+
+def _may_write() -> bool:
+    return "queues.write" in identity.current().permissions
