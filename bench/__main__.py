@@ -314,6 +314,22 @@ def _patterns_goals(report: Report) -> list[Goal]:
     return [Goal("no pattern takes 50 ms, none is slower than linear", f"{longest} ms", is_met=is_met)]
 
 
+def _routing(report: Report) -> list[str]:
+    us = report["decision_us"]
+    words = (
+        f"{report['seats']} seats of {report['companies']} companies with {report['queues_each']} queues"
+        f" each, {report['free']} of them free; {report['rounds']} rounds. A call that comes, is given to an"
+        f" agent and leaves them free again took {us['board']} µs on the board, {us['redis_lua']} µs by two"
+        f" turns to Redis; asking every free agent about it, {us['reading_all']} µs."
+    )
+    return [words]
+
+
+def _routing_goals(report: Report) -> list[Goal]:
+    ratio = report["ratio"]
+    return [Goal("routing decisions/s ≥ 1.0 × one Redis Lua decision", f"{ratio} ×", is_met=ratio >= 1)]
+
+
 def _as_it_is(report: Report) -> list[str]:
     return ["```", report["text"] if "text" in report else json.dumps(report, indent=2), "```"]
 
@@ -337,6 +353,7 @@ MEASUREMENTS = {
     "fence": Measurement("Row security", ("bench.fence", "100000", "1500"), _fence, _fence_goals),
     "floods": Measurement("Floods, and who is known", ("bench.floods",), _floods, _floods_goals),
     "patterns": Measurement("Patterns", ("bench.patterns",), _patterns, _patterns_goals),
+    "routing": Measurement("A routing decision", ("bench.routing",), _routing, _routing_goals),
     "lookup": Measurement(
         "Looking a caller up, sealed beside plain", ("bench.lookup", "10000", "2000"), _as_it_is, _none
     ),

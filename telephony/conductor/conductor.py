@@ -339,12 +339,12 @@ class Conductor:
 
     def route(self) -> None:
         """Offer waiting calls to free agents until one of the two runs out."""
-        for pair in self.floor.match():
-            held = self._calls.get(CallId(pair.call))
-            agent = self.floor.agents.get(AgentId(pair.agent))
+        now = clock.now()
+        for made in self.floor.match(now):
+            held = self._calls.get(CallId(made.call))
+            agent = self.floor.agents.get(AgentId(made.agent))
             if held is None or agent is None:
                 continue
-            now = clock.now()
             offer = _offer_to(agent, expires_at=now + dt.timedelta(seconds=held.line.queue.ring_timeout_s))
             agent.call_id = held.call.call_id
             self.feed(held.call.call_id, machine.Offered(now, offer))
@@ -538,7 +538,7 @@ class Conductor:
         agent = (
             self.floor.ready_to_dial(clearance.by_agent_id)
             if clearance.by_agent_id
-            else self.floor.pick(clearance.queue_id)
+            else self.floor.pick(clearance.queue_id, tenant_id=tenant_id)
         )
         if agent is None:
             return await self._not_dialled(tenant_id, attempt_id, DialOutcome.NO_AGENT, clearance)
@@ -639,7 +639,7 @@ class Conductor:
     def _seek(self, held: _Held) -> None:
         """Reserve another free agent for who has picked up; nothing waits between the choice and the ring."""
         call, now = held.call, clock.now()
-        agent = self.floor.pick(call.arrival.queue_id)
+        agent = self.floor.pick(call.arrival.queue_id, tenant_id=call.arrival.tenant_id)
         if agent is None or call.due_at is None:
             self.feed(call.call_id, machine.NobodyFree(now))
             return

@@ -32,6 +32,7 @@ from telephony.conductor.books import Books
 from telephony.conductor.machine import Fact, LiveCall, Lost, Offer
 from telephony.orders import Deed, Order, OrderKind
 from telephony.routing.floor import FREE, Agent, Floor
+from telephony.routing.strategy import Skill
 from telephony.switch.port import Cause, Switch, SwitchError
 from telephony.work import WorkItem
 
@@ -458,7 +459,7 @@ class Desk:
     async def _serves(self, agent: Agent) -> str:
         """Offer an agent the calls of those they may serve now; what rings for another is taken back."""
         one, _ = await asyncio.to_thread(self._read_one, agent.agent_id)
-        agent.clients, agent.levels = one.clients, {skill.queue_id: skill.level for skill in one.skills}
+        agent.clients, agent.skills = one.clients, _skills(one)
         call = next((one for one in self._calls.live if one.call_id == agent.call_id), None)
         if (
             call
@@ -743,7 +744,7 @@ class Desk:
             seat_id=sitting.seat_id if sitting else None,
             seat_label=sitting.label if sitting else "",
             seat_renter=sitting.renter_tenant_id if sitting else None,
-            levels={skill.queue_id: skill.level for skill in one.skills},
+            skills=_skills(one),
             clients=one.clients,
             state=there.state if there else _OFFLINE,
             since=there.since if there else clock.now(),
@@ -784,3 +785,7 @@ class Desk:
     def _mark_done(self, order_id: UUID, outcome: str) -> None:
         with self._gate.open(_DESK) as session:
             orders.done(session, order_id=order_id, outcome=outcome)
+
+
+def _skills(one: ServingAgent) -> dict[QueueId, Skill]:
+    return {skill.queue_id: Skill(skill.level) for skill in one.skills}

@@ -68,7 +68,7 @@ class Pulse:
         before, self._told = self._told, {}
         news = {}
         for agent in self._conductor.floor.agents.values():
-            mine = {name: queues[name] for queue in agent.levels if (name := str(queue)) in queues}
+            mine = {name: queues[name] for queue in agent.skills if (name := str(queue)) in queues}
             if agent.number % _TURNS == turn or before.get(agent.agent_id) != mine:
                 news[agent.agent_id] = mine
             self._told[agent.agent_id] = mine
