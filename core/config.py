@@ -68,6 +68,8 @@ class Settings(BaseModel):
     mail_from: str = ""  # empty: no-reply@ the host people reach us by
     # networks, besides the public ones, that webhooks may be sent to: loopback while developing
     webhooks_may_reach: tuple[str, ...] = ()
+    # whether staff set up a second step before any other page; in production always
+    staff_second_step: bool = False
 
     @model_validator(mode="after")
     def _fits_its_environment(self) -> "Settings":
@@ -102,6 +104,11 @@ class Settings(BaseModel):
         """The address letters come from."""
         host = urlsplit(self.public_url).hostname or "localhost"
         return self.mail_from or f"no-reply@{host}"
+
+    @property
+    def must_staff_have_second_step(self) -> bool:
+        """Whether the operator's staff see no page before they have a passkey or a code."""
+        return self.staff_second_step or self.environment == "production"
 
     @property
     def payment_pages(self) -> str:

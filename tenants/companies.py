@@ -60,6 +60,7 @@ class Company:
     formats: Formats = AUTO
     budget_minor: int | None = None  # what a month may cost before somebody is told, in `currency`
     opened_at: dt.datetime | None = None
+    requires_second_step: bool = False  # of its people, before any other page
 
 
 def open_company(
@@ -109,6 +110,7 @@ def open_company(
         number_format=AUTO.numbers,
         date_format=AUTO.days,
         clock_format=AUTO.clock,
+        requires_second_step=False,
     )
     session.add(row)
     session.flush()
@@ -137,6 +139,7 @@ def change(
     colour: int,
     formats: Formats,
     budget_minor: int | None,
+    requires_second_step: bool,
 ) -> Company:
     """Change what a company may change itself; country and currency stand on invoices and stay.
 
@@ -164,9 +167,14 @@ def change(
     row.initials, row.colour = initials, colour
     row.number_format, row.date_format, row.clock_format = formats.numbers, formats.days, formats.clock
     row.budget_minor = budget_minor
+    is_turned = row.requires_second_step != requires_second_step
+    row.requires_second_step = requires_second_step
     row.revision = revision + 1
     session.flush()
     evidence.record(session, "company.changed", "ten", tenant_id, revision=row.revision)
+    if is_turned:
+        deed = "company.step-required" if requires_second_step else "company.step-freed"
+        evidence.record(session, deed, "ten", tenant_id)
     return _company(row)
 
 
@@ -247,6 +255,7 @@ def _company(row: CompanyRow) -> Company:
         Formats(row.number_format, row.date_format, row.clock_format),
         row.budget_minor,
         row.opened_at,
+        row.requires_second_step,
     )
 
 

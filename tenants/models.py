@@ -44,6 +44,7 @@ class CompanyRow(TenantOwned, Base):
     date_format: Mapped[str] = mapped_column(Text, server_default="auto")
     clock_format: Mapped[str] = mapped_column(Text, server_default="auto")
     budget_minor: Mapped[int | None] = mapped_column(BigInteger)
+    requires_second_step: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
 
 
 class UserRow(TenantOwned, Base):

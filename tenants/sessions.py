@@ -13,7 +13,7 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 
-from sqlalchemy import and_, delete, select
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -22,7 +22,7 @@ from security import evidence, gate
 from security.vault import Vault
 from tenants import companies, users
 from tenants.companies import Company
-from tenants.models import CompanyRow, SessionRow, UserRow
+from tenants.models import CompanyRow, PasskeyRow, SecondStepRow, SessionRow, UserRow
 from tenants.roles import ABSOLUTE, IDLE, Door, door_of, permitted
 
 ENDED = "session-ended"  # the topic on which live pages hear that their session is over
@@ -59,6 +59,7 @@ class SignedIn:
     company: Company
     started_at: dt.datetime
     expires_at: dt.datetime
+    has_second_step: bool
 
 
 def digest(secret: str) -> bytes | None:
@@ -113,7 +114,7 @@ def find(
     """
     # one statement for all three, because every request begins here; the rooms then find their rows at hand
     found = session.execute(
-        select(SessionRow, UserRow, CompanyRow)
+        select(SessionRow, UserRow, CompanyRow, _has_second_step())
         .join(UserRow, and_(UserRow.tenant_id == SessionRow.tenant_id, UserRow.id == SessionRow.user_id))
         .join(CompanyRow, CompanyRow.tenant_id == SessionRow.tenant_id)
         .where(SessionRow.tenant_id == tenant_id, SessionRow.digest == digest)
@@ -121,7 +122,7 @@ def find(
     now = clock.now()
     if found is None:
         return None
-    row, person, _ = found
+    row, person, _, has_second_step = found
     if now >= row.expires_at or now - row.seen_at >= IDLE[Door(row.door)] or person.status != "active":
         return None
     if touch and now - row.seen_at >= _TOUCH:
@@ -142,6 +143,19 @@ def find(
         company=companies.read(session, tenant_id=tenant_id),
         started_at=row.created_at,
         expires_at=row.expires_at,
+        has_second_step=has_second_step,
+    )
+
+
+def _has_second_step() -> ColumnElement[bool]:
+    """Return whether a user has a passkey or a confirmed phone; for a statement that has `UserRow`."""
+    return or_(
+        exists().where(
+            SecondStepRow.tenant_id == UserRow.tenant_id,
+            SecondStepRow.user_id == UserRow.id,
+            SecondStepRow.confirmed_at.is_not(None),
+        ),
+        exists().where(PasskeyRow.tenant_id == UserRow.tenant_id, PasskeyRow.user_id == UserRow.id),
     )
 
 

@@ -27,14 +27,25 @@ def variables() -> dict[str, Any]:
             "role": words.role(who.roles),
             "language": who.language,
         }
-        shown["permissions"] = who.permissions
+        shown["must_enrol"] = who.must_enrol
+        # until then the rail leads nowhere
+        shown["permissions"] = frozenset() if who.must_enrol else who.permissions
         if who.door.value != "operator":
             shown["company"] = {"name": who.company.name, "initials": who.company.initials}
     return shown
 
 
 def _banners() -> list[dict[str, str]]:
-    banners = []
+    banners, who = [], identity.known()
+    if who is not None and who.must_enrol:
+        banners.append(
+            {
+                "kind": "info",
+                "text": gettext(
+                    "Before you go on, set up a second step: whoever learns your password shall not come in."
+                ),
+            }
+        )
     if services().settings.is_simulated:
         banners.append(
             {

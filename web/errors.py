@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import psycopg
 import redis
 import sqlalchemy.exc
-from flask import Flask, Response, current_app, make_response, render_template, request
+from flask import Flask, Response, current_app, make_response, redirect, render_template, request
 from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException
 from core import log
 from core.errors import SeatlineError
 from web import headers, words
+from web.guards import SECOND_STEP_FIRST
 
 _log = log.get(__name__)
 
@@ -54,6 +55,7 @@ HTTP_CODES: Mapping[int, str] = {
 }
 RETRY_AFTER_S = 5
 _SIGN_IN_FIRST = 401
+ENROLMENT = "/settings/second-step"  # where a second step that is wanted is set up
 SIGN_IN = "seatline-sign-in"  # where the application keeps the page that asks to sign in
 PROBLEM_JSON = "application/problem+json"
 
@@ -130,6 +132,8 @@ def say(problem: Problem) -> Response:
         response = Response(as_json(problem), content_type=PROBLEM_JSON)
     elif problem.status == _SIGN_IN_FIRST and request.headers.get("HX-Request") != "true":
         response = current_app.extensions[SIGN_IN]()
+    elif problem.code == SECOND_STEP_FIRST and request.method == "GET":
+        return make_response(redirect(ENROLMENT, 303))
     else:
         response = make_response(_page(problem))
     response.status_code = problem.status

@@ -1,7 +1,8 @@
 """Deny by default: every route declares who may use it, or the application does not start.
 
 `@permission("calls.read")` names a permission of `tenants.roles`; `@public("why")` opens a route to
-everybody and says why. Both only mark the view; `enforce` runs before every request.
+everybody and says why. Both only mark the view; `enforce` runs before every request. Whoever must have a
+second step and has none comes as far as the pages that set one up (`is_enrolment`).
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from web import identity
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _MARK = "__seatline_guard__"
+SECOND_STEP_FIRST = "second-step-first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Guard:
 
     permission: str | None
     reason: str
+    is_enrolment: bool = False
 
 
 class UnguardedRouteError(SeatlineError):
@@ -39,9 +42,15 @@ class NotPermittedError(Refused):
     code = "not-permitted"
 
 
-def permission(name: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """Let in only who has the permission `name`."""
-    return _marker(Guard(name, ""))
+class SecondStepFirstError(Refused):
+    """A second step is wanted of this person before anything else."""
+
+    code = SECOND_STEP_FIRST
+
+
+def permission(name: str, *, is_enrolment: bool = False) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Let in only who has the permission `name`; `is_enrolment`: who has to set up a second step, too."""
+    return _marker(Guard(name, "", is_enrolment))
 
 
 def public(reason: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
@@ -80,6 +89,7 @@ def enforce() -> None:
     Raises:
         NotSignedInError: nobody is there, or the session is over.
         NotPermittedError: somebody is there who may not.
+        SecondStepFirstError: somebody is there who has to set up a second step first.
     """
     if request.endpoint is None:  # no such route: the router's own 404 or 405 follows
         return
@@ -91,6 +101,8 @@ def enforce() -> None:
     principal = identity.current()
     if guard.permission not in principal.permissions:
         raise NotPermittedError(permission=guard.permission)
+    if principal.must_enrol and not guard.is_enrolment:
+        raise SecondStepFirstError
 
 
 def _marker(guard: Guard) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:

@@ -20,6 +20,7 @@ from security.gate import Kind, Scope
 from tenants import apikeys, companies, sessions
 from tenants.companies import Company
 from tenants.roles import Door
+from tenants.sessions import SignedIn
 from web import scope
 
 _WALL_SAYS_NO = "42501"
@@ -47,6 +48,8 @@ class Principal:
     expires_at: dt.datetime | None = None
     key_id: KeyId | None = None
     api_version: str = ""
+    is_step_required: bool = False  # a second step is wanted of this person
+    has_second_step: bool = True
 
     @property
     def user_id(self) -> UserId:
@@ -57,6 +60,11 @@ class Principal:
     def is_fresh(self) -> bool:
         """Whether this person proved who they are a moment ago: a screen left unlocked is not enough."""
         return self.started_at is not None and clock.now() < self.started_at + _FRESH
+
+    @property
+    def must_enrol(self) -> bool:
+        """Whether this person sets up a second step before anything else."""
+        return self.is_step_required and not self.has_second_step
 
     @property
     def is_authenticated(self) -> bool:
@@ -169,6 +177,15 @@ def _by_session(digest_hex: str) -> Principal | None:
         session_id=found.session_id,
         started_at=found.started_at,
         expires_at=found.expires_at,
+        is_step_required=_is_step_required(found),
+        has_second_step=found.has_second_step,
+    )
+
+
+def _is_step_required(found: SignedIn) -> bool:
+    is_staff = found.door is Door.OPERATOR
+    return found.company.requires_second_step or (
+        is_staff and scope.services().settings.must_staff_have_second_step
     )
 
 

@@ -103,6 +103,8 @@ ACTIONS: Mapping[str, LazyString] = {
     "campaign.called-again": _l("Let leads be called again whose outcome is not known"),
     "company.opened": _l("Took in a company"),
     "company.changed": _l("Changed the company’s settings"),
+    "company.step-required": _l("Required a second step of everybody"),
+    "company.step-freed": _l("Left the second step to everybody’s own choice"),
     "calls-out.stopped": _l("Stopped calls out"),
     "calls-out.resumed": _l("Let calls go out again"),
     "calls-out.rules-changed": _l("Changed where and when calls go out"),
@@ -272,6 +274,10 @@ PROBLEMS: Mapping[str, Words] = {
     "sign-in-again": Words(
         _l("Please sign in again"),
         _l("What lets you in is changed within a quarter of an hour after signing in."),
+    ),
+    "second-step-first": Words(
+        _l("Set up a second step first"),
+        _l("It is wanted of you before anything else. Under Settings, Second step, it takes a minute."),
     ),
     "second-step-on": Words(
         _l("The second step is on already"), _l("Turn it off first, then set it up with another phone.")

@@ -87,12 +87,14 @@ def test_a_company_changes_its_own_settings(people: People, gate: Gate) -> None:
             revision=1,
             formats=Formats("point-comma", "iso", "24"),
             budget_minor=1_000_000,
+            requires_second_step=True,
         )
     with gate.open(Scope.system(ours.tenant_id)) as session:
         changed = companies.read(session, tenant_id=ours.tenant_id)
     assert (changed.name, changed.zone, changed.language) == ("Pelican Post", "Asia/Shanghai", "zh_Hans_CN")
     assert (changed.currency, changed.country) == ("GBP", "GB")
     assert (changed.formats.numbers, changed.budget_minor, changed.revision) == ("point-comma", 1_000_000, 2)
+    assert changed.requires_second_step
 
 
 @pytest.mark.parametrize(
@@ -111,6 +113,7 @@ def test_settings_that_cannot_be_or_are_old_are_refused(
     given: dict[str, Any] = {
         "revision": 1, "name": ours.name, "zone": ours.zone, "language": ours.language,
         "initials": ours.initials, "colour": 1, "formats": AUTO, "budget_minor": None,
+        "requires_second_step": False,
     }  # fmt: skip
     with gate.open(Scope.system(ours.tenant_id)) as session, pytest.raises(error):
         companies.change(session, tenant_id=ours.tenant_id, **(given | differs))

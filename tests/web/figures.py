@@ -1521,6 +1521,17 @@ def second_step(lang: str) -> dict[str, Any]:
         "secret": "MFRG GZDF MZTW Q2LK",
         "picture": phone_code.drawn(uri),
         "error": "",
+        "takes_passkeys": True,
+    }
+
+
+def second_step_wanted(lang: str) -> dict[str, Any]:
+    text = "Before you go on, set up a second step: whoever learns your password shall not come in."
+    said = pick(lang, text, "继续之前，请先设置两步验证：这样即使别人得知您的密码，也无法登录。")
+    return second_step(lang) | {
+        "must_enrol": True,
+        "permissions": frozenset(),
+        "banners": [{"kind": "info", "text": said}],
     }
 
 
@@ -2192,6 +2203,7 @@ PAGES: dict[str, Page] = {
     "forgot-sent": Page("forgot.html", forgot_sent),
     "reset": Page("reset.html", reset),
     "second-step": Page("second_step.html", second_step),
+    "second-step-wanted": Page("second_step.html", second_step_wanted),
     "second-step-codes": Page("second_step_codes.html", second_step_codes),
     "operator-companies": Page("operator/companies.html", companies),
     "operator-company": Page("operator/company.html", company),

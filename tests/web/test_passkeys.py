@@ -60,6 +60,15 @@ def added(browser: Browser, name: str = "Laptop", one: Device | None = None) -> 
     return one
 
 
+def test_a_passkey_is_the_second_step_a_company_requires(alice: Browser, cast: Cast, gate: Gate) -> None:
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        session.execute(text("UPDATE app.tenants SET requires_second_step = true"))
+    assert alice.get("/portal/").location == "/settings/second-step"
+    assert 'href="/settings/passkeys"' in alice.get("/settings/second-step").text
+    added(alice)
+    assert alice.get("/portal/").status_code == 200
+
+
 def shown(browser: Browser, one: Device, *, fields: dict[str, str] | None = None, **lies: Any) -> int:
     """Sign in by a passkey; return the status."""
     answer = one.show(options(browser), **lies)

@@ -33,6 +33,7 @@ def form(browser: Browser) -> dict[str, str]:
         "number_format": "auto",
         "date_format": "auto",
         "clock_format": "auto",
+        "second_step": "free",
     }
 
 
@@ -75,6 +76,7 @@ def test_the_front_page_warns_of_the_budget(alice: Browser, day: Scene, budget: 
         {"budget": "NaN"},
         {"zone": "Mars/Base"},
         {"number_format": "roman"},
+        {"second_step": ""},
         {"name": " "},
     ],
 )

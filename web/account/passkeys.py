@@ -92,14 +92,14 @@ def sign_in_by_passkey() -> BaseResponse:
 
 
 @pages.get("/settings/passkeys")
-@permission("self.read")
+@permission("self.read", is_enrolment=True)
 def show_passkeys() -> BaseResponse:
     """Show one's own passkeys."""
     return _page()
 
 
 @pages.post("/settings/passkeys/options")
-@permission("self.write")
+@permission("self.write", is_enrolment=True)
 def ask_for_new_passkey() -> Response:
     """Return what the browser needs to make a passkey.
 
@@ -124,7 +124,7 @@ def ask_for_new_passkey() -> Response:
 
 
 @pages.post("/settings/passkeys")
-@permission("self.write")
+@permission("self.write", is_enrolment=True)
 def add_passkey() -> BaseResponse:
     """Keep a passkey the browser has made; show recovery codes, this once, to who has none.
 

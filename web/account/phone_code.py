@@ -15,21 +15,21 @@ from web import identity, said, scope
 from web.account.renewal import renew
 from web.account.settings import shell
 from web.account.signing import STEP
-from web.account.views import pages
+from web.account.views import pages, takes_passkeys
 from web.guards import permission
 
 _HERE = "/settings/second-step"
 
 
 @pages.get("/settings/second-step")
-@permission("self.read")
+@permission("self.read", is_enrolment=True)
 def show_second_step() -> BaseResponse:
     """Show the picture for the phone, or that the second step is on."""
     return _page()
 
 
 @pages.post("/settings/second-step")
-@permission("self.write")
+@permission("self.write", is_enrolment=True)
 def confirm_second_step() -> BaseResponse:
     """Turn it on by a first code; show the recovery codes, this once."""
     who = identity.current()
@@ -69,11 +69,12 @@ def remove_second_step() -> BaseResponse:
     has_passkey = passkeys.has_any(session, tenant_id=tenant_id, user_id=user_id)
     second_step.remove(session, tenant_id=tenant_id, user_id=user_id, are_codes_kept=has_passkey)
     renew()
-    said.done(
-        gettext("No code is asked for any more. A passkey lets you in.")
-        if has_passkey
-        else gettext("The second step is off. Your password alone lets you in.")
-    )
+    if has_passkey:
+        said.done(gettext("No code is asked for any more. A passkey lets you in."))
+    elif who.is_step_required:
+        said.done(gettext("The second step is off. Set up another one now."))
+    else:
+        said.done(gettext("The second step is off. Your password alone lets you in."))
     return redirect("/settings", 303)
 
 
@@ -89,6 +90,7 @@ def _page(*, error: str = "") -> BaseResponse:
         secret=_grouped(enrolment.secret) if enrolment else "",
         picture=drawn(enrolment.uri) if enrolment else "",
         error=error,
+        takes_passkeys=takes_passkeys(),
     )
     return make_response(page, 422 if error else 200)
 

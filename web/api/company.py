@@ -52,6 +52,9 @@ class CompanyShown(Outward):
     date_format: str = Field(description="How pages write days.")
     clock_format: str = Field(description="How pages write hours.")
     budget_minor: int | None = Field(description="What a month may cost before pages warn, in minor units.")
+    requires_second_step: bool = Field(
+        description="Whether people set up a passkey or a phone's code before any other page."
+    )
 
 
 class CompanyChange(Inward):
@@ -72,6 +75,7 @@ class CompanyChange(Inward):
     budget_minor: int | None = Field(
         default=None, ge=1, le=10**13, description="Null takes the budget away; left out, it stays."
     )
+    requires_second_step: bool | None = None
 
 
 class QueueNow(Outward):
@@ -205,6 +209,9 @@ def change_company(json: CompanyChange) -> tuple[CompanyShown, int, dict[str, st
             json.clock_format or found.formats.clock,
         ),
         budget_minor=json.budget_minor if "budget_minor" in json.model_fields_set else found.budget_minor,
+        requires_second_step=(
+            found.requires_second_step if json.requires_second_step is None else json.requires_second_step
+        ),
     )
     return _company(changed), 200, preconditions.tag(_version(changed))
 
@@ -316,6 +323,7 @@ def _company(found: Company) -> CompanyShown:
         date_format=found.formats.days,
         clock_format=found.formats.clock,
         budget_minor=found.budget_minor,
+        requires_second_step=found.requires_second_step,
     )
 
 

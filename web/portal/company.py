@@ -1,4 +1,4 @@
-"""The company's own settings: name, zone, language, how numbers and times are written, the month's budget."""
+"""The company's own settings: how it is called and reads, the month's budget, who needs a second step."""
 
 from decimal import Decimal, InvalidOperation
 
@@ -16,6 +16,8 @@ from web.guards import permission
 from web.portal.views import pages
 
 _LANGUAGES = {"en": "English", "zh_Hans_CN": "简体中文"}
+
+_STEPS = {"free": False, "required": True}
 
 
 @pages.get("/company")
@@ -45,6 +47,7 @@ def save_company() -> BaseResponse:
             colour=company.colour,
             formats=Formats(given["number_format"], given["date_format"], given["clock_format"]),
             budget_minor=_minor(given["budget"], company.currency),
+            requires_second_step=_is_required(given["second_step"]),
         )
     except CompanyChangedError:
         return edits.conflicting(
@@ -75,6 +78,7 @@ def _fields() -> list[edits.Field]:
         edits.Field("date_format", gettext("Dates")),
         edits.Field("clock_format", gettext("Hours")),
         edits.Field("budget", gettext("Budget a month")),
+        edits.Field("second_step", gettext("Second step")),
     ]
 
 
@@ -90,7 +94,19 @@ def _typed(company: Company) -> dict[str, str]:
         "date_format": company.formats.days,
         "clock_format": company.formats.clock,
         "budget": "" if budget is None else f"{Decimal(budget).scaleb(-digits):f}",
+        "second_step": "required" if company.requires_second_step else "free",
     }
+
+
+def _is_required(text: str) -> bool:
+    """Return whether the second step was chosen to be required.
+
+    Raises:
+        MalformedSettingError: it was not chosen at all.
+    """
+    if text not in _STEPS:
+        raise MalformedSettingError(field="second_step")
+    return _STEPS[text]
 
 
 def _minor(text: str, currency: str) -> int | None:
@@ -129,5 +145,6 @@ def _page(
         numbers=[(one, numbers.get(one, auto)) for one in NUMBER_FORMATS],
         dates=[(one, dates.get(one, auto)) for one in DATE_FORMATS],
         clocks=[(one, clocks.get(one, auto)) for one in CLOCK_FORMATS],
+        steps=[("free", gettext("everybody’s own choice")), ("required", gettext("required of everybody"))],
         may_write="settings.write" in identity.current().permissions,
     )
