@@ -22,7 +22,7 @@ from billing.rating.tariff import Cache, Tariff, decode, digest
 from core import clock
 from core.ids import TenantId, new_id
 
-_compiled = Cache()
+_compiled: Cache[bytes, Tariff] = Cache()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class InForce:
 
     tariff_id: UUID
     effective_from: dt.datetime
+    sha256: bytes
     tariff: Tariff
 
 
@@ -122,7 +123,7 @@ def _in_force(session: Session, row: TariffRow) -> InForce:
             select(TariffRow.content).where(TariffRow.tenant_id == row.tenant_id, TariffRow.id == row.id)
         ).one()
         tariff = _decoded(content, row.sha256)
-    return InForce(row.id, row.effective_from, tariff)
+    return InForce(row.id, row.effective_from, row.sha256, tariff)
 
 
 def _decoded(content: str, sha256: bytes) -> Tariff:

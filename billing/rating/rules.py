@@ -7,13 +7,17 @@ integers and is rounded once, half-up.
 
 How a call is laid out: increments are laid from the answer; the first is the initial block where one is
 agreed. An increment belongs to the slot and to the time band in which it starts, and is charged whole.
+
+This is the reference: short, exact, one call at a time. `billing.rating.fast` rates columns of calls and must
+give the same numbers.
 """
 
 import datetime as dt
+import functools
 import itertools
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -21,10 +25,13 @@ from typing import Generic, TypeVar
 from core.errors import Invalid
 
 DAY_S = 86_400
-WEEK_S = 7 * DAY_S
 ALL_DAYS = (1, 2, 3, 4, 5, 6, 7)
+# a band of this day holds on public holidays, which are then no Mondays to Sundays
+HOLIDAY = 8
+NO_HOLIDAYS: frozenset[dt.date] = frozenset()
 
 T = TypeVar("T")
+_DAY = dt.timedelta(days=1)
 
 
 class RateError(Invalid):
@@ -39,6 +46,13 @@ class StartNeededError(Invalid):
     code = "start-needed"
 
 
+class Ceiling(StrEnum):
+    """What happens to a charge above the maximum."""
+
+    CAP = "cap"  # it costs the maximum
+    REFUSE = "refuse"  # it is not billed before somebody has looked at it
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """From second `from_s` after the answer: `rate` units per `per_s` seconds, in steps of `increment_s`."""
@@ -51,7 +65,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Prices that hold on `days_iso` (1 Monday to 7 Sunday) from second `from_s` of the local day on."""
+    """Prices that hold on `days_iso` (1 Monday to 7 Sunday, 8 holidays) from second `from_s` of the day.
+
+    A rate that has a band for holidays treats a holiday as day 8 alone, any other rate as its weekday.
+    """
 
     slots: tuple[Slot, ...]
     connect: int = 0
@@ -63,26 +80,24 @@ class Band:
 class Rate:
     """What one destination costs. Raises RateError when it is built from parts that contradict.
 
-    `minimum` and `maximum` bound the charge of a call that was answered, connection fee included.
+    `minimum` and `maximum` bound the charge of a call that was answered, connection fee included; `ceiling`
+    says what is done above the maximum. A call of at most `grace_s` seconds costs nothing.
     """
 
     bands: tuple[Band, ...]
     initial_s: int = 0
     minimum: int = 0
     maximum: int | None = None
-    # worked out once: the common denominator, the week's band changes, and the short way for plain rates
+    ceiling: Ceiling = Ceiling.CAP
+    grace_s: int = 0
+    # worked out once: the common denominator, each day's band changes, and the short way for plain rates
     denominator: int = field(init=False, repr=False, compare=False)
-    _week: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
+    changes: Mapping[int, tuple[tuple[int, int], ...]] = field(init=False, repr=False, compare=False)
     _plain: tuple[int, int, int, int, int] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check(self)
         scale = math.lcm(*(slot.per_s for band in self.bands for slot in band.slots))
-        week = sorted(
-            ((day - 1) * DAY_S + band.from_s, index)
-            for index, band in enumerate(self.bands)
-            for day in band.days_iso
-        )
         plain = None
         first = self.bands[0]
         if self.is_even and len(first.slots) == 1:
@@ -97,8 +112,17 @@ class Rate:
                 per_second * slot.increment_s,
             )
         object.__setattr__(self, "denominator", scale)
-        object.__setattr__(self, "_week", tuple(week))
+        object.__setattr__(self, "changes", _changes(tuple((one.days_iso, one.from_s) for one in self.bands)))
         object.__setattr__(self, "_plain", plain)
+
+    @property
+    def has_holidays(self) -> bool:
+        """Whether it matters if a day is a holiday."""
+        return bool(self.changes[HOLIDAY]) and not self.is_even
+
+    def day_of(self, on: dt.date, holidays: Collection[dt.date]) -> int:
+        """Return which day a date counts as: 1 Monday to 7 Sunday, 8 a holiday."""
+        return HOLIDAY if on in holidays and self.changes[HOLIDAY] else on.isoweekday()
 
     @property
     def is_even(self) -> bool:
@@ -141,16 +165,19 @@ def charge(
     duration_s: int,
     answered_at: dt.datetime | None = None,
     zone: dt.tzinfo = dt.UTC,
+    holidays: Collection[dt.date] = NO_HOLIDAYS,
 ) -> Exact:
     """Return the exact charge of one whole call: connection fee, increments, minimum, maximum.
 
-    A call of 0 s costs 0, connection fee or not.
+    A call of 0 s, or not longer than the grace, costs 0, connection fee or not. Above a maximum that refuses
+    the charge stands as it is; `is_above` tells.
 
     Args:
         rate: the destination's rate.
         duration_s: whole seconds from answer to end; part seconds count as begun (round up before).
         answered_at: aware instant of the answer; may be None when the rate is the same at all times.
         zone: zone in which the rate's bands are meant.
+        holidays: local dates on which the bands of day 8 hold.
 
     Raises:
         StartNeededError: the rate has time bands and `answered_at` is None.
@@ -158,7 +185,7 @@ def charge(
     Worked: fee 0.4, 0.2/60 s in 60 s steps, from second 60 0.1/60 s in 1 s steps; 85 s costs
     0.4 + 0.2 + 25 x 0.1/60 = 0.641666667.
     """
-    if duration_s <= 0:
+    if duration_s <= rate.grace_s:
         return Exact(0, 0, 1)
     if rate._plain is not None:  # noqa: SLF001 - worked out by the same module
         total, block, block_cost, step, step_cost = rate._plain  # noqa: SLF001
@@ -169,13 +196,22 @@ def charge(
             total += steps * step_cost
             billed += steps * step
     else:
-        part = segment(rate, from_s=0, to_s=duration_s, answered_at=answered_at, zone=zone)
+        part = segment(rate, from_s=0, to_s=duration_s, answered_at=answered_at, zone=zone, holidays=holidays)
         total, billed = part.numerator, part.billed_s
     scale = rate.denominator
     total = max(total, rate.minimum * scale)
-    if rate.maximum is not None:
+    if rate.maximum is not None and rate.ceiling is Ceiling.CAP:
         total = min(total, rate.maximum * scale)
     return Exact(billed, total, scale)
+
+
+def is_above(rate: Rate, exact: Exact) -> bool:
+    """Return whether an exact charge lies above a maximum that refuses."""
+    return (
+        rate.ceiling is Ceiling.REFUSE
+        and rate.maximum is not None
+        and exact.numerator > rate.maximum * exact.denominator
+    )
 
 
 def segment(
@@ -185,6 +221,7 @@ def segment(
     to_s: int,
     answered_at: dt.datetime | None = None,
     zone: dt.tzinfo = dt.UTC,
+    holidays: Collection[dt.date] = NO_HOLIDAYS,
 ) -> Exact:
     """Return the exact charge of the increments that start in [from_s, to_s) of a call.
 
@@ -194,7 +231,7 @@ def segment(
     if to_s <= from_s:
         return Exact(0, 0, 1)
     scale = rate.denominator
-    clock = _BandClock(rate, answered_at=answered_at, zone=zone)
+    clock = _BandClock(rate, answered_at=answered_at, zone=zone, holidays=holidays)
     position, total = from_s, 0
     if from_s == 0:
         total = rate.bands[clock.at(0)[0]].connect * scale
@@ -215,28 +252,45 @@ def segment(
 class _BandClock:
     """Which band is in force at a second of the call, and until when."""
 
-    def __init__(self, rate: Rate, *, answered_at: dt.datetime | None, zone: dt.tzinfo) -> None:
-        self._week = rate._week  # noqa: SLF001 - worked out by the same module
+    def __init__(
+        self,
+        rate: Rate,
+        *,
+        answered_at: dt.datetime | None,
+        zone: dt.tzinfo,
+        holidays: Collection[dt.date],
+    ) -> None:
+        self._rate = rate
         self._is_even = rate.is_even
         if not self._is_even and answered_at is None:
             raise StartNeededError
         # counted in UTC: adding seconds to a local wall time would ignore the clock changes
         self._answered_at = None if answered_at is None else answered_at.astimezone(dt.UTC)
         self._zone = zone
+        self._holidays = holidays
 
     def at(self, second: int) -> tuple[int, int | None]:
         """Return the band's index at a second and the next second at which it may differ."""
         if self._is_even or self._answered_at is None:
             return 0, None
         local = self._local(second)
-        of_week = (local.isoweekday() - 1) * DAY_S + local.hour * 3600 + local.minute * 60 + local.second
-        # before the week's first change the last one of the week before is still in force: index -1
-        place = bisect_right(self._week, (of_week, len(self._week) * 8)) - 1
-        following = self._week[(place + 1) % len(self._week)][0]
-        ahead = (following - of_week - 1) % WEEK_S + 1
+        of_day = local.hour * 3600 + local.minute * 60 + local.second
+        today = self._rate.changes[self._rate.day_of(local.date(), self._holidays)]
+        place = bisect_right(today, (of_day, len(self._rate.bands)))
+        index = today[place - 1][1] if place else self._last_before(local.date())
         # looked at a day at a time, because a clock change moves every later edge
-        ends = second + min(ahead, DAY_S)
-        return self._week[place][1], self._until_clock_change(second, ends)
+        edge = today[place][0] if place < len(today) else DAY_S
+        return index, self._until_clock_change(second, second + edge - of_day)
+
+    def _last_before(self, on: dt.date) -> int:
+        """Return the band last in force before a day; every rate has a band on a weekday."""
+        for back in itertools.count(1):
+            day = (on.isoweekday() - 1 - back) % 7 + 1
+            if on.toordinal() > back:  # else the calendar begins here
+                day = self._rate.day_of(on - back * _DAY, self._holidays)
+            if changes := self._rate.changes[day]:
+                return changes[-1][1]
+        raise AssertionError
 
     def _local(self, second: int) -> dt.datetime:
         assert self._answered_at is not None  # noqa: S101 - at() has returned before
@@ -257,6 +311,15 @@ class _BandClock:
         return high
 
 
+@functools.lru_cache(4096)
+def _changes(layout: tuple[tuple[tuple[int, ...], int], ...]) -> Mapping[int, tuple[tuple[int, int], ...]]:
+    """Return, for each day, when which band begins; thousands of rates share a few layouts."""
+    return {
+        day: tuple(sorted((from_s, index) for index, (days, from_s) in enumerate(layout) if day in days))
+        for day in (*ALL_DAYS, HOLIDAY)
+    }
+
+
 def _slot_at(band: Band, second: int) -> tuple[Slot, int | None]:
     current, ends = band.slots[0], None
     for slot in band.slots[1:]:
@@ -270,16 +333,18 @@ def _slot_at(band: Band, second: int) -> tuple[Slot, int | None]:
 def _check(rate: Rate) -> None:
     if not rate.bands:
         raise RateError("a rate needs a band")
-    if rate.initial_s < 0 or rate.minimum < 0:
-        raise RateError("the initial block and the minimum are not negative")
+    if rate.initial_s < 0 or rate.minimum < 0 or rate.grace_s < 0:
+        raise RateError("the initial block, the minimum and the grace are not negative")
     if rate.maximum is not None and rate.maximum < rate.minimum:
         raise RateError("the maximum lies below the minimum")
+    if all(set(band.days_iso) == {HOLIDAY} for band in rate.bands):
+        raise RateError("a rate needs a band on a day that is no holiday")
     changes = [(day, band.from_s) for band in rate.bands for day in band.days_iso]
     if len(set(changes)) != len(changes):
         raise RateError("two bands begin at the same moment of the week")
     for band in rate.bands:
-        if not band.days_iso or not set(band.days_iso) <= set(ALL_DAYS):
-            raise RateError("a band needs days from 1 (Monday) to 7 (Sunday)")
+        if not band.days_iso or not set(band.days_iso) <= {*ALL_DAYS, HOLIDAY}:
+            raise RateError("a band needs days from 1 (Monday) to 7 (Sunday), 8 are holidays")
         if not 0 <= band.from_s < DAY_S:
             raise RateError("a band begins inside the day")
         if band.connect < 0:

@@ -15,25 +15,38 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import phonenumbers
 
 from billing.errors import PriceListError
 from billing.rating import rentals
 from billing.rating.rentals import HOUR_S, METERS, Proration, RentalPrice, Unit
-from billing.rating.rules import Band, Outcome, PrefixIndex, Rate, Slot, charge, half_up
+from billing.rating.rules import (
+    NO_HOLIDAYS,
+    Band,
+    Ceiling,
+    Outcome,
+    PrefixIndex,
+    Rate,
+    Slot,
+    charge,
+    half_up,
+    is_above,
+)
 from core.money import NANO
 from core.phone import is_short_code
 
-# 1: calls only. 2: rental prices too. A tariff without rental prices is still written as 1, so that what was
-# published before says the same text, and has the same hash, for ever.
-_CALLS_ONLY, FORMAT = 1, 2
+# 1: calls only. 2: rental prices too. 3: holidays, grace, a maximum that refuses. What a tariff does not use
+# is not written, so that what was published before says the same text, and has the same hash, for ever.
+_CALLS_ONLY, _RENTALS_TOO, FORMAT = 1, 2, 3
 # What a number keeps to itself (design.md, invariant 2); E.164 gives it fifteen digits at most.
 HIDDEN_DIGITS = 4
 LONGEST_NUMBER = 15
 DEAREST_NANO = 1_000_000 * NANO
 _KEPT = 64
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,24 @@ class DatedRate:
     is_blocked: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Holidays:
+    """The public holidays that were in a version when it was published: they never change afterwards.
+
+    `calendar` is where they come from (`billing.rating.calendars`); outside of `from_year` to `to_year` it is
+    not known which days are holidays, and rates that ask stay without a price.
+    """
+
+    calendar: str
+    from_year: int
+    to_year: int
+    dates: frozenset[dt.date]
+
+    def knows(self, on: dt.date) -> bool:
+        """Return whether it is known if a date is a holiday."""
+        return self.from_year <= on.year <= self.to_year
+
+
 @dataclass(frozen=True)
 class Tariff:
     """The content of one published version, ready to rate with."""
@@ -58,6 +89,7 @@ class Tariff:
     destinations: dict[str, dict[str, str]]
     rates: tuple[DatedRate, ...]
     rentals: tuple[RentalPrice, ...] = ()
+    holidays: Holidays | None = None
 
     @cached_property
     def _by_meter(self) -> dict[str, PrefixIndex[DatedRate]]:
@@ -90,22 +122,39 @@ class Tariff:
         match = index.find(prefix)
         if match is None:
             return Rating(Outcome.UNRATED, reason="prefix-not-priced")
-        row = match.value
+        return self.rate_by(match.value, duration_s=duration_s, answered_at=answered_at)
+
+    def rate_by(self, row: DatedRate, *, duration_s: int, answered_at: dt.datetime) -> "Rating":
+        """Rate one usage event by the row that decides its price."""
         if row.is_blocked:
             return Rating(
-                Outcome.REFUSED,
-                reason="prefix-blocked",
-                prefix=match.prefix,
-                destination=row.destination,
+                Outcome.REFUSED, reason="prefix-blocked", prefix=row.prefix, destination=row.destination
             )
-        exact = charge(row.rate, duration_s=duration_s, answered_at=answered_at, zone=self._zone)
+        if row.rate.has_holidays and not self._knows_holidays(answered_at, duration_s):
+            return Rating(Outcome.UNRATED, reason="holidays-unknown")
+        exact = charge(
+            row.rate,
+            duration_s=duration_s,
+            answered_at=answered_at,
+            zone=self._zone,
+            holidays=self.holidays.dates if self.holidays else NO_HOLIDAYS,
+        )
+        if is_above(row.rate, exact):
+            return Rating(
+                Outcome.REFUSED, reason="above-maximum", prefix=row.prefix, destination=row.destination
+            )
         return Rating(
             Outcome.RATED,
-            prefix=match.prefix,
+            prefix=row.prefix,
             destination=row.destination,
             billed_seconds=exact.billed_s,
             amount_nano=exact.rounded(),
         )
+
+    def _knows_holidays(self, answered_at: dt.datetime, duration_s: int) -> bool:
+        ends_at = answered_at + dt.timedelta(seconds=duration_s)
+        days = (instant.astimezone(self._zone).date() for instant in (answered_at, ends_at))
+        return self.holidays is not None and all(self.holidays.knows(day) for day in days)
 
     def rate_rental(
         self, *, meter: str, start: dt.datetime, end: dt.datetime, quantity_ms: int, zone: str
@@ -186,28 +235,34 @@ def encode(tariff: Tariff) -> str:
             for price in sorted(tariff.rentals, key=lambda price: price.meter)
         ]
     }
+    dated = {"holidays": _encode_holidays(tariff.holidays)} if tariff.holidays else {}
+    rates = [
+        {
+            "meter": row.meter,
+            "prefix": row.prefix,
+            "destination": row.destination,
+            "blocked": row.is_blocked,
+            "initial_s": row.rate.initial_s,
+            "minimum_nano": row.rate.minimum,
+            "maximum_nano": row.rate.maximum,
+            **({"grace_s": row.rate.grace_s} if row.rate.grace_s else {}),
+            **({"ceiling": row.rate.ceiling.value} if row.rate.ceiling is not Ceiling.CAP else {}),
+            "bands": encode_bands(row.rate.bands),
+        }
+        for row in sorted(tariff.rates, key=lambda row: (row.meter, row.prefix))
+    ]
+    is_new = tariff.holidays or any("grace_s" in row or "ceiling" in row for row in rates)
     return json.dumps(
         {
             **(rented if tariff.rentals else {}),
-            "format": FORMAT if tariff.rentals else _CALLS_ONLY,
+            **dated,
+            "format": FORMAT if is_new else _RENTALS_TOO if tariff.rentals else _CALLS_ONLY,
             "price_list": tariff.price_list,
             "version": tariff.version,
             "currency": tariff.currency,
             "zone": tariff.zone,
             "destinations": tariff.destinations,
-            "rates": [
-                {
-                    "meter": row.meter,
-                    "prefix": row.prefix,
-                    "destination": row.destination,
-                    "blocked": row.is_blocked,
-                    "initial_s": row.rate.initial_s,
-                    "minimum_nano": row.rate.minimum,
-                    "maximum_nano": row.rate.maximum,
-                    "bands": encode_bands(row.rate.bands),
-                }
-                for row in sorted(tariff.rates, key=lambda row: (row.meter, row.prefix))
-            ],
+            "rates": rates,
         },
         sort_keys=True,
         separators=(",", ":"),
@@ -221,7 +276,7 @@ def decode(content: str) -> Tariff:
         PriceListError: another format, or rates that contradict themselves.
     """
     raw = json.loads(content)
-    if raw.get("format") not in {_CALLS_ONLY, FORMAT}:
+    if raw.get("format") not in {_CALLS_ONLY, _RENTALS_TOO, FORMAT}:
         raise PriceListError(format=raw.get("format"))
     return Tariff(
         price_list=raw["price_list"],
@@ -240,10 +295,13 @@ def decode(content: str) -> Tariff:
                     initial_s=row["initial_s"],
                     minimum=row["minimum_nano"],
                     maximum=row["maximum_nano"],
+                    grace_s=row.get("grace_s", 0),
+                    ceiling=Ceiling(row.get("ceiling", Ceiling.CAP)),
                 ),
             )
             for row in raw["rates"]
         ),
+        holidays=_decode_holidays(raw["holidays"]) if "holidays" in raw else None,
         rentals=tuple(
             RentalPrice(
                 meter=row["meter"],
@@ -299,6 +357,20 @@ def decode_bands(raw: Iterable[dict[str, Any]]) -> tuple[Band, ...]:
     )
 
 
+def _encode_holidays(holidays: Holidays) -> dict[str, Any]:
+    return {
+        "calendar": holidays.calendar,
+        "from_year": holidays.from_year,
+        "to_year": holidays.to_year,
+        "dates": sorted(day.isoformat() for day in holidays.dates),
+    }
+
+
+def _decode_holidays(raw: dict[str, Any]) -> Holidays:
+    dates = frozenset(dt.date.fromisoformat(day) for day in raw["dates"])
+    return Holidays(raw["calendar"], raw["from_year"], raw["to_year"], dates)
+
+
 def digest(content: str) -> bytes:
     """Return the SHA-256 of a tariff's canonical JSON."""
     return hashlib.sha256(content.encode("ascii")).digest()
@@ -309,27 +381,27 @@ def problems(tariff: Tariff) -> list[str]:
     return list(_problems(tariff))
 
 
-class Cache:
-    """Compiled tariffs of this process by content hash, the least used leave first."""
+class Cache(Generic[K, V]):
+    """What this process has compiled, by content hash; the least used leave first."""
 
     def __init__(self, size: int = _KEPT) -> None:
         self._size = size
-        self._kept: OrderedDict[bytes, Tariff] = OrderedDict()
+        self._kept: OrderedDict[K, V] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, sha256: bytes) -> Tariff | None:
-        """Return the tariff with this hash when the process has it."""
+    def get(self, key: K) -> V | None:
+        """Return what was made of the content with this hash, when the process has it."""
         with self._lock:
-            found = self._kept.get(sha256)
+            found = self._kept.get(key)
             if found is not None:
-                self._kept.move_to_end(sha256)
+                self._kept.move_to_end(key)
             return found
 
-    def put(self, sha256: bytes, tariff: Tariff) -> None:
-        """Keep a tariff whose content was found to have this hash."""
+    def put(self, key: K, made: V) -> None:
+        """Keep what was made of a content that was found to have this hash."""
         with self._lock:
-            self._kept[sha256] = tariff
-            self._kept.move_to_end(sha256)
+            self._kept[key] = made
+            self._kept.move_to_end(key)
             while len(self._kept) > self._size:
                 self._kept.popitem(last=False)
 
@@ -377,6 +449,10 @@ def _problems(tariff: Tariff) -> Iterator[str]:
             yield f"{where}: needs the last four digits of a number, which billing does not know"
         if row.destination not in tariff.destinations:
             yield f"{where}: its destination {row.destination!r} has no name"
+        if row.rate.has_holidays and tariff.holidays is None:
+            yield f"{where}: has a band for holidays, and the price list names no calendar of them"
+        if row.rate.ceiling is Ceiling.REFUSE and row.rate.maximum is None:
+            yield f"{where}: refuses above a maximum it does not have"
         yield from (f"{where}: {fault}" for fault in _slot_faults(row.rate))
     yield from _rental_problems(tariff)
 

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.rating.rules import (
+    HOLIDAY,
     Band,
+    Ceiling,
     PrefixIndex,
     Rate,
     RateError,
@@ -19,6 +21,7 @@ from billing.rating.rules import (
     billed_seconds,
     charge,
     half_up,
+    is_above,
     segment,
 )
 from core.money import round_half_up
@@ -293,7 +296,8 @@ def test_without_the_moment_of_the_answer_only_even_bands_can_be_priced() -> Non
         lambda: Rate(bands=(Band(slots=(Slot(0, 1, 0),)),)),
         lambda: Rate(bands=(Band(slots=(Slot(0, 1, 60, 0),)),)),
         lambda: Rate(bands=(Band(slots=(Slot(0, 1),), days_iso=()),)),
-        lambda: Rate(bands=(Band(slots=(Slot(0, 1),), days_iso=(8,)),)),
+        lambda: Rate(bands=(Band(slots=(Slot(0, 1),), days_iso=(9,)),)),
+        lambda: Rate(bands=(Band(slots=(Slot(0, 1),), days_iso=(HOLIDAY,)),)),
         lambda: Rate(bands=(Band(slots=(Slot(0, 1),)), Band(slots=(Slot(0, 2),)))),
         lambda: Rate(bands=(Band(slots=(Slot(0, 1),)),), minimum=5, maximum=4),
     ],
@@ -309,3 +313,50 @@ def test_the_plain_way_and_the_long_way_agree() -> None:
         plain = charge(rate, duration_s=duration)
         long = segment(rate, from_s=0, to_s=duration)
         assert (plain.billed_s, plain.numerator) == (long.billed_s, long.numerator)
+
+
+def test_a_call_within_the_grace_costs_nothing_and_the_next_second_costs_all() -> None:
+    rate = Rate(bands=(Band(slots=(Slot(0, 60),), connect=40),), grace_s=5)
+    assert charge(rate, duration_s=5).rounded() == 0
+    assert charge(rate, duration_s=6).rounded() == 46
+
+
+def test_above_a_maximum_that_refuses_the_charge_is_told_and_not_cut() -> None:
+    rate = Rate(bands=(Band(slots=(Slot(0, 60),)),), maximum=100, ceiling=Ceiling.REFUSE)
+    within, above = charge(rate, duration_s=100), charge(rate, duration_s=101)
+    assert (within.rounded(), is_above(rate, within)) == (100, False)
+    assert (above.rounded(), is_above(rate, above)) == (101, True)
+
+
+def test_a_holiday_is_no_weekday_where_the_rate_has_a_band_for_holidays() -> None:
+    week, holiday = Band(slots=(Slot(0, 600),)), Band(slots=(Slot(0, 60),), days_iso=(HOLIDAY,))
+    rate = Rate(bands=(week, holiday))
+    days = {dt.date(2026, 12, 25)}
+    christmas = dt.datetime(2026, 12, 25, 12, tzinfo=dt.UTC)
+    assert charge(rate, duration_s=60, answered_at=christmas, holidays=days).rounded() == 60
+    assert charge(rate, duration_s=60, answered_at=christmas).rounded() == 600
+    assert charge(Rate(bands=(week,)), duration_s=60, answered_at=christmas, holidays=days).rounded() == 600
+
+
+def test_a_call_into_a_holiday_changes_its_band_at_local_midnight() -> None:
+    week, holiday = Band(slots=(Slot(0, 600),)), Band(slots=(Slot(0, 60),), days_iso=(HOLIDAY,))
+    # one minute before midnight in Shanghai
+    at = dt.datetime(2026, 9, 30, 15, 59, tzinfo=dt.UTC)
+    exact = charge(
+        Rate(bands=(week, holiday)),
+        duration_s=120,
+        answered_at=at,
+        zone=zoneinfo.ZoneInfo("Asia/Shanghai"),
+        holidays={dt.date(2026, 10, 1)},
+    )
+    assert exact.rounded() == 600 + 60
+
+
+def test_after_a_holiday_the_band_last_in_force_is_the_holidays() -> None:
+    day = Band(slots=(Slot(0, 600),), from_s=8 * 3600)
+    holiday = Band(slots=(Slot(0, 60),), days_iso=(HOLIDAY,), from_s=0)
+    rate = Rate(bands=(day, holiday))
+    days = {dt.date(2026, 12, 25)}
+    seven = dt.datetime(2026, 12, 26, 7, tzinfo=dt.UTC)
+    assert charge(rate, duration_s=60, answered_at=seven, holidays=days).rounded() == 60
+    assert charge(rate, duration_s=60, answered_at=seven).rounded() == 600
