@@ -144,6 +144,36 @@ class ProofBrokenError(Invalid):
     code = "proof-broken"
 
 
+class CreditNoteNotFoundError(NotFound):
+    """No such credit note."""
+
+    code = "credit-note-not-found"
+
+
+class CreditNoteDecidedError(Conflict):
+    """The credit note is issued or refused already."""
+
+    code = "credit-note-decided"
+
+
+class CreditReasonError(Invalid):
+    """A credit note needs a reason of 1 to 400 signs; it stands on the paper."""
+
+    code = "credit-reason"
+
+
+class CreditTooLargeError(Invalid):
+    """Nothing, or more than the invoice leaves of a line or in all; `left_minor` says how much that is."""
+
+    code = "credit-too-large"
+
+
+class SecondPersonError(Refused):
+    """Who asked for it cannot decide it: above the limit two people are needed."""
+
+    code = "second-person"
+
+
 class DraftStaleError(Conflict):
     """A charge on the draft was rated again since; draft it anew."""
 

@@ -84,7 +84,7 @@ def post(
         tenant_id: whose ledger.
         key: names the movement for ever, such as `payment:<id>:succeeded`.
         kind: a word for people: `invoice`, `payment`, `fee`, `refund`, `refund-failed`, `dispute`,
-            `dispute-won`, `on-account`, `on-account-used`.
+            `dispute-won`, `on-account`, `on-account-used`, `credit-note`.
         postings: zero amounts are left out.
         effective_at: when it happened.
         invoice_id: the invoice whose receivable moves.
@@ -197,6 +197,11 @@ def surplus(session: Session, *, tenant_id: TenantId, invoice_ids: Iterable[UUID
     return _moved(session, tenant_id, ON_ACCOUNT, -1, invoice_ids)
 
 
+def credited(session: Session, *, tenant_id: TenantId, invoice_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Return what credit notes have taken off each invoice, with tax; minor units."""
+    return _moved(session, tenant_id, RECEIVABLE, -1, invoice_ids, kind="credit-note")
+
+
 def on_account(session: Session, *, tenant_id: TenantId, currency: str) -> int:
     """Return what the tenant has on account in a currency: paid, and owed on no invoice; minor units."""
     found = session.scalar(
@@ -287,8 +292,12 @@ def _moved(
     invoice_ids: Iterable[UUID],
     *,
     with_invoice: bool = False,
+    kind: str = "",
 ) -> dict[UUID, int]:
-    """Return what each invoice moved on an account, its own booking left out unless that is asked for."""
+    """Return what each invoice moved on an account, by one kind of journal when that is given.
+
+    Its own booking is left out unless that is asked for.
+    """
     rows = session.execute(
         select(JournalRow.invoice_id, func.sum(PostingRow.amount_minor))
         .join(
@@ -299,6 +308,7 @@ def _moved(
             JournalRow.tenant_id == tenant_id,
             JournalRow.invoice_id.in_(list(invoice_ids)),
             true() if with_invoice else JournalRow.kind != "invoice",
+            JournalRow.kind == kind if kind else true(),
             PostingRow.account == account,
         )
         .group_by(JournalRow.invoice_id)

@@ -439,6 +439,76 @@ class InvoiceLineChargeRow(TenantOwned, Base):
     line_no: Mapped[int] = mapped_column(Integer)
 
 
+class CreditNoteRow(TenantOwned, Base):
+    """What an invoice is lessened by; frozen once it is decided about."""
+
+    __tablename__ = "credit_notes"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "number"),
+        ForeignKeyConstraint(["tenant_id", "invoice_id"], ["app.invoices.tenant_id", "app.invoices.id"]),
+        Index("ix_credit_notes_invoice", "tenant_id", "invoice_id"),
+        CheckConstraint("state IN ('waiting', 'issued', 'refused')", name="state"),
+        CheckConstraint("net_minor > 0 AND tax_minor >= 0", name="amount"),
+        CheckConstraint(
+            "(state = 'issued') = (number IS NOT NULL) AND (number IS NULL) = (issued_on IS NULL)",
+            name="numbered",
+        ),
+        CheckConstraint("(state = 'waiting') = (decided_by IS NULL)", name="decided"),
+        CheckConstraint("state <> 'issued' OR NOT needs_second OR decided_by <> asked_by", name="two"),
+    )
+
+    id: Mapped[Key]
+    invoice_id: Mapped[UUID]
+    state: Mapped[str] = mapped_column(Text)
+    number: Mapped[str | None] = mapped_column(Text)
+    currency: Mapped[str] = mapped_column(Text)
+    net_minor: Mapped[Minor]
+    tax_minor: Mapped[Minor]
+    reason: Mapped[str] = mapped_column(Text)
+    needs_second: Mapped[bool]
+    asked_by: Mapped[UUID]
+    asked_at: Mapped[Instant]
+    decided_by: Mapped[UUID | None]
+    decided_at: Mapped[OptionalInstant]
+    issued_on: Mapped[dt.date | None]
+
+
+class CreditNoteLineRow(TenantOwned, Base):
+    """One line of a credit note: so much of an invoice's line, or a free amount under one of its taxes."""
+
+    __tablename__ = "credit_note_lines"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "credit_note_id"], ["app.credit_notes.tenant_id", "app.credit_notes.id"]
+        ),
+        CheckConstraint("amount_minor > 0", name="amount"),
+    )
+
+    credit_note_id: Mapped[Key]
+    n: Mapped[int] = mapped_column(Integer, primary_key=True)
+    line_no: Mapped[int | None] = mapped_column(Integer)
+    amount_minor: Mapped[Minor]
+    tax_category: Mapped[str] = mapped_column(Text)
+    tax_rate_ppm: Mapped[int] = mapped_column(Integer)
+
+
+class CreditNoteTaxRow(TenantOwned, Base):
+    """Tax that a credit note takes back, by category and rate."""
+
+    __tablename__ = "credit_note_taxes"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "credit_note_id"], ["app.credit_notes.tenant_id", "app.credit_notes.id"]
+        ),
+    )
+
+    credit_note_id: Mapped[Key]
+    category: Mapped[str] = mapped_column(Text, primary_key=True)
+    rate_ppm: Mapped[int] = mapped_column(Integer, primary_key=True)
+    taxable_minor: Mapped[Minor]
+    tax_minor: Mapped[Minor]
+
+
 class InvoiceSeriesRow(Base):
     """The last number an issuer gave in a year. A platform table, reached by one function only."""
 

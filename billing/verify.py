@@ -229,8 +229,13 @@ class _Check:
         began, ended = (dt.datetime.fromisoformat(record[one]) for one in ("started_at", "ended_at"))
         start = dt.datetime.fromisoformat(self.head["period_start"])
         yield "in the period or late", line["is_late"], began < start
-        if not prices.in_force_from <= began < dt.datetime.fromisoformat(self.head["period_end"]):
-            message = "it began outside of the period, or before its prices were in force"
+        if began >= dt.datetime.fromisoformat(self.head["period_end"]):
+            message = "it began after the period"
+            raise ValueError(message)
+        # what had no price in its day is priced later; but never under prices that others had replaced
+        later = (one.in_force_from for one in self.prices.values())
+        if any(prices.in_force_from < one <= began for one in later):
+            message = "newer prices were in force when it began"
             raise ValueError(message)
         key = (record["source"], record["event_id"])
         if key in self.events:

@@ -131,6 +131,9 @@ ACTIONS: Mapping[str, LazyString] = {
     "do-not-call.added": _l("Put a number on the do-not-call list"),
     "do-not-call.removed": _l("Took a number off the do-not-call list"),
     "invoice.finalised": _l("Finalised an invoice"),
+    "credit-note.asked": _l("Asked for a credit note"),
+    "credit-note.issued": _l("Issued a credit note"),
+    "credit-note.refused": _l("Refused a credit note"),
     "number.revealed": _l("Looked at a caller’s number in full"),
     "payment.refund-asked": _l("Gave money back"),
     "passkey.added": _l("Added a passkey"),
@@ -443,6 +446,15 @@ PROBLEMS: Mapping[str, Words] = {
     "draft-stale": Words(
         _l("Calls have come in since the draft was made"), _l("Draft it anew, look, and finalise then.")
     ),
+    "credit-note-not-found": Words(_l("There is no such credit note"), _l("Look at the invoice's page.")),
+    "credit-note-decided": Words(
+        _l("It is decided already"), _l("Somebody was faster; the invoice's page says how it ended.")
+    ),
+    "credit-reason": Words(_l("A reason is missing"), _l("Write one of up to 400 signs.")),
+    "credit-too-large": Words(
+        _l("That is more than can be credited"), _l("Give back at most what the invoice leaves.")
+    ),
+    "second-person": Words(_l("Somebody else has to decide"), _l("Above the limit it takes two people.")),
     "invoice-not-final": Words(
         _l("The invoice is a draft"),
         _l("It gets its proof, e-invoice and credit notes once it is finalised."),

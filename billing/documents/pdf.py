@@ -8,7 +8,7 @@ bytes on every machine and at every time.
 import datetime as dt
 import json
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,8 @@ from babel.numbers import format_currency, format_decimal, format_percent
 from pylopdf_fonts_zh_cn import sans_path
 
 from billing.accounts import PPM, Party
-from billing.bill import Line
+from billing.bill import Line, Tax
+from billing.credit_notes import CreditNote
 from billing.documents.document import InvoiceDocument
 from billing.documents.words import LOCALES, WORDS, word
 from core.money import NANO, exponent
@@ -33,14 +34,14 @@ _COUNTED = {"voice": ("one_event", "events"), "agent": ("one_hour", "hours")}
 
 def render_pdf(invoice: InvoiceDocument, *, language: str) -> bytes:
     """Return the invoice as PDF/A-3b; `language` is "en" or "zh"."""
-    rendered = _compile(invoice, language, "pdf", pdf_standards=[_STANDARD])
+    rendered = _compile(shown(invoice, language=language), _stamp(invoice), "pdf", pdf_standards=[_STANDARD])
     assert isinstance(rendered, bytes)  # noqa: S101 - the library's word for one document
     return rendered
 
 
 def render_pages(invoice: InvoiceDocument, *, language: str, dots_per_inch: int = 110) -> list[bytes]:
     """Return the pages as PNG images, for a preview on screen and for looking at."""
-    rendered = _compile(invoice, language, "png", ppi=dots_per_inch)
+    rendered = _compile(shown(invoice, language=language), _stamp(invoice), "png", ppi=dots_per_inch)
     return rendered if isinstance(rendered, list) else [rendered]
 
 
@@ -73,17 +74,7 @@ def shown(invoice: InvoiceDocument, *, language: str) -> dict[str, Any]:
         "heads": [[label, value] for label, value in heads if value],
         "lines": [_line(line, invoice, language) for line in bill.lines],
         "net": _money(bill.net_minor, bill.currency, language),
-        "taxes": [
-            {
-                "label": words["tax_line"].format(
-                    category=word(language, f"tax:{one.category}"),
-                    rate=_percent(one.rate_ppm, language),
-                    amount=_money(one.taxable_minor, bill.currency, language),
-                ),
-                "amount": _money(one.tax_minor, bill.currency, language),
-            }
-            for one in bill.taxes
-        ],
+        "taxes": _taxes(bill.taxes, bill.currency, language),
         "total": _money(bill.total_minor, bill.currency, language),
         "payment": [[word(language, label), value] for label, value in payment],
         "notes": [*notes, words["note_proof"]],
@@ -97,15 +88,92 @@ def _fonts() -> typst.Fonts:
     )
 
 
-def _compile(invoice: InvoiceDocument, language: str, form: Literal["pdf", "png"], **options: Any) -> Any:  # noqa: ANN401 - the library's
-    stamp = invoice.finalised_at or invoice.drafted_at
+def render_credit_note(note: CreditNote, invoice: InvoiceDocument, *, language: str) -> bytes:
+    """Return an issued credit note as PDF/A-3b, on the invoice's paper; `language` is "en" or "zh"."""
+    data = shown_credit_note(note, invoice, language=language)
+    stamp = note.decided_at or note.asked_at
+    rendered = _compile(data, stamp, "pdf", pdf_standards=[_STANDARD])
+    assert isinstance(rendered, bytes)  # noqa: S101 - the library's word for one document
+    return rendered
+
+
+def shown_credit_note(note: CreditNote, invoice: InvoiceDocument, *, language: str) -> dict[str, Any]:
+    """Return what the template lays out of a credit note: the invoice's heads, its own lines and tax."""
+    words, currency = WORDS[language], note.currency
+    issued_on = note.issued_on or note.asked_at.date()
+    by_no = {line.line_no: line for line in invoice.bill.lines}
+    heads = [
+        (words["number"], note.number),
+        (words["issued"], _date(note.issued_on, language)),
+        (words["for_invoice"], invoice.number),
+        (words["issued_invoice"], _date(invoice.issued_on, language)),
+        (words["period"], _period(invoice, language)),
+        (words["order"], invoice.order_reference),
+    ]
+    return {
+        "language": language,
+        "title": words["credit_note"],
+        "watermark": "",
+        "number": note.number or "",
+        "date": [issued_on.year, issued_on.month, issued_on.day],
+        "words": {**words, "bill_to": words["credit_to"]},
+        "seller": {**_party(invoice.seller.party, language), "footer": invoice.seller.footer},
+        "buyer": _party(invoice.buyer, language),
+        "heads": [[label, value] for label, value in heads if value],
+        "lines": [
+            {
+                **_credited(by_no.get(one.line_no or 0), language),
+                "quantity": "",
+                "price": "",
+                "tax": _percent(one.tax_rate_ppm, language),
+                "amount": _money(one.amount_minor, currency, language),
+            }
+            for one in note.lines
+        ],
+        "net": _money(note.net_minor, currency, language),
+        "taxes": _taxes(note.taxes, currency, language),
+        "total": _money(note.total_minor, currency, language),
+        "payment": [],
+        "notes": [f"{words['reason']}: {note.reason}", words["note_credit"]],
+    }
+
+
+def _credited(line: Line | None, language: str) -> dict[str, str]:
+    if line is None:
+        return {"text": WORDS[language]["free_amount"], "detail": ""}
+    meter = word(language, f"meter:{line.meter}")
+    return {
+        "text": f"{meter} – {_named(line.names, line.destination, language)}",
+        "detail": WORDS[language]["of_line"].format(n=line.line_no),
+    }
+
+
+def _taxes(taxes: Iterable[Tax], currency: str, language: str) -> list[dict[str, str]]:
+    return [
+        {
+            "label": WORDS[language]["tax_line"].format(
+                category=word(language, f"tax:{one.category}"),
+                rate=_percent(one.rate_ppm, language),
+                amount=_money(one.taxable_minor, currency, language),
+            ),
+            "amount": _money(one.tax_minor, currency, language),
+        }
+        for one in taxes
+    ]
+
+
+def _stamp(invoice: InvoiceDocument) -> dt.datetime:
+    return invoice.finalised_at or invoice.drafted_at
+
+
+def _compile(data: Mapping[str, Any], stamp: dt.datetime, form: Literal["pdf", "png"], **options: Any) -> Any:  # noqa: ANN401 - the library's
     # one compiler per document shares nothing between tenants but the fonts; root confines its reading
     compiler = typst.Compiler(
         str(_TEMPLATE), root=str(_TEMPLATE.parent), font_paths=_fonts(), ignore_system_fonts=True
     )
     return compiler.compile(
         format=form,
-        sys_inputs={"data": json.dumps(shown(invoice, language=language), ensure_ascii=False)},
+        sys_inputs={"data": json.dumps(data, ensure_ascii=False)},
         timestamp=stamp.replace(microsecond=0),
         **options,
     )

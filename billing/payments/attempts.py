@@ -440,6 +440,29 @@ def use_on_account(session: Session, *, tenant_id: TenantId, invoice: InvoiceDoc
         announce(session, InvoicePaid(tenant_id=tenant_id, invoice_id=invoice_id, payment_id=None))
 
 
+def lessened(
+    session: Session, *, tenant_id: TenantId, invoice: InvoiceDocument, key: str, at: dt.datetime
+) -> None:
+    """Put on account what was paid beyond an invoice that a credit note has lessened.
+
+    When nothing is owed on it any more, we try to collect it no more.
+    """
+    invoice_id, bill = invoice.invoice_id, invoice.bill
+    settled = ledger.settled(session, tenant_id=tenant_id, invoice_ids=[invoice_id]).get(invoice_id, 0)
+    if settled > bill.total_minor:
+        ledger.post(
+            session,
+            tenant_id=tenant_id,
+            key=f"{key}:on-account",
+            kind="on-account",
+            postings=_sides(RECEIVABLE, ON_ACCOUNT, settled - bill.total_minor, bill.currency),
+            effective_at=at,
+            invoice_id=invoice_id,
+        )
+    if settled >= bill.total_minor:
+        _plan_no_more(_of_invoice(session, tenant_id, invoice_id))
+
+
 def paid_at(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> dt.datetime | None:
     """Return since when nothing is owed on an invoice; None while something is, or when nothing ever was."""
     owed, since = 0, None
@@ -457,6 +480,7 @@ def _standings(
     settled = ledger.settled(session, tenant_id=tenant_id, invoice_ids=wanted)
     refunded = ledger.refunded(session, tenant_id=tenant_id, invoice_ids=wanted)
     surplus = ledger.surplus(session, tenant_id=tenant_id, invoice_ids=wanted)
+    credited = ledger.credited(session, tenant_id=tenant_id, invoice_ids=wanted)
     newest = session.scalars(
         select(PaymentRow)
         .where(
@@ -477,6 +501,7 @@ def _standings(
             settled_minor=settled.get(invoice_id, 0),
             refunded_minor=refunded.get(invoice_id, 0),
             surplus_minor=surplus.get(invoice_id, 0),
+            credited_minor=credited.get(invoice_id, 0),
             latest=latest.get(invoice_id),
             due_on=due_on,
             today=now.astimezone(zoneinfo.ZoneInfo(zone)).date(),

@@ -20,6 +20,7 @@ class Paid(StrEnum):
     OVERDUE = "overdue"
     PAID = "paid"
     REFUNDED = "refunded"
+    CREDITED = "credited"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Standing:
         due_minor: what is still owed.
         surplus_minor: what was paid beyond it and put on account; below zero: what it took from there.
         reason: why the last attempt failed, when that is what the state is about.
+        credited_minor: what credit notes took off it.
         is_overdue: its day has passed, whatever else is the matter.
     """
 
@@ -47,6 +49,7 @@ class Standing:
     reason: Reason | None = None
     is_overdue: bool = False
     surplus_minor: int = 0
+    credited_minor: int = 0
 
     @property
     def can_be_paid(self) -> bool:
@@ -60,6 +63,7 @@ def standing(
     settled_minor: int,
     refunded_minor: int,
     surplus_minor: int = 0,
+    credited_minor: int = 0,
     latest: Latest | None,
     due_on: dt.date | None,
     today: dt.date,
@@ -71,6 +75,7 @@ def standing(
         settled_minor: what payments took off it, chargebacks put back (`ledger.settled`).
         refunded_minor: what was given back (`ledger.refunded`).
         surplus_minor: what it put on account, less what it took from there (`ledger.surplus`).
+        credited_minor: what credit notes took off it (`ledger.credited`).
         latest: the attempt that counts: the newest that was not cancelled.
         due_on: the day by which it is to be paid.
         today: in the account's zone.
@@ -79,8 +84,10 @@ def standing(
     is_overdue = due > 0 and due_on is not None and today > due_on
 
     def at(state: Paid, reason: Reason | None = None) -> Standing:
-        return Standing(state, due, refunded_minor, reason, is_overdue, surplus_minor)
+        return Standing(state, due, refunded_minor, reason, is_overdue, surplus_minor, credited_minor)
 
+    if due == 0 and 0 < total_minor <= credited_minor:
+        return at(Paid.CREDITED)
     if due == 0:
         return at(Paid.REFUNDED if 0 < total_minor <= refunded_minor else Paid.PAID)
     if latest and latest.state is State.PROCESSING:

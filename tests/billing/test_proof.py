@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from billing import proof, tariffs
+from billing import explorer, proof, tariffs
 from billing.documents.document import InvoiceDocument
 from billing.errors import InvoiceNotFinalError, InvoiceNotFoundError, ProofBrokenError
 from billing.rating.rentals import RentalPrice
+from billing.rating.tariff import DatedRate
 from billing.verify import Proven, follows, verify
 from core import clock
 from core.ids import TenantId
@@ -236,6 +237,35 @@ def test_an_old_proof_passes_after_a_change_of_prices(
     found = proven(written(gate, alice, november))
     assert found.earlier == ((october.number, october.bill.total_minor),)
     follows(found, proven(before))
+
+
+def test_what_got_its_price_later_is_proven_and_outdated_prices_are_found(
+    gate: Gate, alice: TenantId, october: InvoiceDocument
+) -> None:
+    rate = DatedRate("voice.outbound", "33", "gb-local", stock.per_minute(90_000_000))
+    with clock.hold(AFTER):
+        wider = stock.publish(
+            gate, effective_from=dt.datetime(2026, 11, 10, tzinfo=dt.UTC), of=(*stock.rates(), rate)
+        )
+        with gate.open(Scope.system(alice)) as session:
+            tariffs.take(session, tenant_id=alice, version=wider)
+    before, after = (dt.datetime(2026, 11, day, 12, tzinfo=dt.UTC) for day in (5, 14))
+    use(gate, alice, stock.usage("abroad", prefix="33140", at=before), stock.usage("home", at=after))
+    use(gate, alice, stock.usage("before", at=before))
+    with clock.hold(LATER), gate.open(Scope.system(alice)) as session:
+        assert explorer.rate_again(session, tenant_id=alice).rated == 1
+    november = finalised(gate, alice, drafted(gate, alice, NOVEMBER), LATER)
+    lines = written(gate, alice, november)
+    assert proven(lines).events == 3
+    records = [json.loads(line) for line in lines[:-1]]
+    for record in records:
+        del record["sha256"]
+        if record.get("event_id") == "home":
+            record["started_at"] = record["started_at"].replace("11-14", "11-05")
+        elif record.get("event_id") == "before":
+            record["started_at"] = record["started_at"].replace("11-05", "11-14")
+    with pytest.raises(ProofBrokenError, match=r"event before of line .*newer prices"):
+        proven(list(proof._signed(iter(records), SIGNER)))
 
 
 def test_a_later_proof_that_leaves_out_an_invoice_contradicts_the_one_kept(

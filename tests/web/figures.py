@@ -1085,6 +1085,40 @@ def invoice(lang: str) -> dict[str, Any]:
         "invoice": paper(lang),
         "base": "/portal/invoices/inv_1",
         "history": [New(at=ago(1_500_000), kind="finalised"), New(at=ago(1_600_000), kind="drafted")],
+        "credit_notes": credit_notes(lang, "issued"),
+    }
+
+
+def credit_notes(lang: str, *states: str) -> list[New]:
+    return [
+        New(
+            id=f"crn_{n}",
+            number=f"SL-CN-2026-00000{n}" if state == "issued" else None,
+            state=state,
+            total=Money(124_000 * n, "GBP"),
+            reason=pick(lang, "A number was billed twice", "号码重复计费"),
+            at=ago(90_000 * n),
+            by="Tom Merrick",
+            mine=n == 2,
+            pdf=f"/portal/credit-notes/crn_{n}/pdf" if state == "issued" else "",
+        )
+        for n, state in enumerate(states, 1)
+    ]
+
+
+def operator_credit(lang: str) -> dict[str, Any]:
+    names = pick(lang, ("Seats by the month", "Calls in, UK landlines"), ("坐席包月", "呼入，英国固话"))
+    return operator(lang) | {
+        "number": "SL-2026-001187",
+        "company_": New(name="Pelican Parcel"),
+        "base": "/operator/companies/ten_1/invoices/inv_1",
+        "lines": [
+            New(line_no=n, name=name, amount=Money(230_400, "GBP"), left=Money((2 - n) * 120_400, "GBP"))
+            for n, name in enumerate(names, 1)
+        ],
+        "left": Money(120_400, "GBP"),
+        "currency": "GBP",
+        "above": Money(50_000, "GBP"),
     }
 
 
@@ -1809,6 +1843,14 @@ def operator_invoice(lang: str) -> dict[str, Any]:
     }
 
 
+def operator_invoice_final(lang: str) -> dict[str, Any]:
+    return operator_invoice(lang) | {
+        "invoice": paper(lang),
+        "history": [New(at=ago(1000), kind="finalised")],
+        "credit_notes": credit_notes(lang, "issued", "waiting", "waiting", "refused"),
+    }
+
+
 def stock(lang: str) -> dict[str, Any]:
     kinds = pick(lang, ("by the month", ""), ("按月", ""))
     return operator(lang) | {
@@ -2216,6 +2258,8 @@ PAGES: dict[str, Page] = {
     "operator-version-rental": Page("operator/price_version.html", price_version_rental),
     "operator-invoices": Page("operator/invoices.html", operator_invoices),
     "operator-invoice": Page("operator/invoice.html", operator_invoice),
+    "operator-invoice-final": Page("operator/invoice.html", operator_invoice_final),
+    "operator-credit": Page("operator/credit.html", operator_credit),
     "operator-finalise": Page(
         "operator/invoice.html", operator_invoice, ("document.getElementById('finalise').showModal()",)
     ),

@@ -104,7 +104,8 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     # invoices and payments
     "portal.invoice_list": ("listInvoices",),
     "portal.bill_preview": ("getRunningBill", "listUsage"),
-    "portal.one_invoice": ("getInvoice", "getInvoicePayment"),
+    "portal.one_invoice": ("getInvoice", "getInvoicePayment", "listCreditNotes"),
+    "portal.credit_pdf": ("getCreditNotePdf",),
     "portal.invoice_pdf": ("getInvoicePdf",),
     "portal.invoice_csv": ("getInvoiceEvents",),
     "portal.invoice_proof": ("getInvoiceProof",),

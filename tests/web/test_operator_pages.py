@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import pytest
+from pypdf import PdfReader
 from sqlalchemy import select, text
 
-from billing import accounts, credit, invoices, price_lists, tariffs
+from billing import accounts, credit, credit_notes, invoices, price_lists, tariffs
 from billing.documents.document import InvoiceDocument
 from billing.events import MonthAsked
 from billing.price_lists import PriceList
@@ -331,6 +332,61 @@ def test_an_invoices_files_are_the_clients_own(
     here = invoice_path(cast.a, day.invoice)
     for file in ("pdf?language=en", "csv"):
         assert dana.get(f"{here}/{file}").data == alice.get(f"{day.invoice_path}/{file}").data
+
+
+def test_a_credit_note_is_given_and_reaches_the_company(
+    enter: Enter, browser: Browsers, cast: Cast, day: Scene
+) -> None:
+    dana, alice = enter(), browser()
+    alice.sign_in(cast.alice.email)
+    here = invoice_path(cast.a, day.invoice)
+    form = dana.get(f"{here}/credit").text
+    assert "£0.08 left to credit, before tax" in form
+    for wrong, words in [
+        ({"line-1": "0.09", "reason": "x"}, "only 0.08 GBP left"),
+        ({"line-1": "much", "reason": "x"}, "Write amounts like"),
+        ({"line-1": "0.01", "reason": " "}, "A reason is missing"),
+        ({"reason": "x"}, "left to credit there"),
+    ]:
+        answer = dana.post(f"{here}/credit", wrong)
+        assert answer.headers["Location"].endswith("/credit")
+        assert words in dana.get(f"{here}/credit").text
+    assert (
+        dana.post(f"{here}/credit", {"line-1": "0.05", "free": "0.02", "reason": "Twice"}).status_code == 303
+    )
+    page = dana.get(here).text
+    assert "Credit note SL-CN-2026-000001 is issued." in page
+    seen = alice.get(day.invoice_path).text
+    assert "SL-CN-2026-000001" in seen
+    paper = found(r'href="(/portal/credit-notes/crn_[0-9a-z]+/pdf)"', seen)
+    text = "".join(one.extract_text() for one in PdfReader(io.BytesIO(alice.get(paper).data)).pages)
+    for part in ("Credit note", "SL-CN-2026-000001", day.number, "Reason: Twice", "£0.07"):
+        assert part in text
+    assert dana.get(paper.replace("/portal", path(cast.a))).data[:5] == b"%PDF-"
+    charlie = browser()
+    charlie.sign_in(cast.charlie.email)
+    assert charlie.get(paper).status_code == 404
+
+
+def test_above_the_limit_somebody_else_decides_about_a_credit_note(
+    enter: Enter, browser: Browsers, people: People, cast: Cast, day: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credit_notes, "SECOND_PERSON_ABOVE", 0)
+    dana, priya = enter(), browser()
+    assert priya.sign_in(scene.staff(people, "operator_billing", name="Priya").email).status_code == 303
+    here = invoice_path(cast.a, day.invoice)
+    dana.post(f"{here}/credit", {"free": "0.05", "reason": "Twice"})
+    page = dana.get(here).text
+    assert "wants a second person" in page
+    issue = found(r'action="([^"]+/refuse)"', page).replace("/refuse", "/issue")
+    assert issue not in page
+    dana.post(issue)
+    assert "Somebody else has to decide" in dana.get(here).text
+    assert issue in priya.get(here).text
+    priya.post(issue)
+    assert "SL-CN-2026-000001" in priya.get(here).text
+    priya.post(issue)
+    assert "It is decided already" in priya.get(here).text
 
 
 def test_support_reads_invoices_and_finalises_none(enter: Enter, cast: Cast, day: Scene) -> None:

@@ -1,14 +1,16 @@
 """Invoices, their PDF, and the running bill."""
 
 import datetime as dt
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Literal
 
 from flask import Response
 from pydantic import Field
 
-from billing import explorer, invoices
-from billing.bill import Bill
+from billing import credit_notes, explorer, invoices
+from billing.bill import Bill, Tax
+from billing.credit_notes import CreditNote
 from billing.documents.document import InvoiceDocument
 from billing.errors import InvoiceNotFoundError
 from billing.explorer import Found, Wanted
@@ -155,6 +157,34 @@ class RunningBill(Outward):
     waiting: int = Field(description="Events that have no price yet.")
 
 
+class CreditPart(Outward):
+    """So much of a line of the invoice; `line_no` null: a free amount."""
+
+    line_no: int | None
+    amount: Amount = Field(description="Before tax.")
+
+
+class CreditNoteShown(Outward):
+    """What an invoice was lessened by."""
+
+    id: str = Field(examples=["crn_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    number: str = Field(examples=["SL-CN-2026-000007"])
+    invoice: str = Field(examples=["inv_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    issued_on: dt.date
+    reason: str
+    parts: list[CreditPart]
+    taxes: list[TaxShown]
+    net: Amount
+    tax: Amount
+    total: Amount
+
+
+class CreditNotes(Outward):
+    """The credit notes of an invoice, oldest first."""
+
+    data: list[CreditNoteShown]
+
+
 class PdfQuery(Inward):
     """In which language."""
 
@@ -250,6 +280,35 @@ def invoice_proof(invoice_id: str) -> Response:
         document=_find(invoice_id),
         signer=scope.services().signer,
     )
+
+
+@pages.get("/invoices/<invoice_id>/credit-notes")
+@permission("invoices.read")
+@operation(tag="Invoices", answers={200: CreditNotes}, errors=(404,), operation_id="listCreditNotes")
+def list_credit_notes(invoice_id: str) -> CreditNotes:
+    """List the credit notes issued on an invoice."""
+    document = _find(invoice_id)
+    found = credit_notes.of_invoice(
+        scope.session(), tenant_id=identity.current().tenant_id, invoice_id=document.invoice_id
+    )
+    return CreditNotes(data=[_credit_note(one) for one in found if one.number])
+
+
+@pages.get("/credit-notes/<note_id>/pdf")
+@permission("invoices.read")
+@operation(
+    tag="Invoices",
+    answers={200: None},
+    errors=(404,),
+    operation_id="getCreditNotePdf",
+    media="application/pdf",
+)
+def credit_note_pdf(note_id: str, query: PdfQuery) -> Response:
+    """Fetch a credit note as PDF/A, in English or Chinese."""
+    session, tenant_id = scope.session(), identity.current().tenant_id
+    note = credit_notes.find(session, tenant_id=tenant_id, credit_note_id=id_in_path("crn", note_id))
+    document = invoices.find(session, tenant_id=tenant_id, invoice_id=note.invoice_id)
+    return downloads.credit_pdf(note, document, language=query.language or "")
 
 
 @pages.get("/invoices/<invoice_id>/lines/<int:line_no>/usage")
@@ -354,6 +413,38 @@ def _summary(row: InvoiceSummary) -> dict[str, Any]:
     }
 
 
+def _credit_note(note: CreditNote) -> CreditNoteShown:
+    return CreditNoteShown.model_validate(
+        {
+            "id": ids.public("crn", note.credit_note_id),
+            "number": note.number,
+            "invoice": ids.public("inv", note.invoice_id),
+            "issued_on": note.issued_on,
+            "reason": note.reason,
+            "parts": [
+                {"line_no": one.line_no, "amount": _amount(one.amount_minor, note.currency)}
+                for one in note.lines
+            ],
+            "taxes": _taxes(note.taxes, note.currency),
+            "net": _amount(note.net_minor, note.currency),
+            "tax": _amount(note.tax_minor, note.currency),
+            "total": _amount(note.total_minor, note.currency),
+        }
+    )
+
+
+def _taxes(taxes: Iterable[Tax], currency: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "category": tax.category,
+            "rate_ppm": tax.rate_ppm,
+            "taxable": _amount(tax.taxable_minor, currency),
+            "tax": _amount(tax.tax_minor, currency),
+        }
+        for tax in taxes
+    ]
+
+
 def _bill(bill: Bill) -> dict[str, Any]:
     return {
         "lines": [
@@ -374,15 +465,7 @@ def _bill(bill: Bill) -> dict[str, Any]:
             }
             for line in bill.lines
         ],
-        "taxes": [
-            {
-                "category": tax.category,
-                "rate_ppm": tax.rate_ppm,
-                "taxable": _amount(tax.taxable_minor, bill.currency),
-                "tax": _amount(tax.tax_minor, bill.currency),
-            }
-            for tax in bill.taxes
-        ],
+        "taxes": _taxes(bill.taxes, bill.currency),
         "net": _amount(bill.net_minor, bill.currency),
         "tax": _amount(bill.tax_minor, bill.currency),
         "total": _amount(bill.total_minor, bill.currency),

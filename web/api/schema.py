@@ -48,7 +48,9 @@ Phone = Annotated[
 ]
 
 
-PaymentState = Literal["open", "processing", "requires-action", "failed", "overdue", "paid", "refunded"]
+PaymentState = Literal[
+    "open", "processing", "requires-action", "failed", "overdue", "paid", "refunded", "credited"
+]
 
 
 class Inward(BaseModel):

@@ -11,8 +11,9 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from billing import explorer
+from billing import credit_notes, explorer
 from billing import invoices as billing
+from billing.credit_notes import CreditNote
 from billing.documents.document import InvoiceDocument
 from billing.payments import attempts
 from billing.payments.attempts import Payment
@@ -22,12 +23,13 @@ from core import clock, ids
 from core.errors import SeatlineError
 from core.ids import OPERATOR
 from core.money import Money
-from tenants import companies
+from tenants import companies, users
 from tenants.companies import Company
 from web import identity, parts, scope, tables, words
 from web.guards import permission
 from web.operator import jobs, rounds
 from web.operator.views import pages
+from web.shown import credit_notes as shown_credit
 from web.shown import downloads, invoices
 from web.shown import payments as shown
 from web.shown.invoices import InvoiceRow
@@ -43,6 +45,7 @@ _STATES = (
     "overdue",
     "paid",
     "refunded",
+    "credited",
 )
 _BUSINESS = frozenset({"refused", "conflict", "invalid"})
 
@@ -82,6 +85,7 @@ class _Paid:
     came_back_minor: int
     at: dt.datetime | None
     obstacles: list[invoices.Obstacle]
+    credits: tuple[CreditNote, ...]
 
 
 def _state_words() -> tables.Words:
@@ -94,6 +98,7 @@ def _state_words() -> tables.Words:
         ("processing", gettext("On its way")),
         ("paid", gettext("Paid")),
         ("refunded", gettext("Refunded")),
+        ("credited", gettext("Credited")),
         ("none", gettext("None in this month")),
     ]
 
@@ -226,6 +231,7 @@ def one_invoice(company_id: str, invoice_id: str) -> str:
             sum(back.get(one.payment_id, 0) for one in tried),
             attempts.paid_at(session, tenant_id=tenant_id, invoice_id=document.invoice_id),
             _obstacles(session, company, document.period) if document.number is None else [],
+            credit_notes.of_invoice(session, tenant_id=tenant_id, invoice_id=document.invoice_id),
         )
 
     paid = rounds.visit(company, look)
@@ -251,6 +257,17 @@ def one_invoice(company_id: str, invoice_id: str) -> str:
         history=invoices.history(document, paid_at=paid.at),
         obstacles=paid.obstacles,
         company_id=company_id,
+        credit_notes=shown_credit.rows(
+            paid.credits,
+            base=f"/operator/companies/{company_id}/credit-notes",
+            names=users.names(
+                scope.session(),
+                tenant_id=OPERATOR,
+                vault=scope.services().vault,
+                user_ids={one.asked_by for one in paid.credits},
+            ),
+            reader=identity.current().principal_id,
+        ),
     )
 
 

@@ -4,7 +4,6 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -23,9 +22,9 @@ from billing.payments.port import State
 from core import ids
 from core.errors import SeatlineError
 from core.ids import InvoiceId, PaymentId, TenantId, UnknownIdError, new_id
-from core.money import Money, exponent
+from core.money import Money
 from tenants.companies import Company
-from web import identity, said, scope, tables, words
+from web import amounts, identity, said, scope, tables, words
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -376,6 +375,7 @@ def _journal(one: ledger.Journal) -> JournalRow:
         "refund": gettext("Refund"),
         "refund-failed": gettext("Refund that came back"),
         "on-account": gettext("Paid beyond the invoice, put on account"),
+        "credit-note": gettext("Credit note"),
         "on-account-used": gettext("Paid from the money on account"),
         "dispute": gettext("Taken back by the bank"),
         "dispute-won": gettext("Given to us again by the bank"),
@@ -430,13 +430,10 @@ def _minor(text: str, currency: str) -> int:
     Raises:
         RefundTooLargeError: not an amount.
     """
-    try:
-        exact = Decimal(text.strip().replace(",", ".")) * 10 ** exponent(currency)
-    except InvalidOperation as error:
-        raise RefundTooLargeError from error
-    if not exact.is_finite() or exact != exact.to_integral_value():
+    found = amounts.minor(text, currency)
+    if found is None:
         raise RefundTooLargeError
-    return int(exact)
+    return found
 
 
 def _refuse(error: SeatlineError) -> None:

@@ -5,9 +5,10 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as BaseResponse
 
-from billing import accounts, charges, explorer, periods
+from billing import accounts, charges, credit_notes, explorer, periods
 from billing import invoices as billing
 from billing.charges import Behind
+from billing.credit_notes import CreditNote
 from billing.documents.document import InvoiceDocument
 from billing.errors import InvoiceNotFoundError
 from billing.explorer import Wanted
@@ -19,6 +20,7 @@ from web import identity, scope, tables
 from web.guards import permission
 from web.portal import calls, payments
 from web.portal.views import pages
+from web.shown import credit_notes as shown_credit
 from web.shown import downloads, invoices, usage
 from web.shown import payments as shown
 from web.shown.calls import CallRow
@@ -38,6 +40,7 @@ def _states() -> tables.Words:
         ("processing", gettext("On its way")),
         ("paid", gettext("Paid")),
         ("refunded", gettext("Refunded")),
+        ("credited", gettext("Credited")),
         ("draft", gettext("Draft")),
     ]
 
@@ -102,6 +105,7 @@ def bill_preview() -> str:
         may_pay=False,
         is_connected=False,
         bank=(),
+        credit_notes=[],
     )
 
 
@@ -131,6 +135,7 @@ def one_invoice(invoice_id: str) -> str:
         may_pay=may_pay,
         is_connected=scope.services().payments.is_connected,
         bank=document.seller.payment,
+        credit_notes=shown_credit.rows(_credits(document), base="/portal/credit-notes"),
     )
 
 
@@ -158,6 +163,16 @@ def invoice_proof(invoice_id: str) -> Response:
         document=_find(invoice_id),
         signer=scope.services().signer,
     )
+
+
+@pages.get("/credit-notes/<note_id>/pdf")
+@permission("invoices.read")
+def credit_pdf(note_id: str) -> Response:
+    """Return a credit note as PDF, in the language asked for."""
+    tenant_id, session = identity.current().tenant_id, scope.session()
+    note = credit_notes.find(session, tenant_id=tenant_id, credit_note_id=ids.parse("crn", note_id))
+    document = billing.find(session, tenant_id=tenant_id, invoice_id=note.invoice_id)
+    return downloads.credit_pdf(note, document, language=request.args.get("language", ""))
 
 
 @pages.get("/invoices/<invoice_id>/lines/<int:line_no>")
@@ -238,6 +253,14 @@ def _after(text: str) -> Behind | None:
         return None
     call = calls.find(text)
     return Behind(call.call_id, call.bridged_at or call.arrived_at)
+
+
+def _credits(document: InvoiceDocument) -> list[CreditNote]:
+    """Return what was issued on it; what waits or was refused is the operator's own affair."""
+    found = credit_notes.of_invoice(
+        scope.session(), tenant_id=identity.current().tenant_id, invoice_id=document.invoice_id
+    )
+    return [one for one in found if one.number]
 
 
 def _find(invoice_id: str) -> InvoiceDocument:

@@ -8,9 +8,11 @@ from sqlalchemy.orm import Session
 from billing import invoices
 from billing import proof as proofs
 from billing.accounts import LANGUAGES
+from billing.credit_notes import CreditNote
 from billing.documents.document import InvoiceDocument
 from billing.documents.event_csv import render_csv
-from billing.documents.pdf import render_pdf
+from billing.documents.pdf import render_credit_note, render_pdf
+from billing.errors import CreditNoteNotFoundError
 from core.ids import InvoiceId, TenantId
 from security.evidence import Signer
 
@@ -23,6 +25,22 @@ def pdf(document: InvoiceDocument, *, language: str) -> Response:
     return attachment(
         render_pdf(document, language=chosen),
         name=f"{_stem(document)}-{chosen}.pdf",
+        content_type="application/pdf",
+    )
+
+
+def credit_pdf(note: CreditNote, document: InvoiceDocument, *, language: str) -> Response:
+    """Return an issued credit note as PDF; an unknown language gives the account's own.
+
+    Raises:
+        CreditNoteNotFoundError: it has no number, and so no paper, yet.
+    """
+    if note.number is None:
+        raise CreditNoteNotFoundError
+    chosen = language if language in LANGUAGES else document.language
+    return attachment(
+        render_credit_note(note, document, language=chosen),
+        name=f"seatline-{note.number}-{chosen}.pdf",
         content_type="application/pdf",
     )
 

@@ -40,6 +40,7 @@ NOUNS: Mapping[str, LazyString] = {
     "queue.": _l("Queues"),
     "campaign.": _l("Campaigns"),
     "invoice.": _l("Invoices"),
+    "credit-note.": _l("Credit notes"),
     "payment.": _l("Payments"),
     "usage.": _l("Usage"),
     "calls-out.": _l("Calls out"),

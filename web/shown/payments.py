@@ -94,6 +94,7 @@ _STEPS: Mapping[str, LazyString] = {
     "refund": _l("Money given back"),
     "refund-failed": _l("The refund came back: nobody took it"),
     "on-account": _l("Paid beyond the invoice, put on account"),
+    "credit-note": _l("Credit note"),
     "on-account-used": _l("Paid from the money on account"),
     "dispute": _l("Taken back by the bank"),
     "dispute-won": _l("Given to us again by the bank"),
@@ -147,6 +148,7 @@ class Stand:
     surplus: Money | None  # paid beyond it, and put on account
     used: Money | None  # taken from the account
     came_back: Money | None  # a refund that nobody took
+    credited: Money | None = None  # taken off by credit notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,7 @@ def stand(found: Standing | None, *, currency: str, came_back_minor: int = 0) ->
         can_pay=found.can_be_paid,
         surplus=_some(found.surplus_minor, currency),
         used=_some(-found.surplus_minor, currency),
+        credited=_some(found.credited_minor, currency),
         came_back=_some(came_back_minor, currency),
     )
 
