@@ -273,6 +273,18 @@ class DeletionRefusedError(Refused):
     code = "deletion-refused"
 
 
+class RecoveryMissingError(NotFound):
+    """There is no such request for a lost second step."""
+
+    code = "recovery-missing"
+
+
+class RecoveryRefusedError(Refused):
+    """Not of this person, not by this person, not without a second step, or not any more."""
+
+    code = "recovery-refused"
+
+
 class GlassRefusedError(Refused):
     """One's own request, a late or repeated one, no second step, or a time that is over."""
 

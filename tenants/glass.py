@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.ids import OPERATOR, TenantId, UserId, new_id, public
 from security import evidence
-from tenants import alarms, passkeys, second_step
+from tenants import alarms, staff
 from tenants.errors import GlassAskedWronglyError, GlassRefusedError
 
 REASONS = ("incident", "support", "dispute", "law")
@@ -144,10 +144,7 @@ def every(session: Session) -> list[Glass]:
 
 
 def _insist_on_second_step(session: Session, user_id: UserId) -> None:
-    if not (
-        passkeys.has_any(session, tenant_id=OPERATOR, user_id=user_id)
-        or second_step.is_on(session, tenant_id=OPERATOR, user_id=user_id)
-    ):
+    if not staff.has_second_step(session, tenant_id=OPERATOR, user_id=user_id):
         raise GlassRefusedError
 
 

@@ -391,3 +391,20 @@ class CompanyDeletionRow(TenantOwned, Base):
     begun_at: Mapped[OptionalInstant]
     done_at: Mapped[OptionalInstant]
     certificate: Mapped[str | None] = mapped_column(Text)
+
+
+class StepRecoveryRow(TenantOwned, Base):
+    """A lost second step that two of the operator's people take: who, when, what came of it."""
+
+    __tablename__ = "step_recoveries"
+
+    id: Mapped[Key]
+    company_id: Mapped[UUID] = mapped_column(Uuid)
+    user_id: Mapped[UUID] = mapped_column(Uuid)
+    ticket: Mapped[str] = mapped_column(Text)
+    asked_by: Mapped[UUID] = mapped_column(Uuid)
+    asked_at: Mapped[Instant]
+    confirmed_by: Mapped[UUID | None] = mapped_column(Uuid)
+    due_at: Mapped[OptionalInstant]
+    outcome: Mapped[str | None] = mapped_column(Text)
+    ended_at: Mapped[OptionalInstant]

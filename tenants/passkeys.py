@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import clock, ids
@@ -125,6 +125,16 @@ def has_any(session: Session, *, tenant_id: TenantId, user_id: UserId) -> bool:
     """Return whether a password alone no longer lets a person in."""
     query = select(func.count()).where(PasskeyRow.tenant_id == tenant_id, PasskeyRow.user_id == user_id)
     return bool(session.scalar(query))
+
+
+def is_used_since(session: Session, *, tenant_id: TenantId, user_id: UserId, since: dt.datetime) -> bool:
+    """Return whether a person has shown, or added, a passkey since an instant."""
+    used = select(PasskeyRow.id).where(
+        PasskeyRow.tenant_id == tenant_id,
+        PasskeyRow.user_id == user_id,
+        or_(PasskeyRow.used_at >= since, PasskeyRow.created_at >= since),
+    )
+    return session.scalars(used).first() is not None
 
 
 def known(session: Session, *, tenant_id: TenantId, credential_id: bytes) -> Known | None:

@@ -128,6 +128,7 @@ ROLES: Mapping[str, Role] = MappingProxyType(
                     "jobs.write",
                     "agreements.write",
                     "glass.use",
+                    "recoveries.write",
                 }
                 | {"vault.read", "vault.write"},
             ),

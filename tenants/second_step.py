@@ -164,6 +164,19 @@ def forget_codes(session: Session, *, tenant_id: TenantId, user_id: UserId) -> N
     session.expire_all()
 
 
+def is_used_since(session: Session, *, tenant_id: TenantId, user_id: UserId, since: dt.datetime) -> bool:
+    """Return whether a code of the phone, or a recovery code, was taken since an instant."""
+    row = _row(session, tenant_id, user_id)
+    if row is not None and row.last_step > int(since.timestamp()) // _STEP_S:
+        return True
+    used = select(RecoveryCodeRow.digest).where(
+        RecoveryCodeRow.tenant_id == tenant_id,
+        RecoveryCodeRow.user_id == user_id,
+        RecoveryCodeRow.used_at >= since,
+    )
+    return session.scalars(used).first() is not None
+
+
 def codes_left(session: Session, *, tenant_id: TenantId, user_id: UserId) -> int:
     """Return how many recovery codes are unused."""
     return (

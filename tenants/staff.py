@@ -203,6 +203,13 @@ def take_second_step(
     return sessions.end_all(session, tenant_id=tenant_id, user_id=user_id)
 
 
+def has_second_step(session: Session, *, tenant_id: TenantId, user_id: UserId) -> bool:
+    """Return whether a password alone lets nobody in as this person."""
+    return passkeys.has_any(session, tenant_id=tenant_id, user_id=user_id) or second_step.is_on(
+        session, tenant_id=tenant_id, user_id=user_id
+    )
+
+
 def let_in(
     session: Session, *, tenant_id: TenantId, user_id: UserId, by: frozenset[str], principal_id: UUID
 ) -> None:

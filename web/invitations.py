@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
+from core.errors import Refused
 from core.ids import TenantId, UserId
 from tenants import letters, resets
 from tenants.errors import InvitationOverError
@@ -18,6 +19,12 @@ from web import identity, scope
 
 DAYS = 3
 _LASTS_S = DAYS * 24 * 3600
+
+
+class NoMailError(Refused):
+    """The installation sends no mail, and this is done only where its owner is told by mail."""
+
+    code = "no-mail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,16 @@ def mail(user: User, address: str) -> None:
 def is_mailed() -> bool:
     """Return whether mail is sent from here."""
     return bool(scope.services().settings.mail_url)
+
+
+def insist_is_mailed() -> None:
+    """Go on only where people can be told of what is done to their access.
+
+    Raises:
+        NoMailError: no mail is sent from here.
+    """
+    if not is_mailed():
+        raise NoMailError
 
 
 def mail_reset(user: User) -> None:

@@ -82,6 +82,9 @@ OPERATOR: Sequence[Entry] = (
     Entry("jobs", "/operator/jobs", "list", _l("Jobs"), "jobs.read", "machine"),
     Entry("agreements", "/operator/agreements", "lock", _l("Agreements"), "agreements.read", "company"),
     Entry("glass", "/operator/glass", "eye", _l("Break-glass"), "glass.use", "company"),
+    Entry(
+        "recoveries", "/operator/recoveries", "key", _l("Lost second steps"), "recoveries.write", "company"
+    ),
     Entry("alarms", "/operator/alarms", "alert", _l("Alarms"), "alarms.read", "machine"),
     Entry("keys", "/operator/keys", "key", _l("Keys that seal"), "vault.read", "machine"),
     Entry("deletions", "/operator/deletions", "trash", _l("Deletions"), "vault.read", "machine"),

@@ -85,6 +85,11 @@ ACTIONS: Mapping[str, LazyString] = {
     "hold.set": _l("Set a legal hold"),
     "hold.lifted": _l("Lifted a legal hold"),
     "company.closed": _l("Closed a company"),
+    "recovery.asked": _l("Asked for a lost second step to be taken"),
+    "recovery.confirmed": _l("Agreed that a lost second step is taken"),
+    "recovery.called-off": _l("Called the taking of a second step off"),
+    "recovery.not-lost": _l("Left a second step: it was used meanwhile"),
+    "recovery.done": _l("A lost second step was taken"),
     "deletion.asked": _l("Asked for a company to be deleted"),
     "deletion.confirmed": _l("Confirmed that a company is deleted"),
     "deletion.called-off": _l("Called the deletion of a company off"),
@@ -179,6 +184,13 @@ ALARMS: Mapping[str, Words] = {
         _l("The operator looks into your customers"),
         _l("By two people, for the reason and the time in the details. Each look stands in your log."),
     ),
+    "step-recovery": Words(
+        _l("An owner’s second step will be taken away"),
+        _l(
+            "Two of the operator’s people agreed, because it was said to be lost. If it was not, the owner"
+            " signs in with it before the time in the details, and nothing happens."
+        ),
+    ),
     "passkey-copied": Words(
         _l("A passkey’s counter went back"),
         _l("It may have been copied, and was refused. Its owner removes it under Settings, Passkeys."),
@@ -250,6 +262,10 @@ PROBLEMS: Mapping[str, Words] = {
     "look-purpose": Words(_l("Say why you look"), _l("Choose a purpose beside the fields.")),
     "look-budget": Words(
         _l("That many looks cannot be"), _l("Up to 1,000 an hour for everybody, 1 to 100 more for one agent.")
+    ),
+    "recovery-refused": Words(
+        _l("That second step is not taken"),
+        _l("Of owners and staff only, once, by two others who have one themselves, with a ticket’s number."),
     ),
     "glass-refused": Words(
         _l("This door stays shut"),

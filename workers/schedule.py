@@ -22,7 +22,7 @@ from telephony.orders import OrderKind
 from telephony.outbound import dialling
 from tenants import companies, letters, repeats, resets, sessions
 from tenants.webhooks import deliveries
-from wiring import House, collecting, deleting, figures, rentals, rounds
+from wiring import House, collecting, deleting, figures, recovering, rentals, rounds
 from workers import ledger
 
 _log = log.get(__name__)
@@ -153,6 +153,11 @@ def _delete_companies(house: House) -> None:
     deleting.run_due(house)
 
 
+def _take_lost_steps(house: House) -> None:
+    """Take the lost second steps that two of the staff agreed on a day ago."""
+    recovering.run_due(house)
+
+
 def _forget_orders(house: House) -> None:
     with house.gate.open(Scope.system(OPERATOR)) as session:
         orders.forget_old(session)
@@ -197,6 +202,7 @@ TABLE = (
     Periodic("every.customer-search", 900, _index_customers),
     Periodic("every.company-figures", 60, figures.refresh),
     Periodic("every.company-deletion", 3600, _delete_companies),
+    Periodic("every.step-recovery", 900, _take_lost_steps),
     Periodic("every.duty-sweep", 3600, _forget_duties),
 )
 

@@ -22,6 +22,8 @@ class Kind(StrEnum):
     PASSKEY_ADDED = "passkey-added"
     PASSKEY_COPIED = "passkey-copied"
     SECOND_STEP_TAKEN = "second-step-taken"
+    STEP_RECOVERY = "step-recovery"
+    STEP_RECOVERED = "step-recovered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,48 @@ _FORMS: Mapping[Kind, Mapping[str, _Form]] = {
                 "贵公司的一位所有者因遗失而取消了 {email} 的两步验证。",
                 "您已在所有设备上退出登录，目前仅凭密码即可登录。",
                 "请在“设置”中重新开启两步验证。如果您并未遗失任何东西，请更改密码。",
+            ),
+        ),
+    },
+    Kind.STEP_RECOVERY: {
+        "en": _Form(
+            "Your second step at Seatline will be taken away",
+            (
+                "Hello {name},",
+                "two people of the operator have agreed to take the second step away from {email}:",
+                "somebody has said that it is lost. It is taken on {when}.",
+                "If you have lost nothing, sign in with it before then, and nothing is taken.",
+                "And tell the operator, for somebody has spoken in your name.",
+            ),
+        ),
+        "zh_Hans_CN": _Form(
+            "您在 Seatline 的两步验证将被取消",
+            (
+                "{name}，您好：",
+                "有人报告 {email} 的两步验证已遗失，运营方的两位工作人员已同意取消它，将于 {when} 生效。",
+                "如果您并未遗失任何东西，请在此之前用两步验证登录一次，这样就不会取消。",
+                "同时请告知运营方：有人冒用了您的名义。",
+            ),
+        ),
+    },
+    Kind.STEP_RECOVERED: {
+        "en": _Form(
+            "Your second step at Seatline was taken away",
+            (
+                "Hello {name},",
+                "two people of the operator have taken the lost second step away from {email}.",
+                "You were signed out everywhere, and your password alone lets you in.",
+                "Set it up again under Settings. If you have lost nothing, change your password at once",
+                "and tell the operator.",
+            ),
+        ),
+        "zh_Hans_CN": _Form(
+            "您在 Seatline 的两步验证已被取消",
+            (
+                "{name}，您好：",
+                "因报告遗失，运营方的两位工作人员已取消 {email} 的两步验证。",
+                "您已在所有设备上退出登录，目前仅凭密码即可登录。",
+                "请在“设置”中重新开启两步验证。如果您并未遗失任何东西，请更改密码，并立即告知运营方。",
             ),
         ),
     },

@@ -651,6 +651,24 @@ def deletions(lang: str) -> dict[str, Any]:
     }
 
 
+def recoveries(lang: str) -> dict[str, Any]:
+    dana = pick(lang, "Dana Reyes", "雷达娜")
+    one = {"company": "Pelican Parcel", "person": "usr_01jd3x5k8f7r6q2w9v4t0n1m3c", "ticket": "INC-4711"}
+    one |= {"by": dana, "asked_at": ago(9000), "mine": False, "due_at": None}
+    return operator(lang) | {
+        "recoveries": [
+            New(id="5", state="asked", **one),
+            New(id="4", state="confirmed", **(one | {"due_at": ago(-80_000)})),
+            New(id="3", state="not-lost", **one),
+            New(id="2", state="called-off", **one),
+            New(id="1", state="done", **one),
+        ],
+        "is_mailed": True,
+        "problem": "",
+        "email": "",
+    }
+
+
 def holds(lang: str) -> dict[str, Any]:
     sue = pick(lang, "Sue Marlowe", "苏梅")
     one = {"reason": pick(lang, "Case 2026-117", "案件 2026-117"), "by": sue, "set_at": ago(9000)}
@@ -2199,6 +2217,7 @@ PAGES: dict[str, Page] = {
     "portal-looks": Page("portal/looks.html", looks),
     "portal-decoys": Page("portal/decoys.html", decoys),
     "portal-decoys-none": Page("portal/decoys.html", lambda lang: decoys(lang) | {"decoys": []}),
+    "operator-recoveries": Page("operator/recoveries.html", recoveries),
     "operator-deletions": Page("operator/deletions.html", deletions),
     "portal-alarms": Page("portal/alarms.html", alarms),
     "operator-alarms": Page("operator/alarms.html", operator_alarms),

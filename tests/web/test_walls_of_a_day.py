@@ -78,6 +78,7 @@ UNFILLED = {
     "saved_views",
     "second_steps",
     "shifts",
+    "step_recoveries",
     "usage_batches",
     "usage_decisions",
     "usage_rejects",

@@ -20,6 +20,7 @@ from web.operator import (
     overview,
     payments,
     prices,
+    recoveries,
     stock,
     usage,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "pages",
     "payments",
     "prices",
+    "recoveries",
     "stock",
     "usage",
 ]

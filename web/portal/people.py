@@ -10,9 +10,9 @@ from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as BaseResponse
 
 from core import ids
-from core.errors import Refused, SeatlineError
+from core.errors import SeatlineError
 from core.ids import SessionId, UserId
-from tenants import access_log, apikeys, passkeys, second_step, staff, users
+from tenants import access_log, apikeys, staff, users
 from tenants.errors import LastOwnerError, RoleNotYoursError
 from tenants.roles import OWNER, ROLES, Door, permitted
 from tenants.users import User
@@ -23,13 +23,6 @@ from web.guards import permission
 from web.portal.views import pages
 from web.shown import access
 from web.shown.access import DeedRow
-
-
-class NoMailError(Refused):
-    """The installation sends no mail, and this is done only where its owner is told by mail."""
-
-    code = "no-mail"
-
 
 _HISTORY = 50  # deeds on a person's page
 _MOST_DEEDS = 2_000  # in the company's list
@@ -235,8 +228,7 @@ def take_second_step(user_id: str) -> BaseResponse:
     user, who = _find(user_id), identity.current()
     if not who.is_fresh:
         raise SignInAgainError
-    if not invitations.is_mailed():
-        raise NoMailError
+    invitations.insist_is_mailed()
     return _acted(
         user,
         lambda: staff.take_second_step(
@@ -403,10 +395,7 @@ def _shown(user: User, *, link: str = "") -> str:
         and OWNER in who.roles
         and OWNER not in user.roles
         and invitations.is_mailed()
-        and (
-            second_step.is_on(session, tenant_id=who.tenant_id, user_id=user.id)
-            or passkeys.has_any(session, tenant_id=who.tenant_id, user_id=user.id)
-        ),
+        and staff.has_second_step(session, tenant_id=who.tenant_id, user_id=user.id),
         link=link,
         days=invitations.DAYS,
         is_mailed=invitations.is_mailed(),

@@ -57,6 +57,7 @@ NOUNS: Mapping[str, LazyString] = {
     "hold.": _l("Legal holds"),
     "decoy.": _l("Decoys"),
     "deletion.": _l("Deletions"),
+    "recovery.": _l("Lost second steps"),
 }
 
 
