@@ -33,6 +33,7 @@ from security.gate import Scope, admit
 from security.keys import FileRootKey
 from telephony import endpoints, numbers, orders, queues
 from telephony.orders import OrderKind
+from telephony.queues import WrapUp
 from telephony.switch.ari import AriSwitch
 from tests.billing import stock as prices
 from tests.factories.agreements import signed_by_agent
@@ -147,7 +148,7 @@ def _furnish(settings: Settings, names: tuple[str, ...]) -> list[AgentId]:
         version = prices.publish(house.gate)
         with house.gate.open(Scope.system(tenant_id)) as session:
             prices.customer(session, tenant_id=tenant_id, version=version)
-            queue = queues.open_queue(session, tenant_id=tenant_id, name="Bench", wrap_up_s=0)
+            queue = queues.open_queue(session, tenant_id=tenant_id, name="Bench", wrap_up=WrapUp.NONE)
             records.add(
                 session,
                 tenant_id=tenant_id,

@@ -1,10 +1,12 @@
 """How a contact may end, in a company's own words, in both languages of the product.
 
 A code is never reused for something else and never deleted, because interactions point at it; one that is
-no longer wanted is retired.
+no longer wanted is retired. An outcome may have outcomes under it (a *sub-code*), one level deep: a contact
+ends with one of them then.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -12,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core.ids import TenantId
-from customers.errors import DispositionCodeError, UnknownDispositionError
+from customers.errors import DispositionCodeError, SubCodeError, SubCodeNeededError, UnknownDispositionError
 from customers.models import DispositionRow
 
 _CODE = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
@@ -20,12 +22,13 @@ _CODE = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Disposition:
-    """One way a contact ends; shown by `position`."""
+    """One way a contact ends; shown by `position`, under `parent` when it is a sub-code."""
 
     code: str
     label_en: str
     label_zh: str
     position: int = 0
+    parent: str | None = None
 
     def label(self, language: str) -> str:
         """Return the label in Chinese for `zh…`, else in English."""
@@ -37,19 +40,23 @@ def define(session: Session, *, tenant_id: TenantId, disposition: Disposition) -
 
     Raises:
         DispositionCodeError: the code is malformed or a label is empty.
+        SubCodeError: the outcome it is to stand under is not there or a sub-code, or it has sub-codes itself.
     """
     labels = (disposition.label_en.strip(), disposition.label_zh.strip())
     if not _CODE.fullmatch(disposition.code) or not all(labels):
         raise DispositionCodeError
+    if disposition.parent is not None:
+        _check_place(session, tenant_id, disposition)
     put = insert(DispositionRow).values(
         tenant_id=tenant_id,
         code=disposition.code,
+        parent=disposition.parent,
         label_en=labels[0],
         label_zh=labels[1],
         position=disposition.position,
         is_active=True,
     )
-    columns = ("label_en", "label_zh", "position", "is_active")
+    columns = ("parent", "label_en", "label_zh", "position", "is_active")
     session.execute(
         put.on_conflict_do_update(
             index_elements=[DispositionRow.tenant_id, DispositionRow.code],
@@ -76,15 +83,17 @@ def retire(session: Session, *, tenant_id: TenantId, code: str) -> None:
 
 
 def offered(session: Session, *, tenant_id: TenantId) -> list[Disposition]:
-    """Return the dispositions in use, in the order they are shown."""
-    return [
-        Disposition(row.code, row.label_en, row.label_zh, row.position)
+    """Return the dispositions in use, in the order they are shown; of a retired outcome no sub-code is."""
+    found = [
+        Disposition(row.code, row.label_en, row.label_zh, row.position, row.parent)
         for row in session.execute(
             sa.select(*_COLUMNS)
             .where(DispositionRow.tenant_id == tenant_id, DispositionRow.is_active)
             .order_by(DispositionRow.position, DispositionRow.code)
         )
     ]
+    codes = {one.code for one in found}
+    return [one for one in found if one.parent is None or one.parent in codes]
 
 
 def require(session: Session, *, tenant_id: TenantId, code: str) -> Disposition:
@@ -102,7 +111,48 @@ def require(session: Session, *, tenant_id: TenantId, code: str) -> Disposition:
     ).first()
     if row is None:
         raise UnknownDispositionError(code=code)
-    return Disposition(row.code, row.label_en, row.label_zh, row.position)
+    return Disposition(row.code, row.label_en, row.label_zh, row.position, row.parent)
+
+
+def require_whole(session: Session, *, tenant_id: TenantId, code: str) -> None:
+    """Refuse an outcome of which the agent has still to say which of its sub-codes it was.
+
+    Raises:
+        SubCodeNeededError: it has sub-codes in use.
+    """
+    below = sa.select(DispositionRow.code).where(
+        DispositionRow.tenant_id == tenant_id, DispositionRow.parent == code, DispositionRow.is_active
+    )
+    if session.execute(below.limit(1)).scalar() is not None:
+        raise SubCodeNeededError
+
+
+def labels(found: Iterable[Disposition], language: str) -> dict[str, str]:
+    """Return what each code is called; a sub-code after its outcome: `Complaint · Late parcel`."""
+    by_code = {one.code: one for one in found}
+    return {
+        one.code: f"{above.label(language)} · {one.label(language)}"
+        if (above := by_code.get(one.parent or ""))
+        else one.label(language)
+        for one in by_code.values()
+    }
+
+
+def _check_place(session: Session, tenant_id: TenantId, disposition: Disposition) -> None:
+    above = session.execute(
+        sa.select(DispositionRow.parent, DispositionRow.is_active).where(
+            DispositionRow.tenant_id == tenant_id, DispositionRow.code == disposition.parent
+        )
+    ).first()
+    below = session.execute(
+        sa.select(DispositionRow.code)
+        .where(DispositionRow.tenant_id == tenant_id, DispositionRow.parent == disposition.code)
+        .limit(1)
+    ).scalar()
+    if above is None or not above.is_active or above.parent is not None or below is not None:
+        raise SubCodeError
+    if disposition.parent == disposition.code:
+        raise SubCodeError
 
 
 _COLUMNS = (
@@ -110,4 +160,5 @@ _COLUMNS = (
     DispositionRow.label_en,
     DispositionRow.label_zh,
     DispositionRow.position,
+    DispositionRow.parent,
 )

@@ -45,6 +45,18 @@ class DispositionCodeError(Invalid):
     code = "disposition-code"
 
 
+class SubCodeError(Invalid):
+    """A sub-code stands under an outcome in use that is none itself, and has none under it."""
+
+    code = "sub-code"
+
+
+class SubCodeNeededError(Refused):
+    """The outcome has sub-codes: one of them says how the contact ended."""
+
+    code = "sub-code-needed"
+
+
 class CardNumberError(Invalid):
     """A note holds what looks like a payment card's number; it is kept nowhere."""
 

@@ -77,8 +77,14 @@ class DispositionRow(TenantOwned, Base):
     """How a contact may end, in this company's words; retired ones stay for what refers to them."""
 
     __tablename__ = "dispositions"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "parent"], [f"{SCHEMA}.dispositions.tenant_id", f"{SCHEMA}.dispositions.code"]
+        ),
+    )
 
     code: Mapped[str] = mapped_column(Text, primary_key=True)
+    parent: Mapped[str | None] = mapped_column(Text)
     label_en: Mapped[str] = mapped_column(Text)
     label_zh: Mapped[str] = mapped_column(Text)
     position: Mapped[int] = mapped_column(SmallInteger)

@@ -5,7 +5,6 @@ all but its last four digits. The call's row loses the sealed number, its hash a
 stay, because figures and invoices rest on them.
 """
 
-import datetime as dt
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from uuid import UUID
@@ -16,13 +15,12 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.ids import CallId, CustomerId, RecordingId, TenantId
 from core.storage import Storage
-from telephony import calls, recording
+from telephony import calls, recording, work
 from telephony.models import CallDraftRow, CallRow, DialDecisionRow, OutboundDialRow, RecordingRow
 from telephony.outbound import gate
 
 INDEXES = (calls.CALLER_INDEX, gate.INDEX)
 """The indexes of this room by which a number is found."""
-_WRAP_UP = dt.timedelta(minutes=30)
 
 
 def is_in_hand(
@@ -37,7 +35,7 @@ def is_in_hand(
             sa.and_(
                 CallRow.answered_at.is_not(None),
                 CallRow.wrapped_at.is_(None),
-                CallRow.ended_at > clock.now() - _WRAP_UP,
+                CallRow.ended_at > clock.now() - work.FORGOTTEN,
             ),
         ),
     )

@@ -81,6 +81,18 @@ class NotWrappingUpError(Conflict):
     code = "not-wrapping-up"
 
 
+class WrapUpNeededError(Refused):
+    """This wrap-up cannot be skipped: its queue wants it done."""
+
+    code = "wrap-up-needed"
+
+
+class DispositionNeededError(Refused):
+    """Calls of this queue are closed with an outcome only."""
+
+    code = "disposition-needed"
+
+
 class WrapUpLongestError(Refused):
     """The wrap-up has been given all the time there is."""
 

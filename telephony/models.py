@@ -22,6 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -86,7 +87,9 @@ class QueueRow(TenantOwned, Base):
     id: Mapped[Key]
     name: Mapped[str] = mapped_column(Text)
     ring_timeout_s: Mapped[int] = mapped_column(Integer)
+    wrap_up: Mapped[str] = mapped_column(Text, server_default="timed")
     wrap_up_s: Mapped[int] = mapped_column(Integer)
+    needs_disposition: Mapped[bool] = mapped_column(Boolean, server_default=true())
     target_s: Mapped[int] = mapped_column(Integer)
     is_recorded: Mapped[bool] = mapped_column(Boolean)
     longest_wait_s: Mapped[int | None] = mapped_column(Integer)
@@ -303,7 +306,9 @@ class WorkItemRow(TenantOwned, Base):
     ringing_at: Mapped[OptionalInstant]
     answered_at: Mapped[OptionalInstant]
     ended_at: Mapped[OptionalInstant]
+    wrap_up: Mapped[str | None] = mapped_column(Text)
     wrap_until: Mapped[OptionalInstant]
+    needs_disposition: Mapped[bool] = mapped_column(Boolean, server_default=true())
     closed_at: Mapped[OptionalInstant]
 
 

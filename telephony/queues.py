@@ -4,7 +4,9 @@ A queue is never removed, because past calls point at it: it is closed, and can 
 numbers lead to, or in which a call goes on, stays open.
 """
 
+import datetime as dt
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -27,6 +29,15 @@ LONGEST_NAME, LONGEST_MESSAGE = 80, 500
 RINGS_S, WRAPS_UP_S, TARGETS_S, WAITS_S = (5, 120), (0, 3600), (1, 3600), (10, 7200)
 
 
+class WrapUp(StrEnum):
+    """What is asked of an agent when an answered call of the queue is over."""
+
+    NONE = "none"  # nothing: they are free at once; what they wrote while talking is kept
+    OPTIONAL = "optional"  # they may leave it with one press, without an outcome
+    MANDATORY = "mandatory"  # until they have saved it, however long that takes
+    TIMED = "timed"  # until they have saved it, or the time is up
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a company decides about a queue; times in seconds.
@@ -34,12 +45,14 @@ class Settings:
     Attributes:
         name: of 1 to 80 signs, one of a kind in the company.
         ring_timeout_s: how long an agent's phone rings, 5 to 120.
-        wrap_up_s: how long wrap-up may take, 0 to 3600.
+        wrap_up_s: how long an optional or a timed wrap-up may take, up to 3600; 0 is no limit.
         target_s: the answer time of its service level, 1 to 3600.
         is_recorded: whether calls are recorded.
         longest_wait_s: after which a caller hears `wait_message` and the call ends, 10 to 7200; None: never.
         wait_message: up to 500 signs on one line; empty: a sentence of ours.
         language: in which it is spoken, one of `LANGUAGES`.
+        wrap_up: what is asked of an agent after a call.
+        needs_disposition: whether a wrap-up is saved with an outcome only.
     """
 
     name: str
@@ -50,6 +63,8 @@ class Settings:
     longest_wait_s: int | None = None
     wait_message: str = ""
     language: str = "en"
+    wrap_up: WrapUp = WrapUp.TIMED
+    needs_disposition: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,8 @@ class Queue:
     longest_wait_s: int | None = None
     wait_message: str = ""
     language: str = "en"
+    wrap_up: WrapUp = WrapUp.TIMED
+    needs_disposition: bool = True
     revision: int = 1
     is_open: bool = True
 
@@ -81,7 +98,18 @@ class Queue:
             self.longest_wait_s,
             self.wait_message,
             self.language,
+            self.wrap_up,
+            self.needs_disposition,
         )
+
+    @property
+    def wraps_for(self) -> dt.timedelta | None:
+        """How long a wrap-up may take; None: until its agent closes it."""
+        if self.wrap_up is WrapUp.NONE:
+            return dt.timedelta()
+        if self.wrap_up is WrapUp.MANDATORY or not self.wrap_up_s:
+            return None
+        return dt.timedelta(seconds=self.wrap_up_s)
 
 
 def open_queue(
@@ -93,13 +121,23 @@ def open_queue(
     wrap_up_s: int = 60,
     target_s: int = 20,
     is_recorded: bool = True,
+    wrap_up: WrapUp = WrapUp.TIMED,
+    needs_disposition: bool = True,
 ) -> Queue:
     """Make a queue; agents join it through `seats.roster`.
 
     Raises:
         QueueSettingError, QueueNameTakenError: see `make`.
     """
-    wanted = Settings(name, ring_timeout_s, wrap_up_s, target_s, is_recorded)
+    wanted = Settings(
+        name,
+        ring_timeout_s,
+        wrap_up_s,
+        target_s,
+        is_recorded,
+        wrap_up=wrap_up,
+        needs_disposition=needs_disposition,
+    )
     return make(session, tenant_id=tenant_id, settings=wanted)
 
 
@@ -264,6 +302,7 @@ def _write(row: QueueRow, wanted: Settings) -> None:
     row.ring_timeout_s, row.wrap_up_s, row.target_s = wanted.ring_timeout_s, wanted.wrap_up_s, wanted.target_s
     row.is_recorded, row.longest_wait_s = wanted.is_recorded, wanted.longest_wait_s
     row.wait_message, row.language = wanted.wait_message.strip(), wanted.language
+    row.wrap_up, row.needs_disposition = wanted.wrap_up.value, wanted.needs_disposition
 
 
 def _insist_on_name(session: Session, tenant_id: TenantId, row: QueueRow) -> None:
@@ -289,6 +328,8 @@ def _queue(row: QueueRow) -> Queue:
         longest_wait_s=row.longest_wait_s,
         wait_message=row.wait_message,
         language=row.language,
+        wrap_up=WrapUp(row.wrap_up),
+        needs_disposition=row.needs_disposition,
         revision=row.revision,
         is_open=row.closed_at is None,
     )

@@ -15,8 +15,11 @@ from sqlalchemy.orm import Session
 from core.ids import OPERATOR, AgentId, CallId, OfferId, TenantId
 from telephony.errors import WorkItemNotFoundError
 from telephony.models import WorkItemRow
+from telephony.queues import WrapUp
 
 LONGEST_WRAP_UP = dt.timedelta(minutes=10)
+FORGOTTEN = dt.timedelta(hours=1)
+"""After this, a wrap-up without a limit was forgotten: nothing is shown any more, and it is closed."""
 _CLOSING = dt.timedelta(seconds=5)  # what the switchboard may take to write what it has decided
 DIALLING = ("dialling", "alerting")  # by hand: dialled, and the called phone rings
 IN_HAND = ("offered", "ringing", "talking", "wrap_up", *DIALLING)
@@ -39,6 +42,8 @@ class WorkItem:
     ended_at: dt.datetime | None
     wrap_until: dt.datetime | None
     closed_at: dt.datetime | None
+    wrap_up: WrapUp | None = None  # of which kind, once it has begun
+    needs_disposition: bool = True
 
     @property
     def can_extend(self) -> bool:
@@ -53,7 +58,8 @@ class WorkItem:
     def is_over(self, at: dt.datetime) -> bool:
         """Return whether its time is up, though the switchboard has not closed it yet."""
         if self.state == "wrap_up":
-            return self.wrap_until is not None and at > self.wrap_until + _CLOSING
+            deadline = self.wrap_until or (self.ended_at or self.offered_at) + FORGOTTEN
+            return at > deadline + _CLOSING
         return self.state in {"offered", "ringing"} and at > self.expires_at + _CLOSING
 
 
@@ -111,16 +117,24 @@ def advance(
     state: str,
     at: dt.datetime,
     wrap_until: dt.datetime | None = None,
+    wrap_up: WrapUp = WrapUp.TIMED,
+    needs_disposition: bool = True,
 ) -> None:
     """Write what became of an offer. A closed item stays closed. Operator's transaction.
 
-    A call that is talked on again after a hold was answered when it was answered first.
+    A call that is talked on again after a hold was answered when it was answered first. A wrap-up without
+    `wrap_until` lasts until its agent closes it.
     """
     reached: dict[str, dict[str, Any]] = {
         "alerting": {},
         "ringing": {"ringing_at": at},
         "talking": {"answered_at": func.coalesce(WorkItemRow.answered_at, at)},
-        "wrap_up": {"ended_at": at, "wrap_until": wrap_until},
+        "wrap_up": {
+            "ended_at": at,
+            "wrap_until": wrap_until,
+            "wrap_up": wrap_up.value,
+            "needs_disposition": needs_disposition,
+        },
     }
     instants = reached.get(state, {"closed_at": at})
     session.execute(
@@ -140,12 +154,15 @@ def extend(session: Session, *, offer_id: OfferId, wrap_until: dt.datetime) -> N
 
 
 def stuck(session: Session, *, before: dt.datetime) -> list[WorkItem]:
-    """Return wrap-ups whose time was up before then and which nobody has closed. Operator's transaction."""
+    """Return wrap-ups whose time was up before then and which nobody has closed. Operator's transaction.
+
+    One without a limit has an hour.
+    """
     rows = session.scalars(
         select(WorkItemRow).where(
             WorkItemRow.tenant_id == OPERATOR,
             WorkItemRow.state == "wrap_up",
-            func.coalesce(WorkItemRow.wrap_until, WorkItemRow.ended_at) < before,
+            func.coalesce(WorkItemRow.wrap_until, WorkItemRow.ended_at + FORGOTTEN) < before,
         )
     )
     return [_item(row) for row in rows]
@@ -264,4 +281,6 @@ def _item(row: WorkItemRow) -> WorkItem:
         ended_at=row.ended_at,
         wrap_until=row.wrap_until,
         closed_at=row.closed_at,
+        wrap_up=WrapUp(row.wrap_up) if row.wrap_up else None,
+        needs_disposition=row.needs_disposition,
     )

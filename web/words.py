@@ -595,6 +595,19 @@ PROBLEMS: Mapping[str, Words] = {
     "callback-time": Words(
         _l("Nobody can be called back then"), _l("Choose a time from now on, at most 90 days ahead.")
     ),
+    "wrap-up-needed": Words(
+        _l("This wrap-up cannot be skipped"), _l("Its queue wants it saved, with what happened.")
+    ),
+    "disposition-needed": Words(
+        _l("An outcome is needed"), _l("Calls of this queue are closed with an outcome only.")
+    ),
+    "sub-code-needed": Words(
+        _l("Say more closely how it ended"), _l("This outcome has others under it. Choose one of them.")
+    ),
+    "sub-code": Words(
+        _l("That outcome cannot stand there"),
+        _l("A sub-code stands under an outcome in use that is none itself and has none under it."),
+    ),
     "wrap-up-longest": Words(
         _l("The wrap-up cannot be longer"), _l("Save what you have; you can be away afterwards.")
     ),

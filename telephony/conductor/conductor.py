@@ -801,7 +801,7 @@ class Conductor:
             case machine.HangUpCaller():
                 self._spawn(self._hang_up(call.channel))
             case machine.Agent():
-                self.desk.follow(action, call=call, wrap_up_s=held.line.queue.wrap_up_s)
+                self.desk.follow(action, call=call, queue=held.line.queue)
             case machine.Mark(instants=instants, offer=offer):
                 self._write_marks(call, instants, offer)
             case machine.Warn():

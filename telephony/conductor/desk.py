@@ -31,6 +31,7 @@ from telephony.conductor import machine
 from telephony.conductor.books import Books
 from telephony.conductor.machine import Fact, LiveCall, Lost, Offer
 from telephony.orders import Deed, Order, OrderKind
+from telephony.queues import Queue
 from telephony.routing.floor import FREE, Agent, Floor
 from telephony.routing.strategy import Skill
 from telephony.switch.port import Cause, Switch, SwitchError
@@ -99,8 +100,8 @@ class _WrapUp:
     tenant_id: TenantId | None
     call_id: CallId | None
     began_at: dt.datetime
-    until: dt.datetime
-    timer: asyncio.TimerHandle
+    until: dt.datetime | None  # None: it has no limit
+    timer: asyncio.TimerHandle | None
     offer_id: OfferId | None = None
 
 
@@ -155,7 +156,7 @@ class Desk:
                 agent.call_id = item.call_id
                 self._wrap_up_until(
                     agent,
-                    item.wrap_until or clock.now(),
+                    item.wrap_until if item.state == _WRAP_UP else clock.now(),
                     tenant_id=item.tenant_id,
                     began_at=item.ended_at or clock.now(),
                 )
@@ -246,20 +247,17 @@ class Desk:
 
     # --- with a call --------------------------------------------------------------------------------
 
-    def follow(self, action: machine.Agent, *, call: LiveCall, wrap_up_s: int) -> None:
+    def follow(self, action: machine.Agent, *, call: LiveCall, queue: Queue) -> None:
         """Let an agent's state follow the call in their hands."""
         agent = self._floor.agents.get(action.agent_id)
         if agent is None:
             return
         tenant_id, offer = call.arrival.tenant_id, call.offer_of(action.offer_id)
-        wrap_until = None
-        if action.state == _WRAP_UP:
-            wrap_until = action.at + dt.timedelta(seconds=wrap_up_s)
         if action.item in {"offered", "dialling"} and offer:
             self._offers[agent.agent_id] = action.offer_id
             self._write_offer(agent, call, offer.expires_at, action)
         elif action.item != "reserved":  # for a call out, which is offered only when somebody picks up
-            self._write_item(agent, action, wrap_until)
+            self._write_item(agent, action, queue)
         if action.state is None:
             agent.call_id = None
             self._offers.pop(agent.agent_id, None)
@@ -272,8 +270,9 @@ class Desk:
         self._become(
             agent, action.state, action.at, work_tenant=tenant_id, subject=call.call_id, is_told=is_told
         )
-        if wrap_until:
-            self._wrap_up_until(agent, wrap_until, tenant_id=tenant_id, began_at=action.at)
+        if action.state == _WRAP_UP:
+            until = _wraps_until(action, queue)
+            self._wrap_up_until(agent, until, tenant_id=tenant_id, began_at=action.at)
 
     def _after(self, agent: Agent, why: Lost | None) -> str:
         """Return what an agent becomes when an offer came to nothing."""
@@ -294,18 +293,20 @@ class Desk:
         return _OFFLINE if state == FREE and not agent.is_online else state
 
     def _wrap_up_until(
-        self, agent: Agent, until: dt.datetime, *, tenant_id: TenantId | None, began_at: dt.datetime
+        self, agent: Agent, until: dt.datetime | None, *, tenant_id: TenantId | None, began_at: dt.datetime
     ) -> None:
-        """Free the agent at the wrap-up's deadline."""
+        """Free the agent at the wrap-up's deadline; without one, they free themselves."""
         self._stop_clock(agent.agent_id)
-        left_s = max(0.0, (until - clock.now()).total_seconds())
-        timer = asyncio.get_running_loop().call_later(left_s, self._wrapped, agent.agent_id)
+        timer = None
+        if until:
+            left_s = max(0.0, (until - clock.now()).total_seconds())
+            timer = asyncio.get_running_loop().call_later(left_s, self._wrapped, agent.agent_id)
         offer_id = self._offers.get(agent.agent_id)
         self._wraps[agent.agent_id] = _WrapUp(tenant_id, agent.call_id, began_at, until, timer, offer_id)
 
     def _stop_clock(self, agent_id: AgentId) -> _WrapUp | None:
         wrap = self._wraps.pop(agent_id, None)
-        if wrap:
+        if wrap and wrap.timer:
             wrap.timer.cancel()
         return wrap
 
@@ -314,6 +315,8 @@ class Desk:
         wrap, offer_id = self._wraps.get(agent.agent_id), self._offers.get(agent.agent_id)
         if agent.state != _WRAP_UP or wrap is None or offer_id is None or call_id != str(wrap.call_id):
             return "out-of-date"
+        if wrap.until is None:
+            return "no-limit"
         until = min(max(wrap.until, clock.now()) + _MORE_TIME, wrap.began_at + work.LONGEST_WRAP_UP)
         if until <= wrap.until:
             return "longest-already"
@@ -665,7 +668,7 @@ class Desk:
             then=tell,
         )
 
-    def _write_item(self, agent: Agent, action: machine.Agent, wrap_until: dt.datetime | None) -> None:
+    def _write_item(self, agent: Agent, action: machine.Agent, queue: Queue) -> None:
         def tell() -> None:
             if action.state is None:
                 offer_id, reason = public("off", action.offer_id), action.why or ""
@@ -679,7 +682,9 @@ class Desk:
                 offer_id=action.offer_id,
                 state=action.item,
                 at=action.at,
-                wrap_until=wrap_until,
+                wrap_until=_wraps_until(action, queue),
+                wrap_up=queue.wrap_up,
+                needs_disposition=queue.needs_disposition,
             ),
             then=tell,
         )
@@ -789,3 +794,8 @@ class Desk:
 
 def _skills(one: ServingAgent) -> dict[QueueId, Skill]:
     return {skill.queue_id: Skill(skill.level) for skill in one.skills}
+
+
+def _wraps_until(action: machine.Agent, queue: Queue) -> dt.datetime | None:
+    """Return when a wrap-up that begins now has to be over."""
+    return action.at + queue.wraps_for if queue.wraps_for is not None else None

@@ -14,6 +14,8 @@ from customers.errors import (
     DispositionCodeError,
     InteractionDetailsError,
     InteractionNotFoundError,
+    SubCodeError,
+    SubCodeNeededError,
     UnknownDispositionError,
 )
 from customers.interactions import Channel, Direction, Interaction
@@ -232,6 +234,41 @@ def test_dispositions_are_offered_in_their_order_and_language(
         assert dispositions.offered(session, tenant_id=tenant_b) == []
         with pytest.raises(UnknownDispositionError):
             dispositions.retire(session, tenant_id=tenant_b, code="cow")
+
+
+COMPLAINT = Disposition("complaint", "Complaint", "投诉", 1)
+LATE = Disposition("late", "Late parcel", "包裹延误", 1, parent="complaint")
+
+
+def test_a_sub_code_is_offered_under_its_outcome_and_named_after_it(gate: Gate, tenant_a: TenantId) -> None:
+    define(gate, tenant_a, COMPLAINT, REDELIVERY, LATE)
+    with gate.open(Scope.system(tenant_a)) as session:
+        offered = dispositions.offered(session, tenant_id=tenant_a)
+        assert dispositions.labels(offered, "en")["late"] == "Complaint · Late parcel"
+        assert dispositions.labels(offered, "zh")["redelivery"] == "已改签"
+        with pytest.raises(SubCodeNeededError):
+            dispositions.require_whole(session, tenant_id=tenant_a, code="complaint")
+        dispositions.require_whole(session, tenant_id=tenant_a, code="late")
+        dispositions.retire(session, tenant_id=tenant_a, code="late")
+        dispositions.require_whole(session, tenant_id=tenant_a, code="complaint")
+        dispositions.define(session, tenant_id=tenant_a, disposition=LATE)
+        dispositions.retire(session, tenant_id=tenant_a, code="complaint")
+        assert [one.code for one in dispositions.offered(session, tenant_id=tenant_a)] == ["redelivery"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Disposition("broken", "Broken", "破损", parent="nothing"),
+        Disposition("broken", "Broken", "破损", parent="late"),  # a sub-code itself
+        Disposition("broken", "Broken", "破损", parent="broken"),
+        Disposition("complaint", "Complaint", "投诉", parent="redelivery"),  # has one under it
+    ],
+)
+def test_a_sub_code_stands_one_level_deep(gate: Gate, tenant_a: TenantId, wrong: Disposition) -> None:
+    define(gate, tenant_a, COMPLAINT, LATE, REDELIVERY)
+    with gate.open(Scope.system(tenant_a)) as session, pytest.raises(SubCodeError):
+        dispositions.define(session, tenant_id=tenant_a, disposition=wrong)
 
 
 def test_retired_disposition_comes_back_when_defined_again(gate: Gate, tenant_a: TenantId) -> None:

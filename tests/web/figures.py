@@ -115,8 +115,11 @@ DISPOSITIONS = {
 }
 
 
-def dispositions(lang: str) -> list[dict[str, str]]:
-    return [{"code": f"d{i}", "label": label} for i, label in enumerate(DISPOSITIONS[lang], 1)]
+def dispositions(lang: str) -> list[dict[str, str | None]]:
+    below = pick(lang, ("Late parcel", "Broken parcel"), ("延误", "破损"))
+    return [
+        {"code": f"d{i}", "label": label, "parent": None} for i, label in enumerate(DISPOSITIONS[lang], 1)
+    ] + [{"code": f"d2-{i}", "label": label, "parent": "d2"} for i, label in enumerate(below, 1)]
 
 
 def desk(lang: str) -> dict[str, Any]:
@@ -129,7 +132,7 @@ def desk(lang: str) -> dict[str, Any]:
         ),
         "agent": New(name=pick(lang, "Bob", "林晓"), number="1001", seat="A-14"),
         "statuses": STATUSES[lang],
-        "dispositions": dispositions(lang),
+        "dispositions": [one for one in dispositions(lang) if not one["parent"]],
         "wrap_s": 60,
         "shortcuts": {"is_on": True, "keys": {}},
         "popped": None,
@@ -1178,7 +1181,8 @@ def capacity(lang: str) -> dict[str, Any]:
                 id=f"que_{i}",
                 name=q.name,
                 ring_timeout_s=20,
-                wrap_up_s=60,
+                wrap_up=pick(lang, "Mandatory", "必须"),
+                wrap_up_s=0 if i == 2 else 60,
                 target_s=20,
                 is_recorded=i < 2,
                 longest_wait_s=300 if i == 1 else None,
@@ -1190,6 +1194,20 @@ def capacity(lang: str) -> dict[str, Any]:
     }
 
 
+def outcomes(lang: str) -> dict[str, Any]:
+    return shell(lang) | {
+        "outcomes": [
+            (
+                New(code=f"d{i}", label_en=label, label_zh=label, position=i),
+                [New(code="late", label_en="Late parcel", label_zh="延误", position=1)] if i == 2 else [],
+            )
+            for i, label in enumerate(DISPOSITIONS[lang], 1)
+        ],
+        "language": lang,
+        "may_write": True,
+    }
+
+
 def queue_settings(lang: str) -> Settings:
     sorry = pick(lang, "Nobody is free. Please call again tomorrow.", "现在没有空闲的客服，请明天再来电。")
     return Settings(queues(lang)[0].name, longest_wait_s=300, wait_message=sorry)
@@ -1197,7 +1215,13 @@ def queue_settings(lang: str) -> Settings:
 
 def one_queue(lang: str) -> dict[str, Any]:
     return shell(lang) | {
-        "queue": New(id="que_1", name=queues(lang)[0].name, is_open=True),
+        "queue": New(
+            id="que_1",
+            name=queues(lang)[0].name,
+            is_open=True,
+            wrap_up=pick(lang, "For a time", "限时"),
+            wrap_up_s=60,
+        ),
         "settings": queue_settings(lang),
         "members": [New(number=1001 + n, level=level) for n, level in enumerate((1, 1, 2, 9))],
         "numbers": [New(number="+44 808 157 0142", greeting=capacity(lang)["numbers"][0].greeting)],
@@ -1207,7 +1231,8 @@ def one_queue(lang: str) -> dict[str, Any]:
 
 def one_queue_closed(lang: str) -> dict[str, Any]:
     empty: dict[str, Any] = {"members": [], "numbers": []}
-    return one_queue(lang) | empty | {"queue": New(id="que_1", name=queues(lang)[0].name, is_open=False)}
+    shown = one_queue(lang)
+    return shown | empty | {"queue": New(**vars(shown["queue"]) | {"is_open": False})}
 
 
 def queue_edit(lang: str) -> dict[str, Any]:
@@ -1216,7 +1241,9 @@ def queue_edit(lang: str) -> dict[str, Any]:
         "given": {
             "name": settings.name,
             "ring": "20",
+            "wrap_mode": "timed",
             "wrap_up": "60",
+            "outcome": "yes",
             "target": "20",
             "recorded": "yes",
             "longest": "300",
@@ -1231,6 +1258,11 @@ def queue_edit(lang: str) -> dict[str, Any]:
         "action": "/portal/queues/que_1",
         "back": "/portal/queues/que_1",
         "agents": [1001, 1002, 1003, 1004],
+        "modes": pick(
+            lang,
+            [("optional", "Optional: the agent may skip it"), ("timed", "For a time")],
+            [("optional", "可选：客服可以跳过"), ("timed", "限时")],
+        ),
         "bounds": {"ring": (5, 120), "wrap_up": (0, 3600), "target": (1, 3600), "longest": (10, 7200)},
     }
 
@@ -2245,6 +2277,7 @@ PAGES: dict[str, Page] = {
     "portal-rent": Page("portal/rent.html", rent),
     "portal-numbers": Page("portal/numbers.html", numbers),
     "portal-queues": Page("portal/queues.html", capacity),
+    "portal-outcomes": Page("portal/outcomes.html", outcomes),
     "portal-queue": Page("portal/queue.html", one_queue),
     "portal-queue-closed": Page("portal/queue.html", one_queue_closed),
     "portal-queue-edit": Page("portal/queue_edit.html", queue_edit),

@@ -56,7 +56,10 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     # the company
     "portal.company_settings": ("getCompany",),
     "portal.save_company": ("changeCompany",),
-    # queues
+    # queues, and how a contact may end
+    "portal.outcome_list": ("listDispositions",),
+    "portal.save_outcome": ("putDisposition",),
+    "portal.retire_outcome": ("retireDisposition",),
     "portal.queue_list": ("listQueues",),
     "portal.new_queue": FORM,
     "portal.add_queue": ("makeQueue",),

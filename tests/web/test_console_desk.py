@@ -14,6 +14,7 @@ from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, drafts, orders, recording, work
 from telephony.orders import OrderKind
+from telephony.queues import WrapUp
 from tests.campaigns import factory as campaigning
 from tests.factories import agreements
 from tests.factories import telephony as factory
@@ -50,12 +51,26 @@ class Bob:
             work.advance(session, offer_id=offer_id, state="talking", at=clock.now())
         self.offer_id = offer_id
 
-    def wraps_up(self, *, for_s: float = 60) -> None:
+    def wraps_up(
+        self,
+        *,
+        for_s: float | None = 60,
+        mode: WrapUp = WrapUp.TIMED,
+        needs_disposition: bool = True,
+        began_at: dt.datetime | None = None,
+    ) -> None:
         """End the call in hand."""
-        now = clock.now()
+        now = began_at or clock.now()
         with self.gate.open(Scope.system(OPERATOR)) as session:
-            until = now + dt.timedelta(seconds=for_s)
-            work.advance(session, offer_id=self.offer_id, state="wrap_up", at=now, wrap_until=until)
+            work.advance(
+                session,
+                offer_id=self.offer_id,
+                state="wrap_up",
+                at=now,
+                wrap_until=None if for_s is None else now + dt.timedelta(seconds=for_s),
+                wrap_up=mode,
+                needs_disposition=needs_disposition,
+            )
 
     def posts(self, path: str, body: object) -> TestResponse:
         return self.browser.client.post(
@@ -257,6 +272,69 @@ def test_a_wrap_up_may_be_given_more_time_but_not_for_ever(bob: Bob, call_id: Ca
     assert bob.browser.get("/console/state").get_json()["wrap"]["can_extend"] is True
     assert bob.posts(path, {}).status_code == 202
     assert bob.orders()[-1] is OrderKind.EXTEND
+
+
+def over(gate: Gate, tenant_id: TenantId, call_id: CallId) -> None:
+    """Let the caller hang up."""
+    with gate.open(Scope.system(tenant_id)) as session:
+        ending = calls.Ending(tenant_id, call_id, clock.now(), "caller-hung-up", "boot-1")
+        calls.finish(session, ending=ending)
+
+
+def test_an_outcome_is_needed_where_the_queue_says_so(
+    bob: Bob, call_id: CallId, gate: Gate, cast: Cast
+) -> None:
+    path = f"calls/{public('call', call_id)}/wrap-up"
+    over(gate, cast.a.tenant_id, call_id)
+    bob.wraps_up()
+    assert bob.browser.get("/console/state").get_json()["wrap"]["needs_outcome"] is True
+    refused = bob.posts(path, {"notes": "Gate B"})
+    assert (refused.status_code, refused.get_json()["code"]) == (403, "disposition-needed")
+    assert bob.orders() == []
+
+
+def test_where_it_does_not_notes_are_enough(bob: Bob, call_id: CallId, gate: Gate, cast: Cast) -> None:
+    path = f"calls/{public('call', call_id)}/wrap-up"
+    over(gate, cast.a.tenant_id, call_id)
+    bob.wraps_up(needs_disposition=False)
+    assert bob.posts(path, {"notes": "Gate B"}).status_code == 204
+    assert bob.orders()[-1] is OrderKind.WRAPPED
+
+
+def test_an_outcome_with_others_under_it_is_not_enough(
+    bob: Bob, call_id: CallId, gate: Gate, cast: Cast
+) -> None:
+    tenant_id, path = cast.a.tenant_id, f"calls/{public('call', call_id)}/wrap-up"
+    with gate.open(Scope.system(tenant_id)) as session:
+        late = Disposition("late", "Late parcel", "包裹延误", parent="resolved")
+        dispositions.define(session, tenant_id=tenant_id, disposition=late)
+    over(gate, tenant_id, call_id)
+    bob.wraps_up()
+    refused = bob.posts(path, {"disposition": "resolved", "notes": ""})
+    assert refused.get_json()["code"] == "sub-code-needed"
+    assert bob.posts(path, {"disposition": "late", "notes": ""}).status_code == 204
+
+
+def test_only_an_optional_wrap_up_is_skipped(bob: Bob, call_id: CallId) -> None:
+    path = f"calls/{public('call', call_id)}/skip"
+    assert bob.posts(path, {}).get_json()["code"] == "not-wrapping-up"
+    bob.wraps_up(for_s=None, mode=WrapUp.MANDATORY)
+    wrap = bob.browser.get("/console/state").get_json()["wrap"]
+    assert (wrap["can_skip"], wrap["can_extend"], wrap["ends_at"]) == (False, False, None)
+    assert bob.posts(path, {}).get_json()["code"] == "wrap-up-needed"
+    assert bob.orders() == []
+    bob.wraps_up(mode=WrapUp.OPTIONAL)
+    assert bob.browser.get("/console/state").get_json()["wrap"]["can_skip"] is True
+    assert bob.posts(path, {}).status_code == 202
+    assert bob.orders()[-1] is OrderKind.WRAPPED
+
+
+def test_a_forgotten_wrap_up_shows_no_customer_any_more(bob: Bob, call_id: CallId) -> None:
+    address = f"/console/offers/{public('off', bob.offer_id)}"
+    bob.wraps_up(for_s=None, mode=WrapUp.MANDATORY)
+    assert bob.browser.get(address).status_code == 200
+    bob.wraps_up(for_s=None, mode=WrapUp.MANDATORY, began_at=clock.now() - dt.timedelta(minutes=61))
+    assert bob.browser.get(address).status_code == 404
 
 
 def test_the_longest_wrap_up_is_not_given_more(bob: Bob, call_id: CallId) -> None:

@@ -427,6 +427,65 @@ def test_the_button_of_the_wrap_up_says_ready_only_to_who_will_be(desk: Page, st
     expect(desk.locator("#save-word")).to_have_text("Save")
 
 
+def test_an_outcome_with_others_under_it_asks_which_and_keeps_that(desk: Page, stage: Stage) -> None:
+    stage.turn("call")
+    view(desk, "on-call")
+    expect(desk.locator("#sub-codes")).to_be_hidden()
+    desk.keyboard.press("2")
+    expect(desk.locator("#sub-codes")).to_be_visible()
+    assert stage.await_told("/console/calls/call_1/draft")["disposition"] == "d2"
+    stage.turn("wrap")
+    view(desk, "wrap-up")
+    desk.locator("#wrap-save").click()
+    expect(desk.locator("[data-toast], .toast").last).to_contain_text("more closely")
+    assert stage.heard("/console/calls/call_1/wrap-up") == []
+    desk.locator("#sub-list label").nth(1).click()
+    desk.locator("#wrap-save").click()
+    assert stage.await_told("/console/calls/call_1/wrap-up")["disposition"] == "d2-2"
+    desk.keyboard.press("1")
+
+
+def test_what_stands_under_an_outcome_comes_back_with_the_draft(desk: Page, stage: Stage) -> None:
+    stage.draft = {
+        "disposition": "d2-1", "notes": "Gate B", "callback_at": None, "saved_at": clock.now().isoformat()
+    }  # fmt: skip
+    stage.turn("call")
+    view(desk, "on-call")
+    expect(desk.locator("[name=disposition][value=d2]")).to_be_checked()
+    expect(desk.locator("[name=sub][value=d2-1]")).to_be_checked()
+    desk.keyboard.press("1")
+    expect(desk.locator("#sub-codes")).to_be_hidden()
+
+
+def test_an_optional_wrap_up_is_skipped_by_one_key_and_keeps_what_was_typed(desk: Page, stage: Stage) -> None:
+    stage.turn("wrap")
+    stage.state["wrap"] |= {"can_skip": True, "ends_at": None, "can_extend": False, "needs_outcome": False}
+    stage.push("state")
+    expect(desk.locator("#skip")).to_be_visible()
+    expect(desk.locator("#extend")).to_be_hidden()
+    expect(desk.locator("#wrap-left")).to_have_text("no limit")
+    desk.locator("#notes").fill("Gate B")
+    desk.keyboard.press("Escape")
+    desk.keyboard.press("q")
+    stage.await_told("/console/calls/call_1/skip")
+    assert stage.await_told("/console/calls/call_1/draft")["notes"] == "Gate B"
+    paths = [path.rpartition("/")[2] for path, _ in stage.told]
+    assert paths.index("draft") < paths.index("skip")
+
+
+def test_without_an_outcome_only_what_the_queue_lets_through_is_saved(desk: Page, stage: Stage) -> None:
+    stage.turn("wrap")
+    view(desk, "wrap-up")
+    expect(desk.locator("#skip")).to_be_hidden()
+    desk.locator("#wrap-save").click()
+    expect(desk.locator("[data-toast], .toast").last).to_contain_text("Choose an outcome")
+    stage.state["wrap"]["needs_outcome"] = False
+    stage.push("state")
+    desk.wait_for_function("seatline.state().server.wrap.needs_outcome === false")
+    desk.locator("#wrap-save").click()
+    assert stage.await_told("/console/calls/call_1/wrap-up")["disposition"] is None
+
+
 def test_reload_in_a_call_comes_back_with_the_record(desk: Page, stage: Stage) -> None:
     stage.turn("call")
     view(desk, "on-call")

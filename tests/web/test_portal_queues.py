@@ -22,7 +22,9 @@ FLOOR = Scope.system(OPERATOR)
 GIVEN = {
     "name": "Deliveries",
     "ring": "25",
+    "wrap_mode": "timed",
     "wrap_up": "90",
+    "outcome": "yes",
     "target": "15",
     "recorded": "yes",
     "longest": "300",
@@ -156,7 +158,7 @@ def test_two_who_edit_one_queue_lose_nothing(
         ({"name": " "}, "A name has 1 to 80 signs."),
         ({"ring": "4"}, "From 5 to 120 seconds."),
         ({"ring": "x"}, "From 5 to 120 seconds."),
-        ({"wrap_up": "3601"}, "From 0 to 3600 seconds."),
+        ({"wrap_up": "3601"}, "From 0 to 3600 seconds; 0 is no limit."),
         ({"target": "0"}, "From 1 to 3600 seconds."),
         ({"longest": "9"}, "From 10 to 7200 seconds"),
         ({"name": "Main"}, "Another queue has this name"),
@@ -247,3 +249,27 @@ def test_programs_make_change_close_and_open_queues(ours: Program, agents: list[
     assert ours.get("/queues").get_json()["data"] == []
     assert len(ours.get("/queues?closed=true").get_json()["data"]) == 1
     assert ours.post(f"{path}/reopen", {}).get_json()["open"] is True
+
+
+def test_how_a_queue_wraps_up_is_changed_by_people_and_programs(
+    alice: Browser, ours: Program, gate: Gate, tenant_id: TenantId
+) -> None:
+    path = made(alice, wrap_mode="mandatory", outcome="")
+    with gate.open(Scope.system(tenant_id)) as session:
+        found = queues.get(session, tenant_id=tenant_id, queue_id=id_of(path))
+    assert (found.wrap_up.value, found.needs_disposition, found.wraps_for) == ("mandatory", False, None)
+    assert "Mandatory: until the agent has saved it" in alice.get(path).text
+    refused = alice.post(path, GIVEN | {"revision": "1", "wrap_mode": "sometimes"})
+    assert refused.status_code == 422
+    assert "Choose one of the four." in refused.text
+    address = path.removeprefix("/portal")
+    tag = ours.get(address).headers["ETag"]
+    wish = {"name": "Deliveries", "wrap_up": "optional", "wrap_up_s": 0, "disposition_required": True}
+    changed = ours.call("PUT", address, json=wish, headers={"If-Match": tag}).get_json()
+    assert (changed["wrap_up"], changed["wrap_up_s"], changed["disposition_required"]) == (
+        "optional",
+        0,
+        True,
+    )
+    wrong = ours.call("PUT", address, json=wish | {"wrap_up": "sometimes"}, headers={"If-Match": tag})
+    assert code_of(wrong) == (422, "invalid-request")

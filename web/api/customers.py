@@ -172,6 +172,7 @@ class Ending(Outward):
     label_en: str
     label_zh: str
     position: int
+    parent: str | None = Field(description="The outcome it stands under, when it is a sub-code.")
 
 
 class Endings(Outward):
@@ -186,6 +187,11 @@ class EndingPut(Inward):
     label_en: Text = Field(min_length=1, max_length=80, examples=["Redelivery booked"])
     label_zh: Text = Field(min_length=1, max_length=80, examples=["已改签"])
     position: int = Field(default=0, ge=0, le=10_000)
+    parent: Text | None = Field(
+        default=None,
+        max_length=40,
+        description="The outcome it stands under: agents who choose that one choose one of these, too.",
+    )
 
 
 @pages.get("/customers")
@@ -406,7 +412,7 @@ def list_dispositions() -> Endings:
 @operation(tag="Dispositions", answers={200: Ending}, errors=(404,), operation_id="putDisposition")
 def put_disposition(code: str, json: EndingPut) -> Ending:
     """Add a disposition, or change its words and place. A retired one comes back."""
-    made = Disposition(code, json.label_en, json.label_zh, json.position)
+    made = Disposition(code, json.label_en, json.label_zh, json.position, json.parent)
     dispositions.define(scope.session(), tenant_id=identity.current().tenant_id, disposition=made)
     return _ending(made)
 
@@ -490,4 +496,10 @@ def _look(one: Reveal, *, is_person: bool) -> Look:
 
 
 def _ending(one: Disposition) -> Ending:
-    return Ending(code=one.code, label_en=one.label_en, label_zh=one.label_zh, position=one.position)
+    return Ending(
+        code=one.code,
+        label_en=one.label_en,
+        label_zh=one.label_zh,
+        position=one.position,
+        parent=one.parent,
+    )

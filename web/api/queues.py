@@ -7,7 +7,7 @@ from pydantic import Field
 from core import ids
 from core.ids import QueueId
 from telephony import queues
-from telephony.queues import Queue, Settings
+from telephony.queues import Queue, Settings, WrapUp
 from web import identity, scope
 from web.api import preconditions
 from web.api.kit import id_in_path, operation
@@ -18,6 +18,13 @@ from web.shown import queues as shown
 
 _TAG = "Queues"
 _ID = "que_01jd3x5k8f7r6q2w9v4t0n1m3c"
+
+
+_WRAP_UP = (
+    "What is asked of an agent after a call: `none`, `optional` (may be skipped), `mandatory` (until it is "
+    "saved), `timed` (until it is saved, or the time is up)."
+)
+_WRAP_UP_S = "How long an optional or a timed wrap-up may take; 0 is no limit."
 
 
 class QueueMember(Inward):
@@ -32,7 +39,11 @@ class QueueSettings(Inward):
 
     name: Text = Field(min_length=1, max_length=80, examples=["Deliveries"])
     ring_timeout_s: int = Field(default=20, ge=5, le=120, description="How long an agent's phone rings.")
-    wrap_up_s: int = Field(default=60, ge=0, le=3600, description="How long wrap-up may take.")
+    wrap_up: WrapUp = Field(default=WrapUp.TIMED, description=_WRAP_UP)
+    wrap_up_s: int = Field(default=60, ge=0, le=3600, description=_WRAP_UP_S)
+    disposition_required: bool = Field(
+        default=True, description="Whether a wrap-up is saved with an outcome only."
+    )
     target_s: int = Field(default=20, ge=1, le=3600, description="The answer time of its service level.")
     recorded: bool = True
     longest_wait_s: int | None = Field(
@@ -56,7 +67,9 @@ class QueueShown(Outward):
     id: str = Field(examples=[_ID])
     name: str
     ring_timeout_s: int = Field(description="How long an agent's phone rings.")
-    wrap_up_s: int = Field(description="How long wrap-up may take.")
+    wrap_up: WrapUp = Field(description=_WRAP_UP, examples=["timed"])
+    wrap_up_s: int = Field(description=_WRAP_UP_S)
+    disposition_required: bool = Field(description="Whether a wrap-up is saved with an outcome only.")
     target_s: int = Field(description="The answer time of its service level.")
     recorded: bool
     longest_wait_s: int | None = Field(description="After which the call ends. Null: never.")
@@ -175,7 +188,9 @@ def _settings(json: QueueSettings) -> Settings:
     return Settings(
         name=json.name,
         ring_timeout_s=json.ring_timeout_s,
+        wrap_up=json.wrap_up,
         wrap_up_s=json.wrap_up_s,
+        needs_disposition=json.disposition_required,
         target_s=json.target_s,
         is_recorded=json.recorded,
         longest_wait_s=json.longest_wait_s,
@@ -193,7 +208,9 @@ def _shown(one: Queue) -> dict[str, object]:
         "id": ids.public("que", one.queue_id),
         "name": one.name,
         "ring_timeout_s": one.ring_timeout_s,
+        "wrap_up": one.wrap_up,
         "wrap_up_s": one.wrap_up_s,
+        "disposition_required": one.needs_disposition,
         "target_s": one.target_s,
         "recorded": one.is_recorded,
         "longest_wait_s": one.longest_wait_s,

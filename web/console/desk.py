@@ -45,6 +45,7 @@ from telephony import calls, endpoints, numbers, orders, queues, work
 from telephony.conductor import pulse
 from telephony.errors import WorkItemNotFoundError
 from telephony.orders import OrderKind
+from telephony.queues import WrapUp
 from telephony.work import WorkItem
 from tenants import companies
 from web import i18n, identity, scope
@@ -315,7 +316,8 @@ def state(session: Session) -> dict[str, Any]:
     if theirs:
         language = identity.current().language
         shown["dispositions"] = [
-            {"code": one.code, "label": one.label(language)} for one in client(theirs).dispositions
+            {"code": one.code, "label": one.label(language), "parent": one.parent}
+            for one in client(theirs).dispositions
         ]
     return shown
 
@@ -402,6 +404,8 @@ def _in_hand(item: WorkItem, *, is_held: bool) -> dict[str, Any]:
                 "since": _iso(item.ended_at),
                 "ends_at": _iso(item.wrap_until),
                 "can_extend": item.can_extend,
+                "can_skip": item.wrap_up is WrapUp.OPTIONAL,
+                "needs_outcome": item.needs_disposition,
             }
             return {"activity": "wrap-up", "wrap": wrap, "since": _iso(item.ended_at)}
         case _:

@@ -19,7 +19,7 @@ from core.clock import elapsed_ms
 from core.errors import SeatlineError
 from core.ids import CallId, OfferId, TenantId, parse, public
 from core.phone import mask
-from customers import callbacks, interactions, records, reveals
+from customers import callbacks, dispositions, interactions, records, reveals
 from customers.errors import DecoyOpenedError
 from customers.interactions import Interaction
 from customers.records import CustomerCard
@@ -28,13 +28,16 @@ from telephony import calls, drafts, work
 from telephony.calls import Call, Leg
 from telephony.drafts import Draft
 from telephony.errors import (
+    DispositionNeededError,
     NotRecordingError,
     NotWrappingUpError,
     WorkItemNotFoundError,
     WrapUpLongestError,
+    WrapUpNeededError,
 )
 from telephony.orders import OrderKind
 from telephony.outbound import by_hand
+from telephony.queues import WrapUp
 from telephony.work import WorkItem
 from tenants import users
 from web import identity, scope, tables, words
@@ -62,6 +65,7 @@ _DEEDS = frozenset(
         "hang_up",
         "notes",
         "extend",
+        "skip",
         "dial",
         "transfer",
         "swap",
@@ -276,13 +280,15 @@ def hang_up(call_id: str) -> tuple[str, int]:
 def wrap_up(call_id: str) -> tuple[str, int]:
     """Close a call with an outcome and notes; the agent is free from then on."""
     written = _written()
-    if not written.disposition:
-        raise MalformedRequestError(field="disposition")
     with desk.operator() as session:
         item = desk.item_of_call(session, call_id)
         if item.state != "wrap_up":
             raise NotWrappingUpError
+        if item.needs_disposition and not written.disposition:
+            raise DispositionNeededError
         with desk.walls_of(item) as walls:
+            if written.disposition:
+                dispositions.require_whole(walls, tenant_id=item.tenant_id, code=written.disposition)
             calls.wrap_up(
                 walls,
                 tenant_id=item.tenant_id,
@@ -300,6 +306,20 @@ def wrap_up(call_id: str) -> tuple[str, int]:
             _keep_promises(walls, item)
         desk.order(session, OrderKind.WRAPPED, agent_id=item.agent_id, call_id=item.call_id)
     return "", 204
+
+
+@pages.post("/calls/<call_id>/skip")
+@permission("calls.wrap")
+def skip(call_id: str) -> tuple[str, int]:
+    """Leave an optional wrap-up; what is written so far is kept."""
+    with desk.operator() as session:
+        item = desk.item_of_call(session, call_id)
+        if item.state != "wrap_up":
+            raise NotWrappingUpError
+        if item.wrap_up is not WrapUp.OPTIONAL:
+            raise WrapUpNeededError
+        desk.order(session, OrderKind.WRAPPED, agent_id=item.agent_id, call_id=item.call_id)
+    return "", 202
 
 
 @pages.post("/calls/<call_id>/extend")
@@ -494,7 +514,7 @@ def _popped(offer_id: str, item: WorkItem) -> dict[str, Any]:
                 walls, tenant_id=tenant_id, vault=vault, customer_id=call.customer_id, limit=10
             )
             promised = callbacks.open_of_customer(walls, tenant_id=tenant_id, customer_id=call.customer_id)
-    labels = {one.code: one.label(identity.current().language) for one in client.dispositions}
+    labels = dispositions.labels(client.dispositions, identity.current().language)
     return {
         "offer": _offer(offer_id, call, client.name),
         "promised": [one.due_at for one in promised],
@@ -633,10 +653,8 @@ def _last_calls() -> list[dict[str, Any]]:
                 parts |= {leg.leg_id: leg for leg in legs}
     shown = []
     for item in done:
-        labels = {
-            one.code: one.label(identity.current().language)
-            for one in desk.client(item.tenant_id).dispositions
-        }
+        offered = desk.client(item.tenant_id).dispositions
+        labels = dispositions.labels(offered, identity.current().language)
         if item.call_id in found:
             shown.append(_last_call(item, found[item.call_id], parts.get(item.offer_id), labels))
     return shown

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from flask import make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
 from werkzeug.wrappers import Response as BaseResponse
 
 from core import ids
@@ -11,7 +13,7 @@ from core.ids import QueueId
 from core.phone import international
 from telephony import queues
 from telephony.errors import QueueChangedError, QueueInUseError, QueueNameTakenError, QueueSettingError
-from telephony.queues import Queue, Settings
+from telephony.queues import Queue, Settings, WrapUp
 from web import edits, identity, said, scope
 from web.guards import permission
 from web.plain import whole
@@ -19,6 +21,12 @@ from web.portal.views import pages
 from web.shown import queues as shown
 
 _LONGEST_NUMBER = 6  # digits of any number in the form
+MODES: Mapping[WrapUp, LazyString] = {
+    WrapUp.NONE: _l("None: the agent is free at once"),
+    WrapUp.OPTIONAL: _l("Optional: the agent may skip it"),
+    WrapUp.MANDATORY: _l("Mandatory: until the agent has saved it"),
+    WrapUp.TIMED: _l("For a time: until saved, or the time is up"),
+}
 
 
 @pages.get("/queues")
@@ -158,6 +166,8 @@ def _fields(queue_id: QueueId | None = None) -> list[edits.Field]:
         edits.Field("name", gettext("Name")),
         edits.Field("ring", gettext("An agent’s phone rings for (seconds)")),
         edits.Field("wrap_up", gettext("Wrap-up takes at most (seconds)")),
+        edits.Field("wrap_mode", gettext("Wrap-up after a call")),
+        edits.Field("outcome", gettext("Saved with an outcome only")),
         edits.Field("target", gettext("Answer within (seconds)")),
         edits.Field("recorded", gettext("Record calls")),
         edits.Field("longest", gettext("A caller waits at most (seconds)")),
@@ -175,6 +185,8 @@ def _typed(settings: Settings, levels: Mapping[int, int]) -> dict[str, str]:
         "name": settings.name,
         "ring": str(settings.ring_timeout_s),
         "wrap_up": str(settings.wrap_up_s),
+        "wrap_mode": settings.wrap_up.value,
+        "outcome": "yes" if settings.needs_disposition else "",
         "target": str(settings.target_s),
         "recorded": "yes" if settings.is_recorded else "",
         "longest": "" if settings.longest_wait_s is None else str(settings.longest_wait_s),
@@ -202,6 +214,8 @@ def _settings(given: Mapping[str, str]) -> Settings:
             raise QueueSettingError(field=field)
         return value
 
+    if given["wrap_mode"] not in set(WrapUp):
+        raise QueueSettingError(field="wrap_up")
     return Settings(
         name=given["name"],
         ring_timeout_s=seconds("ring", "ring_timeout_s"),
@@ -211,6 +225,8 @@ def _settings(given: Mapping[str, str]) -> Settings:
         longest_wait_s=seconds("longest", "longest_wait_s") if given["longest"] else None,
         wait_message=given["message"],
         language=given["language"],
+        wrap_up=WrapUp(given["wrap_mode"]),
+        needs_disposition=given["outcome"] == "yes",
     )
 
 
@@ -227,6 +243,7 @@ _FIELDS = {
     "name": "name",
     "ring_timeout_s": "ring",
     "wrap_up_s": "wrap_up",
+    "wrap_up": "wrap_mode",
     "target_s": "target",
     "longest_wait_s": "longest",
     "wait_message": "message",
@@ -240,7 +257,8 @@ def _faults(error: QueueSettingError | QueueNameTakenError) -> dict[str, str]:
     words = {
         "name": gettext("A name has 1 to 80 signs."),
         "ring_timeout_s": gettext("From 5 to 120 seconds."),
-        "wrap_up_s": gettext("From 0 to 3600 seconds."),
+        "wrap_up_s": gettext("From 0 to 3600 seconds; 0 is no limit."),
+        "wrap_up": gettext("Choose one of the four."),
         "target_s": gettext("From 1 to 3600 seconds."),
         "longest_wait_s": gettext("From 10 to 7200 seconds; empty: as long as they like."),
         "wait_message": gettext("Up to 500 signs on one line."),
@@ -276,7 +294,8 @@ def _row(queue: Queue) -> dict[str, object]:
         "id": ids.public("que", queue.queue_id),
         "name": queue.name,
         "ring_timeout_s": queue.ring_timeout_s,
-        "wrap_up_s": queue.wrap_up_s,
+        "wrap_up": str(MODES[queue.wrap_up]),
+        "wrap_up_s": queue.wrap_up_s if queue.wraps_for else 0,
         "target_s": queue.target_s,
         "is_recorded": queue.is_recorded,
         "longest_wait_s": queue.longest_wait_s,
@@ -303,6 +322,7 @@ def _form(
         is_new=queue is None,
         action=path,
         back=path,
+        modes=[(one.value, str(MODES[one])) for one in WrapUp],
         agents=[one.agent.number for one in serving],
         bounds={"ring": queues.RINGS_S, "wrap_up": queues.WRAPS_UP_S, "target": queues.TARGETS_S}
         | {"longest": queues.WAITS_S},

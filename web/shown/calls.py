@@ -74,7 +74,7 @@ def rows(
 
 def disposition_words(session: Session, *, tenant_id: TenantId, language: str) -> dict[str, str]:
     """Return the label of each disposition in use."""
-    return {one.code: one.label(language) for one in dispositions.offered(session, tenant_id=tenant_id)}
+    return dispositions.labels(dispositions.offered(session, tenant_id=tenant_id), language)
 
 
 def outcome(call: Call) -> str:

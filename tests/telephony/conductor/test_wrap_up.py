@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,12 @@ from customers.dispositions import Disposition
 from customers.errors import CardNumberError
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import calls, drafts, work
+from telephony import calls, drafts, queues, work
 from telephony.conductor.desk import Desk
 from telephony.conductor.machine import LiveCall, Phase
 from telephony.drafts import Draft
 from telephony.orders import OrderKind
+from telephony.queues import WrapUp
 from telephony.switch.port import SwitchError
 from telephony.work import WorkItem
 from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
@@ -183,6 +185,79 @@ def test_a_draft_outlives_the_switchboard_and_is_settled_by_the_next(theatre: Th
     with theatre.gate.open(theatre.scope) as session:
         (call,) = calls.page(session, tenant_id=theatre.company.tenant_id, vault=theatre.vault).calls
     assert call.disposition == "resolved"
+
+
+def wraps(stage: Theatre, mode: WrapUp, seconds: int = 60, *, needs_disposition: bool = True) -> None:
+    """Say how calls of the theatre's queue are wrapped up."""
+    with stage.gate.open(stage.scope) as session:
+        tenant_id, queue_id = stage.company.tenant_id, stage.company.queue_id
+        found = queues.get(session, tenant_id=tenant_id, queue_id=queue_id)
+        wanted = replace(found.settings, wrap_up=mode, wrap_up_s=seconds, needs_disposition=needs_disposition)
+        queues.change(
+            session, tenant_id=tenant_id, queue_id=queue_id, revision=found.revision, settings=wanted
+        )
+
+
+def test_without_a_wrap_up_the_agent_is_free_at_once_and_what_they_wrote_is_kept(theatre: Theatre) -> None:
+    wraps(theatre, WrapUp.NONE)
+
+    async def scene() -> None:
+        await theatre.play(TALKS)
+        write(theatre, in_hand(theatre).call_id, Draft("resolved", "Gate B"))
+        await theatre.play("12 caller hangs up")
+
+    perform(theatre, scene)
+    assert held(theatre) is None
+    assert theatre.states("bob")[-1] == "available"
+    with theatre.gate.open(theatre.scope) as session:
+        (call,) = calls.page(session, tenant_id=theatre.company.tenant_id, vault=theatre.vault).calls
+    assert call.disposition == "resolved"
+
+
+@pytest.mark.parametrize(
+    ("mode", "seconds"), [(WrapUp.MANDATORY, 60), (WrapUp.TIMED, 0), (WrapUp.OPTIONAL, 0)]
+)
+def test_a_wrap_up_without_a_limit_holds_its_agent_until_they_close_it(
+    theatre: Theatre, mode: WrapUp, seconds: int
+) -> None:
+    wraps(theatre, mode, seconds, needs_disposition=False)
+
+    async def scene() -> None:
+        await theatre.play(OVER)
+        item = in_hand(theatre)
+        assert (item.wrap_up, item.wrap_until, item.needs_disposition) == (mode, None, False)
+        assert not item.can_extend
+        (wrap,) = theatre.conductor.desk._wraps.values()
+        assert wrap.timer is None  # no clock runs
+        sim = theatre.sim
+        await theatre.down(killed=True)
+        await theatre.up(sim=sim)
+        assert in_hand(theatre).state == "wrap_up"  # and a restart starts none
+        await theatre.play("1 caller calls\n3 pulse beats")
+        assert len(theatre.conductor.floor.waiting) == 1  # the capacity is held
+        await theatre.play("4 caller hangs up")
+        await order(theatre, OrderKind.WRAPPED, call_id=item.call_id)
+
+    perform(theatre, scene)
+    assert held(theatre) is None
+    assert theatre.states("bob")[-1] == "available"
+
+
+def test_a_wrap_up_without_a_limit_is_forgotten_after_an_hour(theatre: Theatre) -> None:
+    wraps(theatre, WrapUp.MANDATORY)
+
+    async def scene() -> None:
+        await theatre.play(OVER)
+        item = in_hand(theatre)
+        assert item.ended_at is not None
+        with theatre.gate.open(Scope.system(OPERATOR)) as session:
+            assert work.stuck(session, before=item.ended_at + dt.timedelta(minutes=59)) == []
+            found = work.stuck(session, before=item.ended_at + dt.timedelta(minutes=61))
+        assert [one.offer_id for one in found] == [item.offer_id]
+        assert not item.is_over(item.ended_at + dt.timedelta(minutes=59))
+        assert item.is_over(item.ended_at + dt.timedelta(minutes=61))
+
+    perform(theatre, scene)
 
 
 def test_a_draft_with_a_card_number_is_not_kept(theatre: Theatre) -> None:

@@ -456,9 +456,9 @@ function focusWrap(): void {
 async function saveWrap(): Promise<void> {
   const id = state?.wrap?.call_id;
   if (!id || view !== "wrap-up") return;
-  if (!wrap.chosen) {
-    toast(say("choose"), "bad");
-    wrap.form.querySelector<HTMLInputElement>("[name=disposition]")?.focus();
+  if (wrap.wantsMore || (!wrap.chosen && state?.wrap?.needs_outcome !== false)) {
+    toast(say(wrap.wantsMore ? "choose_sub" : "choose"), "bad");
+    wrap.form.querySelector<HTMLInputElement>(wrap.wantsMore ? "[name=sub]" : "[name=disposition]")?.focus();
     return;
   }
   const written = wrap.value();
@@ -476,6 +476,15 @@ async function saveWrap(): Promise<void> {
     clearWrap();
     toast(say("saved"));
   }
+}
+
+async function skip(): Promise<void> {
+  const id = state?.wrap?.call_id;
+  if (!id || !state?.wrap?.can_skip) return;
+  await wrap.keep();
+  isSaving = true;
+  if (await act(`/console/calls/${id}/skip`)) toast(say("skipped"));
+  isSaving = false;
 }
 
 function extend(): void {
@@ -567,6 +576,8 @@ function show(): void {
   get("save-word").textContent = say((state.next_status ?? state.status).startsWith("away") ? "save" : "save_ready");
   get<HTMLButtonElement>("wrap-save").disabled = view !== "wrap-up";
   get<HTMLButtonElement>("extend").disabled = !state.wrap?.can_extend;
+  get("extend").hidden = !!state.wrap && !state.wrap.ends_at;
+  get("skip").hidden = !state.wrap?.can_skip;
   setDispositions(state.dispositions);
   dialField.offer(state.queues);
   troubled = state.call?.call_id ?? state.wrap?.call_id ?? troubled;
@@ -609,22 +620,7 @@ function setDispositions(list: State["dispositions"]): void {
   const key = JSON.stringify(list);
   if (!list.length || key === shownDispositions) return;
   shownDispositions = key;
-  const row = get<HTMLTemplateElement>("disposition-row").content.firstElementChild;
-  const before = wrap.chosen;
-  get("dispositions").replaceChildren(
-    ...list.slice(0, 9).map((one, index) => {
-      const made = row?.cloneNode(true) as HTMLElement;
-      const input = made.querySelector("input");
-      if (input) {
-        input.value = one.code;
-        input.checked = one.code === before;
-      }
-      const [key, label] = [made.querySelector("kbd"), made.querySelector("span")];
-      if (key) key.textContent = String(index + 1);
-      if (label) label.textContent = one.label;
-      return made;
-    }),
-  );
+  wrap.offer(list);
 }
 
 function setQueues(): void {
@@ -884,7 +880,7 @@ const DEEDS: Partial<Record<View, Partial<Record<Deed, () => void>>>> = {
     leave: () => transfer.confer("leave"),
     drop: () => transfer.confer("drop"),
   },
-  "wrap-up": { extend, notes: () => wrap.focus() },
+  "wrap-up": { extend, skip: () => void skip(), notes: () => wrap.focus() },
 };
 
 function onKey(event: KeyboardEvent): void {
@@ -921,6 +917,7 @@ function wire(): void {
   click("keypad", togglePad);
   click("pause", pause);
   click("extend", extend);
+  click("skip", () => void skip());
   click("back", () => void setStatus("available", false));
   click("go-available", () => void setStatus("available", false));
   click("take-over", () => void becomeActive(true));

@@ -1,9 +1,9 @@
 // The console's keys: what each does, which the agent has chosen, and the list of them in the "?" dialog.
 import { all, AnswerError, post, toast } from "../page";
 
-export type Deed = "answer" | "decline" | "hold" | "mute" | "keypad" | "pause" | "hang_up" | "notes" | "extend" | "dial" | "transfer" | "swap" | "merge" | "leave" | "drop";
+export type Deed = "answer" | "decline" | "hold" | "mute" | "keypad" | "pause" | "hang_up" | "notes" | "extend" | "skip" | "dial" | "transfer" | "swap" | "merge" | "leave" | "drop";
 
-const USUAL: Record<Deed, string> = { answer: "a", decline: "d", hold: "p", mute: "m", keypad: "k", pause: "r", hang_up: "h", notes: "n", extend: "e", dial: "c", transfer: "t", swap: "s", merge: "j", leave: "l", drop: "x" };
+const USUAL: Record<Deed, string> = { answer: "a", decline: "d", hold: "p", mute: "m", keypad: "k", pause: "r", hang_up: "h", notes: "n", extend: "e", skip: "q", dial: "c", transfer: "t", swap: "s", merge: "j", leave: "l", drop: "x" };
 
 interface Kept {
   is_on: boolean;

@@ -21,6 +21,13 @@ export interface Queue {
   over?: boolean;
 }
 
+/** How a contact may end; `parent` is set of those that stand under another. */
+export interface Outcome {
+  code: string;
+  label: string;
+  parent?: string | null;
+}
+
 export interface State {
   agent: { name: string; number: string; seat: string | null };
   status: string;
@@ -42,10 +49,10 @@ export interface State {
   } | null;
   /** A call the agent has dialled by hand, until somebody picks up. */
   dial?: { call_id: string; offer_id: string; is_ringing: boolean; since: string } | null;
-  wrap?: { call_id: string; offer_id?: string | null; since: string; ends_at?: string | null; can_extend?: boolean } | null;
+  wrap?: { call_id: string; offer_id?: string | null; since: string; ends_at?: string | null; can_extend?: boolean; can_skip?: boolean; needs_outcome?: boolean } | null;
   sip: Sip | null;
   queues: Queue[];
-  dispositions: { code: string; label: string }[];
+  dispositions: Outcome[];
   simulator: boolean;
 }
 

@@ -1,6 +1,7 @@
 // The wrap-up's form: kept on the server as the agent types, so that neither a reload nor the clock loses a word.
 import { AnswerError, clockText, post } from "../page";
 import { holdsCardNumber } from "./cards";
+import type { Outcome } from "./state";
 
 const SETTLE_MS = 700;
 const AGAIN_MS = 2500;
@@ -22,6 +23,8 @@ export class WrapUp {
   private readonly notes = get<HTMLTextAreaElement>("notes");
   private readonly callback = get<HTMLInputElement>("callback");
   private readonly callbackAt = get<HTMLInputElement>("callback-at");
+  private readonly subCodes = get("sub-codes");
+  private outcomes: Outcome[] = [];
   private callId = "";
   private isTouched = false;
   private timer = 0;
@@ -30,7 +33,10 @@ export class WrapUp {
   isDirty = false;
 
   constructor(private readonly say: Say) {
-    this.form.addEventListener("input", () => this.changed());
+    this.form.addEventListener("input", (event) => {
+      if ((event.target as HTMLInputElement).name === "disposition") this.below("");
+      this.changed();
+    });
     this.callback.addEventListener("change", () => {
       this.callbackAt.hidden = !this.callback.checked;
       this.callbackAt.min = local(new Date());
@@ -56,13 +62,42 @@ export class WrapUp {
       .catch(() => undefined);
   }
 
+  /** The code that is kept: of what stands under the outcome, or of the outcome itself. */
   get chosen(): string {
-    return String(new FormData(this.form).get("disposition") ?? "");
+    const form = new FormData(this.form);
+    return String(form.get("sub") ?? form.get("disposition") ?? "");
+  }
+
+  /** An outcome is chosen of which the agent has still to say which. */
+  get wantsMore(): boolean {
+    return this.outcomes.some((one) => one.parent === this.chosen);
   }
 
   choose(radio: HTMLInputElement): void {
     radio.checked = true;
+    this.below("");
     this.changed();
+  }
+
+  /** Offer these outcomes; what was chosen stays. */
+  offer(list: Outcome[]): void {
+    const before = this.chosen;
+    this.outcomes = list;
+    const row = get<HTMLTemplateElement>("disposition-row").content.firstElementChild;
+    get("dispositions").replaceChildren(
+      ...list
+        .filter((one) => !one.parent)
+        .slice(0, 9)
+        .map((one, index) => {
+          const made = row?.cloneNode(true) as HTMLElement;
+          const [input, key, label] = [made.querySelector("input"), made.querySelector("kbd"), made.querySelector("span")];
+          if (input) input.value = one.code;
+          if (key) key.textContent = String(index + 1);
+          if (label) label.textContent = one.label;
+          return made;
+        }),
+    );
+    this.mark(before);
   }
 
   get isWritten(): boolean {
@@ -87,6 +122,7 @@ export class WrapUp {
   clear(): void {
     clearTimeout(this.timer);
     this.form.reset();
+    this.below("");
     this.callbackAt.hidden = true;
     this.callId = "";
     this.isTouched = this.isDirty = false;
@@ -100,15 +136,45 @@ export class WrapUp {
     await this.saving;
   }
 
+  /** Keep now what was typed, without waiting for a pause. */
+  async keep(): Promise<void> {
+    await this.settle();
+    if (this.isDirty) await this.save();
+  }
+
   private fill(kept: Written, savedAt: string): void {
-    const radio = this.form.querySelector<HTMLInputElement>(`[name=disposition][value="${CSS.escape(kept.disposition ?? "")}"]`);
-    if (radio) radio.checked = true;
+    this.mark(kept.disposition ?? "");
     this.notes.value = kept.notes;
     this.callback.checked = !!kept.callback_at;
     this.callbackAt.hidden = !kept.callback_at;
     this.callbackAt.value = kept.callback_at ? local(new Date(kept.callback_at)) : "";
     this.isTouched = true;
     this.told(this.say("saved_at", { time: clockText(new Date(savedAt)) }));
+  }
+
+  /** Choose a code, and above it the outcome under which it stands. */
+  private mark(code: string): void {
+    const above = this.outcomes.find((one) => one.code === code)?.parent ?? code;
+    const radio = this.form.querySelector<HTMLInputElement>(`[name=disposition][value="${CSS.escape(above)}"]`);
+    if (radio) radio.checked = true;
+    this.below(code);
+  }
+
+  /** Show what stands under the chosen outcome, with one of them chosen. */
+  private below(code: string): void {
+    const above = String(new FormData(this.form).get("disposition") ?? "");
+    const there = this.outcomes.filter((one) => above && one.parent === above);
+    const row = get<HTMLTemplateElement>("sub-row").content.firstElementChild;
+    get("sub-list").replaceChildren(
+      ...there.map((one) => {
+        const made = row?.cloneNode(true) as HTMLElement;
+        const [input, label] = [made.querySelector("input"), made.querySelector("span")];
+        if (input) [input.value, input.checked] = [one.code, one.code === code];
+        if (label) label.textContent = one.label;
+        return made;
+      }),
+    );
+    this.subCodes.hidden = !there.length;
   }
 
   private changed(): void {
