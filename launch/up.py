@@ -479,7 +479,8 @@ def _table(rows: list[list[str]]) -> list[str]:
 
 
 def _public_url(chosen: Choices) -> str:
-    return chosen.public_url or f"http://{network.LOOPBACK}:{chosen.ports.pages}"
+    # a name, not a number: browsers make passkeys for names alone
+    return chosen.public_url or f"http://localhost:{chosen.ports.pages}"
 
 
 def _live_host(chosen: Choices) -> str:

@@ -10,6 +10,7 @@ from whitenoise import WhiteNoise
 from web import (
     account,
     api,
+    bare_address,
     console,
     context,
     csrf,
@@ -76,7 +77,10 @@ def bare_app(services: Services) -> Flask:
     app.secret_key = settings.secret_key
     app.config.update(
         SEATLINE_PUBLIC_URL=settings.public_url,
-        TRUSTED_HOSTS=_hosts(settings.public_url, settings.live_url),
+        TRUSTED_HOSTS=[
+            *_hosts(settings.public_url, settings.live_url),
+            *bare_address.other_names(settings.public_url),
+        ],
         MAX_CONTENT_LENGTH=_LARGEST_BODY,
         MAX_FORM_MEMORY_SIZE=_LARGEST_FORM,
         MAX_FORM_PARTS=500,
@@ -84,6 +88,7 @@ def bare_app(services: Services) -> Flask:
     )
     app.session_interface = CookieSessions(settings)
     headers.install(app, settings)
+    bare_address.install(app, settings.public_url)
     identity.install(app)
     uploads.install(app)
     csrf.install(app)

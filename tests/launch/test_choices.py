@@ -49,7 +49,9 @@ def test_required_parts_are_a_list() -> None:
 
 def test_live_events_are_served_under_the_name_of_the_pages() -> None:
     """Passkeys want a name, and a browser sends the cookie of `localhost` to `localhost` alone."""
-    assert up._live_host(read({})) == "127.0.0.1"
+    assert up._public_url(read({})) == "http://localhost:8600"
+    assert up._live_host(read({})) == "localhost"
+    assert up._live_host(read({"SEATLINE_PUBLIC_URL": "http://127.0.0.1:8600"})) == "127.0.0.1"
     assert up._live_host(read({"SEATLINE_PUBLIC_URL": "http://localhost:8600"})) == "localhost"
     assert up._live_host(read({"SEATLINE_PUBLIC_URL": "https://calls.example"})) == "127.0.0.1"
 

@@ -78,7 +78,7 @@ def status_of(port: int) -> int:
 def test_a_machine_comes_up_survives_kills_and_goes_down(machine: Machine) -> None:
     first = machine.launch("up", "--detach")
     assert first.returncode == 0, first.stdout + first.stderr
-    assert f"pages    http://127.0.0.1:{machine.base}" in first.stdout
+    assert f"pages    http://localhost:{machine.base}" in first.stdout
     assert "sign-ins of the demo" in first.stdout
     assert status_of(machine.base) < 500
     people = read_json(machine.state / "sign-ins.json")["people"]
