@@ -63,6 +63,8 @@ class PriceListVersionRow(TenantOwned, Base):
     version: Mapped[int] = mapped_column(Integer)
     effective_from: Mapped[Instant]
     destinations: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    # whose public holidays the bands of day 8 hold on, like GB-ENG; empty: there are none
+    holiday_calendar: Mapped[str] = mapped_column(Text, default="")
     # of a draft: goes up with each change, so that two who edit it notice each other
     revision: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[Instant]
@@ -84,6 +86,8 @@ class RateRow(TenantOwned, Base):
         CheckConstraint(
             "minimum_nano >= 0 AND coalesce(maximum_nano, minimum_nano) >= minimum_nano", name="bounds"
         ),
+        CheckConstraint("grace_s >= 0", name="grace"),
+        CheckConstraint("ceiling IN ('cap', 'refuse')", name="ceiling"),
     )
 
     price_list_version_id: Mapped[Key]
@@ -94,6 +98,8 @@ class RateRow(TenantOwned, Base):
     initial_s: Mapped[int] = mapped_column(Integer)
     minimum_nano: Mapped[Nano]
     maximum_nano: Mapped[int | None] = mapped_column(BigInteger)
+    ceiling: Mapped[str] = mapped_column(Text, default="cap")
+    grace_s: Mapped[int] = mapped_column(Integer, default=0)
     bands: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
 
 

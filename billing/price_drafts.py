@@ -18,7 +18,7 @@ from billing.errors import DraftChangedError, PriceListError, PriceListNotFoundE
 from billing.models import PriceListRow, PriceListVersionRow, RateRow, RentalPriceRow
 from billing.price_lists import PriceList, Version
 from billing.rating.rentals import RentalPrice
-from billing.rating.tariff import DatedRate, Tariff, problems
+from billing.rating.tariff import DatedRate, problems
 from core.ids import PriceListId, TenantId
 
 _LAST = 2**31 - 1  # the highest number a version can have
@@ -67,7 +67,7 @@ def contents(session: Session, *, tenant_id: TenantId, price_list_id: UUID, numb
         raise PriceListNotFoundError
     return Contents(
         price_list,
-        _version(row),
+        price_lists.version_of(row),
         row.destinations,
         price_lists.rates_of(session, tenant_id=tenant_id, version_id=row.id),
         price_lists.rentals_of(session, tenant_id=tenant_id, version_id=row.id),
@@ -97,6 +97,7 @@ def revise(
     destinations: Mapping[str, Mapping[str, str]] | None = None,
     rates: Iterable[DatedRate] | None = None,
     rentals: Iterable[RentalPrice] | None = None,
+    holiday_calendar: str | None = None,
     revision: int | None = None,
 ) -> Version:
     """Change a draft; what is None stays as it is.
@@ -109,6 +110,7 @@ def revise(
         destinations: code -> language -> name.
         rates: one row per meter and prefix.
         rentals: one price per meter of what is rented.
+        holiday_calendar: whose public holidays count, like `GB-ENG`; empty for none.
         revision: what the draft was when the change was begun.
 
     Raises:
@@ -125,20 +127,14 @@ def revise(
         row.effective_from = effective_from
     if destinations is not None:
         row.destinations = {code: dict(names) for code, names in destinations.items()}
+    if holiday_calendar is not None:
+        row.holiday_calendar = holiday_calendar
     if rates is not None or rentals is not None:
         if rates is None:
             rates = price_lists.rates_of(session, tenant_id=tenant_id, version_id=version_id)
         if rentals is None:
             rentals = price_lists.rentals_of(session, tenant_id=tenant_id, version_id=version_id)
-        tariff = Tariff(
-            price_list=price_list.code,
-            version=row.version,
-            currency=price_list.currency,
-            zone=price_list.zone,
-            destinations=row.destinations,
-            rates=tuple(rates),
-            rentals=tuple(rentals),
-        )
+        tariff = price_lists.tariff_of(price_list, row, rates, rentals)
         faults = problems(tariff)
         if faults:
             raise PriceListError(problems=faults)
@@ -146,7 +142,7 @@ def revise(
         price_lists.write_prices(session, tenant_id=tenant_id, version_id=version_id, tariff=tariff)
     row.revision += 1
     session.flush()
-    return _version(row)
+    return price_lists.version_of(row)
 
 
 def discard(session: Session, *, tenant_id: TenantId, version_id: UUID) -> None:
@@ -176,15 +172,3 @@ def _clear(session: Session, tenant_id: TenantId, version_id: UUID) -> None:
         session.execute(
             delete(table).where(table.tenant_id == tenant_id, table.price_list_version_id == version_id)
         )
-
-
-def _version(row: PriceListVersionRow) -> Version:
-    return Version(
-        version_id=row.id,
-        price_list_id=PriceListId(row.price_list_id),
-        version=row.version,
-        effective_from=row.effective_from,
-        published_at=row.published_at,
-        sha256=row.sha256,
-        revision=row.revision,
-    )

@@ -24,8 +24,9 @@ from billing.errors import (
 )
 from billing.events import PriceListPublished
 from billing.models import PriceListRow, PriceListVersionRow, RateRow, RentalPriceRow
+from billing.rating import calendars
 from billing.rating.rentals import Proration, RentalPrice
-from billing.rating.rules import Rate
+from billing.rating.rules import Ceiling, Rate
 from billing.rating.tariff import (
     DatedRate,
     Tariff,
@@ -65,6 +66,7 @@ class Version:
     published_at: dt.datetime | None
     sha256: bytes | None
     revision: int = 1
+    holiday_calendar: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ def versions(session: Session, *, tenant_id: TenantId, price_list_id: UUID) -> t
         )
         .order_by(PriceListVersionRow.version.desc())
     )
-    return tuple(_version(row) for row in rows)
+    return tuple(version_of(row) for row in rows)
 
 
 def draft(
@@ -137,6 +139,7 @@ def draft(
     destinations: Mapping[str, Mapping[str, str]],
     rates: Iterable[DatedRate],
     rentals: Iterable[RentalPrice] = (),
+    holiday_calendar: str = "",
 ) -> Version:
     """Add a version to a price list; it may be looked at and thrown away until it is published.
 
@@ -148,6 +151,7 @@ def draft(
         destinations: code -> language -> name, as it will stand on invoices.
         rates: one row per meter and prefix.
         rentals: one price per meter of what is rented.
+        holiday_calendar: whose public holidays count, like `GB-ENG`; empty where no rate has a band for them.
 
     Raises:
         PriceListNotFoundError: no such list.
@@ -163,15 +167,62 @@ def draft(
         version=newest[0].version + 1 if newest else 1,
         effective_from=effective_from,
         destinations={code: dict(names) for code, names in destinations.items()},
+        holiday_calendar=holiday_calendar,
         revision=1,
         created_at=clock.now(),
     )
     session.add(row)
     session.flush()
-    tariff = _tariff(price_list, row, rates, rentals)
+    tariff = tariff_of(price_list, row, rates, rentals)
     _refuse(problems(tariff))
     write_prices(session, tenant_id=tenant_id, version_id=row.id, tariff=tariff)
-    return _version(row)
+    return version_of(row)
+
+
+def tariff_of(
+    price_list: PriceListRow | PriceList,
+    version: PriceListVersionRow,
+    rates: Iterable[DatedRate],
+    rentals: Iterable[RentalPrice],
+) -> Tariff:
+    """Return a version with these prices as the value it would be published as.
+
+    Raises:
+        PriceListError: no such calendar of holidays.
+    """
+    holidays = None
+    if version.holiday_calendar:
+        if not calendars.exists(version.holiday_calendar):
+            raise PriceListError(
+                problems=[f"there is no calendar of holidays for {version.holiday_calendar}"]
+            )
+        # a call is rated by its answer: none of before the version
+        first = version.effective_from.astimezone(zoneinfo.ZoneInfo(price_list.zone)).year
+        holidays = calendars.of(version.holiday_calendar, from_year=first - 1)
+    return Tariff(
+        price_list=price_list.code,
+        version=version.version,
+        currency=price_list.currency,
+        zone=price_list.zone,
+        destinations=version.destinations,
+        rates=tuple(rates),
+        rentals=tuple(rentals),
+        holidays=holidays,
+    )
+
+
+def version_of(row: PriceListVersionRow) -> Version:
+    """Return a version's row as a value."""
+    return Version(
+        version_id=row.id,
+        price_list_id=PriceListId(row.price_list_id),
+        version=row.version,
+        effective_from=row.effective_from,
+        published_at=row.published_at,
+        sha256=row.sha256,
+        revision=row.revision,
+        holiday_calendar=row.holiday_calendar,
+    )
 
 
 def write_prices(session: Session, *, tenant_id: TenantId, version_id: UUID, tariff: Tariff) -> None:
@@ -187,6 +238,8 @@ def write_prices(session: Session, *, tenant_id: TenantId, version_id: UUID, tar
             "initial_s": one.rate.initial_s,
             "minimum_nano": one.rate.minimum,
             "maximum_nano": one.rate.maximum,
+            "ceiling": one.rate.ceiling.value,
+            "grace_s": one.rate.grace_s,
             "bands": encode_bands(one.rate.bands),
         }
         for one in tariff.rates
@@ -226,6 +279,8 @@ def rates_of(session: Session, *, tenant_id: TenantId, version_id: UUID) -> tupl
                 initial_s=row.initial_s,
                 minimum=row.minimum_nano,
                 maximum=row.maximum_nano,
+                ceiling=Ceiling(row.ceiling),
+                grace_s=row.grace_s,
             ),
         )
         for row in rows
@@ -260,7 +315,7 @@ def publish(session: Session, *, tenant_id: TenantId, version_id: UUID) -> Publi
     if row.published_at is not None:
         raise VersionPublishedError(version=row.version)
     price_list = _row(session, tenant_id, row.price_list_id)
-    tariff = _tariff(
+    tariff = tariff_of(
         price_list,
         row,
         rates_of(session, tenant_id=tenant_id, version_id=version_id),
@@ -320,23 +375,6 @@ def _row(session: Session, tenant_id: UUID, price_list_id: UUID) -> PriceListRow
     return row
 
 
-def _tariff(
-    price_list: PriceListRow,
-    version: PriceListVersionRow,
-    rates: Iterable[DatedRate],
-    rentals: Iterable[RentalPrice],
-) -> Tariff:
-    return Tariff(
-        price_list=price_list.code,
-        version=version.version,
-        currency=price_list.currency,
-        zone=price_list.zone,
-        destinations=version.destinations,
-        rates=tuple(rates),
-        rentals=tuple(rentals),
-    )
-
-
 def _refuse(faults: list[str]) -> None:
     if faults:
         raise PriceListError("; ".join(faults[:_SHOWN_PROBLEMS]), problems=faults)
@@ -344,18 +382,6 @@ def _refuse(faults: list[str]) -> None:
 
 def _price_list(row: PriceListRow) -> PriceList:
     return PriceList(PriceListId(row.id), row.code, row.name, row.currency, row.zone)
-
-
-def _version(row: PriceListVersionRow) -> Version:
-    return Version(
-        version_id=row.id,
-        price_list_id=PriceListId(row.price_list_id),
-        version=row.version,
-        effective_from=row.effective_from,
-        published_at=row.published_at,
-        sha256=row.sha256,
-        revision=row.revision,
-    )
 
 
 def _published(price_list: PriceListRow, row: PriceListVersionRow) -> Published:

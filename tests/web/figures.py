@@ -1711,6 +1711,37 @@ def prices(lang: str) -> dict[str, Any]:
     }
 
 
+def price_changes(lang: str) -> dict[str, Any]:
+    names = ["New", "Gone", "Dearer", "Cheaper", "Different in something else", "The same"]
+    if lang != "en":
+        names = ["新增", "取消", "涨价", "降价", "其他不同", "相同"]
+    return {
+        "price_list": {"id": "pl_06d2", "name": "UK standard", "currency": "GBP"},
+        "number": 8,
+        "against": 7,
+        "counts": [
+            {"name": name, "count": number}
+            for name, number in zip(names, (12, 1, 2, 140, 3, 97_412), strict=True)
+        ],
+        "changes": [
+            {
+                "kind": names[at],
+                "meter": "Calls out",
+                "prefix": prefix,
+                "destination": "UK, mobile",
+                "before": before,
+                "after": after,
+            }
+            for at, prefix, before, after in (
+                (1, "4470", "0.2300", ""),
+                (2, "447", "0.0725", "0.0745"),
+                (0, "4471", "", "0.0900"),
+            )
+        ],
+        "more": 155,
+    }
+
+
 def price_version(lang: str, *, state: str = "draft") -> dict[str, Any]:
     rows = [
         ("44", "United Kingdom", "0.0225", {}),
@@ -2307,6 +2338,7 @@ PAGES: dict[str, Page] = {
     "operator-version": Page(
         "operator/price_version.html", lambda lang: price_version(lang, state="in-force")
     ),
+    "operator-version-changes": Page("operator/price_changes.html", price_changes),
     "operator-version-rental": Page("operator/price_version.html", price_version_rental),
     "operator-invoices": Page("operator/invoices.html", operator_invoices),
     "operator-invoice": Page("operator/invoice.html", operator_invoice),

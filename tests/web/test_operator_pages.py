@@ -1,9 +1,11 @@
+import datetime as dt
 import io
 import re
 from collections.abc import Iterator
 from typing import Protocol
 
 import pytest
+import xlsxwriter
 from pypdf import PdfReader
 from sqlalchemy import select, text
 
@@ -11,10 +13,12 @@ from billing import accounts, credit, credit_notes, invoices, price_lists, tarif
 from billing.documents.document import InvoiceDocument
 from billing.events import MonthAsked
 from billing.price_lists import PriceList
+from billing.rating.rules import Ceiling
 from billing.rating.tariff import decode
 from core import clock, ids
 from core.events import OutboxRow
 from core.ids import OPERATOR, new_id
+from core.money import NANO
 from core.realtime import Realtime
 from seats import inventory
 from security.gate import Gate, Scope
@@ -676,6 +680,104 @@ def test_a_csv_becomes_a_draft_and_comes_back_as_it_was(enter: Enter, uk: PriceL
     gone = dana.post(f"{here}/discard")
     assert gone.location == prices_path(uk)
     assert dana.get(here).status_code == 404
+
+
+def workbook_of(rows: list[list[object]]) -> Form:
+    made = io.BytesIO()
+    book = xlsxwriter.Workbook(made)
+    sheet = book.add_worksheet()
+    for number, row in enumerate(rows):
+        sheet.write_row(number, 0, row)
+    book.close()
+    return {"file": (io.BytesIO(made.getvalue()), "deck.xlsx"), "from_on": "2026-12-01"}
+
+
+SLOT = "meter,prefix,destination,rate,second\r\nvoice.inbound,44,gb,0.05,30\r\n"
+DECK: list[list[object]] = [
+    [
+        "meter",
+        "prefix",
+        "destination",
+        "name_en",
+        "rate",
+        "step_s",
+        "days",
+        "second",
+        "maximum",
+        "above",
+        "grace_s",
+    ],
+    ["voice.outbound", 447, "gb-mobile", "UK mobiles", 0.1, 60, "1-7", "", 5, "refuse", 3],
+    ["voice.outbound", 447, "gb-mobile", "UK mobiles", 0.05, 6, "1-7", 60, "", "", ""],
+    ["voice.outbound", 447, "gb-mobile", "UK mobiles", 0.02, 60, "H", "", "", "", ""],
+]
+
+
+def test_a_workbook_with_slots_holidays_and_bounds_becomes_a_draft(
+    enter: Enter, uk: PriceList, gate: Gate
+) -> None:
+    dana = enter()
+    form = {**workbook_of(DECK), "calendar": "gb-eng"}
+    answer = dana.post(f"{prices_path(uk)}/versions", form, content_type="multipart/form-data")
+    here = f"{prices_path(uk)}/versions/2"
+    assert answer.location == here
+    assert "holidays of GB-ENG" in dana.get(here).text
+    back = dana.get(f"{here}/csv").data.decode("utf-8-sig")
+    again = dana.post(f"{prices_path(uk)}/versions", upload(back), content_type="multipart/form-data")
+    assert again.location == here
+    assert dana.get(f"{here}/csv").data.decode("utf-8-sig") == back
+    dana.post(f"{here}/publish", {"from_on": "2027-01-01"})
+    with gate.open(Scope.system(OPERATOR)) as session:
+        content = price_lists.published(session, tenant_id=OPERATOR, code=uk.code)[-1].content
+    tariff = decode(content)
+    (row,) = tariff.rates
+    assert [slot.from_s for slot in row.rate.bands[0].slots] == [0, 60]
+    assert (row.rate.maximum, row.rate.ceiling, row.rate.grace_s) == (5 * NANO, Ceiling.REFUSE, 3)
+    assert tariff.holidays is not None
+    assert dt.date(2027, 12, 25) in tariff.holidays.dates
+
+
+def test_a_deck_with_holidays_of_nowhere_is_refused(enter: Enter, uk: PriceList) -> None:
+    dana = enter()
+    for calendar, words in (("", "names no calendar"), ("XX", "no calendar of holidays for XX")):
+        form = {**workbook_of(DECK), "calendar": calendar}
+        answer = dana.post(f"{prices_path(uk)}/versions", form, content_type="multipart/form-data")
+        assert answer.status_code == 422
+        assert words in answer.text
+
+
+def test_a_file_that_is_no_price_list_is_refused_as_a_lead_file_is(enter: Enter, uk: PriceList) -> None:
+    dana = enter()
+    formula = workbook_of([DECK[0], ["voice.outbound", "=1+1", "gb-mobile", "UK", 1]])
+    files: list[tuple[Form, str]] = [
+        (formula, "Row 2, prefix: is a formula"),
+        ({"file": (io.BytesIO(b"PK\x03\x04 no archive"), "a.xlsx")}, "neither a CSV file nor an XLSX"),
+        ({"file": (io.BytesIO(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), "a.xls")}, "has a password"),
+        ({"file": (io.BytesIO(b"meter\x00\x01"), "a.csv")}, "neither a CSV file nor an XLSX"),
+        ({"file": (io.BytesIO(b""), "a.csv")}, "the file is empty"),
+        (upload(SLOT), "Row 2, second: there is no row before it"),
+    ]
+    for form, words in files:
+        answer = dana.post(f"{prices_path(uk)}/versions", form, content_type="multipart/form-data")
+        assert answer.status_code == 422
+        assert words in answer.text
+
+
+def test_what_a_draft_changes_is_shown_against_the_version_in_force(enter: Enter, uk: PriceList) -> None:
+    dana = enter()
+    text = HEAD + (
+        "voice.outbound,44,gb-local,UK,,0.045,,,,,,,\r\n"
+        "voice.outbound,447,gb-mobile,UK mobiles,,0.0725,,,,,,,\r\n"
+        "voice.outbound,4479,gb-mobile,UK mobiles,,0.08,,,,,,,\r\n"
+    )
+    dana.post(f"{prices_path(uk)}/versions", upload(text), content_type="multipart/form-data")
+    page = dana.get(f"{prices_path(uk)}/versions/2/changes").text
+    shown = re.sub(r"<[^>]+>", " ", page)
+    assert re.search(r"Dearer\s+1\b", shown)
+    assert re.search(r"New\s+1\b", shown)
+    assert "0.0450" in page
+    assert "0.0225" in page
+    assert "Against version 1" in page
 
 
 def test_every_row_at_fault_is_named(enter: Enter, uk: PriceList, gate: Gate) -> None:

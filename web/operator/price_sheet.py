@@ -1,35 +1,45 @@
-"""Price lists as CSV: one row per meter, prefix and time band, to be made in a spreadsheet.
+"""Price lists as a table, CSV or XLSX: one row per meter, prefix, time band and slot, made in a spreadsheet.
 
     meter,prefix,destination,name_en,name_zh,rate,connect,initial_s,step_s,minimum,blocked,days,from
     voice.inbound,44,gb-local,UK landlines,英国固话,0.05,0,0,1,0,,,
 
 Amounts are decimals of the list's currency, `rate` is a minute's. Rows of the same meter and prefix are
-bands of one rate: `days` is 1 (Monday) to 7, like `1-5` or `6,7`, and `from` the local time it begins.
+bands of one rate: `days` is 1 (Monday) to 7 and H (public holidays), like `1-5` or `6,7,H`, and `from` the
+local time it begins. A row with a `second` says what that band costs from that second of the call on.
+`maximum` bounds a charge, and `above` says how: `cap`, or `refuse` (not billed before somebody has looked);
+a call of at most `grace_s` seconds costs nothing.
 
     seat.month,,seats,Seats,坐席,96,,,,,,,,actual_days
 
 What is rented has one row per meter (`billing.rating.rentals.METERS`): `rate` is the price of a month, a day
 or an hour, `proration` says how parts of a month are measured, `step_s` in which steps hours are charged.
-Pure: text in, rates out, and every fault with the row it stands on.
+Files are read as lead files are: the encoding is found, a formula is a fault, an archive that is none is
+refused. No database; rows in, rates out, and every fault with the row it stands on.
 """
 
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
+from typing import BinaryIO
 
 from billing.documents.event_csv import harmless
 from billing.rating.rentals import HOUR_S, METERS, Proration, RentalPrice, Unit
-from billing.rating.rules import ALL_DAYS, Band, Rate, RateError, Slot
+from billing.rating.rules import ALL_DAYS, HOLIDAY, Band, Ceiling, Rate, RateError, Slot
 from billing.rating.tariff import DatedRate
 from billing.rentals import AGENT_HOUR
+from campaigns import text_file, workbook
+from campaigns.errors import LeadFileEncodingError, LeadFileError
+from campaigns.text_file import Row
+from campaigns.workbook import Effort
 from core.money import NANO
 from web.plain import whole
 
 COLUMNS = (
     *("meter", "prefix", "destination", "name_en", "name_zh", "rate", "connect"),
     *("initial_s", "step_s", "minimum", "blocked", "days", "from", "proration"),
+    *("second", "maximum", "above", "grace_s"),
 )
 REQUIRED = frozenset({"meter", "prefix", "destination", "rate"})
 LARGEST = 100_000
@@ -39,6 +49,10 @@ _LARGEST_AMOUNT = 1_000_000
 _MOST_FAULTS = 50
 _LONGEST = 120
 _RENTED = frozenset(meter.partition(".")[0] for meter in METERS)
+_DAY_SIGNS = {**{day: str(day) for day in ALL_DAYS}, HOLIDAY: "H"}
+FILE_FAULTS = frozenset(
+    {"not-a-table", "quotes", "encoding", "bomb", "nested", "locked", "too-much-work", "lead-file-empty"}
+)
 _YES = frozenset({"1", "yes", "true", "x", "是"})
 
 
@@ -76,37 +90,17 @@ class _CellError(Exception):
         self.column, self.code = column, code
 
 
-def read(text: str) -> Sheet:
-    """Return the rates of a CSV, with every fault by its row (at most fifty)."""
+def read(source: BinaryIO) -> Sheet:
+    """Return the rates of a file, CSV or XLSX, with every fault by its row (at most fifty)."""
     sheet = Sheet()
-    delimiter = ";" if ";" in text.partition("\n")[0] else ","
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), delimiter=delimiter)
-    head = {(name or "").strip().casefold() for name in reader.fieldnames or ()}
-    for missing in sorted(REQUIRED - head):
-        sheet.faults.append(Fault(1, missing, "column-missing"))
-    if sheet.faults:
-        return sheet
     groups: dict[tuple[str, str], _Rows] = {}
     try:
-        for number, raw in enumerate(reader, start=2):
-            if number > LARGEST:
-                sheet.faults.append(Fault(number, "", "too-many-rows"))
-                break
-            row = {
-                (name or "").strip().casefold(): value.strip()
-                for name, value in raw.items()
-                if isinstance(value, str)
-            }
-            if not any(row.values()):
-                continue
-            try:
-                _take(sheet, groups, number, row)
-            except _CellError as error:
-                sheet.faults.append(Fault(number, error.column, error.code))
-            if len(sheet.faults) >= _MOST_FAULTS:
-                break
-    except csv.Error:
-        sheet.faults.append(Fault(reader.line_num, "", "not-csv"))
+        _read_rows(sheet, groups, _rows(source))
+    except LeadFileError as error:
+        reason, row = error.details.get("reason", error.code), error.details.get("row", 1)
+        code = reason if isinstance(reason, str) and reason in FILE_FAULTS else "not-a-table"
+        sheet.faults.append(Fault(row if isinstance(row, int) else 1, "", code))
+        return sheet
     for (meter, prefix), rows in groups.items():
         try:
             sheet.rates.append(_rate(meter, prefix, rows))
@@ -114,9 +108,49 @@ def read(text: str) -> Sheet:
             sheet.faults.append(Fault(rows.number, error.column, error.code))
         except RateError:
             sheet.faults.append(Fault(rows.number, "", "rate-contradicts"))
+        if len(sheet.faults) >= _MOST_FAULTS:
+            break
     if not groups and not sheet.rentals and not sheet.faults:
         sheet.faults.append(Fault(1, "", "empty"))
     return sheet
+
+
+def _rows(source: BinaryIO) -> Iterator[Row]:
+    source.seek(0)
+    if workbook.is_workbook(source.read(8)):
+        return workbook.rows(source, effort=_effort())
+    encoding = text_file.detect_encoding(source)
+    if encoding is None:
+        raise LeadFileEncodingError(reason="encoding")
+    delimiter = text_file.detect_delimiter(source, encoding)
+    return text_file.rows(source, encoding=encoding, delimiter=delimiter)
+
+
+def _effort() -> Effort:
+    """Return what a workbook may take: one of 100,000 rows and all columns takes about half of it."""
+    return Effort(unpacked=256 << 20, elements=12_000_000, strings=2_000_000, rows=LARGEST + 2, seconds=60.0)
+
+
+def _read_rows(sheet: Sheet, groups: dict[tuple[str, str], _Rows], rows: Iterator[Row]) -> None:
+    number, cells = next(rows, (1, []))
+    names = [cell.strip().casefold() for cell in cells]
+    for missing in sorted(REQUIRED - set(names)):
+        sheet.faults.append(Fault(number, missing, "column-missing"))
+    if sheet.faults:
+        return
+    for count, (number, cells) in enumerate(rows, start=1):
+        if count > LARGEST:
+            sheet.faults.append(Fault(number, "", "too-many-rows"))
+            return
+        row = dict.fromkeys(REQUIRED, "") | {
+            name: cell.strip() for name, cell in zip(names, cells, strict=False) if name
+        }
+        try:
+            _take(sheet, groups, number, row)
+        except _CellError as error:
+            sheet.faults.append(Fault(number, error.column, error.code))
+        if len(sheet.faults) >= _MOST_FAULTS:
+            return
 
 
 def write(
@@ -125,14 +159,14 @@ def write(
     destinations: Mapping[str, Mapping[str, str]],
     rentals: Iterable[RentalPrice] = (),
 ) -> str:
-    """Return rates as the CSV that `read` understands; slots after the first have no place in it."""
+    """Return rates as the CSV that `read` understands."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for one in rates:
         names = destinations.get(one.destination, {})
-        for band in one.rate.bands:
-            slot = band.slots[0]
+        for band, slot in ((of, slot) for of in one.rate.bands for slot in of.slots):
+            rate = one.rate
             writer.writerow(
                 (
                     harmless(one.meter),
@@ -142,13 +176,17 @@ def write(
                     harmless(names.get("zh", "")),
                     amount(slot.rate * _MINUTE_S // slot.per_s),
                     amount(band.connect),
-                    one.rate.initial_s,
+                    rate.initial_s,
                     slot.increment_s,
-                    amount(one.rate.minimum),
+                    amount(rate.minimum),
                     "yes" if one.is_blocked else "",
-                    "" if band.days_iso == ALL_DAYS else ",".join(map(str, band.days_iso)),
+                    "" if band.days_iso == ALL_DAYS else ",".join(_DAY_SIGNS[day] for day in band.days_iso),
                     f"{band.from_s // 3600:02d}:{band.from_s // 60 % 60:02d}" if band.from_s else "",
                     "",
+                    slot.from_s or "",
+                    "" if rate.maximum is None else amount(rate.maximum),
+                    "" if rate.ceiling is Ceiling.CAP else rate.ceiling.value,
+                    rate.grace_s or "",
                 )
             )
     for price in rentals:
@@ -160,6 +198,7 @@ def write(
                 *(harmless(names.get("en", "")), harmless(names.get("zh", "")), amount(price.unit_nano)),
                 *("", "", price.step_s if is_hour else "", "", "", "", ""),
                 price.proration.value if is_month else "",
+                *("", "", "", ""),
             )
         )
     return buffer.getvalue()
@@ -186,6 +225,9 @@ def nano(text: str) -> int | None:
 
 
 def _take(sheet: Sheet, groups: dict[tuple[str, str], _Rows], number: int, row: Mapping[str, str]) -> None:
+    formula = next((name for name, cell in row.items() if cell.startswith(workbook.FORMULA)), "")
+    if formula:
+        raise _CellError(formula, "formula")
     meter, prefix = row["meter"], row["prefix"].lstrip("+").replace(" ", "")
     if not meter or len(meter) > _LONGEST:
         raise _CellError("meter", "empty-cell")
@@ -195,13 +237,23 @@ def _take(sheet: Sheet, groups: dict[tuple[str, str], _Rows], number: int, row: 
     if meter.partition(".")[0] in _RENTED:
         sheet.rentals.append(_rental(sheet, meter, row))
         return
+    second = _seconds(row, "second", least=0, default=0)
+    slot = Slot(second, _amount(row, "rate"), _MINUTE_S, _seconds(row, "step_s", least=1, default=1))
     band = Band(
-        slots=(Slot(0, _amount(row, "rate"), _MINUTE_S, _seconds(row, "step_s", least=1, default=1)),),
+        slots=(slot,),
         connect=_amount(row, "connect"),
         days_iso=tuple(_days(row.get("days", ""))),
         from_s=_time(row.get("from", "")),
     )
-    groups.setdefault((meter, prefix), _Rows(number, row)).bands.append(band)
+    bands = groups.setdefault((meter, prefix), _Rows(number, row)).bands
+    if not second:
+        bands.append(band)
+        return
+    for at, one in enumerate(bands):
+        if (one.days_iso, one.from_s) == (band.days_iso, band.from_s):
+            bands[at] = replace(one, slots=(*one.slots, slot))
+            return
+    raise _CellError("second", "slot-without-band")
 
 
 def _take_names(sheet: Sheet, row: Mapping[str, str]) -> None:
@@ -242,9 +294,19 @@ def _rate(meter: str, prefix: str, rows: _Rows) -> DatedRate:
         bands=tuple(rows.bands),
         initial_s=_seconds(rows.first, "initial_s", least=0, default=0),
         minimum=_amount(rows.first, "minimum"),
+        maximum=_amount(rows.first, "maximum") if rows.first.get("maximum") else None,
+        ceiling=_ceiling(rows.first.get("above", "")),
+        grace_s=_seconds(rows.first, "grace_s", least=0, default=0),
     )
     is_blocked = rows.first.get("blocked", "").casefold() in _YES
     return DatedRate(meter, prefix, rows.first["destination"], rate, is_blocked=is_blocked)
+
+
+def _ceiling(text: str) -> Ceiling:
+    try:
+        return Ceiling(text.casefold() or Ceiling.CAP)
+    except ValueError as error:
+        raise _CellError("above", "not-a-ceiling") from error
 
 
 def _amount(row: Mapping[str, str], column: str) -> int:
@@ -271,6 +333,9 @@ def _days(text: str) -> Iterator[int]:
         yield from ALL_DAYS
         return
     for part in text.replace(";", ",").replace(" ", "").split(","):
+        if part.upper() == _DAY_SIGNS[HOLIDAY]:
+            yield HOLIDAY
+            continue
         first, _, last = part.partition("-")
         if not (
             first in set("1234567") and (not last or last in set("1234567")) and first <= (last or first)

@@ -4,6 +4,7 @@ import datetime as dt
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import BinaryIO, cast
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -14,18 +15,18 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 from werkzeug.wrappers import Response as BaseResponse
 
-from billing import periods, price_drafts, price_lists
+from billing import periods, price_difference, price_drafts, price_lists
 from billing.documents.words import LOCALES, word
 from billing.errors import DraftChangedError, PriceListError
 from billing.price_drafts import Contents
 from billing.price_lists import Version
 from billing.rating.rentals import HOUR_S, METERS, Proration, RentalPrice, Unit
-from billing.rating.rules import ALL_DAYS, Band, Rate, RateError
+from billing.rating.rules import ALL_DAYS, HOLIDAY, Rate, RateError
 from billing.rating.tariff import DatedRate
 from core import clock, ids
 from core.errors import SeatlineError
 from core.ids import OPERATOR
-from web import edits, identity, scope, tables, words
+from web import edits, identity, scope, tables, uploads, words
 from web.guards import permission
 from web.operator import jobs, price_sheet
 from web.operator.price_sheet import Fault, amount, nano
@@ -34,7 +35,7 @@ from web.shown import wording
 from web.shown.downloads import attachment
 
 _PAGE = 50
-_LARGEST_FILE = 1_500_000
+_LARGEST_FILE = 16 << 20
 _BUSINESS = frozenset({"refused", "conflict", "invalid"})
 _ALL = "all"
 _RENTAL = "rental"
@@ -45,16 +46,35 @@ FAULTS: Mapping[str, LazyString] = {
     "not-digits": _l("has digits only, without the plus sign"),
     "not-an-amount": _l("is an amount like 0.0225, at most nine decimals"),
     "not-seconds": _l("is a whole number of seconds"),
-    "not-days": _l("is days from 1 (Monday) to 7, like 1-5 or 6,7"),
+    "not-days": _l("is days from 1 (Monday) to 7 and H for holidays, like 1-5 or 6,7,H"),
     "not-a-time": _l("is a time of day like 08:00"),
     "rate-contradicts": _l("the bands of this rate contradict each other"),
     "too-many-rows": _l("there are more rows than a price list can have"),
-    "not-csv": _l("from here on the file is not CSV"),
+    "formula": _l("is a formula; only values are read"),
+    "slot-without-band": _l("there is no row before it for second 0 of the same days and time"),
+    "not-a-ceiling": _l("is cap or refuse"),
+    "not-a-table": _l("this is neither a CSV file nor an XLSX workbook, or it is damaged"),
+    "quotes": _l("a quotation mark is opened and never closed"),
+    "encoding": _l("the text is in no encoding we know; save it as “CSV UTF-8”"),
+    "bomb": _l("the workbook unpacks to far more than a price list can be"),
+    "nested": _l("the workbook holds other archives"),
+    "locked": _l("the workbook has a password, or is of the old kind (XLS); save it as XLSX without one"),
+    "too-much-work": _l("the workbook is too large to be read; save it as CSV"),
+    "lead-file-empty": _l("the file is empty"),
     "empty": _l("the file has no rate"),
     "unknown-rental": _l("nothing is rented by this meter"),
     "rental-twice": _l("the price stands there twice"),
     "not-a-proration": _l("is actual_days, fixed_30 or per_second"),
     "step-not-in-hour": _l("must fit into an hour, like 60, 900 or 3600"),
+}
+
+CHANGES: Mapping[price_difference.Kind, LazyString] = {
+    price_difference.Kind.ADDED: _l("New"),
+    price_difference.Kind.GONE: _l("Gone"),
+    price_difference.Kind.DEARER: _l("Dearer"),
+    price_difference.Kind.CHEAPER: _l("Cheaper"),
+    price_difference.Kind.DIFFERENT: _l("Different in something else"),
+    price_difference.Kind.SAME: _l("The same"),
 }
 
 _PRORATIONS: Mapping[Proration, LazyString] = {
@@ -185,8 +205,43 @@ def price_csv(list_id: str, number: int) -> Response:
     )
 
 
+@pages.get("/prices/<list_id>/versions/<int:number>/changes")
+@permission("prices.read")
+def price_changes(list_id: str, number: int) -> str:
+    """Show what a version changes against the one in force: how many rates, and those that change most."""
+    found = _contents(list_id, number)
+    session = scope.session()
+    versions = price_lists.versions(session, tenant_id=OPERATOR, price_list_id=found.price_list.price_list_id)
+    in_force = _in_force(versions, clock.now())
+    before: Sequence[DatedRate] = ()
+    if in_force is not None:
+        before = price_lists.rates_of(session, tenant_id=OPERATOR, version_id=in_force.version_id)
+    difference = price_difference.compare(before, found.rates)
+    changed = sum(difference.counts.values()) - difference.counts[price_difference.Kind.SAME]
+    return render_template(
+        "operator/price_changes.html",
+        price_list={"id": list_id, "name": found.price_list.name, "currency": found.price_list.currency},
+        number=number,
+        against=in_force.version if in_force else None,
+        counts=[{"name": CHANGES[kind], "count": count} for kind, count in difference.counts.items()],
+        changes=[
+            {
+                "kind": CHANGES[one.kind],
+                "meter": wording.meter(one.meter),
+                "prefix": one.prefix,
+                "destination": wording.named(found.destinations.get(one.destination, {}), one.destination),
+                "before": "" if one.before_nano is None else amount(one.before_nano),
+                "after": "" if one.after_nano is None else amount(one.after_nano),
+            }
+            for one in difference.largest
+        ],
+        more=changed - len(difference.largest),
+    )
+
+
 @pages.post("/prices/<list_id>/versions")
 @permission("prices.write")
+@uploads.takes_file(_LARGEST_FILE)
 def make_draft(list_id: str) -> BaseResponse:
     """Make a draft: from a CSV, or as a copy of the newest version."""
     session = scope.session()
@@ -211,9 +266,10 @@ def make_draft(list_id: str) -> BaseResponse:
             destinations=before.destinations,
             rates=before.rates,
             rentals=before.rentals,
+            holiday_calendar=before.version.holiday_calendar,
         )
         return redirect(_address(list_id, made.version), 303)
-    problems = _upload(file.read(_LARGEST_FILE + 1), price_list_id, effective_from, waiting)
+    problems = _upload(cast("BinaryIO", file.stream), price_list_id, effective_from, versions)
     if problems:
         scope.rollback()
         page = _rejected(list_id, problems)
@@ -298,22 +354,20 @@ def discard(list_id: str, number: int) -> BaseResponse:
 
 
 def _upload(
-    content: bytes,
+    file: BinaryIO,
     price_list_id: UUID,
     effective_from: dt.datetime,
-    waiting: Version | None,
+    versions: Sequence[Version],
 ) -> list[str]:
     """Make or replace the draft from a file; return what is wrong with it, row by row."""
-    if len(content) > _LARGEST_FILE:
-        return [gettext("The file is too large: at most 1.5 MB.")]
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return [gettext("The file is not UTF-8. Save it as “CSV UTF-8”.")]
-    sheet = price_sheet.read(text)
+    sheet = price_sheet.read(file)
     if sheet.faults:
         return [_fault(one) for one in sheet.faults]
     session = scope.session()
+    waiting = next((one for one in versions if one.published_at is None), None)
+    calendar = request.form.get("calendar", "").strip().upper() or (
+        versions[0].holiday_calendar if versions else ""
+    )
     try:
         if waiting is not None:
             price_drafts.revise(
@@ -324,6 +378,7 @@ def _upload(
                 destinations=sheet.destinations,
                 rates=sheet.rates,
                 rentals=sheet.rentals,
+                holiday_calendar=calendar,
             )
         else:
             price_lists.draft(
@@ -334,6 +389,7 @@ def _upload(
                 destinations=sheet.destinations,
                 rates=sheet.rates,
                 rentals=sheet.rentals,
+                holiday_calendar=calendar,
             )
     except PriceListError as error:
         return _problems(error)
@@ -374,17 +430,12 @@ def _typed(one: DatedRate, given: Mapping[str, str], errors: dict[str, str]) -> 
             slots = (replace(slots[0], rate=price * slots[0].per_s // 60), *slots[1:])
         bands.append(replace(band, slots=slots, connect=band.connect if connect is None else connect))
     try:
-        return replace(one, rate=replace_rate(one.rate, tuple(bands)))
+        return replace(one, rate=replace(one.rate, bands=tuple(bands)))
     except RateError:
         errors[f"rate.{_id(one)}"] = gettext(
             "%(prefix)s: the prices contradict each other.", prefix=one.prefix
         )
         return one
-
-
-def replace_rate(rate: Rate, bands: tuple[Band, ...]) -> Rate:
-    """Return a rate with other bands, all else as it was."""
-    return Rate(bands=bands, initial_s=rate.initial_s, minimum=rate.minimum, maximum=rate.maximum)
 
 
 def _typed_rentals(found: Contents, given: Mapping[str, str], errors: dict[str, str]) -> list[RentalPrice]:
@@ -520,6 +571,7 @@ def _page(found: Contents, *, errors: dict[str, str] | None = None) -> str:
             "number": number,
             "state": _state(found.version, versions, now),
             "from_at": found.version.effective_from,
+            "calendar": found.version.holiday_calendar,
             "sha256": found.version.sha256.hex() if found.version.sha256 else "",
             "published_at": found.version.published_at,
             "revision": found.version.revision,
@@ -645,10 +697,13 @@ def _band_names(rate: Rate) -> list[str]:
     names = get_day_names("abbreviated", locale=str(get_locale() or "en"))
     shown = []
     for band in rate.bands:
+        week = [day for day in band.days_iso if day != HOLIDAY]
         days = gettext("Every day")
-        if band.days_iso != ALL_DAYS:
-            first, last = names[band.days_iso[0] - 1], names[band.days_iso[-1] - 1]
+        if week and tuple(week) != ALL_DAYS:
+            first, last = names[week[0] - 1], names[week[-1] - 1]
             days = first if first == last else f"{first}–{last}"
+        if HOLIDAY in band.days_iso:
+            days = f"{days}, {gettext('holidays')}" if week else gettext("Holidays")
         at = f"{band.from_s // 3600:02d}:{band.from_s // 60 % 60:02d}"
         shown.append(f"{days} {at}")
     return shown
