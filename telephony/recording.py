@@ -130,6 +130,18 @@ def by_key(session: Session, *, tenant_id: TenantId, vault: Vault, storage: Stor
     return found
 
 
+def next_sealed(session: Session, *, tenant_id: TenantId, after: RecordingId | None) -> RecordingId | None:
+    """Return the recording that follows one, of those that can be played; None at the end."""
+    found = session.scalars(
+        select(RecordingRow.id)
+        .where(RecordingRow.tenant_id == tenant_id, RecordingRow.state == "sealed")
+        .where(RecordingRow.id > after if after else true())
+        .order_by(RecordingRow.id)
+        .limit(1)
+    ).first()
+    return RecordingId(found) if found else None
+
+
 def reseal(
     session: Session,
     *,

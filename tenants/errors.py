@@ -295,3 +295,21 @@ class GlassAskedWronglyError(Invalid):
     """No such reason, a ticket that is no reference, or not 1 to 60 minutes."""
 
     code = "glass-asked"
+
+
+class ExportNotFoundError(NotFound):
+    """There is no such export, or nothing of it is left to fetch."""
+
+    code = "export-not-found"
+
+
+class ExportUnderWayError(Conflict):
+    """One export is being made already."""
+
+    code = "export-under-way"
+
+
+class ExportAskedWronglyError(Invalid):
+    """Neither a passphrase that is long enough nor the public key of an age identity, or both."""
+
+    code = "export-asked"

@@ -61,3 +61,10 @@ class SignerSettled(Event):
 
     user_id: UserId
     act: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompanyExportAsked(Event):
+    """An owner wants everything the company owns in one archive."""
+
+    export_id: UUID

@@ -408,3 +408,39 @@ class StepRecoveryRow(TenantOwned, Base):
     due_at: Mapped[OptionalInstant]
     outcome: Mapped[str | None] = mapped_column(Text)
     ended_at: Mapped[OptionalInstant]
+
+
+class CompanyExportRow(TenantOwned, Base):
+    """An archive of everything the company owns: how far it is, its parts, and until when it lies here.
+
+    `cursor` is where the next part begins, `writing` the object that is being written just now; `parts` are
+    those that lie in the storage. No name or number of anybody stands here.
+    """
+
+    __tablename__ = "company_exports"
+    __table_args__ = (
+        Index(
+            "uq_company_exports_one",
+            "tenant_id",
+            unique=True,
+            postgresql_where=text("state = 'running'"),
+        ),
+    )
+
+    id: Mapped[Key]
+    asked_by: Mapped[UUID] = mapped_column(Uuid)
+    asked_at: Mapped[Instant]
+    recipient: Mapped[str] = mapped_column(Text)
+    key_ct: Mapped[OptionalSealed]
+    state: Mapped[str] = mapped_column(Text)
+    cursor: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    writing: Mapped[str | None] = mapped_column(Text)
+    parts: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    counts: Mapped[dict[str, int]] = mapped_column(JSONB)
+    done: Mapped[int] = mapped_column(BigInteger)
+    total: Mapped[int | None] = mapped_column(BigInteger)
+    stalled: Mapped[str | None] = mapped_column(Text)
+    made_at: Mapped[OptionalInstant]
+    expires_at: Mapped[Instant]
+    gone_at: Mapped[OptionalInstant]
+    gone_why: Mapped[str | None] = mapped_column(Text)

@@ -80,7 +80,7 @@ _ADMIN = _SUPERVISOR | {
     "privacy.read",
     "privacy.write",
 }
-_OWNER = _ADMIN | {"invoices.pay", "company.close", "decoys.write"}
+_OWNER = _ADMIN | {"invoices.pay", "company.close", "company.export", "decoys.write"}
 _AGENT = _OWN | {
     "console.open",
     "presence.write",
@@ -172,6 +172,7 @@ SCOPES: tuple[str, ...] = (
     "agreements.write",
     "privacy.read",
     "privacy.write",
+    "company.export",
 )
 
 

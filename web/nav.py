@@ -66,6 +66,7 @@ PORTAL: Sequence[Entry] = (
     Entry("evidence", "/portal/evidence", "shield", _l("Who did what"), "audit.read", "company"),
     Entry("erasures", "/portal/erasures", "trash", _l("Erasures"), "privacy.read", "company"),
     Entry("holds", "/portal/holds", "lock", _l("Legal holds"), "privacy.read", "company"),
+    Entry("exports", "/portal/exports", "dl", _l("Take your data"), "company.export", "company"),
     Entry("company", "/portal/company", "gear", _l("Company settings"), "settings.read", "company"),
     Entry("settings", "/settings", "sliders", _l("Settings"), "self.read", "you"),
 )

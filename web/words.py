@@ -52,6 +52,7 @@ SCOPES: Mapping[str, LazyString] = {
     "alarms.write": _l("Take note of alarms"),
     "agreements.read": _l("See the agreement on secrecy and who has signed it"),
     "agreements.write": _l("Publish the agreement on secrecy, shut signers out"),
+    "company.export": _l("Export everything the company owns"),
     "privacy.read": _l("See erasures and legal holds"),
     "privacy.write": _l("Erase people, set and lift legal holds"),
 }
@@ -80,6 +81,10 @@ ACTIONS: Mapping[str, LazyString] = {
     "alarm.raised": _l("An alarm was raised"),
     "alarm.heard": _l("A company’s alarm came in"),
     "alarm.acknowledged": _l("Took note of an alarm"),
+    "export.asked": _l("Asked for an export of everything"),
+    "export.made": _l("An export was made"),
+    "export.fetched": _l("Fetched an export"),
+    "export.removed": _l("An export was removed"),
     "erasure.asked": _l("Asked for a person to be erased"),
     "erasure.done": _l("A person was erased"),
     "hold.set": _l("Set a legal hold"),
@@ -292,7 +297,19 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "sign-in-again": Words(
         _l("Please sign in again"),
-        _l("What lets you in is changed within a quarter of an hour after signing in."),
+        _l(
+            "This is done within a quarter of an hour after signing in, so that no unlocked screen can do it."
+        ),
+    ),
+    "export-not-found": Words(
+        _l("There is no such archive"), _l("It is not made yet, or it is gone: ask for another one.")
+    ),
+    "export-under-way": Words(
+        _l("One export is being made already"), _l("Fetch it when it is ready, or remove it first.")
+    ),
+    "export-asked": Words(
+        _l("Nothing was exported"),
+        _l("Give a passphrase of 15 signs or more, or the public key of an age identity (age1…); not both."),
     ),
     "second-step-first": Words(
         _l("Set up a second step first"),

@@ -24,8 +24,9 @@ from security.evidence import Signer
 from security.gate import Gate, Scope
 from security.keystore import Keystore, UnknownKeyError
 from telephony import erasure
-from tenants import deletions, holds
+from tenants import deletions, exports, holds
 from tenants.deletions import Deletion
+from wiring import exporting
 from wiring.backup import folders
 
 FORMAT = "seatline-deletion/1"
@@ -98,6 +99,8 @@ def run(means: Means, deletion: Deletion) -> None:
     opened = sum(_opens(means.keystore, company_id, key_id) for key_id in samples)
     recordings = _remove_recordings(means, company_id)
     with means.gate.open(inside) as session:
+        archives = exporting.take_away(means, session, tenant_id=company_id, why=exports.Why.DELETION)
+    with means.gate.open(inside) as session:
         names = session.execute(text("SELECT sec.unregister_all()")).scalar_one()
         session.execute(text("DELETE FROM app.repeats"))
     at = clock.now()
@@ -124,6 +127,7 @@ def run(means: Means, deletion: Deletion) -> None:
             "tried": len(samples),
             "opened": opened,
             "recordings_removed": recordings,
+            "archives_removed": archives,
             "names_removed": names,
             "keys_in_no_backup_after": (at + folders.KEYS_KEPT).isoformat(),
             "checkpoint": last.note if last else None,

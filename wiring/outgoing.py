@@ -36,6 +36,7 @@ from telephony.events import (
 from tenants.events import (
     AgreementPublished,
     AlarmRaised,
+    CompanyExportAsked,
     KeyRotationAsked,
     LetterOwed,
     ResetAsked,
@@ -146,6 +147,7 @@ INTERNAL: dict[type[Event], str] = {
     LeadFileConfirmed: "the file is not read yet; leads.imported follows",
     LeadRowsWaiting: "a piece of a file",
     MonthAsked: "the operator's own",
+    CompanyExportAsked: "its owner waits for it on the page, or asks how far it is",
     KeyRotationAsked: "the operator's own; the company finds it in its log",
     RatingAsked: "the operator's own",
     ProviderNewsCame: "the operator's own: a hint that has not been looked into",

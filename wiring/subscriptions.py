@@ -45,6 +45,7 @@ from tenants import alarms, companies, letters, resets, sessions, users
 from tenants.events import (
     AgreementPublished,
     AlarmRaised,
+    CompanyExportAsked,
     KeyRotationAsked,
     LetterOwed,
     ResetAsked,
@@ -52,7 +53,7 @@ from tenants.events import (
     WebhookOwed,
 )
 from tenants.webhooks import deliveries
-from wiring import closing, collecting, erasing, rotation
+from wiring import closing, collecting, erasing, exporting, rotation
 from wiring.assemble import House
 from wiring.closing import Progress
 from wiring.outgoing import TOLD, Told
@@ -406,6 +407,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Alone(KeyRotationAsked, "keys.rotate", rotation.rotate),
     Alone(WebhookOwed, "webhooks.deliver", _deliver),
     Alone(PersonErasureAsked, erasing.KIND, erasing.run),
+    Alone(CompanyExportAsked, exporting.KIND, exporting.run),
     Alone(LetterOwed, "letters.send", _send_letter),
     Alone(ResetAsked, "resets.answer", _answer_reset),
     *(_tell(told) for told in TOLD),

@@ -51,6 +51,8 @@ HEAVY_HANDLERS = frozenset(
         "prices.hand-over",
         "keys.rotate",
         "people.erase",
+        "companies.export",
+        "every.export-sweep",
         "every.company-deletion",
         "every.company-figures",
         "every.customer-search",

@@ -22,7 +22,7 @@ from telephony.orders import OrderKind
 from telephony.outbound import dialling
 from tenants import companies, letters, repeats, resets, sessions
 from tenants.webhooks import deliveries
-from wiring import House, collecting, deleting, figures, recovering, rentals, rounds
+from wiring import House, collecting, deleting, exporting, figures, recovering, rentals, rounds
 from workers import ledger
 
 _log = log.get(__name__)
@@ -158,6 +158,12 @@ def _take_lost_steps(house: House) -> None:
     recovering.run_due(house)
 
 
+def _sweep_exports(house: House) -> None:
+    """Remove archives that have lain here for a week."""
+    for tenant_id in _everyone(house):
+        exporting.sweep(house, tenant_id=tenant_id)
+
+
 def _forget_orders(house: House) -> None:
     with house.gate.open(Scope.system(OPERATOR)) as session:
         orders.forget_old(session)
@@ -203,6 +209,7 @@ TABLE = (
     Periodic("every.company-figures", 60, figures.refresh),
     Periodic("every.company-deletion", 3600, _delete_companies),
     Periodic("every.step-recovery", 900, _take_lost_steps),
+    Periodic("every.export-sweep", 900, _sweep_exports),
     Periodic("every.duty-sweep", 3600, _forget_duties),
 )
 

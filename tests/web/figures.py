@@ -639,6 +639,27 @@ def erasures(lang: str) -> dict[str, Any]:
     }
 
 
+def exports(lang: str) -> dict[str, Any]:
+    alice = pick(lang, "Alice Osei", "奥爱丽")
+    one = {"by": alice, "percent": None, "size": 0, "items": 0, "gone": "", "is_stalled": False}
+    key = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+    words = pick(lang, "a passphrase", "口令")
+    erased = pick(lang, "destroyed, because somebody was erased", "因有人被抹除而销毁")
+    made = {"items": 48_213, "size": 90_000_000, "expires_at": ago(-9000)}
+    return shell(lang) | {
+        "exports": [
+            New(id="exp_3", asked_at=ago(2), sealed_to=words, state="running", **one | {"percent": 41}),
+            New(id="exp_2", asked_at=ago(900), sealed_to=key, state="ready", **one | made),
+            New(id="exp_1", asked_at=ago(9000), sealed_to=words, state="gone", **one | {"gone": erased}),
+        ],
+        "is_fresh": True,
+        "may_ask": True,
+        "given": {"how": "", "recipient": ""},
+        "shortest": 15,
+        "problem": "",
+    }
+
+
 def deletions(lang: str) -> dict[str, Any]:
     dana, omar = pick(lang, "Dana Reyes", "雷达娜"), pick(lang, "Omar Haddad", "哈奥马")
     one = {"company": pick(lang, "Larkfield Energy", "云雀能源"), "by": dana, "asked_at": ago(9000)}
@@ -2273,6 +2294,7 @@ PAGES: dict[str, Page] = {
     "portal-agreement-none": Page("portal/agreement.html", portal_agreement_none),
     "operator-agreements": Page("operator/agreements.html", operator_agreements),
     "portal-erasures": Page("portal/erasures.html", erasures),
+    "portal-exports": Page("portal/exports.html", exports),
     "portal-holds": Page("portal/holds.html", holds),
     "operator-glass": Page("operator/glass.html", glass),
     "operator-glass-customers": Page("operator/glass_customers.html", glass_customers),

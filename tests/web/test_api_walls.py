@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyrage.x25519 import Identity
 from werkzeug.test import TestResponse
 
 from billing.payments import attempts, methods
@@ -20,7 +21,7 @@ from seats import leases, roster
 from seats.events import SeatRentalChanged
 from security.gate import Gate, Scope
 from security.vault import Vault
-from tenants import alarms, holds
+from tenants import alarms, exports, holds
 from tenants.holds import HoldKind
 from tenants.webhooks import deliveries
 from tests.web import scene
@@ -79,6 +80,13 @@ def theirs(
         hold_id = holds.put(
             session, tenant_id=who, kind=HoldKind.COMPANY, subject_id=None, reason="court", by=cast.sue.id
         )
+        export_id = exports.ask(
+            session,
+            tenant_id=who,
+            vault=vault,
+            by=cast.sue.id,
+            recipient=str(Identity.generate().to_public()),
+        )
     with gate.open(Scope.system(OPERATOR)) as session:
         bob = roster.hire(session, vault=vault, user_id=UserId(new_id()), number=1001, name="Bob")
         roster.assign(session, agent_id=bob.id, client_tenant_id=cast.a.tenant_id, starts_at=scene.NOW)
@@ -91,6 +99,7 @@ def theirs(
     barred = alices.post("/do-not-call/batches", {"phones": ["+447700900777"]}).get_json()
     return {
         "erasure_id": ids.public("era", erasure_id),
+        "export_id": ids.public("exp", export_id),
         "hold_id": ids.public("hold", hold_id),
         "alarm_id": ids.public("alm", alarm_id),
         "batch_id": barred["id"],

@@ -50,6 +50,7 @@ UNFILLED = {
     "calling_rules",
     "calling_stops",
     "campaign_rounds",
+    "company_exports",
     "company_figures",
     "decoys",
     "look_budgets",

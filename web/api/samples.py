@@ -30,6 +30,7 @@ _NOUNS = {
     "file": "limp",
     "alarm": "alm",
     "erasure": "era",
+    "export": "exp",
     "hold": "hold",
     "signer": "usr",
     "agent": "usr",

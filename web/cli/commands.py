@@ -28,6 +28,7 @@ from tenants.roles import ROLES
 from web.account import signing
 from web.api.document import document
 from web.cli import backups, said
+from web.cli.exports import export_group
 from web.factory import create_app
 from web.services import Services
 from wiring import House, assemble, rotation
@@ -41,7 +42,13 @@ def main() -> None:
     """Seatline's command line; reads the settings `make up` wrote."""
 
 
-for _command in (backups.make_backup, backups.restore_backup, backups.drill_backup, backups.certificate):
+for _command in (
+    backups.make_backup,
+    backups.restore_backup,
+    backups.drill_backup,
+    backups.certificate,
+    export_group,
+):
     main.add_command(_command)
 
 

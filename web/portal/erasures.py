@@ -37,6 +37,7 @@ COUNTED: Mapping[str, LazyString] = {
     "dials": _l("calls placed"),
     "consents": _l("consents"),
     "callbacks": _l("callbacks"),
+    "exports": _l("exports"),
 }
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flask import Response, request
-from werkzeug.datastructures import ContentRange
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from core import clock, ids
@@ -19,6 +18,7 @@ from security import evidence
 from security.vault import OpenedFile
 from telephony import calls, recording
 from web import identity, scope
+from web.shown import ranges
 from web.shown.steps import FETCHED, PLAYED
 
 COLUMNS = 112
@@ -64,27 +64,25 @@ def serve(call_id: CallId, *, is_download: bool) -> Response:
     who = identity.current()
     found = recording.of_call(scope.session(), tenant_id=who.tenant_id, call_id=call_id)
     opened = open_recording(tenant_id=who.tenant_id, recording_id=found.recording_id)
-    size = opened.size
-    span = request.range.range_for_length(size) if request.range else None
-    if request.range and span is None:
+    try:
+        of = ranges.asked(opened.size)
+    except RequestedRangeNotSatisfiable:
         opened.close()
-        raise RequestedRangeNotSatisfiable(size)
-    start, stop = span or (0, size)
-    if request.method == "GET" and (start == 0 or not _is_noted(call_id)):
+        raise
+    if request.method == "GET" and (of.start == 0 or not _is_noted(call_id)):
         kind = FETCHED if is_download or who.key_id else PLAYED
         calls.look(scope.session(), tenant_id=who.tenant_id, call_id=call_id, kind=kind, by=who.principal_id)
         evidence.record(
             scope.session(), "recording.fetched" if kind == FETCHED else "recording.played", "call", call_id
         )
-    response = Response(_pieces(opened, start, stop), content_type="audio/wav")
+    response = ranges.answer(
+        _pieces(opened, of.start, of.stop),
+        of,
+        content_type="audio/wav",
+        name=f"{ids.public('call', call_id)}.wav",
+        is_download=is_download,
+    )
     response.call_on_close(opened.close)
-    response.content_length = stop - start
-    response.accept_ranges = "bytes"
-    if span is not None:
-        response.status_code = 206
-        response.content_range = ContentRange("bytes", start, stop, size)
-    kept = "attachment" if is_download else "inline"
-    response.headers["Content-Disposition"] = f'{kept}; filename="{ids.public("call", call_id)}.wav"'
     return response
 
 

@@ -53,6 +53,7 @@ NOUNS: Mapping[str, LazyString] = {
     "key.": _l("Keys that seal"),
     "agreement.": _l("Agreements"),
     "glass.": _l("Break-glass"),
+    "export.": _l("Exports"),
     "erasure.": _l("Erasures"),
     "hold.": _l("Legal holds"),
     "decoy.": _l("Decoys"),
