@@ -307,6 +307,15 @@ def rounds(session: Session) -> list[Round]:
     ]
 
 
+def end_rounds(session: Session, *, client_tenant_id: TenantId) -> None:
+    """Dial no more for a company that is gone; in the operator's own transaction."""
+    session.execute(
+        sa.update(RoundRow)
+        .where(RoundRow.tenant_id == OPERATOR, RoundRow.client_tenant_id == client_tenant_id)
+        .values(is_running=False)
+    )
+
+
 def _has_work(session: Session, tenant_id: TenantId, campaign_id: CampaignId) -> bool:
     return leads.are_left(session, tenant_id=tenant_id, campaign_id=campaign_id) or imports.are_running(
         session, tenant_id=tenant_id, campaign_id=campaign_id

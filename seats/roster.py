@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import and_, delete, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -206,6 +206,26 @@ def unassign(session: Session, *, agent_id: AgentId, client_tenant_id: TenantId,
             AgentSkillRow.tenant_id == OPERATOR,
             AgentSkillRow.agent_id == agent_id,
             AgentSkillRow.client_tenant_id == client_tenant_id,
+        )
+    )
+
+
+def unassign_all(session: Session, *, client_tenant_id: TenantId) -> None:
+    """End everybody's work for a client company now, and what was agreed for later."""
+    now = clock.now()
+    session.execute(
+        update(AgentTenantRow)
+        .where(
+            AgentTenantRow.tenant_id == OPERATOR,
+            AgentTenantRow.client_tenant_id == client_tenant_id,
+            or_(AgentTenantRow.ends_at.is_(None), AgentTenantRow.ends_at > now),
+        )
+        .values(ends_at=func.greatest(AgentTenantRow.starts_at, now))
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        delete(AgentSkillRow).where(
+            AgentSkillRow.tenant_id == OPERATOR, AgentSkillRow.client_tenant_id == client_tenant_id
         )
     )
 

@@ -19,7 +19,7 @@ from core import clock
 from core.ids import OPERATOR, TenantId, new_id
 from security import evidence, gate
 from tenants.errors import CompanyChangedError, CompanyClosedError, CompanyMissingError, MalformedSettingError
-from tenants.models import CompanyRow
+from tenants.models import CompanyDeletionRow, CompanyRow
 
 LANGUAGES = ("en", "zh_Hans_CN")
 COLOURS = 8
@@ -186,6 +186,21 @@ def clients(session: Session) -> Sequence[Company]:
         .order_by(CompanyRow.name, CompanyRow.tenant_id)
     )
     return [_company(row) for row in rows]
+
+
+def served(session: Session) -> Sequence[Company]:
+    """Return the clients that work is done for, by name: all but those whose keys are destroyed.
+
+    In the operator's context.
+    """
+    gone = set(
+        session.scalars(
+            select(CompanyDeletionRow.company_id).where(
+                CompanyDeletionRow.tenant_id == OPERATOR, CompanyDeletionRow.done_at.is_not(None)
+            )
+        )
+    )
+    return [one for one in clients(session) if one.tenant_id not in gone]
 
 
 def suspend(session: Session, *, tenant_id: TenantId) -> Company:

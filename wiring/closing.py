@@ -120,7 +120,7 @@ def month(means: Means, event: MonthAsked) -> dt.timedelta | None:
     """Draft or finalise a month of every company; what one turn has no time for, the next goes on with."""
     with means.gate.open(Scope.system(OPERATOR)) as session:
         # in the order they were opened: whoever is opened or renamed meanwhile moves nobody's place
-        every = sorted(one.tenant_id for one in companies.clients(session))
+        every = sorted(one.tenant_id for one in companies.served(session))
         before = long_jobs.find(session, job_id=event.job_id)
     kind = FINALISING if event.is_final else DRAFTS
     about = f"{event.year:04}-{event.month:02}"

@@ -420,7 +420,7 @@ def retry(means: Means) -> int:
     if not means.payments.is_connected:
         return 0
     with means.gate.open(Scope.system(OPERATOR)) as session:
-        clients = companies.clients(session)
+        clients = companies.served(session)
     made, troubles = 0, list[SeatlineError]()
     for client in clients:
         with means.gate.open(Scope.system(client.tenant_id)) as session:

@@ -8,6 +8,7 @@ vain, the checkpoint of the log, and until when a backup of the keystore could s
 A kill in the middle leaves nothing half done: each step may run again, and the certificate comes last.
 """
 
+import datetime as dt
 import random
 from typing import Any, Protocol
 from uuid import UUID
@@ -15,10 +16,12 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from campaigns import plans
 from core import clock, ids
 from core.config import Settings
 from core.ids import OPERATOR, TenantId
 from core.storage import Storage
+from seats import roster
 from security import evidence, key_states
 from security.evidence import Signer
 from security.gate import Gate, Scope
@@ -26,7 +29,8 @@ from security.keystore import Keystore, UnknownKeyError
 from telephony import erasure
 from tenants import deletions, exports, holds
 from tenants.deletions import Deletion
-from wiring import exporting
+from tenants.webhooks import endpoints
+from wiring import exporting, rentals
 from wiring.backup import folders
 
 FORMAT = "seatline-deletion/1"
@@ -93,6 +97,7 @@ def run(means: Means, deletion: Deletion) -> None:
     with means.gate.open(Scope.system(OPERATOR)) as session:
         if not deletions.begin(session, deletion_id=deletion.deletion_id):
             return
+    rented = _end_what_runs(means, company_id)
     with means.gate.open(inside) as session:
         counts, samples = _sealed_values(session)
     gone = key_states.destroy_tenant(means.keystore, tenant_id=company_id)
@@ -103,6 +108,8 @@ def run(means: Means, deletion: Deletion) -> None:
     with means.gate.open(inside) as session:
         names = session.execute(text("SELECT sec.unregister_all()")).scalar_one()
         session.execute(text("DELETE FROM app.repeats"))
+    with means.gate.open(inside) as session:  # nobody signs its log after this
+        evidence.seal(session, tenant_id=company_id, signer=means.signer, at=clock.now())
     at = clock.now()
     with means.gate.open(Scope.system(OPERATOR)) as session:
         last = evidence.newest(session, tenant_id=OPERATOR, public_key=means.signer.public_key)
@@ -126,6 +133,7 @@ def run(means: Means, deletion: Deletion) -> None:
             "sealed_values": counts,
             "tried": len(samples),
             "opened": opened,
+            "rentals_ended": rented,
             "recordings_removed": recordings,
             "archives_removed": archives,
             "names_removed": names,
@@ -134,6 +142,21 @@ def run(means: Means, deletion: Deletion) -> None:
         }
         document = evidence.documents.write(content, signer=means.signer)
         deletions.finish(session, deletion_id=deletion.deletion_id, certificate=document, at=at)
+
+
+def _end_what_runs(means: Means, company_id: TenantId) -> int:
+    """Give back what the company rents, charge what of it is over, end dialling and what its programs hear.
+
+    Returns how many rentals ended now. Charged here and at once: no periodic job looks at the company again.
+    """
+    with means.gate.open(Scope.system(company_id)) as session:
+        endpoints.turn_off_all(session, tenant_id=company_id)
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        ended = rentals.end_all(session, tenant_id=company_id)
+        roster.unassign_all(session, client_tenant_id=company_id)
+        plans.end_rounds(session, client_tenant_id=company_id)
+    rentals.charge(means.gate, tenant_id=company_id, settled_after=dt.timedelta())
+    return ended
 
 
 def _insist_free(session: Session, company_id: TenantId) -> None:

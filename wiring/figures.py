@@ -34,7 +34,7 @@ def refresh(means: Means) -> None:
     until = time.monotonic() + _SHARE_S
     with means.gate.open(Scope.system(OPERATOR)) as session:
         known = figures.taken_at(session)
-        every = [one.tenant_id for one in companies.clients(session)]
+        every = [one.tenant_id for one in companies.served(session)]
     never = min(known.values(), default=clock.now())
     for tenant_id in sorted(every, key=lambda one: (one in known, known.get(one, never))):
         if time.monotonic() > until:

@@ -8,6 +8,8 @@ again, by whomever, and nothing is charged twice.
 
 import datetime as dt
 
+from sqlalchemy.orm import Session
+
 from billing import accounts
 from billing import rentals as billing
 from billing.errors import BillingAccountNotFoundError
@@ -30,13 +32,14 @@ HOURS_AFTER = dt.timedelta(hours=2)
 LOOKED_BACK = dt.timedelta(hours=48)
 
 
-def charge(gate: Gate, *, tenant_id: TenantId) -> int:
+def charge(gate: Gate, *, tenant_id: TenantId, settled_after: dt.timedelta = SETTLED_AFTER) -> int:
     """Charge a client for everything rented that is over; return how many parts were new.
 
-    Does nothing while there is no billing account: it is charged once there is one.
+    Does nothing while there is no billing account: it is charged once there is one. `settled_after` is
+    nothing where no release can be taken back any more.
     """
     now = clock.now()
-    until, worked_until = now - SETTLED_AFTER, now - HOURS_AFTER
+    until, worked_until = now - settled_after, now - HOURS_AFTER
     with gate.open(Scope.system(tenant_id)) as session:
         try:
             account = accounts.find(session, tenant_id=tenant_id)
@@ -65,6 +68,19 @@ def charge(gate: Gate, *, tenant_id: TenantId) -> int:
             stock.settle(session, rental_ids=over, until=until)
             number_rentals.settle(session, rental_ids=over, until=until)
     return recorded
+
+
+def end_all(session: Session, *, tenant_id: TenantId) -> int:
+    """Give back every seat and number a client still rents; return how many. In the operator's context."""
+    now, ended = clock.now(), 0
+    for seat in stock.rentals(session, renter_tenant_id=tenant_id):
+        if seat.ends_at is None or seat.ends_at > now:
+            stock.release(session, rental_id=seat.id, at=now)
+            ended += 1
+    for number in number_rentals.held_by(session, renter_tenant_id=tenant_id):
+        number_rentals.release(session, rental_id=number.id)
+        ended += 1
+    return ended
 
 
 def of_number(rental: NumberRental) -> Span:

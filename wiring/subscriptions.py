@@ -230,7 +230,7 @@ def _hand_prices_over(house: House, event: PriceListPublished) -> None:
     """Give every client on the list its new version; one client's refusal does not hold up the others."""
     with house.gate.open(Scope.system(OPERATOR)) as session:
         published = price_lists.published(session, tenant_id=OPERATOR, code=event.price_list)
-        clients = companies.clients(session)
+        clients = companies.served(session)
     version = next(one for one in published if one.version_id == event.version_id)
     refused: SeatlineError | None = None
     progress = Progress(

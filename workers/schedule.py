@@ -221,7 +221,7 @@ def named(name: str) -> Periodic | None:
 
 def _everyone(house: House) -> list[TenantId]:
     with house.gate.open(Scope.system(OPERATOR)) as session:
-        return [OPERATOR, *(client.tenant_id for client in companies.clients(session))]
+        return [OPERATOR, *(client.tenant_id for client in companies.served(session))]
 
 
 _BY_NAME = {one.name: one for one in TABLE}

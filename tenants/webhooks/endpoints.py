@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, or_, select
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -205,6 +205,11 @@ def remove(session: Session, *, tenant_id: TenantId, webhook_id: WebhookId) -> N
     session.delete(row)
     session.flush()
     evidence.record(session, "webhook.removed", "whk", webhook_id)
+
+
+def turn_off_all(session: Session, *, tenant_id: TenantId) -> None:
+    """Tell a company's programs nothing any more: it is being deleted."""
+    session.execute(update(WebhookRow).where(WebhookRow.tenant_id == tenant_id).values(state=State.OFF.value))
 
 
 def troubled(session: Session, *, tenant_id: TenantId, vault: Vault) -> Sequence[Webhook]:

@@ -286,8 +286,6 @@ STANDS_IN_THE_WAY = {
     "letSignerIn": "nobody has signed",
     "shutSignerOut": "nobody has signed",
     "eraseCustomer": "the company is on hold",
-    "makeExport": "one is being made",
-    "getExportArchive": "it is not made yet",
     "eraseNumber": "the company is on hold",
 }
 

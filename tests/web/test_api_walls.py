@@ -22,11 +22,13 @@ from seats.events import SeatRentalChanged
 from security.gate import Gate, Scope
 from security.vault import Vault
 from tenants import alarms, exports, holds
+from tenants.events import CompanyExportAsked
 from tenants.holds import HoldKind
 from tenants.webhooks import deliveries
 from tests.web import scene
-from tests.web.conftest import Cast, Program, Programs, told
+from tests.web.conftest import Cast, Program, Programs, TestServices, told
 from web.api.reference import value_of
+from wiring import exporting
 
 DOCUMENT: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "docs/api/openapi.json").read_text(encoding="utf-8")
@@ -47,7 +49,13 @@ _FILE = b"phone,name\n+442079460101,Ines\nnobody,x\n"
 
 @pytest.fixture
 def theirs(
-    gate: Gate, vault: Vault, storage: DiskStorage, tmp_path: Path, cast: Cast, program: Programs
+    gate: Gate,
+    vault: Vault,
+    storage: DiskStorage,
+    tmp_path: Path,
+    cast: Cast,
+    program: Programs,
+    services: TestServices,
 ) -> Mapping[str, str]:
     """One thing of alice's for each name in a path."""
     folder = tmp_path / "scratch"
@@ -87,6 +95,7 @@ def theirs(
             by=cast.sue.id,
             recipient=str(Identity.generate().to_public()),
         )
+    exporting.run(services, CompanyExportAsked(tenant_id=who, export_id=export_id))
     with gate.open(Scope.system(OPERATOR)) as session:
         bob = roster.hire(session, vault=vault, user_id=UserId(new_id()), number=1001, name="Bob")
         roster.assign(session, agent_id=bob.id, client_tenant_id=cast.a.tenant_id, starts_at=scene.NOW)

@@ -6,24 +6,36 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from pyrage.x25519 import Identity
 
+from billing.rating.rentals import RentalPrice
+from campaigns import plans
+from campaigns.events import CampaignTurned
 from core import clock
 from core.config import Settings
-from core.ids import OPERATOR, TenantId, new_id
+from core.ids import OPERATOR, CampaignId, TenantId, new_id
+from core.money import NANO
 from customers import records
 from launch.parts.part import Running
 from launch.parts.postgres import Postgres
+from seats import roster
+from seats import stock as seating
+from seats.stock import RentalKind
 from security import evidence
 from security.gate import Scope
 from security.vault import SealError
-from tenants import companies, deletions, holds
+from telephony import number_rentals
+from tenants import companies, deletions, exports, holds
 from tenants.deletions import Deletion
 from tenants.errors import CompanyClosedError, DeletionRefusedError, HeldError
+from tenants.events import CompanyExportAsked
+from tests.billing import stock
 from tests.conftest import Prepared
 from tests.customers import factory as customers
 from tests.factories import telephony
+from tests.seats.factory import hired, stocked
 from tests.tenants.people import People
-from wiring import House, assemble, backup, deleting
+from wiring import House, assemble, backup, deleting, exporting
 
 DANA, OMAR = new_id(), new_id()
 
@@ -182,3 +194,72 @@ def test_the_directory_lets_go_of_nobody_who_is_open(house: House) -> None:
     company_id = opened(house)
     with pytest.raises(sa.exc.DBAPIError), house.gate.open(Scope.system(company_id)) as session:
         session.execute(sa.text("SELECT sec.unregister_all()"))
+
+
+def test_what_it_rents_ends_is_charged_and_no_job_looks_at_it_again(house: House) -> None:
+    company_id, other = opened(house), opened(house, "Pelican Parcel")
+    version = stock.publish(house.gate, rentals=(RentalPrice("seat.month", "seats", 96 * NANO),))
+    with house.gate.open(Scope.system(company_id)) as session:
+        stock.customer(session, tenant_id=company_id, version=version, rents_nothing=False)
+        evidence.record(session, "company.changed", "ten", company_id)
+    line = telephony.line(house.gate, company_id)
+    desk = stocked(house.gate)
+    bob = hired(house.gate, house.vault, number=1001, name="Bob")
+    with house.gate.open(Scope.system(OPERATOR)) as session:
+        seating.rent(
+            session,
+            seat_id=desk.id,
+            renter_tenant_id=company_id,
+            kind=RentalKind.MONTH,
+            starts_at=clock.now(),
+        )
+        roster.assign(session, agent_id=bob.id, client_tenant_id=company_id, starts_at=clock.now())
+        plans.note_round(
+            session,
+            event=CampaignTurned(
+                tenant_id=company_id,
+                campaign_id=CampaignId(new_id()),
+                queue_id=line.queue_id,
+                state="running",
+                revision=1,
+            ),
+        )
+        assert [one.tenant_id for one in plans.rounds(session)] == [company_id]
+    said = evidence.documents.read(done(house, company_id), public_key=house.signer.public_key)
+    assert said["rentals_ended"] == 2
+    with house.gate.open(Scope.system(OPERATOR)) as session:
+        (rental,) = seating.rentals(session, renter_tenant_id=company_id)
+        assert rental.ends_at is not None
+        assert number_rentals.held_by(session, renter_tenant_id=company_id) == []
+        assert plans.rounds(session) == []
+        for table in ("seat_rentals", "number_rentals"):
+            unsettled = f"SELECT count(*) FROM app.{table} WHERE NOT is_settled"
+            assert session.execute(sa.text(unsettled)).scalar_one() == 0, table
+        working = "SELECT count(*) FROM app.agent_tenants WHERE ends_at IS NULL OR ends_at > :at"
+        assert session.execute(sa.text(working), {"at": rental.ends_at}).scalar_one() == 0
+        assert [one.tenant_id for one in companies.served(session)] == [other]
+        assert len(companies.clients(session)) == 2
+    with house.gate.open(Scope.system(company_id)) as session:
+        charged = session.execute(sa.text("SELECT count(*) FROM app.usage_events")).scalar_one()
+        assert charged >= 1
+        last = evidence.newest(session, tenant_id=company_id, public_key=house.signer.public_key)
+        assert last is not None
+        assert last.size == evidence.size(session, tenant_id=company_id)
+
+
+def test_an_archive_goes_with_the_keys(house: House) -> None:
+    company_id = opened(house)
+    customers.stored(house.gate, house.vault, company_id)
+    with house.gate.open(Scope.system(company_id)) as session:
+        export_id = exports.ask(
+            session,
+            tenant_id=company_id,
+            vault=house.vault,
+            by=DANA,
+            recipient=str(Identity.generate().to_public()),
+        )
+    exporting.run(house, CompanyExportAsked(tenant_id=company_id, export_id=export_id))
+    assert list((house.settings.storage_dir / "exp").iterdir())
+    said = evidence.documents.read(done(house, company_id), public_key=house.signer.public_key)
+    assert said["archives_removed"] == 1
+    assert not list((house.settings.storage_dir / "exp").iterdir())

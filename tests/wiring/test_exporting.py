@@ -147,7 +147,8 @@ def test_an_owner_opens_everything_with_a_passphrase_and_without_us(scene: Scene
             vault=scene.house.vault,
             storage=scene.house.storage,
         )
-    assert (tmp_path / "out" / "recordings" / f"{scene.recording_id}.wav").read_bytes() == sound.read()
+    with contextlib.closing(sound):
+        assert (tmp_path / "out" / "recordings" / f"{scene.recording_id}.wav").read_bytes() == sound.read()
     assert "Nobody Else" not in "".join(
         one.read_text(encoding="utf-8") for one in (tmp_path / "out").rglob("*.jsonl")
     )
