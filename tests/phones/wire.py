@@ -4,10 +4,13 @@ The malformed messages are ours, written from what RFC 4475 describes; its own a
 """
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
+
+_CALL_ID = re.compile(rb"(?mi)^(?:Call-ID|i)\s*:\s*(\S+)")
 
 
 class Wire(asyncio.DatagramProtocol):
@@ -15,6 +18,7 @@ class Wire(asyncio.DatagramProtocol):
 
     def __init__(self) -> None:
         self.replies: list[str] = []
+        self._said: dict[bytes, str] = {}
         self.transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -22,11 +26,20 @@ class Wire(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, _addr: object) -> None:
         self.replies.append(data.partition(b"\r\n")[0].decode(errors="replace"))
+        if found := _CALL_ID.search(data):
+            self._said[found[1]] = self.replies[-1]
 
     def send(self, message: bytes) -> None:
         """Send one datagram."""
         assert self.transport is not None
         self.transport.sendto(message)
+
+    def said(self, request: bytes) -> int:
+        """Return the status of the latest reply to one of our requests; 0 when there is none."""
+        found = _CALL_ID.search(request)
+        assert found
+        line = self._said.get(found[1], "")
+        return int(line.split()[1]) if line else 0
 
     @property
     def here(self) -> str:
