@@ -330,6 +330,20 @@ def _routing_goals(report: Report) -> list[Goal]:
     return [Goal("routing decisions/s ≥ 1.0 × one Redis Lua decision", f"{ratio} ×", is_met=ratio >= 1)]
 
 
+def _weight(report: Report) -> list[str]:
+    lines = ["| who | page | first visit, KB | again, KB |", "|---|---|--:|--:|"]
+    for one in report["pages"]:
+        first, again = one["first"] / 1024, one["again"] / 1024
+        lines.append(f"| {one['who']} | {one['page']} | {first:.1f} | {again:.1f} |")
+    return lines
+
+
+def _weight_goals(report: Report) -> list[Goal]:
+    most = report["heaviest"]["first"]
+    measured = f"{most / 1024:.1f} KB ({report['heaviest']['page']})"
+    return [Goal("each page ≤ 130 KB compressed", measured, is_met=most <= report["most"])]
+
+
 def _as_it_is(report: Report) -> list[str]:
     return ["```", report["text"] if "text" in report else json.dumps(report, indent=2), "```"]
 
@@ -352,6 +366,7 @@ MEASUREMENTS = {
     "rating": Measurement("Rating", ("bench.rating", "50000"), _as_it_is, _none),
     "fence": Measurement("Row security", ("bench.fence", "100000", "1500"), _fence, _fence_goals),
     "floods": Measurement("Floods, and who is known", ("bench.floods",), _floods, _floods_goals),
+    "weight": Measurement("Bytes per page", ("bench.weight",), _weight, _weight_goals),
     "patterns": Measurement("Patterns", ("bench.patterns",), _patterns, _patterns_goals),
     "routing": Measurement("A routing decision", ("bench.routing",), _routing, _routing_goals),
     "lookup": Measurement(

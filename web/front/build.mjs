@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = resolve(process.argv[2] ?? join(here, "../static/dist"));
@@ -53,6 +54,10 @@ const sources = {};
 for (const path of [...inputs, "build.mjs", "package-lock.json"].sort())
   sources[path] = createHash("sha256").update(readFileSync(join(here, path))).digest("hex");
 writeFileSync(join(out, "sources.json"), JSON.stringify(sources, null, 2) + "\n");
+
+// What travels is compressed once, here: these hold nobody's secret, unlike pages (see web/compressed.py).
+for (const name of readdirSync(out).filter((name) => /\.[A-Z0-9]{8}\.(js|css|svg)$/.test(name)))
+  writeFileSync(join(out, `${name}.gz`), gzipSync(readFileSync(join(out, name)), { level: 9 }));
 
 copyFileSync(join(here, "assets/inter-LICENSE.txt"), join(out, "inter-LICENSE.txt"));
 copyFileSync(join(here, "LICENSES.txt"), join(out, "LICENSES.txt"));
