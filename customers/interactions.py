@@ -4,6 +4,7 @@ Written in the transaction that ends a call (`append`, idempotent), completed in
 read when the customer calls again (`recent`). The agent's note is sealed like the record it belongs to.
 """
 
+import dataclasses
 import datetime as dt
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -205,6 +206,17 @@ def recent(
     return [_opened(vault, row) for row in rows.scalars()]
 
 
+def latest(session: Session, *, tenant_id: TenantId, limit: int) -> list[Interaction]:
+    """Return a company's last contacts, newest first, without their notes; at most 101."""
+    rows = session.scalars(
+        sa.select(InteractionRow)
+        .where(InteractionRow.tenant_id == tenant_id)
+        .order_by(InteractionRow.started_at.desc(), InteractionRow.id.desc())
+        .limit(min(max(limit, 1), _MOST_RECENT))
+    )
+    return [_without_note(row) for row in rows]
+
+
 def of_subject(
     session: Session, *, tenant_id: TenantId, vault: Vault, subject_ref: UUID, kind: str = CALL
 ) -> Interaction | None:
@@ -222,9 +234,13 @@ def of_subject(
 
 
 def _opened(vault: Vault, row: InteractionRow) -> Interaction:
-    note = None
-    if row.note_ct is not None:
-        note = vault.open(_note_field(row.tenant_id, row.id, row.row_version), row.note_ct)
+    if row.note_ct is None:
+        return _without_note(row)
+    note = vault.open(_note_field(row.tenant_id, row.id, row.row_version), row.note_ct)
+    return dataclasses.replace(_without_note(row), note=note)
+
+
+def _without_note(row: InteractionRow) -> Interaction:
     return Interaction(
         id=InteractionId(row.id),
         customer_id=None if row.customer_id is None else CustomerId(row.customer_id),
@@ -236,7 +252,6 @@ def _opened(vault: Vault, row: InteractionRow) -> Interaction:
         subject_ref=row.subject_ref,
         agent_number=row.agent_number,
         disposition=row.disposition,
-        note=note,
     )
 
 

@@ -238,6 +238,17 @@ def of_call(session: Session, *, tenant_id: TenantId, call_id: CallId) -> Record
     return _recording(row)
 
 
+def latest(session: Session, *, tenant_id: TenantId, limit: int) -> list[Recording]:
+    """Return a company's newest recordings, newest first: that they are there, and not what is said."""
+    rows = session.scalars(
+        select(RecordingRow)
+        .where(RecordingRow.tenant_id == tenant_id)
+        .order_by(RecordingRow.started_at.desc(), RecordingRow.id.desc())
+        .limit(limit)
+    )
+    return [_recording(row) for row in rows]
+
+
 def play(
     session: Session, *, tenant_id: TenantId, recording_id: RecordingId, vault: Vault, storage: Storage
 ) -> OpenedFile:

@@ -5,7 +5,9 @@ from typing import Any
 from flask import Flask
 from flask_babel import gettext
 
+from tenants.roles import Door
 from web import identity, words
+from web.operator import glass
 from web.scope import services
 
 
@@ -20,6 +22,8 @@ def variables() -> dict[str, Any]:
     settings = services().settings
     live = settings.live_url if settings.live_url != settings.public_url else ""
     shown: dict[str, Any] = {"user": None, "company": None, "live_url": live, "banners": _banners()}
+    if who is not None and who.door is Door.OPERATOR and not who.must_enrol:
+        shown["open_glasses"] = glass.open_now
     if who is not None:
         shown["user"] = {
             "name": who.name,

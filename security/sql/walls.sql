@@ -301,6 +301,17 @@ BEGIN
   IF NOT FOUND THEN RAISE EXCEPTION 'no break-glass' USING ERRCODE = '42501'; END IF;
 END $$;
 
+-- before its time: by whoever of the operator's people sees that it is open
+CREATE OR REPLACE FUNCTION sec.end_glass(which uuid) RETURNS timestamptz
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE over timestamptz;
+BEGIN
+  PERFORM sec._operators_person();
+  UPDATE sec.glass SET until = clock_timestamp() WHERE id = which AND until > clock_timestamp() RETURNING until INTO over;
+  IF over IS NULL THEN RAISE EXCEPTION 'not open' USING ERRCODE = '42501'; END IF;
+  RETURN over;
+END $$;
+
 CREATE OR REPLACE FUNCTION sec.review_glass(which uuid) RETURNS void
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE who uuid := sec._operators_person();
@@ -318,9 +329,9 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION sec._operators_person(), sec.ask_glass(uuid, uuid, text, text, integer), sec.approve_glass(uuid),
-  sec.note_glass(uuid), sec.review_glass(uuid), sec.glasses() FROM PUBLIC;
+  sec.note_glass(uuid), sec.end_glass(uuid), sec.review_glass(uuid), sec.glasses() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sec.ask_glass(uuid, uuid, text, text, integer), sec.approve_glass(uuid), sec.note_glass(uuid),
-  sec.review_glass(uuid), sec.glasses() TO seatline_app;
+  sec.end_glass(uuid), sec.review_glass(uuid), sec.glasses() TO seatline_app;
 REVOKE ALL ON FUNCTION sec._least_version(uuid), sec._has_signed(uuid, uuid), sec._may_serve(uuid, uuid),
   sec.publish_agreement(bytea, timestamptz, integer), sec.sign_agreement(integer, bytea, text, bytea),
   sec.settle_signer(uuid, text), sec.signatures(), sec.served(uuid[]) FROM PUBLIC;

@@ -306,6 +306,32 @@ def glass_customers(lang: str) -> dict[str, Any]:
     }
 
 
+def glass_contacts(lang: str) -> dict[str, Any]:
+    one = New(
+        kind="call", direction="inbound", agent_number=1002, disposition="redelivery",
+        duration_ms=184_000, started_at=ago(5000),
+    )  # fmt: skip
+    opened = New(id="1", by="Omar Haddad", company="Pelican Parcel", until=ago(-900), is_mine=False)
+    return operator(lang) | {
+        "glass": New(id="1", until=ago(-900)),
+        "contacts": [one, one],
+        "open_glasses": lambda: [opened],
+        "permissions": frozenset({"glass.use"}),
+    }
+
+
+def glass_recordings(lang: str) -> dict[str, Any]:
+    call = "call_01jd3x5k8f7r6q2w9v4t0n1m3c"
+    one = {"call": call, "started_at": ago(5000)}
+    return operator(lang) | {
+        "glass": New(id="1", until=ago(-900)),
+        "recordings": [
+            New(id="rec_2", duration_ms=None, is_sealed=False, **one),
+            New(id="rec_1", duration_ms=184_000, is_sealed=True, **one),
+        ],
+    }
+
+
 def glass_customer(lang: str) -> dict[str, Any]:
     return operator(lang) | {
         "glass": New(id="1", until=ago(-900)),
@@ -2298,6 +2324,8 @@ PAGES: dict[str, Page] = {
     "portal-holds": Page("portal/holds.html", holds),
     "operator-glass": Page("operator/glass.html", glass),
     "operator-glass-customers": Page("operator/glass_customers.html", glass_customers),
+    "operator-glass-contacts": Page("operator/glass_contacts.html", glass_contacts),
+    "operator-glass-recordings": Page("operator/glass_recordings.html", glass_recordings),
     "operator-glass-customer": Page("operator/glass_customer.html", glass_customer),
     "portal-looks": Page("portal/looks.html", looks),
     "portal-decoys": Page("portal/decoys.html", decoys),

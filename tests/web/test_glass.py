@@ -14,20 +14,20 @@ from customers.records import CustomerCard
 from security.gate import Gate, Kind, Scope
 from security.vault import Vault
 from tenants import alarms, second_step
+from tenants.companies import Company
 from tests.conftest import Prepared
 from tests.customers.factory import stored
 from tests.tenants.people import People
 from tests.web import scene
 from tests.web.conftest import Browser, Browsers, Cast
+from tests.web.scene import Scene
 
 ASK = {"reason": "incident", "ticket": "INC-4711", "minutes": "30"}
 Staff = Callable[..., tuple[Browser, UserId]]
 
 
 @pytest.fixture
-def staff(people: People, browser: Browsers, gate: Gate, vault: Vault) -> Staff:
-    people.operator()
-
+def staff(head: Company, people: People, browser: Browsers, gate: Gate, vault: Vault) -> Staff:
     def make(name: str, role: str = "operator_support", *, has_step: bool = True) -> tuple[Browser, UserId]:
         user = scene.staff(people, role, name=name)
         made = browser()
@@ -89,7 +89,7 @@ def test_two_people_a_reason_and_the_company_knows_at_once(
     whole = priya.get(f"{glass}/{public('cus', ines.id)}").text
     assert "Ines Carvalho" in whole
     log = alice.get("/portal/evidence").text
-    assert log.count("The operator looked at customers") == 2
+    assert log.count("The operator looked into the company") == 2
     assert "INC-4711" in alice.get("/portal/alarms").text
     with gate.open(Scope.system(cast.a.tenant_id)) as session:
         assert [a.kind for a in alarms.page(session, tenant_id=cast.a.tenant_id, limit=9)] == ["glass-broken"]
@@ -202,3 +202,47 @@ def test_other_staff_do_not_break_glass(staff: Staff) -> None:
         other, _ = staff(role.title().replace("_", ""), role)
         assert other.get("/operator/glass").status_code == 403
         assert re.search("operator/glass", other.get("/operator/").text) is None
+
+
+def test_contacts_and_recordings_are_seen_and_each_look_is_in_the_companys_log(
+    staff: Staff, gate: Gate, cast: Cast, day: Scene, alice: Browser
+) -> None:
+    """That there are some, when and how long: no note, no number, nothing to listen to."""
+    (priya, _), (omar, _) = staff("Priya"), staff("Omar")
+    asked(priya, cast.a.tenant_id)
+    glass = f"/operator/glass/{newest(gate)}"
+    for list_of in ("contacts", "recordings"):
+        assert priya.get(f"{glass}/{list_of}").status_code == 403, "nobody has let her in"
+    omar.post(f"{glass}/approve")
+    before = alice.get("/portal/evidence").text.count("The operator looked into the company")
+    recordings = priya.get(f"{glass}/recordings").text
+    assert day.id_of(day.known) in recordings
+    assert day.id_of(day.theirs) not in recordings, "another company's"
+    assert "<audio" not in recordings
+    assert priya.get(f"{glass}/contacts").status_code == 200
+    assert omar.get(f"{glass}/contacts").status_code == 403
+    after = alice.get("/portal/evidence").text.count("The operator looked into the company")
+    assert (before, after) == (0, 2)
+
+
+def test_an_open_look_stands_on_every_page_and_anybody_ends_it(
+    staff: Staff, gate: Gate, cast: Cast, ines: CustomerCard, alice: Browser
+) -> None:
+    (priya, priyas), (omar, _) = staff("Priya"), staff("Omar")
+    dana, _ = staff("Dana", "operator_billing")
+    asked(priya, cast.a.tenant_id)
+    glass = f"/operator/glass/{newest(gate)}"
+    assert "looks into" not in omar.get("/operator/").text
+    omar.post(f"{glass}/approve")
+    assert "You look into Pelican Parcel until" in priya.get("/operator/companies").text
+    seen = dana.get("/settings").text
+    assert "Priya looks into Pelican Parcel until" in seen
+    assert f"{glass}/end" not in seen, "who may not look may not end it either"
+    assert dana.post(f"{glass}/end").status_code == 403
+    assert priya.get(glass).status_code == 200
+    assert omar.post(f"{glass}/end").status_code == 303
+    assert priya.get(glass).status_code == 403
+    assert refused(gate, Scope(cast.a.tenant_id, priyas, Kind.BREAKGLASS)) == "42501"
+    assert "looks into" not in dana.get("/operator/").text
+    assert omar.post(f"{glass}/end").status_code == 403, "it is over"
+    assert "Ended a look into a company" in alice.get("/portal/evidence").text

@@ -4,6 +4,8 @@ A look is two transactions: the first writes it into the company's own log and c
 context the database keeps read-only and lets in only behind the first. No log, no look.
 """
 
+import datetime as dt
+from dataclasses import dataclass
 from uuid import UUID
 
 from flask import redirect, render_template, request
@@ -14,7 +16,9 @@ from core import ids
 from core.errors import NotFound
 from core.ids import CustomerId, TenantId
 from customers import interactions, records
+from security import evidence
 from security.gate import Kind
+from telephony import recording
 from tenants import glass, users
 from tenants.errors import GlassRefusedError
 from tenants.glass import Glass
@@ -25,6 +29,17 @@ from web.operator.views import pages
 
 _HERE = "/operator/glass"
 _SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGlass:
+    """A look that is open: who looks, where, until when."""
+
+    id: UUID
+    by: str
+    company: str
+    until: dt.datetime | None
+    is_mine: bool
 
 
 class GlassMissingError(NotFound):
@@ -101,6 +116,18 @@ def review_glass(glass_id: UUID) -> BaseResponse:
     return redirect(_HERE, 303)
 
 
+@pages.post("/glass/<uuid:glass_id>/end")
+@permission("glass.use")
+def end_glass(glass_id: UUID) -> BaseResponse:
+    """End a look before its time; it stands in the company's log, too."""
+    one = _one(glass_id)
+    glass.end(scope.session(), glass=one)
+    with scope.within(one.tenant_id, principal_id=identity.current().principal_id) as walls:
+        evidence.record(walls, "glass.ended", "ten", one.tenant_id, ticket=one.ticket)
+    said.done(gettext("Ended. Nobody looks any more."))
+    return redirect(_HERE, 303)
+
+
 @pages.get("/glass/<uuid:glass_id>")
 @permission("glass.use")
 def look_in(glass_id: UUID) -> str:
@@ -132,6 +159,66 @@ def look_at(glass_id: UUID, customer_id: str) -> str:
             walls, tenant_id=one.tenant_id, vault=vault, customer_id=wanted, limit=10
         )
     return render_template("operator/glass_customer.html", glass=one, card=card, recent=recent)
+
+
+@pages.get("/glass/<uuid:glass_id>/contacts")
+@permission("glass.use")
+def look_at_contacts(glass_id: UUID) -> str:
+    """Show that there were contacts, and when; their notes stand with each customer."""
+    one = _mine(glass_id)
+    _note(one, "contacts")
+    with scope.within(one.tenant_id, principal_id=one.requester, kind=Kind.BREAKGLASS) as walls:
+        found = interactions.latest(walls, tenant_id=one.tenant_id, limit=_SHOWN)
+    return render_template("operator/glass_contacts.html", glass=one, contacts=found)
+
+
+@pages.get("/glass/<uuid:glass_id>/recordings")
+@permission("glass.use")
+def look_at_recordings(glass_id: UUID) -> str:
+    """Show which recordings there are. Nobody listens to them here."""
+    one = _mine(glass_id)
+    _note(one, "recordings")
+    with scope.within(one.tenant_id, principal_id=one.requester, kind=Kind.BREAKGLASS) as walls:
+        found = recording.latest(walls, tenant_id=one.tenant_id, limit=_SHOWN)
+    return render_template(
+        "operator/glass_recordings.html",
+        glass=one,
+        recordings=[
+            {
+                "id": ids.public("rec", each.recording_id),
+                "call": ids.public("call", each.call_id),
+                "started_at": each.started_at,
+                "duration_ms": each.duration_ms,
+                "is_sealed": each.state == "sealed",
+            }
+            for each in found
+        ],
+    )
+
+
+def open_now() -> list[OpenGlass]:
+    """Return the looks that are open, for the banner on every page of the operator."""
+    found = [one for one in glass.every(scope.session()) if one.is_open]
+    if not found:
+        return []
+    who = identity.current()
+    clients = {one.tenant_id: one.name for one in rounds.clients()}
+    names = users.names(
+        scope.session(),
+        tenant_id=who.tenant_id,
+        vault=scope.services().vault,
+        user_ids={one.requester for one in found},
+    )
+    return [
+        OpenGlass(
+            one.id,
+            names.get(one.requester, ""),
+            clients.get(one.tenant_id, ""),
+            one.until,
+            is_mine=one.requester == who.principal_id,
+        )
+        for one in found
+    ]
 
 
 def _one(glass_id: UUID) -> Glass:
