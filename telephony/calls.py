@@ -67,7 +67,8 @@ INSTANTS = (
 class Arrival:
     """A call that has just begun; `caller` is the other party, empty when withheld.
 
-    `dialled` is our number: the one dialled, or, of a call out, the one shown.
+    `dialled` is our number: the one dialled, or, of a call out, the one shown. `part_of` is the call into
+    which a number outside is brought.
     """
 
     tenant_id: TenantId
@@ -78,6 +79,7 @@ class Arrival:
     caller: str
     arrived_at: dt.datetime
     direction: str = INBOUND
+    part_of: CallId | None = None
 
     def __repr__(self) -> str:
         return f"Arrival({self.call_id})"
@@ -121,12 +123,15 @@ GIVEN_AWAY = frozenset({Left.TRANSFERRED, Left.LEFT})
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One agent's part of a call; its id is that of the offer it came from."""
+    """One agent's part of a call; its id is that of the offer it came from.
+
+    Without an agent it is the part of a number outside, and its id is that of the call out to it.
+    """
 
     leg_id: OfferId
     queue_id: QueueId
-    agent_id: AgentId
-    agent_number: int
+    agent_id: AgentId | None
+    agent_number: int | None
     seat_id: SeatId | None
     seat_label: str
     joined_at: dt.datetime
@@ -148,8 +153,15 @@ class Leg:
 
     @property
     def had_the_call(self) -> bool:
-        """Whether the call is, or was, this agent's: they were not merely asked."""
+        """Whether the call is, or was, theirs: they were not merely asked."""
         return self.stage in {Stage.TALKING, Stage.OVER} and self.how not in {Left.ASKED_ONLY, Left.NOT_THERE}
+
+    @property
+    def answerer(self) -> Answerer | None:
+        """Return the agent, if they had the call; None of a number outside."""
+        if self.agent_id is None or self.agent_number is None or not self.had_the_call:
+            return None
+        return Answerer(self.agent_id, self.agent_number, self.seat_id, self.seat_label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +180,7 @@ class Call:
     """A call as pages and programs see it; the caller's number only for those who may.
 
     Of a call out `caller` is the number called and `dialled` ours, which was shown; `picked_up_at` is when
-    the called party answered.
+    the called party answered. `part_of` is the call into which an agent brought that number.
     """
 
     tenant_id: TenantId
@@ -200,6 +212,7 @@ class Call:
     wrapped_at: dt.datetime | None
     recording_id: RecordingId | None
     recording_state: str | None
+    part_of: CallId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +290,7 @@ def begin(session: Session, *, arrival: Arrival, customer_id: CustomerId | None,
             called_prefix=rating_prefix(arrival.caller) if arrival.direction == OUTBOUND else None,
             customer_id=customer_id,
             arrived_at=arrival.arrived_at,
+            part_of=arrival.part_of,
         )
         .on_conflict_do_nothing()
     )
@@ -390,7 +404,7 @@ def _leg(row: CallLegRow, queue_name: str) -> Leg:
     return Leg(
         leg_id=OfferId(row.id),
         queue_id=QueueId(row.queue_id),
-        agent_id=AgentId(row.agent_id),
+        agent_id=AgentId(row.agent_id) if row.agent_id else None,
         agent_number=row.agent_number,
         seat_id=SeatId(row.seat_id) if row.seat_id else None,
         seat_label=row.seat_label,
@@ -561,6 +575,7 @@ def finish(session: Session, *, ending: Ending) -> bool:
         cause=ending.cause,
         switch_boot=ending.switch_boot,
         written_at=clock.now(),
+        part_of=row.part_of,
     )
     session.add(cdr)
     session.flush()
@@ -568,16 +583,17 @@ def finish(session: Session, *, ending: Ending) -> bool:
     metered_from = _metered_from(row)
     if metered_from:
         metering.record(session, tenant_id=ending.tenant_id, usage=_usage(row, metered_from, ended_at))
-    interactions.append(
-        session,
-        tenant_id=ending.tenant_id,
-        subject_ref=ending.call_id,
-        started_at=row.arrived_at,
-        duration_ms=elapsed_ms(last_joined_at, ended_at) if last_joined_at and talk_ms else talk_ms,
-        direction=_DIRECTIONS[row.direction],
-        customer_id=CustomerId(row.customer_id) if row.customer_id else None,
-        agent_number=cdr.agent_number,
-    )
+    if row.part_of is None:  # the contact with the customer is the call it belongs to
+        interactions.append(
+            session,
+            tenant_id=ending.tenant_id,
+            subject_ref=ending.call_id,
+            started_at=row.arrived_at,
+            duration_ms=elapsed_ms(last_joined_at, ended_at) if last_joined_at and talk_ms else talk_ms,
+            direction=_DIRECTIONS[row.direction],
+            customer_id=CustomerId(row.customer_id) if row.customer_id else None,
+            agent_number=cdr.agent_number,
+        )
     announce(
         session,
         CallEnded(tenant_id=ending.tenant_id, call_id=ending.call_id, ended_at=ended_at, cause=ending.cause),
@@ -930,4 +946,5 @@ def _call(found: Any, vault: Vault) -> Call:  # noqa: ANN401 - a row of `_select
         wrapped_at=row.wrapped_at,
         recording_id=RecordingId(found[4]) if found[4] else None,
         recording_state=found[5],
+        part_of=CallId(row.part_of) if row.part_of else None,
     )

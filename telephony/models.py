@@ -124,7 +124,7 @@ class CallRow(TenantOwned, Base):
 
     `dialled` is our number: the one dialled, or, of a call out, the one shown. `caller_ct` is the other party
     either way; `called_prefix` is what rating needs of a number called: all but its last four digits.
-    `picked_up_at` is when the called party picked up.
+    `picked_up_at` is when the called party picked up. `part_of`: the call a number outside was brought into.
     """
 
     __tablename__ = "calls"
@@ -161,6 +161,7 @@ class CallRow(TenantOwned, Base):
     cause: Mapped[str | None] = mapped_column(Text)
     disposition: Mapped[str | None] = mapped_column(Text)
     wrapped_at: Mapped[OptionalInstant]
+    part_of: Mapped[UUID | None] = mapped_column(Uuid)
 
 
 class CallEventRow(TenantOwned, Base):
@@ -176,7 +177,10 @@ class CallEventRow(TenantOwned, Base):
 
 
 class CallLegRow(TenantOwned, Base):
-    """One agent's part of a call that more than one agent has had to do with; its id is the offer's."""
+    """One agent's part of a call that more than one agent has had to do with; its id is the offer's.
+
+    Without an agent it is that of a number outside, and its id is that of the call out to it.
+    """
 
     __tablename__ = "call_legs"
     __table_args__ = (
@@ -188,8 +192,8 @@ class CallLegRow(TenantOwned, Base):
     id: Mapped[Key]
     call_id: Mapped[UUID] = mapped_column(Uuid)
     queue_id: Mapped[UUID] = mapped_column(Uuid)
-    agent_id: Mapped[UUID] = mapped_column(Uuid)
-    agent_number: Mapped[int] = mapped_column(Integer)
+    agent_id: Mapped[UUID | None] = mapped_column(Uuid)
+    agent_number: Mapped[int | None] = mapped_column(Integer)
     seat_id: Mapped[UUID | None] = mapped_column(Uuid)
     seat_label: Mapped[str] = mapped_column(Text)
     joined_at: Mapped[Instant]
@@ -234,6 +238,7 @@ class CdrRow(TenantOwned, Base):
     cause: Mapped[str] = mapped_column(Text)
     switch_boot: Mapped[str] = mapped_column(Text)
     written_at: Mapped[Instant]
+    part_of: Mapped[UUID | None] = mapped_column(Uuid)
 
 
 class RecordingRow(TenantOwned, Base):
@@ -386,6 +391,8 @@ class OutboundDialRow(TenantOwned, Base):
     reserved_nano: Mapped[Nano]
     detects_machines: Mapped[bool] = mapped_column(Boolean)
     expires_at: Mapped[Instant]
+    part_of: Mapped[UUID | None] = mapped_column(Uuid)  # the call in hand it was brought into
+    is_given: Mapped[bool] = mapped_column(Boolean, default=False)
     outcome: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[OptionalInstant]
     answered_at: Mapped[OptionalInstant]

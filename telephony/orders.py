@@ -37,7 +37,7 @@ class OrderKind(StrEnum):
     EXTEND = "extend"  # agent_id, call_id: more time for the wrap-up
     REJOIN = "rejoin"  # agent_id, call_id: the phone has lost its call, by a reload
     PAUSE = "pause"  # agent_id, call_id, on: keep card details out of the recording
-    TRANSFER = "transfer"  # agent_id, call_id, and queue_id or to_agent_id: whom the call is given to
+    TRANSFER = "transfer"  # agent_id, call_id, and queue_id, to_agent_id, or number_id: of an entry
     CONSULT = "consult"  # agent_id, call_id, to_agent_id: who is asked about it
     CONFER = "confer"  # agent_id, call_id, deed: see `Deed`
     SIMULATE = "simulate"  # dnis, ani (fictitious): only with the simulator

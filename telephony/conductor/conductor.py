@@ -8,7 +8,7 @@ to be on disk and its row to be durable.
 import asyncio
 import datetime as dt
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,23 +18,35 @@ from sqlalchemy.orm import Session
 
 from core import clock, log
 from core.errors import NotFound, SeatlineError
-from core.ids import OPERATOR, AgentId, CallId, OfferId, QueueId, RecordingId, TenantId, new_id, public
+from core.ids import (
+    OPERATOR,
+    AgentId,
+    CallId,
+    NumberId,
+    OfferId,
+    QueueId,
+    RecordingId,
+    TenantId,
+    new_id,
+    public,
+)
 from core.phone import E164
 from core.realtime import Realtime
 from customers import lookup
 from security.gate import Gate, Scope
 from security.vault import SealError, Vault
-from telephony import calls, drafts, queues, recording
+from telephony import calls, drafts, numbers, queues, recording
 from telephony.calls import Answerer, Arrival, Ending, Stage
 from telephony.conductor import machine, outgoing, transfer
 from telephony.conductor.books import Books
 from telephony.conductor.desk import Desk
 from telephony.conductor.directory import Directory, Line, Speak, announcement, caller_number
-from telephony.conductor.machine import Action, Cause, Dial, Fact, LiveCall, Lost, Offer, Phase
+from telephony.conductor.machine import Action, Cause, Dial, Fact, LiveCall, Lost, Offer, Outside, Phase
 from telephony.conductor.spool import Spool
 from telephony.events import DialOutcome
 from telephony.outbound import dialling
 from telephony.outbound import gate as outbound
+from telephony.outbound.gate import RefusalReason
 from telephony.routing.floor import FREE, Agent, Floor, InQueue
 from telephony.switch import port
 from telephony.switch.clearance import Clearance, ClearanceExpiredError
@@ -63,7 +75,7 @@ class _Held:
     on_disk: asyncio.Future[None]
     row: asyncio.Future[Any]
     tail: asyncio.Task[None] | None = None  # commands of one call run in order
-    clearance: Clearance | None = None  # of a call out, until it has been placed
+    clearance: Clearance | None = None  # of a call out, or a number brought in, until it has been placed
     is_placed: bool = True  # the switch holds it, as far as we know
     next_line: Line | None = None  # what it is in from the moment it is given on
     returning: str = ""  # the channel on which the agent is being brought back into the call
@@ -114,6 +126,7 @@ class Conductor:
         remembered = await asyncio.to_thread(self._spool.recover)
         self._recovered, self._boot = list(remembered.calls), remembered.switch_boot
         self._dialled = {call.call_id for call in self._recovered if call.dial}
+        self._dialled |= {CallId(one.offer_id) for call in self._recovered for one in call.outsides}
         await self.desk.load()
 
     @property
@@ -193,9 +206,13 @@ class Conductor:
     ) -> None:
         call, at = held.call, event.at
         is_caller = event.channel == call.channel
-        asked = call.consult.offer if call.consult else None
+        asked = call.asked
         if asked and event.channel == asked.channel:
             self._asked_event(call, asked, event)
+            return
+        outside = next((one for one in call.outsides if one.channel == event.channel), None)
+        if outside:
+            self._outside_event(call, outside, event)
             return
         offer_id = call.offer.offer_id if call.offer else None
         if event.channel == held.returning:
@@ -267,6 +284,20 @@ class Conductor:
                 self.feed(call.call_id, machine.OfferLost(at, asked.offer_id, _why(cause)))
             case port.Ended(at=at, cause=cause):
                 self.feed(call.call_id, machine.AskedGone(at, cause))
+            case _:
+                pass
+
+    def _outside_event(self, call: LiveCall, outside: Outside, event: port.Event) -> None:
+        """Take what happened to the leg of a number outside; what comes after its end changes nothing."""
+        match event:
+            case port.CalledAnswered(at=at):
+                self.feed(call.call_id, machine.OutsideAnswered(at, outside.offer_id))
+            case port.Ended(at=at, cause=cause):
+                waits = call.offer if call.consult and call.consult.stage is Stage.RINGING else None
+                self.feed(call.call_id, machine.OutsideGone(at, outside.offer_id, cause))
+                became = call.outsides[-1].cause
+                if waits and became and not call.consult:
+                    self.desk.say_refused(waits.agent_id, became.value)
             case _:
                 pass
 
@@ -423,6 +454,74 @@ class Conductor:
         self.feed(call_id, machine.Consulted(clock.now(), offer))
         return "done"
 
+    async def send_back(self, call_id: CallId, *, number_id: NumberId) -> str:
+        """Give the caller back to the entry of one of the company's numbers; return what became of that.
+
+        Raises:
+            NumberNotFoundError: the company does not rent it.
+        """
+        held = self._calls.get(call_id)
+        if held is None:
+            return "no-call-in-hand"
+        there = await asyncio.to_thread(self._entry, held.call.arrival.tenant_id, number_id)
+        if there is None or not transfer.can_be_given(held.call):
+            return "not-now"
+        held.next_line = replace(held.line, queue=there.queue, greeting=there.greeting)
+        self.feed(call_id, machine.SentBack(clock.now(), there.queue.queue_id, there.queue.name))
+        await asyncio.wait({held.on_disk}, timeout=_ROW_PATIENCE_S)
+        return "done"
+
+    def _entry(self, tenant_id: TenantId, number_id: NumberId) -> Line | None:
+        with self._gate.open(Scope.system(tenant_id)) as session:
+            number = numbers.get(session, tenant_id=tenant_id, number_id=number_id)
+        return self.directory.find(number.digits)
+
+    async def _bring_in(self, clearance: Clearance, call_id: CallId) -> str:
+        """Call a number outside into a call in hand; once ever, as `dial`."""
+        now, held = clock.now(), self._calls.get(call_id)
+        tenant_id, attempt_id = clearance.tenant_id, clearance.attempt_id
+        if now > clearance.expires_at:
+            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.EXPIRED)
+        if not self._is_connected:
+            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.FAILED)
+        offer = held.call.offer if held and transfer.can_be_given(held.call) else None
+        if held is None or offer is None or offer.agent_id != clearance.by_agent_id:
+            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.NO_AGENT)
+        outside = Outside(
+            OfferId(attempt_id), channel=f"dial-{attempt_id}", longest=clearance.longest, began_at=now
+        )
+        self._dialled.add(CallId(attempt_id))
+        self._by_channel[outside.channel] = call_id
+        held.clearance = clearance
+        brought = machine.SentOutside if clearance.is_given else machine.OutsideAsked
+        self.feed(call_id, brought(now, outside))
+        await asyncio.wait({held.on_disk}, timeout=2 * _DISK_PATIENCE_S)
+        return "dialled"
+
+    async def _reach(self, held: _Held, outside: Outside) -> None:
+        """Call the number outside, once that is on disk: after a crash it is not called again."""
+        call, clearance = held.call, held.clearance
+        done, _ = await asyncio.wait({held.on_disk}, timeout=_DISK_PATIENCE_S)
+        if clearance and self._is_in(call, outside):
+            try:
+                if done:
+                    await self._switch.originate(outside.channel, clearance=clearance)
+            except (SwitchError, ClearanceExpiredError) as error:
+                _log.warning("call-not-placed", error=error.code)
+                done = set()
+            if not done:
+                gone = machine.OutsideGone(clock.now(), outside.offer_id, port.Cause.CONGESTION)
+                self.feed(call.call_id, gone)
+            if not self._is_in(call, outside):
+                await self._hang_up(
+                    outside.channel
+                )  # who has gone meanwhile, or may have been called after all
+        held.clearance = None
+
+    @staticmethod
+    def _is_in(call: LiveCall, outside: Outside) -> bool:
+        return call.outside is not None and call.outside.offer_id == outside.offer_id
+
     def _reserve(self, held: _Held, agent_id: AgentId) -> Offer | None:
         """Promise the call to this agent, who must be free and serve its company; nothing waits after it."""
         agent, call = self.floor.agents.get(agent_id), held.call
@@ -473,11 +572,17 @@ class Conductor:
 
     @staticmethod
     def _in_it(call: LiveCall) -> list[AgentId]:
-        return [leg.agent_id for leg in call.legs if not leg.is_over]
+        return [leg.agent_id for leg in call.legs if leg.agent_id and not leg.is_over]
 
     async def _arrange(self, held: _Held) -> None:
         """Put caller and agents where the stage of the conversation wants them; again changes nothing."""
         call = held.call
+        if call.phase is Phase.OUTSIDE and call.outside:
+            await self._switch.hold_music(call.outside.channel, on=False)
+            await self._switch.close_bridge(call.side_bridge)
+            await self._switch.hold_music(call.channel, on=False)
+            await self._switch.join(call.bridge, [call.outside.channel])
+            return
         if call.phase is not Phase.TALKING or call.offer is None:
             return
         mine = call.offer.channel
@@ -520,20 +625,24 @@ class Conductor:
             return "known"
         try:
             handed = await asyncio.to_thread(self._redeem, tenant_id, attempt_id)
-        except ClearanceExpiredError:  # who is called has asked not to be, since it was cleared
-            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.EXPIRED)
+        except outbound.ForbiddenSinceError as forbidden:
+            why = forbidden.reason.value
+            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.EXPIRED, why)
         except (NotFound, SealError) as error:
             # its number or its queue is gone meanwhile, or what was sealed does not open
             _log.warning("dial-not-redeemed", error=error.code)
-            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.FAILED)
+            why = RefusalReason.CALLER_NOT_OURS.value if isinstance(error, NotFound) else ""
+            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.FAILED, why)
         if handed is None:
             return "closed"
         clearance, line = handed
+        if clearance.part_of:
+            return await self._bring_in(clearance, clearance.part_of)
         now = clock.now()
         if now > clearance.expires_at:
-            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.EXPIRED, clearance)
+            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.EXPIRED)
         if not self._is_connected:
-            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.FAILED, clearance)
+            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.FAILED)
         # from the choice of the agent to their reservation nothing may wait
         agent = (
             self.floor.ready_to_dial(clearance.by_agent_id)
@@ -541,7 +650,7 @@ class Conductor:
             else self.floor.pick(clearance.queue_id, tenant_id=tenant_id)
         )
         if agent is None:
-            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.NO_AGENT, clearance)
+            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.NO_AGENT)
         agent.call_id = call_id
         if agent.state != FREE and agent.next_state is None:
             agent.next_state = agent.state  # who dials while away is away afterwards
@@ -594,28 +703,29 @@ class Conductor:
             return clearance, line
 
     async def _not_dialled(
-        self,
-        tenant_id: TenantId,
-        attempt_id: UUID,
-        outcome: DialOutcome,
-        clearance: Clearance | None = None,
+        self, tenant_id: TenantId, attempt_id: UUID, outcome: DialOutcome, why: str = ""
     ) -> str:
+        """Close a dial that was not placed, and tell the agent who waits for it, in the gate's word."""
         at = clock.now()
-        if clearance and clearance.by_agent_id:
-            self.desk.say_dialled(clearance.by_agent_id, attempt_id, outcome.value)
-        await self._books.enter(
-            attempt_id,
-            Scope.system(tenant_id),
-            lambda session: dialling.close(
+
+        def write(session: Session) -> tuple[AgentId | None, bool]:
+            dialling.close(
                 session,
                 tenant_id=tenant_id,
                 attempt_id=attempt_id,
                 outcome=outcome,
                 started_at=at,
                 ended_at=at,
-            ),
-            is_urgent=True,
+            )
+            return dialling.dialled_by(session, tenant_id=tenant_id, attempt_id=attempt_id)
+
+        agent_id, is_brought_in = await self._books.enter(
+            attempt_id, Scope.system(tenant_id), write, is_urgent=True
         )
+        if agent_id and is_brought_in:
+            self.desk.say_refused(agent_id, why or outcome.value)
+        elif agent_id:
+            self.desk.say_dialled(agent_id, attempt_id, outcome.value, why)
         return outcome.value
 
     async def _place(self, held: _Held) -> None:
@@ -815,6 +925,14 @@ class Conductor:
                 self._spawn(self._let_out(held, offer.channel))
             case machine.Arrange():
                 self._command(held, self._arrange(held))
+            case machine.Reach(outside=outside):
+                self._spawn(self._reach(held, outside))
+            case machine.KeepOutside():
+                self._keep_outsides(call)
+            case machine.StopRecording():
+                self._command(held, self._end_recording(held))
+            case machine.Greet():
+                self._play_greeting(held)
             case machine.Noted():
                 pass
             case machine.Finish(at=at, cause=cause):
@@ -823,6 +941,10 @@ class Conductor:
     def _greet(self, held: _Held) -> None:
         call = held.call
         self._command(held, self._switch.answer(call.channel))
+        self._play_greeting(held)
+
+    def _play_greeting(self, held: _Held) -> None:
+        call = held.call
         if held.line.greeting is None:
             self.feed(call.call_id, machine.GreetingEnded(clock.now()))
             return
@@ -881,6 +1003,13 @@ class Conductor:
             self._write_recording(call, recording_id, now)
             await self._switch.record(call.bridge, name=name)
 
+    async def _end_recording(self, held: _Held) -> None:
+        """End a recording before the call does, by rule."""
+        call = held.call
+        if call.recording_id:
+            self._note(held, clock.now(), "recording-stopped", {"by_rule": True})
+            await self._stop_recording(recording.scratch_name(call.arrival.tenant_id, call.recording_id))
+
     async def _durable(self, held: _Held) -> None:
         """Wait until the call survives a crash: its facts on disk, and its row committed.
 
@@ -901,6 +1030,9 @@ class Conductor:
             self._spawn(self._hang_up(held.returning))
         for channel in (call.channel, call.offer.channel if call.offer else "", held.returning):
             self._by_channel.pop(channel, None)
+        for outside in call.outsides:
+            if self._by_channel.pop(outside.channel, None):
+                self._spawn(self._hang_up(outside.channel))
         self._calls.pop(call.call_id, None)
         self._spawn(self._close(held))
         if call.dial and call.dial.is_by_hand:
@@ -931,7 +1063,7 @@ class Conductor:
         if written.cancelled() or written.exception():
             return  # not written: the spool keeps the call, and the next start tries again
         self._spool.done(call.call_id)
-        self._dialled.discard(call.call_id)
+        self._dialled -= {call.call_id, *(CallId(one.offer_id) for one in call.outsides)}
         self._books.write(call.call_id, lambda: self._tell(call, "ended"))
 
     def _recording_done(self, name: str) -> None:
@@ -959,6 +1091,7 @@ class Conductor:
         self._recovered = []
         before, self._boot = self._boot, event.boot_id
         self._spool.switch_boot(event.boot_id)
+        known = set(self._by_channel)  # before some of these calls end, whose channels go in a moment
         for held in list(self._calls.values()):
             if held.call.channel not in there:
                 lost = Cause.SWITCH_LOST if is_new_switch and before else Cause.LOST_WHILE_AWAY
@@ -968,7 +1101,8 @@ class Conductor:
                 self._stand_again(held, there)
         await self.desk.switch_is_back()
         for one in event.channels:
-            await self._strange(one)
+            if one.channel not in known:
+                await self._strange(one)
         self._is_connected = True
         _log.info("switch-connected", calls=len(self._calls), agents=len(self.floor.agents))
         self.route()
@@ -1007,10 +1141,13 @@ class Conductor:
         held = _Held(call, line, on_disk, row)
         self._calls[call.call_id] = held
         self._by_channel[call.channel] = call.call_id
-        for offer in (call.offer, call.consult.offer if call.consult else None):
+        for offer in (call.offer, call.asked):
             if offer:
                 self._by_channel[offer.channel] = call.call_id
                 self.desk.takes_over(call, offer)
+        if call.outside:
+            self._by_channel[call.outside.channel] = call.call_id
+        self._keep_outsides(call)
         if call.recording_id:
             name = recording.scratch_name(call.arrival.tenant_id, call.recording_id)
             self._recordings[name] = (held, call.recording_id)
@@ -1087,6 +1224,8 @@ class Conductor:
                     self.feed(call.call_id, machine.AgentAnswered(now, call.offer.offer_id))
             case Phase.ANNOUNCING if leg is not None:
                 self.feed(call.call_id, machine.AnnouncementEnded(now))
+            case Phase.REACHING | Phase.OUTSIDE:
+                self._stand_with_outside(held, there)
             case Phase.TALKING if call.consult:
                 self._stand_with_asked(held, there)
             case Phase.TALKING if call.is_parked:
@@ -1104,7 +1243,9 @@ class Conductor:
             return
         asked, is_ringing = call.consult.offer, call.consult.stage is Stage.RINGING
         leg = there.get(asked.channel)
-        if leg is None and is_ringing:
+        if isinstance(asked, Outside):
+            self._stand_with_outside(held, there)
+        elif leg is None and is_ringing:
             self.feed(call.call_id, machine.OfferLost(now, asked.offer_id, Lost.PHONE_GONE))
         elif leg is None:
             self.feed(call.call_id, machine.AskedGone(now, port.Cause.INTERWORKING))
@@ -1116,6 +1257,21 @@ class Conductor:
         elif call.offer.channel not in there:
             self.feed(call.call_id, machine.AgentGone(call.proven_at, port.Cause.INTERWORKING))
         else:
+            self._command(held, self._arrange(held))
+
+    def _stand_with_outside(self, held: _Held, there: dict[str, port.LiveChannel]) -> None:
+        """Go on with a call in which there is a number outside, or was when nobody listened."""
+        call, now, outside = held.call, clock.now(), held.call.outside
+        if outside is None:
+            return
+        leg = there.get(outside.channel)
+        if leg is None:
+            # billed to its last proven second; who was never heard to answer rang until now
+            at = call.proven_at if outside.picked_up_at else now
+            self.feed(call.call_id, machine.OutsideGone(at, outside.offer_id, port.Cause.INTERWORKING))
+        elif leg.state is port.ChannelState.UP and outside.picked_up_at is None:
+            self.feed(call.call_id, machine.OutsideAnswered(now, outside.offer_id))
+        elif call.phase is Phase.OUTSIDE:
             self._command(held, self._arrange(held))
 
     async def _strange(self, channel: port.LiveChannel) -> None:
@@ -1157,6 +1313,7 @@ class Conductor:
             return
         proven = []
         for held in list(self._calls.values()):
+            self._look_outside(held, there, asked_at)
             if held.call.channel in there:
                 held.call.proven_at = max(held.call.proven_at, asked_at)
                 proven.append(held.call.call_id)
@@ -1169,11 +1326,22 @@ class Conductor:
         if self._spool.is_large():
             self._spool.compact(self.live, self._boot)
 
+    def _look_outside(self, held: _Held, there: set[str], asked_at: dt.datetime) -> None:
+        """End the leg of a number outside that the switch does not have any more."""
+        outside = held.call.outside
+        if outside is None or held.clearance or outside.channel in there or outside.began_at >= asked_at:
+            return
+        gone = machine.OutsideGone(held.call.proven_at, outside.offer_id, port.Cause.INTERWORKING)
+        self.feed(held.call.call_id, gone)
+
     def _end_long_ones(self) -> None:
         """Warn the agents of calls that are as long as they may be in a minute, and end those that are."""
         now = clock.now()
         for held in list(self._calls.values()):
             call = held.call
+            outside = call.outside
+            if outside and outside.picked_up_at and outside.picked_up_at + outside.longest <= now:
+                self._end_outside(call, Cause.TOO_LONG)
             began_at = call.instants.get("picked_up_at") if call.dial else call.arrival.arrived_at
             if began_at is None:
                 continue
@@ -1192,7 +1360,27 @@ class Conductor:
         ]
         for call_id in found:
             self.feed(call_id, machine.Cut(clock.now(), Cause.STOPPED))
-        return len(found)
+        brought_in = [
+            held.call
+            for held in self._calls.values()
+            if held.call.outside and tenant_id in {None, held.call.arrival.tenant_id}
+        ]
+        for call in brought_in:
+            self._end_outside(call, Cause.STOPPED)
+        return len(found) + len(brought_in)
+
+    def _end_outside(self, call: LiveCall, cause: Cause) -> None:
+        """Let the number outside go: who talks to it alone has nobody left, everybody else goes on."""
+        now, outside = clock.now(), call.outside
+        if outside is None:
+            return
+        if call.phase is Phase.OUTSIDE:
+            self.feed(call.call_id, machine.Cut(now, cause))
+        elif call.phase is Phase.REACHING:
+            self.feed(call.call_id, machine.OutsideGone(now, outside.offer_id, port.Cause.NORMAL))
+            self._spawn(self._hang_up(outside.channel))
+        else:
+            self.feed(call.call_id, machine.ConsultEnded(now))
 
     # --- rows -------------------------------------------------------------------------------------
 
@@ -1214,9 +1402,9 @@ class Conductor:
 
     def _write_marks(self, call: LiveCall, instants: dict[str, dt.datetime], offer: Offer | None) -> None:
         # once somebody has talked, the call is theirs until somebody else does
-        talked = (leg for leg in reversed(call.legs) if leg.had_the_call)
-        of: Offer | calls.Leg | None = next(talked, offer)
-        answerer = Answerer(of.agent_id, of.agent_number, of.seat_id, of.seat_label) if of else None
+        talked = (leg.answerer for leg in reversed(call.legs) if leg.answerer)
+        of = Answerer(offer.agent_id, offer.agent_number, offer.seat_id, offer.seat_label) if offer else None
+        answerer = next(talked, of)
         self._books.enter(
             call.call_id,
             Scope.system(call.arrival.tenant_id),
@@ -1241,8 +1429,54 @@ class Conductor:
             then=lambda: self.desk.say_anew(call),
         )
 
+    def _keep_outsides(self, call: LiveCall) -> None:
+        """Write what is known of the numbers outside, behind the beginning of the call they are part of."""
+        if not call.outsides:
+            return
+        tenant_id, call_id, outsides = call.arrival.tenant_id, call.call_id, tuple(call.outsides)
+        self._books.enter(
+            call_id,
+            Scope.system(tenant_id),
+            lambda session: self._write_outsides(session, tenant_id, call_id, outsides),
+            then=lambda: self._tell(call, "live"),
+        )
+
+    def _write_outsides(
+        self, session: Session, tenant_id: TenantId, part_of: CallId, outsides: Sequence[Outside]
+    ) -> None:
+        """Write the books of numbers outside as far as they go; may be repeated: each is billed once."""
+        for one in outsides:
+            call_id = CallId(one.offer_id)
+            dialling.begin_part(
+                session,
+                tenant_id=tenant_id,
+                attempt_id=call_id,
+                part_of=part_of,
+                at=one.began_at,
+                vault=self._vault,
+            )
+            if one.picked_up_at:
+                instants = {"picked_up_at": one.picked_up_at, "bridged_at": one.picked_up_at}
+                calls.mark(session, tenant_id=tenant_id, call_id=call_id, instants=instants)
+            if one.ended_at and one.cause:
+                ending = Ending(tenant_id, call_id, one.ended_at, one.cause.value, self._boot)
+                calls.finish(session, ending=ending)
+                dialling.close(
+                    session,
+                    tenant_id=tenant_id,
+                    attempt_id=call_id,
+                    outcome=one.outcome,
+                    started_at=one.began_at,
+                    answered_at=one.picked_up_at,
+                    ended_at=one.ended_at,
+                    call_id=call_id,
+                )
+
     def _write_ending(self, call: LiveCall, ending: Ending) -> asyncio.Future[Any]:
+        outsides = tuple(call.outsides)
+
         def write(session: Session) -> None:
+            self._write_outsides(session, ending.tenant_id, ending.call_id, outsides)
             calls.finish(session, ending=ending)
             if call.dial:
                 was_bridged = "bridged_at" in call.instants and call.offer is not None
@@ -1368,6 +1602,10 @@ def _details(fact: Fact) -> dict[str, object]:
             return {"queue": queue, "agent": to.agent_number if to else None}
         case machine.Consulted(offer=offer):
             return {"agent": offer.agent_number, "seat": offer.seat_label}
+        case machine.SentBack(queue_name=queue):
+            return {"queue": queue}
+        case machine.SentOutside(outside=outside) | machine.OutsideAsked(outside=outside):
+            return {"call": public("call", outside.offer_id)}
         case machine.RecordingStopped(is_by_rule=is_by_rule):
             return {"by_rule": is_by_rule}
         case machine.Offered(offer=offer):
@@ -1375,7 +1613,10 @@ def _details(fact: Fact) -> dict[str, object]:
         case machine.OfferLost(why=why):
             return {"why": why.value}
         case (
-            machine.CallerGone(cause=cause) | machine.AgentGone(cause=cause) | machine.AskedGone(cause=cause)
+            machine.CallerGone(cause=cause)
+            | machine.AgentGone(cause=cause)
+            | machine.AskedGone(cause=cause)
+            | machine.OutsideGone(cause=cause)
         ):
             return {"cause": int(cause)}
         case machine.Held(on=on) | machine.RecordingPaused(on=on):

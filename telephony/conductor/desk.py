@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from core import clock, log
 from core.errors import SeatlineError
-from core.ids import OPERATOR, AgentId, CallId, OfferId, QueueId, TenantId, public
+from core.ids import OPERATOR, AgentId, CallId, NumberId, OfferId, QueueId, TenantId, public
 from core.realtime import Realtime
 from seats import desk as seating
 from seats import presence
@@ -86,6 +86,10 @@ class Calls(Protocol):
 
     async def consult(self, call_id: CallId, *, agent_id: AgentId) -> str:
         """Ask a free agent about a call."""
+        ...
+
+    async def send_back(self, call_id: CallId, *, number_id: NumberId) -> str:
+        """Give the caller back to the entry of one of the company's numbers."""
         ...
 
     async def pause_recording(self, call_id: CallId, *, on: bool) -> bool:
@@ -173,7 +177,7 @@ class Desk:
                 continue
             self.phone_changed(phone.name, is_online=is_online, at=clock.now())
         busy = {call.offer.agent_id for call in self._calls.live if call.offer}
-        busy |= {call.consult.offer.agent_id for call in self._calls.live if call.consult}
+        busy |= {call.asked.agent_id for call in self._calls.live if call.asked}
         for agent in list(self._floor.agents.values()):
             if agent.agent_id not in busy and activity(agent.state) in CALL_IN_HAND:
                 self._become(agent, FREE, clock.now(), observed=True)
@@ -415,8 +419,8 @@ class Desk:
     async def _about_the_call(self, agent: Agent, order: Order) -> str:
         """Carry out an order about the call in hand; an order about another call is out of date."""
         call = next((one for one in self._calls.live if one.call_id == agent.call_id), None)
-        if call and call.consult and call.consult.offer.agent_id == agent.agent_id:
-            return await self._when_asked(call, call.consult.offer, order)
+        if call and call.asked and call.asked.agent_id == agent.agent_id:
+            return await self._when_asked(call, call.asked, order)
         if call is None or call.offer is None or call.offer.agent_id != agent.agent_id:
             return "no-call-in-hand"
         offer, now = call.offer, clock.now()
@@ -494,17 +498,19 @@ class Desk:
     async def _give_on(self, agent: Agent, call: LiveCall, order: Order) -> str:
         """Give a call on, or ask somebody about it; the console is told when that cannot be."""
         to, queue = order.details.get("to_agent_id"), order.details.get("queue_id")
+        entry = order.details.get("number_id")
         to_agent = AgentId(UUID(to)) if to else None
         if to_agent == agent.agent_id:
             outcome = "agent-busy"
         elif order.kind is OrderKind.CONSULT and to_agent:
             outcome = await self._calls.consult(call.call_id, agent_id=to_agent)
+        elif entry:
+            outcome = await self._calls.send_back(call.call_id, number_id=NumberId(UUID(entry)))
         else:
             queue_id = QueueId(UUID(queue)) if queue else None
             outcome = await self._calls.transfer(call.call_id, queue_id=queue_id, agent_id=to_agent)
         if outcome != "done":
-            refused = partial(self._publish, agent.agent_id, "transfer-refused", reason=outcome)
-            self._books.write(agent.agent_id, refused)
+            self.say_refused(agent.agent_id, outcome)
         return outcome
 
     def _confer(self, agent: Agent, call: LiveCall, deed: Deed) -> str:
@@ -518,8 +524,7 @@ class Desk:
         }
         self._calls.feed(call.call_id, facts[deed])
         if call.consult == before:
-            refused = partial(self._publish, agent.agent_id, "transfer-refused", reason="not-now")
-            self._books.write(agent.agent_id, refused)
+            self.say_refused(agent.agent_id, "not-now")
             return "not-now"
         return "done"
 
@@ -708,10 +713,17 @@ class Desk:
         """Tell an agent's console; from a thread, because Redis may keep us waiting."""
         self._realtime.publish(OPERATOR, f"agent:{agent_id}", {"type": kind, **body})
 
-    def say_dialled(self, agent_id: AgentId, call_id: UUID, outcome: str) -> None:
-        """Tell the console of who dialled by hand what became of it, behind what is being written."""
-        about = {"call_id": public("call", call_id), "outcome": outcome}
+    def say_dialled(self, agent_id: AgentId, call_id: UUID, outcome: str, reason: str = "") -> None:
+        """Tell the console of who dialled by hand what became of it, behind what is being written.
+
+        `reason` is the gate's, when something has forbidden the call since it was cleared.
+        """
+        about = {"call_id": public("call", call_id), "outcome": outcome, "reason": reason}
         self._books.write(agent_id, partial(self._publish, agent_id, "dial-ended", **about))
+
+    def say_refused(self, agent_id: AgentId, reason: str) -> None:
+        """Tell a console that its call was not given on, behind what is being written."""
+        self._books.write(agent_id, partial(self._publish, agent_id, "transfer-refused", reason=reason))
 
     def say_anew(self, call: LiveCall) -> None:
         """Tell the console of a call's agent that something about the call was written. From any thread."""

@@ -10,7 +10,8 @@ A call that comes in; one that goes out is moved by `outgoing`, with the same fa
                   +----------+----------------------+
                      the agent did not answer, or their line broke for good: back to the head of the queue
 
-While an agent talks they may give the call to somebody else, or ask a second agent about it: `transfer`.
+While an agent talks they may give the call to somebody else, or ask a second one about it: `transfer`. A call
+given to a number outside goes on without an agent, from `reaching` to `outside`.
 
 A fact that cannot happen in a phase is late or repeated, and changes nothing: switches repeat themselves.
 """
@@ -18,6 +19,7 @@ A fact that cannot happen in a phase is late or repeated, and changes nothing: s
 import datetime as dt
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from core.ids import AgentId, CallId, CustomerId, OfferId, QueueId, RecordingId, SeatId
@@ -38,6 +40,8 @@ class Phase(StrEnum):
     OFFERED = "offered"
     ANNOUNCING = "announcing"
     TALKING = "talking"
+    REACHING = "reaching"  # given to a number outside, which rings
+    OUTSIDE = "outside"  # and which has it
     ENDED = "ended"
 
 
@@ -50,6 +54,7 @@ class Cause(StrEnum):
     CALLER_LEFT_GREETING = "caller-left-greeting"
     SWITCH_LOST = "switch-lost"
     LOST_WHILE_AWAY = "lost-while-switchboard-away"
+    OUTSIDE_HUNG_UP = "outside-hung-up"  # the number outside that had the call
     CALLED_HUNG_UP = "called-hung-up"  # from here on: of a call that went out
     ABANDONED = "abandoned"
     MACHINE = "machine"
@@ -105,10 +110,34 @@ class Dial:
 
 
 @dataclass(frozen=True, slots=True)
-class Consult:
-    """A second agent who is asked about the call, and how far that has come."""
+class Outside:
+    """A number outside, brought into the call: a call out with books of its own, which ends with this one.
 
-    offer: Offer
+    `offer_id` is that of its clearance's attempt, of its call and of its part of this one. `longest` counts
+    from the answer. Whom it calls stands, sealed, in the row of the dial, and nowhere here.
+    """
+
+    offer_id: OfferId
+    channel: str
+    longest: dt.timedelta
+    began_at: dt.datetime
+    picked_up_at: dt.datetime | None = None
+    ended_at: dt.datetime | None = None
+    cause: Cause | None = None
+
+    @property
+    def outcome(self) -> DialOutcome:
+        """What became of the dial."""
+        if self.picked_up_at:
+            return DialOutcome.CONNECTED
+        return DialOutcome.__members__.get(self.cause.name if self.cause else "", DialOutcome.LOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Consult:
+    """A second agent, or a number outside, asked about the call, and how far that has come."""
+
+    offer: Offer | Outside
     stage: Stage
 
 
@@ -311,6 +340,48 @@ class Consulted:
 
 
 @dataclass(frozen=True, slots=True)
+class SentOutside:
+    """The agent has given the call to a number outside, which is about to be called."""
+
+    at: dt.datetime
+    outside: Outside
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideAsked:
+    """The agent asks a number outside, which is about to be called; the caller hears music."""
+
+    at: dt.datetime
+    outside: Outside
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideAnswered:
+    """Somebody picked up at the number outside."""
+
+    at: dt.datetime
+    offer_id: OfferId
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideGone:
+    """The leg of the number outside ended, answered or not; `cause` is Q.850."""
+
+    at: dt.datetime
+    offer_id: OfferId
+    cause: int
+
+
+@dataclass(frozen=True, slots=True)
+class SentBack:
+    """The agent has given the caller back to the entry of one of the company's numbers, without an agent."""
+
+    at: dt.datetime
+    queue_id: QueueId
+    queue_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Swapped:
     """The agent talks to the other of the two: the caller, or the agent they have asked."""
 
@@ -396,6 +467,11 @@ Fact = (
     | Cut
     | Transferred
     | Consulted
+    | SentOutside
+    | OutsideAsked
+    | OutsideAnswered
+    | OutsideGone
+    | SentBack
     | Swapped
     | Merged
     | AskedGone
@@ -481,9 +557,9 @@ class Music:
 
 @dataclass(frozen=True, slots=True)
 class StopRinging:
-    """End the agent's leg."""
+    """End the leg of an agent, or of a number outside."""
 
-    offer: Offer
+    offer: Offer | Outside
 
 
 @dataclass(frozen=True, slots=True)
@@ -532,6 +608,28 @@ class HandOn:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """Call the number outside, once it is on disk that this is done."""
+
+    outside: Outside
+
+
+@dataclass(frozen=True, slots=True)
+class KeepOutside:
+    """Write what is known of the numbers outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopRecording:
+    """End the recording by rule: somebody joins who was not told of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Greet:
+    """Play the greeting of the number whose entry the caller is at; `GreetingEnded` follows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Arrange:
     """Put everybody into the bridge in which the stage of the conversation wants them."""
 
@@ -569,6 +667,10 @@ Action = (
     | Warn
     | KeepLegs
     | HandOn
+    | Reach
+    | KeepOutside
+    | StopRecording
+    | Greet
     | Arrange
     | Noted
     | Finish
@@ -577,6 +679,17 @@ Action = (
 WRAP_UP, TALKING, HOLDING, RINGING, RESERVED = "wrap_up", "talking", "holding", "ringing", "reserved"
 DIALLING = "dialling"
 NORMAL = 16  # Q.850
+# Q.850: 18 no user responding, 22 number changed, 27 destination out of order, 28 invalid number
+BY_CAUSE: Final = {
+    1: (DialOutcome.UNALLOCATED, Cause.UNALLOCATED),
+    22: (DialOutcome.UNALLOCATED, Cause.UNALLOCATED),
+    28: (DialOutcome.UNALLOCATED, Cause.UNALLOCATED),
+    17: (DialOutcome.BUSY, Cause.BUSY),
+    18: (DialOutcome.NO_ANSWER, Cause.NO_ANSWER),
+    19: (DialOutcome.NO_ANSWER, Cause.NO_ANSWER),
+    21: (DialOutcome.REJECTED, Cause.REJECTED),
+}
+FAILED: Final = (DialOutcome.FAILED, Cause.FAILED)
 _HANDED_OVER = frozenset({Left.TRANSFERRED, Left.LEFT, Left.LINE_LOST})
 
 
@@ -610,6 +723,17 @@ class LiveCall:
     outcome: DialOutcome | None = None
     legs: list[Leg] = field(default_factory=list)  # of everybody who has talked in it, or was asked
     consult: Consult | None = None
+    outsides: list[Outside] = field(default_factory=list)  # all numbers outside that were brought in
+
+    @property
+    def outside(self) -> Outside | None:
+        """Return the number outside that is called, or in the call, now."""
+        return next((one for one in self.outsides if one.ended_at is None), None)
+
+    @property
+    def asked(self) -> Offer | None:
+        """Return the offer of the second agent who is asked about the call."""
+        return self.consult.offer if self.consult and isinstance(self.consult.offer, Offer) else None
 
     @property
     def is_shared(self) -> bool:
@@ -623,8 +747,7 @@ class LiveCall:
 
     def offer_of(self, offer_id: OfferId) -> Offer | None:
         """Return the offer of this id: of the agent who has the call, or of the one asked about it."""
-        offers = (self.offer, self.consult.offer if self.consult else None)
-        return next((one for one in offers if one and one.offer_id == offer_id), None)
+        return next((one for one in (self.offer, self.asked) if one and one.offer_id == offer_id), None)
 
     @property
     def call_id(self) -> CallId:
@@ -751,8 +874,8 @@ def leg_of(call: LiveCall, offer: Offer, at: dt.datetime, stage: Stage = Stage.T
     )
 
 
-def end_leg(call: LiveCall, offer: Offer, at: dt.datetime, how: Left) -> None:
-    """End an agent's part of the call."""
+def end_leg(call: LiveCall, offer: Offer | Outside, at: dt.datetime, how: Left) -> None:
+    """End the part an agent, or a number outside, had of the call."""
     call.legs = [
         replace(leg, left_at=max(at, leg.joined_at), how=how, stage=Stage.OVER)
         if leg.leg_id == offer.offer_id and not leg.is_over
@@ -840,7 +963,19 @@ def over(call: LiveCall, at: dt.datetime, cause: Cause) -> list[Action]:
     return [*agent, *finish(call, at, cause)]
 
 
+def end_outside(call: LiveCall, at: dt.datetime, cause: Cause) -> None:
+    """End the call to the number outside, if there is one."""
+    call.outsides = [
+        one if one.ended_at else replace(one, ended_at=max(at, one.picked_up_at or one.began_at), cause=cause)
+        for one in call.outsides
+    ]
+
+
 def finish(call: LiveCall, at: dt.datetime, cause: Cause) -> list[Action]:
-    """End the call."""
+    """End the call, and with it the one to a number outside."""
+    outside = call.outside
+    if outside:
+        is_known = outside.picked_up_at or cause in {Cause.SWITCH_LOST, Cause.LOST_WHILE_AWAY}
+        end_outside(call, at, cause if is_known else Cause.CANCELLED)
     call.phase, call.cause, call.ended_at = Phase.ENDED, cause, at
     return [Finish(at, cause)]

@@ -52,17 +52,6 @@ ANSWER_WITHIN: Final = dt.timedelta(seconds=2)
 _SHORTEST_RING: Final = dt.timedelta(milliseconds=500)  # in less no browser answers
 _NORMAL = 16  # Q.850
 _UNANSWERED = {Phase.DIALLING, Phase.RINGING}
-# Q.850: 18 no user responding, 22 number changed, 27 destination out of order, 28 invalid number
-_BY_CAUSE: Final = {
-    1: (DialOutcome.UNALLOCATED, Cause.UNALLOCATED),
-    22: (DialOutcome.UNALLOCATED, Cause.UNALLOCATED),
-    28: (DialOutcome.UNALLOCATED, Cause.UNALLOCATED),
-    17: (DialOutcome.BUSY, Cause.BUSY),
-    18: (DialOutcome.NO_ANSWER, Cause.NO_ANSWER),
-    19: (DialOutcome.NO_ANSWER, Cause.NO_ANSWER),
-    21: (DialOutcome.REJECTED, Cause.REJECTED),
-}
-_FAILED: Final = (DialOutcome.FAILED, Cause.FAILED)
 
 
 def begin(arrival: Arrival, channel: str, dial: Dial) -> tuple[LiveCall, list[Action]]:
@@ -172,7 +161,7 @@ def _follow(call: LiveCall, offer: Offer, fact: Fact) -> list[Action]:
         case machine.ApologyEnded() if call.phase is Phase.APOLOGISING:
             return [HangUpCaller(), *_finish(call, fact.at, DialOutcome.ABANDONED, Cause.ABANDONED)]
         case machine.NotPlaced() if call.phase in _UNANSWERED:
-            return [HangUpCaller(), _free(call, offer, fact.at), *_finish(call, fact.at, *_FAILED)]
+            return [HangUpCaller(), _free(call, offer, fact.at), *_finish(call, fact.at, *machine.FAILED)]
         case machine.EndsSoon() if not call.ends_soon:
             call.ends_soon = True
             return [machine.Warn()]
@@ -220,7 +209,10 @@ def _left_alone(call: LiveCall, offer: Offer, agent: Agent) -> list[Action]:
 def _called_gone(call: LiveCall, offer: Offer, fact: machine.CallerGone) -> list[Action]:
     match call.phase:
         case Phase.DIALLING | Phase.RINGING:
-            return [_free(call, offer, fact.at), *_finish(call, fact.at, *_BY_CAUSE.get(fact.cause, _FAILED))]
+            return [
+                _free(call, offer, fact.at),
+                *_finish(call, fact.at, *machine.BY_CAUSE.get(fact.cause, machine.FAILED)),
+            ]
         case Phase.DETECTING:
             return [
                 _free(call, offer, fact.at),

@@ -130,7 +130,9 @@ class Spool:
         self._lines.put(self._file)
         for call in calls:
             # a copy: the call goes on while the writer writes
-            still = replace(call, instants=dict(call.instants), legs=list(call.legs))
+            still = replace(
+                call, instants=dict(call.instants), legs=list(call.legs), outsides=list(call.outsides)
+            )
             self._lines.put((self._numbered(partial(self._summary, still)), threading.Event()))
         carried_over = self._put(lambda: {"boot": switch_boot})
         carried_over.add_done_callback(lambda _: old.unlink(missing_ok=True))

@@ -14,11 +14,13 @@ from core.phone import E164, ShortCode, is_short_code, time_zones
 from customers import lookup
 from security.vault import Vault
 from telephony import numbers
+from telephony.calls import Call
 from telephony.outbound import dialling
 from telephony.outbound.gate import Clearance, DialRequest, Refusal, RefusalReason, clear
 from telephony.outbound.hours import Window, zone_of
 
 RING_S = 45  # whoever dials by hand decides when to give up; after so long the network does
+BROUGHT_IN_RING_S = 30  # somebody waits for it with music
 MOST_PER_SECOND = 10
 _EVERY_DAY = frozenset(range(1, 8))
 LAWFUL = Window(dt.time(8), dt.time(21), _EVERY_DAY)
@@ -79,6 +81,67 @@ def dial(
         detects_machines=False,
         max_per_second=MOST_PER_SECOND,
         is_asked_for=is_asked_for,
+    )
+    answer = clear(session, request=request, vault=vault, at=at)
+    if isinstance(answer, Clearance):
+        dialling.dial(session, clearance=answer, vault=vault)
+    return answer
+
+
+def bring_in(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    agent_id: AgentId,
+    call: Call,
+    to: E164 | ShortCode,
+    is_given: bool,
+    home: str,
+    vault: Vault,
+    at: dt.datetime,
+) -> Clearance | Refusal:
+    """Clear a number outside for a call in hand, and hand it on, or return why it may not be called.
+
+    It is given the call, or asked about it. Whoever is there is asked for help and sold nothing, so the hours
+    of the called do not bind; all that bounds calls out does, and so do the company's own hours and its
+    do-not-call list. Shown is the number by which the call came in. In the company's own transaction.
+
+    Args:
+        session: in the company's walls.
+        tenant_id: whose call it is.
+        agent_id: who has it in hand; the switchboard insists that they talk in it, alone.
+        call: the call in hand.
+        to: whom; one of the company's own numbers, or the other party of the call, is refused.
+        is_given: the call is given to that number, and the agent leaves; else it is asked about it.
+        home: the company's own zone.
+        vault: for keyed hashes and seals.
+        at: the dial instant.
+    """
+    own = numbers.all_of(session, tenant_id=tenant_id)
+    if any(number.digits == to for number in own):  # it would come back in, and be paid twice
+        return Refusal(RefusalReason.OWN_NUMBER)
+    if to == call.caller:
+        return Refusal(RefusalReason.ON_THE_LINE)
+    by_which = (one.number_id for one in own if one.digits == call.dialled and not is_short_code(one.digits))
+    shown = next(by_which, None) or number_to_show(session, tenant_id=tenant_id, queue_id=call.queue_id)
+    if shown is None:
+        return Refusal(RefusalReason.CALLER_NOT_OURS)
+    request = DialRequest(
+        tenant_id=tenant_id,
+        attempt_id=new_id(),
+        to=to,
+        caller_number_id=shown,
+        queue_id=call.queue_id,
+        customer_id=None,
+        campaign_id=None,
+        by_agent_id=agent_id,
+        zone=home,
+        window=_ALWAYS,
+        ring_s=BROUGHT_IN_RING_S,
+        detects_machines=False,
+        max_per_second=MOST_PER_SECOND,
+        part_of=call.call_id,
+        is_given=is_given,
     )
     answer = clear(session, request=request, vault=vault, at=at)
     if isinstance(answer, Clearance):

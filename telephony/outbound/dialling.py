@@ -13,15 +13,17 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.events import announce
-from core.ids import AgentId, CallId, TenantId
+from core.ids import AgentId, CallId, NumberId, QueueId, TenantId
 from security.vault import Vault
+from telephony import calls
+from telephony.calls import Arrival
 from telephony.events import DialCleared, DialEnded, DialOutcome
 from telephony.models import CallRow, OutboundDialRow
 from telephony.outbound import spend
 from telephony.outbound.gate import sealed_number
 from telephony.switch.clearance import LIFETIME, Clearance
 
-__all__ = ["DialOutcome", "close", "close_forsaken", "dial", "recall"]
+__all__ = ["DialOutcome", "begin_part", "close", "close_forsaken", "dial", "dialled_by", "recall"]
 
 _FORSAKEN = dt.timedelta(hours=12)
 
@@ -49,12 +51,43 @@ def dial(session: Session, *, clearance: Clearance, vault: Vault) -> None:
             reserved_nano=clearance.reserved_nano,
             detects_machines=clearance.detects_machines,
             expires_at=clearance.expires_at,
+            part_of=clearance.part_of,
+            is_given=clearance.is_given,
         )
         .on_conflict_do_nothing()
         .returning(OutboundDialRow.attempt_id)
     ).scalar()
     if made:
         announce(session, DialCleared(tenant_id=clearance.tenant_id, attempt_id=clearance.attempt_id))
+
+
+def begin_part(
+    session: Session, *, tenant_id: TenantId, attempt_id: UUID, part_of: CallId, at: dt.datetime, vault: Vault
+) -> None:
+    """Write the call out to a number that is brought into a call in hand, from its dial; may be repeated."""
+    row = session.get(OutboundDialRow, (tenant_id, attempt_id))
+    if row is None:
+        return
+    arrival = Arrival(
+        tenant_id=tenant_id,
+        call_id=CallId(attempt_id),
+        number_id=NumberId(row.number_id),
+        dialled=row.caller,
+        queue_id=QueueId(row.queue_id),
+        caller=vault.open(sealed_number(tenant_id, attempt_id), row.to_ct) if row.to_ct else "",
+        arrived_at=at,
+        direction=calls.OUTBOUND,
+        part_of=part_of,
+    )
+    calls.begin(session, arrival=arrival, customer_id=None, vault=vault)
+
+
+def dialled_by(session: Session, *, tenant_id: TenantId, attempt_id: UUID) -> tuple[AgentId | None, bool]:
+    """Return which agent has dialled by hand, if one has, and whether it was into a call in hand."""
+    row = session.get(OutboundDialRow, (tenant_id, attempt_id))
+    if row is None or row.by_agent_id is None:
+        return None, False
+    return AgentId(row.by_agent_id), row.part_of is not None
 
 
 def recall(session: Session, *, tenant_id: TenantId, campaign_id: UUID) -> int:

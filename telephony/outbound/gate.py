@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from billing import accounts, credit
 from billing.credit import NoCredit
 from core.errors import Invalid
-from core.ids import AgentId, CustomerId, NumberId, QueueId, TenantId, new_id
+from core.ids import AgentId, CallId, CustomerId, NumberId, QueueId, TenantId, new_id
 from core.phone import (
     E164,
     Kind,
@@ -47,7 +47,16 @@ from telephony.switch.clearance import LIFETIME, Clearance, ClearanceExpiredErro
 from telephony.switch.mint import MARK
 from tenants import companies
 
-__all__ = ["Clearance", "DialRequest", "Refusal", "RefusalReason", "Window", "clear", "redeem"]
+__all__ = [
+    "Clearance",
+    "DialRequest",
+    "ForbiddenSinceError",
+    "Refusal",
+    "RefusalReason",
+    "Window",
+    "clear",
+    "redeem",
+]
 
 METER = "voice.outbound"
 INDEX = "dial_decisions.to"
@@ -88,11 +97,21 @@ class RefusalReason(StrEnum):
     OUTSIDE_HOURS = "outside-hours"
     OFF_HOURS = "off-hours"  # the company's own
     CALLER_NOT_OURS = "caller-not-ours"
+    OWN_NUMBER = "own-number"  # from here on: of a number to be brought into a call
+    ON_THE_LINE = "on-the-line"
     REPEATED = "repeated"
     UNDER_WAY = "under-way"
     TOO_FAST = "too-fast"
     TOO_MANY = "too-many"  # at once
     DAY_SPENT = "day-spent"
+
+
+class ForbiddenSinceError(ClearanceExpiredError):
+    """Something has forbidden the call since it was cleared, some seconds ago; `reason` says what."""
+
+    def __init__(self, reason: RefusalReason, *, attempt_id: UUID) -> None:
+        super().__init__(attempt_id=str(attempt_id), reason=reason.value)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +132,9 @@ class DialRequest:
         max_per_second: so many calls of this company may begin in any second, at least 1.
         is_asked_for: the person has asked to be called at this time, so the company's own hours do not bind.
         needs_consent: refuse a number whose holder has given no consent (one who withdrew is always refused).
+        part_of: the call in hand into which an agent brings this number. It may be in other calls of the
+            company at the same time: a partner's line is asked by many.
+        is_given: that call is given to it; else it is asked about the call.
     """
 
     tenant_id: TenantId
@@ -130,6 +152,8 @@ class DialRequest:
     by_agent_id: AgentId | None = None
     is_asked_for: bool = False
     needs_consent: bool = False
+    part_of: CallId | None = None
+    is_given: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what could never be right."""
@@ -233,6 +257,8 @@ def clear(session: Session, *, request: DialRequest, vault: Vault, at: dt.dateti
         reserved_nano=answer.nano,
         detects_machines=request.detects_machines,
         expires_at=at + LIFETIME,
+        part_of=request.part_of,
+        is_given=request.is_given,
         mark=MARK,
     )
 
@@ -243,14 +269,15 @@ def redeem(session: Session, *, tenant_id: TenantId, attempt_id: UUID, vault: Va
     For the switchboard, which carries the dial out in another process; an expired one comes back expired.
 
     Raises:
-        ClearanceExpiredError: the called has asked not to be called since, or calls out were stopped.
+        ForbiddenSinceError: the called has asked not to be called since, or calls out were stopped.
     """
     row = session.get(OutboundDialRow, (tenant_id, attempt_id))
     if row is None or row.outcome is not None or row.to_ct is None:
         return None
     to = E164(vault.open(sealed_number(tenant_id, attempt_id), row.to_ct))
-    if _stopped(session, tenant_id, to) or _forbids(session, tenant_id, vault, to):
-        raise ClearanceExpiredError(attempt_id=str(attempt_id))
+    forbidden = _stopped(session, tenant_id, to) or _forbids(session, tenant_id, vault, to)
+    if forbidden:
+        raise ForbiddenSinceError(forbidden, attempt_id=attempt_id)
     return Clearance(
         tenant_id=tenant_id,
         attempt_id=attempt_id,
@@ -266,6 +293,8 @@ def redeem(session: Session, *, tenant_id: TenantId, attempt_id: UUID, vault: Va
         reserved_nano=row.reserved_nano,
         detects_machines=row.detects_machines,
         expires_at=row.expires_at,
+        part_of=CallId(row.part_of) if row.part_of else None,
+        is_given=row.is_given,
         mark=MARK,
     )
 
@@ -370,7 +399,7 @@ def _in_line(
     repeated = cleared.where(DialDecisionRow.attempt_id == request.attempt_id)
     if session.scalars(repeated.limit(1)).first():
         return Refusal(RefusalReason.REPEATED)
-    if _is_under_way(session, request.tenant_id, to_index):
+    if request.part_of is None and _is_under_way(session, request.tenant_id, to_index):
         return Refusal(RefusalReason.UNDER_WAY, at + _UNDER_WAY_FOR)
     most = min(request.max_per_second, bounds.most.per_second)
     # every window of a second ends with the decision made in it last, so none holds more than allowed,

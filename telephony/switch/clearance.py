@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from core.errors import Refused
-from core.ids import AgentId, CustomerId, NumberId, QueueId, TenantId
+from core.ids import AgentId, CallId, CustomerId, NumberId, QueueId, TenantId
 from core.phone import E164
 from telephony.switch.mint import MARK
 
@@ -42,6 +42,8 @@ class Clearance:
         longest: how long it may last from the answer on; then it is ended, by the switch itself if need be.
         reserved_nano: what it may cost at most.
         detects_machines: whether the switch listens for an answering machine after the answer.
+        part_of: the call in hand into which this number is brought; None: it is a call by itself.
+        is_given: that call is given to it, and its agent leaves; else it is asked about the call.
         expires_at: after this instant it is worth nothing.
     """
 
@@ -59,6 +61,8 @@ class Clearance:
     reserved_nano: int
     detects_machines: bool
     expires_at: dt.datetime
+    part_of: CallId | None = None
+    is_given: bool = False
     mark: InitVar[object]
 
     def __post_init__(self, mark: object) -> None:

@@ -41,7 +41,7 @@ async def answered(page: Page, who: str) -> None:
     await call.until(page, _VIEW.format("on-call"), what=f"{who} talks")
 
 
-def parts(running: Running, call_id: CallId) -> list[tuple[int, str]]:
+def parts(running: Running, call_id: CallId) -> list[tuple[int | None, str]]:
     made = the_call(running, call_id)
     with running.stand.house.gate.open(Scope.system(made.tenant_id)) as session:
         found = calls.legs(session, tenant_id=made.tenant_id, call_id=call_id)

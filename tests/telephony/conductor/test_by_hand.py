@@ -9,9 +9,13 @@ from sqlalchemy import text
 
 from core import clock
 from core.ids import OPERATOR, TenantId
+from core.phone import E164
 from core.realtime import Realtime
 from security.gate import Gate, Scope
 from security.vault import Vault
+from telephony.outbound import stops
+from telephony.outbound.gate import Clearance
+from telephony.outbound.stops import Side
 from tests.telephony.conductor.test_calls_out import kill
 from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
 
@@ -129,6 +133,32 @@ def test_who_has_a_call_in_hand_dials_nobody(theatre: Theatre) -> None:
     assert theatre.sim.switch.dialled == [RINGS_OUT]
     assert sorted(theatre.dials_say()) == ["no-agent", "no-answer"]
     assert [one["outcome"] for one in told] == ["no-agent", "no-answer"]
+
+
+def test_what_is_forbidden_after_it_was_cleared_is_told_with_its_reason(theatre: Theatre) -> None:
+    """Who had dialled waited for a call that never came, and was told nothing."""
+    told: list[dict[str, str]] = []
+
+    async def whole() -> None:
+        await theatre.up()
+        theatre.conductor.desk._publish = lambda _agent, kind, **body: told.append({"kind": kind} | body)  # type: ignore[method-assign] # to listen in
+        bob = theatre.people["bob"]
+        cleared = await asyncio.to_thread(theatre.dial_by_hand, bob, E164(PERSON))
+        assert isinstance(cleared, Clearance)
+
+        def stop() -> None:
+            with theatre.gate.open(theatre.scope) as session:
+                tenant_id = theatre.company.tenant_id
+                stops.stop(session, tenant_id=tenant_id, side=Side.COMPANY, by=bob.agent_id)
+
+        await asyncio.to_thread(stop)
+        assert await theatre.conductor.dial(theatre.company.tenant_id, cleared.attempt_id) == "expired"
+        await theatre.down()
+
+    asyncio.run(whole())
+    (ended,) = [one for one in told if one["kind"] == "dial-ended"]
+    assert (ended["outcome"], ended["reason"]) == ("expired", "stopped")
+    assert theatre.dials_say() == ["expired"]
 
 
 def test_a_switchboard_killed_while_it_rings_goes_on_with_the_same_agent(theatre: Theatre) -> None:

@@ -350,7 +350,7 @@ async def where(stage: Theatre) -> dict[str, str | None]:
     names = {call.bridge: "call", call.side_bridge: "side", None: None}
     there = {one.channel: names.get(one.bridge) for one in await stage.sim.switch.live_channels()}
     found = {"caller": there.get(call.channel)}
-    for offer in (call.offer, call.consult.offer if call.consult else None):
+    for offer in (call.offer, call.asked):
         for name, person in stage.people.items():
             if offer and offer.agent_id == person.agent_id:
                 found[name] = there.get(offer.channel)

@@ -31,6 +31,7 @@ from telephony.conductor.books import Books
 from telephony.conductor.conductor import Conductor
 from telephony.conductor.directory import Speak
 from telephony.conductor.spool import Spool
+from telephony.numbers import Number
 from telephony.orders import OrderKind
 from telephony.outbound import by_hand, dialling
 from telephony.outbound.gate import Clearance, DialRequest, Refusal, Window, clear
@@ -228,6 +229,8 @@ class Theatre:
             case "dialler", ["dials", number, *options]:
                 attempt_id = await asyncio.to_thread(self.clear, E164(number), "detecting" in options)
                 await self._order(OrderKind.DIAL, tenant_id=self.company.tenant_id, attempt_id=attempt_id)
+            case "outsider", ["hangs", "up"]:
+                self.sim.far_end_hangs_up(self.conductor.live[0].outsides[-1].channel)
             case "called", ["hangs", "up"]:
                 self.sim.far_end_hangs_up(self.conductor.live[0].channel)
             case "switch", ["drops", "the", "line"]:
@@ -255,7 +258,7 @@ class Theatre:
             case name, ["hangs", "up"]:
                 agent = self.conductor.floor.agents[self.people[name].agent_id]
                 held = next(c for c in self.conductor.live if c.call_id == agent.call_id)
-                asked = held.consult.offer if held.consult else None
+                asked = held.asked
                 offer = asked if asked and asked.agent_id == agent.agent_id else held.offer
                 assert offer is not None
                 self.sim.far_end_hangs_up(offer.channel)
@@ -282,6 +285,11 @@ class Theatre:
                     call_id=self.conductor.live[0].call_id,
                     on=on == "on",
                 )
+            case name, ["transfers" | "asks" as how, *_, number] if number.startswith("+"):
+                await self.brings_in(name, E164(number), is_given=how == "transfers")
+            case name, ["sends", "back", "to", number]:
+                entry = next(one for one in await asyncio.to_thread(self.rented) if one.digits == number)
+                await self.asks_for(name, OrderKind.TRANSFER, number_id=entry.number_id)
             case name, ["transfers", "to", to]:
                 target = (
                     {"to_agent_id": self.people[to].agent_id}
@@ -307,6 +315,39 @@ class Theatre:
         """Leave an order about the call an agent has in hand."""
         agent = self.conductor.floor.agents[self.people[name].agent_id]
         await self._order(kind, agent_id=agent.agent_id, call_id=agent.call_id, **details)
+
+    def rented(self) -> list[Number]:
+        """Return the company's numbers."""
+        with self.gate.open(self.scope) as session:
+            return numbers.all_of(session, tenant_id=self.company.tenant_id)
+
+    async def brings_in(self, name: str, to: E164, *, is_given: bool) -> None:
+        """Let an agent bring a number outside into the call in their hands."""
+        agent = self.conductor.floor.agents[self.people[name].agent_id]
+        assert agent.call_id is not None
+        found = await asyncio.to_thread(
+            self.clear_outside, agent.agent_id, agent.call_id, to, is_given=is_given
+        )
+        assert isinstance(found, Clearance), found
+        await self._order(OrderKind.DIAL, tenant_id=self.company.tenant_id, attempt_id=found.attempt_id)
+
+    def clear_outside(
+        self, agent_id: AgentId, call_id: CallId, to: E164, *, is_given: bool
+    ) -> Clearance | Refusal:
+        """Clear a number outside for a call in hand; the order to the switchboard is still to be left."""
+        with self.gate.open(self.scope) as session:
+            tenant_id = self.company.tenant_id
+            return by_hand.bring_in(
+                session,
+                tenant_id=tenant_id,
+                agent_id=agent_id,
+                call=calls.get(session, tenant_id=tenant_id, call_id=call_id, vault=self.vault),
+                to=to,
+                is_given=is_given,
+                home="Europe/London",
+                vault=self.vault,
+                at=clock.now(),
+            )
 
     def clear(self, to: E164, detects_machines: bool = False, *, max_per_second: int = 10) -> UUID:  # noqa: FBT001, FBT002
         """Clear a call to a number and hand it on; return its attempt."""
