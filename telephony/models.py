@@ -412,6 +412,7 @@ class CallingRulesRow(TenantOwned, Base):
     closes: Mapped[dt.time | None] = mapped_column(Time)
     days: Mapped[list[int]] = mapped_column(JSONB)
     a_day_minor: Mapped[int | None] = mapped_column(BigInteger)
+    may_type: Mapped[bool] = mapped_column(Boolean, default=True)
 
 
 class CallingCapsRow(TenantOwned, Base):

@@ -753,6 +753,17 @@ PROBLEMS: Mapping[str, Words] = {
         _l("The company is calling this number already"),
         _l("Somebody else of yours has them on the line, or is dialling. Try again in a minute."),
     ),
+    "dial-typed": Words(
+        _l("Agents of this company type no numbers"),
+        _l("The company wants it so, on the page “Calls out”. Choose a queue, an agent or an entry."),
+    ),
+    "dial-own-number": Words(
+        _l("This is one of the company’s own numbers"),
+        _l("Choose it from the list as an entry: the caller then hears its greeting and waits in its queue."),
+    ),
+    "dial-on-the-line": Words(
+        _l("That is the number you are talking to"), _l("Write the number of somebody else.")
+    ),
     "dial-too-fast": Words(
         _l("Too many calls at once"), _l("The company is placing many calls. Try again in a few seconds.")
     ),

@@ -1007,7 +1007,7 @@ class Conductor:
         """End a recording before the call does, by rule."""
         call = held.call
         if call.recording_id:
-            self._note(held, clock.now(), "recording-stopped", {"by_rule": True})
+            self._note(held, clock.now(), "recording-stopped", {"by_rule": True, "for_outside": True})
             await self._stop_recording(recording.scratch_name(call.arrival.tenant_id, call.recording_id))
 
     async def _durable(self, held: _Held) -> None:

@@ -161,8 +161,7 @@ def _begins(call: LiveCall, offer: Offer, fact: Fact) -> list[Action]:
             call.phase, call.offer = Phase.REACHING, None
             return [*given, Music(on=True), *_reaches(call, outside)]
         case OutsideAsked(outside=outside):
-            reached = _reaches(call, outside)
-            return [*_asks(call, offer, outside, fact.at), *reached]
+            return [*_reaches(call, outside), *_asks(call, offer, outside, fact.at)]
         case SentBack():
             call.arrival = dataclasses.replace(call.arrival, queue_id=fact.queue_id)
             given = _gives_away(call, offer, fact.at)
@@ -194,7 +193,7 @@ def _reaches(call: LiveCall, outside: Outside) -> list[Action]:
             stage=Stage.RINGING,
         )
     )
-    return [KeepLegs(), KeepOutside(), Reach(outside)]
+    return [KeepOutside(), KeepLegs(), Reach(outside)]
 
 
 def _gives_away(call: LiveCall, offer: Offer, at: dt.datetime) -> list[Action]:

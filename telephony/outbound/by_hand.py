@@ -37,6 +37,7 @@ def dial(
     queue_id: QueueId,
     home: str,
     promised_for: dt.datetime | None = None,
+    is_typed: bool = False,
     vault: Vault,
     at: dt.datetime,
 ) -> Clearance | Refusal:
@@ -52,6 +53,7 @@ def dial(
         queue_id: of the company, served by the agent: its recording, wrap-up and outcomes hold.
         home: the company's own zone, for numbers that ring in several.
         promised_for: when this person has asked to be called, if they have.
+        is_typed: the agent has typed the number.
         vault: for keyed hashes and seals.
         at: the dial instant.
 
@@ -81,6 +83,7 @@ def dial(
         detects_machines=False,
         max_per_second=MOST_PER_SECOND,
         is_asked_for=is_asked_for,
+        is_typed=is_typed,
     )
     answer = clear(session, request=request, vault=vault, at=at)
     if isinstance(answer, Clearance):
@@ -140,6 +143,7 @@ def bring_in(
         ring_s=BROUGHT_IN_RING_S,
         detects_machines=False,
         max_per_second=MOST_PER_SECOND,
+        is_typed=True,
         part_of=call.call_id,
         is_given=is_given,
     )

@@ -97,6 +97,7 @@ class RefusalReason(StrEnum):
     OUTSIDE_HOURS = "outside-hours"
     OFF_HOURS = "off-hours"  # the company's own
     CALLER_NOT_OURS = "caller-not-ours"
+    TYPED = "typed"  # by an agent, where the company does not want that
     OWN_NUMBER = "own-number"  # from here on: of a number to be brought into a call
     ON_THE_LINE = "on-the-line"
     REPEATED = "repeated"
@@ -108,6 +109,8 @@ class RefusalReason(StrEnum):
 
 class ForbiddenSinceError(ClearanceExpiredError):
     """Something has forbidden the call since it was cleared, some seconds ago; `reason` says what."""
+
+    code = "forbidden-since"
 
     def __init__(self, reason: RefusalReason, *, attempt_id: UUID) -> None:
         super().__init__(attempt_id=str(attempt_id), reason=reason.value)
@@ -132,6 +135,7 @@ class DialRequest:
         max_per_second: so many calls of this company may begin in any second, at least 1.
         is_asked_for: the person has asked to be called at this time, so the company's own hours do not bind.
         needs_consent: refuse a number whose holder has given no consent (one who withdrew is always refused).
+        is_typed: an agent has typed the number; else it stood in a lead, a promise or a call.
         part_of: the call in hand into which an agent brings this number. It may be in other calls of the
             company at the same time: a partner's line is asked by many.
         is_given: that call is given to it; else it is asked about the call.
@@ -152,6 +156,7 @@ class DialRequest:
     by_agent_id: AgentId | None = None
     is_asked_for: bool = False
     needs_consent: bool = False
+    is_typed: bool = False
     part_of: CallId | None = None
     is_given: bool = False
 
@@ -316,6 +321,8 @@ def _refusal(
     shown = _shown(session, request)
     if shown is None:
         return Refusal(RefusalReason.CALLER_NOT_OURS)
+    if request.is_typed and not bounds.rules.may_type:
+        return Refusal(RefusalReason.TYPED)
     elsewhere = _destination(request, shown, bounds)
     if elsewhere:
         return Refusal(elsewhere)

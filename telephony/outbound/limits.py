@@ -53,6 +53,7 @@ class Rules:
         prefixes: further numbers that may, by their first digits (`1809`, without `+`).
         hours: when calls may go out, in the company's own zone; None: at any hour.
         a_day_minor: the company's own limit a day, in minor units of its currency; None: only the operator's.
+        may_type: agents may type a number, to call it or to bring it into a call in hand.
         revision: for who edits; 0: never changed.
     """
 
@@ -60,6 +61,7 @@ class Rules:
     prefixes: frozenset[str] = frozenset()
     hours: Window | None = USUAL_HOURS
     a_day_minor: int | None = None
+    may_type: bool = True
     revision: int = 0
 
 
@@ -122,6 +124,7 @@ def rules(session: Session, *, tenant_id: TenantId, home: str) -> Rules:
         prefixes=frozenset(row.prefixes),
         hours=hours,
         a_day_minor=row.a_day_minor,
+        may_type=row.may_type,
         revision=row.revision,
     )
 
@@ -146,7 +149,7 @@ def change_rules(session: Session, *, tenant_id: TenantId, rules: Rules) -> Rule
     row.opens = rules.hours.opens if rules.hours else None
     row.closes = rules.hours.closes if rules.hours else None
     row.days = sorted(rules.hours.days) if rules.hours else []
-    row.a_day_minor = rules.a_day_minor
+    row.a_day_minor, row.may_type = rules.a_day_minor, rules.may_type
     session.flush()
     evidence.record(
         session,

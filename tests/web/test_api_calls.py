@@ -348,6 +348,7 @@ def test_the_parts_of_a_call_that_was_given_on_are_told(
     (part,) = ours.get(f"/calls/{given}").get_json()["parts"]
     assert part == {
         "agent": 1001,
+        "call": None,
         "queue": ids.public("que", queue.queue_id),
         "joined_at": "2026-10-15T12:00:00.000Z",
         "left_at": "2026-10-15T12:00:30.000Z",

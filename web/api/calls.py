@@ -67,6 +67,9 @@ class CallShown(Outward):
     wait_ms: int | None
     talk_ms: int | None
     cause: str | None = Field(description="How it ended.", examples=["caller-hung-up"])
+    part_of: str | None = Field(
+        description="The call into which an agent brought this number; null of a call by itself."
+    )
     disposition: str | None = Field(description="What the agent noted at the end.")
     recording: str | None = Field(
         description="`sealed` when it can be fetched.", examples=["sealed", "recording"]
@@ -103,9 +106,14 @@ class Rated(Outward):
 
 
 class Part(Outward):
-    """One agent's part of a call that more than one agent has had to do with."""
+    """The part one agent, or a number outside, had of a call that more than one has had to do with."""
 
-    agent: int = Field(description="The number callers were told of the agent.", examples=[7])
+    agent: int | None = Field(
+        description="The number callers were told of the agent; null of a number outside.", examples=[7]
+    )
+    call: str | None = Field(
+        description="Of a number outside: the call out to it.", examples=["call_01jd3x5k8f7r6q2w9v4t0n1m3c"]
+    )
     queue: str = Field(description="The queue the call was in.")
     joined_at: Instant = Field(
         description="Since when they talked to the caller, or were asked by the one who did."
@@ -327,6 +335,7 @@ def _shown(call: Call, cost: charges.Charged | None) -> dict[str, Any]:
         "wait_ms": call.wait_ms,
         "talk_ms": call.talk_ms,
         "cause": call.cause,
+        "part_of": ids.public("call", call.part_of) if call.part_of else None,
         "disposition": call.disposition,
         "recording": call.recording_state,
         "charge": {"nano": cost.amount_nano, "currency": cost.currency, "waiting": cost.waiting}
@@ -338,6 +347,7 @@ def _shown(call: Call, cost: charges.Charged | None) -> dict[str, Any]:
 def _part(leg: calls.Leg) -> dict[str, object]:
     return {
         "agent": leg.agent_number,
+        "call": ids.public("call", leg.leg_id) if leg.agent_number is None else None,
         "queue": ids.public("que", leg.queue_id),
         "joined_at": leg.joined_at,
         "left_at": leg.left_at,

@@ -72,6 +72,7 @@ class CallsOut(Outward):
     prefixes: list[str] = Field(description="Further numbers, by first digits.", examples=[["1809555"]])
     hours: CallingHours | None = Field(description="Null: at any hour.")
     own_a_day_minor: int | None = Field(description="The company's own limit; the smaller one holds.")
+    may_type: bool = Field(description="Agents may type a number, to call it or to bring it into a call.")
     most: MostShown
     today: DayShown | None = Field(description="Null: there is no billing account yet.")
     stops: list[StopShown] = Field(description="While one stands, no call goes out.")
@@ -95,6 +96,7 @@ class CallsOutChange(Inward):
     own_a_day_minor: int | None = Field(
         default=None, ge=1, le=limits.MOST_A_DAY_MINOR, description="Null takes it away; left out, it stays."
     )
+    may_type: bool | None = Field(default=None, description="Whether agents may type a number.")
 
 
 class StopWanted(Inward):
@@ -146,6 +148,7 @@ def change_calls_out(json: CallsOutChange) -> tuple[CallsOut, int, dict[str, str
         prefixes=now.prefixes if json.prefixes is None else frozenset(json.prefixes),
         hours=_window(json.hours) if "hours" in given else now.hours,
         a_day_minor=json.own_a_day_minor if "own_a_day_minor" in given else now.a_day_minor,
+        may_type=now.may_type if json.may_type is None else json.may_type,
     )
     limits.change_rules(session, tenant_id=company.tenant_id, rules=wanted)
     return _answer()
@@ -218,6 +221,7 @@ def _answer() -> tuple[CallsOut, int, dict[str, str]]:
         if rules.hours
         else None,
         own_a_day_minor=rules.a_day_minor,
+        may_type=rules.may_type,
         most=MostShown(
             at_once=most.at_once,
             per_second=most.per_second,

@@ -31,7 +31,7 @@ from core.ids import (
     parse,
     public,
 )
-from core.phone import is_short_code
+from core.phone import international, is_short_code
 from core.realtime import key
 from customers import dispositions
 from customers.dispositions import Disposition
@@ -428,17 +428,28 @@ def _together(item: WorkItem) -> dict[str, Any]:
             is_recording = call.recording_state == "capturing"
             is_paused = calls.is_paused(session, tenant_id=item.tenant_id, call_id=item.call_id)
             legs = calls.legs(session, tenant_id=item.tenant_id, call_id=item.call_id)
+            outside = _outside(session, item, legs)
     except UnsignedError:  # shut out in the middle of a call, which goes on
         return {"recording": False, "paused": False, "consult": None}
     return {
         "recording": is_recording,
         "paused": is_recording and is_paused,
-        "consult": _consult(item, legs),
+        "consult": _consult(item, legs, outside),
     }
 
 
-def _consult(item: WorkItem, legs: list[calls.Leg]) -> dict[str, Any] | None:
-    """Return how far asking a second agent has come, as the one who asks or is asked sees it."""
+def _outside(session: Session, item: WorkItem, legs: list[calls.Leg]) -> str:
+    """Return the number outside that is asked about the call, written for people; empty when none is."""
+    asked = next((leg for leg in legs if leg.is_asked and leg.agent_id is None), None)
+    if asked is None:
+        return ""
+    call_id, vault = CallId(asked.leg_id), scope.services().vault
+    found = calls.these(session, tenant_id=item.tenant_id, call_ids=[call_id], vault=vault)
+    return international(found[0].caller) if found else ""
+
+
+def _consult(item: WorkItem, legs: list[calls.Leg], outside: str) -> dict[str, Any] | None:
+    """Return how far asking somebody has come, as the one who asks or is asked sees it."""
     asked = next((leg for leg in legs if leg.is_asked), None)
     if asked is None:
         return None
@@ -448,6 +459,7 @@ def _consult(item: WorkItem, legs: list[calls.Leg]) -> dict[str, Any] | None:
         "stage": asked.stage.value,
         "is_asked": is_asked,
         "agent": other.agent_number if other else None,
+        "outside": outside or None,
         "since": _iso(asked.joined_at),
     }
 

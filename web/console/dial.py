@@ -76,7 +76,7 @@ def dial() -> tuple[Response, int] | Response:
                 to = parse_dialled(typed, region=country)
             except InvalidNumberError as error:
                 raise DialNumberError(field="number") from error
-            answer = _call(walls, one.agent.id, skill.client_tenant_id, skill.queue_id, to)
+            answer = _call(walls, one.agent.id, skill.client_tenant_id, skill.queue_id, to, is_typed=True)
         return _answer(session, one, skill.client_tenant_id, to, answer)
 
 
@@ -149,6 +149,7 @@ def _call(
     to: E164 | ShortCode,
     *,
     promised_for: dt.datetime | None = None,
+    is_typed: bool = False,
 ) -> Clearance | Refusal:
     return by_hand.dial(
         walls,
@@ -158,6 +159,7 @@ def _call(
         queue_id=queue_id,
         home=companies.read(walls, tenant_id=tenant_id).zone,
         promised_for=promised_for,
+        is_typed=is_typed,
         vault=scope.services().vault,
         at=clock.now(),
     )

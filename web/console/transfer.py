@@ -1,7 +1,8 @@
-"""Giving a call on, and asking a second agent about it: to whom that may be, and the orders for it.
+"""Giving a call on, and asking somebody about it: to whom that may be, and the orders for it.
 
 Who is there is read from the rows and may have changed a moment later; the switchboard, which alone knows,
-reserves or refuses, and the console is told. A queue or an agent of another company is not there at all.
+reserves or refuses, and the console is told. A queue or an agent of another company is not there at all. A
+number outside passes the gate of calls out first, which says in a sentence what it refuses.
 """
 
 from dataclasses import dataclass
@@ -9,21 +10,29 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, jsonify
 from sqlalchemy.orm import Session
 
+from core import clock
 from core.errors import Conflict, NotFound
-from core.ids import AgentId, QueueId, TenantId
+from core.ids import AgentId, NumberId, QueueId, TenantId, public
+from core.phone import E164, InvalidNumberError, ShortCode, international, is_short_code, parse_dialled
 from customers.masking import mask_name
 from seats import desk as seating
 from seats import roster
 from seats.desk import ServingAgent
 from seats.rules import CALL_IN_HAND, Activity, activity
-from telephony import calls, queues
+from telephony import calls, numbers, queues
 from telephony.calls import Leg, Stage
 from telephony.orders import Deed, OrderKind
+from telephony.outbound import by_hand, limits
+from telephony.outbound.gate import Refusal
 from telephony.work import WorkItem
-from web import scope
+from tenants import companies
+from web import errors, scope
 from web.console import desk
+from web.console.dial import DialNumberError
 from web.console.requests import MalformedRequestError, body
 from web.guards import permission
+
+_REFUSED = 403
 
 
 class TargetNotFoundError(NotFound):
@@ -78,11 +87,12 @@ def install(pages: Blueprint) -> None:
     pages.post("/calls/<call_id>/transfer")(give)
     pages.post("/calls/<call_id>/consult")(consult)
     pages.post("/calls/<call_id>/conference")(confer)
+    pages.post("/calls/<call_id>/number")(read_number)
 
 
 @permission("calls.take")
 def targets(call_id: str) -> Response:
-    """Answer with the queues and agents the call in hand may be given to."""
+    """Answer with the queues, agents and entries the call in hand may be given to."""
     with desk.operator() as session:
         item = _talking(session, call_id)
         everybody = seating.serving(session)
@@ -91,6 +101,10 @@ def targets(call_id: str) -> Response:
     with desk.walls_of(item) as walls:
         call = calls.get(walls, tenant_id=item.tenant_id, call_id=item.call_id, vault=scope.services().vault)
         theirs = queues.all_of(walls, tenant_id=item.tenant_id)
+        rented = numbers.all_of(walls, tenant_id=item.tenant_id)
+        country = companies.read(walls, tenant_id=item.tenant_id).country
+        may_type = limits.rules(walls, tenant_id=item.tenant_id, home=country).may_type
+    names = {queue.queue_id: queue.name for queue in theirs}
     serving = {
         queue.queue_id: sum(
             one.agent.id in free and any(skill.queue_id == queue.queue_id for skill in one.skills)
@@ -109,16 +123,44 @@ def targets(call_id: str) -> Response:
             for queue in theirs
         ],
         agents=[{"number": one.number, "name": one.name, "doing": one.doing} for one in there],
+        entries=[
+            {
+                "id": public("num", one.number_id),
+                "number": international(one.digits),
+                "queue": names.get(one.queue_id, ""),
+            }
+            for one in rented
+        ],
+        may_type=may_type and any(not is_short_code(one.digits) for one in rented),
     )
 
 
 @permission("calls.take")
-def give(call_id: str) -> tuple[str, int]:
-    """Give the call in hand to a queue, or to a free agent."""
+def read_number(call_id: str) -> Response:
+    """Answer with a number as it was understood, so that the agent sees whom they bring into the call."""
+    with desk.operator() as session:
+        item = _talking(session, call_id)
+    with desk.walls_of(item) as walls:
+        return jsonify(number=international(_typed(walls, item, body().get("number"))))
+
+
+@permission("calls.take")
+def give(call_id: str) -> tuple[Response | str, int] | Response:
+    """Give the call in hand to a queue, to a free agent, to a number outside, or back to an entry."""
     asked = body()
     with desk.operator() as session:
         item = _may_give(session, call_id)
-        if isinstance(queue := asked.get("queue"), str):
+        if "number" in asked:
+            return _bring_in(session, item, asked["number"], is_given=True)
+        if isinstance(entry := asked.get("entry"), str):
+            desk.order(
+                session,
+                OrderKind.TRANSFER,
+                agent_id=item.agent_id,
+                call_id=item.call_id,
+                number_id=_entry(item, entry),
+            )
+        elif isinstance(queue := asked.get("queue"), str):
             desk.order(
                 session,
                 OrderKind.TRANSFER,
@@ -135,11 +177,13 @@ def give(call_id: str) -> tuple[str, int]:
 
 
 @permission("calls.take")
-def consult(call_id: str) -> tuple[str, int]:
-    """Ask a free agent about the call in hand; the caller hears music."""
+def consult(call_id: str) -> tuple[Response | str, int] | Response:
+    """Ask a free agent, or a number outside, about the call in hand; the caller hears music."""
     asked = body()
     with desk.operator() as session:
         item = _may_give(session, call_id)
+        if "number" in asked:
+            return _bring_in(session, item, asked["number"], is_given=False)
         to = _colleague(session, item, asked.get("agent"))
         desk.order(session, OrderKind.CONSULT, agent_id=item.agent_id, call_id=item.call_id, to_agent_id=to)
     return "", 202
@@ -229,6 +273,60 @@ def _may_give(session: Session, call_id: str) -> WorkItem:
     return item
 
 
+def _bring_in(
+    session: Session, item: WorkItem, typed: object, *, is_given: bool
+) -> tuple[Response | str, int] | Response:
+    """Clear a number outside for the call in hand, and leave its order; or say why it may not be called."""
+    vault = scope.services().vault
+    # a transaction of its own: what the gate decided stays, whatever becomes of the request
+    with desk.walls(item.tenant_id) as walls:
+        to = _typed(walls, item, typed)
+        answer = by_hand.bring_in(
+            walls,
+            tenant_id=item.tenant_id,
+            agent_id=item.agent_id,
+            call=calls.get(walls, tenant_id=item.tenant_id, call_id=item.call_id, vault=vault),
+            to=to,
+            is_given=is_given,
+            home=companies.read(walls, tenant_id=item.tenant_id).zone,
+            vault=vault,
+            at=clock.now(),
+        )
+    if isinstance(answer, Refusal):
+        return errors.say(errors.make(f"dial-{answer.reason}", _REFUSED, kind="refused"))
+    # the duty of the clearance leaves the same order a moment later; the second one finds it known
+    desk.order(session, OrderKind.DIAL, tenant_id=item.tenant_id, attempt_id=answer.attempt_id)
+    return jsonify(number=international(to)), 202
+
+
+def _typed(walls: Session, item: WorkItem, typed: object) -> E164 | ShortCode:
+    """Return the number an agent has typed, read as in the company's country.
+
+    Raises:
+        DialNumberError: it is none.
+    """
+    if not isinstance(typed, str):
+        raise MalformedRequestError(field="number")
+    try:
+        return parse_dialled(typed, region=companies.read(walls, tenant_id=item.tenant_id).country)
+    except InvalidNumberError as error:
+        raise DialNumberError(field="number") from error
+
+
+def _entry(item: WorkItem, asked: str) -> NumberId:
+    """Return one of the numbers of the company whose call it is; any other one is not there.
+
+    Raises:
+        TargetNotFoundError: another company's, or none.
+    """
+    with desk.walls_of(item) as walls:
+        rented = numbers.all_of(walls, tenant_id=item.tenant_id)
+    found = next((one for one in rented if public("num", one.number_id) == asked), None)
+    if found is None:
+        raise TargetNotFoundError
+    return found.number_id
+
+
 def _queue(item: WorkItem, asked: str) -> QueueId:
     """Return a queue of the company whose call it is; any other one is not there.
 
@@ -254,7 +352,7 @@ def _colleague(session: Session, item: WorkItem, number: object) -> AgentId:
         TargetBusyError: they are not free.
     """
     if not isinstance(number, int):
-        raise MalformedRequestError(field="queue, agent")
+        raise MalformedRequestError(field="queue, agent, number, entry")
     if desk.agent(session).number == number:
         raise TransferToSelfError
     there = colleagues(seating.serving(session), item.tenant_id, item.agent_id)

@@ -37,6 +37,7 @@ from telephony.errors import (
 )
 from telephony.orders import OrderKind
 from telephony.outbound import by_hand
+from telephony.outbound.gate import RefusalReason
 from telephony.queues import WrapUp
 from telephony.work import WorkItem
 from tenants import users
@@ -114,6 +115,7 @@ def page() -> str:
         dispositions=[],
         wrap_s=0,
         shortcuts=_shortcuts(),
+        refusals=_refusals(),
         popped=_popped_already(item),
         last_calls=_last_calls(),
         callbacks=_callbacks(one.clients),
@@ -633,6 +635,14 @@ _KINDS: dict[str, Callable[[], str]] = {
     interactions.CALL: lambda: str(gettext("Call")),
     calls.HANDED_OVER: lambda: str(gettext("Call, handed over")),
 }
+
+
+def _refusals() -> dict[str, str]:
+    """Return what the gate of calls out says when it refuses, by the name under which the script looks."""
+    return {
+        f"refused_{reason.value.replace('-', '_')}": str(words.PROBLEMS[f"dial-{reason.value}"].title)
+        for reason in RefusalReason
+    }
 
 
 def _last_calls() -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from billing import invoices as billing
 from billing import periods
 from billing.invoices import Trace
 from core import clock, ids
-from core.ids import CallId, QueueId
+from core.ids import CallId, QueueId, public
 from core.money import NANO
 from core.phone import E164, InvalidNumberError, international, mask, parse_e164
 from customers import glance, reveals
@@ -211,7 +211,8 @@ def _parts(call: Call, words: Mapping[str, str]) -> list[dict[str, object]]:
     legs = telephony.legs(scope.session(), tenant_id=call.tenant_id, call_id=call.call_id)
     return [
         {
-            "agent": shown.agent(leg.agent_number),
+            "agent": shown.agent(leg.agent_number) or gettext("Number outside"),
+            "href": "" if leg.agent_number is not None else f"/portal/calls/{public('call', leg.leg_id)}",
             "queue": leg.queue_name,
             "from": leg.joined_at,
             "length_s": ((leg.left_at or clock.now()) - leg.joined_at).total_seconds(),

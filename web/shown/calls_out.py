@@ -162,6 +162,7 @@ def rule_fields() -> list[Field]:
         Field("closes", gettext("Until")),
         Field("days", gettext("Days")),
         Field("a_day", gettext("Own limit a day")),
+        Field("may_type", gettext("Agents type numbers")),
     ]
 
 
@@ -174,6 +175,7 @@ def typed_rules(rules: Rules, currency: str) -> dict[str, str]:
         "closes": f"{rules.hours.closes:%H:%M}" if rules.hours else "",
         "days": "".join(map(str, sorted(rules.hours.days))) if rules.hours else "",
         "a_day": _sum(rules.a_day_minor, currency),
+        "may_type": "yes" if rules.may_type else "",
     }
 
 
@@ -188,6 +190,7 @@ def read_rules(given: Mapping[str, str], *, revision: int, currency: str) -> Rul
         prefixes=frozenset(one.removeprefix("+") for one in given["prefixes"].split()),
         hours=_hours(given),
         a_day_minor=_minor(given["a_day"], currency, "a_day"),
+        may_type=bool(given["may_type"]),
         revision=revision,
     )
 

@@ -91,6 +91,9 @@ REFUSALS: Mapping[str, LazyString] = {
     "off-hours": _l("Outside your own hours"),
     "too-many": _l("As many calls at once as you may"),
     "day-spent": _l("Today’s money for calls out is used up"),
+    "typed": _l("Typed by an agent; you do not allow that"),
+    "own-number": _l("One of your own numbers"),
+    "on-the-line": _l("The number of whom the agent talked to"),
 }
 BAD: Mapping[str, LazyString] = {
     "no-number": _l("no telephone number"),

@@ -17,8 +17,15 @@ PLAYED = "recording-played"
 FETCHED = "recording-fetched"
 REPORTED = "problem-reported"
 _LOOKS = frozenset({REVEALED, PLAYED, FETCHED, REPORTED})
-_GIVEN_ON = frozenset({"transferred", "agent-left", "agent-stays-away"})
+_GIVEN_ON = frozenset({"transferred", "sent-outside", "sent-back", "agent-left", "agent-stays-away"})
 # what ends the wait of a caller who was given on, or whose agent asked another one
+_SILENCE_BEGINS = {
+    "transferred": "transferred",
+    "sent-outside": "transferred",
+    "sent-back": "transferred",
+    "consulted": "consulted",
+    "outside-asked": "consulted",
+}
 _SILENCES = {
     "bridged": "transferred",
     "swapped": "consulted",
@@ -26,6 +33,7 @@ _SILENCES = {
     "agent-left": "consulted",
     "consult-ended": "consulted",
     "asked-gone": "consulted",
+    "outside-gone": "consulted",
     "offer-lost": "consulted",
 }
 _OF_ASKED = frozenset({"agent-ringing", "agent-answered", "offer-lost"})
@@ -64,6 +72,8 @@ def story(happened: Sequence[Step], *, call: Call, people: Mapping[UUID, str]) -
             offered = agent_name(step.details.get("agent"))
         if step.kind == "consulted":
             asked = agent_name(step.details.get("agent"))
+        if step.kind == "outside-asked":
+            asked = gettext("The number outside")
         if step.kind in {"consulted", "agent-left", "consult-ended", "asked-gone", "transferred"}:
             is_asking = step.kind == "consulted"
         elif is_asking and step.kind in _OF_ASKED:
@@ -93,8 +103,8 @@ def holds(happened: Sequence[Step], *, started_at: dt.datetime, length_s: float)
     since: dict[str, float] = {}
     for step in happened:
         at = (step.at - started_at).total_seconds()
-        kind = _SILENCES.get(step.kind, step.kind)
-        begins = kind in {"transferred", "consulted"} and step.kind == kind
+        begins = step.kind in _SILENCE_BEGINS
+        kind = _SILENCE_BEGINS.get(step.kind) or _SILENCES.get(step.kind, step.kind)
         if kind in {"held", "recording-paused"}:
             begins = bool(step.details.get("on"))
         elif step.kind == "swapped":
@@ -230,6 +240,8 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("Recording paused: card details"), _WARN
         case "recording-paused":
             return gettext("Recording goes on"), _PLAIN
+        case "recording-stopped" if step.details.get("for_outside"):
+            return gettext("Recording ends: whoever joins from outside was not told of it"), _PLAIN
         case "recording-stopped" if step.details.get("by_rule"):
             return gettext("Recording ends: this queue records nothing"), _PLAIN
         case "recording-stopped":
@@ -239,6 +251,21 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
         case "consulted":
             whom = agent_name(step.details.get("agent"))
             return gettext("The agent asks %(agent)s; the caller hears music", agent=whom), _WARN
+        case "sent-outside":
+            return gettext("Given to a number outside, which is called; the caller hears music"), _START
+        case "outside-asked":
+            return gettext("The agent asks a number outside; the caller hears music"), _WARN
+        case "outside-answered":
+            return gettext("Somebody picks up at the number outside"), _START
+        case "outside-gone":
+            return gettext("The number outside: %(how)s", how=_outside(step)), _WARN
+        case "sent-back":
+            return (
+                gettext(
+                    "Back to an entry: greeting, then queue %(queue)s", queue=step.details.get("queue", "")
+                ),
+                _START,
+            )
         case "swapped":
             return gettext("The agent talks to the other of the two"), _PLAIN
         case "merged":
@@ -283,6 +310,22 @@ def _not_there(step: Step) -> str:
             return str(gettext("The call is refused there"))
         case _:
             return str(gettext("The called party hangs up"))
+
+
+def _outside(step: Step) -> str:
+    match step.details.get("cause"):
+        case 17:
+            return str(gettext("busy"))
+        case 18 | 19:
+            return str(gettext("nobody answers"))
+        case 1 | 22 | 28:
+            return str(gettext("nobody has it"))
+        case 21:
+            return str(gettext("refused there"))
+        case 16:
+            return str(gettext("hung up"))
+        case _:
+            return str(gettext("not put through, or lost"))
 
 
 def _lost(step: Step, offered: str) -> str:

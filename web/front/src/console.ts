@@ -79,7 +79,11 @@ const headset = new Headset(say, (error) => faulty(error), get<HTMLAudioElement>
 const ring = new Ring(headset.ringOut);
 const wrap = new WrapUp(say);
 const ringback = new Ringback(headset.earOut);
-const transfer = new Transfer(say, () => void load());
+const transfer = new Transfer(
+  say,
+  (key) => key in words,
+  () => void load(),
+);
 const shortcuts = new Shortcuts(desk.dataset["shortcuts"], say);
 
 // ---------------------------------------------------------------- talking to the server
@@ -360,9 +364,10 @@ async function giveUp(): Promise<void> {
 }
 
 /** Say what became of a call dialled here that nobody talked in. */
-function dialEnded(call: string, outcome: string): void {
+function dialEnded(call: string, outcome: string, reason: string): void {
   if (asked === call) asked = "";
-  const word = words[`dialled_${outcome.replace("-", "_")}`];
+  // what has forbidden the call since it was asked for says more than that it was not placed
+  const word = (reason && words[`refused_${reason.replaceAll("-", "_")}`]) || words[`dialled_${outcome.replace("-", "_")}`];
   if (word) toast(word, outcome === "cancelled" ? "ok" : "bad");
   void load();
 }
@@ -794,7 +799,7 @@ function stream(): void {
     unsaid = "";
     void load();
   });
-  on("dial-ended", (data) => dialEnded(data["call_id"] ?? "", data["outcome"] ?? ""));
+  on("dial-ended", (data) => dialEnded(data["call_id"] ?? "", data["outcome"] ?? "", data["reason"] ?? ""));
   on("transfer-refused", (data) => {
     transfer.refused(data["reason"] ?? "");
     void load();

@@ -44,8 +44,8 @@ export interface State {
     on_hold?: boolean;
     recording?: boolean;
     paused?: boolean;
-    /** A second agent is asked about the call; `agent` is the other one's number. */
-    consult?: { stage: "ringing" | "private" | "aside" | "together"; is_asked: boolean; agent: number | null; since: string } | null;
+    /** Somebody is asked about the call: a second agent, whose number `agent` is, or a number outside. */
+    consult?: { stage: "ringing" | "private" | "aside" | "together"; is_asked: boolean; agent: number | null; outside?: string | null; since: string } | null;
   } | null;
   /** A call the agent has dialled by hand, until somebody picks up. */
   dial?: { call_id: string; offer_id: string; is_ringing: boolean; since: string } | null;

@@ -6,18 +6,23 @@ interface Target {
   label: string;
   words: string;
   isFree: boolean;
-  body: { queue: string } | { agent: number };
+  body: { queue: string } | { agent: number } | { entry: string } | { number: string };
 }
 
 interface Targets {
   queues: { id: string; name: string; free: number; is_own: boolean }[];
   agents: { number: number; name: string; doing: string }[];
+  entries: { id: string; number: string; queue: string }[];
+  may_type: boolean;
 }
 
 type Say = (key: string, values?: Record<string, string | number>) => string;
 type Deed = "swap" | "merge" | "leave" | "drop" | "end";
 
-const REFUSALS: Record<string, string> = { "agent-busy": "give_busy", "queue-not-found": "give_gone" };
+const REFUSALS: Record<string, string> = { "agent-busy": "give_busy", "queue-not-found": "give_gone", "number-not-found": "give_gone" };
+const NOT_REACHED = new Set(["busy", "no-answer", "unallocated", "rejected", "failed"]);
+const LOOKS_LIKE_A_NUMBER = /^\+?\d[\d\s().\/-]{5,}$/;
+const TYPED_MS = 250;
 
 const get = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T;
 
@@ -27,6 +32,9 @@ export class Transfer {
   private readonly field = get<HTMLInputElement>("give-find");
   private readonly list = get("give-list");
   private targets: Target[] = [];
+  private outside: Target | null = null;
+  private mayType = false;
+  private typing = 0;
   private call = "";
   private given = ""; // to whom, until the switchboard has done it
   private isAsking = false;
@@ -35,11 +43,12 @@ export class Transfer {
 
   constructor(
     private readonly say: Say,
+    private readonly has: (key: string) => boolean,
     private readonly done: () => void,
   ) {
     this.button.addEventListener("click", () => this.toggle());
     get("give-close").addEventListener("click", () => this.close(true));
-    this.field.addEventListener("input", () => this.draw());
+    this.field.addEventListener("input", () => this.typed());
     this.panel.addEventListener("keydown", (event) => this.onKey(event));
     for (const deed of ["swap", "merge", "leave", "drop"] as const) get(`co-${deed}`).addEventListener("click", () => this.confer(deed));
   }
@@ -61,8 +70,9 @@ export class Transfer {
     if (consult && this.isOpen) this.close(false);
     for (const deed of ["swap", "merge", "leave"] as const) get<HTMLButtonElement>(`co-${deed}`).disabled = !consult || consult.stage === "ringing";
     for (const deed of ["swap", "merge"] as const) get<HTMLButtonElement>(`co-${deed}`).hidden = consult?.stage === "together";
-    const stage = consult ? `${consult.is_asked ? "asked" : "co"}_${consult.stage}` : "";
-    const word = consult ? this.say(stage, { agent: consult.agent ?? "" }) : this.stage && call ? this.say("co_over") : "";
+    const who = consult?.is_asked ? "asked" : consult?.outside ? "out" : "co";
+    const stage = consult ? `${who}_${consult.stage}` : "";
+    const word = consult ? this.say(stage, { agent: consult.agent ?? "", number: consult.outside ?? "" }) : this.stage && call ? this.say("co_over") : "";
     if (stage !== this.stage) {
       this.stage = stage;
       get("co-word").textContent = word;
@@ -78,7 +88,11 @@ export class Transfer {
 
   refused(reason: string): void {
     this.given = "";
-    toast(this.say(REFUSALS[reason] ?? "give_not_now"), "bad");
+    const name = reason.replaceAll("-", "_");
+    const known = [REFUSALS[reason] ?? "", `refused_${name}`, NOT_REACHED.has(reason) ? `dialled_${name}` : ""].find((key) => key && this.has(key));
+    if (!known) return toast(this.say("give_not_now"), "bad");
+    const why = this.say(known);
+    toast(REFUSALS[reason] ? why : this.say("give_still", { why: /[.。]$/.test(why) ? why : `${why}.` }), "bad");
   }
 
   toggle(): void {
@@ -88,6 +102,7 @@ export class Transfer {
     this.button.setAttribute("aria-expanded", "true");
     this.field.value = "";
     this.targets = [];
+    this.outside = null;
     this.list.replaceChildren();
     get("give-none").textContent = this.say("give_looking");
     this.field.focus();
@@ -128,13 +143,43 @@ export class Transfer {
         isFree: true,
         body: { queue: one.id },
       })),
+      ...found.entries.map((one) => ({
+        label: this.say("give_entry", { number: one.number }),
+        words: one.queue,
+        isFree: true,
+        body: { entry: one.id },
+      })),
     ];
+    this.mayType = found.may_type;
+    this.typed();
+  }
+
+  /** What is typed narrows the list; a telephone number is read by the server, and shown as it was understood. */
+  private typed(): void {
+    this.outside = null;
+    clearTimeout(this.typing);
+    const typed = this.field.value.trim();
+    if (this.mayType && LOOKS_LIKE_A_NUMBER.test(typed)) this.typing = window.setTimeout(() => void this.read(typed), TYPED_MS);
     this.draw();
+  }
+
+  private async read(typed: string): Promise<void> {
+    let number = "";
+    try {
+      number = ((await post(`/console/calls/${this.call}/number`, { number: typed })) as { number?: string }).number ?? "";
+    } catch {
+      /* no number yet: the agent goes on typing */
+    }
+    if (typed !== this.field.value.trim() || !this.isOpen) return;
+    this.outside = number ? { label: number, words: this.say("give_outside"), isFree: true, body: { number } } : null;
+    this.draw();
+    if (!number) get("give-none").textContent = this.say("give_no_number");
   }
 
   private draw(): void {
     const wanted = this.field.value.trim().toLowerCase();
-    const shown = this.targets.filter((one) => one.label.toLowerCase().includes(wanted));
+    const found = this.targets.filter((one) => one.label.toLowerCase().includes(wanted));
+    const shown = this.outside ? [...found, this.outside] : found;
     const row = get<HTMLTemplateElement>("give-row").content.firstElementChild;
     this.list.replaceChildren(
       ...shown.map((target) => {
@@ -143,7 +188,7 @@ export class Transfer {
         part("name").textContent = target.label;
         part("words").textContent = target.words;
         const [ask, give] = [part("ask") as HTMLButtonElement, part("give") as HTMLButtonElement];
-        ask.hidden = !("agent" in target.body);
+        ask.hidden = !("agent" in target.body || "number" in target.body);
         ask.disabled = give.disabled = !target.isFree;
         ask.setAttribute("aria-label", this.say("ask_whom", { to: target.label }));
         give.setAttribute("aria-label", this.say("give_whom", { to: target.label }));
