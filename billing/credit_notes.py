@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from billing import accounts, invoices, ledger
 from billing.accounts import PPM
 from billing.bill import Tax
-from billing.documents.document import InvoiceDocument
+from billing.documents.document import CreditLine, CreditNote, InvoiceDocument
 from billing.errors import (
     CreditNoteDecidedError,
     CreditNoteNotFoundError,
@@ -49,43 +49,6 @@ class Part:
 
     line_no: int | None
     amount_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class CreditLine:
-    """A part as it stands on the note, with the tax it was billed under."""
-
-    line_no: int | None
-    amount_minor: int
-    tax_category: str
-    tax_rate_ppm: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreditNote:
-    """What an invoice is lessened by; number and date are there once it is issued."""
-
-    credit_note_id: CreditNoteId
-    invoice_id: InvoiceId
-    state: str
-    number: str | None
-    currency: str
-    net_minor: int
-    tax_minor: int
-    reason: str
-    needs_second: bool
-    asked_by: UserId
-    asked_at: dt.datetime
-    decided_by: UserId | None
-    decided_at: dt.datetime | None
-    issued_on: dt.date | None
-    lines: tuple[CreditLine, ...]
-    taxes: tuple[Tax, ...]
-
-    @property
-    def total_minor(self) -> int:
-        """With tax."""
-        return self.net_minor + self.tax_minor
 
 
 @dataclass(frozen=True, slots=True)

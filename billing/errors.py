@@ -144,6 +144,12 @@ class ProofBrokenError(Invalid):
     code = "proof-broken"
 
 
+class EInvoiceRefusedError(Refused):
+    """The e-invoice would break rules of EN 16931, named in `rules`; the PDF is the invoice."""
+
+    code = "e-invoice-refused"
+
+
 class CreditNoteNotFoundError(NotFound):
     """No such credit note."""
 

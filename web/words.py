@@ -480,6 +480,10 @@ PROBLEMS: Mapping[str, Words] = {
     "draft-stale": Words(
         _l("Calls have come in since the draft was made"), _l("Draft it anew, look, and finalise then.")
     ),
+    "e-invoice-refused": Words(
+        _l("This invoice has no e-invoice"),
+        _l("A rule of EN 16931 does not allow it; the PDF is the invoice. Tell us, if you need one."),
+    ),
     "credit-note-not-found": Words(_l("There is no such credit note"), _l("Look at the invoice's page.")),
     "credit-note-decided": Words(
         _l("It is decided already"), _l("Somebody was faster; the invoice's page says how it ended.")

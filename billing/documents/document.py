@@ -1,13 +1,13 @@
-"""An invoice as a value: everything its documents show, and nothing that has to be looked up."""
+"""Invoices and credit notes as values: everything a document shows, nothing that is looked up."""
 
 import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
 from billing.accounts import Party, Seller
-from billing.bill import Bill
+from billing.bill import Bill, Tax
 from billing.periods import Period
-from core.ids import InvoiceId
+from core.ids import CreditNoteId, InvoiceId, UserId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,43 @@ class InvoiceDocument:
     def is_draft(self) -> bool:
         """Whether it may still change."""
         return self.state == "draft"
+
+
+@dataclass(frozen=True, slots=True)
+class CreditLine:
+    """A part as it stands on the note, with the tax it was billed under."""
+
+    line_no: int | None
+    amount_minor: int
+    tax_category: str
+    tax_rate_ppm: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditNote:
+    """What an invoice is lessened by; number and date are there once it is issued."""
+
+    credit_note_id: CreditNoteId
+    invoice_id: InvoiceId
+    state: str
+    number: str | None
+    currency: str
+    net_minor: int
+    tax_minor: int
+    reason: str
+    needs_second: bool
+    asked_by: UserId
+    asked_at: dt.datetime
+    decided_by: UserId | None
+    decided_at: dt.datetime | None
+    issued_on: dt.date | None
+    lines: tuple[CreditLine, ...]
+    taxes: tuple[Tax, ...]
+
+    @property
+    def total_minor(self) -> int:
+        """With tax."""
+        return self.net_minor + self.tax_minor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

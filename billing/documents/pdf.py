@@ -21,8 +21,7 @@ from pylopdf_fonts_zh_cn import sans_path
 
 from billing.accounts import PPM, Party
 from billing.bill import Line, Tax
-from billing.credit_notes import CreditNote
-from billing.documents.document import InvoiceDocument
+from billing.documents.document import CreditNote, InvoiceDocument
 from billing.documents.words import LOCALES, WORDS, word
 from core.money import NANO, exponent
 

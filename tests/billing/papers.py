@@ -13,26 +13,28 @@ from tests.billing import stock
 _TARIFF = UUID("01900000-0000-7000-8000-000000000002")
 
 
+def group(n: int) -> Group:
+    """Return the charges of one line, somewhat different for each n."""
+    destinations = list(stock.NAMES)
+    return Group(
+        meter="voice.inbound" if n % 2 else "voice.outbound",
+        destination=destinations[n % len(destinations)],
+        tariff_id=_TARIFF,
+        price_list="UK Standard",
+        version=13,
+        names=stock.NAMES[destinations[n % len(destinations)]],
+        unit_nano=None if n % 5 == 4 else 50_000_000 + n * 12_500_000,
+        is_late=n % 7 == 6,
+        events=1 if n % 6 == 5 else 18_204 + n,
+        billed_seconds=2_892_600 + 61 * n,
+        amount_nano=2_410_500_000_000 + n * 1_234_567_891,
+    )
+
+
 def invoice(
     lines: int = 6, *, is_draft: bool = False, currency: str = "GBP", buyer: str = "Pelican Parcel Ltd"
 ) -> InvoiceDocument:
-    destinations = list(stock.NAMES)
-    groups = [
-        Group(
-            meter="voice.inbound" if n % 2 else "voice.outbound",
-            destination=destinations[n % len(destinations)],
-            tariff_id=_TARIFF,
-            price_list="UK Standard",
-            version=13,
-            names=stock.NAMES[destinations[n % len(destinations)]],
-            unit_nano=None if n % 5 == 4 else 50_000_000 + n * 12_500_000,
-            is_late=n % 7 == 6,
-            events=1 if n % 6 == 5 else 18_204 + n,
-            billed_seconds=2_892_600 + 61 * n,
-            amount_nano=2_410_500_000_000 + n * 1_234_567_891,
-        )
-        for n in range(lines)
-    ]
+    groups = [group(n) for n in range(lines)]
     account = stock.account(OPERATOR)
     return InvoiceDocument(
         invoice_id=InvoiceId(UUID("01900000-0000-7000-8000-000000000003")),

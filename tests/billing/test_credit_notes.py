@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError
 
 from billing import credit_notes, ledger
 from billing.bill import Tax
-from billing.credit_notes import CreditLine, CreditNote, Part
-from billing.documents.document import InvoiceDocument
+from billing.credit_notes import Part
+from billing.documents.document import CreditLine, CreditNote, InvoiceDocument
 from billing.errors import (
     CreditNoteDecidedError,
     CreditNoteNotFoundError,

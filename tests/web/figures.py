@@ -1169,6 +1169,7 @@ def credit_notes(lang: str, *states: str) -> list[New]:
             by="Tom Merrick",
             mine=n == 2,
             pdf=f"/portal/credit-notes/crn_{n}/pdf" if state == "issued" else "",
+            xml=f"/portal/credit-notes/crn_{n}/xml" if state == "issued" else "",
         )
         for n, state in enumerate(states, 1)
     ]

@@ -115,6 +115,8 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.credit_pdf": ("getCreditNotePdf",),
     "portal.invoice_pdf": ("getInvoicePdf",),
     "portal.invoice_csv": ("getInvoiceEvents",),
+    "portal.invoice_xml": ("getInvoiceXml",),
+    "portal.credit_xml": ("getCreditNoteXml",),
     "portal.invoice_proof": ("getInvoiceProof",),
     "portal.calls_of_line": ("listLineUsage",),
     "portal.payment_methods": ("listPaymentMethods",),

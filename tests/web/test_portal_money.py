@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from billing.documents import en16931, ubl
 from core import clock, ids
 from core.ids import OPERATOR, SeatId, new_id
 from core.realtime import Realtime, key
@@ -85,6 +86,20 @@ def test_an_invoices_events_come_as_csv_that_adds_up(alice: Browser, day: Scene)
     assert [row["amount"] for row in rows] == ["0.075000000"]
     assert rows[0]["event_id"] == f"{day.id_of(day.october)}/talk"
     assert "0142" not in answer.text  # the number without its last four digits
+
+
+def test_an_invoices_e_invoice_is_judged_before_it_is_offered(
+    alice: Browser, day: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "E-invoice" in alice.get(day.invoice_path).text
+    answer = alice.get(f"{day.invoice_path}/xml")
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="seatline-{day.number}.xml"'
+    assert en16931.problems(answer.data) == ()
+    assert f"<cbc:ID>{day.number}</cbc:ID>" in answer.text
+    monkeypatch.setattr(ubl, "_SPECIFICATION", "")
+    refused = alice.get(f"{day.invoice_path}/xml")
+    assert refused.status_code == 403
+    assert "This invoice has no e-invoice" in refused.text
 
 
 def test_an_invoices_proof_is_worked_out_again_by_the_command(

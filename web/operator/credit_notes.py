@@ -6,8 +6,8 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from billing import credit_notes, invoices
-from billing.credit_notes import SECOND_PERSON_ABOVE, CreditNote, Left, Part
-from billing.documents.document import InvoiceDocument
+from billing.credit_notes import SECOND_PERSON_ABOVE, Left, Part
+from billing.documents.document import CreditNote, InvoiceDocument
 from billing.errors import CreditTooLargeError
 from core import ids
 from core.errors import SeatlineError

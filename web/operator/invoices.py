@@ -13,8 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from billing import credit_notes, explorer
 from billing import invoices as billing
-from billing.credit_notes import CreditNote
-from billing.documents.document import InvoiceDocument
+from billing.documents.document import CreditNote, InvoiceDocument
 from billing.payments import attempts
 from billing.payments.attempts import Payment
 from billing.payments.standing import Standing
@@ -313,6 +312,14 @@ def invoice_csv(company_id: str, invoice_id: str) -> Response:
         return downloads.csv(session, tenant_id=company.tenant_id, document=document)
 
     return rounds.visit(company, write)
+
+
+@pages.get("/companies/<company_id>/invoices/<invoice_id>/xml")
+@permission("billing.read")
+def invoice_xml(company_id: str, invoice_id: str) -> Response:
+    """Return the e-invoice, which programs read."""
+    company, document = _find(company_id, invoice_id)
+    return downloads.e_invoice(document, country=company.country)
 
 
 @pages.get("/companies/<company_id>/invoices/<invoice_id>/proof")

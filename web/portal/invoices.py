@@ -8,8 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from billing import accounts, charges, credit_notes, explorer, periods
 from billing import invoices as billing
 from billing.charges import Behind
-from billing.credit_notes import CreditNote
-from billing.documents.document import InvoiceDocument
+from billing.documents.document import CreditNote, InvoiceDocument
 from billing.errors import InvoiceNotFoundError
 from billing.explorer import Wanted
 from billing.payments import attempts
@@ -135,7 +134,7 @@ def one_invoice(invoice_id: str) -> str:
         may_pay=may_pay,
         is_connected=scope.services().payments.is_connected,
         bank=document.seller.payment,
-        credit_notes=shown_credit.rows(_credits(document), base="/portal/credit-notes"),
+        credit_notes=shown_credit.rows(_credits(document), base="/portal/credit-notes", has_xml=True),
     )
 
 
@@ -151,6 +150,13 @@ def invoice_pdf(invoice_id: str) -> Response:
 def invoice_csv(invoice_id: str) -> Response:
     """Return every event behind the invoice as CSV."""
     return downloads.csv(scope.session(), tenant_id=identity.current().tenant_id, document=_find(invoice_id))
+
+
+@pages.get("/invoices/<invoice_id>/xml")
+@permission("invoices.read")
+def invoice_xml(invoice_id: str) -> Response:
+    """Return the e-invoice, which programs read."""
+    return downloads.e_invoice(_find(invoice_id), country=identity.current().company.country)
 
 
 @pages.get("/invoices/<invoice_id>/proof")
@@ -173,6 +179,16 @@ def credit_pdf(note_id: str) -> Response:
     note = credit_notes.find(session, tenant_id=tenant_id, credit_note_id=ids.parse("crn", note_id))
     document = billing.find(session, tenant_id=tenant_id, invoice_id=note.invoice_id)
     return downloads.credit_pdf(note, document, language=request.args.get("language", ""))
+
+
+@pages.get("/credit-notes/<note_id>/xml")
+@permission("invoices.read")
+def credit_xml(note_id: str) -> Response:
+    """Return a credit note as an e-invoice."""
+    who, session = identity.current(), scope.session()
+    note = credit_notes.find(session, tenant_id=who.tenant_id, credit_note_id=ids.parse("crn", note_id))
+    document = billing.find(session, tenant_id=who.tenant_id, invoice_id=note.invoice_id)
+    return downloads.credit_e_invoice(note, document, country=who.company.country)
 
 
 @pages.get("/invoices/<invoice_id>/lines/<int:line_no>")

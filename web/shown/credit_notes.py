@@ -7,8 +7,8 @@ from uuid import UUID
 
 from flask_babel import gettext
 
-from billing.credit_notes import CreditNote, Left
-from billing.documents.document import InvoiceDocument
+from billing.credit_notes import Left
+from billing.documents.document import CreditNote, InvoiceDocument
 from core import ids
 from core.money import Money
 from web.shown import invoices
@@ -27,6 +27,7 @@ class CreditRow:
     by: str
     mine: bool
     pdf: str
+    xml: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ def rows(
     base: str,
     names: Mapping[UUID, str] | None = None,
     reader: UUID | None = None,
+    has_xml: bool = False,
 ) -> list[CreditRow]:
     """Return credit notes in the order they come; files lie at `<base>/<id>/pdf`."""
     shown = []
@@ -61,6 +63,7 @@ def rows(
                 by=(names or {}).get(one.asked_by, ""),
                 mine=one.asked_by == reader,
                 pdf=f"{base}/{key}/pdf" if one.number else "",
+                xml=f"{base}/{key}/xml" if one.number and has_xml else "",
             )
         )
     return shown

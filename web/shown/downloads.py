@@ -1,4 +1,4 @@
-"""An invoice's files: PDF in two languages, CSV of every event behind it, the proof."""
+"""An invoice's files: PDF in two languages, e-invoice, CSV of every event behind it, proof."""
 
 import re
 
@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 from billing import invoices
 from billing import proof as proofs
 from billing.accounts import LANGUAGES
-from billing.credit_notes import CreditNote
-from billing.documents.document import InvoiceDocument
+from billing.documents import en16931, ubl
+from billing.documents.document import CreditNote, InvoiceDocument
 from billing.documents.event_csv import render_csv
 from billing.documents.pdf import render_credit_note, render_pdf
-from billing.errors import CreditNoteNotFoundError
+from billing.errors import CreditNoteNotFoundError, InvoiceNotFinalError
 from core.ids import InvoiceId, TenantId
 from security.evidence import Signer
 
@@ -61,6 +61,36 @@ def proof(session: Session, *, tenant_id: TenantId, document: InvoiceDocument, s
     return attachment(
         "".join(lines).encode(), name=f"{_stem(document)}-proof.jsonl", content_type="application/x-ndjson"
     )
+
+
+def e_invoice(document: InvoiceDocument, *, country: str) -> Response:
+    """Return the invoice as UBL by EN 16931, judged before it is given out; a draft has none.
+
+    Args:
+        document: the invoice.
+        country: of the client company, for one whose tax number names none.
+
+    Raises:
+        InvoiceNotFinalError: it is a draft.
+        EInvoiceRefusedError: a rule is broken.
+    """
+    if document.is_draft:
+        raise InvoiceNotFinalError
+    xml = en16931.checked(ubl.invoice(document, buyer_country=country))
+    return attachment(xml, name=f"{_stem(document)}.xml", content_type="application/xml")
+
+
+def credit_e_invoice(note: CreditNote, document: InvoiceDocument, *, country: str) -> Response:
+    """Return an issued credit note as UBL by EN 16931, judged before it is given out.
+
+    Raises:
+        CreditNoteNotFoundError: it has no number yet.
+        EInvoiceRefusedError: a rule is broken.
+    """
+    if note.number is None:
+        raise CreditNoteNotFoundError
+    xml = en16931.checked(ubl.credit_note(note, document, buyer_country=country))
+    return attachment(xml, name=f"seatline-{note.number}.xml", content_type="application/xml")
 
 
 def attachment(content: bytes, *, name: str, content_type: str) -> Response:
