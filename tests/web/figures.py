@@ -703,7 +703,11 @@ def deletions(lang: str) -> dict[str, Any]:
 
 def recoveries(lang: str) -> dict[str, Any]:
     dana = pick(lang, "Dana Reyes", "雷达娜")
-    one = {"company": "Pelican Parcel", "person": "usr_01jd3x5k8f7r6q2w9v4t0n1m3c", "ticket": "INC-4711"}
+    one: dict[str, Any] = {
+        "company": "Pelican Parcel",
+        "person": "usr_01jd3x5k8f7r6q2w9v4t0n1m3c",
+        "ticket": "INC-4711",
+    }
     one |= {"by": dana, "asked_at": ago(9000), "mine": False, "due_at": None}
     return operator(lang) | {
         "recoveries": [
