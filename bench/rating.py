@@ -1,11 +1,16 @@
-"""How fast rating is: the scalar kernel, rating at ingest beside a bare INSERT, `seatline price`.
+"""How fast rating is: both kernels, rating at ingest beside a bare COPY, `seatline price`.
 
-    .venv/bin/python -m bench.rating [ROWS]
+    nice -n 5 .venv/bin/python -m bench.rating [ROWS [PREFIXES]]      # 100,000 rows, 5,000 prefixes
+    .venv/bin/python -m bench.rating 1000000 100000                   # the whole, on a quiet machine
 
-Runs against a PostgreSQL of its own and prints one JSON report. The same rows go in three ways, in turns,
-best of three: (1) COPY and then a bare INSERT ... SELECT of the usage rows alone; (2) the whole intake:
-COPY, permanent keys, rating, one charge per row, counts; (3) the same batch again, all duplicates. The
-checksum is the sum of all amounts, which must not differ between runs.
+Runs against a PostgreSQL of its own and prints one JSON report. Kernels: the same calls through the scalar
+reference and in columns, in turns, by processor time; `mixed` has time bands, slots and bounds.
+
+Then the same rows go into the database in four ways, in turns: (1) a bare COPY into a table without a fence
+that has the usage table's columns, checks and indexes; (2) COPY into staging and a bare INSERT ... SELECT
+into the fenced usage table; (3) the whole intake: permanent keys, rating, one charge per row, counts; (4) the
+same batch again, all duplicates. Best of three. Checksums are sums of amounts: of both kernels, and of each
+intake; they must agree.
 """
 
 import datetime as dt
@@ -17,15 +22,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import text
 
 from billing import invoices, staging
 from billing.price import answer
+from billing.rating import fast
+from billing.rating.rules import Band
 from billing.rating.tariff import DatedRate, Tariff
-from billing.usage import Usage
+from billing.usage import Usage, payload_sha256
 from core.ids import OPERATOR, TenantId, new_id
 from launch.parts import start_postgres
 from security.gate import Gate, Scope, admit
@@ -33,6 +43,14 @@ from security.keys import FileRootKey
 from tests.billing import stock
 from wiring.prepare import prepare_database
 
+_BARE = """
+    COPY public.bare_usage (tenant_id, id, source, event_id, meter, subject_ref, occurred_at, ended_at,
+      quantity_ms, prefix, payload_sha256, received_at, batch_id, batch_row) FROM STDIN (FORMAT BINARY)
+"""
+_BARE_TYPES = (
+    *("uuid", "uuid", "text", "text", "text", "uuid", "timestamptz", "timestamptz", "int8", "text"),
+    *("bytea", "timestamptz", "uuid", "int4"),
+)
 SEED = 20_261_121
 BATCH = 50_000
 DECK = 5_000
@@ -41,24 +59,26 @@ PRICE_LINES = 20_000
 
 def main() -> None:
     """Measure and print the report."""
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    given = [int(one) for one in sys.argv[1:3]]
+    rows, prefixes = [*given, *(100_000, DECK)[len(given) :]]
     random.seed(SEED)
-    deck = make_deck()
+    deck = make_deck(prefixes)
     usages = make_usage(rows)
     report: dict[str, object] = {
         "rows": rows,
         "prefixes": len(deck),
         "load_average": os.getloadavg()[0],
-        "kernel_calls_per_cpu_s": round(measure_kernel(deck, usages)),
+        "kernel": measure_kernel(deck, usages),
+        "kernel_mixed": measure_kernel(make_mixed(deck), usages),
         "price_lines_per_cpu_s": round(measure_price()),
         **measure_ingest(deck, usages),
     }
     print(json.dumps(report, indent=2))
 
 
-def make_deck() -> tuple[DatedRate, ...]:
-    """Some thousand prefixes under 44 with the usual increments."""
-    prefixes = {"44"} | {f"44{random.randrange(10 ** random.randint(1, 5))}" for _ in range(DECK)}  # noqa: S311
+def make_deck(size: int) -> tuple[DatedRate, ...]:
+    """At most so many prefixes under 44 with the usual increments."""
+    prefixes = {"44"} | {f"44{random.randrange(10 ** random.randint(1, 6))}" for _ in range(size)}  # noqa: S311
     return tuple(
         DatedRate(
             "voice.outbound",
@@ -96,17 +116,62 @@ def make_usage(rows: int) -> list[Usage]:
     return events
 
 
-def measure_kernel(deck: tuple[DatedRate, ...], usages: list[Usage]) -> float:
-    """Return calls rated a second of processor time: prefix match, increments, one rounding."""
+def make_mixed(deck: tuple[DatedRate, ...]) -> tuple[DatedRate, ...]:
+    """The same prefixes, a third with two bands, a third with two slots; some with a grace and bounds."""
+    mixed = []
+    for at, row in enumerate(deck):
+        (band,) = row.rate.bands
+        (slot,) = band.slots
+        bands = {
+            0: (band,),
+            1: (
+                replace(band, from_s=8 * 3600),
+                Band((replace(slot, rate=slot.rate // 2),), from_s=18 * 3600),
+            ),
+            2: (replace(band, slots=(slot, replace(slot, from_s=120, rate=slot.rate // 3))),),
+        }[at % 3]
+        maximum = 5 * 10**9 if at % 5 == 0 else None
+        mixed.append(replace(row, rate=replace(row.rate, bands=bands, maximum=maximum, grace_s=at % 4)))
+    return tuple(mixed)
+
+
+def measure_kernel(deck: tuple[DatedRate, ...], usages: list[Usage]) -> dict[str, object]:
+    """Return calls rated a second of processor time, both ways: prefix match, increments, one rounding."""
     tariff = Tariff("bench", 1, "GBP", "Europe/London", stock.NAMES, deck)
-    calls = [(one.prefix, -(-one.quantity_ms // 1000), one.occurred_at) for one in usages]
+    prefixes = [one.prefix for one in usages]
+    lengths = [-(-one.quantity_ms // 1000) for one in usages]
+    answers = [one.occurred_at for one in usages]
     tariff.rate(meter="voice.outbound", prefix="44", duration_s=1, answered_at=stock.NOON)
+    compiled = fast.Compiled(tariff, "voice.outbound")
+    parts = [
+        fast.columns(prefixes[at : at + BATCH], lengths[at : at + BATCH], answers[at : at + BATCH])
+        for at in range(0, len(usages), BATCH)
+    ]
+    sums: dict[str, set[int]] = {"scalar": set(), "columns": set()}
 
-    def run() -> None:
-        for prefix, duration_s, answered_at in calls:
-            tariff.rate(meter="voice.outbound", prefix=prefix, duration_s=duration_s, answered_at=answered_at)
+    def scalar() -> None:
+        total = 0
+        for prefix, duration_s, answered_at in zip(prefixes, lengths, answers, strict=True):
+            found = tariff.rate(
+                meter="voice.outbound", prefix=prefix, duration_s=duration_s, answered_at=answered_at
+            )
+            total += found.amount_nano or 0
+        sums["scalar"].add(total)
 
-    return len(calls) / best(run, clock=time.process_time)
+    def columns() -> None:
+        found = [compiled.rate(part) for part in parts]
+        sums["columns"].add(sum(int(one.amounts[one.outcomes == fast.RATED].sum()) for one in found))
+
+    times: dict[str, list[float]] = {"scalar": [], "columns": []}
+    for _ in range(3):
+        times["scalar"].append(best(scalar, clock=time.process_time, runs=1))
+        times["columns"].append(best(columns, clock=time.process_time, runs=1))
+    assert sums["scalar"] == sums["columns"]
+    return {
+        "scalar_calls_per_cpu_s": round(len(usages) / min(times["scalar"])),
+        "columns_calls_per_cpu_s": round(len(usages) / min(times["columns"])),
+        "checksum_nano": sums["columns"].pop(),
+    }
 
 
 def measure_price() -> float:
@@ -163,6 +228,9 @@ def ingest(admin_url: str, home: Path, deck: tuple[DatedRate, ...], usages: list
     urls = prepare_database(admin_url, secrets_file=home / "roles.json", root_key=root_key)
     gate = Gate(urls.app, context_key=root_key.derive("context/v1"))
     version = stock.publish(gate, of=deck)
+    database = str(conninfo_to_dict(urls.bill)["dbname"])
+    here = make_conninfo(admin_url, dbname=database)
+    copied: list[float] = []
     bare: list[float] = []
     whole: list[float] = []
     again: list[float] = []
@@ -175,6 +243,7 @@ def ingest(admin_url: str, home: Path, deck: tuple[DatedRate, ...], usages: list
                 admit(session, tenant_id=tenant_id)
             with gate.open(Scope.system(tenant_id)) as session:
                 stock.customer(session, tenant_id=tenant_id, version=version)
+        copied.append(timed(functools.partial(copy_bare, here, plain, usages)))
         bare.append(timed(functools.partial(insert_bare, gate, urls.bill, plain, usages)))
         whole.append(timed(functools.partial(take_all, gate, urls.bill, rated, usages)))
         again.append(timed(functools.partial(take_all, gate, urls.bill, rated, usages)))
@@ -188,9 +257,11 @@ def ingest(admin_url: str, home: Path, deck: tuple[DatedRate, ...], usages: list
     gate.close()
     assert len(sums) == 1
     return {
+        "bare_copy_rows_per_s": round(len(usages) / min(copied)),
         "bare_insert_rows_per_s": round(len(usages) / min(bare)),
         "rate_at_ingest_rows_per_s": round(len(usages) / min(whole)),
-        "ratio": round(min(bare) / min(whole), 3),
+        "ratio_to_bare_copy": round(min(copied) / min(whole), 3),
+        "ratio_to_bare_insert": round(min(bare) / min(whole), 3),
         "duplicates_rows_per_s": round(len(usages) / min(again)),
         "running_bill_ms": round(min(bills) * 1000),
         "checksum_nano": sums.pop(),
@@ -209,6 +280,26 @@ def show_bill(gate: Gate, tenant_id: TenantId) -> None:
     """Work out the running bill over all rows."""
     with gate.open(Scope.system(tenant_id)) as session:
         invoices.running_bill(session, tenant_id=tenant_id, now=stock.NOON)
+
+
+def copy_bare(admin_url: str, tenant_id: TenantId, usages: list[Usage]) -> None:
+    """Only COPY the same rows into a table of the same shape, without fence or rating."""
+    with psycopg.connect(admin_url) as connection, connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS public.bare_usage")
+        cursor.execute("CREATE TABLE public.bare_usage (LIKE app.usage_events INCLUDING ALL)")
+        connection.commit()
+        for start in range(0, len(usages), BATCH):
+            with cursor.copy(_BARE) as copy:
+                copy.set_types(_BARE_TYPES)
+                for row_no, one in enumerate(usages[start : start + BATCH]):
+                    copy.write_row(
+                        (
+                            *(tenant_id, new_id(), one.source, one.event_id, one.meter, one.subject_ref),
+                            *(one.occurred_at, one.ended_at, one.quantity_ms, one.prefix),
+                            *(payload_sha256(one), stock.NOON, tenant_id, row_no),
+                        )
+                    )
+            connection.commit()
 
 
 def insert_bare(gate: Gate, bill_url: str, tenant_id: TenantId, usages: list[Usage]) -> None:
@@ -237,10 +328,10 @@ def timed(run: Callable[[], None]) -> float:
     return time.perf_counter() - began
 
 
-def best(run: Callable[[], None], *, clock: Callable[[], float]) -> float:
-    """Return the least time of three runs by a clock."""
+def best(run: Callable[[], None], *, clock: Callable[[], float], runs: int = 3) -> float:
+    """Return the least time of some runs by a clock."""
     times = []
-    for _ in range(3):
+    for _ in range(runs):
         began = clock()
         run()
         times.append(clock() - began)

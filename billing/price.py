@@ -15,7 +15,9 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, NoReturn
 
+from billing.rating import units
 from billing.rating.rules import Band, Rate, Slot, billed_seconds, charge
+from billing.rating.units import Tier, TiersError
 from core.errors import Invalid
 from core.money import round_half_up
 
@@ -182,76 +184,60 @@ def _units(request: _Request) -> dict[str, Any]:
 
 
 def _standard(request: _Request) -> Fraction:
-    return _decimal(request, "units") * _decimal(request, "unit_price")
+    return units.standard(_decimal(request, "units"), _decimal(request, "unit_price"))
 
 
 def _graduated(request: _Request) -> Fraction:
-    units, total, below = _decimal(request, "units"), Fraction(0), Fraction(0)
-    for number, (up_to, unit_price, flat_fee) in enumerate(_tiers(request)):
-        if number and units <= below:
-            break
-        upper = units if up_to is None else min(units, up_to)
-        total += flat_fee + (upper - below) * unit_price
-        below = upper if up_to is None else up_to
-    return total
+    return units.graduated(_decimal(request, "units"), _tiers(request))
 
 
 def _volume(request: _Request) -> Fraction:
-    units = _decimal(request, "units")
-    unit_price, flat_fee = next(
-        (unit_price, flat_fee)
-        for up_to, unit_price, flat_fee in _tiers(request)
-        if up_to is None or units <= up_to
-    )
-    return flat_fee + units * unit_price
+    return units.volume(_decimal(request, "units"), _tiers(request))
 
 
 def _package(request: _Request) -> Fraction:
-    charged = max(Fraction(0), _decimal(request, "units") - _decimal(request, "free_units", default="0"))
-    size = _integer(request, "package_size", least=1)
-    return -(-charged // size) * _decimal(request, "package_price")
+    return units.package(
+        _decimal(request, "units"),
+        free=_decimal(request, "free_units", default="0"),
+        size=_integer(request, "package_size", least=1),
+        price=_decimal(request, "package_price"),
+    )
 
 
 def _percentage(request: _Request) -> Fraction:
     rate = _decimal(request, "rate_pct") / 100
     transactions = request.get("transactions")
     if transactions is None:
-        zero = Fraction(0)
-        amount = _decimal(request, "units") - _decimal(request, "free_amount", default="0")
-        events = _decimal(request, "events", default="0") - _decimal(request, "free_events", default="0")
-        fixed = _decimal(request, "fixed_per_event", default="0")
-        return max(zero, amount) * rate + max(zero, events) * fixed
+        return units.percentage(
+            _decimal(request, "units"),
+            rate=rate,
+            free_amount=_decimal(request, "free_amount", default="0"),
+            events=_decimal(request, "events", default="0"),
+            free_events=_decimal(request, "free_events", default="0"),
+            fixed_per_event=_decimal(request, "fixed_per_event", default="0"),
+        )
     if not isinstance(transactions, list):
         _fail("transactions", "must be a list of decimal strings")
     least = _optional(request, "min_per_tx")
     most = _optional(request, "max_per_tx")
     if least is not None and most is not None and most < least:
         _fail("max_per_tx", "lies below min_per_tx")
-    total = Fraction(0)
-    for transaction in transactions:
-        fee = _parsed(transaction, "transactions") * rate
-        fee = fee if least is None else max(fee, least)
-        total += fee if most is None else min(fee, most)
-    return total
+    return units.per_transaction(
+        (_parsed(one, "transactions") for one in transactions), rate=rate, least=least, most=most
+    )
 
 
-def _tiers(request: _Request) -> list[tuple[Fraction | None, Fraction, Fraction]]:
+def _tiers(request: _Request) -> list[Tier]:
     tiers = [
-        (
-            _optional(tier, "up_to"),
-            _decimal(tier, "unit_price"),
-            _optional(tier, "flat_fee") or Fraction(0),
+        Tier(
+            _optional(tier, "up_to"), _decimal(tier, "unit_price"), _optional(tier, "flat_fee") or Fraction(0)
         )
         for tier in _objects(request, "tiers")
     ]
-    bounds = [up_to for up_to, _, _ in tiers]
-    if not bounds or bounds[-1] is not None:
-        _fail("tiers", "the last tier must be open: up_to null")
-    below = Fraction(0)
-    for bound in bounds[:-1]:
-        if bound is None or bound <= below:
-            _fail("tiers", "up_to must rise from tier to tier")
-        below = bound
+    try:
+        units.check(tiers)
+    except TiersError as error:
+        _fail("tiers", str(error))
     return tiers
 
 
