@@ -26,6 +26,7 @@ from seats.models import (
     SeatRow,
     ShiftRow,
 )
+from seats.roster import Station
 from tenants import agreements
 
 
@@ -36,6 +37,7 @@ class Skill:
     queue_id: QueueId
     client_tenant_id: TenantId
     level: int
+    station: Station = roster.ANYWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ def serving_one(session: Session, *, agent_id: AgentId) -> ServingAgent:
 
 
 _Clients = Mapping[UUID, AbstractSet[TenantId]]
+_Stations = Mapping[UUID, Mapping[TenantId, Station]]
 _Skills = dict[UUID, list[Skill]]
 _Floor = dict[UUID, tuple[presence.Presence, Sitting | None]]
 
@@ -138,15 +141,15 @@ def _all_serving(
     assigned = _clients(session, now, agent_id)
     opened = agreements.served(session, user_ids=[one.user_id for one in agents])
     clients: dict[UUID, AbstractSet[TenantId]] = {
-        one.id: assigned.get(one.id, set()) & opened.get(one.user_id, frozenset()) for one in agents
+        one.id: assigned.get(one.id, {}).keys() & opened.get(one.user_id, frozenset()) for one in agents
     }
-    skills = _skills(session, clients, agent_id)
+    skills = _skills(session, clients, assigned, agent_id)
     floor = _floor(session, now, agent_id)
     return [
         ServingAgent(
             agent=one,
             clients=frozenset(clients[one.id]),
-            unsigned=frozenset(assigned.get(one.id, set()) - clients[one.id]),
+            unsigned=frozenset(assigned.get(one.id, {}).keys() - clients[one.id]),
             skills=tuple(skills.get(one.id, ())),
             sitting=floor.get(one.id, (None, None))[1],
             presence=floor.get(one.id, (None, None))[0],
@@ -155,21 +158,25 @@ def _all_serving(
     ]
 
 
-def _clients(session: Session, now: dt.datetime, agent_id: AgentId | None = None) -> _Clients:
-    query = select(AgentTenantRow.agent_id, AgentTenantRow.client_tenant_id).where(
+def _clients(session: Session, now: dt.datetime, agent_id: AgentId | None = None) -> _Stations:
+    query = select(
+        AgentTenantRow.agent_id, AgentTenantRow.client_tenant_id, AgentTenantRow.region, AgentTenantRow.duty
+    ).where(
         AgentTenantRow.tenant_id == OPERATOR,
         AgentTenantRow.starts_at <= now,
         or_(AgentTenantRow.ends_at.is_(None), AgentTenantRow.ends_at > now),
     )
     if agent_id is not None:
         query = query.where(AgentTenantRow.agent_id == agent_id)
-    found: dict[UUID, set[TenantId]] = defaultdict(set)
+    found: dict[UUID, dict[TenantId, Station]] = defaultdict(dict)
     for row in session.execute(query):
-        found[row.agent_id].add(TenantId(row.client_tenant_id))
+        found[row.agent_id][TenantId(row.client_tenant_id)] = Station(row.region, row.duty)
     return found
 
 
-def _skills(session: Session, clients: _Clients, agent_id: AgentId | None = None) -> _Skills:
+def _skills(
+    session: Session, clients: _Clients, stations: _Stations, agent_id: AgentId | None = None
+) -> _Skills:
     query = select(
         AgentSkillRow.agent_id,
         AgentSkillRow.queue_id,
@@ -181,9 +188,9 @@ def _skills(session: Session, clients: _Clients, agent_id: AgentId | None = None
     found: _Skills = defaultdict(list)
     for row in session.execute(query.order_by(AgentSkillRow.level, AgentSkillRow.queue_id)):
         if row.client_tenant_id in clients.get(row.agent_id, ()):
-            found[row.agent_id].append(
-                Skill(QueueId(row.queue_id), TenantId(row.client_tenant_id), row.level)
-            )
+            client = TenantId(row.client_tenant_id)
+            station = stations[row.agent_id][client]
+            found[row.agent_id].append(Skill(QueueId(row.queue_id), client, row.level, station))
     return found
 
 

@@ -109,7 +109,7 @@ class AgentRow(TenantOwned, Base):
 
 
 class AgentTenantRow(TenantOwned, Base):
-    """For which client an agent works, from when to when."""
+    """For which client an agent works, from when to when, and where they stand there."""
 
     __tablename__ = "agent_tenants"
     __table_args__ = (
@@ -122,6 +122,9 @@ class AgentTenantRow(TenantOwned, Base):
     client_tenant_id: Mapped[UUID] = mapped_column(Uuid)
     starts_at: Mapped[Instant]
     ends_at: Mapped[OptionalInstant]
+    region: Mapped[str] = mapped_column(Text, default="")
+    """The client's code of the region whose callers they take first; empty: every region."""
+    duty: Mapped[str] = mapped_column(Text, default="both")
 
 
 class AgentSkillRow(TenantOwned, Base):

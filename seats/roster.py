@@ -23,6 +23,8 @@ from seats.models import AgentRow, AgentSkillRow, AgentTenantRow
 from security.vault import Field, Vault
 
 BEST_LEVEL, LAST_LEVEL = 1, 9
+BOTH, IN, OUT = "both", "in", "out"
+DUTIES = (BOTH, IN, OUT)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", re.ASCII)
 
 
@@ -57,11 +59,26 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
+class Station:
+    """Where an agent stands with a client: the region they take first, and which direction of calls.
+
+    An empty region is every region; `duty` is one of `DUTIES`.
+    """
+
+    region: str = ""
+    duty: str = BOTH
+
+
+ANYWHERE = Station()
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """An agent who works for a client, and how well they serve one of its queues; None: they do not."""
 
     agent: Agent
     level: int | None
+    station: Station
 
 
 def hire(
@@ -278,7 +295,7 @@ def members(session: Session, *, client_tenant_id: TenantId, queue_id: QueueId |
     """Return every active agent who works for a client now, by number; without a queue nobody serves it."""
     now = clock.now()
     rows = session.execute(
-        select(AgentRow, AgentSkillRow.level)
+        select(AgentRow, AgentSkillRow.level, AgentTenantRow.region, AgentTenantRow.duty)
         .join(
             AgentTenantRow,
             and_(
@@ -301,7 +318,7 @@ def members(session: Session, *, client_tenant_id: TenantId, queue_id: QueueId |
         .where(AgentRow.tenant_id == OPERATOR, AgentRow.is_active)
         .order_by(AgentRow.number)
     )
-    return [Member(from_row(row), level) for row, level in rows]
+    return [Member(from_row(row), level, Station(region, duty)) for row, level, region, duty in rows]
 
 
 def let_serve(
@@ -335,6 +352,43 @@ def let_serve(
         else:
             unteach(session, agent_id=agent.id, queue_id=queue_id)
     return [agent.id for agent in changed]
+
+
+def station(
+    session: Session, *, client_tenant_id: TenantId, stations: Mapping[int, Station]
+) -> list[AgentId]:
+    """Say where agents stand with a client, by their numbers; return those for whom that is new.
+
+    Raises:
+        NotAssignedError: one of them does not work for that client now.
+        AgentDetailsError: a direction that is none.
+    """
+    there = {
+        one.agent.number: one for one in members(session, client_tenant_id=client_tenant_id, queue_id=None)
+    }
+    if not stations.keys() <= there.keys():
+        raise NotAssignedError
+    if any(one.duty not in DUTIES for one in stations.values()):
+        raise AgentDetailsError
+    changed = []
+    now = clock.now()
+    for number, wanted in stations.items():
+        if there[number].station == wanted:
+            continue
+        agent_id = there[number].agent.id
+        session.execute(
+            update(AgentTenantRow)
+            .where(
+                AgentTenantRow.tenant_id == OPERATOR,
+                AgentTenantRow.agent_id == agent_id,
+                AgentTenantRow.client_tenant_id == client_tenant_id,
+                AgentTenantRow.starts_at <= now,
+                or_(AgentTenantRow.ends_at.is_(None), AgentTenantRow.ends_at > now),
+            )
+            .values(region=wanted.region, duty=wanted.duty)
+        )
+        changed.append(agent_id)
+    return changed
 
 
 def from_row(row: AgentRow) -> Agent:

@@ -350,6 +350,25 @@ def note(
     )
 
 
+def last_agent(
+    session: Session, *, tenant_id: TenantId, customer_id: CustomerId, since: dt.datetime
+) -> AgentId | None:
+    """Return who talked last with a customer, in a call that came after `since`; None: nobody did."""
+    found = session.scalar(
+        select(CallRow.agent_id)
+        .where(
+            CallRow.tenant_id == tenant_id,
+            CallRow.customer_id == customer_id,
+            CallRow.arrived_at > since,
+            CallRow.bridged_at.is_not(None),
+            CallRow.agent_id.is_not(None),
+        )
+        .order_by(CallRow.arrived_at.desc(), CallRow.id.desc())
+        .limit(1)
+    )
+    return AgentId(found) if found else None
+
+
 def keep_legs(session: Session, *, tenant_id: TenantId, call_id: CallId, legs: Sequence[Leg]) -> None:
     """Write the parts of a call more than one agent has had to do with, as they stand; may be repeated."""
     for leg in legs:

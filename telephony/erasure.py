@@ -16,7 +16,14 @@ from core import clock
 from core.ids import CallId, CustomerId, RecordingId, TenantId
 from core.storage import Storage
 from telephony import calls, recording, work
-from telephony.models import CallDraftRow, CallRow, DialDecisionRow, OutboundDialRow, RecordingRow
+from telephony.models import (
+    CallDraftRow,
+    CallRow,
+    CustomerTierRow,
+    DialDecisionRow,
+    OutboundDialRow,
+    RecordingRow,
+)
 from telephony.outbound import gate
 
 INDEXES = (calls.CALLER_INDEX, gate.INDEX)
@@ -135,6 +142,15 @@ def forget(session: Session, *, tenant_id: TenantId, calls_of: Collection[CallId
         .execution_options(synchronize_session=False)
     )
     return len(ids)
+
+
+def forget_tier(session: Session, *, tenant_id: TenantId, customer_id: CustomerId | None) -> None:
+    """Take a customer out of their company's tiers."""
+    session.execute(
+        sa.delete(CustomerTierRow).where(
+            CustomerTierRow.tenant_id == tenant_id, CustomerTierRow.customer_id == customer_id
+        )
+    )
 
 
 def forget_dials(session: Session, *, customer_id: CustomerId | None, called: bytes) -> int:

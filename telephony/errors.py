@@ -109,3 +109,15 @@ class CallNotOverError(Refused):
     """The call still goes on."""
 
     code = "call-not-over"
+
+
+class RoutingChangedError(Conflict):
+    """Somebody saved the routing since it was read; `revision` is the one that stands."""
+
+    code = "routing-changed"
+
+
+class RoutingSettingError(Invalid):
+    """A setting of the routing that cannot stand; `field` names it."""
+
+    code = "routing-setting"

@@ -100,6 +100,25 @@ class QueueRow(TenantOwned, Base):
     created_at: Mapped[Instant]
 
 
+class RoutingSettingsRow(TenantOwned, Base):
+    """How a company's calls come to its agents, as one document; see `routing.settings`."""
+
+    __tablename__ = "routing_settings"
+
+    revision: Mapped[int] = mapped_column(Integer)
+    document: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    changed_at: Mapped[Instant]
+
+
+class CustomerTierRow(TenantOwned, Base):
+    """In which tier of its company's a customer is; no row: in none."""
+
+    __tablename__ = "customer_tiers"
+
+    customer_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    tier: Mapped[str] = mapped_column(Text)
+
+
 class NumberRow(TenantOwned, Base):
     """A number as its renter has set it up: what is said, and where callers go."""
 

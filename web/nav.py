@@ -53,6 +53,7 @@ PORTAL: Sequence[Entry] = (
     Entry("numbers", "/portal/numbers", "hash", _l("Numbers"), "numbers.read", "capacity"),
     Entry("queues", "/portal/queues", "flow", _l("Queues"), "queues.read", "capacity"),
     Entry("outcomes", "/portal/outcomes", "tag", _l("Outcomes"), "customers.read", "capacity"),
+    Entry("routing", "/portal/routing", "sliders", _l("Routing"), "queues.read", "capacity"),
     Entry("invoices", "/portal/invoices", "bill", _l("Invoices"), "invoices.read", "money", bottom=True),
     Entry("payment", "/portal/payment-methods", "card", _l("Payment methods"), "invoices.read", "money"),
     Entry("calls-out", "/portal/calls-out", "out", _l("Calls out"), "settings.read", "company"),

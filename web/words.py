@@ -139,6 +139,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "queue.changed": _l("Changed a queue"),
     "queue.closed": _l("Closed a queue"),
     "queue.reopened": _l("Opened a queue again"),
+    "routing.changed": _l("Changed the routing"),
     "do-not-call.added": _l("Put a number on the do-not-call list"),
     "do-not-call.removed": _l("Took a number off the do-not-call list"),
     "invoice.finalised": _l("Finalised an invoice"),
@@ -443,6 +444,13 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "queue-setting": Words(
         _l("A setting of the queue cannot be so"), _l("The field that is named is out of its bounds.")
+    ),
+    "routing-changed": Words(
+        _l("Somebody else has changed the routing"), _l("Look at both versions, then save what is right.")
+    ),
+    "routing-setting": Words(
+        _l("A setting of the routing cannot be so"),
+        _l("The field that is named is out of its bounds, or names what is not there."),
     ),
     "number-form": Words(
         _l("The number cannot be set up like this"), _l("A greeting has up to 500 signs on one line.")

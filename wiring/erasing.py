@@ -173,6 +173,7 @@ def _carry_out(means: Means, tenant_id: TenantId, erasure_id: UUID, person: Pers
             customer_id=person.customer_id,
             mark=person.mark(leads.INDEX),
         )
+        erasure.forget_tier(session, tenant_id=tenant_id, customer_id=person.customer_id)
         gone["dials"] = erasure.forget_dials(
             session, customer_id=person.customer_id, called=person.mark(dialling.INDEX)
         )

@@ -34,7 +34,7 @@ from wiring import House, assemble
 
 # how long a thread that writes books may keep the interpreter from the loop, which has calls waiting
 _SWITCH_S = 0.0005
-ORDERS_S, HEARTBEAT_S, PULSE_S, RELOAD_S = 1.0, 10.0, 1.0, 30.0
+ORDERS_S, HEARTBEAT_S, PULSE_S, RELOAD_S, WIDEN_S = 1.0, 10.0, 1.0, 30.0, 1.0
 _log = log.get(__name__)
 
 
@@ -74,6 +74,7 @@ async def serve(house: House, switch: Switch) -> None:
             switch.run(conductor.on_event),
             _orders(conductor, woken),
             _every(HEARTBEAT_S, conductor.heartbeat),
+            _every(WIDEN_S, conductor.widen),
             _every(PULSE_S, pulse.Pulse(conductor, house.realtime).beat),
         )
     ]

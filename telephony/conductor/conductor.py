@@ -8,7 +8,7 @@ to be on disk and its row to be durable.
 import asyncio
 import datetime as dt
 import functools
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,16 @@ from telephony.events import DialOutcome
 from telephony.outbound import dialling
 from telephony.outbound import gate as outbound
 from telephony.outbound.gate import RefusalReason
+from telephony.routing import trail
 from telephony.routing.floor import FREE, Agent, Floor, InQueue
+from telephony.routing.settings import RoutingSettings, tier_of
 from telephony.switch import port
 from telephony.switch.clearance import Clearance, ClearanceExpiredError
 from telephony.switch.port import ChannelGoneError, Speech, Switch, SwitchError
 from tenants import alarms
 
 _ROW_PATIENCE_S = 2.0  # how long a bridge waits for the row while its facts stand in the spool
+_KNOWN_WITHIN_S = 0.3  # how long a call without a greeting waits to learn who calls, where routing asks
 _DISK_PATIENCE_S = 5.0  # how long a call out waits to be on disk before it is given up
 _CLOCKS_APART = dt.timedelta(minutes=1)  # so far the switch's clock may be ahead of ours
 _ODD_EVERY = dt.timedelta(minutes=1)
@@ -64,6 +67,14 @@ PARKED_S = 45.0  # how long a caller whose agent's line broke is kept
 _BLIP_S = 2.0  # a line that is back so soon has cost no word
 _RETURN_RING_S = 10
 _log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the customer's rows say for routing: their tier, and who served them last."""
+
+    tier: str = ""
+    last_agent: AgentId | None = None
 
 
 @dataclass(slots=True)
@@ -80,6 +91,8 @@ class _Held:
     next_line: Line | None = None  # what it is in from the moment it is given on
     returning: str = ""  # the channel on which the agent is being brought back into the call
     patience: asyncio.TimerHandle | None = None  # how long a parked caller waits for them
+    known: _Known = _Known()
+    widens_at: dt.datetime | None = None  # when more agents may serve who waits
 
 
 class Conductor:
@@ -344,7 +357,11 @@ class Conductor:
 
         call, actions = machine.begin(arrival, event.channel)
         on_disk = self._spool.begin(arrival, event.channel, with_caller)
-        held = _Held(call, line, on_disk, self._write_begin(arrival, with_caller))
+        held = _Held(call, line, on_disk, self._write_begin(arrival, with_caller, routing=line.routing))
+        if line.routing.asks_who_calls:
+            held.row.add_done_callback(functools.partial(self._learn, held))
+        if line.routing.needs_region:
+            with_caller()
         self._calls[call.call_id] = held
         self._by_channel[event.channel] = call.call_id
         self._note(held, event.at, "arrived", {"trunk": event.trunk})
@@ -353,8 +370,11 @@ class Conductor:
         for action in actions:
             self._carry_out(held, action)
 
-    def feed(self, call_id: CallId, fact: Fact) -> None:
-        """Move a call on by one fact: the machine decides, the spool keeps it, the actions follow."""
+    def feed(self, call_id: CallId, fact: Fact, *, because: Mapping[str, object] | None = None) -> None:
+        """Move a call on by one fact: the machine decides, the spool keeps it, the actions follow.
+
+        `because` stands with it in the timeline.
+        """
         held = self._calls.get(call_id)
         if held is None:
             return
@@ -362,7 +382,7 @@ class Conductor:
         actions = outgoing.step(call, fact)
         if not actions and call.phase is before:
             return
-        self._note(held, fact.at, _name(fact), _details(fact))
+        self._note(held, fact.at, _name(fact), _details(fact) | dict(because or {}))
         held.on_disk = self._spool.fact(call_id, fact, call.position)
         for action in actions:
             self._carry_out(held, action)
@@ -378,7 +398,57 @@ class Conductor:
                 continue
             offer = _offer_to(agent, expires_at=now + dt.timedelta(seconds=held.line.queue.ring_timeout_s))
             agent.call_id = held.call.call_id
-            self.feed(held.call.call_id, machine.Offered(now, offer))
+            self.feed(held.call.call_id, machine.Offered(now, offer), because=trail.reasons(made.why))
+
+    async def widen(self) -> None:
+        """Look again for those whom more agents may serve by now; to be called every second."""
+        now = clock.now()
+        for call_id in list(self.floor.waiting):
+            held = self._calls.get(call_id)
+            if held and held.widens_at and held.widens_at <= now:
+                self._tell_standing(held, trail.WIDENED)
+        self.route()
+
+    def _wait(self, held: _Held, since: dt.datetime, *, is_at_head: bool) -> None:
+        """Put a call among those that wait, with what is known of who calls."""
+        call, routing = held.call, held.line.routing
+        tier, queue_id = routing.tier(held.known.tier)
+        region = routing.region_of(call.arrival.caller) if routing.needs_region else ""
+        self.floor.wait(
+            InQueue(
+                call.call_id,
+                call.arrival.tenant_id,
+                # who was given on waits where they were given to
+                call.arrival.queue_id if call.is_shared or queue_id is None else queue_id,
+                since,
+                is_at_head,
+                region,
+                tier,
+                held.known.last_agent,
+            ),
+            routing.policy,
+        )
+
+    def _tell_standing(self, held: _Held, kind: str) -> None:
+        """Keep where a caller stands who has found nobody free."""
+        now = clock.now()
+        standing = self.floor.standing(held.call.call_id, now)
+        if standing is None:
+            return
+        held.widens_at = _at(standing.widens_ms)
+        waiting = self.floor.waiting[held.call.call_id]
+        self._note(held, now, kind, trail.place(standing, tier=waiting.tier.code, region=waiting.region))
+
+    def _learn(self, held: _Held, written: asyncio.Future[Any]) -> None:
+        """Take in what the caller's rows say; a call that waits already is put in its place."""
+        if written.cancelled() or written.exception() or not isinstance(written.result(), _Known):
+            return
+        held.known = written.result()
+        waiting = self.floor.waiting.get(held.call.call_id)
+        if waiting and held.known != _Known():
+            self._wait(held, waiting.since, is_at_head=waiting.is_at_head)
+            self._tell_standing(held, trail.WIDENED)
+            self.route()
 
     async def pause_recording(self, call_id: CallId, *, on: bool) -> bool:
         """Keep what is said out of a call's recording, or in again; return whether that is so now.
@@ -878,10 +948,10 @@ class Conductor:
             case machine.Answer():
                 self._greet(held)
             case machine.Wait(since=since, is_at_head=is_at_head):
-                self.floor.wait(
-                    InQueue(call.call_id, call.arrival.tenant_id, call.arrival.queue_id, since, is_at_head)
-                )
+                self._wait(held, since, is_at_head=is_at_head)
                 self.route()
+                if call.call_id in self.floor.waiting:
+                    self._tell_standing(held, trail.WAITS)
                 self._command(held, self._switch.hold_music(call.channel, on=True))
             case machine.LeaveQueue():
                 self.floor.leave(call.call_id)
@@ -945,6 +1015,9 @@ class Conductor:
 
     def _play_greeting(self, held: _Held) -> None:
         call = held.call
+        if held.line.greeting is None and held.line.routing.asks_who_calls:
+            self._spawn(self._until_known(held))
+            return
         if held.line.greeting is None:
             self.feed(call.call_id, machine.GreetingEnded(clock.now()))
             return
@@ -952,6 +1025,11 @@ class Conductor:
         self._command(
             held, self._switch.play(call.channel, [sound], playback=f"greeting-{call.call_id}"), needed=True
         )
+
+    async def _until_known(self, held: _Held) -> None:
+        """Let a caller whose tier or agent of last time decides wait for their row, as a greeting would."""
+        await asyncio.wait({held.row}, timeout=_KNOWN_WITHIN_S)
+        self.feed(held.call.call_id, machine.GreetingEnded(clock.now()))
 
     async def _ring(self, held: _Held, offer: Offer) -> None:
         timeout_s: float = held.line.queue.ring_timeout_s
@@ -1134,11 +1212,12 @@ class Conductor:
             return
         on_disk: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         on_disk.set_result(None)
-        row = self._write_begin(call.arrival, lambda: call.arrival, call.dial)
+        row = self._write_begin(call.arrival, lambda: call.arrival, call.dial, routing=line.routing)
         if call.instants:
             self._write_marks(call, call.instants, call.offer)
         self._write_parts(call)
         held = _Held(call, line, on_disk, row)
+        row.add_done_callback(functools.partial(self._learn, held))
         self._calls[call.call_id] = held
         self._by_channel[call.channel] = call.call_id
         for offer in (call.offer, call.asked):
@@ -1206,15 +1285,7 @@ class Conductor:
             case Phase.GREETING:
                 self.feed(call.call_id, machine.GreetingEnded(now))
             case Phase.QUEUED:
-                self.floor.wait(
-                    InQueue(
-                        call.call_id,
-                        call.arrival.tenant_id,
-                        call.arrival.queue_id,
-                        call.queued_at or now,
-                        is_at_head=call.offers > 0,
-                    )
-                )
+                self._wait(held, call.queued_at or now, is_at_head=call.offers > 0)
                 self._command(held, self._switch.hold_music(call.channel, on=True))
             case Phase.OFFERED if call.offer:
                 if leg is None:
@@ -1385,9 +1456,15 @@ class Conductor:
     # --- rows -------------------------------------------------------------------------------------
 
     def _write_begin(
-        self, known: Arrival, with_caller: Callable[[], Arrival], dial: Dial | None = None
+        self,
+        known: Arrival,
+        with_caller: Callable[[], Arrival],
+        dial: Dial | None = None,
+        routing: RoutingSettings | None = None,
     ) -> asyncio.Future[Any]:
-        def write(session: Session) -> None:
+        """Write a call's row; the future's result is what routing learns of who calls, if it asks."""
+
+        def write(session: Session) -> _Known | None:
             arrival = with_caller()
             customer_id = dial.customer_id if dial else None
             if arrival.caller and customer_id is None:
@@ -1396,6 +1473,17 @@ class Conductor:
                 )
                 customer_id = card.id if card else None
             calls.begin(session, arrival=arrival, customer_id=customer_id, vault=self._vault)
+            if dial or customer_id is None or routing is None or not routing.asks_who_calls:
+                return None
+            tenant_id, days = arrival.tenant_id, dt.timedelta(days=routing.sticky_days)
+            return _Known(
+                tier_of(session, tenant_id=tenant_id, customer_id=customer_id),
+                calls.last_agent(
+                    session, tenant_id=tenant_id, customer_id=customer_id, since=arrival.arrived_at - days
+                )
+                if routing.sticky_s
+                else None,
+            )
 
         # the pop and the bridge wait for this row
         return self._books.enter(known.call_id, Scope.system(known.tenant_id), write, is_urgent=True)
@@ -1577,6 +1665,10 @@ def _offer_to(agent: Agent, *, expires_at: dt.datetime) -> Offer:
         channel=f"agent-{offer_id}",
         expires_at=expires_at,
     )
+
+
+def _at(ms: int | None) -> dt.datetime | None:
+    return dt.datetime.fromtimestamp(ms / 1000, dt.UTC) if ms is not None else None
 
 
 def _why(cause: int) -> Lost:

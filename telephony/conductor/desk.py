@@ -33,7 +33,7 @@ from telephony.conductor.machine import Fact, LiveCall, Lost, Offer
 from telephony.orders import Deed, Order, OrderKind
 from telephony.queues import Queue
 from telephony.routing.floor import FREE, Agent, Floor
-from telephony.routing.strategy import Skill
+from telephony.routing.strategy import Duty, Skill
 from telephony.switch.port import Cause, Switch, SwitchError
 from telephony.work import WorkItem
 
@@ -805,7 +805,10 @@ class Desk:
 
 
 def _skills(one: ServingAgent) -> dict[QueueId, Skill]:
-    return {skill.queue_id: Skill(skill.level) for skill in one.skills}
+    return {
+        skill.queue_id: Skill(skill.level, skill.station.region, Duty(skill.station.duty))
+        for skill in one.skills
+    }
 
 
 def _wraps_until(action: machine.Agent, queue: Queue) -> dt.datetime | None:

@@ -24,6 +24,8 @@ from telephony.conductor.books import is_outage
 from telephony.numbers import Number
 from telephony.outbound import limits
 from telephony.queues import Queue
+from telephony.routing.settings import UNSETTLED, RoutingSettings
+from telephony.routing.settings import read as read_routing
 from telephony.speech import Voice
 from tenants import companies
 
@@ -51,6 +53,7 @@ class Line:
     notice: Path | None = None
     apology: Path | None = None
     longest: dt.timedelta = limits.USUAL.longest_in
+    routing: RoutingSettings = UNSETTLED
 
 
 class Directory:
@@ -145,11 +148,12 @@ class Directory:
                 number = numbers.get(session, tenant_id=entry.tenant_id, number_id=NumberId(entry.ref_id))
                 queue = queues.get(session, tenant_id=entry.tenant_id, queue_id=number.queue_id)
                 is_open = companies.is_open(session, tenant_id=entry.tenant_id)
+                routing = read_routing(session, tenant_id=entry.tenant_id)
                 longest = limits.most(session, tenant_id=entry.tenant_id, at=clock.now()).longest_in
         except NotFound:
             return None
         greeting = self._speak(number.greeting, number.language)
-        return Line(number, queue, greeting, is_open=is_open, longest=longest)
+        return Line(number, queue, greeting, is_open=is_open, longest=longest, routing=routing)
 
 
 def speaker(folder: Path) -> Speak:

@@ -13,6 +13,7 @@ import heapq
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from core.ids import QueueId, TenantId
@@ -32,6 +33,7 @@ from telephony.routing.strategy import (
     reach,
 )
 
+_ByQueue = dict[QueueId, dict[UUID, Candidate]]
 _Line = tuple[QueueId, str, Tier, bool, UUID | None]
 
 
@@ -111,7 +113,8 @@ class Board:
         self._lines: dict[TenantId, dict[_Line, list[Caller]]] = {}
         self._there: dict[UUID, Candidate] = {}
         self._free: dict[UUID, Candidate] = {}
-        self._free_in: dict[QueueId, dict[UUID, Candidate]] = {}
+        self._free_in: _ByQueue = {}
+        self._there_in: _ByQueue = {}
 
     def snapshot(self, *, now_ms: int) -> Snapshot:
         """Return what a decision now depends on."""
@@ -157,27 +160,32 @@ class Board:
 
     def free(self, agent: Candidate) -> None:
         """Say that an agent can take a call."""
-        self.gone(agent.agent)
-        self._there[agent.agent] = self._free[agent.agent] = agent
-        for queue in agent.skills:
-            self._free_in.setdefault(queue, {})[agent.agent] = agent
+        self.busy(agent)
+        self._free[agent.agent] = agent
+        _put(self._free_in, agent)
 
     def busy(self, agent: Candidate) -> None:
         """Say that an agent is there and can take no call."""
+        before = self._there.get(agent.agent)
+        if before is not None and (before.skills, before.only_for) == (agent.skills, agent.only_for):
+            self._not_free(before)
+            self._there[agent.agent] = agent
+            return
         self.gone(agent.agent)
         self._there[agent.agent] = agent
+        _put(self._there_in, agent)
 
     def gone(self, agent: UUID) -> None:
         """Say that an agent is not there; who was not is no error."""
-        self._there.pop(agent, None)
-        before = self._free.pop(agent, None)
+        before = self._there.pop(agent, None)
         if before is None:
             return
-        for queue in before.skills:
-            there = self._free_in[queue]
-            del there[agent]
-            if not there:
-                del self._free_in[queue]
+        self._not_free(before)
+        _take(self._there_in, before)
+
+    def _not_free(self, before: Candidate) -> None:
+        if self._free.pop(before.agent, None) is not None:
+            _take(self._free_in, before)
 
     def pick(self, queue: QueueId, *, tenant: TenantId) -> UUID | None:
         """Return the free agent for a call out of this queue: best level, then longest idle; None: nobody."""
@@ -225,14 +233,15 @@ class Board:
             return None
         policy = self.policy(caller.tenant)
         mine, circle = rank(caller, policy, now_ms=now_ms), reach(caller, policy, now_ms=now_ms)
+        ranked = partial(rank, policy=policy, now_ms=now_ms)
+        serving = self._among(self._there_in, caller, policy, circle)
         return Standing(
             sum(
-                rank(one, policy, now_ms=now_ms) < mine
+                bisect_left(line, mine, key=ranked)
                 for line in self._lines[caller.tenant].values()
                 if line[0].queue == caller.queue
-                for one in line
             ),
-            sum(fit(caller, one, circle, policy) is not None for one in self._there.values()),
+            sum(fit(caller, one, circle, policy) is not None for one in serving),
             circle,
             next((at for at in changes(caller, policy) if at > now_ms), None),
         )
@@ -253,7 +262,7 @@ class Board:
         last = caller.last_agent if policy.sticky_ms else None
         best: tuple[bool, Fit, int, UUID] | None = None
         able = 0
-        for one in self._able(caller, policy, circle):
+        for one in self._among(self._free_in, caller, policy, circle):
             if one.agent in taken or (found := fit(caller, one, circle, policy)) is None:
                 continue
             able += 1
@@ -285,18 +294,32 @@ class Board:
         there = self._there.get(agent)
         return there is not None and fit(caller, there, circle, policy) is not None
 
-    def _able(self, caller: Caller, policy: Policy, circle: Circle) -> Iterator[Candidate]:
-        """Yield the free agents of the queues a caller may go to, each once."""
-        own: Mapping[UUID, Candidate] = self._free_in.get(caller.queue, {})
+    @staticmethod
+    def _among(kept: _ByQueue, caller: Caller, policy: Policy, circle: Circle) -> Iterator[Candidate]:
+        """Yield the agents of the queues a caller may go to, each once."""
+        own: Mapping[UUID, Candidate] = kept.get(caller.queue, {})
         yield from own.values()
         if circle < Circle.NEXT_HOME:
             return
         seen = set(own)
         for queue in policy.helpers.get(caller.queue, ()):
-            for one in self._free_in.get(queue, {}).values():
+            for one in kept.get(queue, {}).values():
                 if one.agent not in seen:
                     seen.add(one.agent)
                     yield one
+
+
+def _put(kept: _ByQueue, agent: Candidate) -> None:
+    for queue in agent.skills:
+        kept.setdefault(queue, {})[agent.agent] = agent
+
+
+def _take(kept: _ByQueue, agent: Candidate) -> None:
+    for queue in agent.skills:
+        there = kept[queue]
+        del there[agent.agent]
+        if not there:
+            del kept[queue]
 
 
 def _queues(caller: Caller, policy: Policy) -> Iterable[QueueId]:

@@ -1319,6 +1319,43 @@ def queue_edit(lang: str) -> dict[str, Any]:
     }
 
 
+def routing(lang: str) -> dict[str, Any]:
+    given = {"model": "brand-region-progressive", "sticky": "20", "days": "30"}
+    given |= {f"widen-{at}": str(step) for at, step in enumerate((6, 12, 18))}
+    tiers = [
+        ("vip", "VIP", "", "5", "95"),
+        ("vip-gold", pick(lang, "VIP, gold", "金牌会员"), "vip", "", ""),
+        ("easy", pick(lang, "Pay as you go", "神州行"), "", "30", "75"),
+        ("", "", "", "", ""),
+    ]
+    for at, (code, name, above, target, percent) in enumerate(tiers):
+        given |= {f"tier-{at}-code": code, f"tier-{at}-name": name, f"tier-{at}-above": above}
+        given |= {f"tier-{at}-target_s": target, f"tier-{at}-target_percent": percent}
+    north, south = pick(lang, ("North", "South"), ("北区", "南区"))
+    for at, (code, name, prefixes) in enumerate(
+        (("north", north, "+44161 +44113"), ("south", south, "+4420"), ("", "", ""))
+    ):
+        given |= {f"region-{at}-code": code, f"region-{at}-name": name, f"region-{at}-prefixes": prefixes}
+    for number in (1001, 1002):
+        given |= {f"agent-{number}-region": "north" if number == 1001 else "", f"agent-{number}-duty": "both"}
+    return shell(lang) | {
+        "given": given,
+        "revision": 2,
+        "fault": pick(lang, "A weight is 1 to 1000.", "权重为 1 至 1000。"),
+        "models": [
+            ("brand", pick(lang, "By queue", "按队列"), ""),
+            ("brand-region-progressive", pick(lang, "Wider by waiting", "递进"), ""),
+        ],
+        "tiers": range(len(tiers)),
+        "regions": range(3),
+        "codes": ["north", "south"],
+        "queues": [(f"que_{i}", one.name) for i, one in enumerate(queues(lang))],
+        "agents": [1001, 1002],
+        "duties": [("both", pick(lang, "calls in and out", "呼入和呼出"))],
+        "may_write": True,
+    }
+
+
 def seats(lang: str) -> dict[str, Any]:
     here = capacity(lang)
     return here | {"released": here["seats_list"][2:3], "may_rent": True}
@@ -2366,6 +2403,7 @@ PAGES: dict[str, Page] = {
     "portal-outcomes": Page("portal/outcomes.html", outcomes),
     "portal-queue": Page("portal/queue.html", one_queue),
     "portal-queue-closed": Page("portal/queue.html", one_queue_closed),
+    "portal-routing": Page("portal/routing.html", routing),
     "portal-queue-edit": Page("portal/queue_edit.html", queue_edit),
     "portal-webhooks": Page("portal/webhooks.html", webhooks),
     "portal-webhooks-dialog": Page("portal/webhooks.html", webhooks_dialog),

@@ -68,6 +68,8 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.save_queue": ("changeQueue",),
     "portal.close_queue": ("closeQueue",),
     "portal.reopen_queue": ("reopenQueue",),
+    "portal.routing_page": ("getRouting",),
+    "portal.save_routing": ("changeRouting",),
     # customers
     "portal.customer_list": ("listCustomers",),
     "portal.find_customer": ("searchCustomers",),

@@ -58,6 +58,8 @@ UNFILLED = {
     "consents",
     "credit_holds",
     "customer_search",
+    "customer_tiers",
+    "routing_settings",
     "dial_decisions",
     "do_not_call",
     "company_deletions",

@@ -26,6 +26,7 @@ from web.api import (
     privacy,
     queues,
     reference,
+    routing,
     webhooks,
 )
 from web.api.routes import pages
@@ -53,5 +54,6 @@ __all__ = [
     "privacy",
     "queues",
     "reference",
+    "routing",
     "webhooks",
 ]

@@ -14,6 +14,8 @@ from customers import reveals
 from telephony import calls
 from telephony import recording as recordings
 from telephony.calls import Call, Filter
+from telephony.routing import trail
+from telephony.routing.trail import Entry
 from web import identity, scope
 from web.api import cursors
 from web.api.kit import id_in_path, operation
@@ -129,10 +131,33 @@ class Part(Outward):
     )
 
 
+class WaitStep(Outward):
+    """One moment of a wait: where the caller stood, or why the agent was chosen."""
+
+    at: Instant
+    kind: str = Field(description="`waits`, `widened` or `offered`.", examples=["waits"])
+    circle: str = Field(
+        description="How far the call may go, or how near the agent is: `home`, `queue`, `next-home`,"
+        " `next`.",
+        examples=["home"],
+    )
+    tier: str
+    region: str
+    ahead: int = Field(description="Callers of the queue before them.")
+    serving: int = Field(description="Agents there who may take the call, busy or not.")
+    able: int = Field(description="Free agents who could have taken it.")
+    level: int
+    idle_s: float = Field(description="How long the chosen agent had been idle.")
+    waited_s: float
+    last_agent: bool = Field(description="The agent who served them last time.")
+    overdue: bool = Field(description="They had waited the longest their tier may.")
+
+
 class CallWhole(CallShown):
     """One call with its story and how it was priced."""
 
     timeline: list[Step]
+    wait: list[WaitStep] = Field(description="Why the caller waited, and why this agent got the call.")
     parts: list[Part] = Field(
         description="Who had which part of it; empty when one agent, or nobody, had it all."
     )
@@ -218,6 +243,7 @@ def one_call(call_id: str) -> CallWhole:
         _shown(call, cost)
         | {
             "timeline": [{"at": step.at, "kind": step.kind} for step in steps],
+            "wait": [_waited(one) for one in trail.explain(steps)],
             "parts": [_part(leg) for leg in legs],
             "rated": [_rated(trace) for trace in traces],
         }
@@ -341,6 +367,24 @@ def _shown(call: Call, cost: charges.Charged | None) -> dict[str, Any]:
         "charge": {"nano": cost.amount_nano, "currency": cost.currency, "waiting": cost.waiting}
         if cost
         else None,
+    }
+
+
+def _waited(one: Entry) -> dict[str, object]:
+    return {
+        "at": one.at,
+        "kind": one.kind,
+        "circle": one.circle.name.lower().replace("_", "-"),
+        "tier": one.tier,
+        "region": one.region,
+        "ahead": one.ahead,
+        "serving": one.serving,
+        "able": one.able,
+        "level": one.level,
+        "idle_s": one.idle_s,
+        "waited_s": one.waited_s,
+        "last_agent": one.is_last_agent,
+        "overdue": one.is_overdue,
     }
 
 

@@ -24,6 +24,7 @@ from web.portal import (
     payments,
     people,
     queues,
+    routing,
     seats,
     webhooks,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "payments",
     "people",
     "queues",
+    "routing",
     "seats",
     "webhooks",
 ]

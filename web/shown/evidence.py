@@ -38,6 +38,7 @@ NOUNS: Mapping[str, LazyString] = {
     "consent.": _l("Consent"),
     "do-not-call.": _l("Do not call"),
     "queue.": _l("Queues"),
+    "routing.": _l("Routing"),
     "campaign.": _l("Campaigns"),
     "invoice.": _l("Invoices"),
     "credit-note.": _l("Credit notes"),

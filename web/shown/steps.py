@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 
 from core.phone import international
 from telephony.calls import OUTBOUND, Call, Left, Step
+from telephony.routing.strategy import Circle
 from web.shown.calls import agent as agent_name
 
 REVEALED = "number-revealed"
@@ -187,6 +188,53 @@ def _given(step: Step) -> str:
     return str(gettext("Given to the queue %(queue)s, at its head", queue=step.details.get("queue", "")))
 
 
+def _place(step: Step) -> str:
+    """Return where a caller stands for whom nobody is free."""
+    kept = step.details
+    ahead = ngettext("%(num)s caller before them", "%(num)s callers before them", kept.get("ahead", 0))
+    busy = ngettext("%(num)s agent may take it", "%(num)s agents may take it", kept.get("serving", 0))
+    reach = _reach(kept.get("circle"))
+    if tier := kept.get("tier"):
+        return str(
+            gettext(
+                "tier %(tier)s, %(reach)s; %(ahead)s; %(busy)s",
+                tier=tier,
+                reach=reach,
+                ahead=ahead,
+                busy=busy,
+            )
+        )
+    return str(gettext("%(reach)s; %(ahead)s; %(busy)s", reach=reach, ahead=ahead, busy=busy))
+
+
+def _reach(circle: object) -> str:
+    words = {
+        Circle.HOME: gettext("own region"),
+        Circle.QUEUE: gettext("whole queue"),
+        Circle.NEXT_HOME: gettext("helping queues in the region"),
+        Circle.NEXT: gettext("helping queues everywhere"),
+    }
+    return str(words.get(Circle(circle), "")) if isinstance(circle, int) else ""
+
+
+def _because(step: Step) -> str:
+    """Return why this agent was chosen, where the rules chose one."""
+    kept = step.details
+    if "able" not in kept:
+        return ""
+    if kept.get("last_agent"):
+        return str(gettext(" (served them last time)"))
+    reason = ngettext(
+        " (%(reach)s, level %(level)s, idle for %(idle)s s; %(num)s agent was free)",
+        " (%(reach)s, level %(level)s, idle for %(idle)s s; %(num)s agents were free)",
+        kept["able"],
+        reach=_reach(kept["circle"]),
+        level=kept["level"],
+        idle=round(kept["idle_ms"] / 1000),
+    )
+    return str(reason)
+
+
 def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
     is_out = call.direction == OUTBOUND
     match step.kind:
@@ -221,7 +269,11 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
         case "greeting-ended":
             return gettext("Greeting ends; waits in %(queue)s", queue=call.queue_name), _PLAIN
         case "offered":
-            return gettext("Goes to %(agent)s", agent=offered), _PLAIN
+            return gettext("Goes to %(agent)s", agent=offered) + _because(step), _PLAIN
+        case "waits":
+            return _place(step), _WARN
+        case "widened":
+            return gettext("May go further: %(place)s", place=_place(step)), _PLAIN
         case "agent-ringing":
             return gettext("The agent’s phone rings"), _PLAIN
         case "agent-answered":

@@ -239,6 +239,8 @@ class Theatre:
                 self.sim.reconnect()
             case "switch", ["dies"]:
                 self.sim.restart(takes_ms=1000)
+            case "routing", ["looks", "again"]:
+                await self.conductor.widen()
             case "pulse", ["beats"]:
                 await self.conductor.heartbeat()
             case name, ["dials", number]:

@@ -1,0 +1,96 @@
+"""Why a caller waited, and why this agent got the call: what the switchboard keeps of each decision.
+
+A few numbers per decision in the call's timeline, no personal data: a tier and a region are codes of the
+company's own. `explain` reads them back in order.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from telephony.calls import Step
+from telephony.routing.board import Standing, Why
+from telephony.routing.strategy import Circle
+
+WAITS, WIDENED, OFFERED = "waits", "widened", "offered"
+KINDS = (WAITS, WIDENED, OFFERED)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One moment of a wait.
+
+    `kind` is one of `KINDS`. While nobody is free: how many are `ahead` and how many agents on the floor are
+    `serving`, within `circle`. When an agent is found: how many free ones were `able`, and how the one who
+    was chosen fits.
+    """
+
+    at: dt.datetime
+    kind: str
+    circle: Circle
+    tier: str = ""
+    region: str = ""
+    ahead: int = 0
+    serving: int = 0
+    able: int = 0
+    level: int = 0
+    idle_s: float = 0
+    waited_s: float = 0
+    is_last_agent: bool = False
+    is_overdue: bool = False
+
+
+def place(standing: Standing, *, tier: str, region: str) -> dict[str, object]:
+    """Return what is kept of a caller for whom nobody is free."""
+    kept: dict[str, object] = {
+        "ahead": standing.ahead,
+        "serving": standing.serving,
+        "circle": int(standing.circle),
+    }
+    return kept | {name: code for name, code in (("tier", tier), ("region", region)) if code}
+
+
+def reasons(why: Why) -> dict[str, object]:
+    """Return what is kept of a decision."""
+    kept: dict[str, object] = {
+        "waited_ms": why.waited_ms,
+        "able": why.able,
+        "circle": int(why.circle),
+        "level": why.level,
+        "idle_ms": why.idle_ms,
+    }
+    if why.tier:
+        kept["tier"] = why.tier
+    if why.is_last_agent:
+        kept["last_agent"] = True
+    if why.is_overdue:
+        kept["overdue"] = True
+    return kept
+
+
+def explain(happened: Iterable[Step]) -> list[Entry]:
+    """Return the course of a call's wait, from its timeline."""
+    return [
+        _entry(step.at, step.kind, step.details)
+        for step in happened
+        if step.kind in KINDS and "circle" in step.details  # an agent who was asked by name was not chosen
+    ]
+
+
+def _entry(at: dt.datetime, kind: str, kept: Mapping[str, Any]) -> Entry:
+    return Entry(
+        at,
+        kind,
+        Circle(kept["circle"]),
+        tier=kept.get("tier", ""),
+        region=kept.get("region", ""),
+        ahead=kept.get("ahead", 0),
+        serving=kept.get("serving", 0),
+        able=kept.get("able", 0),
+        level=kept.get("level", 0),
+        idle_s=kept.get("idle_ms", 0) / 1000,
+        waited_s=kept.get("waited_ms", 0) / 1000,
+        is_last_agent=kept.get("last_agent", False),
+        is_overdue=kept.get("overdue", False),
+    )

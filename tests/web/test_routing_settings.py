@@ -1,0 +1,160 @@
+"""Routing, settled by people and by programs; and why a call waited, told to both."""
+
+import re
+
+import pytest
+
+from core.ids import OPERATOR, TenantId, public
+from seats import roster
+from seats.roster import Station
+from security.gate import Gate, Scope
+from security.vault import Vault
+from telephony import orders, queues
+from telephony.orders import OrderKind
+from telephony.routing import settings as routing
+from telephony.routing.settings import QueueRouting, Region, RoutingSettings, TierSettings
+from telephony.routing.strategy import Model
+from tests.seats.factory import hired, working_for
+from tests.web.conftest import Browser, Browsers, Cast, Program, Programs
+from tests.web.test_api import code_of
+
+GIVEN = {
+    "model": "brand-region-progressive",
+    "widen-0": "5",
+    "widen-1": "10",
+    "widen-2": "15",
+    "sticky": "20",
+    "days": "7",
+    "tier-0-code": "vip",
+    "tier-0-name": "VIP",
+    "tier-0-target_s": "5",
+    "tier-0-once": "yes",
+    "tier-1-code": "vip-gold",
+    "tier-1-name": "VIP, gold",
+    "tier-1-above": "vip",
+    "tier-1-work_order_h": "3",
+    "tier-2-code": "",
+    "region-0-code": "north",
+    "region-0-name": "North",
+    "region-0-prefixes": "+44161, +44113",
+    "region-1-code": "",
+}
+WANTED = RoutingSettings(
+    Model.PROGRESSIVE,
+    (5, 10, 15),
+    20,
+    7,
+    (
+        TierSettings("vip", "VIP", target_s=5, widens_at_once=True),
+        TierSettings("vip-gold", "VIP, gold", "vip", work_order_h=3),
+    ),
+    (Region("north", "North", ("+44161", "+44113")),),
+)
+
+
+@pytest.fixture
+def alice(browser: Browsers, cast: Cast) -> Browser:
+    made = browser()
+    made.sign_in(cast.alice.email)
+    return made
+
+
+@pytest.fixture
+def tenant_id(cast: Cast) -> TenantId:
+    return cast.a.tenant_id
+
+
+@pytest.fixture
+def agent(gate: Gate, vault: Vault, tenant_id: TenantId) -> int:
+    made = hired(gate, vault, number=2101)
+    working_for(gate, made.id, tenant_id)
+    return made.number
+
+
+@pytest.fixture
+def ours(program: Programs, cast: Cast) -> Program:
+    return program(cast.a)
+
+
+def kept(gate: Gate, tenant_id: TenantId) -> RoutingSettings:
+    with gate.open(Scope.system(tenant_id)) as session:
+        return routing.read(session, tenant_id=tenant_id)
+
+
+def test_a_person_settles_it_all_on_one_page(
+    alice: Browser, gate: Gate, tenant_id: TenantId, agent: int
+) -> None:
+    with gate.open(Scope.system(tenant_id)) as session:
+        complaints = queues.open_queue(session, tenant_id=tenant_id, name="Complaints").queue_id
+    form = GIVEN | {
+        "revision": "0",
+        f"{public('que', complaints)}-central": "yes",
+        f"agent-{agent}-region": "north",
+        f"agent-{agent}-duty": "in",
+    }
+    assert alice.post("/portal/routing", form).status_code == 303
+    found = kept(gate, tenant_id)
+    assert found == RoutingSettings(
+        *(WANTED.model, WANTED.widen_s, 20, 7, WANTED.tiers, WANTED.regions),
+        queues=(QueueRouting(complaints, is_central=True),),
+    )
+    with gate.open(Scope.system(OPERATOR)) as session:
+        (member,) = roster.members(session, client_tenant_id=tenant_id, queue_id=None)
+        assert member.station == Station("north", "in")
+        assert OrderKind.SERVES in [one.kind for one in orders.waiting(session)]
+    page = alice.get("/portal/routing").text
+    assert re.search(r'value="brand-region-progressive" checked', page)
+    assert "VIP, gold" in page
+
+
+def test_what_cannot_stand_is_said_and_nothing_is_lost(
+    alice: Browser, gate: Gate, tenant_id: TenantId
+) -> None:
+    answer = alice.post("/portal/routing", GIVEN | {"revision": "0", "tier-0-weight": "0"})
+    assert answer.status_code == 422
+    assert "A weight is 1 to 1000." in answer.text
+    assert "+44161, +44113" in answer.text
+    assert kept(gate, tenant_id) == RoutingSettings()
+
+
+def test_who_saves_second_is_shown_both(alice: Browser, gate: Gate, tenant_id: TenantId) -> None:
+    assert alice.post("/portal/routing", GIVEN | {"revision": "0"}).status_code == 303
+    answer = alice.post("/portal/routing", GIVEN | {"revision": "0", "sticky": "30"})
+    assert answer.status_code == 409
+    assert kept(gate, tenant_id).sticky_s == 20
+
+
+def test_a_program_reads_and_replaces_it(ours: Program, gate: Gate, tenant_id: TenantId, agent: int) -> None:
+    read = ours.get("/routing")
+    assert read.get_json()["model"] == "brand"
+    body = {
+        "model": "value",
+        "tiers": [{"code": "vip", "name": "VIP", "weight": 9}],
+        "regions": [{"code": "north", "name": "North", "prefixes": ["+44161"]}],
+        "agents": [{"agent": agent, "region": "north", "duty": "out"}],
+    }
+    saved = ours.call("PUT", "/routing", json=body, headers={"If-Match": read.headers["ETag"]})
+    assert saved.status_code == 200, saved.text
+    assert saved.get_json()["agents"] == [{"agent": agent, "region": "north", "duty": "out"}]
+    assert kept(gate, tenant_id).whole("vip").weight == 9
+    again = ours.call("PUT", "/routing", json=body, headers={"If-Match": read.headers["ETag"]})
+    assert again.status_code == 412
+
+
+def test_a_program_is_told_what_cannot_stand(ours: Program, agent: int) -> None:
+    tag = {"If-Match": ours.get("/routing").headers["ETag"]}
+    unknown = {"agents": [{"agent": agent, "region": "nowhere"}]}
+    assert code_of(ours.call("PUT", "/routing", json=unknown, headers=tag)) == (422, "routing-setting")
+    stranger = {"agents": [{"agent": 9_999}]}
+    assert code_of(ours.call("PUT", "/routing", json=stranger, headers=tag)) == (403, "agent-not-assigned")
+
+
+def test_a_program_puts_a_customer_in_a_tier(ours: Program, gate: Gate, tenant_id: TenantId) -> None:
+    with gate.open(Scope.system(tenant_id)) as session:
+        routing.write(session, tenant_id=tenant_id, settings=WANTED)
+    made = ours.post("/customers", {"name": "Ines Carvalho", "phone": "+447700900123"}).get_json()["id"]
+    path = f"/customers/{made}/tier"
+    assert ours.get(path).get_json() == {"tier": ""}
+    assert ours.call("PUT", path, json={"tier": "vip-gold"}).get_json() == {"tier": "vip-gold"}
+    assert ours.get(path).get_json() == {"tier": "vip-gold"}
+    assert code_of(ours.call("PUT", path, json={"tier": "nobody"})) == (422, "routing-setting")
