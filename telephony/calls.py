@@ -36,6 +36,7 @@ from core.ids import (
 from core.phone import E164, rating_prefix
 from customers import callbacks, interactions
 from security.vault import Field, Vault
+from telephony import figures
 from telephony.errors import CallNotFoundError, CallNotOverError
 from telephony.events import CallEnded
 from telephony.models import CallEventRow, CallLegRow, CallRow, CdrRow, QueueRow, RecordingRow
@@ -914,6 +915,7 @@ def _wanted(wanted: Filter, tenant_id: TenantId, vault: Vault) -> list[ColumnEle
             tests += [
                 CallRow.bridged_at.is_(None),
                 CallRow.ended_at.is_not(None),
+                CallRow.cause.is_distinct_from(figures.OUTSIDE_HOURS),
                 or_(CallRow.direction == INBOUND, CallRow.cause == "abandoned"),
             ]
         case code:

@@ -2,7 +2,8 @@
 
 The service level is the share answered within the queue's own target, of calls offered. Who gave up within
 five seconds is not counted at all: nobody could have answered (the short-abandon rule that reports of call
-centres usually state beside the figure). A call that still waits counts neither way.
+centres usually state beside the figure). A call that still waits counts neither way, nor does one that came
+while the queue was closed.
 """
 
 import datetime as dt
@@ -17,6 +18,7 @@ from telephony.models import CallRow, CdrRow, QueueRow
 
 SHORT_ABANDON_S = 5
 INBOUND = "inbound"
+OUTSIDE_HOURS = "outside-hours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,11 @@ def by_queue(session: Session, *, tenant_id: TenantId, since: dt.datetime) -> Ma
     waited = extract("epoch", CallRow.bridged_at - func.coalesce(CallRow.queued_at, CallRow.arrived_at))
     gone = extract("epoch", CallRow.ended_at - func.coalesce(CallRow.queued_at, CallRow.arrived_at))
     is_answered = CallRow.bridged_at.is_not(None)
-    is_given_up = and_(CallRow.bridged_at.is_(None), CallRow.ended_at.is_not(None))
+    is_given_up = and_(
+        CallRow.bridged_at.is_(None),
+        CallRow.ended_at.is_not(None),
+        CallRow.cause.is_distinct_from(OUTSIDE_HOURS),
+    )
     is_short = and_(is_given_up, gone <= SHORT_ABANDON_S)
 
     def counted(test: ColumnElement[bool]) -> ColumnElement[int]:

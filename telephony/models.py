@@ -119,6 +119,27 @@ class CustomerTierRow(TenantOwned, Base):
     tier: Mapped[str] = mapped_column(Text)
 
 
+class QueueHoursRow(TenantOwned, Base):
+    """When a queue is open; without a row, or without a zone in it, always."""
+
+    __tablename__ = "queue_hours"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "queue_id"], ["queues.tenant_id", "queues.id"]),
+        ForeignKeyConstraint(["tenant_id", "leads_to"], ["queues.tenant_id", "queues.id"]),
+    )
+
+    queue_id: Mapped[Key]
+    revision: Mapped[int] = mapped_column(Integer)
+    zone: Mapped[str] = mapped_column(Text)
+    week: Mapped[list[list[list[int]]]] = mapped_column(JSONB)  # from Monday on: minutes of the local day
+    region: Mapped[str] = mapped_column(Text)
+    own: Mapped[dict[str, Any]] = mapped_column(JSONB)  # dates: their spans, and what the day is
+    message: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(Text)
+    leads_to: Mapped[UUID | None] = mapped_column(Uuid)
+    changed_at: Mapped[Instant]
+
+
 class NumberRow(TenantOwned, Base):
     """A number as its renter has set it up: what is said, and where callers go."""
 

@@ -8,7 +8,7 @@ import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -22,7 +22,7 @@ from telephony.errors import (
     QueueNotFoundError,
     QueueSettingError,
 )
-from telephony.models import CallRow, NumberRow, QueueRow
+from telephony.models import CallRow, NumberRow, QueueHoursRow, QueueRow
 
 LANGUAGES = ("en", "zh")
 LONGEST_NAME, LONGEST_MESSAGE = 80, 500
@@ -195,7 +195,8 @@ def close(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue:
 
     Raises:
         QueueNotFoundError: not this company's.
-        QueueInUseError: callers wait or talk in it (`calls`), or numbers lead to it (`numbers`).
+        QueueInUseError: callers wait or talk in it (`calls`), numbers lead to it
+            (`numbers`), or other queues outside their hours (`queues`).
     """
     row = _locked(session, tenant_id, queue_id)
     if row.closed_at is not None:
@@ -210,12 +211,32 @@ def close(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue:
             NumberRow.tenant_id == tenant_id, NumberRow.queue_id == queue_id, NumberRow.released_at.is_(None)
         )
     ).all()
-    if calls or led:
-        raise QueueInUseError(calls=calls or 0, numbers=sorted(led))
+    shut = session.scalars(
+        select(QueueRow.name)
+        .join(
+            QueueHoursRow,
+            and_(QueueHoursRow.tenant_id == QueueRow.tenant_id, QueueHoursRow.queue_id == QueueRow.id),
+        )
+        .where(QueueRow.tenant_id == tenant_id, QueueHoursRow.leads_to == queue_id)
+    ).all()
+    if calls or led or shut:
+        raise QueueInUseError(calls=calls or 0, numbers=sorted(led), queues=sorted(shut))
     row.closed_at = clock.now()
     row.revision += 1
     session.flush()
     evidence.record(session, "queue.closed", "que", row.id)
+    return _queue(row)
+
+
+def hold(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue:
+    """Keep an open queue as it is until the transaction ends.
+
+    Raises:
+        QueueNotFoundError: not this company's, or closed.
+    """
+    row = _locked(session, tenant_id, queue_id)
+    if row.closed_at is not None:
+        raise QueueNotFoundError
     return _queue(row)
 
 

@@ -23,6 +23,7 @@ from markupsafe import Markup, escape
 
 from core.money import NANO, Money, exponent
 from core.phone import international
+from telephony.opening import DAY, Span
 from tenants.companies import AUTO, Formats
 from web import identity, nav
 from web.icons import ICONS, MARKS
@@ -299,6 +300,23 @@ def track(
     ]
     if mark is not None:
         drawn.append(f'<rect class="nw" x="{mark:.2f}%" width="2" height="20"/>')
+    return Markup(
+        '<svg class="track" role="img" aria-label="{}">'
+        '<rect class="tr" y="3" width="100%" height="14" rx="3"/>{}</svg>'
+    ).format(label, _joined(drawn))
+
+
+def open_track(spans: Sequence[Span], *, label: str, now: int | None = None) -> Markup:
+    """Return a day's opening hours on a line of 24 hours, marked every six; `now` is a minute, or None."""
+    part = 100 / DAY
+    drawn = [
+        f'<rect class="op" x="{one.opens * part:.2f}%" y="3" width="{(one.closes - one.opens) * part:.2f}%" '
+        'height="14" rx="3"/>'
+        for one in spans
+    ]
+    drawn += [f'<rect class="st" x="{quarter * 25}%" width="1" height="20"/>' for quarter in range(1, 4)]
+    if now is not None:
+        drawn.append(f'<rect class="nw" x="{now * part:.2f}%" width="2" height="20"/>')
     return Markup(
         '<svg class="track" role="img" aria-label="{}">'
         '<rect class="tr" y="3" width="100%" height="14" rx="3"/>{}</svg>'
@@ -733,7 +751,8 @@ GLOBALS: dict[str, Callable[..., object]] = {
     part.__name__: part
     for part in (
         avatar, bar, big_money, bill_chart, brand, clock, count, country, day, days, gate_field, hour,
-        html_lang, icon, initials, international, iso, long_day, mark, minute, moment, money, month, pill,
+        html_lang, icon, initials, international, iso, long_day, mark, minute, moment, money, month,
+        open_track, pill,
         quantity, rate, seat_glyph, seat_state, seats, short_day, span, spark, stack, wait, wave, weekday,
         zone_name,
     )

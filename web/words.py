@@ -138,6 +138,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "queue.made": _l("Made a queue"),
     "queue.changed": _l("Changed a queue"),
     "queue.closed": _l("Closed a queue"),
+    "queue.hours-changed": _l("Changed a queue’s opening hours"),
     "queue.reopened": _l("Opened a queue again"),
     "routing.changed": _l("Changed the routing"),
     "do-not-call.added": _l("Put a number on the do-not-call list"),
@@ -431,6 +432,10 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "agent-details": Words(
         _l("A detail of an agent cannot be so"), _l("A level is a number from 1, best, to 9, last resort.")
+    ),
+    "opening-hours": Words(
+        _l("Opening hours cannot be so"),
+        _l("Spans end after they begin and do not overlap; places and zones are written by their codes."),
     ),
     "queue-changed": Words(
         _l("Somebody else has changed this queue"), _l("Look at both versions, then save what is right.")

@@ -40,7 +40,14 @@ from telephony.calls import Answerer, Arrival, Ending, Stage
 from telephony.conductor import machine, outgoing, transfer
 from telephony.conductor.books import Books
 from telephony.conductor.desk import Desk
-from telephony.conductor.directory import Directory, Line, Speak, announcement, caller_number
+from telephony.conductor.directory import (
+    Directory,
+    Line,
+    Speak,
+    announcement,
+    caller_number,
+    nobody_free,
+)
 from telephony.conductor.machine import Action, Cause, Dial, Fact, LiveCall, Lost, Offer, Outside, Phase
 from telephony.conductor.spool import Spool
 from telephony.events import DialOutcome
@@ -339,6 +346,8 @@ class Conductor:
         """Take a call in; no step here waits, so that with an agent free the ring leaves in this turn."""
         if self.directory.is_ageing(event.dnis):
             self._books.write(line.number.number_id, lambda: self.directory.renew(event.dnis))
+        there = line.at(event.at)
+        line = there or line
         arrival = Arrival(
             tenant_id=line.number.tenant_id,
             call_id=CallId(new_id()),
@@ -367,6 +376,9 @@ class Conductor:
         self._note(held, event.at, "arrived", {"trunk": event.trunk})
         # before anything is played: while it plays, Asterisk lets whoever sets a channel's variable wait
         self._command(held, self._switch.bound(event.channel, longest=line.longest + port.SPARE))
+        if there is None:
+            self.feed(call.call_id, machine.OutsideHours(event.at))
+            return
         for action in actions:
             self._carry_out(held, action)
 
@@ -953,6 +965,9 @@ class Conductor:
                 if call.call_id in self.floor.waiting:
                     self._tell_standing(held, trail.WAITS)
                 self._command(held, self._switch.hold_music(call.channel, on=True))
+                if longest_s := held.line.queue.longest_wait_s:
+                    left_s = longest_s - clock.elapsed_ms(since, clock.now()) / 1000
+                    asyncio.get_running_loop().call_later(max(0.0, left_s), self._end_long_waits)
             case machine.LeaveQueue():
                 self.floor.leave(call.call_id)
             case machine.Ring(offer=offer):
@@ -970,6 +985,8 @@ class Conductor:
             case machine.Apologise():
                 over = lambda: machine.ApologyEnded(clock.now())  # noqa: E731
                 self._command(held, self._say(held, held.line.apology, f"apology-{call.call_id}", over))
+            case machine.TurnAway():
+                self._command(held, self._turn_away(held))
             case machine.Announce(offer=offer):
                 self._command(held, self._announce(held, offer))
             case machine.Connect(offer=offer):
@@ -1030,6 +1047,18 @@ class Conductor:
         """Let a caller whose tier or agent of last time decides wait for their row, as a greeting would."""
         await asyncio.wait({held.row}, timeout=_KNOWN_WITHIN_S)
         self.feed(held.call.call_id, machine.GreetingEnded(clock.now()))
+
+    async def _turn_away(self, held: _Held) -> None:
+        call, queue = held.call, held.line.queue
+        sound = held.line.told
+        if call.cause is Cause.WAITED_TOO_LONG:
+            language = queue.language if queue.wait_message else held.line.number.language
+            sound = await asyncio.to_thread(
+                self._speak, queue.wait_message or nobody_free(language), language
+            )
+        else:
+            await self._switch.answer(call.channel)
+        await self._say(held, sound, f"apology-{call.call_id}", lambda: machine.ApologyEnded(clock.now()))
 
     async def _ring(self, held: _Held, offer: Offer) -> None:
         timeout_s: float = held.line.queue.ring_timeout_s
@@ -1282,6 +1311,10 @@ class Conductor:
                 self.feed(call.call_id, machine.ApologyEnded(now))
             case Phase.SEEKING:
                 self.feed(call.call_id, machine.NobodyFree(now))
+            case Phase.TURNED_AWAY:
+                self.feed(call.call_id, machine.ApologyEnded(now))
+            case Phase.GREETING if held.line.at(call.arrival.arrived_at) is None:
+                self.feed(call.call_id, machine.OutsideHours(now))
             case Phase.GREETING:
                 self.feed(call.call_id, machine.GreetingEnded(now))
             case Phase.QUEUED:
@@ -1374,6 +1407,7 @@ class Conductor:
         And end those that have lasted as long as they may.
         """
         self._end_long_ones()
+        self._end_long_waits()
         if not self._is_connected:
             return
         await self.desk.renew_phones()
@@ -1421,6 +1455,16 @@ class Conductor:
                 self.feed(call.call_id, machine.Cut(now, Cause.TOO_LONG))
             elif left <= WARNED_BEFORE:
                 self.feed(call.call_id, machine.EndsSoon(now))
+
+    def _end_long_waits(self) -> None:
+        """Turn callers away who have waited as long as their queue lets them."""
+        now = clock.now()
+        for held in list(self._calls.values()):
+            longest_s, since = held.line.queue.longest_wait_s, held.call.queued_at
+            if held.call.phase is not Phase.QUEUED or longest_s is None or since is None:
+                continue
+            if now - since >= dt.timedelta(seconds=longest_s):
+                self.feed(held.call.call_id, machine.WaitedTooLong(now))
 
     def end_calls_out(self, tenant_id: TenantId | None) -> int:
         """End the calls out of a company, or of all, at once; return how many there were."""

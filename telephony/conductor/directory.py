@@ -8,7 +8,7 @@ import datetime as dt
 import functools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import phonenumbers
@@ -19,9 +19,10 @@ from core.errors import NotFound, SeatlineError
 from core.ids import NumberId, QueueId, TenantId
 from core.phone import E164, InvalidNumberError, parse_e164
 from security.gate import Gate, Scope
-from telephony import numbers, queues, speech
+from telephony import numbers, queue_hours, queues, speech
 from telephony.conductor.books import is_outage
 from telephony.numbers import Number
+from telephony.opening import Hours
 from telephony.outbound import limits
 from telephony.queues import Queue
 from telephony.routing.settings import UNSETTLED, RoutingSettings
@@ -44,6 +45,7 @@ class Line:
     `greeting` is a sound file, or None; `is_open` says that its company is not suspended. Of a call out,
     which shows the number, `notice` tells the called person that they are recorded, `apology` who called.
     `longest` is the longest a call that comes in may last; of one that goes out its clearance says it.
+    Outside its queue's `hours` (None: always open) a caller hears `told`, and goes `beyond` if that is open.
     """
 
     number: Number
@@ -54,6 +56,18 @@ class Line:
     apology: Path | None = None
     longest: dt.timedelta = limits.USUAL.longest_in
     routing: RoutingSettings = UNSETTLED
+    hours: Hours | None = None
+    told: Path | None = None
+    beyond: Queue | None = None
+    beyond_hours: Hours | None = None
+
+    def at(self, instant: dt.datetime) -> "Line | None":
+        """Return the line as it is at an instant: itself, the queue beyond its hours, or None: closed."""
+        if self.hours is None or self.hours.is_open(instant):
+            return self
+        if self.beyond is None or (self.beyond_hours and not self.beyond_hours.is_open(instant)):
+            return None
+        return replace(self, queue=self.beyond, greeting=self.told)
 
 
 class Directory:
@@ -147,13 +161,33 @@ class Directory:
             with self._gate.open(Scope.system(entry.tenant_id)) as session:
                 number = numbers.get(session, tenant_id=entry.tenant_id, number_id=NumberId(entry.ref_id))
                 queue = queues.get(session, tenant_id=entry.tenant_id, queue_id=number.queue_id)
+                opening = queue_hours.read(session, tenant_id=entry.tenant_id, queue_id=queue.queue_id)
+                beyond, beyond_hours = None, None
+                if opening.leads_to:
+                    beyond = queues.get(session, tenant_id=entry.tenant_id, queue_id=opening.leads_to)
+                    beyond_hours = queue_hours.read(
+                        session, tenant_id=entry.tenant_id, queue_id=beyond.queue_id
+                    ).hours
                 is_open = companies.is_open(session, tenant_id=entry.tenant_id)
                 routing = read_routing(session, tenant_id=entry.tenant_id)
                 longest = limits.most(session, tenant_id=entry.tenant_id, at=clock.now()).longest_in
         except NotFound:
             return None
         greeting = self._speak(number.greeting, number.language)
-        return Line(number, queue, greeting, is_open=is_open, longest=longest, routing=routing)
+        language = opening.language if opening.message else number.language
+        told = self._speak(opening.message or closed(language), language) if opening.hours else None
+        return Line(
+            number,
+            queue,
+            greeting,
+            is_open=is_open,
+            longest=longest,
+            routing=routing,
+            hours=opening.hours,
+            told=told,
+            beyond=beyond,
+            beyond_hours=beyond_hours,
+        )
 
 
 def speaker(folder: Path) -> Speak:
@@ -181,6 +215,22 @@ def announcement(agent_number: int, language: str) -> str:
         names = dict(zip("0123456789", "零一二三四五六七八九", strict=True))
         return f"工号{''.join(names[one] for one in digits)}为您服务。"
     return f"You are speaking to agent {' '.join(digits)}."
+
+
+def closed(language: str) -> str:
+    """Return what a caller hears outside the hours of a queue that says nothing of its own."""
+    return (
+        "现在不是我们的服务时间，请稍后再来电。"
+        if language == "zh"
+        else "We are closed now. Please call again."
+    )
+
+
+def nobody_free(language: str) -> str:
+    """Return what a caller hears who has waited as long as they may."""
+    if language == "zh":
+        return "很抱歉，现在没有空闲的客服，请稍后再来电。"
+    return "We are sorry that nobody is free. Please call again later."
 
 
 def notice(language: str) -> str:

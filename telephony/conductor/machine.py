@@ -10,6 +10,9 @@ A call that comes in; one that goes out is moved by `outgoing`, with the same fa
                   +----------+----------------------+
                      the agent did not answer, or their line broke for good: back to the head of the queue
 
+A queue that is closed, or in which the caller has waited as long as they may, turns them away: a message,
+and the call ends.
+
 While an agent talks they may give the call to somebody else, or ask a second one about it: `transfer`. A call
 given to a number outside goes on without an agent, from `reaching` to `outside`.
 
@@ -36,6 +39,7 @@ class Phase(StrEnum):
     SEEKING = "seeking"
     APOLOGISING = "apologising"
     GREETING = "greeting"
+    TURNED_AWAY = "turned-away"  # a message is played, and the call ends
     QUEUED = "queued"
     OFFERED = "offered"
     ANNOUNCING = "announcing"
@@ -65,6 +69,8 @@ class Cause(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     TOO_LONG = "too-long"  # either way: it lasted as long as its company's calls may
+    OUTSIDE_HOURS = "outside-hours"  # a call in, while its queue is closed
+    WAITED_TOO_LONG = "waited-too-long"  # a caller has waited as long as the queue lets them
     STOPPED = "stopped"  # calls out were stopped, and those under way ended
 
 
@@ -147,6 +153,20 @@ class Consult:
 @dataclass(frozen=True, slots=True)
 class GreetingEnded:
     """The greeting has been played, or there was none."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideHours:
+    """The call came while its queue is closed."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WaitedTooLong:
+    """The caller has waited as long as the queue lets them."""
 
     at: dt.datetime
 
@@ -299,7 +319,7 @@ class NobodyFree:
 
 @dataclass(frozen=True, slots=True)
 class ApologyEnded:
-    """The message for whom no agent was there in time has been played, or there was no voice for it."""
+    """The message for whom no agent is there has been played, or there was no voice for it."""
 
     at: dt.datetime
 
@@ -442,6 +462,8 @@ class Vanished:
 
 Fact = (
     GreetingEnded
+    | OutsideHours
+    | WaitedTooLong
     | Offered
     | AgentRinging
     | AgentAnswered
@@ -546,6 +568,11 @@ class Seek:
 @dataclass(frozen=True, slots=True)
 class Apologise:
     """Say who called and that nobody is there; `ApologyEnded` follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnAway:
+    """Say that the queue is closed, or that nobody is free, by the call's cause; `ApologyEnded` follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -659,6 +686,7 @@ Action = (
     | Notice
     | Seek
     | Apologise
+    | TurnAway
     | Music
     | StopRinging
     | HangUpCaller
@@ -790,6 +818,14 @@ def _follow(call: LiveCall, fact: Fact) -> list[Action]:
                 Mark({"greeting_ended_at": fact.at, "queued_at": fact.at}),
                 Wait(fact.at, is_at_head=False),
             ]
+        case OutsideHours() if call.phase is Phase.GREETING:
+            call.phase, call.cause = Phase.TURNED_AWAY, Cause.OUTSIDE_HOURS
+            return [TurnAway()]
+        case WaitedTooLong() if call.phase is Phase.QUEUED:
+            call.phase, call.cause = Phase.TURNED_AWAY, Cause.WAITED_TOO_LONG
+            return [LeaveQueue(), Music(on=False), TurnAway()]
+        case ApologyEnded() if call.phase is Phase.TURNED_AWAY:
+            return [HangUpCaller(), *finish(call, fact.at, call.cause or Cause.OUTSIDE_HOURS)]
         case Offered(offer=offer) if call.phase is Phase.QUEUED:
             call.phase, call.offer, call.offers = Phase.OFFERED, offer, call.offers + 1
             return [
@@ -927,6 +963,8 @@ def _caller_gone(call: LiveCall, fact: CallerGone) -> list[Action]:
     match call.phase:
         case Phase.GREETING:
             return finish(call, fact.at, Cause.CALLER_LEFT_GREETING)
+        case Phase.TURNED_AWAY:
+            return finish(call, fact.at, call.cause or Cause.OUTSIDE_HOURS)
         case Phase.QUEUED:
             return [LeaveQueue(), *finish(call, fact.at, Cause.CALLER_LEFT_QUEUE)]
         case Phase.OFFERED if offer:

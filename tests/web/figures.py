@@ -14,9 +14,11 @@ from typing import Any
 from core import clock
 from core.ids import new_id
 from core.money import Money
+from telephony.opening import Hours, OwnDay, read_spans, write_spans
 from telephony.outbound import limits
 from telephony.outbound.limits import Caps, Rules
 from telephony.outbound.stops import Side, Stop
+from telephony.queue_hours import Opening
 from telephony.queues import Settings
 from tenants.saved_views import View, ViewId
 from web import parts, tables, words
@@ -35,6 +37,7 @@ from web.portal.invoices import INVOICES
 from web.portal.webhooks import LOG
 from web.shown import calls_out, campaigns
 from web.shown.calls_out import RefusedRow, Standing
+from web.shown.opening import WEEK, DayShown, WeekShown
 
 NOW = dt.datetime(2026, 11, 19, 12, 3, 5, tzinfo=dt.UTC)
 
@@ -1277,12 +1280,50 @@ def one_queue(lang: str) -> dict[str, Any]:
         "settings": queue_settings(lang),
         "members": [New(number=1001 + n, level=level) for n, level in enumerate((1, 1, 2, 9))],
         "numbers": [New(number="+44 808 157 0142", greeting=capacity(lang)["numbers"][0].greeting)],
+        "opening": Opening(queue_hours_of(lang)),
+        "week": opening_week(lang),
+        "leads_to": queues(lang)[1].name,
         "may_write": True,
     }
 
 
+def queue_hours_of(lang: str) -> Hours:
+    own = {dt.date(2026, 11, 20): OwnDay(read_spans("10:00-12:00"), pick(lang, "Stocktaking", "盘点"))}
+    return Hours("Europe/London", (read_spans("09:00-12:30, 13:30-17:00"),) * 5 + ((), ()), "GB", own)
+
+
+def opening_week(lang: str) -> WeekShown:
+    hours = queue_hours_of(lang)
+    days = []
+    for ahead in range(7):
+        on = NOW.date() + dt.timedelta(days=ahead)
+        own = hours.own.get(on)
+        words = write_spans(hours.on(on))
+        days.append(DayShown(on, hours.on(on), words, own.name if own else "", is_today=ahead == 0))
+    return WeekShown(days, 717, hours.zone, is_open=True, changes_at=NOW + dt.timedelta(minutes=33))
+
+
+def queue_hours_form(lang: str) -> dict[str, Any]:
+    usual = dict.fromkeys(WEEK[:5], "09:00-12:30, 13:30-17:00") | {"sat": "", "sun": ""}
+    day = pick(lang, "2026-11-20 10:00-12:00 Stocktaking", "2026-11-20 10:00-12:00 盘点")
+    return shell(lang) | {
+        "name": queues(lang)[0].name,
+        "given": usual
+        | {"when": "hours", "zone": "Europe/London", "country": "GB", "part": "SCT", "own": day}
+        | {"message": "", "language": "en", "leads_to": "que_2", "wed": "9-5"},
+        "errors": {"wed": pick(lang, "Write times like 09:00-12:30", "请按 09:00-12:30 填写")},
+        "revision": 2,
+        "action": "/portal/queues/que_1/hours",
+        "back": "/portal/queues/que_1",
+        "week": [(name, pick(lang, name.title(), "周" + "一二三四五六日"[n])) for n, name in enumerate(WEEK)],
+        "zones": ["Europe/London", "UTC"],
+        "countries": [("CN", pick(lang, "China", "中国")), ("GB", pick(lang, "United Kingdom", "英国"))],
+        "queues": [("que_2", queues(lang)[1].name)],
+    }
+
+
 def one_queue_closed(lang: str) -> dict[str, Any]:
-    empty: dict[str, Any] = {"members": [], "numbers": []}
+    empty: dict[str, Any] = {"members": [], "numbers": [], "week": None, "opening": Opening()}
     shown = one_queue(lang)
     return shown | empty | {"queue": New(**vars(shown["queue"]) | {"is_open": False})}
 
@@ -2404,6 +2445,7 @@ PAGES: dict[str, Page] = {
     "portal-queue": Page("portal/queue.html", one_queue),
     "portal-queue-closed": Page("portal/queue.html", one_queue_closed),
     "portal-routing": Page("portal/routing.html", routing),
+    "portal-queue-hours": Page("portal/queue_hours.html", queue_hours_form),
     "portal-queue-edit": Page("portal/queue_edit.html", queue_edit),
     "portal-webhooks": Page("portal/webhooks.html", webhooks),
     "portal-webhooks-dialog": Page("portal/webhooks.html", webhooks_dialog),

@@ -79,6 +79,7 @@ UNFILLED = {
     "reset_requests",
     "reveals",
     "saved_views",
+    "queue_hours",
     "second_steps",
     "shifts",
     "step_recoveries",

@@ -11,13 +11,14 @@ from werkzeug.wrappers import Response as BaseResponse
 from core import ids
 from core.ids import QueueId
 from core.phone import international
-from telephony import queues
+from telephony import queue_hours, queues
 from telephony.errors import QueueChangedError, QueueInUseError, QueueNameTakenError, QueueSettingError
 from telephony.queues import Queue, Settings, WrapUp
 from web import edits, identity, said, scope
 from web.guards import permission
 from web.plain import whole
 from web.portal.views import pages
+from web.shown import opening
 from web.shown import queues as shown
 
 _LONGEST_NUMBER = 6  # digits of any number in the form
@@ -71,15 +72,21 @@ def add_queue() -> BaseResponse:
 @permission("queues.read")
 def one_queue(queue_id: str) -> str:
     """Show one queue: its settings, who serves it, what leads to it."""
-    found, session = _find(queue_id), scope.session()
+    found, session = find(queue_id), scope.session()
     serving = shown.members(tenant_id=found.tenant_id, queue_id=found.queue_id)
     led = shown.led_here(session, tenant_id=found.tenant_id, queue_id=found.queue_id)
+    kept = queue_hours.read(session, tenant_id=found.tenant_id, queue_id=found.queue_id)
     return render_template(
         "portal/queue.html",
         queue=_row(found),
         settings=found.settings,
         members=[{"number": one.agent.number, "level": one.level} for one in serving if one.level],
         numbers=[{"number": international(one.digits), "greeting": one.greeting} for one in led],
+        opening=kept,
+        week=opening.week(kept.hours) if kept.hours else None,
+        leads_to=queues.get(session, tenant_id=found.tenant_id, queue_id=kept.leads_to).name
+        if kept.leads_to
+        else "",
         may_write=_may_write(),
     )
 
@@ -88,7 +95,7 @@ def one_queue(queue_id: str) -> str:
 @permission("queues.write")
 def edit_queue(queue_id: str) -> BaseResponse:
     """Show the form with the queue's settings."""
-    found = _find(queue_id)
+    found = find(queue_id)
     if not found.is_open:
         return redirect(path_of(found.queue_id), 303)
     return make_response(_form(_typed_of(found), revision=found.revision, queue=found))
@@ -98,7 +105,7 @@ def edit_queue(queue_id: str) -> BaseResponse:
 @permission("queues.write")
 def save_queue(queue_id: str) -> BaseResponse:
     """Keep the changes; when somebody saved first, show both versions instead."""
-    found = _find(queue_id)
+    found = find(queue_id)
     fields = _fields(found.queue_id)
     given, revision = edits.given(fields, request.form), edits.revision(request.form)
     try:
@@ -111,7 +118,7 @@ def save_queue(queue_id: str) -> BaseResponse:
             levels=_levels(given),
         )
     except QueueChangedError:
-        now = _find(queue_id)
+        now = find(queue_id)
         return edits.conflicting(
             now.name,
             edits.differences(fields, yours=given, theirs=_typed_of(now)),
@@ -132,7 +139,7 @@ def save_queue(queue_id: str) -> BaseResponse:
 @permission("queues.write")
 def close_queue(queue_id: str) -> BaseResponse:
     """Close a queue, unless somebody is in it or something leads to it."""
-    found = _find(queue_id)
+    found = find(queue_id)
     try:
         shown.close(scope.session(), tenant_id=found.tenant_id, queue_id=found.queue_id)
     except QueueInUseError as error:
@@ -148,7 +155,7 @@ def close_queue(queue_id: str) -> BaseResponse:
 @permission("queues.write")
 def reopen_queue(queue_id: str) -> BaseResponse:
     """Open a closed queue again, with the agents it had."""
-    found = _find(queue_id)
+    found = find(queue_id)
     shown.reopen(scope.session(), tenant_id=found.tenant_id, queue_id=found.queue_id)
     said.done(gettext("%(name)s is open again.", name=found.name))
     return redirect(path_of(found.queue_id), 303)
@@ -276,6 +283,11 @@ def _in_use(details: Mapping[str, object]) -> str:
         )
     elif details.get("calls"):
         said_so = gettext("There are callers in this queue. Close it when they have been served.")
+    elif details.get("queues"):
+        said_so = gettext(
+            "Outside their hours other queues lead to this one: %(names)s. Change that first.",
+            names=_listed(details["queues"]),
+        )
     else:
         numbers = details.get("numbers")
         led = [international(one) for one in numbers] if isinstance(numbers, list) else []
@@ -329,7 +341,7 @@ def _form(
     )
 
 
-def _find(queue_id: str) -> Queue:
+def find(queue_id: str) -> Queue:
     """Return a queue of the asker's company by its outside id.
 
     Raises:

@@ -29,6 +29,8 @@ _UNANSWERED = {
     "cancelled": "cancelled",
     "stopped": "cancelled",
     "too-long": "cancelled",
+    "outside-hours": "closed",
+    "waited-too-long": "waited-too-long",
 }
 LOST = frozenset({"switch-lost", "lost-while-switchboard-away"})
 

@@ -256,7 +256,7 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("No other agent is free"), _WARN
         case "not-placed":
             return gettext("The call could not be placed"), _END
-        case "apology-ended":
+        case "apology-ended" if is_out:
             return gettext("They have heard who called; hung up"), _END
         case "announcement-ended" if is_out:
             return gettext("They have heard that they are recorded"), _PLAIN
@@ -342,6 +342,12 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("Ended: a call may not be longer"), _END
         case "cut":
             return gettext("Ended: calls out were stopped"), _END
+        case "outside-hours":
+            return gettext("The queue is closed: the caller hears so, and the call ends"), _END
+        case "waited-too-long":
+            return gettext("The caller has waited as long as they may: they hear that nobody is free"), _END
+        case "apology-ended":
+            return gettext("The message has been played"), _PLAIN
         case "agent-gone":
             return gettext("The agent hangs up"), _END
         case "vanished":
