@@ -22,7 +22,7 @@ from sqlalchemy import Connection, text
 
 from core.ids import OPERATOR, TenantId, new_id
 from launch.parts import start_postgres
-from security.gate import Gate, Scope, admit, mint
+from security.gate import Gate, Scope, admit, backend_of, mint
 from security.keys import FileRootKey
 from wiring.prepare import DatabaseUrls, prepare_database
 
@@ -59,7 +59,8 @@ def measure(gate: Gate, key: bytes, tenant_id: TenantId, rounds: int) -> dict[st
     for turn in range(-100, rounds):  # the first hundred warm caches and prepared statements
         with gate.outside() as connection:
             began = time.perf_counter()
-            connection.exec_driver_sql("SELECT sec.enter(%s)", (mint(Scope.system(tenant_id), key),))
+            token = mint(Scope.system(tenant_id), key, backend=backend_of(connection))
+            connection.exec_driver_sql("SELECT sec.enter(%s)", (token,))
             entered = time.perf_counter() - began
             known = _known(connection, tenant_id, draw)
             for question in draw.sample(sorted(QUESTIONS), len(QUESTIONS)):

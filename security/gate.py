@@ -154,7 +154,9 @@ class Gate:
         if not isinstance(scope, Scope):
             raise NoScopeError
         try:
-            connection.exec_driver_sql("SELECT sec.enter(%s)", (mint(scope, self._key),))
+            connection.exec_driver_sql(
+                "SELECT sec.enter(%s)", (mint(scope, self._key, backend=backend_of(connection)),)
+            )
         except ProgrammingError as error:
             diagnosis = getattr(error.orig, "diag", None)
             if scope.kind is Kind.AGENT and getattr(diagnosis, "message_primary", "") == _UNSIGNED:
@@ -189,12 +191,18 @@ def admit(session: Session, *, tenant_id: TenantId, status: str = "active") -> N
     session.execute(text("SELECT sec.admit(:tenant, :status)"), {"tenant": tenant_id, "status": status})
 
 
-def mint(scope: Scope, key: bytes) -> str:
-    """Return a signed token that opens `scope` once within ten seconds."""
+def backend_of(connection: Connection) -> int:
+    """Return the process that serves a connection, as it said when it was made: no question is asked."""
+    driver: Any = connection.connection.driver_connection
+    return int(driver.info.backend_pid)
+
+
+def mint(scope: Scope, key: bytes, *, backend: int) -> str:
+    """Return a signed token that opens `scope` on one connection within ten seconds."""
     expires = int(time.time()) + _TOKEN_LIFETIME_S
     body = (
-        f"v1.{_APP_KID}.{scope.tenant_id}.{scope.principal_id}.{scope.kind.value}"
-        f".{expires}.{secrets.token_hex(8)}"
+        f"v2.{_APP_KID}.{scope.tenant_id}.{scope.principal_id}.{scope.kind.value}"
+        f".{expires}.{backend}.{secrets.token_hex(8)}"
     )
     return f"{body}.{hmac.new(key, body.encode(), hashlib.sha256).hexdigest()}"
 

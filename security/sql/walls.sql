@@ -105,19 +105,21 @@ CREATE OR REPLACE FUNCTION sec._may_serve(tenant uuid, who uuid) RETURNS boolean
      AND sec._has_signed(tenant, who) $$;
 
 -- enter a tenant's context for the rest of this transaction.
--- token: v1.<kid>.<tenant>.<principal>.<kind>.<expires>.<nonce>.<mac>, minted by security.gate
+-- token: v2.<kid>.<tenant>.<principal>.<kind>.<expires>.<backend>.<nonce>.<mac>, minted by security.gate for this connection:
+-- seen on the wire it is worth nothing from another (docs/adr)
 CREATE OR REPLACE FUNCTION sec.enter(tok text) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
 DECLARE p text[] := string_to_array(tok, '.'); k sec.mac_key; d sec.mac_key; body text; cap text; cur text; state text;
 BEGIN
-  IF coalesce(array_length(p, 1), 0) <> 8 OR p[1] <> 'v1' OR p[2] !~ '^[0-9]{1,4}$' OR p[6] !~ '^[0-9]{1,12}$'
-     OR p[8] !~ '^[0-9a-f]{64}$' THEN
+  IF coalesce(array_length(p, 1), 0) <> 9 OR p[1] <> 'v2' OR p[2] !~ '^[0-9]{1,4}$' OR p[6] !~ '^[0-9]{1,12}$'
+     OR p[9] !~ '^[0-9a-f]{64}$' THEN
     RAISE EXCEPTION 'bad tenant token' USING ERRCODE = '42501'; END IF;
   SELECT * INTO k FROM sec.mac_key WHERE kid = p[2]::smallint AND purpose = 'app' AND not_after > clock_timestamp();
   IF NOT FOUND THEN RAISE EXCEPTION 'bad tenant token' USING ERRCODE = '42501'; END IF;
-  body := array_to_string(p[1:7], '.');
-  IF sha256(k.k_opad || sec._mac(k.k_ipad, k.k_opad, body)) <> sha256(k.k_opad || decode(p[8], 'hex'))
-     OR to_timestamp(p[6]::bigint) < clock_timestamp() THEN
+  body := array_to_string(p[1:8], '.');
+  IF sha256(k.k_opad || sec._mac(k.k_ipad, k.k_opad, body)) <> sha256(k.k_opad || decode(p[9], 'hex'))
+     OR to_timestamp(p[6]::bigint) < clock_timestamp()
+     OR p[7] <> pg_backend_pid()::text THEN
     RAISE EXCEPTION 'bad tenant token' USING ERRCODE = '42501'; END IF;
   -- one context per transaction
   cur := current_setting('seatline.ctx', true);

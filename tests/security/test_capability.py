@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from core.ids import OPERATOR, TenantId
-from security.gate import Gate, Kind, Scope, mint
+from security.gate import Gate, Kind, Scope, backend_of, mint
 from tests.conftest import Prepared
 from wiring.prepare import DatabaseUrls
 
@@ -99,8 +99,25 @@ def test_a_well_signed_token_is_over_after_its_time(
 ) -> None:
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now - 11)
-    old = mint(Scope(tenant_a, OPERATOR, Kind.SYSTEM), gate._key)
-    monkeypatch.undo()
     with pytest.raises(DBAPIError) as error, gate.outside() as connection:
+        old = mint(Scope(tenant_a, OPERATOR, Kind.SYSTEM), gate._key, backend=backend_of(connection))
         connection.execute(text("SELECT sec.enter(:token)"), {"token": old})
     assert getattr(error.value.orig, "sqlstate", "") == REFUSED
+
+
+def test_a_token_seen_on_the_wire_opens_nothing_from_another_connection(
+    gate: Gate, tenant_a: TenantId
+) -> None:
+    """T11: whoever reads along has ten seconds, and no connection it was made for."""
+    with gate.outside() as ours:
+        seen = mint(Scope(tenant_a, OPERATOR, Kind.SYSTEM), gate._key, backend=backend_of(ours))
+        with pytest.raises(DBAPIError) as error, gate.outside() as thiefs:
+            thiefs.execute(text("SELECT sec.enter(:token)"), {"token": seen})
+        assert getattr(error.value.orig, "sqlstate", "") == REFUSED
+        with pytest.raises(DBAPIError) as again, gate.outside() as thiefs:
+            # with the thief's own connection on it, it is not signed
+            renamed = seen.replace(f".{backend_of(ours)}.", f".{backend_of(thiefs)}.")
+            thiefs.execute(text("SELECT sec.enter(:token)"), {"token": renamed})
+        assert getattr(again.value.orig, "sqlstate", "") == REFUSED
+        ours.execute(text("SELECT sec.enter(:token)"), {"token": seen})
+        assert str(ours.execute(text("SELECT sec.tenant()")).scalar_one()) == str(tenant_a)
