@@ -144,6 +144,36 @@ class ProofBrokenError(Invalid):
     code = "proof-broken"
 
 
+class DisputeNotFoundError(NotFound):
+    """No such dispute."""
+
+    code = "dispute-not-found"
+
+
+class DisputeClosedError(Conflict):
+    """The dispute is settled or refused, or its credit note waits for a second person."""
+
+    code = "dispute-closed"
+
+
+class DisputeReasonError(Invalid):
+    """A dispute, and its refusal, need a reason of 1 to 400 signs."""
+
+    code = "dispute-reason"
+
+
+class DisputeEmptyError(Invalid):
+    """No line is marked, and no call differs: there is nothing to dispute."""
+
+    code = "dispute-empty"
+
+
+class ClaimsInvalidError(Invalid):
+    """A company's own list of calls cannot be read; `missing` names columns, `row` the first bad row."""
+
+    code = "claims-invalid"
+
+
 class EInvoiceRefusedError(Refused):
     """The e-invoice would break rules of EN 16931, named in `rules`; the PDF is the invoice."""
 

@@ -515,6 +515,52 @@ class CreditNoteTaxRow(TenantOwned, Base):
     tax_minor: Mapped[Minor]
 
 
+class DisputeRow(TenantOwned, Base):
+    """What a company says is wrong about an invoice; frozen once it is refused."""
+
+    __tablename__ = "disputes"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "invoice_id"], ["app.invoices.tenant_id", "app.invoices.id"]),
+        ForeignKeyConstraint(
+            ["tenant_id", "credit_note_id"], ["app.credit_notes.tenant_id", "app.credit_notes.id"]
+        ),
+        Index("ix_disputes_invoice", "tenant_id", "invoice_id"),
+        CheckConstraint("(closed_at IS NULL) OR (answer <> '')", name="answered"),
+    )
+
+    id: Mapped[Key]
+    invoice_id: Mapped[UUID]
+    reason: Mapped[str] = mapped_column(Text)
+    opened_by: Mapped[UUID]
+    opened_at: Mapped[Instant]
+    credit_note_id: Mapped[UUID | None]
+    answer: Mapped[str] = mapped_column(Text)
+    closed_at: Mapped[OptionalInstant]
+
+
+class DisputeItemRow(TenantOwned, Base):
+    """One line, or one call that differs; of the company's own file nothing else is kept."""
+
+    __tablename__ = "dispute_items"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "dispute_id"], ["app.disputes.tenant_id", "app.disputes.id"]),
+        CheckConstraint("kind IN ('line', 'missing', 'extra', 'duration', 'price')", name="kind"),
+        CheckConstraint("in_question_nano >= 0", name="amount"),
+    )
+
+    dispute_id: Mapped[Key]
+    n: Mapped[int] = mapped_column(Integer, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    line_no: Mapped[int | None] = mapped_column(Integer)
+    event_id: Mapped[str] = mapped_column(Text)
+    started_at: Mapped[OptionalInstant]
+    ours_ms: Mapped[Nano | None]
+    theirs_ms: Mapped[Nano | None]
+    ours_nano: Mapped[Nano | None]
+    theirs_nano: Mapped[Nano | None]
+    in_question_nano: Mapped[Nano]
+
+
 class InvoiceSeriesRow(Base):
     """The last number an issuer gave in a year. A platform table, reached by one function only."""
 

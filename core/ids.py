@@ -41,6 +41,7 @@ PaymentId = NewType("PaymentId", UUID)
 PaymentMethodId = NewType("PaymentMethodId", UUID)
 AlarmId = NewType("AlarmId", UUID)
 CreditNoteId = NewType("CreditNoteId", UUID)
+DisputeId = NewType("DisputeId", UUID)
 
 # The operator is itself a tenant: shared stock (numbers, seats, agents, agent time, price lists) is its.
 OPERATOR = TenantId(UUID("00000000-0000-7000-8000-000000000001"))

@@ -77,6 +77,7 @@ OPERATOR: Sequence[Entry] = (
     Entry("companies", "/operator/companies", "box", _l("Companies"), "companies.read", bottom=True),
     Entry("prices", "/operator/prices", "tag", _l("Price lists"), "prices.read", "money"),
     Entry("invoices", "/operator/invoices", "bill", _l("Invoices"), "billing.read", "money", bottom=True),
+    Entry("disputes", "/operator/disputes", "note", _l("Disputes"), "billing.read", "money"),
     Entry("payments", "/operator/payments", "card", _l("Payments"), "billing.read", "money"),
     Entry("ledger", "/operator/ledger", "scale", _l("Ledger"), "billing.read", "money"),
     Entry("usage", "/operator/usage", "search", _l("Usage"), "billing.read", "money"),

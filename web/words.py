@@ -144,6 +144,8 @@ ACTIONS: Mapping[str, LazyString] = {
     "do-not-call.added": _l("Put a number on the do-not-call list"),
     "do-not-call.removed": _l("Took a number off the do-not-call list"),
     "invoice.finalised": _l("Finalised an invoice"),
+    "dispute.opened": _l("Disputed an invoice"),
+    "dispute.refused": _l("Refused a dispute"),
     "credit-note.asked": _l("Asked for a credit note"),
     "credit-note.issued": _l("Issued a credit note"),
     "credit-note.refused": _l("Refused a credit note"),
@@ -492,6 +494,17 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "draft-stale": Words(
         _l("Calls have come in since the draft was made"), _l("Draft it anew, look, and finalise then.")
+    ),
+    "dispute-not-found": Words(_l("There is no such dispute"), _l("Look at the invoice's page.")),
+    "dispute-closed": Words(
+        _l("The dispute is decided"), _l("Its page says how it ended, or what it waits for.")
+    ),
+    "dispute-reason": Words(_l("A reason is missing"), _l("Write one of up to 400 signs.")),
+    "dispute-empty": Words(
+        _l("There is nothing to dispute"), _l("Mark a line, or send a list of calls that differs.")
+    ),
+    "claims-invalid": Words(
+        _l("The list of calls cannot be read"), _l("It needs started_at and duration_s in every row.")
     ),
     "e-invoice-refused": Words(
         _l("This invoice has no e-invoice"),

@@ -1161,6 +1161,7 @@ def invoice(lang: str) -> dict[str, Any]:
         "base": "/portal/invoices/inv_1",
         "history": [New(at=ago(1_500_000), kind="finalised"), New(at=ago(1_600_000), kind="drafted")],
         "credit_notes": credit_notes(lang, "issued"),
+        "disputes": [dispute(lang)],
     }
 
 
@@ -1182,6 +1183,68 @@ def credit_notes(lang: str, *states: str) -> list[New]:
     ]
 
 
+def dispute(lang: str, state: str = "open") -> New:
+    kinds = pick(lang, ("Another duration", "Only on the invoice"), ("通话时长不同", "仅账单上有"))
+    return New(
+        id="dsp_1",
+        number="SL-2026-001187",
+        state=state,
+        reason=pick(lang, "Calls of 14 October are there twice", "10月14日的通话重复"),
+        answer=pick(lang, "Two calls, two numbers.", "两通电话，两个号码。") if state == "refused" else "",
+        opened_at=ago(90_000),
+        in_question=Money(1_204, "GBP"),
+        kinds=[New(kind=kind, count=n) for n, kind in enumerate(kinds, 2)],
+        items=[
+            New(
+                kind=kinds[n % 2],
+                line=pick(lang, "Calls in, UK landlines", "呼入，英国固话"),
+                at=ago(900_000 + 60 * n),
+                ours_s="230",
+                theirs_s="" if n % 2 else "112.5",
+                ours="0.191667",
+                theirs="",
+            )
+            for n in range(4)
+        ],
+        more=7,
+        href="/portal/disputes/dsp_1",
+        company="",
+    )
+
+
+def portal_dispute_new(lang: str) -> dict[str, Any]:
+    return shell(lang) | {
+        "number": "SL-2026-001187",
+        "base": "/portal/invoices/inv_1",
+        "lines": operator_credit(lang)["lines"],
+    }
+
+
+def portal_dispute(lang: str) -> dict[str, Any]:
+    return shell(lang) | {"dispute": dispute(lang, "refused"), "base": "/portal/invoices/inv_1"}
+
+
+def operator_disputes(lang: str) -> dict[str, Any]:
+    return operator(lang) | {
+        "disputes": [
+            New(**{**vars(dispute(lang, state)), "company": "Pelican Parcel"})
+            for state in ("open", "waiting")
+        ],
+        "newer": None,
+        "older": None,
+    }
+
+
+def operator_dispute(lang: str) -> dict[str, Any]:
+    return operator(lang) | {
+        "dispute": dispute(lang),
+        "company_": New(name="Pelican Parcel"),
+        "invoice_url": "/operator/companies/ten_1/invoices/inv_1",
+        "base": "/operator/companies/ten_1/disputes/dsp_1",
+        "may_write": True,
+    }
+
+
 def operator_credit(lang: str) -> dict[str, Any]:
     names = pick(lang, ("Seats by the month", "Calls in, UK landlines"), ("坐席包月", "呼入，英国固话"))
     return operator(lang) | {
@@ -1195,6 +1258,8 @@ def operator_credit(lang: str) -> dict[str, Any]:
         "left": Money(120_400, "GBP"),
         "currency": "GBP",
         "above": Money(50_000, "GBP"),
+        "dispute": "",
+        "proposed": {},
     }
 
 
@@ -2478,6 +2543,10 @@ PAGES: dict[str, Page] = {
     "operator-invoices": Page("operator/invoices.html", operator_invoices),
     "operator-invoice": Page("operator/invoice.html", operator_invoice),
     "operator-invoice-final": Page("operator/invoice.html", operator_invoice_final),
+    "operator-dispute": Page("operator/dispute.html", operator_dispute),
+    "operator-disputes": Page("operator/disputes.html", operator_disputes),
+    "portal-dispute": Page("portal/dispute.html", portal_dispute),
+    "portal-dispute-new": Page("portal/dispute_new.html", portal_dispute_new),
     "operator-credit": Page("operator/credit.html", operator_credit),
     "operator-finalise": Page(
         "operator/invoice.html", operator_invoice, ("document.getElementById('finalise').showModal()",)

@@ -115,7 +115,10 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     # invoices and payments
     "portal.invoice_list": ("listInvoices",),
     "portal.bill_preview": ("getRunningBill", "listUsage"),
-    "portal.one_invoice": ("getInvoice", "getInvoicePayment", "listCreditNotes"),
+    "portal.one_invoice": ("getInvoice", "getInvoicePayment", "listCreditNotes", "listDisputes"),
+    "portal.dispute_form": FORM,
+    "portal.open_dispute": ("openDispute",),
+    "portal.one_dispute": ("getDispute",),
     "portal.credit_pdf": ("getCreditNotePdf",),
     "portal.invoice_pdf": ("getInvoicePdf",),
     "portal.invoice_csv": ("getInvoiceEvents",),

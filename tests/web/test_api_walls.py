@@ -10,6 +10,8 @@ import pytest
 from pyrage.x25519 import Identity
 from werkzeug.test import TestResponse
 
+from billing import credit_notes, disputes
+from billing.credit_notes import Part
 from billing.payments import attempts, methods
 from billing.payments.port import RemoteMethod, Shown
 from core import ids
@@ -84,6 +86,22 @@ def theirs(
     with gate.open(Scope.system(cast.a.tenant_id)) as session:
         alarm_id = alarms.raise_alarm(session, "decoy-opened", tenant_id=cast.a.tenant_id)
         who = cast.a.tenant_id
+        note = credit_notes.ask(
+            session,
+            tenant_id=who,
+            invoice_id=made.invoice.invoice_id,
+            parts=[Part(None, 1)],
+            reason="billed twice",
+            by=cast.sue.id,
+        )
+        dispute = disputes.open_dispute(
+            session,
+            tenant_id=who,
+            invoice_id=made.invoice.invoice_id,
+            reason="twice",
+            by=cast.sue.id,
+            line_nos={1},
+        )
         erasure_id = erasures.ask(session, tenant_id=who, person=Person(None, {}), by=cast.sue.id)
         hold_id = holds.put(
             session, tenant_id=who, kind=HoldKind.COMPANY, subject_id=None, reason="court", by=cast.sue.id
@@ -129,6 +147,8 @@ def theirs(
         "payment_id": ids.public("pay", begun.payment.payment_id),
         "method_id": ids.public("pm", saved[0].method_id),
         "line_no": "1",
+        "dispute_id": ids.public("dsp", dispute.dispute_id),
+        "note_id": ids.public("crn", note.credit_note_id),
     }
 
 

@@ -393,6 +393,42 @@ def test_above_the_limit_somebody_else_decides_about_a_credit_note(
     assert "It is decided already" in priya.get(here).text
 
 
+def test_a_dispute_is_opened_with_a_file_and_settled(
+    enter: Enter, browser: Browsers, cast: Cast, day: Scene
+) -> None:
+    dana, alice = enter(), browser()
+    alice.sign_in(cast.alice.email)
+    here = day.invoice_path
+    assert "Dispute a line" in alice.get(here).text
+    wrong: list[tuple[Form, str]] = [
+        ({"reason": "x"}, "There is nothing to dispute"),
+        ({"reason": "x", "file": (io.BytesIO(b"a,b\n1,2\n"), "calls.csv")}, "needs the columns started_at"),
+        ({"reason": "", "line": "1"}, "A reason is missing"),
+    ]
+    for data, words in wrong:
+        alice.post(f"{here}/dispute", data)
+        assert words in alice.get(f"{here}/dispute").text
+    file = io.BytesIO(b"started_at,duration_s,number\n2026-10-03 10:00:00,17,+442079460999\n")
+    answer = alice.post(f"{here}/dispute", {"reason": "We counted one", "file": (file, "calls.csv")})
+    dispute = answer.headers["Location"]
+    seen = alice.get(dispute).text
+    assert "Only on the invoice" in seen
+    assert "Not on the invoice" in seen
+    assert "442079460999" not in seen
+    assert "We counted one" in dana.get("/operator/disputes").text
+    there = dispute.replace("/portal", path(cast.a))
+    give = found(r'href="([^"]+/credit\?dispute=dsp_[0-9a-z]+)"', dana.get(there).text)
+    form = dana.get(give).text
+    assert 'name="line-1" value="0.08"' in form
+    key = found(r'name="dispute" value="(dsp_[0-9a-z]+)"', form)
+    dana.post(give.partition("?")[0], {"line-1": "0.08", "reason": "You are right", "dispute": key})
+    assert "settled" in alice.get(dispute).text
+    assert "SL-CN-2026-000001" in alice.get(here).text
+    assert "We counted one" not in dana.get("/operator/disputes").text
+    dana.post(f"{there}/refuse", {"answer": "No"})
+    assert "The dispute is decided" in dana.get(there).text
+
+
 def test_support_reads_invoices_and_finalises_none(enter: Enter, cast: Cast, day: Scene) -> None:
     sam = enter("operator_support")
     here = invoice_path(cast.a, day.invoice)

@@ -66,6 +66,8 @@ UNFILLED = {
     "credit_note_lines",
     "credit_note_taxes",
     "credit_notes",
+    "dispute_items",
+    "disputes",
     "endpoints",
     "erasures",
     "legal_holds",

@@ -31,6 +31,8 @@ _NOUNS = {
     "alarm": "alm",
     "erasure": "era",
     "export": "exp",
+    "note": "crn",
+    "dispute": "dsp",
     "hold": "hold",
     "signer": "usr",
     "agent": "usr",

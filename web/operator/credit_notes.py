@@ -5,7 +5,7 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from billing import credit_notes, invoices
+from billing import credit_notes, disputes, invoices
 from billing.credit_notes import SECOND_PERSON_ABOVE, Left, Part
 from billing.documents.document import CreditNote, InvoiceDocument
 from billing.errors import CreditTooLargeError
@@ -18,6 +18,7 @@ from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
 from web.shown import credit_notes as shown
+from web.shown import disputes as in_dispute
 from web.shown import downloads
 
 _BUSINESS = frozenset({"refused", "conflict", "invalid"})
@@ -36,6 +37,8 @@ def credit_form(company_id: str, invoice_id: str) -> str:
         company_=company,
         base=_base(company_id, invoice_id),
         lines=shown.lines_left(document, left),
+        dispute=request.args.get("dispute", ""),
+        proposed=_proposed(company, request.args.get("dispute", "")),
         left=Money(left.net_minor, currency),
         currency=currency,
         above=Money(SECOND_PERSON_ABOVE * 10 ** exponent(currency), currency),
@@ -51,28 +54,40 @@ def give_credit(company_id: str, invoice_id: str) -> BaseResponse:
     currency = document.bill.currency
     parts = _parts(currency)
     here = _base(company_id, invoice_id)
+    disputed = request.form.get("dispute", "")
+    form = f"{here}/credit?dispute={disputed}" if disputed else f"{here}/credit"
     if parts is None:
         said.refused(gettext("Write amounts like 12.50, without a sign."))
-        return redirect(f"{here}/credit", 303)
+        return redirect(form, 303)
 
     def act(session: Session) -> CreditNote:
+        reason, by = request.form.get("reason", ""), identity.current().user_id
+        if disputed:
+            return disputes.settle(
+                session,
+                tenant_id=company.tenant_id,
+                dispute_id=ids.parse("dsp", disputed),
+                parts=parts,
+                reason=reason,
+                by=by,
+            )
         return credit_notes.ask(
             session,
             tenant_id=company.tenant_id,
             invoice_id=document.invoice_id,
             parts=parts,
-            reason=request.form.get("reason", ""),
-            by=identity.current().user_id,
+            reason=reason,
+            by=by,
         )
 
     try:
         note = rounds.visit(company, act)
     except CreditTooLargeError as error:
         said.refused(shown.too_large(error.details.get("left_minor"), currency))
-        return redirect(f"{here}/credit", 303)
+        return redirect(form, 303)
     except SeatlineError as error:
         _refuse(error)
-        return redirect(f"{here}/credit", 303)
+        return redirect(form, 303)
     if note.number:
         said.done(gettext("Credit note %(number)s is issued.", number=note.number))
     else:
@@ -133,6 +148,18 @@ def _decide(company_id: str, note_id: str, *, is_issued: bool) -> BaseResponse:
             else gettext("The credit note is refused.")
         )
     return redirect(_base(company_id, invoice_id), 303)
+
+
+def _proposed(company: Company, disputed: str) -> dict[int, str]:
+    """Return what a dispute puts in question of each line; nothing where there is none."""
+    if not disputed:
+        return {}
+    key = ids.parse("dsp", disputed)
+
+    def look(session: Session) -> dict[int, str]:
+        return in_dispute.proposed(disputes.find(session, tenant_id=company.tenant_id, dispute_id=key))
+
+    return rounds.visit(company, look)
 
 
 def _parts(currency: str) -> list[Part] | None:

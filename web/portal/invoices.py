@@ -5,7 +5,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as BaseResponse
 
-from billing import accounts, charges, credit_notes, explorer, periods
+from billing import accounts, charges, credit_notes, disputes, explorer, periods
 from billing import invoices as billing
 from billing.charges import Behind
 from billing.documents.document import CreditNote, InvoiceDocument
@@ -20,6 +20,7 @@ from web.guards import permission
 from web.portal import calls, payments
 from web.portal.views import pages
 from web.shown import credit_notes as shown_credit
+from web.shown import disputes as shown_disputes
 from web.shown import downloads, invoices, usage
 from web.shown import payments as shown
 from web.shown.calls import CallRow
@@ -105,6 +106,7 @@ def bill_preview() -> str:
         is_connected=False,
         bank=(),
         credit_notes=[],
+        disputes=[],
     )
 
 
@@ -135,6 +137,7 @@ def one_invoice(invoice_id: str) -> str:
         is_connected=scope.services().payments.is_connected,
         bank=document.seller.payment,
         credit_notes=shown_credit.rows(_credits(document), base="/portal/credit-notes", has_xml=True),
+        disputes=_disputes(document),
     )
 
 
@@ -269,6 +272,16 @@ def _after(text: str) -> Behind | None:
         return None
     call = calls.find(text)
     return Behind(call.call_id, call.bridged_at or call.arrived_at)
+
+
+def _disputes(document: InvoiceDocument) -> list[shown_disputes.DisputeRow]:
+    found = disputes.every(
+        scope.session(), tenant_id=identity.current().tenant_id, invoice_id=document.invoice_id
+    )
+    base = "/portal/disputes/"
+    return [
+        shown_disputes.dispute(one, document, href=base + ids.public("dsp", one.dispute_id)) for one in found
+    ]
 
 
 def _credits(document: InvoiceDocument) -> list[CreditNote]:

@@ -42,6 +42,7 @@ NOUNS: Mapping[str, LazyString] = {
     "campaign.": _l("Campaigns"),
     "invoice.": _l("Invoices"),
     "credit-note.": _l("Credit notes"),
+    "dispute.": _l("Disputes"),
     "payment.": _l("Payments"),
     "usage.": _l("Usage"),
     "calls-out.": _l("Calls out"),
