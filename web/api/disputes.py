@@ -6,11 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from billing import disputes
+from billing import disputes, invoices
 from billing.disputes import Dispute, Item
 from billing.matching import Claim
 from core import ids
-from core.ids import InvoiceId
 from core.money import NANO, Money
 from web import identity, scope
 from web.api.kit import id_in_path, operation
@@ -87,11 +86,10 @@ class Disputes(Outward):
 @operation(tag=_TAG, answers={200: Disputes}, errors=(404,), operation_id="listDisputes")
 def list_disputes(invoice_id: str) -> Disputes:
     """List the disputes of an invoice."""
-    found = disputes.every(
-        scope.session(),
-        tenant_id=identity.current().tenant_id,
-        invoice_id=InvoiceId(id_in_path("inv", invoice_id)),
-    )
+    session, tenant_id = scope.session(), identity.current().tenant_id
+    wanted = id_in_path("inv", invoice_id)
+    invoices.find(session, tenant_id=tenant_id, invoice_id=wanted)  # another's is not found
+    found = disputes.every(session, tenant_id=tenant_id, invoice_id=wanted)
     return Disputes(data=[_shown(one) for one in found])
 
 
