@@ -113,7 +113,9 @@ def _parts(chosen: Choices, place: Layout) -> Iterator[Finding]:
         yield (
             Finding(f"Asterisk {asterisk.version_of(tree)} in {tree}")
             if tree
-            else Finding("Asterisk 22 is missing: calls are simulated", f"{fetch}; or set SWITCH_URL")
+            else Finding(
+                f"calls are simulated: {asterisk.why_none(place.parts)}", f"{fetch}; or set SWITCH_URL"
+            )
         )
     browser = chromium.find(place.parts)
     # only checks and `make call` use it, and they fetch it: not having it is no trouble

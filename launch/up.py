@@ -198,8 +198,8 @@ def _switch(chosen: Choices, place: Layout, kept: Kept) -> tuple[asterisk.Asteri
     tree = asterisk.find(place.parts)
     if not tree:
         if "asterisk" in chosen.require:
-            raise LaunchError("Asterisk 22 is required and not there: run `make setup`")
-        return None, "it could not be fetched; `make setup` tries again"
+            raise LaunchError(f"Asterisk is required and there is none: {asterisk.why_none(place.parts)}")
+        return None, asterisk.why_none(place.parts)
     ports = chosen.ports
     switch = asterisk.Asterisk(
         tree=tree,

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from launch import network, process
 from launch.account import Account, give
 from launch.choices import passed_on
-from launch.versions import asterisk_in, asterisk_is_new
+from launch.versions import asterisk_in, asterisk_is_safe, why_asterisk_is_not
 from telephony.switch.instance import ARI_USER, REQUIRED_MODULES, Ports, write_instance
 
 
@@ -110,7 +110,15 @@ def missing_modules(switch_url: str) -> list[str] | None:
 def find(parts_dir: Path) -> Path | None:
     """Return the unpacked tree, or None when there is none of the right version that runs here."""
     tree = parts_dir / "asterisk"
-    return tree if asterisk_is_new(version_of(tree)) else None
+    return tree if asterisk_is_safe(version_of(tree)) else None
+
+
+def why_none(parts_dir: Path) -> str:
+    """Return why `find` found none: too old, and how old, or not there at all."""
+    version = version_of(parts_dir / "asterisk")
+    if version:
+        return f"{why_asterisk_is_not(version)}; `make setup` fetches another"
+    return "it could not be fetched; `make setup` tries again"
 
 
 def version_of(tree: Path) -> str:
