@@ -34,62 +34,26 @@ from tests.web.test_pages import (  # noqa: F401 - the fixtures of the walk
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 PLATFORM = {"outbox", "duties", "usage_staging", "invoice_series", "barred_prefixes"}
-# Tables in which the walk leaves no row: only putting in is tried there. The list may only grow shorter.
-UNFILLED = {
-    "agent_hours",
-    "agent_skills",
-    "agent_time",
-    "alarms",
-    "api_keys",
-    "call_drafts",
-    "call_legs",
-    "callbacks",
-    "calling_caps",
-    "calling_countries",
-    "calling_days",
-    "calling_rules",
-    "calling_stops",
-    "campaign_rounds",
-    "company_exports",
-    "company_figures",
-    "decoys",
-    "look_budgets",
-    "look_grants",
-    "consents",
-    "credit_holds",
-    "customer_search",
-    "customer_tiers",
-    "routing_settings",
-    "dial_decisions",
-    "do_not_call",
-    "company_deletions",
-    "credit_note_lines",
-    "credit_note_taxes",
-    "credit_notes",
-    "dispute_items",
-    "disputes",
-    "endpoints",
-    "erasures",
-    "legal_holds",
-    "letters",
-    "passkeys",
-    "password_resets",
-    "evidence_checkpoints",
-    "outbound_dials",
-    "recovery_codes",
-    "repeats",
-    "reset_requests",
-    "reveals",
-    "saved_views",
-    "queue_hours",
-    "second_steps",
-    "shifts",
-    "step_recoveries",
-    "usage_batches",
-    "usage_decisions",
-    "usage_rejects",
-    "webhook_attempts",
-    "work_items",
+# what stands in a column of a row that is put where the walk leaves none, by the column's type
+MADE_UP = {
+    "uuid": "gen_random_uuid()",
+    "text": "'made up'",
+    "int2": "1",
+    "int4": "1",
+    "int8": "1",
+    "numeric": "1",
+    "float8": "1",
+    "bool": "false",
+    "bytea": "decode(repeat('01', 120), 'hex')",
+    "timestamptz": "now()",
+    "date": "current_date",
+    "time": "localtime",
+    "jsonb": "'{}'",
+    "tstzrange": "tstzrange(now(), now() + interval '1 hour')",
+    "daterange": "daterange(current_date, current_date + 1)",
+    "_text": "'{}'",
+    "_int4": "'{}'",
+    "_uuid": "'{}'",
 }
 REFUSED = "42501"
 
@@ -121,6 +85,41 @@ def sample(admin: psycopg.Connection[dict[str, Any]], table: str, *, but: UUID) 
     ).fetchone()
 
 
+def plant(admin: psycopg.Connection[dict[str, Any]], table: str, *, whose: UUID) -> None:
+    """Put a row of somebody's where the walk leaves none; the fence is tried, not what the row says.
+
+    So the checks and triggers of this throw-away database's table go, and its keys to others are not asked.
+    """
+    checks = admin.execute(
+        "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = %s::regclass", (f"app.{table}",)
+    ).fetchall()
+    for one in checks:
+        admin.execute(
+            sql.SQL("ALTER TABLE app.{} DROP CONSTRAINT {}").format(
+                sql.Identifier(table), sql.Identifier(one["conname"])
+            )
+        )
+    # what a trigger would refuse before the fence is asked is no test of the fence
+    admin.execute(sql.SQL("ALTER TABLE app.{} DISABLE TRIGGER USER").format(sql.Identifier(table)))
+    needed = admin.execute(
+        "SELECT column_name AS name, udt_name AS kind FROM information_schema.columns"
+        " WHERE table_schema = 'app' AND table_name = %s AND is_nullable = 'NO' AND is_generated = 'NEVER'",
+        (table,),
+    ).fetchall()
+    values = {one["name"]: sql.SQL(MADE_UP[one["kind"]]) for one in needed}
+    with admin.transaction():
+        admin.execute("SET LOCAL session_replication_role = replica")
+        admin.execute(
+            sql.SQL("INSERT INTO app.{} ({}) VALUES ({})").format(
+                sql.Identifier(table),
+                sql.SQL(", ").join(map(sql.Identifier, values)),
+                sql.SQL(", ").join(
+                    sql.Literal(whose) if name == "tenant_id" else made for name, made in values.items()
+                ),
+            )
+        )
+
+
 def columns(admin: psycopg.Connection[dict[str, Any]], table: str) -> str:
     found = admin.execute(
         "SELECT quote_ident(column_name) AS name FROM information_schema.columns"
@@ -149,17 +148,20 @@ def test_no_table_is_a_door_to_another_company(
     cast: Cast,
 ) -> None:
     """G2: reading, changing, removing, taking over, and putting in for somebody else."""
-    wrong, unfilled = [], set()
+    wrong, planted = [], 0
     thief = cast.b.tenant_id
     for table in tables(admin):
         row = sample(admin, table, but=thief)
         if row is None:
-            unfilled.add(table)
+            plant(admin, table, whose=cast.a.tenant_id)
+            planted += 1
+            row = sample(admin, table, but=thief)
+        assert row is not None, table
         with gate.open(Scope.system(thief)) as session:
-            said = tried(session, admin, table, row, thief) if row else blind(session, table, cast)
+            said = tried(session, admin, table, row, thief)
         wrong += [f"{table}: {act}: {what}" for act, what in said.items() if what not in right(act)]
     assert wrong == []
-    assert unfilled == UNFILLED
+    assert 0 < planted < len(tables(admin)) * 2 / 3, "most rows are those of a day"
     admin.execute("ALTER TABLE app.customers DISABLE ROW LEVEL SECURITY")
     row = sample(admin, "customers", but=thief)
     assert row is not None
@@ -195,12 +197,6 @@ def tried(
         "put in": state_of(session, copy, body=body),
         "put in, or look whether it is there": state_of(session, f"{copy} ON CONFLICT DO NOTHING", body=body),
     }
-
-
-def blind(session: Session, table: str, cast: Cast) -> dict[str, str]:
-    """Return what came of a row put into a table in which nobody has one: the fence goes before NOT NULL."""
-    statement = f"INSERT INTO app.{table} (tenant_id) VALUES (:whose)"
-    return {"put in": state_of(session, statement, whose=cast.a.tenant_id)}
 
 
 def as_json(admin: psycopg.Connection[dict[str, Any]], table: str, whose: UUID) -> str:
