@@ -24,7 +24,7 @@ from telephony.orders import OrderKind
 from telephony.queues import WrapUp
 from telephony.switch.port import SwitchError
 from telephony.work import WorkItem
-from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import CALLER, START, Theatre, hire, open_company
 
 TALKS = "0 caller calls\n2.6 bob answers"
 OVER = f"{TALKS}\n12 caller hangs up"
@@ -476,3 +476,21 @@ def test_while_the_switch_is_away_the_agent_hears_that_it_records_on(theatre: Th
             assert outcome.scalar() == "recording-goes-on"
 
     perform(theatre, scene)
+
+
+def test_no_word_of_a_whole_call_stands_in_its_spool(theatre: Theatre) -> None:
+    """G5: as it lies on the disk while a call is under way, and when the process is killed over them."""
+    spool = theatre.folder / "spool"
+
+    async def scene() -> None:
+        await theatre.up()
+        await theatre.play(f"{TALKS}\n10 pulse beats")
+        assert in_hand(theatre)
+        await theatre.down(killed=True)
+
+    with clock.hold(START):
+        asyncio.run(scene())
+    lying = [file for file in spool.rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in lying) > 0
+    for word in (CALLER.lstrip("+"), CALLER[-9:], "Ines", "Carvalho", "Agent 1001"):
+        assert not [f.name for f in lying if word.encode() in f.read_bytes()], word
