@@ -87,7 +87,7 @@ def test_two_people_a_day_and_the_owner_is_told(
     (priya, _), (omar, omar_id) = staff("Priya"), staff("Omar")
     assert asked(priya, cast.alice.email) == 303
     path = f"{PAGE}/{newest(gate).id}"
-    priya.post(f"{path}/confirm")
+    assert priya.post(f"{path}/confirm").status_code == 303, "refused in words, not by the database's check"
     assert newest(gate).confirmed_by is None, "nobody confirms their own"
     assert "/confirm" not in priya.get(PAGE).text
     assert f"{path}/confirm" in omar.get(PAGE).text
