@@ -138,6 +138,9 @@ def desk(lang: str) -> dict[str, Any]:
         "dispositions": [one for one in dispositions(lang) if not one["parent"]],
         "wrap_s": 60,
         "shortcuts": {"is_on": True, "keys": {}},
+        "refusals": {
+            "refused_stopped": pick(lang, "The company has stopped its calls out", "公司已停止呼出"),
+        },
         "popped": None,
         "troubles": pick(
             lang,
@@ -465,6 +468,8 @@ def console_targets() -> dict[str, Any]:
             {"number": 1003, "name": "T. O.", "doing": "busy"},
             {"number": 1017, "name": "陈••", "doing": "away"},
         ],
+        "entries": [{"id": "num_1", "number": "+44 808 157 0142", "queue": "Deliveries"}],
+        "may_type": True,
     }
 
 
@@ -481,6 +486,7 @@ def console_state(name: str, lang: str, *, now: dt.datetime) -> dict[str, Any]:
         "hold": "on-call",
         "campaign": "on-call",
         "three": "on-call",
+        "outside": "on-call",
         "wrap": "wrap-up",
         "offline": "offline",
     }.get(name, "idle")
@@ -502,6 +508,14 @@ def console_state(name: str, lang: str, *, now: dt.datetime) -> dict[str, Any]:
         | {
             "consult": {"stage": "private", "is_asked": False, "agent": 1002, "since": at(-20)}
             if name == "three"
+            else {
+                "stage": "private",
+                "is_asked": False,
+                "agent": None,
+                "outside": "+44 20 7946 0123",
+                "since": at(-20),
+            }
+            if name == "outside"
             else None
         }
         if activity == "on-call"
@@ -2453,13 +2467,11 @@ def fault(lang: str, *, status: int = 404) -> dict[str, Any]:
     }
 
 
+VIEWS = ("idle", "dialling", "ringing", "call", "campaign", "three", "outside", "hold", "wrap", "offline")
 PAGES: dict[str, Page] = {
     "sign-in": Page("sign_in.html", sign_in),
     "sign-in-refused": Page("sign_in.html", sign_in_refused),
-    **{
-        f"console-{name}": Page("console/desk.html", desk)
-        for name in ("idle", "dialling", "ringing", "call", "campaign", "three", "hold", "wrap", "offline")
-    },
+    **{f"console-{name}": Page("console/desk.html", desk) for name in VIEWS},
     "console-start": Page("console/start.html", start),
     "console-start-full": Page("console/start.html", start_full),
     "console-agreements": Page("console/agreements.html", papers),

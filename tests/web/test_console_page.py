@@ -54,7 +54,8 @@ class Stage:
                 self.draft = request.get_json() | {"saved_at": clock.now().isoformat()}
             if request.path in self.refused:
                 return self.refused[request.path], 403, {"Content-Type": "application/problem+json"}
-            return {"done": names, "call_id": "call_1", "saved_at": clock.now().isoformat()}, 200
+            kept = {"done": names, "call_id": "call_1", "saved_at": clock.now().isoformat()}
+            return kept | {"number": "+44 20 7946 0123"}, 200
 
         def live(stream: str) -> Response:
             mine: queue.Queue[str] = queue.Queue()
@@ -644,8 +645,8 @@ def test_key_t_opens_the_panel_and_the_keyboard_alone_gives_the_call_away(desk: 
     in_a_call(desk, stage)
     desk.keyboard.press("t")
     expect(desk.locator("#give-find")).to_be_focused()
-    expect(desk.locator("#give-list li")).to_have_count(5)
-    expect(desk.locator("#give-none")).to_have_text("5 to choose from")
+    expect(desk.locator("#give-list li")).to_have_count(6)
+    expect(desk.locator("#give-none")).to_have_text("6 to choose from")
     desk.keyboard.type("1003")
     expect(desk.locator("#give-list li")).to_have_count(1)
     expect(desk.locator("#give-list [data-give]")).to_be_disabled()  # on a call of their own
@@ -659,7 +660,7 @@ def test_key_t_opens_the_panel_and_the_keyboard_alone_gives_the_call_away(desk: 
 def test_arrows_walk_the_list_and_escape_gives_the_keys_back(desk: Page, stage: Stage) -> None:
     in_a_call(desk, stage)
     desk.locator("#give").click()
-    expect(desk.locator("#give-list li")).to_have_count(5)
+    expect(desk.locator("#give-list li")).to_have_count(6)
     desk.keyboard.press("ArrowDown")
     expect(desk.locator("#give-list [data-ask]").first).to_be_focused()
     desk.keyboard.press("ArrowDown")
@@ -708,6 +709,69 @@ def test_what_the_switchboard_refuses_is_said_and_the_caller_stays(desk: Page, s
     view(desk, "on-call")
 
 
+def test_a_number_typed_is_shown_as_understood_and_the_keyboard_asks_or_gives(
+    desk: Page, stage: Stage
+) -> None:
+    in_a_call(desk, stage)
+    for keys, path in ((["ArrowDown", "Enter"], "consult"), (["Enter"], "transfer")):
+        desk.keyboard.press("t")
+        desk.locator("#give-find").fill("020 7946 0123")
+        expect(desk.locator("#give-list li")).to_have_count(1)
+        expect(desk.locator("#give-list [data-name]")).to_have_text("+44 20 7946 0123")
+        for key in keys:
+            desk.keyboard.press(key)
+        assert stage.await_told(f"/console/calls/call_1/{path}") == {"number": "+44 20 7946 0123"}
+        expect(desk.locator("#give-panel")).to_be_hidden()
+    stage.turn("wrap")
+    expect(desk.locator("#announce")).to_contain_text("Given to +44 20 7946 0123.")
+
+
+def test_an_entry_is_given_the_caller_and_never_asked(desk: Page, stage: Stage) -> None:
+    in_a_call(desk, stage)
+    desk.keyboard.press("t")
+    desk.keyboard.type("entry")
+    expect(desk.locator("#give-list [data-ask]")).to_be_hidden()
+    desk.keyboard.press("Enter")
+    assert stage.await_told("/console/calls/call_1/transfer") == {"entry": "num_1"}
+
+
+def test_a_refusal_of_the_gate_is_said_while_the_panel_stays(desk: Page, stage: Stage) -> None:
+    in_a_call(desk, stage)
+    stage.refused["/console/calls/call_1/transfer"] = {
+        "code": "dial-country",
+        "title": "The company does not call this country",
+        "detail": "An owner or administrator can allow it.",
+    }
+    desk.keyboard.press("t")
+    desk.locator("#give-find").fill("+49 30 901820")
+    expect(desk.locator("#give-list li")).to_have_count(1)
+    desk.keyboard.press("Enter")
+    expect(desk.locator(".toast").last).to_contain_text("The company does not call this country")
+    expect(desk.locator("#give-panel")).to_be_visible()
+
+
+def test_who_asks_outside_sees_the_number_and_hears_why_it_was_not_reached(desk: Page, stage: Stage) -> None:
+    in_a_call(desk, stage, "outside")
+    expect(desk.locator("#co-word")).to_have_text("You talk to +44 20 7946 0123. The caller hears music.")
+    stage.state["call"]["consult"]["stage"] = "together"
+    stage.push("state")
+    expect(desk.locator("#co-word")).to_contain_text("Nothing is recorded any more.")
+    for reason, word in (
+        ("busy", "They are on another call. The caller is still with you."),
+        ("stopped", "The company has stopped its calls out. The caller is still with you."),
+        ("no-agent", "That is not possible now."),
+    ):
+        stage.push("transfer-refused", reason=reason)
+        expect(desk.locator(".toast").last).to_contain_text(word)
+
+
+def test_a_call_dialled_that_is_forbidden_at_the_last_moment_says_why(desk: Page, stage: Stage) -> None:
+    """The page waited for a call that never came."""
+    view(desk, "idle")
+    stage.push("dial-ended", call_id="call_1", outcome="expired", reason="stopped")
+    expect(desk.locator(".toast").last).to_contain_text("The company has stopped its calls out")
+
+
 @pytest.mark.parametrize(("width", "height"), [(390, 760), (1280, 620)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_panel_fits_a_phone_and_a_low_screen(
@@ -717,7 +781,7 @@ def test_the_panel_fits_a_phone_and_a_low_screen(
     desk.set_viewport_size({"width": width, "height": height})
     in_a_call(desk, stage)
     desk.locator("#give").click()
-    expect(desk.locator("#give-list li")).to_have_count(5)
+    expect(desk.locator("#give-list li")).to_have_count(6)
     assert desk.evaluate("document.documentElement.scrollWidth") <= width
     for button in desk.locator("#give-list button:visible").all():
         box = button.bounding_box()

@@ -10,7 +10,8 @@ import pytest
 from core.ids import AgentId, CallId, NumberId, OfferId, QueueId, RecordingId, TenantId, new_id
 from telephony.calls import Arrival, Left, Stage
 from telephony.conductor import machine, outgoing, transfer
-from telephony.conductor.machine import Action, Cause, Fact, LiveCall, Lost, Offer, Phase
+from telephony.conductor.machine import Action, Cause, Fact, LiveCall, Lost, Offer, Outside, Phase
+from telephony.events import DialOutcome
 
 AT = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
 BILLING = QueueId(new_id())
@@ -76,6 +77,104 @@ def asked(call: LiveCall, stage: Stage = Stage.PRIVATE) -> Offer:
     return second
 
 
+def outside(at: dt.datetime = AT) -> Outside:
+    offer_id = OfferId(new_id())
+    return Outside(offer_id, f"dial-{offer_id}", dt.timedelta(hours=2), at)
+
+
+def asked_outside(call: LiveCall, stage: Stage = Stage.PRIVATE) -> Outside:
+    number = outside(later(10))
+    outgoing.step(call, machine.OutsideAsked(later(10), number))
+    if stage is not Stage.RINGING:
+        outgoing.step(call, machine.OutsideAnswered(later(12), number.offer_id))
+    if stage is Stage.ASIDE:
+        outgoing.step(call, machine.Swapped(later(13)))
+    if stage is Stage.TOGETHER:
+        outgoing.step(call, machine.Merged(later(13)))
+    assert call.consult is not None
+    assert call.consult.stage is stage
+    return number
+
+
+def test_given_outside_the_agent_wraps_up_and_the_number_is_called_once() -> None:
+    call, number = talking(), outside(later(9))
+    given = outgoing.step(call, machine.SentOutside(later(9), number))
+    assert kinds(given) == ["Agent", "HandOn", "Music", "KeepOutside", "KeepLegs", "Reach"]
+    assert (call.phase, call.offer, call.outside) == (Phase.REACHING, None, number)
+    assert outgoing.step(call, machine.SentOutside(later(10), outside())) == []
+    answered = outgoing.step(call, machine.OutsideAnswered(later(12), number.offer_id))
+    assert kinds(answered) == ["KeepOutside", "StopRecording", "KeepLegs", "Arrange"]
+    assert outgoing.step(call, machine.OutsideAnswered(later(13), number.offer_id)) == []
+    assert kinds(outgoing.step(call, machine.CallerGone(later(30), 16))) == ["Finish"]
+    (done,) = call.outsides
+    assert (done.picked_up_at, done.ended_at, done.outcome) == (later(12), later(30), DialOutcome.CONNECTED)
+
+
+@pytest.mark.parametrize(
+    ("cause", "outcome"),
+    [
+        (17, DialOutcome.BUSY),
+        (19, DialOutcome.NO_ANSWER),
+        (1, DialOutcome.UNALLOCATED),
+        (21, DialOutcome.REJECTED),
+        (34, DialOutcome.FAILED),
+    ],
+)
+def test_a_number_outside_that_is_not_reached_leaves_the_caller_at_the_head(
+    cause: int, outcome: DialOutcome
+) -> None:
+    call, number = talking(), outside(later(9))
+    outgoing.step(call, machine.SentOutside(later(9), number))
+    gone = outgoing.step(call, machine.OutsideGone(later(20), number.offer_id, cause))
+    assert gone[-1] == machine.Wait(later(20), is_at_head=True)
+    assert (call.phase, call.outside) == (Phase.QUEUED, None)
+    assert [one.outcome for one in call.outsides] == [outcome]
+    assert [leg.how for leg in call.legs] == [Left.TRANSFERRED, Left.NOT_THERE]
+
+
+@pytest.mark.parametrize("stage", [Stage.PRIVATE, Stage.ASIDE, Stage.TOGETHER])
+def test_who_leaves_a_number_outside_with_the_caller_wraps_up(stage: Stage) -> None:
+    call = talking()
+    asked_outside(call, stage)
+    acts = outgoing.step(call, machine.AgentLeft(later(20)))
+    assert [one.state for one in acts if isinstance(one, machine.Agent)] == ["wrap_up"]
+    assert (call.phase, call.offer, call.consult) == (Phase.OUTSIDE, None, None)
+    assert kinds(acts).count("StopRecording") == (0 if stage is Stage.TOGETHER else 1)
+
+
+@pytest.mark.parametrize("stage", [Stage.RINGING, Stage.PRIVATE, Stage.ASIDE])
+def test_a_caller_is_not_left_to_a_stranger_when_the_agents_line_breaks(stage: Stage) -> None:
+    call = talking()
+    asked_outside(call, stage)
+    outgoing.step(call, machine.LegLost(later(15)))
+    outgoing.step(call, machine.AgentStaysAway(later(60)))
+    assert (call.phase, call.outside, call.consult) == (Phase.QUEUED, None, None)
+
+
+def test_what_is_said_of_another_number_outside_changes_nothing() -> None:
+    call = talking()
+    asked_outside(call, Stage.RINGING)
+    other = OfferId(new_id())
+    for fact in (machine.OutsideAnswered(later(11), other), machine.OutsideGone(later(11), other, 16)):
+        assert outgoing.step(call, fact) == []
+
+
+def test_a_switch_that_is_lost_leaves_an_unanswered_number_outside_lost() -> None:
+    call, number = talking(), outside(later(9))
+    outgoing.step(call, machine.SentOutside(later(9), number))
+    outgoing.step(call, machine.Vanished(later(9), Cause.SWITCH_LOST))
+    assert [one.outcome for one in call.outsides] == [DialOutcome.LOST]
+
+
+def test_sent_back_the_caller_hears_the_greeting_and_waits_behind_the_others() -> None:
+    call = talking()
+    sent = outgoing.step(call, machine.SentBack(later(9), BILLING, "Billing"))
+    assert kinds(sent) == ["Agent", "HandOn", "Greet"]
+    assert (call.phase, call.offer, call.arrival.queue_id) == (Phase.GREETING, None, BILLING)
+    waits = outgoing.step(call, machine.GreetingEnded(later(12)))
+    assert machine.Wait(later(12), is_at_head=False) in waits
+
+
 def test_given_to_a_queue_the_agent_wraps_up_and_the_caller_waits_at_its_head() -> None:
     call = talking()
     given = outgoing.step(call, machine.Transferred(later(9), BILLING, "Billing", None))
@@ -104,6 +203,9 @@ def test_a_call_that_cannot_be_given_on_stays_as_it_is(what: str) -> None:
     for fact in (
         machine.Transferred(later(20), BILLING, "Billing", None),
         machine.Consulted(later(20), offer(1003)),
+        machine.SentOutside(later(20), outside()),
+        machine.OutsideAsked(later(20), outside()),
+        machine.SentBack(later(20), BILLING, "Billing"),
     ):
         assert outgoing.step(call, fact) == []
     assert dataclasses.replace(call, proven_at=before.proven_at) == before
@@ -149,12 +251,13 @@ def test_whatever_comes_in_whatever_order_everybody_who_came_in_is_let_go_once()
         call = talking()
         into = Counter([call.offer.agent_id] if call.offer else [])
         out: Counter[AgentId] = Counter()
-        ended = 0
+        ended = reached = 0
         for turn in range(30):
             at = later(10 + turn)
             ids = [one.offer_id for one in (call.offer, call.consult and call.consult.offer) if one]
             one_of = dice.choice(ids) if ids else OfferId(new_id())
-            new = offer(1002 + turn)
+            new, number = offer(1002 + turn), outside(at)
+            is_out = call.outside.offer_id if call.outside else OfferId(new_id())
             could: list[Fact] = [
                 machine.Transferred(at, BILLING, "Billing", None),
                 machine.Transferred(at, call.arrival.queue_id, "", new),
@@ -173,11 +276,18 @@ def test_whatever_comes_in_whatever_order_everybody_who_came_in_is_let_go_once()
                 machine.LegLost(at),
                 machine.Rejoined(at, f"again-{turn}"),
                 machine.AgentStaysAway(at),
+                machine.SentOutside(at, number),
+                machine.OutsideAsked(at, number),
+                machine.OutsideAnswered(at, is_out),
+                machine.OutsideGone(at, is_out, dice.choice([16, 17, 19])),
+                machine.SentBack(at, BILLING, ""),
+                machine.GreetingEnded(at),
             ]
             if dice.random() < 0.1:
                 could += [machine.AgentGone(at, 16), machine.EndedForAll(at), machine.CallerGone(at, 16)]
             actions = outgoing.step(call, dice.choice(could))
             ended += kinds(actions).count("Finish")
+            reached += kinds(actions).count("Reach")
             for action in actions:
                 if isinstance(action, machine.Ring):
                     into[action.offer.agent_id] += 1
@@ -188,4 +298,6 @@ def test_whatever_comes_in_whatever_order_everybody_who_came_in_is_let_go_once()
             out.update([action.agent_id] if isinstance(action, machine.Agent) else [])
         assert call.phase is Phase.ENDED
         assert ended == 1
+        assert len(call.outsides) == reached
+        assert all(one.ended_at for one in call.outsides), "a number outside outlives its call"
         assert out == into, "somebody was let go of twice, or never"
