@@ -545,8 +545,11 @@ class Conductor:
         held = self._calls.get(call_id)
         if held is None:
             return "no-call-in-hand"
-        there = await asyncio.to_thread(self._entry, held.call.arrival.tenant_id, number_id)
-        if there is None or not transfer.can_be_given(held.call):
+        found = await asyncio.to_thread(self._entry, held.call.arrival.tenant_id, number_id)
+        there = found.at(clock.now()) if found else None
+        if there is None:  # the caller would be turned away, after having been let in
+            return "entry-closed"
+        if not transfer.can_be_given(held.call):
             return "not-now"
         held.next_line = replace(held.line, queue=there.queue, greeting=there.greeting)
         self.feed(call_id, machine.SentBack(clock.now(), there.queue.queue_id, there.queue.name))

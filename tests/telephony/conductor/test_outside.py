@@ -22,6 +22,7 @@ from telephony.outbound.gate import Refusal, RefusalReason
 from telephony.outbound.limits import Caps
 from telephony.outbound.stops import Side
 from telephony.switch.simulator import public
+from tests.telephony.conductor.test_opening import MORNINGS, keep
 from tests.telephony.conductor.theatre import CALLER, DIALLED, START, Theatre, hire, open_company
 
 pytestmark = pytest.mark.slow
@@ -437,6 +438,17 @@ def test_back_to_the_entry_of_a_number_the_caller_waits_like_one_who_has_just_ca
     assert parts(theatre) == ["1001 transferred", "1001 ended"]
     assert len(theatre.usages_of(call.call_id)) == 1
     assert "sent-back" in theatre.timeline()
+
+
+def test_an_entry_that_is_closed_is_said_so_and_the_caller_stays(theatre: Theatre) -> None:
+    keep(theatre, MORNINGS)  # until a minute past nine
+
+    async def scene() -> None:
+        await theatre.play(f"{TALKS}\n70 bob sends back to {DIALLED}")
+        assert await there(theatre) == {"caller": "call", "bob": "call"}
+        await theatre.play("1 caller hangs up")
+
+    assert perform(theatre, scene) == [{"kind": "transfer-refused", "reason": "entry-closed"}]
 
 
 def test_a_number_of_nobodys_is_no_entry(theatre: Theatre) -> None:
