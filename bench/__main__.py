@@ -344,6 +344,37 @@ def _weight_goals(report: Report) -> list[Goal]:
     return [Goal("each page ≤ 130 KB compressed", measured, is_met=most <= report["most"])]
 
 
+def _models(report: Report) -> list[str]:
+    words = (
+        f"{report['calls']} calls of {report['hours']} h at {report['seats']} seats, load {report['load']},"
+        f" the same for each model; five days simulated in {report['took_s']} s. Away: answered by another"
+        " queue's or region's agents."
+    )
+    lines = [
+        words,
+        "",
+        "| model | within 20 s | worst group | VIP | mean answer s | given up | utilisation | away |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name, of in report["models"].items():
+        lines.append(
+            f"| {name} | {of['service_level']} % | {of['worst_group']} % | {of['vip']} % | {of['answer_s']}"
+            f" | {of['abandoned']} % | {of['utilisation']} % | {of['away']} % |"
+        )
+    return lines
+
+
+def _models_goals(report: Report) -> list[Goal]:
+    closed = report["gap_closed"]
+    return [
+        Goal(
+            "progressive closes ≥ 66 % of the gap in abandonment between fixed and pooled",
+            f"{100 * closed:.0f} %",
+            is_met=closed >= 0.66,
+        )
+    ]
+
+
 def _as_it_is(report: Report) -> list[str]:
     return ["```", report["text"] if "text" in report else json.dumps(report, indent=2), "```"]
 
@@ -369,6 +400,7 @@ MEASUREMENTS = {
     "weight": Measurement("Bytes per page", ("bench.weight",), _weight, _weight_goals),
     "patterns": Measurement("Patterns", ("bench.patterns",), _patterns, _patterns_goals),
     "routing": Measurement("A routing decision", ("bench.routing",), _routing, _routing_goals),
+    "models": Measurement("Traffic models, simulated", ("bench.models",), _models, _models_goals),
     "lookup": Measurement(
         "Looking a caller up, sealed beside plain", ("bench.lookup", "10000", "2000"), _as_it_is, _none
     ),
