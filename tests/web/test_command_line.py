@@ -14,6 +14,7 @@ from security.gate import Gate, Scope
 from security.keys import EnvironmentRootKey
 from security.keystore import Keystore
 from security.vault import Vault
+from telephony import queues
 from tenants import users
 from tests.tenants.people import PASSWORD, People
 from tests.web.conftest import TestServices
@@ -147,3 +148,19 @@ def test_every_line_is_priced_in_order_and_a_bad_one_stops_nothing() -> None:
 def test_the_document_needs_neither_settings_nor_servers() -> None:
     answer = CliRunner().invoke(commands.main, ["openapi"])
     assert json.loads(answer.output)["openapi"] == "3.1.0"
+
+
+def test_the_traffic_models_are_tried_on_a_made_up_day_where_there_was_none(
+    run: Run, people: People, gate: Gate
+) -> None:
+    company = people.company()
+    with gate.open(Scope.system(company.tenant_id)) as session:
+        for name in ("Deliveries", "Returns"):
+            queues.open_queue(session, tenant_id=company.tenant_id, name=name)
+    words = ("try-routing", ids.public("ten", company.tenant_id))
+    assert "say --seats" in run(*words).output
+    answer = run(*words, "--seats", "12")
+    assert answer.exit_code == 0, answer.output
+    assert "no calls in the last 7 days" in answer.output
+    arms = [line.split()[0] for line in answer.output.splitlines() if line[:5] in {"brand", "value", "poole"}]
+    assert arms == ["brand", "brand-region-fixed", "brand-region-progressive", "value", "pooled"]

@@ -17,6 +17,7 @@ from core.config import Settings
 from core.ids import OPERATOR, TenantId, UserId
 from core.money import Money
 from core.phone import parse_e164
+from seats import roster
 from security import catalogue, evidence, key_states
 from security.gate import Scope
 from security.keys import FileRootKey
@@ -27,7 +28,7 @@ from tenants import companies, sessions, users
 from tenants.roles import ROLES
 from web.account import signing
 from web.api.document import document
-from web.cli import backups, said
+from web.cli import backups, routing, said
 from web.cli.exports import export_group
 from web.factory import create_app
 from web.services import Services
@@ -238,6 +239,28 @@ def simulate_call(number: str, caller: str) -> None:
             orders.leave(session, OrderKind.SIMULATE, **digits)
         house.realtime.publish(OPERATOR, orders.WAKE_UP, {})
     click.echo("the call is on its way")
+
+
+@main.command("try-routing")
+@click.argument("company")
+@click.option("--days", default=7, type=click.IntRange(1, 92), help="How far back calls are taken.")
+@click.option(
+    "--seats", default=0, type=click.IntRange(0, 9_999), help="Left out: as many as work for it now."
+)
+@click.option(
+    "--foreign", default=1.0, type=click.FloatRange(1, 3), help="A call away from home lasts so long."
+)
+@click.option("--seed", default=1, help="Of what is drawn by lot.")
+def try_routing(company: str, days: int, seats: int, foreign: float, seed: int) -> None:
+    """Simulate each traffic model, and pooling, on a company's own calls. Nothing is changed."""
+    tenant_id = _tenant(company)
+    with _house() as house:
+        if not seats:
+            with house.gate.open(Scope.system(OPERATOR)) as session:
+                seats = len(roster.members(session, client_tenant_id=tenant_id, queue_id=None))
+        if not seats:
+            said.stop("no agent works for the company: say --seats")
+        routing.try_models(house, tenant_id, days=days, seats=seats, foreign=foreign, seed=seed)
 
 
 @main.command("verify")

@@ -1,6 +1,7 @@
 """Calls routed by their company's settings: regions, tiers, the agent of last time; and why, afterwards."""
 
 import asyncio
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from seats.roster import Station
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, erasure
+from telephony.routing import history, trail
 from telephony.routing import settings as routing
-from telephony.routing import trail
 from telephony.routing.settings import Region, RoutingSettings, TierSettings
 from telephony.routing.strategy import Circle, Model
 from telephony.routing.trail import Entry
@@ -152,3 +153,35 @@ def test_erasing_a_customer_takes_them_out_of_their_tier(theatre: Theatre) -> No
     with theatre.gate.open(theatre.scope) as session:
         erasure.forget_tier(session, tenant_id=tenant_id, customer_id=customer_id)
         assert routing.tier_of(session, tenant_id=tenant_id, customer_id=customer_id) == ""
+
+
+def test_a_companys_past_is_read_to_be_simulated(theatre: Theatre) -> None:
+    settle_on(theatre, RoutingSettings(regions=(_SOUTH,), tiers=(TierSettings("vip", "VIP", target_s=5),)))
+    put_in_tier(theatre, "vip")
+    perform(
+        theatre,
+        """
+        0   caller calls
+        3   bob answers
+        20  caller hangs up
+        21  bob is break
+        22  bob wraps up
+        30  caller calls
+        50  caller hangs up
+        """,
+    )
+    tenant_id = theatre.company.tenant_id
+    with theatre.gate.open(theatre.scope) as session:
+        answered, lost = history.read(
+            session,
+            tenant_id=tenant_id,
+            vault=theatre.vault,
+            settings=routing.read(session, tenant_id=tenant_id),
+            since=START,
+            until=START + dt.timedelta(hours=1),
+        )
+    assert (answered.region, answered.tier.code, lost.at_ms - answered.at_ms) == ("south", "vip", 30_000)
+    # who gave up waited 20 s, and would have talked as long as the other did, wrap-up included
+    assert (lost.patience_ms, lost.work_ms) == (20_000, answered.work_ms)
+    assert answered.work_ms > 60_000
+    assert answered.patience_ms > 5_000
