@@ -1,5 +1,6 @@
 """Routing, settled by people and by programs; and why a call waited, told to both."""
 
+import datetime as dt
 import re
 
 import pytest
@@ -9,11 +10,14 @@ from seats import roster
 from seats.roster import Station
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import orders, queues
+from telephony import calls, orders, queues
 from telephony.orders import OrderKind
 from telephony.routing import settings as routing
+from telephony.routing.board import Why
 from telephony.routing.settings import QueueRouting, Region, RoutingSettings, TierSettings
-from telephony.routing.strategy import Model
+from telephony.routing.strategy import Circle, Model
+from telephony.routing.trail import reasons
+from tests.factories import telephony
 from tests.seats.factory import hired, working_for
 from tests.web.conftest import Browser, Browsers, Cast, Program, Programs
 from tests.web.test_api import code_of
@@ -49,6 +53,11 @@ WANTED = RoutingSettings(
         TierSettings("vip-gold", "VIP, gold", "vip", work_order_h=3),
     ),
     (Region("north", "North", ("+44161", "+44113")),),
+)
+
+
+WHY = Why(
+    7_000, Circle.QUEUE, Circle.QUEUE, level=2, idle_ms=40_000, able=3, tier="vip-gold", is_overdue=True
 )
 
 
@@ -158,3 +167,37 @@ def test_a_program_puts_a_customer_in_a_tier(ours: Program, gate: Gate, tenant_i
     assert ours.call("PUT", path, json={"tier": "vip-gold"}).get_json() == {"tier": "vip-gold"}
     assert ours.get(path).get_json() == {"tier": "vip-gold"}
     assert code_of(ours.call("PUT", path, json={"tier": "nobody"})) == (422, "routing-setting")
+
+
+def test_a_call_says_why_it_waited_and_why_its_agent_got_it_to_people_and_to_programs(
+    alice: Browser, ours: Program, gate: Gate, vault: Vault, tenant_id: TenantId
+) -> None:
+    made = telephony.line(gate, tenant_id)
+    call_id = telephony.call(gate, vault, made)
+    kept_of_it: list[tuple[str, dict[str, object]]] = [
+        ("waits", {"ahead": 2, "serving": 1, "circle": 0, "tier": "vip-gold", "region": "north"}),
+        ("widened", {"ahead": 0, "serving": 5, "circle": 1, "tier": "vip-gold", "region": "north"}),
+        ("offered", {"agent": 1001, "seat": "A-1"} | reasons(WHY)),
+    ]
+    with gate.open(Scope.system(tenant_id)) as session:
+        for step, (kind, details) in enumerate(kept_of_it):
+            calls.note(
+                session,
+                tenant_id=tenant_id,
+                call_id=call_id,
+                position=900 + step,
+                at=telephony.ARRIVED + dt.timedelta(seconds=step),
+                kind=kind,
+                details=details,
+            )
+    page = alice.get(f"/portal/calls/{public('call', call_id)}").text
+    for words in (
+        "tier vip-gold, own region; 2 callers before them; 1 agent may take it",
+        "May go further: tier vip-gold, whole queue; 0 callers before them; 5 agents may take it",
+        "(whole queue, level 2, idle for 40 s; 3 agents were free)",
+    ):
+        assert words in page
+    waits, widened, offered = ours.get(f"/calls/{public('call', call_id)}").get_json()["wait"]
+    assert (waits["circle"], waits["region"], waits["ahead"]) == ("home", "north", 2)
+    assert (widened["kind"], widened["serving"]) == ("widened", 5)
+    assert (offered["able"], offered["level"], offered["waited_s"], offered["overdue"]) == (3, 2, 7.0, True)
