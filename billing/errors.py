@@ -30,6 +30,12 @@ class VersionPublishedError(Refused):
     code = "price-list-version-published"
 
 
+class RatingChangedError(Conflict):
+    """What rating again would change is not what was looked at and approved."""
+
+    code = "rating-changed"
+
+
 class DraftChangedError(Conflict):
     """Somebody else changed the draft meanwhile; look at both before saving."""
 

@@ -9,27 +9,17 @@ After a crash of the server the staging table is empty (it is unlogged): a batch
 again, and the permanent usage keys sort out what had already arrived.
 """
 
-import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-import numpy as np
 import psycopg
-from sqlalchemy import Row, bindparam, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
-from sqlalchemy.types import BigInteger, DateTime, Integer, Text, TypeEngine, Uuid
 
-from billing import accounts, tariffs
+from billing import accounts, bulk, tariffs
 from billing.models import UsageBatchRow
-from billing.rating import fast
-from billing.rating.rentals import METERS
-from billing.rating.rules import Outcome
-from billing.rating.tariff import Cache
-from billing.tariffs import InForce
-from billing.usage import Usage, charge_values, closed_until, fault_in, payload_sha256
+from billing.usage import Usage, closed_until, fault_in, payload_sha256
 from core import clock
 from core.ids import TenantId, new_id
 
@@ -88,30 +78,6 @@ _COUNTS = text("""
 
 _CLEAR = text("SELECT app.clear_staged_usage(:batch)")
 
-_CHARGE_COLUMNS: dict[str, TypeEngine[Any]] = {
-    "id": Uuid(),
-    "usage_id": Uuid(),
-    "outcome": Text(),
-    "reason": Text(),
-    "tariff_id": Uuid(),
-    "meter": Text(),
-    "occurred_at": DateTime(timezone=True),
-    "bill_at": DateTime(timezone=True),
-    "prefix": Text(),
-    "destination": Text(),
-    "billed_seconds": Integer(),
-    "units_nano": BigInteger(),
-    "amount_nano": BigInteger(),
-    "currency": Text(),
-}
-_CHARGES = text(f"""
-    INSERT INTO app.rated_charges (tenant_id, charge_run, rating_seq, rated_at, {", ".join(_CHARGE_COLUMNS)})
-    SELECT :tenant, 'service', 1, :now, * FROM unnest({", ".join(f":{name}s" for name in _CHARGE_COLUMNS)})
-""").bindparams(*(bindparam(f"{name}s", type_=ARRAY(kind)) for name, kind in _CHARGE_COLUMNS.items()))  # noqa: S608
-
-# compiled for rating in columns, by content and meter; about 20 MB for 100,000 prefixes
-_of_process: Cache[tuple[bytes, str], fast.Compiled] = Cache(8)
-
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -166,8 +132,14 @@ def take_in(session: Session, *, tenant_id: TenantId, batch_id: UUID) -> Counts:
     what = {"batch": batch_id, "now": now}
     fresh = session.execute(_TAKE_IN, what).all()
     if fresh:
-        charges = _charges(session, tenant_id, fresh)
-        session.execute(_CHARGES, {"tenant": tenant_id, "now": now, **charges})
+        timeline = tariffs.timeline(session, tenant_id=tenant_id)
+        zone = accounts.find(session, tenant_id=tenant_id).zone if bulk.is_rented(fresh) else ""
+        charges = bulk.rate(
+            [(timeline.at(row.occurred_at), row) for row in fresh],
+            zone=zone,
+            closed_until=closed_until(session, tenant_id=tenant_id),
+        )
+        bulk.write(session, tenant_id=tenant_id, charges=charges)
     session.execute(_CONFLICTS, what)
     session.execute(_REJECTS, what)
     counts = Counts(**session.execute(_COUNTS, {"batch": batch_id}).one()._asdict())
@@ -186,97 +158,6 @@ def take_in(session: Session, *, tenant_id: TenantId, batch_id: UUID) -> Counts:
     session.execute(_CLEAR, {"batch": batch_id})
     session.flush()
     return counts
-
-
-def _charges(session: Session, tenant_id: TenantId, fresh: Sequence[Row[Any]]) -> dict[str, list[Any]]:
-    """Rate fresh events and return their charges as columns: calls all at once, what is rented one by one."""
-    timeline = tariffs.timeline(session, tenant_id=tenant_id)
-    closed = closed_until(session, tenant_id=tenant_id)
-    calls: dict[tuple[UUID | None, str], tuple[InForce | None, list[Row[Any]]]] = {}
-    rented: list[Row[Any]] = []
-    for row in fresh:
-        if row.meter in METERS:
-            rented.append(row)
-        else:
-            in_force = timeline.at(row.occurred_at)
-            key = (in_force.tariff_id if in_force else None, row.meter)
-            calls.setdefault(key, (in_force, []))[1].append(row)
-    columns: dict[str, list[Any]] = {f"{name}s": [] for name in _CHARGE_COLUMNS}
-    for (_, meter), (in_force, rows) in calls.items():
-        for name, values in _rated(in_force, meter, rows, closed).items():
-            columns[f"{name}s"] += values
-    zone = accounts.find(session, tenant_id=tenant_id).zone if rented else ""
-    for row in rented:
-        charge = charge_values(
-            timeline.at(row.occurred_at),
-            charge_id=new_id(),
-            usage_id=row.id,
-            meter=row.meter,
-            prefix=row.prefix,
-            quantity_ms=row.quantity_ms,
-            occurred_at=row.occurred_at,
-            ended_at=row.ended_at,
-            zone=zone,
-            closed_until=closed,
-        )
-        for name in _CHARGE_COLUMNS:
-            columns[f"{name}s"].append(charge[name])
-    return columns
-
-
-def _rated(
-    in_force: InForce | None, meter: str, rows: Sequence[Row[Any]], closed: dt.datetime | None
-) -> dict[str, list[Any]]:
-    """Return the charges of one meter's calls under one tariff as columns."""
-    count = len(rows)
-    nothing: list[Any] = [None] * count
-    began = [row.occurred_at for row in rows]
-    same = {
-        "id": [new_id() for _ in rows],
-        "usage_id": [row.id for row in rows],
-        "meter": [meter] * count,
-        "occurred_at": began,
-        "bill_at": began if closed is None else [max(at, closed) for at in began],
-        "units_nano": nothing,
-    }
-    if in_force is None:
-        blank = dict.fromkeys(
-            ("tariff_id", "prefix", "destination", "billed_seconds", "amount_nano", "currency"), nothing
-        )
-        outcome = [Outcome.UNRATED.value] * count
-        return {**same, **blank, "outcome": outcome, "reason": ["no-tariff"] * count}
-    compiled = _compiled(in_force, meter)
-    ratings = compiled.rate(
-        fast.columns([row.prefix for row in rows], [-(-row.quantity_ms // 1000) for row in rows], began)
-    )
-    is_rated = (ratings.outcomes == fast.RATED).tolist()
-    # the last of each stands for "no row"
-    prefixes = np.array([*(one.prefix for one in compiled.rates), None], dtype=object)
-    destinations = np.array([*(one.destination for one in compiled.rates), None], dtype=object)
-    return {
-        **same,
-        "outcome": np.array([one.value for one in fast.OUTCOMES], dtype=object)[ratings.outcomes].tolist(),
-        "reason": np.array(fast.REASONS, dtype=object)[ratings.reasons].tolist(),
-        "tariff_id": [in_force.tariff_id] * count,
-        "prefix": prefixes[ratings.rows].tolist(),
-        "destination": destinations[ratings.rows].tolist(),
-        "billed_seconds": _or_none(is_rated, ratings.billed_s.tolist()),
-        "amount_nano": _or_none(is_rated, ratings.amounts.tolist()),
-        "currency": _or_none(is_rated, [in_force.tariff.currency] * count),
-    }
-
-
-def _or_none(are_there: list[bool], values: list[Any]) -> list[Any]:
-    return [value if is_there else None for is_there, value in zip(are_there, values, strict=True)]
-
-
-def _compiled(in_force: InForce, meter: str) -> fast.Compiled:
-    key = (in_force.sha256, meter)
-    found = _of_process.get(key)
-    if found is None:
-        found = fast.Compiled(in_force.tariff, meter)
-        _of_process.put(key, found)
-    return found
 
 
 def _payload(usage: Usage) -> tuple[object, ...]:

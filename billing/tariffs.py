@@ -41,6 +41,7 @@ class Timeline:
     def __init__(self, steps: list[InForce]) -> None:
         self._steps = steps
         self.starts = tuple(step.effective_from for step in steps)
+        self.by_id = {step.tariff_id: step for step in steps}
 
     def at(self, instant: dt.datetime) -> InForce | None:
         """Return the tariff in force at an instant, or None before the first."""

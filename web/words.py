@@ -162,6 +162,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "session.started": _l("Signed in"),
     "session.ended": _l("Signed out, or was signed out"),
     "usage.taken-over": _l("Took a later report of usage over"),
+    "usage.rated-again": _l("Rated usage again by other prices"),
     "usage.kept": _l("Kept the first report of usage"),
     "usage.thrown-away": _l("Threw a rejected row of usage away"),
     "user.added": _l("Added an account"),
@@ -491,6 +492,9 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "draft-changed": Words(
         _l("Somebody else has changed this draft"), _l("Look at both versions, then save what is right.")
+    ),
+    "rating-changed": Words(
+        _l("The difference has become another one"), _l("Look at it again, then approve what you see.")
     ),
     "draft-stale": Words(
         _l("Calls have come in since the draft was made"), _l("Draft it anew, look, and finalise then.")

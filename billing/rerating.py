@@ -1,0 +1,237 @@
+"""Rating again what was rated: first as a difference that changes nothing, then, approved, as new ratings.
+
+Ratings are superseded, never edited. What stands on a finalised invoice stays as it was billed; its
+difference is told apart, to be credited or billed by a person. Who approves names the difference they saw:
+when it has become another one meanwhile, nothing is written. A second time there is nothing left to change.
+"""
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Uuid, and_, bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
+
+from billing import accounts, bulk, tariffs
+from billing.errors import PriceListNotFoundError, RatingChangedError
+from billing.models import InvoiceLineChargeRow, InvoiceRow, RatedChargeRow, UsageEventRow
+from billing.usage import SERVICE_RUN, closed_until
+from core.ids import TenantId
+from security import evidence
+
+_SUPERSEDE = text("""
+    UPDATE app.rated_charges c SET superseded_by = n.fresh
+    FROM unnest(:olds, :freshs) AS n (old, fresh)
+    WHERE c.tenant_id = :tenant AND c.id = n.old
+""").bindparams(bindparam("olds", type_=ARRAY(Uuid())), bindparam("freshs", type_=ARRAY(Uuid())))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One event that would cost something else; amounts in nano-units, None where it has no price."""
+
+    usage_id: UUID
+    meter: str
+    occurred_at: dt.datetime
+    before_outcome: str
+    after_outcome: str
+    before_nano: int | None
+    after_nano: int | None
+    invoice_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What rating again comes to.
+
+    Attributes:
+        looked: events that were rated again.
+        changes: of charges that may be superseded.
+        billed: of charges on a finalised invoice, which stay.
+        sha256: of the changes; who approves them says it.
+    """
+
+    looked: int
+    changes: tuple[Change, ...]
+    billed: tuple[Change, ...]
+    sha256: bytes
+
+    @property
+    def more_nano(self) -> int:
+        """What the open bill rises by, in nano-units; negative when it falls."""
+        return _sum(self.changes)
+
+    @property
+    def billed_more_nano(self) -> int:
+        """What finalised invoices lack, in nano-units; negative: what they have too much."""
+        return _sum(self.billed)
+
+
+def difference(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    start: dt.datetime,
+    end: dt.datetime,
+    tariff_id: UUID | None = None,
+) -> Difference:
+    """Return what rating again what was used in [start, end) would change; nothing is written.
+
+    Args:
+        session: in the company's walls.
+        tenant_id: the company.
+        start: aware instant.
+        end: aware instant just after.
+        tariff_id: one of the company's tariffs, by which everything is rated; None: each by its own.
+
+    Raises:
+        PriceListNotFoundError: no such tariff of this company.
+    """
+    return _look(session, tenant_id, start, end, tariff_id)[0]
+
+
+def approve(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    start: dt.datetime,
+    end: dt.datetime,
+    tariff_id: UUID | None = None,
+    sha256: bytes,
+) -> Difference:
+    """Supersede the ratings that differ and return what was changed; nothing, when all is as it should be.
+
+    Raises:
+        RatingChangedError: the difference is not the one that was looked at.
+        PriceListNotFoundError: no such tariff of this company.
+    """
+    accounts.lock(session, tenant_id=tenant_id)  # nobody finalises an invoice meanwhile
+    found, charges, old = _look(session, tenant_id, start, end, tariff_id)
+    if not found.changes:
+        return found
+    if found.sha256 != sha256:
+        raise RatingChangedError
+    wanted = {one.usage_id for one in found.changes}
+    places = [at for at, usage_id in enumerate(charges["usage_id"]) if usage_id in wanted]
+    fresh = {name: [values[at] for at in places] for name, values in charges.items()}
+    fresh["rating_seq"] = [old[usage_id].rating_seq + 1 for usage_id in fresh["usage_id"]]
+    session.execute(
+        _SUPERSEDE,
+        {
+            "tenant": tenant_id,
+            "olds": [old[usage_id].charge_id for usage_id in fresh["usage_id"]],
+            "freshs": fresh["id"],
+        },
+    )
+    bulk.write(session, tenant_id=tenant_id, charges=fresh)
+    evidence.record(
+        session,
+        "usage.rated-again",
+        "ten",
+        tenant_id,
+        events=len(found.changes),
+        more_nano=found.more_nano,
+        sha256=found.sha256.hex(),
+    )
+    return found
+
+
+def _look(
+    session: Session, tenant_id: TenantId, start: dt.datetime, end: dt.datetime, tariff_id: UUID | None
+) -> tuple[Difference, dict[str, list[Any]], dict[UUID, Row[Any]]]:
+    steps = tariffs.timeline(session, tenant_id=tenant_id).by_id
+    if tariff_id is not None and tariff_id not in steps:
+        raise PriceListNotFoundError
+    rows = _standing(session, tenant_id, start, end, has_tariff=tariff_id is None)
+    charges = bulk.rate(
+        [(steps[tariff_id or row.tariff_id], row) for row in rows],
+        zone=accounts.find(session, tenant_id=tenant_id).zone,
+        closed_until=closed_until(session, tenant_id=tenant_id),
+    )
+    old = {row.id: row for row in rows}
+    changes: list[Change] = []
+    billed: list[Change] = []
+    for usage_id, outcome, amount, tariff in zip(
+        charges["usage_id"], charges["outcome"], charges["amount_nano"], charges["tariff_id"], strict=True
+    ):
+        row = old[usage_id]
+        is_same = (row.outcome, row.amount_nano) == (outcome, amount)
+        if is_same and (row.number or row.tariff_id == tariff):
+            continue
+        change = Change(
+            usage_id,
+            row.meter,
+            row.occurred_at,
+            row.outcome,
+            outcome,
+            row.amount_nano,
+            amount,
+            row.number or "",
+        )
+        (billed if row.number else changes).append(change)
+    changes.sort(key=lambda one: (one.occurred_at, one.usage_id))
+    billed.sort(key=lambda one: (one.occurred_at, one.usage_id))
+    digest = hashlib.sha256()
+    for one in changes:
+        digest.update(f"{one.usage_id} {tariff_id} {one.after_outcome} {one.after_nano}\n".encode())
+    return Difference(len(rows), tuple(changes), tuple(billed), digest.digest()), charges, old
+
+
+def _standing(
+    session: Session, tenant_id: TenantId, start: dt.datetime, end: dt.datetime, *, has_tariff: bool
+) -> list[Row[Any]]:
+    """Return the events of a stretch with the charge that stands and the invoice it is on."""
+    query = (
+        select(
+            UsageEventRow.id,
+            UsageEventRow.meter,
+            UsageEventRow.prefix,
+            UsageEventRow.quantity_ms,
+            UsageEventRow.occurred_at,
+            UsageEventRow.ended_at,
+            RatedChargeRow.id.label("charge_id"),
+            RatedChargeRow.rating_seq,
+            RatedChargeRow.outcome,
+            RatedChargeRow.amount_nano,
+            RatedChargeRow.tariff_id,
+            InvoiceRow.number,
+        )
+        .join(
+            RatedChargeRow,
+            and_(
+                RatedChargeRow.tenant_id == UsageEventRow.tenant_id,
+                RatedChargeRow.usage_id == UsageEventRow.id,
+                RatedChargeRow.charge_run == SERVICE_RUN,
+                RatedChargeRow.superseded_by.is_(None),
+            ),
+        )
+        .outerjoin(
+            InvoiceLineChargeRow,
+            and_(
+                InvoiceLineChargeRow.tenant_id == RatedChargeRow.tenant_id,
+                InvoiceLineChargeRow.rated_charge_id == RatedChargeRow.id,
+            ),
+        )
+        .outerjoin(
+            InvoiceRow,
+            and_(
+                InvoiceRow.tenant_id == InvoiceLineChargeRow.tenant_id,
+                InvoiceRow.id == InvoiceLineChargeRow.invoice_id,
+            ),
+        )
+        .where(
+            UsageEventRow.tenant_id == tenant_id,
+            UsageEventRow.occurred_at >= start,
+            UsageEventRow.occurred_at < end,
+        )
+    )
+    if has_tariff:
+        query = query.where(RatedChargeRow.tariff_id.is_not(None))
+    return list(session.execute(query))
+
+
+def _sum(changes: tuple[Change, ...]) -> int:
+    return sum((one.after_nano or 0) - (one.before_nano or 0) for one in changes)
