@@ -3,6 +3,7 @@
 import datetime as dt
 import zoneinfo
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -360,3 +361,23 @@ def test_after_a_holiday_the_band_last_in_force_is_the_holidays() -> None:
     seven = dt.datetime(2026, 12, 26, 7, tzinfo=dt.UTC)
     assert charge(rate, duration_s=60, answered_at=seven, holidays=days).rounded() == 60
     assert charge(rate, duration_s=60, answered_at=seven).rounded() == 600
+
+
+@given(rate=rates(), duration_s=st.integers(1, 5000), answered_at=answers, zone=zones)
+def test_twice_the_prices_are_twice_the_charge(
+    rate: Rate, duration_s: int, answered_at: dt.datetime, zone: dt.tzinfo
+) -> None:
+    twice = Rate(
+        bands=tuple(
+            replace(
+                band,
+                connect=2 * band.connect,
+                slots=tuple(replace(slot, rate=2 * slot.rate) for slot in band.slots),
+            )
+            for band in rate.bands
+        ),
+        initial_s=rate.initial_s,
+    )
+    once = charge(rate, duration_s=duration_s, answered_at=answered_at, zone=zone)
+    doubled = charge(twice, duration_s=duration_s, answered_at=answered_at, zone=zone)
+    assert (doubled.billed_s, doubled.numerator) == (once.billed_s, 2 * once.numerator)

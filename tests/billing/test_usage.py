@@ -6,18 +6,21 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from billing import staging, usage
+from billing import invoices, staging, usage
 from billing.errors import UsageInvalidError
 from billing.models import RatedChargeRow, UsageConflictRow, UsageEventRow, UsageRejectRow
+from billing.price_lists import Published
 from billing.rating.rules import Outcome
 from billing.usage import Receipt
 from core.ids import TenantId, new_id
 from security.gate import Gate, Scope
 from tests.billing import stock
-from tests.conftest import Prepared
+from tests.conftest import Prepared, admitted
 from wiring.prepare import DatabaseUrls
 
 
@@ -257,3 +260,33 @@ def test_a_call_costs_the_sum_of_its_legs_and_says_when_a_price_is_missing(
         call: usage.Cost(145_000_000, "GBP", is_whole=True),
         other: usage.Cost(0, None, is_whole=False),
     }
+
+
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(range(6)), cut=st.integers(0, 6))
+def test_the_order_of_intake_does_not_change_the_bill(
+    gate: Gate, database: DatabaseUrls, version: Published, order: list[int], cut: int
+) -> None:
+    """Some one by one, the rest in bulk, in any order: the lines say the same."""
+    events = [
+        stock.usage(f"e{at}", seconds=7 + 50 * at, prefix="44770" if at % 2 else "44207") for at in range(6)
+    ]
+    bills = []
+    for way in (list(range(6)), order):
+        tenant_id = admitted(gate)
+        with gate.open(Scope.system(tenant_id)) as session:
+            stock.customer(session, tenant_id=tenant_id, version=version)
+            for at in way[:cut]:
+                usage.record(session, tenant_id=tenant_id, usage=events[at])
+        batch = staging.stage(database.bill, tenant_id=tenant_id, usages=[events[at] for at in way[cut:]])
+        with gate.open(Scope.system(tenant_id)) as session:
+            staging.take_in(session, tenant_id=tenant_id, batch_id=batch)
+            bill = invoices.running_bill(session, tenant_id=tenant_id, now=stock.NOON + dt.timedelta(days=1))
+            bills.append(
+                sorted(
+                    (one.meter, one.destination, one.billed_seconds, one.amount_nano)
+                    for one in bill.bill.lines
+                )
+            )
+    assert bills[0] == bills[1]
+    assert len(bills[0]) == 2
