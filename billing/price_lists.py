@@ -263,27 +263,50 @@ def write_prices(session: Session, *, tenant_id: TenantId, version_id: UUID, tar
 
 def rates_of(session: Session, *, tenant_id: TenantId, version_id: UUID) -> tuple[DatedRate, ...]:
     """Return the rates of a version by meter and prefix."""
-    rows = session.scalars(
-        select(RateRow)
+    # columns, not objects: a deck has up to 100,000 rows
+    rows = session.execute(
+        select(
+            RateRow.meter,
+            RateRow.prefix,
+            RateRow.destination,
+            RateRow.is_blocked,
+            RateRow.bands,
+            RateRow.initial_s,
+            RateRow.minimum_nano,
+            RateRow.maximum_nano,
+            RateRow.ceiling,
+            RateRow.grace_s,
+        )
         .where(RateRow.tenant_id == tenant_id, RateRow.price_list_version_id == version_id)
         .order_by(RateRow.meter, RateRow.prefix)
     )
     return tuple(
         DatedRate(
-            meter=row.meter,
-            prefix=row.prefix,
-            destination=row.destination,
-            is_blocked=row.is_blocked,
+            meter=meter,
+            prefix=prefix,
+            destination=destination,
+            is_blocked=is_blocked,
             rate=Rate(
-                bands=decode_bands(row.bands),
-                initial_s=row.initial_s,
-                minimum=row.minimum_nano,
-                maximum=row.maximum_nano,
-                ceiling=Ceiling(row.ceiling),
-                grace_s=row.grace_s,
+                bands=decode_bands(bands),
+                initial_s=initial_s,
+                minimum=minimum,
+                maximum=maximum,
+                ceiling=Ceiling(ceiling),
+                grace_s=grace_s,
             ),
         )
-        for row in rows
+        for (
+            meter,
+            prefix,
+            destination,
+            is_blocked,
+            bands,
+            initial_s,
+            minimum,
+            maximum,
+            ceiling,
+            grace_s,
+        ) in rows
     )
 
 
