@@ -216,19 +216,25 @@ class RatedAgain:
 def rate_again(
     session: Session, *, tenant_id: TenantId, after: tuple[dt.datetime, UUID] | None = None
 ) -> RatedAgain:
-    """Rate what has no price with the prices in force now, at most a thousand events, oldest first.
+    """Rate what has no price, or lies above a maximum, with the prices in force now; a thousand events.
 
     The prices of its own day stay first: what they name keeps them. The charge without a price is
-    superseded, never edited. Goes on after (occurred at, usage id).
+    superseded, never edited. Oldest first; goes on after (occurred at, usage id).
     """
     account = accounts.lock(session, tenant_id=tenant_id)
     now = clock.now()
     timeline = tariffs.timeline(session, tenant_id=tenant_id)
     closed = closed_until(session, tenant_id=tenant_id)
     query = (
-        select(UsageEventRow, RatedChargeRow.id, RatedChargeRow.rating_seq)
+        select(UsageEventRow, RatedChargeRow.id, RatedChargeRow.rating_seq, RatedChargeRow.outcome)
         .join(RatedChargeRow, _CHARGE)
-        .where(UsageEventRow.tenant_id == tenant_id, RatedChargeRow.outcome == Outcome.UNRATED.value)
+        .where(
+            UsageEventRow.tenant_id == tenant_id,
+            or_(
+                RatedChargeRow.outcome == Outcome.UNRATED.value,
+                RatedChargeRow.reason == "above-maximum",  # a later version may have a higher one
+            ),
+        )
     )
     if after is not None:
         at, usage_id = after
@@ -240,7 +246,7 @@ def rate_again(
         )
     rows = session.execute(query.order_by(UsageEventRow.occurred_at, UsageEventRow.id).limit(AT_ONCE)).all()
     rated = 0
-    for event, charge_id, seq in rows:
+    for event, charge_id, seq, outcome in rows:
         for tariff in (timeline.at(event.occurred_at), timeline.at(now)):
             fresh: dict[str, Any] = charge_values(
                 tariff,
@@ -254,7 +260,7 @@ def rate_again(
                 zone=account.zone,
                 closed_until=closed,
             )
-            if fresh["outcome"] != Outcome.UNRATED.value:
+            if fresh["outcome"] not in {Outcome.UNRATED.value, outcome}:
                 session.execute(
                     update(RatedChargeRow)
                     .where(RatedChargeRow.tenant_id == tenant_id, RatedChargeRow.id == charge_id)

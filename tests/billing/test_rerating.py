@@ -1,6 +1,7 @@
 """Rating again: a difference first, then new ratings; back again, and never what was billed."""
 
 import datetime as dt
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from billing import explorer, invoices, periods, rerating, tariffs, usage
-from billing.errors import PriceListNotFoundError, RatingChangedError
+from billing.errors import PriceListNotFoundError, RatingChangedError, UnratedUsageError
 from billing.models import RatedChargeRow
+from billing.rating.rules import Ceiling, Outcome
+from billing.rating.tariff import DatedRate
 from billing.rerating import Difference
 from core import clock
 from core.ids import TenantId, new_id
@@ -179,3 +182,35 @@ def test_however_often_it_is_rated_again_each_event_has_one_charge(
         approve(gate, used, look(gate, used, wanted).sha256, wanted)
         assert standing(gate, used).keys() == events
         assert look(gate, used, wanted).changes == ()
+
+
+def test_a_call_above_its_maximum_waits_until_a_later_version_allows_it(
+    gate: Gate, tenant_a: TenantId
+) -> None:
+    def deck(maximum: int) -> tuple[DatedRate, ...]:
+        rate = replace(stock.per_minute(10**9), maximum=maximum, ceiling=Ceiling.REFUSE)
+        return (DatedRate("voice.outbound", "44", "gb-local", rate),)
+
+    def again() -> explorer.RatedAgain:
+        with gate.open(Scope.system(tenant_a)) as session:
+            return explorer.rate_again(session, tenant_id=tenant_a)
+
+    version = stock.publish(gate, of=deck(10**8))
+    with gate.open(Scope.system(tenant_a)) as session:
+        stock.customer(session, tenant_id=tenant_a, version=version)
+        rated = usage.record(session, tenant_id=tenant_a, usage=stock.usage("dear", prefix="44207")).rated
+    assert rated is not None
+    assert (rated.outcome, rated.reason, rated.amount_nano) == (Outcome.REFUSED, "above-maximum", None)
+    assert (again().rated, again().waiting) == (0, 1)
+    assert ratings(gate, tenant_a) == 1  # nothing was superseded by the same
+    with clock.hold(AFTER), gate.open(Scope.system(tenant_a)) as session:
+        draft = invoices.draft(session, tenant_id=tenant_a, period=OCTOBER)
+        with pytest.raises(UnratedUsageError):
+            invoices.finalise(session, tenant_id=tenant_a, invoice_id=draft.invoice_id)
+    with clock.hold(AFTER):
+        later = stock.publish(gate, effective_from=NEXT, of=deck(10**10))
+        with gate.open(Scope.system(tenant_a)) as session:
+            tariffs.take(session, tenant_id=tenant_a, version=later)
+    with clock.hold(NEXT):
+        assert (again().rated, again().waiting) == (1, 0)
+    assert list(standing(gate, tenant_a).values()) == [10**9]

@@ -41,6 +41,14 @@ _OBSTACLES: Mapping[str, tuple[LazyString, LazyString]] = {
         _l("The price list blocks these numbers."),
         _l("They cannot be billed as they are: find out how the calls went out."),
     ),
+    "above-maximum": (
+        _l("A call costs more than its maximum, and the price list refuses that."),
+        _l("Find out how it came to be. If it is right, raise the maximum and price the usage here."),
+    ),
+    "holidays-unknown": (
+        _l("The price list does not know whether that day is a public holiday."),
+        _l("Publish a new version: it knows the holidays of ten more years. Then price the usage here."),
+    ),
 }
 _OTHER_OBSTACLE = (_l("It has no price."), _l("Look at it in the usage explorer."))
 
