@@ -131,6 +131,7 @@ def _call(session: Session, vault: Vault, campaign: Campaign, claim: Claim, at: 
         window=settings.window,
         ring_s=settings.ring_s,
         detects_machines=settings.detects_machines,
+        needs_consent=settings.needs_consent,
         max_per_second=settings.max_per_second,
     )
     answer = clear(session, request=request, vault=vault, at=at)

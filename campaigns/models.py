@@ -48,6 +48,7 @@ class CampaignRow(TenantOwned, Base):
     waits: Mapped[dict[str, int]] = mapped_column(JSONB)
     max_per_second: Mapped[int] = mapped_column(SmallInteger)
     detects_machines: Mapped[bool] = mapped_column(Boolean)
+    needs_consent: Mapped[bool] = mapped_column(Boolean, default=False)
     script: Mapped[str] = mapped_column(Text)
     zones: Mapped[list[str]] = mapped_column(JSONB)  # where its leads live
     files: Mapped[int] = mapped_column(Integer)  # how many it was given; leads are called in their order

@@ -345,6 +345,7 @@ def _write(row: CampaignRow, settings: Settings, queue_id: QueueId, number_id: N
     row.waits = {outcome.value: minutes for outcome, minutes in settings.waits.items()}
     row.max_per_second = settings.max_per_second
     row.detects_machines, row.script = settings.detects_machines, settings.script
+    row.needs_consent = settings.needs_consent
 
 
 def _window(row: CampaignRow) -> Window:
@@ -400,6 +401,7 @@ def _campaign(row: CampaignRow) -> Campaign:
             waits={Outcome(outcome): minutes for outcome, minutes in row.waits.items()},
             max_per_second=row.max_per_second,
             detects_machines=row.detects_machines,
+            needs_consent=row.needs_consent,
             script=row.script,
         ),
         queue_id=QueueId(row.queue_id),

@@ -206,6 +206,7 @@ class Settings:
     waits: Mapping[Outcome, int] = field(default_factory=lambda: DEFAULT_WAITS)
     max_per_second: int = 2
     detects_machines: bool = True
+    needs_consent: bool = False
     script: str = ""
 
 

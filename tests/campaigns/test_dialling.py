@@ -21,7 +21,7 @@ from core import clock
 from core.ids import CallId, TenantId, new_id
 from core.phone import E164
 from core.storage import DiskStorage
-from customers import do_not_call, lookup
+from customers import consent, do_not_call, lookup
 from security import evidence
 from security.gate import Gate, Scope
 from security.vault import Vault
@@ -290,6 +290,28 @@ def test_who_asked_not_to_be_called_is_never_dialled(stage: Callable[..., Stage]
         refused = attempts.refusals(session, tenant_id=on.tenant_id, campaign_id=on.campaign.campaign_id)
     assert refused == {"do-not-call": 1}
     assert on.dialled() == 1
+
+
+@pytest.mark.parametrize("needed", [True, False])
+def test_a_campaign_that_asks_for_consent_calls_only_who_has_given_it(
+    stage: Callable[..., Stage], *, needed: bool
+) -> None:
+    on = stage(2, needs_consent=needed)
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        consent.record(
+            session,
+            tenant_id=on.tenant_id,
+            vault=on.vault,
+            phone=on.leads()[1].person.phone,
+            is_given=True,
+            basis="order form",
+            by=factory.BY,
+        )
+    assert on.round(2) == Round(dialled=1 if needed else 2, refused=1 if needed else 0)
+    first = on.leads()[0]
+    refused = (LeadState.REFUSED, "consent-missing")
+    assert ((first.state, first.reason) == refused) is needed
+    assert on.dialled() == (1 if needed else 2)
 
 
 def test_where_it_is_night_nobody_is_rung_up(stage: Callable[..., Stage]) -> None:

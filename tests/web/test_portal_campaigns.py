@@ -64,6 +64,15 @@ def form(page: str, **differs: str) -> dict[str, str | list[str]]:
     return given | differs
 
 
+def test_a_campaign_may_ask_for_consent_and_says_so(alice: Browser, day: Scene) -> None:
+    new = alice.get(f"{LIST}/new").text
+    made = alice.post(LIST, form(new, name="With consent", consent="yes"))
+    assert "needed: who has given none is not called" in alice.get(made.location).text
+    assert re.search(r'name="consent" value="yes" checked', alice.get(f"{made.location}/edit").text)
+    without = alice.post(LIST, form(new, name="Without"))
+    assert "not asked for; who withdrew it is not called" in alice.get(without.location).text
+
+
 def test_a_campaign_is_made_and_stands_in_the_list(alice: Browser, day: Scene) -> None:
     assert "No campaigns yet" in alice.get(LIST).text
     made = alice.post(LIST, form(alice.get(f"{LIST}/new").text, name="Winter slot changes"))

@@ -88,6 +88,10 @@ class CampaignSettings(Inward):
     waits_min: Waits = Field(default=Waits())
     max_per_second: int = Field(default=2, ge=1, le=20)
     detects_machines: bool = True
+    needs_consent: bool = Field(
+        default=False,
+        description="Call only who has given consent; others are refused as `consent-missing`.",
+    )
     script: str = Field(default="", max_length=8000)
 
 
@@ -110,6 +114,7 @@ class CampaignShown(Outward):
     waits_min: dict[str, int]
     max_per_second: int
     detects_machines: bool
+    needs_consent: bool = Field(description="Only who has given consent is called.")
     script: str
     created_at: Instant
     changed_at: Instant
@@ -733,6 +738,7 @@ def _read(json: CampaignSettings) -> tuple[Settings, QueueId, NumberId]:
         waits=waits,
         max_per_second=json.max_per_second,
         detects_machines=json.detects_machines,
+        needs_consent=json.needs_consent,
         script=json.script,
     )
     try:
@@ -759,6 +765,7 @@ def _shown(found: Campaign, digits: dict[NumberId, str]) -> dict[str, Any]:
         "waits_min": {one.value.replace("-", "_"): settings.waits.get(one, 0) for one in rules.RETRIED},
         "max_per_second": settings.max_per_second,
         "detects_machines": settings.detects_machines,
+        "needs_consent": settings.needs_consent,
         "script": settings.script,
         "created_at": found.created_at,
         "changed_at": found.changed_at,

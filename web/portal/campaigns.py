@@ -141,6 +141,7 @@ def _fields() -> list[edits.Field]:
         ),
         edits.Field("max_per_second", gettext("Calls a second at most")),
         edits.Field("machines", gettext("Listen for answering machines")),
+        edits.Field("consent", gettext("Call only who has given consent")),
         edits.Field("script", gettext("Script"), "lines"),
     ]
 
@@ -426,6 +427,7 @@ def _typed(settings: Settings) -> dict[str, str]:
         **{f"wait_{one.value}": str(settings.waits[one]) for one in rules.RETRIED if one in settings.waits},
         "max_per_second": str(settings.max_per_second),
         "machines": "yes" if settings.detects_machines else "",
+        "consent": "yes" if settings.needs_consent else "",
         "script": settings.script,
     }
 
@@ -466,6 +468,7 @@ def _settings(given: Mapping[str, str]) -> tuple[Settings, QueueId, NumberId]:
         waits={one: _whole(given, f"wait_{one.value}", "waits") for one in rules.RETRIED},
         max_per_second=_whole(given, "max_per_second"),
         detects_machines=given["machines"] == "yes",
+        needs_consent=given["consent"] == "yes",
         script=given["script"],
     )
     return settings, queue_id, number_id
