@@ -5,7 +5,7 @@ bottom of a phone and the menu behind "More" follow from it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
@@ -35,20 +35,27 @@ class Entry:
 
 
 GROUPS: Mapping[str, LazyString] = {
+    "out": _l("Calling out"),
     "capacity": _l("Capacity"),
     "money": _l("Money"),
+    "people": _l("People"),
+    "programs": _l("Programs"),
+    "trust": _l("Security and privacy"),
     "company": _l("Company"),
     "machine": _l("Machine"),
     "you": _l("You"),
 }
+# opened by who looks for something in them, and where the page itself stands in one
+FOLDED = frozenset({"people", "programs", "trust"})
 
 PORTAL: Sequence[Entry] = (
     Entry("home", "/portal/", "home", _l("Home"), "portal.open", bottom=True),
     Entry("live", "/portal/live", "live", _l("Live"), "live.read", bottom=True),
     Entry("calls", "/portal/calls", "wave", _l("Calls"), "calls.read", bottom=True),
-    Entry("campaigns", "/portal/campaigns", "mega", _l("Campaigns"), "campaigns.read"),
     Entry("customers", "/portal/customers", "users", _l("Customers"), "customers.read"),
-    Entry("do-not-call", "/portal/do-not-call", "hang", _l("Do not call"), "customers.read"),
+    Entry("campaigns", "/portal/campaigns", "mega", _l("Campaigns"), "campaigns.read", "out"),
+    Entry("do-not-call", "/portal/do-not-call", "hang", _l("Do not call"), "customers.read", "out"),
+    Entry("calls-out", "/portal/calls-out", "out", _l("Calls out"), "settings.read", "out"),
     Entry("seats", "/portal/seats", "seat", _l("Seats"), "seats.read", "capacity"),
     Entry("numbers", "/portal/numbers", "hash", _l("Numbers"), "numbers.read", "capacity"),
     Entry("queues", "/portal/queues", "flow", _l("Queues"), "queues.read", "capacity"),
@@ -56,19 +63,18 @@ PORTAL: Sequence[Entry] = (
     Entry("routing", "/portal/routing", "sliders", _l("Routing"), "queues.read", "capacity"),
     Entry("invoices", "/portal/invoices", "bill", _l("Invoices"), "invoices.read", "money", bottom=True),
     Entry("payment", "/portal/payment-methods", "card", _l("Payment methods"), "invoices.read", "money"),
-    Entry("calls-out", "/portal/calls-out", "out", _l("Calls out"), "settings.read", "company"),
-    Entry("people", "/portal/people", "user", _l("People"), "users.read", "company"),
-    Entry("developers", "/portal/developers", "key", _l("Developers"), "keys.read", "company"),
-    Entry("webhooks", "/portal/webhooks", "hook", _l("Webhooks"), "webhooks.read", "company"),
-    Entry("agreement", "/portal/agreement", "lock", _l("Agreement"), "agreements.read", "company"),
-    Entry("looks", "/portal/looks", "eye", _l("Looks"), "customers.read", "company"),
-    Entry("decoys", "/portal/decoys", "alert", _l("Decoys"), "decoys.write", "company"),
-    Entry("alarms", "/portal/alarms", "alert", _l("Alarms"), "alarms.read", "company"),
-    Entry("evidence", "/portal/evidence", "shield", _l("Who did what"), "audit.read", "company"),
-    Entry("erasures", "/portal/erasures", "trash", _l("Erasures"), "privacy.read", "company"),
-    Entry("holds", "/portal/holds", "lock", _l("Legal holds"), "privacy.read", "company"),
-    Entry("exports", "/portal/exports", "dl", _l("Take your data"), "company.export", "company"),
-    Entry("company", "/portal/company", "gear", _l("Company settings"), "settings.read", "company"),
+    Entry("people", "/portal/people", "user", _l("People"), "users.read", "people"),
+    Entry("agreement", "/portal/agreement", "lock", _l("Agreement"), "agreements.read", "people"),
+    Entry("looks", "/portal/looks", "eye", _l("Looks"), "customers.read", "people"),
+    Entry("decoys", "/portal/decoys", "alert", _l("Decoys"), "decoys.write", "people"),
+    Entry("developers", "/portal/developers", "key", _l("Developers"), "keys.read", "programs"),
+    Entry("webhooks", "/portal/webhooks", "hook", _l("Webhooks"), "webhooks.read", "programs"),
+    Entry("alarms", "/portal/alarms", "alert", _l("Alarms"), "alarms.read", "trust"),
+    Entry("evidence", "/portal/evidence", "shield", _l("Who did what"), "audit.read", "trust"),
+    Entry("erasures", "/portal/erasures", "trash", _l("Erasures"), "privacy.read", "trust"),
+    Entry("holds", "/portal/holds", "lock", _l("Legal holds"), "privacy.read", "trust"),
+    Entry("exports", "/portal/exports", "dl", _l("Take your data"), "company.export", "trust"),
+    Entry("company", "/portal/company", "gear", _l("Company settings"), "settings.read", "you"),
     Entry("settings", "/settings", "sliders", _l("Settings"), "self.read", "you"),
 )
 
@@ -103,6 +109,11 @@ class Group:
 
     heading: LazyString | str
     entries: Sequence[Entry]
+    is_folded: bool = False
+
+    def holds(self, key: str) -> bool:
+        """Return whether the entry of this key stands in it."""
+        return any(one.key == key for one in self.entries)
 
 
 def groups(room: str, permissions: frozenset[str] | None = None) -> list[Group]:
@@ -112,7 +123,10 @@ def groups(room: str, permissions: frozenset[str] | None = None) -> list[Group]:
     """
     entries = OPERATOR if room == "operator" else PORTAL
     mine = [one for one in entries if permissions is None or one.needs in permissions]
-    found = [Group(GROUPS.get(key, ""), [one for one in mine if one.group == key]) for key in ("", *GROUPS)]
+    found = [
+        Group(GROUPS.get(key, ""), [one for one in mine if one.group == key], key in FOLDED)
+        for key in ("", *GROUPS)
+    ]
     return [group for group in found if group.entries]
 
 
@@ -121,6 +135,7 @@ def bottom(shown: Sequence[Group]) -> list[Entry]:
     return [one for group in shown for one in group.entries if one.bottom]
 
 
-def more(shown: Sequence[Group]) -> list[Entry]:
-    """Return the entries behind the bottom bar's "More"."""
-    return [one for group in shown for one in group.entries if not one.bottom]
+def more(shown: Sequence[Group]) -> list[Group]:
+    """Return what stands behind the bottom bar's "More", by heading."""
+    left = [replace(one, entries=[entry for entry in one.entries if not entry.bottom]) for one in shown]
+    return [group for group in left if group.entries]

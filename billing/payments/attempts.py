@@ -8,10 +8,10 @@ may come twice, late and in any order. Money is booked under keys of its own (`b
 import datetime as dt
 import zoneinfo
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -303,6 +303,7 @@ def every(
 def troubled(session: Session, *, tenant_id: TenantId) -> tuple[Payment, ...]:
     """Return the payments people have to do something about: the newest of an invoice, failed or waiting.
 
+    One that was paid and taken back by the bank (a dispute, a chargeback) is among them, with that reason.
     Where nothing is owed any more, because money on account has paid it, there is nothing to do.
     """
     newest = (
@@ -311,10 +312,13 @@ def troubled(session: Session, *, tenant_id: TenantId) -> tuple[Payment, ...]:
         .ext(distinct_on(PaymentRow.invoice_id))
         .order_by(PaymentRow.invoice_id, PaymentRow.attempt.desc())
     )
+    payments = [_payment(one) for one in session.scalars(newest)]
+    paid = [one.payment_id for one in payments if one.state is State.SUCCEEDED]
+    back = _taken_back(session, tenant_id, paid)
     found = [
-        one
-        for one in map(_payment, session.scalars(newest))
-        if one.state in {State.FAILED, State.REQUIRES_ACTION}
+        replace(one, reason=Reason.CHARGED_BACK) if one.payment_id in back else one
+        for one in payments
+        if one.state in {State.FAILED, State.REQUIRES_ACTION} or one.payment_id in back
     ]
     owed = ledger.owed(session, tenant_id=tenant_id, invoice_ids=[one.invoice_id for one in found])
     return tuple(one for one in found if owed.get(one.invoice_id) != 0)
@@ -531,6 +535,21 @@ def _next(before: State, state: State, *, is_page_open: bool) -> State:
     if state is State.FAILED and is_page_open:
         return State.STARTED
     return state
+
+
+def _taken_back(session: Session, tenant_id: TenantId, payment_ids: Sequence[PaymentId]) -> set[PaymentId]:
+    """Return which of these payments the bank has taken back, and not given to us again."""
+    rows = session.execute(
+        select(PaymentStepRow.payment_id)
+        .where(
+            PaymentStepRow.tenant_id == tenant_id,
+            PaymentStepRow.payment_id.in_(payment_ids),
+            PaymentStepRow.kind.in_(["dispute", "dispute-won"]),
+        )
+        .group_by(PaymentStepRow.payment_id)
+        .having(func.sum(case((PaymentStepRow.kind == "dispute", 1), else_=-1)) > 0)
+    )
+    return {PaymentId(one) for one in rows.scalars()}
 
 
 def _book(session: Session, row: PaymentRow, remote: RemotePayment, source: str) -> None:

@@ -858,6 +858,9 @@ def test_a_payment_its_holder_takes_back_is_owed_again(
     hear_everything(means)
     found = stands(means, company, invoice)
     assert (found.state, found.reason, found.due_minor) == (Paid.FAILED, Reason.CHARGED_BACK, 17400)
+    with means.gate.open(Scope.system(company)) as session:  # the company's front page says so
+        (trouble,) = attempts.troubled(session, tenant_id=company)
+    assert trouble.reason is Reason.CHARGED_BACK
     assert balances(means, company)["receivable"] == 17400
     save(means, standin, company)
     page = on_page(means, company, invoice)
