@@ -1,8 +1,8 @@
 """What a person decides about usage that could not be taken as it came, and why.
 
 A report that contradicts an earlier one under the same key waits as a conflict: somebody takes the new one
-over or keeps the old. A row that cannot be usage is thrown away, with a reason. Neither row is ever changed
-or removed; the decision is a row of its own, made once, with who made it.
+over or keeps the old. A row that cannot be usage is thrown away, or corrected and billed. No such row is
+ever changed or removed; the decision is a row of its own, made once, with who made it.
 
 To take a report over is new usage under a key of its own, because what was recorded first never changes. Its
 charge supersedes the one that stood, in the same transaction: at every instant exactly one of them is billed.
@@ -36,7 +36,7 @@ from billing.models import (
     UsageEventRow,
     UsageRejectRow,
 )
-from billing.usage import SERVICE_RUN, charge_values, closed_until
+from billing.usage import SERVICE_RUN, Usage, charge_values, closed_until, record
 from core import clock
 from core.ids import TenantId, new_id
 from security import evidence
@@ -53,12 +53,14 @@ class Verdict(StrEnum):
     TAKE_NEW = "take-new"
     KEEP_OLD = "keep-old"
     THROW_AWAY = "throw-away"
+    CORRECT = "correct"
 
 
 _EVIDENCE = {
     Verdict.TAKE_NEW: ("con", "taken-over"),
     Verdict.KEEP_OLD: ("con", "kept"),
     Verdict.THROW_AWAY: ("rej", "thrown-away"),
+    Verdict.CORRECT: ("rej", "corrected"),
 }
 
 
@@ -207,6 +209,52 @@ def decide(
     return _decision(row)
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a rejected row should have said; `prefix` is the number without its last four digits."""
+
+    meter: str
+    occurred_at: dt.datetime
+    quantity_ms: int
+    prefix: str = ""
+
+
+def correct(
+    session: Session, *, tenant_id: TenantId, reject_id: UUID, correction: Correction, reason: str, by: UUID
+) -> Decision:
+    """Record what a rejected row should have said as usage, rated at the prices of its day.
+
+    It is usage of our own source under the row's key: a second correction of it, or the source's own report
+    at last, bills nothing twice without somebody seeing both.
+
+    Raises:
+        UsageConflictNotFoundError: no such row of this company.
+        UsageDecidedError: somebody has decided already.
+        UsageInvalidError: what is said now cannot be usage either.
+        DecisionReasonError: no reason, or too long a one.
+    """
+    accounts.lock(session, tenant_id=tenant_id)  # nobody finalises an invoice meanwhile
+    rejected = _rejected(session, tenant_id, reject_id)
+    if session.get(UsageDecisionRow, (tenant_id, reject_id)) is not None:
+        raise UsageDecidedError
+    why = _reason(reason)
+    used = Usage(
+        source=SOURCE,
+        event_id=f"{rejected.source}/{rejected.event_id}/{rejected.id}",
+        meter=correction.meter,
+        subject_ref=rejected.id,
+        occurred_at=correction.occurred_at,
+        ended_at=correction.occurred_at + dt.timedelta(milliseconds=max(0, correction.quantity_ms)),
+        quantity_ms=correction.quantity_ms,
+        prefix=correction.prefix,
+    )
+    recorded = record(session, tenant_id=tenant_id, usage=used)
+    row = _row_of(rejected, Verdict.CORRECT, why, by)
+    row.usage_id = recorded.usage_id
+    _write(session, row)
+    return _decision(row)
+
+
 def throw_away(session: Session, *, tenant_id: TenantId, reject_id: UUID, reason: str, by: UUID) -> Decision:
     """Note that a row which cannot be usage needs nobody any more.
 
@@ -215,19 +263,8 @@ def throw_away(session: Session, *, tenant_id: TenantId, reject_id: UUID, reason
         UsageDecidedError: somebody has decided already.
         DecisionReasonError: no reason, or too long a one.
     """
-    rejected = session.get(UsageRejectRow, (tenant_id, reject_id))
-    if rejected is None:
-        raise UsageConflictNotFoundError
-    row = UsageDecisionRow(
-        tenant_id=tenant_id,
-        id=reject_id,
-        source=rejected.source,
-        event_id=rejected.event_id,
-        verdict=Verdict.THROW_AWAY.value,
-        reason=_reason(reason),
-        decided_by=by,
-        decided_at=clock.now(),
-    )
+    rejected = _rejected(session, tenant_id, reject_id)
+    row = _row_of(rejected, Verdict.THROW_AWAY, _reason(reason), by)
     _write(session, row)
     return _decision(row)
 
@@ -372,6 +409,26 @@ def _conflict(session: Session, tenant_id: TenantId, conflict_id: UUID) -> Usage
     if found is None:
         raise UsageConflictNotFoundError
     return found
+
+
+def _rejected(session: Session, tenant_id: TenantId, reject_id: UUID) -> UsageRejectRow:
+    found = session.get(UsageRejectRow, (tenant_id, reject_id))
+    if found is None:
+        raise UsageConflictNotFoundError
+    return found
+
+
+def _row_of(rejected: UsageRejectRow, verdict: Verdict, reason: str, by: UUID) -> UsageDecisionRow:
+    return UsageDecisionRow(
+        tenant_id=rejected.tenant_id,
+        id=rejected.id,
+        source=rejected.source,
+        event_id=rejected.event_id,
+        verdict=verdict.value,
+        reason=reason,
+        decided_by=by,
+        decided_at=clock.now(),
+    )
 
 
 def _reason(text: str) -> str:

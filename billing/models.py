@@ -228,16 +228,17 @@ class UsageRejectRow(TenantOwned, Base):
 class UsageDecisionRow(TenantOwned, Base):
     """What a person decided about a conflict or a rejected row, once; its id is that row's.
 
-    `usage_id` is the usage made of a report that was taken over, `superseded_charge_id` what it replaced.
+    `usage_id` is the usage made of a report that was taken over, or of a row that was corrected;
+    `superseded_charge_id` is what the former replaced.
     """
 
     __tablename__ = "usage_decisions"
     __table_args__ = (
-        CheckConstraint("verdict IN ('take-new', 'keep-old', 'throw-away')", name="verdict"),
+        CheckConstraint("verdict IN ('take-new', 'keep-old', 'throw-away', 'correct')", name="verdict"),
         CheckConstraint("reason <> ''", name="reason"),
         CheckConstraint(
-            "(verdict = 'take-new') = (usage_id IS NOT NULL)"
-            " AND (usage_id IS NULL) = (superseded_charge_id IS NULL)",
+            "(verdict IN ('take-new', 'correct')) = (usage_id IS NOT NULL)"
+            " AND (verdict = 'take-new') = (superseded_charge_id IS NOT NULL)",
             name="taken",
         ),
         ForeignKeyConstraint(
@@ -309,6 +310,17 @@ class RatedChargeRow(TenantOwned, Base):
             postgresql_where=_CURRENT,
         ),
         Index("ix_rated_charges_current", "tenant_id", "bill_at", postgresql_where=_CURRENT),
+        Index(
+            "ix_rated_charges_unpriced",
+            "tenant_id",
+            "outcome",
+            postgresql_where=text("superseded_by IS NULL AND outcome <> 'rated'"),
+        ),
+        Index(
+            "ix_rated_charges_late",
+            "tenant_id",
+            postgresql_where=text("superseded_by IS NULL AND bill_at > occurred_at"),
+        ),
     )
 
     id: Mapped[Key]

@@ -164,6 +164,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "usage.taken-over": _l("Took a later report of usage over"),
     "usage.rated-again": _l("Rated usage again by other prices"),
     "usage.kept": _l("Kept the first report of usage"),
+    "usage.corrected": _l("Corrected a rejected row of usage, and billed it"),
     "usage.thrown-away": _l("Threw a rejected row of usage away"),
     "user.added": _l("Added an account"),
     "user.disabled": _l("Shut out an account by the command line"),
@@ -439,6 +440,10 @@ PROBLEMS: Mapping[str, Words] = {
     "opening-hours": Words(
         _l("Opening hours cannot be so"),
         _l("Spans end after they begin and do not overlap; places and zones are written by their codes."),
+    ),
+    "usage-invalid": Words(
+        _l("This cannot be usage"),
+        _l("Say what it was, when it began (not after now), how long it took, and the number as digits."),
     ),
     "queue-changed": Words(
         _l("Somebody else has changed this queue"), _l("Look at both versions, then save what is right.")

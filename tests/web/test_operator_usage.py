@@ -278,6 +278,47 @@ def test_support_looks_and_decides_nothing(
     assert omar.get(theirs).status_code == 404
 
 
+def test_a_rejected_row_is_corrected_and_billed_once(
+    dana: Browser, gate: Gate, used: TenantId, database: DatabaseUrls
+) -> None:
+    company = ids.public("ten", used)
+    batch = staging.stage(database.bill, tenant_id=used, usages=[stock.usage("bad-1", quantity_ms=-1)])
+    with gate.open(Scope.system(used)) as session:
+        staging.take_in(session, tenant_id=used, batch_id=batch)
+    page = dana.get(f"/operator/usage?company={company}").text
+    path = found(rf'action="(/operator/usage/{company}/rejects/[^"]+/correct)"', page)
+    given = {
+        "meter": "voice.inbound",
+        "at": "2026-10-05T10:00:00",
+        "seconds": "90",
+        "prefix": "44808157",
+        "reason": "The trunk's own record says so",
+    }
+    for wrong in (
+        {"at": "soon"},
+        {"at": "2199-01-01T00:00"},
+        {"seconds": "-1"},
+        {"meter": "x"},
+        {"prefix": "a"},
+    ):
+        assert "This cannot be usage" in dana.get(dana.post(path, given | wrong).location).text
+    assert "A decision needs a reason" in dana.get(dana.post(path, given | {"reason": " "}).location).text
+    after = dana.get(dana.post(path, given).location).text
+    assert "The row is corrected" in after
+    assert "corrected the row, and billed it" in after
+    dana.post(path, given)
+    with gate.open(Scope.system(used)) as session:
+        mine = [
+            entry
+            for entry in explorer.find(session, tenant_id=used, wanted=Wanted(meter="voice.inbound"))
+            if entry.source == "decided"
+        ]
+        assert explorer.counts(session, tenant_id=used).rejects == 0
+    assert len(mine) == 1
+    # London is an hour ahead of UTC until the end of October
+    assert (mine[0].occurred_at, mine[0].prefix) == (dt.datetime(2026, 10, 5, 9, tzinfo=dt.UTC), "44808157")
+
+
 def test_a_rejected_row_is_thrown_away_with_a_reason(
     dana: Browser, gate: Gate, used: TenantId, database: DatabaseUrls
 ) -> None:
@@ -287,7 +328,7 @@ def test_a_rejected_row_is_thrown_away_with_a_reason(
     company = ids.public("ten", used)
     page = dana.get(f"/operator/usage?company={company}").text
     assert "less than nothing was used" in page
-    path = found(rf'action="(/operator/usage/{company}/rejects/[^"]+)"', page)
+    path = found(rf'action="(/operator/usage/{company}/rejects/[^"/]+)"', page)
     done = dana.get(dana.post(path, {"reason": "The sender’s clock was wrong"}).location).text
     assert "stays on record" in done
     assert "Somebody has to decide" not in done

@@ -1,7 +1,8 @@
 """What a person of the staff decides about contradicting reports and rejected rows of usage, and why."""
 
 import datetime as dt
-from collections.abc import Sequence
+import zoneinfo
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import flash, redirect, render_template, request
@@ -11,8 +12,9 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from billing import decisions
-from billing.decisions import Comparison, Decision, Report, Verdict
-from core import ids
+from billing.decisions import Comparison, Correction, Decision, Report, Verdict
+from billing.errors import UsageInvalidError
+from core import clock, ids
 from core.errors import SeatlineError
 from core.ids import OPERATOR
 from tenants import users
@@ -21,13 +23,16 @@ from web import identity, said, scope, words
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
+from web.plain import whole
 from web.shown import usage, wording
 
+_LONGEST_LENGTH = 7  # digits of seconds
 _BUSINESS = frozenset({"refused", "conflict", "invalid"})
 VERDICTS = {
     Verdict.TAKE_NEW: _l("took the later report over"),
     Verdict.KEEP_OLD: _l("kept the first report"),
     Verdict.THROW_AWAY: _l("threw the row away"),
+    Verdict.CORRECT: _l("corrected the row, and billed it"),
 }
 
 
@@ -139,6 +144,48 @@ def throw_away(company_id: str, reject_id: str) -> Response:
     return redirect(f"/operator/usage?company={company_id}", 303)
 
 
+@pages.post("/usage/<company_id>/rejects/<reject_id>/correct")
+@permission("billing.write")
+def correct_row(company_id: str, reject_id: str) -> Response:
+    """Bill what a rejected row should have said."""
+    company, which, form = rounds.one(company_id), ids.parse("rej", reject_id), request.form
+
+    def act(session: Session) -> Decision:
+        return decisions.correct(
+            session,
+            tenant_id=company.tenant_id,
+            reject_id=which,
+            correction=_correction(company, form),
+            reason=form.get("reason", ""),
+            by=identity.current().principal_id,
+        )
+
+    try:
+        rounds.visit(company, act)
+    except SeatlineError as error:
+        _refuse(error)
+    else:
+        said.done(gettext("The row is corrected; it is on the bill at the prices of its day."))
+    return redirect(f"/operator/usage?company={company_id}", 303)
+
+
+def _correction(company: Company, form: Mapping[str, str]) -> Correction:
+    """Return what the form says; the time is the company's.
+
+    Raises:
+        UsageInvalidError: a time or a length that is none.
+    """
+    seconds = whole(form.get("seconds", ""), longest=_LONGEST_LENGTH)
+    try:
+        local = dt.datetime.fromisoformat(form.get("at", ""))
+        at = local.replace(tzinfo=zoneinfo.ZoneInfo(company.zone)).astimezone(dt.UTC)
+    except (ValueError, OverflowError) as error:
+        raise UsageInvalidError(reason="instant-without-zone") from error
+    if seconds is None or at > clock.now() or form.get("meter", "") not in wording.METERS:
+        raise UsageInvalidError(reason="quantity-negative")
+    return Correction(form.get("meter", ""), at, seconds * 1000, form.get("prefix", "").lstrip("+"))
+
+
 def rows(found: Sequence[Decision]) -> list[DecisionRow]:
     """Return decisions with the names of who made them."""
     named = users.names(
@@ -155,7 +202,7 @@ def rows(found: Sequence[Decision]) -> list[DecisionRow]:
             reason=one.reason,
             who=named.get(one.decided_by, gettext("somebody who has left")),
             at=one.decided_at,
-            is_conflict=one.verdict is not Verdict.THROW_AWAY,
+            is_conflict=one.verdict in {Verdict.TAKE_NEW, Verdict.KEEP_OLD},
         )
         for one in found
     ]

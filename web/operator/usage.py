@@ -128,6 +128,8 @@ def usage_list() -> str:
         conflicts=[KeptRow.of("con", one) for one in seen.conflicts] if seen else [],
         rejects=[KeptRow.of("rej", one) for one in seen.rejects] if seen else [],
         decided=deciding.rows(seen.decided) if seen else [],
+        priced=[(code, wording.meter(code)) for code in wording.METERS],
+        most_counted=explorer.MOST,
         may_write="billing.write" in identity.current().permissions,
         job=jobs.shown_of(closing.RATING, company_id=company.tenant_id) if company else None,
         newer=f"{_HERE}?{urlencode(asked)}" if request.args.get("before") else None,
