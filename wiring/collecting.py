@@ -8,6 +8,7 @@ a step.
 
 import contextlib
 import datetime as dt
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,12 +32,16 @@ from billing.payments.port import About, Order, Page, Provider, RemotePayment, S
 from core import clock, log
 from core.errors import SeatlineError
 from core.ids import OPERATOR, PaymentMethodId, TenantId, UserId, new_id
+from core.long_jobs import JobState
 from security.gate import Gate, Kind, Scope
 from security.vault import Vault
 from tenants import companies
+from wiring.closing import Progress
 
 _LOOK_BACK = dt.timedelta(days=3)  # Stripe tries to deliver for three days
 _ASK_AFTER = dt.timedelta(minutes=10)
+SWEEP = "payments.sweep"
+SHOWN_AFTER_S = 2.0  # most sweeps are over before anybody could look
 _AT_IT = dt.timedelta(minutes=2)  # longer than any answer of the provider's takes
 # A page that was left ends by itself: until then nobody charges the invoice, us included.
 _PAGE_LASTS = dt.timedelta(hours=1)
@@ -385,6 +390,8 @@ def hear(means: Means, *, news_id: UUID) -> None:
 def sweep(means: Means) -> int:
     """Fetch the news that never reached us, and ask after payments nobody has told us of; return how many.
 
+    One that takes longer than a moment says on the page of jobs how far it is.
+
     Raises:
         SeatlineError: a payment could not be asked after; the others were.
     """
@@ -398,6 +405,8 @@ def sweep(means: Means) -> int:
             if one.event_id not in there:
                 found += news.take(session, account=account, news=one, source=news.SWEEP)
         clients = companies.clients(session)
+    first_at = time.monotonic() + SHOWN_AFTER_S
+    progress = Progress(means.gate, new_id(), SWEEP, total=len(clients), made=found, noted_at=first_at)
     for client in clients:
         with means.gate.open(Scope.system(client.tenant_id)) as session:
             waiting = attempts.unsettled(session, tenant_id=client.tenant_id, before=clock.now() - _ASK_AFTER)
@@ -406,6 +415,10 @@ def sweep(means: Means) -> int:
                 look_again(
                     means, tenant_id=client.tenant_id, payment_id=payment.payment_id, source=news.SWEEP
                 )
+        progress.moved()
+    if progress.noted_at != first_at:  # it has been seen, and its end is too
+        progress.failed = len(troubles)
+        progress.write(JobState.DONE)
     if troubles:
         raise troubles[-1]
     return found

@@ -28,8 +28,9 @@ from billing.payments.port import Reason, RemotePayment, State, Way
 from billing.payments.standing import Paid, Standing
 from billing.payments.stripe import StripeProvider
 from billing.payments.unconnected import Unconnected
-from core import clock, ids
+from core import clock, ids, long_jobs
 from core.ids import OPERATOR, TenantId, UserId, new_id
+from core.long_jobs import JobState
 from security import evidence
 from security.gate import Gate, Scope
 from security.vault import Vault
@@ -848,6 +849,17 @@ def test_a_page_that_is_paid_after_the_invoice_was_paid_is_kept_on_account(
     hear_everything(means)
     assert stands(means, company, invoice).surplus_minor == 17400
     assert balances(means, company)["on-account"] == -17400
+
+
+@pytest.mark.parametrize("is_long", [True, False])
+def test_a_long_sweep_shows_how_far_it_is_and_a_short_one_leaves_no_trace(
+    means: Means, company: TenantId, monkeypatch: pytest.MonkeyPatch, *, is_long: bool
+) -> None:
+    monkeypatch.setattr(collecting, "SHOWN_AFTER_S", -1.0 if is_long else 60.0)
+    collecting.sweep(means)
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        found = [one for one in long_jobs.latest(session, limit=5) if one.kind == collecting.SWEEP]
+    assert [(one.state, one.total == one.done > 0) for one in found] == [(JobState.DONE, True)] * is_long
 
 
 def test_a_payment_its_holder_takes_back_is_owed_again(

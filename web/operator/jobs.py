@@ -21,7 +21,7 @@ from web import parts, said, scope, tables
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
-from wiring import closing, exporting, rotation
+from wiring import closing, collecting, exporting, rotation
 
 _LATE = dt.timedelta(minutes=5)
 _NEWS = dt.timedelta(hours=1)
@@ -34,6 +34,7 @@ _KINDS = {
     "prices.hand-over": _l("Handing prices over"),
     "leads.read": _l("Reading a lead file"),
     rotation.ROTATION: _l("Replacing a key"),
+    collecting.SWEEP: _l("Asking after payments"),
     exporting.KIND: _l("Exporting a company’s data"),
 }
 _RESULTS: Mapping[str, Callable[[int], str]] = {
