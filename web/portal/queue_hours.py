@@ -64,7 +64,7 @@ def save_queue_opening(queue_id: str) -> BaseResponse:
 def _fields() -> list[edits.Field]:
     names = i18n.locale().days["format"]["wide"]
     return [
-        edits.Field("when", gettext("Open")),
+        edits.Field("when", gettext("Opening hours")),
         *(edits.Field(day, str(names[place])) for place, day in enumerate(shown.WEEK)),
         edits.Field("zone", gettext("Time zone")),
         edits.Field("country", gettext("Public holidays of")),
