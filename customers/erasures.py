@@ -23,7 +23,7 @@ from core.ids import CallId, CustomerId, TenantId, new_id
 from customers import consent, do_not_call, records
 from customers.errors import ErasureNotFoundError
 from customers.events import PersonErased, PersonErasureAsked
-from customers.models import CallbackRow, CustomerRow, ErasureRow, InteractionRow
+from customers.models import CallbackRow, CustomerRow, ErasureRow, InteractionRow, TicketRow
 from security import evidence
 
 INDEXES = (records.PHONE_INDEX, consent.INDEX, do_not_call.INDEX)
@@ -178,10 +178,21 @@ def forget(session: Session, *, tenant_id: TenantId, person: Person, by: UUID) -
         .where(CallbackRow.tenant_id == tenant_id, CallbackRow.customer_id.in_(found))
         .returning(CallbackRow.id)
     ).all()
+    tickets = session.execute(
+        sa.delete(TicketRow)
+        .where(TicketRow.tenant_id == tenant_id, TicketRow.customer_id.in_(found))
+        .returning(TicketRow.id)
+    ).all()
     session.execute(
         sa.delete(CustomerRow).where(CustomerRow.tenant_id == tenant_id, CustomerRow.id.in_(found))
     )
-    return {"records": len(found), "notes": notes, "consents": consents, "callbacks": len(callbacks)}
+    return {
+        "records": len(found),
+        "notes": notes,
+        "consents": consents,
+        "callbacks": len(callbacks),
+        "tickets": len(tickets),
+    }
 
 
 def count(session: Session, *, tenant_id: TenantId, erasure_id: UUID, more: Mapping[str, int]) -> None:

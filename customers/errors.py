@@ -63,6 +63,30 @@ class CardNumberError(Invalid):
     code = "card-number"
 
 
+class TicketNotFoundError(NotFound):
+    """No such ticket of this company."""
+
+    code = "ticket-not-found"
+
+
+class TicketChangedError(Conflict):
+    """Somebody else has saved the ticket since it was read; `version` in the details is the present one."""
+
+    code = "ticket-changed"
+
+
+class TicketDetailsError(Invalid):
+    """A detail is empty, too long or out of time; `field` in the details says which, never its value."""
+
+    code = "ticket-details"
+
+
+class TicketWithoutCustomerError(Refused):
+    """The caller is in no record, so there is nobody whose ticket it would be."""
+
+    code = "ticket-without-customer"
+
+
 class CallbackTimeError(Invalid):
     """A call back is promised for a time that is over, or too far away."""
 

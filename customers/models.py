@@ -242,6 +242,32 @@ class CallbackRow(TenantOwned, Base):
     done_at: Mapped[OptionalInstant]
 
 
+class TicketRow(TenantOwned, Base):
+    """What a customer complains of, asks or requests; `opened_in` is a call's id, if it was opened in one."""
+
+    __tablename__ = "tickets"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "customer_id"], [f"{SCHEMA}.customers.tenant_id", f"{SCHEMA}.customers.id"]
+        ),
+        Index("ix_tickets_of_customer", "tenant_id", "customer_id", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    row_version: Mapped[int] = mapped_column(BigInteger)
+    customer_id: Mapped[UUID] = mapped_column(Uuid)
+    kind: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    subject_ct: Mapped[Sealed]
+    text_ct: Mapped[OptionalSealed]
+    opened_in: Mapped[UUID | None] = mapped_column(Uuid)
+    opened_by: Mapped[UUID] = mapped_column(Uuid)
+    opened_at: Mapped[Instant]
+    due_at: Mapped[OptionalInstant]
+    changed_at: Mapped[Instant]
+    closed_at: Mapped[OptionalInstant]
+
+
 class ErasureRow(TenantOwned, Base):
     """A person the company had us forget: who asked, when, and what came of it.
 

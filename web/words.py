@@ -88,6 +88,10 @@ ACTIONS: Mapping[str, LazyString] = {
     "export.removed": _l("An export was removed"),
     "erasure.asked": _l("Asked for a person to be erased"),
     "erasure.done": _l("A person was erased"),
+    "ticket.opened": _l("Opened a ticket"),
+    "ticket.changed": _l("Changed a ticket"),
+    "ticket.closed": _l("Closed a ticket"),
+    "ticket.reopened": _l("Opened a ticket again"),
     "hold.set": _l("Set a legal hold"),
     "hold.lifted": _l("Lifted a legal hold"),
     "company.closed": _l("Closed a company"),
@@ -184,6 +188,18 @@ class Words:
 
     title: LazyString
     advice: LazyString
+
+
+TICKET_KINDS: Mapping[str, LazyString] = {
+    "complaint": _l("Complaint"),
+    "enquiry": _l("Enquiry"),
+    "request": _l("Request"),
+}
+TICKET_STATES: Mapping[str, LazyString] = {
+    "open": _l("open"),
+    "pending": _l("pending"),
+    "closed": _l("closed"),
+}
 
 
 # what an alarm of a kind says, and what to do about it; rooms raise them by `tenants.alarms`
@@ -648,6 +664,16 @@ PROBLEMS: Mapping[str, Words] = {
     "card-number": Words(
         _l("The notes hold what looks like a card number"),
         _l("Take it out: card numbers are kept nowhere. The last four digits are fine."),
+    ),
+    "ticket-changed": Words(
+        _l("Somebody has changed the ticket"), _l("Look at it as it is now, then save again.")
+    ),
+    "ticket-details": Words(
+        _l("The ticket cannot be kept so"),
+        _l("A subject of 1 to 120 signs, a text of up to 4000, a time from now on and within a year."),
+    ),
+    "ticket-without-customer": Words(
+        _l("This caller is in no record"), _l("A ticket needs a customer. Write it into the notes.")
     ),
     "callback-time": Words(
         _l("Nobody can be called back then"), _l("Choose a time from now on, at most 90 days ahead.")

@@ -42,6 +42,8 @@ PLACES: tuple[Place, ...] = (
     Place("customers", "postcode_ct", version="row_version"),
     Place("customers", "notes_ct", "notes", version="row_version"),
     Place("interactions", "note_ct", "notes", version="row_version"),
+    Place("tickets", "subject_ct", "notes", version="row_version"),
+    Place("tickets", "text_ct", "notes", version="row_version"),
     Place("consents", "proof_ct", bound_as="proof"),
     Place("calls", "caller_ct", bound_as="caller"),
     Place("call_drafts", "body_ct", "notes", row="call_id", version="row_version", key=("call_id",)),

@@ -142,6 +142,11 @@ def desk(lang: str) -> dict[str, Any]:
             "refused_stopped": pick(lang, "The company has stopped its calls out", "公司已停止呼出"),
         },
         "popped": None,
+        "ticket_kinds": pick(
+            lang,
+            [("complaint", "Complaint"), ("enquiry", "Enquiry"), ("request", "Request")],
+            [("complaint", "投诉"), ("enquiry", "咨询"), ("request", "请求")],
+        ),
         "troubles": pick(
             lang,
             [("silent", "I heard nothing"), ("choppy", "Choppy or robotic"), ("other", "Something else")],
@@ -378,6 +383,32 @@ def pop(lang: str) -> dict[str, Any]:
             waited_since=ago(41),
         ),
         "promised": [ago(-3600)],
+        "tickets": [
+            New(
+                kind=pick(lang, "Complaint", "投诉"),
+                state="pending",
+                subject=pick(lang, "Parcel left in the rain", "行程被取消"),
+                text=pick(
+                    lang,
+                    "Wants the cost of the book back.\nReceipt follows.",
+                    "要求退还手续费。\n稍后补发票。",
+                ),
+                opened_at=ago(90_000),
+                due_at=ago(7200),
+                is_overdue=True,
+                url="/console/offers/off_1/tickets/tkt_1",
+            ),
+            New(
+                kind=pick(lang, "Request", "请求"),
+                state="open",
+                subject=pick(lang, "Deliver to the depot from now on", "以后发短信通知"),
+                text="",
+                opened_at=ago(9_000),
+                due_at=None,
+                is_overdue=False,
+                url="/console/offers/off_1/tickets/tkt_2",
+            ),
+        ],
         "campaign": "",
         "script": "",
         "greeting": pick(
@@ -453,7 +484,7 @@ def pop_campaign(lang: str) -> dict[str, Any]:
 
 
 def pop_unknown(lang: str) -> dict[str, Any]:
-    return pop(lang) | {"customer": None, "promised": []}
+    return pop(lang) | {"customer": None, "promised": [], "tickets": []}
 
 
 def console_targets() -> dict[str, Any]:

@@ -83,6 +83,7 @@ class Stage:
         app.view_functions["draft"] = lambda call: self.draft | {"call": call}
         app.view_functions["pop"] = slow_pop
         app.add_url_rule("/console/offers/<offer>/<act>", "offer_act", told, methods=["POST"])
+        app.add_url_rule("/console/offers/<offer>/tickets/<one>", "ticket_moved", told, methods=["POST"])
         app.add_url_rule("/console/calls/<call>/<act>", "call_act", told, methods=["POST"])
         app.add_url_rule("/console/<act>", "act", told, methods=["POST"])
         app.add_url_rule("/console/callbacks/<company>/<one>/dial", "dial_back", told, methods=["POST"])
@@ -485,6 +486,34 @@ def test_without_an_outcome_only_what_the_queue_lets_through_is_saved(desk: Page
     desk.wait_for_function("seatline.state().server.wrap.needs_outcome === false")
     desk.locator("#wrap-save").click()
     assert stage.await_told("/console/calls/call_1/wrap-up")["disposition"] is None
+
+
+def test_a_ticket_is_opened_and_moved_on_in_the_call_and_only_then(desk: Page, stage: Stage) -> None:
+    stage.ring()
+    view(desk, "ringing")
+    expect(desk.locator("#open-title")).to_be_visible()
+    expect(desk.locator("[data-dialog=ticket]")).to_be_hidden()
+    expect(desk.locator("[data-ticket]").first).to_be_hidden()
+    desk.keyboard.press("a")
+    stage.turn("call")
+    view(desk, "on-call")
+    desk.locator("[data-dialog=ticket]").click()
+    desk.locator("#ticket-subject").fill("Parcel is late")
+    desk.locator("#ticket-text").fill("Waited at gate B.")
+    refused = "/console/offers/off_1/tickets"
+    stage.refused[refused] = {"title": "This caller is in no record"}
+    desk.locator("#ticket-form [type=submit]").click()
+    expect(desk.locator("#ticket-error")).to_contain_text("in no record")
+    del stage.refused[refused]
+    desk.locator("#ticket-form [type=submit]").click()
+    expect(desk.locator("#ticket")).to_be_hidden()
+    told = stage.await_told(refused)
+    assert (told["kind"], told["subject"], told["due_at"]) == ("complaint", "Parcel is late", None)
+    desk.locator("[data-ticket][data-state=closed]").first.click()
+    assert stage.await_told("/console/offers/off_1/tickets/tkt_1") == {"state": "closed"}
+    stage.turn("idle")
+    view(desk, "idle")
+    expect(desk.locator("#ticket-subject")).to_have_value("")
 
 
 def test_reload_in_a_call_comes_back_with_the_record(desk: Page, stage: Stage) -> None:

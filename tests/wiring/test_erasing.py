@@ -19,7 +19,7 @@ from core import clock, ids
 from core.config import Settings
 from core.ids import CallId, CustomerId, RecordingId, TenantId, new_id
 from core.phone import E164
-from customers import callbacks, consent, do_not_call, erasures, interactions, records
+from customers import callbacks, consent, do_not_call, erasures, interactions, records, tickets
 from customers.errors import CustomerNotFoundError
 from customers.events import PersonErasureAsked
 from customers.interactions import Direction
@@ -144,6 +144,14 @@ def scene(house: House) -> Scene:
             agent_id=None,
             due_at=clock.now() + dt.timedelta(days=1),
         )
+        for card in (ines, chen):
+            tickets.open_ticket(
+                session,
+                **known,
+                customer_id=card.id,
+                details=tickets.Details(tickets.Kind.COMPLAINT, "Late", f"of {card.name}"),
+                by=ALICE,
+            )
         for phone in (INES, CHEN):
             consent.record(session, **known, phone=phone, is_given=True, basis="form", by=ALICE, proof=phone)
             people = [NewLead(1, Person(phone=phone, name="Lead", fields={}), "Europe/London")]
@@ -193,7 +201,7 @@ def test_a_person_is_gone_from_every_table_and_every_file_and_nobody_else_is(sce
     hers, his = names_of(scene, scene.ines, INES), names_of(scene, scene.chen, CHEN)
     his_places = named(scene, his)
     assert {table for table, _ in named(scene, hers)} >= {
-        "customers", "interactions", "callbacks", "consents", "calls", "leads", "dial_decisions",
+        "customers", "interactions", "callbacks", "consents", "calls", "leads", "dial_decisions", "tickets",
     }  # fmt: skip
     assert scene.run(scene.ask(scene.ines)) is None
     assert named(scene, hers) <= MAY_NAME
@@ -258,7 +266,7 @@ def test_the_certificate_says_what_went_and_can_be_checked(scene: Scene) -> None
     said = evidence.documents.read(done.certificate, public_key=scene.house.signer.public_key)
     assert said["removed"] == {
         "callbacks": 1, "calls": 3, "consents": 1, "dials": 1, "exports": 0, "leads": 1, "notes": 2,
-        "records": 1, "recordings": 2,
+        "records": 1, "recordings": 2, "tickets": 1,
     }  # fmt: skip
     changed = done.certificate.replace('"leads": 1', '"leads": 2')
     with pytest.raises(evidence.EvidenceBrokenError):

@@ -29,6 +29,7 @@ from web.api import (
     queues,
     reference,
     routing,
+    tickets,
     webhooks,
 )
 from web.api.routes import pages
@@ -59,5 +60,6 @@ __all__ = [
     "queues",
     "reference",
     "routing",
+    "tickets",
     "webhooks",
 ]

@@ -227,6 +227,18 @@ def item_of_call(session: Session, public_id: str) -> WorkItem:
     return found
 
 
+def item_worked_on(session: Session, public_id: str) -> WorkItem:
+    """Return the item in hand under this offer's public id, if its agent talks or wraps up now.
+
+    Raises:
+        WorkItemNotFoundError: another agent's, only offered yet, or over.
+    """
+    found = item_of(session, public_id)
+    if found.state not in {"talking", "wrap_up"}:
+        raise WorkItemNotFoundError
+    return found
+
+
 def recent_of_call(session: Session, public_id: str) -> WorkItem:
     """Return the agent's work item of a call they have in hand, or have just had.
 

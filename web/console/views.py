@@ -42,7 +42,7 @@ from telephony.queues import WrapUp
 from telephony.work import WorkItem
 from tenants import users
 from web import identity, scope, tables, words
-from web.console import agreements, desk, dial, transfer
+from web.console import agreements, desk, dial, tickets, transfer
 from web.console.requests import MalformedRequestError, body
 from web.guards import permission
 from web.shown import steps
@@ -50,6 +50,7 @@ from web.shown import steps
 pages = Blueprint("console", __name__, url_prefix="/console")
 dial.install(pages)
 agreements.install(pages)
+tickets.install(pages)
 transfer.install(pages)
 
 _STATUSES = ("available", *(f"away:{reason}" for reason in desk.AWAY_REASONS))
@@ -111,6 +112,7 @@ def page() -> str:
         "console/desk.html",
         agent=shown,
         statuses=statuses,
+        ticket_kinds=tickets.KINDS,
         troubles=[(what, steps.trouble(what)) for what in _TROUBLES],
         dispositions=[],
         wrap_s=0,
@@ -509,17 +511,19 @@ def _popped(offer_id: str, item: WorkItem) -> dict[str, Any]:
             if call.direction == calls.OUTBOUND
             else None
         )
-        card, recent, promised = None, [], []
+        card, recent, promised, waiting = None, [], [], []
         if call.customer_id:
             card = records.get(walls, tenant_id=tenant_id, vault=vault, customer_id=call.customer_id)
             recent = interactions.recent(
                 walls, tenant_id=tenant_id, vault=vault, customer_id=call.customer_id, limit=10
             )
             promised = callbacks.open_of_customer(walls, tenant_id=tenant_id, customer_id=call.customer_id)
+            waiting = tickets.waiting(walls, item, call.customer_id)
     labels = dispositions.labels(client.dispositions, identity.current().language)
     return {
         "offer": _offer(offer_id, call, client.name),
         "promised": [one.due_at for one in promised],
+        "tickets": waiting,
         "campaign": campaign.settings.name if campaign else "",
         "script": campaign.settings.script if campaign else "",
         "greeting": _greeting(

@@ -28,6 +28,7 @@ from web.portal import (
     queues,
     routing,
     seats,
+    tickets,
     webhooks,
 )
 from web.portal.views import pages
@@ -61,5 +62,6 @@ __all__ = [
     "queues",
     "routing",
     "seats",
+    "tickets",
     "webhooks",
 ]

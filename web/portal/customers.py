@@ -38,7 +38,7 @@ from telephony.calls import Filter
 from tenants import users
 from web import edits, i18n, identity, said, scope, tables
 from web.guards import permission
-from web.portal import calls
+from web.portal import calls, tickets
 from web.portal.views import pages
 from web.shown import calls as shown
 from web.shown import do_not_call as do_not_call_words
@@ -273,6 +273,8 @@ def _record(
         may_erase="privacy.write" in who.permissions,
         calls=calls.rows(found.calls) if "calls.read" in who.permissions else [],
         notes=_notes(contacts),
+        tickets=tickets.rows(card.id),
+        ticket_kinds=tickets.KINDS,
         looks=_looks(card.id),
         consents=_consents(words),
         standing=consent.counts(words),

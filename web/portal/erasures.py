@@ -38,6 +38,7 @@ COUNTED: Mapping[str, LazyString] = {
     "consents": _l("consents"),
     "callbacks": _l("callbacks"),
     "exports": _l("exports"),
+    "tickets": _l("tickets"),
 }
 
 

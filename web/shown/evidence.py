@@ -58,6 +58,7 @@ NOUNS: Mapping[str, LazyString] = {
     "export.": _l("Exports"),
     "erasure.": _l("Erasures"),
     "hold.": _l("Legal holds"),
+    "ticket.": _l("Tickets"),
     "decoy.": _l("Decoys"),
     "deletion.": _l("Deletions"),
     "recovery.": _l("Lost second steps"),
@@ -76,6 +77,7 @@ _NAMES: Mapping[str, LazyString | str] = {
     "now": _l("now"),
     "types": _l("events"),
     "state": _l("state"),
+    "ticket": _l("kind"),
     "source": _l("source"),
     "field": _l("field"),
     "why": _l("why"),
@@ -84,6 +86,8 @@ _NAMES: Mapping[str, LazyString | str] = {
 }
 _VALUES: Mapping[str, LazyString] = {
     **words.ROLES,
+    **words.TICKET_KINDS,
+    **words.TICKET_STATES,
     "on": _l("on"),
     "off": _l("off"),
     "active": _l("active"),

@@ -7,6 +7,7 @@ import { Phone } from "./console/phone";
 import { read, type Stats } from "./console/quality";
 import { activityOf, epoch, splitStatus, type State, statusOf } from "./console/state";
 import { claim, takeOver } from "./console/tab";
+import { Tickets } from "./console/tickets";
 import { Transfer } from "./console/transfer";
 import { WrapUp } from "./console/wrap";
 import { all, AnswerError, isTyping, meta, post, span, toast } from "./page";
@@ -84,6 +85,7 @@ const transfer = new Transfer(
   (key) => key in words,
   () => void load(),
 );
+const tickets = new Tickets(say, () => popped, () => popped && void pop(popped));
 const shortcuts = new Shortcuts(desk.dataset["shortcuts"], say);
 
 // ---------------------------------------------------------------- talking to the server
@@ -450,6 +452,7 @@ const phone = new Phone(
 
 function clearWrap(): void {
   wrap.clear();
+  tickets.clear();
   wrapFor = "";
 }
 

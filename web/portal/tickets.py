@@ -1,0 +1,121 @@
+"""Tickets on a customer's page: opened, and moved on, by the company's own people."""
+
+import datetime as dt
+import zoneinfo
+from typing import Any
+
+from flask import redirect, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from core import ids
+from core.errors import SeatlineError
+from core.ids import CustomerId, TicketId
+from customers import records, tickets
+from customers.errors import TicketDetailsError, TicketNotFoundError
+from customers.tickets import Details, Kind, State, Ticket
+from tenants import users
+from web import i18n, identity, said, scope, words
+from web.guards import permission
+from web.portal.views import pages
+
+_SHOWN = 20
+_BUSINESS = frozenset({"refused", "conflict", "invalid"})
+KINDS = [(kind.value, words.TICKET_KINDS[kind.value]) for kind in Kind]
+
+
+@pages.post("/customers/<customer_id>/tickets")
+@permission("customers.write")
+def open_ticket(customer_id: str) -> Response:
+    """Open a ticket for a customer."""
+    found, who, form = _customer(customer_id), identity.current(), request.form
+    try:
+        if form.get("kind") not in set(Kind):
+            raise TicketDetailsError(field="kind")
+        tickets.open_ticket(
+            scope.session(),
+            tenant_id=who.tenant_id,
+            vault=scope.services().vault,
+            customer_id=found,
+            details=Details(
+                Kind(form["kind"]),
+                form.get("subject", ""),
+                form.get("text", "").replace("\r\n", "\n"),
+                _instant(form.get("due", "")),
+            ),
+            by=who.principal_id,
+        )
+    except SeatlineError as error:
+        if error.kind not in _BUSINESS:
+            raise
+        scope.rollback()
+        told = words.problem(error.code, error.kind)
+        said.refused(f"{told.title}. {told.advice}")
+    else:
+        said.done(gettext("The ticket is open. Agents see it when the customer calls."))
+    return _back(found)
+
+
+@pages.post("/customers/<customer_id>/tickets/<ticket_id>")
+@permission("customers.write")
+def move_ticket(customer_id: str, ticket_id: str) -> Response:
+    """Say how far a ticket is."""
+    customer, wanted = _customer(customer_id), request.form.get("state", "")
+    tenant_id, vault = identity.current().tenant_id, scope.services().vault
+    which = TicketId(ids.parse("tkt", ticket_id))
+    found = tickets.get(scope.session(), tenant_id=tenant_id, vault=vault, ticket_id=which)
+    if found.customer_id != customer or wanted not in set(State):
+        raise TicketNotFoundError
+    tickets.move(scope.session(), tenant_id=tenant_id, vault=vault, ticket_id=which, state=State(wanted))
+    said.done(gettext("The ticket is %(state)s.", state=words.TICKET_STATES[wanted]))
+    return _back(customer)
+
+
+def rows(customer_id: CustomerId) -> list[dict[str, Any]]:
+    """Return a customer's tickets as portal/customer.html shows them, newest first."""
+    session, tenant_id, vault = scope.session(), identity.current().tenant_id, scope.services().vault
+    found = tickets.page(session, tenant_id=tenant_id, vault=vault, customer_id=customer_id, limit=_SHOWN)
+    names = users.names(session, tenant_id=tenant_id, vault=vault, user_ids={one.opened_by for one in found})
+    return [_row(one, names.get(one.opened_by)) for one in found]
+
+
+def _row(one: Ticket, name: str | None) -> dict[str, Any]:
+    return {
+        "id": ids.public("tkt", one.ticket_id),
+        "kind": words.TICKET_KINDS[one.details.kind.value],
+        "state": one.state.value,
+        "state_word": words.TICKET_STATES[one.state.value],
+        "subject": one.details.subject,
+        "text": one.details.text,
+        "opened_at": one.opened_at,
+        "due_at": one.details.due_at,
+        "is_overdue": one.is_overdue,
+        "by": name or (gettext("an agent, in a call") if one.opened_in else gettext("a program")),
+        "call": f"/portal/calls/{ids.public('call', one.opened_in)}" if one.opened_in else "",
+    }
+
+
+def _customer(text: str) -> CustomerId:
+    customer_id = CustomerId(ids.parse("cus", text))
+    records.get(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        vault=scope.services().vault,
+        customer_id=customer_id,
+    )
+    return customer_id
+
+
+def _instant(text: str) -> dt.datetime | None:
+    """Return a day and hour of the reader's zone as an instant; None when nothing was typed."""
+    if not text:
+        return None
+    try:
+        local = dt.datetime.fromisoformat(text)
+        return local.replace(tzinfo=zoneinfo.ZoneInfo(i18n.zone())).astimezone(dt.UTC)
+    except (ValueError, OverflowError) as error:
+        raise TicketDetailsError(field="due_at") from error
+
+
+def _back(customer_id: CustomerId) -> Response:
+    return redirect(url_for("portal.one_customer", customer_id=ids.public("cus", customer_id)), 303)
