@@ -127,3 +127,15 @@ class FutureChangeError(Invalid):
     """The change is dated later than our clock allows."""
 
     code = "change-in-the-future"
+
+
+class StatusCodeError(Invalid):
+    """A status's code is malformed or one that everybody has, or a label is empty or too long."""
+
+    code = "status-code"
+
+
+class StatusNotFoundError(NotFound):
+    """The company has no status of this code."""
+
+    code = "status-not-found"

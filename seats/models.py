@@ -1,8 +1,9 @@
 """Tables of the room; private to it.
 
-All but the last two carry the operator's tenant id: stock, people and agent time are one operator's, and
+All but the last three carry the operator's tenant id: stock, people and agent time are one operator's, and
 their exclusion constraints stand across all client companies. `seat_leases` and `agent_hours` are what a
-client sees, in rows of its own. Checks, exclusion constraints and triggers stand in migration 0004.
+client sees, in rows of its own; `agent_statuses` are a client's. Checks, exclusion constraints and triggers
+stand in migration 0004.
 """
 
 import datetime as dt
@@ -220,3 +221,15 @@ class AgentHourRow(TenantOwned, Base):
     talking_ms: Mapped[Milliseconds]
     holding_ms: Mapped[Milliseconds]
     wrap_up_ms: Mapped[Milliseconds]
+
+
+class AgentStatusRow(TenantOwned, Base):
+    """Why agents are away, in a client's own words; retired ones stay for the time that tells of them."""
+
+    __tablename__ = "agent_statuses"
+
+    code: Mapped[str] = mapped_column(Text, primary_key=True)
+    label_en: Mapped[str] = mapped_column(Text)
+    label_zh: Mapped[str] = mapped_column(Text)
+    position: Mapped[int] = mapped_column(SmallInteger)
+    is_active: Mapped[bool] = mapped_column(Boolean)

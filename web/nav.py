@@ -61,6 +61,7 @@ PORTAL: Sequence[Entry] = (
     Entry("queues", "/portal/queues", "flow", _l("Queues"), "queues.read", "capacity"),
     Entry("outcomes", "/portal/outcomes", "tag", _l("Outcomes"), "customers.read", "capacity"),
     Entry("routing", "/portal/routing", "sliders", _l("Routing"), "queues.read", "capacity"),
+    Entry("statuses", "/portal/statuses", "user", _l("Agents’ statuses"), "queues.read", "capacity"),
     Entry("invoices", "/portal/invoices", "bill", _l("Invoices"), "invoices.read", "money", bottom=True),
     Entry("payment", "/portal/payment-methods", "card", _l("Payment methods"), "invoices.read", "money"),
     Entry("people", "/portal/people", "user", _l("People"), "users.read", "people"),

@@ -88,6 +88,8 @@ ACTIONS: Mapping[str, LazyString] = {
     "export.removed": _l("An export was removed"),
     "erasure.asked": _l("Asked for a person to be erased"),
     "erasure.done": _l("A person was erased"),
+    "status.defined": _l("Set up a status of agents"),
+    "status.retired": _l("Retired a status of agents"),
     "ticket.opened": _l("Opened a ticket"),
     "ticket.changed": _l("Changed a ticket"),
     "ticket.closed": _l("Closed a ticket"),
@@ -664,6 +666,10 @@ PROBLEMS: Mapping[str, Words] = {
     "card-number": Words(
         _l("The notes hold what looks like a card number"),
         _l("Take it out: card numbers are kept nowhere. The last four digits are fine."),
+    ),
+    "status-code": Words(
+        _l("The status cannot be kept so"),
+        _l("Its code is malformed or one that everybody has, or a name is empty or longer than 40 signs."),
     ),
     "ticket-changed": Words(
         _l("Somebody has changed the ticket"), _l("Look at it as it is now, then save again.")

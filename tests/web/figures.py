@@ -1373,6 +1373,15 @@ def outcomes(lang: str) -> dict[str, Any]:
     }
 
 
+def statuses(lang: str) -> dict[str, Any]:
+    made = [("coaching", "Coaching", "辅导"), ("stock", "Counting stock", "盘点")]
+    return shell(lang) | {
+        "statuses": [New(code=code, label_en=en, label_zh=zh, position=1) for code, en, zh in made],
+        "language": lang,
+        "may_write": True,
+    }
+
+
 def queue_settings(lang: str) -> Settings:
     sorry = pick(lang, "Nobody is free. Please call again tomorrow.", "现在没有空闲的客服，请明天再来电。")
     return Settings(queues(lang)[0].name, longest_wait_s=300, wait_message=sorry)
@@ -2549,6 +2558,7 @@ PAGES: dict[str, Page] = {
     "portal-rent": Page("portal/rent.html", rent),
     "portal-numbers": Page("portal/numbers.html", numbers),
     "portal-queues": Page("portal/queues.html", capacity),
+    "portal-statuses": Page("portal/statuses.html", statuses),
     "portal-outcomes": Page("portal/outcomes.html", outcomes),
     "portal-queue": Page("portal/queue.html", one_queue),
     "portal-queue-closed": Page("portal/queue.html", one_queue_closed),

@@ -29,6 +29,7 @@ from web.api import (
     queues,
     reference,
     routing,
+    statuses,
     tickets,
     webhooks,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "queues",
     "reference",
     "routing",
+    "statuses",
     "tickets",
     "webhooks",
 ]

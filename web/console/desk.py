@@ -8,7 +8,7 @@ import contextlib
 import datetime as dt
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -36,10 +36,11 @@ from core.realtime import key
 from customers import dispositions
 from customers.dispositions import Disposition
 from seats import desk as seating
-from seats import presence, roster, stock
+from seats import presence, roster, statuses, stock
 from seats.desk import ServingAgent
 from seats.errors import SeatTakenError
-from seats.rules import Activity, activity
+from seats.rules import Activity, activity, away
+from seats.statuses import Status
 from security.gate import Kind, UnsignedError
 from telephony import calls, endpoints, numbers, orders, queues, work
 from telephony.conductor import pulse
@@ -51,7 +52,6 @@ from tenants import companies
 from web import i18n, identity, scope
 from web.identity import NotSignedInError
 
-AWAY_REASONS = ("break", "meal", "training", "meeting", "back-office", "offline")
 _CLIENT_KEPT_S = 60.0
 _NEXT_KEPT_S = 3600
 # an offer may be heard of this long before its row is committed; ids tell when they were made
@@ -96,6 +96,7 @@ class Client:
     languages: Mapping[NumberId, str]
     can_call: bool  # it rents a number that calls out may show
     dispositions: tuple[Disposition, ...]
+    statuses: tuple[Status, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -509,11 +510,28 @@ def _client(session: Session, tenant_id: TenantId) -> Client:
         languages={one.number_id: one.language for one in rented},
         can_call=any(not is_short_code(one.digits) for one in rented),
         dispositions=tuple(dispositions.offered(session, tenant_id=tenant_id)),
+        statuses=tuple(statuses.offered(session, tenant_id=tenant_id)),
     )
 
 
 def _iso(at: dt.datetime | None) -> str | None:
     return at.isoformat() if at else None
+
+
+def choosable(clients: Iterable[TenantId]) -> dict[str, str]:
+    """Return the statuses an agent of these companies may choose, each with its words.
+
+    Those of the companies bear the company's name where the agent serves several.
+    """
+    served, language = sorted(clients), identity.current().language
+    offered = {value: words_of(value) for value in ("available", *map(away, statuses.COMMON))}
+    for tenant_id in served:
+        company = client(tenant_id)
+        for one in company.statuses:
+            label = one.label(language)
+            words = f"{label} · {company.name}" if len(served) > 1 else label
+            offered.setdefault(away(one.code), words)
+    return offered
 
 
 def words_of(status: str) -> str:

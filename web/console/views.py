@@ -53,7 +53,6 @@ agreements.install(pages)
 tickets.install(pages)
 transfer.install(pages)
 
-_STATUSES = ("available", *(f"away:{reason}" for reason in desk.AWAY_REASONS))
 _LONGEST_NOTES = 4000
 # what a key may be chosen for; the script knows what each does (front/src/console/keys.ts)
 _DEEDS = frozenset(
@@ -107,7 +106,7 @@ def page() -> str:
         today = desk.today(session)
         item = work.in_hand(session, agent_id=one.agent.id)
     shown = {"name": identity.current().name, "number": one.agent.number, "seat": seat}
-    statuses = [(value, desk.words_of(value)) for value in _STATUSES]
+    statuses = list(desk.choosable(one.clients).items())
     return render_template(
         "console/desk.html",
         agent=shown,
@@ -450,11 +449,12 @@ def status() -> tuple[str, int]:
     wish = body()
     asked, said = wish.get("status"), wish.get("reason") or ""
     value = "available" if asked is None else f"{asked}:{said}" if said else str(asked)
-    if value not in _STATUSES:
-        raise MalformedRequestError(field="status")
     wanted, _, reason = value.partition(":")
     with desk.operator() as session:
-        agent = desk.agent(session)
+        one = desk.serving(session)
+        if value not in desk.choosable(one.clients):
+            raise MalformedRequestError(field="status")
+        agent = one.agent
         if item := work.in_hand(session, agent_id=agent.id):
             desk.remember_next(item.offer_id, None if asked is None else value)
             desk.remember_next(item.call_id, None)

@@ -28,6 +28,7 @@ from web.portal import (
     queues,
     routing,
     seats,
+    statuses,
     tickets,
     webhooks,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "queues",
     "routing",
     "seats",
+    "statuses",
     "tickets",
     "webhooks",
 ]
