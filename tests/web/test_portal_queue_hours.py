@@ -155,15 +155,13 @@ def test_programs_read_and_replace_the_hours(ours: Program, queue_id: QueueId) -
     first = ours.get(path)
     assert (first.get_json()["hours"], first.get_json()["is_open"]) == (None, True)
     nine = {"opens": "09:00", "closes": "11:00"}
-    wish = {
-        "hours": {
-            "zone": "Europe/London",
-            "week": [[nine]] * 7,
-            "holidays": "GB",
-            "own_days": [{"on": "2027-12-24", "name": "Eve"}],
-        },
-        "message": "Closed.",
+    hours: dict[str, object] = {
+        "zone": "Europe/London",
+        "week": [[nine]] * 7,
+        "holidays": "GB",
+        "own_days": [{"on": "2027-12-24", "name": "Eve"}],
     }
+    wish = {"hours": hours, "message": "Closed."}
     put = ours.call("PUT", path, json=wish, headers={"If-Match": first.headers["ETag"]})
     assert put.status_code == 200, put.text
     now = put.get_json()
@@ -174,9 +172,9 @@ def test_programs_read_and_replace_the_hours(ours: Program, queue_id: QueueId) -
     assert code_of(again) == (412, "precondition-failed")
     tag = {"If-Match": put.headers["ETag"]}
     for odd in (
-        {"hours": wish["hours"] | {"week": [[nine, nine]] * 7}},
-        {"hours": wish["hours"] | {"zone": "Mars"}},
-        {"hours": wish["hours"] | {"holidays": "XX"}},
+        {"hours": hours | {"week": [[nine, nine]] * 7}},
+        {"hours": hours | {"zone": "Mars"}},
+        {"hours": hours | {"holidays": "XX"}},
         {"leads_to": "que_x"},
     ):
         assert code_of(ours.call("PUT", path, json=odd, headers=tag)) == (422, "opening-hours")

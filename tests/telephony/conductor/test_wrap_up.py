@@ -485,7 +485,7 @@ def test_no_word_of_a_whole_call_stands_in_its_spool(theatre: Theatre) -> None:
     async def scene() -> None:
         await theatre.up()
         await theatre.play(f"{TALKS}\n10 pulse beats")
-        assert in_hand(theatre)
+        assert held(theatre) is not None
         await theatre.down(killed=True)
 
     with clock.hold(START):
