@@ -313,3 +313,9 @@ class ExportAskedWronglyError(Invalid):
     """Neither a passphrase that is long enough nor the public key of an age identity, or both."""
 
     code = "export-asked"
+
+
+class RetentionBoundsError(Invalid):
+    """Fewer days than a law wants, or more than anything is kept; `details` has both bounds."""
+
+    code = "retention-bounds"

@@ -44,6 +44,15 @@ class Hold:
     lifted_at: dt.datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What may not be removed: everything, or these customers and calls."""
+
+    is_all: bool
+    customers: frozenset[UUID]
+    calls: frozenset[UUID]
+
+
 def put(
     session: Session, *, tenant_id: TenantId, kind: HoldKind, subject_id: UUID | None, reason: str, by: UUID
 ) -> UUID:
@@ -115,6 +124,15 @@ def standing(session: Session, *, tenant_id: TenantId, kind: HoldKind) -> set[UU
         )
     )
     return {one for one in found if one is not None}
+
+
+def held(session: Session, *, tenant_id: TenantId) -> Held:
+    """Return everything that standing holds cover."""
+    return Held(
+        is_company_held(session, tenant_id=tenant_id),
+        frozenset(standing(session, tenant_id=tenant_id, kind=HoldKind.CUSTOMER)),
+        frozenset(standing(session, tenant_id=tenant_id, kind=HoldKind.CALL)),
+    )
 
 
 def is_company_held(session: Session, *, tenant_id: TenantId) -> bool:

@@ -1,11 +1,13 @@
 """Tables of the room; private to it."""
 
+import datetime as dt
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    Date,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -444,3 +446,26 @@ class CompanyExportRow(TenantOwned, Base):
     expires_at: Mapped[Instant]
     gone_at: Mapped[OptionalInstant]
     gone_why: Mapped[str | None] = mapped_column(Text)
+
+
+class RetentionRuleRow(TenantOwned, Base):
+    """For how many days a company keeps one kind of thing."""
+
+    __tablename__ = "retention_rules"
+
+    kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    days: Mapped[int] = mapped_column(Integer)
+    changed_at: Mapped[Instant]
+    changed_by: Mapped[UUID] = mapped_column(Uuid)
+
+
+class RetentionRunRow(TenantOwned, Base):
+    """What one night removed; `ended_at` None while it is not through."""
+
+    __tablename__ = "retention_runs"
+
+    on_day: Mapped[dt.date] = mapped_column(Date, primary_key=True)
+    started_at: Mapped[Instant]
+    ended_at: Mapped[OptionalInstant]
+    is_held: Mapped[bool] = mapped_column(Boolean)
+    counts: Mapped[dict[str, int]] = mapped_column(JSONB)

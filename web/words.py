@@ -82,6 +82,8 @@ ACTIONS: Mapping[str, LazyString] = {
     "alarm.raised": _l("An alarm was raised"),
     "alarm.heard": _l("A company’s alarm came in"),
     "alarm.acknowledged": _l("Took note of an alarm"),
+    "retention.changed": _l("Changed for how long something is kept"),
+    "retention.ran": _l("Removed by age what was old enough"),
     "export.asked": _l("Asked for an export of everything"),
     "export.made": _l("An export was made"),
     "export.fetched": _l("Fetched an export"),
@@ -328,6 +330,9 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "export-not-found": Words(
         _l("There is no such archive"), _l("It is not made yet, or it is gone: ask for another one.")
+    ),
+    "retention-bounds": Words(
+        _l("Nothing was saved"), _l("That is fewer days than the law wants, or more than anything is kept.")
     ),
     "export-under-way": Words(
         _l("One export is being made already"), _l("Fetch it when it is ready, or remove it first.")

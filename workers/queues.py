@@ -53,6 +53,7 @@ HEAVY_HANDLERS = frozenset(
         "people.erase",
         "companies.export",
         "every.export-sweep",
+        "every.retention",
         "every.company-deletion",
         "every.company-figures",
         "every.customer-search",

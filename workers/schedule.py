@@ -22,7 +22,7 @@ from telephony.orders import OrderKind
 from telephony.outbound import dialling
 from tenants import companies, letters, repeats, resets, sessions
 from tenants.webhooks import deliveries
-from wiring import House, collecting, deleting, exporting, figures, recovering, rentals, rounds
+from wiring import House, collecting, deleting, exporting, figures, recovering, rentals, retaining, rounds
 from workers import ledger
 
 _log = log.get(__name__)
@@ -164,6 +164,11 @@ def _sweep_exports(house: House) -> None:
         exporting.sweep(house, tenant_id=tenant_id)
 
 
+def _remove_by_age(house: House) -> None:
+    """Carry out the nights of companies that want things removed by age."""
+    retaining.run_due(house)
+
+
 def _forget_orders(house: House) -> None:
     with house.gate.open(Scope.system(OPERATOR)) as session:
         orders.forget_old(session)
@@ -210,6 +215,7 @@ TABLE = (
     Periodic("every.company-deletion", 3600, _delete_companies),
     Periodic("every.step-recovery", 900, _take_lost_steps),
     Periodic("every.export-sweep", 900, _sweep_exports),
+    Periodic("every.retention", 900, _remove_by_age),
     Periodic("every.duty-sweep", 3600, _forget_duties),
 )
 

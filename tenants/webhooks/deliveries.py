@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from standardwebhooks import Webhook as Signer
@@ -372,12 +372,26 @@ def attempts(
     ]
 
 
-def sweep(session: Session, *, tenant_id: TenantId) -> int:
-    """Remove deliveries settled a month ago and the events nobody is owed any more; return how many."""
-    before = clock.now() - KEPT
-    old = select(DeliveryRow.id).where(DeliveryRow.tenant_id == tenant_id, DeliveryRow.settled_at < before)
+def old(session: Session, *, tenant_id: TenantId, before: dt.datetime) -> int:
+    """Return how many deliveries were settled before an instant."""
+    return session.execute(
+        select(func.count())
+        .select_from(DeliveryRow)
+        .where(DeliveryRow.tenant_id == tenant_id, DeliveryRow.settled_at < before)
+    ).scalar_one()
+
+
+def sweep(session: Session, *, tenant_id: TenantId, before: dt.datetime | None = None) -> int:
+    """Remove deliveries settled before an instant, by itself a month ago, and the events nobody is owed.
+
+    Returns how many.
+    """
+    before = before or clock.now() - KEPT
+    settled = select(DeliveryRow.id).where(
+        DeliveryRow.tenant_id == tenant_id, DeliveryRow.settled_at < before
+    )
     session.execute(
-        delete(AttemptRow).where(AttemptRow.tenant_id == tenant_id, AttemptRow.delivery_id.in_(old))
+        delete(AttemptRow).where(AttemptRow.tenant_id == tenant_id, AttemptRow.delivery_id.in_(settled))
     )
     gone = session.execute(
         delete(DeliveryRow)

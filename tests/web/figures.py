@@ -713,6 +713,34 @@ def erasures(lang: str) -> dict[str, Any]:
     }
 
 
+def retention(lang: str) -> dict[str, Any]:
+    recordings, notes = pick(lang, "Recordings", "录音"), pick(lang, "Notes", "备注")
+    what = pick(lang, "The sound of a call; its record stays.", "通话的声音；通话记录保留。")
+    bounds = {"least": 7, "most": 3650}
+    night = {"is_over": True, "is_held": False}
+    return shell(lang) | {
+        "rules": [
+            New(
+                kind="recordings",
+                name=recordings,
+                what=what,
+                days=90,
+                next_at=ago(-600),
+                removes=214,
+                **bounds,
+            ),
+            New(kind="notes", name=notes, what=what, days=None, next_at=None, removes=0, **bounds),
+        ],
+        "runs": [
+            New(on_day=NOW.date(), removed=[], **night | {"is_held": True}),
+            New(on_day=ago(1440).date(), removed=[(recordings, 188)], **night),
+        ],
+        "may_write": True,
+        "errors": {},
+        "given": "",
+    }
+
+
 def exports(lang: str) -> dict[str, Any]:
     alice = pick(lang, "Alice Osei", "奥爱丽")
     one = {"by": alice, "percent": None, "size": 0, "items": 0, "gone": "", "is_stalled": False}
@@ -2520,6 +2548,7 @@ PAGES: dict[str, Page] = {
     "portal-agreement-none": Page("portal/agreement.html", portal_agreement_none),
     "operator-agreements": Page("operator/agreements.html", operator_agreements),
     "portal-erasures": Page("portal/erasures.html", erasures),
+    "portal-retention": Page("portal/retention.html", retention),
     "portal-exports": Page("portal/exports.html", exports),
     "portal-holds": Page("portal/holds.html", holds),
     "operator-glass": Page("operator/glass.html", glass),

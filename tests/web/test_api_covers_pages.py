@@ -95,6 +95,8 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.hold_list": ("listHolds",),
     "portal.set_hold": ("setHold",),
     "portal.lift_hold": ("liftHold",),
+    "portal.retention_list": ("getRetention",),
+    "portal.set_retention": ("setRetention",),
     "portal.export_list": ("listExports", "getExport"),
     "portal.ask_for_export": ("makeExport",),
     "portal.fetch_export": ("getExportArchive",),

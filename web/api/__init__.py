@@ -31,6 +31,7 @@ from web.api import (
     routing,
     statuses,
     tickets,
+    retention,
     webhooks,
 )
 from web.api.routes import pages
@@ -63,5 +64,6 @@ __all__ = [
     "routing",
     "statuses",
     "tickets",
+    "retention",
     "webhooks",
 ]

@@ -55,6 +55,7 @@ NOUNS: Mapping[str, LazyString] = {
     "key.": _l("Keys that seal"),
     "agreement.": _l("Agreements"),
     "glass.": _l("Break-glass"),
+    "retention.": _l("Removing by age"),
     "export.": _l("Exports"),
     "erasure.": _l("Erasures"),
     "hold.": _l("Legal holds"),
