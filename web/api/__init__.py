@@ -32,6 +32,7 @@ from web.api import (
     statuses,
     tickets,
     retention,
+    routing,
     webhooks,
 )
 from web.api.routes import pages
@@ -65,5 +66,6 @@ __all__ = [
     "statuses",
     "tickets",
     "retention",
+    "routing",
     "webhooks",
 ]
