@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from migrations.walls import fence, freeze
 
-revision = "0049"
-down_revision = "0048"
+revision = "0055"
+down_revision = "0054"
 
 INSTANT = sa.DateTime(timezone=True)
 
