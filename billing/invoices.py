@@ -17,7 +17,7 @@ from uuid import UUID
 from sqlalchemy import Row, delete, insert, select, text
 from sqlalchemy.orm import Session
 
-from billing import accounts, periods, tariffs
+from billing import accounts, digests, periods, tariffs
 from billing.accounts import Account
 from billing.bill import Bill, Group, Line, Tax, compose
 from billing.documents.document import BilledEvent, InvoiceDocument
@@ -303,7 +303,13 @@ def finalise(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> Invo
         ),
     )
     evidence.record(
-        session, "invoice.finalised", "inv", row.id, number=row.number, total_minor=row.total_minor
+        session,
+        "invoice.finalised",
+        "inv",
+        row.id,
+        number=row.number,
+        total_minor=row.total_minor,
+        digest=digests.of_invoice(session, tenant_id=tenant_id, invoice_id=row.id),
     )
     return _document(session, row)
 

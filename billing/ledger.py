@@ -14,11 +14,13 @@ from sqlalchemy import ColumnElement, func, insert, select, true
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
+from billing import digests
 from billing.documents.document import InvoiceDocument
 from billing.errors import UnbalancedJournalError
 from billing.models import InvoiceRow, JournalRow, PostingRow
 from core import clock
 from core.ids import InvoiceId, TenantId, new_id
+from security import evidence
 
 RECEIVABLE = "receivable"
 REVENUE = "revenue:"  # + the meter
@@ -132,6 +134,14 @@ def post(
             }
             for n, one in enumerate(kept, 1)
         ],
+    )
+    evidence.record(
+        session,
+        "journal.posted",
+        "jrn",
+        journal_id,
+        of=kind,
+        digest=digests.of_journal(session, tenant_id=tenant_id, journal_id=journal_id),
     )
     return True
 

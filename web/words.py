@@ -82,6 +82,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "alarm.raised": _l("An alarm was raised"),
     "alarm.heard": _l("A company’s alarm came in"),
     "alarm.acknowledged": _l("Took note of an alarm"),
+    "journal.posted": _l("Booked a movement of money"),
     "retention.changed": _l("Changed for how long something is kept"),
     "retention.ran": _l("Removed by age what was old enough"),
     "export.asked": _l("Asked for an export of everything"),
@@ -226,6 +227,10 @@ ALARMS: Mapping[str, Words] = {
     "passkey-copied": Words(
         _l("A passkey’s counter went back"),
         _l("It may have been copied, and was refused. Its owner removes it under Settings, Passkeys."),
+    ),
+    "rows-differ": Words(
+        _l("A bill or a movement of money is not what the evidence log says"),
+        _l("Somebody changed the database past the service. Keep a copy of the log, and ask who could."),
     ),
     "decoy-opened": Words(
         _l("Somebody opened a decoy customer"),

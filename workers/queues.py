@@ -54,6 +54,7 @@ HEAVY_HANDLERS = frozenset(
         "companies.export",
         "every.export-sweep",
         "every.retention",
+        "every.comparison",
         "every.company-deletion",
         "every.company-figures",
         "every.customer-search",

@@ -22,7 +22,18 @@ from telephony.orders import OrderKind
 from telephony.outbound import dialling
 from tenants import companies, letters, repeats, resets, sessions
 from tenants.webhooks import deliveries
-from wiring import House, collecting, deleting, exporting, figures, recovering, rentals, retaining, rounds
+from wiring import (
+    House,
+    collecting,
+    comparing,
+    deleting,
+    exporting,
+    figures,
+    recovering,
+    rentals,
+    retaining,
+    rounds,
+)
 from workers import ledger
 
 _log = log.get(__name__)
@@ -169,6 +180,11 @@ def _remove_by_age(house: House) -> None:
     retaining.run_due(house)
 
 
+def _compare_with_evidence(house: House) -> None:
+    """Compare bills and movements of money with what the evidence log says of them."""
+    comparing.run(house)
+
+
 def _forget_orders(house: House) -> None:
     with house.gate.open(Scope.system(OPERATOR)) as session:
         orders.forget_old(session)
@@ -216,6 +232,7 @@ TABLE = (
     Periodic("every.step-recovery", 900, _take_lost_steps),
     Periodic("every.export-sweep", 900, _sweep_exports),
     Periodic("every.retention", 900, _remove_by_age),
+    Periodic("every.comparison", 24 * 3600, _compare_with_evidence),
     Periodic("every.duty-sweep", 3600, _forget_duties),
 )
 

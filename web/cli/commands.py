@@ -32,7 +32,7 @@ from web.cli import backups, routing, said
 from web.cli.exports import export_group
 from web.factory import create_app
 from web.services import Services
-from wiring import House, assemble, rotation
+from wiring import House, assemble, comparing, rotation
 from wiring.prepare import migrate
 
 _NOWHERE = Path("/nonexistent")
@@ -224,6 +224,19 @@ def verify_log(log: TextIO, since: TextIO | None, known: str | None) -> None:
     )
     if known is None:
         click.echo("the key was the file's own: give --key to know who signed", err=True)
+
+
+@audit.command("compare")
+@click.option("--company", default="operator", help="`operator`, or a company's id (ten_…).")
+def compare_rows(company: str) -> None:
+    """Compare bills and movements of money with what the log says of them; exit 1 when one differs."""
+    tenant_id = _tenant(company)
+    with _house() as house:
+        found = comparing.compare(house.gate, tenant_id=tenant_id)
+    for subject in found.differing:
+        click.echo(f"{subject} is not what the log says")
+    click.echo(f"{found.rows} rows compared, {len(found.differing)} differ")
+    sys.exit(1 if found.differing else 0)
 
 
 @main.command("simulate-call")

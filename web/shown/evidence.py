@@ -55,6 +55,7 @@ NOUNS: Mapping[str, LazyString] = {
     "key.": _l("Keys that seal"),
     "agreement.": _l("Agreements"),
     "glass.": _l("Break-glass"),
+    "journal.": _l("Ledger"),
     "retention.": _l("Removing by age"),
     "export.": _l("Exports"),
     "erasure.": _l("Erasures"),
@@ -105,7 +106,7 @@ _VALUES: Mapping[str, LazyString] = {
     "postcode": _l("postcode"),
 }
 _PRINT = 12  # of a fingerprint's signs: enough to compare, the whole stands in the file
-_UNSAID = {"by", "entry"}
+_UNSAID = {"by", "entry", "digest"}
 
 
 class NothingSealedError(NotFound):
