@@ -56,6 +56,7 @@ HEAVY_HANDLERS = frozenset(
         "every.retention",
         "every.comparison",
         "every.company-deletion",
+        "every.step-recovery",
         "every.company-figures",
         "every.customer-search",
         "every.rental-charges",

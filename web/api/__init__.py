@@ -28,11 +28,10 @@ from web.api import (
     queue_hours,
     queues,
     reference,
+    retention,
     routing,
     statuses,
     tickets,
-    retention,
-    routing,
     webhooks,
 )
 from web.api.routes import pages
@@ -62,10 +61,9 @@ __all__ = [
     "queue_hours",
     "queues",
     "reference",
+    "retention",
     "routing",
     "statuses",
     "tickets",
-    "retention",
-    "routing",
     "webhooks",
 ]
