@@ -233,11 +233,7 @@ async def sit_down(chrome: Browser, stand: Stand, plan: Plan, *, has_phone: bool
     context = await chrome.new_context(locale="en-GB")
     await context.grant_permissions(["microphone"], origin=stand.settings.public_url)
     page = await context.new_page()
-    await page.goto(f"{stand.settings.public_url}/sign-in?next=/console/")
-    await page.fill("input[name=email]", plan.agent_email)
-    await page.fill("input[name=password]", stand.passwords[plan.agent_email])
-    await page.click("button[type=submit]:not([name=language])")
-    await page.wait_for_url("**/console/**")
+    await sign_in(page, stand, plan.agent_email, to="/console/")
     begin = page.locator("#begin-shift")
     if await begin.count():
         await begin.click()
@@ -256,6 +252,16 @@ async def sit_down(chrome: Browser, stand: Stand, plan: Plan, *, has_phone: bool
         what=f"{plan.agent_email} available",
     )
     return Seated(context, page)
+
+
+async def sign_in(page: Page, stand: Stand, email: str, *, to: str) -> None:
+    """Sign somebody of the demo in by the password, and arrive at a page."""
+    base = stand.settings.public_url
+    await page.goto(f"{base}/sign-in?next={to}")
+    await page.fill("input[name=email]", email)
+    await page.fill("input[name=password]", stand.passwords[email])
+    await page.press("input[name=password]", "Enter")
+    await page.wait_for_url(base + to)
 
 
 async def leave(seat: Seated) -> None:

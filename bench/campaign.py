@@ -189,12 +189,7 @@ def lead_file() -> bytes:
 
 async def make_campaign(page: Page, stand: Stand) -> CampaignId:
     """Sign alice in and make the campaign on its page."""
-    base = stand.settings.public_url
-    await page.goto(f"{base}/sign-in?next=/portal/campaigns/new")
-    await page.fill("input[name=email]", OWNER)
-    await page.fill("input[name=password]", stand.passwords[OWNER])
-    await page.click("button[type=submit]:not([name=language])")
-    await page.wait_for_url("**/portal/campaigns/new")
+    await call.sign_in(page, stand, OWNER, to="/portal/campaigns/new")
     await page.fill("#f-name", "Winter slot changes")
     await page.select_option("#f-queue", "Deliveries")
     await page.select_option("#f-number", SHOWN)

@@ -23,6 +23,7 @@ const REFUSALS: Record<string, string> = { "agent-busy": "give_busy", "queue-not
 const NOT_REACHED = new Set(["busy", "no-answer", "unallocated", "rejected", "failed"]);
 const LOOKS_LIKE_A_NUMBER = /^\+?\d[\d\s().\/-]{5,}$/;
 const TYPED_MS = 250;
+const LOOK_MS = 3000;
 
 const get = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T;
 
@@ -35,6 +36,7 @@ export class Transfer {
   private outside: Target | null = null;
   private mayType = false;
   private typing = 0;
+  private looking = 0;
   private call = "";
   private given = ""; // to whom, until the switchboard has done it
   private isAsking = false;
@@ -118,6 +120,7 @@ export class Transfer {
   close(takesFocus: boolean): void {
     if (!this.isOpen) return;
     this.panel.hidden = true;
+    clearTimeout(this.looking);
     this.button.setAttribute("aria-expanded", "false");
     if (takesFocus) this.button.focus();
   }
@@ -125,11 +128,16 @@ export class Transfer {
   private async load(): Promise<void> {
     const answer = await fetch(`/console/calls/${encodeURIComponent(this.call)}/targets`, { credentials: "same-origin", headers: { Accept: "application/json" } }).catch(() => null);
     if (!this.isOpen) return;
+    clearTimeout(this.looking);
+    this.looking = window.setTimeout(() => void this.load(), LOOK_MS); // colleagues become free while one looks
     if (!answer?.ok) {
-      get("give-none").textContent = this.say("failed");
+      if (!this.targets.length) get("give-none").textContent = this.say("failed");
       return;
     }
     const found = (await answer.json()) as Targets;
+    // whoever is listed keeps the place, so that nobody moves away under a finger
+    const places = new Map(this.targets.map((one, index) => [JSON.stringify(one.body), index]));
+    const place = (one: Target): number => places.get(JSON.stringify(one.body)) ?? places.size;
     this.targets = [
       ...found.agents.map((one) => ({
         label: `${one.name} · ${one.number}`,
@@ -150,8 +158,11 @@ export class Transfer {
         body: { entry: one.id },
       })),
     ];
-    this.mayType = found.may_type;
-    this.typed();
+    this.targets.sort((one, other) => place(one) - place(other));
+    if (this.mayType !== found.may_type) {
+      this.mayType = found.may_type;
+      this.typed();
+    } else this.draw();
   }
 
   /** What is typed narrows the list; a telephone number is read by the server, and shown as it was understood. */
@@ -177,6 +188,8 @@ export class Transfer {
   }
 
   private draw(): void {
+    const focused = document.activeElement;
+    const held = focused instanceof HTMLButtonElement && this.list.contains(focused) ? focused.getAttribute("aria-label") : null;
     const wanted = this.field.value.trim().toLowerCase();
     const found = this.targets.filter((one) => one.label.toLowerCase().includes(wanted));
     const shown = this.outside ? [...found, this.outside] : found;
@@ -197,6 +210,8 @@ export class Transfer {
         return made;
       }),
     );
+    // by whom it leads to, never by its place: another may stand there now
+    if (held) ([...this.list.querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === held) ?? this.field).focus();
     get("give-none").textContent = shown.length ? this.say("give_found", { n: shown.length }) : this.say("give_nobody");
   }
 
