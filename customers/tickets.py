@@ -30,7 +30,7 @@ FARTHEST_DUE = dt.timedelta(days=366)
 _MOST = 101  # a page of the API and whether more follow
 
 
-class Kind(StrEnum):
+class TicketKind(StrEnum):
     """What the customer wants."""
 
     COMPLAINT = "complaint"
@@ -38,7 +38,7 @@ class Kind(StrEnum):
     REQUEST = "request"
 
 
-class State(StrEnum):
+class TicketState(StrEnum):
     """How far it is."""
 
     OPEN = "open"  # somebody has to do something
@@ -50,7 +50,7 @@ class State(StrEnum):
 class Details:
     """What people write about a ticket: a subject of 1 to 120 signs, a text of up to 4000, when it is due."""
 
-    kind: Kind
+    kind: TicketKind
     subject: str = field(repr=False)
     text: str = field(default="", repr=False)
     due_at: dt.datetime | None = None
@@ -63,7 +63,7 @@ class Ticket:
     ticket_id: TicketId
     customer_id: CustomerId
     details: Details
-    state: State
+    state: TicketState
     opened_in: CallId | None
     opened_by: UUID
     opened_at: dt.datetime
@@ -75,7 +75,7 @@ class Ticket:
     def is_overdue(self) -> bool:
         """Whether it should have been dealt with by now."""
         due = self.details.due_at
-        return self.state is not State.CLOSED and due is not None and due < clock.now()
+        return self.state is not TicketState.CLOSED and due is not None and due < clock.now()
 
 
 def open_ticket(
@@ -100,7 +100,7 @@ def open_ticket(
         tenant_id=tenant_id,
         id=ticket_id,
         customer_id=customer_id,
-        state=State.OPEN.value,
+        state=TicketState.OPEN.value,
         opened_in=opened_in,
         opened_by=by,
         opened_at=now,
@@ -120,7 +120,7 @@ def change(
     ticket_id: TicketId,
     version: int,
     details: Details,
-    state: State,
+    state: TicketState,
 ) -> Ticket:
     """Write a ticket anew if it still is at `version`; a closed one may be opened again.
 
@@ -135,19 +135,21 @@ def change(
     if row.row_version != version:
         raise TicketChangedError(version=row.row_version)
     _check(details, is_new=details.due_at != row.due_at)
-    now, before = clock.now(), State(row.state)
+    now, before = clock.now(), TicketState(row.state)
     row.state = state.value
-    row.closed_at = (row.closed_at or now) if state is State.CLOSED else None
+    row.closed_at = (row.closed_at or now) if state is TicketState.CLOSED else None
     _write(row, details, vault, version=version + 1, at=now)
     session.flush()
     did = "changed"
     if before is not state:
-        did = {State.CLOSED: "closed", State.OPEN: "reopened"}.get(state, "changed")
+        did = {TicketState.CLOSED: "closed", TicketState.OPEN: "reopened"}.get(state, "changed")
     evidence.record(session, f"ticket.{did}", "tkt", ticket_id, state=state.value)
     return _ticket(row, vault)
 
 
-def move(session: Session, *, tenant_id: TenantId, vault: Vault, ticket_id: TicketId, state: State) -> Ticket:
+def move(
+    session: Session, *, tenant_id: TenantId, vault: Vault, ticket_id: TicketId, state: TicketState
+) -> Ticket:
     """Change how far a ticket is, and nothing else; the same again changes nothing.
 
     Raises:
@@ -187,7 +189,7 @@ def page(
     tenant_id: TenantId,
     vault: Vault,
     customer_id: CustomerId | None = None,
-    states: frozenset[State] = frozenset(State),
+    states: frozenset[TicketState] = frozenset(TicketState),
     limit: int = 50,
     after: TicketId | None = None,
 ) -> list[Ticket]:
@@ -212,7 +214,7 @@ def open_of_customer(
         tenant_id=tenant_id,
         vault=vault,
         customer_id=customer_id,
-        states=frozenset({State.OPEN, State.PENDING}),
+        states=frozenset({TicketState.OPEN, TicketState.PENDING}),
         limit=limit,
     )
 
@@ -240,7 +242,7 @@ def _write(row: TicketRow, details: Details, vault: Vault, *, version: int, at: 
 
 def _ticket(row: TicketRow, vault: Vault) -> Ticket:
     details = Details(
-        Kind(row.kind),
+        TicketKind(row.kind),
         vault.open(_place(row, "subject_ct"), row.subject_ct),
         vault.open(_place(row, "text_ct"), row.text_ct) if row.text_ct else "",
         row.due_at,
@@ -249,7 +251,7 @@ def _ticket(row: TicketRow, vault: Vault) -> Ticket:
         TicketId(row.id),
         CustomerId(row.customer_id),
         details,
-        State(row.state),
+        TicketState(row.state),
         CallId(row.opened_in) if row.opened_in else None,
         row.opened_by,
         row.opened_at,

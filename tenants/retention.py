@@ -35,7 +35,7 @@ _LEAST = 7
 _FIVE_YEARS = 1826
 
 
-class Kind(StrEnum):
+class KeptKind(StrEnum):
     """What is removed by age."""
 
     RECORDINGS = "recordings"
@@ -46,20 +46,22 @@ class Kind(StrEnum):
     WEBHOOKS = "webhooks"
 
 
-_BY_LAW: Mapping[tuple[str, Kind], int] = {
-    ("CN", Kind.RECORDINGS): 30,
-    ("US", Kind.CONTACTS): _FIVE_YEARS,
-    ("US", Kind.CALLERS): _FIVE_YEARS,
-    ("US", Kind.LEADS): _FIVE_YEARS,
+_BY_LAW: Mapping[tuple[str, KeptKind], int] = {
+    ("CN", KeptKind.RECORDINGS): 30,
+    ("US", KeptKind.CONTACTS): _FIVE_YEARS,
+    ("US", KeptKind.CALLERS): _FIVE_YEARS,
+    ("US", KeptKind.LEADS): _FIVE_YEARS,
 }
-_BY_US: Mapping[Kind, tuple[int, int]] = {Kind.WEBHOOKS: (1, 30)}  # the rest goes after a month in any case
+_BY_US: Mapping[KeptKind, tuple[int, int]] = {
+    KeptKind.WEBHOOKS: (1, 30)
+}  # the rest goes after a month in any case
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """For how many days one kind is kept; `days` None: for as long as the company is here."""
 
-    kind: Kind
+    kind: KeptKind
     days: int | None
     changed_at: dt.datetime | None
 
@@ -79,7 +81,7 @@ class Run:
     counts: Mapping[str, int]
 
 
-def bounds(kind: Kind, *, country: str) -> tuple[int, int]:
+def bounds(kind: KeptKind, *, country: str) -> tuple[int, int]:
     """Return the fewest and the most days a company of a country may set."""
     least, most = _BY_US.get(kind, (_LEAST, LONGEST))
     return max(least, _BY_LAW.get((country, kind), least)), most
@@ -93,12 +95,12 @@ def rules(session: Session, *, tenant_id: TenantId) -> list[Rule]:
     }
     return [
         Rule(kind, row.days, row.changed_at) if (row := rows.get(kind.value)) else Rule(kind, None, None)
-        for kind in Kind
+        for kind in KeptKind
     ]
 
 
 def put(
-    session: Session, *, tenant_id: TenantId, kind: Kind, days: int | None, country: str, by: UUID
+    session: Session, *, tenant_id: TenantId, kind: KeptKind, days: int | None, country: str, by: UUID
 ) -> None:
     """Set for how many days a kind is kept, or with None that it is kept. The same again changes nothing.
 
@@ -161,7 +163,7 @@ def begin(session: Session, *, tenant_id: TenantId, on_day: dt.date) -> Run | No
     return _run(row) if row.ended_at is None else None
 
 
-def count(session: Session, *, tenant_id: TenantId, on_day: dt.date, kind: Kind, more: int) -> None:
+def count(session: Session, *, tenant_id: TenantId, on_day: dt.date, kind: KeptKind, more: int) -> None:
     """Add to what a night removed; in the transaction that did."""
     row = session.get_one(RetentionRunRow, (tenant_id, on_day), with_for_update=True, populate_existing=True)
     row.counts = {**row.counts, kind.value: row.counts.get(kind.value, 0) + more}

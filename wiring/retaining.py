@@ -24,7 +24,7 @@ from security.gate import Gate, Scope
 from telephony import aging as calls
 from tenants import companies, holds, retention
 from tenants.holds import Held
-from tenants.retention import Kind
+from tenants.retention import KeptKind
 from tenants.webhooks import deliveries
 
 SHARE_S = 120.0  # of one round, then others get their turn; the rest waits for the next
@@ -66,7 +66,7 @@ class Age:
 class Outlook:
     """What one rule means: what the next night removes by it; `next_at` None while nothing is set."""
 
-    kind: Kind
+    kind: KeptKind
     days: int | None
     least: int
     most: int
@@ -74,26 +74,26 @@ class Outlook:
     removes: int
 
 
-_COUNTS: Mapping[Kind, Callable[[Age], int]] = {
-    Kind.RECORDINGS: lambda age: calls.recordings(
+_COUNTS: Mapping[KeptKind, Callable[[Age], int]] = {
+    KeptKind.RECORDINGS: lambda age: calls.recordings(
         age.session, tenant_id=age.tenant_id, before=age.before, held=age.held
     ),
-    Kind.NOTES: lambda age: contacts.count(
+    KeptKind.NOTES: lambda age: contacts.count(
         age.session, tenant_id=age.tenant_id, before=age.before, held=age.held, notes_only=True
     ),
-    Kind.CONTACTS: lambda age: contacts.count(
+    KeptKind.CONTACTS: lambda age: contacts.count(
         age.session, tenant_id=age.tenant_id, before=age.before, held=age.held, notes_only=False
     ),
-    Kind.CALLERS: lambda age: calls.callers(
+    KeptKind.CALLERS: lambda age: calls.callers(
         age.session, tenant_id=age.tenant_id, before=age.before, held=age.held
     ),
-    Kind.LEADS: lambda age: leads.leads(
+    KeptKind.LEADS: lambda age: leads.leads(
         age.session, tenant_id=age.tenant_id, before=age.before, held=age.held
     ),
-    Kind.WEBHOOKS: lambda age: deliveries.old(age.session, tenant_id=age.tenant_id, before=age.before),
+    KeptKind.WEBHOOKS: lambda age: deliveries.old(age.session, tenant_id=age.tenant_id, before=age.before),
 }
-_REMOVES: Mapping[Kind, Callable[[Age], int]] = {
-    Kind.RECORDINGS: lambda age: calls.remove_recordings(
+_REMOVES: Mapping[KeptKind, Callable[[Age], int]] = {
+    KeptKind.RECORDINGS: lambda age: calls.remove_recordings(
         age.session,
         tenant_id=age.tenant_id,
         before=age.before,
@@ -102,7 +102,7 @@ _REMOVES: Mapping[Kind, Callable[[Age], int]] = {
         storage=age.storage,
         recording_dir=age.recording_dir,
     ),
-    Kind.NOTES: lambda age: contacts.remove(
+    KeptKind.NOTES: lambda age: contacts.remove(
         age.session,
         tenant_id=age.tenant_id,
         before=age.before,
@@ -110,7 +110,7 @@ _REMOVES: Mapping[Kind, Callable[[Age], int]] = {
         notes_only=True,
         limit=_AT_ONCE,
     ),
-    Kind.CONTACTS: lambda age: contacts.remove(
+    KeptKind.CONTACTS: lambda age: contacts.remove(
         age.session,
         tenant_id=age.tenant_id,
         before=age.before,
@@ -118,13 +118,13 @@ _REMOVES: Mapping[Kind, Callable[[Age], int]] = {
         notes_only=False,
         limit=_AT_ONCE,
     ),
-    Kind.CALLERS: lambda age: calls.forget_callers(
+    KeptKind.CALLERS: lambda age: calls.forget_callers(
         age.session, tenant_id=age.tenant_id, before=age.before, held=age.held, limit=_AT_ONCE
     ),
-    Kind.LEADS: lambda age: leads.remove(
+    KeptKind.LEADS: lambda age: leads.remove(
         age.session, tenant_id=age.tenant_id, before=age.before, held=age.held, limit=_AT_ONCE
     ),
-    Kind.WEBHOOKS: lambda age: deliveries.sweep(age.session, tenant_id=age.tenant_id, before=age.before),
+    KeptKind.WEBHOOKS: lambda age: deliveries.sweep(age.session, tenant_id=age.tenant_id, before=age.before),
 }
 
 

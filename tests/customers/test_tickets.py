@@ -17,14 +17,14 @@ from customers.errors import (
     TicketNotFoundError,
 )
 from customers.records import CustomerCard
-from customers.tickets import Details, Kind, State, Ticket
+from customers.tickets import Details, Ticket, TicketKind, TicketState
 from security import evidence
 from security.gate import Gate, Scope
 from security.vault import SealError, Vault
 from tests.customers.factory import CHEN, stored
 
 NOON = dt.datetime(2026, 11, 19, 12, 0, tzinfo=dt.UTC)
-LATE = Details(Kind.COMPLAINT, "Parcel is late", "Ines waited at gate B.", NOON + dt.timedelta(days=2))
+LATE = Details(TicketKind.COMPLAINT, "Parcel is late", "Ines waited at gate B.", NOON + dt.timedelta(days=2))
 BOB = UUID(int=7)
 
 
@@ -48,7 +48,7 @@ def opened(
         )
 
 
-def move(gate: Gate, vault: Vault, tenant_id: TenantId, ticket_id: TicketId, state: State) -> Ticket:
+def move(gate: Gate, vault: Vault, tenant_id: TenantId, ticket_id: TicketId, state: TicketState) -> Ticket:
     with gate.open(Scope.system(tenant_id)) as session:
         return tickets.move(session, tenant_id=tenant_id, vault=vault, ticket_id=ticket_id, state=state)
 
@@ -57,7 +57,7 @@ def test_a_ticket_is_sealed_and_reads_back(
     gate: Gate, vault: Vault, tenant_a: TenantId, ines: CustomerCard
 ) -> None:
     made = opened(gate, vault, tenant_a, ines)
-    assert (made.details, made.state, made.version) == (LATE, State.OPEN, 1)
+    assert (made.details, made.state, made.version) == (LATE, TicketState.OPEN, 1)
     assert "gate" not in repr(made)
     with gate.open(Scope.system(tenant_a)) as session:
         (row,) = session.connection().exec_driver_sql("SELECT * FROM app.tickets").mappings()
@@ -72,7 +72,7 @@ def test_an_older_version_put_back_does_not_open(
     with gate.open(Scope.system(tenant_a)) as session:
         execute = session.connection().exec_driver_sql
         (before,) = execute("SELECT subject_ct FROM app.tickets").scalars()
-    move(gate, vault, tenant_a, made.ticket_id, State.PENDING)
+    move(gate, vault, tenant_a, made.ticket_id, TicketState.PENDING)
     with gate.open(Scope.system(tenant_a)) as session, pytest.raises(SealError):
         session.connection().exec_driver_sql("UPDATE app.tickets SET subject_ct = %s", (before,))
         tickets.get(session, tenant_id=tenant_a, vault=vault, ticket_id=made.ticket_id)
@@ -84,14 +84,14 @@ def test_what_waits_of_a_customer_is_what_is_not_closed(
     chen = stored(gate, vault, tenant_a, phone=CHEN)
     first, second = (opened(gate, vault, tenant_a, ines) for _ in range(2))
     opened(gate, vault, tenant_a, chen)
-    closed = move(gate, vault, tenant_a, first.ticket_id, State.CLOSED)
+    closed = move(gate, vault, tenant_a, first.ticket_id, TicketState.CLOSED)
     assert closed.closed_at is not None
-    assert move(gate, vault, tenant_a, first.ticket_id, State.CLOSED).version == closed.version
+    assert move(gate, vault, tenant_a, first.ticket_id, TicketState.CLOSED).version == closed.version
     with gate.open(Scope.system(tenant_a)) as session:
         waiting = tickets.open_of_customer(session, tenant_id=tenant_a, vault=vault, customer_id=ines.id)
     assert [one.ticket_id for one in waiting] == [second.ticket_id]
-    again = move(gate, vault, tenant_a, first.ticket_id, State.OPEN)
-    assert (again.state, again.closed_at) == (State.OPEN, None)
+    again = move(gate, vault, tenant_a, first.ticket_id, TicketState.OPEN)
+    assert (again.state, again.closed_at) == (TicketState.OPEN, None)
     with gate.open(Scope.system(tenant_a)) as session:
         found = evidence.page(session, tenant_id=tenant_a, limit=20)
     actions = [one.fact.action for one in found.entries if one.fact.action.startswith("ticket.")]
@@ -107,7 +107,7 @@ def test_who_saves_second_is_refused(
             "tenant_id": tenant_a,
             "vault": vault,
             "ticket_id": made.ticket_id,
-            "state": State.OPEN,
+            "state": TicketState.OPEN,
         }
         changed = tickets.change(session, **given, version=1, details=replace(LATE, subject="Lost"))
         assert (changed.details.subject, changed.is_overdue) == ("Lost", True)

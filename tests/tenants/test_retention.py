@@ -10,7 +10,7 @@ from security import evidence
 from security.gate import Gate, Scope
 from tenants import retention
 from tenants.errors import RetentionBoundsError
-from tenants.retention import Kind
+from tenants.retention import KeptKind
 from tests.conftest import admitted
 
 ALICE = new_id()
@@ -58,16 +58,18 @@ def test_a_day_without_two_oclock_has_its_night_all_the_same() -> None:
 @pytest.mark.parametrize(
     ("country", "kind", "days"),
     [
-        ("GB", Kind.RECORDINGS, 6),
-        ("GB", Kind.RECORDINGS, 3651),
-        ("GB", Kind.RECORDINGS, 0),
-        ("GB", Kind.RECORDINGS, -1),
-        ("CN", Kind.RECORDINGS, 29),
-        ("US", Kind.LEADS, 1825),
-        ("GB", Kind.WEBHOOKS, 31),
+        ("GB", KeptKind.RECORDINGS, 6),
+        ("GB", KeptKind.RECORDINGS, 3651),
+        ("GB", KeptKind.RECORDINGS, 0),
+        ("GB", KeptKind.RECORDINGS, -1),
+        ("CN", KeptKind.RECORDINGS, 29),
+        ("US", KeptKind.LEADS, 1825),
+        ("GB", KeptKind.WEBHOOKS, 31),
     ],
 )
-def test_fewer_days_than_the_law_wants_are_refused(gate: Gate, country: str, kind: Kind, days: int) -> None:
+def test_fewer_days_than_the_law_wants_are_refused(
+    gate: Gate, country: str, kind: KeptKind, days: int
+) -> None:
     tenant_id = admitted(gate)
     with gate.open(Scope.system(tenant_id)) as session, pytest.raises(RetentionBoundsError):
         retention.put(session, tenant_id=tenant_id, kind=kind, days=days, country=country, by=ALICE)
@@ -75,7 +77,7 @@ def test_fewer_days_than_the_law_wants_are_refused(gate: Gate, country: str, kin
 
 def put(gate: Gate, tenant_id: TenantId, days: int | None) -> None:
     with gate.open(Scope.system(tenant_id)) as session:
-        retention.put(session, tenant_id=tenant_id, kind=Kind.NOTES, days=days, country="GB", by=ALICE)
+        retention.put(session, tenant_id=tenant_id, kind=KeptKind.NOTES, days=days, country="GB", by=ALICE)
 
 
 def test_a_change_waits_for_a_day_and_the_same_again_changes_nothing(gate: Gate) -> None:

@@ -237,9 +237,9 @@ def usage(dana: Browser, gate: Gate, tenant_id: TenantId) -> list[str]:
 
 
 def prices(dana: Browser) -> list[str]:
-    """Return the first version of a price list."""
+    """Return the first version of a price list, and what it changed."""
     one = found(r'"(/operator/prices/[^"/]+)"', dana.get("/operator/prices").text)
-    return [f"{one}/versions/1"]
+    return [f"{one}/versions/1", f"{one}/versions/1/changes"]
 
 
 def agent(people: People, gate: Gate, vault: Vault, client: TenantId) -> User:

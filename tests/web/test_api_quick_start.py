@@ -287,6 +287,9 @@ STANDS_IN_THE_WAY = {
     "shutSignerOut": "nobody has signed",
     "eraseCustomer": "the company is on hold",
     "eraseNumber": "the company is on hold",
+    "setCustomerTier": "the company has no tiers",
+    "makeQueue": "there is one of this name",
+    "closeQueue": "a number leads to it",
 }
 
 
@@ -328,7 +331,8 @@ def test_every_operations_samples_are_understood(
         second = by_python(real(sample.python, theirs, ours, path))
         name = operation["operationId"]
         # what was done once may not be possible twice
-        if (first >= 300 and name not in STANDS_IN_THE_WAY) or second not in {200, 403, 404, 409}:
+        stands = name in STANDS_IN_THE_WAY
+        if (first >= 300 and not stands) or second not in {200, 403, 404, 409, *([422] if stands else [])}:
             wrong.append(f"{name}: {first} by curl, {second} by Python")
         done += first < 300
     assert not wrong, "\n".join(wrong)

@@ -21,6 +21,7 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, sync_playwright
 from werkzeug.serving import make_server
 
+from billing import disputes
 from core import clock, ids
 from customers import records
 from launch import choices, layout
@@ -72,11 +73,21 @@ def known(app: Flask, day: Scene, cast: Cast, gate: Gate, vault: Vault) -> dict[
     with gate.open(Scope.system(a)) as session:
         ines = records.page(session, tenant_id=a, vault=vault).customers[0]
         proven = staff.proof(session, tenant_id=a, user_id=sue, made_by=cast.alice.id)
+        disputed = disputes.open_dispute(
+            session,
+            tenant_id=a,
+            invoice_id=day.invoice.invoice_id,
+            reason="twice",
+            by=cast.alice.id,
+            line_nos={1},
+        )
     with app.test_request_context(base_url=HOST):
         link = invitations.link(Invitation(a, sue, cast.alice.id, proven))
     return {
         "call_id": day.id_of(day.known),
         "invoice_id": ids.public("inv", day.invoice.invoice_id),
+        "queue_id": ids.public("que", day.line.queue_id),
+        "dispute_id": ids.public("dsp", disputed.dispute_id),
         "job_id": affairs.long_job(gate, a),
         **affairs.stocked_up(gate),
         "line_no": "1",

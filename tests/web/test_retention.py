@@ -7,7 +7,7 @@ import pytest
 from core import clock
 from security.gate import Gate, Scope
 from tenants import retention
-from tenants.retention import Kind
+from tenants.retention import KeptKind
 from tests.factories import telephony
 from tests.web.conftest import Browser, Browsers, Cast, Programs, TestServices
 
@@ -35,7 +35,7 @@ def test_the_page_says_what_goes_and_when_before_it_goes(
     with gate.open(Scope.system(cast.a.tenant_id)) as session:
         day = clock.now().date()
         assert retention.begin(session, tenant_id=cast.a.tenant_id, on_day=day)
-        retention.count(session, tenant_id=cast.a.tenant_id, on_day=day, kind=Kind.RECORDINGS, more=214)
+        retention.count(session, tenant_id=cast.a.tenant_id, on_day=day, kind=KeptKind.RECORDINGS, more=214)
         retention.finish(session, tenant_id=cast.a.tenant_id, on_day=day, is_held=False)
     assert "214 Recordings" in alice.get("/portal/retention").text
 

@@ -8,7 +8,7 @@ from core import clock
 from core.ids import CallId, OfferId, TicketId, new_id, parse, public
 from customers import tickets
 from customers.records import CustomerCard
-from customers.tickets import Details, Kind, State, Ticket
+from customers.tickets import Details, Ticket, TicketKind, TicketState
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony.queues import WrapUp
@@ -59,7 +59,7 @@ def stored(gate: Gate, vault: Vault, cast: Cast, card: CustomerCard) -> Ticket:
             tenant_id=cast.a.tenant_id,
             vault=vault,
             customer_id=card.id,
-            details=Details(Kind.COMPLAINT, "Parcel is late", "Waited at gate B."),
+            details=Details(TicketKind.COMPLAINT, "Parcel is late", "Waited at gate B."),
             by=cast.alice.id,
         )
 
@@ -77,7 +77,7 @@ def test_an_agent_opens_a_ticket_in_the_call_and_it_pops_with_the_next(
     assert answer.status_code == 201
     (made,) = every(gate, vault, cast)
     assert parse("tkt", answer.get_json()["id"]) == made.ticket_id
-    assert (made.customer_id, made.opened_in, made.state) == (ines.id, call_id, State.OPEN)
+    assert (made.customer_id, made.opened_in, made.state) == (ines.id, call_id, TicketState.OPEN)
     bob.closed(bob.offer_id)
     bob.talks(call_id, cast.a.tenant_id)
     pop = bob.browser.get(f"/console/offers/{public('off', bob.offer_id)}").get_data(as_text=True)
@@ -87,7 +87,7 @@ def test_an_agent_opens_a_ticket_in_the_call_and_it_pops_with_the_next(
     path = f"{at(bob.offer_id)}/{public('tkt', made.ticket_id)}"
     assert bob.posts(path, {"state": "closed"}).status_code == 204
     (closed,) = every(gate, vault, cast)
-    assert closed.state is State.CLOSED
+    assert closed.state is TicketState.CLOSED
     pop = bob.browser.get(f"/console/offers/{public('off', bob.offer_id)}").get_data(as_text=True)
     assert "Parcel is late" not in pop
 
@@ -111,7 +111,7 @@ def test_a_ticket_is_out_of_reach_before_the_call_and_after_the_wrap_up(
         assert bob.posts(path, form).status_code == 404
     assert bob.browser.get(f"/console/offers/{public('off', bob.offer_id)}").status_code == 404
     (still,) = every(gate, vault, cast)
-    assert still.state is State.OPEN
+    assert still.state is TicketState.OPEN
 
 
 def test_another_customers_ticket_is_out_of_reach(
@@ -125,7 +125,7 @@ def test_another_customers_ticket_is_out_of_reach(
         answer = bob.posts(path, {"state": "closed"})
         assert (answer.status_code, answer.get_json()["code"]) == (404, "not-found")
     (still,) = every(gate, vault, cast)
-    assert still.state is State.OPEN
+    assert still.state is TicketState.OPEN
 
 
 def test_an_unknown_caller_has_no_ticket(bob: Bob, gate: Gate, vault: Vault, cast: Cast) -> None:
@@ -170,7 +170,7 @@ def test_the_company_opens_and_closes_one_on_the_customers_page(
     assert cast.alice.name in page
     moved = f"{path}/tickets/{public('tkt', made.ticket_id)}"
     assert alice.post(moved, {"state": "closed"}).status_code == 303
-    assert every(gate, vault, cast)[0].state is State.CLOSED
+    assert every(gate, vault, cast)[0].state is TicketState.CLOSED
     assert alice.post(moved, {"state": "lost"}).status_code == 404
     chen = customers.stored(gate, vault, cast.a.tenant_id, phone=customers.CHEN)
     strange = f"/portal/customers/{public('cus', chen.id)}/tickets/{public('tkt', made.ticket_id)}"

@@ -149,7 +149,7 @@ def scene(house: House) -> Scene:
                 session,
                 **known,
                 customer_id=card.id,
-                details=tickets.Details(tickets.Kind.COMPLAINT, "Late", f"of {card.name}"),
+                details=tickets.Details(tickets.TicketKind.COMPLAINT, "Late", f"of {card.name}"),
                 by=ALICE,
             )
         for phone in (INES, CHEN):

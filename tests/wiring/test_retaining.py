@@ -19,7 +19,7 @@ from security.gate import Scope
 from telephony import aging
 from tenants import companies, holds, retention
 from tenants.holds import HoldKind
-from tenants.retention import Kind
+from tenants.retention import KeptKind
 from tests.customers import factory as customers
 from tests.factories import telephony
 from wiring import House, assemble, retaining
@@ -42,7 +42,7 @@ class Scene:
     def open(self) -> Any:
         return self.house.gate.open(Scope.system(self.tenant_id))
 
-    def keep(self, kind: Kind, days: int | None) -> None:
+    def keep(self, kind: KeptKind, days: int | None) -> None:
         with self.open() as session:
             retention.put(session, tenant_id=self.tenant_id, kind=kind, days=days, country="GB", by=ALICE)
 
@@ -139,7 +139,7 @@ def scene(house: House) -> Scene:
 
 def test_recordings_go_with_their_files_and_the_first_second_kept_stays(scene: Scene) -> None:
     with clock.hold(NIGHT - dt.timedelta(days=2)):
-        scene.keep(Kind.RECORDINGS, 30)
+        scene.keep(KeptKind.RECORDINGS, 30)
     assert scene.night() == 2
     assert scene.left() == [False, False, True]
     assert scene.one("SELECT count(*) FROM app.calls") == 3
@@ -153,7 +153,7 @@ def test_recordings_go_with_their_files_and_the_first_second_kept_stays(scene: S
 
 def test_what_the_page_promises_is_what_the_night_does(scene: Scene) -> None:
     with clock.hold(NIGHT - dt.timedelta(days=2)):
-        for kind in Kind:
+        for kind in KeptKind:
             scene.keep(kind, 30)
     with clock.hold(NIGHT - dt.timedelta(hours=1)), scene.open() as session:
         promised = {
@@ -178,7 +178,7 @@ def test_what_the_page_promises_is_what_the_night_does(scene: Scene) -> None:
 
 def test_nothing_goes_before_a_day_after_the_rule_or_before_two_oclock(scene: Scene) -> None:
     with clock.hold(NIGHT - dt.timedelta(hours=23)):
-        scene.keep(Kind.RECORDINGS, 30)
+        scene.keep(KeptKind.RECORDINGS, 30)
     assert scene.night(NIGHT - dt.timedelta(minutes=31)) == 0
     assert scene.night() == 0
     assert all(scene.left())
@@ -193,7 +193,7 @@ def test_without_a_rule_everything_stays(scene: Scene) -> None:
 
 def test_holds_win_over_age(scene: Scene) -> None:
     with clock.hold(NIGHT - dt.timedelta(days=2)):
-        for kind in (Kind.RECORDINGS, Kind.CALLERS, Kind.NOTES, Kind.CONTACTS):
+        for kind in (KeptKind.RECORDINGS, KeptKind.CALLERS, KeptKind.NOTES, KeptKind.CONTACTS):
             scene.keep(kind, 30)
     company = scene.hold(HoldKind.COMPANY, None)
     assert scene.night() == 0
@@ -216,7 +216,7 @@ class KilledError(BaseException):
 
 def test_one_that_is_killed_goes_on_where_it_was(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     with clock.hold(NIGHT - dt.timedelta(days=2)):
-        scene.keep(Kind.RECORDINGS, 30)
+        scene.keep(KeptKind.RECORDINGS, 30)
     monkeypatch.setattr(retaining, "_AT_ONCE", 1)
     real, times = aging.remove_recordings, 0
 
@@ -239,7 +239,7 @@ def test_one_that_is_killed_goes_on_where_it_was(scene: Scene, monkeypatch: pyte
 
 def test_a_round_that_has_no_time_left_is_gone_on_with(scene: Scene) -> None:
     with clock.hold(NIGHT - dt.timedelta(days=2)):
-        scene.keep(Kind.RECORDINGS, 30)
+        scene.keep(KeptKind.RECORDINGS, 30)
     assert scene.night(share_s=-1) == 0
     assert [one.ended_at for one in scene.runs()] == [None]
     assert scene.night() == 2

@@ -65,8 +65,7 @@ class OpeningGiven(Inward):
     leads_to: str | None = Field(
         default=None,
         max_length=60,
-        description="The queue callers go to outside, while that is open. Null: the call ends.",
-        examples=["que_01jd3x5k8f7r6q2w9v4t0n1m3c"],
+        description="The queue callers go to outside (`que_…`), while that is open. Null: the call ends.",
     )
 
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from core.errors import NotFound
 from tenants import retention
-from tenants.retention import Kind
+from tenants.retention import KeptKind
 from web import identity, scope
 from web.api.kit import operation
 from web.api.routes import pages
@@ -18,7 +18,7 @@ from wiring import retaining
 class RuleShown(Outward):
     """For how long one kind is kept."""
 
-    kind: Kind
+    kind: KeptKind
     days: int | None = Field(description="Whole days of the company's zone; null: as long as it is here.")
     least: int = Field(description="The fewest days that may be set, by law or by us.")
     most: int
@@ -63,7 +63,7 @@ def put_retention(kind: str, json: NewRule) -> Retention:
     """Set for how many days one kind is kept. It holds from the first night that begins a day later."""
     who = identity.current()
     try:
-        which = Kind(kind)
+        which = KeptKind(kind)
     except ValueError as error:
         raise NotFound from error
     retention.put(

@@ -32,11 +32,13 @@ _NOUNS = {
     "erasure": "era",
     "export": "exp",
     "note": "crn",
+    "ticket": "tkt",
     "dispute": "dsp",
     "hold": "hold",
     "signer": "usr",
     "agent": "usr",
 }
+_WORDS = {"line_no": "1", "kind": "recordings"}  # what stands in a path and is no id
 _FILE = "leads.csv"
 SIGNS = "01jd3x5k8f7r6q2w9v4t0n1m3c"
 _PUBLIC = "https://hooks.example.com/seatline"
@@ -277,8 +279,5 @@ def _filled(path: str) -> str:
             parts.append(part)
             continue
         noun = part.strip("{}").removesuffix("_id")
-        if noun == "line_no":
-            parts.append("1")
-            continue
-        parts.append(f"{_NOUNS[noun]}_{SIGNS}" if noun in _NOUNS else noun)
+        parts.append(f"{_NOUNS[noun]}_{SIGNS}" if noun in _NOUNS else _WORDS.get(noun, noun))
     return "/".join(parts)

@@ -8,7 +8,7 @@ from pydantic import Field
 from core import ids
 from core.ids import CustomerId, TicketId
 from customers import records, tickets
-from customers.tickets import LONGEST_SUBJECT, LONGEST_TEXT, Details, Kind, State, Ticket
+from customers.tickets import LONGEST_SUBJECT, LONGEST_TEXT, Details, Ticket, TicketKind, TicketState
 from tenants import users
 from web import identity, scope
 from web.api import cursors, preconditions
@@ -28,8 +28,8 @@ class TicketShown(Outward):
 
     id: str = Field(examples=["tkt_01jd3x5k8f7r6q2w9v4t0n1m3c"])
     customer: str = Field(examples=["cus_01jd3x5k8f7r6q2w9v4t0n1m3c"])
-    kind: Kind = Field(examples=["complaint"])
-    state: State = Field(description="`open`, `pending` (it waits for somebody else) or `closed`.")
+    kind: TicketKind = Field(examples=["complaint"])
+    state: TicketState = Field(description="`open`, `pending` (it waits for somebody else) or `closed`.")
     subject: str
     text: str
     due_at: Instant | None
@@ -50,7 +50,7 @@ class TicketNew(Inward):
     """A ticket to open."""
 
     customer: str = Field(examples=["cus_01jd3x5k8f7r6q2w9v4t0n1m3c"])
-    kind: Kind
+    kind: TicketKind
     subject: Subject
     text: Body = ""
     due_at: Moment | None = Field(default=None, description="From now on, within a year.")
@@ -59,8 +59,8 @@ class TicketNew(Inward):
 class TicketChange(Inward):
     """What to change; what is left out stays. Null takes `due_at` away."""
 
-    kind: Kind | None = None
-    state: State | None = None
+    kind: TicketKind | None = None
+    state: TicketState | None = None
     subject: Subject | None = None
     text: Body | None = None
     due_at: Moment | None = None
@@ -70,7 +70,7 @@ class TicketsQuery(PageQuery):
     """Which tickets."""
 
     customer: str | None = Field(default=None, description="Of this customer only.")
-    state: State | None = Field(default=None, description="In this state only.")
+    state: TicketState | None = Field(default=None, description="In this state only.")
 
 
 @pages.get("/tickets")
@@ -84,7 +84,7 @@ def list_tickets(query: TicketsQuery) -> TicketsPage:
         tenant_id=identity.current().tenant_id,
         vault=scope.services().vault,
         customer_id=CustomerId(ids.parse("cus", query.customer)) if query.customer else None,
-        states=frozenset({query.state} if query.state else State),
+        states=frozenset({query.state} if query.state else TicketState),
         limit=query.limit + 1,
         after=TicketId(ids.parse("tkt", after[0])) if after else None,
     )

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from core.ids import CustomerId, TicketId, parse, public
 from customers import tickets
 from customers.errors import TicketNotFoundError, TicketWithoutCustomerError
-from customers.tickets import Details, Kind, State, Ticket
+from customers.tickets import Details, Ticket, TicketKind, TicketState
 from telephony import calls
 from telephony.errors import WorkItemNotFoundError
 from telephony.work import WorkItem
@@ -22,7 +22,7 @@ from web.console import desk
 from web.console.requests import MalformedRequestError, body
 from web.guards import permission
 
-KINDS = [(kind.value, words.TICKET_KINDS[kind.value]) for kind in Kind]
+KINDS = [(kind.value, words.TICKET_KINDS[kind.value]) for kind in TicketKind]
 
 
 def install(pages: Blueprint) -> None:
@@ -54,7 +54,7 @@ def open_ticket(offer_id: str) -> tuple[dict[str, str], int]:
 def move_ticket(offer_id: str, ticket_id: str) -> tuple[str, int]:
     """Say how far a ticket of the customer in hand is."""
     wanted = body().get("state")
-    if not isinstance(wanted, str) or wanted not in set(State):
+    if not isinstance(wanted, str) or wanted not in set(TicketState):
         raise MalformedRequestError(field="state")
     with desk.operator() as session:
         item = desk.item_worked_on(session, offer_id)
@@ -64,7 +64,7 @@ def move_ticket(offer_id: str, ticket_id: str) -> tuple[str, int]:
         found = tickets.get(walls, tenant_id=item.tenant_id, vault=vault, ticket_id=which)
         if found.customer_id != customer_id:
             raise TicketNotFoundError
-        tickets.move(walls, tenant_id=item.tenant_id, vault=vault, ticket_id=which, state=State(wanted))
+        tickets.move(walls, tenant_id=item.tenant_id, vault=vault, ticket_id=which, state=TicketState(wanted))
     return "", 204
 
 
@@ -109,7 +109,7 @@ def _customer(walls: Session, item: WorkItem) -> CustomerId:
 def _details() -> Details:
     form = body()
     kind, subject, text = form.get("kind"), form.get("subject"), form.get("text") or ""
-    if not isinstance(kind, str) or kind not in set(Kind):
+    if not isinstance(kind, str) or kind not in set(TicketKind):
         raise MalformedRequestError(field="kind")
     if not isinstance(subject, str) or not isinstance(text, str):
         raise MalformedRequestError(field="subject, text")
@@ -118,4 +118,4 @@ def _details() -> Details:
         due_at = dt.datetime.fromisoformat(due).astimezone(dt.UTC) if due else None
     except (TypeError, ValueError, OverflowError) as error:
         raise MalformedRequestError(field="due_at") from error
-    return Details(Kind(kind), subject, text, due_at)
+    return Details(TicketKind(kind), subject, text, due_at)

@@ -13,23 +13,23 @@ from werkzeug.wrappers import Response as BaseResponse
 from core.errors import NotFound
 from tenants import retention
 from tenants.errors import RetentionBoundsError
-from tenants.retention import Kind, Run
+from tenants.retention import KeptKind, Run
 from web import identity, said, scope
 from web.guards import permission
 from web.portal.views import pages
 from wiring import retaining
 from wiring.retaining import Outlook
 
-KINDS: Mapping[Kind, tuple[LazyString, LazyString]] = {
-    Kind.RECORDINGS: (_l("Recordings"), _l("The sound of a call; its record stays.")),
-    Kind.NOTES: (_l("Notes"), _l("What agents wrote about a contact; the contact stays.")),
-    Kind.CONTACTS: (_l("Contacts"), _l("The lines of a customer’s history, with their notes.")),
-    Kind.CALLERS: (
+KINDS: Mapping[KeptKind, tuple[LazyString, LazyString]] = {
+    KeptKind.RECORDINGS: (_l("Recordings"), _l("The sound of a call; its record stays.")),
+    KeptKind.NOTES: (_l("Notes"), _l("What agents wrote about a contact; the contact stays.")),
+    KeptKind.CONTACTS: (_l("Contacts"), _l("The lines of a customer’s history, with their notes.")),
+    KeptKind.CALLERS: (
         _l("Callers"),
         _l("Number and customer of a call; its times stay, as the bill needs them."),
     ),
-    Kind.LEADS: (_l("Leads"), _l("Of campaigns that have ended, with the attempts to reach them.")),
-    Kind.WEBHOOKS: (_l("Webhook log"), _l("What was sent to your programs and what they answered.")),
+    KeptKind.LEADS: (_l("Leads"), _l("Of campaigns that have ended, with the attempts to reach them.")),
+    KeptKind.WEBHOOKS: (_l("Webhook log"), _l("What was sent to your programs and what they answered.")),
 }
 
 
@@ -70,7 +70,7 @@ def set_retention(kind: str) -> BaseResponse:
     """Set for how many days a kind is kept; empty: for as long as the company is here."""
     who, written = identity.current(), request.form.get("days", "").strip()
     try:
-        which = Kind(kind)
+        which = KeptKind(kind)
     except ValueError as error:
         raise NotFound from error
     try:
@@ -119,5 +119,5 @@ def _rule(one: Outlook) -> RuleRow:
 
 
 def _run(one: Run) -> RunRow:
-    removed = [(str(KINDS[Kind(kind)][0]), number) for kind, number in one.counts.items()]
+    removed = [(str(KINDS[KeptKind(kind)][0]), number) for kind, number in one.counts.items()]
     return RunRow(one.on_day, one.ended_at is not None, one.is_held, removed)

@@ -13,7 +13,7 @@ from core.errors import SeatlineError
 from core.ids import CustomerId, TicketId
 from customers import records, tickets
 from customers.errors import TicketDetailsError, TicketNotFoundError
-from customers.tickets import Details, Kind, State, Ticket
+from customers.tickets import Details, Ticket, TicketKind, TicketState
 from tenants import users
 from web import i18n, identity, said, scope, words
 from web.guards import permission
@@ -21,7 +21,7 @@ from web.portal.views import pages
 
 _SHOWN = 20
 _BUSINESS = frozenset({"refused", "conflict", "invalid"})
-KINDS = [(kind.value, words.TICKET_KINDS[kind.value]) for kind in Kind]
+KINDS = [(kind.value, words.TICKET_KINDS[kind.value]) for kind in TicketKind]
 
 
 @pages.post("/customers/<customer_id>/tickets")
@@ -30,7 +30,7 @@ def open_ticket(customer_id: str) -> Response:
     """Open a ticket for a customer."""
     found, who, form = _customer(customer_id), identity.current(), request.form
     try:
-        if form.get("kind") not in set(Kind):
+        if form.get("kind") not in set(TicketKind):
             raise TicketDetailsError(field="kind")
         tickets.open_ticket(
             scope.session(),
@@ -38,7 +38,7 @@ def open_ticket(customer_id: str) -> Response:
             vault=scope.services().vault,
             customer_id=found,
             details=Details(
-                Kind(form["kind"]),
+                TicketKind(form["kind"]),
                 form.get("subject", ""),
                 form.get("text", "").replace("\r\n", "\n"),
                 _instant(form.get("due", "")),
@@ -64,9 +64,11 @@ def move_ticket(customer_id: str, ticket_id: str) -> Response:
     tenant_id, vault = identity.current().tenant_id, scope.services().vault
     which = TicketId(ids.parse("tkt", ticket_id))
     found = tickets.get(scope.session(), tenant_id=tenant_id, vault=vault, ticket_id=which)
-    if found.customer_id != customer or wanted not in set(State):
+    if found.customer_id != customer or wanted not in set(TicketState):
         raise TicketNotFoundError
-    tickets.move(scope.session(), tenant_id=tenant_id, vault=vault, ticket_id=which, state=State(wanted))
+    tickets.move(
+        scope.session(), tenant_id=tenant_id, vault=vault, ticket_id=which, state=TicketState(wanted)
+    )
     said.done(gettext("The ticket is %(state)s.", state=words.TICKET_STATES[wanted]))
     return _back(customer)
 
