@@ -209,21 +209,37 @@ class Board:
         taken: set[UUID] = set()
         decisions: list[Decision] = []
         heads = {tenant: self._heads(tenant, now_ms) for tenant in self._lines}
-        turns = [(_next(waiting).since_ms, tenant) for tenant, waiting in heads.items() if waiting]
-        heapq.heapify(turns)
-        while turns and len(taken) < len(self._free):
-            _, tenant = heapq.heappop(turns)
+        firsts: dict[TenantId, Decision] = {}
+        turns: list[tuple[int, TenantId, UUID]] = []
+
+        def find_first(tenant: TenantId) -> None:
+            """Find the company's next caller whom somebody can serve: only they may stand for its turn."""
             waiting, policy = heads[tenant], self.policy(tenant)
+            firsts.pop(tenant, None)
+            while waiting:
+                caller = _next(waiting)
+                if (made := self._choose(caller, policy, now_ms, taken)) is not None:
+                    firsts[tenant] = made
+                    heapq.heappush(turns, (caller.since_ms, tenant, caller.call))
+                    return
+                heapq.heappop(waiting)
+
+        for tenant in heads:
+            find_first(tenant)
+        while turns and len(taken) < len(self._free):
+            _, tenant, call = heapq.heappop(turns)
+            made = firsts.get(tenant)
+            if made is None or made.call != call:
+                continue  # another has stood for its company since
+            taken.add(made.agent)
+            decisions.append(made)
+            waiting = heads[tenant]
             _, line, place = heapq.heappop(waiting)
-            made = self._choose(line[place], policy, now_ms, taken)
-            if made is not None:
-                taken.add(made.agent)
-                decisions.append(made)
-                if place + 1 < len(line):
-                    behind = rank(line[place + 1], policy, now_ms=now_ms)
-                    heapq.heappush(waiting, (behind, line, place + 1))
-            if waiting:
-                heapq.heappush(turns, (_next(waiting).since_ms, tenant))
+            if place + 1 < len(line):
+                behind = rank(line[place + 1], self.policy(tenant), now_ms=now_ms)
+                heapq.heappush(waiting, (behind, line, place + 1))
+            for other in [one for one, first in firsts.items() if first.agent == made.agent]:
+                find_first(other)
         return decisions
 
     def standing(self, call: UUID, *, now_ms: int) -> Standing | None:

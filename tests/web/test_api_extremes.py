@@ -93,7 +93,7 @@ def operations() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
 
 
 def address(path: str, names: Mapping[str, str]) -> str:
-    return path.removeprefix("/api/v1").format_map({"code": "redelivery", **names})
+    return path.removeprefix("/api/v1").format_map({"code": "redelivery", "kind": "leads", **names})
 
 
 def told(answer: TestResponse, wrong: list[str], what: str, *, refused: bool = False) -> None:

@@ -24,7 +24,7 @@ from tests.web.conftest import Browser, Browsers, Cast
 from tests.web.test_api_walls import theirs as things_of_alices  # noqa: F401 - a fixture of this walk too
 
 # words in an address that are no ids: of what, not whose
-WORDS = {"field": "phone", "line_no": 1}
+WORDS = {"field": "phone", "line_no": 1, "code": "redelivery", "kind": "leads"}
 # a form that would do something if the thing were there
 FORM = {
     "name": "x",

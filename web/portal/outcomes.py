@@ -4,9 +4,10 @@ from flask import redirect, render_template, request
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from core.errors import SeatlineError
+from core.errors import NotFound, SeatlineError
 from customers import dispositions
 from customers.dispositions import Disposition
+from customers.errors import UnknownDispositionError
 from web import identity, said, scope, words
 from web.guards import permission
 from web.plain import whole
@@ -62,6 +63,9 @@ def save_outcome() -> Response:
 @permission("settings.write")
 def retire_outcome(code: str) -> Response:
     """Offer an outcome no longer; contacts that ended so keep it."""
-    dispositions.retire(scope.session(), tenant_id=identity.current().tenant_id, code=code)
+    try:
+        dispositions.retire(scope.session(), tenant_id=identity.current().tenant_id, code=code)
+    except UnknownDispositionError as error:
+        raise NotFound from error  # it was named by an address
     said.done(gettext("Not offered any more. Add it with the same code, and it is back."))
     return redirect(_HERE, 303)
