@@ -396,11 +396,11 @@ def test_wrap_up_takes_an_outcome_by_digit_and_saves_by_control_enter(desk: Page
     desk.keyboard.press("Control+Enter")
     expect(desk.locator(".toast").last).to_contain_text("Choose an outcome first.")
     desk.evaluate("document.activeElement.blur()")
-    desk.keyboard.press("2")
+    desk.keyboard.press("1")
     desk.locator("#notes").fill("Gate B")
     desk.keyboard.press("Control+Enter")
     assert stage.await_told("/console/calls/call_1/wrap-up") == {
-        "disposition": "d2",
+        "disposition": "d1",
         "notes": "Gate B",
         "callback_at": None,
     }
@@ -483,7 +483,7 @@ def test_without_an_outcome_only_what_the_queue_lets_through_is_saved(desk: Page
     expect(desk.locator("[data-toast], .toast").last).to_contain_text("Choose an outcome")
     stage.state["wrap"]["needs_outcome"] = False
     stage.push("state")
-    desk.wait_for_function("seatline.state().server.wrap.needs_outcome === false")
+    desk.wait_for_function("() => seatline.state().server.wrap.needs_outcome === false")
     desk.locator("#wrap-save").click()
     assert stage.await_told("/console/calls/call_1/wrap-up")["disposition"] is None
 
@@ -598,16 +598,16 @@ def test_keys_are_chosen_in_the_list_and_kept_for_the_agent(desk: Page, stage: S
     expect(row).to_contain_text("Press a key")
     desk.keyboard.press("d")
     expect(desk.locator(".toast").last).to_contain_text("D does something else already.")
-    desk.keyboard.press("q")
-    assert stage.await_told("/console/shortcuts") == {"is_on": True, "keys": {"answer": "q"}}
-    expect(row).to_contain_text("Q")
+    desk.keyboard.press("w")
+    assert stage.await_told("/console/shortcuts") == {"is_on": True, "keys": {"answer": "w"}}
+    expect(row).to_contain_text("W")
     desk.keyboard.press("Escape")
     stage.ring()
     view(desk, "ringing")
-    expect(desk.locator("#answer")).to_contain_text("Q")
-    assert "Press Q to answer" in (desk.locator("#announce-now").text_content() or "")
+    expect(desk.locator("#answer")).to_contain_text("W")
+    assert "Press W to answer" in (desk.locator("#announce-now").text_content() or "")
     desk.keyboard.press("a")
-    desk.keyboard.press("q")
+    desk.keyboard.press("w")
     stage.await_told("/console/offers/off_1/answer")
     assert len(stage.heard("/console/offers/off_1/answer")) == 1
 
