@@ -44,7 +44,7 @@ WEB = Path(__file__).parents[2] / "web"
 MOST_BYTES = 130 * 1024
 # addresses that answer with something other than a page, or that only a press on a button leads to
 NO_PAGE = re.compile(
-    r"/(pdf|csv|recording|peaks|saved|static|evidence/log|evidence/checkpoint)$|^/(api/v1|live|webhooks)/|^/portal/live/|^/console/(?!$|headset|agreements)"
+    r"/(pdf|csv|xml|proof|recording|peaks|saved|static|evidence/log|evidence/checkpoint)$|^/(api/v1|live|webhooks)/|^/portal/live/|^/console/(?!$|headset|agreements)"
 )
 # templates that are parts, or that only a button, a mailed link or a second person leads to; the desk
 # has a test of its own
@@ -213,6 +213,7 @@ def test_every_page_is_light(rendered: set[str], round_trip: Walk) -> None:
         for path in paths:
             answer = round_trip.signed_in[who].get(path)
             assert answer.status_code == (404 if path.endswith("nowhere") else 200), path
+            assert answer.mimetype == "text/html", f"{path} is no page"
             weights[path] = shared + len(gzip.compress(answer.data, 6))
     heavy = {path: weight for path, weight in weights.items() if weight > MOST_BYTES}
     assert heavy == {}

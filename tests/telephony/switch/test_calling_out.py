@@ -9,6 +9,7 @@ from core import clock
 from core.phone import E164
 from telephony.switch.clearance import ClearanceExpiredError
 from telephony.switch.port import (
+    AgentAnswered,
     CalledAnswered,
     CalledRinging,
     Cause,
@@ -181,6 +182,7 @@ def test_the_far_end_and_the_desk_hear_each_other(perform_real: Callable[[RealSc
         await told(stage, CalledAnswered)
         await stage.switch.ring("ag-out", DESK, caller="+448081570142")
         await stage.desk_answers()
+        await told(stage, AgentAnswered)
         await stage.switch.bridge("br-out")
         await stage.switch.join("br-out", ("dial-1", "ag-out"))
         await stage.pause(4000)
