@@ -20,11 +20,14 @@ from customers import lookup, records
 from customers.errors import CustomerDetailsError, CustomerExistsError
 from customers.records import CustomerDetails
 from security.vault import Vault
+from telephony import queue_hours
 from telephony.outbound import dialling
 from telephony.outbound.gate import DialRequest, Refusal, RefusalReason, clear
 
 HANDOVER = dt.timedelta(seconds=3)
 """For so long an agent whom a call was placed for may still look free: rows follow the switchboard."""
+QUEUE_CLOSED = "queue-closed"
+"""Why a campaign dials nobody while its queue is closed: there would be nobody to talk to."""
 _HELD = dt.timedelta(seconds=60)
 # it is not this lead: the company may call nobody, so the campaign is held and the lead given back
 _OF_THE_COMPANY = frozenset(
@@ -49,11 +52,12 @@ class Round:
     dialled: int = 0
     refused: int = 0
     is_finished: bool = False
+    has_turned: bool = False  # it has begun to wait, or goes on
 
     @property
     def has_news(self) -> bool:
         """Whether pages that show the campaign should look again."""
-        return bool(self.dialled or self.refused or self.is_finished)
+        return bool(self.dialled or self.refused or self.is_finished or self.has_turned)
 
 
 def round_of(
@@ -81,15 +85,24 @@ def round_of(
     if _is_over(session, campaign):
         plans.turn(session, tenant_id=tenant_id, campaign_id=campaign_id, to=State.FINISHED, by=OPERATOR)
         return Round(is_finished=True)
+    opening = queue_hours.read(session, tenant_id=tenant_id, queue_id=campaign.queue_id)
+    if not opening.is_open(at):
+        # looked at again in a minute, because the hours may be changed meanwhile
+        until = min(opening.opens_at(at) or at + _HELD, at + _HELD)
+        plans.hold(session, tenant_id=tenant_id, campaign_id=campaign_id, reason=QUEUE_CLOSED, until=until)
+        return Round(has_turned=campaign.held_reason != QUEUE_CLOSED)
+    has_turned = campaign.held_reason == QUEUE_CLOSED
+    if has_turned:
+        plans.go_on(session, tenant_id=tenant_id, campaign_id=campaign_id)
     if free == 0:
-        return Round()
+        return Round(has_turned=has_turned)
     settings = campaign.settings
     handed_over = attempts.handed_over(
         session, tenant_id=tenant_id, campaign_id=campaign_id, since=at - HANDOVER
     )
     wanted = pacing.lines(free=free, in_flight=handed_over, per_second=settings.max_per_second, left=free)
     if wanted == 0:
-        return Round()
+        return Round(has_turned=has_turned)
     zones = rules.open_zones(campaign.zones, settings.window, at)
     dialled = refused = 0
     for claim in attempts.claim(
@@ -105,7 +118,9 @@ def round_of(
             dialled += 1
         else:
             refused += 1
-    return Round(dialled, refused)
+    if dialled and campaign.held_reason and not has_turned:
+        plans.go_on(session, tenant_id=tenant_id, campaign_id=campaign_id)
+    return Round(dialled, refused, has_turned=has_turned)
 
 
 def _is_over(session: Session, campaign: Campaign) -> bool:

@@ -230,6 +230,13 @@ def hold(
     session.flush()
 
 
+def go_on(session: Session, *, tenant_id: TenantId, campaign_id: CampaignId) -> None:
+    """Forget why nothing was dialled for a while: calls are made again."""
+    row = _row(session, tenant_id, campaign_id, lock=True)
+    row.held_reason = row.held_until = None
+    session.flush()
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A piece of the list, newest first; `following` begins the next."""

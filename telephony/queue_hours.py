@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -42,6 +43,27 @@ class Opening:
     language: str = "en"
     leads_to: QueueId | None = None
     revision: int = 0
+
+    def is_open(self, at: dt.datetime) -> bool:
+        """Return whether the queue is open at an (aware) instant."""
+        return self.hours is None or self.hours.is_open(at)
+
+    def opens_at(self, at: dt.datetime) -> dt.datetime | None:
+        """Return when a queue opens that is closed at an instant, in UTC; None: open, or not for weeks."""
+        return None if self.hours is None or self.is_open(at) else self.hours.next_change(at)
+
+
+ALWAYS = Opening()
+
+
+def every(session: Session, *, tenant_id: TenantId) -> Mapping[QueueId, Opening]:
+    """Return when each queue is open for which somebody has decided it; the others always are."""
+    rows = session.scalars(
+        sa.select(QueueHoursRow)
+        .where(QueueHoursRow.tenant_id == tenant_id)
+        .execution_options(populate_existing=True)
+    )
+    return {QueueId(row.queue_id): _opening(row) for row in rows}
 
 
 def read(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Opening:

@@ -856,6 +856,10 @@ PROBLEMS: Mapping[str, Words] = {
         _l("This call cannot be given on now"),
         _l("You give on a call you talk in, while nobody else is asked about it."),
     ),
+    "transfer-queue-closed": Words(
+        _l("That queue is closed at this hour"),
+        _l("Choose one that is open. The caller is still with you."),
+    ),
     "transfer-paused": Words(
         _l("The recording is paused"), _l("Finish with the card details and record again, then transfer.")
     ),

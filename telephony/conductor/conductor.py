@@ -35,7 +35,7 @@ from core.realtime import Realtime
 from customers import lookup
 from security.gate import Gate, Scope
 from security.vault import SealError, Vault
-from telephony import calls, drafts, numbers, queues, recording
+from telephony import calls, drafts, numbers, queue_hours, queues, recording
 from telephony.calls import Answerer, Arrival, Ending, Stage
 from telephony.conductor import machine, outgoing, transfer
 from telephony.conductor.books import Books
@@ -54,6 +54,7 @@ from telephony.events import DialOutcome
 from telephony.outbound import dialling
 from telephony.outbound import gate as outbound
 from telephony.outbound.gate import RefusalReason
+from telephony.queue_hours import Opening
 from telephony.routing import trail
 from telephony.routing.floor import FREE, Agent, Floor, InQueue
 from telephony.routing.settings import RoutingSettings, tier_of
@@ -511,7 +512,9 @@ class Conductor:
             return "no-call-in-hand"
         queue = held.line.queue
         if queue_id:
-            queue = await asyncio.to_thread(self._queue_of, held.call.arrival.tenant_id, queue_id)
+            queue, opening = await asyncio.to_thread(self._queue_of, held.call.arrival.tenant_id, queue_id)
+            if not opening.is_open(clock.now()):  # nobody would come for them
+                return "queue-closed"
         if not transfer.can_be_given(held.call):
             return "not-now"
         offer = None
@@ -616,9 +619,12 @@ class Conductor:
         rings_s = held.line.queue.ring_timeout_s
         return _offer_to(agent, expires_at=clock.now() + dt.timedelta(seconds=rings_s))
 
-    def _queue_of(self, tenant_id: TenantId, queue_id: QueueId) -> queues.Queue:
+    def _queue_of(self, tenant_id: TenantId, queue_id: QueueId) -> tuple[queues.Queue, Opening]:
         with self._gate.open(Scope.system(tenant_id)) as session:
-            return queues.get(session, tenant_id=tenant_id, queue_id=queue_id)
+            return (
+                queues.get(session, tenant_id=tenant_id, queue_id=queue_id),
+                queue_hours.read(session, tenant_id=tenant_id, queue_id=queue_id),
+            )
 
     def _hand_on(self, held: _Held, leg_id: OfferId) -> None:
         """Write that an agent's part is over, what they wrote, and where the call belongs now."""
@@ -1287,7 +1293,8 @@ class Conductor:
             line = self.directory.find(arrival.dialled)
             if line is None or line.queue.queue_id == arrival.queue_id:
                 return line
-            return replace(line, queue=self._queue_of(arrival.tenant_id, arrival.queue_id))
+            queue, _ = self._queue_of(arrival.tenant_id, arrival.queue_id)
+            return replace(line, queue=queue)
         try:
             with self._gate.open(Scope.system(arrival.tenant_id)) as session:
                 return self.directory.outgoing(

@@ -25,8 +25,11 @@ from customers import consent, do_not_call, lookup
 from security import evidence
 from security.gate import Gate, Scope
 from security.vault import Vault
+from telephony import queue_hours
+from telephony.opening import Hours, read_spans
 from telephony.outbound import dialling as dials
 from telephony.outbound import gate as gate_out
+from telephony.queue_hours import Opening
 from tests.campaigns import factory
 from tests.campaigns.factory import csv_bytes
 from tests.factories import telephony
@@ -339,6 +342,60 @@ def test_a_company_on_hold_calls_nobody_and_its_leads_go_back(stage: Callable[..
     assert held.held_reason == "on-hold"
     assert on.round(1) == Round()  # not asked again every second
     assert on.dialled() == 0
+
+
+def hours(on: Stage, spans: str) -> None:
+    """Have the campaign's queue open at these times only, every day, by the clock of London."""
+    queue_id = on.campaign.queue_id
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        kept = queue_hours.read(session, tenant_id=on.tenant_id, queue_id=queue_id)
+        wanted = Opening(Hours("Europe/London", (read_spans(spans),) * 7), revision=kept.revision)
+        queue_hours.change(session, tenant_id=on.tenant_id, queue_id=queue_id, wanted=wanted)
+
+
+def held(on: Stage) -> tuple[str | None, dt.datetime | None]:
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        found = plans.get(session, tenant_id=on.tenant_id, campaign_id=on.campaign.campaign_id)
+    return found.held_reason, found.held_until
+
+
+def test_while_its_queue_is_closed_a_campaign_calls_nobody_and_goes_on_by_itself(
+    stage: Callable[..., Stage],
+) -> None:
+    on = stage(3)
+    hours(on, "09:00-11:00, 13:00-17:00")  # it is noon
+    assert on.round(2) == Round(has_turned=True)
+    assert on.round(2) == Round()  # pages are told once
+    assert held(on) == ("queue-closed", NOON + dt.timedelta(minutes=1))
+    assert (on.dialled(), on.states()) == (0, [LeadState.WAITING] * 3)
+    clock.advance(dt.timedelta(minutes=59, seconds=30))
+    assert on.round(2) == Round()  # closed still; looked at again to the second
+    assert held(on)[1] == NOON + dt.timedelta(hours=1)
+    clock.advance(dt.timedelta(seconds=30))
+    assert on.round(2) == Round(dialled=2, has_turned=True)
+    assert held(on) == (None, None)
+
+
+def test_hours_that_are_changed_open_a_campaign_within_a_minute(stage: Callable[..., Stage]) -> None:
+    on = stage(2)
+    hours(on, "13:00-17:00")
+    assert on.round(0) == Round(has_turned=True)  # said so even while nobody is free
+    hours(on, "09:00-17:00")
+    clock.advance(dt.timedelta(minutes=1))
+    assert on.round(1) == Round(dialled=1, has_turned=True)
+
+
+def test_a_campaign_that_dials_again_no_longer_says_why_it_did_not(stage: Callable[..., Stage]) -> None:
+    on = stage(3)
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        credit.hold(session, tenant_id=on.tenant_id, reason="unpaid", by=factory.BY)
+    on.round(1)
+    assert held(on)[0] == "on-hold"
+    with on.gate.open(Scope.system(on.tenant_id)) as session:
+        credit.release(session, tenant_id=on.tenant_id, by=factory.BY)
+    clock.advance(dt.timedelta(minutes=2))
+    assert on.round(1).dialled == 1
+    assert held(on) == (None, None)
 
 
 def test_a_paused_campaign_calls_nobody(stage: Callable[..., Stage]) -> None:

@@ -11,9 +11,11 @@ from customers.dispositions import Disposition
 from seats import presence, roster
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import calls, drafts, orders, queues
+from telephony import calls, drafts, orders, queue_hours, queues
 from telephony.calls import Left, Leg, Stage
+from telephony.opening import Hours, Span
 from telephony.orders import OrderKind
+from telephony.queue_hours import Opening
 from tests.factories import agreements
 from tests.factories import telephony as factory
 from tests.tenants.people import People
@@ -137,6 +139,49 @@ def test_a_queue_of_another_company_is_the_same_as_none(bob: Bob, path: str, cas
     assert bodies[0] == bodies[1] == bodies[2]
     assert bodies[0]["code"] == "not-found"
     assert bob.orders() == []
+
+
+def test_a_closed_queue_is_refused_with_the_hour_it_opens_and_the_open_ones_come_first(
+    bob: Bob, path: str, gate: Gate, line: factory.Line
+) -> None:
+    now = clock.now()
+    minute = now.hour * 60 + now.minute
+    opens = (minute + 120) % 1440
+    shut = Hours("UTC", ((Span(opens, min(opens + 60, 1440)),),) * 7)
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        billing = queues.open_queue(session, tenant_id=line.tenant_id, name="A billing desk")
+        wanted = Opening(shut, leads_to=line.queue_id)
+        queue_hours.change(session, tenant_id=line.tenant_id, queue_id=billing.queue_id, wanted=wanted)
+    listed = bob.browser.get(f"/console/{path}/targets").get_json()
+    first, last_one = listed["queues"]
+    assert (first["id"], first["is_open"], first["opens"]) == (str(line.queue_id), True, "")
+    assert (last_one["name"], last_one["is_open"]) == ("A billing desk", False)
+    hour = f"{opens // 60:02}:{opens % 60:02}"
+    assert hour in last_one["opens"]
+    assert [one["is_open"] for one in listed["entries"]] == [True]
+
+    refused = bob.posts(f"{path}/transfer", {"queue": str(billing.queue_id)})
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "transfer-queue-closed")
+    assert hour in refused.get_json()["detail"]
+    assert bob.orders() == []
+
+
+def test_an_entry_whose_queue_is_closed_says_so_unless_its_callers_go_on_to_an_open_one(
+    bob: Bob, path: str, gate: Gate, line: factory.Line
+) -> None:
+    now = clock.now()
+    opens = (now.hour * 60 + now.minute + 120) % 1440
+    shut = Hours("UTC", ((Span(opens, min(opens + 60, 1440)),),) * 7)
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        queue_hours.change(session, tenant_id=line.tenant_id, queue_id=line.queue_id, wanted=Opening(shut))
+    (entry,) = bob.browser.get(f"/console/{path}/targets").get_json()["entries"]
+    assert entry["is_open"] is False
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        night = queues.open_queue(session, tenant_id=line.tenant_id, name="Night")
+        wanted = Opening(shut, leads_to=night.queue_id, revision=1)
+        queue_hours.change(session, tenant_id=line.tenant_id, queue_id=line.queue_id, wanted=wanted)
+    (entry,) = bob.browser.get(f"/console/{path}/targets").get_json()["entries"]
+    assert entry["is_open"] is True
 
 
 def test_an_agent_of_another_company_is_the_same_as_none(bob: Bob, path: str, hire: Hire, cast: Cast) -> None:

@@ -16,6 +16,9 @@ from core.ids import CampaignId, LeadImportId
 from core.storage import DiskStorage
 from security.gate import Gate, Scope
 from security.vault import Vault
+from telephony import queue_hours
+from telephony.opening import Hours, Span
+from telephony.queue_hours import Opening
 from tests.campaigns import factory
 from tests.web.conftest import HOST, Browser, Browsers, Cast, found
 from tests.web.scene import NOW, Scene
@@ -325,6 +328,23 @@ def test_a_campaign_with_no_agents_says_so(
     started(alice, gate, vault, storage, campaign, path)
     for page in (path, path.replace("/portal/", "/portal/live/")):
         assert "Nothing is dialled: no agent serves the queue “Deliveries”." in alice.get(page).text
+
+
+def test_a_campaign_whose_queue_is_closed_says_when_it_opens(
+    alice: Browser, gate: Gate, vault: Vault, storage: DiskStorage, campaign: Campaign, path: str
+) -> None:
+    started(alice, gate, vault, storage, campaign, path)
+    now = clock.now()
+    opens = (now.hour * 60 + now.minute + 120) % 1440
+    shut = Hours("UTC", ((Span(opens, min(opens + 60, 1440)),),) * 7)
+    with gate.open(Scope.system(campaign.tenant_id)) as session:
+        queue_hours.change(
+            session, tenant_id=campaign.tenant_id, queue_id=campaign.queue_id, wanted=Opening(shut)
+        )
+    for page in (path, path.replace("/portal/", "/portal/live/")):
+        shown = alice.get(page).text
+        assert "Nothing is dialled: the queue “Deliveries” is closed." in shown
+        assert f"{opens // 60:02}:{opens % 60:02}" in shown
 
 
 def test_leads_are_filtered_and_found_without_a_trace(

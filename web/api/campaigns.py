@@ -102,7 +102,10 @@ class CampaignShown(Outward):
     state: str = Field(
         description="`draft`, `running`, `paused`, `stopped` or `finished`.", examples=["running"]
     )
-    held: str | None = Field(description="Why nothing is dialled for the moment, though it runs.")
+    held: str | None = Field(
+        description="Why nothing is dialled for the moment, though it runs: a reason of the gate, "
+        "or `queue-closed`."
+    )
     name: str
     queue: str
     number: str | None

@@ -164,7 +164,7 @@ def _shown(kept: Opening) -> OpeningShown:
         message=kept.message,
         language=kept.language,
         leads_to=ids.public("que", kept.leads_to) if kept.leads_to else None,
-        is_open=hours is None or hours.is_open(clock.now()),
+        is_open=kept.is_open(clock.now()),
     )
 
 

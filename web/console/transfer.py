@@ -5,9 +5,14 @@ reserves or refuses, and the console is told. A queue or an agent of another com
 number outside passes the gate of calls out first, which says in a sentence what it refuses.
 """
 
+import dataclasses
+import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, Response, jsonify
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -19,14 +24,16 @@ from seats import desk as seating
 from seats import roster
 from seats.desk import ServingAgent
 from seats.rules import CALL_IN_HAND, Activity, activity
-from telephony import calls, numbers, queues
+from telephony import calls, numbers, queue_hours, queues
 from telephony.calls import Leg, Stage
 from telephony.orders import Deed, OrderKind
 from telephony.outbound import by_hand, limits
 from telephony.outbound.gate import Refusal
+from telephony.queue_hours import Opening
 from telephony.work import WorkItem
 from tenants import companies
 from web import errors, scope
+from web import parts as web_parts
 from web.console import desk
 from web.console.dial import DialNumberError
 from web.console.requests import MalformedRequestError, body
@@ -39,6 +46,12 @@ class TargetNotFoundError(NotFound):
     """No such queue or agent of the company whose call it is."""
 
     code = "transfer-target"
+
+
+class QueueClosedError(Conflict):
+    """The queue is closed at this hour; `opens` says when it opens next, in the agent's words."""
+
+    code = "transfer-queue-closed"
 
 
 class TransferToSelfError(Conflict):
@@ -92,7 +105,8 @@ def install(pages: Blueprint) -> None:
 
 @permission("calls.take")
 def targets(call_id: str) -> Response:
-    """Answer with the queues, agents and entries the call in hand may be given to."""
+    """Answer with the queues, agents and entries the call in hand may be given to; open ones first."""
+    now = clock.now()
     with desk.operator() as session:
         item = _talking(session, call_id)
         everybody = seating.serving(session)
@@ -102,6 +116,7 @@ def targets(call_id: str) -> Response:
         call = calls.get(walls, tenant_id=item.tenant_id, call_id=item.call_id, vault=scope.services().vault)
         theirs = queues.all_of(walls, tenant_id=item.tenant_id)
         rented = numbers.all_of(walls, tenant_id=item.tenant_id)
+        hours = queue_hours.every(walls, tenant_id=item.tenant_id)
         country = companies.read(walls, tenant_id=item.tenant_id).country
         may_type = limits.rules(walls, tenant_id=item.tenant_id, home=country).may_type
     names = {queue.queue_id: queue.name for queue in theirs}
@@ -120,7 +135,8 @@ def targets(call_id: str) -> Response:
                 "free": serving[queue.queue_id],
                 "is_own": queue.queue_id == call.queue_id,
             }
-            for queue in theirs
+            | _open_or_not(hours, queue.queue_id, now)
+            for queue in sorted(theirs, key=lambda one: not _is_open(hours, one.queue_id, now))
         ],
         agents=[{"number": one.number, "name": one.name, "doing": one.doing} for one in there],
         entries=[
@@ -129,6 +145,7 @@ def targets(call_id: str) -> Response:
                 "number": international(one.digits),
                 "queue": names.get(one.queue_id, ""),
             }
+            | _entry_open_or_not(hours, one.queue_id, now)
             for one in rented
         ],
         may_type=may_type and any(not is_short_code(one.digits) for one in rented),
@@ -161,12 +178,16 @@ def give(call_id: str) -> tuple[Response | str, int] | Response:
                 number_id=_entry(item, entry),
             )
         elif isinstance(queue := asked.get("queue"), str):
+            try:
+                to_queue = _queue(item, queue)
+            except QueueClosedError as closed:
+                return errors.say(_closed(closed))
             desk.order(
                 session,
                 OrderKind.TRANSFER,
                 agent_id=item.agent_id,
                 call_id=item.call_id,
-                queue_id=_queue(item, queue),
+                queue_id=to_queue,
             )
         else:
             to = _colleague(session, item, asked.get("agent"))
@@ -328,19 +349,63 @@ def _entry(item: WorkItem, asked: str) -> NumberId:
 
 
 def _queue(item: WorkItem, asked: str) -> QueueId:
-    """Return a queue of the company whose call it is; any other one is not there.
+    """Return a queue of the company whose call it is, open now; any other company's is not there.
 
     Raises:
         TargetNotFoundError: another company's, or none.
+        QueueClosedError: nobody takes its calls at this hour.
     """
     with desk.walls_of(item) as walls:
         found = next(
             (one for one in queues.all_of(walls, tenant_id=item.tenant_id) if str(one.queue_id) == asked),
             None,
         )
-    if found is None:
-        raise TargetNotFoundError
+        if found is None:
+            raise TargetNotFoundError
+        opening = queue_hours.read(walls, tenant_id=item.tenant_id, queue_id=found.queue_id)
+    now = clock.now()
+    if not opening.is_open(now):
+        raise QueueClosedError(opens=_opens(opening, now))
     return found.queue_id
+
+
+def _closed(error: QueueClosedError) -> errors.Problem:
+    """Return the refusal with the hour at which the queue opens again."""
+    problem = errors.problem_of(error)
+    opens = error.details["opens"]
+    if not opens:
+        return problem
+    told = gettext("It opens %(time)s. The caller is still with you.", time=opens)
+    return dataclasses.replace(problem, advice=told)
+
+
+def _is_open(hours: Mapping[QueueId, Opening], queue_id: QueueId, at: dt.datetime) -> bool:
+    return queue_id not in hours or hours[queue_id].is_open(at)
+
+
+def _open_or_not(hours: Mapping[QueueId, Opening], queue_id: QueueId, at: dt.datetime) -> dict[str, Any]:
+    """Return what the list says of a queue's hours: open, or closed and when it opens."""
+    opening = hours.get(queue_id, queue_hours.ALWAYS)
+    return {"is_open": opening.is_open(at), "opens": _opens(opening, at)}
+
+
+def _entry_open_or_not(
+    hours: Mapping[QueueId, Opening], queue_id: QueueId, at: dt.datetime
+) -> dict[str, Any]:
+    """Return the same of a number, whose callers go on to another queue outside the hours of its own."""
+    own = _open_or_not(hours, queue_id, at)
+    beyond = hours.get(queue_id, queue_hours.ALWAYS).leads_to
+    return (
+        _open_or_not(hours, beyond, at)
+        if beyond and not own["is_open"] and _is_open(hours, beyond, at)
+        else own
+    )
+
+
+def _opens(opening: Opening, at: dt.datetime) -> str:
+    """Return when a closed queue opens next, in the agent's zone and words; empty: open, or not for weeks."""
+    instant = opening.opens_at(at)
+    return web_parts.minute(instant) if instant else ""
 
 
 def _colleague(session: Session, item: WorkItem, number: object) -> AgentId:

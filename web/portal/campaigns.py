@@ -22,7 +22,7 @@ from campaigns.rules import LeadState, Settings, State
 from core import ids
 from core.ids import OPERATOR, CampaignId, NumberId, QueueId
 from core.phone import international, mask
-from telephony import numbers, queues
+from telephony import numbers, queue_hours, queues
 from telephony.outbound.hours import Window, WindowInvalidError
 from tenants import users
 from web import edits, i18n, identity, said, scope, tables
@@ -319,7 +319,10 @@ def _live(found: Campaign) -> dict[str, Any]:
         "calls": _in_progress(found),
         "files": [shown.file_row(one) for one in files],
         "is_reading": any(one.state in {"queued", "reading"} for one in files),
-        "held": str(shown.REFUSALS.get(found.held_reason, found.held_reason)) if found.held_reason else "",
+        "held": str(shown.HOLDS.get(found.held_reason, found.held_reason)) if found.held_reason else "",
+        "opens_at": queue_hours.read(session, tenant_id=found.tenant_id, queue_id=found.queue_id).opens_at(
+            figures.at
+        ),
         "is_night": shown.is_night(found, figures.at),
         "may_write": may_write(),
         "turns": [one.value for one in State if rules.may_turn(found.state, one)],

@@ -10,6 +10,7 @@ from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
 from campaigns import attempts, leads
+from campaigns.dialling import QUEUE_CLOSED
 from campaigns.imports import Import
 from campaigns.leads import Lead
 from campaigns.plans import Campaign
@@ -95,6 +96,8 @@ REFUSALS: Mapping[str, LazyString] = {
     "own-number": _l("One of your own numbers"),
     "on-the-line": _l("The number of whom the agent talked to"),
 }
+# why a campaign that runs dials nobody for the moment
+HOLDS: Mapping[str, LazyString] = {**REFUSALS, QUEUE_CLOSED: _l("The queue is closed")}
 BAD: Mapping[str, LazyString] = {
     "no-number": _l("no telephone number"),
     "bad-number": _l("not a telephone number"),

@@ -14,11 +14,13 @@ from customers import dispositions, interactions
 from customers.dispositions import Disposition
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import calls, drafts, queues, work
+from telephony import calls, drafts, queue_hours, queues, work
 from telephony.calls import Leg
 from telephony.conductor.machine import Phase
 from telephony.drafts import Draft
+from telephony.opening import Hours, read_spans
 from telephony.orders import OrderKind
+from telephony.queue_hours import Opening
 from telephony.work import WorkItem
 from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
 
@@ -243,6 +245,25 @@ def test_a_call_that_cannot_be_given_on_stays(theatre: Theatre, script: str, why
 
     perform(theatre, scene)
     assert "transferred" not in theatre.timeline()
+
+
+@pytest.mark.parametrize(("opens", "why"), [("13:00-17:00", "queue-closed"), ("09:00-17:00", "done")])
+def test_a_queue_that_is_closed_is_given_nobody(theatre: Theatre, opens: str, why: str) -> None:
+    with clock.hold(START), theatre.gate.open(theatre.scope) as session:
+        queue_hours.change(
+            session,
+            tenant_id=theatre.company.tenant_id,
+            queue_id=theatre.queues["billing"],
+            wanted=Opening(Hours("Europe/London", (read_spans(opens),) * 7)),
+        )
+
+    async def scene() -> None:
+        await theatre.play(f"{TALKS}\n20 bob transfers to billing")
+        assert outcome(theatre, OrderKind.TRANSFER) == why
+        await theatre.play("1 caller hangs up")
+
+    perform(theatre, scene)
+    assert ("transferred" in theatre.timeline()) is (why == "done")
 
 
 def test_while_the_recording_is_paused_nobody_is_given_the_call(theatre: Theatre, realtime: Realtime) -> None:

@@ -10,16 +10,22 @@ interface Target {
 }
 
 interface Targets {
-  queues: { id: string; name: string; free: number; is_own: boolean }[];
+  queues: ({ id: string; name: string; free: number; is_own: boolean } & Hours)[];
   agents: { number: number; name: string; doing: string }[];
-  entries: { id: string; number: string; queue: string }[];
+  entries: ({ id: string; number: string; queue: string } & Hours)[];
   may_type: boolean;
+}
+
+/** Whether somebody takes its calls at this hour; `opens` is the next time, in words, if that is known. */
+interface Hours {
+  is_open: boolean;
+  opens: string;
 }
 
 type Say = (key: string, values?: Record<string, string | number>) => string;
 type Deed = "swap" | "merge" | "leave" | "drop" | "end";
 
-const REFUSALS: Record<string, string> = { "agent-busy": "give_busy", "queue-not-found": "give_gone", "number-not-found": "give_gone", "entry-closed": "give_closed" };
+const REFUSALS: Record<string, string> = { "agent-busy": "give_busy", "queue-not-found": "give_gone", "number-not-found": "give_gone", "entry-closed": "give_closed", "queue-closed": "give_queue_closed" };
 const NOT_REACHED = new Set(["busy", "no-answer", "unallocated", "rejected", "failed"]);
 const LOOKS_LIKE_A_NUMBER = /^\+?\d[\d\s().\/-]{5,}$/;
 const TYPED_MS = 250;
@@ -147,14 +153,14 @@ export class Transfer {
       })),
       ...found.queues.map((one) => ({
         label: one.is_own ? `${one.name} (${this.say("give_own")})` : one.name,
-        words: this.say("give_free", { n: one.free }),
-        isFree: true,
+        words: this.closed(one) || this.say("give_free", { n: one.free }),
+        isFree: one.is_open,
         body: { queue: one.id },
       })),
       ...found.entries.map((one) => ({
         label: this.say("give_entry", { number: one.number }),
-        words: one.queue,
-        isFree: true,
+        words: [one.queue, this.closed(one)].filter(Boolean).join(" · "),
+        isFree: one.is_open,
         body: { entry: one.id },
       })),
     ];
@@ -163,6 +169,11 @@ export class Transfer {
       this.mayType = found.may_type;
       this.typed();
     } else this.draw();
+  }
+
+  private closed(one: Hours): string {
+    if (one.is_open) return "";
+    return one.opens ? this.say("give_opens", { time: one.opens }) : this.say("give_shut");
   }
 
   /** What is typed narrows the list; a telephone number is read by the server, and shown as it was understood. */
