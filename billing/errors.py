@@ -102,6 +102,12 @@ class PeriodInvalidError(Invalid):
     code = "period-invalid"
 
 
+class StatementPeriodError(Invalid):
+    """A statement ends on the day it begins or later, within three years."""
+
+    code = "statement-period"
+
+
 class PeriodNotOverError(Refused):
     """An invoice is finalised only when its period is over."""
 

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from billing.ageing import Bucket
 from billing.models import CompanyFiguresRow
 from core.ids import OPERATOR, TenantId
 
@@ -37,6 +38,8 @@ class Figures:
         failed: final invoices whose payment failed or waits for a confirmation.
         overdue: final invoices whose day has passed.
         owed_minor: what is open on final invoices.
+        aged_minor: the same by how late it is (`ageing.Bucket`).
+        on_account_minor: what it paid beyond its invoices.
         is_held: the account is on credit hold.
         taken_at: when this was so.
     """
@@ -54,13 +57,18 @@ class Figures:
     failed: int
     overdue: int
     owed_minor: int
+    aged_minor: tuple[int, ...]
+    on_account_minor: int
     is_held: bool
     taken_at: dt.datetime
 
 
 def put(session: Session, *, figures: Figures) -> None:
     """Lay a company's figures beside the others'; in the operator's own transaction."""
-    values = {name: getattr(figures, name) for name in _COLUMNS} | {"days_minor": list(figures.days_minor)}
+    values = {name: getattr(figures, name) for name in _COLUMNS} | {
+        "days_minor": list(figures.days_minor),
+        "aged_minor": list(figures.aged_minor),
+    }
     row = insert(CompanyFiguresRow).values(tenant_id=OPERATOR, **values)
     session.execute(row.on_conflict_do_update(index_elements=["tenant_id", "company_id"], set_=values))
 
@@ -88,10 +96,21 @@ def taken_at(session: Session) -> dict[UUID, dt.datetime]:
 
 _COLUMNS = (
     *("company_id", "currency", "first_on", "last_on", "days_minor", "running_minor", "unrated", "conflicts"),
-    *("rejects", "drafts", "failed", "overdue", "owed_minor", "is_held", "taken_at"),
+    *(
+        "rejects",
+        "drafts",
+        "failed",
+        "overdue",
+        "owed_minor",
+        "aged_minor",
+        "on_account_minor",
+        "is_held",
+        "taken_at",
+    ),
 )
 
 
 def _figures(row: CompanyFiguresRow) -> Figures:
     values = {name: getattr(row, name) for name in _COLUMNS}
-    return Figures(**{**values, "days_minor": tuple(row.days_minor)})
+    aged = tuple(row.aged_minor or (0 for _ in Bucket))
+    return Figures(**{**values, "days_minor": tuple(row.days_minor), "aged_minor": aged})

@@ -807,5 +807,7 @@ class CompanyFiguresRow(TenantOwned, Base):
     failed: Mapped[int] = mapped_column(Integer)
     overdue: Mapped[int] = mapped_column(Integer)
     owed_minor: Mapped[Minor]
+    aged_minor: Mapped[list[int]] = mapped_column(JSONB)
+    on_account_minor: Mapped[Minor]
     is_held: Mapped[bool] = mapped_column(Boolean)
     taken_at: Mapped[Instant]

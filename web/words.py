@@ -532,6 +532,10 @@ PROBLEMS: Mapping[str, Words] = {
     "draft-stale": Words(
         _l("Calls have come in since the draft was made"), _l("Draft it anew, look, and finalise then.")
     ),
+    "statement-period": Words(
+        _l("These days cannot be on one statement"),
+        _l("It ends on the day it begins or later, and within three years."),
+    ),
     "dispute-not-found": Words(_l("There is no such dispute"), _l("Look at the invoice's page.")),
     "dispute-closed": Words(
         _l("The dispute is decided"), _l("Its page says how it ended, or what it waits for.")

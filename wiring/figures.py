@@ -11,7 +11,7 @@ import zoneinfo
 
 from sqlalchemy.orm import Session
 
-from billing import accounts, credit, explorer, figures, invoices
+from billing import accounts, ageing, credit, explorer, figures, invoices
 from billing.errors import BillingAccountNotFoundError
 from billing.figures import Figures
 from billing.payments import attempts
@@ -65,6 +65,7 @@ def _of(session: Session, tenant_id: TenantId) -> Figures:
     papers = invoices.every(session, tenant_id=tenant_id)
     stands = attempts.standings(session, tenant_id=tenant_id, these=papers, zone=zone)
     conflicts, rejects = explorer.undecided(session, tenant_id=tenant_id)
+    aged = ageing.of(session, tenant_id=tenant_id)
     days = [one.cumulative_minor for one in bill.days]
     return Figures(
         company_id=tenant_id,
@@ -80,7 +81,9 @@ def _of(session: Session, tenant_id: TenantId) -> Figures:
         drafts=sum(one.state == "draft" and one.period.end <= now for one in papers),
         failed=sum(one.state in {Paid.FAILED, Paid.REQUIRES_ACTION} for one in stands.values()),
         overdue=sum(one.is_overdue for one in stands.values()),
-        owed_minor=sum(one.due_minor for one in stands.values()),
+        owed_minor=sum(aged.buckets_minor),
+        aged_minor=aged.buckets_minor,
+        on_account_minor=aged.on_account_minor,
         is_held=credit.held(session, tenant_id=tenant_id) is not None,
         taken_at=now,
     )

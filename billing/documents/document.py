@@ -1,4 +1,4 @@
-"""Invoices and credit notes as values: everything a document shows, nothing that is looked up."""
+"""Invoices, credit notes and statements as values: everything a document shows, nothing that is looked up."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -70,6 +70,58 @@ class CreditNote:
     def total_minor(self) -> int:
         """With tax."""
         return self.net_minor + self.tax_minor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One movement of a statement, in minor units.
+
+    Attributes:
+        on: the account's local day.
+        kind: the ledger's word (`billing.ledger.post`).
+        number: of the credit note, or of the invoice it is about; empty where there is none.
+        debit_minor: what made the company owe more.
+        credit_minor: what made it owe less.
+        balance_minor: what it owed afterwards; below zero: we owe it.
+    """
+
+    on: dt.date
+    kind: str
+    invoice_id: UUID | None
+    number: str
+    debit_minor: int
+    credit_minor: int
+    balance_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A company's account from one local day to another, both included; amounts in minor units."""
+
+    first_on: dt.date
+    last_on: dt.date
+    currency: str
+    zone: str
+    language: str
+    buyer: Party
+    seller: Seller
+    opening_minor: int
+    entries: tuple[Entry, ...]
+
+    @property
+    def closing_minor(self) -> int:
+        """What is owed at the end of the last day; below zero: we owe it."""
+        return self.entries[-1].balance_minor if self.entries else self.opening_minor
+
+    @property
+    def debit_minor(self) -> int:
+        """Everything that made the company owe more."""
+        return sum(one.debit_minor for one in self.entries)
+
+    @property
+    def credit_minor(self) -> int:
+        """Everything that made it owe less."""
+        return sum(one.credit_minor for one in self.entries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

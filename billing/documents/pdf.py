@@ -1,47 +1,37 @@
 """The invoice as PDF/A-3b, in English or Simplified Chinese, made in process by Typst.
 
-All figures arrive in the template as finished strings: it lays out, it never computes. Fonts come from a
-wheel and never from the host, and the creation time is the invoice's own, so one invoice gives the same
-bytes on every machine and at every time.
+All figures arrive in the template as finished strings: it lays out, it never computes.
 """
 
 import datetime as dt
-import json
 import zoneinfo
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import typst
-from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, format_percent
-from pylopdf_fonts_zh_cn import sans_path
 
-from billing.accounts import PPM, Party
+from billing.accounts import PPM
 from billing.bill import Line, Tax
+from billing.documents import press
 from billing.documents.document import CreditNote, InvoiceDocument
 from billing.documents.words import LOCALES, WORDS, word
 from core.money import NANO, exponent
 
-_TEMPLATE = Path(__file__).with_name("invoice.typ")
-_STANDARD = "a-3b"
+_TEMPLATE = "invoice.typ"
 # what the events of a line are called, by the first part of its meter
 _COUNTED = {"voice": ("one_event", "events"), "agent": ("one_hour", "hours")}
 
 
 def render_pdf(invoice: InvoiceDocument, *, language: str) -> bytes:
     """Return the invoice as PDF/A-3b; `language` is "en" or "zh"."""
-    rendered = _compile(shown(invoice, language=language), _stamp(invoice), "pdf", pdf_standards=[_STANDARD])
-    assert isinstance(rendered, bytes)  # noqa: S101 - the library's word for one document
-    return rendered
+    return press.pdf(_TEMPLATE, shown(invoice, language=language), _stamp(invoice))
 
 
 def render_pages(invoice: InvoiceDocument, *, language: str, dots_per_inch: int = 110) -> list[bytes]:
     """Return the pages as PNG images, for a preview on screen and for looking at."""
-    rendered = _compile(shown(invoice, language=language), _stamp(invoice), "png", ppi=dots_per_inch)
-    return rendered if isinstance(rendered, list) else [rendered]
+    data = shown(invoice, language=language)
+    return press.pages(_TEMPLATE, data, _stamp(invoice), dots_per_inch=dots_per_inch)
 
 
 def shown(invoice: InvoiceDocument, *, language: str) -> dict[str, Any]:
@@ -68,32 +58,23 @@ def shown(invoice: InvoiceDocument, *, language: str) -> dict[str, Any]:
         "number": number,
         "date": [issued_on.year, issued_on.month, issued_on.day],
         "words": dict(words),
-        "seller": {**_party(invoice.seller.party, language), "footer": invoice.seller.footer},
-        "buyer": _party(invoice.buyer, language),
+        "seller": {**press.party(invoice.seller.party, language), "footer": invoice.seller.footer},
+        "buyer": press.party(invoice.buyer, language),
         "heads": [[label, value] for label, value in heads if value],
         "lines": [_line(line, invoice, language) for line in bill.lines],
-        "net": _money(bill.net_minor, bill.currency, language),
+        "net": press.money(bill.net_minor, bill.currency, language),
         "taxes": _taxes(bill.taxes, bill.currency, language),
-        "total": _money(bill.total_minor, bill.currency, language),
+        "total": press.money(bill.total_minor, bill.currency, language),
         "payment": [[word(language, label), value] for label, value in payment],
         "notes": [*notes, words["note_proof"]],
     }
-
-
-@lru_cache(1)
-def _fonts() -> typst.Fonts:
-    return typst.Fonts(
-        include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(sans_path().parent)]
-    )
 
 
 def render_credit_note(note: CreditNote, invoice: InvoiceDocument, *, language: str) -> bytes:
     """Return an issued credit note as PDF/A-3b, on the invoice's paper; `language` is "en" or "zh"."""
     data = shown_credit_note(note, invoice, language=language)
     stamp = note.decided_at or note.asked_at
-    rendered = _compile(data, stamp, "pdf", pdf_standards=[_STANDARD])
-    assert isinstance(rendered, bytes)  # noqa: S101 - the library's word for one document
-    return rendered
+    return press.pdf(_TEMPLATE, data, stamp)
 
 
 def shown_credit_note(note: CreditNote, invoice: InvoiceDocument, *, language: str) -> dict[str, Any]:
@@ -116,8 +97,8 @@ def shown_credit_note(note: CreditNote, invoice: InvoiceDocument, *, language: s
         "number": note.number or "",
         "date": [issued_on.year, issued_on.month, issued_on.day],
         "words": {**words, "bill_to": words["credit_to"]},
-        "seller": {**_party(invoice.seller.party, language), "footer": invoice.seller.footer},
-        "buyer": _party(invoice.buyer, language),
+        "seller": {**press.party(invoice.seller.party, language), "footer": invoice.seller.footer},
+        "buyer": press.party(invoice.buyer, language),
         "heads": [[label, value] for label, value in heads if value],
         "lines": [
             {
@@ -125,13 +106,13 @@ def shown_credit_note(note: CreditNote, invoice: InvoiceDocument, *, language: s
                 "quantity": "",
                 "price": "",
                 "tax": _percent(one.tax_rate_ppm, language),
-                "amount": _money(one.amount_minor, currency, language),
+                "amount": press.money(one.amount_minor, currency, language),
             }
             for one in note.lines
         ],
-        "net": _money(note.net_minor, currency, language),
+        "net": press.money(note.net_minor, currency, language),
         "taxes": _taxes(note.taxes, currency, language),
-        "total": _money(note.total_minor, currency, language),
+        "total": press.money(note.total_minor, currency, language),
         "payment": [],
         "notes": [f"{words['reason']}: {note.reason}", words["note_credit"]],
     }
@@ -153,9 +134,9 @@ def _taxes(taxes: Iterable[Tax], currency: str, language: str) -> list[dict[str,
             "label": WORDS[language]["tax_line"].format(
                 category=word(language, f"tax:{one.category}"),
                 rate=_percent(one.rate_ppm, language),
-                amount=_money(one.taxable_minor, currency, language),
+                amount=press.money(one.taxable_minor, currency, language),
             ),
-            "amount": _money(one.tax_minor, currency, language),
+            "amount": press.money(one.tax_minor, currency, language),
         }
         for one in taxes
     ]
@@ -163,19 +144,6 @@ def _taxes(taxes: Iterable[Tax], currency: str, language: str) -> list[dict[str,
 
 def _stamp(invoice: InvoiceDocument) -> dt.datetime:
     return invoice.finalised_at or invoice.drafted_at
-
-
-def _compile(data: Mapping[str, Any], stamp: dt.datetime, form: Literal["pdf", "png"], **options: Any) -> Any:  # noqa: ANN401 - the library's
-    # one compiler per document shares nothing between tenants but the fonts; root confines its reading
-    compiler = typst.Compiler(
-        str(_TEMPLATE), root=str(_TEMPLATE.parent), font_paths=_fonts(), ignore_system_fonts=True
-    )
-    return compiler.compile(
-        format=form,
-        sys_inputs={"data": json.dumps(data, ensure_ascii=False)},
-        timestamp=stamp.replace(microsecond=0),
-        **options,
-    )
 
 
 def _line(line: Line, invoice: InvoiceDocument, language: str) -> dict[str, str]:
@@ -202,13 +170,8 @@ def _line(line: Line, invoice: InvoiceDocument, language: str) -> dict[str, str]
         "quantity": f"{_quantity(line, language)} {words[_unit(line)]}",
         "price": _unit_price(line, currency, language),
         "tax": _percent(line.tax_rate_ppm, language),
-        "amount": _money(line.amount_minor, currency, language),
+        "amount": press.money(line.amount_minor, currency, language),
     }
-
-
-def _party(party: Party, language: str) -> dict[str, Any]:
-    tax_id = f"{WORDS[language]['tax_id']} {party.tax_id}" if party.tax_id else ""
-    return {"name": party.name, "lines": [*party.address, *([tax_id] if tax_id else [])]}
 
 
 def _named(names: Mapping[str, str], code: str, language: str) -> str:
@@ -229,12 +192,7 @@ def _period(invoice: InvoiceDocument, language: str) -> str:
 
 
 def _date(day: dt.date | None, language: str) -> str | None:
-    return None if day is None else format_date(day, "long", locale=LOCALES[language])
-
-
-def _money(minor: int, currency: str, language: str) -> str:
-    amount = Decimal(minor).scaleb(-exponent(currency))
-    return format_currency(amount, currency, locale=LOCALES[language])
+    return None if day is None else press.date(day, language)
 
 
 def _unit(line: Line) -> str:

@@ -29,7 +29,7 @@ from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
 from web.shown import payments as shown
-from web.shown import wording
+from web.shown import statements, wording
 from wiring import collecting
 
 _NEWS = 50
@@ -368,21 +368,9 @@ def _on_account(session: Session, company: Company) -> list[Waiting]:
 
 
 def _journal(one: ledger.Journal) -> JournalRow:
-    kinds = {
-        "invoice": gettext("Invoice finalised"),
-        "payment": gettext("Payment"),
-        "fee": gettext("Fee"),
-        "refund": gettext("Refund"),
-        "refund-failed": gettext("Refund that came back"),
-        "on-account": gettext("Paid beyond the invoice, put on account"),
-        "credit-note": gettext("Credit note"),
-        "on-account-used": gettext("Paid from the money on account"),
-        "dispute": gettext("Taken back by the bank"),
-        "dispute-won": gettext("Given to us again by the bank"),
-    }
     return JournalRow(
         one.effective_at,
-        kinds.get(one.kind, one.kind),
+        statements.movement(one.kind),
         tuple((_account(part.account), Money(part.amount_minor, part.currency)) for part in one.postings),
     )
 
