@@ -1025,6 +1025,8 @@ class Conductor:
                 self._spawn(self._reach(held, outside))
             case machine.KeepOutside():
                 self._keep_outsides(call)
+            case machine.CameBack(agent_id=agent_id, cause=cause):
+                self.desk.say_came_back(agent_id, call.call_id, cause.value)
             case machine.StopRecording():
                 self._command(held, self._end_recording(held))
             case machine.Greet():

@@ -725,6 +725,11 @@ class Desk:
         """Tell a console that its call was not given on, behind what is being written."""
         self._books.write(agent_id, partial(self._publish, agent_id, "transfer-refused", reason=reason))
 
+    def say_came_back(self, agent_id: AgentId, call_id: CallId, reason: str) -> None:
+        """Tell a console that the number outside was not reached to which it gave a call."""
+        about = {"call_id": public("call", call_id), "reason": reason}
+        self._books.write(call_id, partial(self._publish, agent_id, "transfer-came-back", **about))
+
     def say_anew(self, call: LiveCall) -> None:
         """Tell the console of a call's agent that something about the call was written. From any thread."""
         if call.offer:

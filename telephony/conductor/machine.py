@@ -647,6 +647,14 @@ class KeepOutside:
 
 
 @dataclass(frozen=True, slots=True)
+class CameBack:
+    """Tell the agent who gave the call to a number outside that it was not reached, and why."""
+
+    agent_id: AgentId
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
 class StopRecording:
     """End the recording by rule: somebody joins who was not told of it."""
 
@@ -697,6 +705,7 @@ Action = (
     | HandOn
     | Reach
     | KeepOutside
+    | CameBack
     | StopRecording
     | Greet
     | Arrange

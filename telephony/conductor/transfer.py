@@ -38,6 +38,7 @@ from telephony.conductor.machine import (
     Arrange,
     AskedGone,
     CallerGone,
+    CameBack,
     Cause,
     Consult,
     Consulted,
@@ -233,7 +234,7 @@ def _without_agent(call: LiveCall, outside: Outside, fact: Fact) -> list[Action]
         case OutsideGone() if is_theirs and is_ringing:
             _not_reached(call, outside, fact)
             call.phase, call.queued_at = Phase.QUEUED, fact.at
-            return [KeepOutside(), KeepLegs(), Wait(fact.at, is_at_head=True)]
+            return [KeepOutside(), KeepLegs(), Wait(fact.at, is_at_head=True), *_told(call)]
         case OutsideGone() if is_theirs:
             return [HangUpCaller(), *machine.finish(call, fact.at, Cause.OUTSIDE_HUNG_UP)]
         case RecordingStopped() if call.recording_id and not call.has_stopped:
@@ -260,6 +261,13 @@ def _picked_up(call: LiveCall, outside: Outside, at: dt.datetime) -> list[Action
 def _not_reached(call: LiveCall, outside: Outside, fact: OutsideGone) -> None:
     machine.end_outside(call, fact.at, machine.BY_CAUSE.get(fact.cause, machine.FAILED)[1])
     machine.end_leg(call, outside, fact.at, Left.NOT_THERE)
+
+
+def _told(call: LiveCall) -> list[Action]:
+    """Tell who gave the call away last that the number outside was not reached."""
+    givers = [leg.agent_id for leg in call.legs if leg.agent_id and leg.how is Left.TRANSFERRED]
+    became = call.outsides[-1].cause
+    return [CameBack(givers[-1], became)] if givers and became else []
 
 
 def _untold(call: LiveCall) -> list[Action]:

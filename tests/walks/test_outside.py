@@ -142,6 +142,46 @@ def test_an_agent_asks_outside_merges_and_leaves_the_two_together(
         assert billed(running, one.call_id) == [(meter, one.talk_ms)]
 
 
+def test_a_call_given_to_a_number_that_is_busy_comes_back_and_its_giver_is_told(
+    running: Running, in_browser: InBrowser
+) -> None:
+    at_any_hour(running)
+    busy = "+447700900145"
+    seen: dict[str, CallId] = {}
+
+    async def story(chrome: Browser) -> None:
+        async with public(running) as network:
+            bob = await call.sit_down(chrome, running.stand, PELICAN)
+            try:
+                async with open_phone(
+                    PELICAN.address,
+                    PELICAN.caller.removeprefix("+"),
+                    server=running.stand.sip,
+                    tone_hz=CALLER_HZ,
+                ) as phone:
+                    seen["call"] = await calls_in(phone, bob.page)
+                    await types(bob.page, busy)
+                    await bob.page.keyboard.press("Enter")
+                    told = bob.page.locator("#came-back-word")
+                    await told.wait_for()
+                    assert "They are on another call." in await told.inner_text()
+                    assert network.calls[busy] == 1
+                    await bob.page.reload()  # it is the server that knows
+                    await told.wait_for()
+                    await bob.page.locator("#dispositions input").first.check()
+                    await bob.page.keyboard.press("Control+Enter")
+                    await answered(bob.page, "bob")  # nobody else is there: the caller was not lost
+                    await hears_an_agent(phone)
+                    await phone.hang_up()
+            finally:
+                await call.leave(bob)
+
+    in_browser(story)
+    made = seen["call"]
+    wait_for(lambda: the_call(running, made).ended_at, what="its end")
+    assert (the_call(running, made).cause, outside_of(running, made).cause) == ("caller-hung-up", "busy")
+
+
 def test_a_switchboard_killed_before_the_answer_outside_loses_no_caller_and_calls_nobody_twice(
     running: Running, in_browser: InBrowser
 ) -> None:

@@ -15,7 +15,7 @@ from seats import presence, roster
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, orders
-from telephony.calls import Arrival, Leg, Stage
+from telephony.calls import Arrival, Ending, Left, Leg, Stage
 from telephony.orders import Order, OrderKind
 from telephony.outbound import limits, stops
 from telephony.outbound.hours import Window
@@ -255,3 +255,44 @@ def test_the_state_says_which_number_outside_is_asked(
     assert (shown["stage"], shown["agent"], shown["outside"]) == ("private", None, "+44 7700 900150")
     assert bob.posts(f"{path}/conference", {"deed": "merge"}).status_code == 202
     assert bob.posts(f"{path}/consult", {"number": PARTNER}).get_json()["code"] == "transfer-not-talking"
+
+
+@pytest.mark.parametrize(("cause", "how"), [("busy", Left.NOT_THERE), (None, Left.ENDED)])
+def test_who_gave_a_call_outside_sees_in_their_wrap_up_that_it_came_back(
+    bob: Bob, path: str, line: factory.Line, gate: Gate, vault: Vault, cause: str | None, how: Left
+) -> None:
+    call_id, now = CallId(parse("call", path.removeprefix("calls/"))), clock.now()
+    outside = CallId(new_id())
+    legs = [
+        Leg(
+            bob.offer_id,
+            line.queue_id,
+            bob.agent_id,
+            1001,
+            None,
+            "A-1",
+            now,
+            Stage.OVER,
+            now,
+            Left.TRANSFERRED,
+        ),
+        Leg(OfferId(outside), line.queue_id, None, None, None, "", now, Stage.OVER, now, how),
+    ]
+    arrival = Arrival(
+        line.tenant_id,
+        outside,
+        line.number_id,
+        line.digits,
+        line.queue_id,
+        PARTNER,
+        now,
+        calls.OUTBOUND,
+        call_id,
+    )
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        calls.begin(session, arrival=arrival, customer_id=None, vault=vault)
+        calls.keep_legs(session, tenant_id=line.tenant_id, call_id=call_id, legs=legs)
+        if cause:
+            calls.finish(session, ending=Ending(line.tenant_id, outside, now, cause, ""))
+    bob.wraps_up()
+    assert bob.browser.get("/console/state").get_json()["wrap"]["came_back"] == cause

@@ -1,13 +1,17 @@
 """A call's story: the stretches of its recording in which nobody talks to the caller."""
 
+import dataclasses
 import datetime as dt
 
 import pytest
+from flask import Flask
 
-from telephony.calls import Step
+from telephony.calls import Call, Step
 from web.shown import steps
 
 AT = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
+# of whom these lines of the story say nothing
+CALL = Call(**dict.fromkeys(one.name for one in dataclasses.fields(Call)))  # type: ignore[arg-type] # see above
 
 
 def happened(*told: tuple[int, str]) -> list[Step]:
@@ -15,6 +19,25 @@ def happened(*told: tuple[int, str]) -> list[Step]:
         Step(place, AT + dt.timedelta(seconds=seconds), kind.partition(":")[0], {"on": kind.endswith(":on")})
         for place, (seconds, kind) in enumerate(told)
     ]
+
+
+@pytest.mark.parametrize(
+    ("told", "last"),
+    [
+        (
+            ((5, "sent-outside"), (9, "outside-gone")),
+            "Not reached outside: busy; back to the head of the queue",
+        ),
+        (((5, "sent-outside"), (7, "outside-answered"), (9, "outside-gone")), "The number outside: busy"),
+        (((5, "outside-asked"), (9, "outside-gone")), "The number outside: busy"),
+    ],
+)
+def test_a_number_outside_that_is_not_reached_says_where_the_caller_is(
+    app: Flask, told: tuple[tuple[int, str], ...], last: str
+) -> None:
+    found = [dataclasses.replace(step, details={"cause": 17}) for step in happened(*told)]
+    with app.test_request_context():
+        assert steps.story(found, call=CALL, people={})[-1].text == last
 
 
 @pytest.mark.parametrize(

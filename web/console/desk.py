@@ -419,6 +419,7 @@ def _in_hand(item: WorkItem, *, is_held: bool) -> dict[str, Any]:
                 "can_extend": item.can_extend,
                 "can_skip": item.wrap_up is WrapUp.OPTIONAL,
                 "needs_outcome": item.needs_disposition,
+                "came_back": _came_back(item),
             }
             return {"activity": "wrap-up", "wrap": wrap, "since": _iso(item.ended_at)}
         case _:
@@ -449,6 +450,27 @@ def _together(item: WorkItem) -> dict[str, Any]:
         "paused": is_recording and is_paused,
         "consult": _consult(item, legs, outside),
     }
+
+
+def _came_back(item: WorkItem) -> str | None:
+    """Return why the number outside was not reached to which the agent gave this call, or None."""
+    try:
+        with walls_of(item) as session:
+            legs = calls.legs(session, tenant_id=item.tenant_id, call_id=item.call_id)
+            mine = next((leg for leg in legs if leg.leg_id == item.offer_id), None)
+            if mine is None or mine.how is not calls.Left.TRANSFERRED or mine.left_at is None:
+                return None
+            tried = [
+                CallId(leg.leg_id)
+                for leg in legs
+                if leg.agent_id is None and leg.how is calls.Left.NOT_THERE and leg.joined_at >= mine.left_at
+            ]
+            found = calls.these(
+                session, tenant_id=item.tenant_id, call_ids=tried, vault=scope.services().vault
+            )
+    except UnsignedError:  # shut out in the middle of a call, which goes on
+        return None
+    return found[0].cause if found else None
 
 
 def _outside(session: Session, item: WorkItem, legs: list[calls.Leg]) -> str:

@@ -60,6 +60,7 @@ def story(happened: Sequence[Step], *, call: Call, people: Mapping[UUID, str]) -
     """Return the timeline in the reader's language, in order of time."""
     told: list[Moment] = []
     offered = asked = ""
+    is_reaching = False  # a number outside is called for a caller whom nobody talks to
     is_asking = False  # a second agent has been asked, and is in it or rings
     of_call = [step for step in happened if step.kind not in _LOOKS]
     following = {id(step): later.at for step, later in itertools.pairwise(of_call)}
@@ -83,6 +84,10 @@ def story(happened: Sequence[Step], *, call: Call, people: Mapping[UUID, str]) -
             told.append(Moment(step.at, text, mark, None))
             continue
         text, mark = _words(step, call, offered)
+        if step.kind == "outside-gone" and is_reaching:
+            text = gettext("Not reached outside: %(how)s; back to the head of the queue", how=_outside(step))
+        if step.kind in {"sent-outside", "outside-answered", "outside-gone"}:
+            is_reaching = step.kind == "sent-outside"
         if step.kind == "agent-left":
             text, offered = gettext("The agent leaves; %(agent)s has the call", agent=asked), asked
         until = following.get(id(step))

@@ -9,6 +9,7 @@ import pytest
 
 from core import clock
 from core.ids import OPERATOR, CallId, TenantId
+from core.ids import public as public_id
 from core.phone import E164
 from core.realtime import Realtime
 from security.gate import Gate, Scope
@@ -59,7 +60,7 @@ def listen(stage: Theatre, told: list[dict[str, str]]) -> None:
     publish = stage.conductor.desk._publish
 
     def heard(agent_id: object, kind: str, **body: str) -> None:
-        if kind in {"transfer-refused", "dial-ended"}:
+        if kind in {"transfer-refused", "transfer-came-back", "dial-ended"}:
             told.append({"kind": kind} | body)
         publish(agent_id, kind, **body)  # type: ignore[arg-type] # as it came
 
@@ -154,8 +155,12 @@ def test_a_number_outside_that_is_not_reached_sends_the_caller_back_to_the_queue
         assert call.phase is Phase.QUEUED
         await theatre.play("1 bob wraps up\n4 bob answers\n20 caller hangs up")
 
-    perform(theatre, scene)
+    told = perform(theatre, scene)
     call, (outside,) = found(theatre)
+    # who gave it away wraps up, and would not hear of it otherwise
+    assert told == [
+        {"kind": "transfer-came-back", "call_id": public_id("call", call.call_id), "reason": cause}
+    ]
     assert (call.cause, outside.cause) == ("caller-hung-up", cause)
     assert theatre.usages_of(outside.call_id) == []
     assert len(theatre.usages_of(call.call_id)) == 1

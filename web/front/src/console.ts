@@ -586,6 +586,9 @@ function show(): void {
   get<HTMLButtonElement>("extend").disabled = !state.wrap?.can_extend;
   get("extend").hidden = !!state.wrap && !state.wrap.ends_at;
   get("skip").hidden = !state.wrap?.can_skip;
+  const cameBack = view === "wrap-up" ? state.wrap?.came_back : null;
+  get("came-back").hidden = !cameBack;
+  if (cameBack) get("came-back-word").textContent = transfer.cameBack(cameBack);
   setDispositions(state.dispositions);
   dialField.offer(state.queues);
   troubled = state.call?.call_id ?? state.wrap?.call_id ?? troubled;
@@ -805,6 +808,12 @@ function stream(): void {
   on("dial-ended", (data) => dialEnded(data["call_id"] ?? "", data["outcome"] ?? "", data["reason"] ?? ""));
   on("transfer-refused", (data) => {
     transfer.refused(data["reason"] ?? "");
+    void load();
+  });
+  on("transfer-came-back", (data) => {
+    const told = transfer.cameBack(data["reason"] ?? "");
+    toast(told, "bad");
+    get("announce").textContent = told;
     void load();
   });
   on("recording-goes-on", () => {

@@ -103,6 +103,12 @@ export class Transfer {
     toast(REFUSALS[reason] ? why : this.say("give_still", { why: /[.。]$/.test(why) ? why : `${why}.` }), "bad");
   }
 
+  /** Why the number outside was not reached, as a sentence, and where the caller is now. */
+  cameBack(reason: string): string {
+    const key = `dialled_${reason.replaceAll("-", "_")}`;
+    return this.say("came_back", { why: this.say(this.has(key) ? key : "dialled_failed") });
+  }
+
   toggle(): void {
     if (this.isOpen) return this.close(true);
     if (this.button.disabled) return;
