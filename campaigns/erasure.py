@@ -12,16 +12,17 @@ from sqlalchemy.orm import Session
 from campaigns.leads import PHONE_INDEX
 from campaigns.models import LeadRow
 from core.ids import CustomerId, TenantId
+from security.vault import Mark
 
 INDEX = PHONE_INDEX
 """The index of this room by which a number is found."""
 
 
 def forget(
-    session: Session, *, tenant_id: TenantId, customer_id: CustomerId | None, mark: bytes
+    session: Session, *, tenant_id: TenantId, customer_id: CustomerId | None, mark: Mark
 ) -> dict[str, int]:
     """Remove their leads with the attempts at them; return how many went."""
-    theirs: sa.ColumnElement[bool] = LeadRow.phone_index == mark
+    theirs: sa.ColumnElement[bool] = LeadRow.phone_index.in_(mark.levels)
     if customer_id is not None:  # compared with nobody, the column would match every lead
         theirs = sa.or_(theirs, LeadRow.customer_id == customer_id)
     found = session.scalars(sa.select(LeadRow.id).where(LeadRow.tenant_id == tenant_id, theirs)).all()

@@ -19,10 +19,9 @@ from core import clock
 from core.ids import CampaignId, CustomerId, LeadId, TenantId, new_id
 from core.phone import E164
 from security import evidence
-from security.vault import Field, Vault
+from security.vault import Field, Mark, Vault
 
 PHONE_INDEX = "leads.phone"
-INDEX_VERSION = 1
 _ROWS_OF_A_FILE = 24  # bits: a file has at most 2^24 rows, so positions of two files never meet
 
 
@@ -83,19 +82,19 @@ def add(
     """
     now = clock.now()
     columns: dict[str, list[object]] = {name: [] for name in ("id", "position", "person", "phone", "zone")}
-    seen: set[bytes] = set()
-    for one in found:
-        index = vault.blind_index(tenant_id, PHONE_INDEX, one.person.phone)
-        if index in seen:
+    marks = [vault.mark(tenant_id, PHONE_INDEX, one.person.phone) for one in found]
+    seen = _below(session, tenant_id, campaign_id, marks)
+    for one, mark in zip(found, marks, strict=True):
+        if not seen.isdisjoint(mark.levels):
             continue
-        seen.add(index)
+        seen.add(mark.value)
         lead_id = LeadId(new_id())
         columns["id"].append(lead_id)
         columns["position"].append(file << _ROWS_OF_A_FILE | one.row_number)
         columns["person"].append(_sealed(vault, tenant_id, lead_id, one.person))
-        columns["phone"].append(index)
+        columns["phone"].append(mark.value)
         columns["zone"].append(one.zone)
-    if not seen:
+    if not columns["id"]:
         return 0
     added = session.execute(
         _ADD,
@@ -103,12 +102,32 @@ def add(
             **columns,
             "tenant": tenant_id,
             "campaign": campaign_id,
-            "version": INDEX_VERSION,
+            "version": marks[0].version,
             "state": LeadState.WAITING.value,
             "now": now,
         },
     )
     return len(added.all())
+
+
+def _below(
+    session: Session, tenant_id: TenantId, campaign_id: CampaignId, marks: Sequence[Mark]
+) -> set[bytes]:
+    """Return what stands in the campaign under another version, of which the unique index knows nothing."""
+    others = [
+        level for mark in marks for version, level in enumerate(mark.levels, 1) if version != mark.version
+    ]
+    if not others:
+        return set()
+    return set(
+        session.scalars(
+            sa.select(LeadRow.phone_index).where(
+                LeadRow.tenant_id == tenant_id,
+                LeadRow.campaign_id == campaign_id,
+                LeadRow.phone_index.in_(others),
+            )
+        )
+    )
 
 
 # one statement with five arrays: rows by the thousand, and duplicates left out by the index itself
@@ -161,8 +180,7 @@ def page(
         query = query.where(LeadRow.state.in_([one.value for one in states]))
     if phone is not None:
         query = query.where(
-            LeadRow.index_version == INDEX_VERSION,
-            LeadRow.phone_index == vault.blind_index(tenant_id, PHONE_INDEX, phone),
+            LeadRow.phone_index.in_(vault.mark(tenant_id, PHONE_INDEX, phone).levels),
         )
     limit = min(max(limit, 1), 200)
     rows = (

@@ -24,7 +24,7 @@ from core.phone import E164
 from customers.errors import ConsentBasisError, ConsentProofError, ConsentTimeError
 from customers.models import ConsentRow
 from security import evidence
-from security.vault import Field, Vault
+from security.vault import Field, Mark, Vault
 
 INDEX = "consents.phone"
 LONGEST_BASIS = 200
@@ -111,10 +111,12 @@ def record(
         raise ConsentTimeError
     row_id = new_id()
     sealed = vault.seal(_proof_of(tenant_id, row_id), proof.strip()) if proof.strip() else None
+    mark = vault.mark(tenant_id, INDEX, phone)
     row = ConsentRow(
         tenant_id=tenant_id,
         id=row_id,
-        phone_index=vault.blind_index(tenant_id, INDEX, phone),
+        phone_index=mark.value,
+        index_version=mark.version,
         is_given=is_given,
         purpose=purpose.value,
         channel=channel.value,
@@ -132,17 +134,17 @@ def record(
 
 def standing(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164) -> Consent | None:
     """Return the word that counts for a call, without its proof, or None when nothing was said."""
-    return standing_of(session, tenant_id=tenant_id, index=vault.blind_index(tenant_id, INDEX, phone))
+    return standing_of(session, tenant_id=tenant_id, mark=vault.mark(tenant_id, INDEX, phone))
 
 
-def standing_of(session: Session, *, tenant_id: TenantId, index: bytes) -> Consent | None:
+def standing_of(session: Session, *, tenant_id: TenantId, mark: Mark) -> Consent | None:
     """Return the word that counts for a number known by its keyed hash alone."""
-    return counts(_consent(row, "") for row in session.scalars(_of(tenant_id, index)))
+    return counts(_consent(row, "") for row in session.scalars(_of(tenant_id, mark)))
 
 
 def history(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164) -> list[Consent]:
     """Return all they have said, newest first."""
-    rows = session.scalars(_of(tenant_id, vault.blind_index(tenant_id, INDEX, phone)))
+    rows = session.scalars(_of(tenant_id, vault.mark(tenant_id, INDEX, phone)))
     return [
         _consent(row, vault.open(_proof_of(tenant_id, row.id), row.proof_ct) if row.proof_ct else "")
         for row in rows
@@ -163,11 +165,11 @@ def counts(words: Iterable[Consent]) -> Consent | None:
     return next(iter(withdrawn or newest.values()), None)
 
 
-def _of(tenant_id: TenantId, index: bytes) -> Select[ConsentRow]:
+def _of(tenant_id: TenantId, mark: Mark) -> Select[ConsentRow]:
     said_at = func.coalesce(ConsentRow.said_at, ConsentRow.recorded_at)
     return (
         select(ConsentRow)
-        .where(ConsentRow.tenant_id == tenant_id, ConsentRow.phone_index == index)
+        .where(ConsentRow.tenant_id == tenant_id, ConsentRow.phone_index.in_(mark.levels))
         .order_by(said_at.desc(), ConsentRow.recorded_at.desc(), ConsentRow.id.desc())
     )
 

@@ -20,7 +20,7 @@ from core.phone import E164
 from customers import records
 from customers.errors import CustomerExistsError, CustomerNotFoundError
 from customers.models import CustomerRow, DecoyRow
-from customers.records import INDEX_VERSION, PHONE_INDEX, CustomerDetails
+from customers.records import PHONE_INDEX, CustomerDetails
 from security import evidence
 from security.vault import Vault
 
@@ -107,14 +107,13 @@ def every(session: Session, *, tenant_id: TenantId, vault: Vault) -> list[Decoy]
 
 def is_decoys(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164) -> bool:
     """Return whether a number is a decoy's: nobody dials it."""
-    index = vault.blind_index(tenant_id, PHONE_INDEX, phone)
+    mark = vault.mark(tenant_id, PHONE_INDEX, phone)
     return bool(
         session.scalar(
             select(
                 exists().where(
                     CustomerRow.tenant_id == tenant_id,
-                    CustomerRow.index_version == INDEX_VERSION,
-                    CustomerRow.phone_index == index,
+                    records.has_mark(mark),
                     records.is_decoy(),
                 )
             )

@@ -22,7 +22,7 @@ from core.phone import E164
 from customers.errors import DoNotCallSourceError
 from customers.models import DoNotCallRow
 from security import evidence
-from security.vault import Vault
+from security.vault import Mark, Vault
 
 INDEX = "do_not_call.phone"
 _LONGEST_SOURCE = 60
@@ -99,20 +99,23 @@ def add_all(
     if not 0 < len(source.strip()) <= _LONGEST_SOURCE:
         raise DoNotCallSourceError
     now, added = clock.now(), 0
-    indexes = list(dict.fromkeys(vault.blind_index(tenant_id, INDEX, phone) for phone in phones))
-    for start in range(0, len(indexes), _AT_ONCE):
+    marks = list(dict.fromkeys(vault.mark(tenant_id, INDEX, phone) for phone in phones))
+    for start in range(0, len(marks), _AT_ONCE):
         rows = [
             {
                 "tenant_id": tenant_id,
                 "id": new_id(),
-                "phone_index": index,
+                "phone_index": mark.value,
+                "index_version": mark.version,
                 "source": source.strip(),
                 "batch_id": batch_id,
                 "added_at": now,
                 "added_by": by,
             }
-            for index in indexes[start : start + _AT_ONCE]
+            for mark in _not_below(session, tenant_id, marks[start : start + _AT_ONCE])
         ]
+        if not rows:
+            continue
         made = session.execute(
             insert(DoNotCallRow).values(rows).on_conflict_do_nothing().returning(DoNotCallRow.id)
         )
@@ -122,14 +125,17 @@ def add_all(
     return added
 
 
-def keep_barred(session: Session, *, tenant_id: TenantId, index: bytes, source: str, by: UUID) -> bool:
+def keep_barred(session: Session, *, tenant_id: TenantId, mark: Mark, source: str, by: UUID) -> bool:
     """Put a number on the list that is known by its keyed hash alone; False when it stands there already."""
+    if not _not_below(session, tenant_id, [mark]):
+        return False
     made = session.execute(
         insert(DoNotCallRow)
         .values(
             tenant_id=tenant_id,
             id=new_id(),
-            phone_index=index,
+            phone_index=mark.value,
+            index_version=mark.version,
             source=source,
             added_at=clock.now(),
             added_by=by,
@@ -146,7 +152,7 @@ def remove(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164, 
         update(DoNotCallRow)
         .where(
             DoNotCallRow.tenant_id == tenant_id,
-            DoNotCallRow.phone_index == vault.blind_index(tenant_id, INDEX, phone),
+            DoNotCallRow.phone_index.in_(vault.mark(tenant_id, INDEX, phone).levels),
             DoNotCallRow.removed_at.is_(None),
         )
         .values(removed_at=clock.now(), removed_by=by, removed_why=why.value)
@@ -190,7 +196,7 @@ def listed_among(
     session: Session, *, tenant_id: TenantId, vault: Vault, phones: Collection[E164]
 ) -> set[E164]:
     """Return those of some numbers that are on the list, in one statement; for the preview of an upload."""
-    by_index = {vault.blind_index(tenant_id, INDEX, phone): phone for phone in phones}
+    by_index = {level: phone for phone in phones for level in vault.mark(tenant_id, INDEX, phone).levels}
     found = session.scalars(
         select(DoNotCallRow.phone_index).where(
             DoNotCallRow.tenant_id == tenant_id,
@@ -246,11 +252,30 @@ def history(session: Session, *, tenant_id: TenantId, vault: Vault, phone: E164)
         select(DoNotCallRow)
         .where(
             DoNotCallRow.tenant_id == tenant_id,
-            DoNotCallRow.phone_index == vault.blind_index(tenant_id, INDEX, phone),
+            DoNotCallRow.phone_index.in_(vault.mark(tenant_id, INDEX, phone).levels),
         )
         .order_by(DoNotCallRow.id)
     )
     return [_listed(row) for row in rows]
+
+
+def _not_below(session: Session, tenant_id: TenantId, marks: Sequence[Mark]) -> list[Mark]:
+    """Leave out what stands on the list under another version, of which the unique index knows nothing."""
+    others = [
+        level for mark in marks for version, level in enumerate(mark.levels, 1) if version != mark.version
+    ]
+    if not others:
+        return list(marks)
+    found = set(
+        session.scalars(
+            select(DoNotCallRow.phone_index).where(
+                DoNotCallRow.tenant_id == tenant_id,
+                DoNotCallRow.phone_index.in_(others),
+                DoNotCallRow.removed_at.is_(None),
+            )
+        )
+    )
+    return [mark for mark in marks if found.isdisjoint(mark.levels)]
 
 
 def _named(batch_id: UUID | None) -> str | None:

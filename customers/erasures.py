@@ -25,11 +25,15 @@ from customers.errors import ErasureNotFoundError
 from customers.events import PersonErased, PersonErasureAsked
 from customers.models import CallbackRow, CustomerRow, ErasureRow, InteractionRow, TicketRow
 from security import evidence
+from security.keystore import UnknownKeyError
+from security.vault import Mark, Vault
 
 INDEXES = (records.PHONE_INDEX, consent.INDEX, do_not_call.INDEX)
 """The indexes of this room by which a number is found."""
 WITHDRAWN = "withdrawn-before-erasure"
 """The source of a do-not-call line that keeps a withdrawal alive."""
+
+_NO_MARK = Mark((), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +41,29 @@ class Person:
     """Whom to forget: a record, the keyed hashes of a number by the index's name, or both."""
 
     customer_id: CustomerId | None
-    marks: Mapping[str, bytes]
+    marks: Mapping[str, Mark]
 
-    def mark(self, index: str) -> bytes:
-        """Return the hash under an index; what no row has, when there is none."""
-        return self.marks.get(index, b"")
+    @classmethod
+    def kept(
+        cls, vault: Vault, *, tenant_id: TenantId, customer_id: UUID | None, marks: Mapping[str, bytes]
+    ) -> "Person":
+        """Return a person of whom is written down what `first_levels` gave.
+
+        Of a company whose keys are gone only those levels are known: nothing of it was ever lifted since.
+        """
+        try:
+            known = {name: vault.mark_of(tenant_id, name, first) for name, first in marks.items()}
+        except UnknownKeyError:
+            known = {name: Mark((first,), 1) for name, first in marks.items()}
+        return cls(CustomerId(customer_id) if customer_id else None, known)
+
+    def first_levels(self) -> dict[str, bytes]:
+        """Return what is written down: whatever version a restored row has, it is made of this one."""
+        return {name: mark.levels[0] for name, mark in self.marks.items()}
+
+    def mark(self, index: str) -> Mark:
+        """Return the mark under an index; one that no row has, when there is none."""
+        return self.marks.get(index, _NO_MARK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +87,7 @@ def ask(session: Session, *, tenant_id: TenantId, person: Person, by: UUID) -> U
             tenant_id=tenant_id,
             id=erasure_id,
             customer_id=person.customer_id,
-            marks={name: mark.hex() for name, mark in person.marks.items()},
+            marks={name: first.hex() for name, first in person.first_levels().items()},
             asked_by=by,
             asked_at=clock.now(),
             counts={},
@@ -94,7 +116,7 @@ def put_back(
             tenant_id=tenant_id,
             id=erasure_id,
             customer_id=person.customer_id,
-            marks={name: mark.hex() for name, mark in person.marks.items()},
+            marks={name: first.hex() for name, first in person.first_levels().items()},
             asked_by=by,
             asked_at=asked_at,
             counts={},
@@ -103,7 +125,7 @@ def put_back(
     )
 
 
-def wanted(session: Session, *, tenant_id: TenantId, erasure_id: UUID) -> Person | None:
+def wanted(session: Session, *, tenant_id: TenantId, vault: Vault, erasure_id: UUID) -> Person | None:
     """Return whom an erasure is about; None when it is done, and nobody knows any more.
 
     Raises:
@@ -115,14 +137,14 @@ def wanted(session: Session, *, tenant_id: TenantId, erasure_id: UUID) -> Person
     if row.marks is None:
         return None
     marks = {name: bytes.fromhex(mark) for name, mark in row.marks.items()}
-    return Person(CustomerId(row.customer_id) if row.customer_id else None, marks)
+    return Person.kept(vault, tenant_id=tenant_id, customer_id=row.customer_id, marks=marks)
 
 
 def of_number(session: Session, *, tenant_id: TenantId, person: Person) -> CustomerId | None:
     """Return the customer who has the number, if one has."""
     mark = person.mark(records.PHONE_INDEX)
     found = session.scalars(
-        sa.select(CustomerRow.id).where(CustomerRow.tenant_id == tenant_id, CustomerRow.phone_index == mark)
+        sa.select(CustomerRow.id).where(CustomerRow.tenant_id == tenant_id, records.has_mark(mark))
     ).first()
     return CustomerId(found) if found else None
 
@@ -160,15 +182,15 @@ def forget(session: Session, *, tenant_id: TenantId, person: Person, by: UUID) -
 
     Who had withdrawn consent stays barred: their number's hash goes onto the do-not-call list.
     """
-    standing = consent.standing_of(session, tenant_id=tenant_id, index=person.mark(consent.INDEX))
+    standing = consent.standing_of(session, tenant_id=tenant_id, mark=person.mark(consent.INDEX))
     if standing is not None and not standing.is_given:
         do_not_call.keep_barred(
-            session, tenant_id=tenant_id, index=person.mark(do_not_call.INDEX), source=WITHDRAWN, by=by
+            session, tenant_id=tenant_id, mark=person.mark(do_not_call.INDEX), source=WITHDRAWN, by=by
         )
     consents = session.execute(
-        sa.text("SELECT erase.consents(:marks)"), {"marks": [person.mark(consent.INDEX)]}
+        sa.text("SELECT erase.consents(:marks)"), {"marks": list(person.mark(consent.INDEX).levels)}
     ).scalar_one()
-    whose: sa.ColumnElement[bool] = CustomerRow.phone_index == person.mark(records.PHONE_INDEX)
+    whose = records.has_mark(person.mark(records.PHONE_INDEX))
     if person.customer_id is not None:
         whose = sa.or_(whose, CustomerRow.id == person.customer_id)
     found = session.scalars(sa.select(CustomerRow.id).where(CustomerRow.tenant_id == tenant_id, whose)).all()

@@ -74,21 +74,24 @@ def candidates(
     return sorted(ids, reverse=True)
 
 
-def is_behind(chosen: Plan) -> sa.ColumnElement[bool]:
-    """Return what holds of rows that a plan has not reached."""
-    low, high = narrow.edges(chosen.ending)
+def is_behind(vault: Vault, chosen: Plan, *, tenant_id: TenantId) -> sa.ColumnElement[bool]:
+    """Return what holds of rows that a plan, or a new key, has not reached."""
+    version, _every = vault.index_versions(tenant_id)
+    low, high = narrow.edges(chosen.ending, version)
     column = CustomerRow.ending_index
     return sa.or_(column.is_(None), column < low, column >= high)
 
 
-def ready(session: Session, *, tenant_id: TenantId) -> None:
+def ready(session: Session, vault: Vault, *, tenant_id: TenantId) -> None:
     """Write down that every row follows the plan, if it is so."""
     row = session.get(CustomerSearchRow, tenant_id, populate_existing=True, with_for_update=True)
     if row is None or row.ready_at is not None:
         return
     chosen = Plan(row.ending_bits, row.beginning_bits)
-    behind = sa.select(CustomerRow.id).where(CustomerRow.tenant_id == tenant_id, is_behind(chosen)).limit(1)
-    if session.scalar(behind) is None:
+    behind = sa.select(CustomerRow.id).where(
+        CustomerRow.tenant_id == tenant_id, is_behind(vault, chosen, tenant_id=tenant_id)
+    )
+    if session.scalar(behind.limit(1)) is None:
         row.ready_at, row.ending_before, row.beginning_before = clock.now(), None, None
         session.flush()
 

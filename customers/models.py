@@ -193,6 +193,7 @@ class DoNotCallRow(TenantOwned, Base):
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     phone_index: Mapped[bytes] = mapped_column(LargeBinary)
+    index_version: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
     source: Mapped[str] = mapped_column(Text)
     batch_id: Mapped[UUID | None] = mapped_column(Uuid)
     added_at: Mapped[Instant]
@@ -210,6 +211,7 @@ class ConsentRow(TenantOwned, Base):
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     phone_index: Mapped[bytes] = mapped_column(LargeBinary)
+    index_version: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
     is_given: Mapped[bool] = mapped_column(Boolean)
     purpose: Mapped[str] = mapped_column(Text, server_default="all")
     channel: Mapped[str] = mapped_column(Text, server_default="other")

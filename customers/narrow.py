@@ -24,7 +24,8 @@ FEWEST = 5_000
 ENDING, BEGINNING = "customers.phone.last4", "customers.name.first2"
 PARTITIONS = {ENDING: 4, BEGINNING: 8}
 _MOST_BITS = 18
-_BITS_AT, _PARTITION_AT = 24, 20  # of the stored number: bits used | partition | hash
+_VERSION_AT, _BITS_AT, _PARTITION_AT = 29, 24, 20  # of the stored number: key | bits used | partition | hash
+_VERSIONS = 4  # told apart: rows follow a new key within hours
 _ENDING = re.compile(r"[0-9]{4}", re.ASCII)
 
 
@@ -76,21 +77,32 @@ def stored(
     if value is None:
         return None
     partition = row_id.bytes[-1] % PARTITIONS[index]
-    return _number(vault, chosen.bits(index), partition, tenant_id, index, value)
+    version, _every = vault.index_versions(tenant_id)
+    return _number(vault, chosen.bits(index), version, partition, tenant_id, index, value)
 
 
 def asked(vault: Vault, bits: int, *, tenant_id: TenantId, index: str, value: str) -> list[int]:
-    """Return the numbers under which rows with this value stand: one for each partition."""
+    """Return the numbers under which rows with this value stand: one for each partition and key."""
+    _active, every = vault.index_versions(tenant_id)
     return [
-        _number(vault, bits, partition, tenant_id, index, value) for partition in range(PARTITIONS[index])
+        _number(vault, bits, version, partition, tenant_id, index, value)
+        for version in every
+        for partition in range(PARTITIONS[index])
     ]
 
 
-def edges(bits: int) -> tuple[int, int]:
-    """Return the half-open range in which all numbers of so many bits lie."""
-    return bits << _BITS_AT, (bits + 1) << _BITS_AT
+def edges(bits: int, version: int) -> tuple[int, int]:
+    """Return the half-open range in which all numbers of so many bits under a version of the key lie."""
+    low = _head(bits, version)
+    return low, low + (1 << _BITS_AT)
 
 
-def _number(vault: Vault, bits: int, partition: int, tenant_id: TenantId, index: str, value: str) -> int:
-    short = vault.narrow_index(tenant_id, index, f"{partition}:{value}", bits=bits)
-    return bits << _BITS_AT | partition << _PARTITION_AT | short
+def _head(bits: int, version: int) -> int:
+    return (version - 1) % _VERSIONS << _VERSION_AT | bits << _BITS_AT
+
+
+def _number(
+    vault: Vault, bits: int, version: int, partition: int, tenant_id: TenantId, index: str, value: str
+) -> int:
+    short = vault.narrow_index(tenant_id, index, f"{partition}:{value}", bits=bits, version=version)
+    return _head(bits, version) | partition << _PARTITION_AT | short

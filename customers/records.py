@@ -30,10 +30,9 @@ from customers.errors import (
 )
 from customers.models import CustomerRow, DecoyRow
 from security import evidence
-from security.vault import Field, Vault
+from security.vault import Field, Mark, Vault
 
 PHONE_INDEX = "customers.phone"
-INDEX_VERSION = 1
 """Which key version the phone index is made with; rotation writes the next beside it."""
 
 _LONGEST = {"name": 200, "phone": 16, "email": 254, "postcode": 20, "notes": 10_000}
@@ -100,6 +99,8 @@ def add(session: Session, *, tenant_id: TenantId, vault: Vault, details: Custome
     _check(details)
     now = clock.now()
     customer_id = CustomerId(new_id())
+    if _stands_below(session, vault, tenant_id=tenant_id, phone=details.phone):
+        raise CustomerExistsError
     made = session.execute(
         insert(CustomerRow)
         .values(
@@ -171,6 +172,8 @@ def update(
     """
     _check(details)
     now = clock.now()
+    if _stands_below(session, vault, tenant_id=tenant_id, phone=details.phone, beside=customer_id):
+        raise CustomerExistsError
     try:
         with session.begin_nested():
             created_at = session.execute(
@@ -274,12 +277,35 @@ def value(vault: Vault, row: Any, name: str) -> str:  # noqa: ANN401 - as above,
     return vault.open(_field(row.tenant_id, row.id, name, row.row_version), getattr(row, f"{name}_ct"))
 
 
+def _stands_below(
+    session: Session, vault: Vault, *, tenant_id: TenantId, phone: E164, beside: CustomerId | None = None
+) -> bool:
+    """Whether a number stands in a row of another version, of which the unique index knows nothing."""
+    mark = vault.mark(tenant_id, PHONE_INDEX, phone)
+    if len(mark.levels) == 1:
+        return False
+    found = sa.select(CustomerRow.id).where(
+        CustomerRow.tenant_id == tenant_id,
+        has_mark(mark),
+        CustomerRow.index_version != mark.version,
+        CustomerRow.id != beside if beside else sa.true(),
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
+def has_mark(mark: Mark) -> sa.ColumnElement[bool]:
+    """Return the condition that a row's number is the one with this mark; for this room's own queries."""
+    versions = list(range(1, len(mark.levels) + 1))
+    return sa.and_(CustomerRow.index_version.in_(versions), CustomerRow.phone_index.in_(mark.levels))
+
+
 def _sealed(
     session: Session, vault: Vault, tenant_id: UUID, customer_id: UUID, version: int, details: CustomerDetails
 ) -> Mapping[str, object]:
+    mark = vault.mark(tenant_id, PHONE_INDEX, details.phone)
     columns: dict[str, object] = {
-        "index_version": INDEX_VERSION,
-        "phone_index": vault.blind_index(tenant_id, PHONE_INDEX, details.phone),
+        "index_version": mark.version,
+        "phone_index": mark.value,
         **indexing.columns(
             session,
             vault,

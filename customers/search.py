@@ -73,7 +73,7 @@ def fill(
         return None
     rows = session.scalars(
         sa.select(CustomerRow)
-        .where(CustomerRow.tenant_id == tenant_id, indexing.is_behind(found.plan))
+        .where(CustomerRow.tenant_id == tenant_id, indexing.is_behind(vault, found.plan, tenant_id=tenant_id))
         .where(CustomerRow.id > after if after else sa.true())
         .order_by(CustomerRow.id)
         .limit(limit)
@@ -92,7 +92,7 @@ def fill(
     session.flush()
     if len(rows) == limit:
         return rows[-1].id
-    indexing.ready(session, tenant_id=tenant_id)
+    indexing.ready(session, vault, tenant_id=tenant_id)
     return None
 
 

@@ -21,6 +21,7 @@ from core.errors import Conflict, Refused
 from core.ids import OPERATOR
 from security.keys import KEY_BYTES, wrap
 from security.keystore import EPOCH_S, Keystore, wrapping_context
+from security.vault import INDEX
 
 SETTLES_S = 2 * EPOCH_S
 """How long after a change of state no process can still act on what was before it."""
@@ -46,6 +47,12 @@ class TooEarlyError(Conflict):
     """Not every process can be certain to know the new key yet; wait a few seconds."""
 
     code = "key-too-early"
+
+
+class BuiltUponError(Refused):
+    """Marks are made with every version of the index key, one upon the other; none goes alone."""
+
+    code = "key-built-upon"
 
 
 class OperatorKeysError(Refused):
@@ -155,6 +162,7 @@ def disable(keystore: Keystore, *, tenant_id: UUID, purpose: str, version: int) 
 
     Raises:
         KeyStateError: it is pending or destroyed, or not there.
+        BuiltUponError: it is a key of search indexes.
     """
     _move(keystore, tenant_id, purpose, version, KeyState.DISABLED, {KeyState.ACTIVE, KeyState.DECRYPT_ONLY})
 
@@ -166,6 +174,7 @@ def destroy(keystore: Keystore, *, tenant_id: UUID, purpose: str, version: int) 
 
     Raises:
         KeyStateError: it is the active one, which is followed first; or it is not there.
+        BuiltUponError: it is a key of search indexes.
     """
     before = {KeyState.PENDING, KeyState.DECRYPT_ONLY, KeyState.DISABLED}
     _move(keystore, tenant_id, purpose, version, KeyState.DESTROYED, before)
@@ -236,6 +245,8 @@ def _move(
         found = _found(_locked(connection, tenant_id, purpose), version)
         if found.state is to:
             return
+        if purpose == INDEX and to in {KeyState.DISABLED, KeyState.DESTROYED}:
+            raise BuiltUponError(version=version)
         if found.state not in before:
             raise KeyStateError(purpose=purpose, version=version, state=found.state.value)
         _set(connection, tenant_id, purpose, version, to)

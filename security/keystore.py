@@ -66,10 +66,18 @@ class DataKey:
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
-    """A key in this process; `key` None: known to be destroyed."""
+class Series:
+    """Every version of a purpose key, version 1 first; `active` is the version that is written with."""
 
-    key: DataKey | None
+    keys: tuple[DataKey, ...]
+    active: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A key, or all of a purpose, in this process; `key` None: known to be destroyed."""
+
+    key: DataKey | Series | None
     epoch: int
     until: float
 
@@ -105,7 +113,7 @@ class Keystore:
             KeystoreAwayError: the keystore does not answer.
         """
         held = self._held((tenant_id, purpose))
-        if held and held.key:
+        if held and isinstance(held.key, DataKey):
             return held.key
         with self._lock, self.reading() as (connection, epoch):
             found = self._active(connection, tenant_id, purpose) or self._make(connection, tenant_id, purpose)
@@ -121,9 +129,9 @@ class Keystore:
             KeystoreAwayError: the keystore does not answer.
         """
         held = self._held((tenant_id, key_id))
-        if held:
-            if held.key is None:
-                raise DestroyedKeyError
+        if held and held.key is None:
+            raise DestroyedKeyError
+        if held and isinstance(held.key, DataKey):
             return held.key
         with self.reading() as (connection, epoch):
             row = connection.execute(
@@ -142,6 +150,43 @@ class Keystore:
             key = unwrap(parent, row.wrapped, wrapping_context(tenant_id, row.purpose, row.version))
         found = DataKey(key_id, key)
         self._keep((tenant_id, key_id), found, epoch)
+        return found
+
+    def series(self, tenant_id: UUID, purpose: str) -> Series:
+        """Return all versions of a purpose key, also one that is pending, of those whose values build up.
+
+        Raises:
+            UnknownKeyError: one of them is disabled or destroyed.
+            KeystoreAwayError: the keystore does not answer.
+        """
+        name = (tenant_id, f"{purpose}/*")
+        held = self._held(name)
+        if held and isinstance(held.key, Series):
+            return held.key
+        with self._lock, self.reading() as (connection, epoch):
+            if self._active(connection, tenant_id, purpose) is None:
+                self._make(connection, tenant_id, purpose)
+            rows = connection.execute(
+                text(
+                    "SELECT key_id, version, wrapped, state FROM keys.purpose_key"
+                    " WHERE tenant_id = :tenant AND purpose = :purpose ORDER BY version"
+                ),
+                {"tenant": tenant_id, "purpose": purpose},
+            ).all()
+            if any(row.state in {"disabled", "destroyed"} for row in rows):
+                raise UnknownKeyError
+            parent = self.tenant_key(connection, tenant_id)
+            found = Series(
+                tuple(
+                    DataKey(
+                        row.key_id,
+                        unwrap(parent, row.wrapped, wrapping_context(tenant_id, purpose, row.version)),
+                    )
+                    for row in rows
+                ),
+                next(row.version for row in rows if row.state == "active"),
+            )
+        self._keep(name, found, epoch)
         return found
 
     def recheck(self) -> None:
@@ -301,7 +346,7 @@ class Keystore:
             self._epoch, self._cache = epoch, {}
         self._checked_at = asked_at
 
-    def _keep(self, name: tuple[UUID, str | int], key: DataKey | None, epoch: int) -> None:
+    def _keep(self, name: tuple[UUID, str | int], key: DataKey | Series | None, epoch: int) -> None:
         if len(self._cache) >= _MOST:
             self._cache.clear()
         self._cache[name] = _Held(key, epoch, time.monotonic() + _TTL_S)

@@ -6,6 +6,7 @@ counted, never overwritten. What was sealed is opened again, and compared, befor
 Source: reference: security 2.5; docs/adr/0003-walls.md.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +14,14 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core.ids import TenantId
-from security.vault import Field, SealError, Vault
+from core.storage import Storage
+from security.vault import Field, SealedFile, SealError, Vault
 
+_HEAD = 8  # bytes of a sealed file: as far as the key's id
 _KEY_ID = "substring({column} FROM 3 FOR 4)"  # of a sealed value's header; see security.vault
 
 
@@ -46,6 +50,15 @@ class Place:
     def field(self, tenant_id: TenantId, *, row_id: UUID, version: int) -> Field:
         """Return what a row's value is bound to."""
         return Field(tenant_id, self.table, self.bound_as or self.column, row_id, version, self.purpose)
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A column of marks (`security.vault.Mark`) of the index of that name, beside it `index_version`."""
+
+    table: str
+    column: str
+    index: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +136,94 @@ def reseal(
         target = f"app.{place.table} SET {place.column} = :sealed"
         session.execute(text(f"UPDATE {target} WHERE tenant_id = :tenant AND {where}"), changes)
     return Piece(len(changes), failed, last if len(changes) + failed == limit else None)
+
+
+def marks(session: Session, marked: Marked, *, tenant_id: TenantId) -> Counter[int]:
+    """Return how many marks of a tenant each version of the index key has made in a column."""
+    found = session.execute(
+        text(
+            f"SELECT index_version, count(*) AS many FROM app.{marked.table}"  # noqa: S608 - places are ours
+            f" WHERE tenant_id = :tenant AND {marked.column} IS NOT NULL GROUP BY 1"
+        ),
+        {"tenant": tenant_id},
+    )
+    return Counter({row.index_version: row.many for row in found})
+
+
+def lift(
+    session: Session,
+    vault: Vault,
+    marked: Marked,
+    *,
+    tenant_id: TenantId,
+    after: UUID | None = None,
+    limit: int = 500,
+) -> Piece:
+    """Lift one batch of a column's marks to the version that is written now; nothing is opened for it.
+
+    A row that cannot be lifted, because another holds the same value already, stays where it is and is found
+    all the same.
+    """
+    version, _every = vault.index_versions(tenant_id)
+    rows = session.execute(
+        text(
+            f"SELECT id, index_version, {marked.column} AS mark FROM app.{marked.table}"  # noqa: S608 - as above
+            f" WHERE tenant_id = :tenant AND {marked.column} IS NOT NULL AND index_version < :version"
+            f"{' AND id > :after' if after else ''} ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED"
+        ),
+        {"tenant": tenant_id, "version": version, "after": after, "limit": limit},
+    ).all()
+    changes = [
+        {
+            "tenant": tenant_id,
+            "id": row.id,
+            "version": version,
+            "mark": vault.raised(tenant_id, marked.index, row.mark, version=row.index_version),
+        }
+        for row in rows
+    ]
+    failed = _lifted(session, marked, changes) if changes else 0
+    return Piece(len(changes) - failed, failed, (rows[-1].id,) if len(rows) == limit else None)
+
+
+def _lifted(session: Session, marked: Marked, changes: list[dict[str, Any]]) -> int:
+    """Write a batch, or when one is in the way each by itself; return how many could not be."""
+    change = text(
+        f"UPDATE app.{marked.table} SET {marked.column} = :mark, index_version = :version"  # noqa: S608 - as above
+        " WHERE tenant_id = :tenant AND id = :id"
+    )
+    try:
+        with session.begin_nested():
+            session.execute(change, changes)
+    except IntegrityError:
+        return 1 if len(changes) == 1 else sum(_lifted(session, marked, [one]) for one in changes)
+    return 0
+
+
+def reseal_object(
+    vault: Vault, storage: Storage, *, name: str, field: Field, key_id: int
+) -> SealedFile | None:
+    """Seal an object anew unless it is under `key_id`; the old one stays until the new one is whole.
+
+    Raises:
+        SealError: it does not open.
+        ObjectMissingError: it is not there.
+    """
+    with contextlib.closing(storage.open(name)) as before:
+        if vault.key_id(before.read(_HEAD)) == key_id:
+            return None
+        with vault.open_file(field, before).stream() as clear, storage.put(name) as sink:
+            return vault.seal_file(field, clear, sink)
+
+
+def object_key(vault: Vault, storage: Storage, *, name: str) -> int:
+    """Return the id of the key an object is under.
+
+    Raises:
+        ObjectMissingError: it is not there.
+    """
+    with contextlib.closing(storage.open(name)) as sealed:
+        return vault.key_id(sealed.read(_HEAD))
 
 
 def _sealed(vault: Vault, field: Field, plain: str, key_id: int) -> bytes:

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from core.errors import SeatlineError
-from security.keystore import Keystore, UnknownKeyError
+from security.keystore import DataKey, Keystore, Series, UnknownKeyError
 
 _HEADER = struct.Struct(">BBI")
 _VERSION, _SUITE = 1, 1
@@ -33,6 +33,9 @@ _SALT, _COMMITMENT, _TAG = 32, 32, 16
 _ZERO_NONCE = bytes(12)  # every value has a key of its own
 OVERHEAD = _HEADER.size + _SALT + _COMMITMENT + _TAG
 _BUCKET = 32
+_MARK = 16
+INDEX = "index"
+"""The purpose whose key marks are made with."""
 
 _MAGIC = b"SLF1"
 _SEGMENT = 65536
@@ -67,6 +70,30 @@ class Field:
             self.row_id.bytes,
             struct.pack(">Q", self.version),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The blind index of a value: a hash of 16 bytes under each version of the index key, the first first.
+
+    Each level is made of the one before it, so rows are lifted to a new key without anybody knowing the
+    value: of who must not be called nothing else is kept. `version` is the level that is written now; rows
+    that a rotation has not reached hold one before, a process that is ahead writes one after. Whoever looks
+    for a value looks for every level.
+    """
+
+    levels: tuple[bytes, ...]
+    version: int
+
+    @property
+    def value(self) -> bytes:
+        """The level that is written now."""
+        return self.levels[self.version - 1]
+
+    @property
+    def likeliest_first(self) -> list[tuple[int, bytes]]:
+        """Versions and levels, the one that is written now in front."""
+        return sorted(enumerate(self.levels, 1), key=lambda one: (one[0] != self.version, -one[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,29 +151,49 @@ class Vault:
         start = len(_MAGIC) if sealed.startswith(_MAGIC) else 2
         return int.from_bytes(sealed[start : start + 4])
 
-    def blind_index(self, tenant_id: UUID, index: str, value: str) -> bytes:
-        """Return 16 bytes by which an exact value can be found without being readable.
+    def mark(self, tenant_id: UUID, index: str, value: str) -> Mark:
+        """Return what an exact value can be found by without being readable.
 
         Args:
             tenant_id: equality shows inside one tenant only.
             index: `table.column`, each with a key of its own.
             value: already canonical (an E.164 number, a casefolded address).
         """
-        data_key = self._keys.active(tenant_id, "index")
-        key = HKDF(hashes.SHA256(), 32, None, _INDEX_LABEL + _parts(index.encode())).derive(data_key.key)
-        return hmac.digest(key, b"\x01" + value.encode(), "sha256")[:16]
+        series = self._keys.series(tenant_id, INDEX)
+        key = _index_key(series.keys[0], index)
+        first = hmac.digest(key, b"\x01" + value.encode(), "sha256")[:_MARK]
+        return Mark(_levels(series, index, first, 1), series.active)
 
-    def narrow_index(self, tenant_id: UUID, index: str, value: str, *, bits: int) -> int:
+    def mark_of(self, tenant_id: UUID, index: str, first: bytes) -> Mark:
+        """Return the mark of a value that is known by its first level alone (`Mark.levels[0]`)."""
+        series = self._keys.series(tenant_id, INDEX)
+        return Mark(_levels(series, index, first, 1), series.active)
+
+    def raised(self, tenant_id: UUID, index: str, level: bytes, *, version: int) -> bytes:
+        """Return the level that is written now, from one that was written before, of `version`."""
+        series = self._keys.series(tenant_id, INDEX)
+        return _levels(series, index, level, version)[series.active - version]
+
+    def blind_index(self, tenant_id: UUID, index: str, value: str) -> bytes:
+        """Return the 16 bytes that are written of a value now; look for it by its `mark`."""
+        return self.mark(tenant_id, index, value).value
+
+    def index_versions(self, tenant_id: UUID) -> tuple[int, range]:
+        """Return the version of the index key that is written with, and all there are."""
+        series = self._keys.series(tenant_id, INDEX)
+        return series.active, range(1, len(series.keys) + 1)
+
+    def narrow_index(self, tenant_id: UUID, index: str, value: str, *, bits: int, version: int) -> int:
         """Return so few bits of a keyed hash that many values share them; see `customers.narrow`.
 
         Args:
-            tenant_id: as for `blind_index`, and so is `index`.
+            tenant_id: as for `mark`, and so is `index`.
             index: with a key of its own.
             value: already canonical.
             bits: 1 to 20.
+            version: of the index key.
         """
-        data_key = self._keys.active(tenant_id, "index")
-        key = HKDF(hashes.SHA256(), 32, None, _INDEX_LABEL + _parts(index.encode())).derive(data_key.key)
+        key = _index_key(self._keys.series(tenant_id, INDEX).keys[version - 1], index)
         return int.from_bytes(hmac.digest(key, b"\x02" + value.encode(), "sha256")[:4]) >> (32 - bits)
 
     def seal_file(self, field: Field, source: BinaryIO, sink: BinaryIO) -> SealedFile:
@@ -272,6 +319,18 @@ class _Stream(io.RawIOBase):
 
 def _parts(*parts: bytes) -> bytes:
     return b"".join(struct.pack(">I", len(part)) + part for part in parts)
+
+
+def _index_key(data_key: DataKey, index: str) -> bytes:
+    return HKDF(hashes.SHA256(), 32, None, _INDEX_LABEL + _parts(index.encode())).derive(data_key.key)
+
+
+def _levels(series: Series, index: str, level: bytes, version: int) -> tuple[bytes, ...]:
+    """Return a level and all above it."""
+    found = [level]
+    for data_key in series.keys[version:]:
+        found.append(hmac.digest(_index_key(data_key, index), b"\x03" + found[-1], "sha256")[:_MARK])
+    return tuple(found)
 
 
 def _derive(key: bytes, salt: bytes, label: bytes, header: bytes, binding: bytes) -> tuple[bytes, bytes]:

@@ -274,6 +274,7 @@ class Page:
 
 def begin(session: Session, *, arrival: Arrival, customer_id: CustomerId | None, vault: Vault) -> None:
     """Write the row of a call that has arrived, or is being placed."""
+    mark = vault.mark(arrival.tenant_id, CALLER_INDEX, arrival.caller) if arrival.caller else None
     session.execute(
         insert(CallRow)
         .values(
@@ -285,9 +286,8 @@ def begin(session: Session, *, arrival: Arrival, customer_id: CustomerId | None,
             dialled=arrival.dialled,
             queue_id=arrival.queue_id,
             caller_ct=_seal(vault, arrival.tenant_id, arrival.call_id, "caller", arrival.caller),
-            caller_index=(
-                vault.blind_index(arrival.tenant_id, CALLER_INDEX, arrival.caller) if arrival.caller else None
-            ),
+            caller_index=mark.value if mark else None,
+            index_version=mark.version if mark else 1,
             called_prefix=rating_prefix(arrival.caller) if arrival.direction == OUTBOUND else None,
             customer_id=customer_id,
             arrived_at=arrival.arrived_at,
@@ -895,7 +895,7 @@ def _wanted(wanted: Filter, tenant_id: TenantId, vault: Vault) -> list[ColumnEle
         if value is not None:
             tests.append(column == value)
     if wanted.caller:
-        tests.append(CallRow.caller_index == vault.blind_index(tenant_id, CALLER_INDEX, wanted.caller))
+        tests.append(CallRow.caller_index.in_(vault.mark(tenant_id, CALLER_INDEX, wanted.caller).levels))
     if wanted.since:
         tests.append(CallRow.arrived_at >= wanted.since)
     if wanted.until:

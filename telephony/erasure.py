@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.ids import CallId, CustomerId, RecordingId, TenantId
 from core.storage import Storage
+from security.vault import Mark
 from telephony import calls, recording, work
 from telephony.models import (
     CallDraftRow,
@@ -31,7 +32,7 @@ INDEXES = (calls.CALLER_INDEX, gate.INDEX)
 
 
 def is_in_hand(
-    session: Session, *, tenant_id: TenantId, customer_id: CustomerId | None, caller: bytes, called: bytes
+    session: Session, *, tenant_id: TenantId, customer_id: CustomerId | None, caller: Mark, called: Mark
 ) -> bool:
     """Return whether they are on the line, being dialled, or in an agent's wrap-up: not yet, then."""
     talking = sa.select(CallRow.id).where(
@@ -47,7 +48,7 @@ def is_in_hand(
         ),
     )
     decided = sa.select(DialDecisionRow.attempt_id).where(
-        DialDecisionRow.tenant_id == tenant_id, DialDecisionRow.to_index == called
+        DialDecisionRow.tenant_id == tenant_id, DialDecisionRow.to_index.in_(called.levels)
     )
     dialling = sa.select(OutboundDialRow.attempt_id).where(
         OutboundDialRow.tenant_id == tenant_id,
@@ -60,7 +61,7 @@ def is_in_hand(
 
 
 def some(
-    session: Session, *, tenant_id: TenantId, customer_id: CustomerId | None, caller: bytes, limit: int
+    session: Session, *, tenant_id: TenantId, customer_id: CustomerId | None, caller: Mark, limit: int
 ) -> Sequence[CallId]:
     """Return some of their calls; those that were forgotten are not theirs any more."""
     found = session.scalars(
@@ -77,7 +78,7 @@ def among(
     *,
     tenant_id: TenantId,
     customer_id: CustomerId | None,
-    caller: bytes,
+    caller: Mark,
     calls_of: Collection[UUID],
 ) -> set[UUID]:
     """Return which of some calls are theirs."""
@@ -87,7 +88,7 @@ def among(
     return set(session.scalars(found))
 
 
-def count(session: Session, *, tenant_id: TenantId, customer_id: CustomerId | None, caller: bytes) -> int:
+def count(session: Session, *, tenant_id: TenantId, customer_id: CustomerId | None, caller: Mark) -> int:
     """Return how many calls are theirs."""
     whose = _whose(customer_id, caller)
     return session.execute(
@@ -153,18 +154,19 @@ def forget_tier(session: Session, *, tenant_id: TenantId, customer_id: CustomerI
     )
 
 
-def forget_dials(session: Session, *, customer_id: CustomerId | None, called: bytes) -> int:
+def forget_dials(session: Session, *, customer_id: CustomerId | None, called: Mark) -> int:
     """Take the number out of calls placed and out of what the gate decided; return how many calls placed.
 
     Of the session's own company: the function of the database looks at nothing else.
     """
     found: int = session.execute(
-        sa.text("SELECT erase.dials(:marks, :customer)"), {"marks": [called], "customer": customer_id}
+        sa.text("SELECT erase.dials(:marks, :customer)"),
+        {"marks": list(called.levels), "customer": customer_id},
     ).scalar_one()
     return found
 
 
-def _whose(customer_id: CustomerId | None, caller: bytes) -> sa.ColumnElement[bool]:
-    theirs: sa.ColumnElement[bool] = CallRow.caller_index == caller
+def _whose(customer_id: CustomerId | None, caller: Mark) -> sa.ColumnElement[bool]:
+    theirs: sa.ColumnElement[bool] = CallRow.caller_index.in_(caller.levels)
     # compared with nobody, the column would match every caller who is not known
     return sa.or_(theirs, CallRow.customer_id == customer_id) if customer_id else theirs

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    SmallInteger,
     Text,
     Time,
     UniqueConstraint,
@@ -183,6 +184,7 @@ class CallRow(TenantOwned, Base):
     queue_id: Mapped[UUID] = mapped_column(Uuid)
     caller_ct: Mapped[OptionalSealed]
     caller_index: Mapped[bytes | None] = mapped_column(LargeBinary)
+    index_version: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
     called_prefix: Mapped[str | None] = mapped_column(Text)
     customer_id: Mapped[UUID | None] = mapped_column(Uuid)
     agent_id: Mapped[UUID | None] = mapped_column(Uuid)
@@ -396,6 +398,7 @@ class DialDecisionRow(TenantOwned, Base):
     retry_at: Mapped[OptionalInstant]
     expires_at: Mapped[OptionalInstant]
     to_index: Mapped[bytes] = mapped_column(LargeBinary)
+    index_version: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
     prefix: Mapped[str] = mapped_column(Text)
     number_id: Mapped[UUID] = mapped_column(Uuid)
     queue_id: Mapped[UUID] = mapped_column(Uuid)

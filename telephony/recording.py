@@ -21,12 +21,12 @@ from core import clock
 from core.events import announce
 from core.ids import CallId, RecordingId, TenantId
 from core.storage import ObjectMissingError, Storage
+from security import resealing
 from security.vault import Field, OpenedFile, SealError, Vault
 from telephony.errors import RecordingNotFoundError
 from telephony.events import RecordingCaptured, RecordingSealed
 from telephony.models import CallRow, RecordingRow
 
-_HEAD = 8  # of a sealed file: enough to see by which key
 _PATIENCE = dt.timedelta(minutes=2)
 
 
@@ -125,8 +125,8 @@ def by_key(session: Session, *, tenant_id: TenantId, vault: Vault, storage: Stor
     for recording_id in session.scalars(
         select(RecordingRow.id).where(RecordingRow.tenant_id == tenant_id, RecordingRow.state == "sealed")
     ):
-        with contextlib.suppress(ObjectMissingError), storage.open(_object(recording_id)) as sealed:
-            found[vault.key_id(sealed.read(_HEAD))] += 1
+        with contextlib.suppress(ObjectMissingError):
+            found[resealing.object_key(vault, storage, name=_object(recording_id))] += 1
     return found
 
 
@@ -168,13 +168,13 @@ def reseal(
         return None, False, False
     recording_id, field = RecordingId(row.id), _field(tenant_id, RecordingId(row.id))
     try:
-        with contextlib.closing(storage.open(_object(recording_id))) as before:
-            if vault.key_id(before.read(_HEAD)) == key_id:
-                return recording_id, False, False
-            with vault.open_file(field, before).stream() as clear, storage.put(_object(recording_id)) as sink:
-                sealed = vault.seal_file(field, clear, sink)
+        sealed = resealing.reseal_object(
+            vault, storage, name=_object(recording_id), field=field, key_id=key_id
+        )
     except (SealError, ObjectMissingError):
         return recording_id, False, True
+    if sealed is None:
+        return recording_id, False, False
     row.sha256, row.sealed_bytes = sealed.sha256, sealed.sealed_bytes
     session.flush()
     return recording_id, True, False

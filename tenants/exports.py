@@ -238,6 +238,14 @@ def take_away(session: Session, *, tenant_id: TenantId, why: Why, export_id: UUI
     return len(rows)
 
 
+def objects(session: Session, *, tenant_id: TenantId) -> Sequence[str]:
+    """Return the objects of archives that are kept, as far as they are whole."""
+    query = select(CompanyExportRow).where(
+        CompanyExportRow.tenant_id == tenant_id, CompanyExportRow.state != "gone"
+    )
+    return [one["name"] for row in session.scalars(query) for one in row.parts]
+
+
 def objects_left(session: Session, *, tenant_id: TenantId, since: dt.datetime | None = None) -> Sequence[str]:
     """Return the objects of archives that are gone, of those that went after `since`."""
     query = select(CompanyExportRow).where(

@@ -62,6 +62,11 @@ class Means(Protocol):
         ...
 
     @property
+    def vault(self) -> Vault:
+        """Knows numbers by their hashes."""
+        ...
+
+    @property
     def storage(self) -> Storage:
         """Where recordings lie."""
         ...
@@ -92,7 +97,7 @@ def ask(
         HeldError: a legal hold covers the person, one of their calls, or the company.
     """
     names = (*erasures.INDEXES, *erasure.INDEXES, leads.INDEX)
-    person = Person(customer_id, {name: vault.blind_index(tenant_id, name, phone) for name in names})
+    person = Person(customer_id, {name: vault.mark(tenant_id, name, phone) for name in names})
     _insist_free(session, tenant_id, person)
     return erasures.ask(session, tenant_id=tenant_id, person=person, by=by)
 
@@ -101,7 +106,9 @@ def run(means: Means, event: PersonErasureAsked) -> dt.timedelta | None:
     """Carry one erasure out; return how long to wait when the person is on the line just now."""
     scope = Scope.system(event.tenant_id)
     with means.gate.open(scope) as session:
-        person = erasures.wanted(session, tenant_id=event.tenant_id, erasure_id=event.erasure_id)
+        person = erasures.wanted(
+            session, tenant_id=event.tenant_id, vault=means.vault, erasure_id=event.erasure_id
+        )
         if person is None:
             return None
         _insist_free(session, event.tenant_id, person)
@@ -120,7 +127,7 @@ def run(means: Means, event: PersonErasureAsked) -> dt.timedelta | None:
             event.tenant_id,
             event.erasure_id,
             person.customer_id,
-            person.marks,
+            person.first_levels(),
             asked.asked_by,
             asked.asked_at,
         ),
@@ -137,7 +144,9 @@ def replay(means: Means) -> int:
     again = 0
     for stone in tombstones.every(means.keystore):
         tenant_id = TenantId(stone.tenant_id)
-        person = Person(CustomerId(stone.customer_id) if stone.customer_id else None, stone.marks)
+        person = Person.kept(
+            means.vault, tenant_id=tenant_id, customer_id=stone.customer_id, marks=stone.marks
+        )
         try:
             with means.gate.open(Scope.system(tenant_id)) as session:
                 erasures.put_back(

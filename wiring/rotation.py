@@ -1,11 +1,14 @@
 """Rotating a company's key without anybody noticing: a long job that may be killed anywhere.
 
+Of search indexes nothing is sealed: marks are lifted, each made of the one before (`security.vault.Mark`).
+
 The new version is made pending; once no process can be without it, it is promoted; then everything of the
 purpose is sealed anew, a batch in each transaction and never more than half of the time, so that others get
 their turn; at the end nothing is left under the older versions, which only open by then. Each step looks at
 what stands in the keystore and in the rows, so beginning again is going on. Why: docs/adr/0003-walls.md.
 """
 
+import contextlib
 import datetime as dt
 import time
 from collections import Counter
@@ -17,74 +20,33 @@ from sqlalchemy.orm import Session
 from core import long_jobs
 from core.errors import Invalid
 from core.events import announce
-from core.ids import RecordingId, TenantId, new_id
+from core.ids import OPERATOR, RecordingId, TenantId, new_id
 from core.long_jobs import JobState
-from core.storage import Storage
+from core.storage import ObjectMissingError, Storage
+from customers import search
 from security import evidence, key_states, resealing
 from security.gate import Gate, Scope
 from security.key_states import KeyState, KeyStateError, KeyVersion, TooEarlyError
 from security.keystore import Keystore
-from security.resealing import Place
-from security.vault import Vault
+from security.vault import INDEX, Field, SealError, Vault
 from telephony import recording
+from tenants import exports
 from tenants.events import KeyRotationAsked
+from wiring import prints
 from wiring.closing import Progress
+from wiring.exporting.job import part_field
+from wiring.places import MARKED, PLACES
 
 ROTATION = "keys.rotate"
 _SHARE_S = 120.0
 _LOOK_AGAIN = dt.timedelta(seconds=2)
 RECORDING = "recording"
 
-PLACES: tuple[Place, ...] = (
-    Place("customers", "name_ct", version="row_version"),
-    Place("customers", "phone_ct", version="row_version"),
-    Place("customers", "email_ct", version="row_version"),
-    Place("customers", "postcode_ct", version="row_version"),
-    Place("customers", "notes_ct", "notes", version="row_version"),
-    Place("interactions", "note_ct", "notes", version="row_version"),
-    Place("tickets", "subject_ct", "notes", version="row_version"),
-    Place("tickets", "text_ct", "notes", version="row_version"),
-    Place("consents", "proof_ct", bound_as="proof"),
-    Place("calls", "caller_ct", bound_as="caller"),
-    Place("call_drafts", "body_ct", "notes", row="call_id", version="row_version", key=("call_id",)),
-    Place("endpoints", "password_ct", "integration", bound_as="password"),
-    Place("outbound_dials", "to_ct", bound_as="to", row="attempt_id", key=("attempt_id",)),
-    Place("agents", "name_ct", version="row_version"),
-    Place("leads", "person_ct"),
-    Place("lead_imports", "names_ct", version="CASE WHEN started_at IS NULL THEN 1 ELSE 2 END"),
-    Place(
-        "lead_import_rows", "row_ct", row="import_id", version="row_number", key=("import_id", "row_number")
-    ),
-    Place("usage_events", "other_party"),
-    Place("payment_methods", "shown_ct"),
-    Place("users", "email", version="version"),
-    Place("users", "name", version="version"),
-    Place("letters", "content"),
-    Place("reset_requests", "email"),
-    Place("saved_views", "content_ct"),
-    Place("company_exports", "key_ct"),
-    Place("repeats", "answer", "integration", row="CAST(attempt AS uuid)", key=("principal_id", "key")),
-    Place("passkeys", "name", version="version"),
-    Place("second_steps", "secret", row="user_id", version="version", key=("user_id",)),
-    Place("webhooks", "url", "integration", version="version"),
-    Place("webhooks", "secret", "integration", version="version"),
-    Place("webhooks", "old_secret", "integration", version="version"),
-    Place(
-        "webhook_attempts",
-        "answer",
-        "integration",
-        row="delivery_id",
-        version="number",
-        key=("delivery_id", "number"),
-    ),
-)
-"""Every sealed column. A new one is entered here, or its values stay under the key they were sealed with."""
-
-ROTATED = frozenset({place.purpose for place in PLACES} | {RECORDING})
+ROTATED = frozenset({place.purpose for place in PLACES} | {RECORDING, INDEX, prints.PURPOSE})
 
 
 class NotRotatedError(Invalid):
-    """Keys of this purpose are not rotated: the search index's, and those of documents that are kept."""
+    """Keys of this purpose are not rotated, or not the operator's: sign-ins are found by its index."""
 
     code = "purpose-not-rotated"
 
@@ -120,7 +82,7 @@ def ask(session: Session, keystore: Keystore, *, tenant_id: TenantId, purpose: s
         NotRotatedError: keys of this purpose are not rotated.
         KeyStateError: the company has no active key of it.
     """
-    if purpose not in ROTATED:
+    if not may_rotate(tenant_id, purpose):
         raise NotRotatedError(purpose=purpose)
     there = [one for one in key_states.versions(keystore, tenant_id=tenant_id) if one.purpose == purpose]
     active = next((one for one in there if one.state is KeyState.ACTIVE), None)
@@ -142,6 +104,11 @@ def ask(session: Session, keystore: Keystore, *, tenant_id: TenantId, purpose: s
     )
     evidence.record(session, "key.rotation-asked", "ten", tenant_id, of=purpose, version=active.version + 1)
     return job_id
+
+
+def may_rotate(tenant_id: TenantId, purpose: str) -> bool:
+    """Return whether keys of a purpose are rotated."""
+    return purpose in ROTATED and (tenant_id, purpose) != (OPERATOR, INDEX)
 
 
 def rotate(
@@ -167,6 +134,10 @@ def rotate(
     failed = _rows(means, progress, tenant_id, purpose, key_id, until)
     if failed is not None and purpose == RECORDING:
         failed = _recordings(means, progress, tenant_id, key_id, until)
+    if failed is not None and purpose == prints.PURPOSE:
+        failed = _documents(means, progress, tenant_id, key_id, until)
+    if purpose == INDEX:
+        failed = _marks(means, progress, tenant_id, until)
     if failed is None:
         return dt.timedelta(seconds=1)
     after = count(means, tenant_id=tenant_id, purpose=purpose)
@@ -203,6 +174,20 @@ def count(means: Means, *, tenant_id: TenantId, purpose: str) -> Counter[int]:
     if purpose == RECORDING:
         with means.gate.open(Scope.system(tenant_id)) as session:
             found += recording.by_key(session, tenant_id=tenant_id, vault=means.vault, storage=means.storage)
+    if purpose == prints.PURPOSE:
+        for name, _field in _kept(means, tenant_id):
+            with contextlib.suppress(ObjectMissingError):
+                found[resealing.object_key(means.vault, means.storage, name=name)] += 1
+    if purpose == INDEX:
+        ids = {
+            one.version: one.key_id or 0
+            for one in key_states.versions(means.keystore, tenant_id=tenant_id)
+            if one.purpose == INDEX
+        }
+        for marked in MARKED:
+            with means.gate.open(Scope.system(tenant_id)) as session:
+                for version, many in resealing.marks(session, marked, tenant_id=tenant_id).items():
+                    found[ids[version]] += many
     return found
 
 
@@ -277,3 +262,69 @@ def _recordings(
         progress.moved(done=int(is_made), made=int(is_made), failed=int(is_failed))
         if is_made:
             time.sleep(time.monotonic() - began)
+
+
+def _kept(means: Means, tenant_id: TenantId) -> list[tuple[str, Field]]:
+    """Return a company's files under the key of documents: printed invoices, and parts of archives."""
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        parts = exports.objects(session, tenant_id=tenant_id)
+        return [
+            *prints.every(session, tenant_id=tenant_id),
+            *((name, part_field(tenant_id, name)) for name in parts),
+        ]
+
+
+def _documents(
+    means: Means, progress: Progress, tenant_id: TenantId, key_id: int, until: float
+) -> int | None:
+    failed = 0
+    for name, field in _kept(means, tenant_id):
+        began = time.monotonic()
+        if began > until:
+            return None
+        try:
+            made = resealing.reseal_object(means.vault, means.storage, name=name, field=field, key_id=key_id)
+        except ObjectMissingError:  # not printed yet, or gone meanwhile
+            continue
+        except SealError:
+            failed += 1
+            progress.moved(done=0, made=0, failed=1)
+            continue
+        if made is not None:
+            progress.moved(done=1, made=1, failed=0)
+            time.sleep(time.monotonic() - began)
+    return failed
+
+
+def _marks(means: Means, progress: Progress, tenant_id: TenantId, until: float) -> int | None:
+    """Lift marks, then let narrow indexes follow; return how many could not be, or None when time was up."""
+    failed = 0
+    for marked in MARKED:
+        after: UUID | None = None
+        while True:
+            began = time.monotonic()
+            if began > until:
+                return None
+            with means.gate.open(Scope.system(tenant_id)) as session:
+                piece = resealing.lift(session, means.vault, marked, tenant_id=tenant_id, after=after)
+            failed += piece.failed
+            progress.moved(done=piece.made, made=piece.made, failed=piece.failed)
+            if piece.after is None:
+                break
+            (after,) = piece.after
+            time.sleep(time.monotonic() - began)
+    return failed if _narrow(means, tenant_id, until) else None
+
+
+def _narrow(means: Means, tenant_id: TenantId, until: float) -> bool:
+    """Index customers anew whose narrow index is of an older key; return whether the end was reached."""
+    after: UUID | None = None
+    while True:
+        began = time.monotonic()
+        if began > until:
+            return False
+        with means.gate.open(Scope.system(tenant_id)) as session:
+            after = search.fill(session, means.vault, tenant_id=tenant_id, after=after)
+        if after is None:
+            return True
+        time.sleep(time.monotonic() - began)

@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 
 from billing import accounts, invoices, price_lists, tariffs
 from billing.documents.pdf import render_pdf
-from billing.documents.words import LOCALES
 from billing.errors import BillingAccountNotFoundError
 from billing.events import InvoiceFinalised, MonthAsked, PriceListPublished, ProviderNewsCame, RatingAsked
 from billing.payments import attempts as payments
@@ -35,7 +34,6 @@ from customers.events import PersonErasureAsked
 from seats import desk, leases
 from seats.events import SeatRentalChanged
 from security.gate import Scope
-from security.vault import Field
 from telephony import numbers, orders, recording, work
 from telephony.errors import RecordingNotFoundError
 from telephony.events import DialCleared, DialEnded, DialOutcome, NumberRentalChanged, RecordingCaptured
@@ -53,7 +51,7 @@ from tenants.events import (
     WebhookOwed,
 )
 from tenants.webhooks import deliveries
-from wiring import closing, collecting, erasing, exporting, rotation
+from wiring import closing, collecting, erasing, exporting, prints, rotation
 from wiring.assemble import House
 from wiring.closing import Progress
 from wiring.outgoing import TOLD, Told
@@ -135,10 +133,9 @@ def _follow_number(_house: House, session: Session, event: NumberRentalChanged) 
 def _archive_invoice(house: House, session: Session, event: InvoiceFinalised) -> After:
     """Keep the invoice as it was printed when it was finalised, sealed, in both languages."""
     invoice = invoices.find(session, tenant_id=event.tenant_id, invoice_id=event.invoice_id)
-    for language in LOCALES:
+    for language, (name, field) in prints.places(event.tenant_id, event.invoice_id).items():
         printed = io.BytesIO(render_pdf(invoice, language=language))
-        field = Field(event.tenant_id, "invoices", f"pdf-{language}", event.invoice_id, 1, purpose="document")
-        with house.storage.put(f"inv/{event.invoice_id}-{language}") as sink:
+        with house.storage.put(name) as sink:
             house.vault.seal_file(field, printed, sink)
     return None
 

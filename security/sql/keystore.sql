@@ -79,4 +79,7 @@ CREATE OR REPLACE TRIGGER raise_epoch AFTER UPDATE ON keys.tenant_key
   FOR EACH STATEMENT EXECUTE FUNCTION keys.raise_epoch();
 CREATE OR REPLACE TRIGGER raise_epoch AFTER UPDATE ON keys.purpose_key
   FOR EACH STATEMENT EXECUTE FUNCTION keys.raise_epoch();
+-- a version that follows another is looked for by every process before any writes with it: see Keystore.series
+CREATE OR REPLACE TRIGGER raise_epoch_of_next AFTER INSERT ON keys.purpose_key
+  FOR EACH ROW WHEN (NEW.version > 1) EXECUTE FUNCTION keys.raise_epoch();
 RESET ROLE;

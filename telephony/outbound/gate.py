@@ -34,7 +34,7 @@ from core.phone import (
     rating_prefix,
 )
 from customers import consent, decoys, do_not_call
-from security.vault import Field, Vault
+from security.vault import Field, Mark, Vault
 from telephony import numbers, queues
 from telephony.errors import NumberNotFoundError
 from telephony.models import DialDecisionRow, OutboundDialRow
@@ -217,11 +217,11 @@ def clear(session: Session, *, request: DialRequest, vault: Vault, at: dt.dateti
         QueueNotFoundError: not this tenant's queue: a bug of the asker.
     """
     queues.get(session, tenant_id=request.tenant_id, queue_id=request.queue_id)
-    to_index = vault.blind_index(request.tenant_id, INDEX, request.to)
+    to_mark = vault.mark(request.tenant_id, INDEX, request.to)
     bounds = limits.of(session, tenant_id=request.tenant_id, at=at)
     answer = (
         _refusal(session, request, vault, bounds, at)
-        or _in_line(session, request, to_index, bounds, at)
+        or _in_line(session, request, to_mark, bounds, at)
         or _reserved(session, request, bounds, at)
     )
     found = answer if isinstance(answer, Refusal) else None
@@ -234,7 +234,8 @@ def clear(session: Session, *, request: DialRequest, vault: Vault, at: dt.dateti
         reason=found.reason.value if found else None,
         retry_at=found.retry_at if found else None,
         expires_at=None if found else at + LIFETIME,
-        to_index=to_index,
+        to_index=to_mark.value,
+        index_version=to_mark.version,
         prefix=rating_prefix(request.to),
         number_id=request.caller_number_id,
         queue_id=request.queue_id,
@@ -396,7 +397,7 @@ def _shown(session: Session, request: DialRequest) -> E164 | None:
 
 
 def _in_line(
-    session: Session, request: DialRequest, to_index: bytes, bounds: Limits, at: dt.datetime
+    session: Session, request: DialRequest, to_mark: Mark, bounds: Limits, at: dt.datetime
 ) -> Refusal | None:
     """Compare with what was cleared before, alone: whoever asks for this tenant now waits in line."""
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(request.tenant_id)})
@@ -406,7 +407,7 @@ def _in_line(
     repeated = cleared.where(DialDecisionRow.attempt_id == request.attempt_id)
     if session.scalars(repeated.limit(1)).first():
         return Refusal(RefusalReason.REPEATED)
-    if request.part_of is None and _is_under_way(session, request.tenant_id, to_index):
+    if request.part_of is None and _is_under_way(session, request.tenant_id, to_mark):
         return Refusal(RefusalReason.UNDER_WAY, at + _UNDER_WAY_FOR)
     most = min(request.max_per_second, bounds.most.per_second)
     # every window of a second ends with the decision made in it last, so none holds more than allowed,
@@ -452,7 +453,7 @@ def _reserved(
     return found
 
 
-def _is_under_way(session: Session, tenant_id: TenantId, to_index: bytes) -> bool:
+def _is_under_way(session: Session, tenant_id: TenantId, to_mark: Mark) -> bool:
     """Whether the company calls this number now: two campaigns, or a hand, may want the same person."""
     handed_on = (
         select(OutboundDialRow.attempt_id)
@@ -465,7 +466,7 @@ def _is_under_way(session: Session, tenant_id: TenantId, to_index: bytes) -> boo
         )
         .where(
             DialDecisionRow.tenant_id == tenant_id,
-            DialDecisionRow.to_index == to_index,
+            DialDecisionRow.to_index.in_(to_mark.levels),
             DialDecisionRow.is_cleared,
             OutboundDialRow.outcome.is_(None),
         )

@@ -70,6 +70,23 @@ def test_a_version_is_not_promoted_before_every_process_can_know_it(
     assert again.version == 2
 
 
+def test_every_process_looks_for_the_next_index_key_before_any_writes_with_it(
+    keystore: Keystore, stale: Keystore, phone: Field
+) -> None:
+    """A version that is made raises the epoch, so nobody goes on with a list of keys from before."""
+    mark = Vault(keystore).mark(phone.tenant_id, "customers.phone", "+447700900123")
+    assert (len(mark.levels), mark.version) == (1, 1)
+    with keystore.reading() as (_connection, before):
+        pass
+    key_states.prepare(stale, tenant_id=phone.tenant_id, purpose="index")
+    with keystore.reading() as (_connection, after):
+        assert after > before
+    keystore.recheck()
+    again = Vault(keystore).mark(phone.tenant_id, "customers.phone", "+447700900123")
+    assert (len(again.levels), again.version) == (2, 1)
+    assert again.value == mark.value
+
+
 def test_a_stale_process_opens_what_the_new_key_sealed_and_its_own_is_opened(
     keystore: Keystore, vault: Vault, stale: Keystore, phone: Field
 ) -> None:

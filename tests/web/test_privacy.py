@@ -20,7 +20,7 @@ class House:
 
     def __init__(self, services: TestServices, keystore: Keystore) -> None:
         self.gate, self.storage, self.settings = services.gate, services.storage, services.settings
-        self.signer, self.keystore = services.signer, keystore
+        self.signer, self.keystore, self.vault = services.signer, keystore, services.vault
 
 
 def carry_out(gate: Gate, cast: Cast, services: TestServices, keystore: Keystore) -> str:

@@ -25,7 +25,7 @@ from customers.events import PersonErasureAsked
 from customers.interactions import Direction
 from launch.parts.part import Running
 from launch.parts.postgres import Postgres
-from security import evidence, tombstones
+from security import evidence, key_states, tombstones
 from security.gate import Scope
 from telephony import erasure, recording
 from telephony.outbound import dialling
@@ -234,6 +234,21 @@ def test_a_number_without_a_record_is_forgotten_as_well(scene: Scene) -> None:
     assert scene.one(f"SELECT count(*) FROM app.calls WHERE id = '{call_id}' AND caller_ct IS NULL") == 1
     assert scene.one("SELECT count(*) FROM app.customers") == 2
     assert scene.one("SELECT count(*) FROM app.leads") == 2
+
+
+def test_who_was_erased_before_a_rotation_is_erased_again_after_it(scene: Scene) -> None:
+    """What is kept of them is the first level: rows of a restored database may stand under any version."""
+    assert scene.run(scene.ask(scene.ines)) is None
+    house, company = scene.house, scene.tenant_id
+    under_old = telephony.call(house.gate, house.vault, scene.line, caller=INES)
+    key_states.prepare(house.keystore, tenant_id=company, purpose="index")
+    key_states.promote(house.keystore, tenant_id=company, purpose="index", version=2, settles_s=0)
+    under_new = telephony.call(house.gate, house.vault, scene.line, caller=INES)
+    assert scene.one("SELECT count(DISTINCT index_version) FROM app.calls WHERE caller_ct IS NOT NULL") == 2
+    assert erasing.replay(house) == 1
+    for call_id in (under_old, under_new):
+        assert scene.one(f"SELECT count(*) FROM app.calls WHERE id = '{call_id}' AND caller_ct IS NULL") == 1
+    assert scene.one("SELECT count(*) FROM app.calls WHERE caller_ct IS NOT NULL") == 1
 
 
 def test_who_asked_not_to_be_called_is_still_not_called(scene: Scene) -> None:

@@ -1,5 +1,6 @@
 """Rotating keys: nobody notices, nothing is lost by a kill, and no sealed column is forgotten."""
 
+import io
 import signal
 import subprocess
 import sys
@@ -12,34 +13,40 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import LargeBinary, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from billing.payments import methods
 from campaigns import imports, leads
+from core import clock
 from core.db import Base
-from core.ids import OPERATOR, CustomerId, TenantId, new_id
+from core.ids import OPERATOR, CallId, CustomerId, NumberId, QueueId, TenantId, new_id
 from core.phone import E164
 from core.storage import DiskStorage
-from customers import consent, interactions, records
+from customers import consent, do_not_call, indexing, interactions, lookup, narrow, records, search
+from customers.errors import CustomerExistsError
 from customers.records import CustomerDetails
 from seats import roster
 from security import evidence, key_states
 from security.gate import Gate, Scope
-from security.key_states import KeyState, KeyStateError
+from security.key_states import BuiltUponError, KeyState, KeyStateError
 from security.keys import FileRootKey
 from security.keystore import Keystore
 from security.vault import Field, Vault
-from telephony import calls, drafts, endpoints
+from telephony import calls, drafts, endpoints, erasure
+from telephony.calls import Arrival
 from telephony.outbound import gate as outbound_gate
 from tenants import passkeys, repeats, saved_views, second_step, users
 from tenants.events import KeyRotationAsked
 from tenants.letters import box
 from tenants.webhooks import endpoints as webhooks
 from tests.conftest import Prepared
-from wiring import rotation
+from tests.factories import payments
+from wiring import prints, rotation
+from wiring.places import MARKED, PLACES
 from wiring.prepare import DatabaseUrls
-from wiring.rotation import PLACES, NotRotatedError
+from wiring.rotation import NotRotatedError
 
 ROW, VERSION = new_id(), 7
 
@@ -161,7 +168,7 @@ from security.keys import FileRootKey
 from security.keystore import Keystore
 from security.vault import Vault
 from tenants.events import KeyRotationAsked
-from wiring import rotation
+from wiring import prints, rotation
 url, keys, root, folder, tenant, job = sys.argv[1:]
 root_key = FileRootKey(Path(root))
 class Means:
@@ -246,11 +253,188 @@ def test_what_is_frozen_may_be_sealed_anew_and_nothing_else_of_it_changed(
         session.execute(text("DELETE FROM app.consents"))
 
 
-def test_the_index_key_and_keys_a_company_has_not_are_not_rotated(means: Means, tenant_a: TenantId) -> None:
+MAYA, INES, OLAF = E164("+447700900001"), E164("+447700900777"), E164("+447700900888")
+BY = new_id()
+
+
+def barred(session: Session, vault: Vault, tenant_id: TenantId, phone: E164) -> bool:
+    return do_not_call.add(
+        session, tenant_id=tenant_id, vault=vault, phone=phone, source="asked-in-call", by=BY
+    )
+
+
+def called(session: Session, vault: Vault, tenant_id: TenantId, caller: E164) -> CallId:
+    arrival = Arrival(
+        tenant_id=tenant_id,
+        call_id=CallId(new_id()),
+        number_id=NumberId(new_id()),
+        dialled="+442071838750",
+        queue_id=QueueId(new_id()),
+        caller=caller,
+        arrived_at=clock.now(),
+    )
+    calls.begin(session, arrival=arrival, customer_id=None, vault=vault)
+    return arrival.call_id
+
+
+def found_by_number(session: Session, vault: Vault, tenant_id: TenantId) -> None:
+    """Whatever finds a number finds it."""
+    card = lookup.by_phone(session, tenant_id=tenant_id, vault=vault, phone=MAYA)
+    assert card
+    assert card.phone == MAYA
+    assert lookup.by_phone(session, tenant_id=tenant_id, vault=vault, phone=OLAF) is None
+    assert do_not_call.is_listed(session, tenant_id=tenant_id, vault=vault, phone=INES)
+    assert not do_not_call.is_listed(session, tenant_id=tenant_id, vault=vault, phone=OLAF)
+    said = consent.standing(session, tenant_id=tenant_id, vault=vault, phone=INES)
+    assert said
+    assert not said.is_given
+    mark = vault.mark(tenant_id, calls.CALLER_INDEX, INES)
+    assert erasure.count(session, tenant_id=tenant_id, customer_id=None, caller=mark) == 1
+
+
+def test_every_index_finds_all_through_a_rotation_and_nothing_is_there_twice(
+    means: Means, stale: Vault, tenant_a: TenantId
+) -> None:
+    """T57 for marks: also what is known by its mark alone is lifted; who is behind keeps finding."""
+    add(means.gate, stale, tenant_a, 1, 1)
+    scope = Scope.system(tenant_a)
+    with means.gate.open(scope) as session:
+        barred(session, stale, tenant_a, INES)
+        consent.record(
+            session, tenant_id=tenant_a, vault=stale, phone=INES, is_given=False, basis="spoken", by=BY
+        )
+        called(session, stale, tenant_a, INES)
+    before = rows_of_marks(means, tenant_a)
+    event = asked(means, tenant_a, "index")
+    assert rotation.rotate(means, event) is not None  # made, and not yet written with
+    assert means.vault.index_versions(tenant_a) == (1, range(1, 3))
+    with means.gate.open(scope) as session:
+        found_by_number(session, means.vault, tenant_a)
+    key_states.promote(means.keystore, tenant_id=tenant_a, purpose="index", version=2, settles_s=0)
+    with means.gate.open(scope) as session:  # some written with the one, some with the other
+        found_by_number(session, means.vault, tenant_a)
+        with pytest.raises(CustomerExistsError):
+            records.add(session, tenant_id=tenant_a, vault=means.vault, details=details(1))
+        assert not barred(session, means.vault, tenant_a, INES)
+        assert barred(session, means.vault, tenant_a, OLAF)
+        assert do_not_call.remove(
+            session, tenant_id=tenant_a, vault=means.vault, phone=OLAF, why=do_not_call.Why.MISTAKE, by=BY
+        )
+    to_the_end(means, event)
+    new = means.keystore.active(tenant_a, "index").key_id
+    assert set(rotation.count(means, tenant_id=tenant_a, purpose="index")) == {new}
+    after = rows_of_marks(means, tenant_a)
+    assert before.isdisjoint(after)
+    with means.gate.open(scope) as session:
+        found_by_number(session, means.vault, tenant_a)
+        with pytest.raises(CustomerExistsError):
+            records.add(session, tenant_id=tenant_a, vault=means.vault, details=details(1))
+
+
+def test_a_number_that_a_stale_process_wrote_twice_is_found_and_counted(
+    means: Means, stale: Vault, tenant_a: TenantId
+) -> None:
+    """The one moment in which two rows of a number can come to be; neither is lost, and the job says one."""
+    add(means.gate, stale, tenant_a, 5, 1)
+    event = asked(means, tenant_a, "index")
+    rotation.rotate(means, event)
+    key_states.promote(means.keystore, tenant_id=tenant_a, purpose="index", version=2, settles_s=0)
+    add(means.gate, means.vault, tenant_a, 1, 1)
+    add(means.gate, stale, tenant_a, 1, 1)
+    to_the_end(means, event)
+    with means.gate.open(Scope.system(tenant_a)) as session:
+        card = lookup.by_phone(session, tenant_id=tenant_a, vault=means.vault, phone=MAYA)
+        assert card
+    assert card.phone == MAYA
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        state = session.execute(
+            text("SELECT state, failed FROM app.long_jobs WHERE id = :id"), {"id": event.job_id}
+        ).one()
+    assert tuple(state) == ("done", 1)
+
+
+def rows_of_marks(means: Means, tenant_id: TenantId) -> set[bytes]:
+    found: set[bytes] = set()
+    for marked in MARKED:
+        with means.gate.open(Scope.system(tenant_id)) as session:
+            found |= set(session.scalars(text(f"SELECT {marked.column} FROM app.{marked.table}")))
+    return found - {None}
+
+
+def test_narrow_indexes_follow_the_new_key(
+    means: Means, tenant_a: TenantId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(narrow, "FEWEST", 8)
+    scope = Scope.system(tenant_a)
+    made = add(means.gate, means.vault, tenant_a, 0, 40)
+    with means.gate.open(scope) as session:
+        indexing.prepare(session, tenant_id=tenant_a)
+        assert search.fill(session, means.vault, tenant_id=tenant_a) is None
+
+    def numbers() -> dict[UUID, int]:
+        with means.gate.open(scope) as session:
+            return {
+                row.id: row.ending_index
+                for row in session.execute(text("SELECT id, ending_index FROM app.customers"))
+            }
+
+    before = numbers()
+    event = asked(means, tenant_a, "index")
+    rotation.rotate(means, event)
+    key_states.promote(means.keystore, tenant_id=tenant_a, purpose="index", version=2, settles_s=0)
+    for _between_and_after in range(2):
+        with means.gate.open(scope) as session:
+            found = search.by_ending(
+                session, tenant_id=tenant_a, vault=means.vault, digits=details(7).phone[-4:]
+            )
+        assert [one.id for one in found] == [made[7]]
+        to_the_end(means, event)
+    after = numbers()
+    assert all(before[one] != after[one] for one in made)
+
+
+def test_an_index_key_is_never_taken_away_alone(means: Means, tenant_a: TenantId) -> None:
+    means.vault.mark(tenant_a, "customers.phone", MAYA)
+    to_the_end(means, asked(means, tenant_a, "index"))
+    for deed in (key_states.disable, key_states.destroy):
+        with pytest.raises(BuiltUponError):
+            deed(means.keystore, tenant_id=tenant_a, purpose="index", version=1)
+
+
+def test_printed_invoices_are_under_the_new_key_and_read_as_before(means: Means, tenant_a: TenantId) -> None:
+    invoice = payments.owing(means.gate, tenant_a)
+    placed = prints.places(tenant_a, invoice.invoice_id)
+    for language, (name, field) in placed.items():
+        with means.storage.put(name) as sink:
+            means.vault.seal_file(field, io.BytesIO(f"printed {language}".encode()), sink)
+    to_the_end(means, asked(means, tenant_a, "document"))
+    new = means.keystore.active(tenant_a, "document").key_id
+    assert dict(rotation.count(means, tenant_id=tenant_a, purpose="document")) == {new: 2}
+    key_states.destroy(means.keystore, tenant_id=tenant_a, purpose="document", version=1)
+    for language, (name, field) in placed.items():
+        with means.vault.open_file(field, means.storage.open(name)).stream() as clear:
+            assert clear.read().decode() == f"printed {language}"
+
+
+def test_the_operators_index_and_keys_a_company_has_not_are_not_rotated(
+    means: Means, tenant_a: TenantId
+) -> None:
     with pytest.raises(NotRotatedError):
-        asked(means, tenant_a, "index")
+        asked(means, OPERATOR, "index")
+    with pytest.raises(NotRotatedError):
+        asked(means, tenant_a, "tk")
     with pytest.raises(KeyStateError):
         asked(means, tenant_a, "pii")
+
+
+def test_every_column_of_marks_is_lifted() -> None:
+    of_models = {
+        (table.name, column.name)
+        for table in Base.metadata.tables.values()
+        for column in table.columns
+        if column.name.endswith("_index") and isinstance(column.type, LargeBinary)
+    }
+    assert of_models == {(one.table, one.column) for one in MARKED}
 
 
 def test_every_sealed_column_has_its_place_and_its_check(database: DatabaseUrls) -> None:
@@ -278,7 +462,7 @@ def test_every_sealed_column_has_its_place_and_its_check(database: DatabaseUrls)
         assert f"octet_length({column}) >= 87" in definition
         assert definition.count("get_byte(") == 2
     placed = {(place.table, place.column) for place in PLACES}
-    assert placed == checked, "wiring.rotation.PLACES lacks a sealed column: it would keep its old key"
+    assert placed == checked, "wiring.places.PLACES lacks a sealed column: it would keep its old key"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from sqlalchemy import Column, LargeBinary, Table
 from core.db import Base
 from security.resealing import Place
 from wiring import models
-from wiring.rotation import PLACES
+from wiring.places import PLACES
 
 _ = models  # imported for its tables
 _OPERATORS = "the operator's own: of a company it holds no row"
