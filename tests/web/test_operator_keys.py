@@ -6,6 +6,7 @@ import pytest
 
 from core import ids, long_jobs
 from core.ids import OPERATOR
+from security import key_states
 from security.gate import Gate, Scope
 from security.keystore import Keystore
 from tenants.companies import Company
@@ -42,6 +43,23 @@ def test_a_companys_keys_are_shown_and_one_is_replaced(
     assert found
     assert found.about == "pii"
     assert "Started replacing a company’s key" in omar.get("/operator/evidence").text
+
+
+def test_a_key_that_only_opens_stands_beside_the_one_that_seals(
+    keystore: Keystore, browser: Browsers, people: People, cast: Cast, house: Company
+) -> None:
+    tenant_id = cast.a.tenant_id
+    key_states.promote(
+        keystore,
+        tenant_id=tenant_id,
+        purpose="pii",
+        version=key_states.prepare(keystore, tenant_id=tenant_id, purpose="pii").version,
+        settles_s=0,
+    )
+    omar = enter(browser, people, "operator_support")
+    answer = omar.get(f"{PAGE}?company={ids.public('ten', tenant_id)}")
+    assert answer.status_code == 200
+    assert "Opens only" in answer.text
 
 
 @pytest.mark.parametrize("purpose", ["index", "tk", "document", "nonsense", ""])

@@ -27,11 +27,11 @@ def test_the_page_says_what_goes_and_when_before_it_goes(
     assert "No night yet" in alice.get("/portal/retention").text
     assert alice.post("/portal/retention/callers", {"days": "30"}).location == "/portal/retention"
     page = alice.get("/portal/retention").text
-    assert "1 goes" in page
+    assert "1 is removed" in page
     assert "Nothing is removed before a day has gone" in page
     assert "Changed for how long something is kept" in alice.get("/portal/evidence").text
     alice.post("/portal/retention/callers", {"days": ""})
-    assert "1 goes" not in alice.get("/portal/retention").text
+    assert "1 is removed" not in alice.get("/portal/retention").text
     with gate.open(Scope.system(cast.a.tenant_id)) as session:
         day = clock.now().date()
         assert retention.begin(session, tenant_id=cast.a.tenant_id, on_day=day)

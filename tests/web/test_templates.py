@@ -12,6 +12,7 @@ from babel.messages.pofile import read_po
 from flask import Flask
 
 from tests.web import figures, gallery
+from web import parts
 
 TEMPLATES = Path(gallery.ROOT) / "templates"
 
@@ -82,6 +83,13 @@ def test_page_keeps_the_security_policy_and_points_at_what_it_holds(
     assert answer.text.count("<h1") >= 1
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_page_of_the_gallery_can_be_looked_at(language: str) -> None:
+    client = gallery.make_app().test_client()
+    answers = {name: client.get(f"/g/{language}/{name}").status_code for name in figures.PAGES}
+    assert {name for name, status in answers.items() if status != 200} == set()
+
+
 _FORBIDDEN = {
     "inline style": re.compile(r"<style|\sstyle=", re.IGNORECASE),
     "inline script": re.compile(r"<script(?![^>]*\ssrc=)", re.IGNORECASE),
@@ -107,6 +115,18 @@ def test_every_posting_form_carries_its_token(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     forms = re.findall(r"<form[^>]*method=\"post\".*?</form>", text, re.DOTALL)
     assert [form[:120] for form in forms if "csrf()" not in form] == []
+
+
+_KIND = re.compile(r"pill\('([a-z]+)'|: \('([a-z]+)', _\(")
+
+
+def test_every_state_is_shown_by_a_pill_that_there_is() -> None:
+    named = {
+        kind
+        for path in TEMPLATES.rglob("*.html")
+        for kind in (one[0] or one[1] for one in _KIND.findall(path.read_text(encoding="utf-8")))
+    }
+    assert named - set(parts._PILLS) == set()
 
 
 def test_every_string_has_its_chinese() -> None:
