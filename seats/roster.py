@@ -81,6 +81,42 @@ class Member:
     station: Station
 
 
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """An agent, and the client companies they work for now."""
+
+    agent: Agent
+    clients: frozenset[TenantId]
+
+
+def postings(session: Session) -> list[Posting]:
+    """Return everybody who was ever hired, by number, with whom they work for now."""
+    now = clock.now()
+    clients: dict[UUID, set[TenantId]] = {}
+    for agent_id, client in session.execute(
+        select(AgentTenantRow.agent_id, AgentTenantRow.client_tenant_id).where(
+            AgentTenantRow.tenant_id == OPERATOR,
+            AgentTenantRow.starts_at <= now,
+            or_(AgentTenantRow.ends_at.is_(None), AgentTenantRow.ends_at > now),
+        )
+    ):
+        clients.setdefault(agent_id, set()).add(TenantId(client))
+    rows = session.scalars(select(AgentRow).where(AgentRow.tenant_id == OPERATOR).order_by(AgentRow.number))
+    return [Posting(from_row(row), frozenset(clients.get(row.id, ()))) for row in rows]
+
+
+def posting(session: Session, *, number: int) -> Posting:
+    """Return the agent of a number, hired now or once, and whom they work for now.
+
+    Raises:
+        AgentNotFoundError: no such agent.
+    """
+    found = next((one for one in postings(session) if one.agent.number == number), None)
+    if found is None:
+        raise AgentNotFoundError
+    return found
+
+
 def hire(
     session: Session,
     *,
@@ -165,6 +201,22 @@ def leave(session: Session, *, agent_id: AgentId) -> None:
         update(AgentRow)
         .where(AgentRow.tenant_id == OPERATOR, AgentRow.id == agent_id)
         .values(is_active=False)
+        .returning(AgentRow.id)
+    ).scalar()
+    if found is None:
+        raise AgentNotFoundError
+
+
+def come_back(session: Session, *, agent_id: AgentId) -> None:
+    """Let an agent who left work again, for whom they still work.
+
+    Raises:
+        AgentNotFoundError: no such agent.
+    """
+    found = session.execute(
+        update(AgentRow)
+        .where(AgentRow.tenant_id == OPERATOR, AgentRow.id == agent_id)
+        .values(is_active=True)
         .returning(AgentRow.id)
     ).scalar()
     if found is None:

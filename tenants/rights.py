@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.ids import TenantId
 from tenants.models import ApiKeyRow, MembershipRow, UserRow
-from tenants.roles import may_give, permitted
+from tenants.roles import may_give, may_hand_on, permitted
 
 _LONGEST_WALK = 5  # keys made by keys; a longer line of them opens nothing
 
@@ -52,10 +52,10 @@ def of(
 
 
 def to_give(session: Session, *, tenant_id: TenantId, principal_id: UUID) -> frozenset[str]:
-    """Return what a principal may give to people now; of a key it is `roles.may_give`."""
+    """Return what a principal may give to people now: `roles.may_hand_on`, and of a key `roles.may_give`."""
     held = of(session, tenant_id=tenant_id, principal_id=principal_id)
     is_key = session.get(ApiKeyRow, (tenant_id, principal_id)) is not None
-    return may_give(held) if is_key and held else held
+    return may_give(held) if is_key and held else may_hand_on(held)
 
 
 def is_live(key: ApiKeyRow) -> bool:

@@ -181,6 +181,14 @@ def permitted(roles: Iterable[str]) -> frozenset[str]:
     return frozenset().union(*(ROLES[name].permissions for name in roles if name in ROLES))
 
 
+def may_hand_on(held: frozenset[str]) -> frozenset[str]:
+    """Return what a person who may do this may give to people.
+
+    The same, and with the roster the agents' role: who keeps it takes no calls, and yet invites those who do.
+    """
+    return held | ROLES["agent"].permissions | {"users.write"} if "rosters.write" in held else held
+
+
 def may_give(scopes: frozenset[str]) -> frozenset[str]:
     """Return what a key with these scopes may give to people: a role all of whose scopes it has.
 

@@ -91,6 +91,7 @@ OPERATOR: Sequence[Entry] = (
     Entry("ledger", "/operator/ledger", "scale", _l("Ledger"), "billing.read", "money"),
     Entry("usage", "/operator/usage", "search", _l("Usage"), "billing.read", "money"),
     Entry("stock", "/operator/stock", "seat", _l("Stock"), "stock.read", "capacity", bottom=True),
+    Entry("agents", "/operator/agents", "users", _l("Agents"), "stock.read", "capacity"),
     Entry("barred", "/operator/barred", "lock", _l("Barred numbers"), "companies.read", "machine"),
     Entry("jobs", "/operator/jobs", "list", _l("Jobs"), "jobs.read", "machine"),
     Entry("agreements", "/operator/agreements", "lock", _l("Agreements"), "agreements.read", "company"),

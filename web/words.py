@@ -66,6 +66,8 @@ ACTIONS: Mapping[str, LazyString] = {
     "access.role-changed": _l("Changed somebody’s role"),
     "access.shut-out": _l("Shut somebody out"),
     "access.let-in": _l("Let somebody in again"),
+    "agent.assigned": _l("Let an agent work for a company"),
+    "agent.unassigned": _l("Took an agent from a company"),
     "access.second-step-taken": _l("Took a lost second step away"),
     "access.key-made": _l("Made an API key"),
     "access.key-revoked": _l("Revoked an API key"),
@@ -463,7 +465,17 @@ PROBLEMS: Mapping[str, Words] = {
         _l("Choose agents whom the operator has assigned to it."),
     ),
     "agent-details": Words(
-        _l("A detail of an agent cannot be so"), _l("A level is a number from 1, best, to 9, last resort.")
+        _l("A detail of an agent cannot be so"),
+        _l("An agent speaks one language at least; a level is a number from 1, best, to 9, last resort."),
+    ),
+    "agent-number": Words(
+        _l("That is no number of an agent"), _l("Give a whole number from 1 to 999999; callers hear it.")
+    ),
+    "agent-number-taken": Words(
+        _l("Another agent has this number"), _l("Give a number that nobody has had.")
+    ),
+    "agent-not-found": Words(
+        _l("There is no such agent"), _l("Look for the agent in the list; who has left stands there too.")
     ),
     "opening-hours": Words(
         _l("Opening hours cannot be so"),

@@ -38,3 +38,11 @@ def test_the_operators_door_goes_before_the_console() -> None:
     assert roles.door_of(["agent", "operator_support"]) is roles.Door.OPERATOR
     assert roles.door_of(["agent"]) is roles.Door.CONSOLE
     assert roles.door_of(["tenant_owner"]) is roles.Door.PORTAL
+
+
+def test_the_roster_gives_the_agents_role_and_no_other() -> None:
+    omar = roles.may_hand_on(roles.permitted(["operator_inventory"]))
+    given = {name for name in roles.ROLES if roles.permitted([name]) <= omar}
+    assert given == {"agent", "operator_inventory"}
+    support = roles.permitted(["operator_support"])
+    assert roles.may_hand_on(support) == support

@@ -37,6 +37,7 @@ from tests.tenants.people import People
 from tests.web.conftest import HOST, Browser, found
 from wiring import collecting
 
+AGENT = 1009  # Bob's number
 LEADS = campaigning.csv_bytes(
     ("phone", "name", "Parcel"),
     *((f"+4420794601{at:02d}", f"Lead {at}", f"P-{at}") for at in range(40)),
@@ -246,7 +247,7 @@ def agent(people: People, gate: Gate, vault: Vault, client: TenantId) -> User:
     """Hire somebody who takes a company's calls."""
     user = people.user(OPERATOR, "Bob", "agent", email="bob@seatline.example")
     with gate.open(Scope.system(OPERATOR)) as session:
-        hired = roster.hire(session, vault=vault, user_id=user.id, number=1009, name="Bob")
+        hired = roster.hire(session, vault=vault, user_id=user.id, number=AGENT, name="Bob")
         roster.assign(session, agent_id=hired.id, client_tenant_id=client, starts_at=clock.now())
     agreements.signed(gate, user.id, client)
     return user

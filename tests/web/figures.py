@@ -24,6 +24,7 @@ from tenants.saved_views import View, ViewId
 from web import parts, tables, words
 from web.account import phone_code
 from web.api import samples
+from web.operator.agents import AGENTS, AgentRow
 from web.operator.calendar import SEATS, SeatDays
 from web.operator.companies import COMPANIES
 from web.operator.invoices import INVOICES as MONTH_INVOICES
@@ -33,6 +34,7 @@ from web.operator.keys import KeyRow
 from web.operator.stock import NUMBERS as STOCK_NUMBERS
 from web.operator.stock import SEATS as STOCK_SEATS
 from web.portal.calls import BEHIND, CALLS
+from web.portal.home import Step
 from web.portal.invoices import INVOICES
 from web.portal.webhooks import LOG
 from web.shown import calls_out, campaigns
@@ -940,6 +942,7 @@ def home(lang: str) -> dict[str, Any]:
         "calls": calls(lang),
         "seat_use": seat_use(),
         "alarms": [alarm_row(lang)],
+        "steps": [],
         "hooks": [hook(lang, failing_since=ago(7000)), hook(lang, "gone", succeeded_at=None)],
         "invoice": New(
             id="inv_1",
@@ -965,6 +968,12 @@ def home_empty(lang: str) -> dict[str, Any]:
     )
     return home(lang) | {
         "bill": nothing,
+        "steps": [
+            Step("queue", "/portal/queues/new", is_done=True),
+            Step("number", "/portal/numbers", is_done=False),
+            Step("agents", "", is_done=False),
+            Step("second-step", "/settings", is_done=False),
+        ],
         "queues": [],
         "calls": [],
         "seat_use": New(used=0, rented=0, present=0, states={}),
@@ -2209,6 +2218,52 @@ def operator_invoice_final(lang: str) -> dict[str, Any]:
     }
 
 
+def agent_list(lang: str) -> dict[str, Any]:
+    client = pick(lang, "Pelican Parcel", "明湖旅行")
+    return operator(lang) | {
+        "may_write": True,
+        "table": table(
+            AGENTS,
+            [
+                AgentRow(1001, "Bob Okafor", "active", f"Lantern Legal, {client}", ago(600), "on-call"),
+                AgentRow(1002, "Mara Lindqvist", "active", client, ago(90_000), ""),
+                AgentRow(1003, "林晓", "invited", "", None, ""),
+                AgentRow(1004, "Wei Zhang", "disabled", "", ago(900_000), ""),
+            ],
+        ),
+    }
+
+
+def one_agent(lang: str) -> dict[str, Any]:
+    return operator(lang) | {
+        "number": 1003,
+        "name": "林晓",
+        "email": "lin@seatline.example",
+        "state": "invited",
+        "signed_in_at": None,
+        "languages": ("en", "zh"),
+        "companies": [("ten_1", "Lantern Legal", False), ("ten_2", "Pelican Parcel", True)],
+        "may_write": True,
+        "link": "https://seatline.example/welcome/WyIwMWY0",
+        "days": 3,
+        "is_mailed": True,
+    }
+
+
+def agent_new(lang: str) -> dict[str, Any]:
+    return operator(lang) | {
+        "given": {
+            "name": "Mara Lindqvist",
+            "email": "mara@seatline.example",
+            "number": "1001",
+            "languages": ["en"],
+            "companies": ["ten_1"],
+        },
+        "errors": {"number": pick(lang, "Another agent has this number.", "另一位坐席已使用此号码。")},
+        "companies": [("ten_1", "Lantern Legal"), ("ten_2", "Pelican Parcel")],
+    }
+
+
 def stock(lang: str) -> dict[str, Any]:
     kinds = pick(lang, ("by the month", ""), ("按月", ""))
     return operator(lang) | {
@@ -2643,6 +2698,9 @@ PAGES: dict[str, Page] = {
     "operator-jobs": Page("operator/jobs.html", machine_room),
     "operator-keys": Page("operator/keys.html", sealing_keys),
     "operator-job": Page("operator/job.html", lambda lang: operator(lang) | {"job": long_jobs(lang)[0]}),
+    "operator-agents": Page("operator/agents.html", agent_list),
+    "operator-agent": Page("operator/agent.html", one_agent),
+    "operator-agent-new": Page("operator/agent_new.html", agent_new),
     "operator-stock": Page("operator/stock.html", stock),
     "operator-stock-numbers": Page("operator/stock_numbers.html", stock_numbers),
     "api-docs": Page("api/docs.html", api_docs),

@@ -23,7 +23,7 @@ from core.realtime import Realtime
 from seats import inventory
 from security.gate import Gate, Scope
 from telephony import numbers, orders
-from tenants import companies
+from tenants import agreements, companies
 from tenants.companies import Company
 from tests.factories import billing, telephony
 from tests.seats import factory as floor
@@ -197,6 +197,15 @@ def test_a_company_is_let_in_and_its_owner_signs_in(
     assert account.seller.party.name == "Seatline"
     assert in_force
     assert in_force.tariff.version == 1
+    # agents may sign for it from the first day, and its square bears the initials its name has
+    with gate.open(Scope.system(opened.tenant_id)) as session:
+        assert agreements.versions(session, tenant_id=opened.tenant_id)
+    assert opened.initials == "TT"
+
+
+def test_no_price_list_is_chosen_for_a_new_company(enter: Enter, day: Scene) -> None:
+    answer = enter().post("/operator/companies", NEW | {"price_list": ""})
+    assert answer.status_code == 422
 
 
 @pytest.mark.parametrize(

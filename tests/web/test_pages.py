@@ -91,6 +91,7 @@ def known(app: Flask, day: Scene, cast: Cast, gate: Gate, vault: Vault) -> dict[
         "job_id": affairs.long_job(gate, a),
         **affairs.stocked_up(gate),
         "line_no": "1",
+        "agent_number": str(affairs.AGENT),
         "customer_id": ids.public("cus", ines.id),
         "user_id": ids.public("usr", cast.sue.id),
         "company_id": ids.public("ten", cast.a.tenant_id),

@@ -4,6 +4,7 @@ Each module adds the routes of one subject to `pages`; `rounds` is the one way i
 """
 
 from web.operator import (
+    agents,
     agreements,
     alarms,
     calendar,
@@ -29,6 +30,7 @@ from web.operator import (
 from web.operator.views import pages
 
 __all__ = [
+    "agents",
     "agreements",
     "alarms",
     "calendar",

@@ -27,10 +27,10 @@ from core.money import Money
 from seats import inventory, leases, limits
 from security.passwords import hash_password
 from telephony import numbers, queues
-from tenants import companies, users
+from tenants import agreements, companies, standard_agreement, users
 from tenants.companies import COLOURS, LANGUAGES, Company
 from tenants.errors import EmailTakenError
-from web import identity, said, scope, tables, words
+from web import identity, parts, said, scope, tables, words
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -352,7 +352,7 @@ def _open(given: dict[str, str]) -> tuple[Company, FirstOwner]:
         zone=given["zone"],
         language=given["language"],
         currency=chosen.currency,
-        initials=given["initials"] or given["name"][:1].upper(),
+        initials=given["initials"] or parts.initials(given["name"]).upper(),
         colour=sum(given["name"].encode()) % COLOURS,
     )
     # its own walls can be entered from this commit on
@@ -371,6 +371,13 @@ def _open(given: dict[str, str]) -> tuple[Company, FirstOwner]:
             password_hash=password_hash,
             language=company.language,
             zone=company.zone,
+        )
+        # without one no agent may serve it; it may publish its own over it
+        agreements.publish(
+            session,
+            tenant_id=company.tenant_id,
+            body=standard_agreement.text_for(company.name, language=company.language),
+            by=identity.current().principal_id,
         )
 
     rounds.visit(company, furnish)
@@ -443,7 +450,9 @@ def _form(given: dict[str, str], errors: dict[str, str] | None = None) -> str:
         "operator/company_new.html",
         given=dict.fromkeys(_FIELDS, "") | given,
         errors=errors or {},
-        lists=[(one.code, f"{one.name} · {one.currency}") for one in lists],
+        # one that suits nobody is not chosen for somebody: the currency stays
+        lists=[("", gettext("choose one"))] * (len(lists) > 1)
+        + [(one.code, f"{one.name} · {one.currency}") for one in lists],
         countries=_countries(),
         zones=[(zone, zone) for zone in sorted(zoneinfo.available_timezones()) if "/" in zone],
         languages=[(code, {"en": "English", "zh_Hans_CN": "简体中文"}[code]) for code in LANGUAGES],

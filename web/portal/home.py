@@ -1,6 +1,7 @@
 """The front page: the running bill, the queues now, the last calls; and the parts that keep them live."""
 
 import zoneinfo
+from dataclasses import dataclass
 from typing import Any
 
 from flask import render_template
@@ -9,15 +10,30 @@ from billing import credit
 from billing import invoices as billing
 from billing.payments import attempts
 from core import clock, ids
+from seats import desk, roster
 from telephony import calls as telephony
-from tenants import apikeys
+from telephony import numbers, queues
+from tenants import apikeys, staff
 from tenants.webhooks import endpoints
-from web import i18n, identity, scope
+from web import i18n, identity, renting, scope
 from web.guards import permission
 from web.portal.views import pages
 from web.shown import alarms, bills, calls, floors, invoices, webhooks
 from web.shown import payments as shown
 from web.shown.webhooks import Hook
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do before the first call: queue, number, agents, serve, second-step.
+
+    `href` is where it is done; empty where the operator does it.
+    """
+
+    name: str
+    href: str
+    is_done: bool
+
 
 _LAST_CALLS = 6
 _PREVIEW = "/portal/invoices/preview"
@@ -34,8 +50,9 @@ def home() -> str:
         today=bill["bill"].today if bill["bill"] else today,
         **bill,
         **_queues(),
-        **_calls(),
+        **(last := _calls()),
         **_invoice(),
+        steps=[] if last["calls"] else _steps(),
         troubles=_troubles(),
         hooks=_hooks(),
         is_on_hold=credit.held(scope.session(), tenant_id=identity.current().tenant_id) is not None,
@@ -108,6 +125,27 @@ def _calls() -> dict[str, Any]:
         currency=who.company.currency,
     )
     return {"calls": shown}
+
+
+def _steps() -> list[Step]:
+    """Return what a company needs before its first call, until it has it; for who can see to it."""
+    who, session = identity.current(), scope.session()
+    if not {"numbers.rent", "queues.write"} <= who.permissions:
+        return []
+    made = queues.all_of(session, tenant_id=who.tenant_id)
+    rented = numbers.all_of(session, tenant_id=who.tenant_id)
+    with renting.operators() as floor:
+        agents = roster.members(floor, client_tenant_id=who.tenant_id, queue_id=None)
+        is_served = any(desk.agents_for_queue(floor, queue_id=one.queue_id) for one in made)
+    needed = [
+        Step("queue", "/portal/queues/new", is_done=bool(made)),
+        Step("number", "/portal/numbers", is_done=bool(rented)),
+        Step("serve" if agents else "agents", "/portal/queues" if agents else "", is_done=is_served),
+    ]
+    if all(one.is_done for one in needed):
+        return []
+    has_step = staff.has_second_step(session, tenant_id=who.tenant_id, user_id=who.user_id)
+    return [*needed, Step("second-step", "/settings", is_done=has_step)]
 
 
 def _invoice() -> dict[str, Any]:

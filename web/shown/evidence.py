@@ -32,6 +32,7 @@ NOUNS: Mapping[str, LazyString] = {
     "user.": _l("Accounts"),
     "second-step.": _l("Second step"),
     "passkey.": _l("Passkeys"),
+    "agent.": _l("Agents"),
     "customer.": _l("Customers"),
     "number.": _l("Numbers seen"),
     "recording.": _l("Recordings heard"),
