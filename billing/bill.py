@@ -1,13 +1,19 @@
 """From groups of rated charges to lines, tax and total: two of the three roundings, each once.
 
+What is agreed beyond single prices (`billing.agreed`) stands on lines of its own, without charges; each says
+in its `arithmetic` how it came about.
+
 Source: design.md, invariant 4, and the arithmetic of EN 16931: a line is rounded from the exact sum of
 its charges, tax once per category and rate from the sum of rounded lines, sums are not rounded again.
 Pure: no database.
 """
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from fractions import Fraction
+from typing import Any
 from uuid import UUID
 
 from billing import periods
@@ -20,9 +26,36 @@ _PPM = 1_000_000
 _NEARLY = Fraction(1, 1_000_000)
 
 
+class Kind(StrEnum):
+    """What a line is: the sum of its charges, or something that was agreed."""
+
+    METERED = "metered"
+    ALLOWANCE = "allowance"
+    DISCOUNT = "discount"
+    COMMITMENT = "commitment"
+
+
+# what stands on an invoice once, whatever was used
+_ONCE = frozenset({Kind.DISCOUNT, Kind.COMMITMENT})
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """What one month has of a meter on this line, after what earlier invoices had of the same month."""
+
+    month_start: dt.datetime
+    units_nano: int
+    events: int
+    before_nano: int = 0
+    before_events: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Charges that make one line: same meter, destination and tariff, late or not."""
+    """Charges that make one line: same meter, destination and tariff, late or not.
+
+    `quantities` is given for a meter with a charge model, month by month.
+    """
 
     meter: str
     destination: str
@@ -37,6 +70,14 @@ class Group:
     amount_nano: int
     units_nano: int | None = None
     is_estimate: bool = False
+    kind: Kind = Kind.METERED
+    arithmetic: Mapping[str, Any] | None = None
+    quantities: tuple[Quantity, ...] = ()
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What tells it from the other metered groups of a bill."""
+        return (self.is_late, self.meter, self.destination, self.tariff_id, self.is_estimate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +106,13 @@ class Line:
     tax_rate_ppm: int
     units_nano: int | None = None
     is_estimate: bool = False
+    kind: Kind = Kind.METERED
+    arithmetic: Mapping[str, Any] | None = None
 
     @property
     def unit(self) -> str:
         """What the line is counted in: "minute" for calls, "month", "day" or "hour" for what is rented."""
-        unit = METERS.get(self.meter)
+        unit = Unit.PIECE if self.kind in _ONCE else METERS.get(self.meter)
         return "minute" if unit is None else unit.value
 
     @property
@@ -135,6 +178,8 @@ def compose(groups: Iterable[Group], *, currency: str, tax_category: str, tax_ra
             billed_seconds=group.billed_seconds,
             units_nano=group.units_nano,
             is_estimate=group.is_estimate,
+            kind=group.kind,
+            arithmetic=group.arithmetic,
             amount_nano=group.amount_nano,
             amount_minor=nano_to_minor(group.amount_nano, currency=currency),
             tax_category=tax_category,

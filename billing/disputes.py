@@ -98,7 +98,7 @@ def open_dispute(
     items = [
         _item(LINE, line_no=line.line_no, ours_nano=line.amount_nano, in_question_nano=line.amount_nano)
         for line in invoice.bill.lines
-        if line.line_no in line_nos
+        if line.line_no in line_nos and line.amount_nano > 0
     ]
     if claims is not None:
         events = invoices.events(session, tenant_id=tenant_id, invoice_id=invoice_id)

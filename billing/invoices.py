@@ -1,5 +1,7 @@
 """Invoices: drafted from rated charges, finalised with a gapless number, frozen for ever.
 
+What was agreed beyond single prices (`billing.agreed`) stands on lines after those of the charges.
+
 A draft takes the charges of a period that no invoice has, and those of earlier periods that came late;
 it may be made anew until it is finalised. The running bill is the same code without the writing. A
 charge sits on at most one line (the key of `invoice_line_charges`), a line is the rounded sum of its
@@ -8,18 +10,19 @@ charges, and from any line one comes back to its calls.
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, insert, select, text
+from sqlalchemy import Row, TextClause, delete, insert, select, text
 from sqlalchemy.orm import Session
 
-from billing import accounts, digests, periods, tariffs
+from billing import accounts, agreed, digests, periods, tariffs
 from billing.accounts import Account
-from billing.bill import Bill, Group, Line, Tax, compose
+from billing.agreed import Agreement, Call, State
+from billing.bill import Bill, Group, Kind, Line, Quantity, Tax, compose
 from billing.documents.document import BilledEvent, InvoiceDocument
 from billing.errors import (
     DraftStaleError,
@@ -34,7 +37,10 @@ from billing.events import InvoiceFinalised
 from billing.models import InvoiceLineChargeRow, InvoiceLineRow, InvoiceRow, InvoiceTaxRow
 from billing.periods import Period
 from billing.rating.rules import Outcome
+from billing.rating.tariff import Tariff
+from billing.rating.terms import NOTHING
 from billing.rentals import Accrual
+from billing.tariffs import Timeline
 from core import clock
 from core.events import announce
 from core.ids import InvoiceId, TenantId, UsageId, new_id
@@ -79,6 +85,41 @@ _OF_DRAFT = """
 """
 _TAKEN = text(f"SELECT {_SHOWN}, {_SUMS} {_OF_DRAFT} GROUP BY m.line_no, {_KEY} ORDER BY m.line_no")
 _STALE = text(f"SELECT count(*) {_OF_DRAFT} AND c.superseded_by IS NOT NULL")
+
+# Meters with a charge model are priced month by month. A quarter of an hour is what month ends are cut at.
+_SPANS = "c.meter, c.destination, c.tariff_id, date_bin('15 minutes', c.occurred_at, 'epoch')"
+_SPAN_SUMS = """SELECT c.meter, c.destination, c.tariff_id, c.occurred_at < :period_start AS is_late,
+    date_bin('15 minutes', c.occurred_at, 'epoch') AS since, sum(c.units_nano) AS units_nano,
+    count(*) AS events"""
+_BILLED_BEFORE = text("""
+    SELECT sum(c.units_nano) AS units_nano, count(*) AS events
+    FROM app.rated_charges c
+    JOIN app.invoice_line_charges m ON m.tenant_id = c.tenant_id AND m.rated_charge_id = c.id
+    JOIN app.invoices i ON i.tenant_id = m.tenant_id AND i.id = m.invoice_id AND i.state = 'finalised'
+    WHERE c.tenant_id = :tenant AND c.meter = :meter AND c.destination = :destination
+      AND c.tariff_id = :tariff AND c.occurred_at >= :start AND c.occurred_at < :end
+""")
+
+# Calls that included minutes may take over, in the order of use: within a month, of one meter to one
+# destination, none after as many seconds as there are.
+_CALLS = """
+    SELECT * FROM (
+      SELECT u.source || '/' || u.event_id AS key, c.occurred_at < :period_start AS is_late, c.meter,
+        c.destination, c.tariff_id, c.occurred_at, c.billed_seconds, c.amount_nano,
+        sum(c.billed_seconds) OVER (
+          PARTITION BY c.meter, c.destination, date_trunc('month', c.occurred_at AT TIME ZONE :zone)
+          ORDER BY c.occurred_at, (u.source || '/' || u.event_id) COLLATE "C"
+          ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - c.billed_seconds AS seconds_before
+      {open} AND c.outcome = 'rated' AND c.meter = ANY(:meters)
+    ) AS calls WHERE seconds_before < :left
+"""
+_WITH_USE = "JOIN app.usage_events u ON u.tenant_id = c.tenant_id AND u.id = c.usage_id"
+_OPEN_CALLS = text(_CALLS.format(open=_OPEN.replace("WHERE", f"{_WITH_USE} WHERE", 1)))
+_TAKEN_CALLS = text(_CALLS.format(open=_OF_DRAFT.replace("WHERE", f"{_WITH_USE} WHERE", 1)))
+_OPEN_SPANS = text(
+    f"{_SPAN_SUMS} {_OPEN} AND c.outcome = 'rated' AND c.meter = ANY(:meters) GROUP BY is_late, {_SPANS}"
+)
+_TAKEN_SPANS = text(f"{_SPAN_SUMS} {_OF_DRAFT} AND c.meter = ANY(:meters) GROUP BY is_late, {_SPANS}")
 
 _EVENTS = text("""
     SELECT m.line_no, u.source, u.event_id, u.subject_ref, u.meter, c.destination, u.prefix AS dialled_prefix,
@@ -245,8 +286,11 @@ def draft(session: Session, *, tenant_id: TenantId, period: Period) -> InvoiceDo
     session.flush()
     session.execute(_TAKE, {**_range(tenant_id, period, closed), "invoice": row.id})
     taken = {"tenant": tenant_id, "invoice": row.id, "period_start": period.start}
-    bill = _compose(session, account, map(_sum, session.execute(_TAKEN, taken)))
+    source = _Source(_TAKEN_SPANS, _TAKEN_CALLS, taken)
+    sums = list(map(_sum, session.execute(_TAKEN, taken)))
+    bill, basis = _compose(session, account, sums, period=period, source=source)
     _write_lines(session, row, bill)
+    row.terms_tariff_id, row.agreed = basis.tariff_id, basis.written()
     row.net_minor, row.tax_minor, row.total_minor = bill.net_minor, bill.tax_minor, bill.total_minor
     session.flush()
     return _document(session, row)
@@ -345,7 +389,10 @@ def running_bill(
     # what an earlier month still has to be charged for stands on that month's bill
     accruals = [one for one in accruals if one.start >= period.start]
     estimated, unpriced = _estimated(accruals, now)
-    bill = _compose(session, account, (*sums.values(), *estimated))
+    source = _Source(_OPEN_SPANS, _OPEN_CALLS, where)
+    bill, _basis = _compose(
+        session, account, (*sums.values(), *estimated), period=period, source=source, is_running=True
+    )
     today = periods.day_of(now, zone=account.zone)
     points, total = [], 0
     for day in periods.days(period, zone=account.zone):
@@ -377,7 +424,12 @@ def preview(
     where = _preview_range(session, tenant_id, period)
     accruals = [one for one in accruals if one.start >= period.start]
     estimated, _unpriced = _estimated(accruals, period.end)
-    return _compose(session, account, (*map(_sum, session.execute(_GROUPS, where)), *estimated))
+    sums = (*map(_sum, session.execute(_GROUPS, where)), *estimated)
+    source = _Source(_OPEN_SPANS, _OPEN_CALLS, where)
+    bill, _basis = _compose(
+        session, account, sums, period=period, source=source, is_running=clock.now() < period.end
+    )
+    return bill
 
 
 def waiting(session: Session, *, tenant_id: TenantId, period: Period) -> tuple[Waiting, ...]:
@@ -518,7 +570,8 @@ def _insist_it_can_be_closed(session: Session, row: InvoiceRow, period: Period) 
         raise UnratedUsageError(waiting=waiting)
     left_over = session.execute(_LEFT_OVER, where).scalar_one()
     stale = session.execute(_STALE, {"tenant": row.tenant_id, "invoice": row.id}).scalar_one()
-    if left_over or stale:
+    is_outdated = row.agreed is not None and row.agreed["follows"] != _follows(session, row.tenant_id)
+    if left_over or stale or is_outdated:
         raise DraftStaleError(left_over=left_over, rated_again=stale)
 
 
@@ -591,12 +644,52 @@ def _estimated(accruals: Collection[Accrual], now: dt.datetime) -> tuple[list[_S
     return list(sums.values()), unpriced
 
 
-def _compose(session: Session, account: Account, sums: Iterable[_Sum]) -> Bill:
-    groups = []
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a bill reads its charges: those that are open, or those of a draft."""
+
+    spans: TextClause
+    calls: TextClause
+    where: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What an invoice was made by beyond its charges: the terms, and what the one before left."""
+
+    tariff_id: UUID | None
+    follows: str | None
+    before: State
+    after: State
+    is_needed: bool
+
+    def written(self) -> dict[str, Any] | None:
+        """Return it as it is kept with the invoice; nothing where single prices say all."""
+        if not self.is_needed:
+            return None
+        return {
+            "follows": self.follows,
+            "before": agreed.to_json(self.before),
+            "after": agreed.to_json(self.after),
+        }
+
+
+def _compose(
+    session: Session,
+    account: Account,
+    sums: Iterable[_Sum],
+    *,
+    period: Period,
+    source: _Source,
+    is_running: bool = False,
+) -> tuple[Bill, _Basis]:
+    """Return the bill of some sums with what was agreed, and what that rests on."""
+    groups, of_lines = [], dict[UUID, Tariff]()
     for one in sums:
         if one.currency != account.currency:
             raise CurrencyMismatchError(left=account.currency, right=one.currency)
         tariff = tariffs.by_id(session, tenant_id=account.tenant_id, tariff_id=one.tariff_id)
+        of_lines[one.tariff_id] = tariff
         groups.append(
             Group(
                 meter=one.meter,
@@ -614,12 +707,150 @@ def _compose(session: Session, account: Account, sums: Iterable[_Sum]) -> Bill:
                 is_estimate=one.is_estimate,
             )
         )
-    return compose(
-        groups,
+    before, agreement = _terms(session, account, period)
+    lines, after = agreed.complete(
+        _with_quantities(session, account, groups, of_lines, period, source),
+        agreement=agreement,
+        models=of_lines,
+        calls=_calls(session, before, source, account.zone),
+        before=before,
+        period=period,
+        zone=account.zone,
+        currency=account.currency,
+        is_running=is_running,
+    )
+    bill = compose(
+        lines,
         currency=account.currency,
         tax_category=account.tax_category,
         tax_rate_ppm=account.tax_rate_ppm,
     )
+    return bill, _Basis(
+        tariff_id=agreement.tariff_id if agreement else None,
+        follows=_follows(session, account.tenant_id),
+        before=before,
+        after=after,
+        is_needed=before != State()
+        or bool(agreement and agreement.terms)
+        or any(one.quantities for one in lines),
+    )
+
+
+def _terms(session: Session, account: Account, period: Period) -> tuple[State, Agreement | None]:
+    """Return what the last invoice left, opened for the months of a period, and the terms of its last month.
+
+    The terms of a month are those in force at its beginning, or, in a company's first month, the first.
+    """
+    timeline = tariffs.timeline(session, tenant_id=account.tenant_id)
+    last = session.execute(
+        select(InvoiceRow.period_end, InvoiceRow.agreed)
+        .where(
+            InvoiceRow.tenant_id == account.tenant_id,
+            InvoiceRow.state == "finalised",
+            InvoiceRow.period_end <= period.start,
+        )
+        .order_by(InvoiceRow.period_end.desc())
+        .limit(1)
+    ).first()
+    state = agreed.from_json(last.agreed["after"]) if last and last.agreed else State()
+    at, agreement = last.period_end if last else period.start, None
+    while at < period.end:
+        month = periods.month_of(at, zone=account.zone)
+        agreement = _agreement(timeline, month)
+        state = agreed.opened(
+            state, agreement.terms if agreement else NOTHING, month=month, zone=account.zone
+        )
+        at = month.end
+    return state, agreement
+
+
+def _agreement(timeline: Timeline, month: Period) -> Agreement | None:
+    found = timeline.at(month.start) or next(
+        (timeline.at(start) for start in timeline.starts if start < month.end), None
+    )
+    return Agreement(found.tariff_id, found.tariff) if found else None
+
+
+def _follows(session: Session, tenant_id: UUID) -> str | None:
+    """Return the last finalised invoice: what a draft with terms, or with models, was worked out after."""
+    found = session.scalars(
+        select(InvoiceRow.id)
+        .where(InvoiceRow.tenant_id == tenant_id, InvoiceRow.state == "finalised")
+        .order_by(InvoiceRow.period_end.desc())
+        .limit(1)
+    ).first()
+    return None if found is None else str(found)
+
+
+def _with_quantities(
+    session: Session,
+    account: Account,
+    groups: Sequence[Group],
+    of_lines: Mapping[UUID, Tariff],
+    period: Period,
+    source: _Source,
+) -> list[Group]:
+    """Give each group of a meter with a charge model its quantities, month by month."""
+    modelled = [one for one in groups if of_lines[one.tariff_id].model(one.meter) is not None]
+    if not modelled:
+        return list(groups)
+    months: dict[tuple[object, ...], dict[dt.datetime, tuple[int, int]]] = {}
+    meters = sorted({one.meter for one in modelled})
+    for row in session.execute(source.spans, {**source.where, "meters": meters}):
+        of_key = months.setdefault((row.is_late, row.meter, row.destination, row.tariff_id, False), {})
+        start = periods.month_of(row.since, zone=account.zone).start
+        units, events = of_key.get(start, (0, 0))
+        of_key[start] = (units + int(row.units_nano), events + row.events)
+    made = []
+    for one in groups:
+        quantities: list[Quantity] = []
+        charged = months.get((*one.key[:-1], False), {})
+        if one in modelled and one.is_estimate:
+            before = charged.get(period.start, (0, 0))
+            quantities = [Quantity(period.start, one.units_nano or 0, one.events, *before)]
+        elif one in modelled:
+            for start, (units, events) in sorted(charged.items()):
+                before = _billed_before(session, account, one, start) if one.is_late else (0, 0)
+                quantities.append(Quantity(start, units, events, *before))
+        made.append(replace(one, quantities=tuple(quantities)))
+    return made
+
+
+def _billed_before(session: Session, account: Account, one: Group, start: dt.datetime) -> tuple[int, int]:
+    """Return how much of a month, and in how many uses, earlier invoices have of a group's meter."""
+    found = session.execute(
+        _BILLED_BEFORE,
+        {
+            "tenant": account.tenant_id,
+            "meter": one.meter,
+            "destination": one.destination,
+            "tariff": one.tariff_id,
+            "start": start,
+            "end": periods.month_of(start, zone=account.zone).end,
+        },
+    ).one()
+    return int(found.units_nano or 0), found.events
+
+
+def _calls(session: Session, before: State, source: _Source, zone: str) -> list[Call]:
+    """Return the calls that the minutes that are left may take over."""
+    meters = sorted({meter for pool in before.pools if pool.left_s for meter in pool.meters})
+    if not meters:
+        return []
+    left = sum(pool.left_s for pool in before.pools)
+    rows = session.execute(source.calls, {**source.where, "meters": meters, "left": left, "zone": zone})
+    return [
+        Call(
+            row.key,
+            (row.is_late, row.meter, row.destination, row.tariff_id, False),
+            row.meter,
+            row.destination,
+            row.occurred_at,
+            row.billed_seconds,
+            row.amount_nano,
+        )
+        for row in rows
+    ]
 
 
 def _write_lines(session: Session, row: InvoiceRow, bill: Bill) -> None:
@@ -643,6 +874,8 @@ def _write_lines(session: Session, row: InvoiceRow, bill: Bill) -> None:
                 "billed_seconds": line.billed_seconds,
                 "units_nano": line.units_nano,
                 "unit_nano": line.unit_nano,
+                "kind": line.kind.value,
+                "arithmetic": None if line.arithmetic is None else dict(line.arithmetic),
                 "amount_nano": line.amount_nano,
                 "amount_minor": line.amount_minor,
                 "tax_category": line.tax_category,
@@ -684,6 +917,8 @@ def _document(session: Session, row: InvoiceRow) -> InvoiceDocument:
         zone=row.zone,
         language=row.language,
         period=Period(row.period_start, row.period_end),
+        agreed=row.agreed,
+        terms_tariff_id=row.terms_tariff_id,
         bill=Bill(
             currency=row.currency,
             lines=tuple(_line(line) for line in lines),
@@ -713,6 +948,8 @@ def _line(row: InvoiceLineRow) -> Line:
         version=row.version,
         names=names,
         unit_nano=row.unit_nano,
+        kind=Kind(row.kind),
+        arithmetic=row.arithmetic,
         is_late=row.is_late,
         events=row.events,
         billed_seconds=row.billed_seconds,
@@ -728,13 +965,14 @@ def _by_meter(bill: Bill) -> tuple[MeterTotal, ...]:
     totals: dict[str, MeterTotal] = {}
     for line in bill.lines:
         before = totals.get(line.meter)
+        is_metered = line.kind is not Kind.ALLOWANCE
         totals[line.meter] = MeterTotal(
             line.meter,
             line.events + (before.events if before else 0),
-            line.billed_seconds + (before.billed_seconds if before else 0),
+            (line.billed_seconds if is_metered else 0) + (before.billed_seconds if before else 0),
             line.amount_minor + (before.amount_minor if before else 0),
             line.unit,
-            line.quantity + (before.quantity if before else 0),
+            (line.quantity if is_metered else 0) + (before.quantity if before else Fraction(0)),
             line.is_estimate or (before is not None and before.is_estimate),
         )
     return tuple(totals[meter] for meter in sorted(totals))
@@ -775,6 +1013,6 @@ def _previewed_line(session: Session, tenant_id: TenantId, row: Row[Any]) -> Tra
     period = periods.month_of(row.bill_at, zone=account.zone)
     key = (row.meter, row.destination, row.tariff_id, row.occurred_at < period.start)
     for line in preview(session, tenant_id=tenant_id, period=period).lines:
-        if (line.meter, line.destination, line.tariff_id, line.is_late) == key:
+        if line.kind is Kind.METERED and (line.meter, line.destination, line.tariff_id, line.is_late) == key:
             return TracedLine("preview", None, None, line)
     return None

@@ -65,6 +65,8 @@ class PriceListVersionRow(TenantOwned, Base):
     destinations: Mapped[dict[str, Any]] = mapped_column(JSONB)
     # whose public holidays the bands of day 8 hold on, like GB-ENG; empty: there are none
     holiday_calendar: Mapped[str] = mapped_column(Text, default="")
+    # what is agreed beyond single prices, see `billing.rating.terms`
+    terms: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
     # of a draft: goes up with each change, so that two who edit it notice each other
     revision: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[Instant]
@@ -388,15 +390,20 @@ class InvoiceRow(TenantOwned, Base):
     due_on: Mapped[dt.date | None]
     drafted_at: Mapped[Instant]
     finalised_at: Mapped[OptionalInstant]
+    # what was agreed beyond single prices: in which tariff, and what goes from invoice to invoice
+    terms_tariff_id: Mapped[UUID | None]
+    agreed: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
 
 class InvoiceLineRow(TenantOwned, Base):
-    """One line: the rounded sum of the charges that stand behind it."""
+    """One line: the rounded sum of the charges that stand behind it, or something that was agreed."""
 
     __tablename__ = "invoice_lines"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "invoice_id"], ["app.invoices.tenant_id", "app.invoices.id"]),
         ForeignKeyConstraint(["tenant_id", "tariff_id"], ["app.tariffs.tenant_id", "app.tariffs.id"]),
+        CheckConstraint("kind IN ('metered', 'allowance', 'discount', 'commitment')", name="kind"),
+        CheckConstraint("kind = 'metered' OR arithmetic IS NOT NULL", name="explained"),
     )
 
     invoice_id: Mapped[Key]
@@ -412,6 +419,9 @@ class InvoiceLineRow(TenantOwned, Base):
     billed_seconds: Mapped[int] = mapped_column(BigInteger)
     units_nano: Mapped[int | None] = mapped_column(BigInteger)
     unit_nano: Mapped[int | None] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(Text, default="metered")
+    # how a line without charges of its own, or of a charge model, came about
+    arithmetic: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     # the exact sum may pass what 64 bits hold in currencies with small units
     amount_nano: Mapped[int] = mapped_column(Numeric(38, 0))
     amount_minor: Mapped[Minor]

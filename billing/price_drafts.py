@@ -17,8 +17,10 @@ from billing import price_lists
 from billing.errors import DraftChangedError, PriceListError, PriceListNotFoundError, VersionPublishedError
 from billing.models import PriceListRow, PriceListVersionRow, RateRow, RentalPriceRow
 from billing.price_lists import PriceList, Version
+from billing.rating import terms
 from billing.rating.rentals import RentalPrice
 from billing.rating.tariff import DatedRate, problems
+from billing.rating.terms import NOTHING, Terms
 from core.ids import PriceListId, TenantId
 
 _LAST = 2**31 - 1  # the highest number a version can have
@@ -33,6 +35,7 @@ class Contents:
     destinations: Mapping[str, Mapping[str, str]]
     rates: tuple[DatedRate, ...]
     rentals: tuple[RentalPrice, ...] = ()
+    terms: Terms = NOTHING
 
 
 def find_list(session: Session, *, tenant_id: TenantId, price_list_id: UUID) -> PriceList:
@@ -71,6 +74,7 @@ def contents(session: Session, *, tenant_id: TenantId, price_list_id: UUID, numb
         row.destinations,
         price_lists.rates_of(session, tenant_id=tenant_id, version_id=row.id),
         price_lists.rentals_of(session, tenant_id=tenant_id, version_id=row.id),
+        terms.decode(row.terms),
     )
 
 
@@ -98,6 +102,7 @@ def revise(
     rates: Iterable[DatedRate] | None = None,
     rentals: Iterable[RentalPrice] | None = None,
     holiday_calendar: str | None = None,
+    agreed: Terms | None = None,
     revision: int | None = None,
 ) -> Version:
     """Change a draft; what is None stays as it is.
@@ -111,6 +116,7 @@ def revise(
         rates: one row per meter and prefix.
         rentals: one price per meter of what is rented.
         holiday_calendar: whose public holidays count, like `GB-ENG`; empty for none.
+        agreed: charge models, included minutes, discounts and commitments.
         revision: what the draft was when the change was begun.
 
     Raises:
@@ -129,7 +135,9 @@ def revise(
         row.destinations = {code: dict(names) for code, names in destinations.items()}
     if holiday_calendar is not None:
         row.holiday_calendar = holiday_calendar
-    if rates is not None or rentals is not None:
+    if agreed is not None:
+        row.terms = terms.encode(agreed)
+    if rates is not None or rentals is not None or agreed is not None:
         if rates is None:
             rates = price_lists.rates_of(session, tenant_id=tenant_id, version_id=version_id)
         if rentals is None:

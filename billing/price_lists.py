@@ -24,7 +24,7 @@ from billing.errors import (
 )
 from billing.events import PriceListPublished
 from billing.models import PriceListRow, PriceListVersionRow, RateRow, RentalPriceRow
-from billing.rating import calendars
+from billing.rating import calendars, terms
 from billing.rating.rentals import Proration, RentalPrice
 from billing.rating.rules import Ceiling, Rate
 from billing.rating.tariff import (
@@ -36,6 +36,7 @@ from billing.rating.tariff import (
     encode_bands,
     problems,
 )
+from billing.rating.terms import NOTHING, Terms
 from core import clock
 from core.events import announce
 from core.ids import PriceListId, TenantId, new_id
@@ -140,6 +141,7 @@ def draft(
     rates: Iterable[DatedRate],
     rentals: Iterable[RentalPrice] = (),
     holiday_calendar: str = "",
+    agreed: Terms = NOTHING,
 ) -> Version:
     """Add a version to a price list; it may be looked at and thrown away until it is published.
 
@@ -152,6 +154,7 @@ def draft(
         rates: one row per meter and prefix.
         rentals: one price per meter of what is rented.
         holiday_calendar: whose public holidays count, like `GB-ENG`; empty where no rate has a band for them.
+        agreed: charge models, included minutes, discounts and commitments.
 
     Raises:
         PriceListNotFoundError: no such list.
@@ -168,6 +171,7 @@ def draft(
         effective_from=effective_from,
         destinations={code: dict(names) for code, names in destinations.items()},
         holiday_calendar=holiday_calendar,
+        terms=terms.encode(agreed),
         revision=1,
         created_at=clock.now(),
     )
@@ -208,6 +212,7 @@ def tariff_of(
         rates=tuple(rates),
         rentals=tuple(rentals),
         holidays=holidays,
+        terms=terms.decode(version.terms),
     )
 
 

@@ -1,7 +1,8 @@
 """The proof of an invoice: one signed file with everything the invoice was made of, for `seatline verify`.
 
 Lines of JSON in the order in which they are checked (`billing.verify`): the earlier invoices of the
-company, the head, the prices as bought, each line followed by its events, the taxes, the signature. Each
+company, the head, the prices as bought, what is agreed and what the invoice before left of it, each line
+followed by its events, lines of what was agreed with their arithmetic, the taxes, the signature. Each
 record carries a hash over itself and the record before it, the last hash is signed; so the first place
 that was changed can be named. Numbers stand without their last four digits, which is all billing knows.
 """
@@ -18,7 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing import invoices
-from billing.bill import Line
+from billing.bill import Kind, Line
 from billing.documents.document import BilledEvent, InvoiceDocument
 from billing.documents.event_csv import masked
 from billing.errors import InvoiceNotFinalError
@@ -81,10 +82,14 @@ def _records(session: Session, tenant_id: TenantId, document: InvoiceDocument) -
     yield from _earlier(session, tenant_id, document)
     yield _head(document)
     lines, places = document.bill.lines, dict[UUID, int]()
-    for line in lines:
-        if line.tariff_id not in places:
-            places[line.tariff_id] = len(places) + 1
-            yield _prices(session, tenant_id, line.tariff_id, places[line.tariff_id])
+    terms = [document.terms_tariff_id] if document.terms_tariff_id else []
+    for tariff_id in (*(line.tariff_id for line in lines), *terms):
+        if tariff_id not in places:
+            places[tariff_id] = len(places) + 1
+            yield _prices(session, tenant_id, tariff_id, places[tariff_id])
+    if document.agreed is not None:
+        month = places[document.terms_tariff_id] if document.terms_tariff_id else None
+        yield {"kind": "terms", "prices": month, "before": document.agreed["before"]}
     events = invoices.events(session, tenant_id=tenant_id, invoice_id=document.invoice_id)
     begun = 0
     for event in events:
@@ -92,6 +97,8 @@ def _records(session: Session, tenant_id: TenantId, document: InvoiceDocument) -
             yield _line(lines[begun], places)
             begun += 1
         yield _event(event)
+    for line in lines[begun:]:
+        yield _line(line, places)
     for tax in document.bill.taxes:
         yield {
             "kind": "tax",
@@ -176,6 +183,9 @@ def _line(line: Line, places: Mapping[UUID, int]) -> dict[str, Any]:
         "amount_minor": line.amount_minor,
         "tax_category": line.tax_category,
         "tax_rate_ppm": line.tax_rate_ppm,
+        # what was written before there were other kinds says nothing of it
+        **({} if line.kind is Kind.METERED else {"line_kind": line.kind.value}),
+        **({} if line.arithmetic is None else {"arithmetic": dict(line.arithmetic)}),
     }
 
 

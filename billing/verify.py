@@ -16,19 +16,22 @@ from uuid import UUID
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from billing.bill import Line, tax
+from billing import agreed, periods
+from billing.agreed import Agreement, Call, State
+from billing.bill import Group, Kind, Line, Quantity, tax
 from billing.documents.event_csv import HIDDEN
 from billing.errors import ProofBrokenError
+from billing.periods import Period
 from billing.proof import BEGINNING, FORMAT, LABEL, canonical, chained, instant
 from billing.rating.rules import Outcome
 from billing.rating.tariff import Tariff, decode, digest
+from billing.rating.terms import NOTHING
 from billing.usage import rating
 from core.errors import SeatlineError
 from core.money import nano_to_minor
 
 # what `kind` may follow what; the head stands once, after the earlier invoices
-_ORDER = ("format", "earlier", "invoice", "prices", "line", "tax", "signature")
-_NOBODY = UUID(int=0)
+_ORDER = ("format", "earlier", "invoice", "prices", "terms", "line", "tax", "signature")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ class _Sums:
     billed_seconds: int = 0
     units_nano: int | None = None
     amount_nano: int = 0
+    # how much of it each month has, and in how many uses; only for what has a charge model
+    months: dict[dt.datetime, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -110,6 +115,12 @@ class _Check:
     prices: dict[int, _Prices] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     sums: _Sums | None = None
+    groups: list[Group] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    terms: int | None = None
+    before: State = State()  # noqa: RUF009 - frozen
+    # what the terms make of the metered lines; worked out when the last of these is read
+    agreed: list[Group] | None = None
     events: set[tuple[str, str]] = field(default_factory=set)
     taxes: list[tuple[str, int, int, int]] = field(default_factory=list)
     key: bytes = b""
@@ -157,8 +168,13 @@ class _Check:
         """Check what is complete when the next kind of record begins."""
         if stage > _ORDER.index("invoice") and not self.head:
             raise ProofBrokenError("the head of the invoice is missing")
+        if stage > _ORDER.index("terms") >= self.stage and self.terms is None:
+            month = self._of_the_month()
+            if month is not None and self.prices[month].tariff.terms:
+                raise ProofBrokenError("what is agreed is missing")
         if stage > _ORDER.index("line") >= self.stage:
             self._end_line()
+            _insist("the invoice", "lines of what was agreed", len(self.lines), len(self._all_agreed()))
             _insist("the invoice", "lines", self.head["lines"], len(self.lines))
             _insist("the invoice", "events", self.head["events"], len(self.events))
             _insist("the invoice", "net_minor", self.head["net_minor"], self._net())
@@ -206,15 +222,46 @@ class _Check:
         yield "currency", tariff.currency, self.head["currency"]
         self.prices[record["prices"]] = _Prices(tariff, dt.datetime.fromisoformat(record["in_force_from"]))
 
+    def _terms(self, record: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
+        """Take what is agreed, and what the invoice before left of it."""
+        if self.terms is not None:
+            message = "they stand there twice"
+            raise ValueError(message)
+        self.before = agreed.from_json(record["before"])
+        yield "before", record["before"], agreed.to_json(self.before)
+        self.terms = self._of_the_month()
+        yield "prices", record["prices"], self.terms
+        began = dt.datetime.fromisoformat(self.head["period_start"])
+        month = periods.month_of(began, zone=self.head["zone"])
+        there = self.prices[self.terms].tariff.terms if self.terms else NOTHING
+        opened = agreed.opened(State(), there, month=month, zone=self.head["zone"])
+        given = {pool.pool_id: pool for pool in self.before.pools if pool.starts_at == began}
+        yield "included minutes", given, {pool.pool_id: pool for pool in opened.pools}
+
+    def _of_the_month(self) -> int | None:
+        """Return which prices were in force when the month began, or came first in it."""
+        began = dt.datetime.fromisoformat(self.head["period_start"])
+        by_time = sorted(self.prices, key=lambda one: self.prices[one].in_force_from)
+        before = [one for one in by_time if self.prices[one].in_force_from <= began]
+        return before[-1] if before else next(iter(by_time), None)
+
     def _line(self, record: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
         self._end_line()
         tariff = self.prices[record["prices"]].tariff
+        kind = Kind(record.get("line_kind", Kind.METERED))
+        if kind is not Kind.METERED:
+            self._all_agreed()
+        elif self.agreed is not None:
+            message = "it stands after what was agreed"
+            raise ValueError(message)
         yield "line_no", record["line_no"], len(self.lines) + 1
         yield "price_list", record["price_list"], tariff.price_list
         yield "version", record["version"], tariff.version
         yield "names", record["names"], tariff.destinations.get(record["destination"], {})
         unit = tariff.unit_nano(meter=record["meter"], destination=record["destination"])
-        yield "unit_nano", record["unit_nano"], unit
+        yield "unit_nano", record["unit_nano"], unit if kind is Kind.METERED else None
+        if kind is not Kind.METERED:
+            yield from self._agreed_line(record)
         rounded = nano_to_minor(record["amount_nano"], currency=self.head["currency"])
         yield "amount_minor", record["amount_minor"], rounded
         self.sums = _Sums(record, f"line {record['line_no']} ({record['meter']} {record['destination']})")
@@ -261,6 +308,22 @@ class _Check:
         self.sums.amount_nano += record["amount_nano"]
         if found.units_nano is not None:
             self.sums.units_nano = (self.sums.units_nano or 0) + found.units_nano
+        if prices.tariff.model(record["meter"]) is not None:
+            month = periods.month_of(began, zone=self.head["zone"]).start
+            units, events = self.sums.months.get(month, (0, 0))
+            self.sums.months[month] = (units + (found.units_nano or 0), events + 1)
+        elif any(record["meter"] in pool.meters for pool in self.before.pools):
+            self.calls.append(
+                Call(
+                    "/".join(key),
+                    _group_key(line),
+                    record["meter"],
+                    record["destination"],
+                    began,
+                    record["billed_seconds"],
+                    record["amount_nano"],
+                )
+            )
 
     def _tax(self, record: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
         whole = {(one.category, one.rate_ppm): one for one in tax(self.lines)}
@@ -286,14 +349,89 @@ class _Check:
         sums, self.sums = self.sums, None
         if sums is None:
             return
-        for name in ("events", "billed_seconds", "units_nano", "amount_nano"):
-            _insist(sums.place, name, sums.line[name], getattr(sums, name))
-        wanted = Line.__dataclass_fields__
-        values = {name: value for name, value in sums.line.items() if name in wanted}
-        self.lines.append(Line(**values, tariff_id=_NOBODY))
+        line = sums.line
+        if self.agreed is None:
+            wanted = ("events", "billed_seconds", "units_nano", "amount_nano")
+            for name in wanted[:-1] if sums.months else wanted:
+                _insist(sums.place, name, line[name], getattr(sums, name))
+            group = self._group(line, sums)
+            self.groups.append(group)
+            if sums.months:
+                priced = agreed.by_model(group, self._tariffs())
+                _insist(sums.place, "amount_nano", line["amount_nano"], priced.amount_nano)
+                _insist(sums.place, "arithmetic", line["arithmetic"], priced.arithmetic)
+        names = Line.__dataclass_fields__.keys() - {"kind", "tariff_id"}
+        values = {name: value for name, value in line.items() if name in names}
+        kind = Kind(line.get("line_kind", Kind.METERED))
+        self.lines.append(Line(**values, kind=kind, tariff_id=_place_id(line["prices"])))
+
+    def _group(self, line: Mapping[str, Any], sums: _Sums) -> Group:
+        """Return a metered line as what it was composed of; of earlier invoices its word is taken."""
+        said = {one["month"]: one for one in (line.get("arithmetic") or {}).get("months", ())}
+        quantities = []
+        for month, (units, events) in sorted(sums.months.items()):
+            one = said[agreed.instant(month)]
+            is_late = line["is_late"]
+            before = (one["before_nano"], one["before_events"]) if is_late else (0, 0)
+            quantities.append(Quantity(month, units, events, *before))
+        names = Group.__dataclass_fields__.keys() - {"kind", "tariff_id", "quantities", "arithmetic"}
+        values = {name: value for name, value in line.items() if name in names}
+        return Group(**values, tariff_id=_place_id(line["prices"]), quantities=tuple(quantities))
+
+    def _all_agreed(self) -> list[Group]:
+        """Return every group the invoice must have, once all metered lines are read."""
+        if self.agreed is None:
+            tariffs = self._tariffs()
+            agreement = None
+            if self.terms is not None:
+                agreement = Agreement(_place_id(self.terms), tariffs[_place_id(self.terms)])
+            groups, _after = agreed.complete(
+                self.groups,
+                agreement=agreement,
+                models=tariffs,
+                calls=self.calls,
+                before=self.before,
+                period=Period(
+                    *(dt.datetime.fromisoformat(self.head[one]) for one in ("period_start", "period_end"))
+                ),
+                zone=self.head["zone"],
+                currency=self.head["currency"],
+            )
+            self.agreed = list(groups)
+        return self.agreed
+
+    def _agreed_line(self, record: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
+        place = len(self.lines)
+        groups = self._all_agreed()
+        if place >= len(groups):
+            message = "nothing was agreed that it could be"
+            raise ValueError(message)
+        found = groups[place]
+        yield "line_kind", record["line_kind"], found.kind.value
+        yield "prices", _place_id(record["prices"]), found.tariff_id
+        for name in ("meter", "destination", "is_late", "events", "billed_seconds", "units_nano"):
+            yield name, record[name], getattr(found, name)
+        yield "arithmetic", record["arithmetic"], found.arithmetic
+        yield "amount_nano", record["amount_nano"], found.amount_nano
+
+    def _period(self) -> Period:
+        ends = (self.head[name] for name in ("period_start", "period_end"))
+        return Period(*map(dt.datetime.fromisoformat, ends))
+
+    def _tariffs(self) -> dict[UUID, Tariff]:
+        return {_place_id(number): one.tariff for number, one in self.prices.items()}
 
     def _net(self) -> int:
         return sum(line.amount_minor for line in self.lines)
+
+
+def _place_id(place: int) -> UUID:
+    """Return what stands for a price list here: its place in the file."""
+    return UUID(int=place)
+
+
+def _group_key(line: Mapping[str, Any]) -> tuple[object, ...]:
+    return (line["is_late"], line["meter"], line["destination"], _place_id(line["prices"]), False)
 
 
 def _insist(place: str, name: str, said: object, found: object) -> None:

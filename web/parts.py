@@ -556,7 +556,8 @@ _LEAST_SHOWN = 0.0005  # what rounds to nothing at three decimals
 def quantity(value: float, unit: str) -> str:
     """Return an amount of a metered thing: `41,382 min`, `61.5 h`, `24`.
 
-    Units: seat, number, month, day, hour, minute, second, call, each. A few minutes of a month are `< 0.001`.
+    Units: seat, number, month, day, hour, minute, second, call, gb_day, piece. A few minutes of a month are
+    `< 0.001`.
     """
     shown = "< 0.001" if 0 < value < _LEAST_SHOWN else count(value)
     return {
@@ -567,6 +568,7 @@ def quantity(value: float, unit: str) -> str:
         "hour": _("%(count)s h", count=shown),
         "minute": _("%(count)s min", count=shown),
         "second": _("%(count)s s", count=shown),
+        "gb_day": ngettext("%(count)s GB-day", "%(count)s GB-days", value, count=shown),
         "call": ngettext("%(count)s call", "%(count)s calls", value, count=shown),
     }.get(unit, shown)
 

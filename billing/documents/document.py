@@ -1,7 +1,9 @@
 """Invoices, credit notes and statements as values: everything a document shows, nothing that is looked up."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from billing.accounts import Party, Seller
@@ -28,6 +30,9 @@ class InvoiceDocument:
     due_on: dt.date | None
     drafted_at: dt.datetime
     finalised_at: dt.datetime | None
+    # what was agreed for it beyond single prices, see `billing.agreed`; none of it where nothing was
+    terms_tariff_id: UUID | None = None
+    agreed: Mapping[str, Any] | None = None
 
     @property
     def is_draft(self) -> bool:

@@ -12,15 +12,21 @@ from typing import Any
 from babel.numbers import format_currency, format_decimal, format_percent
 
 from billing.accounts import PPM
-from billing.bill import Line, Tax
+from billing.bill import Kind, Line, Tax
 from billing.documents import press
+from billing.documents.arithmetic import explained
 from billing.documents.document import CreditNote, InvoiceDocument
 from billing.documents.words import LOCALES, WORDS, word
 from core.money import NANO, exponent
 
 _TEMPLATE = "invoice.typ"
 # what the events of a line are called, by the first part of its meter
-_COUNTED = {"voice": ("one_event", "events"), "agent": ("one_hour", "hours")}
+_COUNTED = {
+    "voice": ("one_event", "events"),
+    "agent": ("one_hour", "hours"),
+    "seat": ("one_rental", "rentals"),
+    "number": ("one_rental", "rentals"),
+}
 
 
 def render_pdf(invoice: InvoiceDocument, *, language: str) -> bytes:
@@ -150,13 +156,15 @@ def _line(line: Line, invoice: InvoiceDocument, language: str) -> dict[str, str]
     words = WORDS[language]
     currency = invoice.bill.currency
     meter = word(language, f"meter:{line.meter}")
-    one, many = _COUNTED.get(line.meter.partition(".")[0], ("one_rental", "rentals"))
+    one, many = _COUNTED.get(line.meter.partition(".")[0], ("one_entry", "entries"))
     events = (
         words[one]
         if line.events == 1
         else words[many].format(n=format_decimal(line.events, locale=LOCALES[language]))
     )
-    detail = [events, words["version"].format(list=line.price_list, version=line.version)]
+    version = words["version"].format(list=line.price_list, version=line.version)
+    reason = explained(line, currency=currency, language=language)
+    detail = [part for part in (events if line.events else "", reason, version) if part]
     if line.is_prorated:
         days = line.days_of(invoice.period, zone=invoice.zone)
         detail.insert(1, words["prorated_days"].format(n=days[0], m=days[1]) if days else words["prorated"])
@@ -168,7 +176,7 @@ def _line(line: Line, invoice: InvoiceDocument, language: str) -> dict[str, str]
         "text": f"{meter} – {_named(line.names, line.destination, language)}",
         "detail": " – ".join(detail),
         "quantity": f"{_quantity(line, language)} {words[_unit(line)]}",
-        "price": _unit_price(line, currency, language),
+        "price": _unit_price(line, currency, language) if line.kind is Kind.METERED else "",
         "tax": _percent(line.tax_rate_ppm, language),
         "amount": press.money(line.amount_minor, currency, language),
     }

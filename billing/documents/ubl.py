@@ -22,8 +22,8 @@ _SPECIFICATION = "urn:cen.eu:en16931:2017"
 _INVOICE, _CREDIT_NOTE = "380", "381"  # UNTDID 1001
 _TRANSFER = "30"  # UNTDID 4461: credit transfer
 # UN/ECE recommendation 20
-_UNITS = {"minute": "MIN", "month": "MON", "day": "DAY", "hour": "HUR"}
 _ONE = "C62"
+_UNITS = {"minute": "MIN", "month": "MON", "day": "DAY", "hour": "HUR", "piece": _ONE, "gb_day": _ONE}
 # why no tax is charged: a code of the VATEX list, or words where the law has many reasons
 _EXEMPT = {"AE": "VATEX-EU-AE", "K": "VATEX-EU-IC", "G": "VATEX-EU-G", "O": "VATEX-EU-O"}
 _PERCENT = PPM // 100
@@ -175,6 +175,8 @@ def _line(root: ET.Element, line: Line, document: InvoiceDocument) -> None:
     unit = _UNITS[line.unit]
     if not quantity:
         quantity, unit = Decimal(1), _ONE
+    if net < 0:  # BR-27: a price is never negative, so what comes off is so many units back
+        quantity = -quantity
     at = _cac(root, "InvoiceLine")
     _cbc(at, "ID", str(line.line_no))
     _cbc(at, "InvoicedQuantity", _plain(quantity), unitCode=unit)

@@ -28,6 +28,23 @@ class Discount:
     off_amount: int = 0
 
 
+def share_out(amount: int, weights: Sequence[int]) -> tuple[int, ...]:
+    """Return an amount in parts by their weights; what rounding down leaves goes to the largest remainders.
+
+    Of equal remainders the first has precedence, so the same weights give the same parts. Worked: 10 by
+    1, 1, 1 is 4, 3, 3.
+
+    Args:
+        amount: not negative.
+        weights: none negative, some positive unless the amount is nothing.
+    """
+    whole = sum(weights) or 1
+    parts = [divmod(amount * weight, whole) for weight in weights]
+    missing = amount - sum(part for part, _ in parts)
+    largest = sorted(range(len(parts)), key=lambda at: (-parts[at][1], at))[:missing]
+    return tuple(part + (at in largest) for at, (part, _) in enumerate(parts))
+
+
 def split(amount: int, shares_ppm: Sequence[int]) -> tuple[int, ...]:
     """Return what each payer pays of an amount, e.g. the caller and the called, who have a charge run each.
 
@@ -43,10 +60,7 @@ def split(amount: int, shares_ppm: Sequence[int]) -> tuple[int, ...]:
     """
     if sum(shares_ppm) != WHOLE_PPM or min(shares_ppm) < 0:
         raise SharesError
-    parts = [divmod(amount * share, WHOLE_PPM) for share in shares_ppm]
-    missing = amount - sum(part for part, _ in parts)
-    largest = sorted(range(len(parts)), key=lambda at: (-parts[at][1], at))[:missing]
-    return tuple(part + (at in largest) for at, (part, _) in enumerate(parts))
+    return share_out(amount, shares_ppm)
 
 
 def discounts(amount: int, agreed: Sequence[Discount]) -> tuple[int, ...]:

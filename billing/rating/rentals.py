@@ -30,6 +30,8 @@ class Unit(StrEnum):
     MONTH = "month"
     DAY = "day"
     HOUR = "hour"
+    PIECE = "piece"
+    GB_DAY = "gb_day"
 
 
 class Proration(StrEnum):
@@ -45,7 +47,8 @@ class Proration(StrEnum):
     PER_SECOND = "per_second"
 
 
-# Everything that is rented, and by what it is counted. Numbers have a meter for each kind.
+# Everything that is rented or counted, and by what. Numbers have a meter for each kind; fees are charged
+# every month, items once, when they are ordered.
 METERS: Mapping[str, Unit] = MappingProxyType(
     {
         "seat.month": Unit.MONTH,
@@ -57,7 +60,21 @@ METERS: Mapping[str, Unit] = MappingProxyType(
         "number.tollfree": Unit.MONTH,
         "number.short": Unit.MONTH,
         "agent.hour": Unit.HOUR,
+        "seat.burst": Unit.HOUR,
+        "recording.gb_day": Unit.GB_DAY,
+        "message.sms": Unit.PIECE,
+        "fee.platform": Unit.MONTH,
+        "fee.support": Unit.MONTH,
+        "item.setup": Unit.PIECE,
+        "item.training": Unit.PIECE,
+        "item.integration": Unit.PIECE,
+        "item.other": Unit.PIECE,
     }
+)
+# What can have a charge model: what is counted as it comes. What is rented for a time has a quote before it.
+MODELLED = frozenset(
+    {"agent.hour", "seat.burst", "recording.gb_day", "message.sms"}
+    | {meter for meter in METERS if meter.startswith("item.")}
 )
 
 
@@ -109,7 +126,8 @@ def units(
         price: says the unit and how parts of it are measured.
         start: aware instant; `end` lies at it or after.
         end: aware instant just after.
-        quantity_ms: what hours are counted from; months and days go by the calendar.
+        quantity_ms: what hours are counted from, and thousandths of pieces; months and days go by the
+            calendar.
         zone: of the account.
 
     Worked: 1 to 11 October 2026 in London by actual days is 10/31; 90 minutes by begun hours are 2.
@@ -122,6 +140,8 @@ def units(
         return Fraction(
             (periods.day_of(end - _MICROSECOND, zone=zone) - periods.day_of(start, zone=zone)).days + 1
         )
+    if price.unit in {Unit.PIECE, Unit.GB_DAY}:
+        return Fraction(quantity_ms, 1000)
     if not price.step_s:
         return Fraction(quantity_ms, _HOUR_MS)
     step_ms = price.step_s * 1000

@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 import phonenumbers
 
 from billing.errors import PriceListError
-from billing.rating import rentals
+from billing.rating import rentals, terms
 from billing.rating.rentals import HOUR_S, METERS, Proration, RentalPrice, Unit
 from billing.rating.rules import (
     NO_HOLIDAYS,
@@ -34,12 +34,14 @@ from billing.rating.rules import (
     half_up,
     is_above,
 )
+from billing.rating.terms import NOTHING, ChargeModel, Model, Terms
 from core.money import NANO
 from core.phone import is_short_code
 
-# 1: calls only. 2: rental prices too. 3: holidays, grace, a maximum that refuses. What a tariff does not use
-# is not written, so that what was published before says the same text, and has the same hash, for ever.
-_CALLS_ONLY, _RENTALS_TOO, FORMAT = 1, 2, 3
+# 1: calls only. 2: rental prices too. 3: holidays, grace, a maximum that refuses. 4: terms. What a tariff
+# does not use is not written, so that what was published before says the same text, and has the same hash,
+# for ever.
+_CALLS_ONLY, _RENTALS_TOO, _BOUNDS_TOO, FORMAT = 1, 2, 3, 4
 # What a number keeps to itself (design.md, invariant 2); E.164 gives it fifteen digits at most.
 HIDDEN_DIGITS = 4
 LONGEST_NUMBER = 15
@@ -90,6 +92,7 @@ class Tariff:
     rates: tuple[DatedRate, ...]
     rentals: tuple[RentalPrice, ...] = ()
     holidays: Holidays | None = None
+    terms: Terms = NOTHING
 
     @cached_property
     def _by_meter(self) -> dict[str, PrefixIndex[DatedRate]]:
@@ -161,11 +164,13 @@ class Tariff:
     ) -> "Rating":
         """Rate a stretch of time in which something was rented; rounded once, half-up, in nano-units.
 
+        What has a charge model costs nothing by itself: all of a month is priced together, on its line.
+
         Args:
             meter: one of `rentals.METERS`.
             start: aware instant it began.
             end: aware instant just after.
-            quantity_ms: milliseconds to be charged, for what goes by the hour.
+            quantity_ms: milliseconds to be charged, for what goes by the hour; thousandths of pieces.
             zone: of the account, whose months and days they are.
         """
         price = self.rental_price(meter)
@@ -173,12 +178,16 @@ class Tariff:
             return Rating(Outcome.UNRATED, reason="meter-not-priced")
         exact = rentals.units(price, start=start, end=end, quantity_ms=quantity_ms, zone=zone)
         billed_ms = int(exact * HOUR_S * 1000) if price.unit is Unit.HOUR else quantity_ms
+        if price.unit in {Unit.PIECE, Unit.GB_DAY}:
+            billed_ms = 0
         return Rating(
             Outcome.RATED,
             prefix="",
             destination=price.destination,
             billed_seconds=-(-billed_ms // 1000),
-            amount_nano=half_up(exact.numerator * price.unit_nano, exact.denominator),
+            amount_nano=0
+            if self.model(meter)
+            else half_up(exact.numerator * price.unit_nano, exact.denominator),
             units_nano=half_up(exact.numerator * NANO, exact.denominator),
         )
 
@@ -186,13 +195,23 @@ class Tariff:
         """Return what a unit of something rented costs, or None: it has no price."""
         return self._by_rental.get(meter)
 
+    def model(self, meter: str) -> ChargeModel | None:
+        """Return how all that a month has of a meter is priced together, or None: each use has its price."""
+        return self._by_model.get(meter)
+
+    @cached_property
+    def _by_model(self) -> dict[str, ChargeModel]:
+        return {one.meter: one for one in self.terms.models}
+
     @cached_property
     def _by_rental(self) -> dict[str, RentalPrice]:
         return {price.meter: price for price in self.rentals}
 
     def unit_nano(self, *, meter: str, destination: str) -> int | None:
         """Return the one price of a minute, or of a rental's unit, or None when there is no single one."""
-        price = self.rental_price(meter)
+        price, model = self.rental_price(meter), self.model(meter)
+        if model is not None and model.model is not Model.STANDARD:
+            return None
         if price is not None:
             return price.unit_nano
         prices = self._per_minute.get((meter, destination), set())
@@ -251,12 +270,15 @@ def encode(tariff: Tariff) -> str:
         }
         for row in sorted(tariff.rates, key=lambda row: (row.meter, row.prefix))
     ]
-    is_new = tariff.holidays or any("grace_s" in row or "ceiling" in row for row in rates)
+    agreed = {"terms": terms.encode(tariff.terms)} if tariff.terms else {}
+    is_bounded = tariff.holidays or any("grace_s" in row or "ceiling" in row for row in rates)
+    used = {_RENTALS_TOO: tariff.rentals, _BOUNDS_TOO: is_bounded, FORMAT: tariff.terms}
     return json.dumps(
         {
             **(rented if tariff.rentals else {}),
             **dated,
-            "format": FORMAT if is_new else _RENTALS_TOO if tariff.rentals else _CALLS_ONLY,
+            **agreed,
+            "format": max((form for form, says in used.items() if says), default=_CALLS_ONLY),
             "price_list": tariff.price_list,
             "version": tariff.version,
             "currency": tariff.currency,
@@ -276,7 +298,7 @@ def decode(content: str) -> Tariff:
         PriceListError: another format, or rates that contradict themselves.
     """
     raw = json.loads(content)
-    if raw.get("format") not in {_CALLS_ONLY, _RENTALS_TOO, FORMAT}:
+    if raw.get("format") not in {_CALLS_ONLY, _RENTALS_TOO, _BOUNDS_TOO, FORMAT}:
         raise PriceListError(format=raw.get("format"))
     return Tariff(
         price_list=raw["price_list"],
@@ -302,6 +324,7 @@ def decode(content: str) -> Tariff:
             for row in raw["rates"]
         ),
         holidays=_decode_holidays(raw["holidays"]) if "holidays" in raw else None,
+        terms=terms.decode(raw.get("terms", {})),
         rentals=tuple(
             RentalPrice(
                 meter=row["meter"],
@@ -455,6 +478,12 @@ def _problems(tariff: Tariff) -> Iterator[str]:
             yield f"{where}: refuses above a maximum it does not have"
         yield from (f"{where}: {fault}" for fault in _slot_faults(row.rate))
     yield from _rental_problems(tariff)
+    yield from terms.problems(
+        tariff.terms,
+        currency=tariff.currency,
+        destinations=tariff.destinations,
+        priced=[price.meter for price in tariff.rentals],
+    )
 
 
 def _rental_problems(tariff: Tariff) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What the tests of billing need: an open account, a published price list, usage."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from billing.price_lists import Published
 from billing.rating.rentals import RentalPrice
 from billing.rating.rules import Band, Rate, Slot
 from billing.rating.tariff import DatedRate
+from billing.rating.terms import NOTHING, Terms
 from billing.usage import Usage
 from core.ids import OPERATOR, TenantId, new_id
 from security.gate import Gate, Scope
@@ -49,6 +51,8 @@ def publish(
     of: tuple[DatedRate, ...] | None = None,
     rentals: tuple[RentalPrice, ...] = (),
     currency: str = "GBP",
+    terms: Terms = NOTHING,
+    names: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Published:
     """Publish the next version of a price list, which is created when it is not there."""
     with gate.open(Scope.system(OPERATOR)) as session:
@@ -65,9 +69,10 @@ def publish(
             tenant_id=OPERATOR,
             price_list_id=price_list.price_list_id,
             effective_from=effective_from,
-            destinations={**NAMES, **(SEATS if rentals else {})},
+            destinations={**NAMES, **(SEATS if rentals else {}), **(names or {})},
             rates=of or rates(),
             rentals=rentals,
+            agreed=terms,
         )
         return price_lists.publish(session, tenant_id=OPERATOR, version_id=version.version_id)
 

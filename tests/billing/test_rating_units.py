@@ -3,7 +3,6 @@
 import datetime as dt
 import random
 from fractions import Fraction
-from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -116,7 +115,7 @@ def pools(draw: st.DrawFn) -> tuple[list[Grant], list[Use]]:
     days = st.integers(0, 9).map(lambda day: JANUARY + day * DAY)
     grants = [
         Grant(
-            UUID(int=at),
+            str(at),
             draw(meters),
             draw(st.integers(0, 300)),
             start,
@@ -125,7 +124,7 @@ def pools(draw: st.DrawFn) -> tuple[list[Grant], list[Use]]:
         for at, start in enumerate(draw(st.lists(days, max_size=4)))
     ]
     uses = [
-        Use(UUID(int=at), draw(st.sampled_from(["in", "out"])), day, draw(st.integers(0, 200)))
+        Use(str(at), draw(st.sampled_from(["in", "out"])), day, draw(st.integers(0, 200)))
         for at, day in enumerate(draw(st.lists(days, max_size=8)))
     ]
     return grants, uses
@@ -140,7 +139,7 @@ def test_no_second_of_a_grant_is_given_twice_nor_any_use_more_than_it_has(
     for grant in grants:
         assert sum(one.seconds for one in shares if one.grant_id == grant.grant_id) <= grant.seconds
     for use in uses:
-        taken = sum(one.seconds for one in shares if one.usage_id == use.usage_id)
+        taken = sum(one.seconds for one in shares if one.key == use.key)
         assert taken <= use.billed_s
         if taken < use.billed_s:  # then nothing is left that would have fitted
             for grant in grants:
@@ -154,13 +153,16 @@ def test_no_second_of_a_grant_is_given_twice_nor_any_use_more_than_it_has(
 
 def test_what_is_left_of_a_month_is_used_first_in_the_next() -> None:
     months = [periods.month(2026, number, zone="Europe/London") for number in (1, 2, 3)]
-    ids = [UUID(int=at) for at in (1, 2, 3)]
     meters = frozenset({"in", "out"})
-    grants = allowances.grants_of(months, grant_ids=ids, meters=meters, seconds=100, rollover=1)
-    uses = [
-        Use(UUID(int=11), "in", JANUARY + DAY, 40),
-        Use(UUID(int=12), "out", JANUARY + 35 * DAY, 130),
-        Use(UUID(int=13), "out", JANUARY + 65 * DAY, 200),
+    ends = [months[1].end, months[2].end, months[2].end]
+    grants = [
+        Grant(str(number), meters, 100, month.start, end)
+        for number, (month, end) in enumerate(zip(months, ends, strict=True), 1)
     ]
-    found = [(one.usage_id.int, one.grant_id.int, one.seconds) for one in allowances.allot(grants, uses)]
-    assert found == [(11, 1, 40), (12, 1, 60), (12, 2, 70), (13, 2, 30), (13, 3, 100)]
+    uses = [
+        Use("11", "in", JANUARY + DAY, 40),
+        Use("12", "out", JANUARY + 35 * DAY, 130),
+        Use("13", "out", JANUARY + 65 * DAY, 200),
+    ]
+    found = [(one.key, one.grant_id, one.seconds) for one in allowances.allot(grants, uses)]
+    assert found == [("11", "1", 40), ("12", "1", 60), ("12", "2", 70), ("13", "2", 30), ("13", "3", 100)]

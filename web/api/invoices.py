@@ -10,6 +10,7 @@ from pydantic import Field
 
 from billing import credit_notes, explorer, invoices
 from billing.bill import Bill, Tax
+from billing.documents.arithmetic import explained
 from billing.documents.document import CreditNote, InvoiceDocument
 from billing.errors import InvoiceNotFoundError
 from billing.explorer import Found, Wanted
@@ -64,9 +65,13 @@ class InvoicesQuery(PageQuery):
 
 
 class LineShown(Outward):
-    """One line: the exact sum of its events, rounded once."""
+    """One line: the exact sum of its events, rounded once, or something that was agreed."""
 
     line_no: int
+    kind: Literal["metered", "allowance", "discount", "commitment"] = Field(
+        description="The sum of its events, or what was agreed: minutes that are included (of another line, "
+        "so its amount is negative), a discount, what is missing of a commitment."
+    )
     meter: str
     destination: str
     price_list: str
@@ -77,6 +82,9 @@ class LineShown(Outward):
     units: str = Field(description="How many, as a decimal.", examples=["11.322580645"])
     nano: int
     amount: Amount
+    explanation: str = Field(
+        description="How it came about, in a sentence; empty where it is the sum of its events."
+    )
     is_late: bool = Field(description="The use was in an earlier period.")
     is_estimate: bool = Field(
         description="What is rented goes on: what it comes to so far. Only on the running bill."
@@ -480,6 +488,8 @@ def _bill(bill: Bill) -> dict[str, Any]:
         "lines": [
             {
                 "line_no": line.line_no,
+                "kind": line.kind.value,
+                "explanation": explained(line, currency=bill.currency, language="en"),
                 "meter": line.meter,
                 "destination": line.destination,
                 "price_list": line.price_list,

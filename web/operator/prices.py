@@ -267,6 +267,7 @@ def make_draft(list_id: str) -> BaseResponse:
             rates=before.rates,
             rentals=before.rentals,
             holiday_calendar=before.version.holiday_calendar,
+            agreed=before.terms,
         )
         return redirect(_address(list_id, made.version), 303)
     problems = _upload(cast("BinaryIO", file.stream), price_list_id, effective_from, versions)
@@ -671,7 +672,9 @@ def _how(price: RentalPrice) -> str:
         return str(gettext("in steps of %(seconds)s s", seconds=price.step_s))
     if price.unit is Unit.HOUR:
         return str(_STEPS[price.step_s])
-    return str(_PRORATIONS[price.proration] if price.unit is Unit.MONTH else _l("days begun"))
+    if price.unit is Unit.MONTH:
+        return str(_PRORATIONS[price.proration])
+    return str(_l("days begun")) if price.unit is Unit.DAY else ""
 
 
 def _values(rate: Rate) -> dict[str, str]:

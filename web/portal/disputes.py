@@ -37,6 +37,7 @@ def dispute_form(invoice_id: str) -> str:
         lines=[
             LineLeft(one.line_no, line_name(one), amount := Money(one.amount_minor, currency), amount)
             for one in document.bill.lines
+            if one.amount_minor > 0
         ],
     )
 

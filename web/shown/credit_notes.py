@@ -80,6 +80,7 @@ def lines_left(invoice: InvoiceDocument, left: Left) -> list[LineLeft]:
             Money(max(0, min(left.lines[line.line_no], left.net_minor)), currency),
         )
         for line in invoice.bill.lines
+        if line.amount_minor > 0
     ]
 
 

@@ -13,6 +13,7 @@ from flask_babel.speaklater import LazyString
 
 from billing.accounts import Account, Party
 from billing.bill import Bill, Line
+from billing.documents.arithmetic import explained
 from billing.documents.document import InvoiceDocument
 from billing.invoices import InvoiceSummary, Waiting
 from billing.payments.standing import Standing
@@ -248,9 +249,10 @@ def _state(state: str, due_on: dt.date | None, zone: str) -> str:
     return OVERDUE if today > due_on else FINALISED
 
 
-def _note(line: Line, period: Period, zone: str) -> str:
-    """Return what is to be said of a rental's line: how a part of a month came to be, that it goes on."""
-    notes = []
+def _note(line: Line, period: Period, zone: str, currency: str) -> str:
+    """Return what is to be said of a line: how it came about, which part of a month, that it goes on."""
+    reason = explained(line, currency=currency, language=wording.language())
+    notes = [reason] if reason else []
     if line.is_prorated:
         days = line.days_of(period, zone=zone)
         notes.append(
@@ -274,10 +276,10 @@ def _groups(bill: Bill, lines_url: str, period: Period, zone: str) -> tuple[Pape
                 unit_nano=line.unit_nano,
                 currency=bill.currency,
                 amount=Money(line.amount_minor, bill.currency),
-                calls_url=f"{lines_url}{line.line_no}" if lines_url else None,
+                calls_url=f"{lines_url}{line.line_no}" if lines_url and line.events else None,
                 calls=line.events,
                 is_call=line.units_nano is None,
-                note=_note(line, period, zone),
+                note=_note(line, period, zone, bill.currency),
             )
         )
     return tuple(PaperGroup(wording.meter(meter), tuple(lines)) for meter, lines in by_meter.items())

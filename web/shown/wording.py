@@ -22,12 +22,28 @@ METERS: Mapping[str, LazyString] = {
     "number.tollfree": _l("Freephone numbers"),
     "number.short": _l("Short codes"),
     "agent.hour": _l("Agents by the hour"),
+    "seat.burst": _l("Seats above those booked"),
+    "recording.gb_day": _l("Storage of recordings"),
+    "message.sms": _l("Text messages"),
+    "fee.platform": _l("Platform fee"),
+    "fee.support": _l("Support fee"),
+    "item.setup": _l("Set-up"),
+    "item.training": _l("Training"),
+    "item.integration": _l("Integration"),
+    "item.other": _l("Other one-off charge"),
+}
+# What stands on an invoice without a meter of its own (`billing.bill.Kind`).
+AGREED: Mapping[str, LazyString] = {
+    "discount": _l("Discount"),
+    "commitment": _l("Minimum spend"),
 }
 UNIT_PRICES: Mapping[str, LazyString] = {
     "minute": _l("a minute"),
     "month": _l("a month"),
     "day": _l("a day"),
     "hour": _l("an hour"),
+    "piece": _l("each"),
+    "gb_day": _l("a gigabyte and day"),
 }
 TAXES: Mapping[str, LazyString] = {
     "S": _l("VAT"),
@@ -59,7 +75,7 @@ def unit_price(unit: str) -> str:
 
 def meter(code: str) -> str:
     """Return the word for a meter; one we have no word for stands for itself."""
-    return str(METERS.get(code, code))
+    return str(METERS.get(code, AGREED.get(code, code)))
 
 
 def tax(category: str) -> str:
@@ -77,7 +93,11 @@ def rental_kind(code: str) -> str:
     return str(RENTAL_KINDS.get(code, code))
 
 
+def language() -> str:
+    """Return in which of the languages of documents the reader reads."""
+    return "zh" if str(get_locale() or "en").startswith("zh") else "en"
+
+
 def named(names: Mapping[str, str], code: str) -> str:
     """Return a destination's name in the reader's language, else in English, else its code."""
-    language = "zh" if str(get_locale() or "en").startswith("zh") else "en"
-    return names.get(language) or names.get("en") or code
+    return names.get(language()) or names.get("en") or code
