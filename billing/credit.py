@@ -26,6 +26,13 @@ _LONGEST_REASON = 200
 _A_MINUTE_S = 60
 
 
+class Cause(StrEnum):
+    """Who put an account on hold."""
+
+    PERSON = "person"
+    DUNNING = "dunning"  # by ourselves, until what is late is paid
+
+
 class NoCredit(StrEnum):
     """Why a company may not spend."""
 
@@ -42,9 +49,12 @@ class Hold:
     reason: str
     placed_at: dt.datetime
     placed_by: UUID
+    cause: Cause = Cause.PERSON
 
 
-def hold(session: Session, *, tenant_id: TenantId, reason: str, by: UUID) -> Hold:
+def hold(
+    session: Session, *, tenant_id: TenantId, reason: str, by: UUID, cause: Cause = Cause.PERSON
+) -> Hold:
     """Put an account on hold; one that is on hold already stays so, with its first reason.
 
     Raises:
@@ -56,12 +66,19 @@ def hold(session: Session, *, tenant_id: TenantId, reason: str, by: UUID) -> Hol
     accounts.find(session, tenant_id=tenant_id)
     session.execute(
         insert(CreditHoldRow)
-        .values(tenant_id=tenant_id, id=new_id(), reason=reason.strip(), placed_at=clock.now(), placed_by=by)
+        .values(
+            tenant_id=tenant_id,
+            id=new_id(),
+            reason=reason.strip(),
+            placed_at=clock.now(),
+            placed_by=by,
+            cause=cause.value,
+        )
         .on_conflict_do_nothing()
     )
-    row = session.scalars(_present(tenant_id)).one()
+    row = session.scalars(_present(tenant_id).execution_options(populate_existing=True)).one()
     evidence.record(session, "credit-hold.placed", "ten", tenant_id)
-    return Hold(row.reason, row.placed_at, row.placed_by)
+    return _hold(row)
 
 
 def release(session: Session, *, tenant_id: TenantId, by: UUID) -> bool:
@@ -80,7 +97,7 @@ def release(session: Session, *, tenant_id: TenantId, by: UUID) -> bool:
 def held(session: Session, *, tenant_id: TenantId) -> Hold | None:
     """Return the hold on an account, or None."""
     row = session.scalars(_present(tenant_id)).one_or_none()
-    return Hold(row.reason, row.placed_at, row.placed_by) if row else None
+    return _hold(row) if row else None
 
 
 def refusal(
@@ -125,6 +142,10 @@ def price(
     if in_force is None:
         return None
     return in_force.tariff.rate(meter=meter, prefix=prefix, duration_s=duration_s, answered_at=at).amount_nano
+
+
+def _hold(row: CreditHoldRow) -> Hold:
+    return Hold(row.reason, row.placed_at, row.placed_by, Cause(row.cause))
 
 
 def _present(tenant_id: TenantId) -> Select[CreditHoldRow]:

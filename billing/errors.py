@@ -108,6 +108,24 @@ class StatementPeriodError(Invalid):
     code = "statement-period"
 
 
+class DunningStepsError(Invalid):
+    """Days rise, there are eight steps at most, and nothing follows suspending."""
+
+    code = "dunning-steps"
+
+
+class DunningReasonError(Invalid):
+    """Leaving a company alone, or a step out, wants a reason of up to 200 signs."""
+
+    code = "dunning-reason"
+
+
+class DunningPauseNotFoundError(NotFound):
+    """There is no such pause, or it is over."""
+
+    code = "dunning-pause-not-found"
+
+
 class PeriodNotOverError(Refused):
     """An invoice is finalised only when its period is over."""
 

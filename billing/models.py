@@ -633,8 +633,58 @@ class CreditHoldRow(TenantOwned, Base):
 
     id: Mapped[Key]
     reason: Mapped[str] = mapped_column(Text)
+    cause: Mapped[str] = mapped_column(Text, default="person")
     placed_at: Mapped[Instant]
     placed_by: Mapped[UUID]
+    lifted_at: Mapped[OptionalInstant]
+    lifted_by: Mapped[UUID | None]
+
+
+class DunningSettingsRow(TenantOwned, Base):
+    """A company's own steps of dunning: how many days after the due day, and what is done then."""
+
+    __tablename__ = "dunning_settings"
+
+    steps: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    changed_at: Mapped[Instant]
+
+
+class DunningStepRow(TenantOwned, Base):
+    """A step that was taken of an invoice, or skipped by a person; once, and never changed."""
+
+    __tablename__ = "dunning_steps"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "invoice_id"], ["app.invoices.tenant_id", "app.invoices.id"]),
+        CheckConstraint("deed IN ('remind', 'warn', 'suspend')", name="deed"),
+        CheckConstraint("is_skipped = (by IS NOT NULL) AND is_skipped = (reason <> '')", name="skipped"),
+    )
+
+    invoice_id: Mapped[Key]
+    n: Mapped[int] = mapped_column(Integer, primary_key=True)
+    deed: Mapped[str] = mapped_column(Text)
+    taken_on: Mapped[dt.date] = mapped_column(Date)
+    taken_at: Mapped[Instant]
+    due_minor: Mapped[Minor]
+    is_skipped: Mapped[bool]
+    reason: Mapped[str] = mapped_column(Text)
+    by: Mapped[UUID | None]
+
+
+class DunningPauseRow(TenantOwned, Base):
+    """A company, or one invoice of it, is left alone for a while; ended ones stay as evidence."""
+
+    __tablename__ = "dunning_pauses"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "invoice_id"], ["app.invoices.tenant_id", "app.invoices.id"]),
+        CheckConstraint("reason <> ''", name="reason"),
+    )
+
+    id: Mapped[Key]
+    invoice_id: Mapped[UUID | None]
+    reason: Mapped[str] = mapped_column(Text)
+    until_on: Mapped[dt.date | None] = mapped_column(Date)
+    placed_by: Mapped[UUID]
+    placed_at: Mapped[Instant]
     lifted_at: Mapped[OptionalInstant]
     lifted_by: Mapped[UUID | None]
 

@@ -88,6 +88,7 @@ OPERATOR: Sequence[Entry] = (
     Entry("disputes", "/operator/disputes", "note", _l("Disputes"), "billing.read", "money"),
     Entry("payments", "/operator/payments", "card", _l("Payments"), "billing.read", "money"),
     Entry("receivables", "/operator/receivables", "clock", _l("Receivables"), "billing.read", "money"),
+    Entry("dunning", "/operator/dunning", "bell", _l("Dunning"), "billing.read", "money"),
     Entry("ledger", "/operator/ledger", "scale", _l("Ledger"), "billing.read", "money"),
     Entry("usage", "/operator/usage", "search", _l("Usage"), "billing.read", "money"),
     Entry("stock", "/operator/stock", "seat", _l("Stock"), "stock.read", "capacity", bottom=True),

@@ -139,6 +139,13 @@ ACTIONS: Mapping[str, LazyString] = {
     "consent.withdrawn": _l("Recorded that consent was withdrawn"),
     "credit-hold.placed": _l("Put the account on credit hold"),
     "credit-hold.lifted": _l("Lifted the credit hold"),
+    "dunning.steps-set": _l("Set the steps of dunning"),
+    "dunning.reminded": _l("Reminded of an invoice"),
+    "dunning.warned": _l("Reminded of an invoice for the last time"),
+    "dunning.suspended": _l("Suspended calls out over an invoice"),
+    "dunning.skipped": _l("Left out a step of dunning"),
+    "dunning.paused": _l("Put dunning off"),
+    "dunning.went-on": _l("Let dunning go on"),
     "customer.added": _l("Added a customer"),
     "customer.changed": _l("Changed a customer"),
     "customer.budget-set": _l("Changed how often agents may look"),
@@ -547,6 +554,14 @@ PROBLEMS: Mapping[str, Words] = {
     "statement-period": Words(
         _l("These days cannot be on one statement"),
         _l("It ends on the day it begins or later, and within three years."),
+    ),
+    "dunning-steps": Words(
+        _l("These steps cannot be"),
+        _l("Days rise from step to step, there are eight at most, and nothing follows suspending."),
+    ),
+    "dunning-reason": Words(_l("A reason is missing"), _l("Write one of up to 200 signs.")),
+    "dunning-pause-not-found": Words(
+        _l("There is no such pause"), _l("It may be over. Load the page again.")
     ),
     "dispute-not-found": Words(_l("There is no such dispute"), _l("Look at the invoice's page.")),
     "dispute-closed": Words(

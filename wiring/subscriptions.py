@@ -18,7 +18,14 @@ from sqlalchemy.orm import Session
 from billing import accounts, invoices, price_lists, tariffs
 from billing.documents.pdf import render_pdf
 from billing.errors import BillingAccountNotFoundError
-from billing.events import InvoiceFinalised, MonthAsked, PriceListPublished, ProviderNewsCame, RatingAsked
+from billing.events import (
+    InvoiceFinalised,
+    InvoicePaid,
+    MonthAsked,
+    PriceListPublished,
+    ProviderNewsCame,
+    RatingAsked,
+)
 from billing.payments import attempts as payments
 from campaigns import attempts, imports, plans
 from campaigns.attempts import End
@@ -51,7 +58,7 @@ from tenants.events import (
     WebhookOwed,
 )
 from tenants.webhooks import deliveries
-from wiring import closing, collecting, erasing, exporting, prints, rotation
+from wiring import closing, collecting, dunning, erasing, exporting, prints, rotation
 from wiring.assemble import House
 from wiring.closing import Progress
 from wiring.outgoing import TOLD, Told
@@ -212,6 +219,11 @@ def _answer_reset(house: House, event: ResetAsked) -> None:
 def _post_invoice(_house: House, session: Session, event: InvoiceFinalised) -> After:
     invoice = invoices.find(session, tenant_id=event.tenant_id, invoice_id=event.invoice_id)
     payments.use_on_account(session, tenant_id=event.tenant_id, invoice=invoice)
+    return None
+
+
+def _go_on_spending(house: House, session: Session, event: InvoicePaid) -> After:
+    dunning.resume(house, session, tenant_id=event.tenant_id)
     return None
 
 
@@ -397,6 +409,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     InTransaction(InvoiceFinalised, "invoices.archive", _archive_invoice),
     InTransaction(InvoiceFinalised, "ledger.invoice", _post_invoice),
     Alone(InvoiceFinalised, "payments.collect", _collect),
+    InTransaction(InvoicePaid, "dunning.resume", _go_on_spending),
     Alone(ProviderNewsCame, "payments.news", _hear_news),
     Alone(PriceListPublished, "prices.hand-over", _hand_prices_over),
     Alone(MonthAsked, "invoices.month", closing.month),

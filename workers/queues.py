@@ -55,6 +55,7 @@ HEAVY_HANDLERS = frozenset(
         "every.export-sweep",
         "every.retention",
         "every.comparison",
+        "every.dunning",
         "every.company-deletion",
         "every.step-recovery",
         "every.company-figures",

@@ -27,6 +27,7 @@ from wiring import (
     collecting,
     comparing,
     deleting,
+    dunning,
     exporting,
     figures,
     recovering,
@@ -207,6 +208,11 @@ def _retry_payments(house: House) -> None:
     collecting.retry(house)
 
 
+def _dun(house: House) -> None:
+    """Remind of invoices that are late, and suspend who was reminded in vain."""
+    dunning.run(house)
+
+
 def _book_invoices(house: House) -> None:
     """Book the finalised invoices that the ledger lacks."""
     collecting.book(house)
@@ -232,6 +238,7 @@ TABLE = (
     Periodic("every.step-recovery", 900, _take_lost_steps),
     Periodic("every.export-sweep", 900, _sweep_exports),
     Periodic("every.retention", 900, _remove_by_age),
+    Periodic("every.dunning", 6 * 3600, _dun),
     Periodic("every.comparison", 24 * 3600, _compare_with_evidence),
     Periodic("every.duty-sweep", 3600, _forget_duties),
 )

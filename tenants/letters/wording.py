@@ -24,6 +24,10 @@ class Kind(StrEnum):
     SECOND_STEP_TAKEN = "second-step-taken"
     STEP_RECOVERY = "step-recovery"
     STEP_RECOVERED = "step-recovered"
+    INVOICE_LATE = "invoice-late"
+    INVOICE_LAST = "invoice-last"
+    CALLS_SUSPENDED = "calls-suspended"
+    CALLS_RESUMED = "calls-resumed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +218,85 @@ _FORMS: Mapping[Kind, Mapping[str, _Form]] = {
                 "您已在所有设备上退出登录，目前仅凭密码即可登录。",
                 "请在“设置”中重新开启两步验证。如果您并未遗失任何东西，请更改密码，并立即告知运营方。",
             ),
+        ),
+    },
+    Kind.INVOICE_LATE: {
+        "en": _Form(
+            "Invoice {number} is overdue",
+            ("Hello {name},", "{amount} of invoice {number} was to be paid by {due} and is open."),
+            "See the invoice and pay",
+            (
+                "If you have just paid, there is nothing to do.",
+                "If something on it is wrong, dispute it on its page: what is disputed is not asked for.",
+            ),
+        ),
+        "zh_Hans_CN": _Form(
+            "账单 {number} 已逾期",
+            ("{name}，您好：", "账单 {number} 应于{due}前付清，目前尚有 {amount} 未付。"),
+            "查看并支付账单",
+            (
+                "如果您刚刚付款，则无须处理。",
+                "如果账单有误，请在账单页面提出异议：有异议的金额不会催收。",
+            ),
+        ),
+    },
+    Kind.INVOICE_LAST: {
+        "en": _Form(
+            "Last reminder: invoice {number}",
+            (
+                "Hello {name},",
+                "{amount} of invoice {number}, due on {due}, is still open.",
+                "If it is not paid within {days} days, nobody is called out and nothing more is rented.",
+                "Calls in go on.",
+            ),
+            "See the invoice and pay",
+            ("As soon as it is paid, everything goes on by itself. If you cannot pay now, talk to us.",),
+        ),
+        "zh_Hans_CN": _Form(
+            "最后提醒：账单 {number}",
+            (
+                "{name}，您好：",
+                "账单 {number}（应于{due}前付清）仍有 {amount} 未付。",
+                "若 {days} 天内仍未付清，将暂停外呼和新的租用；来电不受影响。",
+            ),
+            "查看并支付账单",
+            ("付清后一切自动恢复。如暂时无法付款，请与我们联系。",),
+        ),
+    },
+    Kind.CALLS_SUSPENDED: {
+        "en": _Form(
+            "Calls out are suspended: invoice {number}",
+            (
+                "Hello {name},",
+                "{amount} of invoice {number}, due on {due}, is still open.",
+                "From now on nobody is called out and nothing more is rented.",
+                "Calls under way and calls in go on.",
+            ),
+            "See the invoice and pay",
+            ("As soon as it is paid, everything goes on by itself.",),
+        ),
+        "zh_Hans_CN": _Form(
+            "外呼已暂停：账单 {number}",
+            (
+                "{name}，您好：",
+                "账单 {number}（应于{due}前付清）仍有 {amount} 未付。",
+                "即日起暂停外呼和新的租用；正在进行的通话和来电不受影响。",
+            ),
+            "查看并支付账单",
+            ("付清后一切自动恢复。",),
+        ),
+    },
+    Kind.CALLS_RESUMED: {
+        "en": _Form(
+            "Calls out go on",
+            (
+                "Hello {name},",
+                "thank you: nothing stands in the way any more. You can call out and rent again.",
+            ),
+        ),
+        "zh_Hans_CN": _Form(
+            "外呼已恢复",
+            ("{name}，您好：", "谢谢！障碍已消除，您可以继续外呼和租用。"),
         ),
     },
 }

@@ -48,6 +48,7 @@ NOUNS: Mapping[str, LazyString] = {
     "usage.": _l("Usage"),
     "calls-out.": _l("Calls out"),
     "credit-hold.": _l("Credit holds"),
+    "dunning.": _l("Dunning"),
     "price-list.": _l("Price lists"),
     "webhook.": _l("Webhooks"),
     "company.": _l("Company"),
