@@ -1,15 +1,10 @@
 """What a bill and a movement of money were when they were written down, as one hash for the evidence log.
 
-Over the rows as they stand in the tables, column by column in a fixed form; so the log proves them as well,
-and whoever compares later needs nothing but the rows. A column that is added later is not in: the first
-letter of a digest says by which list it was made.
+Over the rows as they stand in the tables, in the form of `security.evidence.digests`. A column that is added
+later is not in: the first letter of a digest says by which list it was made.
 """
 
-import datetime as dt
-import hashlib
-import json
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing.models import InvoiceLineRow, InvoiceRow, InvoiceTaxRow, JournalRow, PostingRow
 from core.ids import TenantId
+from security.evidence import digests
 
 _Columns = Sequence[InstrumentedAttribute[Any]]
 _VERSION = "a"
@@ -92,15 +88,4 @@ def _rows(columns: _Columns, *where: ColumnElement[bool]) -> Select[Any]:
 
 
 def _digest(session: Session, *queries: Select[Any]) -> str:
-    session.flush()
-    found = [[list(row) for row in session.execute(query)] for query in queries]
-    written = json.dumps(found, default=_plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return _VERSION + hashlib.sha256(written.encode()).hexdigest()
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).isoformat()
-    if isinstance(value, dt.date | UUID | Decimal):
-        return str(value)
-    raise TypeError(type(value).__name__)
+    return _VERSION + digests.of_rows(session, *queries)

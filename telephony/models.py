@@ -261,7 +261,10 @@ class CdrRow(TenantOwned, Base):
     """The call detail record: one per call, written with its end, never changed."""
 
     __tablename__ = "cdrs"
-    __table_args__ = (ForeignKeyConstraint(["tenant_id", "call_id"], ["calls.tenant_id", "calls.id"]),)
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "call_id"], ["calls.tenant_id", "calls.id"]),
+        Index("ix_cdrs_written", "tenant_id", "written_at"),
+    )
 
     call_id: Mapped[Key]
     direction: Mapped[str] = mapped_column(Text)

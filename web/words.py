@@ -85,6 +85,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "alarm.heard": _l("A company’s alarm came in"),
     "alarm.acknowledged": _l("Took note of an alarm"),
     "journal.posted": _l("Booked a movement of money"),
+    "call.noted": _l("Wrote down the calls of a minute"),
     "retention.changed": _l("Changed for how long something is kept"),
     "retention.ran": _l("Removed by age what was old enough"),
     "export.asked": _l("Asked for an export of everything"),
@@ -238,7 +239,7 @@ ALARMS: Mapping[str, Words] = {
         _l("It may have been copied, and was refused. Its owner removes it under Settings, Passkeys."),
     ),
     "rows-differ": Words(
-        _l("A bill or a movement of money is not what the evidence log says"),
+        _l("A bill, a movement of money or a call record is not what the evidence log says"),
         _l("Somebody changed the database past the service. Keep a copy of the log, and ask who could."),
     ),
     "decoy-opened": Words(

@@ -1,4 +1,4 @@
-"""Comparing bills and movements of money with what the evidence log says of them, each night.
+"""Comparing bills, movements of money and call records with what the evidence log says, each night.
 
 The log cannot be rewritten unseen; a row in a table could be, by whoever holds the database. What the log
 has a digest of has to be there as it was, and what is there since the log took digests has to be in the log.
@@ -21,6 +21,7 @@ from core.ids import OPERATOR, TenantId
 from security import evidence
 from security.evidence import Entry
 from security.gate import Gate, Scope
+from telephony import proof
 from tenants import alarms, companies
 
 _log = log.get(__name__)
@@ -66,7 +67,7 @@ class RowsDifferError(SeatlineError):
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """How many rows were compared, and the public ids of those that differ."""
+    """How many bills, movements and minutes of calls were compared; public ids, or minutes, that differ."""
 
     rows: int
     differing: tuple[str, ...]
@@ -98,7 +99,36 @@ def compare(gate: Gate, *, tenant_id: TenantId) -> Compared:
                     text(proved.written), {"tenant": tenant_id, "since": since[action]}
                 ).all()
             differing += [ids.public(proved.prefix, one) for one in there if one not in seen[action]]
-    return Compared(sum(map(len, seen.values())), tuple(differing))
+    minutes, odd = _calls(gate, tenant_id)
+    return Compared(sum(map(len, seen.values())) + minutes, (*differing, *odd))
+
+
+def _calls(gate: Gate, tenant_id: TenantId) -> tuple[int, list[str]]:
+    """Compare the minutes in which calls were written down; return how many, and those that differ."""
+    noted: set[dt.datetime] = set()
+    differing: list[dt.datetime] = []
+    below: int | None = None
+    while True:
+        with gate.open(Scope.system(tenant_id)) as session:
+            page = evidence.page(
+                session, tenant_id=tenant_id, limit=_AT_ONCE, action=proof.NOTED, below=below
+            )
+            for said in (one.fact.details for one in page.entries):
+                minute = proof.minute_of(str(said["minute"]))
+                noted.add(minute)
+                if proof.of_minute(session, tenant_id=tenant_id, minute=minute) != (
+                    said["calls"],
+                    said["digest"],
+                ):
+                    differing.append(minute)
+        if not page.has_older:
+            break
+        below = page.entries[-1].seq
+    if noted:  # a minute between them that the log knows nothing of was put in later
+        with gate.open(Scope.system(tenant_id)) as session:
+            there = proof.minutes(session, tenant_id=tenant_id, since=min(noted), until=max(noted))
+        differing += [one for one in there if one not in noted]
+    return len(noted), [one.strftime("calls of %Y-%m-%dT%H:%MZ") for one in sorted(differing)]
 
 
 def run(means: Means) -> None:

@@ -17,7 +17,7 @@ from customers import indexing, search
 from seats import hours
 from security import evidence
 from security.gate import Scope
-from telephony import calls, orders, recording, work
+from telephony import calls, orders, proof, recording, work
 from telephony.orders import OrderKind
 from telephony.outbound import dialling
 from tenants import companies, letters, repeats, resets, sessions
@@ -145,6 +145,13 @@ def _seal_evidence(house: House) -> None:
         raise trouble
 
 
+def _note_calls(house: House) -> None:
+    """Write digests of the call records of each minute into companies' logs."""
+    for tenant_id in _everyone(house):
+        with house.gate.open(Scope.system(tenant_id)) as session:
+            proof.note(session, tenant_id=tenant_id, at=clock.now())
+
+
 def _index_customers(house: House) -> None:
     """Have customers of companies that have grown found by parts of their number and name."""
     until = time.monotonic() + _INDEXING_S
@@ -182,7 +189,7 @@ def _remove_by_age(house: House) -> None:
 
 
 def _compare_with_evidence(house: House) -> None:
-    """Compare bills and movements of money with what the evidence log says of them."""
+    """Compare bills, movements of money and call records with what the evidence log says of them."""
     comparing.run(house)
 
 
@@ -225,6 +232,7 @@ TABLE = (
     Periodic("every.sign-in-sweep", 900, _sweep_sign_ins),
     Periodic("every.recording-sweep", 60, _sweep_recordings),
     Periodic("every.evidence-checkpoint", 60, _seal_evidence),
+    Periodic("every.calls-noted", 60, _note_calls),
     Periodic("every.call-sweep", 900, _end_forsaken_calls),
     Periodic("every.webhook-sweep", 3600, _sweep_webhooks),
     Periodic("every.wrap-up-sweep", 60, _close_stuck_wrap_ups),

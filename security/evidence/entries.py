@@ -95,6 +95,7 @@ def page(
     action: str = "",
     actor_id: UUID | None = None,
     subject: str = "",
+    without: str = "",
 ) -> Page:
     """Return a tenant's entries, newest first.
 
@@ -107,6 +108,7 @@ def page(
         action: only this one, or all of a noun: `invoice.` with its point.
         actor_id: only what this user, agent or key did.
         subject: only what was done to this public id.
+        without: all but this action.
     """
     chosen = select(EntryRow.seq, EntryRow.body).where(EntryRow.tenant_id == tenant_id)
     if action.endswith("."):
@@ -115,6 +117,8 @@ def page(
         chosen = chosen.where(EntryRow.action == action)
     if actor_id is not None:
         chosen = chosen.where(EntryRow.actor_id == actor_id)
+    if without:
+        chosen = chosen.where(EntryRow.action != without)
     if subject:
         chosen = chosen.where(EntryRow.subject == subject)
     if above is not None:

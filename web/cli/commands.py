@@ -229,7 +229,7 @@ def verify_log(log: TextIO, since: TextIO | None, known: str | None) -> None:
 @audit.command("compare")
 @click.option("--company", default="operator", help="`operator`, or a company's id (ten_…).")
 def compare_rows(company: str) -> None:
-    """Compare bills and movements of money with what the log says of them; exit 1 when one differs."""
+    """Compare bills, movements of money and call records with what the log says; exit 1 when one differs."""
     tenant_id = _tenant(company)
     with _house() as house:
         found = comparing.compare(house.gate, tenant_id=tenant_id)

@@ -18,6 +18,7 @@ from core.money import Money
 from security import evidence
 from security.evidence import Checkpoint, Entry, Signer
 from security.gate import Kind
+from telephony import proof
 from tenants import apikeys, users
 from web import identity, parts, scope, tables, uploads, words
 from web.guards import permission
@@ -58,6 +59,7 @@ NOUNS: Mapping[str, LazyString] = {
     "agreement.": _l("Agreements"),
     "glass.": _l("Break-glass"),
     "journal.": _l("Ledger"),
+    "call.": _l("Call records"),
     "retention.": _l("Removing by age"),
     "export.": _l("Exports"),
     "erasure.": _l("Erasures"),
@@ -202,6 +204,7 @@ def show(template: str, leads_to: Mapping[str, str]) -> str | BaseResponse:
             below=whole(asked.after, longest=_LONGEST),
             above=whole(asked.before, longest=_LONGEST),
             action=asked.get("what"),
+            without="" if asked.get("what") else proof.NOTED,  # each busy minute would have a line
             actor_id=ids.parse("usr", who) if who else None,
         )
         entries = found.entries
