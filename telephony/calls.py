@@ -915,7 +915,7 @@ def _wanted(wanted: Filter, tenant_id: TenantId, vault: Vault) -> list[ColumnEle
             tests += [
                 CallRow.bridged_at.is_(None),
                 CallRow.ended_at.is_not(None),
-                CallRow.cause.is_distinct_from(figures.OUTSIDE_HOURS),
+                func.coalesce(CallRow.cause, "").not_in(figures.NOT_OFFERED),
                 or_(CallRow.direction == INBOUND, CallRow.cause == "abandoned"),
             ]
         case code:

@@ -121,3 +121,39 @@ class RoutingSettingError(Invalid):
     """A setting of the routing that cannot stand; `field` names it."""
 
     code = "routing-setting"
+
+
+class FlowNotFoundError(NotFound):
+    """Not a flow of this company, or it was removed."""
+
+    code = "flow-not-found"
+
+
+class FlowChangedError(Conflict):
+    """Somebody saved the flow since it was read; `revision` is the one that stands."""
+
+    code = "flow-changed"
+
+
+class FlowFaultyError(Conflict):
+    """The flow cannot be published as it is; `findings` says why."""
+
+    code = "flow-faulty"
+
+
+class FlowInUseError(Conflict):
+    """Numbers lead callers into this flow."""
+
+    code = "flow-in-use"
+
+
+class FlowNotPublishedError(Conflict):
+    """Callers can be led into a flow only when it has been published."""
+
+    code = "flow-not-published"
+
+
+class TooManyFlowsError(Conflict):
+    """The company has as many flows as it may have."""
+
+    code = "too-many-flows"

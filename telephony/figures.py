@@ -3,7 +3,7 @@
 The service level is the share answered within the queue's own target, of calls offered. Who gave up within
 five seconds is not counted at all: nobody could have answered (the short-abandon rule that reports of call
 centres usually state beside the figure). A call that still waits counts neither way, nor does one that came
-while the queue was closed.
+while the queue was closed, or that went no further than its number's flow.
 """
 
 import datetime as dt
@@ -18,7 +18,8 @@ from telephony.models import CallRow, CdrRow, QueueRow
 
 SHORT_ABANDON_S = 5
 INBOUND = "inbound"
-OUTSIDE_HOURS = "outside-hours"
+# callers who came while it was closed, or never came so far as to wait
+NOT_OFFERED = ("outside-hours", "served", "caller-left-flow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def by_queue(session: Session, *, tenant_id: TenantId, since: dt.datetime) -> Ma
     is_given_up = and_(
         CallRow.bridged_at.is_(None),
         CallRow.ended_at.is_not(None),
-        CallRow.cause.is_distinct_from(OUTSIDE_HOURS),
+        func.coalesce(CallRow.cause, "").not_in(NOT_OFFERED),
     )
     is_short = and_(is_given_up, gone <= SHORT_ABANDON_S)
 

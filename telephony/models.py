@@ -145,7 +145,10 @@ class NumberRow(TenantOwned, Base):
     """A number as its renter has set it up: what is said, and where callers go."""
 
     __tablename__ = "numbers"
-    __table_args__ = (ForeignKeyConstraint(["tenant_id", "queue_id"], ["queues.tenant_id", "queues.id"]),)
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "queue_id"], ["queues.tenant_id", "queues.id"]),
+        ForeignKeyConstraint(["tenant_id", "flow_id"], ["flows.tenant_id", "flows.id"]),
+    )
 
     id: Mapped[Key]
     digits: Mapped[str] = mapped_column(Text)
@@ -158,6 +161,53 @@ class NumberRow(TenantOwned, Base):
     rental_id: Mapped[UUID | None] = mapped_column(Uuid)
     rental_revision: Mapped[int] = mapped_column(Integer, default=0)
     revision: Mapped[int] = mapped_column(Integer, default=1)
+    flow_id: Mapped[UUID | None] = mapped_column(Uuid)  # what callers go through before the queue
+
+
+class FlowRow(TenantOwned, Base):
+    """A flow as its editors have it now; `version` is the one callers go through, 0: none yet."""
+
+    __tablename__ = "flows"
+
+    id: Mapped[Key]
+    name: Mapped[str] = mapped_column(Text)
+    draft: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    revision: Mapped[int] = mapped_column(Integer)
+    version: Mapped[int] = mapped_column(Integer)
+    changed_at: Mapped[Instant]
+    removed_at: Mapped[OptionalInstant]
+
+
+class FlowVersionRow(TenantOwned, Base):
+    """A flow as it was published; never changed. `was` is the earlier version it brought back."""
+
+    __tablename__ = "flow_versions"
+    __table_args__ = (ForeignKeyConstraint(["tenant_id", "flow_id"], ["flows.tenant_id", "flows.id"]),)
+
+    flow_id: Mapped[Key]
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    body: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    published_at: Mapped[Instant]
+    published_by: Mapped[UUID] = mapped_column(Uuid)
+    was: Mapped[int | None] = mapped_column(Integer)
+
+
+class FlowRunRow(TenantOwned, Base):
+    """One call's way through a flow: `path` holds node, way in, and milliseconds from the beginning."""
+
+    __tablename__ = "flow_runs"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "call_id"], ["calls.tenant_id", "calls.id"]),
+        Index("ix_flow_runs_of_flow", "tenant_id", "flow_id", "began_at"),
+    )
+
+    call_id: Mapped[Key]
+    flow_id: Mapped[UUID] = mapped_column(Uuid)
+    version: Mapped[int] = mapped_column(Integer)
+    began_at: Mapped[Instant]
+    ended_at: Mapped[Instant]
+    outcome: Mapped[str] = mapped_column(Text)
+    path: Mapped[list[list[Any]]] = mapped_column(JSONB)
 
 
 class CallRow(TenantOwned, Base):

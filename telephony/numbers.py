@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.ids import OPERATOR, NumberId, QueueId, TenantId, new_id
+from core.ids import OPERATOR, FlowId, NumberId, QueueId, TenantId, new_id
 from core.phone import is_short_code, parse_e164
 from security.gate import KeyTakenError, register, unregister
 from telephony import number_rentals, queues
@@ -52,6 +52,7 @@ class Number:
     rented_at: dt.datetime | None = None
     released_at: dt.datetime | None = None
     revision: int = 1
+    flow_id: FlowId | None = None
 
 
 def canonical(digits: str, *, region: str | None = None) -> str:
@@ -168,6 +169,7 @@ def follow(session: Session, *, tenant_id: TenantId, event: NumberRentalChanged)
     elif row.rental_id not in {None, event.rental_id}:  # rented again: what was wanted now counts
         row.queue_id = event.queue_id or row.queue_id
         row.greeting, row.language = event.greeting or row.greeting, event.language
+        row.flow_id = None
     row.rented_at = event.starts_at
     row.rental_id, row.rental_revision = event.rental_id, event.revision
     was_released = row.released_at is not None
@@ -206,6 +208,31 @@ def set_up(
     row.revision += 1
     session.flush()
     return _number(row)
+
+
+def lead_into(
+    session: Session, *, tenant_id: TenantId, number_id: NumberId, flow_id: FlowId | None, revision: int
+) -> Number:
+    """Lead callers into a flow before the queue, or into none; whether it may be is for `flows.store`.
+
+    Raises:
+        NumberNotFoundError: not this tenant's, or released.
+        NumberChangedError: somebody else has changed it since `revision`.
+    """
+    row = session.get(NumberRow, (tenant_id, number_id), with_for_update=True, populate_existing=True)
+    if row is None or row.released_at is not None:
+        raise NumberNotFoundError
+    if row.revision != revision:
+        raise NumberChangedError(revision=row.revision)
+    row.flow_id = flow_id
+    row.revision += 1
+    session.flush()
+    return _number(row)
+
+
+def of_flow(session: Session, *, tenant_id: TenantId, flow_id: FlowId) -> list[Number]:
+    """Return the numbers whose callers a flow receives."""
+    return [one for one in all_of(session, tenant_id=tenant_id) if one.flow_id == flow_id]
 
 
 def release(session: Session, *, tenant_id: TenantId, number_id: NumberId) -> None:
@@ -290,4 +317,5 @@ def _number(row: NumberRow) -> Number:
         rented_at=row.rented_at,
         released_at=row.released_at,
         revision=row.revision,
+        flow_id=FlowId(row.flow_id) if row.flow_id else None,
     )

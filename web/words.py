@@ -160,6 +160,11 @@ ACTIONS: Mapping[str, LazyString] = {
     "queue.hours-changed": _l("Changed a queue’s opening hours"),
     "queue.reopened": _l("Opened a queue again"),
     "routing.changed": _l("Changed the routing"),
+    "flow.made": _l("Made a flow"),
+    "flow.changed": _l("Changed a flow’s draft"),
+    "flow.published": _l("Published a flow"),
+    "flow.removed": _l("Removed a flow"),
+    "number.flow-changed": _l("Changed which flow a number leads into"),
     "do-not-call.added": _l("Put a number on the do-not-call list"),
     "do-not-call.removed": _l("Took a number off the do-not-call list"),
     "invoice.finalised": _l("Finalised an invoice"),
@@ -505,6 +510,22 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "queue-setting": Words(
         _l("A setting of the queue cannot be so"), _l("The field that is named is out of its bounds.")
+    ),
+    "flow-changed": Words(
+        _l("Somebody else has changed this flow"), _l("Look at it again, then save what is right.")
+    ),
+    "flow-faulty": Words(
+        _l("The flow cannot be published like this"),
+        _l("Callers would get stuck in it. The list of findings says where; nothing was published."),
+    ),
+    "flow-in-use": Words(
+        _l("Numbers lead into this flow"), _l("Lead them elsewhere first. Nothing was removed.")
+    ),
+    "flow-not-published": Words(
+        _l("The flow has never been published"), _l("Publish it, then lead numbers into it.")
+    ),
+    "too-many-flows": Words(
+        _l("There are as many flows as there may be"), _l("Remove one that is not used.")
     ),
     "routing-changed": Words(
         _l("Somebody else has changed the routing"), _l("Look at both versions, then save what is right.")

@@ -48,9 +48,12 @@ from telephony.conductor.directory import (
     caller_number,
     nobody_free,
 )
+from telephony.conductor.flow_runner import Ask, FlowRunner
 from telephony.conductor.machine import Action, Cause, Dial, Fact, LiveCall, Lost, Offer, Outside, Phase
 from telephony.conductor.spool import Spool
 from telephony.events import DialOutcome
+from telephony.flows import store
+from telephony.flows.trace import Outcome
 from telephony.outbound import dialling
 from telephony.outbound import gate as outbound
 from telephony.outbound.gate import RefusalReason
@@ -116,6 +119,7 @@ class Conductor:
         books: Books,
         spool: Spool,
         speak: Speak,
+        ask: Ask,
     ) -> None:
         self.floor = Floor()
         self.directory = Directory(gate, speak)
@@ -138,6 +142,9 @@ class Conductor:
             books=books,
             floor=self.floor,
             calls=self,
+        )
+        self.flows = FlowRunner(
+            calls=self, switch=switch, speak=speak, gate=gate, vault=vault, floor=self.floor, ask=ask
         )
 
     # --- start ------------------------------------------------------------------------------------
@@ -211,8 +218,10 @@ class Conductor:
                     self._odd("not-placed", event)
                     # given up when the switch did not say in time whether it placed it
                     self._spawn(self._hang_up(event.channel))
-            case port.Digit():
-                pass  # nothing asks for digits yet
+            case port.Digit(channel=channel, digit=digit):
+                held = self._calls.get(self._by_channel.get(channel, CallId(new_id())))
+                if held and held.call.channel == channel:
+                    self.flows.pressed(held.call.call_id, digit, event.at)
 
     def _leg_event(
         self,
@@ -246,6 +255,8 @@ class Conductor:
             self._odd("another-leg", event)
             return
         match event:
+            case port.PlaybackFinished(playback=playback, ok=ok) if call.phase is Phase.FLOW:
+                self.flows.played(call.call_id, playback, at, ok=ok)
             case port.PlaybackFinished(playback=playback) if playback == f"greeting-{call.call_id}":
                 self.feed(held.call.call_id, machine.GreetingEnded(at))
             case port.PlaybackFinished(playback=playback) if offer_id and playback == f"agent-{offer_id}":
@@ -347,7 +358,8 @@ class Conductor:
         """Take a call in; no step here waits, so that with an agent free the ring leaves in this turn."""
         if self.directory.is_ageing(event.dnis):
             self._books.write(line.number.number_id, lambda: self.directory.renew(event.dnis))
-        there = line.at(event.at)
+        # a flow looks itself what is open
+        there = line if line.flow else line.at(event.at)
         line = there or line
         arrival = Arrival(
             tenant_id=line.number.tenant_id,
@@ -370,7 +382,7 @@ class Conductor:
         held = _Held(call, line, on_disk, self._write_begin(arrival, with_caller, routing=line.routing))
         if line.routing.asks_who_calls:
             held.row.add_done_callback(functools.partial(self._learn, held))
-        if line.routing.needs_region:
+        if line.routing.needs_region or line.flow:
             with_caller()
         self._calls[call.call_id] = held
         self._by_channel[event.channel] = call.call_id
@@ -379,6 +391,10 @@ class Conductor:
         self._command(held, self._switch.bound(event.channel, longest=line.longest + port.SPARE))
         if there is None:
             self.feed(call.call_id, machine.OutsideHours(event.at))
+            return
+        if line.flow:
+            self._command(held, self._switch.answer(event.channel))
+            self.feed(call.call_id, machine.FlowEntered(event.at, line.flow.flow_id, line.flow.version))
             return
         for action in actions:
             self._carry_out(held, action)
@@ -413,9 +429,22 @@ class Conductor:
             agent.call_id = held.call.call_id
             self.feed(held.call.call_id, machine.Offered(now, offer), because=trail.reasons(made.why))
 
+    def command(self, call_id: CallId, work: Coroutine[Any, Any, None]) -> None:
+        """Run a command to the switch after all earlier ones of a call; of one that is over never."""
+        held = self._calls.get(call_id)
+        if held is None:
+            work.close()
+            return
+        self._command(held, work)
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something while calls go on."""
+        self._spawn(work)
+
     async def widen(self) -> None:
         """Look again for those whom more agents may serve by now; to be called every second."""
         now = clock.now()
+        self.flows.look()
         for call_id in list(self.floor.waiting):
             held = self._calls.get(call_id)
             if held and held.widens_at and held.widens_at <= now:
@@ -968,6 +997,15 @@ class Conductor:
         match action:
             case machine.Answer():
                 self._greet(held)
+            case machine.RunFlow():
+                self.flows.run(call, held.line, tier=held.known.tier)
+            case machine.LeaveFlow():
+                self.flows.leave(call.call_id)
+                self._keep_run(call)
+            case machine.Belong(queue_id=queue_id):
+                self._belong(held, queue_id)
+            case machine.Enter():
+                self._enter(held)
             case machine.Wait(since=since, is_at_head=is_at_head):
                 self._wait(held, since, is_at_head=is_at_head)
                 self.route()
@@ -1053,6 +1091,57 @@ class Conductor:
         self._command(
             held, self._switch.play(call.channel, [sound], playback=f"greeting-{call.call_id}"), needed=True
         )
+
+    def _keep_run(self, call: LiveCall) -> None:
+        """Keep how a call went through its flow, whether it came to a queue or its caller hung up."""
+        flow = call.flow
+        if flow is None:
+            return
+        tenant_id, call_id = call.arrival.tenant_id, call.call_id
+        self._books.enter(
+            call_id,
+            Scope.system(tenant_id),
+            lambda session: store.keep_run(
+                session,
+                tenant_id=tenant_id,
+                call_id=call_id,
+                flow_id=flow.flow_id,
+                version=flow.version,
+                began_at=flow.began_at,
+                ended_at=flow.ended_at or call.ended_at or clock.now(),
+                outcome=flow.outcome or Outcome.LEFT,
+                path=flow.path,
+            ),
+        )
+
+    def _belong(self, held: _Held, queue_id: QueueId) -> None:
+        """Let a call belong to the queue its flow has chosen."""
+        call, line = held.call, held.line
+        entries = line.flow.entries.values() if line.flow else ()
+        chosen = next((one for one in entries if one.queue.queue_id == queue_id), None)
+        if chosen:
+            held.line = replace(
+                chosen, is_open=line.is_open, longest=line.longest, routing=line.routing, flow=line.flow
+            )
+        self._write_queue(call)
+
+    def _write_queue(self, call: LiveCall) -> None:
+        tenant_id, call_id, queue_id = call.arrival.tenant_id, call.call_id, call.arrival.queue_id
+        self._books.enter(
+            call_id,
+            Scope.system(tenant_id),
+            lambda session: calls.move(session, tenant_id=tenant_id, call_id=call_id, queue_id=queue_id),
+        )
+
+    def _enter(self, held: _Held) -> None:
+        """Let a call that has left its flow into its queue, as one that came by a number without any."""
+        now = clock.now()
+        there = held.line.at(now)
+        if there is None:
+            self.feed(held.call.call_id, machine.OutsideHours(now))
+            return
+        held.line = there
+        self._play_greeting(held)
 
     async def _until_known(self, held: _Held) -> None:
         """Let a caller whose tier or agent of last time decides wait for their row, as a greeting would."""
@@ -1142,6 +1231,9 @@ class Conductor:
     def _finish(self, held: _Held, at: dt.datetime, cause: Cause) -> None:
         call = held.call
         self.floor.leave(call.call_id)
+        if call.flow and call.flow.outcome is None:
+            self.flows.leave(call.call_id)
+            self._keep_run(call)
         if held.patience:
             held.patience.cancel()
         if held.returning:
@@ -1272,7 +1364,10 @@ class Conductor:
             self._recordings[name] = (held, call.recording_id)
 
     def _write_parts(self, call: LiveCall) -> None:
-        """Write again who had which part of a call, where the last run may not have."""
+        """Write again what its flow and its agents have made of a call, where the last run may not have."""
+        if call.flow and (call.flow.outcome or call.phase is Phase.ENDED):
+            self._keep_run(call)
+            self._write_queue(call)
         if not call.is_shared:
             return
         arrival, legs = call.arrival, tuple(call.legs)
@@ -1325,6 +1420,10 @@ class Conductor:
                 self.feed(call.call_id, machine.NobodyFree(now))
             case Phase.TURNED_AWAY:
                 self.feed(call.call_id, machine.ApologyEnded(now))
+            case Phase.FLOW:
+                self.flows.run(call, held.line, tier=held.known.tier)
+            case Phase.GREETING if call.flow:
+                self._enter(held)
             case Phase.GREETING if held.line.at(call.arrival.arrived_at) is None:
                 self.feed(call.call_id, machine.OutsideHours(now))
             case Phase.GREETING:
@@ -1746,6 +1845,14 @@ def _name(fact: Fact) -> str:
 
 def _details(fact: Fact) -> dict[str, object]:
     match fact:
+        case machine.FlowEntered(flow_id=flow_id, version=version):
+            return {"flow": public("flow", flow_id), "version": version}
+        case machine.FlowMoved(node=node, kind=kind, title=title, way=way):
+            return {"node": node, "kind": kind, "title": title, "way": way}
+        case machine.FlowLed(queue_name=queue):
+            return {"queue": queue}
+        case machine.FlowFailed(why=why):
+            return {"why": why}
         case machine.Transferred(offer=to, queue_name=queue):
             return {"queue": queue, "agent": to.agent_number if to else None}
         case machine.Consulted(offer=offer):

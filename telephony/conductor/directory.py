@@ -4,23 +4,26 @@ An entry is used for a minute; when the database is away, the last known one is 
 lasts. An unknown number is remembered for some seconds only, so that a new rental is found soon.
 """
 
+import contextlib
 import datetime as dt
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import phonenumbers
 from sqlalchemy.orm import Session
 
-from core import clock, log
+from core import clock, ids, log
 from core.errors import NotFound, SeatlineError
-from core.ids import NumberId, QueueId, TenantId
+from core.ids import FlowId, NumberId, QueueId, TenantId
 from core.phone import E164, InvalidNumberError, parse_e164
 from security.gate import Gate, Scope
 from telephony import numbers, queue_hours, queues, speech
 from telephony.conductor.books import is_outage
+from telephony.flows import store
+from telephony.flows.model import Flow
 from telephony.numbers import Number
 from telephony.opening import Hours
 from telephony.outbound import limits
@@ -36,6 +39,16 @@ _AGEING_S = 30.0
 Speak = Callable[[str, str], Path | None]
 _VOICES = {"en": Voice.ENGLISH, "zh": Voice.MANDARIN}
 _log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowLine:
+    """What a number's callers go through first: a version of a flow, with a line into each queue it names."""
+
+    flow_id: FlowId
+    version: int
+    flow: Flow
+    entries: Mapping[str, "Line"]  # by the queue's public id; one that was closed for good is left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,7 @@ class Line:
     told: Path | None = None
     beyond: Queue | None = None
     beyond_hours: Hours | None = None
+    flow: FlowLine | None = None
 
     def at(self, instant: dt.datetime) -> "Line | None":
         """Return the line as it is at an instant: itself, the queue beyond its hours, or None: closed."""
@@ -160,34 +174,47 @@ class Directory:
         try:
             with self._gate.open(Scope.system(entry.tenant_id)) as session:
                 number = numbers.get(session, tenant_id=entry.tenant_id, number_id=NumberId(entry.ref_id))
-                queue = queues.get(session, tenant_id=entry.tenant_id, queue_id=number.queue_id)
-                opening = queue_hours.read(session, tenant_id=entry.tenant_id, queue_id=queue.queue_id)
-                beyond, beyond_hours = None, None
-                if opening.leads_to:
-                    beyond = queues.get(session, tenant_id=entry.tenant_id, queue_id=opening.leads_to)
-                    beyond_hours = queue_hours.read(
-                        session, tenant_id=entry.tenant_id, queue_id=beyond.queue_id
-                    ).hours
+                line = self._into(session, number, number.queue_id)
+                flow = self._flow_of(session, number)
                 is_open = companies.is_open(session, tenant_id=entry.tenant_id)
                 routing = read_routing(session, tenant_id=entry.tenant_id)
                 longest = limits.most(session, tenant_id=entry.tenant_id, at=clock.now()).longest_in
         except NotFound:
             return None
         greeting = self._speak(number.greeting, number.language)
+        return replace(line, greeting=greeting, is_open=is_open, longest=longest, routing=routing, flow=flow)
+
+    def _into(self, session: Session, number: Number, queue_id: QueueId) -> Line:
+        """Return the line of a number's callers into one queue of its company, without a greeting."""
+        tenant_id = number.tenant_id
+        queue = queues.get(session, tenant_id=tenant_id, queue_id=queue_id)
+        opening = queue_hours.read(session, tenant_id=tenant_id, queue_id=queue_id)
+        beyond, beyond_hours = None, None
+        if opening.leads_to:
+            beyond = queues.get(session, tenant_id=tenant_id, queue_id=opening.leads_to)
+            beyond_hours = queue_hours.read(session, tenant_id=tenant_id, queue_id=beyond.queue_id).hours
         language = opening.language if opening.message else number.language
         told = self._speak(opening.message or closed(language), language) if opening.hours else None
         return Line(
-            number,
-            queue,
-            greeting,
-            is_open=is_open,
-            longest=longest,
-            routing=routing,
-            hours=opening.hours,
-            told=told,
-            beyond=beyond,
-            beyond_hours=beyond_hours,
+            number, queue, None, hours=opening.hours, told=told, beyond=beyond, beyond_hours=beyond_hours
         )
+
+    def _flow_of(self, session: Session, number: Number) -> FlowLine | None:
+        """Return what callers of a number go through; None: nothing, they come to its queue at once."""
+        if number.flow_id is None:
+            return None
+        try:
+            kept = store.published(session, tenant_id=number.tenant_id, flow_id=number.flow_id)
+        except (NotFound, ValueError) as error:  # ValueError: written by a later release than this one
+            _log.warning("flow-not-read", error=type(error).__name__)
+            return None
+        entries = {}
+        for name in kept.flow.queues():
+            with contextlib.suppress(NotFound):
+                queue_id = QueueId(ids.parse("que", name))
+                queues.insist_open(session, tenant_id=number.tenant_id, queue_id=queue_id)
+                entries[name] = self._into(session, number, queue_id)
+        return FlowLine(number.flow_id, kept.version, kept.flow, entries)
 
 
 def speaker(folder: Path) -> Speak:

@@ -10,8 +10,8 @@ A call that comes in; one that goes out is moved by `outgoing`, with the same fa
                   +----------+----------------------+
                      the agent did not answer, or their line broke for good: back to the head of the queue
 
-A queue that is closed, or in which the caller has waited as long as they may, turns them away: a message,
-and the call ends.
+A number may lead into a flow first (`in_flow`). A queue that is closed, or in which the caller has waited as
+long as they may, turns them away: a message, and the call ends.
 
 While an agent talks they may give the call to somebody else, or ask a second one about it: `transfer`. A call
 given to a number outside goes on without an agent, from `reaching` to `outside`.
@@ -25,9 +25,10 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from core.ids import AgentId, CallId, CustomerId, OfferId, QueueId, RecordingId, SeatId
+from core.ids import AgentId, CallId, CustomerId, FlowId, OfferId, QueueId, RecordingId, SeatId
 from telephony.calls import Arrival, Left, Leg, Stage
 from telephony.events import DialOutcome
+from telephony.flows.trace import Outcome, Passed
 
 
 class Phase(StrEnum):
@@ -38,6 +39,7 @@ class Phase(StrEnum):
     DETECTING = "detecting"
     SEEKING = "seeking"
     APOLOGISING = "apologising"
+    FLOW = "flow"  # what the number's flow has them hear and choose; see `in_flow`
     GREETING = "greeting"
     TURNED_AWAY = "turned-away"  # a message is played, and the call ends
     QUEUED = "queued"
@@ -56,6 +58,8 @@ class Cause(StrEnum):
     AGENT_HUNG_UP = "agent-hung-up"
     CALLER_LEFT_QUEUE = "caller-left-queue"
     CALLER_LEFT_GREETING = "caller-left-greeting"
+    CALLER_LEFT_FLOW = "caller-left-flow"
+    SERVED = "served"  # by the flow: nobody was needed
     SWITCH_LOST = "switch-lost"
     LOST_WHILE_AWAY = "lost-while-switchboard-away"
     OUTSIDE_HUNG_UP = "outside-hung-up"  # the number outside that had the call
@@ -140,6 +144,18 @@ class Outside:
 
 
 @dataclass(frozen=True, slots=True)
+class InFlow:
+    """The flow a call goes, or went, through, and the nodes it came by. `outcome`: None while it is in it."""
+
+    flow_id: FlowId
+    version: int
+    began_at: dt.datetime
+    path: tuple[Passed, ...] = ()
+    ended_at: dt.datetime | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Consult:
     """A second agent, or a number outside, asked about the call, and how far that has come."""
 
@@ -155,6 +171,50 @@ class GreetingEnded:
     """The greeting has been played, or there was none."""
 
     at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FlowEntered:
+    """The call goes through this version of a flow before anything else."""
+
+    at: dt.datetime
+    flow_id: FlowId
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlowMoved:
+    """It is at this node now, by this way out of the one before. What was typed there stands nowhere."""
+
+    at: dt.datetime
+    node: str
+    kind: str
+    title: str
+    way: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlowLed:
+    """The flow has led the call to a queue."""
+
+    at: dt.datetime
+    queue_id: QueueId
+    queue_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlowServed:
+    """The flow has come to its end, and nobody was needed."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFailed:
+    """The flow could not go on: the caller comes to the number's own queue."""
+
+    at: dt.datetime
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -462,6 +522,11 @@ class Vanished:
 
 Fact = (
     GreetingEnded
+    | FlowEntered
+    | FlowMoved
+    | FlowLed
+    | FlowServed
+    | FlowFailed
     | OutsideHours
     | WaitedTooLong
     | Offered
@@ -509,6 +574,28 @@ Fact = (
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Pick the caller up and play the greeting; `GreetingEnded` follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFlow:
+    """Let the flow begin; `FlowMoved` follows for each node."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveFlow:
+    """The flow is over: keep how the call went through it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Belong:
+    """The call belongs to another queue from now on."""
+
+    queue_id: QueueId
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """Let the call into its queue, if that is open; `GreetingEnded` or `OutsideHours` follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -684,6 +771,10 @@ class Finish:
 
 Action = (
     Answer
+    | RunFlow
+    | LeaveFlow
+    | Belong
+    | Enter
     | Wait
     | LeaveQueue
     | Ring
@@ -760,6 +851,7 @@ class LiveCall:
     outcome: DialOutcome | None = None
     legs: list[Leg] = field(default_factory=list)  # of everybody who has talked in it, or was asked
     consult: Consult | None = None
+    flow: InFlow | None = None
     outsides: list[Outside] = field(default_factory=list)  # all numbers outside that were brought in
 
     @property
@@ -970,6 +1062,8 @@ def cut(call: LiveCall, fact: Cut, gone: list[Action]) -> list[Action]:
 def _caller_gone(call: LiveCall, fact: CallerGone) -> list[Action]:
     offer = call.offer
     match call.phase:
+        case Phase.FLOW:
+            return finish(call, fact.at, Cause.CALLER_LEFT_FLOW)
         case Phase.GREETING:
             return finish(call, fact.at, Cause.CALLER_LEFT_GREETING)
         case Phase.TURNED_AWAY:

@@ -19,7 +19,7 @@ import datetime as dt
 from typing import Final
 
 from telephony.calls import Arrival
-from telephony.conductor import machine, transfer
+from telephony.conductor import in_flow, machine, transfer
 from telephony.conductor.machine import (
     DIALLING,
     TALKING,
@@ -81,6 +81,8 @@ def step(call: LiveCall, fact: Fact) -> list[Action]:
     """Move any call on by one fact, whichever way it goes; see `machine.step`."""
     if transfer.concerns(call, fact):
         return transfer.step(call, fact)
+    if in_flow.concerns(fact):
+        return in_flow.step(call, fact)
     if not call.leads_out:
         return machine.step(call, fact)
     if call.phase is Phase.ENDED or call.offer is None:

@@ -131,6 +131,10 @@ def theirs(
     file = alices.call(
         "POST", f"/campaigns/{campaign['id']}/lead-files", data=_FILE, content_type="text/csv"
     ).get_json()
+    flow = alices.post(
+        "/flows", {"name": "Main", "flow": {"nodes": {"start": {"kind": "hang-up"}}}}
+    ).get_json()
+    alices.call("POST", f"/flows/{flow['id']}/publish", headers={"If-Match": '"1"'})
     barred = alices.post("/do-not-call/batches", {"phones": ["+447700900777"]}).get_json()
     return {
         "erasure_id": ids.public("era", erasure_id),
@@ -143,6 +147,8 @@ def theirs(
         "customer_id": ids.public("cus", made.ines.id),
         "agent_id": ids.public("usr", bob.user_id),
         "signer_id": ids.public("usr", bob.user_id),
+        "flow_id": flow["id"],
+        "version": "1",
         "queue_id": ids.public("que", made.line.queue_id),
         "number_id": ids.public("num", made.line.number_id),
         "lease_id": ids.public("lease", rental.rental_id),

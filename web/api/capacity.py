@@ -116,6 +116,9 @@ class NumberShown(Outward):
     queue: str = Field(description="Where callers wait.")
     greeting: str
     language: str
+    flow: str | None = Field(
+        description="What callers go through before the queue.", examples=["flow_01jd3x5k8f7r6q2w9v4t0n1m3c"]
+    )
     revision: int = Field(description="Send it when you change the number.")
     since: Instant | None
 
@@ -415,6 +418,7 @@ def _number(one: Number) -> NumberShown:
         queue=ids.public("que", one.queue_id),
         greeting=one.greeting,
         language=one.language,
+        flow=ids.public("flow", one.flow_id) if one.flow_id else None,
         revision=one.revision,
         since=one.rented_at,
     )

@@ -15,6 +15,7 @@ _NOUNS = {
     "invoice": "inv",
     "customer": "cus",
     "queue": "que",
+    "flow": "flow",
     "key": "key",
     "user": "usr",
     "webhook": "whk",
@@ -38,7 +39,7 @@ _NOUNS = {
     "signer": "usr",
     "agent": "usr",
 }
-_WORDS = {"line_no": "1", "kind": "recordings"}  # what stands in a path and is no id
+_WORDS = {"line_no": "1", "version": "1", "kind": "recordings"}  # what stands in a path and is no id
 _FILE = "leads.csv"
 SIGNS = "01jd3x5k8f7r6q2w9v4t0n1m3c"
 _PUBLIC = "https://hooks.example.com/seatline"

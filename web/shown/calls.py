@@ -31,6 +31,8 @@ _UNANSWERED = {
     "too-long": "cancelled",
     "outside-hours": "closed",
     "waited-too-long": "waited-too-long",
+    "served": "served",
+    "caller-left-flow": "left-flow",
 }
 LOST = frozenset({"switch-lost", "lost-while-switchboard-away"})
 

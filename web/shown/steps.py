@@ -11,6 +11,7 @@ from flask_babel import gettext, ngettext
 from core.phone import international
 from telephony.calls import OUTBOUND, Call, Left, Step
 from telephony.routing.strategy import Circle
+from web.shown import flow_words
 from web.shown.calls import agent as agent_name
 
 REVEALED = "number-revealed"
@@ -126,9 +127,14 @@ def holds(happened: Sequence[Step], *, started_at: dt.datetime, length_s: float)
 
 
 def _lasts(step: Step) -> bool:
-    return step.kind in {"arrived", "greeting-ended", "offered", "bridged", "called-ringing"} or (
-        step.kind in {"held", "recording-paused"} and bool(step.details.get("on"))
-    )
+    return step.kind in {
+        "arrived",
+        "flow-moved",
+        "greeting-ended",
+        "offered",
+        "bridged",
+        "called-ringing",
+    } or (step.kind in {"held", "recording-paused"} and bool(step.details.get("on")))
 
 
 def _look(step: Step, name: str) -> str:
@@ -271,6 +277,18 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return _not_there(step), _END
         case "arrived":
             return gettext("Call arrives on %(number)s", number=international(call.dialled)), _START
+        case "flow-entered":
+            return gettext(
+                "Enters the flow, version %(version)s", version=step.details.get("version")
+            ), _PLAIN
+        case "flow-moved":
+            return _node(step), _PLAIN
+        case "flow-led":
+            return gettext("The flow leads to %(queue)s", queue=step.details.get("queue", "")), _START
+        case "flow-served":
+            return gettext("The flow ends the call: nobody was needed"), _END
+        case "flow-failed":
+            return gettext("The flow could not go on; on to the number’s own queue"), _WARN
         case "greeting-ended":
             return gettext("Greeting ends; waits in %(queue)s", queue=call.queue_name), _PLAIN
         case "offered":
@@ -359,6 +377,15 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("The line is lost; billed up to the last proven second"), _END
         case other:
             return other, _PLAIN
+
+
+def _node(step: Step) -> str:
+    """Return which node of its flow a call came to, and by which key or answer."""
+    kept = step.details
+    kind, way = str(kept.get("kind", "")), str(kept.get("way", ""))
+    name = str(kept.get("title") or kept.get("node", ""))
+    node = gettext("%(kind)s: %(name)s", kind=flow_words.kind(kind), name=name)
+    return str(gettext("%(way)s → %(node)s", way=flow_words.way(way), node=node) if way else node)
 
 
 def _not_there(step: Step) -> str:

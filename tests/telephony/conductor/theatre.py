@@ -24,12 +24,14 @@ from core.realtime import Realtime
 from customers import records
 from customers.records import CustomerDetails
 from seats import presence, roster, stock
+from security.egress import Answer
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, endpoints, numbers, orders, queues
 from telephony.conductor.books import Books
 from telephony.conductor.conductor import Conductor
 from telephony.conductor.directory import Speak
+from telephony.conductor.flow_runner import Ask
 from telephony.conductor.spool import Spool
 from telephony.numbers import Number
 from telephony.orders import OrderKind
@@ -136,6 +138,7 @@ class Theatre:
     caller: str = ""
     is_dark: bool = False  # the curtain is down, the switch goes on
     speak: Speak = lambda _text, _language: None  # digits, a half second each
+    ask: Ask = lambda _url, _body: Answer(None, "unreachable", 1)
     sim: Simulation = field(init=False)
     conductor: Conductor = field(init=False)
     books: Books = field(init=False)
@@ -157,6 +160,7 @@ class Theatre:
             books=self.books,
             spool=self.spool,
             speak=self.speak,
+            ask=self.ask,
         )
         await self.conductor.recover()
         self.running = asyncio.create_task(self.sim.switch.run(self.conductor.on_event))
@@ -224,6 +228,8 @@ class Theatre:
         match who, what.split():
             case "caller", ["calls", *of]:
                 self.caller = self.sim.arrive(of[0] if of else DIALLED, CALLER)
+            case "caller", ["presses", keys]:
+                self.sim.presses(self.caller, keys)
             case "caller", ["hangs", "up"]:
                 self.sim.far_end_hangs_up(self.caller)
             case "dialler", ["dials", number, *options]:

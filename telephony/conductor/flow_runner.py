@@ -1,0 +1,271 @@
+"""Runs flows on live calls: what the interpreter asks for is said, looked up and asked here.
+
+What a caller types stays in the state of their flow, in memory; of a webhook's address and answer nothing is
+logged. Whatever does not come in time, or fails, is an event like any: the interpreter knows the way on, and
+where it knows none the call comes to its number's own queue.
+"""
+
+import asyncio
+import collections
+import datetime as dt
+import json
+import statistics
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy.orm import Session
+
+from core import clock, ids, log
+from core.errors import SeatlineError
+from core.ids import CallId, QueueId
+from core.phone import E164
+from customers import lookup
+from security.egress import Answer
+from security.gate import Gate, Scope
+from security.vault import Vault
+from telephony.conductor import machine
+from telephony.conductor.directory import FlowLine, Line, Speak
+from telephony.conductor.machine import Fact, LiveCall
+from telephony.flows import interpreter
+from telephony.flows.interpreter import State, World
+from telephony.flows.model import Prompt
+from telephony.routing.floor import Floor
+from telephony.routing.settings import tier_of
+from telephony.switch.port import Speech, Switch, SwitchError
+
+# a web address and a body -> what it answered; bounded in time and size, and never into our own network
+Ask = Callable[[str, bytes], Answer]
+_LONGEST_VALUE = 80
+_MOST_VALUES = 20
+_REMEMBERED = 20  # waits of a queue that the announced one is the median of
+_OK = range(200, 300)
+_log = log.get(__name__)
+
+
+class Calls(Protocol):
+    """What the runner needs of the conductor."""
+
+    def feed(self, call_id: CallId, fact: Fact) -> None:
+        """Move a call on by one fact."""
+
+    def command(self, call_id: CallId, work: Coroutine[Any, Any, None]) -> None:
+        """Run a command to the switch after all earlier ones of this call."""
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something while the call goes on."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """One call in its flow."""
+
+    call: LiveCall
+    line: Line
+    there: FlowLine
+    world: World
+    state: State
+
+
+class FlowRunner:
+    """All calls that are in a flow now."""
+
+    def __init__(
+        self, *, calls: Calls, switch: Switch, speak: Speak, gate: Gate, vault: Vault, floor: Floor, ask: Ask
+    ) -> None:
+        self._calls, self._switch, self._speak = calls, switch, speak
+        self._gate, self._vault, self._floor, self._ask = gate, vault, floor, ask
+        self._runs: dict[CallId, _Run] = {}
+        self._waits: dict[QueueId, collections.deque[float]] = {}
+
+    def run(self, call: LiveCall, line: Line, *, tier: str = "") -> None:
+        """Let a call begin its flow, or go on at the node where it stood when it was lost sight of."""
+        now, flow, there = clock.now(), call.flow, line.flow
+        if flow is None:
+            return
+        if there is None or (there.flow_id, there.version) != (flow.flow_id, flow.version):
+            self._calls.feed(call.call_id, machine.FlowFailed(now, "another-version"))
+            return
+        arrival = call.arrival
+        world = World(
+            number=arrival.dialled,
+            caller=arrival.caller,
+            region=line.routing.region_of(arrival.caller) if arrival.caller else "",
+            tier=tier,
+            hours={name: entry.hours for name, entry in there.entries.items()},
+        )
+        node = flow.path[-1].node if flow.path else ""
+        state, commands = interpreter.begin(there.flow, world, now, node=node)
+        made = _Run(call, line, there, world, state)
+        self._runs[call.call_id] = made
+        self._carry_out(made, commands)
+
+    def leave(self, call_id: CallId) -> None:
+        """Think no more of a call: it has left its flow, or ended."""
+        self._runs.pop(call_id, None)
+
+    def pressed(self, call_id: CallId, key: str, at: dt.datetime) -> None:
+        """Take a key the caller has pressed; outside a flow it means nothing."""
+        self._hear(call_id, interpreter.Pressed(at, key))
+
+    def played(self, call_id: CallId, playback: str, at: dt.datetime, *, ok: bool) -> None:
+        """Take that something of ours has been played."""
+        if playback.startswith(_playback(call_id, "")):
+            turn = playback.rpartition("-")[2]
+            self._hear(call_id, interpreter.Played(at, int(turn), ok))
+
+    def look(self) -> None:
+        """Move on whoever has waited as long as their node lets them; to be called every second."""
+        now = clock.now()
+        for call_id, run in list(self._runs.items()):
+            if run.state.until is not None and run.state.until <= now:
+                self._hear(call_id, interpreter.TimedOut(now))
+
+    def waited(self, queue_id: QueueId, seconds: float) -> None:
+        """Remember how long a caller has waited in a queue until an agent took them."""
+        self._waits.setdefault(queue_id, collections.deque(maxlen=_REMEMBERED)).append(seconds)
+
+    def _hear(self, call_id: CallId, event: interpreter.Event) -> None:
+        run = self._runs.get(call_id)
+        if run is None:
+            return
+        run.state, commands = interpreter.step(run.there.flow, run.world, run.state, event)
+        self._carry_out(run, commands)
+
+    def _carry_out(self, run: _Run, commands: list[interpreter.Command]) -> None:
+        call_id, now = run.call.call_id, clock.now()
+        for command in commands:
+            if self._runs.get(call_id) is not run:
+                return
+            match command:
+                case interpreter.Enter(node=node, kind=kind, title=title, way=way):
+                    self._calls.feed(call_id, machine.FlowMoved(now, node, kind, title, way))
+                case interpreter.Play(turn=turn, prompt=prompt):
+                    self._calls.command(call_id, self._say(run, turn, prompt))
+                case interpreter.StopPlaying(turn=turn):
+                    self._calls.command(call_id, self._switch.stop_playback(_playback(call_id, turn)))
+                case interpreter.AnnouncePlace(turn=turn, queue=queue):
+                    text = self._place_in(run, queue)
+                    self._calls.command(call_id, self._say(run, turn, Prompt(text=text)))
+                case interpreter.FindCustomer(turn=turn):
+                    self._calls.beside(self._find_customer(run, turn))
+                case interpreter.AskProgram(turn=turn, url=url, values=values):
+                    self._calls.beside(self._ask_program(run, turn, url, values))
+                case interpreter.Enqueue(queue=name):
+                    self._lead(run, name, now)
+                case interpreter.End():
+                    self._calls.feed(call_id, machine.FlowServed(now))
+                case interpreter.Fail(why=why):
+                    _log.warning("flow-failed", why=why)
+                    self._calls.feed(call_id, machine.FlowFailed(now, why))
+        if run.state.until is not None:
+            left_s = (run.state.until - now).total_seconds()
+            asyncio.get_running_loop().call_later(max(0.0, left_s), self.look)
+
+    def _lead(self, run: _Run, name: str, now: dt.datetime) -> None:
+        entry = run.there.entries.get(name)
+        if entry is None:  # it was closed for good after the flow was published
+            self._calls.feed(run.call.call_id, machine.FlowFailed(now, "queue-gone"))
+            return
+        self._calls.feed(run.call.call_id, machine.FlowLed(now, entry.queue.queue_id, entry.queue.name))
+
+    async def _say(self, run: _Run, turn: int, prompt: Prompt) -> None:
+        call_id, is_played = run.call.call_id, False
+        language = prompt.language or run.there.flow.language
+        try:
+            sound = await asyncio.to_thread(self._speak, prompt.text, language)
+            if sound is not None and run.state.turn == turn:
+                await self._switch.play(run.call.channel, [Speech(sound)], playback=_playback(call_id, turn))
+                is_played = True
+        except SwitchError as error:
+            _log.warning("not-said", error=error.code)
+        if not is_played:
+            self._hear(call_id, interpreter.Played(clock.now(), turn, ok=False))
+
+    def _place_in(self, run: _Run, name: str) -> str:
+        entry = run.there.entries.get(name)
+        language = run.there.flow.language
+        if entry is None:
+            return standing(0, None, language)
+        queue_id = entry.queue.queue_id
+        ahead = sum(one.queue_id == queue_id for one in self._floor.waiting.values())
+        waits = self._waits.get(queue_id)
+        return standing(ahead, statistics.median(waits) if waits else None, language)
+
+    async def _find_customer(self, run: _Run, turn: int) -> None:
+        def find() -> str | None:
+            arrival = run.call.arrival
+            if not arrival.caller:
+                return None
+            with self._gate.open(Scope.system(arrival.tenant_id)) as session:
+                return self._tier(session, run.call)
+
+        try:
+            tier = await asyncio.to_thread(find)
+        except Exception as error:  # noqa: BLE001 - whatever failed, the caller goes on as somebody unknown
+            _log.warning("customer-not-looked-up", error=type(error).__name__)
+            tier = None
+        values = {"tier": tier} if tier else {}
+        self._hear(
+            run.call.call_id, interpreter.Answered(clock.now(), turn, found=tier is not None, values=values)
+        )
+
+    def _tier(self, session: Session, call: LiveCall) -> str | None:
+        tenant_id = call.arrival.tenant_id
+        card = lookup.by_phone(
+            session, tenant_id=tenant_id, vault=self._vault, phone=E164(call.arrival.caller)
+        )
+        return tier_of(session, tenant_id=tenant_id, customer_id=card.id) if card else None
+
+    async def _ask_program(self, run: _Run, turn: int, url: str, values: Mapping[str, str]) -> None:
+        asked = {
+            "call": ids.public("call", run.call.call_id),
+            "flow": ids.public("flow", run.there.flow_id),
+            "number": run.call.arrival.dialled,
+            "values": dict(values),
+        }
+        said: Mapping[str, str] | None = None
+        try:
+            answer = await asyncio.to_thread(self._ask, url, json.dumps(asked).encode())
+            said = read_answer(answer)
+        except (SeatlineError, OSError, RuntimeError) as error:
+            _log.warning("program-not-asked", error=type(error).__name__)
+        self._hear(
+            run.call.call_id,
+            interpreter.Answered(clock.now(), turn, found=said is not None, values=said or {}),
+        )
+
+
+def read_answer(answer: Answer) -> Mapping[str, str] | None:
+    """Return the values a company's program gives names; None: it did not answer as it should.
+
+    `{"values": {"balance": "low"}}`: names as in a flow, short texts; anything else is not an answer.
+    """
+    if answer.error or answer.status not in _OK:
+        return None
+    try:
+        body = json.loads(answer.head or b"{}")
+    except ValueError:
+        return None
+    values = body.get("values", {}) if isinstance(body, dict) else None
+    if not isinstance(values, dict) or len(values) > _MOST_VALUES:
+        return None
+    if any(not isinstance(one, str) or len(one) > _LONGEST_VALUE for one in values.values()):
+        return None
+    return values
+
+
+def standing(ahead: int, wait_s: float | None, language: str) -> str:
+    """Return how many wait before a caller, and how long that is likely to take, as it is said."""
+    minutes = None if wait_s is None else max(1, round(wait_s / 60))
+    if language == "zh":
+        place = f"您前面还有{ahead}位来电者。" if ahead else "您是下一位。"
+        return place + (f"预计等待约{minutes}分钟。" if minutes and ahead else "")
+    place = f"There are {ahead} callers before you." if ahead > 1 else "There is one caller before you."
+    place = place if ahead else "You are next."
+    unit = "minute" if minutes == 1 else "minutes"
+    return place + (f" The wait is about {minutes} {unit}." if minutes and ahead else "")
+
+
+def _playback(call_id: CallId, turn: int | str) -> str:
+    return f"flow-{call_id}-{turn}"

@@ -1,0 +1,70 @@
+"""A call in its number's flow as a state machine, beside `machine`: the same facts, actions and live call.
+
+    flow -> greeting -> queued    led to a queue, or failed: then it is the number's own
+       +--> ended                 served: nobody was needed, or the caller hung up
+
+What happens inside the flow is `telephony.flows.interpreter`'s; here it is a path of nodes. It is in the
+spool, so that after a crash the call goes on at the node where it stood. Pure.
+"""
+
+from dataclasses import replace
+
+from core.clock import elapsed_ms
+from telephony.conductor.machine import (
+    Action,
+    Belong,
+    Cause,
+    Enter,
+    Fact,
+    FlowEntered,
+    FlowFailed,
+    FlowLed,
+    FlowMoved,
+    FlowServed,
+    HangUpCaller,
+    InFlow,
+    LeaveFlow,
+    LiveCall,
+    Noted,
+    Phase,
+    RunFlow,
+    finish,
+)
+from telephony.flows.trace import Outcome, Passed
+
+_OF_FLOWS = FlowEntered | FlowMoved | FlowLed | FlowServed | FlowFailed
+
+
+def concerns(fact: Fact) -> bool:
+    """Whether this fact is about a flow."""
+    return isinstance(fact, _OF_FLOWS)
+
+
+def step(call: LiveCall, fact: Fact) -> list[Action]:
+    """Move a call on by one fact that `concerns` a flow; see `machine.step`."""
+    call.proven_at = max(call.proven_at, fact.at) if call.phase is not Phase.ENDED else call.proven_at
+    flow = call.flow
+    match fact:
+        case FlowEntered() if call.phase is Phase.GREETING and flow is None:
+            call.phase, call.flow = Phase.FLOW, InFlow(fact.flow_id, fact.version, fact.at)
+            return [RunFlow()]
+        case FlowMoved() if call.phase is Phase.FLOW and flow:
+            passed = Passed(fact.node, fact.way, elapsed_ms(flow.began_at, fact.at))
+            call.flow = replace(flow, path=(*flow.path, passed))
+            return [Noted()]
+        case FlowLed() if call.phase is Phase.FLOW and flow:
+            call.phase, call.flow = Phase.GREETING, _over(flow, fact, Outcome.QUEUED)
+            call.arrival = replace(call.arrival, queue_id=fact.queue_id)
+            return [LeaveFlow(), Belong(fact.queue_id), Enter()]
+        case FlowFailed() if call.phase is Phase.FLOW and flow:
+            call.phase, call.flow = Phase.GREETING, _over(flow, fact, Outcome.FAILED)
+            return [LeaveFlow(), Enter()]
+        case FlowServed() if call.phase is Phase.FLOW and flow:
+            call.flow = _over(flow, fact, Outcome.SERVED)
+            return [LeaveFlow(), HangUpCaller(), *finish(call, fact.at, Cause.SERVED)]
+        case _:
+            return []
+
+
+def _over(flow: InFlow, fact: Fact, outcome: Outcome) -> InFlow:
+    return replace(flow, ended_at=fact.at, outcome=outcome)

@@ -1,0 +1,148 @@
+"""What is wrong with a flow, before anybody calls: what forbids publishing it, and what only should not be.
+
+Depth counts what a caller has to listen to before they reach a person: more than four choices one behind the
+other lose callers. Pure.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from telephony.flows import model
+from telephony.flows.model import Flow
+
+DEEPEST: Final = 4  # choices one behind the other
+_ASKS: Final = (model.Menu, model.Collect, model.Survey)
+_SPEAKS: Final = frozenset({"say", "menu", "collect", "survey"})
+
+
+class Fault(StrEnum):
+    """What is wrong."""
+
+    NO_START = "no-start"
+    DEAD_END = "dead-end"  # a way that leads nowhere
+    LEADS_NOWHERE = "leads-nowhere"  # to a node that is not there
+    NO_PROMPT = "no-prompt"
+    NO_KEYS = "no-keys"
+    NO_QUEUE = "no-queue"  # none is chosen, or it is closed for good
+    NO_ADDRESS = "no-address"
+    NO_VALUES = "no-values"
+    FEWER_THAN_LEAST = "fewer-than-least"
+    CIRCLE = "circle"  # in which nobody is asked anything
+    UNREACHABLE = "unreachable"
+    TOO_DEEP = "too-deep"
+
+
+WARNINGS: Final = frozenset({Fault.UNREACHABLE, Fault.TOO_DEEP})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault: at which node, and at which way out of it."""
+
+    fault: Fault
+    node: str
+    way: str = ""
+
+    @property
+    def forbids(self) -> bool:
+        """Whether the flow cannot be published with it."""
+        return self.fault not in WARNINGS
+
+
+def lint(flow: Flow, *, queues: Collection[str]) -> list[Finding]:
+    """Return what is wrong, in the order of the nodes.
+
+    Args:
+        flow: as written.
+        queues: the public ids of the company's open queues.
+    """
+    if flow.start not in flow.nodes:
+        return [Finding(Fault.NO_START, flow.start)]
+    reached = _reached(flow)
+    found = []
+    for key, node in flow.nodes.items():
+        if key not in reached:
+            found.append(Finding(Fault.UNREACHABLE, key))
+        else:
+            found += _at(flow, key, node, queues)
+    found += [Finding(Fault.CIRCLE, key) for key in flow.nodes if key in reached and _circles(flow, key)]
+    deep = next((key for key, depth in _depths(flow).items() if depth > DEEPEST), None)
+    if deep:
+        found.append(Finding(Fault.TOO_DEEP, deep))
+    return found
+
+
+def _at(flow: Flow, key: str, node: model.AnyNode, queues: Collection[str]) -> Iterator[Finding]:
+    ways = node.ways()
+    for way in node.WAYS:
+        if way not in ways:
+            yield Finding(Fault.DEAD_END, key, way)
+    for way, to in ways.items():
+        if to not in flow.nodes:
+            yield Finding(Fault.LEADS_NOWHERE, key, way)
+    if node.kind in _SPEAKS and not all(one.text for one in node.prompts()):
+        yield Finding(Fault.NO_PROMPT, key)
+    if any(ref not in queues for ref in node.queues()):
+        yield Finding(Fault.NO_QUEUE, key)
+    match node:
+        case model.Menu():
+            if not node.keys:
+                yield Finding(Fault.NO_KEYS, key)
+            for digit, choice in node.keys.items():
+                if choice.to is None:
+                    yield Finding(Fault.DEAD_END, key, f"key-{digit}")
+        case model.Branch():
+            for place, case in enumerate(node.cases, 1):
+                if not case.values:
+                    yield Finding(Fault.NO_VALUES, key, f"case-{place}")
+                if case.to is None:
+                    yield Finding(Fault.DEAD_END, key, f"case-{place}")
+        case model.Collect() if node.least > node.most:
+            yield Finding(Fault.FEWER_THAN_LEAST, key)
+        case model.Webhook() if not node.url:
+            yield Finding(Fault.NO_ADDRESS, key)
+
+
+def _reached(flow: Flow) -> set[str]:
+    found, ahead = {flow.start}, [flow.start]
+    while ahead:
+        for to in flow.nodes[ahead.pop()].ways().values():
+            if to in flow.nodes and to not in found:
+                found.add(to)
+                ahead.append(to)
+    return found
+
+
+def _circles(flow: Flow, key: str) -> bool:
+    """Whether a call can come back to a node without anybody having been asked anything."""
+    seen: set[str] = set()
+    ahead = [key]
+    while ahead:
+        node = flow.nodes[ahead.pop()]
+        ways = node.ways()
+        if isinstance(node, _ASKS):  # who is asked and presses nothing goes on as well
+            silent = model.SILENT_WAY[node.kind]
+            ways = {way: to for way, to in ways.items() if way == silent}
+        for to in ways.values():
+            if to == key:
+                return True
+            if to in flow.nodes and to not in seen:
+                seen.add(to)
+                ahead.append(to)
+    return False
+
+
+def _depths(flow: Flow) -> dict[str, int]:
+    """Return how many questions a caller has been asked at least when they have answered at each node."""
+    depths: dict[str, int] = {flow.start: int(isinstance(flow.nodes[flow.start], _ASKS))}
+    ahead = [flow.start]
+    while ahead:
+        ahead.sort(key=lambda key: depths[key], reverse=True)
+        key = ahead.pop()
+        for to in flow.nodes[key].ways().values():
+            if to in flow.nodes and to not in depths:
+                depths[to] = depths[key] + int(isinstance(flow.nodes[to], _ASKS))
+                ahead.append(to)
+    return depths

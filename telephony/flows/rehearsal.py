@@ -1,0 +1,129 @@
+"""A flow tried without a telephone: what a caller hears who presses these keys, and where they get to.
+
+The interpreter is the one that live calls have; prompts end at once, and what it would ask rows or programs
+is answered by the scene. Pure.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from telephony.flows import interpreter
+from telephony.flows.interpreter import Command, Event, State, World
+from telephony.flows.model import Flow
+
+MOST_INPUTS: Final = 100
+_NEVER: Final = dt.datetime.max.replace(tzinfo=dt.UTC)
+_ENOUGH: Final = 2000  # events; a flow in which keys lead in a circle has no end of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Who calls, and what is found out about them.
+
+    Attributes:
+        world: what is known when the call comes.
+        at: when it comes, aware UTC.
+        is_customer: whether a look-up finds them.
+        tier: then theirs.
+        answers: what programs answer, as names and values; None: nothing.
+    """
+
+    world: World
+    at: dt.datetime
+    is_customer: bool = False
+    tier: str = ""
+    answers: Mapping[str, str] | None = None
+
+
+class End(StrEnum):
+    """How a rehearsal ended."""
+
+    WAITS = "waits"  # for the next key
+    QUEUE = "queue"
+    SERVED = "served"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class Passage:
+    """A node the caller came by, and what they heard there."""
+
+    node: str
+    kind: str
+    title: str
+    way: str
+    heard: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """The whole way; `detail` is the queue's public id, or why it failed."""
+
+    passages: list[Passage]
+    end: End
+    detail: str = ""
+
+
+def rehearse(flow: Flow, scene: Scene, inputs: Sequence[str]) -> Rehearsal:
+    """Let a call go through a flow.
+
+    Args:
+        flow: as written; it need not be right.
+        scene: who calls.
+        inputs: what they press, each time they are asked: keys, or nothing for silence.
+    """
+    made = Rehearsal([], End.WAITS)
+    given = list(inputs)
+    state, commands = interpreter.begin(flow, scene.world, scene.at)
+    for _ in range(_ENOUGH):
+        answers = _perform(made, commands, scene)
+        if state.is_over or state.until is None:
+            return made
+        if not answers and state.is_playing:
+            answers = [interpreter.Played(scene.at, state.turn)]
+        elif not answers and not given:
+            return made
+        elif not answers:
+            answers = _typed(given.pop(0), state)
+        commands = []
+        for event in answers:
+            state, more = interpreter.step(flow, scene.world, state, event)
+            commands += more
+    return made
+
+
+def _perform(made: Rehearsal, commands: Sequence[Command], scene: Scene) -> list[Event]:
+    """Note what a caller hears, and answer what is asked."""
+    answers: list[Event] = []
+    for command in commands:
+        match command:
+            case interpreter.Enter():
+                made.passages.append(Passage(command.node, command.kind, command.title, command.way))
+            case interpreter.Play(prompt=prompt):
+                made.passages[-1].heard.append(prompt.text)
+            case interpreter.FindCustomer(turn=turn):
+                values = {"tier": scene.tier} if scene.is_customer else {}
+                answers.append(interpreter.Answered(scene.at, turn, found=scene.is_customer, values=values))
+            case interpreter.AskProgram(turn=turn):
+                answers.append(
+                    interpreter.Answered(
+                        scene.at, turn, found=scene.answers is not None, values=scene.answers or {}
+                    )
+                )
+            case interpreter.Enqueue(queue=queue):
+                made.end, made.detail = End.QUEUE, queue
+            case interpreter.End():
+                made.end = End.SERVED
+            case interpreter.Fail(why=why):
+                made.end, made.detail = End.FAILED, why
+    return answers
+
+
+def _typed(keys: str, state: State) -> list[Event]:
+    """Return keys pressed one after another, and then silence."""
+    at = state.until or _NEVER  # who waits has a time limit
+    pressed: list[Event] = [interpreter.Pressed(at, key) for key in keys]
+    return pressed or [interpreter.TimedOut(at)]

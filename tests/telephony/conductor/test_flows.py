@@ -1,0 +1,363 @@
+"""Calls that go through a flow before they wait: where they get to, what the books say; none is lost."""
+
+import asyncio
+import json
+import wave
+from pathlib import Path
+
+import pytest
+
+from core import clock, ids
+from core.ids import CallId, FlowId, QueueId, TenantId, UserId, new_id
+from core.realtime import Realtime
+from security.egress import Answer
+from security.gate import Gate, Scope
+from security.vault import Vault
+from telephony import calls, numbers, queue_hours, queues
+from telephony.flows import store
+from telephony.flows.model import Flow
+from telephony.models import FlowRunRow
+from telephony.opening import Hours, read_spans
+from telephony.queue_hours import Opening
+from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
+
+AFTERNOONS = Hours("Europe/London", (read_spans("13:00-17:00"),) * 7)
+
+
+@pytest.fixture
+def theatre(gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path) -> Theatre:
+    with clock.hold(START):
+        company = open_company(gate, vault, tenant_a)
+        stage = Theatre(gate, vault, realtime, tmp_path, company)
+        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
+        with gate.open(stage.scope) as session:
+            made = queues.open_queue(session, tenant_id=company.tenant_id, name="Returns", ring_timeout_s=15)
+            stage.queues["returns"] = made.queue_id
+    sound = tmp_path / "said.wav"
+    with wave.open(str(sound), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(16_000 * 2))
+    stage.speak = lambda text, _language: sound if text else None
+    return stage
+
+
+def perform(stage: Theatre, script: str, then: str = "", *, killed: bool = True) -> None:
+    async def whole() -> None:
+        await stage.up()
+        await stage.play(script)
+        if then:
+            await stage.down(killed=killed)
+            await stage.up(sim=stage.sim)
+            await stage.play(then)
+        await stage.down()
+
+    with clock.hold(START):
+        asyncio.run(whole())
+
+
+def menu(stage: Theatre) -> dict[str, object]:
+    deliveries = ids.public("que", stage.company.queue_id)
+    return {
+        "start": {"kind": "say", "title": "Welcome", "prompt": {"text": "Welcome."}, "next": "menu"},
+        "menu": {
+            "kind": "menu",
+            "prompt": {"text": "1 deliveries, 2 returns."},
+            "keys": {"1": {"to": "deliveries"}, "2": {"to": "returns"}},
+            "tries": 1,
+            "otherwise": "deliveries",
+        },
+        "deliveries": {"kind": "queue", "queue": deliveries},
+        "returns": {"kind": "queue", "queue": ids.public("que", stage.queues["returns"])},
+    }
+
+
+def lead(stage: Theatre, nodes: dict[str, object]) -> FlowId:
+    """Publish a flow and lead the company's number into it."""
+    tenant_id, draft = stage.company.tenant_id, Flow.model_validate({"nodes": nodes})
+    with clock.hold(START), stage.gate.open(stage.scope) as session:
+        made = store.make(session, tenant_id=tenant_id, name="Main", draft=draft)
+        store.publish(session, tenant_id=tenant_id, flow_id=made.flow_id, revision=1, by=UserId(new_id()))
+        number = numbers.get(session, tenant_id=tenant_id, number_id=stage.company.number_id)
+        store.lead_number(
+            session,
+            tenant_id=tenant_id,
+            number_id=number.number_id,
+            flow_id=made.flow_id,
+            revision=number.revision,
+        )
+    return made.flow_id
+
+
+def run_of(stage: Theatre) -> tuple[str, list[str]]:
+    with stage.gate.open(stage.scope) as session:
+        (row,) = session.query(FlowRunRow).all()
+        return row.outcome, [f"{way}>{node}" if way else node for node, way, _ in row.path]
+
+
+def queue_of(stage: Theatre) -> QueueId:
+    with stage.gate.open(stage.scope) as session:
+        (call,) = calls.page(session, tenant_id=stage.company.tenant_id, vault=stage.vault).calls
+        return call.queue_id
+
+
+def test_greeting_menu_and_the_queue_of_the_key(theatre: Theatre) -> None:
+    lead(theatre, menu(theatre))
+    perform(theatre, "0 caller calls\n3 caller presses 1\n4 bob answers\n12 caller hangs up")
+    assert "caller-hung-up agent=1001" in theatre.books_say()[0]
+    assert theatre.timeline()[:6] == [
+        "arrived",
+        "flow-entered",
+        "flow-moved",
+        "flow-moved",
+        "flow-moved",
+        "flow-led",
+    ]
+    assert run_of(theatre) == ("queued", ["start", "next>menu", "key-1>deliveries"])
+
+
+def test_the_other_key_leads_to_the_other_queue(theatre: Theatre) -> None:
+    lead(theatre, menu(theatre))
+    perform(theatre, "0 caller calls\n3 caller presses 2\n9 caller hangs up")
+    assert queue_of(theatre) == theatre.queues["returns"]
+    assert "caller-left-queue" in theatre.books_say()[0]
+    assert "offered" not in theatre.timeline(), "bob serves deliveries, not returns"
+
+
+def test_who_presses_nothing_is_sent_on_by_the_watchdog(theatre: Theatre) -> None:
+    lead(theatre, menu(theatre))
+    perform(
+        theatre,
+        "0 caller calls\n8.9 routing looks again\n9.2 routing looks again\n10 bob answers\n"
+        "12 caller hangs up",
+    )
+    assert "agent=1001" in theatre.books_say()[0]
+    assert run_of(theatre)[1][-1] == "otherwise>deliveries"
+
+
+def test_who_hangs_up_in_the_flow_left_it(theatre: Theatre) -> None:
+    lead(theatre, menu(theatre))
+    perform(theatre, "0 caller calls\n3 caller hangs up")
+    assert theatre.books_say() == ["cdr wait=3s talk=0s caller-left-flow agent=nobody"]
+    assert run_of(theatre) == ("left", ["start", "next>menu"])
+
+
+def test_a_prompt_without_a_voice_comes_to_the_queue(theatre: Theatre) -> None:
+    theatre.speak = lambda _text, _language: None
+    lead(theatre, menu(theatre))
+    perform(theatre, "0 caller calls\n1 bob answers\n9 caller hangs up")
+    assert "agent=1001" in theatre.books_say()[0]
+    assert run_of(theatre) == ("failed", ["start"])
+    assert "flow-failed" in theatre.timeline()
+
+
+def test_a_number_without_a_flow_is_as_it_was(theatre: Theatre) -> None:
+    perform(theatre, "0 caller calls\n1 bob answers\n9 caller hangs up")
+    assert "agent=1001" in theatre.books_say()[0]
+    assert not any(kind.startswith("flow") for kind in theatre.timeline())
+
+
+def test_a_closed_queue_turns_away_who_the_flow_leads_there(theatre: Theatre) -> None:
+    company = theatre.company
+    lead(theatre, menu(theatre))
+    with clock.hold(START), theatre.gate.open(theatre.scope) as session:
+        queue_hours.change(
+            session, tenant_id=company.tenant_id, queue_id=company.queue_id, wanted=Opening(AFTERNOONS)
+        )
+    perform(theatre, "0 caller calls\n3 caller presses 1\n9 pulse beats")
+    assert "outside-hours" in theatre.books_say()[0]
+
+
+def test_the_number_itself_is_not_closed_by_its_queues_hours(theatre: Theatre) -> None:
+    company = theatre.company
+    lead(theatre, menu(theatre))
+    with clock.hold(START), theatre.gate.open(theatre.scope) as session:
+        queue_hours.change(
+            session, tenant_id=company.tenant_id, queue_id=company.queue_id, wanted=Opening(AFTERNOONS)
+        )
+    perform(theatre, "0 caller calls\n3 caller presses 2\n9 caller hangs up")
+    assert queue_of(theatre) == theatre.queues["returns"]
+
+
+def test_a_flow_that_ends_the_call_has_served_it(theatre: Theatre) -> None:
+    lead(
+        theatre,
+        {
+            "start": {"kind": "survey", "prompt": {"text": "1 to 5?"}, "next": "bye"},
+            "bye": {"kind": "hang-up", "prompt": {"text": "Thank you."}},
+        },
+    )
+    perform(theatre, "0 caller calls\n3 caller presses 4\n9 pulse beats")
+    assert theatre.books_say()[0].endswith("served agent=nobody")
+    assert run_of(theatre) == ("served", ["start", "rated-4>bye"])
+
+
+def test_a_program_decides_and_one_that_is_slow_does_not(theatre: Theatre) -> None:
+    asked: list[dict[str, object]] = []
+
+    def answers(url: str, body: bytes) -> Answer:
+        asked.append({"url": url} | json.loads(body))
+        return Answer(200, "", 5, b'{"values": {"line": "returns"}}')
+
+    theatre.ask = answers
+    returns = ids.public("que", theatre.queues["returns"])
+    lead(
+        theatre,
+        {
+            "start": {
+                "kind": "collect",
+                "prompt": {"text": "Account?"},
+                "into": "account",
+                "most": 4,
+                "next": "ask",
+                "otherwise": "q",
+            },
+            "ask": {
+                "kind": "webhook",
+                "url": "https://crm.example.com/",
+                "send": ["account"],
+                "next": "by",
+                "otherwise": "q",
+            },
+            "by": {
+                "kind": "branch",
+                "on": "line",
+                "cases": [{"values": ["returns"], "to": "returns"}],
+                "otherwise": "q",
+            },
+            "returns": {"kind": "queue", "queue": returns},
+            "q": {"kind": "queue", "queue": ids.public("que", theatre.company.queue_id)},
+        },
+    )
+    perform(theatre, "0 caller calls\n3 caller presses 4471\n9 caller hangs up")
+    assert queue_of(theatre) == theatre.queues["returns"]
+    assert asked[0]["values"] == {"account": "4471"}
+    kept = [json.dumps(step.details) for step in steps(theatre)]
+    assert not any("4471" in one for one in kept), "what a caller types stands nowhere"
+    spool = "".join(one.read_text() for one in (theatre.folder / "spool").glob("*"))
+    assert "4471" not in spool
+
+
+def steps(stage: Theatre) -> list[calls.Step]:
+    tenant_id = stage.company.tenant_id
+    with stage.gate.open(Scope.system(tenant_id)) as session:
+        (last,) = calls.page(session, tenant_id=tenant_id, vault=stage.vault).calls
+        return list(calls.timeline(session, tenant_id=tenant_id, call_id=CallId(last.call_id)))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(None, "timeout", 2000),
+        Answer(500, "", 5, b"{}"),
+        Answer(200, "", 5, b"<html>"),
+        Answer(200, "", 5, b'{"values": {"line": 7}}'),
+        Answer(200, "", 5, b'["no"]'),
+    ],
+)
+def test_a_program_that_does_not_answer_as_it_should_leads_otherwise(
+    theatre: Theatre, answer: Answer
+) -> None:
+    theatre.ask = lambda _url, _body: answer
+    lead(
+        theatre,
+        {
+            "start": {"kind": "webhook", "url": "https://crm.example.com/", "next": "bye", "otherwise": "q"},
+            "bye": {"kind": "hang-up"},
+            "q": {"kind": "queue", "queue": ids.public("que", theatre.company.queue_id)},
+        },
+    )
+    perform(theatre, "0 caller calls\n1 bob answers\n9 caller hangs up")
+    assert "agent=1001" in theatre.books_say()[0]
+
+
+def test_a_customer_is_found_by_their_number(theatre: Theatre) -> None:
+    lead(
+        theatre,
+        {
+            "start": {"kind": "lookup", "found": "bye", "otherwise": "q"},
+            "bye": {"kind": "hang-up"},
+            "q": {"kind": "queue", "queue": ids.public("que", theatre.company.queue_id)},
+        },
+    )
+    perform(theatre, "0 caller calls\n5 pulse beats")
+    assert run_of(theatre) == ("served", ["start", "found>bye"])
+
+
+def test_a_look_up_that_breaks_is_somebody_unknown(theatre: Theatre, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_args: object, **_more: object) -> None:
+        raise RuntimeError
+
+    lead(
+        theatre,
+        {
+            "start": {"kind": "lookup", "found": "bye", "otherwise": "q"},
+            "bye": {"kind": "hang-up"},
+            "q": {"kind": "queue", "queue": ids.public("que", theatre.company.queue_id)},
+        },
+    )
+    monkeypatch.setattr("telephony.conductor.flow_runner.tier_of", breaks)
+    perform(theatre, "0 caller calls\n1 bob answers\n9 caller hangs up")
+    assert run_of(theatre) == ("queued", ["start", "otherwise>q"])
+
+
+def test_after_a_crash_the_call_goes_on_at_the_node_where_it_stood(theatre: Theatre) -> None:
+    lead(theatre, menu(theatre))
+    perform(theatre, "0 caller calls\n2.5 routing looks again", then="3 caller presses 2\n9 caller hangs up")
+    assert queue_of(theatre) == theatre.queues["returns"]
+    assert run_of(theatre) == ("queued", ["start", "next>menu", "menu", "key-2>returns"])
+
+
+def test_after_a_crash_a_flow_that_is_another_by_now_comes_to_the_queue(theatre: Theatre) -> None:
+    flow_id = lead(theatre, menu(theatre))
+
+    async def whole() -> None:
+        await theatre.up()
+        await theatre.play("0 caller calls\n2.5 routing looks again")
+        await theatre.down(killed=True)
+        with theatre.gate.open(theatre.scope) as session:
+            store.publish(
+                session,
+                tenant_id=theatre.company.tenant_id,
+                flow_id=flow_id,
+                revision=2,
+                by=UserId(new_id()),
+            )
+        await theatre.up(sim=theatre.sim)
+        await theatre.play("1 bob answers\n9 caller hangs up")
+        await theatre.down()
+
+    with clock.hold(START):
+        asyncio.run(whole())
+    assert "agent=1001" in theatre.books_say()[0]
+    assert run_of(theatre)[0] == "failed"
+
+
+def test_the_switch_that_dies_ends_the_call_once(theatre: Theatre) -> None:
+    lead(theatre, menu(theatre))
+    perform(theatre, "0 caller calls\n1 pulse beats\n2 switch dies\n20 pulse beats")
+    assert "switch-lost" in theatre.books_say()[0]
+    assert run_of(theatre)[0] == "left"
+
+
+def test_how_many_wait_is_said(theatre: Theatre) -> None:
+    said: list[str] = []
+    before = theatre.speak
+
+    def speak(text: str, language: str) -> Path | None:
+        said.append(text)
+        return before(text, language)
+
+    theatre.speak = speak
+    queue = ids.public("que", theatre.company.queue_id)
+    lead(
+        theatre,
+        {"start": {"kind": "announce", "queue": queue, "next": "q"}, "q": {"kind": "queue", "queue": queue}},
+    )
+    perform(
+        theatre,
+        "0 bob is break\n1 caller calls\n5 caller calls\n9 caller hangs up\n10 pulse beats",
+    )
+    assert "You are next." in said
+    assert "There is one caller before you." in said

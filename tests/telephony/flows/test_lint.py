@@ -1,0 +1,128 @@
+"""What is wrong with a flow before anybody calls."""
+
+import pytest
+
+from telephony.flows.lint import Fault, lint
+from telephony.flows.model import Flow
+from tests.telephony.flows.test_interpreter import CARE, COLLECT, MENU, SALES, flow
+
+QUEUES = {SALES, CARE}
+QUEUE: dict[str, object] = {"kind": "queue", "queue": SALES}
+
+
+def faults(of: Flow) -> list[tuple[Fault, str, str]]:
+    return [(one.fault, one.node, one.way) for one in lint(of, queues=QUEUES)]
+
+
+@pytest.mark.parametrize("right", [MENU, COLLECT])
+def test_a_right_flow_has_no_faults(right: Flow) -> None:
+    assert faults(right) == []
+
+
+@pytest.mark.parametrize(
+    ("nodes", "fault"),
+    [
+        ({}, (Fault.NO_START, "start", "")),
+        ({"start": {"kind": "say", "prompt": {"text": "x"}}}, (Fault.DEAD_END, "start", "next")),
+        (
+            {"start": {"kind": "say", "prompt": {"text": "x"}, "next": "gone"}},
+            (Fault.LEADS_NOWHERE, "start", "next"),
+        ),
+        ({"start": {"kind": "say", "next": "q"}, "q": QUEUE}, (Fault.NO_PROMPT, "start", "")),
+        (
+            {"start": {"kind": "menu", "prompt": {"text": "x"}, "otherwise": "q"}, "q": QUEUE},
+            (Fault.NO_KEYS, "start", ""),
+        ),
+        (
+            {
+                "start": {"kind": "menu", "prompt": {"text": "x"}, "keys": {"1": {}}, "otherwise": "q"},
+                "q": QUEUE,
+            },
+            (Fault.DEAD_END, "start", "key-1"),
+        ),
+        ({"start": {"kind": "queue", "queue": "que_0" + "z" * 25}}, (Fault.NO_QUEUE, "start", "")),
+        ({"start": {"kind": "queue"}}, (Fault.NO_QUEUE, "start", "")),
+        (
+            {"start": {"kind": "webhook", "next": "q", "otherwise": "q"}, "q": QUEUE},
+            (Fault.NO_ADDRESS, "start", ""),
+        ),
+        (
+            {
+                "start": {"kind": "branch", "cases": [{"to": "q"}], "otherwise": "q"},
+                "q": QUEUE,
+            },
+            (Fault.NO_VALUES, "start", "case-1"),
+        ),
+        (
+            {
+                "start": {
+                    "kind": "collect",
+                    "prompt": {"text": "x"},
+                    "least": 5,
+                    "most": 4,
+                    "next": "q",
+                    "otherwise": "q",
+                },
+                "q": QUEUE,
+            },
+            (Fault.FEWER_THAN_LEAST, "start", ""),
+        ),
+        ({"start": QUEUE, "island": QUEUE}, (Fault.UNREACHABLE, "island", "")),
+        (
+            {
+                "start": {
+                    "kind": "menu",
+                    "prompt": {"text": "x"},
+                    "keys": {"1": {"to": "q"}},
+                    "otherwise": "again",
+                },
+                "again": {"kind": "say", "prompt": {"text": "Sorry?"}, "next": "start"},
+                "q": QUEUE,
+            },
+            (Fault.CIRCLE, "start", ""),
+        ),
+    ],
+)
+def test_each_fault_is_found(nodes: dict[str, dict[str, object]], fault: tuple[Fault, str, str]) -> None:
+    assert fault in faults(flow(nodes))
+
+
+def test_a_circle_in_which_a_key_is_pressed_is_none() -> None:
+    nodes: dict[str, dict[str, object]] = {
+        "start": {
+            "kind": "menu",
+            "prompt": {"text": "x"},
+            "keys": {"9": {"to": "start"}, "1": {"to": "q"}},
+            "otherwise": "q",
+        },
+        "q": QUEUE,
+    }
+    assert faults(flow(nodes)) == []
+
+
+@pytest.mark.parametrize(("menus", "is_deep"), [(4, False), (5, True)])
+def test_more_than_four_questions_behind_one_another_are_told(menus: int, *, is_deep: bool) -> None:
+    nodes: dict[str, dict[str, object]] = {
+        ("start" if n == 0 else f"m{n}"): {
+            "kind": "menu",
+            "prompt": {"text": "x"},
+            "keys": {"1": {"to": "q" if n == menus - 1 else f"m{n + 1}"}},
+            "otherwise": "q" if n == menus - 1 else f"m{n + 1}",
+        }
+        for n in range(menus)
+    }
+    found = lint(flow(nodes | {"q": QUEUE}), queues=QUEUES)
+    assert [one.fault for one in found] == ([Fault.TOO_DEEP] if is_deep else [])
+    assert not any(one.forbids for one in found)
+
+
+def test_thousands_of_ways_are_read_in_no_time() -> None:
+    nodes: dict[str, dict[str, object]] = {
+        ("start" if n == 0 else f"n{n}"): {
+            "kind": "branch",
+            "cases": [{"values": ["x"], "to": f"n{(n * 7 + k) % 199 + 1}"} for k in range(20)],
+            "otherwise": f"n{min(n + 1, 199)}",
+        }
+        for n in range(200)
+    }
+    assert lint(flow(nodes), queues=QUEUES)

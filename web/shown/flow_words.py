@@ -1,0 +1,63 @@
+"""The words of a flow's nodes, ways and faults."""
+
+from flask_babel import gettext
+
+from telephony.flows.lint import Fault
+
+
+def kind(code: str) -> str:
+    """Return what a node does, in words."""
+    words = {
+        "say": gettext("Say"),
+        "menu": gettext("Menu"),
+        "collect": gettext("Ask for digits"),
+        "survey": gettext("Ask for a rating"),
+        "hours": gettext("Opening hours"),
+        "branch": gettext("Branch"),
+        "lookup": gettext("Look up the customer"),
+        "set": gettext("Set a value"),
+        "webhook": gettext("Ask your program"),
+        "announce": gettext("Say place and wait"),
+        "queue": gettext("Queue"),
+        "hang-up": gettext("Hang up"),
+    }
+    return str(words.get(code, code))
+
+
+def way(code: str) -> str:
+    """Return a way out of a node in words."""
+    name, _, number = code.partition("-")
+    match name:
+        case "key":
+            return str(gettext("key %(key)s", key=number))
+        case "rated":
+            return str(gettext("rated %(rating)s", rating=number))
+        case "case":
+            return str(gettext("case %(number)s", number=number))
+    words = {
+        "next": gettext("then"),
+        "otherwise": gettext("otherwise"),
+        "open": gettext("open"),
+        "closed": gettext("closed"),
+        "found": gettext("found"),
+    }
+    return str(words.get(code, code))
+
+
+def fault(code: Fault) -> str:
+    """Return what is wrong, in words."""
+    words = {
+        Fault.NO_START: gettext("There is no node to begin with."),
+        Fault.DEAD_END: gettext("This way leads nowhere."),
+        Fault.LEADS_NOWHERE: gettext("This way leads to a node that is not there."),
+        Fault.NO_PROMPT: gettext("Nothing is said here."),
+        Fault.NO_KEYS: gettext("The menu has no keys."),
+        Fault.NO_QUEUE: gettext("Choose a queue that is open."),
+        Fault.NO_ADDRESS: gettext("Write your program’s address."),
+        Fault.NO_VALUES: gettext("Write at least one value."),
+        Fault.FEWER_THAN_LEAST: gettext("It wants more digits than it takes."),
+        Fault.CIRCLE: gettext("Callers go round in a circle without being asked anything."),
+        Fault.UNREACHABLE: gettext("Nobody gets here."),
+        Fault.TOO_DEEP: gettext("More than four questions one after another."),
+    }
+    return str(words[code])
