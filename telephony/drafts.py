@@ -16,7 +16,7 @@ from core import clock
 from core.ids import CallId, OfferId, TenantId
 from customers import dispositions, interactions
 from customers.cards import holds_card_number
-from customers.errors import CardNumberError, UnknownDispositionError
+from customers.errors import CardNumberError, SubCodeNeededError, UnknownDispositionError
 from security.vault import Field, Vault
 from telephony import calls
 from telephony.models import CallDraftRow
@@ -98,6 +98,21 @@ def read(
         callback_at=dt.datetime.fromisoformat(due) if due else None,
         saved_at=row.saved_at,
     )
+
+
+def has_outcome(
+    session: Session, *, tenant_id: TenantId, call_id: CallId, vault: Vault, leg_id: OfferId | None = None
+) -> bool:
+    """Whether the agent has chosen an outcome that can be saved, with its sub-code where it has some."""
+    code = read(session, tenant_id=tenant_id, call_id=call_id, vault=vault, leg_id=leg_id).disposition
+    if not code:
+        return False
+    try:
+        dispositions.require(session, tenant_id=tenant_id, code=code)
+        dispositions.require_whole(session, tenant_id=tenant_id, code=code)
+    except (UnknownDispositionError, SubCodeNeededError):
+        return False
+    return True
 
 
 def drop(session: Session, *, tenant_id: TenantId, call_id: CallId) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Time,
     UniqueConstraint,
     Uuid,
+    false,
     text,
     true,
 )
@@ -91,6 +92,7 @@ class QueueRow(TenantOwned, Base):
     wrap_up: Mapped[str] = mapped_column(Text, server_default="timed")
     wrap_up_s: Mapped[int] = mapped_column(Integer)
     needs_disposition: Mapped[bool] = mapped_column(Boolean, server_default=true())
+    time_up: Mapped[str] = mapped_column(Text, server_default="free")
     target_s: Mapped[int] = mapped_column(Integer)
     is_recorded: Mapped[bool] = mapped_column(Boolean)
     longest_wait_s: Mapped[int | None] = mapped_column(Integer)
@@ -409,6 +411,7 @@ class WorkItemRow(TenantOwned, Base):
     wrap_up: Mapped[str | None] = mapped_column(Text)
     wrap_until: Mapped[OptionalInstant]
     needs_disposition: Mapped[bool] = mapped_column(Boolean, server_default=true())
+    holds_over: Mapped[bool] = mapped_column(Boolean, server_default=false())
     closed_at: Mapped[OptionalInstant]
 
 

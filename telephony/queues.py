@@ -38,6 +38,13 @@ class WrapUp(StrEnum):
     TIMED = "timed"  # until they have saved it, or the time is up
 
 
+class TimeUp(StrEnum):
+    """What becomes of an agent who has given no outcome when the time of a wrap-up that needs one is up."""
+
+    FREE = "free"  # they are free; the call is listed for them, to be completed
+    STAY = "stay"  # they stay, overdue, until they have given it; their leader sees it
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a company decides about a queue; times in seconds.
@@ -53,6 +60,7 @@ class Settings:
         language: in which it is spoken, one of `LANGUAGES`.
         wrap_up: what is asked of an agent after a call.
         needs_disposition: whether a wrap-up is saved with an outcome only.
+        time_up: what happens when the time of a timed one is up and the outcome is missing.
     """
 
     name: str
@@ -65,6 +73,7 @@ class Settings:
     language: str = "en"
     wrap_up: WrapUp = WrapUp.TIMED
     needs_disposition: bool = True
+    time_up: TimeUp = TimeUp.FREE
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +92,7 @@ class Queue:
     language: str = "en"
     wrap_up: WrapUp = WrapUp.TIMED
     needs_disposition: bool = True
+    time_up: TimeUp = TimeUp.FREE
     revision: int = 1
     is_open: bool = True
 
@@ -100,6 +110,7 @@ class Queue:
             self.language,
             self.wrap_up,
             self.needs_disposition,
+            self.time_up,
         )
 
     @property
@@ -110,6 +121,16 @@ class Queue:
         if self.wrap_up is WrapUp.MANDATORY or not self.wrap_up_s:
             return None
         return dt.timedelta(seconds=self.wrap_up_s)
+
+    @property
+    def holds_over(self) -> bool:
+        """Whether a timed wrap-up goes on, overdue, when its time is up and the outcome is missing."""
+        return (
+            self.time_up is TimeUp.STAY
+            and self.needs_disposition
+            and self.wrap_up is WrapUp.TIMED
+            and self.wraps_for is not None
+        )
 
 
 def open_queue(
@@ -324,6 +345,7 @@ def _write(row: QueueRow, wanted: Settings) -> None:
     row.is_recorded, row.longest_wait_s = wanted.is_recorded, wanted.longest_wait_s
     row.wait_message, row.language = wanted.wait_message.strip(), wanted.language
     row.wrap_up, row.needs_disposition = wanted.wrap_up.value, wanted.needs_disposition
+    row.time_up = wanted.time_up.value
 
 
 def _insist_on_name(session: Session, tenant_id: TenantId, row: QueueRow) -> None:
@@ -351,6 +373,7 @@ def _queue(row: QueueRow) -> Queue:
         language=row.language,
         wrap_up=WrapUp(row.wrap_up),
         needs_disposition=row.needs_disposition,
+        time_up=TimeUp(row.time_up),
         revision=row.revision,
         is_open=row.closed_at is None,
     )

@@ -20,6 +20,7 @@ from telephony.queues import WrapUp
 LONGEST_WRAP_UP = dt.timedelta(minutes=10)
 FORGOTTEN = dt.timedelta(hours=1)
 """After this, a wrap-up without a limit was forgotten: nothing is shown any more, and it is closed."""
+_MOST_UNFINISHED = 50
 _CLOSING = dt.timedelta(seconds=5)  # what the switchboard may take to write what it has decided
 DIALLING = ("dialling", "alerting")  # by hand: dialled, and the called phone rings
 IN_HAND = ("offered", "ringing", "talking", "wrap_up", *DIALLING)
@@ -44,6 +45,7 @@ class WorkItem:
     closed_at: dt.datetime | None
     wrap_up: WrapUp | None = None  # of which kind, once it has begun
     needs_disposition: bool = True
+    holds_over: bool = False  # it goes on, overdue, when its time is up and the outcome is missing
 
     @property
     def can_extend(self) -> bool:
@@ -59,6 +61,8 @@ class WorkItem:
         """Return whether its time is up, though the switchboard has not closed it yet."""
         if self.state == "wrap_up":
             deadline = self.wrap_until or (self.ended_at or self.offered_at) + FORGOTTEN
+            if self.holds_over and self.wrap_until:
+                deadline = self.wrap_until + FORGOTTEN
             return at > deadline + _CLOSING
         return self.state in {"offered", "ringing"} and at > self.expires_at + _CLOSING
 
@@ -119,6 +123,7 @@ def advance(
     wrap_until: dt.datetime | None = None,
     wrap_up: WrapUp = WrapUp.TIMED,
     needs_disposition: bool = True,
+    holds_over: bool = False,
 ) -> None:
     """Write what became of an offer. A closed item stays closed. Operator's transaction.
 
@@ -134,6 +139,7 @@ def advance(
             "wrap_until": wrap_until,
             "wrap_up": wrap_up.value,
             "needs_disposition": needs_disposition,
+            "holds_over": holds_over,
         },
     }
     instants = reached.get(state, {"closed_at": at})
@@ -156,13 +162,17 @@ def extend(session: Session, *, offer_id: OfferId, wrap_until: dt.datetime) -> N
 def stuck(session: Session, *, before: dt.datetime) -> list[WorkItem]:
     """Return wrap-ups whose time was up before then and which nobody has closed. Operator's transaction.
 
-    One without a limit has an hour.
+    One without a limit has an hour, one that holds over an hour more.
     """
     rows = session.scalars(
         select(WorkItemRow).where(
             WorkItemRow.tenant_id == OPERATOR,
             WorkItemRow.state == "wrap_up",
-            func.coalesce(WorkItemRow.wrap_until, WorkItemRow.ended_at + FORGOTTEN) < before,
+            case(
+                (WorkItemRow.holds_over, WorkItemRow.wrap_until + FORGOTTEN),
+                else_=func.coalesce(WorkItemRow.wrap_until, WorkItemRow.ended_at + FORGOTTEN),
+            )
+            < before,
         )
     )
     return [_item(row) for row in rows]
@@ -266,6 +276,28 @@ def done_by(session: Session, *, agent_id: AgentId, limit: int) -> list[WorkItem
     return [_item(row) for row in rows]
 
 
+def unfinished(session: Session, *, agent_id: AgentId, since: dt.datetime) -> list[WorkItem]:
+    """Return wrap-ups of an agent that wanted an outcome and are closed, newest first, 50 at most.
+
+    Whether the outcome is there stands with the call. Operator's transaction.
+    """
+    rows = session.scalars(
+        select(WorkItemRow)
+        .where(
+            WorkItemRow.tenant_id == OPERATOR,
+            WorkItemRow.agent_id == agent_id,
+            WorkItemRow.offered_at >= since,
+            WorkItemRow.answered_at.is_not(None),
+            WorkItemRow.state == "closed",
+            WorkItemRow.needs_disposition,
+            WorkItemRow.wrap_up.in_([WrapUp.TIMED.value, WrapUp.MANDATORY.value]),
+        )
+        .order_by(WorkItemRow.offered_at.desc())
+        .limit(_MOST_UNFINISHED)
+    )
+    return [_item(row) for row in rows]
+
+
 def _item(row: WorkItemRow) -> WorkItem:
     return WorkItem(
         offer_id=OfferId(row.id),
@@ -283,4 +315,5 @@ def _item(row: WorkItemRow) -> WorkItem:
         closed_at=row.closed_at,
         wrap_up=WrapUp(row.wrap_up) if row.wrap_up else None,
         needs_disposition=row.needs_disposition,
+        holds_over=row.holds_over,
     )

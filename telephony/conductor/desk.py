@@ -107,6 +107,11 @@ class _WrapUp:
     until: dt.datetime | None  # None: it has no limit
     timer: asyncio.TimerHandle | None
     offer_id: OfferId | None = None
+    holds_over: bool = False  # without an outcome it goes on when its time is up
+
+    def is_overdue(self, at: dt.datetime) -> bool:
+        """Whether its agent should have given the outcome by now."""
+        return self.holds_over and self.until is not None and at >= self.until
 
 
 @runtime_checkable
@@ -163,6 +168,7 @@ class Desk:
                     item.wrap_until if item.state == _WRAP_UP else clock.now(),
                     tenant_id=item.tenant_id,
                     began_at=item.ended_at or clock.now(),
+                    holds_over=item.holds_over and item.state == _WRAP_UP,
                 )
 
     async def switch_is_back(self) -> None:
@@ -276,7 +282,9 @@ class Desk:
         )
         if action.state == _WRAP_UP:
             until = _wraps_until(action, queue)
-            self._wrap_up_until(agent, until, tenant_id=tenant_id, began_at=action.at)
+            self._wrap_up_until(
+                agent, until, tenant_id=tenant_id, began_at=action.at, holds_over=queue.holds_over
+            )
 
     def _after(self, agent: Agent, why: Lost | None) -> str:
         """Return what an agent becomes when an offer came to nothing."""
@@ -297,16 +305,54 @@ class Desk:
         return _OFFLINE if state == FREE and not agent.is_online else state
 
     def _wrap_up_until(
-        self, agent: Agent, until: dt.datetime | None, *, tenant_id: TenantId | None, began_at: dt.datetime
+        self,
+        agent: Agent,
+        until: dt.datetime | None,
+        *,
+        tenant_id: TenantId | None,
+        began_at: dt.datetime,
+        holds_over: bool = False,
     ) -> None:
         """Free the agent at the wrap-up's deadline; without one, they free themselves."""
         self._stop_clock(agent.agent_id)
         timer = None
         if until:
             left_s = max(0.0, (until - clock.now()).total_seconds())
-            timer = asyncio.get_running_loop().call_later(left_s, self._wrapped, agent.agent_id)
+            over = self._time_up if holds_over else self._wrapped
+            timer = asyncio.get_running_loop().call_later(left_s, over, agent.agent_id)
         offer_id = self._offers.get(agent.agent_id)
-        self._wraps[agent.agent_id] = _WrapUp(tenant_id, agent.call_id, began_at, until, timer, offer_id)
+        self._wraps[agent.agent_id] = _WrapUp(
+            tenant_id, agent.call_id, began_at, until, timer, offer_id, holds_over
+        )
+
+    def is_overdue(self, agent_id: AgentId, at: dt.datetime) -> bool:
+        """Whether an agent's wrap-up should be over, and waits for its outcome."""
+        wrap = self._wraps.get(agent_id)
+        return wrap is not None and wrap.is_overdue(at)
+
+    def _time_up(self, agent_id: AgentId) -> None:
+        """End a wrap-up that needs an outcome if one is chosen already; else it is overdue, and shown so."""
+        wrap = self._wraps.get(agent_id)
+        if wrap is None or wrap.tenant_id is None or wrap.call_id is None:
+            self._wrapped(agent_id)
+            return
+        tenant_id, call_id, leg_id = wrap.tenant_id, wrap.call_id, wrap.offer_id
+
+        def chosen(session: Session) -> bool:
+            return drafts.has_outcome(
+                session, tenant_id=tenant_id, call_id=call_id, leg_id=leg_id, vault=self._vault
+            )
+
+        def known(asked: asyncio.Future[bool]) -> None:
+            if self._wraps.get(agent_id) is not wrap:
+                return  # saved, or given more time, meanwhile
+            if not asked.cancelled() and asked.exception() is None and asked.result():
+                self._wrapped(agent_id)
+            elif agent := self._floor.agents.get(agent_id):
+                self._tell(agent)
+                self.stir()
+
+        self._books.enter(call_id, Scope.system(tenant_id), chosen).add_done_callback(known)
 
     def _stop_clock(self, agent_id: AgentId) -> _WrapUp | None:
         wrap = self._wraps.pop(agent_id, None)
@@ -324,7 +370,9 @@ class Desk:
         until = min(max(wrap.until, clock.now()) + _MORE_TIME, wrap.began_at + work.LONGEST_WRAP_UP)
         if until <= wrap.until:
             return "longest-already"
-        self._wrap_up_until(agent, until, tenant_id=wrap.tenant_id, began_at=wrap.began_at)
+        self._wrap_up_until(
+            agent, until, tenant_id=wrap.tenant_id, began_at=wrap.began_at, holds_over=wrap.holds_over
+        )
         self._books.enter(
             agent.agent_id,
             _DESK,
@@ -690,6 +738,7 @@ class Desk:
                 wrap_until=_wraps_until(action, queue),
                 wrap_up=queue.wrap_up,
                 needs_disposition=queue.needs_disposition,
+                holds_over=queue.holds_over,
             ),
             then=tell,
         )

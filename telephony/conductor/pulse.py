@@ -154,9 +154,10 @@ def floor_of_tenants(conductor: Conductor, now: dt.datetime) -> dict[TenantId, d
         for tenant_id in shown_to:
             if tenant_id is not None:
                 states[tenant_id][_shown(agent)] += 1
-                people[tenant_id].append(
-                    {"number": agent.number, "state": _shown(agent), "since": agent.since.isoformat()}
-                )
+                one = {"number": agent.number, "state": _shown(agent), "since": agent.since.isoformat()}
+                if conductor.desk.is_overdue(agent.agent_id, now):
+                    one["is_overdue"] = True
+                people[tenant_id].append(one)
     return {
         tenant_id: {
             "at": now.isoformat(),

@@ -167,6 +167,16 @@ def desk(lang: str) -> dict[str, Any]:
             for i, who in enumerate(("+44 7700 900•••", "+44 7700 901•••"))
         ],
         "today": New(calls=23, handling_s=278, wrap_s=52, available_s=9668),
+        "unfinished": [
+            New(
+                ended_at=ago(900),
+                who="+44 7700 902•••",
+                company=pick(lang, "Pelican Parcel", "明湖旅行"),
+                queue=pick(lang, "Deliveries", "改签退票"),
+                url="/console/calls/call_9/outcome",
+                outcomes=[(one["code"], one["label"]) for one in dispositions(lang) if not one["parent"]],
+            )
+        ],
         "last_calls": [
             New(
                 ended_at=ago(120 + 400 * i),
@@ -1433,6 +1443,11 @@ def one_queue(lang: str) -> dict[str, Any]:
             wrap_up=pick(lang, "For a time", "限时"),
             wrap_up_s=60,
         ),
+        "time_up": pick(
+            lang,
+            "The agent stays in wrap-up, overdue, until they give it",
+            "客服留在话后处理（超时），直到给出结果",
+        ),
         "settings": queue_settings(lang),
         "members": [New(number=1001 + n, level=level) for n, level in enumerate((1, 1, 2, 9))],
         "numbers": [New(number="+44 808 157 0142", greeting=capacity(lang)["numbers"][0].greeting)],
@@ -1493,6 +1508,7 @@ def queue_edit(lang: str) -> dict[str, Any]:
             "wrap_mode": "timed",
             "wrap_up": "60",
             "outcome": "yes",
+            "time_up": "stay",
             "target": "20",
             "recorded": "yes",
             "longest": "300",
@@ -1511,6 +1527,11 @@ def queue_edit(lang: str) -> dict[str, Any]:
             lang,
             [("optional", "Optional: the agent may skip it"), ("timed", "For a time")],
             [("optional", "可选：客服可以跳过"), ("timed", "限时")],
+        ),
+        "ends": pick(
+            lang,
+            [("free", "The agent is free"), ("stay", "The agent stays, overdue")],
+            [("free", "客服空闲"), ("stay", "客服留下，超时")],
         ),
         "bounds": {"ring": (5, 120), "wrap_up": (0, 3600), "target": (1, 3600), "longest": (10, 7200)},
     }

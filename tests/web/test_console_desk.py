@@ -408,6 +408,56 @@ def test_a_call_closed_by_the_clock_says_that_no_outcome_was_given(
     assert "None given" in bob.browser.get("/console/idle").get_data(as_text=True)
 
 
+def closed_by_the_clock(
+    bob: Bob, call_id: CallId, gate: Gate, vault: Vault, tenant_id: TenantId, *, mode: WrapUp = WrapUp.TIMED
+) -> str:
+    """Let a wrap-up end with notes and without an outcome; return the address at which it is completed."""
+    with gate.open(Scope.system(tenant_id)) as session:
+        calls.mark(
+            session,
+            tenant_id=tenant_id,
+            call_id=call_id,
+            instants={},
+            answerer=calls.Answerer(bob.agent_id, 1001, None, "A-1"),
+        )
+        ending = calls.Ending(tenant_id, call_id, clock.now(), "caller-hung-up", "boot-1")
+        calls.finish(session, ending=ending)
+    bob.wraps_up(for_s=0, mode=mode)
+    assert bob.posts(f"calls/{public('call', call_id)}/draft", {"notes": "Gate B"}).status_code == 200
+    with gate.open(Scope.system(tenant_id)) as session:
+        drafts.settle(session, tenant_id=tenant_id, call_id=call_id, vault=vault)
+    bob.closed(bob.offer_id)
+    return f"calls/{public('call', call_id)}/outcome"
+
+
+def test_a_call_without_its_outcome_waits_in_the_agents_list_and_is_completed_once(
+    bob: Bob, call_id: CallId, gate: Gate, vault: Vault, cast: Cast
+) -> None:
+    tenant_id = cast.a.tenant_id
+    path = closed_by_the_clock(bob, call_id, gate, vault, tenant_id)
+    assert f'data-outcome="/console/{path}"' in bob.browser.get("/console/idle").get_data(as_text=True)
+    for body in ({}, {"disposition": ""}, {"disposition": "unheard-of"}, {"disposition": 7}):
+        assert bob.posts(path, body).status_code == 422
+    assert bob.posts(path, {"disposition": "resolved"}).status_code == 204
+    assert "data-outcome" not in bob.browser.get("/console/idle").get_data(as_text=True)
+    with gate.open(Scope.system(tenant_id)) as session:
+        line = interactions.of_subject(session, tenant_id=tenant_id, vault=vault, subject_ref=call_id)
+        call = calls.get(session, tenant_id=tenant_id, call_id=call_id, vault=vault)
+    assert line is not None
+    assert (call.disposition, line.note) == ("resolved", "Gate B")
+    assert bob.posts(path, {"disposition": "resolved"}).status_code == 404
+
+
+def test_a_wrap_up_that_may_be_skipped_and_a_call_in_hand_owe_no_outcome(
+    bob: Bob, call_id: CallId, gate: Gate, vault: Vault, cast: Cast
+) -> None:
+    in_hand = f"calls/{public('call', call_id)}/outcome"
+    assert bob.posts(in_hand, {"disposition": "resolved"}).status_code == 404
+    path = closed_by_the_clock(bob, call_id, gate, vault, cast.a.tenant_id, mode=WrapUp.OPTIONAL)
+    assert "data-outcome" not in bob.browser.get("/console/idle").get_data(as_text=True)
+    assert bob.posts(path, {"disposition": "resolved"}).status_code == 404
+
+
 def test_keys_are_kept_for_the_agent_and_come_back_with_the_page(bob: Bob) -> None:
     assert bob.posts("shortcuts", {"is_on": False, "keys": {"answer": "Q"}}).status_code == 204
     assert '{"is_on": false, "keys": {"answer": "q"}}' in bob.browser.get("/console/").get_data(as_text=True)

@@ -25,6 +25,7 @@ GIVEN = {
     "wrap_mode": "timed",
     "wrap_up": "90",
     "outcome": "yes",
+    "time_up": "free",
     "target": "15",
     "recorded": "yes",
     "longest": "300",
@@ -262,7 +263,12 @@ def test_how_a_queue_wraps_up_is_changed_by_people_and_programs(
     refused = alice.post(path, GIVEN | {"revision": "1", "wrap_mode": "sometimes"})
     assert refused.status_code == 422
     assert "Choose one of the four." in refused.text
+    refused = alice.post(path, GIVEN | {"revision": "1", "time_up": "later"})
+    assert "Choose one of the two." in refused.text
+    assert alice.post(path, GIVEN | {"revision": "1", "time_up": "stay"}).status_code == 303
+    assert "The agent stays in wrap-up, overdue, until they give it" in alice.get(path).text
     address = path.removeprefix("/portal")
+    assert ours.get(address).get_json()["time_up"] == "stay"
     tag = ours.get(address).headers["ETag"]
     wish = {"name": "Deliveries", "wrap_up": "optional", "wrap_up_s": 0, "disposition_required": True}
     changed = ours.call("PUT", address, json=wish, headers={"If-Match": tag}).get_json()

@@ -94,6 +94,7 @@ class AgentNow(Outward):
     agent: int = Field(description="The number that is announced to callers.", examples=[1002])
     state: str = Field(description="`on-call`, `hold`, `wrap-up`, `ready` or `away`.", examples=["ready"])
     for_s: float = Field(description="For how long.", examples=[42.0])
+    is_overdue: bool = Field(description="Their wrap-up should be over, and waits for the outcome.")
 
 
 class SeatsNow(Outward):
@@ -246,7 +247,10 @@ def live() -> FloorNow:
             "in_use": floor.seat_use.used,
             "states": dict(floor.seat_use.states),
         },
-        "agents": [{"agent": one.number, "state": one.state, "for_s": one.for_s} for one in floor.agents],
+        "agents": [
+            {"agent": one.number, "state": one.state, "for_s": one.for_s, "is_overdue": one.is_overdue}
+            for one in floor.agents
+        ],
     }
     return FloorNow.model_validate(values)
 

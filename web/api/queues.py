@@ -7,7 +7,7 @@ from pydantic import Field
 from core import ids
 from core.ids import QueueId
 from telephony import queues
-from telephony.queues import Queue, Settings, WrapUp
+from telephony.queues import Queue, Settings, TimeUp, WrapUp
 from web import identity, scope
 from web.api import preconditions
 from web.api.kit import id_in_path, operation
@@ -23,6 +23,11 @@ _ID = "que_01jd3x5k8f7r6q2w9v4t0n1m3c"
 _WRAP_UP = (
     "What is asked of an agent after a call: `none`, `optional` (may be skipped), `mandatory` (until it is "
     "saved), `timed` (until it is saved, or the time is up)."
+)
+_TIME_UP = (
+    "What happens when the time of a `timed` wrap-up is up and the required outcome is missing: `free` (the "
+    "agent is free, and the call waits in their list to be completed) or `stay` (they stay in wrap-up, "
+    "overdue)."
 )
 _WRAP_UP_S = "How long an optional or a timed wrap-up may take; 0 is no limit."
 
@@ -44,6 +49,7 @@ class QueueSettings(Inward):
     disposition_required: bool = Field(
         default=True, description="Whether a wrap-up is saved with an outcome only."
     )
+    time_up: TimeUp = Field(default=TimeUp.FREE, description=_TIME_UP)
     target_s: int = Field(default=20, ge=1, le=3600, description="The answer time of its service level.")
     recorded: bool = True
     longest_wait_s: int | None = Field(
@@ -70,6 +76,7 @@ class QueueShown(Outward):
     wrap_up: WrapUp = Field(description=_WRAP_UP, examples=["timed"])
     wrap_up_s: int = Field(description=_WRAP_UP_S)
     disposition_required: bool = Field(description="Whether a wrap-up is saved with an outcome only.")
+    time_up: TimeUp = Field(description=_TIME_UP, examples=["free"])
     target_s: int = Field(description="The answer time of its service level.")
     recorded: bool
     longest_wait_s: int | None = Field(description="After which the call ends. Null: never.")
@@ -191,6 +198,7 @@ def _settings(json: QueueSettings) -> Settings:
         wrap_up=json.wrap_up,
         wrap_up_s=json.wrap_up_s,
         needs_disposition=json.disposition_required,
+        time_up=json.time_up,
         target_s=json.target_s,
         is_recorded=json.recorded,
         longest_wait_s=json.longest_wait_s,
@@ -211,6 +219,7 @@ def _shown(one: Queue) -> dict[str, object]:
         "wrap_up": one.wrap_up,
         "wrap_up_s": one.wrap_up_s,
         "disposition_required": one.needs_disposition,
+        "time_up": one.time_up,
         "target_s": one.target_s,
         "recorded": one.is_recorded,
         "longest_wait_s": one.longest_wait_s,

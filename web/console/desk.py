@@ -419,6 +419,7 @@ def _in_hand(item: WorkItem, *, is_held: bool) -> dict[str, Any]:
                 "can_extend": item.can_extend,
                 "can_skip": item.wrap_up is WrapUp.OPTIONAL,
                 "needs_outcome": item.needs_disposition,
+                "holds_over": item.holds_over,
                 "came_back": _came_back(item),
             }
             return {"activity": "wrap-up", "wrap": wrap, "since": _iso(item.ended_at)}

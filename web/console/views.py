@@ -23,6 +23,7 @@ from customers import callbacks, dispositions, interactions, records, reveals
 from customers.errors import DecoyOpenedError
 from customers.interactions import Interaction
 from customers.records import CustomerCard
+from seats.desk import ServingAgent
 from security.gate import UnsignedError
 from telephony import calls, drafts, work
 from telephony.calls import Call, Leg
@@ -54,6 +55,7 @@ tickets.install(pages)
 transfer.install(pages)
 
 _LONGEST_NOTES = 4000
+_COMPLETED_WITHIN = dt.timedelta(days=7)
 # what a key may be chosen for; the script knows what each does (front/src/console/keys.ts)
 _DEEDS = frozenset(
     {
@@ -119,6 +121,7 @@ def page() -> str:
         refusals=_refusals(),
         popped=_popped_already(item),
         last_calls=_last_calls(),
+        unfinished=_unfinished(one),
         callbacks=_callbacks(one.clients),
         agreements=agreements.waiting(one),
         today=today,
@@ -166,6 +169,7 @@ def idle() -> Response:
             agent={"name": identity.current().name},
             today=today,
             last_calls=_last_calls(),
+            unfinished=_unfinished(one),
             callbacks=_callbacks(one.clients),
             agreements=agreements.waiting(one),
         )
@@ -308,6 +312,38 @@ def wrap_up(call_id: str) -> tuple[str, int]:
                 drafts.drop(walls, tenant_id=item.tenant_id, call_id=item.call_id)
             _keep_promises(walls, item)
         desk.order(session, OrderKind.WRAPPED, agent_id=item.agent_id, call_id=item.call_id)
+    return "", 204
+
+
+@pages.post("/calls/<call_id>/outcome")
+@permission("calls.wrap")
+def complete(call_id: str) -> tuple[str, int]:
+    """Give the outcome of a call whose wrap-up ended without the one it needs; what was noted stays."""
+    code = body().get("disposition")
+    if not isinstance(code, str) or not code:
+        raise MalformedRequestError(field="disposition")
+    with desk.operator() as session:
+        one = desk.serving(session)
+        items = _unfinished_items(session, one)
+    vault, wanted = scope.services().vault, parse("call", call_id)
+    item = next((each for each in items if each.call_id == wanted), None)
+    if item is None:
+        raise WorkItemNotFoundError
+    with desk.walls_of(item) as walls:
+        if not _is_unfinished(
+            calls.get(walls, tenant_id=item.tenant_id, call_id=item.call_id, vault=vault), item
+        ):
+            raise WorkItemNotFoundError
+        dispositions.require_whole(walls, tenant_id=item.tenant_id, code=code)
+        line = interactions.of_subject(walls, tenant_id=item.tenant_id, vault=vault, subject_ref=item.call_id)
+        calls.wrap_up(
+            walls,
+            tenant_id=item.tenant_id,
+            call_id=item.call_id,
+            disposition=code,
+            notes=(line.note if line else None) or "",
+            vault=vault,
+        )
     return "", 204
 
 
@@ -672,6 +708,46 @@ def _last_calls() -> list[dict[str, Any]]:
         if item.call_id in found:
             shown.append(_last_call(item, found[item.call_id], parts.get(item.offer_id), labels))
     return shown
+
+
+def _unfinished_items(session: Session, one: ServingAgent) -> list[WorkItem]:
+    """Return the agent's closed wrap-ups of the last week that wanted an outcome, of companies they serve."""
+    since = clock.now() - _COMPLETED_WITHIN
+    found = work.unfinished(session, agent_id=one.agent.id, since=since)
+    return [item for item in found if item.tenant_id in one.clients]
+
+
+def _is_unfinished(call: Call, item: WorkItem) -> bool:
+    """Whether nobody has given the outcome, and it is this agent who owes it: they had the call last."""
+    return call.disposition is None and call.wrapped_at is not None and call.agent_id == item.agent_id
+
+
+def _unfinished(one: ServingAgent) -> list[dict[str, Any]]:
+    """Return the agent's calls that wait for an outcome, newest first, with what may be chosen."""
+    with desk.operator() as session:
+        items = _unfinished_items(session, one)
+    vault, language, shown = scope.services().vault, identity.current().language, []
+    for tenant_id in {item.tenant_id for item in items}:
+        theirs = {item.call_id: item for item in items if item.tenant_id == tenant_id}
+        with contextlib.suppress(UnsignedError), desk.walls(tenant_id) as session:
+            found = calls.these(session, tenant_id=tenant_id, call_ids=list(theirs), vault=vault)
+            offered = desk.client(tenant_id, session).dispositions
+            above = {each.parent for each in offered}
+            labels = dispositions.labels(offered, language)
+            outcomes = [(each.code, labels[each.code]) for each in offered if each.code not in above]
+            shown += [
+                {
+                    "ended_at": call.ended_at,
+                    "who": mask(call.caller) if call.caller else gettext("Number withheld"),
+                    "queue": call.queue_name,
+                    "company": desk.company_name(tenant_id),
+                    "url": f"/console/calls/{public('call', call.call_id)}/outcome",
+                    "outcomes": outcomes,
+                }
+                for call in found
+                if _is_unfinished(call, theirs[call.call_id])
+            ]
+    return sorted(shown, key=lambda each: each["ended_at"], reverse=True)
 
 
 def _keep_promises(walls: Session, item: WorkItem) -> None:

@@ -13,7 +13,7 @@ from core.ids import QueueId
 from core.phone import international
 from telephony import queue_hours, queues
 from telephony.errors import QueueChangedError, QueueInUseError, QueueNameTakenError, QueueSettingError
-from telephony.queues import Queue, Settings, WrapUp
+from telephony.queues import Queue, Settings, TimeUp, WrapUp
 from web import edits, identity, said, scope
 from web.guards import permission
 from web.plain import whole
@@ -22,6 +22,10 @@ from web.shown import opening
 from web.shown import queues as shown
 
 _LONGEST_NUMBER = 6  # digits of any number in the form
+ENDS: Mapping[TimeUp, LazyString] = {
+    TimeUp.FREE: _l("The agent is free; the call waits in their list to be completed"),
+    TimeUp.STAY: _l("The agent stays in wrap-up, overdue, until they give it"),
+}
 MODES: Mapping[WrapUp, LazyString] = {
     WrapUp.NONE: _l("None: the agent is free at once"),
     WrapUp.OPTIONAL: _l("Optional: the agent may skip it"),
@@ -80,6 +84,7 @@ def one_queue(queue_id: str) -> str:
         "portal/queue.html",
         queue=_row(found),
         settings=found.settings,
+        time_up=str(ENDS[found.time_up]) if found.needs_disposition and found.wrap_up is WrapUp.TIMED else "",
         members=[{"number": one.agent.number, "level": one.level} for one in serving if one.level],
         numbers=[{"number": international(one.digits), "greeting": one.greeting} for one in led],
         opening=kept,
@@ -175,6 +180,7 @@ def _fields(queue_id: QueueId | None = None) -> list[edits.Field]:
         edits.Field("wrap_up", gettext("Wrap-up takes at most (seconds)")),
         edits.Field("wrap_mode", gettext("Wrap-up after a call")),
         edits.Field("outcome", gettext("Saved with an outcome only")),
+        edits.Field("time_up", gettext("When the time is up and the outcome is missing")),
         edits.Field("target", gettext("Answer within (seconds)")),
         edits.Field("recorded", gettext("Record calls")),
         edits.Field("longest", gettext("A caller waits at most (seconds)")),
@@ -194,6 +200,7 @@ def _typed(settings: Settings, levels: Mapping[int, int]) -> dict[str, str]:
         "wrap_up": str(settings.wrap_up_s),
         "wrap_mode": settings.wrap_up.value,
         "outcome": "yes" if settings.needs_disposition else "",
+        "time_up": settings.time_up.value,
         "target": str(settings.target_s),
         "recorded": "yes" if settings.is_recorded else "",
         "longest": "" if settings.longest_wait_s is None else str(settings.longest_wait_s),
@@ -223,6 +230,8 @@ def _settings(given: Mapping[str, str]) -> Settings:
 
     if given["wrap_mode"] not in set(WrapUp):
         raise QueueSettingError(field="wrap_up")
+    if given["time_up"] not in set(TimeUp):
+        raise QueueSettingError(field="time_up")
     return Settings(
         name=given["name"],
         ring_timeout_s=seconds("ring", "ring_timeout_s"),
@@ -234,6 +243,7 @@ def _settings(given: Mapping[str, str]) -> Settings:
         language=given["language"],
         wrap_up=WrapUp(given["wrap_mode"]),
         needs_disposition=given["outcome"] == "yes",
+        time_up=TimeUp(given["time_up"]),
     )
 
 
@@ -266,6 +276,7 @@ def _faults(error: QueueSettingError | QueueNameTakenError) -> dict[str, str]:
         "ring_timeout_s": gettext("From 5 to 120 seconds."),
         "wrap_up_s": gettext("From 0 to 3600 seconds; 0 is no limit."),
         "wrap_up": gettext("Choose one of the four."),
+        "time_up": gettext("Choose one of the two."),
         "target_s": gettext("From 1 to 3600 seconds."),
         "longest_wait_s": gettext("From 10 to 7200 seconds; empty: as long as they like."),
         "wait_message": gettext("Up to 500 signs on one line."),
@@ -335,6 +346,7 @@ def _form(
         action=path,
         back=path,
         modes=[(one.value, str(MODES[one])) for one in WrapUp],
+        ends=[(one.value, str(ENDS[one])) for one in TimeUp],
         agents=[one.agent.number for one in serving],
         bounds={"ring": queues.RINGS_S, "wrap_up": queues.WRAPS_UP_S, "target": queues.TARGETS_S}
         | {"longest": queues.WAITS_S},

@@ -54,11 +54,15 @@ class SeatUse:
 
 @dataclass(frozen=True, slots=True)
 class AgentNow:
-    """One agent: the number callers are told, what they do, and for how long, in seconds."""
+    """One agent: the number callers are told, what they do, and for how long, in seconds.
+
+    `is_overdue`: their wrap-up should be over, and waits for the outcome.
+    """
 
     number: int
     state: str
     for_s: float
+    is_overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ def _agents(people: Iterable[Mapping[str, Any]], at: dt.datetime) -> tuple[Agent
             int(one["number"]),
             _STATES.get(one["state"], "away"),
             max(0.0, (at - dt.datetime.fromisoformat(one["since"])).total_seconds()),
+            bool(one.get("is_overdue")),
         )
         for one in people
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core import clock
-from core.ids import OPERATOR, CallId, TenantId
+from core.ids import OPERATOR, CallId, QueueId, TenantId
 from core.realtime import Realtime, channel
 from customers import callbacks, dispositions, interactions
 from customers.dispositions import Disposition
@@ -19,9 +19,10 @@ from security.vault import Vault
 from telephony import calls, drafts, queues, work
 from telephony.conductor.desk import Desk
 from telephony.conductor.machine import LiveCall, Phase
+from telephony.conductor.pulse import floor_of_tenants
 from telephony.drafts import Draft
 from telephony.orders import OrderKind
-from telephony.queues import WrapUp
+from telephony.queues import Queue, TimeUp, WrapUp
 from telephony.switch.port import SwitchError
 from telephony.work import WorkItem
 from tests.telephony.conductor.theatre import CALLER, START, Theatre, hire, open_company
@@ -258,6 +259,106 @@ def test_a_wrap_up_without_a_limit_is_forgotten_after_an_hour(theatre: Theatre) 
         assert item.is_over(item.ended_at + dt.timedelta(minutes=61))
 
     perform(theatre, scene)
+
+
+def stays(stage: Theatre) -> None:
+    """Have a timed wrap-up of the queue go on when its time is up without an outcome."""
+    with stage.gate.open(stage.scope) as session:
+        tenant_id, queue_id = stage.company.tenant_id, stage.company.queue_id
+        found = queues.get(session, tenant_id=tenant_id, queue_id=queue_id)
+        queues.change(
+            session,
+            tenant_id=tenant_id,
+            queue_id=queue_id,
+            revision=found.revision,
+            settings=replace(found.settings, time_up=TimeUp.STAY),
+        )
+
+
+async def runs_out(stage: Theatre) -> None:
+    """Let the wrap-up's time run out, and ring its clock."""
+    clock.advance(dt.timedelta(seconds=61))
+    stage.conductor.desk._time_up(stage.people["bob"].agent_id)
+    await stage.settle()
+
+
+def seen_by_leader(stage: Theatre) -> list[bool]:
+    """Return of each agent on the live page whether they are overdue."""
+    floor = floor_of_tenants(stage.conductor, clock.now())[stage.company.tenant_id]
+    return [one.get("is_overdue", False) for one in floor["people"]]
+
+
+def test_without_its_outcome_a_wrap_up_stays_overdue_and_the_leader_sees_it(theatre: Theatre) -> None:
+    stays(theatre)
+
+    async def scene() -> None:
+        await theatre.play(OVER)
+        item = in_hand(theatre)
+        assert item.holds_over
+        assert item.wrap_until is not None
+        assert seen_by_leader(theatre) == [False]
+        await runs_out(theatre)
+        assert in_hand(theatre).state == "wrap_up"
+        assert seen_by_leader(theatre) == [True]
+        sim = theatre.sim
+        await theatre.down(killed=True)
+        await theatre.up(sim=sim)  # a restart frees nobody
+        await runs_out(theatre)
+        assert in_hand(theatre).state == "wrap_up"
+        assert seen_by_leader(theatre) == [True]
+        with theatre.gate.open(Scope.system(OPERATOR)) as session:
+            hour = item.wrap_until + dt.timedelta(hours=1)
+            assert work.stuck(session, before=hour) == []
+            assert len(work.stuck(session, before=hour + dt.timedelta(seconds=1))) == 1
+        await order(theatre, OrderKind.WRAPPED, call_id=item.call_id)
+        assert seen_by_leader(theatre) == [False]
+
+    perform(theatre, scene)
+    assert held(theatre) is None
+    assert theatre.states("bob")[-1] == "available"
+
+
+def test_an_outcome_chosen_before_the_time_was_up_closes_the_wrap_up_that_stays(theatre: Theatre) -> None:
+    stays(theatre)
+
+    async def scene() -> None:
+        await theatre.play(OVER)
+        write(theatre, in_hand(theatre).call_id, Draft("resolved", "Gate B"))
+        await runs_out(theatre)
+
+    perform(theatre, scene)
+    assert held(theatre) is None
+    with theatre.gate.open(theatre.scope) as session:
+        (call,) = calls.page(session, tenant_id=theatre.company.tenant_id, vault=theatre.vault).calls
+    assert call.disposition == "resolved"
+
+
+@pytest.mark.parametrize(
+    ("mode", "seconds", "needs", "holds"),
+    [
+        (WrapUp.TIMED, 60, True, True),
+        (WrapUp.TIMED, 60, False, False),
+        (WrapUp.TIMED, 0, True, False),
+        (WrapUp.OPTIONAL, 60, True, False),
+        (WrapUp.NONE, 60, True, False),
+    ],
+)
+def test_only_a_timed_wrap_up_that_needs_an_outcome_holds_over(
+    mode: WrapUp, seconds: int, *, needs: bool, holds: bool
+) -> None:
+    queue = Queue(
+        TenantId(OPERATOR),
+        QueueId(OPERATOR),
+        "Deliveries",
+        ring_timeout_s=20,
+        wrap_up_s=seconds,
+        target_s=20,
+        is_recorded=True,
+        wrap_up=mode,
+        needs_disposition=needs,
+        time_up=TimeUp.STAY,
+    )
+    assert queue.holds_over is holds
 
 
 def test_a_draft_with_a_card_number_is_not_kept(theatre: Theatre) -> None:

@@ -728,8 +728,15 @@ function tick(): void {
   }
   if (state.wrap && view === "wrap-up") {
     const end = state.wrap.ends_at ? Date.parse(state.wrap.ends_at) : 0;
-    get("wrap-left").textContent = end ? say("wrap_left", { time: span((end - now) / 1000) }) : say("no_limit");
-  }
+    const isOverdue = !!end && !!state.wrap.holds_over && now >= end;
+    get("wrap-left").textContent = isOverdue ? "" : end ? say("wrap_left", { time: span((end - now) / 1000) }) : say("no_limit");
+    const place = get("overdue");
+    if (place.hidden === isOverdue) {
+      place.hidden = !isOverdue;
+      if (isOverdue) get("announce").textContent = get("overdue-word").textContent;
+    }
+    if (isOverdue) get("overdue-for").textContent = span((now - end) / 1000);
+  } else get("overdue").hidden = true;
 }
 
 const ALONE_MS = 1500; // a call whose end is on its way has no session either
@@ -953,6 +960,16 @@ function wire(): void {
   });
   get<HTMLFormElement>("trouble-form").addEventListener("submit", (event) => {
     void reportTrouble(String(new FormData(event.target as HTMLFormElement).get("what") ?? "other"));
+  });
+  document.addEventListener("submit", (event) => {
+    const form = event.target instanceof HTMLFormElement ? event.target : null;
+    const url = form?.dataset["outcome"];
+    if (!form || !url) return;
+    event.preventDefault();
+    void act(url, { disposition: String(new FormData(form).get("disposition") ?? "") }).then((isDone) => {
+      if (isDone) toast(say("outcome_kept"));
+      return reloadIdle();
+    });
   });
   document.addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-kept]") : null;

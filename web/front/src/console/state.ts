@@ -49,7 +49,7 @@ export interface State {
   } | null;
   /** A call the agent has dialled by hand, until somebody picks up. */
   dial?: { call_id: string; offer_id: string; is_ringing: boolean; since: string } | null;
-  wrap?: { call_id: string; offer_id?: string | null; since: string; ends_at?: string | null; can_extend?: boolean; can_skip?: boolean; needs_outcome?: boolean; came_back?: string | null } | null;
+  wrap?: { call_id: string; offer_id?: string | null; since: string; ends_at?: string | null; can_extend?: boolean; can_skip?: boolean; needs_outcome?: boolean; came_back?: string | null; holds_over?: boolean } | null;
   sip: Sip | null;
   queues: Queue[];
   dispositions: Outcome[];
