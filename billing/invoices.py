@@ -16,7 +16,7 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, TextClause, delete, insert, select, text
+from sqlalchemy import Row, TextClause, delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from billing import accounts, agreed, digests, periods, tariffs
@@ -496,6 +496,15 @@ def events(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> Iterat
         _EVENTS, {"tenant": tenant_id, "invoice": invoice_id}, execution_options={"yield_per": 1000}
     )
     return (BilledEvent(**row._mapping) for row in found)  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def count_events(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> int:
+    """Return how many events are behind an invoice."""
+    return session.scalars(
+        select(func.count()).where(
+            InvoiceLineChargeRow.tenant_id == tenant_id, InvoiceLineChargeRow.invoice_id == invoice_id
+        )
+    ).one()
 
 
 def trace(session: Session, *, tenant_id: TenantId, subject_ref: UUID) -> tuple[Trace, ...]:

@@ -5,16 +5,18 @@ gets here, so a driver never sees personal data.
 """
 
 import contextlib
+import io
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from core.errors import NotFound
 
 PART = ".part"
 """How the file of an object ends that is still being written."""
+_BUFFER = 256 * 1024
 _NAME = re.compile(r"[0-9a-z]{2,8}/[0-9a-z-]{8,64}", re.ASCII)
 
 
@@ -85,3 +87,26 @@ class DiskStorage:
     def delete(self, name: str) -> None:
         """Remove an object; removing what is not there is no error."""
         self._path(name).unlink(missing_ok=True)
+
+
+def reader(pieces: Iterator[bytes]) -> io.BufferedReader:
+    """Return pieces as a stream to read from."""
+    return io.BufferedReader(_Pieces(pieces), _BUFFER)
+
+
+class _Pieces(io.RawIOBase):
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces, self._rest = pieces, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any buffer
+        while not self._rest:
+            following = next(self._pieces, None)
+            if following is None:
+                return 0
+            self._rest = following
+        taken, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(taken)] = taken
+        return len(taken)

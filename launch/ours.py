@@ -13,6 +13,7 @@ from launch.install import PYTHON
 from launch.layout import Layout
 
 WORKERS = ("switchboard", "relay", "jobs", "heavy", "outside")
+MODULES = {"heavy": "drawing"}  # it draws pages, too, so it is put together above both doorways
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def workers(layout: Layout) -> list[Own]:
     return [
         Own(
             name=name,
-            argv=("-m", f"workers.{name}"),
+            argv=("-m", MODULES.get(name, f"workers.{name}")),
             config=layout.config,
             ready=partial(_says_so, layout.ready / name),
             ready_file=layout.ready / name,

@@ -315,6 +315,30 @@ class ExportAskedWronglyError(Invalid):
     code = "export-asked"
 
 
+class DownloadNotFoundError(NotFound):
+    """There is no such file of who asks, or nothing of it is left to fetch."""
+
+    code = "download-not-found"
+
+
+class DownloadsUnderWayError(Conflict):
+    """As many files as one may wait for are being made already."""
+
+    code = "downloads-under-way"
+
+
+class DownloadTooLongError(Invalid):
+    """A workbook of so many rows is not made; `details` has how many are, and CSV has no bound."""
+
+    code = "download-too-long"
+
+
+class DownloadRefusedError(Refused):
+    """Who asked for the file may not see it any more."""
+
+    code = "download-refused"
+
+
 class RetentionBoundsError(Invalid):
     """Fewer days than a law wants, or more than anything is kept; `details` has both bounds."""
 

@@ -68,3 +68,10 @@ class CompanyExportAsked(Event):
     """An owner wants everything the company owns in one archive."""
 
     export_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadAsked(Event):
+    """Somebody wants a table as a file, and it is too long for one request."""
+
+    download_id: UUID

@@ -448,6 +448,38 @@ class CompanyExportRow(TenantOwned, Base):
     gone_why: Mapped[str | None] = mapped_column(Text)
 
 
+class DownloadRow(TenantOwned, Base):
+    """A file of a table that is too long for one request: who asked, how far it is, until when it lies here.
+
+    `after` is where the next piece begins and `is_drawn` says that there is none; `writing` is the object
+    that is being written just now. The address it is drawn from is sealed: it may hold what was searched for.
+    """
+
+    __tablename__ = "downloads"
+    __table_args__ = (Index("ix_downloads_asked", "tenant_id", "asked_by", "id"),)
+
+    id: Mapped[Key]
+    asked_by: Mapped[UUID] = mapped_column(Uuid)
+    asked_as: Mapped[str] = mapped_column(Text)
+    asked_at: Mapped[Instant]
+    subject: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    address_ct: Mapped[Sealed]
+    state: Mapped[str] = mapped_column(Text)
+    after: Mapped[str] = mapped_column(Text)
+    is_drawn: Mapped[bool] = mapped_column(Boolean)
+    layout: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    pieces: Mapped[list[str]] = mapped_column(JSONB)
+    writing: Mapped[str | None] = mapped_column(Text)
+    done: Mapped[int] = mapped_column(BigInteger)
+    total: Mapped[int | None] = mapped_column(BigInteger)
+    file: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    made_at: Mapped[OptionalInstant]
+    expires_at: Mapped[Instant]
+    gone_at: Mapped[OptionalInstant]
+    gone_why: Mapped[str | None] = mapped_column(Text)
+
+
 class RetentionRuleRow(TenantOwned, Base):
     """For how many days a company keeps one kind of thing."""
 

@@ -12,14 +12,17 @@ from uuid import UUID
 from flask import Flask, g, request
 from flask_login import LoginManager, current_user
 from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import SeatlineError
 from core.ids import KeyId, SessionId, TenantId, UserId
 from security.gate import Kind, Scope
-from tenants import apikeys, companies, sessions
+from tenants import apikeys, companies, sessions, users
+from tenants.apikeys import ApiKey
 from tenants.companies import Company
-from tenants.roles import Door
+from tenants.errors import ApiKeyMissingError, UserMissingError
+from tenants.roles import Door, door_of, permitted
 from tenants.sessions import SignedIn
 from web import scope
 
@@ -157,7 +160,7 @@ def _by_session(digest_hex: str) -> Principal | None:
             touch=not request.path.startswith(_BY_ITSELF),
         )
     except ProgrammingError as error:
-        if not _is_refused(error):
+        if not is_refused(error):
             raise
         found = None
     if found is None or found.user_id != entry.ref_id:
@@ -213,24 +216,13 @@ def _by_key() -> Principal:
         )
         company = companies.read(session, tenant_id=entry.tenant_id) if key else None
     except ProgrammingError as error:
-        if not _is_refused(error):
+        if not is_refused(error):
             raise
         key = company = None
     if key is None or company is None:
         scope.leave()
         raise BadKeyError
-    principal = Principal(
-        tenant_id=entry.tenant_id,
-        principal_id=key.id,
-        permissions=frozenset(key.opens) | {"self.read"},
-        company=company,
-        door=Door.PORTAL,
-        name=key.name,
-        language="en",
-        zone=company.zone,
-        key_id=key.id,
-        api_version=key.api_version,
-    )
+    principal = _of_key(key, company)
     g.seatline_key = principal
     return principal
 
@@ -246,10 +238,59 @@ def _expose(values: list[str]) -> None:
             with scope.within(entry.tenant_id, principal_id=entry.ref_id, kind=Kind.API) as session:
                 apikeys.expose(session, tenant_id=entry.tenant_id, key_id=KeyId(entry.ref_id))
         except ProgrammingError as error:
-            if not _is_refused(error):  # a suspended company's keys open nothing anyway
+            if not is_refused(error):  # a suspended company's keys open nothing anyway
                 raise
 
 
-def _is_refused(error: ProgrammingError) -> bool:
+def as_of_now(session: Session, *, tenant_id: TenantId, principal_id: UUID, kind: Kind) -> Principal | None:
+    """Return somebody who is not asking, with what they may do now; None when they may not come in at all.
+
+    For work that is done in their name later; `session` stands in their company's walls.
+    """
+    company = companies.read(session, tenant_id=tenant_id)
+    if kind is Kind.API:
+        try:
+            key = apikeys.read(session, tenant_id=tenant_id, key_id=KeyId(principal_id))
+        except ApiKeyMissingError:
+            return None
+        return _of_key(key, company) if key.opens else None
+    try:
+        user = users.read(
+            session, tenant_id=tenant_id, vault=scope.services().vault, user_id=UserId(principal_id)
+        )
+    except UserMissingError:
+        return None
+    if user.status != "active":
+        return None
+    return Principal(
+        tenant_id=tenant_id,
+        principal_id=user.id,
+        permissions=permitted(user.roles),
+        company=company,
+        door=door_of(user.roles),
+        roles=user.roles,
+        name=user.name,
+        email=user.email,
+        language=user.language,
+        zone=user.zone,
+    )
+
+
+def _of_key(key: ApiKey, company: Company) -> Principal:
+    return Principal(
+        tenant_id=company.tenant_id,
+        principal_id=key.id,
+        permissions=frozenset(key.opens) | {"self.read"},
+        company=company,
+        door=Door.PORTAL,
+        name=key.name,
+        language="en",
+        zone=company.zone,
+        key_id=key.id,
+        api_version=key.api_version,
+    )
+
+
+def is_refused(error: ProgrammingError) -> bool:
     """Tell whether the database's wall refused the context: the company is suspended or closed."""
     return getattr(error.orig, "sqlstate", "") == _WALL_SAYS_NO

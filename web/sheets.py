@@ -9,12 +9,13 @@ text is written as a text, so nothing has to be changed.
 import csv
 import datetime as dt
 import io
+import json
 import re
 import zoneinfo
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import xlsxwriter
 from flask import Response
@@ -28,14 +29,16 @@ R = TypeVar("R")
 KINDS = ("csv", "xlsx")
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NUMBER = re.compile(r"\+[0-9][0-9 •*]*")
-_TYPES = {
+TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 _LONGEST_SHEET_NAME = 31
 _WIDEST = 40
+_PIECE = 64 * 1024
 
 Cell = str | int | float | Decimal | bool | dt.datetime | dt.date | None
+Amount = tuple[Decimal, str]  # and its currency
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +49,82 @@ class Column(Generic[R]):
     value: Callable[[R], object]
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a file looks: what does not change from row to row.
+
+    Attributes:
+        name: of the table.
+        file: the file's name without its ending.
+        paired: which columns hold amounts and take two.
+        currency: the head of the second.
+        zone: IANA name of the zone whose times stand in it.
+    """
+
+    name: str
+    file: str
+    heads: Sequence[str]
+    paired: Sequence[bool]
+    currency: str
+    zone: str
+
+
 def answer(kind: str, name: str, columns: Sequence[Column[R]], rows: Sequence[R]) -> Response:
     """Return a download of `kind` (one of `KINDS`) called after the table and the day."""
-    grid = list(_grid(columns, rows))
-    zone = zoneinfo.ZoneInfo(i18n.zone())
-    body = as_csv(grid, zone=zone) if kind == "csv" else as_xlsx(grid, zone=zone, title=name)
-    response = Response(body, content_type=_TYPES[kind])
-    day = clock.now().astimezone(zone).date().isoformat()
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}-{day}.{kind}"'
+    cells = [cells_of(columns, row) for row in rows]
+    sheet = layout(columns, paired(len(columns), cells), name=name)
+    response = Response(b"".join(content(kind, sheet, cells)), content_type=TYPES[kind])
+    response.headers["Content-Disposition"] = f'attachment; filename="{sheet.file}.{kind}"'
     return response
 
 
-def plain(value: object) -> Cell | tuple[Decimal, str]:
+def layout(columns: Sequence[Column[R]], is_paired: Sequence[bool], *, name: str) -> Layout:
+    """Return how a file of these columns looks, in the reader's language and zone, of today."""
+    zone = i18n.zone()
+    day = clock.now().astimezone(zoneinfo.ZoneInfo(zone)).date().isoformat()
+    heads = tuple(column.head for column in columns)
+    return Layout(name, f"{name}-{day}", heads, tuple(is_paired), gettext("Currency"), zone)
+
+
+def cells_of(columns: Sequence[Column[R]], row: R) -> list[Cell | Amount]:
+    """Return a row's cells; an amount is one, with its currency."""
+    return [plain(column.value(row)) for column in columns]
+
+
+def paired(width: int, rows: Iterable[Sequence[Cell | Amount]]) -> list[bool]:
+    """Return which columns hold amounts: each takes two, the number, then its currency."""
+    found = [False] * width
+    for row in rows:
+        found = [known or isinstance(cell, tuple) for known, cell in zip(found, row, strict=True)]
+    return found
+
+
+def content(kind: str, sheet: Layout, rows: Iterable[Sequence[Cell | Amount]]) -> Iterator[bytes]:
+    """Yield a file of `kind` with these rows under their heads."""
+    grid, zone = _grid(sheet, rows), zoneinfo.ZoneInfo(sheet.zone)
+    if kind == "csv":
+        yield from csv_of(grid, zone=zone)
+    else:
+        yield as_xlsx(grid, zone=zone, title=sheet.name)
+
+
+def packed(rows: Iterable[Sequence[Cell | Amount]]) -> bytes:
+    """Return rows as JSON lines that `unpacked` reads back with the same types."""
+    return b"".join(
+        json.dumps([_packed(cell) for cell in row], ensure_ascii=False).encode() + b"\n" for row in rows
+    )
+
+
+def unpacked(pieces: Iterable[bytes]) -> Iterator[list[Cell | Amount]]:
+    """Yield the rows of what `packed` returned, cut anywhere."""
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        for line in whole:
+            yield [_unpacked(cell) for cell in json.loads(line)]
+
+
+def plain(value: object) -> Cell | Amount:
     """Return a value as a cell; an amount as a number and its currency."""
     if isinstance(value, Money):
         return Decimal(value.minor).scaleb(-exponent(value.currency)), value.currency
@@ -76,16 +143,21 @@ def harmless(text: str) -> str:
     return f"'{text}"
 
 
-def as_csv(grid: Sequence[Sequence[Cell]], *, zone: dt.tzinfo) -> bytes:
-    """Return rows as RFC 4180, in UTF-8 with the mark Excel needs; instants in `zone` with their offset."""
+def csv_of(grid: Iterable[Sequence[Cell]], *, zone: dt.tzinfo) -> Iterator[bytes]:
+    """Yield rows as RFC 4180, in UTF-8 with the mark Excel needs; instants in `zone` with their offset."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
+    yield b"\xef\xbb\xbf"
     for row in grid:
         writer.writerow([_text(cell, zone) for cell in row])
-    return b"\xef\xbb\xbf" + out.getvalue().encode()
+        if out.tell() >= _PIECE:
+            yield out.getvalue().encode()
+            out.seek(0)
+            out.truncate()
+    yield out.getvalue().encode()
 
 
-def as_xlsx(grid: Sequence[Sequence[Cell]], *, zone: dt.tzinfo, title: str) -> bytes:
+def as_xlsx(grid: Iterable[Sequence[Cell]], *, zone: dt.tzinfo, title: str) -> bytes:
     """Return rows as one sheet: the head stays in sight, instants are local times of `zone`."""
     out = io.BytesIO()
     book = xlsxwriter.Workbook(
@@ -122,19 +194,16 @@ def as_xlsx(grid: Sequence[Sequence[Cell]], *, zone: dt.tzinfo, title: str) -> b
     return out.getvalue()
 
 
-def _grid(columns: Sequence[Column[R]], rows: Sequence[R]) -> Iterator[list[Cell]]:
-    cells = [[plain(column.value(row)) for column in columns] for row in rows]
-    # a column of amounts takes two: the number, then its currency
-    paired = [any(isinstance(row[place], tuple) for row in cells) for place in range(len(columns))]
+def _grid(sheet: Layout, rows: Iterable[Sequence[Cell | Amount]]) -> Iterator[list[Cell]]:
     head: list[Cell] = []
-    for column, is_pair in zip(columns, paired, strict=True):
-        head.append(column.head)
+    for text, is_pair in zip(sheet.heads, sheet.paired, strict=True):
+        head.append(text)
         if is_pair:
-            head.append(gettext("Currency"))
+            head.append(sheet.currency)
     yield head
-    for row in cells:
+    for row in rows:
         line: list[Cell] = []
-        for cell, is_pair in zip(row, paired, strict=True):
+        for cell, is_pair in zip(row, sheet.paired, strict=True):
             if isinstance(cell, tuple):
                 line += cell
             else:
@@ -142,6 +211,33 @@ def _grid(columns: Sequence[Column[R]], rows: Sequence[R]) -> Iterator[list[Cell
                 if is_pair:
                     line.append(None)
         yield line
+
+
+def _packed(cell: Cell | Amount) -> object:
+    match cell:
+        case dt.datetime():
+            return {"at": cell.isoformat()}
+        case dt.date():
+            return {"on": cell.isoformat()}
+        case Decimal():
+            return {"number": str(cell)}
+        case (amount, currency):
+            return {"amount": str(amount), "currency": currency}
+    return cell
+
+
+def _unpacked(cell: Any) -> Cell | Amount:  # noqa: ANN401 - JSON
+    match cell:
+        case {"at": text}:
+            return dt.datetime.fromisoformat(text)
+        case {"on": text}:
+            return dt.date.fromisoformat(text)
+        case {"number": text}:
+            return Decimal(text)
+        case {"amount": text, "currency": currency}:
+            return Decimal(text), str(currency)
+    plain_cell: Cell = cell
+    return plain_cell
 
 
 def _text(cell: Cell, zone: dt.tzinfo) -> str:

@@ -18,7 +18,7 @@ short enough to be read whole is sorted and cut by `of_list`. Saved views are `t
 import datetime as dt
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
@@ -30,15 +30,15 @@ from werkzeug.wrappers import Response as BaseResponse
 from core import ids
 from security.vault import Field, SealError
 from tenants import saved_views
-from web import identity, scope, sheets
+from web import files, identity, scope, sheets
+from wiring.downloading import Drawn
 
 R = TypeVar("R")
 Text: TypeAlias = "LazyString | str"
 Words = Sequence[tuple[str, str]]  # value, word
 
-MOST_ROWS = 10_000  # of a file; the menu says so
 SIZE = 25  # rows of a page
-_EXPORT_SIZE = 200
+_EXPORT_SIZE = 500
 _ALL = "all"  # the value of `view` that asks for the table without the reader's default view
 
 
@@ -192,6 +192,12 @@ class Asked:
     size: int = 25
     export: str = ""
     view: str = ""
+    is_exact: bool = False  # the total is to be counted to the end, however long that takes
+
+    @property
+    def counted(self) -> int:
+        """Where counting stops: beyond some thousand a page says "more than"."""
+        return 10**12 if self.is_exact else files.AT_ONCE
 
     def get(self, name: str) -> str:
         """Return a filter's value, empty when it does not narrow anything."""
@@ -281,7 +287,8 @@ class Shown(Generic[R]):
     csv: str
     xlsx: str
     views: Sequence[View]
-    most: int = MOST_ROWS
+    most: int = files.AT_ONCE
+    most_in_workbook: int = files.IN_A_WORKBOOK
 
     @property
     def id(self) -> str:
@@ -521,17 +528,56 @@ def _comparable(value: object) -> tuple[int, Any]:
     return (1, plain[0] if isinstance(plain, tuple) else plain)
 
 
-def _file(table: Table[R], fetch: Fetch[R], asked: Asked) -> Response:
+def _file(table: Table[R], fetch: Fetch[R], asked: Asked) -> BaseResponse:
+    """Return a short table as a file; have a long one made by a job."""
+    held = files.pen()
+    if held is not None:
+        _draw(table, fetch, asked, held)
+        return Response()
+    first = fetch(replace(asked, export="", size=1))
+    if first.at_least or (first.total or 0) > files.AT_ONCE:
+        return files.ask(table.name, asked.export, total=None if first.at_least else first.total)
+    rows, is_more = _rows(fetch, asked, most=files.AT_ONCE)
+    if is_more is not None:
+        return files.ask(table.name, asked.export, total=None)
+    return sheets.answer(asked.export, table.name, _columns(table), rows)
+
+
+def _draw(table: Table[R], fetch: Fetch[R], asked: Asked, held: files.Pen) -> None:
+    """Draw a piece of a table; how many rows there are in all is found out with the first."""
+    total = None
+    if not held.after:
+        first = fetch(replace(asked, export="", size=1, is_exact=True))
+        total = None if first.at_least else first.total
+        files.insist_on_length(asked.export, total)
+    rows, after = _rows(fetch, replace(asked, after=held.after), most=held.most, moved=held.moved)
+    files.insist_on_length(asked.export, held.done + len(rows))
+    columns = _columns(table)
+    cells = [sheets.cells_of(columns, row) for row in rows]
+    here = sheets.paired(len(columns), cells)
+    paired = [before or now for before, now in zip(held.paired or here, here, strict=True)]
+    layout = sheets.layout(columns, paired, name=table.name)
+    held.drawn = Drawn(iter([sheets.packed(cells)]), len(rows), after, asdict(layout), total=total)
+
+
+def _rows(
+    fetch: Fetch[R], asked: Asked, *, most: int, moved: Callable[[int], None] = lambda _: None
+) -> tuple[list[R], str | None]:
+    """Return about `most` rows, and where what follows begins, if anything does."""
     rows: list[R] = []
     while True:
         found = fetch(asked)
         rows += found.rows
-        if found.following is None or len(rows) >= MOST_ROWS:
-            break
-        asked = replace(asked, before="", after=found.following.get("after", ""))
-    columns = [
+        moved(len(found.rows))
+        after = found.following.get("after") if found.following is not None else None
+        if after is None or len(rows) >= most:
+            return rows, after
+        asked = replace(asked, before="", after=after)
+
+
+def _columns(table: Table[R]) -> list[sheets.Column[R]]:
+    return [
         sheets.Column(f"{one.label} ({one.unit})" if one.unit else str(one.label), one.value)
         for one in table.columns
         if one.value is not None
     ]
-    return sheets.answer(asked.export, table.name, columns, rows[:MOST_ROWS])

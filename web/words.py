@@ -88,6 +88,8 @@ ACTIONS: Mapping[str, LazyString] = {
     "call.noted": _l("Wrote down the calls of a minute"),
     "retention.changed": _l("Changed for how long something is kept"),
     "retention.ran": _l("Removed by age what was old enough"),
+    "download.asked": _l("Asked for a table as a file"),
+    "download.fetched": _l("Fetched a table as a file"),
     "export.asked": _l("Asked for an export of everything"),
     "export.made": _l("An export was made"),
     "export.fetched": _l("Fetched an export"),
@@ -350,6 +352,22 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "export-not-found": Words(
         _l("There is no such archive"), _l("It is not made yet, or it is gone: ask for another one.")
+    ),
+    "download-not-found": Words(
+        _l("There is no such file"), _l("It is not made yet, or it is gone: ask for it once more.")
+    ),
+    "downloads-under-way": Words(
+        _l("So many files are being made for you already"), _l("Wait for one, or cancel one.")
+    ),
+    "download-too-long": Words(
+        _l("That is too long for Excel"),
+        _l("A workbook takes up to 100,000 rows. Save it as CSV, or choose fewer rows by a filter."),
+    ),
+    "download-refused": Words(
+        _l("You may not have this file"), _l("The right to see its page was taken from you meanwhile.")
+    ),
+    "no-drawer": Words(
+        _l("The file waits"), _l("The worker that makes files is not there; it goes on when it is back.")
     ),
     "retention-bounds": Words(
         _l("Nothing was saved"), _l("That is fewer days than the law wants, or more than anything is kept.")

@@ -30,6 +30,7 @@ from security.gate import Gate
 from security.keys import RootKey, open_root_key
 from security.keystore import Keystore
 from security.vault import Vault
+from wiring.downloading import Drawer
 
 _PATIENCE_S = 20.0
 _PAUSE_S = 0.2
@@ -56,6 +57,7 @@ class House:
     Attributes:
         process: its name, as the supervisor and the logs know it.
         post: the way out for letters; None where no mail is sent.
+        drawer: draws pages' rows for files; only the worker that makes them is given one.
         warnings: rules of the catalogue that were let pass, on this machine only; for a banner.
         closed: set at the end, for what listens meanwhile.
     """
@@ -72,6 +74,7 @@ class House:
     payments: Provider
     signer: Signer
     post: Post | None
+    drawer: Drawer | None = None
     warnings: tuple[catalogue.Violation, ...] = ()
     closed: threading.Event = field(default_factory=threading.Event)
 

@@ -27,10 +27,10 @@ from security.evidence import Signer
 from security.gate import Gate, Scope
 from security.keystore import Keystore, UnknownKeyError
 from telephony import erasure
-from tenants import deletions, exports, holds
+from tenants import deletions, downloads, exports, holds
 from tenants.deletions import Deletion
 from tenants.webhooks import endpoints
-from wiring import exporting, rentals
+from wiring import downloading, exporting, rentals
 from wiring.backup import folders
 
 FORMAT = "seatline-deletion/1"
@@ -105,6 +105,7 @@ def run(means: Means, deletion: Deletion) -> None:
     recordings = _remove_recordings(means, company_id)
     with means.gate.open(inside) as session:
         archives = exporting.take_away(means, session, tenant_id=company_id, why=exports.Why.DELETION)
+        downloading.take_away(means, session, tenant_id=company_id, why=downloads.Why.DELETION)
     with means.gate.open(inside) as session:
         names = session.execute(text("SELECT sec.unregister_all()")).scalar_one()
         session.execute(text("DELETE FROM app.repeats"))

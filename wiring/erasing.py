@@ -32,8 +32,8 @@ from security.tombstones import Tombstone
 from security.vault import Vault
 from telephony import calls, erasure
 from telephony.outbound import gate as dialling
-from tenants import exports, holds
-from wiring import exporting
+from tenants import downloads, exports, holds
+from wiring import downloading, exporting
 from wiring.closing import Progress
 
 KIND = "people.erase"
@@ -188,6 +188,9 @@ def _carry_out(means: Means, tenant_id: TenantId, erasure_id: UUID, person: Pers
         )
         # whatever archive was begun before this moment may hold the person
         gone["exports"] = exporting.take_away(means, session, tenant_id=tenant_id, why=exports.Why.ERASURE)
+        gone["downloads"] = downloading.take_away(
+            means, session, tenant_id=tenant_id, why=downloads.Why.ERASURE
+        )
         done = erasures.find(session, tenant_id=tenant_id, erasure_id=erasure_id)
         if done.done_at is None:
             erasures.count(session, tenant_id=tenant_id, erasure_id=erasure_id, more=gone)

@@ -34,6 +34,7 @@ PLACES: tuple[Place, ...] = (
     Place("reset_requests", "email"),
     Place("saved_views", "content_ct"),
     Place("company_exports", "key_ct"),
+    Place("downloads", "address_ct"),
     Place("repeats", "answer", "integration", row="CAST(attempt AS uuid)", key=("principal_id", "key")),
     Place("passkeys", "name", version="version"),
     Place("second_steps", "secret", row="user_id", version="version", key=("user_id",)),

@@ -30,9 +30,9 @@ from security.key_states import KeyState, KeyStateError, KeyVersion, TooEarlyErr
 from security.keystore import Keystore
 from security.vault import INDEX, Field, SealError, Vault
 from telephony import recording
-from tenants import exports
+from tenants import downloads, exports
 from tenants.events import KeyRotationAsked
-from wiring import prints
+from wiring import downloading, prints
 from wiring.closing import Progress
 from wiring.exporting.job import part_field
 from wiring.places import MARKED, PLACES
@@ -268,9 +268,11 @@ def _kept(means: Means, tenant_id: TenantId) -> list[tuple[str, Field]]:
     """Return a company's files under the key of documents: printed invoices, and parts of archives."""
     with means.gate.open(Scope.system(tenant_id)) as session:
         parts = exports.objects(session, tenant_id=tenant_id)
+        files = downloads.objects(session, tenant_id=tenant_id)
         return [
             *prints.every(session, tenant_id=tenant_id),
             *((name, part_field(tenant_id, name)) for name in parts),
+            *((name, downloading.field_of(tenant_id, name)) for name in files),
         ]
 
 

@@ -51,6 +51,7 @@ from tenants.events import (
     AgreementPublished,
     AlarmRaised,
     CompanyExportAsked,
+    DownloadAsked,
     KeyRotationAsked,
     LetterOwed,
     ResetAsked,
@@ -58,7 +59,7 @@ from tenants.events import (
     WebhookOwed,
 )
 from tenants.webhooks import deliveries
-from wiring import closing, collecting, dunning, erasing, exporting, prints, rotation
+from wiring import closing, collecting, downloading, dunning, erasing, exporting, prints, rotation
 from wiring.assemble import House
 from wiring.closing import Progress
 from wiring.outgoing import TOLD, Told
@@ -418,6 +419,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Alone(WebhookOwed, "webhooks.deliver", _deliver),
     Alone(PersonErasureAsked, erasing.KIND, erasing.run),
     Alone(CompanyExportAsked, exporting.KIND, exporting.run),
+    Alone(DownloadAsked, downloading.KIND, downloading.run),
     Alone(LetterOwed, "letters.send", _send_letter),
     Alone(ResetAsked, "resets.answer", _answer_reset),
     *(_tell(told) for told in TOLD),

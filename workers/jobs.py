@@ -12,7 +12,7 @@ import functools
 import logging
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -155,10 +155,15 @@ def work(
         life.stopping.wait(_PAUSE_S)
 
 
-def live(default_name: str, consumed: Sequence[JobQueue]) -> int:
+def live(
+    default_name: str,
+    consumed: Sequence[JobQueue],
+    *,
+    furnish: Callable[[House], House] = lambda house: house,
+) -> int:
     """Do jobs of some queues until told to end; the life of a process."""
     process = config.process_name(default_name)
-    house = assemble(process=process)
+    house = furnish(assemble(process=process))
     house.close()  # forks shall inherit nothing
     logging.getLogger("rq").setLevel(logging.CRITICAL)  # its lines quote exceptions
     life = Life(house.settings, process=process)

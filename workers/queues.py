@@ -52,6 +52,7 @@ HEAVY_HANDLERS = frozenset(
         "keys.rotate",
         "people.erase",
         "companies.export",
+        "downloads.make",
         "every.export-sweep",
         "every.retention",
         "every.comparison",

@@ -27,6 +27,7 @@ from wiring import (
     collecting,
     comparing,
     deleting,
+    downloading,
     dunning,
     exporting,
     figures,
@@ -178,9 +179,10 @@ def _take_lost_steps(house: House) -> None:
 
 
 def _sweep_exports(house: House) -> None:
-    """Remove archives that have lain here for a week."""
+    """Remove archives that have lain here for a week, and files of tables that have for a day."""
     for tenant_id in _everyone(house):
         exporting.sweep(house, tenant_id=tenant_id)
+        downloading.sweep(house, tenant_id=tenant_id)
 
 
 def _remove_by_age(house: House) -> None:

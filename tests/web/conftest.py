@@ -34,6 +34,7 @@ from tests.web import scene
 from tests.web.scene import Cast as Cast  # noqa: PLC0414 - tests take it from here
 from tests.web.scene import Scene
 from web import create_app, csrf
+from wiring.downloading import Drawer
 from wiring.prepare import DatabaseUrls
 
 log.configure("test")
@@ -57,6 +58,7 @@ class TestServices:
     egress: Egress = field(default_factory=lambda: Egress(may_reach=("127.0.0.0/8",)))
     process: str = "pages"
     payments: Provider = field(default_factory=Unconnected)
+    drawer: Drawer | None = None
 
 
 @pytest.fixture

@@ -774,6 +774,26 @@ def exports(lang: str) -> dict[str, Any]:
     }
 
 
+def downloads(lang: str) -> dict[str, Any]:
+    calls = pick(lang, "Calls", "通话")
+    one = {"title": calls, "is_drawn": False, "size": 0, "expires_at": ago(-1200), "gone": ""}
+    made = {"kind": "CSV", "done": 48_213, "total": 48_213}
+    gone = pick(lang, "gone after a day", "一天后已清除")
+    return shell(lang) | {
+        "downloads": [
+            New(id="dld_4", asked_at=ago(1), state="running", **one | {"kind": "CSV", "done": 0, "total": 9}),
+            New(
+                id="dld_3",
+                asked_at=ago(2),
+                state="running",
+                **one | {"kind": "XLSX", "done": 20_000, "total": 48_213},
+            ),
+            New(id="dld_2", asked_at=ago(90), state="ready", **one | made),
+            New(id="dld_1", asked_at=ago(3000), state="gone", **one | made | {"gone": gone}),
+        ],
+    }
+
+
 def deletions(lang: str) -> dict[str, Any]:
     dana, omar = pick(lang, "Dana Reyes", "雷达娜"), pick(lang, "Omar Haddad", "哈奥马")
     one = {"company": pick(lang, "Larkfield Energy", "云雀能源"), "by": dana, "asked_at": ago(9000)}
@@ -2679,6 +2699,7 @@ PAGES: dict[str, Page] = {
     "portal-developers": Page("portal/developers.html", developers),
     "portal-developers-dialog": Page("portal/developers.html", developers_dialog),
     "settings": Page("settings.html", settings),
+    "downloads": Page("downloads.html", downloads),
     "sign-in-code": Page("sign_in_code.html", sign_in_code),
     "passkeys": Page("passkeys.html", passkeys_page),
     "passkeys-stale": Page("passkeys.html", passkeys_stale),

@@ -101,6 +101,9 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.ask_for_export": ("makeExport",),
     "portal.fetch_export": ("getExportArchive",),
     "portal.remove_export": ("removeExport",),
+    "account.download_list": ("makeDownload", "listDownloads", "getDownload"),
+    "account.fetch_download": ("getDownloadFile",),
+    "account.remove_download": ("removeDownload",),
     "portal.do_not_call_list": ("listDoNotCall",),
     "portal.find_do_not_call": ("searchDoNotCall",),
     "portal.add_do_not_call": ("addBatchToDoNotCall",),
@@ -236,6 +239,9 @@ OTHERWISE: Mapping[str, str] = {
     "portal.home": "each card is shown to who may see it",
     "portal.one_list": "the preview shows rows in clear, to who may import them",
     "portal.number_list": "what can be rented is shown to who may rent",
+    "account.download_list": "one's own; a file asks for its table's permission",
+    "account.fetch_download": "one's own; a file asks for its table's permission",
+    "account.remove_download": "one's own",
     "portal.bill_preview": "the bill as it grows has a permission of its own",
 }
 
@@ -283,4 +289,4 @@ def test_an_operation_lets_in_whom_its_page_lets_in(app: Flask, operations: Oper
 
 def test_every_permission_of_the_portal_can_be_given_to_a_key(app: Flask) -> None:
     needed = {permission for name, permission in pages(app) if isinstance(PAGES[name], tuple)}
-    assert needed - {"portal.open"} <= set(SCOPES)
+    assert needed - {"portal.open", "self.read", "self.write"} <= set(SCOPES)

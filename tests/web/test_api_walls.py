@@ -21,9 +21,9 @@ from customers import erasures, tickets
 from customers.erasures import Person
 from seats import leases, roster
 from seats.events import SeatRentalChanged
-from security.gate import Gate, Scope
+from security.gate import Gate, Kind, Scope
 from security.vault import Vault
-from tenants import alarms, exports, holds
+from tenants import alarms, downloads, exports, holds
 from tenants.events import CompanyExportAsked
 from tenants.holds import HoldKind
 from tenants.webhooks import deliveries
@@ -44,7 +44,12 @@ NAMED = sorted(
 )
 
 # What asks the payment provider, which these tests have none of; `test_payments` does.
-ASKS_OTHERS = {"/api/v1/payments/{payment_id}/receipt"}
+ASKS_OTHERS = {
+    "/api/v1/payments/{payment_id}/receipt",
+    # a file is its asker's alone: tests/web/test_downloads.py
+    "/api/v1/downloads/{download_id}",
+    "/api/v1/downloads/{download_id}/file",
+}
 
 _FILE = b"phone,name\n+442079460101,Ines\nnobody,x\n"
 
@@ -113,6 +118,17 @@ def theirs(
             by=cast.sue.id,
             recipient=str(Identity.generate().to_public()),
         )
+        download_id = downloads.ask(
+            session,
+            tenant_id=who,
+            vault=vault,
+            by=cast.sue.id,
+            by_kind=Kind.USER,
+            subject="calls",
+            kind="csv",
+            address="/portal/calls?as=csv",
+            total=None,
+        )
         ticket = tickets.open_ticket(
             session,
             tenant_id=who,
@@ -139,6 +155,7 @@ def theirs(
     return {
         "erasure_id": ids.public("era", erasure_id),
         "export_id": ids.public("exp", export_id),
+        "download_id": ids.public("dld", download_id),
         "hold_id": ids.public("hold", hold_id),
         "alarm_id": ids.public("alm", alarm_id),
         "batch_id": barred["id"],

@@ -99,7 +99,7 @@ def test_a_page_beyond_the_last_is_the_last(monkeypatch: pytest.MonkeyPatch) -> 
     ],
 )
 def test_no_cell_runs_and_a_number_keeps_its_plus(text: str, cell: str) -> None:
-    body = sheets.as_csv([[text]], zone=dt.UTC).decode("utf-8-sig")
+    body = b"".join(sheets.csv_of([[text]], zone=dt.UTC)).decode("utf-8-sig")
     assert next(csv.reader(io.StringIO(body, newline=""))) == [cell]
     sheet = openpyxl.load_workbook(
         io.BytesIO(sheets.as_xlsx([["head"], [text]], zone=dt.UTC, title="t"))
@@ -112,8 +112,8 @@ def test_no_cell_runs_and_a_number_keeps_its_plus(text: str, cell: str) -> None:
 def test_a_file_writes_instants_in_the_readers_zone_and_amounts_with_their_currency() -> None:
     at = dt.datetime(2026, 7, 1, 11, 30, tzinfo=dt.UTC)
     assert sheets.plain(Money(-1205, "GBP")) == (Decimal("-12.05"), "GBP")
-    body = sheets.as_csv([[at, dt.date(2026, 7, 1), Decimal("-12.05"), None, 3]], zone=LONDON)
-    assert body.decode("utf-8-sig") == "2026-07-01T12:30:00+01:00,2026-07-01,-12.05,,3\r\n"
+    body = sheets.csv_of([[at, dt.date(2026, 7, 1), Decimal("-12.05"), None, 3]], zone=LONDON)
+    assert b"".join(body).decode("utf-8-sig") == "2026-07-01T12:30:00+01:00,2026-07-01,-12.05,,3\r\n"
 
 
 @pytest.fixture

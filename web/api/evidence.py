@@ -3,8 +3,8 @@
 import base64
 from typing import Any
 
-from flask import Response
 from pydantic import Field
+from werkzeug.wrappers import Response as BaseResponse
 
 from core import ids
 from security import evidence
@@ -73,7 +73,7 @@ def list_evidence(query: PageQuery) -> EvidenceLog:
 @pages.get("/evidence/log")
 @permission("audit.read")
 @operation(tag="Evidence", answers={200: None}, operation_id="getEvidenceLog", media="application/x-ndjson")
-def fetch_log() -> Response:
+def fetch_log() -> BaseResponse:
     """Fetch the whole log, for `seatline audit verify`."""
     return shown_evidence.log()
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from flask import Response
 from pydantic import Field
+from werkzeug.wrappers import Response as BaseResponse
 
 from billing import credit_notes, explorer, invoices
 from billing.bill import Bill, Tax
@@ -265,7 +266,7 @@ def invoice_pdf(invoice_id: str, query: PdfQuery) -> Response:
 @operation(
     tag="Invoices", answers={200: None}, errors=(404,), operation_id="getInvoiceEvents", media="text/csv"
 )
-def invoice_events(invoice_id: str) -> Response:
+def invoice_events(invoice_id: str) -> BaseResponse:
     """Fetch every event behind an invoice as CSV, each with its exact amount."""
     return downloads.csv(scope.session(), tenant_id=identity.current().tenant_id, document=_find(invoice_id))
 

@@ -32,6 +32,7 @@ _NOUNS = {
     "alarm": "alm",
     "erasure": "era",
     "export": "exp",
+    "download": "dld",
     "note": "crn",
     "ticket": "tkt",
     "dispute": "dsp",

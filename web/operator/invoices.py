@@ -304,11 +304,11 @@ def invoice_pdf(company_id: str, invoice_id: str) -> Response:
 
 @pages.get("/companies/<company_id>/invoices/<invoice_id>/csv")
 @permission("billing.read")
-def invoice_csv(company_id: str, invoice_id: str) -> Response:
+def invoice_csv(company_id: str, invoice_id: str) -> BaseResponse:
     """Return every event behind the invoice as CSV; it knows numbers without their last four digits."""
     company, document = _find(company_id, invoice_id)
 
-    def write(session: Session) -> Response:
+    def write(session: Session) -> BaseResponse:
         return downloads.csv(session, tenant_id=company.tenant_id, document=document)
 
     return rounds.visit(company, write)

@@ -21,7 +21,7 @@ from web import parts, said, scope, tables
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
-from wiring import closing, collecting, exporting, rotation
+from wiring import closing, collecting, downloading, exporting, rotation
 
 _LATE = dt.timedelta(minutes=5)
 _NEWS = dt.timedelta(hours=1)
@@ -36,6 +36,7 @@ _KINDS = {
     rotation.ROTATION: _l("Replacing a key"),
     collecting.SWEEP: _l("Asking after payments"),
     exporting.KIND: _l("Exporting a company’s data"),
+    downloading.KIND: _l("Making a table’s file"),
 }
 _RESULTS: Mapping[str, Callable[[int], str]] = {
     closing.DRAFTS: lambda made: parts.ngettext(

@@ -148,7 +148,7 @@ def call_list() -> str | BaseResponse:
             rows(found.calls),
             following=_goes_on("after", found.following),
             preceding=_goes_on("before", found.preceding),
-            **_counted(wanted) if not asked.export else {},
+            **_counted(wanted, most=asked.counted) if not asked.export else {},
         )
 
     return tables.show(CALLS, "portal/calls.html", fetch, line=None)
@@ -315,9 +315,13 @@ def _wanted(asked: tables.Asked) -> Filter:
     )
 
 
-def _counted(wanted: Filter) -> dict[str, Any]:
+def _counted(wanted: Filter, *, most: int) -> dict[str, Any]:
     found = telephony.add_up(
-        scope.session(), tenant_id=identity.current().tenant_id, vault=scope.services().vault, wanted=wanted
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        vault=scope.services().vault,
+        wanted=wanted,
+        most=most,
     )
     return {"total": found.calls, "at_least": found.at_least}
 

@@ -156,13 +156,13 @@ def customer_list() -> str | BaseResponse:
             before=_place(asked.before),
             newest_first=asked.is_down,
         )
-        total = 0 if asked.export else records.count(session, tenant_id=tenant_id)
+        total = 0 if asked.export else records.count(session, tenant_id=tenant_id, most=asked.counted)
         return tables.Slice(
             [_row(card) for card in found.customers],
             following={"after": ids.public("cus", found.after)} if found.after else None,
             preceding={"before": ids.public("cus", found.before)} if found.before else None,
             total=total,
-            at_least=total >= 10_000,  # noqa: PLR2004 - where records.count stops
+            at_least=total >= asked.counted,
         )
 
     return tables.show(

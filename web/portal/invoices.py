@@ -150,7 +150,7 @@ def invoice_pdf(invoice_id: str) -> Response:
 
 @pages.get("/invoices/<invoice_id>/csv")
 @permission("invoices.read")
-def invoice_csv(invoice_id: str) -> Response:
+def invoice_csv(invoice_id: str) -> BaseResponse:
     """Return every event behind the invoice as CSV."""
     return downloads.csv(scope.session(), tenant_id=identity.current().tenant_id, document=_find(invoice_id))
 

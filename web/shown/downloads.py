@@ -4,6 +4,7 @@ import re
 
 from flask import Response
 from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as BaseResponse
 
 from billing import invoices
 from billing import proof as proofs
@@ -15,6 +16,7 @@ from billing.documents.pdf import render_credit_note, render_pdf
 from billing.errors import CreditNoteNotFoundError, InvoiceNotFinalError
 from core.ids import InvoiceId, TenantId
 from security.evidence import Signer
+from web import files
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
@@ -45,13 +47,14 @@ def credit_pdf(note: CreditNote, document: InvoiceDocument, *, language: str) ->
     )
 
 
-def csv(session: Session, *, tenant_id: TenantId, document: InvoiceDocument) -> Response:
+def csv(session: Session, *, tenant_id: TenantId, document: InvoiceDocument) -> BaseResponse:
     """Return every event behind the invoice as CSV, exact amounts, numbers without their last digits."""
     found = invoices.events(session, tenant_id=tenant_id, invoice_id=InvoiceId(document.invoice_id))
-    # the transaction ends with the view, so the rows are read here; they are short
-    text = "".join(render_csv(found, zone=document.zone))
-    return attachment(
-        text.encode(), name=f"{_stem(document)}-events.csv", content_type="text/csv; charset=utf-8"
+    return files.lines(
+        "invoice-events",
+        render_csv(found, zone=document.zone),
+        name=_UNSAFE.sub("-", f"{_stem(document)}-events.csv"),
+        total=invoices.count_events(session, tenant_id=tenant_id, invoice_id=document.invoice_id),
     )
 
 

@@ -20,7 +20,7 @@ from security.evidence import Checkpoint, Entry, Signer
 from security.gate import Kind
 from telephony import proof
 from tenants import apikeys, users
-from web import identity, parts, scope, tables, uploads, words
+from web import files, identity, parts, scope, tables, words
 from web.guards import permission
 from web.plain import whole
 from web.shown import downloads
@@ -62,6 +62,7 @@ NOUNS: Mapping[str, LazyString] = {
     "journal.": _l("Ledger"),
     "call.": _l("Call records"),
     "retention.": _l("Removing by age"),
+    "download.": _l("Files of tables"),
     "export.": _l("Exports"),
     "erasure.": _l("Erasures"),
     "hold.": _l("Legal holds"),
@@ -183,7 +184,7 @@ def install(pages: Blueprint, template: str, *, leads_to: Mapping[str, str]) -> 
 
     @pages.get("/evidence/log")
     @permission("audit.read")
-    def evidence_file() -> Response:
+    def evidence_file() -> BaseResponse:
         return log()
 
     @pages.get("/evidence/checkpoint")
@@ -221,12 +222,14 @@ def show(template: str, leads_to: Mapping[str, str]) -> str | BaseResponse:
     return tables.show(TABLE, template, fetch, seal=_seal())
 
 
-def log() -> Response:
+def log() -> BaseResponse:
     """Return the whole log as a file that can be checked offline."""
     tenant_id, signer = identity.current().tenant_id, _signer()
     lines = evidence.export(scope.session(), tenant_id=tenant_id, signer=signer)
-    return uploads.spooled(
+    return files.lines(
+        "evidence-log",
         (f"{line}\n" for line in lines),
+        total=evidence.size(scope.session(), tenant_id=tenant_id),
         name=f"seatline-evidence-{ids.public('ten', tenant_id)}.jsonl",
         content_type="application/x-ndjson; charset=utf-8",
     )

@@ -57,6 +57,7 @@ LEFT_OUT: Mapping[str, str] = {
     "repeats": _PASSING,
     "usage_batches": _DERIVED,
     "company_exports": "the archives themselves",
+    "downloads": _PASSING,
     "decoys": "a list of traps is a way around them; its customers are in, as any other",
 }
 """Tables that are not written, each with its reason."""

@@ -27,7 +27,7 @@ from sqlalchemy.dialects import postgresql
 
 from billing import invoices
 from billing.documents.pdf import render_pdf
-from core import clock, ids
+from core import clock, ids, storage
 from core.errors import SeatlineError
 from core.ids import RecordingId, TenantId
 from core.storage import Storage
@@ -155,7 +155,7 @@ class Part:
 
     def _seal_to(self, recipient: str, outlet: int) -> None:
         with os.fdopen(outlet, "wb") as going:
-            reader = io.BufferedReader(_Reader(self._zipped()), _PIECE)
+            reader = storage.reader(self._zipped())
             pyrage.encrypt_io(reader, going, [x25519.Recipient.from_str(recipient)])
 
     def _zipped(self) -> Iterator[bytes]:
@@ -387,24 +387,3 @@ class _Outlet(io.RawIOBase):
         taken = bytes(self._held)
         self._held.clear()
         return taken
-
-
-class _Reader(io.RawIOBase):
-    """Pieces as a stream to read from."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces, self._rest = pieces, b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any buffer
-        while not self._rest:
-            following = next(self._pieces, None)
-            if following is None:
-                return 0
-            self._rest = following
-        taken = self._rest[: len(buffer)]
-        buffer[: len(taken)] = taken
-        self._rest = self._rest[len(taken) :]
-        return len(taken)
