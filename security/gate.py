@@ -107,6 +107,18 @@ class Gate:
         with Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
 
+    @contextlib.contextmanager
+    def snapshot(self, scope: Scope) -> Iterator[Session]:
+        """Yield a session that only reads, and sees all of it as it stood when it was opened.
+
+        Old rows stay while it is open: end it within minutes.
+        """
+        engine = self._engine.execution_options(
+            **{_OPTION: scope}, isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        with Session(engine) as session, session.begin():
+            yield session
+
     def resolve(self, kind: str, key: bytes) -> Entry | None:
         """Return who a hashed key belongs to, or None. Needs no context: this is how one is found."""
         engine = self._engine.execution_options(**{_OPTION: _OUTSIDE})

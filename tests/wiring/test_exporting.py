@@ -16,7 +16,9 @@ from uuid import UUID
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from pyrage import x25519
+from sqlalchemy.orm import Session
 
 from core import clock, ids
 from core.config import Settings
@@ -251,6 +253,54 @@ def test_parts_follow_one_another_and_lose_nothing(
     exporting.open_archive(io.BytesIO(scene.fetched(export_id)), tmp_path / "out", identity=str(MINE))
     assert len({one["id"] for one in lines(tmp_path / "out", "customers")}) == 8
     assert len(lines(tmp_path / "out", "customers")) == 8
+
+
+def test_all_tables_are_of_one_instant_however_many_parts_they_take(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody works meanwhile: neither half of what they do is in; after a kill the manifest says two."""
+    monkeypatch.setattr(writing, "ROWS_IN_A_PART", 3)
+    real, added = exports.finish_part, 0
+
+    def busy(session: Session, **known: Any) -> bool:
+        nonlocal added
+        added += 1
+        customers.stored(scene.house.gate, scene.house.vault, scene.tenant_id, phone=f"+447700901{added:03}")
+        return real(session, **known)
+
+    monkeypatch.setattr(exports, "finish_part", busy)
+    export_id = scene.ask()
+    assert scene.run(export_id) is None
+    opened = exporting.open_archive(
+        io.BytesIO(scene.fetched(export_id)), tmp_path / "one", identity=str(MINE)
+    )
+    assert added > 3
+    assert len(lines(tmp_path / "one", "customers")) == 1
+    said = opened.manifest["rows_as_of"]
+    assert said["is_one_instant"]
+    assert len(said["parts"]) > 3
+
+    monkeypatch.setattr(exporting.job, "SHARE_S", 0)  # as a killed worker's next run: another instant
+    export_id = scene.ask()
+    while scene.run(export_id) is not None:
+        pass
+    opened = exporting.open_archive(
+        io.BytesIO(scene.fetched(export_id)), tmp_path / "many", identity=str(MINE)
+    )
+    said = opened.manifest["rows_as_of"]
+    assert not said["is_one_instant"]
+    assert len(set(said["parts"].values())) > 3
+
+
+def test_a_snapshot_changes_nothing(scene: Scene) -> None:
+    with (
+        pytest.raises(sa.exc.DBAPIError, match="read-only"),
+        scene.house.gate.snapshot(Scope.system(scene.tenant_id)) as session,
+    ):
+        session.execute(sa.text("UPDATE app.customers SET row_version = 2"))
+    with scene.open() as session:  # and leaves nothing behind on the connection
+        assert session.scalar(sa.text("SHOW transaction_isolation")) == "read committed"
+        session.execute(sa.text("UPDATE app.customers SET row_version = 1"))
 
 
 def test_any_range_of_it_is_what_the_whole_holds_there(scene: Scene) -> None:

@@ -33,7 +33,7 @@ Then unzip them all into one folder. There:
   invoices/NUMBER.pdf     as they were issued
   evidence.jsonl          who did what, for `seatline audit verify`
   files-NNN.sha256        for `sha256sum -c`
-  manifest.json           what is in and what is not, why, and the lists above; signed
+  manifest.json           what is in and what is not, why, as of when, and the lists above; signed
 
 `seatline export open THIS-FILE --to FOLDER` does it all in one step and checks every file; it needs
 neither our servers nor our keys. This archive is not kept for longer than a week.

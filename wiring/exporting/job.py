@@ -25,7 +25,7 @@ from tenants.events import CompanyExportAsked
 from tenants.exports import Export, Why
 from wiring.closing import Progress
 from wiring.exporting import contents, writing
-from wiring.exporting.writing import Means, Walk
+from wiring.exporting.writing import Means, Snapshot, Walk
 
 KIND = "companies.export"
 SHARE_S = 120  # then others get their turn
@@ -50,6 +50,14 @@ class Keeping(Protocol):
 
 def run(means: Means, event: CompanyExportAsked) -> dt.timedelta | None:
     """Go on with an export; return None when it is ready or gone, or how long from now to go on."""
+    snapshot = Snapshot(means.gate, event.tenant_id)
+    try:
+        return _run(means, event, snapshot)
+    finally:
+        snapshot.end()
+
+
+def _run(means: Means, event: CompanyExportAsked, snapshot: Snapshot) -> dt.timedelta | None:
     tenant_id, export_id, until = event.tenant_id, event.export_id, time.monotonic() + SHARE_S
     while True:
         with means.gate.open(Scope.system(tenant_id)) as session:
@@ -72,7 +80,7 @@ def run(means: Means, event: CompanyExportAsked) -> dt.timedelta | None:
             means.storage.delete(left)
         progress.write(JobState.RUNNING)
         try:
-            is_over = _write(means, tenant_id, found, name, progress)
+            is_over = _write(means, tenant_id, found, name, progress, snapshot)
         except (OSError, pyrage.EncryptError) as error:
             if not _is_full(error):
                 raise
@@ -115,7 +123,9 @@ def part_field(tenant_id: TenantId, name: str) -> Field:
     )
 
 
-def _write(means: Means, tenant_id: TenantId, found: Export, name: str, progress: Progress) -> bool:
+def _write(
+    means: Means, tenant_id: TenantId, found: Export, name: str, progress: Progress, snapshot: Snapshot
+) -> bool:
     """Write one part and count it; return whether nothing is left to do."""
     walk = Walk.at(found.cursor, found.counts, found.done)
 
@@ -124,7 +134,13 @@ def _write(means: Means, tenant_id: TenantId, found: Export, name: str, progress
         progress.moved(done=0)
 
     part = writing.Part(
-        means, tenant_id, len(found.parts) + 1, walk, [one.list_sha256 for one in found.parts], moved
+        means,
+        tenant_id,
+        len(found.parts) + 1,
+        walk,
+        [one.list_sha256 for one in found.parts],
+        moved,
+        snapshot,
     )
     with means.storage.put(name) as sink:
         size = part.write(found.recipient, part_field(tenant_id, name), sink)

@@ -14,7 +14,7 @@ import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, BinaryIO, Protocol
@@ -24,6 +24,7 @@ import pyrage
 from pyrage import x25519
 from sqlalchemy import Dialect, Table, text
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
 
 from billing import invoices
 from billing.documents.pdf import render_pdf
@@ -47,6 +48,33 @@ _PAGE = 1000
 _PIECE = 256 * 1024
 _DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy gives it no types
 _STAGES = ("tables", "recordings", "documents", "log")
+
+
+class Snapshot:
+    """The instant at which tables are read: the same one for all the parts that one run of the job writes.
+
+    It is opened when the first table is, and ended with the last or with the run, so that a large company's
+    archive does not keep the database from tidying up for hours, and so that a kill costs one part.
+    """
+
+    def __init__(self, gate: Gate, tenant_id: TenantId) -> None:
+        self._gate, self._tenant_id = gate, tenant_id
+        self._stack = ExitStack()
+        self._session: Session | None = None
+        self._at = ""
+
+    def open(self) -> tuple[Session, str]:
+        """Return what reads at the instant, and the instant."""
+        if self._session is None:
+            self._session = self._stack.enter_context(self._gate.snapshot(Scope.system(self._tenant_id)))
+            at: dt.datetime = self._session.scalars(text("SELECT transaction_timestamp()")).one()
+            self._at = at.astimezone(dt.UTC).isoformat()
+        return self._session, self._at
+
+    def end(self) -> None:
+        """Let the instant go."""
+        self._session = None
+        self._stack.close()
 
 
 class Means(Protocol):
@@ -82,6 +110,7 @@ class Walk:
         table: of the first stage.
         after: the key of the last row, recording or invoice that is in; None at the beginning of one.
         counts: what is in so far.
+        instants: of each part with rows, its number and the instant at which the rows stood so.
     """
 
     stage: str = _STAGES[0]
@@ -89,6 +118,7 @@ class Walk:
     after: list[str] | None = None
     counts: dict[str, int] = field(default_factory=dict)
     done: int = 0
+    instants: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def at(cls, cursor: Mapping[str, Any], counts: Mapping[str, int], done: int) -> "Walk":
@@ -98,7 +128,7 @@ class Walk:
     @property
     def cursor(self) -> dict[str, Any]:
         """Where the next part begins."""
-        return {"stage": self.stage, "table": self.table, "after": self.after}
+        return {"stage": self.stage, "table": self.table, "after": self.after, "instants": self.instants}
 
     @property
     def is_over(self) -> bool:
@@ -127,6 +157,7 @@ class Part:
     walk: Walk
     lists: list[str]  # SHA-256 of the lists of the parts before
     moved: Callable[[], None]
+    snapshot: Snapshot
     rows: int = 0
     size: int = 0
     list_sha256: str = ""
@@ -192,6 +223,7 @@ class Part:
         walk = self.walk
         if walk.stage != "tables":
             return
+        _session, walk.instants[f"{self.number:03}"] = self.snapshot.open()
         for table in contents.tables():
             if table.name < walk.table:
                 continue
@@ -203,6 +235,7 @@ class Part:
             if self.is_full:
                 return
         walk.next_stage()
+        self.snapshot.end()
 
     def _rows(self, table: Table, page: list[dict[str, Any]]) -> Iterator[bytes]:
         key = [one.name for one in table.primary_key.columns if one.name != "tenant_id"]
@@ -241,8 +274,8 @@ class Part:
             query += f" ORDER BY {names} LIMIT {_PAGE}"
         elif self.walk.after is not None:
             return []
-        with self.means.gate.open(Scope.system(self.tenant_id)) as session:
-            return [dict(row) for row in session.execute(text(query), known).mappings()]
+        session, _at = self.snapshot.open()
+        return [dict(row) for row in session.execute(text(query), known).mappings()]
 
     def _opened(self, table: Table, row: dict[str, Any]) -> dict[str, Any]:
         shown = {one.name: row[one.name] for one in contents.columns(table)}
@@ -339,6 +372,10 @@ class Part:
                 "format": FORMAT,
                 "company": ids.public("ten", self.tenant_id),
                 "made_at": made_at.isoformat(),
+                "rows_as_of": {
+                    "is_one_instant": len(set(self.walk.instants.values())) == 1,
+                    "parts": self.walk.instants,
+                },
                 "counts": dict(sorted(self.walk.counts.items())),
                 "left_out": dict(contents.LEFT_OUT),
                 "columns_left_out": {
