@@ -30,7 +30,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from core import ids
 from security.vault import Field, SealError
 from tenants import saved_views
-from web import files, identity, scope, sheets
+from web import files, identity, parts, scope, sheets
 from wiring.downloading import Drawn
 
 R = TypeVar("R")
@@ -115,7 +115,7 @@ class Day:
     def read(self, text: str) -> tuple[str, str] | None:
         """Return an ISO date between 1970 and 9000."""
         on = day_of(text)
-        return (on.isoformat(), on.isoformat()) if on else None
+        return (on.isoformat(), parts.day(on)) if on else None
 
 
 @dataclass(frozen=True, slots=True)

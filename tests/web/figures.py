@@ -2038,6 +2038,9 @@ def prices(lang: str) -> dict[str, Any]:
     }
 
 
+_CHANGE_MARKS = ("live", "x", "warn", "ok", "wrap", "off")
+
+
 def price_changes(lang: str) -> dict[str, Any]:
     names = ["New", "Gone", "Dearer", "Cheaper", "Different in something else", "The same"]
     if lang != "en":
@@ -2047,12 +2050,13 @@ def price_changes(lang: str) -> dict[str, Any]:
         "number": 8,
         "against": 7,
         "counts": [
-            {"name": name, "count": number}
-            for name, number in zip(names, (12, 1, 2, 140, 3, 97_412), strict=True)
+            {"name": name, "count": number, "mark": mark, "is_same": mark == "off"}
+            for name, number, mark in zip(names, (12, 1, 2, 140, 3, 97_412), _CHANGE_MARKS, strict=True)
         ],
         "changes": [
             {
                 "kind": names[at],
+                "mark": _CHANGE_MARKS[at],
                 "meter": "Calls out",
                 "prefix": prefix,
                 "destination": "UK, mobile",

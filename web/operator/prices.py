@@ -76,6 +76,14 @@ CHANGES: Mapping[price_difference.Kind, LazyString] = {
     price_difference.Kind.DIFFERENT: _l("Different in something else"),
     price_difference.Kind.SAME: _l("The same"),
 }
+_MARKS: Mapping[price_difference.Kind, str] = {  # of the pill
+    price_difference.Kind.ADDED: "live",
+    price_difference.Kind.GONE: "x",
+    price_difference.Kind.DEARER: "warn",
+    price_difference.Kind.CHEAPER: "ok",
+    price_difference.Kind.DIFFERENT: "wrap",
+    price_difference.Kind.SAME: "off",
+}
 
 _PRORATIONS: Mapping[Proration, LazyString] = {
     Proration.ACTUAL_DAYS: _l("parts by the days of the month"),
@@ -223,10 +231,19 @@ def price_changes(list_id: str, number: int) -> str:
         price_list={"id": list_id, "name": found.price_list.name, "currency": found.price_list.currency},
         number=number,
         against=in_force.version if in_force else None,
-        counts=[{"name": CHANGES[kind], "count": count} for kind, count in difference.counts.items()],
+        counts=[
+            {
+                "name": CHANGES[kind],
+                "count": count,
+                "mark": _MARKS[kind],
+                "is_same": kind is price_difference.Kind.SAME,
+            }
+            for kind, count in difference.counts.items()
+        ],
         changes=[
             {
                 "kind": CHANGES[one.kind],
+                "mark": _MARKS[one.kind],
                 "meter": wording.meter(one.meter),
                 "prefix": one.prefix,
                 "destination": wording.named(found.destinations.get(one.destination, {}), one.destination),

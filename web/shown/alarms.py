@@ -3,15 +3,34 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
+
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
 
 from core import ids
-from core.ids import AlarmId, TenantId
+from core.ids import AlarmId, TenantId, UnknownIdError
 from tenants import alarms, users
 from tenants.alarms import Alarm
-from web import identity, scope, words
+from tenants.roles import Door
+from web import identity, parts, scope, words
 
 LONGEST = 200  # of the page
 _CALLOUTS = 3  # of a front page
+_NAMES: Mapping[str, LazyString] = {
+    "by": _l("by"),
+    "door": _l("in"),
+    "ticket": _l("ticket"),
+    "until": _l("until"),
+    "approved_by": _l("let in by"),
+    "calls": _l("number of calls"),
+    "minutes": _l("minutes"),
+}
+_DOORS: Mapping[str, LazyString] = {
+    Door.PORTAL.value: _l("the portal"),
+    Door.OPERATOR.value: _l("the operator’s pages"),
+    Door.CONSOLE.value: _l("the console"),
+}
 _PAGES = {"call": "/portal/calls/", "cus": "/portal/customers/", "cmp": "/portal/campaigns/"}
 
 
@@ -55,9 +74,10 @@ def rows(
     """
     session, tenant_id = scope.session(), identity.current().tenant_id
     found = alarms.page(session, tenant_id=tenant_id, limit=limit, is_open=is_open)
-    takers = {one.acknowledged_by for one in found if one.acknowledged_by}
-    names = users.names(session, tenant_id=tenant_id, vault=scope.services().vault, user_ids=takers)
-    return [_row(one, {str(key): name for key, name in names.items()}, companies or {}) for one in found]
+    told = {one.acknowledged_by for one in found if one.acknowledged_by}
+    told |= {who for one in found for value in one.details.values() if (who := _person(value))}
+    names = users.names(session, tenant_id=tenant_id, vault=scope.services().vault, user_ids=told)
+    return [_row(one, names, companies or {}) for one in found]
 
 
 def acknowledge(public_id: str) -> None:
@@ -75,7 +95,7 @@ def acknowledge(public_id: str) -> None:
     )
 
 
-def _row(one: Alarm, names: Mapping[str, str], companies: Mapping[TenantId, str]) -> AlarmRow:
+def _row(one: Alarm, names: Mapping[UUID, str], companies: Mapping[TenantId, str]) -> AlarmRow:
     said = words.alarm(one.kind)
     prefix = one.subject.partition("_")[0]
     is_own = one.company_id == identity.current().tenant_id
@@ -87,9 +107,28 @@ def _row(one: Alarm, names: Mapping[str, str], companies: Mapping[TenantId, str]
         raised_at=one.raised_at,
         last_at=one.last_at,
         times=one.times,
-        details=" · ".join(f"{name} {value}" for name, value in one.details.items() if value),
+        details=" · ".join(_detail(name, value, names) for name, value in one.details.items() if value),
         url=f"{_PAGES[prefix]}{one.subject}" if is_own and prefix in _PAGES else "",
         is_open=one.acknowledged_at is None,
         acknowledged_at=one.acknowledged_at,
-        by=names.get(str(one.acknowledged_by), ""),
+        by=names.get(one.acknowledged_by, "") if one.acknowledged_by else "",
     )
+
+
+def _detail(name: str, value: object, names: Mapping[UUID, str]) -> str:
+    """Return one detail in words, a person by name; what has no words stands as it was written down."""
+    who = _person(value)
+    if name == "until":
+        shown = parts.minute(dt.datetime.fromisoformat(str(value)))
+    elif name == "door":
+        shown = str(_DOORS.get(str(value), value))
+    else:
+        shown = names.get(who, str(value)) if who else str(value)
+    return f"{_NAMES.get(name, name)} {shown}"
+
+
+def _person(value: object) -> UUID | None:
+    try:
+        return ids.parse("usr", str(value))
+    except UnknownIdError:
+        return None

@@ -92,6 +92,14 @@ _NAMES: Mapping[str, LazyString | str] = {
     "field": _l("field"),
     "why": _l("why"),
     "leads": _l("leads"),
+    "grace": _l("days of grace"),
+    "method": _l("by"),
+    "signer": _l("signer"),
+    "proof": _l("fingerprint"),
+    "items": _l("things in question"),
+    "minutes": _l("minutes"),
+    "rows": _l("rows"),
+    "invoice": _l("invoice"),
     "sha256": "SHA-256",
 }
 _VALUES: Mapping[str, LazyString] = {
@@ -316,7 +324,7 @@ def _detail(name: str, value: str) -> str:
     """Return one detail in words; what has none stands as it was written down."""
     if name == "total_minor":
         shown = parts.money(Money(int(value), identity.current().company.currency))
-    elif name == "sha256":
+    elif name in {"sha256", "proof"}:
         shown = f"{value[:_PRINT]}…"
     elif name in {"roles", "was", "now", "state", "field", "why"}:
         shown = gettext(", ").join(str(_VALUES.get(one, one)) for one in value.split())
