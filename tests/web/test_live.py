@@ -13,13 +13,14 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 from werkzeug.test import TestResponse
 
+from core import ids
 from core.ids import OPERATOR
 from core.realtime import Realtime
 from seats import roster
 from security.gate import Gate, Scope
 from security.vault import Vault
 from tests.tenants.people import People
-from tests.web.conftest import Browser, Browsers, Cast, TestServices
+from tests.web.conftest import Browser, Browsers, Cast, Programs, TestServices
 from web import create_app
 from web.live import HUB, hub, views
 
@@ -182,6 +183,53 @@ def test_a_stream_closes_when_its_session_ends(alice: Browser, listen: Listen) -
     assert stream.is_over.wait(5)
     assert time.monotonic() - began < 5
     assert stream.events()[-1][0] == "event: signed-out"
+
+
+def test_a_stream_closes_when_a_second_step_is_required_and_does_not_come_back_without(
+    program: Programs, browser: Browsers, cast: Cast, listen: Listen
+) -> None:
+    theirs = browser()
+    theirs.sign_in(cast.sue.email)
+    elsewhere = browser()
+    elsewhere.sign_in(cast.charlie.email)
+    hers, another = listen(theirs), listen(elsewhere)
+    ours = program(cast.a)
+    version = ours.get("/company").headers["ETag"]
+    answer = ours.call(
+        "PATCH", "/company", json={"requires_second_step": True}, headers={"If-Match": version}
+    )
+    assert answer.status_code == 200
+    assert hers.is_over.wait(5)
+    assert not hers.events()  # not signed out: asked anew
+    assert listen.refused(theirs).status_code in {302, 303, 403}
+    assert not another.is_over.wait(0.5)
+
+
+def test_a_stream_closes_when_a_role_is_changed(
+    alice: Browser, browser: Browsers, cast: Cast, listen: Listen
+) -> None:
+    theirs = browser()
+    theirs.sign_in(cast.sue.email)
+    stream = listen(theirs)
+    path = f"/portal/people/{ids.public('usr', cast.sue.id)}"
+    wanted = {"was": "tenant_supervisor", "role": "tenant_analyst"}
+    assert alice.post(f"{path}/role", wanted).status_code == 303
+    assert stream.is_over.wait(5)
+    assert stream.events()[-1][0] == "event: signed-out"
+
+
+def test_a_stream_closes_when_the_company_is_suspended(
+    people: People, alice: Browser, browser: Browsers, cast: Cast, listen: Listen
+) -> None:
+    people.operator()
+    priya = people.user(OPERATOR, "Priya", "operator_support")
+    staff = browser()
+    staff.sign_in(priya.email)
+    stream = listen(alice)
+    path = f"/operator/companies/{ids.public('ten', cast.a.tenant_id)}"
+    assert staff.post(f"{path}/suspend").status_code == 303
+    assert stream.is_over.wait(5)
+    assert listen.refused(alice).status_code in {401, 403}
 
 
 def test_a_stream_closes_even_when_the_message_was_lost(

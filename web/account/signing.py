@@ -239,6 +239,14 @@ def tell_ended(services: Services, *, tenant_id: TenantId, session_ids: list[Ses
         services.realtime.publish(tenant_id, sessions.ENDED, {"session": str(session_id)})
 
 
+def ask_again(services: Services, *, tenant_id: TenantId) -> None:
+    """Close a company's live pages, because what lets its people in has changed; browsers come back at once.
+
+    Who may still come in hears on; who may not is refused at the door, as on any other page.
+    """
+    services.realtime.publish(tenant_id, sessions.ENDED, {"everybody": True})
+
+
 def _is_demo_abroad(services: Services, email: str) -> bool:
     """Tell whether this is a demo account reached from outside this machine: those stay at home."""
     if services.settings.is_loopback:

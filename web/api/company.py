@@ -18,6 +18,7 @@ from telephony.queues import Queue
 from tenants import companies
 from tenants.companies import COLOURS, Company, Formats
 from web import identity, scope
+from web.account import signing
 from web.api import cursors, preconditions
 from web.api.kit import operation
 from web.api.routes import pages
@@ -214,6 +215,9 @@ def change_company(json: CompanyChange) -> tuple[CompanyShown, int, dict[str, st
             found.requires_second_step if json.requires_second_step is None else json.requires_second_step
         ),
     )
+    if changed.requires_second_step and not found.requires_second_step:
+        services = scope.services()
+        scope.after_commit(lambda: signing.ask_again(services, tenant_id=found.tenant_id))
     return _company(changed), 200, preconditions.tag(_version(changed))
 
 

@@ -2,7 +2,9 @@
 
 Which messages a stream hears is decided here, from the session; nothing a client sends chooses a topic. A
 stream holds no database connection. It ends within seconds of its session: at once by the message
-`session-ended`, and at the latest when the hub asks the directory, every half minute.
+`session-ended`, and at the latest when the hub asks the directory, every half minute. When what lets
+a company's people in has changed (a second step is required, the company is suspended), all its streams end,
+and the browsers come back through the same guards as any page.
 """
 
 import json
@@ -158,6 +160,8 @@ def _flow(watch: _Watch, events: Events) -> Iterator[str]:
         if item is None:
             yield ": beat\n\n"
         elif item.topic == ENDED:
+            if item.body.get("everybody"):  # not signed out: asked anew whether they may come in
+                return
             if item.body.get("session") == watch.session_id:
                 yield _event(_SIGNED_OUT, {})
                 return

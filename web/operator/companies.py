@@ -31,6 +31,7 @@ from tenants import agreements, companies, standard_agreement, users
 from tenants.companies import COLOURS, LANGUAGES, Company
 from tenants.errors import EmailTakenError
 from web import identity, parts, said, scope, tables, words
+from web.account import signing
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -250,6 +251,8 @@ def suspend_company(company_id: str) -> Response:
     """Shut a company's door: its people and programs get in no more, new calls are not taken."""
     company = rounds.one(company_id)
     companies.suspend(scope.session(), tenant_id=company.tenant_id)
+    services = scope.services()
+    scope.after_commit(lambda: signing.ask_again(services, tenant_id=company.tenant_id))
     where = f"/operator/companies/{company_id}"
     said.done(gettext("%(name)s is suspended.", name=company.name), undo=f"{where}/resume")
     return redirect(where, 303)

@@ -11,6 +11,7 @@ from tenants import companies
 from tenants.companies import CLOCK_FORMATS, DATE_FORMATS, LANGUAGES, NUMBER_FORMATS, Company, Formats
 from tenants.errors import CompanyChangedError, MalformedSettingError
 from web import edits, identity, said, scope
+from web.account import signing
 from web.account.settings import zones_offered
 from web.guards import permission
 from web.portal.views import pages
@@ -64,6 +65,9 @@ def save_company() -> BaseResponse:
         if field == "budget":
             wrong = {field: gettext("Write an amount like 10000 or 10000.50, or leave it empty.")}
         return make_response(_page(company, given, revision=revision, errors=wrong), 422)
+    if _is_required(given["second_step"]) and not company.requires_second_step:
+        services = scope.services()
+        scope.after_commit(lambda: signing.ask_again(services, tenant_id=who.tenant_id))
     said.done(gettext("Saved."))
     return redirect(url_for("portal.company_settings"), 303)
 
