@@ -26,7 +26,7 @@ from seats.models import (
     SeatRow,
     ShiftRow,
 )
-from seats.roster import Station
+from seats.roster import Lead, Station
 from tenants import agreements
 
 
@@ -62,6 +62,8 @@ class ServingAgent:
     sitting: Sitting | None
     presence: presence.Presence | None
     """None: not signed in."""
+    leads: Mapping[TenantId, frozenset[Lead]]
+    """What they may do as a team leader, by client they serve."""
 
 
 def agent_by_user(session: Session, *, user_id: UserId) -> roster.Agent | None:
@@ -130,7 +132,7 @@ def serving_one(session: Session, *, agent_id: AgentId) -> ServingAgent:
 
 
 _Clients = Mapping[UUID, AbstractSet[TenantId]]
-_Stations = Mapping[UUID, Mapping[TenantId, Station]]
+_Stations = Mapping[UUID, Mapping[TenantId, tuple[Station, frozenset[Lead]]]]
 _Skills = dict[UUID, list[Skill]]
 _Floor = dict[UUID, tuple[presence.Presence, Sitting | None]]
 
@@ -153,6 +155,11 @@ def _all_serving(
             skills=tuple(skills.get(one.id, ())),
             sitting=floor.get(one.id, (None, None))[1],
             presence=floor.get(one.id, (None, None))[0],
+            leads={
+                tenant_id: leads
+                for tenant_id, (_, leads) in assigned.get(one.id, {}).items()
+                if leads and tenant_id in clients[one.id]
+            },
         )
         for one in agents
     ]
@@ -160,7 +167,11 @@ def _all_serving(
 
 def _clients(session: Session, now: dt.datetime, agent_id: AgentId | None = None) -> _Stations:
     query = select(
-        AgentTenantRow.agent_id, AgentTenantRow.client_tenant_id, AgentTenantRow.region, AgentTenantRow.duty
+        AgentTenantRow.agent_id,
+        AgentTenantRow.client_tenant_id,
+        AgentTenantRow.region,
+        AgentTenantRow.duty,
+        AgentTenantRow.leads,
     ).where(
         AgentTenantRow.tenant_id == OPERATOR,
         AgentTenantRow.starts_at <= now,
@@ -168,9 +179,12 @@ def _clients(session: Session, now: dt.datetime, agent_id: AgentId | None = None
     )
     if agent_id is not None:
         query = query.where(AgentTenantRow.agent_id == agent_id)
-    found: dict[UUID, dict[TenantId, Station]] = defaultdict(dict)
+    found: dict[UUID, dict[TenantId, tuple[Station, frozenset[Lead]]]] = defaultdict(dict)
     for row in session.execute(query):
-        found[row.agent_id][TenantId(row.client_tenant_id)] = Station(row.region, row.duty)
+        found[row.agent_id][TenantId(row.client_tenant_id)] = (
+            Station(row.region, row.duty),
+            frozenset(map(Lead, row.leads)),
+        )
     return found
 
 
@@ -189,7 +203,7 @@ def _skills(
     for row in session.execute(query.order_by(AgentSkillRow.level, AgentSkillRow.queue_id)):
         if row.client_tenant_id in clients.get(row.agent_id, ()):
             client = TenantId(row.client_tenant_id)
-            station = stations[row.agent_id][client]
+            station, _ = stations[row.agent_id][client]
             found[row.agent_id].append(Skill(QueueId(row.queue_id), client, row.level, station))
     return found
 

@@ -126,6 +126,8 @@ class AgentTenantRow(TenantOwned, Base):
     region: Mapped[str] = mapped_column(Text, default="")
     """The client's code of the region whose callers they take first; empty: every region."""
     duty: Mapped[str] = mapped_column(Text, default="both")
+    leads: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    """What they may do as a team leader there; see `roster.Lead`."""
 
 
 class AgentSkillRow(TenantOwned, Base):

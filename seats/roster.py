@@ -8,6 +8,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import and_, delete, func, insert, or_, select, update
@@ -26,6 +27,17 @@ BEST_LEVEL, LAST_LEVEL = 1, 9
 BOTH, IN, OUT = "both", "in", "out"
 DUTIES = (BOTH, IN, OUT)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", re.ASCII)
+
+
+class Lead(StrEnum):
+    """What a client may let an agent do as a leader of its team; each is given for itself."""
+
+    LISTEN = "listen"
+    WHISPER = "whisper"
+    BARGE = "barge"
+    TAKE_OVER = "take-over"
+    MOVE = "move"
+    FORCE = "force"
 
 
 class AgentDetailsError(Invalid):
@@ -79,6 +91,7 @@ class Member:
     agent: Agent
     level: int | None
     station: Station
+    leads: frozenset[Lead] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +360,9 @@ def members(session: Session, *, client_tenant_id: TenantId, queue_id: QueueId |
     """Return every active agent who works for a client now, by number; without a queue nobody serves it."""
     now = clock.now()
     rows = session.execute(
-        select(AgentRow, AgentSkillRow.level, AgentTenantRow.region, AgentTenantRow.duty)
+        select(
+            AgentRow, AgentSkillRow.level, AgentTenantRow.region, AgentTenantRow.duty, AgentTenantRow.leads
+        )
         .join(
             AgentTenantRow,
             and_(
@@ -370,7 +385,10 @@ def members(session: Session, *, client_tenant_id: TenantId, queue_id: QueueId |
         .where(AgentRow.tenant_id == OPERATOR, AgentRow.is_active)
         .order_by(AgentRow.number)
     )
-    return [Member(from_row(row), level, Station(region, duty)) for row, level, region, duty in rows]
+    return [
+        Member(from_row(row), level, Station(region, duty), frozenset(map(Lead, leads)))
+        for row, level, region, duty, leads in rows
+    ]
 
 
 def let_serve(
@@ -438,6 +456,39 @@ def station(
                 or_(AgentTenantRow.ends_at.is_(None), AgentTenantRow.ends_at > now),
             )
             .values(region=wanted.region, duty=wanted.duty)
+        )
+        changed.append(agent_id)
+    return changed
+
+
+def let_lead(
+    session: Session, *, client_tenant_id: TenantId, leads: Mapping[int, frozenset[Lead]]
+) -> list[AgentId]:
+    """Say what agents may do as leaders of a client's team, by number; return those for whom it is new.
+
+    Raises:
+        NotAssignedError: one of them does not work for that client now.
+    """
+    there = {
+        one.agent.number: one for one in members(session, client_tenant_id=client_tenant_id, queue_id=None)
+    }
+    if not leads.keys() <= there.keys():
+        raise NotAssignedError
+    changed, now = [], clock.now()
+    for number, wanted in leads.items():
+        if there[number].leads == wanted:
+            continue
+        agent_id = there[number].agent.id
+        session.execute(
+            update(AgentTenantRow)
+            .where(
+                AgentTenantRow.tenant_id == OPERATOR,
+                AgentTenantRow.agent_id == agent_id,
+                AgentTenantRow.client_tenant_id == client_tenant_id,
+                AgentTenantRow.starts_at <= now,
+                or_(AgentTenantRow.ends_at.is_(None), AgentTenantRow.ends_at > now),
+            )
+            .values(leads=sorted(wanted))
         )
         changed.append(agent_id)
     return changed

@@ -536,6 +536,21 @@ def is_paused(session: Session, *, tenant_id: TenantId, call_id: CallId) -> bool
     return bool(last)
 
 
+def overheard(session: Session, *, tenant_id: TenantId, call_id: CallId) -> str:
+    """Return how a team leader is in a call now, as its timeline says; empty: nobody is."""
+    last = session.execute(
+        select(CallEventRow.kind, CallEventRow.details)
+        .where(
+            CallEventRow.tenant_id == tenant_id,
+            CallEventRow.call_id == call_id,
+            CallEventRow.kind.in_(("overheard", "overheard-no-more")),
+        )
+        .order_by(CallEventRow.position.desc())
+        .limit(1)
+    ).first()
+    return str(last.details.get("ear", "")) if last and last.kind == "overheard" else ""
+
+
 def has_looked(
     session: Session,
     *,

@@ -40,6 +40,10 @@ class OrderKind(StrEnum):
     TRANSFER = "transfer"  # agent_id, call_id, and queue_id, to_agent_id, or number_id: of an entry
     CONSULT = "consult"  # agent_id, call_id, to_agent_id: who is asked about it
     CONFER = "confer"  # agent_id, call_id, deed: see `Deed`
+    WATCH = "watch"  # agent_id (of the leader), tenant_id, call_id, ear: of `supervision.Ear`; empty: leave
+    TAKE_OVER = "take-over"  # agent_id (of the leader), tenant_id, call_id
+    MOVE = "move"  # agent_id (of the leader), tenant_id, call_id, queue_id: where they wait from now on
+    FORCE = "force"  # agent_id (of the leader), tenant_id, to_agent_id, status, reason
     SIMULATE = "simulate"  # dnis, ani (fictitious): only with the simulator
     SERVES = "serves"  # agent_id: whom they may serve has changed; a call they talk in goes on
     RELOAD = "reload"  # numbers, queues or agents have changed

@@ -64,6 +64,7 @@ PORTAL: Sequence[Entry] = (
     Entry("statuses", "/portal/statuses", "user", _l("Agents’ statuses"), "queues.read", "people"),
     Entry("invoices", "/portal/invoices", "bill", _l("Invoices"), "invoices.read", "money", bottom=True),
     Entry("payment", "/portal/payment-methods", "card", _l("Payment methods"), "invoices.read", "money"),
+    Entry("leaders", "/portal/leaders", "users", _l("Team leaders"), "queues.read", "people"),
     Entry("people", "/portal/people", "user", _l("People"), "users.read", "people"),
     Entry("agreement", "/portal/agreement", "lock", _l("Agreement"), "agreements.read", "people"),
     Entry("looks", "/portal/looks", "eye", _l("Looks"), "customers.read", "people"),

@@ -98,6 +98,11 @@ ACTIONS: Mapping[str, LazyString] = {
     "erasure.done": _l("A person was erased"),
     "status.defined": _l("Set up a status of agents"),
     "status.retired": _l("Retired a status of agents"),
+    "team.leader-set": _l("Said what an agent may do as a team leader"),
+    "team.call-heard": _l("Was in another agent’s call"),
+    "team.call-taken": _l("Took another agent’s call over"),
+    "team.caller-moved": _l("Moved a waiting caller to another queue"),
+    "team.status-set": _l("Set another agent’s status"),
     "ticket.opened": _l("Opened a ticket"),
     "ticket.changed": _l("Changed a ticket"),
     "ticket.closed": _l("Closed a ticket"),
@@ -921,6 +926,12 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "transfer-self": Words(
         _l("That is you"), _l("To put the caller back, choose the queue; you then wrap up.")
+    ),
+    "not-a-leader": Words(
+        _l("The company does not let you do that"), _l("Ask its administrators, under “Team leaders”.")
+    ),
+    "call-moved-on": Words(
+        _l("That is not there any more"), _l("The board shows what is there now; choose again.")
     ),
     "transfer-busy": Words(_l("That agent is not free any more"), _l("Choose another one, or the queue.")),
     "transfer-not-talking": Words(

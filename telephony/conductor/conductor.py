@@ -51,6 +51,7 @@ from telephony.conductor.directory import (
 from telephony.conductor.flow_runner import Ask, FlowRunner
 from telephony.conductor.machine import Action, Cause, Dial, Fact, LiveCall, Lost, Offer, Outside, Phase
 from telephony.conductor.spool import Spool
+from telephony.conductor.supervision import Supervision
 from telephony.events import DialOutcome
 from telephony.flows import store
 from telephony.flows.trace import Outcome
@@ -146,6 +147,9 @@ class Conductor:
         self.flows = FlowRunner(
             calls=self, switch=switch, speak=speak, gate=gate, vault=vault, floor=self.floor, ask=ask
         )
+        self.supervision = Supervision(
+            switch=switch, floor=self.floor, desk=self.desk, calls=self, spawn=self._spawn
+        )
 
     # --- start ------------------------------------------------------------------------------------
 
@@ -177,6 +181,8 @@ class Conductor:
         if event.at > clock.now() + _CLOCKS_APART:
             self._odd("after-now", event)
             event = replace(event, at=clock.now())
+        if self.supervision.takes(event):
+            return
         match event:
             case port.Arrived() if event.channel in self._by_channel:
                 self._odd("arrived-twice", event)
@@ -415,6 +421,7 @@ class Conductor:
         held.on_disk = self._spool.fact(call_id, fact, call.position)
         for action in actions:
             self._carry_out(held, action)
+        self.supervision.follow(call)
         self.desk.stir()
 
     def route(self) -> None:
@@ -461,7 +468,7 @@ class Conductor:
                 call.call_id,
                 call.arrival.tenant_id,
                 # who was given on waits where they were given to
-                call.arrival.queue_id if call.is_shared or queue_id is None else queue_id,
+                call.arrival.queue_id if call.is_shared or call.was_moved or queue_id is None else queue_id,
                 since,
                 is_at_head,
                 region,
@@ -587,6 +594,31 @@ class Conductor:
         self.feed(call_id, machine.SentBack(clock.now(), there.queue.queue_id, there.queue.name))
         await asyncio.wait({held.on_disk}, timeout=_ROW_PATIENCE_S)
         return "done"
+
+    async def move(self, call_id: CallId, *, queue_id: QueueId, leader: int) -> str:
+        """Let a caller who waits wait in another queue of their company; return what became of that.
+
+        Raises:
+            QueueNotFoundError: no such queue of this company.
+        """
+        held = self._calls.get(call_id)
+        if held is None:
+            return "not-waiting"
+        queue, opening = await asyncio.to_thread(self._queue_of, held.call.arrival.tenant_id, queue_id)
+        if held.call.phase is not Phase.QUEUED or held.call.arrival.queue_id == queue_id:
+            return "not-waiting"
+        if not opening.is_open(clock.now()):
+            return "queue-closed"
+        held.line = replace(held.line, queue=queue)
+        self.feed(call_id, machine.Moved(clock.now(), queue_id, queue.name, leader))
+        self.route()
+        return "done"
+
+    def remark(self, call_id: CallId, kind: str, **details: object) -> None:
+        """Write a line into the timeline of a call in progress; one that is over has its last line."""
+        held = self._calls.get(call_id)
+        if held:
+            self._note(held, clock.now(), kind, details)
 
     def _entry(self, tenant_id: TenantId, number_id: NumberId) -> Line | None:
         with self._gate.open(Scope.system(tenant_id)) as session:
@@ -1069,6 +1101,8 @@ class Conductor:
                 self._command(held, self._end_recording(held))
             case machine.Greet():
                 self._play_greeting(held)
+            case machine.Move():
+                self._write_move(call)
             case machine.Noted():
                 pass
             case machine.Finish(at=at, cause=cause):
@@ -1295,6 +1329,7 @@ class Conductor:
     async def _connected(self, event: port.Connected) -> None:
         """Stand again where the calls stand, after a start, a lost line or a new start of the switch."""
         is_new_switch = event.boot_id != self._boot
+        self.supervision.forget()
         there = {one.channel: one for one in event.channels}
         for call in self._recovered:
             await self._adopt(call)
@@ -1661,6 +1696,15 @@ class Conductor:
             then=lambda: self._tell(call, "live"),
         )
 
+    def _write_move(self, call: LiveCall) -> None:
+        tenant_id, call_id, queue_id = call.arrival.tenant_id, call.call_id, call.arrival.queue_id
+        self._books.enter(
+            call_id,
+            Scope.system(tenant_id),
+            lambda session: calls.move(session, tenant_id=tenant_id, call_id=call_id, queue_id=queue_id),
+            then=lambda: self._tell(call, "live"),
+        )
+
     def _write_recording(self, call: LiveCall, recording_id: RecordingId, at: dt.datetime) -> None:
         tenant_id = call.arrival.tenant_id
         self._books.enter(
@@ -1859,6 +1903,8 @@ def _details(fact: Fact) -> dict[str, object]:
             return {"agent": offer.agent_number, "seat": offer.seat_label}
         case machine.SentBack(queue_name=queue):
             return {"queue": queue}
+        case machine.Moved(queue_name=queue, leader=leader):
+            return {"queue": queue, "leader": leader}
         case machine.SentOutside(outside=outside) | machine.OutsideAsked(outside=outside):
             return {"call": public("call", outside.offer_id)}
         case machine.RecordingStopped(is_by_rule=is_by_rule):

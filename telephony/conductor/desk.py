@@ -23,6 +23,7 @@ from seats import desk as seating
 from seats import presence
 from seats.desk import ServingAgent
 from seats.errors import BeforeShiftError, FutureChangeError, IllegalTransitionError, NotSignedInError
+from seats.roster import Lead
 from seats.rules import CALL_IN_HAND, Activity, activity, away
 from security.gate import Gate, Scope
 from security.vault import Vault
@@ -30,6 +31,7 @@ from telephony import drafts, endpoints, orders, work
 from telephony.conductor import machine
 from telephony.conductor.books import Books
 from telephony.conductor.machine import Fact, LiveCall, Lost, Offer
+from telephony.conductor.supervision import Ear, Supervision
 from telephony.orders import Deed, Order, OrderKind
 from telephony.queues import Queue
 from telephony.routing.floor import FREE, Agent, Floor
@@ -40,7 +42,14 @@ from telephony.work import WorkItem
 _NAMES = UUID("018f5c7e-6f0a-7000-8000-7365a7116e01")  # the namespace of our event ids
 _OFFLINE = Activity.OFFLINE.value
 _WRAP_UP = Activity.WRAP_UP.value
+SUPERVISING = away("supervising")
+_LEADS = frozenset({OrderKind.WATCH, OrderKind.TAKE_OVER, OrderKind.MOVE, OrderKind.FORCE})
 _DESK = Scope.system(OPERATOR)
+_NEEDS = {
+    OrderKind.TAKE_OVER: Lead.TAKE_OVER,
+    OrderKind.MOVE: Lead.MOVE,
+    OrderKind.FORCE: Lead.FORCE,
+}
 _LOOK_EVERY = dt.timedelta(minutes=1)
 _MORE_TIME = dt.timedelta(seconds=60)  # what an agent gets when they ask for it
 _log = log.get(__name__)
@@ -94,6 +103,15 @@ class Calls(Protocol):
 
     async def pause_recording(self, call_id: CallId, *, on: bool) -> bool:
         """Keep what is said out of a call's recording, or in again; return whether that is so now."""
+        ...
+
+    async def move(self, call_id: CallId, *, queue_id: QueueId, leader: int) -> str:
+        """Let a caller who waits wait in another queue of their company."""
+        ...
+
+    @property
+    def supervision(self) -> Supervision:
+        """Return the leaders who are in others' calls."""
         ...
 
 
@@ -461,6 +479,13 @@ class Desk:
                 return self._extend(agent, order.details["call_id"])
             case OrderKind.SERVES:
                 return await self._serves(agent)
+            case kind if kind in _LEADS:
+                outcome = await self._lead(agent, order)
+                if outcome not in {"done", "after-the-call"}:
+                    self._books.write(
+                        agent.agent_id, partial(self._publish, agent.agent_id, "lead-refused", reason=outcome)
+                    )
+                return outcome
             case _:
                 return await self._about_the_call(agent, order)
 
@@ -510,6 +535,76 @@ class Desk:
             case _:
                 return "unknown"
         return "done"
+
+    async def _lead(self, leader: Agent, order: Order) -> str:
+        """Carry out what a team leader wants; what they may with this company is looked up now."""
+        tenant_id = TenantId(UUID(order.details["tenant_id"]))
+        about = order.details.get("call_id")
+        call_id = CallId(UUID(about)) if about else None
+        if order.kind is OrderKind.WATCH and not order.details["ear"]:
+            return await self._calls.supervision.leave(leader.agent_id)
+        ear = Ear(order.details["ear"]) if order.kind is OrderKind.WATCH else None
+        needed = Lead(ear.value) if ear else _NEEDS[order.kind]
+        one, _ = await asyncio.to_thread(self._read_one, leader.agent_id)
+        if needed not in one.leads.get(tenant_id, frozenset()):
+            return "not-granted"
+        call = next((one for one in self._calls.live if one.call_id == call_id), None)
+        if call_id and (call is None or call.arrival.tenant_id != tenant_id):
+            return "not-talking"
+        if call_id and ear:
+            return await self._calls.supervision.watch(leader, call_id, ear)
+        if call_id and order.kind is OrderKind.MOVE:
+            queue_id = QueueId(UUID(order.details["queue_id"]))
+            return await self._calls.move(call_id, queue_id=queue_id, leader=leader.number)
+        if call_id:
+            return await self._take_over(leader, call_id)
+        return self._force(tenant_id, order)
+
+    async def _take_over(self, leader: Agent, call_id: CallId) -> str:
+        """Ring the leader for a call of somebody else; the ear they have on it goes first."""
+        if self._floor.ready_to_dial(leader.agent_id) is None and leader.state != SUPERVISING:
+            return "not-free"
+        wished = leader.next_state or leader.state
+        if leader.state == SUPERVISING:
+            leader.next_state = SUPERVISING  # or another caller would have them first
+            await self._calls.supervision.leave(leader.agent_id)
+        self._become(leader, FREE, clock.now())
+        outcome = await self._calls.transfer(call_id, agent_id=leader.agent_id)
+        if outcome != "done" and leader.state == FREE:
+            self._become(leader, wished, clock.now())
+            self._calls.route()
+        return outcome
+
+    def _force(self, tenant_id: TenantId, order: Order) -> str:
+        """Change the status of an agent who works for this company alone."""
+        agent = self._floor.agents.get(AgentId(UUID(order.details["to_agent_id"])))
+        if agent is None:
+            return "not-signed-in"
+        if agent.seat_renter != tenant_id and agent.clients != {tenant_id}:
+            return "not-yours-alone"
+        return self._status(agent, order.details["status"], order.details.get("reason", ""))
+
+    def supervises(self, agent: Agent, call_id: CallId) -> None:
+        """See `supervision.Desk`."""
+        agent.next_state = agent.next_state or agent.state
+        self._become(agent, SUPERVISING, clock.now())
+        agent.call_id = call_id
+
+    def supervised(self, agent: Agent) -> None:
+        """See `supervision.Desk`."""
+        agent.call_id = None
+        if self._floor.agents.get(agent.agent_id) is agent and agent.state == SUPERVISING:
+            self._become(agent, self._next(agent), clock.now())
+            self._calls.route()
+
+    def say_watch(self, agent_id: AgentId, call_id: CallId, ear: str, why: str = "") -> None:
+        """See `supervision.Desk`."""
+        about = {"call_id": public("call", call_id), "ear": ear, "why": why}
+        self._books.write(agent_id, partial(self._publish, agent_id, "watch", **about))
+
+    def say_overheard(self, agent_id: AgentId, call_id: CallId) -> None:
+        """See `supervision.Desk`."""
+        self._books.write(call_id, partial(self._publish, agent_id, "overheard"))
 
     async def _serves(self, agent: Agent) -> str:
         """Offer an agent the calls of those they may serve now; what rings for another is taken back."""
@@ -598,6 +693,7 @@ class Desk:
         if activity(agent.state) in CALL_IN_HAND:
             return "call-in-hand"
         now = clock.now()
+        await self._calls.supervision.leave(agent.agent_id)
         wrap = self._stop_clock(agent.agent_id)
         # off the floor before anything is awaited: who leaves, perhaps out of a wrap-up, is offered no call
         self._floor.remove(agent.agent_id)

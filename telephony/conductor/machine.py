@@ -462,6 +462,16 @@ class SentBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """A team leader lets a caller who waits wait in another queue, as long as they have waited already."""
+
+    at: dt.datetime
+    queue_id: QueueId
+    queue_name: str
+    leader: int
+
+
+@dataclass(frozen=True, slots=True)
 class Swapped:
     """The agent talks to the other of the two: the caller, or the agent they have asked."""
 
@@ -559,6 +569,7 @@ Fact = (
     | OutsideAnswered
     | OutsideGone
     | SentBack
+    | Moved
     | Swapped
     | Merged
     | AskedGone
@@ -757,6 +768,11 @@ class Arrange:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """Write in which queue the call waits from now on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Done already: the timeline says so, and nothing follows."""
 
@@ -800,6 +816,7 @@ Action = (
     | StopRecording
     | Greet
     | Arrange
+    | Move
     | Noted
     | Finish
 )
@@ -853,6 +870,7 @@ class LiveCall:
     consult: Consult | None = None
     flow: InFlow | None = None
     outsides: list[Outside] = field(default_factory=list)  # all numbers outside that were brought in
+    was_moved: bool = False  # by a team leader: it waits where they put it, whatever its caller's tier says
 
     @property
     def outside(self) -> Outside | None:
@@ -925,6 +943,10 @@ def _follow(call: LiveCall, fact: Fact) -> list[Action]:
         case WaitedTooLong() if call.phase is Phase.QUEUED:
             call.phase, call.cause = Phase.TURNED_AWAY, Cause.WAITED_TOO_LONG
             return [LeaveQueue(), Music(on=False), TurnAway()]
+        case Moved() if call.phase is Phase.QUEUED:
+            call.arrival = replace(call.arrival, queue_id=fact.queue_id)
+            call.was_moved = True
+            return [Move(), Wait(call.queued_at or fact.at, is_at_head=False)]
         case ApologyEnded() if call.phase is Phase.TURNED_AWAY:
             return [HangUpCaller(), *finish(call, fact.at, call.cause or Cause.OUTSIDE_HOURS)]
         case Offered(offer=offer) if call.phase is Phase.QUEUED:

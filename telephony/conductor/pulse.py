@@ -15,7 +15,7 @@ from typing import Any
 import redis
 
 from core import clock
-from core.ids import OPERATOR, AgentId, QueueId, TenantId
+from core.ids import OPERATOR, AgentId, QueueId, TenantId, public
 from core.realtime import Realtime, key
 from seats.rules import Activity, activity
 from telephony.conductor.conductor import Conductor
@@ -27,6 +27,7 @@ _KEPT_S = 15
 _REFRESH_S = 5.0
 _TURNS = 10  # beats after which every console has been told again; the page calls 20 s stale
 _AT_ONCE = 10
+_MOST_WAITING = 50  # of a company, longest first: more nobody looks at one by one
 _SPREAD_S = 0.25
 
 
@@ -128,11 +129,12 @@ def _opened(tenant_id: TenantId, raw: object) -> dict[str, Any] | None:
 
 
 def floor_of_tenants(conductor: Conductor, now: dt.datetime) -> dict[TenantId, dict[str, Any]]:
-    """Return per tenant: its queues (waiting, since when the longest waits, on calls) and its agents.
+    """Return per tenant: its queues (waiting, since when the longest waits, on calls), agents, who waits.
 
     Agents stand there by state, and one by one by the number callers are told, which does not say who it is.
     """
     queues: dict[TenantId, dict[QueueId, dict[str, Any]]] = defaultdict(dict)
+    waiting: dict[TenantId, list[dict[str, Any]]] = defaultdict(list)
     states: dict[TenantId, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for call in conductor.live:
         arrival = call.arrival
@@ -143,10 +145,17 @@ def floor_of_tenants(conductor: Conductor, now: dt.datetime) -> dict[TenantId, d
             entry["waiting"] += 1
             since = (call.queued_at or arrival.arrived_at).isoformat()
             entry["since"] = min(entry["since"] or since, since)
+            about = {"call": public("call", call.call_id), "queue": str(arrival.queue_id), "since": since}
+            waiting[arrival.tenant_id].append(about)
         elif call.phase in {Phase.ANNOUNCING, Phase.TALKING}:
             entry["talking"] += 1
     people: dict[TenantId, list[dict[str, Any]]] = defaultdict(list)
     working = {call.call_id: call.arrival.tenant_id for call in conductor.live}
+    talking = {
+        call.offer.agent_id: public("call", call.call_id)
+        for call in conductor.live
+        if call.offer and call.phase is Phase.TALKING
+    }
     for agent in conductor.floor.agents.values():
         shown_to = {agent.seat_renter} if agent.seat_renter else set(agent.clients)
         if agent.call_id in working:
@@ -157,6 +166,8 @@ def floor_of_tenants(conductor: Conductor, now: dt.datetime) -> dict[TenantId, d
                 one = {"number": agent.number, "state": _shown(agent), "since": agent.since.isoformat()}
                 if conductor.desk.is_overdue(agent.agent_id, now):
                     one["is_overdue"] = True
+                if agent.agent_id in talking:
+                    one["call"] = talking[agent.agent_id]
                 people[tenant_id].append(one)
     return {
         tenant_id: {
@@ -164,6 +175,7 @@ def floor_of_tenants(conductor: Conductor, now: dt.datetime) -> dict[TenantId, d
             "queues": {str(queue): entry for queue, entry in queues.get(tenant_id, {}).items()},
             "agents": dict(states.get(tenant_id, {})),
             "people": people.get(tenant_id, []),
+            "waiting": sorted(waiting.get(tenant_id, []), key=lambda one: one["since"])[:_MOST_WAITING],
         }
         for tenant_id in {*queues, *states}
     }

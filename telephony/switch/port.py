@@ -421,6 +421,17 @@ class Switch(Protocol):
     async def close_bridge(self, bridge: str) -> None:
         """Take a bridge away; its channels live on."""
 
+    async def overhear(self, channel: str, of: str, *, whispers: bool) -> None:
+        """Make a channel that hears a leg of a call: what is said there and what is said to it.
+
+        To be joined to a bridge with whoever listens. It ends with the leg, or by `hang_up`; `Ended` follows.
+
+        Args:
+            channel: the id the new channel gets; ours to choose, never used before.
+            of: the leg.
+            whispers: what is said to the new channel is heard on that leg, and on no other of its call.
+        """
+
     async def record(self, bridge: str, *, name: str) -> None:
         """Record what is said in a bridge to `<recording_dir>/<name>.wav`; `RecordingDone` follows.
 

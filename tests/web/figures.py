@@ -14,6 +14,7 @@ from typing import Any
 from core import clock
 from core.ids import new_id
 from core.money import Money
+from seats.roster import Lead
 from telephony.opening import Hours, OwnDay, read_spans, write_spans
 from telephony.outbound import limits
 from telephony.outbound.limits import Caps, Rules
@@ -38,6 +39,7 @@ from web.portal.home import Step
 from web.portal.invoices import INVOICES
 from web.portal.webhooks import LOG
 from web.shown import calls_out, campaigns
+from web.shown import leaders as shown_leaders
 from web.shown.calls_out import RefusedRow, Standing
 from web.shown.opening import WEEK, DayShown, WeekShown
 
@@ -137,6 +139,7 @@ def desk(lang: str) -> dict[str, Any]:
         ),
         "agent": New(name=pick(lang, "Bob", "林晓"), number="1001", seat="A-14"),
         "statuses": STATUSES[lang],
+        "leads": True,
         "dispositions": [one for one in dispositions(lang) if not one["parent"]],
         "wrap_s": 60,
         "shortcuts": {"is_on": True, "keys": {}},
@@ -1557,6 +1560,13 @@ def queue_edit(lang: str) -> dict[str, Any]:
     }
 
 
+def leaders(lang: str) -> dict[str, Any]:
+    """Who leads the company's team."""
+    acts = list(shown_leaders.ACTS.items())
+    agents = [(1001, frozenset(Lead)), (1002, frozenset({Lead.LISTEN, Lead.WHISPER})), (1003, frozenset())]
+    return {"agents": agents, "acts": acts, "may_write": True}
+
+
 def routing(lang: str) -> dict[str, Any]:
     given = {"model": "brand-region-progressive", "sticky": "20", "days": "30"}
     given |= {f"widen-{at}": str(step) for at, step in enumerate((6, 12, 18))}
@@ -2692,6 +2702,7 @@ PAGES: dict[str, Page] = {
     "portal-queue": Page("portal/queue.html", one_queue),
     "portal-queue-closed": Page("portal/queue.html", one_queue_closed),
     "portal-routing": Page("portal/routing.html", routing),
+    "portal-leaders": Page("portal/leaders.html", leaders),
     "portal-queue-hours": Page("portal/queue_hours.html", queue_hours_form),
     "portal-queue-edit": Page("portal/queue_edit.html", queue_edit),
     "portal-webhooks": Page("portal/webhooks.html", webhooks),

@@ -68,6 +68,8 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.save_queue": ("changeQueue",),
     "portal.close_queue": ("closeQueue",),
     "portal.reopen_queue": ("reopenQueue",),
+    "portal.leader_list": ("listTeamLeaders",),
+    "portal.save_leaders": ("setTeamLeaders",),
     "portal.routing_page": ("getRouting",),
     "portal.save_routing": ("changeRouting",),
     "portal.queue_opening": FORM,

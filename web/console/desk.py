@@ -444,12 +444,14 @@ def _together(item: WorkItem) -> dict[str, Any]:
             is_paused = calls.is_paused(session, tenant_id=item.tenant_id, call_id=item.call_id)
             legs = calls.legs(session, tenant_id=item.tenant_id, call_id=item.call_id)
             outside = _outside(session, item, legs)
+            overheard = calls.overheard(session, tenant_id=item.tenant_id, call_id=item.call_id)
     except UnsignedError:  # shut out in the middle of a call, which goes on
-        return {"recording": False, "paused": False, "consult": None}
+        return {"recording": False, "paused": False, "consult": None, "overheard": ""}
     return {
         "recording": is_recording,
         "paused": is_recording and is_paused,
         "consult": _consult(item, legs, outside),
+        "overheard": overheard,
     }
 
 

@@ -43,7 +43,7 @@ from telephony.queues import WrapUp
 from telephony.work import WorkItem
 from tenants import users
 from web import identity, scope, tables, words
-from web.console import agreements, desk, dial, tickets, transfer
+from web.console import agreements, desk, dial, team, tickets, transfer
 from web.console.requests import MalformedRequestError, body
 from web.guards import permission
 from web.shown import steps
@@ -53,6 +53,7 @@ dial.install(pages)
 agreements.install(pages)
 tickets.install(pages)
 transfer.install(pages)
+team.install(pages)
 
 _LONGEST_NOTES = 4000
 _COMPLETED_WITHIN = dt.timedelta(days=7)
@@ -125,6 +126,7 @@ def page() -> str:
         callbacks=_callbacks(one.clients),
         agreements=agreements.waiting(one),
         today=today,
+        leads=bool(one.leads),
     )
 
 

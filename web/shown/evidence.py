@@ -68,6 +68,7 @@ NOUNS: Mapping[str, LazyString] = {
     "hold.": _l("Legal holds"),
     "ticket.": _l("Tickets"),
     "status.": _l("Agents’ statuses"),
+    "team.": _l("Team leaders"),
     "decoy.": _l("Decoys"),
     "deletion.": _l("Deletions"),
     "recovery.": _l("Lost second steps"),

@@ -351,6 +351,16 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("The agent is with the caller again"), _PLAIN
         case "ended-for-all":
             return gettext("The agent ends the call for everybody"), _END
+        case "moved":
+            return gettext(
+                "A team leader moves the caller to “%(queue)s”", queue=step.details.get("queue", "")
+            ), _PLAIN
+        case "overheard":
+            return _overheard(step), _WARN
+        case "overheard-no-more":
+            return gettext(
+                "Team leader %(leader)s leaves the call", leader=step.details.get("leader", "")
+            ), _PLAIN
         case "leg-lost":
             return gettext("The agent’s line breaks; the caller hears music"), _WARN
         case "rejoined":
@@ -386,6 +396,17 @@ def _node(step: Step) -> str:
     name = str(kept.get("title") or kept.get("node", ""))
     node = gettext("%(kind)s: %(name)s", kind=flow_words.kind(kind), name=name)
     return str(gettext("%(way)s → %(node)s", way=flow_words.way(way), node=node) if way else node)
+
+
+def _overheard(step: Step) -> str:
+    leader = step.details.get("leader", "")
+    match step.details.get("ear"):
+        case "whisper":
+            return str(gettext("Team leader %(leader)s whispers to the agent", leader=leader))
+        case "barge":
+            return str(gettext("Team leader %(leader)s joins the call; everybody hears them", leader=leader))
+        case _:
+            return str(gettext("Team leader %(leader)s listens", leader=leader))
 
 
 def _not_there(step: Step) -> str:

@@ -98,6 +98,7 @@ _BOOT_LOOKS: Final = 25
 _BOOT_LOOK_S: Final = 0.2
 _PHONE_EXPIRES_S: Final = 120
 _ABSOLUTE: Final = "TIMEOUT(absolute)"
+_ENTERS_WITHIN_S: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -141,6 +142,7 @@ class AriSwitch:
         self._online: dict[str, bool] = {}
         self._early: list[Message] | None = None
         self._endings: set[asyncio.Task[None]] = set()
+        self._entering: dict[str, asyncio.Event] = {}  # channels that are made and cannot be joined yet
         # Pushing endpoints side by side overfills PJSIP's queues and costs other phones requests.
         self._pushing = asyncio.Lock()
 
@@ -341,6 +343,10 @@ class AriSwitch:
                 return None
             known.is_answered = True
             return CalledAnswered(at=_at(m), channel=name)
+        if role == parse.OVERHEARS:
+            if is_in := self._entering.get(name):
+                is_in.set()
+            return None
         if role == parse.DETECTED:
             return Detected(at=_at(m), channel=name, is_machine=arguments[-1] == parse.MACHINE)
         if known is not None or role not in (parse.INBOUND, parse.DIAL):
@@ -546,6 +552,32 @@ class AriSwitch:
     async def close_bridge(self, bridge: str) -> None:
         """See `Switch.close_bridge`."""
         await self._ask(self._now(), "DELETE", f"bridges/{quote(bridge)}", quiet=_NOT_THERE)
+
+    async def overhear(self, channel: str, of: str, *, whispers: bool) -> None:
+        """See `Switch.overhear`."""
+        line = self._now()
+        # Known before it is asked for, and answered from the start: it begins with no event of its own.
+        self._known[channel] = _Known(is_rung=True, has_rung=True, is_answered=True)
+        query = {
+            "spy": "both",
+            "whisper": "out" if whispers else "none",
+            "app": APPLICATION,
+            "appArgs": parse.OVERHEARS,
+        }
+        uri = f"channels/{quote(of)}/snoop/{quote(channel)}"
+        is_in = self._entering[channel] = asyncio.Event()
+        try:
+            await self._ask(line, "POST", uri, query=query, gone=_GONE, about=of)
+            # the reply comes before the channel can join a bridge
+            async with asyncio.timeout(_ENTERS_WITHIN_S):
+                await is_in.wait()
+        except TimeoutError as error:
+            raise ChannelGoneError(channel=of) from error
+        except (SwitchError, ChannelGoneError):
+            self._known.pop(channel, None)
+            raise
+        finally:
+            del self._entering[channel]
 
     async def record(self, bridge: str, *, name: str) -> None:
         """See `Switch.record`."""

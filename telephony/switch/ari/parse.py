@@ -15,6 +15,7 @@ INBOUND: Final = "inbound"
 DIAL: Final = "agent-dial"
 CALLED: Final = "called"
 DETECTED: Final = "detected"
+OVERHEARS: Final = "overhears"
 MACHINE: Final = "MACHINE"
 
 _STATES: Final = {"Ringing": ChannelState.RINGING, "Up": ChannelState.UP}

@@ -82,6 +82,7 @@ class _Channel:
     is_inbound: bool = False
     is_rung: bool = False
     called: str = ""  # the number originated to
+    overhears: str = ""  # the leg it hears
     has_music: bool = False
     bridge: str | None = None
     playing: list[_Playback] = field(default_factory=list)
@@ -416,6 +417,22 @@ class SimulatedSwitch:
                 channel.bridge = None
         self._close_recordings(bridge)
 
+    async def overhear(self, channel: str, of: str, *, whispers: bool) -> None:
+        """See `Switch.overhear`."""
+        self._need(of)
+        name = self.transcript.name(channel, "ear")
+        self._note(f"overhear {name} of {self._who(of)}{' whispering' if whispers else ''}")
+        if channel in self._channels:
+            raise SwitchError("the id is in use", is_temporary=False, channel=channel)
+        self._channels[channel] = _Channel(
+            name=channel,
+            endpoint="",
+            began_at=clock.now(),
+            state=ChannelState.UP,
+            is_rung=True,
+            overhears=of,
+        )
+
     async def record(self, bridge: str, *, name: str) -> None:
         """See `Switch.record`."""
         self._need_line()
@@ -532,6 +549,8 @@ class SimulatedSwitch:
             self.outcomes.setdefault(channel.name, code)
         self._take_out(channel)
         self._tell(Ended(at=clock.now(), channel=channel.name, cause=int(cause)))
+        for ear in [one for one in self._channels.values() if one.overhears == channel.name]:
+            self._end(ear, Cause.NORMAL)
 
     def _take_out(self, channel: _Channel) -> None:
         bridge, channel.bridge = channel.bridge, None

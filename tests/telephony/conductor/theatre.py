@@ -309,6 +309,23 @@ class Theatre:
                 await self.asks_for(name, OrderKind.CONSULT, to_agent_id=self.people[to].agent_id)
             case name, ["swaps" | "merges" | "leaves" | "drops" | "ends" as deed]:
                 await self.asks_for(name, OrderKind.CONFER, deed=deed.removesuffix("s"))
+            case name, ["listens" | "whispers" | "barges" as how]:
+                await self.leads(name, OrderKind.WATCH, ear=how.removesuffix("s"))
+            case name, ["listens", "no", "more"]:
+                await self.leads(name, OrderKind.WATCH, ear="")
+            case name, ["takes", "over"]:
+                await self.leads(name, OrderKind.TAKE_OVER)
+            case name, ["moves", "the", "caller", "to", to]:
+                await self.leads(name, OrderKind.MOVE, queue_id=self.queues[to])
+            case name, ["makes", to, status]:
+                await self.leads(
+                    name,
+                    OrderKind.FORCE,
+                    to_agent_id=self.people[to].agent_id,
+                    status=status,
+                    reason="",
+                    call_id="",
+                )
             case name, ["signs", "out"]:
                 await self._order(OrderKind.SIGN_OUT, agent_id=self.people[name].agent_id)
             case name, ["serves"]:
@@ -323,6 +340,12 @@ class Theatre:
         """Leave an order about the call an agent has in hand."""
         agent = self.conductor.floor.agents[self.people[name].agent_id]
         await self._order(kind, agent_id=agent.agent_id, call_id=agent.call_id, **details)
+
+    async def leads(self, name: str, kind: OrderKind, **details: object) -> None:
+        """Leave an order of a team leader, about the first call there is."""
+        live = self.conductor.live
+        about = {"call_id": live[0].call_id if live else "", "tenant_id": self.company.tenant_id}
+        await self._order(kind, agent_id=self.people[name].agent_id, **(about | details))
 
     def rented(self) -> list[Number]:
         """Return the company's numbers."""

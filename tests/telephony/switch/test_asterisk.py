@@ -24,12 +24,20 @@ from tests.phones import tones
 from tests.phones.sip import Phone, PhoneError, header
 from tests.telephony.switch.conftest import RealScene
 from tests.telephony.switch.stage import ANI, DESK, DNIS, every, told
-from tests.telephony.switch.stages import AGENT_HZ, BROWSER_ADDRESS, CALLER_HZ, RealStage, SipCaller
+from tests.telephony.switch.stages import (
+    AGENT_HZ,
+    BROWSER_ADDRESS,
+    CALLER_HZ,
+    TRUNK_ADDRESS,
+    RealStage,
+    SipCaller,
+)
 
 pytestmark = pytest.mark.switch
 
 Perform = Callable[[RealScene], None]
 STRANGER_ADDRESS = "127.0.0.77"
+LEADER_HZ = 880
 
 
 async def _talking(
@@ -65,6 +73,49 @@ def test_caller_and_agent_hear_each_other_and_the_recording_holds_both(perform_r
         recorded = (stage.recording_dir / "real/audio.wav").read_bytes()
         assert tones.seconds(recorded, AGENT_HZ) > 1.7
         assert tones.seconds(recorded, CALLER_HZ) > 1.7
+
+    perform_real(scene)
+
+
+def test_who_overhears_hears_both_and_is_heard_by_the_agent_alone_when_they_whisper(
+    perform_real: Perform,
+) -> None:
+    async def scene(stage: RealStage) -> None:
+        caller, desk, _ = await _talking(stage, ring_id="r-ear", bridge="rb-ear")
+        # who listens: one more phone, with a tone of its own
+        leader = SipCaller(await stage.phone(TRUNK_ADDRESS, "+447700900777", tone_hz=LEADER_HZ), DNIS)
+        arrived = await told(stage, Arrived, where=lambda one: one.ani == "+447700900777")
+        await stage.switch.answer(arrived.channel)
+        await leader.result()
+        await stage.switch.bridge("rb-leader")
+        await stage.switch.record("rb-ear", name="real/overheard")
+        await stage.switch.overhear("ear-1", "r-ear", whispers=False)
+        await stage.switch.join("rb-leader", (arrived.channel, "ear-1"))
+        await asyncio.sleep(0.3)
+        to_leader, to_caller, to_desk = await asyncio.gather(
+            leader.phone.listen(2), caller.phone.listen(2), desk.listen(2)
+        )
+        assert tones.seconds(to_leader, CALLER_HZ) > 1.5
+        assert tones.seconds(to_leader, AGENT_HZ) > 1.5
+        assert tones.share(to_caller, LEADER_HZ) < 0.1
+        assert tones.share(to_desk, LEADER_HZ) < 0.1
+
+        await stage.switch.overhear("ear-2", "r-ear", whispers=True)
+        await stage.switch.join("rb-leader", ("ear-2",))
+        await stage.switch.hang_up("ear-1")
+        await told(stage, Ended, where=lambda one: one.channel == "ear-1")
+        await asyncio.sleep(0.3)
+        to_caller, to_desk = await asyncio.gather(caller.phone.listen(2), desk.listen(2))
+        assert tones.seconds(to_desk, LEADER_HZ) > 1.5
+        assert tones.seconds(to_desk, CALLER_HZ) > 1.5
+        assert tones.share(to_caller, LEADER_HZ) < 0.1
+
+        await stage.switch.stop_recording("real/overheard")
+        await stage.switch.hang_up("r-ear")
+        await told(stage, Ended, where=lambda one: one.channel == "ear-2")
+        recorded = (stage.recording_dir / "real/overheard.wav").read_bytes()
+        assert tones.seconds(recorded, CALLER_HZ) > 4
+        assert tones.seconds(recorded, LEADER_HZ) < 0.3
 
     perform_real(scene)
 

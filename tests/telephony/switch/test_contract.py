@@ -280,6 +280,45 @@ def test_command_for_a_gone_channel_says_so_and_hanging_up_does_not(perform: Per
     perform(scene)
 
 
+def test_ear_ends_once_with_the_leg_it_hears(perform: Perform) -> None:
+    async def scene(stage: Stage) -> None:
+        await _talking(stage, ring_id="r-heard", bridge="b-heard")
+        await stage.switch.overhear("ear-c", "r-heard", whispers=False)
+        await stage.switch.bridge("b-ear")
+        await stage.switch.join("b-ear", ("ear-c",))
+        assert "ear-c" in {one.channel for one in await stage.switch.live_channels()}
+        await stage.desk_hangs_up()
+        await told(stage, Ended, where=lambda one: one.channel == "ear-c")
+        await stage.pause(300)
+        assert len(every(stage, Ended, channel="ear-c")) == 1
+        assert every(stage, AgentAnswered, channel="ear-c") == []
+
+    perform(scene)
+
+
+def test_ear_can_be_taken_away_and_the_leg_lives_on(perform: Perform) -> None:
+    async def scene(stage: Stage) -> None:
+        _, channel = await _talking(stage, ring_id="r-kept", bridge="b-kept")
+        await stage.switch.overhear("ear-k", "r-kept", whispers=True)
+        await stage.switch.hang_up("ear-k")
+        await told(stage, Ended, where=lambda one: one.channel == "ear-k")
+        assert {"r-kept", channel} <= {one.channel for one in await stage.switch.live_channels()}
+
+    perform(scene)
+
+
+def test_leg_that_is_gone_cannot_be_overheard(perform: Perform) -> None:
+    async def scene(stage: Stage) -> None:
+        _, channel = await _talking(stage, ring_id="r-gone", bridge="b-gone")
+        await stage.switch.hang_up("r-gone")
+        await told(stage, Ended, where=lambda one: one.channel == "r-gone")
+        with pytest.raises(ChannelGoneError):
+            await stage.switch.overhear("ear-g", "r-gone", whispers=False)
+        assert channel in {one.channel for one in await stage.switch.live_channels()}
+
+    perform(scene)
+
+
 def test_recording_is_a_wav_file_under_its_name(perform: Perform) -> None:
     async def scene(stage: Stage) -> None:
         _, channel = await _talking(stage, ring_id="ag-6", bridge="br-3")

@@ -7,6 +7,7 @@ import { Phone } from "./console/phone";
 import { read, type Stats } from "./console/quality";
 import { activityOf, epoch, splitStatus, type State, statusOf } from "./console/state";
 import { claim, takeOver } from "./console/tab";
+import { Team } from "./console/team";
 import { Tickets } from "./console/tickets";
 import { Transfer } from "./console/transfer";
 import { WrapUp } from "./console/wrap";
@@ -86,6 +87,7 @@ const transfer = new Transfer(
   () => void load(),
 );
 const tickets = new Tickets(say, () => popped, () => popped && void pop(popped));
+const team = new Team(say, (key) => key in words);
 const shortcuts = new Shortcuts(desk.dataset["shortcuts"], say);
 
 // ---------------------------------------------------------------- talking to the server
@@ -420,6 +422,9 @@ const phone = new Phone(
   get<HTMLAudioElement>("far"),
   {
     invited,
+    watching() {
+      void phone.answer().catch(faulty);
+    },
     up() {
       const marks = offer?.marks ?? history.at(-1);
       if (marks) marks.up_at = epoch();
@@ -577,6 +582,7 @@ function show(): void {
   get<HTMLButtonElement>("pause").disabled = !state.call?.recording || !!consult;
   press("pause", isPaused, say(isPaused ? "pause_off" : "pause_on"));
   get("held").hidden = !isHeld;
+  setOverheard(view === "on-call" ? (state.call?.overheard ?? "") : "");
   get("muted").hidden = !isMuted;
   press("hold", isHeld, say(isHeld ? "hold_off" : "hold_on"));
   press("mute", isMuted, say(isMuted ? "mute_off" : "mute_on"));
@@ -596,6 +602,17 @@ function show(): void {
   setQueues();
   setLine();
   tick();
+}
+
+let overheard = "";
+
+/** Whether a team leader is in this call; its agent always knows. */
+function setOverheard(ear: string): void {
+  if (ear === overheard) return;
+  overheard = ear;
+  get("overheard").hidden = !ear;
+  get("overheard-word").textContent = ear ? say(`overheard_${ear}`) : "";
+  get("announce").textContent = say(ear ? `overheard_${ear}` : "overheard_over");
 }
 
 function statusWord(value: string): string {
@@ -823,6 +840,9 @@ function stream(): void {
     get("announce").textContent = told;
     void load();
   });
+  on("watch", (data) => team.told(data["call_id"] ?? "", data["ear"] ?? "", data["why"] ?? ""));
+  on("lead-refused", (data) => team.refused(data["reason"] ?? ""));
+  on("overheard", () => void load());
   on("recording-goes-on", () => {
     isPausing = null;
     get("not-paused").hidden = false;

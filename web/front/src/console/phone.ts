@@ -7,6 +7,7 @@ import type { RTCSession } from "jssip/lib/RTCSession";
 import type { Sip } from "./state";
 
 const OFFER_HEADER = "X-Seatline-Offer";
+const WATCH_HEADER = "X-Seatline-Watch"; // a team leader is put into another agent's call
 const AUTO_HEADER = "X-Seatline-Auto"; // the called person is on the line already
 const REGISTER_EXPIRES_S = 60;
 const CANDIDATES_MS = 60; // after the first candidate: the others of this machine come in the same breath
@@ -15,6 +16,8 @@ const AGAIN_MS = 2000;
 export interface PhoneEvents {
   /** An INVITE came; nothing rings yet. `isAuto`: it is to be answered without being asked. */
   invited(offerId: string, isAuto: boolean): void;
+  /** The switch puts a team leader into a call they asked for: answered at once. */
+  watching(): void;
   /** The call is up in SIP. */
   up(): void;
   /** The session is gone. */
@@ -201,6 +204,7 @@ export class Phone {
     session.on("ended", over);
     session.on("failed", over);
     const invite = request as IncomingRequest;
+    if (invite.getHeader(WATCH_HEADER)) return this.events.watching();
     this.events.invited(invite.getHeader(OFFER_HEADER) ?? "", invite.getHeader(AUTO_HEADER) === "1");
   }
 }

@@ -44,6 +44,8 @@ export interface State {
     on_hold?: boolean;
     recording?: boolean;
     paused?: boolean;
+    /** How a team leader is in this call; empty: none is. */
+    overheard?: "" | "listen" | "whisper" | "barge";
     /** Somebody is asked about the call: a second agent, whose number `agent` is, or a number outside. */
     consult?: { stage: "ringing" | "private" | "aside" | "together"; is_asked: boolean; agent: number | null; outside?: string | null; since: string } | null;
   } | null;

@@ -1,0 +1,154 @@
+"""Team leaders: who may do what is the company's word, what they do is in its log, nobody else's is there."""
+
+from collections.abc import Callable
+
+import pytest
+
+from core.ids import OPERATOR, AgentId, TenantId, public
+from seats import roster
+from seats.roster import Lead
+from security.gate import Gate, Scope
+from security.vault import Vault
+from telephony import orders, queues
+from telephony.orders import OrderKind
+from tests.factories import telephony as factory
+from tests.web.conftest import Browsers, Cast, Programs
+from tests.web.test_api import code_of
+from tests.web.test_console_desk import Bob, bob
+from tests.web.test_console_transfer import hire, known, line
+
+__all__ = ["bob", "hire", "known", "line"]
+
+Hire = Callable[..., AgentId]
+
+
+def let(gate: Gate, tenant_id: TenantId, *leads: Lead, number: int = 1001) -> None:
+    with gate.open(Scope.system(OPERATOR)) as session:
+        roster.let_lead(session, client_tenant_id=tenant_id, leads={number: frozenset(leads)})
+
+
+def last(gate: Gate) -> tuple[OrderKind, dict[str, object]] | None:
+    with gate.open(Scope.system(OPERATOR)) as session:
+        found = orders.waiting(session)
+    return (found[-1].kind, found[-1].details) if found else None
+
+
+def logged(gate: Gate, tenant_id: TenantId) -> list[str]:
+    with gate.open(Scope.system(tenant_id)) as session:
+        found = session.connection().exec_driver_sql(
+            "SELECT action FROM app.evidence WHERE action LIKE 'team.%%' ORDER BY seq"
+        )
+        return [str(one) for one in found.scalars()]
+
+
+def test_an_administrator_gives_and_takes_what_leaders_may(
+    bob: Bob, browser: Browsers, cast: Cast, gate: Gate
+) -> None:
+    alice = browser()
+    alice.sign_in(cast.alice.email)
+    page = alice.get("/portal/leaders").text
+    assert "agent-1001-listen" in page
+    form = {"agent-1001": "yes", "agent-1001-listen": "yes", "agent-1001-whisper": "yes"}
+    assert alice.post("/portal/leaders", form).status_code == 303
+    assert "Saved" in alice.get("/portal/leaders").text
+    with gate.open(Scope.system(OPERATOR)) as session:
+        (one,) = roster.members(session, client_tenant_id=cast.a.tenant_id, queue_id=None)
+    assert one.leads == {Lead.LISTEN, Lead.WHISPER}
+    alice.post("/portal/leaders", form)  # the same again
+    assert logged(gate, cast.a.tenant_id) == ["team.leader-set"]
+    assert "Team" in bob.browser.get("/console/").text
+
+
+def test_programs_do_the_same(bob: Bob, program: Programs, cast: Cast) -> None:
+    ours, theirs = program(cast.a), program(cast.b)
+    body = {"data": [{"agent": 1001, "may": ["barge"]}]}
+    assert ours.call("PUT", "/team-leaders", json=body).get_json()["data"] == [
+        {"agent": 1001, "may": ["barge"]}
+    ]
+    assert ours.get("/team-leaders").get_json()["data"][0]["may"] == ["barge"]
+    assert theirs.get("/team-leaders").get_json()["data"] == []
+    assert code_of(theirs.call("PUT", "/team-leaders", json=body)) == (403, "agent-not-assigned")
+    wrong = {"data": [{"agent": 1001, "may": ["everything"]}]}
+    assert ours.call("PUT", "/team-leaders", json=wrong).status_code == 422
+
+
+def test_who_leads_nobody_sees_no_team(bob: Bob) -> None:
+    assert 'id="team-card"' not in bob.browser.get("/console/").text
+    assert "You lead no team" in bob.browser.get("/console/team").text
+
+
+@pytest.mark.parametrize(
+    ("act", "kind", "action"),
+    [
+        (Lead.LISTEN, OrderKind.WATCH, "team.call-heard"),
+        (Lead.WHISPER, OrderKind.WATCH, "team.call-heard"),
+        (Lead.BARGE, OrderKind.WATCH, "team.call-heard"),
+        (Lead.TAKE_OVER, OrderKind.TAKE_OVER, "team.call-taken"),
+        (Lead.MOVE, OrderKind.MOVE, "team.caller-moved"),
+    ],
+)
+def test_an_act_needs_its_grant_and_is_in_the_companys_log(
+    bob: Bob, gate: Gate, vault: Vault, line: factory.Line, act: Lead, kind: OrderKind, action: str
+) -> None:
+    call_id = factory.call(gate, vault, line, is_over=False)
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        other = queues.open_queue(session, tenant_id=line.tenant_id, name="Other")
+    wanted = {
+        "act": act,
+        "company": public("ten", line.tenant_id),
+        "call": public("call", call_id),
+        "queue": public("que", other.queue_id),
+    }
+    let(gate, line.tenant_id, *(set(Lead) - {act}))
+    assert code_of(bob.posts("team/acts", wanted)) == (403, "not-a-leader")
+    assert logged(gate, line.tenant_id) == []
+    assert last(gate) is None
+    let(gate, line.tenant_id, act)
+    assert bob.posts("team/acts", wanted).status_code == 202
+    assert logged(gate, line.tenant_id) == [action]
+    found = last(gate)
+    assert found is not None
+    assert found[0] is kind
+    assert found[1]["call_id"] == str(call_id)
+
+
+def test_a_call_of_another_company_or_one_that_is_over_is_not_there(
+    bob: Bob, gate: Gate, vault: Vault, line: factory.Line, cast: Cast
+) -> None:
+    let(gate, line.tenant_id, *Lead)
+    over = factory.call(gate, vault, line)
+    strange = factory.call(
+        gate, vault, factory.line(gate, cast.b.tenant_id, digits="+448081570999"), is_over=False
+    )
+    about = {"act": "listen", "company": public("ten", line.tenant_id)}
+    assert code_of(bob.posts("team/acts", about | {"call": public("call", over)})) == (409, "call-moved-on")
+    assert bob.posts("team/acts", about | {"call": public("call", strange)}).status_code == 404
+    theirs = about | {"company": public("ten", cast.b.tenant_id), "call": public("call", strange)}
+    assert code_of(bob.posts("team/acts", theirs)) == (403, "not-a-leader")
+    assert last(gate) is None
+
+
+def test_out_of_a_call_one_always_comes(bob: Bob, gate: Gate, cast: Cast) -> None:
+    """The grant may be gone by then."""
+    about = {"act": "leave", "company": public("ten", cast.a.tenant_id)}
+    assert bob.posts("team/acts", about).status_code == 202
+    found = last(gate)
+    assert found is not None
+    assert (found[0], found[1]["ear"]) == (OrderKind.WATCH, "")
+
+
+def test_a_status_is_set_for_an_agent_of_the_company(
+    bob: Bob, gate: Gate, hire: Hire, line: factory.Line, cast: Cast
+) -> None:
+    hire(1002, "Mara Lindqvist", line.tenant_id)
+    hire(2001, "Strange Person", cast.b.tenant_id)
+    let(gate, line.tenant_id, Lead.FORCE)
+    about = {"act": "force", "company": public("ten", line.tenant_id), "status": "away", "reason": "break"}
+    assert bob.posts("team/acts", about | {"agent": 1002}).status_code == 202
+    found = last(gate)
+    assert found is not None
+    assert (found[0], found[1]["reason"]) == (OrderKind.FORCE, "break")
+    assert logged(gate, line.tenant_id) == ["team.status-set"]
+    for nobody in (2001, 1001, 4711):
+        assert code_of(bob.posts("team/acts", about | {"agent": nobody})) == (409, "call-moved-on")
+    assert bob.posts("team/acts", about | {"agent": 1002, "reason": "nonsense"}).status_code == 422
