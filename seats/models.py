@@ -7,6 +7,7 @@ stand in migration 0004.
 """
 
 import datetime as dt
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import SCHEMA, Base, Instant, Milliseconds, OptionalInstant, Sealed, TenantOwned
@@ -106,6 +108,7 @@ class AgentRow(TenantOwned, Base):
     name_ct: Mapped[Sealed]
     languages: Mapped[list[str]] = mapped_column(ARRAY(Text))
     is_active: Mapped[bool] = mapped_column(Boolean)
+    line_check: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # the last one; figures, no person
     created_at: Mapped[Instant]
 
 

@@ -24,6 +24,8 @@ from telephony.switch.port import SILENCE_OF_A_PERSON
 APPLICATION: Final = "seatline"
 ARI_USER: Final = "seatline"
 AGENT_CONTEXT: Final = "from-agent"
+ECHO: Final = "echo"
+"""What an agent's phone calls to hear itself: the way to the switch and back is measured by it."""
 CARRIER: Final = "carrier"  # the trunk that leads out
 DETECTION: Final = "machine-detection"
 NOWHERE: Final = "nowhere"
@@ -94,11 +96,13 @@ REQUIRED_MODULES: Final = (
     "bridge_softmix",
     "bridge_holding",
     "app_amd",
+    "app_echo",
     "app_playback",
     "app_playtones",
     "res_musiconhold",
     "func_channel",
     "func_callerid",
+    "func_groupcount",
     "func_timeout",
     "func_strings",
 )
@@ -374,6 +378,15 @@ exten => _[+*#0-9]!,1,GotoIf($["${{FILTER(+*#0-9,${{EXTEN}})}}" = "${{EXTEN}}"]?
  same => n,Hangup(1)
  same => n(ask),Stasis({APPLICATION},agent-dial,${{EXTEN}},${{CHANNEL(endpoint)}})
  same => n,Hangup(42)
+
+; but it may hear itself, once at a time and for a quarter of a minute: nothing of it reaches the application
+exten => {ECHO},1,Set(GROUP({ECHO})=${{CHANNEL(endpoint)}})
+ same => n,GotoIf($[${{GROUP_COUNT(${{CHANNEL(endpoint)}}@{ECHO})}} > 1]?busy)
+ same => n,Set(TIMEOUT(absolute)=15)
+ same => n,Answer()
+ same => n,Echo()
+ same => n,Hangup(16)
+ same => n(busy),Hangup(17)
 
 ; where a carrier that answers "moved" (302) would send a call on to: no number is there
 [{NOWHERE}]

@@ -147,6 +147,18 @@ def desk(lang: str) -> dict[str, Any]:
             "refused_stopped": pick(lang, "The company has stopped its calls out", "公司已停止呼出"),
         },
         "popped": None,
+        "measures_line": True,
+        "line": New(
+            at=ago(5400),
+            verdict="fair",
+            kind="warn",
+            word=pick(lang, "Fair line", "线路一般"),
+            advice=pick(lang, "A word may be lost now and then.", "偶尔可能听漏个别字词。"),
+            mos="3.8",
+            loss="1.4",
+            rtt="46",
+            jitter="7",
+        ),
         "ticket_kinds": pick(
             lang,
             [("complaint", "Complaint"), ("enquiry", "Enquiry"), ("request", "Request")],

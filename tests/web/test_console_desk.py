@@ -9,7 +9,7 @@ from core.ids import OPERATOR, AgentId, CallId, OfferId, RecordingId, TenantId, 
 from core.storage import DiskStorage
 from customers import callbacks, dispositions, interactions
 from customers.dispositions import Disposition
-from seats import presence, roster
+from seats import lines, presence, roster
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, drafts, orders, recording, work
@@ -456,6 +456,38 @@ def test_a_wrap_up_that_may_be_skipped_and_a_call_in_hand_owe_no_outcome(
     path = closed_by_the_clock(bob, call_id, gate, vault, cast.a.tenant_id, mode=WrapUp.OPTIONAL)
     assert "data-outcome" not in bob.browser.get("/console/idle").get_data(as_text=True)
     assert bob.posts(path, {"disposition": "resolved"}).status_code == 404
+
+
+def test_the_check_of_a_line_is_judged_in_words_and_kept_and_a_simulator_says_that_it_has_none(
+    bob: Bob, gate: Gate
+) -> None:
+    assert "The simulator has no sound" in bob.browser.get("/console/").get_data(as_text=True)
+    figures = {"mos": 2.4, "loss_percent": 9.25, "rtt_ms": None, "jitter_ms": 31}
+    told = bob.posts("line-check", {"figures": figures}).get_data(as_text=True)
+    for said in ('data-verdict="poor"', "Poor line", "9.2 %", "2.4 of 5"):
+        assert said in told
+    with gate.open(Scope.system(OPERATOR)) as session:
+        kept = lines.last(session, agent_id=bob.agent_id)
+    assert kept is not None
+    assert kept.figures == lines.Figures(2.4, 9.25, None, 31)
+    blocked = figures | {"mos": 1, "loss_percent": 100}
+    assert "No sound comes back" in bob.posts("line-check", {"figures": blocked}).get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [
+        None,
+        {},
+        {"mos": 9, "loss_percent": 0, "rtt_ms": 1, "jitter_ms": 1},
+        {"mos": 4, "loss_percent": -1, "rtt_ms": 1, "jitter_ms": 1},
+        {"mos": 4, "loss_percent": None, "rtt_ms": 1, "jitter_ms": 1},
+        {"mos": True, "loss_percent": 0, "rtt_ms": 1, "jitter_ms": 1},
+        {"mos": 4, "loss_percent": 0, "rtt_ms": "1", "jitter_ms": 1},
+    ],
+)
+def test_figures_that_cannot_be_are_no_check(bob: Bob, figures: object) -> None:
+    assert bob.posts("line-check", {"figures": figures}).status_code == 422
 
 
 def test_keys_are_kept_for_the_agent_and_come_back_with_the_page(bob: Bob) -> None:

@@ -23,6 +23,7 @@ from customers import callbacks, dispositions, interactions, records, reveals
 from customers.errors import DecoyOpenedError
 from customers.interactions import Interaction
 from customers.records import CustomerCard
+from seats import lines
 from seats.desk import ServingAgent
 from security.gate import UnsignedError
 from telephony import calls, drafts, work
@@ -44,6 +45,7 @@ from telephony.work import WorkItem
 from tenants import users
 from web import identity, scope, tables, words
 from web.console import agreements, desk, dial, team, tickets, transfer
+from web.console import line as line_check
 from web.console.requests import MalformedRequestError, body
 from web.guards import permission
 from web.shown import steps
@@ -51,6 +53,7 @@ from web.shown import steps
 pages = Blueprint("console", __name__, url_prefix="/console")
 dial.install(pages)
 agreements.install(pages)
+line_check.install(pages)
 tickets.install(pages)
 transfer.install(pages)
 team.install(pages)
@@ -108,6 +111,7 @@ def page() -> str:
         seat = one.sitting.label if one.sitting else None
         today = desk.today(session)
         item = work.in_hand(session, agent_id=one.agent.id)
+        checked = lines.last(session, agent_id=one.agent.id)
     shown = {"name": identity.current().name, "number": one.agent.number, "seat": seat}
     statuses = list(desk.choosable(one.clients).items())
     return render_template(
@@ -119,6 +123,8 @@ def page() -> str:
         dispositions=[],
         wrap_s=0,
         shortcuts=_shortcuts(),
+        line=line_check.shown(checked),
+        measures_line=line_check.is_measured(),
         refusals=_refusals(),
         popped=_popped_already(item),
         last_calls=_last_calls(),

@@ -3,12 +3,14 @@
 import asyncio
 import re
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
+from telephony.switch.instance import ECHO
 from telephony.switch.port import (
     AgentAnswered,
     Arrived,
@@ -28,6 +30,7 @@ from tests.telephony.switch.stages import (
     AGENT_HZ,
     BROWSER_ADDRESS,
     CALLER_HZ,
+    DESK_PASSWORD,
     TRUNK_ADDRESS,
     RealStage,
     SipCaller,
@@ -210,6 +213,23 @@ def test_agent_who_dials_while_the_application_is_away_reaches_nothing(perform_r
         await stage.switch.close()
         await asyncio.sleep(0.3)
         assert await (await stage.desk_dials(DNIS)).result() == 503
+
+    perform_real(scene)
+
+
+def test_a_phone_hears_itself_once_at_a_time_and_the_application_nothing_of_it(perform_real: Perform) -> None:
+    async def scene(stage: RealStage) -> None:
+        await stage.desk()
+        assert stage.desk_phone is not None
+        assert await stage.desk_phone.call(ECHO) == 200
+        deadline = time.monotonic() + 10
+        while tones.seconds(await stage.desk_phone.listen(1.0), AGENT_HZ) < 0.8:
+            assert time.monotonic() < deadline, "the phone does not hear itself"
+        again = await stage.phone(BROWSER_ADDRESS, DESK, password=DESK_PASSWORD)
+        assert await again.call(ECHO) == 486
+        await stage.desk_phone.hang_up()
+        assert await stage.switch.live_channels() == ()
+        assert [event for event in stage.heard if isinstance(event, DialRequested)] == []
 
     perform_real(scene)
 

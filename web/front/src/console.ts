@@ -453,6 +453,43 @@ const phone = new Phone(
   () => headset.microphone(),
 );
 
+const CHECK_LINE_MS = 6000;
+
+/** Send some seconds of sound to the switch and back, and have the figures judged and kept. */
+async function checkLine(): Promise<void> {
+  const [button, place] = [get<HTMLButtonElement>("line-check"), get("line-result")];
+  if (button.disabled || view !== "idle") return;
+  button.disabled = true;
+  get("announce").textContent = place.textContent = say("line_checking");
+  try {
+    const report = await phone.measure(CHECK_LINE_MS);
+    if (!report) {
+      place.textContent = say(view === "idle" ? "line_not_checked" : "line_gave_way");
+      return;
+    }
+    const found = read(report);
+    const loss_percent = found.packets_in ? 100 - ((100 - found.loss_percent) * (100 - found.loss_out_percent)) / 100 : 100;
+    const figures = { mos: found.packets_in ? found.mos : 1, loss_percent, rtt_ms: found.rtt_ms, jitter_ms: found.jitter_ms };
+    const answer = await fetch("/console/line-check", {
+      method: "POST",
+      credentials: "same-origin",
+      headers: { "Content-Type": "application/json", "X-CSRF-Token": meta("csrf-token") },
+      body: JSON.stringify({ figures }),
+    });
+    if (!answer.ok) throw new TypeError(String(answer.status));
+    place.innerHTML = await answer.text();
+    const told = `${place.querySelector(".pill")?.textContent ?? ""}. ${place.querySelector("[data-said]")?.textContent ?? ""}`.trim();
+    const isPoor = place.querySelector('[data-verdict="poor"]') !== null;
+    get(isPoor ? "announce-now" : "announce").textContent = told;
+    if (isPoor) toast(told, "bad");
+  } catch (error) {
+    if (error instanceof DOMException) faulty(error);
+    place.textContent = say("line_not_checked");
+  } finally {
+    button.disabled = false;
+  }
+}
+
 // ---------------------------------------------------------------- wrap-up
 
 function clearWrap(): void {
@@ -963,6 +1000,7 @@ function wire(): void {
   click("extend", extend);
   click("skip", () => void skip());
   click("back", () => void setStatus("available", false));
+  click("line-check", () => void checkLine());
   click("go-available", () => void setStatus("available", false));
   click("take-over", () => void becomeActive(true));
   click("phone-again", () => {

@@ -9,6 +9,7 @@ import type { Sip } from "./state";
 const OFFER_HEADER = "X-Seatline-Offer";
 const WATCH_HEADER = "X-Seatline-Watch"; // a team leader is put into another agent's call
 const AUTO_HEADER = "X-Seatline-Auto"; // the called person is on the line already
+const ECHO = "echo"; // where the switch sends back what it is sent
 const REGISTER_EXPIRES_S = 60;
 const CANDIDATES_MS = 60; // after the first candidate: the others of this machine come in the same breath
 const AGAIN_MS = 2000;
@@ -44,6 +45,7 @@ export function onlyLoopback(sdp: string): string {
 export class Phone {
   private ua: UA | null = null;
   private session: RTCSession | null = null;
+  private checking: RTCSession | null = null; // a call to the switch's echo, which gives way to any other
   private sip: Sip | null = null;
   private again = 0;
   private wanted = false;
@@ -150,6 +152,36 @@ export class Phone {
     return connection ? connection.getStats() : null;
   }
 
+  /** Call the switch's echo for so long and return what was measured; null when that failed or a call came. */
+  async measure(forMs: number): Promise<RTCStatsReport | null> {
+    if (!this.ua || !this.sip || !this.registered || this.session || this.checking) return null;
+    const stream = await this.microphone();
+    const [ua, sip] = [this.ua, this.sip];
+    const report = await new Promise<RTCStatsReport | null>((resolve) => {
+      let found: RTCStatsReport | null = null;
+      const made: RTCSession = ua.call(`sip:${ECHO}@${sip.domain ?? new URL(sip.ws_url).hostname}`, {
+        mediaStream: stream,
+        pcConfig: { iceServers: [], rtcpMuxPolicy: "require" },
+        eventHandlers: {
+          ...this.media(),
+          confirmed: () =>
+            window.setTimeout(() => {
+              void (made.connection?.getStats() ?? Promise.resolve(null))
+                .then((stats) => (found = stats))
+                .finally(() => !made.isEnded() && made.terminate());
+            }, forMs),
+          ended: () => resolve(found),
+          failed: () => resolve(null),
+        },
+      } as Parameters<UA["call"]>[1]);
+      this.checking = made;
+    });
+    this.checking = null;
+    stream.getTracks().forEach((track) => track.stop());
+    if (!this.session) this.far.srcObject = null;
+    return report;
+  }
+
   private setLine(isRegistered: boolean, cause: string): void {
     this.registered = isRegistered;
     this.events.line(isRegistered, cause);
@@ -172,30 +204,44 @@ export class Phone {
     this.registered = false;
   }
 
+  /** What a session does with its description, its candidates and the sound that comes. */
+  private media(): {
+    sdp(event: { originator: string; sdp: string }): void;
+    icecandidate(event: { candidate: RTCIceCandidate; ready: () => void }): void;
+    peerconnection(event: { peerconnection: RTCPeerConnection }): void;
+  } {
+    const loopbackOnly = this.sip?.loopback_only ?? false;
+    let settle = 0;
+    return {
+      sdp(event) {
+        if (event.originator === "local" && loopbackOnly) event.sdp = onlyLoopback(event.sdp);
+      },
+      icecandidate(event) {
+        const isUseful = !loopbackOnly || event.candidate.address === "127.0.0.1";
+        clearTimeout(settle);
+        settle = window.setTimeout(event.ready, isUseful ? CANDIDATES_MS : 4 * CANDIDATES_MS);
+      },
+      peerconnection: (event) => {
+        event.peerconnection.addEventListener("track", (track) => {
+          this.far.srcObject = track.streams[0] ?? new MediaStream([track.track]);
+          void this.far.play().catch(() => undefined);
+        });
+      },
+    };
+  }
+
   private take({ session, request }: IncomingRTCSessionEvent): void {
     // The switch never rings a phone that has a call: a session still held here died with an earlier switch.
     const dead = this.session;
     this.session = session;
     if (dead && !dead.isEnded()) dead.terminate();
-    const loopbackOnly = this.sip?.loopback_only ?? false;
-    let settle = 0;
-    session.on("sdp", (event: { originator: string; sdp: string }) => {
-      if (event.originator === "local" && loopbackOnly) event.sdp = onlyLoopback(event.sdp);
-    });
-    session.on("icecandidate", (event: { candidate: RTCIceCandidate; ready: () => void }) => {
-      const isUseful = !loopbackOnly || event.candidate.address === "127.0.0.1";
-      clearTimeout(settle);
-      settle = window.setTimeout(event.ready, isUseful ? CANDIDATES_MS : 4 * CANDIDATES_MS);
-    });
-    session.on("peerconnection", (event: { peerconnection: RTCPeerConnection }) => {
-      event.peerconnection.addEventListener("track", (track) => {
-        this.far.srcObject = track.streams[0] ?? new MediaStream([track.track]);
-        void this.far.play().catch(() => undefined);
-      });
-    });
+    if (this.checking && !this.checking.isEnded()) this.checking.terminate();
+    const media = this.media();
+    session.on("sdp", media.sdp);
+    session.on("icecandidate", media.icecandidate);
+    session.on("peerconnection", media.peerconnection);
     session.on("confirmed", () => this.events.up());
     const over = (): void => {
-      clearTimeout(settle);
       if (this.session !== session) return;
       this.session = null;
       this.far.srcObject = null;

@@ -3,6 +3,8 @@
 export interface Stats {
   packets_in: number;
   packets_out: number;
+  /** Per cent of what was sent that did not arrive, as the far end says; 0 until it has said so. */
+  loss_out_percent: number;
   lost: number;
   loss_percent: number;
   jitter_ms: number;
@@ -16,7 +18,7 @@ export interface Stats {
 
 /** Gather the figures of one call. */
 export function read(report: RTCStatsReport): Stats {
-  const out: Stats = { packets_in: 0, packets_out: 0, lost: 0, loss_percent: 0, jitter_ms: 0, rtt_ms: null, energy_in: 0, codec: "", local: [], remote: [], mos: 0 };
+  const out: Stats = { packets_in: 0, packets_out: 0, loss_out_percent: 0, lost: 0, loss_percent: 0, jitter_ms: 0, rtt_ms: null, energy_in: 0, codec: "", local: [], remote: [], mos: 0 };
   for (const one of report.values() as Iterable<Record<string, unknown>>) {
     const number = (name: string): number => (typeof one[name] === "number" ? one[name] : 0);
     if (one["type"] === "inbound-rtp") {
@@ -24,7 +26,8 @@ export function read(report: RTCStatsReport): Stats {
       out.lost = number("packetsLost");
       out.jitter_ms = number("jitter") * 1000;
       out.energy_in = number("totalAudioEnergy");
-    } else if (one["type"] === "outbound-rtp") out.packets_out = number("packetsSent");
+    } else if (one["type"] === "remote-inbound-rtp") out.loss_out_percent = 100 * number("fractionLost");
+    else if (one["type"] === "outbound-rtp") out.packets_out = number("packetsSent");
     else if (one["type"] === "candidate-pair" && one["nominated"]) out.rtt_ms = number("currentRoundTripTime") * 1000;
     else if (one["type"] === "codec") out.codec ||= String(one["mimeType"]);
     else if (one["type"] === "local-candidate") out.local.push(`${String(one["address"])}:${String(one["port"])}`);
