@@ -228,6 +228,18 @@ class CreditReasonError(Invalid):
     code = "credit-reason"
 
 
+class ItemInvalidError(Invalid):
+    """One to ten thousand of something are ordered at a time."""
+
+    code = "item-invalid"
+
+
+class ItemUnpricedError(Refused):
+    """The company's price list has no price for it."""
+
+    code = "item-unpriced"
+
+
 class CreditTooLargeError(Invalid):
     """Nothing, or more than the invoice leaves of a line or in all; `left_minor` says how much that is."""
 

@@ -375,7 +375,7 @@ def running_bill(
     """
     account = accounts.find(session, tenant_id=tenant_id)
     period = periods.month_of(now, zone=account.zone)
-    where = {**_preview_range(session, tenant_id, period), "zone": account.zone}
+    where = {**preview_range(session, tenant_id, period), "zone": account.zone}
     sums: dict[tuple[object, ...], _Sum] = {}
     by_day: dict[dt.date, int] = {}
     waiting = 0
@@ -421,7 +421,7 @@ def preview(
     With `accruals` it says as well what is rented and not charged yet, on lines marked as estimates.
     """
     account = accounts.find(session, tenant_id=tenant_id)
-    where = _preview_range(session, tenant_id, period)
+    where = preview_range(session, tenant_id, period)
     accruals = [one for one in accruals if one.start >= period.start]
     estimated, _unpriced = _estimated(accruals, period.end)
     sums = (*map(_sum, session.execute(_GROUPS, where)), *estimated)
@@ -527,7 +527,8 @@ def _range(tenant_id: UUID, period: Period, closed: Period | None) -> dict[str, 
     }
 
 
-def _preview_range(session: Session, tenant_id: UUID, period: Period) -> dict[str, Any]:
+def preview_range(session: Session, tenant_id: UUID, period: Period) -> dict[str, Any]:
+    """Return between which instants the charges of an open period are due, for the queries here."""
     draft_id = session.scalars(
         select(InvoiceRow.id).where(
             InvoiceRow.tenant_id == tenant_id,
@@ -716,7 +717,7 @@ def _compose(
                 is_estimate=one.is_estimate,
             )
         )
-    before, agreement = _terms(session, account, period)
+    before, agreement = terms_of(session, account=account, period=period)
     lines, after = agreed.complete(
         _with_quantities(session, account, groups, of_lines, period, source),
         agreement=agreement,
@@ -745,7 +746,7 @@ def _compose(
     )
 
 
-def _terms(session: Session, account: Account, period: Period) -> tuple[State, Agreement | None]:
+def terms_of(session: Session, account: Account, period: Period) -> tuple[State, Agreement | None]:
     """Return what the last invoice left, opened for the months of a period, and the terms of its last month.
 
     The terms of a month are those in force at its beginning, or, in a company's first month, the first.

@@ -12,7 +12,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -30,6 +30,7 @@ from core.ids import TenantId
 
 RENTALS, AGENTS = "rentals", "agents"
 AGENT_HOUR = "agent.hour"
+_FEE = "fee."
 _HOUR = dt.timedelta(hours=1)
 _MS = dt.timedelta(milliseconds=1)
 
@@ -134,6 +135,22 @@ def charge(session: Session, *, tenant_id: TenantId, spans: Iterable[Span], unti
             )
             recorded += done.outcome is Receipt.ACCEPTED
     return recorded
+
+
+def fees(session: Session, *, tenant_id: TenantId) -> list[Span]:
+    """Return the monthly fees of a company's price lists: each goes on while a version prices it.
+
+    A fee is rented by nobody's order: it begins with the version, and its id follows from both.
+    """
+    timeline = tariffs.timeline(session, tenant_id=tenant_id)
+    ends = (*timeline.starts[1:], None)
+    return [
+        Span(rental_id=uuid5(step.tariff_id, meter), meter=meter, starts_at=start, ends_at=end)
+        for start, end in zip(timeline.starts, ends, strict=True)
+        for step in [timeline.at(start)]
+        for meter in METERS
+        if meter.startswith(_FEE) and step is not None and step.tariff.rental_price(meter) is not None
+    ]
 
 
 def charge_agents(session: Session, *, tenant_id: TenantId, hours: Iterable[PaidHour]) -> int:

@@ -174,6 +174,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "number.flow-changed": _l("Changed which flow a number leads into"),
     "do-not-call.added": _l("Put a number on the do-not-call list"),
     "do-not-call.removed": _l("Took a number off the do-not-call list"),
+    "item.ordered": _l("Charged a one-off item"),
     "invoice.finalised": _l("Finalised an invoice"),
     "dispute.opened": _l("Disputed an invoice"),
     "dispute.refused": _l("Refused a dispute"),
@@ -626,6 +627,10 @@ PROBLEMS: Mapping[str, Words] = {
     "credit-note-not-found": Words(_l("There is no such credit note"), _l("Look at the invoice's page.")),
     "credit-note-decided": Words(
         _l("It is decided already"), _l("Somebody was faster; the invoice's page says how it ended.")
+    ),
+    "item-invalid": Words(_l("That is no number of items"), _l("Order one to ten thousand at a time.")),
+    "item-unpriced": Words(
+        _l("Its price list has no price for that"), _l("Add the price in a new version of the list first.")
     ),
     "credit-reason": Words(_l("A reason is missing"), _l("Write one of up to 400 signs.")),
     "credit-too-large": Words(

@@ -40,7 +40,7 @@ def accruals(
 
 
 def spans(session: Session, *, tenant_id: TenantId) -> list[Span]:
-    """Return everything the company rents or rented."""
+    """Return everything the company rents or rented, and the monthly fees of its price list."""
     seats = [
         Span(
             rental_id=one.id,
@@ -61,4 +61,4 @@ def spans(session: Session, *, tenant_id: TenantId) -> list[Span]:
         for one in numbers.ever(session, tenant_id=tenant_id)
         if one.rental_id is not None and one.rented_at is not None
     ]
-    return [*seats, *lent]
+    return [*seats, *lent, *rentals.fees(session, tenant_id=tenant_id)]

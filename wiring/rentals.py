@@ -55,7 +55,8 @@ def charge(gate: Gate, *, tenant_id: TenantId, settled_after: dt.timedelta = SET
         closed_until = hours.closed_until(session, client_tenant_id=tenant_id, now=worked_until)
     with gate.open(Scope.system(tenant_id)) as session:
         spans = [*map(of_seat, seats), *map(of_number, lent)]
-        recorded = billing.charge(session, tenant_id=tenant_id, spans=spans, until=until)
+        fees = billing.fees(session, tenant_id=tenant_id)
+        recorded = billing.charge(session, tenant_id=tenant_id, spans=[*spans, *fees], until=until)
         recorded += billing.charge_agents(
             session,
             tenant_id=tenant_id,

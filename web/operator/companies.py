@@ -14,7 +14,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from billing import accounts, credit, ledger, price_lists, tariffs
+from billing import accounts, credit, items, ledger, price_lists, tariffs
 from billing import invoices as billing
 from billing.accounts import Account, Party, Seller
 from billing.errors import BillingAccountNotFoundError
@@ -22,7 +22,7 @@ from billing.payments import attempts
 from billing.price_lists import PriceList, Published
 from core import clock, ids
 from core.errors import SeatlineError
-from core.ids import OPERATOR, TenantId
+from core.ids import OPERATOR, TenantId, UsageId
 from core.money import Money
 from seats import inventory, leases, limits
 from security.passwords import hash_password
@@ -35,6 +35,7 @@ from web.account import signing
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
+from web.plain import whole
 from web.shown import bills, invoices, wording
 
 _INVOICES = 12
@@ -65,6 +66,16 @@ class NumberRow:
     number: str
     kind: str
     entry: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRow:
+    """Something that can be charged once; `unit_nano` None where a charge model prices a month of it."""
+
+    meter: str
+    name: str
+    unit_nano: int | None
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +256,26 @@ def credit_hold(company_id: str) -> Response:
     return redirect(f"/operator/companies/{ids.public('ten', company.tenant_id)}", 303)
 
 
+@pages.post("/companies/<company_id>/items")
+@permission("billing.write")
+def order_item(company_id: str) -> Response:
+    """Charge a company for something once: set-up, training; a form that is sent twice charges once."""
+    company, given = rounds.one(company_id), request.form
+    count = whole(given.get("count", ""), longest=5)
+    rounds.visit(
+        company,
+        lambda session: items.order(
+            session,
+            tenant_id=company.tenant_id,
+            meter=given.get("meter", ""),
+            count=count or 0,
+            order_id=UsageId(ids.parse("use", given.get("order", ""))),
+        ),
+    )
+    said.done(gettext("It is charged; it stands on the running bill."))
+    return redirect(f"/operator/companies/{ids.public('ten', company.tenant_id)}", 303)
+
+
 @pages.post("/companies/<company_id>/suspend")
 @permission("companies.write")
 def suspend_company(company_id: str) -> Response:
@@ -293,6 +324,11 @@ def _detail(company: Company, *, new_owner: FirstOwner | None = None) -> str:
             "account": account,
             "on_account": Money(on_account, company.currency) if on_account else None,
             "hold": credit.held(session, tenant_id=tenant_id),
+            "items": [
+                ItemRow(one.meter, wording.meter(one.meter), one.unit_nano, one.currency)
+                for one in items.offered(session, tenant_id=tenant_id)
+            ],
+            "order": ids.public("use", ids.new_id()),
             "bill": bills.running(session, tenant_id=tenant_id),
             "seats_list": [
                 SeatRow(

@@ -28,7 +28,7 @@ from core.errors import SeatlineError
 from core.ids import OPERATOR
 from web import edits, identity, scope, tables, uploads, words
 from web.guards import permission
-from web.operator import jobs, price_sheet
+from web.operator import jobs, price_sheet, price_terms
 from web.operator.price_sheet import Fault, amount, nano
 from web.operator.views import pages
 from web.shown import wording
@@ -39,6 +39,7 @@ _LARGEST_FILE = 16 << 20
 _BUSINESS = frozenset({"refused", "conflict", "invalid"})
 _ALL = "all"
 _RENTAL = "rental"
+_TERMS = "terms"
 
 FAULTS: Mapping[str, LazyString] = {
     "column-missing": _l("the column is missing"),
@@ -90,6 +91,7 @@ _PRORATIONS: Mapping[Proration, LazyString] = {
     Proration.FIXED_30: _l("parts by thirty days a month"),
     Proration.PER_SECOND: _l("parts by the second"),
 }
+_TABS: Mapping[str, LazyString] = {_RENTAL: _l("Rental and items"), _TERMS: _l("What is agreed")}
 _STEPS: Mapping[int, LazyString] = {0: _l("to the millisecond"), HOUR_S: _l("hours begun")}
 
 
@@ -332,6 +334,36 @@ def save_draft(list_id: str, number: int) -> BaseResponse:
     return redirect(_address(list_id, number, **kept), 303)
 
 
+@pages.post("/prices/<list_id>/versions/<int:number>/terms")
+@permission("prices.write")
+def save_terms(list_id: str, number: int) -> BaseResponse:
+    """Save what a draft agrees beyond single prices; all of it, or nothing when a field does not fit."""
+    found = _contents(list_id, number)
+    # a code of before stays what it is; names of what is emptied stay as well, and say nothing
+    said = price_terms.typed(request.form, taken=found.destinations)
+    errors = said.errors
+    if not errors:
+        try:
+            price_drafts.revise(
+                scope.session(),
+                tenant_id=OPERATOR,
+                version_id=found.version.version_id,
+                destinations={**found.destinations, **said.names},
+                agreed=said.terms,
+                revision=edits.revision(request.form) if "revision" in request.form else None,
+            )
+        except PriceListError as error:
+            errors = {str(at): str(text) for at, text in enumerate(_problems(error))}
+        except SeatlineError as error:
+            return _refused(error, _address(list_id, number, kind=_TERMS))
+    if errors:
+        scope.rollback()
+        rows = price_terms.shown(said.terms, names={**found.destinations, **said.names})
+        return make_response(_page(_contents(list_id, number), errors=errors, typed=rows), 422)
+    flash(gettext("The draft is saved."), "ok")
+    return redirect(_address(list_id, number, kind=_TERMS), 303)
+
+
 @pages.post("/prices/<list_id>/versions/<int:number>/publish")
 @permission("prices.write")
 def publish(list_id: str, number: int) -> BaseResponse:
@@ -548,7 +580,12 @@ def _cell(one: DatedRate, name: str, given: Mapping[str, str], errors: dict[str,
     return value
 
 
-def _page(found: Contents, *, errors: dict[str, str] | None = None) -> str:
+def _page(
+    found: Contents,
+    *,
+    errors: dict[str, str] | None = None,
+    typed: dict[str, list[dict[str, str]]] | None = None,
+) -> str:
     session, now = scope.session(), clock.now()
     list_id = ids.public("pl", found.price_list.price_list_id)
     versions = price_lists.versions(session, tenant_id=OPERATOR, price_list_id=found.price_list.price_list_id)
@@ -560,6 +597,8 @@ def _page(found: Contents, *, errors: dict[str, str] | None = None) -> str:
         kinds[_RENTAL] = len(found.rentals)
     asked = request.values
     kind = asked.get("kind", "")
+    if found.terms or found.version.published_at is None:
+        kinds[_TERMS] = len(found.terms.codes) + len(found.terms.models)
     kind = kind if kind in kinds else next(iter(kinds), "")
     query = asked.get("q", "").strip()
     of_kind = [one for one in found.rates if one.meter == kind and _matches(one, found, query)]
@@ -595,11 +634,16 @@ def _page(found: Contents, *, errors: dict[str, str] | None = None) -> str:
             "revision": found.version.revision,
         },
         kinds=[
-            Kind(code, gettext("Rental") if code == _RENTAL else wording.meter(code), count)
+            Kind(code, str(_TABS[code]) if code in _TABS else wording.meter(code), count)
             for code, count in kinds.items()
         ],
         kind=kind,
         rentals=_rental_rows(found, versions) if kind == _RENTAL else None,
+        terms=(typed or price_terms.shown(found.terms, names=found.destinations)) if kind == _TERMS else None,
+        areas=list(price_terms.AREAS.items()),
+        included=list(price_terms.INCLUDED.items()),
+        models=[(one.value, name) for one, name in price_terms.MODELS.items()],
+        meters=price_terms.modelled(),
         bands=bands,
         rates=rates,
         query=query,

@@ -44,6 +44,7 @@ NOUNS: Mapping[str, LazyString] = {
     "flow.": _l("Flows"),
     "campaign.": _l("Campaigns"),
     "invoice.": _l("Invoices"),
+    "item.": _l("One-off charges"),
     "credit-note.": _l("Credit notes"),
     "dispute.": _l("Disputes"),
     "payment.": _l("Payments"),

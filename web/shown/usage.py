@@ -67,9 +67,9 @@ def entry(one: Found) -> EntryRow:
 
 
 def subject(source: str, event_id: str, subject_ref: UUID) -> str:
-    """Return the outside id of what was used: a call, a rental, an agent.
+    """Return the outside id of what was used: a call, a rental, an agent, an order of items.
 
     Usage that a person has taken over names its first source at the head of its key.
     """
     first = event_id.partition("/")[0] if source == decisions.SOURCE else source
-    return ids.public({"rentals": "lease", "agents": "agt"}.get(first, "call"), subject_ref)
+    return ids.public({"rentals": "lease", "agents": "agt", "items": "use"}.get(first, "call"), subject_ref)

@@ -1,0 +1,157 @@
+"""What a price list agrees beyond single prices, on the operator's pages; and what is charged once."""
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from billing import explorer, invoices, price_drafts, rentals, tariffs
+from billing.price_lists import PriceList
+from billing.rating.rentals import RentalPrice
+from billing.rating.terms import Allowance, ChargeModel, Commitment, Discount, Model, Step
+from core import clock
+from core.ids import OPERATOR
+from core.money import NANO
+from security.gate import Gate, Scope
+from tenants.companies import Company
+from tests.billing import stock
+from tests.web.conftest import Cast
+from tests.web.scene import NOW, Scene
+from tests.web.test_operator_pages import Enter, enter, path, prices_path, uk
+
+__all__ = ["enter", "uk"]  # fixtures
+
+FORM = {
+    "allowance.0.name_en": "500 minutes",
+    "allowance.0.name_zh": "五百分钟",
+    "allowance.0.calls": "both",
+    "allowance.0.minutes": "500",
+    "allowance.0.keep": "2",
+    "model.0.meter": "item.training",
+    "model.0.model": "graduated",
+    "model.0.tiers": "10: 40; 35.50 + 5",
+    "discount.0.name_en": "Loyalty",
+    "discount.0.area": "voice",
+    "discount.0.percent": "7.5",
+    "commitment.0.name_en": "At least",
+    "commitment.0.amount": "2000",
+    "commitment.0.months": "3",
+}
+
+
+@pytest.fixture(autouse=True)
+def noon() -> Iterator[None]:
+    with clock.hold(NOW):
+        yield
+
+
+def test_what_is_agreed_is_typed_saved_and_shown_again(enter: Enter, uk: PriceList, gate: Gate) -> None:
+    dana = enter()
+    dana.post(f"{prices_path(uk)}/versions")
+    here = f"{prices_path(uk)}/versions/2"
+    dana.post(here, data={"rental.item.training": "40", "revision": "1"})
+    page = dana.get(f"{here}?kind=terms").text
+    for heading in ("Included minutes", "Prices of a whole month", "Discounts", "Minimum spend"):
+        assert heading in page
+    revision = re.search(r'name="revision" value="(\d+)"', page)
+    assert revision
+    assert dana.post(f"{here}/terms", data={**FORM, "revision": revision[1]}).status_code == 303
+    with gate.open(Scope.system(OPERATOR)) as session:
+        found = price_drafts.contents(session, tenant_id=OPERATOR, price_list_id=uk.price_list_id, number=2)
+    calls = ("voice.inbound", "voice.outbound")
+    assert found.terms.allowances == (Allowance("allowance-1", calls, 30_000, rollover=2),)
+    assert found.terms.models == (
+        ChargeModel(
+            "item.training",
+            Model.GRADUATED,
+            steps=(Step(40 * NANO, up_to_milli=10_000), Step(35_500_000_000, flat_nano=5 * NANO)),
+        ),
+    )
+    assert found.terms.discounts == (Discount("discount-1", calls, off_ppm=75_000),)
+    assert found.terms.commitments == (Commitment("commitment-1", 2000 * NANO, months=3),)
+    assert found.destinations["allowance-1"] == {"en": "500 minutes", "zh": "五百分钟"}
+    again = dana.get(f"{here}?kind=terms").text
+    assert 'value="10: 40.00; 35.50 + 5.00"' in again
+    assert 'value="500 minutes"' in again
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("allowance.0.minutes", "many", "no whole number"),
+        ("model.0.tiers", "10: cheap", "Write tiers like"),
+        ("model.0.tiers", "10: 4; 20: 3", "the last tier must be open"),
+        ("discount.0.percent", "101", "no percentage"),
+        ("commitment.0.amount", "£20", "no amount"),
+        ("commitment.0.months", "5", "1, 3, 6 or 12"),
+    ],
+)
+def test_a_field_that_does_not_fit_is_named_and_nothing_is_saved(
+    enter: Enter, uk: PriceList, gate: Gate, field: str, value: str, says: str
+) -> None:
+    dana = enter()
+    dana.post(f"{prices_path(uk)}/versions")
+    here = f"{prices_path(uk)}/versions/2"
+    dana.post(here, data={"rental.item.training": "40", "revision": "1"})
+    answer = dana.post(f"{here}/terms", data={**FORM, field: value, "kind": "terms"})
+    assert answer.status_code == 422
+    assert says in answer.text
+    with gate.open(Scope.system(OPERATOR)) as session:
+        found = price_drafts.contents(session, tenant_id=OPERATOR, price_list_id=uk.price_list_id, number=2)
+    assert not found.terms
+
+
+@pytest.fixture
+def with_items(cast: Cast, day: Scene, gate: Gate) -> Company:
+    """Company A on prices that have a set-up fee and a monthly fee."""
+    version = stock.publish(
+        gate,
+        code="with-items",
+        effective_from=dt.datetime(2026, 11, 1, tzinfo=dt.UTC),
+        rentals=(
+            RentalPrice("item.setup", "seats", 250 * NANO),
+            RentalPrice("fee.platform", "seats", 60 * NANO),
+        ),
+    )
+    with gate.open(Scope.system(cast.b.tenant_id)) as session:
+        tariffs.take(session, tenant_id=cast.b.tenant_id, version=version)
+    return cast.b
+
+
+def test_a_set_up_is_charged_once_however_often_the_form_is_sent(
+    enter: Enter, with_items: Company, gate: Gate
+) -> None:
+    dana, where = enter(), path(with_items)
+    page = dana.get(where).text
+    assert "Charge once" in page
+    order = re.search(r'name="order" value="(use_\w+)"', page)
+    assert order
+    form = {"order": order[1], "meter": "item.setup", "count": "2"}
+    for later in (0, 5):
+        with clock.hold(NOW + dt.timedelta(minutes=later)):
+            assert dana.post(f"{where}/items", data=form).status_code == 303
+    assert dana.post(f"{where}/items", data={**form, "count": "0"}).status_code == 422
+    assert dana.post(f"{where}/items", data={**form, "meter": "item.other"}).status_code == 403
+    with gate.open(Scope.system(with_items.tenant_id)) as session:
+        bill = invoices.running_bill(session, tenant_id=with_items.tenant_id, now=NOW).bill
+        assert not explorer.counts(session, tenant_id=with_items.tenant_id).conflicts
+    assert [(line.meter, line.amount_minor) for line in bill.lines] == [("item.setup", 50000)]
+
+
+def test_who_does_not_do_the_billing_charges_nothing(enter: Enter, with_items: Company) -> None:
+    omar = enter("operator_inventory")
+    assert "Charge once" not in omar.get(path(with_items)).text
+    assert omar.post(f"{path(with_items)}/items", data={}).status_code == 403
+
+
+def test_a_monthly_fee_goes_on_while_the_prices_say_so(with_items: Company, gate: Gate) -> None:
+    tenant_id = with_items.tenant_id
+    with gate.open(Scope.system(tenant_id)) as session:
+        fees = rentals.fees(session, tenant_id=tenant_id)
+        assert [(one.meter, one.ends_at) for one in fees] == [("fee.platform", None)]
+        accruals = rentals.accruing(session, tenant_id=tenant_id, spans=fees, now=NOW)
+        bill = invoices.running_bill(session, tenant_id=tenant_id, now=NOW, accruals=accruals).bill
+    assert [(line.meter, line.is_estimate) for line in bill.lines] == [("fee.platform", True)]
+    with gate.open(Scope.system(tenant_id)) as session:
+        assert rentals.fees(session, tenant_id=tenant_id) == fees
