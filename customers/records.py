@@ -146,6 +146,24 @@ def get(session: Session, *, tenant_id: TenantId, vault: Vault, customer_id: Cus
     return opened(vault, found[0])
 
 
+def insist(session: Session, *, tenant_id: TenantId, customer_id: CustomerId) -> None:
+    """Insist that a customer is there, without opening anything of them.
+
+    Raises:
+        CustomerNotFoundError: not there, or another company's.
+        DecoyOpenedError: nobody has a reason to do anything with this one (`customers.decoys`).
+    """
+    found = session.execute(
+        sa.select(CustomerRow.id, is_decoy()).where(
+            CustomerRow.tenant_id == tenant_id, CustomerRow.id == customer_id
+        )
+    ).first()
+    if found is None:
+        raise CustomerNotFoundError
+    if found[1]:
+        raise DecoyOpenedError(tenant_id=str(tenant_id), customer_id=str(customer_id))
+
+
 def is_decoy() -> sa.ColumnElement[bool]:
     """Return the condition that a customer's row is a decoy's; for this room's own queries."""
     return sa.exists().where(

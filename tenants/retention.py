@@ -143,6 +143,11 @@ def night(zone: str, *, at: dt.datetime) -> dt.date | None:
     return local.date() if local.hour >= _HOUR else None
 
 
+def last_night(zone: str, *, at: dt.datetime) -> dt.date:
+    """Return the day of the newest night that has come by an instant."""
+    return night(zone, at=at) or at.astimezone(ZoneInfo(zone)).date() - dt.timedelta(days=1)
+
+
 def next_night(zone: str, *, after: dt.datetime) -> tuple[dt.date, dt.datetime]:
     """Return the day and the instant of the next night to come."""
     local = after.astimezone(ZoneInfo(zone))

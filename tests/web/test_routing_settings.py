@@ -6,10 +6,11 @@ import re
 import pytest
 
 from core.ids import OPERATOR, TenantId, public
+from customers import decoys
 from seats import roster
 from seats.roster import Station
 from security.gate import Gate, Scope
-from security.vault import Vault
+from security.vault import Field, Vault
 from telephony import calls, orders, queues
 from telephony.orders import OrderKind
 from telephony.routing import settings as routing
@@ -17,6 +18,7 @@ from telephony.routing.board import Why
 from telephony.routing.settings import QueueRouting, Region, RoutingSettings, TierSettings
 from telephony.routing.strategy import Circle, Model
 from telephony.routing.trail import reasons
+from tenants import alarms
 from tests.factories import telephony
 from tests.seats.factory import hired, working_for
 from tests.web.conftest import Browser, Browsers, Cast, Program, Programs
@@ -167,6 +169,33 @@ def test_a_program_puts_a_customer_in_a_tier(ours: Program, gate: Gate, tenant_i
     assert ours.call("PUT", path, json={"tier": "vip-gold"}).get_json() == {"tier": "vip-gold"}
     assert ours.get(path).get_json() == {"tier": "vip-gold"}
     assert code_of(ours.call("PUT", path, json={"tier": "nobody"})) == (422, "routing-setting")
+
+
+def test_a_customers_tier_is_told_and_set_without_opening_the_record(
+    ours: Program, gate: Gate, tenant_id: TenantId, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So there is no look that the access log would have to show; a decoy is one all the same."""
+    with gate.open(Scope.system(tenant_id)) as session:
+        routing.write(session, tenant_id=tenant_id, settings=WANTED)
+        decoy = decoys.invent(session, tenant_id=tenant_id, vault=vault)
+    made = ours.post("/customers", {"name": "Ines Carvalho", "phone": "+447700900123"}).get_json()["id"]
+    opened: list[str] = []
+    real = Vault.open
+
+    def watched(self: Vault, field: Field, sealed: bytes) -> str:
+        opened.append(field.table)
+        return real(self, field, sealed)
+
+    monkeypatch.setattr(Vault, "open", watched)
+    path = f"/customers/{made}/tier"
+    assert ours.call("PUT", path, json={"tier": "vip-gold"}).status_code == 200
+    assert ours.get(path).get_json() == {"tier": "vip-gold"}
+    assert "customers" not in opened
+    with gate.open(Scope.system(tenant_id)) as session:
+        before = len(alarms.page(session, tenant_id=tenant_id, limit=9))
+    assert ours.get(f"/customers/{public('cus', decoy)}/tier").status_code != 200
+    with gate.open(Scope.system(tenant_id)) as session:
+        assert len(alarms.page(session, tenant_id=tenant_id, limit=9)) == before + 1
 
 
 def test_a_call_says_why_it_waited_and_why_its_agent_got_it_to_people_and_to_programs(

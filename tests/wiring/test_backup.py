@@ -1,5 +1,6 @@
 """Backup and restore with the real programs: everything comes back, and what is damaged is refused."""
 
+import datetime as dt
 import shutil
 import stat
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 
 from core import clock
 from core.config import Settings
-from core.ids import OPERATOR, TenantId
+from core.ids import OPERATOR, TenantId, new_id
 from core.phone import parse_e164
 from customers import records
 from customers.records import CustomerDetails
@@ -19,7 +20,11 @@ from launch.parts.part import Running
 from launch.parts.postgres import Postgres
 from security import evidence
 from security.gate import Scope
+from telephony import recording
+from tenants import companies, retention
+from tenants.retention import KeptKind
 from tests.conftest import Prepared, admitted
+from tests.factories import telephony
 from wiring import House, assemble, backup
 from wiring.backup import folders
 
@@ -188,6 +193,42 @@ def test_a_restored_database_takes_the_place_of_the_one_that_runs(place: Place) 
         assert records.count(session, tenant_id=alice) == 1
     with psycopg.connect(place.settings.admin_database_url, autocommit=True) as admin:
         admin.execute(f'DROP DATABASE "{aside[0]}" WITH (FORCE)'.encode())
+
+
+def test_what_went_by_age_since_the_backup_is_removed_again_before_anything_is_served(place: Place) -> None:
+    gate, vault, now = place.house.gate, place.house.vault, clock.now()
+    with gate.open(Scope.system(OPERATOR)) as session:
+        company = companies.open_company(
+            session,
+            name="Larkfield Energy",
+            country="GB",
+            zone="Europe/London",
+            language="en",
+            currency="GBP",
+            initials="Lk",
+            colour=1,
+        ).tenant_id
+    line = telephony.line(gate, company)
+    long_ago = now - dt.timedelta(days=40)
+    with clock.hold(long_ago):
+        call_id = telephony.call(gate, vault, line, arrived_at=long_ago, wait_s=0, talk_s=0)
+        folder = place.settings.recording_dir
+        sound = telephony.recorded(
+            gate, vault, place.house.storage, folder, company, call_id, seconds=0.1, started_at=long_ago
+        )
+    with clock.hold(now - dt.timedelta(days=3)), gate.open(Scope.system(company)) as session:
+        retention.put(
+            session, tenant_id=company, kind=KeptKind.RECORDINGS, days=30, country="GB", by=new_id()
+        )
+    place.make()
+    with backup.restored(place.settings, place.data, keys=None, keep=False) as found:
+        assert found.aged == 1
+        with found.house.gate.open(Scope.system(company)) as session:
+            assert recording.next_sealed(session, tenant_id=company, after=None) is None
+            (run,) = retention.runs(session, tenant_id=company)
+        assert run.counts == {"recordings": 1}
+        assert not (found.house.settings.storage_dir / "rec" / str(sound)).exists()
+    assert (place.settings.storage_dir / "rec" / str(sound)).exists()
 
 
 def test_old_backups_are_forgotten_keys_sooner(place: Place) -> None:

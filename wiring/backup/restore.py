@@ -26,7 +26,7 @@ from security import evidence
 from security.evidence import Signer
 from security.gate import Scope
 from security.keys import open_root_key
-from wiring import erasing
+from wiring import erasing, retaining
 from wiring.assemble import House, assemble
 from wiring.backup import folders, make, programs
 from wiring.backup.folders import BackupDamagedError, BackupRefusedError
@@ -43,6 +43,7 @@ class Restored:
         rows: loaded, in all tables; the same as the manifest counts.
         logs: evidence logs that hold together and continue the checkpoint in the manifest.
         erased: erasures that were done again.
+        aged: things that companies do not keep so long any more, removed again.
         keys_missing: keys that sealed values name and the keystore does not have (destroyed, or lost).
         rto_s: from the command to a database that may be served from.
     """
@@ -53,6 +54,7 @@ class Restored:
     objects: int
     logs: int
     erased: int
+    aged: int
     keys_missing: int
     rto_s: float
     house: House
@@ -127,6 +129,7 @@ def restored(settings: Settings, source: Path, *, keys: Path | None, keep: bool)
             logs = _verify_logs(house, manifest["checkpoints"])
             missing = keys_missing(house)
             erased = erasing.replay(house)
+            aged = retaining.replay(house)
             with house.gate.open(Scope.system(OPERATOR)) as session:
                 evidence.record(
                     session,
@@ -141,6 +144,7 @@ def restored(settings: Settings, source: Path, *, keys: Path | None, keep: bool)
                 objects=manifest["objects"],
                 logs=logs,
                 erased=erased,
+                aged=aged,
                 keys_missing=missing,
                 rto_s=time.monotonic() - started,
                 house=house,
