@@ -12,6 +12,12 @@ class PriceListError(Invalid):
     code = "price-list-invalid"
 
 
+class RateDeckGoneError(NotFound):
+    """No such file of rates."""
+
+    code = "rate-deck-gone"
+
+
 class PriceListNotFoundError(NotFound):
     """No such price list or version."""
 

@@ -16,6 +16,13 @@ class PriceListPublished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RateDeckAsked(Event):
+    """Somebody gave a file of rates that is too long to be read at once."""
+
+    deck_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceFinalised(Event):
     """An invoice has its number and is frozen."""
 

@@ -75,6 +75,34 @@ class PriceListVersionRow(TenantOwned, Base):
     sha256: Mapped[bytes | None]
 
 
+class RateDeckRow(TenantOwned, Base):
+    """A file of rates that a job reads into a draft, and what was wrong with it; see `billing.rate_decks`."""
+
+    __tablename__ = "rate_decks"
+    __table_args__ = (
+        CheckConstraint("state IN ('waiting', 'done', 'refused', 'gone')", name="state"),
+        CheckConstraint("(state = 'done') = (version IS NOT NULL)", name="version"),
+        Index(
+            "uq_rate_decks_waiting",
+            "tenant_id",
+            "price_list_id",
+            unique=True,
+            postgresql_where=text("state = 'waiting'"),
+        ),
+    )
+
+    id: Mapped[Key]
+    price_list_id: Mapped[UUID]
+    effective_from: Mapped[Instant]
+    holiday_calendar: Mapped[str] = mapped_column(Text)
+    asked_by: Mapped[UUID]
+    asked_at: Mapped[Instant]
+    state: Mapped[str] = mapped_column(Text)
+    faults: Mapped[list[list[Any]]] = mapped_column(JSONB)
+    version: Mapped[int | None] = mapped_column(Integer)
+    ended_at: Mapped[OptionalInstant]
+
+
 class RateRow(TenantOwned, Base):
     """What a meter costs to numbers that begin with a prefix, in one version."""
 

@@ -233,6 +233,8 @@ def version_of(row: PriceListVersionRow) -> Version:
 def write_prices(session: Session, *, tenant_id: TenantId, version_id: UUID, tariff: Tariff) -> None:
     """Write the prices of a tariff as rows of a version that has none."""
     key = {"tenant_id": tenant_id, "price_list_version_id": version_id}
+    # a deck has some hundred prices for its hundred thousand prefixes
+    bands = {one: encode_bands(one) for one in {one.rate.bands for one in tariff.rates}}
     rates = [
         {
             **key,
@@ -245,7 +247,7 @@ def write_prices(session: Session, *, tenant_id: TenantId, version_id: UUID, tar
             "maximum_nano": one.rate.maximum,
             "ceiling": one.rate.ceiling.value,
             "grace_s": one.rate.grace_s,
-            "bands": encode_bands(one.rate.bands),
+            "bands": bands[one.rate.bands],
         }
         for one in tariff.rates
     ]

@@ -359,6 +359,9 @@ PROBLEMS: Mapping[str, Words] = {
     "export-not-found": Words(
         _l("There is no such archive"), _l("It is not made yet, or it is gone: ask for another one.")
     ),
+    "rate-deck-gone": Words(
+        _l("There is no such file of rates"), _l("Another one took its place, or it was given up.")
+    ),
     "download-not-found": Words(
         _l("There is no such file"), _l("It is not made yet, or it is gone: ask for it once more.")
     ),

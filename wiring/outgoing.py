@@ -17,6 +17,7 @@ from billing.events import (
     PaymentFailed,
     PriceListPublished,
     ProviderNewsCame,
+    RateDeckAsked,
     RatingAsked,
 )
 from campaigns.events import CampaignTurned, LeadFileConfirmed, LeadFileRead, LeadRowsWaiting
@@ -151,6 +152,7 @@ INTERNAL: dict[type[Event], str] = {
     CompanyExportAsked: "its owner waits for it on the page, or asks how far it is",
     DownloadAsked: "who asked waits for it on the page, or asks how far it is",
     KeyRotationAsked: "the operator's own; the company finds it in its log",
+    RateDeckAsked: "the operator's own",
     RatingAsked: "the operator's own",
     ProviderNewsCame: "the operator's own: a hint that has not been looked into",
     LetterOwed: "a letter to one person",

@@ -24,6 +24,7 @@ from billing.events import (
     MonthAsked,
     PriceListPublished,
     ProviderNewsCame,
+    RateDeckAsked,
     RatingAsked,
 )
 from billing.payments import attempts as payments
@@ -59,7 +60,7 @@ from tenants.events import (
     WebhookOwed,
 )
 from tenants.webhooks import deliveries
-from wiring import closing, collecting, downloading, dunning, erasing, exporting, prints, rotation
+from wiring import closing, collecting, decks, downloading, dunning, erasing, exporting, prints, rotation
 from wiring.assemble import House
 from wiring.closing import Progress
 from wiring.outgoing import TOLD, Told
@@ -414,6 +415,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Alone(ProviderNewsCame, "payments.news", _hear_news),
     Alone(PriceListPublished, "prices.hand-over", _hand_prices_over),
     Alone(MonthAsked, "invoices.month", closing.month),
+    Alone(RateDeckAsked, decks.KIND, decks.run),
     Alone(RatingAsked, "usage.rate-again", closing.rate_again),
     Alone(KeyRotationAsked, "keys.rotate", rotation.rotate),
     Alone(WebhookOwed, "webhooks.deliver", _deliver),

@@ -49,6 +49,7 @@ HEAVY_HANDLERS = frozenset(
         "invoices.month",
         "usage.rate-again",
         "prices.hand-over",
+        "prices.read-deck",
         "keys.rotate",
         "people.erase",
         "companies.export",

@@ -26,6 +26,7 @@ from wiring import (
     House,
     collecting,
     comparing,
+    decks,
     deleting,
     downloading,
     dunning,
@@ -179,10 +180,11 @@ def _take_lost_steps(house: House) -> None:
 
 
 def _sweep_exports(house: House) -> None:
-    """Remove archives that have lain here for a week, and files of tables that have for a day."""
+    """Remove archives that have lain here for a week, and files of tables or rates that have for a day."""
     for tenant_id in _everyone(house):
         exporting.sweep(house, tenant_id=tenant_id)
         downloading.sweep(house, tenant_id=tenant_id)
+    decks.sweep(house)
 
 
 def _remove_by_age(house: House) -> None:

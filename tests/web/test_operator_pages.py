@@ -2,6 +2,7 @@ import datetime as dt
 import io
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -9,13 +10,14 @@ import xlsxwriter
 from pypdf import PdfReader
 from sqlalchemy import select, text
 
-from billing import accounts, credit, credit_notes, invoices, price_lists, tariffs
+from billing import accounts, credit, credit_notes, invoices, price_lists, rate_decks, tariffs
 from billing.documents.document import InvoiceDocument
-from billing.events import MonthAsked
+from billing.events import MonthAsked, RateDeckAsked
 from billing.price_lists import PriceList
+from billing.rate_decks import RateDeck
 from billing.rating.rules import Ceiling
 from billing.rating.tariff import decode
-from core import clock, ids
+from core import clock, ids, long_jobs
 from core.events import OutboxRow
 from core.ids import OPERATOR, new_id
 from core.money import NANO
@@ -31,7 +33,7 @@ from tests.tenants.people import People
 from tests.web import scene
 from tests.web.conftest import Browser, Browsers, Cast, Form, TestServices
 from tests.web.scene import NOW, Scene
-from wiring import closing
+from wiring import closing, decks
 
 
 class Enter(Protocol):
@@ -845,6 +847,114 @@ def test_every_row_at_fault_is_named(enter: Enter, uk: PriceList, gate: Gate) ->
         assert words in answer.text
     with gate.open(Scope.system(OPERATOR)) as session:
         assert len(price_lists.versions(session, tenant_id=OPERATOR, price_list_id=uk.price_list_id)) == 1
+
+
+class KilledError(BaseException):
+    """The worker dies."""
+
+
+def deck_of(gate: Gate, uk: PriceList) -> RateDeck:
+    with gate.open(Scope.system(OPERATOR)) as session:
+        found = rate_decks.newest(session, tenant_id=OPERATOR, price_list_id=uk.price_list_id)
+    assert found is not None
+    return found
+
+
+def read_deck(services: TestServices, deck: RateDeck) -> None:
+    decks.run(services, RateDeckAsked(tenant_id=OPERATOR, deck_id=deck.deck_id))
+
+
+@pytest.fixture
+def long_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decks, "AT_ONCE", 100)
+
+
+@pytest.mark.usefixtures("long_is_short")
+def test_a_long_deck_is_read_by_a_job_that_may_be_killed(
+    enter: Enter,
+    uk: PriceList,
+    gate: Gate,
+    services: TestServices,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dana, base = enter(), prices_path(uk)
+    text = HEAD + "".join(
+        f"voice.outbound,4{n},gb-{n % 7},Place {n % 7},,0.0{n % 9 + 1},,,,,,,\r\n" for n in range(1000, 4000)
+    )
+    answer = dana.post(f"{base}/versions", upload(text), content_type="multipart/form-data")
+    assert answer.location == f"{base}/file"
+    page = dana.get(answer.location).text
+    assert "Reading a file of rates" in page
+    assert 'hx-trigger="every 2s"' in page
+    (lying,) = (tmp_path / "storage" / "deck").glob("*")
+    assert b"voice.outbound" not in lying.read_bytes()
+    deck, real = deck_of(gate, uk), rate_decks.make
+
+    def killed(*args: object, **known: object) -> None:
+        real(*args, **known)  # type: ignore[arg-type] # handed on as it came
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rate_decks, "make", killed)
+        with pytest.raises(KilledError):
+            read_deck(services, deck)
+    with gate.open(Scope.system(OPERATOR)) as session:
+        assert len(price_lists.versions(session, tenant_id=OPERATOR, price_list_id=uk.price_list_id)) == 1
+        job = long_jobs.find(session, job_id=deck.deck_id)
+    assert job is not None
+    assert (job.total, job.done > 0, job.is_over) == (3001, True, False)
+    for _ in range(2):  # a second time changes nothing
+        read_deck(services, deck)
+    assert deck_of(gate, uk).version == 2
+    assert not lying.exists()
+    page = dana.get(answer.location).text
+    assert f"{base}/versions/2/changes" in page
+    assert len(dana.get(f"{base}/versions/2/csv").text.splitlines()) == 3001
+
+
+@pytest.mark.usefixtures("long_is_short")
+def test_what_is_wrong_with_a_long_deck_is_named_row_by_row(
+    enter: Enter, uk: PriceList, gate: Gate, services: TestServices
+) -> None:
+    dana, base = enter(), prices_path(uk)
+    text = HEAD + "voice.inbound,4x4,gb,UK,,0.05,,,,,,,\r\nvoice.inbound,44,gb,UK,,cheap,,,,,,,\r\n"
+    dana.post(f"{base}/versions", upload(text), content_type="multipart/form-data")
+    read_deck(services, deck_of(gate, uk))
+    page = dana.get(f"{base}/file").text
+    assert "Row 2, prefix" in page
+    assert "Row 3, rate" in page
+    assert "Nothing was saved" in page
+    text = HEAD + "voice.inbound,447700900123,gb,UK landlines and everything,,0.05,,,,,,,\r\n"
+    dana.post(f"{base}/versions", upload(text), content_type="multipart/form-data")
+    read_deck(services, deck_of(gate, uk))
+    assert "last four digits" in dana.get(f"{base}/file").text
+
+
+@pytest.mark.usefixtures("long_is_short")
+def test_a_second_deck_takes_the_place_of_the_first_and_one_can_be_given_up(
+    enter: Enter, uk: PriceList, gate: Gate, services: TestServices, tmp_path: Path
+) -> None:
+    dana, base = enter(), prices_path(uk)
+
+    def give(price: str) -> RateDeck:
+        text = HEAD + f"voice.inbound,44,gb-local,UK landlines and islands,英国,{price},,,,,,,\r\n"
+        dana.post(f"{base}/versions", upload(text), content_type="multipart/form-data")
+        return deck_of(gate, uk)
+
+    first, second = give("0.01"), give("0.02")
+    read_deck(services, second)
+    read_deck(services, first)
+    assert ",0.0200," in dana.get(f"{base}/versions/2/csv").text
+    third = give("0.03")
+    assert dana.post(f"{base}/file/cancel").location == base
+    read_deck(services, third)
+    assert ",0.0200," in dana.get(f"{base}/versions/2/csv").text
+    assert list((tmp_path / "storage" / "deck").glob("*")) == []
+    give("0.04")
+    with clock.hold(clock.now() + rate_decks.KEPT):
+        decks.sweep(services)
+    assert list((tmp_path / "storage" / "deck").glob("*")) == []
 
 
 def test_what_billing_objects_to_is_said_on_the_page(enter: Enter, uk: PriceList) -> None:

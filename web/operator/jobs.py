@@ -21,7 +21,7 @@ from web import parts, said, scope, tables
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
-from wiring import closing, collecting, downloading, exporting, rotation
+from wiring import closing, collecting, decks, downloading, exporting, rotation
 
 _LATE = dt.timedelta(minutes=5)
 _NEWS = dt.timedelta(hours=1)
@@ -36,6 +36,7 @@ _KINDS = {
     rotation.ROTATION: _l("Replacing a key"),
     collecting.SWEEP: _l("Asking after payments"),
     exporting.KIND: _l("Exporting a company’s data"),
+    decks.KIND: _l("Reading a file of rates"),
     downloading.KIND: _l("Making a table’s file"),
 }
 _RESULTS: Mapping[str, Callable[[int], str]] = {
@@ -50,6 +51,9 @@ _RESULTS: Mapping[str, Callable[[int], str]] = {
     ),
     "prices.hand-over": lambda made: parts.ngettext(
         "%(count)s company has it", "%(count)s companies have it", made, count=parts.count(made)
+    ),
+    decks.KIND: lambda made: parts.ngettext(
+        "%(count)s price read", "%(count)s prices read", made, count=parts.count(made)
     ),
     "leads.read": lambda made: parts.ngettext(
         "%(count)s lead made", "%(count)s leads made", made, count=parts.count(made)

@@ -27,9 +27,9 @@ from billing.rating.terms import (
     Step,
     Terms,
 )
-from web.operator.price_sheet import amount, nano
 from web.plain import whole
 from web.shown import wording
+from wiring.price_sheet import amount, nano
 
 _MOST_ROWS = 40
 T = TypeVar("T")

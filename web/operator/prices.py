@@ -1,6 +1,7 @@
 """Price lists: versions to read, drafts to change, publishing from a day on."""
 
 import datetime as dt
+import io
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,24 +16,27 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 from werkzeug.wrappers import Response as BaseResponse
 
-from billing import periods, price_difference, price_drafts, price_lists
+from billing import periods, price_difference, price_drafts, price_lists, rate_decks
 from billing.documents.words import LOCALES, word
 from billing.errors import DraftChangedError, PriceListError
 from billing.price_drafts import Contents
 from billing.price_lists import Version
+from billing.rate_decks import RateDeck
 from billing.rating.rentals import HOUR_S, METERS, Proration, RentalPrice, Unit
 from billing.rating.rules import ALL_DAYS, HOLIDAY, Rate, RateError
 from billing.rating.tariff import DatedRate
-from core import clock, ids
+from core import clock, ids, long_jobs
 from core.errors import SeatlineError
 from core.ids import OPERATOR
+from core.long_jobs import JobState
 from web import edits, identity, scope, tables, uploads, words
 from web.guards import permission
-from web.operator import jobs, price_sheet, price_terms
-from web.operator.price_sheet import Fault, amount, nano
+from web.operator import jobs, price_terms
 from web.operator.views import pages
 from web.shown import wording
 from web.shown.downloads import attachment
+from wiring import decks, price_sheet
+from wiring.price_sheet import Fault, amount, nano
 
 _PAGE = 50
 _LARGEST_FILE = 16 << 20
@@ -289,14 +293,59 @@ def make_draft(list_id: str) -> BaseResponse:
             agreed=before.terms,
         )
         return redirect(_address(list_id, made.version), 303)
-    problems = _upload(cast("BinaryIO", file.stream), price_list_id, effective_from, versions)
+    source = cast("BinaryIO", file.stream)
+    calendar = request.form.get("calendar", "").strip().upper() or (
+        versions[0].holiday_calendar if versions else ""
+    )
+    if source.seek(0, io.SEEK_END) > decks.AT_ONCE:
+        decks.give_up(scope.services(), session, price_list_id=price_list_id)
+        deck_id = rate_decks.ask(
+            session,
+            tenant_id=OPERATOR,
+            price_list_id=price_list_id,
+            effective_from=effective_from,
+            holiday_calendar=calendar,
+            by=identity.current().user_id,
+        )
+        decks.stage(scope.services(), source, deck_id=deck_id)
+        long_jobs.note(
+            session,
+            job_id=deck_id,
+            kind=decks.KIND,
+            state=JobState.WAITING,
+            about=found.code,
+            started_by=identity.current().user_id,
+        )
+        return redirect(f"/operator/prices/{list_id}/file", 303)
+    problems = _upload(source, price_list_id, effective_from, calendar)
     if problems:
         scope.rollback()
         page = _rejected(list_id, problems)
         return make_response(page, 422)
+    decks.give_up(scope.services(), session, price_list_id=price_list_id)
     newest = price_lists.versions(session, tenant_id=OPERATOR, price_list_id=price_list_id)[0]
     flash(gettext("Draft v%(no)s holds the file’s rates.", no=newest.version), "ok")
     return redirect(_address(list_id, newest.version), 303)
+
+
+@pages.get("/prices/<list_id>/file")
+@permission("prices.read")
+def watch_deck(list_id: str) -> str:
+    """Show how far the reading of a long file is, what is wrong with it, or the draft it became."""
+    deck = rate_decks.newest(scope.session(), tenant_id=OPERATOR, price_list_id=ids.parse("pl", list_id))
+    if deck is None:
+        return _rejected(list_id, [])
+    problems = [_fault(Fault(row, column, code)) if row else str(code) for row, column, code in deck.faults]
+    return _rejected(list_id, problems, deck=deck)
+
+
+@pages.post("/prices/<list_id>/file/cancel")
+@permission("prices.write")
+def cancel_deck(list_id: str) -> BaseResponse:
+    """Have a long file not read any more; the draft there was stays as it is."""
+    if decks.give_up(scope.services(), scope.session(), price_list_id=ids.parse("pl", list_id)):
+        flash(gettext("The file is not read any more."), "ok")
+    return redirect(f"/operator/prices/{list_id}", 303)
 
 
 @pages.post("/prices/<list_id>/versions/<int:number>")
@@ -403,44 +452,22 @@ def discard(list_id: str, number: int) -> BaseResponse:
     return redirect(f"/operator/prices/{list_id}", 303)
 
 
-def _upload(
-    file: BinaryIO,
-    price_list_id: UUID,
-    effective_from: dt.datetime,
-    versions: Sequence[Version],
-) -> list[str]:
+def _upload(file: BinaryIO, price_list_id: UUID, effective_from: dt.datetime, calendar: str) -> list[str]:
     """Make or replace the draft from a file; return what is wrong with it, row by row."""
     sheet = price_sheet.read(file)
     if sheet.faults:
         return [_fault(one) for one in sheet.faults]
-    session = scope.session()
-    waiting = next((one for one in versions if one.published_at is None), None)
-    calendar = request.form.get("calendar", "").strip().upper() or (
-        versions[0].holiday_calendar if versions else ""
-    )
     try:
-        if waiting is not None:
-            price_drafts.revise(
-                session,
-                tenant_id=OPERATOR,
-                version_id=waiting.version_id,
-                effective_from=effective_from,
-                destinations=sheet.destinations,
-                rates=sheet.rates,
-                rentals=sheet.rentals,
-                holiday_calendar=calendar,
-            )
-        else:
-            price_lists.draft(
-                session,
-                tenant_id=OPERATOR,
-                price_list_id=price_list_id,
-                effective_from=effective_from,
-                destinations=sheet.destinations,
-                rates=sheet.rates,
-                rentals=sheet.rentals,
-                holiday_calendar=calendar,
-            )
+        rate_decks.write(
+            scope.session(),
+            tenant_id=OPERATOR,
+            price_list_id=price_list_id,
+            effective_from=effective_from,
+            holiday_calendar=calendar,
+            destinations=sheet.destinations,
+            rates=sheet.rates,
+            rentals=sheet.rentals,
+        )
     except PriceListError as error:
         return _problems(error)
     return []
@@ -666,8 +693,8 @@ def _nothing_yet(list_id: str) -> str:
     return _rejected(list_id, [])
 
 
-def _rejected(list_id: str, problems: list[str]) -> str:
-    """Return the page that names what is wrong with a file, or asks for the first one."""
+def _rejected(list_id: str, problems: list[str], *, deck: RateDeck | None = None) -> str:
+    """Return the page that names what is wrong with a file, asks for the first one, or watches a long one."""
     found = price_drafts.find_list(
         scope.session(), tenant_id=OPERATOR, price_list_id=ids.parse("pl", list_id)
     )
@@ -675,6 +702,8 @@ def _rejected(list_id: str, problems: list[str]) -> str:
         "operator/price_upload.html",
         price_list={"id": list_id, "name": found.name, "currency": found.currency, "zone": found.zone},
         problems=problems,
+        deck=deck,
+        job=jobs.news_of(deck.deck_id) if deck is not None else None,
         columns=price_sheet.COLUMNS,
         earliest_on=_tomorrow(found.zone),
         may_write="prices.write" in identity.current().permissions,

@@ -26,8 +26,8 @@ from wiring.backup import folders, programs
 from wiring.backup.folders import BackupRefusedError
 from wiring.prepare import database_migration
 
-# archives and files of tables: gone within a week, or a day, and at every erasure
-_PASSING = {"exp", "dld"}
+# archives, files of tables and of rates: gone within a week, or a day, and at every erasure
+_PASSING = {"exp", "dld", "deck"}
 _TABLES = ("app.*", "sec.registry", "sec.directory", "sec.agreement", "sec.signature", "sec.glass")
 
 

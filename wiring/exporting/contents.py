@@ -33,6 +33,7 @@ LEFT_OUT: Mapping[str, str] = {
     "price_list_versions": _OPERATORS,
     "price_lists": _OPERATORS,
     "provider_events": _OPERATORS,
+    "rate_decks": _OPERATORS,
     "rates": _OPERATORS,
     "rental_limits": _OPERATORS,
     "rental_prices": _OPERATORS,

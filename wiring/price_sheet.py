@@ -19,9 +19,11 @@ refused. No database; rows in, rates out, and every fault with the row it stands
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
+from itertools import zip_longest
 from typing import BinaryIO
 
 from billing.documents.event_csv import harmless
@@ -34,7 +36,6 @@ from campaigns.errors import LeadFileEncodingError, LeadFileError
 from campaigns.text_file import Row
 from campaigns.workbook import Effort
 from core.money import NANO
-from web.plain import whole
 
 COLUMNS = (
     *("meter", "prefix", "destination", "name_en", "name_zh", "rate", "connect"),
@@ -47,6 +48,11 @@ _MINUTE_S = 60
 _MOST_DECIMALS = 9
 _LARGEST_AMOUNT = 1_000_000
 _MOST_FAULTS = 50
+_TOLD_EVERY = 1000
+_PIECE = 256 * 1024
+_TWO_DIGITS = re.compile(r"[0-9]{1,2}")
+_BAND = ("second", "rate", "step_s", "connect", "days", "from")
+_OF_RATE = ("initial_s", "minimum", "maximum", "above", "grace_s")
 _LONGEST = 120
 _RENTED = frozenset(meter.partition(".")[0] for meter in METERS)
 _DAY_SIGNS = {**{day: str(day) for day in ALL_DAYS}, HOLIDAY: "H"}
@@ -90,20 +96,24 @@ class _CellError(Exception):
         self.column, self.code = column, code
 
 
-def read(source: BinaryIO) -> Sheet:
-    """Return the rates of a file, CSV or XLSX, with every fault by its row (at most fifty)."""
+def read(source: BinaryIO, *, moved: Callable[[int], None] = lambda _: None) -> Sheet:
+    """Return the rates of a file, CSV or XLSX, with every fault by its row (at most fifty).
+
+    `moved` hears of every thousand rows.
+    """
     sheet = Sheet()
     groups: dict[tuple[str, str], _Rows] = {}
     try:
-        _read_rows(sheet, groups, _rows(source))
+        _read_rows(sheet, groups, _rows(source), moved)
     except LeadFileError as error:
         reason, row = error.details.get("reason", error.code), error.details.get("row", 1)
         code = reason if isinstance(reason, str) and reason in FILE_FAULTS else "not-a-table"
         sheet.faults.append(Fault(row if isinstance(row, int) else 1, "", code))
         return sheet
+    known: dict[tuple[object, ...], Rate] = {}
     for (meter, prefix), rows in groups.items():
         try:
-            sheet.rates.append(_rate(meter, prefix, rows))
+            sheet.rates.append(_rate(meter, prefix, rows, known))
         except _CellError as error:
             sheet.faults.append(Fault(rows.number, error.column, error.code))
         except RateError:
@@ -113,6 +123,15 @@ def read(source: BinaryIO) -> Sheet:
     if not groups and not sheet.rentals and not sheet.faults:
         sheet.faults.append(Fault(1, "", "empty"))
     return sheet
+
+
+def length(source: BinaryIO) -> int | None:
+    """Return about how many rows a file has; None for a workbook, which does not say before it is read."""
+    source.seek(0)
+    if workbook.is_workbook(source.read(8)):
+        return None
+    source.seek(0)
+    return sum(piece.count(b"\n") for piece in iter(lambda: source.read(_PIECE), b""))
 
 
 def _rows(source: BinaryIO) -> Iterator[Row]:
@@ -131,7 +150,13 @@ def _effort() -> Effort:
     return Effort(unpacked=256 << 20, elements=12_000_000, strings=2_000_000, rows=LARGEST + 2, seconds=60.0)
 
 
-def _read_rows(sheet: Sheet, groups: dict[tuple[str, str], _Rows], rows: Iterator[Row]) -> None:
+def _read_rows(
+    sheet: Sheet,
+    groups: dict[tuple[str, str], _Rows],
+    rows: Iterator[Row],
+    moved: Callable[[int], None],
+) -> None:
+    bands: dict[tuple[str, ...], Band] = {}
     number, cells = next(rows, (1, []))
     names = [cell.strip().casefold() for cell in cells]
     for missing in sorted(REQUIRED - set(names)):
@@ -142,11 +167,12 @@ def _read_rows(sheet: Sheet, groups: dict[tuple[str, str], _Rows], rows: Iterato
         if count > LARGEST:
             sheet.faults.append(Fault(number, "", "too-many-rows"))
             return
-        row = dict.fromkeys(REQUIRED, "") | {
-            name: cell.strip() for name, cell in zip(names, cells, strict=False) if name
-        }
+        if count % _TOLD_EVERY == 0:
+            moved(_TOLD_EVERY)
+        kept = cells[: len(names)]
+        row = {name: cell.strip() for name, cell in zip_longest(names, kept, fillvalue="") if name}
         try:
-            _take(sheet, groups, number, row)
+            _take(sheet, groups, bands, number, row)
         except _CellError as error:
             sheet.faults.append(Fault(number, error.column, error.code))
         if len(sheet.faults) >= _MOST_FAULTS:
@@ -224,7 +250,13 @@ def nano(text: str) -> int | None:
     return int(scaled) if scaled == scaled.to_integral_value() else None
 
 
-def _take(sheet: Sheet, groups: dict[tuple[str, str], _Rows], number: int, row: Mapping[str, str]) -> None:
+def _take(
+    sheet: Sheet,
+    groups: dict[tuple[str, str], _Rows],
+    known: dict[tuple[str, ...], Band],
+    number: int,
+    row: Mapping[str, str],
+) -> None:
     formula = next((name for name, cell in row.items() if cell.startswith(workbook.FORMULA)), "")
     if formula:
         raise _CellError(formula, "formula")
@@ -237,14 +269,12 @@ def _take(sheet: Sheet, groups: dict[tuple[str, str], _Rows], number: int, row: 
     if meter.partition(".")[0] in _RENTED:
         sheet.rentals.append(_rental(sheet, meter, row))
         return
-    second = _seconds(row, "second", least=0, default=0)
-    slot = Slot(second, _amount(row, "rate"), _MINUTE_S, _seconds(row, "step_s", least=1, default=1))
-    band = Band(
-        slots=(slot,),
-        connect=_amount(row, "connect"),
-        days_iso=tuple(_days(row.get("days", ""))),
-        from_s=_time(row.get("from", "")),
-    )
+    # a deck has some hundred prices for its hundred thousand prefixes
+    cells = tuple(row.get(column, "") for column in _BAND)
+    band = known.get(cells)
+    if band is None:
+        band = known[cells] = _band(row)
+    slot, second = band.slots[0], band.slots[0].from_s
     bands = groups.setdefault((meter, prefix), _Rows(number, row)).bands
     if not second:
         bands.append(band)
@@ -254,6 +284,17 @@ def _take(sheet: Sheet, groups: dict[tuple[str, str], _Rows], number: int, row: 
             bands[at] = replace(one, slots=(*one.slots, slot))
             return
     raise _CellError("second", "slot-without-band")
+
+
+def _band(row: Mapping[str, str]) -> Band:
+    second = _seconds(row, "second", least=0, default=0)
+    slot = Slot(second, _amount(row, "rate"), _MINUTE_S, _seconds(row, "step_s", least=1, default=1))
+    return Band(
+        slots=(slot,),
+        connect=_amount(row, "connect"),
+        days_iso=tuple(_days(row.get("days", ""))),
+        from_s=_time(row.get("from", "")),
+    )
 
 
 def _take_names(sheet: Sheet, row: Mapping[str, str]) -> None:
@@ -289,8 +330,17 @@ def default_step(meter: str) -> int:
     return 0 if meter == AGENT_HOUR else HOUR_S
 
 
-def _rate(meter: str, prefix: str, rows: _Rows) -> DatedRate:
-    rate = Rate(
+def _rate(meter: str, prefix: str, rows: _Rows, known: dict[tuple[object, ...], Rate]) -> DatedRate:
+    key = (*rows.bands, *(rows.first.get(column, "") for column in _OF_RATE))
+    rate = known.get(key)
+    if rate is None:
+        rate = known[key] = _price(rows)
+    is_blocked = rows.first.get("blocked", "").casefold() in _YES
+    return DatedRate(meter, prefix, rows.first["destination"], rate, is_blocked=is_blocked)
+
+
+def _price(rows: _Rows) -> Rate:
+    return Rate(
         bands=tuple(rows.bands),
         initial_s=_seconds(rows.first, "initial_s", least=0, default=0),
         minimum=_amount(rows.first, "minimum"),
@@ -298,8 +348,6 @@ def _rate(meter: str, prefix: str, rows: _Rows) -> DatedRate:
         ceiling=_ceiling(rows.first.get("above", "")),
         grace_s=_seconds(rows.first, "grace_s", least=0, default=0),
     )
-    is_blocked = rows.first.get("blocked", "").casefold() in _YES
-    return DatedRate(meter, prefix, rows.first["destination"], rate, is_blocked=is_blocked)
 
 
 def _ceiling(text: str) -> Ceiling:
@@ -348,7 +396,7 @@ def _time(text: str) -> int:
     if not text:
         return 0
     hour, colon, minute = text.partition(":")
-    hours, minutes = whole(hour, longest=2), whole(minute, longest=2)
-    if not colon or hours is None or minutes is None or hours > 23 or minutes > 59:  # noqa: PLR2004
+    is_time = colon and all(_TWO_DIGITS.fullmatch(one) for one in (hour, minute))
+    if not is_time or int(hour) > 23 or int(minute) > 59:  # noqa: PLR2004
         raise _CellError("from", "not-a-time")
-    return hours * 3600 + minutes * 60
+    return int(hour) * 3600 + int(minute) * 60
