@@ -15,6 +15,12 @@ from core import clock
 from core.ids import new_id
 from core.money import Money
 from seats.roster import Lead
+from telephony.flows.figures import FlowFigures, NodeFigures
+from telephony.flows.interpreter import World
+from telephony.flows.lint import Fault, Finding
+from telephony.flows.model import KEYS, Flow
+from telephony.flows.rehearsal import Scene, rehearse
+from telephony.flows.trace import Outcome
 from telephony.opening import Hours, OwnDay, read_spans, write_spans
 from telephony.outbound import limits
 from telephony.outbound.limits import Caps, Rules
@@ -38,7 +44,7 @@ from web.portal.calls import BEHIND, CALLS
 from web.portal.home import Step
 from web.portal.invoices import INVOICES
 from web.portal.webhooks import LOG
-from web.shown import calls_out, campaigns
+from web.shown import calls_out, campaigns, flow_words, outline
 from web.shown import leaders as shown_leaders
 from web.shown.calls_out import RefusedRow, Standing
 from web.shown.opening import WEEK, DayShown, WeekShown
@@ -1528,6 +1534,113 @@ def queue_hours_form(lang: str) -> dict[str, Any]:
     }
 
 
+def flow_list(lang: str) -> dict[str, Any]:
+    return shell(lang) | {
+        "flows": [
+            {
+                "href": "/portal/flows/flow_1",
+                "name": pick(lang, "Main menu", "主菜单"),
+                "version": 3,
+                "changed_at": NOW,
+                "numbers": ["+44 808 157 0142"],
+            },
+            {
+                "href": "/portal/flows/flow_2",
+                "name": pick(lang, "Night", "夜间"),
+                "version": 0,
+                "changed_at": NOW,
+                "numbers": [],
+            },
+        ],
+        "may_write": True,
+    }
+
+
+def drawn_flow(lang: str) -> Flow:
+    nodes = {
+        "start": {
+            "kind": "say",
+            "title": pick(lang, "Welcome", "欢迎"),
+            "prompt": {"text": pick(lang, "Welcome to Pelican.", "欢迎致电明湖旅行。")},
+            "next": "menu",
+        },
+        "menu": {
+            "kind": "menu",
+            "title": pick(lang, "Three choices", "三个选项"),
+            "prompt": {"text": pick(lang, "For a delivery press 1.", "配送请按 1。")},
+            "keys": {"1": {"to": "parcels", "label": queues(lang)[0].name}, "2": {"to": "bye"}},
+            "otherwise": "parcels",
+        },
+        "parcels": {"kind": "queue", "title": queues(lang)[0].name},
+        "bye": {"kind": "hang-up"},
+    }
+    return Flow.model_validate({"nodes": nodes})
+
+
+def one_flow(lang: str) -> dict[str, Any]:
+    drawn = drawn_flow(lang)
+    counted = FlowFigures(
+        3,
+        412,
+        {Outcome.SERVED: 90, Outcome.LEFT: 31},
+        [NodeFigures("start", 412, 4, {"next": 408}), NodeFigures("menu", 408, 27, {"key-1": 301})],
+    )
+    told = outline.outline(drawn, findings=[Finding(Fault.NO_QUEUE, "parcels")], figures=counted)
+    kinds = [(kind, flow_words.kind(kind)) for kind in outline.KINDS]
+    ways = [("otherwise", flow_words.way("otherwise"))]
+    return shell(lang) | {
+        "flow": {
+            "id": "flow_1",
+            "name": pick(lang, "Main menu", "主菜单"),
+            "version": 3,
+            "language": "en",
+        },
+        "action": "/portal/flows/flow_1",
+        "revision": 7,
+        "outline": told,
+        "calls": 412,
+        "served": 90,
+        "left": 31,
+        "forbidding": 1,
+        "chosen": {"key": "menu", "kind": "menu", "word": kinds[1][1], "ways": ways, "seen": "x"},
+        "given": outline.typed(drawn.nodes["menu"]),
+        "errors": {},
+        "fault": "",
+        "places": [("bye next", pick(lang, "bye, then", "挂断，然后"))],
+        "nodes": [(key, node.title or key) for key, node in drawn.nodes.items()],
+        "queues": [("que_1", queues(lang)[0].name)],
+        "kinds": kinds,
+        "keys": KEYS,
+        "cases": range(1, 7),
+        "versions": [New(version=3, was=1, published_at=NOW), New(version=2, was=None, published_at=NOW)],
+        "numbers": [
+            {"id": "num_1", "number": "+44 808 157 0142", "is_led": True, "elsewhere": False, "revision": 1},
+            {"id": "num_2", "number": "+44 161 496 0155", "is_led": False, "elsewhere": True, "revision": 1},
+        ],
+        "may_write": True,
+    }
+
+
+def flow_try(lang: str) -> dict[str, Any]:
+    drawn = drawn_flow(lang)
+    made = rehearse(drawn, Scene(World(), NOW), [])
+    return shell(lang) | {
+        "name": pick(lang, "Main menu", "主菜单"),
+        "back": "/portal/flows/flow_1",
+        "action": "/portal/flows/flow_1/try",
+        "inputs": ["9"],
+        "passages": [
+            {"way": "", "kind": pick(lang, "Say", "播报"), "name": one.title, "heard": one.heard}
+            for one in made.passages
+        ],
+        "end": "waits",
+        "detail": "",
+        "choices": [("1", queues(lang)[0].name), ("2", "")],
+        "is_customer": True,
+        "has_program": False,
+    }
+
+
 def one_queue_closed(lang: str) -> dict[str, Any]:
     empty: dict[str, Any] = {"members": [], "numbers": [], "week": None, "opening": Opening()}
     shown = one_queue(lang)
@@ -2712,6 +2825,9 @@ PAGES: dict[str, Page] = {
     "portal-statuses": Page("portal/statuses.html", statuses),
     "portal-outcomes": Page("portal/outcomes.html", outcomes),
     "portal-queue": Page("portal/queue.html", one_queue),
+    "portal-flows": Page("portal/flows.html", flow_list),
+    "portal-flow": Page("portal/flow.html", one_flow),
+    "portal-flow-try": Page("portal/flow_try.html", flow_try),
     "portal-queue-closed": Page("portal/queue.html", one_queue_closed),
     "portal-routing": Page("portal/routing.html", routing),
     "portal-leaders": Page("portal/leaders.html", leaders),

@@ -30,6 +30,8 @@ from security.gate import Gate, Scope
 from security.vault import Vault
 from standin.server import Server
 from standin.till import Till
+from telephony.flows import store
+from telephony.flows.model import Flow
 from tenants import staff
 from tenants.users import User
 from tests.factories import payments
@@ -81,12 +83,21 @@ def known(app: Flask, day: Scene, cast: Cast, gate: Gate, vault: Vault) -> dict[
             by=cast.alice.id,
             line_nos={1},
         )
+    with gate.open(Scope.system(a)) as session:
+        flow = store.make(
+            session,
+            tenant_id=a,
+            name="Main",
+            draft=Flow.model_validate({"nodes": {"start": {"kind": "hang-up"}}}),
+        )
+        store.publish(session, tenant_id=a, flow_id=flow.flow_id, revision=1, by=cast.alice.id)
     with app.test_request_context(base_url=HOST):
         link = invitations.link(Invitation(a, sue, cast.alice.id, proven))
     return {
         "call_id": day.id_of(day.known),
         "invoice_id": ids.public("inv", day.invoice.invoice_id),
         "queue_id": ids.public("que", day.line.queue_id),
+        "flow_id": ids.public("flow", flow.flow_id),
         "dispute_id": ids.public("dsp", disputed.dispute_id),
         "job_id": affairs.long_job(gate, a),
         **affairs.stocked_up(gate),

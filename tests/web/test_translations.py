@@ -70,7 +70,20 @@ def test_a_translation_can_be_filled_in() -> None:
 
 
 # holes that hold a word, an ordinal or an amount; and limits of our own, which are never one
-_NO_COUNT = {"agent", "company", "email", "label", "name", "no", "number", "now", "row", "who"}
+_NO_COUNT = {
+    "agent",
+    "company",
+    "email",
+    "key",
+    "label",
+    "leader",
+    "name",
+    "no",
+    "number",
+    "now",
+    "row",
+    "who",
+}
 _LIMITS = {"count", "days", "longest", "minutes", "most", "seconds", "tries", "whole"}
 _MANY = re.compile(r"%\((\w+)\)s (?:[a-z]+ )?([a-z]+s)\b")
 _SINGULAR = {"is", "does", "this", "yours"}

@@ -1,0 +1,410 @@
+"""Flows: what callers hear and choose, as an outline; tried, published, brought back, led into by numbers."""
+
+import re
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode
+
+from flask import make_response, redirect, render_template, request, url_for
+from flask_babel import gettext
+from pydantic import ValidationError
+from werkzeug.wrappers import Response as BaseResponse
+
+from core import clock, ids
+from core.ids import FlowId, NumberId
+from core.phone import international
+from telephony import numbers, queues
+from telephony.errors import (
+    FlowChangedError,
+    FlowFaultyError,
+    FlowInUseError,
+    FlowNotPublishedError,
+    NumberChangedError,
+    TooManyFlowsError,
+)
+from telephony.flows import model, rehearsal, store
+from telephony.flows.lint import Finding
+from telephony.flows.model import Flow
+from telephony.flows.store import LONGEST_NAME, Kept
+from telephony.flows.trace import Outcome
+from web import edits, identity, renting, said, scope
+from web.guards import permission
+from web.plain import whole
+from web.portal.views import pages
+from web.shown import flow_words, outline
+from web.shown import flows as shown
+
+_LONGEST_FIELD = 2000
+_KEYS = re.compile(r"[0-9*#]{0,20}", re.ASCII)
+_INVALID, _CONFLICT = 422, 409
+
+
+@pages.get("/flows")
+@permission("queues.read")
+def flow_list() -> str:
+    """Show the company's flows, and which numbers lead into each."""
+    session, tenant_id = scope.session(), identity.current().tenant_id
+    led = numbers.all_of(session, tenant_id=tenant_id)
+    return render_template(
+        "portal/flows.html",
+        flows=[
+            {
+                "href": path_of(one.flow_id),
+                "name": one.name,
+                "version": one.version,
+                "changed_at": one.changed_at,
+                "numbers": [international(each.digits) for each in led if each.flow_id == one.flow_id],
+            }
+            for one in store.all_of(session, tenant_id=tenant_id)
+        ],
+        may_write=_may_write(),
+    )
+
+
+@pages.post("/flows")
+@permission("queues.write")
+def add_flow() -> BaseResponse:
+    """Make a flow with nothing in it but a welcome."""
+    name = _name(request.form.get("name", "")) or gettext("New flow")
+    draft, _ = outline.added(Flow(language=_language()), "say")
+    try:
+        made = store.make(scope.session(), tenant_id=identity.current().tenant_id, name=name, draft=draft)
+    except TooManyFlowsError:
+        said.refused(gettext("There are as many flows as there may be. Remove one that is not used."))
+        return redirect(url_for("portal.flow_list"), 303)
+    return redirect(path_of(made.flow_id), 303)
+
+
+@pages.get("/flows/<flow_id>")
+@permission("queues.read")
+def one_flow(flow_id: str) -> str:
+    """Show a flow as an outline, with the form of the node that is chosen."""
+    return _page(_find(flow_id), request.args.get("node", ""))
+
+
+@pages.post("/flows/<flow_id>/node")
+@permission("queues.write")
+def save_flow_node(flow_id: str) -> BaseResponse:
+    """Keep one node as it is written in its form; others that somebody has changed meanwhile stay theirs."""
+    kept, key = _find(flow_id), request.form.get("node", "")
+    before = kept.draft.nodes.get(key)
+    if before is None:
+        said.refused(gettext("This step is not there any more."))
+        return redirect(path_of(kept.flow_id), 303)
+    given = {name: value[:_LONGEST_FIELD] for name, value in request.form.items()}
+    if given.get("seen") != outline.mark(before):
+        return make_response(_page(kept, key, given=given, fault=_somebody_else()), _CONFLICT)
+    try:
+        node = outline.read(before, given)
+    except ValidationError as error:
+        return make_response(_page(kept, key, given=given, errors=outline.faults(error)), _INVALID)
+    draft = kept.draft.model_copy(update={"nodes": {**kept.draft.nodes, key: node}})
+    return _save(kept, draft, node=key)
+
+
+@pages.post("/flows/<flow_id>/add")
+@permission("queues.write")
+def add_flow_node(flow_id: str) -> BaseResponse:
+    """Put a new node into a way out of another."""
+    kept = _find(flow_id)
+    after, _, way = request.form.get("after", "").partition(" ")
+    try:
+        draft, key = outline.added(kept.draft, request.form.get("kind", ""), after=after, way=way)
+    except ValidationError:
+        said.refused(gettext("There are as many steps as there may be."))
+        return redirect(path_of(kept.flow_id), 303)
+    return _save(kept, draft, node=key)
+
+
+@pages.post("/flows/<flow_id>/take")
+@permission("queues.write")
+def take_flow_node(flow_id: str) -> BaseResponse:
+    """Take a node out; what led to it leads on to where it led."""
+    kept, key = _find(flow_id), request.form.get("node", "")
+    if key not in kept.draft.nodes:
+        return redirect(path_of(kept.flow_id), 303)
+    return _save(kept, outline.without(kept.draft, key), node="")
+
+
+@pages.post("/flows/<flow_id>/settings")
+@permission("queues.write")
+def save_flow_settings(flow_id: str) -> BaseResponse:
+    """Keep a flow's name and the language it speaks."""
+    kept = _find(flow_id)
+    name = _name(request.form.get("name", "")) or kept.name
+    return _save(kept, kept.draft.model_copy(update={"language": _language()}), node="", name=name)
+
+
+@pages.post("/flows/<flow_id>/publish")
+@permission("queues.write")
+def publish_flow(flow_id: str) -> BaseResponse:
+    """Let callers go through the draft that the page shows."""
+    kept = _find(flow_id)
+    try:
+        saved = store.publish(
+            scope.session(),
+            tenant_id=kept.tenant_id,
+            flow_id=kept.flow_id,
+            revision=edits.revision(request.form),
+            by=identity.current().principal_id,
+        )
+    except FlowChangedError:
+        said.refused(_somebody_else())
+    except FlowFaultyError:
+        said.refused(gettext("Not published: callers would get stuck. See what is marked in the outline."))
+    else:
+        renting.tell_switchboard()
+        said.done(
+            gettext(
+                "Version %(version)s is published: it counts from the next call on.", version=saved.version
+            )
+        )
+    return redirect(path_of(kept.flow_id), 303)
+
+
+@pages.post("/flows/<flow_id>/back")
+@permission("queues.write")
+def bring_flow_back(flow_id: str) -> BaseResponse:
+    """Publish an earlier version again."""
+    kept = _find(flow_id)
+    try:
+        saved = store.bring_back(
+            scope.session(),
+            tenant_id=kept.tenant_id,
+            flow_id=kept.flow_id,
+            version=whole(request.form.get("version", ""), longest=9) or 0,
+            revision=edits.revision(request.form),
+            by=identity.current().principal_id,
+        )
+    except FlowChangedError:
+        said.refused(_somebody_else())
+    except FlowFaultyError:
+        said.refused(gettext("Not brought back: a queue it leads to has been closed since."))
+    else:
+        renting.tell_switchboard()
+        said.done(
+            gettext(
+                "Version %(version)s is published: it counts from the next call on.", version=saved.version
+            )
+        )
+    return redirect(path_of(kept.flow_id), 303)
+
+
+@pages.post("/flows/<flow_id>/remove")
+@permission("queues.write")
+def remove_flow(flow_id: str) -> BaseResponse:
+    """Remove a flow no number leads into."""
+    kept = _find(flow_id)
+    try:
+        store.remove(
+            scope.session(),
+            tenant_id=kept.tenant_id,
+            flow_id=kept.flow_id,
+            revision=edits.revision(request.form),
+        )
+    except (FlowInUseError, FlowChangedError) as error:
+        in_use = isinstance(error, FlowInUseError)
+        said.refused(
+            gettext("Numbers lead into this flow. Lead them elsewhere first.") if in_use else _somebody_else()
+        )
+        return redirect(path_of(kept.flow_id), 303)
+    said.done(gettext("%(name)s is removed.", name=kept.name))
+    return redirect(url_for("portal.flow_list"), 303)
+
+
+@pages.post("/flows/<flow_id>/number")
+@permission("queues.write")
+def lead_flow_number(flow_id: str) -> BaseResponse:
+    """Lead a number into this flow, or out of it."""
+    kept = _find(flow_id)
+    number_id = NumberId(ids.parse("num", request.form.get("number", "")))
+    into = kept.flow_id if request.form.get("led") == "in" else None
+    try:
+        led = store.lead_number(
+            scope.session(),
+            tenant_id=kept.tenant_id,
+            number_id=number_id,
+            flow_id=into,
+            revision=edits.revision(request.form),
+        )
+    except FlowNotPublishedError:
+        said.refused(gettext("Publish the flow first."))
+    except NumberChangedError:
+        said.refused(gettext("Somebody else has changed this number. Look at it again."))
+    else:
+        renting.tell_switchboard()
+        number = international(led.digits)
+        said.done(
+            gettext("Callers of %(number)s go through this flow.", number=number)
+            if into
+            else gettext("Callers of %(number)s go straight to its queue.", number=number)
+        )
+    return redirect(path_of(kept.flow_id), 303)
+
+
+@pages.get("/flows/<flow_id>/try")
+@permission("queues.read")
+def try_flow(flow_id: str) -> str:
+    """Try a flow without a telephone: what a caller hears, key by key."""
+    kept = _find(flow_id)
+    inputs = [
+        one for one in request.args.getlist("keys")[: rehearsal.MOST_INPUTS - 1] if _KEYS.fullmatch(one)
+    ]
+    typed = request.args.get("typed", "")
+    if "typed" in request.args and _KEYS.fullmatch(typed):
+        inputs.append(typed)
+    scene = shown.scene(
+        flow=kept.draft,
+        caller="",
+        is_customer=request.args.get("customer") == "yes",
+        tier="",
+        answers={} if request.args.get("program") == "yes" else None,
+        at=clock.now(),
+    )
+    made = rehearsal.rehearse(kept.draft, scene, inputs)
+    node = kept.draft.nodes.get(made.passages[-1].node) if made.passages else None
+    return render_template(
+        "portal/flow_try.html",
+        name=kept.name,
+        back=path_of(kept.flow_id),
+        action=url_for("portal.try_flow", flow_id=flow_id),
+        inputs=inputs,
+        passages=[
+            {
+                "way": flow_words.way(one.way) if one.way else "",
+                "kind": flow_words.kind(one.kind),
+                "name": one.title or one.node,
+                "heard": one.heard,
+            }
+            for one in made.passages
+        ],
+        end=made.end.value,
+        detail=_queues().get(made.detail, made.detail),
+        choices=[(key, one.label) for key, one in node.keys.items()] if isinstance(node, model.Menu) else [],
+        is_customer=request.args.get("customer") == "yes",
+        has_program=request.args.get("program") == "yes",
+    )
+
+
+def path_of(flow_id: FlowId) -> str:
+    """Return the address of a flow's page."""
+    return url_for("portal.one_flow", flow_id=ids.public("flow", flow_id))
+
+
+def _save(kept: Kept, draft: Flow, *, node: str, name: str = "") -> BaseResponse:
+    saved = store.save(
+        scope.session(),
+        tenant_id=kept.tenant_id,
+        flow_id=kept.flow_id,
+        revision=kept.revision,
+        name=name or kept.name,
+        draft=draft,
+    )
+    said.done(gettext("Saved in the draft. Callers notice nothing until it is published."))
+    return redirect(path_of(saved.flow_id) + (f"?{urlencode({'node': node})}#step" if node else ""), 303)
+
+
+def _page(
+    kept: Kept,
+    key: str,
+    *,
+    given: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+    fault: str = "",
+) -> str:
+    session, draft = scope.session(), kept.draft
+    findings = store.findings(session, tenant_id=kept.tenant_id, flow=draft)
+    counted = shown.figures(session, kept) if kept.version else None
+    node = draft.nodes.get(key)
+    rented = numbers.all_of(session, tenant_id=kept.tenant_id)
+    return render_template(
+        "portal/flow.html",
+        flow={
+            "id": ids.public("flow", kept.flow_id),
+            "name": kept.name,
+            "version": kept.version,
+            "language": draft.language,
+        },
+        action=path_of(kept.flow_id),
+        revision=kept.revision,
+        outline=outline.outline(draft, findings=findings, figures=counted),
+        calls=counted.calls if counted else 0,
+        served=counted.outcomes.get(Outcome.SERVED, 0) if counted else 0,
+        left=counted.outcomes.get(Outcome.LEFT, 0) if counted else 0,
+        forbidding=sum(one.forbids for one in findings),
+        chosen={
+            "key": key,
+            "kind": node.kind,
+            "word": flow_words.kind(node.kind),
+            "ways": [(way, flow_words.way(way)) for way in node.WAYS],
+            "seen": outline.mark(node),
+        }
+        if node
+        else None,
+        given=given or (outline.typed(node) if node else {}),
+        errors=errors or {},
+        fault=fault,
+        places=_places(draft, findings),
+        nodes=[(name, one.title or name) for name, one in draft.nodes.items()],
+        queues=list(_queues().items()),
+        kinds=[(kind, flow_words.kind(kind)) for kind in outline.KINDS],
+        keys=model.KEYS,
+        cases=range(1, max(outline.MOST_CASES, len(getattr(node, "cases", ()))) + 1),
+        versions=store.versions(session, tenant_id=kept.tenant_id, flow_id=kept.flow_id)[:10],
+        numbers=[
+            {
+                "id": ids.public("num", one.number_id),
+                "number": international(one.digits),
+                "is_led": one.flow_id == kept.flow_id,
+                "elsewhere": one.flow_id not in {None, kept.flow_id},
+                "revision": one.revision,
+            }
+            for one in rented
+        ],
+        may_write=_may_write(),
+    )
+
+
+def _places(draft: Flow, findings: Sequence[Finding]) -> list[tuple[str, str]]:
+    """Return every way a new node can be put into, those that lead nowhere first."""
+    open_ways = [(one.node, one.way) for one in findings if one.way and one.fault.value == "dead-end"]
+    led = [
+        (key, way)
+        for key, node in draft.nodes.items()
+        for way in node.ways()
+        if not way.startswith("rated-") and (key, way) not in open_ways
+    ]
+    return [
+        (f"{key} {way}", f"{draft.nodes[key].title or key}, {flow_words.way(way)}")
+        for key, way in [*open_ways, *led]
+        if key in draft.nodes
+    ]
+
+
+def _find(flow_id: str) -> Kept:
+    return store.read(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        flow_id=FlowId(ids.parse("flow", flow_id)),
+    )
+
+
+def _queues() -> dict[str, str]:
+    found = queues.all_of(scope.session(), tenant_id=identity.current().tenant_id)
+    return {ids.public("que", one.queue_id): one.name for one in found}
+
+
+def _name(text: str) -> str:
+    name = " ".join(text.split())[:LONGEST_NAME]
+    return name if name.isprintable() else ""
+
+
+def _language() -> model.Language:
+    return "zh" if request.form.get("language") == "zh" else "en"
+
+
+def _somebody_else() -> str:
+    return str(gettext("Somebody else has changed the flow meanwhile. Look at it again, then save."))
+
+
+def _may_write() -> bool:
+    return "queues.write" in identity.current().permissions
