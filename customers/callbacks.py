@@ -91,6 +91,26 @@ def open_of_customer(
     return _open(session, tenant_id, CallbackRow.customer_id == customer_id, limit)
 
 
+def open_due(
+    session: Session, *, tenant_id: TenantId, at: dt.datetime, besides: AgentId, limit: int = 50
+) -> list[Callback]:
+    """Return what others than this agent have promised, is due and not kept yet, soonest first."""
+    whose = sa.and_(CallbackRow.due_at <= at, CallbackRow.agent_id.is_distinct_from(besides))
+    return _open(session, tenant_id, whose, limit)
+
+
+def take(session: Session, *, tenant_id: TenantId, callback_id: UUID, agent_id: AgentId) -> None:
+    """Make a promise that is not kept yet this agent's."""
+    session.execute(
+        sa.update(CallbackRow)
+        .where(
+            CallbackRow.tenant_id == tenant_id, CallbackRow.id == callback_id, CallbackRow.done_at.is_(None)
+        )
+        .values(agent_id=agent_id)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def keep(session: Session, *, tenant_id: TenantId, callback_id: UUID, agent_id: AgentId) -> bool:
     """Say that an agent has kept their promise; False when there is no such one of theirs."""
     done = session.execute(

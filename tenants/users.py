@@ -40,12 +40,19 @@ _NO_KEYS = frozenset("0123456789*#?/ ")
 _MOST_KEYS, _LONGEST_DEED = 40, 20
 
 
+FAMILIES = ("ctrl+alt", "alt+shift", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Shortcuts:
-    """Whether single keys do things, and which: by a page's word for a deed; absent: the usual one."""
+    """Whether single keys do things, and which: by a page's word for a deed; absent: the usual one.
+
+    `family`: with which keys held down they do so while somebody types, one of `FAMILIES`; empty: with none.
+    """
 
     is_on: bool
     keys: Mapping[str, str]
+    family: str = "ctrl+alt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +226,9 @@ def set_language(
 def shortcuts(session: Session, *, tenant_id: TenantId, user_id: UserId) -> Shortcuts:
     """Return what a user has made of the keys."""
     kept = _row(session, tenant_id, user_id).shortcuts or {}
-    return Shortcuts(bool(kept.get("is_on", True)), dict(kept.get("keys", {})))
+    return Shortcuts(
+        bool(kept.get("is_on", True)), dict(kept.get("keys", {})), kept.get("family", FAMILIES[0])
+    )
 
 
 def set_shortcuts(session: Session, *, tenant_id: TenantId, user_id: UserId, shortcuts: Shortcuts) -> None:
@@ -227,8 +236,10 @@ def set_shortcuts(session: Session, *, tenant_id: TenantId, user_id: UserId, sho
 
     Raises:
         MalformedSettingError: a key is not one sign, is a digit or a sign the pages use themselves, or does
-            two things; or there are too many.
+            two things; or there are too many; or there is no such family.
     """
+    if shortcuts.family not in FAMILIES:
+        raise MalformedSettingError(field="family")
     keys = list(shortcuts.keys.values())
     fit = all(len(key) == 1 and key.isprintable() and key not in _NO_KEYS for key in keys)
     if not fit or len(set(keys)) != len(keys) or len(keys) > _MOST_KEYS:
@@ -236,7 +247,11 @@ def set_shortcuts(session: Session, *, tenant_id: TenantId, user_id: UserId, sho
     if any(not deed.isidentifier() or len(deed) > _LONGEST_DEED for deed in shortcuts.keys):
         raise MalformedSettingError(field="keys")
     row = _row(session, tenant_id, user_id)
-    row.shortcuts = {"is_on": shortcuts.is_on, "keys": dict(shortcuts.keys)}
+    row.shortcuts = {
+        "is_on": shortcuts.is_on,
+        "keys": dict(shortcuts.keys),
+        "family": shortcuts.family,
+    }
     session.flush()
 
 

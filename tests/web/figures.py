@@ -106,6 +106,25 @@ def sign_in_refused(lang: str) -> dict[str, Any]:
     }
 
 
+# as web/console/views.py has them
+USUAL_KEYS = {
+    "answer": "a",
+    "decline": "d",
+    "hold": "p",
+    "mute": "m",
+    "keypad": "k",
+    "pause": "r",
+    "hang_up": "h",
+    "notes": "n",
+    "extend": "e",
+    "skip": "q",
+    "dial": "c",
+    "transfer": "t",
+    "swap": "s",
+    "merge": "j",
+    "leave": "l",
+    "drop": "x",
+}
 STATUSES = {
     "en": [
         ("available", "Available"),
@@ -148,7 +167,7 @@ def desk(lang: str) -> dict[str, Any]:
         "leads": True,
         "dispositions": [one for one in dispositions(lang) if not one["parent"]],
         "wrap_s": 60,
-        "shortcuts": {"is_on": True, "keys": {}},
+        "shortcuts": {"is_on": True, "keys": {}, "family": "ctrl+alt", "usual": USUAL_KEYS},
         "refusals": {
             "refused_stopped": pick(lang, "The company has stopped its calls out", "公司已停止呼出"),
         },
@@ -179,6 +198,7 @@ def desk(lang: str) -> dict[str, Any]:
             New(
                 due_at=ago(-660 + 7000 * i),
                 is_due=bool(i),
+                is_own=not i,
                 company=pick(lang, "Pelican Parcel", "明湖旅行"),
                 who=who,
                 queue=pick(lang, "Deliveries", "改签退票"),

@@ -491,8 +491,17 @@ def test_figures_that_cannot_be_are_no_check(bob: Bob, figures: object) -> None:
 
 
 def test_keys_are_kept_for_the_agent_and_come_back_with_the_page(bob: Bob) -> None:
-    assert bob.posts("shortcuts", {"is_on": False, "keys": {"answer": "Q"}}).status_code == 204
-    assert '{"is_on": false, "keys": {"answer": "q"}}' in bob.browser.get("/console/").get_data(as_text=True)
+    assert bob.posts("shortcuts", {"is_on": False, "keys": {"answer": "W"}}).status_code == 204
+    assert '"is_on": false, "keys": {"answer": "w"}' in bob.browser.get("/console/").get_data(as_text=True)
+
+
+def test_two_keys_may_change_places_and_what_is_held_with_them_is_kept(bob: Bob) -> None:
+    swapped = {"answer": "d", "decline": "a"}
+    wish = {"is_on": True, "keys": swapped, "family": "alt+shift"}
+    assert bob.posts("shortcuts", wish).status_code == 204
+    page = bob.browser.get("/console/").get_data(as_text=True)
+    assert '"family": "alt+shift"' in page
+    assert '"keys": {"answer": "d", "decline": "a"}' in page
 
 
 @pytest.mark.parametrize(
@@ -503,7 +512,10 @@ def test_keys_are_kept_for_the_agent_and_come_back_with_the_page(bob: Bob) -> No
         {"is_on": True, "keys": {"fly": "f"}},
         {"is_on": True, "keys": {"answer": "5"}},
         {"is_on": True, "keys": {"answer": "ab"}},
-        {"is_on": True, "keys": {"answer": "x", "decline": "x"}},
+        {"is_on": True, "keys": {"answer": "z", "decline": "z"}},
+        {"is_on": True, "keys": {"answer": "d"}},  # which declines, as usual
+        {"is_on": True, "keys": {}, "family": "ctrl"},
+        {"is_on": True, "keys": {}, "family": None},
         {"is_on": True, "keys": {"answer": 7}},
     ],
 )

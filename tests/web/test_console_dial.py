@@ -284,3 +284,52 @@ def test_who_dials_while_away_sees_that_they_will_be_away_again(
     assert bob.next_status() == "away:meal"
     bob.wants({"status": None})
     assert bob.next_status() is None
+
+
+def given_to_another(gate: Gate, vault: Vault, people: People, line: factory.Line) -> AgentId:
+    """Make the promise that of Mara, who serves the company and is on no shift."""
+    user = people.user(OPERATOR, "Mara", "agent")
+    with gate.open(Scope.system(OPERATOR)) as session:
+        mara = roster.hire(session, vault=vault, user_id=user.id, number=1002, name="Mara")
+        roster.assign(session, agent_id=mara.id, client_tenant_id=line.tenant_id, starts_at=clock.now())
+    agreements.signed(gate, user.id, line.tenant_id)
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        session.execute(text("UPDATE app.callbacks SET agent_id = :mara"), {"mara": mara.id})
+    return mara.id
+
+
+@pytest.mark.parametrize("deed", ["dial", "kept"])
+def test_a_promise_that_is_due_falls_to_the_queue_when_its_agent_is_not_there(
+    bob: Bob, gate: Gate, vault: Vault, people: People, line: factory.Line, promise: str, deed: str
+) -> None:
+    mara = given_to_another(gate, vault, people, line)
+    path = promise.removesuffix("dial") + deed
+    assert promise not in bob.browser.get("/console/idle").get_data(as_text=True)
+    assert bob.posts(path, {}).status_code == 404  # not due yet
+    clock.advance(dt.timedelta(hours=11, minutes=10))
+    with gate.open(Scope.system(OPERATOR)) as session:
+        presence.sign_in(session, agent_id=mara, at=clock.now())
+    assert promise not in bob.browser.get("/console/idle").get_data(as_text=True)
+    assert bob.posts(path, {}).status_code == 404  # she is there
+    with gate.open(Scope.system(OPERATOR)) as session:
+        presence.sign_out(session, agent_id=mara, at=clock.now())
+    page = bob.browser.get("/console/idle").get_data(as_text=True)
+    assert promise in page
+    assert "of your queue" in page
+    assert bob.posts(path, {}).status_code in {202, 204}
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        theirs = callbacks.open_of_agent(session, tenant_id=line.tenant_id, agent_id=mara)
+        mine = callbacks.open_of_agent(session, tenant_id=line.tenant_id, agent_id=bob.agent_id)
+    assert theirs == []
+    assert len(mine) == (deed == "dial")
+
+
+def test_a_promise_of_another_queue_is_not_there(
+    bob: Bob, gate: Gate, vault: Vault, people: People, line: factory.Line, promise: str
+) -> None:
+    given_to_another(gate, vault, people, line)
+    with gate.open(Scope.system(OPERATOR)) as session:
+        roster.unteach(session, agent_id=bob.agent_id, queue_id=line.queue_id)
+    clock.advance(dt.timedelta(hours=11, minutes=10))
+    assert bob.posts(promise, {}).status_code == 404
+    assert promise not in bob.browser.get("/console/idle").get_data(as_text=True)

@@ -4,8 +4,10 @@ The server here is a stage: it answers what the console's contract says and lets
 real doorways behind it, and the softphone, are tried by `make call` and its test.
 """
 
+import datetime as dt
 import json
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -599,7 +601,11 @@ def test_keys_are_chosen_in_the_list_and_kept_for_the_agent(desk: Page, stage: S
     desk.keyboard.press("d")
     expect(desk.locator(".toast").last).to_contain_text("D does something else already.")
     desk.keyboard.press("w")
-    assert stage.await_told("/console/shortcuts") == {"is_on": True, "keys": {"answer": "w"}}
+    assert stage.await_told("/console/shortcuts") == {
+        "is_on": True,
+        "keys": {"answer": "w"},
+        "family": "ctrl+alt",
+    }
     expect(row).to_contain_text("W")
     desk.keyboard.press("Escape")
     stage.ring()
@@ -615,11 +621,93 @@ def test_keys_are_chosen_in_the_list_and_kept_for_the_agent(desk: Page, stage: S
 def test_keys_turned_off_do_nothing_and_are_not_shown(desk: Page, stage: Stage) -> None:
     desk.keyboard.press("?")
     desk.locator("[data-keys-on]").uncheck()
-    assert stage.await_told("/console/shortcuts") == {"is_on": False, "keys": {}}
+    assert stage.await_told("/console/shortcuts") == {"is_on": False, "keys": {}, "family": "ctrl+alt"}
     desk.keyboard.press("Escape")
     expect(desk.locator('#dial-card [data-key="dial"]')).to_be_hidden()
     desk.keyboard.press("c")
     expect(desk.locator("#dial-number")).not_to_be_focused()
+
+
+def test_the_same_keys_work_while_typing_with_those_of_the_family_held(desk: Page, stage: Stage) -> None:
+    stage.turn("call")
+    view(desk, "on-call")
+    notes = desk.locator("#notes")
+    notes.press_sequentially("Gate ")
+    desk.keyboard.press("Control+Alt+p")
+    assert stage.await_told("/console/calls/call_1/hold") == {"on": True}
+    desk.keyboard.press("Control+Alt+2")
+    expect(desk.locator("[name=disposition]").nth(1)).to_be_checked()
+    desk.keyboard.press("Alt+Shift+m")  # the other family, and AltGr, write signs
+    notes.evaluate(
+        "(at) => at.dispatchEvent(new KeyboardEvent('keydown', {key: 'µ', code: 'KeyM', ctrlKey: true,"
+        " altKey: true, modifierAltGraph: true, bubbles: true}))"
+    )
+    expect(desk.locator("#muted")).to_be_hidden()
+    notes.press_sequentially("B")
+    assert notes.input_value().startswith("Gate ")
+    desk.keyboard.press("Control+Alt+m")
+    expect(desk.locator("#muted")).to_be_visible()
+
+
+def test_the_family_is_chosen_in_the_list_and_what_browsers_use_is_left_to_them(
+    desk: Page, stage: Stage
+) -> None:
+    desk.keyboard.press("?")
+    expect(desk.locator('[data-combo="answer"]')).to_have_text("Ctrl Alt A")
+    desk.locator("[data-keys-family]").select_option("alt+shift")
+    assert stage.await_told("/console/shortcuts")["family"] == "alt+shift"
+    expect(desk.locator('[data-combo="hold"]')).to_have_text("Alt Shift P")
+    expect(desk.locator('[data-combo="transfer"]')).to_be_hidden()
+    desk.locator("[data-keys-family]").select_option("")
+    expect(desk.locator('[data-combo="hold"]')).to_be_hidden()
+    desk.locator("[data-keys-usual]").click()
+    expect(desk.locator('[data-combo="hold"]')).to_have_text("Ctrl Alt P")
+
+
+def test_the_outcome_a_call_still_wants_is_given_from_the_list(desk: Page, stage: Stage) -> None:
+    row = desk.locator("[data-outcome]")
+    row.locator("select").select_option("d2")
+    row.locator("button").click()
+    assert stage.await_told("/console/calls/call_9/outcome") == {"disposition": "d2"}
+
+
+def test_a_wrap_up_that_is_overdue_says_so_in_words(desk: Page, stage: Stage) -> None:
+    stage.turn("wrap")
+    stage.state["wrap"] |= {
+        "ends_at": (clock.now() - dt.timedelta(seconds=75)).isoformat(),
+        "holds_over": True,
+    }
+    stage.push("state")
+    view(desk, "wrap-up")
+    expect(desk.locator("#overdue")).to_be_visible()
+    expect(desk.locator("#overdue-for")).to_have_text(re.compile(r"^1:1\d$"))
+    expect(desk.locator("#wrap-left")).to_have_text("")
+    stage.state["wrap"]["holds_over"] = False
+    stage.push("state")
+    expect(desk.locator("#overdue")).to_be_hidden()
+
+
+def test_what_is_written_in_the_call_is_saved_at_once_and_the_wrap_up_opens_with_it(
+    desk: Page, stage: Stage
+) -> None:
+    stage.turn("call")
+    view(desk, "on-call")
+    expect(desk.locator("#wrap-save")).to_be_enabled()
+    expect(desk.locator("#save-word")).to_have_text("Save now")
+    desk.keyboard.press("1")
+    desk.locator("#notes").fill("Gate B")
+    desk.keyboard.press("Control+Enter")
+    expect(desk.locator(".toast").last).to_contain_text("Saved. The wrap-up opens with it.")
+    kept = stage.await_told("/console/calls/call_1/draft")
+    assert (kept["disposition"], kept["notes"]) == ("d1", "Gate B")
+    assert stage.heard("/console/calls/call_1/wrap-up") == []
+    stage.turn("wrap")
+    view(desk, "wrap-up")
+    assert desk.locator("#notes").input_value() == "Gate B"
+    expect(desk.locator("[name=disposition]").first).to_be_checked()
+    desk.locator("#notes").fill("card 4111 1111 1111 1111")
+    desk.keyboard.press("Control+Enter")
+    assert stage.heard("/console/calls/call_1/wrap-up") == []
 
 
 def test_on_a_narrow_screen_the_wrap_up_is_in_view_at_once(desk: Page, stage: Stage) -> None:

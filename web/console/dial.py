@@ -17,7 +17,6 @@ from core import clock
 from core.errors import Conflict, Invalid
 from core.ids import AgentId, CallId, QueueId, TenantId, parse, public
 from core.phone import E164, InvalidNumberError, ShortCode, parse_dialled, time_zones
-from customers import callbacks
 from seats.desk import ServingAgent
 from seats.rules import Activity, activity
 from telephony import calls, work
@@ -27,7 +26,7 @@ from telephony.outbound import by_hand
 from telephony.outbound.gate import Clearance, Refusal, RefusalReason
 from tenants import companies
 from web import errors, scope
-from web.console import desk
+from web.console import desk, promises
 from web.console.requests import MalformedRequestError, body
 from web.guards import permission
 
@@ -94,17 +93,14 @@ def dial_again(call_id: str) -> tuple[Response, int] | Response:
 
 @permission("calls.take")
 def dial_back(company: str, callback: str) -> tuple[Response, int] | Response:
-    """Call somebody the agent has promised a call."""
+    """Call somebody who was promised a call, by the agent or by one of their queue who is not there."""
     tenant_id = TenantId(parse("ten", company))
     with desk.operator() as session:
         one = _ready(session)
         if tenant_id not in one.clients:
             raise WorkItemNotFoundError
         with _walls(tenant_id) as walls:
-            mine = callbacks.open_of_agent(walls, tenant_id=tenant_id, agent_id=one.agent.id)
-            promise = next((due for due in mine if due.callback_id == parse("cb", callback)), None)
-            if promise is None:
-                raise WorkItemNotFoundError
+            promise = promises.take(session, walls, one, tenant_id, parse("cb", callback)).callback
             to, queue_id = _party(walls, one, tenant_id, CallId(promise.subject_ref))
             answer = _call(walls, one.agent.id, tenant_id, queue_id, to, promised_for=promise.due_at)
         return _answer(session, one, tenant_id, to, answer)

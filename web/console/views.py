@@ -5,7 +5,7 @@ Nothing here speaks to the switch: each act leaves an order, and the switchboard
 
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
@@ -44,7 +44,7 @@ from telephony.queues import WrapUp
 from telephony.work import WorkItem
 from tenants import users
 from web import identity, scope, tables, words
-from web.console import agreements, desk, dial, team, tickets, transfer
+from web.console import agreements, desk, dial, promises, team, tickets, transfer
 from web.console import line as line_check
 from web.console.requests import MalformedRequestError, body
 from web.guards import permission
@@ -60,27 +60,25 @@ team.install(pages)
 
 _LONGEST_NOTES = 4000
 _COMPLETED_WITHIN = dt.timedelta(days=7)
-# what a key may be chosen for; the script knows what each does (front/src/console/keys.ts)
-_DEEDS = frozenset(
-    {
-        "answer",
-        "decline",
-        "hold",
-        "mute",
-        "keypad",
-        "pause",
-        "hang_up",
-        "notes",
-        "extend",
-        "skip",
-        "dial",
-        "transfer",
-        "swap",
-        "merge",
-        "leave",
-        "drop",
-    }
-)
+# what a key may be chosen for, and the usual one; the script knows what each does (front/src/console/keys.ts)
+_USUAL = {
+    "answer": "a",
+    "decline": "d",
+    "hold": "p",
+    "mute": "m",
+    "keypad": "k",
+    "pause": "r",
+    "hang_up": "h",
+    "notes": "n",
+    "extend": "e",
+    "skip": "q",
+    "dial": "c",
+    "transfer": "t",
+    "swap": "s",
+    "merge": "j",
+    "leave": "l",
+    "drop": "x",
+}
 _TROUBLES = ("silent", "one-way", "choppy", "echo", "noise", "dropped", "other")
 # what a browser may report of a line, and the most of it that can be true
 _FIGURES = {
@@ -129,7 +127,7 @@ def page() -> str:
         popped=_popped_already(item),
         last_calls=_last_calls(),
         unfinished=_unfinished(one),
-        callbacks=_callbacks(one.clients),
+        callbacks=_callbacks(one),
         agreements=agreements.waiting(one),
         today=today,
         leads=bool(one.leads),
@@ -178,7 +176,7 @@ def idle() -> Response:
             today=today,
             last_calls=_last_calls(),
             unfinished=_unfinished(one),
-            callbacks=_callbacks(one.clients),
+            callbacks=_callbacks(one),
             agreements=agreements.waiting(one),
         )
     )
@@ -473,16 +471,16 @@ def report_problem(call_id: str) -> tuple[str, int]:
 @permission("calls.wrap")
 def kept(company: str, callback: str) -> tuple[str, int]:
     """Say that a promised call has been made."""
+    tenant_id, callback_id = TenantId(parse("ten", company)), parse("cb", callback)
     with desk.operator() as session:
         one = desk.serving(session)
-    tenant_id = TenantId(parse("ten", company))
-    if tenant_id not in one.clients:
-        raise WorkItemNotFoundError
-    with desk.walls(tenant_id) as session:
-        if not callbacks.keep(
-            session, tenant_id=tenant_id, callback_id=parse("cb", callback), agent_id=one.agent.id
-        ):
+        if tenant_id not in one.clients:
             raise WorkItemNotFoundError
+        with desk.walls(tenant_id) as walls:
+            with contextlib.suppress(WorkItemNotFoundError):  # said twice: it is theirs, and kept
+                promises.take(session, walls, one, tenant_id, callback_id)
+            if not callbacks.keep(walls, tenant_id=tenant_id, callback_id=callback_id, agent_id=one.agent.id):
+                raise WorkItemNotFoundError
     return "", 204
 
 
@@ -511,17 +509,20 @@ def status() -> tuple[str, int]:
 def keep_shortcuts() -> tuple[str, int]:
     """Keep the keys the agent has chosen, with the agent."""
     form = body()
-    is_on, keys = form.get("is_on"), form.get("keys")
-    if not isinstance(is_on, bool) or not isinstance(keys, dict):
-        raise MalformedRequestError(field="is_on, keys")
-    if not set(keys) <= _DEEDS or not all(isinstance(key, str) for key in keys.values()):
+    is_on, keys, family = form.get("is_on"), form.get("keys"), form.get("family", users.FAMILIES[0])
+    if not isinstance(is_on, bool) or not isinstance(keys, dict) or not isinstance(family, str):
+        raise MalformedRequestError(field="is_on, keys, family")
+    if not keys.keys() <= _USUAL.keys() or not all(isinstance(key, str) for key in keys.values()):
+        raise MalformedRequestError(field="keys")
+    pressed = {**_USUAL, **{deed: key.lower() for deed, key in keys.items()}}
+    if len(set(pressed.values())) != len(pressed):  # two deeds by one key, be it a usual one
         raise MalformedRequestError(field="keys")
     who = identity.current()
     users.set_shortcuts(
         scope.session(),
         tenant_id=who.tenant_id,
         user_id=who.user_id,
-        shortcuts=users.Shortcuts(is_on, {deed: key.lower() for deed, key in keys.items()}),
+        shortcuts=users.Shortcuts(is_on, {deed: key.lower() for deed, key in keys.items()}, family),
     )
     return "", 204
 
@@ -538,7 +539,7 @@ def end_shift() -> tuple[str, int]:
 def _shortcuts() -> dict[str, Any]:
     who = identity.current()
     kept = users.shortcuts(scope.session(), tenant_id=who.tenant_id, user_id=who.user_id)
-    return {"is_on": kept.is_on, "keys": dict(kept.keys)}
+    return {"is_on": kept.is_on, "keys": dict(kept.keys), "family": kept.family, "usual": _USUAL}
 
 
 def _popped(offer_id: str, item: WorkItem) -> dict[str, Any]:
@@ -778,27 +779,21 @@ def _keep_promises(walls: Session, item: WorkItem) -> None:
             )
 
 
-def _callbacks(clients: Iterable[TenantId]) -> list[dict[str, Any]]:
-    """Return what the agent has promised callers and not kept yet, soonest first."""
-    shown, vault = [], scope.services().vault
+def _callbacks(one: ServingAgent) -> list[dict[str, Any]]:
+    """Return whom the agent has to call back, soonest first."""
+    shown = []
     with desk.operator() as session:
-        agent_id = desk.agent(session).id
-    for tenant_id in clients:
-        with desk.walls(tenant_id) as session:
-            promised = callbacks.open_of_agent(session, tenant_id=tenant_id, agent_id=agent_id)
-            about = [CallId(one.subject_ref) for one in promised]
-            found = {
-                call.call_id: call
-                for call in calls.these(session, tenant_id=tenant_id, call_ids=about, vault=vault)
-            }
-        for one in promised:
-            call = found.get(CallId(one.subject_ref))
-            if call:
-                address = f"{public('ten', tenant_id)}/{public('cb', one.callback_id)}"
+        for tenant_id in one.clients:
+            with desk.walls(tenant_id) as walls:
+                promised = promises.of(session, walls, one, tenant_id)
+            for each in promised:
+                call, due_at = each.call, each.callback.due_at
+                address = f"{public('ten', tenant_id)}/{public('cb', each.callback.callback_id)}"
                 shown.append(
                     {
-                        "due_at": one.due_at,
-                        "is_due": one.due_at <= clock.now(),
+                        "due_at": due_at,
+                        "is_due": due_at <= clock.now(),
+                        "is_own": each.is_own,
                         "company": desk.company_name(tenant_id),
                         "who": mask(call.caller) if call.caller else gettext("Number withheld"),
                         "queue": call.queue_name,
@@ -806,7 +801,7 @@ def _callbacks(clients: Iterable[TenantId]) -> list[dict[str, Any]]:
                         "dial_url": f"/console/callbacks/{address}/dial" if call.caller else "",
                     }
                 )
-    return sorted(shown, key=lambda one: one["due_at"])
+    return sorted(shown, key=lambda each: each["due_at"])
 
 
 def _last_call(item: WorkItem, call: Call, part: Leg | None, labels: dict[str, str]) -> dict[str, Any]:

@@ -503,7 +503,20 @@ function focusWrap(): void {
   if (document.activeElement === document.body || document.activeElement === get("hang-up")) wrap.focus();
 }
 
+/** In the call: keep now what stands there, instead of in a moment; the wrap-up begins with it. */
+async function saveNow(): Promise<void> {
+  const written = wrap.value();
+  if (!written || wrap.hasCard) {
+    toast(say(written ? "card" : "callback_when"), "bad");
+    return written ? wrap.focus() : get("callback-at").focus();
+  }
+  await wrap.keep();
+  if (wrap.isDirty) toast(say("unsaved"), "bad");
+  else toast(say("saved_now"));
+}
+
 async function saveWrap(): Promise<void> {
+  if (view === "on-call" && !get("wrap-card").hidden) return saveNow();
   const id = state?.wrap?.call_id;
   if (!id || view !== "wrap-up") return;
   if (wrap.wantsMore || (!wrap.chosen && state?.wrap?.needs_outcome !== false)) {
@@ -624,8 +637,8 @@ function show(): void {
   press("hold", isHeld, say(isHeld ? "hold_off" : "hold_on"));
   press("mute", isMuted, say(isMuted ? "mute_off" : "mute_on"));
   if (view !== "on-call" && isNew) closePad();
-  get("save-word").textContent = say((state.next_status ?? state.status).startsWith("away") ? "save" : "save_ready");
-  get<HTMLButtonElement>("wrap-save").disabled = view !== "wrap-up";
+  get("save-word").textContent = say(view === "on-call" ? "save_now" : (state.next_status ?? state.status).startsWith("away") ? "save" : "save_ready");
+  get<HTMLButtonElement>("wrap-save").disabled = view !== "wrap-up" && view !== "on-call";
   get<HTMLButtonElement>("extend").disabled = !state.wrap?.can_extend;
   get("extend").hidden = !!state.wrap && !state.wrap.ends_at;
   get("skip").hidden = !state.wrap?.can_skip;
@@ -965,24 +978,33 @@ const DEEDS: Partial<Record<View, Partial<Record<Deed, () => void>>>> = {
 };
 
 function onKey(event: KeyboardEvent): void {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && view === "wrap-up") {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && (view === "wrap-up" || view === "on-call")) {
     event.preventDefault();
     return void saveWrap();
   }
   if (event.key === "Escape" && event.target === get("notes")) return get("notes").blur(); // the letters are keys again
-  if (isTyping(event) || event.repeat || !shortcuts.isOn || document.querySelector("dialog[open]")) return;
+  const held = shortcuts.held(event);
+  if (event.repeat || document.querySelector("dialog[open]")) return;
+  if (held !== undefined) return pressed(held, event);
+  if (isTyping(event) || !shortcuts.isOn) return;
   if (view === "on-call" && !get("pad").hidden && /^[0-9*#]$/.test(event.key)) return digit(event.key);
+  pressed(event.key, event);
+}
+
+/** Do what a key means in this view; twice in a moment is once. */
+function pressed(key: string, event: KeyboardEvent): void {
   const now = performance.now();
-  if (event.key === lastKey && now - lastKeyAt < KEY_GAP_MS) return;
-  const wanted = shortcuts.deed(event.key);
+  if (key === lastKey && now - lastKeyAt < KEY_GAP_MS) return;
+  const wanted = shortcuts.deed(key);
   const does = wanted && DEEDS[view]?.[wanted];
   if (does) {
-    lastKey = event.key;
+    lastKey = key;
     lastKeyAt = now;
     event.preventDefault();
     does();
-  } else if (/^[1-9]$/.test(event.key) && ["on-call", "wrap-up"].includes(view)) {
-    const radio = all<HTMLInputElement>("#dispositions input")[Number(event.key) - 1];
+  } else if (/^[1-9]$/.test(key) && ["on-call", "wrap-up"].includes(view)) {
+    const radio = all<HTMLInputElement>("#dispositions input")[Number(key) - 1];
+    if (event.altKey) event.preventDefault();
     if (radio) wrap.choose(radio);
   }
 }
@@ -1024,7 +1046,7 @@ function wire(): void {
     const url = form?.dataset["outcome"];
     if (!form || !url) return;
     event.preventDefault();
-    void act(url, { disposition: String(new FormData(form).get("disposition") ?? "") }).then((isDone) => {
+    void act(url, { disposition: String(new FormData(form).get("outcome") ?? "") }).then((isDone) => {
       if (isDone) toast(say("outcome_kept"));
       return reloadIdle();
     });
