@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from itertools import cycle
 
+from sqlalchemy import text
+
 from billing import periods, tariffs
 from billing import rentals as rented
 from billing import usage as metered
@@ -17,7 +19,7 @@ from campaigns.attempts import End
 from campaigns.plans import Campaign
 from campaigns.rules import Outcome, State
 from core import clock, ids, long_jobs
-from core.ids import OPERATOR, LeadImportId, TenantId, new_id
+from core.ids import OPERATOR, LeadImportId, LetterId, TenantId, new_id
 from core.money import NANO
 from core.storage import Storage
 from seats import roster
@@ -25,6 +27,8 @@ from seats import stock as seating
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import numbers
+from tenants import letters, resets, second_step
+from tenants.events import LetterOwed
 from tenants.users import User
 from tenants.webhooks import deliveries
 from tests.billing import stock
@@ -235,6 +239,34 @@ def usage(dana: Browser, gate: Gate, tenant_id: TenantId) -> list[str]:
         found(r'"(/operator/usage/ten_[0-9a-z]+/use_[0-9a-z]+)"', page),
         found(r'"(/operator/usage/ten_[0-9a-z]+/conflicts/con_[0-9a-z]+)"', page),
     ]
+
+
+def glass(
+    asker: Browser, approver: Browser, gate: Gate, vault: Vault, *, two: tuple[User, User], client: TenantId
+) -> list[str]:
+    """Let one of the operator's people look into a company by the other's word; return what is seen."""
+    with gate.open(Scope.system(OPERATOR)) as session:
+        for user in two:
+            second_step.begin(session, tenant_id=OPERATOR, vault=vault, user_id=user.id, name=user.name)
+        session.execute(text("UPDATE app.second_steps SET confirmed_at = begun_at"))
+    company = ids.public("ten", client)
+    wish = {"company": company, "reason": "incident", "ticket": "INC-4711", "minutes": "30"}
+    assert asker.post("/operator/glass", wish).status_code == 303
+    here = found(r'"(/operator/glass/[0-9a-f-]+)/approve"', approver.get("/operator/glass").text)
+    assert approver.post(f"{here}/approve").status_code == 303
+    customer = found(rf'"({here}/cus_[0-9a-z]+)"', asker.get(here).text)
+    return [here, f"{here}/contacts", f"{here}/recordings", customer]
+
+
+def reset_link(gate: Gate, vault: Vault, tenant_id: TenantId, user: User) -> str:
+    """Return where the letter to somebody who forgot their password leads."""
+    with gate.open(Scope.system(tenant_id)) as session:
+        resets.send(session, tenant_id=tenant_id, vault=vault, user_id=user.id, public_url=HOST)
+        newest = session.scalars(text("SELECT id FROM app.letters ORDER BY id DESC LIMIT 1")).one()
+        owed = LetterOwed(tenant_id=tenant_id, letter_id=LetterId(newest))
+        letter = letters.take(session, vault=vault, owed=owed)
+    assert letter
+    return found(rf"{HOST}(/reset/[A-Za-z0-9_-]+)", letter.text)
 
 
 def prices(dana: Browser) -> list[str]:

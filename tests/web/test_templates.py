@@ -129,6 +129,18 @@ def test_every_state_is_shown_by_a_pill_that_there_is() -> None:
     assert named - set(parts._PILLS) == set()
 
 
+def test_a_part_with_macros_of_its_own_brings_those_it_uses() -> None:
+    """What is imported does not see the `m` of the page; a list that is empty one day would be a fault."""
+    faults = [
+        path.name
+        for path in (TEMPLATES / "parts").glob("*.html")
+        if "{% macro" in (text := path.read_text(encoding="utf-8"))
+        and re.search(r"[{( ]m\.\w+\(", text)
+        and "import 'parts/macros.html' as m" not in text
+    ]
+    assert faults == []
+
+
 def test_every_string_has_its_chinese() -> None:
     web = gallery.ROOT
     with (web / "translations/zh_Hans_CN/LC_MESSAGES/messages.po").open("rb") as file:
