@@ -144,6 +144,12 @@ def root_key_text() -> str:
     return os.environ.get("SEATLINE_ROOT_KEY", "")
 
 
+def root_key_transit() -> tuple[str, Path]:
+    """Return the address of a transit service that holds the root key (empty: none), and its token's file."""
+    token = Path(os.environ.get("SEATLINE_ROOT_TRANSIT_TOKEN", ""))
+    return os.environ.get("SEATLINE_ROOT_TRANSIT", ""), token
+
+
 def load(file: Path | None = None) -> Settings:
     """Read the settings.
 

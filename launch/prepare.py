@@ -12,9 +12,9 @@ from pathlib import Path
 
 from core.config import load
 from launch.files import write_json
-from security.keys import open_root_key
 from wiring.demo import seed
 from wiring.prepare import prepare_database
+from wiring.root_key import opened as root_key_of
 
 
 def main(request_file: Path) -> int:
@@ -24,7 +24,7 @@ def main(request_file: Path) -> int:
     urls = prepare_database(
         settings["admin_database_url"],
         secrets_file=Path(request["roles_file"]),
-        root_key=open_root_key(Path(settings["root_key_file"]), environment=settings["environment"]),
+        root_key=root_key_of(Path(settings["root_key_file"]), environment=settings["environment"]),
     )
     addresses = {
         "database_url": urls.app,

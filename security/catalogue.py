@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from core.errors import Unavailable
-from security.gate import Gate
+from security.gate import Gate, backend_of
 
 _RULES = files("security").joinpath("sql/catalogue.sql")
 BELOW_FLOOR = "server below security floor"
+POOLED = "a pooler stands between us and the server; tokens are for one connection (docs/adr/0028)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,10 @@ class WallsBrokenError(Unavailable):
 
 
 def violations(gate: Gate) -> list[Violation]:
-    """Return everything the twenty rules object to, the version floor included."""
+    """Return everything the twenty rules object to, the version floor included, and a pooler in between."""
     with gate.outside() as connection:
+        if connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() != backend_of(connection):
+            return [Violation(POOLED, "database_url")]
         rows = connection.exec_driver_sql(_RULES.read_text(encoding="utf-8")).all()
     return [Violation(row[0], row[1]) for row in rows]
 

@@ -1,9 +1,10 @@
 """The root key: where it comes from, and what is derived from it.
 
 A provider port: a file (refused when others can read it), the environment (refused outside development and
-tests). OpenBao transit, a cloud's KMS and PKCS#11 fit the same three calls; whatever comes must pass the
-contract in `tests/security/test_root_keys.py`. The root key wraps tenant keys; it never seals data. What a
-process needs besides (the context MAC key) is derived with HKDF (RFC 5869) under its own label.
+tests), a transit service (`security.transit`). A cloud's KMS and PKCS#11 fit the same three calls; whatever
+comes must pass the contract in `tests/security/test_root_keys.py`, and is opened in `wiring.root_key`. The
+root key wraps tenant keys; it never seals data. What a process needs besides (the context MAC key) is derived
+with HKDF (RFC 5869) under its own label.
 """
 
 import base64
@@ -187,7 +188,7 @@ class EnvironmentRootKey(_HeldRootKey):
 
 
 def open_root_key(file: Path, *, environment: str) -> RootKey:
-    """Return the root key: from the environment, where one stands there, else from the file.
+    """Return a root key this process holds: from the environment, where one stands there, else from the file.
 
     Raises:
         RootKeyError: it may not lie there, or is malformed.

@@ -27,10 +27,11 @@ from security import catalogue
 from security.egress import Egress
 from security.evidence import Signer
 from security.gate import Gate
-from security.keys import RootKey, open_root_key
+from security.keys import RootKey
 from security.keystore import Keystore
 from security.vault import Vault
 from wiring.downloading import Drawer
+from wiring.root_key import opened as root_key_of
 
 _PATIENCE_S = 20.0
 _PAUSE_S = 0.2
@@ -112,7 +113,7 @@ def assemble(settings: Settings | None = None, *, process: str) -> House:
     """
     settings = settings or config.load()
     log.configure(process)
-    root_key = open_root_key(settings.root_key_file, environment=settings.environment)
+    root_key = root_key_of(settings.root_key_file, environment=settings.environment)
     gate = Gate(settings.database_url, context_key=root_key.derive("context/v1"))
     try:
         _await(gate)

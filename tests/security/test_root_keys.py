@@ -2,6 +2,7 @@
 
 import base64
 import os
+import socket
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -23,8 +24,11 @@ from security.keys import (
     open_root_key,
 )
 from security.keystore import Keystore
+from security.transit import TransitRootKey
 from security.vault import Field, Vault
 from tests.conftest import Prepared
+from tests.security.transit_service import Service, serving
+from wiring import root_key
 
 Provider = Callable[[bytes], RootKey]
 KEY, CONTEXT = os.urandom(32), b"tenant|pii|1"
@@ -44,11 +48,125 @@ def in_environment(_folder: Path) -> Provider:
     return lambda key: EnvironmentRootKey(base64.b64encode(key).decode(), environment="test")
 
 
-@pytest.fixture(params=[in_file, in_environment], ids=["file", "environment"])
-def provider(request: pytest.FixtureRequest, tmp_path: Path) -> Provider:
+@pytest.fixture(scope="module")
+def transit() -> Iterator[Service]:
+    with serving() as service:
+        yield service
+
+
+def token_in(folder: Path, token: str = "s.token") -> Path:  # noqa: S107 - the stand-in's
+    file = folder / "transit.token"
+    file.write_text(f"{token}\n", encoding="ascii")
+    file.chmod(0o600)
+    return file
+
+
+@pytest.fixture(params=["file", "environment", "transit"])
+def provider(request: pytest.FixtureRequest, tmp_path: Path, transit: Service) -> Provider:
     """Every provider; a new one is added here and has to pass what follows."""
-    made: Provider = request.param(tmp_path)
+    if request.param == "transit":
+        return lambda key: TransitRootKey(transit.address(key), token_in(tmp_path))
+    made: Provider = {"file": in_file, "environment": in_environment}[request.param](tmp_path)
     return made
+
+
+@pytest.fixture
+def asked(transit: Service, tmp_path: Path) -> Iterator[TransitRootKey]:
+    """A transit service of which each test may do what it likes."""
+    yield TransitRootKey(transit.address(os.urandom(32)), token_in(tmp_path), limit_s=0.5)
+    transit.status, transit.body, transit.token = 200, None, "s.token"
+
+
+@pytest.mark.parametrize("status", [301, 307, 403, 404, 429, 500, 503])
+def test_a_transit_service_that_is_sealed_refuses_or_sends_elsewhere_is_away(
+    transit: Service, asked: TransitRootKey, status: int
+) -> None:
+    wrapped = asked.wrap(KEY, CONTEXT)
+    transit.status = status
+    with pytest.raises(RootKeyAwayError):
+        asked.wrap(KEY, CONTEXT)
+    with pytest.raises(RootKeyAwayError):
+        asked.unwrap(wrapped, CONTEXT)
+    transit.status = 200
+    assert asked.unwrap(wrapped, CONTEXT) == KEY
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"data": 1}', b'{"data": {}}', b"x" * 200_000])
+def test_a_transit_service_that_answers_what_cannot_be_is_away(
+    transit: Service, asked: TransitRootKey, body: bytes
+) -> None:
+    transit.body = body or b" "
+    with pytest.raises(RootKeyAwayError):
+        asked.derive("context/v1")
+
+
+def test_a_transit_service_that_says_nothing_is_away_within_its_time(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/transit/seatline"
+        began = time.monotonic()
+        with pytest.raises(RootKeyAwayError):
+            TransitRootKey(address, token_in(tmp_path), limit_s=0.2).wrap(KEY, CONTEXT)
+        assert time.monotonic() - began < 2
+
+
+def test_a_renewed_token_is_read_when_the_old_one_is_refused(
+    transit: Service, asked: TransitRootKey, tmp_path: Path
+) -> None:
+    wrapped = asked.wrap(KEY, CONTEXT)
+    transit.token = "s.renewed"
+    with pytest.raises(RootKeyAwayError):
+        asked.unwrap(wrapped, CONTEXT)
+    token_in(tmp_path, "s.renewed")
+    assert asked.unwrap(wrapped, CONTEXT) == KEY
+
+
+def test_a_key_that_was_rotated_there_opens_what_it_wrapped_and_derives_the_same(
+    transit: Service, asked: TransitRootKey
+) -> None:
+    wrapped, derived = asked.wrap(KEY, CONTEXT), asked.derive("context/v1")
+    for versions in transit.keys.values():
+        versions.append(os.urandom(32))
+    assert asked.unwrap(wrapped, CONTEXT) == KEY
+    assert asked.derive("context/v1") == derived
+    again = asked.wrap(KEY, CONTEXT)
+    assert again.startswith(b"vault:v2:")
+    assert asked.unwrap(again, CONTEXT) == KEY
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://10.0.0.1:8200/transit/seatline",
+        "http://bao.example/transit/seatline",
+        "ftp://127.0.0.1/transit/seatline",
+        "https://bao.example/seatline",
+        "https://u:p@bao.example/transit/seatline",
+        "https://bao.example/transit/seatline?x=1",
+        "bao.example",
+    ],
+)
+def test_an_address_without_tls_or_without_a_key_is_refused(tmp_path: Path, address: str) -> None:
+    with pytest.raises(RootKeyError):
+        TransitRootKey(address, token_in(tmp_path))
+
+
+def test_a_token_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    file = token_in(tmp_path)
+    file.chmod(0o640)
+    with pytest.raises(RootKeyError, match="open to others"):
+        TransitRootKey("https://bao.example/transit/seatline", file)
+    with pytest.raises(RootKeyError, match="cannot be read"):
+        TransitRootKey("https://bao.example/transit/seatline", tmp_path / "none")
+
+
+def test_the_transit_service_that_is_named_goes_before_file_and_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEATLINE_ROOT_TRANSIT", "https://bao.example:8200/transit/seatline")
+    monkeypatch.setenv("SEATLINE_ROOT_TRANSIT_TOKEN", str(token_in(tmp_path)))
+    found = root_key.opened(tmp_path / "root.key", environment="production")
+    assert isinstance(found, TransitRootKey)
+    assert repr(found) == "TransitRootKey(bao.example, seatline)"
 
 
 def test_a_wrapped_key_opens_in_its_context_and_again_after_a_restart(provider: Provider) -> None:

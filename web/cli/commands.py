@@ -172,18 +172,20 @@ def rotate_key(company: str, purpose: str) -> None:
 def rotate_root(go_on: bool) -> None:  # noqa: FBT001 - click's own way
     """Put a new root key in front of the file's, and wrap every company's own key with it.
 
+    Of a key that a transit service holds: rotate it there, then run this with --go-on.
+
     On every machine that has the file, put the new one there first; processes that run look for it by
     themselves. Keep the older keys in the file: signatures and tokens are derived from the oldest.
     """
     with _house() as house:
-        if not isinstance(house.root_key, FileRootKey):
-            said.stop("the root key does not lie in a file here")
         if not go_on:
+            if not isinstance(house.root_key, FileRootKey):
+                said.stop("the root key does not lie in a file here: replace it where it lies, then --go-on")
             house.root_key.renew()
         with house.gate.open(Scope.system(OPERATOR)) as session:
             count = key_states.rewrap(house.keystore)
             evidence.record(session, "key.root-replaced", companies=count)
-    click.echo(f"{count} companies' keys are wrapped with the new root key; take a copy of the file now")
+    click.echo(f"{count} companies' keys are wrapped with the newest root key; take a copy of it now")
 
 
 @main.group()

@@ -23,7 +23,6 @@ from customers import records
 from customers.records import CustomerDetails
 from security import evidence
 from security.gate import Scope
-from security.keys import open_root_key
 from telephony import calls, recording
 from telephony.calls import Arrival
 from tenants import companies
@@ -32,6 +31,7 @@ from wiring.backup.folders import BackupDamagedError, BackupRefusedError
 from wiring.backup.make import make
 from wiring.backup.restore import restored
 from wiring.prepare import prepare_database
+from wiring.root_key import opened as root_key_of
 
 CUSTOMERS = 25
 _COMPANIES = ("Drill One", "Drill Two")
@@ -81,7 +81,7 @@ def drill(settings: Settings, *, customers: int = CUSTOMERS) -> Drilled:
         urls = prepare_database(
             settings.admin_database_url,
             secrets_file=roles,
-            root_key=open_root_key(settings.root_key_file, environment=settings.environment),
+            root_key=root_key_of(settings.root_key_file, environment=settings.environment),
             **names,
         )
         own = {name: folder / name for name in ("storage", "recordings")}

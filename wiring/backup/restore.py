@@ -25,12 +25,12 @@ from core.ids import OPERATOR, TenantId
 from security import evidence
 from security.evidence import Signer
 from security.gate import Scope
-from security.keys import open_root_key
 from wiring import erasing, retaining
 from wiring.assemble import House, assemble
 from wiring.backup import folders, make, programs
 from wiring.backup.folders import BackupDamagedError, BackupRefusedError
 from wiring.prepare import migrate, newest_migration, prepare_database
+from wiring.root_key import opened as root_key_of
 
 _PATIENCE_S = 10.0
 
@@ -79,7 +79,7 @@ def restored(settings: Settings, source: Path, *, keys: Path | None, keep: bool)
     if not settings.admin_database_url:
         message = "the settings name no administrator of the database"
         raise BackupRefusedError(message)
-    root_key = open_root_key(settings.root_key_file, environment=settings.environment)
+    root_key = root_key_of(settings.root_key_file, environment=settings.environment)
     signer = Signer(root_key)
     place, manifest = _checked(source, kind=folders.DATA, signer=signer)
     keys_place = _checked(keys, kind=folders.KEYS, signer=signer)[0] if keys else None
@@ -245,7 +245,7 @@ def keys_held(settings: Settings, folder: Path, fingerprints: set[str | None]) -
     Raises:
         BackupDamagedError: it is no backup of keys, or was changed.
     """
-    signer = Signer(open_root_key(settings.root_key_file, environment=settings.environment))
+    signer = Signer(root_key_of(settings.root_key_file, environment=settings.environment))
     place, _ = _checked(folder, kind=folders.KEYS, signer=signer)
     words = programs.read(settings, place / folders.KEYS_DUMP).split()
     wrapped = (bytes.fromhex(word[3:]) for word in words if word.startswith("\\\\x"))
