@@ -67,6 +67,13 @@ _WAITING = text(f"""
     {_OPEN} AND c.outcome <> 'rated'
     GROUP BY c.meter, c.reason, c.outcome ORDER BY events DESC, c.meter, reason
 """)
+_EARLIER = text("""
+    SELECT EXISTS (SELECT 1 FROM app.rated_charges c
+      WHERE c.tenant_id = :tenant AND c.superseded_by IS NULL
+        AND c.bill_at >= :closed_until AND c.bill_at < :period_start
+        AND NOT EXISTS (SELECT 1 FROM app.invoice_line_charges m
+                        WHERE m.tenant_id = c.tenant_id AND m.rated_charge_id = c.id))
+""")
 _LEFT_OVER = text(f"SELECT count(*) {_OPEN} AND c.outcome = 'rated'")
 # the same groups day by day, with what waits for a price: one reading for the whole running bill
 _BY_DAY = text(f"""
@@ -536,7 +543,14 @@ def preview_range(session: Session, tenant_id: UUID, period: Period) -> dict[str
             InvoiceRow.state == "draft",
         )
     ).one_or_none()
-    return {**_range(tenant_id, period, _last_closed(session, tenant_id)), "ignoring": draft_id}
+    closed = _last_closed(session, tenant_id)
+    found = {**_range(tenant_id, period, closed), "ignoring": draft_id}
+    closed_until = closed.end if closed else _LONG_AGO
+    between = {"tenant": tenant_id, "closed_until": closed_until, "period_start": period.start}
+    if closed_until < period.start and session.scalars(_EARLIER, between).one():
+        # an earlier month is still to be billed: what is left over from before stands on its bill
+        found["swept_until"] = period.start
+    return found
 
 
 def _last_closed(session: Session, tenant_id: UUID) -> Period | None:

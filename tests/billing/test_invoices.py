@@ -290,6 +290,25 @@ def test_late_usage_goes_to_the_next_open_period_and_says_so(gate: Gate, alice: 
     assert running.days[0].cumulative_minor == 15  # 7.25 late and 7.25 new
 
 
+def test_a_month_that_is_still_to_be_billed_stands_on_no_later_running_bill(
+    gate: Gate, alice: TenantId
+) -> None:
+    use(gate, alice, stock.usage("october"), stock.usage("new", at=NOVEMBER.start))
+
+    def running() -> list[tuple[bool, int]]:
+        with gate.open(Scope.system(alice)) as session:
+            found = invoices.running_bill(session, tenant_id=alice, now=AFTER).bill
+            assert invoices.preview(session, tenant_id=alice, period=NOVEMBER) == found
+        return [(line.is_late, line.events) for line in found.lines]
+
+    assert running() == [(False, 1)]  # nobody has made October's draft yet
+    draft = drafted(gate, alice)
+    assert running() == [(False, 1)]
+    finalised(gate, alice, draft)
+    use(gate, alice, stock.usage("late"))
+    assert running() == [(False, 1), (True, 1)]
+
+
 def test_a_charge_that_slipped_in_while_its_period_closed_is_swept_into_the_next(
     gate: Gate, alice: TenantId
 ) -> None:
