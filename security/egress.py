@@ -32,6 +32,7 @@ _LONGEST_URL = 2048
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _NUMBER = re.compile(r"(0x[0-9a-f]*|[0-9]+)", re.ASCII)
 # names that mean our own machine or network, whatever a resolver says
+_LOOPBACK = ipaddress.ip_address("127.0.0.1")
 _INSIDE = ("localhost", "local", "internal", "intranet", "lan", "home", "corp", "arpa")
 # What `is_global` of older Pythons lets pass, and every IPv6 form that carries an IPv4 address inside.
 _NEVER: tuple[IpNetwork, ...] = (
@@ -130,6 +131,8 @@ class Egress:
         if parts.fragment or port == 0:
             _refuse("malformed")
         is_tls = parts.scheme == "https"
+        if host == "localhost" and self._is_reachable(_LOOPBACK):
+            host = str(_LOOPBACK)  # as developers call their own machine
         literal = _literal(host)
         is_ours = literal is not None and self._is_reachable(literal)
         if literal is not None and not is_ours and not _is_public(literal):

@@ -7,12 +7,13 @@ body too: it is what their logs keep.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psycopg
 import redis
 import sqlalchemy.exc
 from flask import Flask, Response, current_app, make_response, redirect, render_template, request
+from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
@@ -173,7 +174,16 @@ def _from_room(error: SeatlineError) -> Problem:
     if not faults and "field" in error.details:
         advice = words.problem(code, error.kind).advice
         faults = (Fault(f"/{error.details['field']}", str(advice)),)
-    return make(code, status, kind=error.kind, faults=faults, headers=extra)  # type: ignore[arg-type] # details are open
+    made = make(code, status, kind=error.kind, faults=faults, headers=extra)  # type: ignore[arg-type] # details are open
+    scope = error.details.get("scope")
+    if not scope:
+        return made
+    # a program has no role and asks nobody
+    lacks = Fault("/scopes", gettext("The key has not the scope %(scope)s.", scope=scope))
+    advice = gettext(
+        "Use a key with the scope that “errors” names. Keys are made in the portal, under Developers."
+    )
+    return replace(made, title=gettext("The key does not allow this"), advice=advice, faults=(lacks,))
 
 
 def _wants_json() -> bool:

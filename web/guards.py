@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from flask import Flask, current_app, request
 
 from core.errors import Refused, SeatlineError
-from tenants.roles import PERMISSIONS
+from tenants.roles import PERMISSIONS, SCOPES
 from web import identity
 
 _P = ParamSpec("_P")
@@ -37,7 +37,7 @@ class UnguardedRouteError(SeatlineError):
 
 
 class NotPermittedError(Refused):
-    """Signed in, and without the permission this needs."""
+    """Signed in, and without the permission this needs; `details["scope"]` is what a key lacks, or empty."""
 
     code = "not-permitted"
 
@@ -100,7 +100,8 @@ def enforce() -> None:
         return
     principal = identity.current()
     if guard.permission not in principal.permissions:
-        raise NotPermittedError(permission=guard.permission)
+        is_for_keys = principal.key_id is not None and guard.permission in SCOPES
+        raise NotPermittedError(permission=guard.permission, scope=guard.permission if is_for_keys else "")
     if principal.must_enrol and not guard.is_enrolment:
         raise SecondStepFirstError
 

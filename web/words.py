@@ -986,7 +986,10 @@ PROBLEMS: Mapping[str, Words] = {
     # webhooks
     "address-refused": Words(
         _l("We cannot send to this address"),
-        _l("Use an https address on the public Internet, port 443 or 8443, without a sign-in in it."),
+        _l(
+            "Use an https address on the public Internet, port 443 or 8443, without a sign-in in it. "
+            "Only an installation for trying things also sends to http://127.0.0.1 and http://localhost."
+        ),
     ),
     "unknown-event-type": Words(_l("No such type of event"), _l("Choose at least one from the list.")),
     "too-many-webhooks": Words(

@@ -100,6 +100,9 @@ def test_a_public_address_passes(url: str) -> None:
 def test_a_developer_may_reach_what_the_settings_allow_and_nothing_else() -> None:
     egress = Egress(may_reach=LOOPBACK)
     assert egress.check("http://127.0.0.1:9000/hook").port == 9000
+    assert egress.check("http://localhost:9000/hook").host == "127.0.0.1"  # its name, and no other's
+    assert reason("http://db.localhost:9000/hook", egress) == "host"
+    assert reason("http://localhost:9000/hook") == "host"
     assert reason("http://127.0.0.1:9000/hook") == "not-public"
     assert reason("http://10.0.0.1/", egress) == "not-public"
     assert reason("http://example.com/", egress) == "scheme"

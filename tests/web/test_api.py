@@ -104,7 +104,11 @@ def test_a_key_says_who_made_it_and_what_it_opens(ours: Program, cast: Cast) -> 
 
 def test_a_key_without_the_scope_is_refused(program: Programs, cast: Cast) -> None:
     reader = program(cast.a, "keys.read")
-    assert code_of(reader.post("/api-keys", NEW)) == (403, "not-permitted")
+    refused = reader.post("/api-keys", NEW)
+    assert code_of(refused) == (403, "not-permitted")
+    body = refused.get_json()
+    assert body["title"] == "The key does not allow this"  # a program has no role
+    assert body["errors"] == [{"pointer": "/scopes", "message": "The key has not the scope keys.write."}]
 
 
 def test_a_key_cannot_give_what_it_does_not_have(program: Programs, cast: Cast) -> None:

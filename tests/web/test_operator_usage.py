@@ -2,16 +2,18 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlencode
 
 import pytest
 
-from billing import explorer, invoices, periods, rentals, staging, tariffs, usage
+from billing import explorer, figures, invoices, periods, rentals, staging, tariffs, usage
 from billing.explorer import Wanted
+from billing.figures import Figures
 from billing.rating.rentals import RentalPrice, Span
 from billing.rentals import PaidHour
 from core import clock, ids
-from core.ids import TenantId, new_id
+from core.ids import OPERATOR, TenantId, new_id
 from core.money import NANO
 from security.gate import Gate, Scope
 from tests.billing import stock
@@ -202,6 +204,72 @@ def test_the_explorer_is_for_billing_only_and_one_company_at_a_time(
     assert "No usage fits" in page
     assert dana.get(f"/operator/usage/{theirs}/{ids.public('use', new_id())}").status_code == 404
     assert dana.get("/operator/usage?company=ten_x").status_code == 404
+
+
+def stands(company: TenantId, *, unrated: int) -> Figures:
+    return Figures(
+        company_id=company,
+        currency="GBP",
+        first_on=NOW.date().replace(day=1),
+        last_on=NOW.date().replace(day=30),
+        days_minor=(0,),
+        running_minor=0,
+        unrated=unrated,
+        conflicts=0,
+        rejects=0,
+        drafts=0,
+        failed=0,
+        overdue=0,
+        owed_minor=0,
+        aged_minor=(),
+        on_account_minor=0,
+        is_held=False,
+        taken_at=NOW,
+    )
+
+
+def test_who_comes_without_a_question_sees_what_waits_and_what_to_do(
+    dana: Browser, gate: Gate, cast: Cast, used: TenantId
+) -> None:
+    def put(unrated: Mapping[TenantId, int]) -> str:
+        with gate.open(Scope.system(OPERATOR)) as session:
+            for company, events in unrated.items():
+                figures.put(session, figures=stands(company, unrated=events))
+        return found(r'value="(ten_[^"]+)" selected', dana.get("/operator/usage").text)
+
+    assert put({cast.a.tenant_id: 0, cast.b.tenant_id: 1}) == ids.public("ten", cast.b.tenant_id)
+    assert put({cast.a.tenant_id: 1, cast.b.tenant_id: 0}) == ids.public("ten", cast.a.tenant_id)
+    with gate.open(Scope.system(used)) as session:
+        (bare,) = explorer.find(session, tenant_id=used, wanted=Wanted(state="unrated"))
+    page = dana.get(f"/operator/usage/{ids.public('ten', used)}/{ids.public('use', bare.usage_id)}").text
+    assert "Add it to the next version of the price list" in page
+
+
+def test_anything_is_found_by_the_id_or_number_somebody_reads_out(
+    dana: Browser, browser: Browsers, gate: Gate, cast: Cast, used: TenantId, conflict: str
+) -> None:
+    with gate.open(Scope.system(used)) as session:
+        draft = invoices.draft(session, tenant_id=used, period=OCTOBER)
+        (call,) = explorer.find(session, tenant_id=used, wanted=Wanted(event_id="call-1"))
+    company = ids.public("ten", used)
+    invoice, event = ids.public("inv", draft.invoice_id), ids.public("use", call.usage_id)
+    for wanted, place in {
+        company: f"/operator/companies/{company}",
+        f" {invoice} ": f"/operator/companies/{company}/invoices/{invoice}",
+        event: f"/operator/usage?company={company}&id={event}",
+        ids.public("lease", RENTAL): f"/operator/usage?company={company}&id={ids.public('lease', RENTAL)}",
+        "call-1": f"/operator/usage?company={company}&id=call-1",
+    }.items():
+        answer = dana.get(f"/operator/find?{urlencode({'q': wanted})}")
+        assert (answer.status_code, answer.location) == (303, place)
+        assert dana.get(place).status_code == 200
+    for nothing in (ids.public("inv", new_id()), ids.public("pay", new_id()), "SL-2020-000001", "x" * 500):
+        assert dana.get(f"/operator/find?q={nothing}").location == "/operator/"
+        assert "Nothing has the id or number" in dana.get("/operator/").text
+    assert 'action="/operator/find"' in dana.get("/operator/").text
+    alice = browser()
+    alice.sign_in(cast.alice.email)
+    assert alice.get(f"/operator/find?q={invoice}").status_code == 403
 
 
 @pytest.fixture

@@ -155,11 +155,13 @@ def listen(base: str, url: str = _PUBLIC) -> Sample:
 seatline = requests.Session()
 seatline.headers["Authorization"] = "Bearer " + os.environ["SEATLINE_KEY"]
 
-hook = seatline.post(
+made = seatline.post(
     "{base}/webhooks",
     json={{"url": "{url}", "types": ["call.ended"]}},
     headers={{"Idempotency-Key": "first-webhook"}},
-).json()
+)
+assert made.ok, made.text  # what does not fit is said there
+hook = made.json()
 print("export WEBHOOK_SECRET=" + hook["secret"])  # shown this once
 seatline.post("{base}/webhooks/" + hook["id"] + "/test").raise_for_status()""",
     )

@@ -17,7 +17,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from billing import decisions, explorer, periods
+from billing import decisions, explorer, figures, periods
 from billing.errors import BillingAccountNotFoundError
 from billing.explorer import STATES, Counts, Found, Wanted
 from core import clock, ids
@@ -29,7 +29,7 @@ from web.operator import decisions as deciding
 from web.operator import jobs, rounds
 from web.operator.views import pages
 from web.plain import whole
-from web.shown import usage, wording
+from web.shown import invoices, usage, wording
 from wiring import closing
 
 _HERE = "/operator/usage"
@@ -159,6 +159,7 @@ def one_usage(company_id: str, usage_id: str) -> str:
         company_=company,
         company_id=company_id,
         state_words=STATE_WORDS,
+        obstacles=invoices.OBSTACLES,
         **rounds.visit(company, look),
     )
 
@@ -189,7 +190,13 @@ _FIELDS = ("company", "id", "meter", "state", "from", "to", "line")
 def _company(company_id: str, clients: Sequence[Company]) -> Company | None:
     if company_id:
         return rounds.one(company_id)
-    return clients[0] if clients else None
+    # whoever comes without a question comes for what waits, by figures of the last minute
+    waits = {
+        one.company_id
+        for one in figures.every(scope.session())
+        if one.unrated or one.conflicts or one.rejects
+    }
+    return next((one for one in clients if one.tenant_id in waits), clients[0] if clients else None)
 
 
 def _look(session: Session, company: Company, asked: dict[str, str]) -> _Seen:

@@ -27,7 +27,7 @@ OVERDUE, FINALISED = "overdue", "finalised"
 _PPM_PER_PERCENT = 10_000
 _PRICE_IT = _l("Add it to the next version of the price list. Once that holds, price the usage here.")
 # why usage has no charge (`billing.rating.tariff`), and what the clerk does about it
-_OBSTACLES: Mapping[str, tuple[LazyString, LazyString]] = {
+OBSTACLES: Mapping[str, tuple[LazyString, LazyString]] = {
     "no-tariff": (
         _l("The company had no prices yet at that time."),
         _l("Price the usage here: the prices in force now are taken."),
@@ -155,7 +155,7 @@ class Obstacle:
 
 def obstacles(waiting: Iterable[Waiting]) -> list[Obstacle]:
     """Return what keeps a month open, in words."""
-    found = [(one, _OBSTACLES.get(one.reason, _OTHER_OBSTACLE)) for one in waiting]
+    found = [(one, OBSTACLES.get(one.reason, _OTHER_OBSTACLE)) for one in waiting]
     return [
         Obstacle(wording.meter(one.meter), one.events, str(why), str(advice)) for one, (why, advice) in found
     ]
