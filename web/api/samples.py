@@ -7,6 +7,7 @@ thing a reader has to set.
 import json
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from web.api import preconditions
 
@@ -229,10 +230,12 @@ def of_operation(
         body: an example of the body as JSON, or empty.
         media: the type of the file it returns, or empty.
     """
-    address = base + _filled(path)
+    asked = _asked(operation)
+    address = base + _filled(path) + asked
     needs = [one["name"] for one in operation.get("parameters", ())]
     is_conditional = preconditions.HEADER in needs
-    lines = [f"curl {'-X ' + method.upper() + ' ' if method != 'get' else ''}{address}"]
+    there = f'"{address}"' if asked else address  # shells read signs of a query themselves
+    lines = [f"curl {'-X ' + method.upper() + ' ' if method != 'get' else ''}{there}"]
     lines.append('  -H "Authorization: Bearer $SEATLINE_KEY"')
     if is_conditional:
         lines.append("""  -H 'If-Match: "1"'""")
@@ -273,6 +276,12 @@ def of_operation(
     else:
         python.append("print(answer.json())")
     return Sample(" \\\n".join(lines), "\n".join(python))
+
+
+def _asked(operation: dict[str, Any]) -> str:
+    """Return the query of an address with what has to stand in it, by the document's examples."""
+    needs = [one for one in operation.get("parameters", ()) if one["in"] == "query" and one["required"]]
+    return "?" + urlencode({one["name"]: one["schema"]["examples"][0] for one in needs}) if needs else ""
 
 
 def _filled(path: str) -> str:
