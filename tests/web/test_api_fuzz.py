@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import hypothesis
@@ -118,6 +119,8 @@ class Asker:
                 self.name_ours(case)
             response = case.call(headers=self.key, session=self.line)
             seen.add(response.status_code)
+            if response.status_code == HTTPStatus.REQUEST_URI_TOO_LONG:
+                return  # the server said it, before it came to us
             is_malformed = mode is GenerationMode.NEGATIVE and not names_ours
             case.validate_response(
                 response, checks=[*CHECKS, negative_data_rejection] if is_malformed else CHECKS

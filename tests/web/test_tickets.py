@@ -205,6 +205,7 @@ def test_programs_open_list_and_change_tickets(
     assert code_of(stale)[0] == 412
     ours.post("/tickets", LATE | {"customer": customer, "kind": "request"})
     assert [one["kind"] for one in ours.get("/tickets?state=open").get_json()["data"]] == ["request"]
+    assert ours.get("/tickets?customer=cus_nobody").status_code == 404  # as the document says
     first = ours.get(f"/tickets?customer={customer}&limit=1").get_json()
     assert first["has_more"]
     rest = ours.get(f"/tickets?customer={customer}&limit=1&starting_after={first['next']}").get_json()

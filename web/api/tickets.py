@@ -75,7 +75,7 @@ class TicketsQuery(PageQuery):
 
 @pages.get("/tickets")
 @permission("customers.read")
-@operation(tag=_TAG, answers={200: TicketsPage}, operation_id="listTickets")
+@operation(tag=_TAG, answers={200: TicketsPage}, errors=(404,), operation_id="listTickets")
 def list_tickets(query: TicketsQuery) -> TicketsPage:
     """List tickets, newest first."""
     after = cursors.decode(query.starting_after, of=_LIST)
