@@ -1705,6 +1705,39 @@ def queue_edit(lang: str) -> dict[str, Any]:
     }
 
 
+def team(lang: str) -> dict[str, Any]:
+    """The teams a leader sees at their console."""
+    people = [
+        (1002, "call", 95, "call_2"),
+        (1003, "call", 431, "call_3"),
+        (1004, "wrap", 12, ""),
+        (1001, "ready", 60, ""),
+        (1005, "ready", 340, ""),
+        (1006, "away", 1800, ""),
+    ]
+    pelican = New(
+        company="ten_1",
+        name=pick(lang, "Pelican Parcel", "鹈鹕快递"),
+        at=NOW,
+        may=frozenset(Lead),
+        people=[
+            New(number=no, state=state, for_s=s, call=call, is_me=no == 1001) for no, state, s, call in people
+        ],
+        waiting=[New(call="call_9", queue_id="que_1", queue=pick(lang, "Deliveries", "配送"), for_s=41)],
+        queues=[("que_1", pick(lang, "Deliveries", "配送")), ("que_2", pick(lang, "Billing", "账务"))],
+    )
+    quiet = New(
+        company="ten_2",
+        name="Halden Travel",
+        at=None,
+        may=frozenset({Lead.LISTEN}),
+        people=[],
+        waiting=[],
+        queues=[],
+    )
+    return {"teams": [pelican, quiet]}
+
+
 def leaders(lang: str) -> dict[str, Any]:
     """Who leads the company's team."""
     acts = list(shown_leaders.ACTS.items())
@@ -2795,6 +2828,11 @@ PAGES: dict[str, Page] = {
     "sign-in": Page("sign_in.html", sign_in),
     "sign-in-refused": Page("sign_in.html", sign_in_refused),
     **{f"console-{name}": Page("console/desk.html", desk) for name in VIEWS},
+    "console-team": Page(
+        "console/desk.html",
+        desk,
+        ("document.getElementById('team-card').open = true", "new Promise(done => setTimeout(done, 400))"),
+    ),
     "console-start": Page("console/start.html", start),
     "console-start-full": Page("console/start.html", start_full),
     "console-agreements": Page("console/agreements.html", papers),

@@ -84,6 +84,11 @@ def make_app() -> Flask:
     def painted(offer: str) -> dict[str, str]:
         return {"offer": offer}
 
+    @app.get("/console/team")
+    def team() -> str:
+        g.language, _name = looking_at()
+        return render_template("console/team.html", **figures.team(g.language))
+
     @app.get("/console/calls/<call>/targets")
     def targets(call: str) -> dict[str, Any]:
         return {"call": call, **figures.console_targets()}
