@@ -2,7 +2,8 @@
 
 Asked before anything that costs money is begun. The rule today: there is an account to bill, the operator
 has not put it on hold, and the tariff in force has a price for the destination and has not blocked it (what
-has no price is never free, so it must not be begun either). Prepaid wallets will answer here as well.
+has no price is never free, so it must not be begun either). A company that pays beforehand has to have
+something in its wallet, and what a call may cost is kept there until the call is over (`billing.wallets`).
 """
 
 import datetime as dt
@@ -14,7 +15,7 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from billing import accounts, tariffs
+from billing import accounts, charges, tariffs, wallets
 from billing.errors import BillingAccountNotFoundError, CreditHoldReasonError
 from billing.models import CreditHoldRow
 from billing.rating.rules import Outcome
@@ -40,6 +41,7 @@ class NoCredit(StrEnum):
     ON_HOLD = "on-hold"
     NOT_PRICED = "not-priced"
     BLOCKED = "blocked"
+    NO_BALANCE = "no-balance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,9 @@ def refusal(
         return NoCredit.NO_ACCOUNT
     if held(session, tenant_id=tenant_id):
         return NoCredit.ON_HOLD
+    purse = left(session, tenant_id=tenant_id)
+    if purse is not None and purse <= 0:
+        return NoCredit.NO_BALANCE
     in_force = tariffs.in_force(session, tenant_id=tenant_id, at=at)
     if in_force is None:
         return NoCredit.NOT_PRICED
@@ -142,6 +147,48 @@ def price(
     if in_force is None:
         return None
     return in_force.tariff.rate(meter=meter, prefix=prefix, duration_s=duration_s, answered_at=at).amount_nano
+
+
+def left(session: Session, *, tenant_id: TenantId) -> int | None:
+    """Return what a company may still spend, in nano-units before tax; None: it pays by invoice."""
+    wallet = wallets.find(session, tenant_id=tenant_id)
+    if wallet is None:
+        return None
+    return wallets.before_tax(session, tenant_id=tenant_id, gross_nano=wallet.available_nano)
+
+
+def keep(session: Session, *, tenant_id: TenantId, use_id: UUID, net_nano: int, until: dt.datetime) -> bool:
+    """Keep what a use may cost, more of it the second time; return False when there is not so much.
+
+    Args:
+        session: in the company's context.
+        tenant_id: who pays; one that pays by invoice keeps nothing, and may.
+        use_id: the use: a call.
+        net_nano: its price for the longest it may last, before tax.
+        until: when nobody can be at it any more.
+    """
+    if wallets.find(session, tenant_id=tenant_id) is None:
+        return True
+    gross = wallets.with_tax(session, tenant_id=tenant_id, net_nano=net_nano)
+    return wallets.reserve(
+        session, tenant_id=tenant_id, use_id=use_id, amount_nano=gross, until=until
+    ) and wallets.extend(session, tenant_id=tenant_id, use_id=use_id, amount_nano=gross, until=until)
+
+
+def settle(session: Session, *, tenant_id: TenantId, use_id: UUID) -> None:
+    """Take what a use was rated at from the wallet of who pays beforehand, once, and free the rest."""
+    if wallets.find(session, tenant_id=tenant_id) is None:
+        return
+    cost = charges.of_subjects(session, tenant_id=tenant_id, subject_refs=[use_id]).get(use_id)
+    net = cost.amount_nano if cost else 0
+    gross = wallets.with_tax(session, tenant_id=tenant_id, net_nano=net)
+    wallets.settle(session, tenant_id=tenant_id, use_id=use_id, cost_nano=gross)
+
+
+def give_back(session: Session, *, tenant_id: TenantId, use_id: UUID) -> None:
+    """Free what was kept for a use that did not come to be."""
+    if wallets.find(session, tenant_id=tenant_id) is not None:
+        wallets.release(session, tenant_id=tenant_id, use_id=use_id)
 
 
 def _hold(row: CreditHoldRow) -> Hold:

@@ -132,6 +132,24 @@ class DunningPauseNotFoundError(NotFound):
     code = "dunning-pause-not-found"
 
 
+class WalletNotFoundError(NotFound):
+    """The company has no wallet: it pays by invoice."""
+
+    code = "wallet-not-found"
+
+
+class WalletAmountError(Invalid):
+    """No such amount moves in or out of a wallet, or is its credit."""
+
+    code = "wallet-amount"
+
+
+class WalletShortError(Refused):
+    """More than lies in the wallet and is not kept for calls."""
+
+    code = "wallet-short"
+
+
 class PeriodNotOverError(Refused):
     """An invoice is finalised only when its period is over."""
 

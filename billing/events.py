@@ -67,6 +67,14 @@ class PaymentFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WalletLow(Event):
+    """Less is left in a company's wallet than it wants to be told of; once, until there is more again."""
+
+    available_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderNewsCame(Event):
     """The payment provider says that something happened; what, is asked of it."""
 

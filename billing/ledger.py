@@ -28,6 +28,8 @@ TAX = "tax-payable"
 CLEARING = "clearing"  # what the payment provider holds for us
 FEES = "provider-fees"
 REFUNDS = "refunds"
+WALLET = "wallet"  # what companies have paid beforehand
+BANK = "bank"  # what came by transfer
 ON_ACCOUNT = "on-account"  # what a company paid beyond its invoices: for the next, or to be given back
 
 
@@ -86,7 +88,8 @@ def post(
         tenant_id: whose ledger.
         key: names the movement for ever, such as `payment:<id>:succeeded`.
         kind: a word for people: `invoice`, `payment`, `fee`, `refund`, `refund-failed`, `dispute`,
-            `dispute-won`, `on-account`, `on-account-used`, `credit-note`.
+            `dispute-won`, `on-account`, `on-account-used`, `credit-note`, `top-up`, `withdrawal`,
+            `wallet-used`.
         postings: zero amounts are left out.
         effective_at: when it happened.
         invoice_id: the invoice whose receivable moves.

@@ -754,6 +754,61 @@ class PostingRow(TenantOwned, Base):
     currency: Mapped[str] = mapped_column(Text)
 
 
+class WalletRow(TenantOwned, Base):
+    """What a company that pays beforehand has: the sum of its entries, and what of it is kept for calls."""
+
+    __tablename__ = "wallets"
+    __table_args__ = (
+        CheckConstraint("balance_nano - reserved_nano + credit_nano >= 0", name="covered"),
+        CheckConstraint("reserved_nano >= 0 AND credit_nano >= 0", name="amounts"),
+    )
+
+    currency: Mapped[str] = mapped_column(Text)
+    balance_nano: Mapped[Nano]
+    reserved_nano: Mapped[Nano]
+    credit_nano: Mapped[Nano]
+    low_nano: Mapped[int | None] = mapped_column(BigInteger)
+    is_low_told: Mapped[bool]
+    opened_at: Mapped[Instant]
+
+
+class WalletEntryRow(TenantOwned, Base):
+    """One movement of a wallet, once for its key. Never changed."""
+
+    __tablename__ = "wallet_entries"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "key"),
+        CheckConstraint("kind IN ('top-up', 'used', 'invoiced', 'withdrawn')", name="kind"),
+    )
+
+    id: Mapped[Key]
+    key: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    amount_nano: Mapped[Nano]
+    use_id: Mapped[UUID | None]
+    at: Mapped[Instant]
+
+
+class ReservationRow(TenantOwned, Base):
+    """What is kept in a wallet for one use, a call; frozen once it is settled or released."""
+
+    __tablename__ = "reservations"
+    __table_args__ = (
+        CheckConstraint("state IN ('open', 'settled', 'released')", name="state"),
+        CheckConstraint("(state = 'open') = (closed_at IS NULL)", name="closed"),
+        CheckConstraint("amount_nano >= 0 AND taken_nano >= 0", name="amounts"),
+        Index("ix_reservations_open", "tenant_id", "until", postgresql_where=text("closed_at IS NULL")),
+    )
+
+    id: Mapped[Key]
+    state: Mapped[str] = mapped_column(Text)
+    amount_nano: Mapped[Nano]
+    taken_nano: Mapped[Nano]
+    opened_at: Mapped[Instant]
+    until: Mapped[Instant]
+    closed_at: Mapped[OptionalInstant]
+
+
 class PayerRow(TenantOwned, Base):
     """What a tenant is called at one account of the payment provider."""
 

@@ -37,6 +37,7 @@ _OF_THE_COMPANY = frozenset(
         RefusalReason.STOPPED_BY_OPERATOR,
         RefusalReason.OFF_HOURS,
         RefusalReason.DAY_SPENT,
+        RefusalReason.NO_BALANCE,
         RefusalReason.NO_ACCOUNT,
         RefusalReason.ON_HOLD,
         RefusalReason.CALLER_NOT_OURS,

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, DateTime, and_, case, exists, func, litera
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
+from billing import credit
 from billing import usage as metering
 from core import clock
 from core.clock import elapsed_ms
@@ -618,6 +619,7 @@ def finish(session: Session, *, ending: Ending) -> bool:
     metered_from = _metered_from(row)
     if metered_from:
         metering.record(session, tenant_id=ending.tenant_id, usage=_usage(row, metered_from, ended_at))
+    credit.settle(session, tenant_id=ending.tenant_id, use_id=ending.call_id)
     if row.part_of is None:  # the contact with the customer is the call it belongs to
         interactions.append(
             session,

@@ -147,6 +147,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "consent.withdrawn": _l("Recorded that consent was withdrawn"),
     "credit-hold.placed": _l("Put the account on credit hold"),
     "credit-hold.lifted": _l("Lifted the credit hold"),
+    "wallet.terms-set": _l("Set how a company pays beforehand"),
     "dunning.steps-set": _l("Set the steps of dunning"),
     "dunning.reminded": _l("Reminded of an invoice"),
     "dunning.warned": _l("Reminded of an invoice for the last time"),
@@ -612,6 +613,14 @@ PROBLEMS: Mapping[str, Words] = {
     "dunning-pause-not-found": Words(
         _l("There is no such pause"), _l("It may be over. Load the page again.")
     ),
+    "wallet-not-found": Words(_l("The company pays by invoice"), _l("It has no wallet.")),
+    "wallet-amount": Words(
+        _l("This amount cannot be"), _l("Give a positive amount in the wallet’s currency.")
+    ),
+    "wallet-short": Words(
+        _l("There is not so much in the wallet"),
+        _l("What is kept for calls under way cannot be moved. Take less, or wait until they have ended."),
+    ),
     "dispute-not-found": Words(_l("There is no such dispute"), _l("Look at the invoice's page.")),
     "dispute-closed": Words(
         _l("The dispute is decided"), _l("Its page says how it ended, or what it waits for.")
@@ -878,6 +887,10 @@ PROBLEMS: Mapping[str, Words] = {
     "dial-day-spent": Words(
         _l("The company’s money for calls out today is used up"),
         _l("Calls go out again tomorrow, or when the operator raises the limit. Calls in go on as usual."),
+    ),
+    "dial-no-balance": Words(
+        _l("There is too little in the company’s wallet"),
+        _l("Calls go out again once it is topped up. Calls under way and calls in go on."),
     ),
     "calling-limit-invalid": Words(_l("This limit cannot be"), _l("Correct what is marked, and save again.")),
     "calling-limits-changed": Words(

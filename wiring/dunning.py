@@ -96,12 +96,33 @@ def resume(means: Means, session: Session, *, tenant_id: TenantId) -> None:
             )
 
 
+def tell_low(means: Means, session: Session, *, tenant_id: TenantId, minor: int, currency: str) -> None:
+    """Tell who pays that little is left in the company's wallet."""
+    for user in _payers(means, session, tenant_id):
+        letters.put(
+            session,
+            tenant_id=tenant_id,
+            vault=means.vault,
+            kind=Kind.WALLET_LOW,
+            to=user,
+            facts={
+                "name": user.name,
+                "amount": press.money(minor, currency, _language(user)),
+                "link": f"{means.settings.public_url}/portal/wallet",
+            },
+        )
+
+
+def _language(user: users.User) -> str:
+    return "zh" if user.language.startswith("zh") else "en"
+
+
 def _write(means: Means, session: Session, tenant_id: TenantId, case: Case, step: Step) -> None:
     steps = dunning.settings(session, tenant_id=tenant_id).steps
     later = steps[(case.next_n or 0) + 1 :]
     apart = later[0].days - step.days if later else 0
     for user in _payers(means, session, tenant_id):
-        language = "zh" if user.language.startswith("zh") else "en"
+        language = _language(user)
         letters.put(
             session,
             tenant_id=tenant_id,

@@ -19,6 +19,7 @@ from billing.events import (
     ProviderNewsCame,
     RateDeckAsked,
     RatingAsked,
+    WalletLow,
 )
 from campaigns.events import CampaignTurned, LeadFileConfirmed, LeadFileRead, LeadRowsWaiting
 from core import ids
@@ -154,6 +155,7 @@ INTERNAL: dict[type[Event], str] = {
     KeyRotationAsked: "the operator's own; the company finds it in its log",
     RateDeckAsked: "the operator's own",
     RatingAsked: "the operator's own",
+    WalletLow: "a letter to who pays; programs ask for the wallet",
     ProviderNewsCame: "the operator's own: a hint that has not been looked into",
     LetterOwed: "a letter to one person",
     ResetAsked: "nobody knows yet whose password it is",

@@ -26,6 +26,7 @@ from billing.events import (
     ProviderNewsCame,
     RateDeckAsked,
     RatingAsked,
+    WalletLow,
 )
 from billing.payments import attempts as payments
 from campaigns import attempts, imports, plans
@@ -229,6 +230,17 @@ def _go_on_spending(house: House, session: Session, event: InvoicePaid) -> After
     return None
 
 
+def _tell_wallet_low(house: House, session: Session, event: WalletLow) -> After:
+    dunning.tell_low(
+        house,
+        session,
+        tenant_id=event.tenant_id,
+        minor=event.available_minor,
+        currency=event.currency,
+    )
+    return None
+
+
 def _collect(house: House, event: InvoiceFinalised) -> None:
     collecting.collect(house, tenant_id=event.tenant_id, invoice_id=event.invoice_id)
 
@@ -412,6 +424,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     InTransaction(InvoiceFinalised, "ledger.invoice", _post_invoice),
     Alone(InvoiceFinalised, "payments.collect", _collect),
     InTransaction(InvoicePaid, "dunning.resume", _go_on_spending),
+    InTransaction(WalletLow, "wallets.low", _tell_wallet_low),
     Alone(ProviderNewsCame, "payments.news", _hear_news),
     Alone(PriceListPublished, "prices.hand-over", _hand_prices_over),
     Alone(MonthAsked, "invoices.month", closing.month),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from billing import wallets
 from core import clock, log, long_jobs
 from core.errors import SeatlineError
 from core.ids import OPERATOR, TenantId
@@ -116,6 +117,7 @@ def _end_forsaken_calls(house: House) -> None:
             for ending in calls.forsaken(session, tenant_id=tenant_id):
                 calls.finish(session, ending=ending)
             dialling.close_forsaken(session, tenant_id=tenant_id)
+            wallets.expire(session, tenant_id=tenant_id, at=clock.now())
 
 
 def _close_stuck_wrap_ups(house: House) -> None:

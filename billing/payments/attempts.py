@@ -15,7 +15,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from billing import accounts, invoices, ledger
+from billing import accounts, invoices, ledger, wallets
 from billing.documents.document import InvoiceDocument
 from billing.errors import (
     NothingDueError,
@@ -417,9 +417,10 @@ def came_back(session: Session, *, tenant_id: TenantId) -> dict[PaymentId, int]:
 
 
 def use_on_account(session: Session, *, tenant_id: TenantId, invoice: InvoiceDocument) -> None:
-    """Pay what a finalised invoice owes with what the company has on account, if it has some.
+    """Pay what a finalised invoice owes with what the company has on account, and then from its wallet.
 
-    The invoice is booked first, if it is not yet.
+    The invoice is booked first, if it is not yet. A wallet pays an invoice once: what calls have taken from
+    it already counts, and what it lacks then is collected like any other.
     """
     accounts.lock(session, tenant_id=tenant_id)
     ledger.post_invoice(session, tenant_id=tenant_id, invoice=invoice)
@@ -427,19 +428,22 @@ def use_on_account(session: Session, *, tenant_id: TenantId, invoice: InvoiceDoc
     there = ledger.on_account(session, tenant_id=tenant_id, currency=bill.currency)
     settled = ledger.settled(session, tenant_id=tenant_id, invoice_ids=[invoice_id]).get(invoice_id, 0)
     owed = bill.total_minor - settled
-    if min(there, owed) <= 0:
-        return
+    used = max(0, min(there, owed))
     moved = ledger.journals_of(session, tenant_id=tenant_id, invoice_id=invoice_id)
     ledger.post(
         session,
         tenant_id=tenant_id,
         key=f"invoice:{invoice_id}:on-account:{len(moved)}",
         kind="on-account-used",
-        postings=_sides(ON_ACCOUNT, RECEIVABLE, min(there, owed), bill.currency),
+        postings=_sides(ON_ACCOUNT, RECEIVABLE, used, bill.currency),
         effective_at=clock.now(),
         invoice_id=invoice_id,
     )
-    if there >= owed:
+    if wallets.find(session, tenant_id=tenant_id) is not None:
+        used += wallets.take_for_invoice(
+            session, tenant_id=tenant_id, invoice_id=invoice_id, total_minor=max(0, owed - used)
+        )
+    if used >= owed > 0 and used > 0:
         _plan_no_more(_of_invoice(session, tenant_id, invoice_id))
         announce(session, InvoicePaid(tenant_id=tenant_id, invoice_id=invoice_id, payment_id=None))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core import clock, log
@@ -55,7 +56,7 @@ from telephony.conductor.supervision import Supervision
 from telephony.events import DialOutcome
 from telephony.flows import store
 from telephony.flows.trace import Outcome
-from telephony.outbound import dialling
+from telephony.outbound import dialling, longer
 from telephony.outbound import gate as outbound
 from telephony.outbound.gate import RefusalReason
 from telephony.queue_hours import Opening
@@ -74,6 +75,7 @@ _CLOCKS_APART = dt.timedelta(minutes=1)  # so far the switch's clock may be ahea
 _ODD_EVERY = dt.timedelta(minutes=1)
 _OF_CALLED = port.CalledRinging | port.CalledAnswered | port.Detected
 _OF_AGENTS = port.AgentRinging | port.AgentAnswered
+LENGTHENED_BEFORE = dt.timedelta(seconds=90)
 WARNED_BEFORE = dt.timedelta(minutes=1)  # the longest a call may last is reached
 PARKED_S = 45.0  # how long a caller whose agent's line broke is kept
 _BLIP_S = 2.0  # a line that is back so soon has cost no word
@@ -105,6 +107,9 @@ class _Held:
     patience: asyncio.TimerHandle | None = None  # how long a parked caller waits for them
     known: _Known = _Known()
     widens_at: dt.datetime | None = None  # when more agents may serve who waits
+    longest: dt.timedelta | None = None  # of a call out that was lengthened since its clearance
+    asks_for_longer: bool = False
+    has_asked: bool = False  # since this process has it
 
 
 class Conductor:
@@ -1596,11 +1601,35 @@ class Conductor:
             began_at = call.instants.get("picked_up_at") if call.dial else call.arrival.arrived_at
             if began_at is None:
                 continue
-            left = began_at + (call.dial.longest if call.dial else held.line.longest) - now
-            if left <= dt.timedelta():
+            left = began_at + (held.longest or (call.dial.longest if call.dial else held.line.longest)) - now
+            is_over = left <= dt.timedelta()
+            wants = call.dial is not None and left <= LENGTHENED_BEFORE and not held.asks_for_longer
+            if call.dial and wants and not (is_over and held.has_asked):
+                held.asks_for_longer = True
+                self._spawn(self._lengthen(held, call.dial, began_at))
+            if call.dial and not held.has_asked:
+                continue  # a top-up, or what was granted before a crash, may let it go on
+            if is_over:
                 self.feed(call.call_id, machine.Cut(now, Cause.TOO_LONG))
             elif left <= WARNED_BEFORE:
                 self.feed(call.call_id, machine.EndsSoon(now))
+
+    async def _lengthen(self, held: _Held, dial: Dial, began_at: dt.datetime) -> None:
+        """Ask whether a call out may go on longer than it was cleared for: it may where it is paid for."""
+        try:
+            longest = await asyncio.to_thread(self._longer, held.call.arrival.tenant_id, dial.attempt_id)
+            if longest and longest > (held.longest or dial.longest):
+                held.longest = longest
+                ends_in = began_at + longest - clock.now() + port.SPARE
+                self._command(held, self._switch.bound(held.call.channel, longest=ends_in))
+        except (SeatlineError, SQLAlchemyError) as error:  # it ends when what it has paid for is over
+            _log.warning("call-not-lengthened", error=type(error).__name__)
+        finally:
+            held.asks_for_longer, held.has_asked = False, True
+
+    def _longer(self, tenant_id: TenantId, attempt_id: UUID) -> dt.timedelta | None:
+        with self._gate.open(Scope.system(tenant_id)) as session:
+            return longer.lengthen(session, tenant_id=tenant_id, attempt_id=attempt_id)
 
     def _end_long_waits(self) -> None:
         """Turn callers away who have waited as long as their queue lets them."""

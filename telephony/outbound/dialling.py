@@ -11,6 +11,7 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from billing import credit
 from core import clock
 from core.events import announce
 from core.ids import AgentId, CallId, NumberId, QueueId, TenantId
@@ -187,7 +188,9 @@ def close(
     ).scalar()
     if closed is None:
         return False
-    if call_id:
+    if call_id is None:
+        credit.give_back(session, tenant_id=tenant_id, use_id=attempt_id)
+    else:
         spend.settle(
             session,
             tenant_id=tenant_id,

@@ -105,6 +105,7 @@ class RefusalReason(StrEnum):
     TOO_FAST = "too-fast"
     TOO_MANY = "too-many"  # at once
     DAY_SPENT = "day-spent"
+    NO_BALANCE = "no-balance"  # of who pays beforehand
 
 
 class ForbiddenSinceError(ClearanceExpiredError):
@@ -181,6 +182,7 @@ _OF_CREDIT = {
     NoCredit.ON_HOLD: RefusalReason.ON_HOLD,
     NoCredit.NOT_PRICED: RefusalReason.NOT_PRICED,
     NoCredit.BLOCKED: RefusalReason.DESTINATION_BLOCKED,
+    NoCredit.NO_BALANCE: RefusalReason.NO_BALANCE,
 }
 
 
@@ -198,6 +200,7 @@ _OF_LIST = {
     Why.SATELLITE: RefusalReason.SATELLITE,
 }
 _SOON = dt.timedelta(seconds=10)
+_FORGOTTEN = dt.timedelta(hours=12)  # so long after its end nobody reports a call any more
 _LATER = dt.timedelta(minutes=1)  # a call that ends gives back what it did not use
 
 
@@ -437,15 +440,34 @@ def _reserved(
     if today.under_way >= most.at_once:
         return Refusal(RefusalReason.TOO_MANY, at + _SOON)
     a_day = spend.smaller(most, bounds.rules, currency=today.currency)
+    left = a_day - today.spent_nano - today.reserved_nano
+    purse = credit.left(session, tenant_id=tenant_id)
+    # a number brought into a call is not lengthened later: it keeps what it may need at once
+    in_parts = purse is not None and request.part_of is None
     found = spend.reserve(
         session,
         tenant_id=tenant_id,
         meter=METER,
         prefix=rating_prefix(request.to),
-        longest=most.longest_out,
-        left_nano=a_day - today.spent_nano - today.reserved_nano,
+        longest=min(most.longest_out, spend.AT_A_TIME) if in_parts else most.longest_out,
+        left_nano=left if purse is None else min(left, purse),
         at=at,
+        shortest=spend.SHORTEST if purse is None else spend.SHORTEST_PAID,
     )
+    if purse is not None and (
+        (found is None and purse < left)
+        or (
+            found is not None
+            and not credit.keep(
+                session,
+                tenant_id=tenant_id,
+                use_id=request.attempt_id,
+                net_nano=found.nano,
+                until=at + most.longest_out + _FORGOTTEN,
+            )
+        )
+    ):
+        return Refusal(RefusalReason.NO_BALANCE, at + _LATER if today.under_way else None)
     if found is None:
         spend.used_up(session, tenant_id=tenant_id, today=today)
         return Refusal(RefusalReason.DAY_SPENT, today.ends_at if today.under_way == 0 else at + _LATER)

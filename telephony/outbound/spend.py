@@ -26,6 +26,9 @@ from tenants import alarms
 
 SHORTEST = dt.timedelta(minutes=10)
 GRACE = dt.timedelta(minutes=1)  # by so much the end of a call may come late
+# who pays beforehand: a call keeps so much of the wallet at a time, and is lengthened while it goes on
+AT_A_TIME = dt.timedelta(minutes=5)
+SHORTEST_PAID = dt.timedelta(minutes=1)
 NEARLY = 80  # per cent of the day's limit: from there on it is told
 _STEP_S = 60
 
@@ -109,8 +112,9 @@ def reserve(
     longest: dt.timedelta,
     left_nano: int,
     at: dt.datetime,
+    shortest: dt.timedelta = SHORTEST,
 ) -> Reservation | None:
-    """Return the longest a call may last for what is left of the day; None: not even ten minutes.
+    """Return the longest a call may last for what is left; None: not even the shortest.
 
     Args:
         session: in the company's walls, inside the gate's lock.
@@ -118,8 +122,9 @@ def reserve(
         meter: what is used.
         prefix: digits of the number called, without its last four.
         longest: the longest it may last anyhow.
-        left_nano: what may still be spent today.
+        left_nano: what may still be spent.
         at: the dial instant; decides the tariff.
+        shortest: less than this is not worth a call.
     """
 
     def cost(seconds: int) -> int | None:
@@ -132,7 +137,7 @@ def reserve(
             at=at,
         )
 
-    most_s, least_s = int(longest.total_seconds()), int(min(longest, SHORTEST).total_seconds())
+    most_s, least_s = int(longest.total_seconds()), int(min(longest, shortest).total_seconds())
     nano = cost(most_s)
     if nano is not None and nano <= left_nano:
         return Reservation(longest, nano)

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     INVOICE_LAST = "invoice-last"
     CALLS_SUSPENDED = "calls-suspended"
     CALLS_RESUMED = "calls-resumed"
+    WALLET_LOW = "wallet-low"
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +298,21 @@ _FORMS: Mapping[Kind, Mapping[str, _Form]] = {
         "zh_Hans_CN": _Form(
             "外呼已恢复",
             ("{name}，您好：", "谢谢！障碍已消除，您可以继续外呼和租用。"),
+        ),
+    },
+    Kind.WALLET_LOW: {
+        "en": _Form(
+            "Little is left in your wallet",
+            (
+                "Hello {name},",
+                "{amount} may still be spent. When nothing is left, no call goes out; calls under way go on.",
+            ),
+            "See the wallet",
+        ),
+        "zh_Hans_CN": _Form(
+            "预付钱包余额不足",
+            ("{name}，您好：", "可用余额为 {amount}。余额用尽后将无法外呼；正在进行的通话不受影响。"),
+            "查看钱包",
         ),
     },
 }

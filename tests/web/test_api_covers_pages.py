@@ -152,6 +152,7 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.statement": ("getStatement", "listOpenInvoices"),
     "portal.statement_pdf": ("getStatementPdf",),
     "portal.statement_csv": ("getStatementCsv",),
+    "portal.wallet": ("getWallet", "listWalletEntries"),
     "portal.calls_of_line": ("listLineUsage",),
     "portal.payment_methods": ("listPaymentMethods",),
     "portal.add_payment_method": PERSON,

@@ -38,6 +38,11 @@ def test_who_is_late_is_listed_and_leads_to_the_company(dana: Browser, cast: Cas
     assert day.number in dana.get(home(cast)).text
 
 
+def test_a_company_that_is_not_late_has_a_page_as_well(dana: Browser, cast: Cast) -> None:
+    with clock.hold(scene.NOW):
+        assert "Nobody is late" in dana.get(home(cast)).text
+
+
 def test_putting_off_wants_a_reason_and_is_ended(dana: Browser, cast: Cast, gate: Gate, day: Scene) -> None:
     dana.post(f"{home(cast)}/pause", {"invoice": "", "reason": " "})
     assert "A reason is missing" in dana.get(home(cast)).text

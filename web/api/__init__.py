@@ -36,6 +36,7 @@ from web.api import (
     statements,
     statuses,
     tickets,
+    wallet,
     webhooks,
 )
 from web.api.routes import pages
@@ -73,5 +74,6 @@ __all__ = [
     "statements",
     "statuses",
     "tickets",
+    "wallet",
     "webhooks",
 ]

@@ -28,6 +28,7 @@ from web.operator import (
     recoveries,
     stock,
     usage,
+    wallets,
 )
 from web.operator.views import pages
 
@@ -57,4 +58,5 @@ __all__ = [
     "recoveries",
     "stock",
     "usage",
+    "wallets",
 ]

@@ -34,6 +34,7 @@ from web.portal import (
     statements,
     statuses,
     tickets,
+    wallet,
     webhooks,
 )
 from web.portal.views import pages
@@ -73,5 +74,6 @@ __all__ = [
     "statements",
     "statuses",
     "tickets",
+    "wallet",
     "webhooks",
 ]

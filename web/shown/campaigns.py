@@ -92,6 +92,7 @@ REFUSALS: Mapping[str, LazyString] = {
     "off-hours": _l("Outside your own hours"),
     "too-many": _l("As many calls at once as you may"),
     "day-spent": _l("Today’s money for calls out is used up"),
+    "no-balance": _l("The wallet is empty, or kept for calls under way"),
     "typed": _l("Typed by an agent; you do not allow that"),
     "own-number": _l("One of your own numbers"),
     "on-the-line": _l("The number of whom the agent talked to"),

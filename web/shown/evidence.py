@@ -52,6 +52,7 @@ NOUNS: Mapping[str, LazyString] = {
     "calls-out.": _l("Calls out"),
     "credit-hold.": _l("Credit holds"),
     "dunning.": _l("Dunning"),
+    "wallet.": _l("Wallets"),
     "price-list.": _l("Price lists"),
     "webhook.": _l("Webhooks"),
     "company.": _l("Company"),

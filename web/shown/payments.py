@@ -130,6 +130,8 @@ _ACCOUNTS: Mapping[str, LazyString] = {
     "clearing": _l("Held by the payment provider"),
     "provider-fees": _l("Fees of the payment provider"),
     "refunds": _l("Given back"),
+    "wallet": _l("Paid beforehand by companies"),
+    "bank": _l("Bank"),
     "on-account": _l("On account for companies"),
 }
 

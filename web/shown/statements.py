@@ -44,6 +44,9 @@ MOVEMENTS: Mapping[str, LazyString] = {
     "on-account": _l("Paid beyond the invoice, put on account"),
     "credit-note": _l("Credit note"),
     "on-account-used": _l("Paid from the money on account"),
+    "top-up": _l("Wallet topped up"),
+    "withdrawal": _l("Given back from the wallet"),
+    "wallet-used": _l("Paid from the wallet"),
     "dispute": _l("Taken back by the bank"),
     "dispute-won": _l("Given to us again by the bank"),
 }

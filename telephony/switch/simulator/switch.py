@@ -280,6 +280,8 @@ class SimulatedSwitch:
         self._bound(found, longest)
 
     def _bound(self, made: _Channel, longest: dt.timedelta) -> None:
+        for earlier in made.bounds:
+            earlier.call_off()
         made.bounds.append(
             self._time.after(longest // dt.timedelta(milliseconds=1), lambda: self._end(made, Cause.NORMAL))
         )

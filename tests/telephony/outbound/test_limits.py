@@ -9,11 +9,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from billing import wallets
+from billing.ledger import BANK
 from core import clock
 from core.ids import OPERATOR, TenantId, new_id
 from core.phone import E164, ShortCode
 from security.gate import Gate, Scope
 from security.vault import Vault
+from telephony.events import DialOutcome
 from telephony.outbound import dialling, limits, stops
 from telephony.outbound.gate import Clearance, Refusal, RefusalReason, redeem
 from telephony.outbound.hours import Window
@@ -308,3 +311,68 @@ def end(desk: Caller, cleared: Clearance) -> None:
             started_at=MONDAY_NOON,
             ended_at=MONDAY_NOON,
         )
+
+
+# --- paid beforehand ------------------------------------------------------------------------------
+
+
+def test_an_empty_wallet_places_no_call_until_it_is_topped_up(desk: Caller) -> None:
+    def put(minor: int) -> None:
+        with desk.gate.open(Scope.system(desk.tenant_id)) as session:
+            wallets.top_up(
+                session,
+                tenant_id=desk.tenant_id,
+                key=f"top-up:{new_id()}",
+                amount_minor=minor,
+                source=BANK,
+                at=MONDAY_NOON,
+            )
+
+    with desk.gate.open(Scope.system(desk.tenant_id)) as session:
+        wallets.open_wallet(session, tenant_id=desk.tenant_id)
+    assert reason(desk.ask()) is RefusalReason.NO_BALANCE
+    put(17)  # a minute and a minute's grace at 0.0725 and 20 % are 17.4 pence
+    assert reason(desk.ask()) is RefusalReason.NO_BALANCE
+    put(1)
+    found = desk.place()
+    assert isinstance(found, Clearance)
+    assert found.longest == dt.timedelta(minutes=1)
+    assert reason(desk.ask(to=mobile(7))) is RefusalReason.NO_BALANCE
+
+
+def test_a_call_that_was_not_dialled_gives_back_what_was_kept_for_it(desk: Caller) -> None:
+    with desk.gate.open(Scope.system(desk.tenant_id)) as session:
+        wallets.open_wallet(session, tenant_id=desk.tenant_id, credit_minor=500)
+    found = desk.place()
+    assert isinstance(found, Clearance)
+    for expected in (True, False):
+        with desk.gate.open(Scope.system(desk.tenant_id)) as session:
+            assert bool(wallets.reservations(session, tenant_id=desk.tenant_id)) is expected
+            dialling.close(
+                session,
+                tenant_id=desk.tenant_id,
+                attempt_id=found.attempt_id,
+                outcome=DialOutcome.EXPIRED,
+                started_at=MONDAY_NOON,
+                ended_at=MONDAY_NOON,
+            )
+
+
+def test_at_once_many_calls_keep_no_more_than_is_in_the_wallet(desk: Caller) -> None:
+    with desk.gate.open(Scope.system(desk.tenant_id)) as session:
+        wallets.open_wallet(session, tenant_id=desk.tenant_id, credit_minor=200)
+    start = threading.Barrier(8)
+
+    def ask(number: int) -> RefusalReason | None:
+        start.wait(timeout=10)
+        return reason(desk.place(to=mobile(number)))
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(ask, range(8)))
+    with desk.gate.open(Scope.system(desk.tenant_id)) as session:
+        left = wallets.find(session, tenant_id=desk.tenant_id)
+        kept = wallets.reservations(session, tenant_id=desk.tenant_id)
+    assert left is not None
+    assert left.available_nano >= 0
+    assert len(kept) == found.count(None) >= 3
+    assert set(found) <= {None, RefusalReason.NO_BALANCE}
