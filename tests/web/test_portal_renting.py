@@ -19,8 +19,10 @@ from telephony import number_rentals, numbers, queues
 from tests.billing import stock
 from tests.factories import telephony
 from tests.seats.factory import ON_FLOOR, stocked
+from tests.tenants.people import People
 from tests.web.conftest import Browser, Browsers, Cast
 from tests.web.scene import staff
+from tests.web.test_portal_queues import GIVEN as QUEUE
 
 # a Friday, a quarter past nine in London
 NOW = dt.datetime(2026, 11, 20, 9, 15, tzinfo=dt.UTC)
@@ -240,6 +242,20 @@ def test_nobody_gives_back_what_is_anothers(
     ):
         assert charlie.post(path).status_code == 404
     assert held(gate, renter)[0].ends_at is None
+
+
+def test_who_has_no_number_sees_the_free_ones_and_what_comes_before_renting_one(
+    browser: Browsers, people: People, gate: Gate
+) -> None:
+    telephony.stocked(gate, "+448081570190")
+    otters = people.company("Otter Optics")
+    otto = browser()
+    otto.sign_in(people.user(otters.tenant_id, "Otto", email="otto@otter.example").email)
+    page = otto.get("/portal/numbers").text
+    assert "+44 808 157 0190" in page
+    assert "Make a queue first." in page
+    otto.post("/portal/queues", QUEUE)
+    assert "Make a queue first." not in otto.get("/portal/numbers").text
 
 
 def test_a_number_is_found_rented_set_up_and_given_back(alice: Browser, gate: Gate, renter: TenantId) -> None:

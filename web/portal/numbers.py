@@ -81,11 +81,12 @@ def number_list() -> str:
     who, session = identity.current(), scope.session()
     digits, kind = request.args.get("digits", "")[:40], request.args.get("kind", "")
     may_rent = "numbers.rent" in who.permissions
-    looked = may_rent and "digits" in request.args
     found = queues.all_of(session, tenant_id=who.tenant_id)
     names = {queue.queue_id: queue.name for queue in found}
     now = clock.now()
     every = numbers.ever(session, tenant_id=who.tenant_id)
+    # who has none comes for one, and need not guess digits first
+    looked = may_rent and ("digits" in request.args or all(one.released_at for one in every))
     return render_template(
         "portal/numbers.html",
         numbers=[_row(one, names) for one in every if one.released_at is None],
