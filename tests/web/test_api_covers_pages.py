@@ -140,6 +140,7 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.invoice_list": ("listInvoices",),
     "portal.bill_preview": ("getRunningBill", "listUsage"),
     "portal.one_invoice": ("getInvoice", "getInvoicePayment", "listCreditNotes", "listDisputes"),
+    "portal.what_if_page": ("getWhatIf",),
     "portal.dispute_form": FORM,
     "portal.open_dispute": ("openDispute",),
     "portal.one_dispute": ("getDispute",),

@@ -42,6 +42,16 @@ def test_invoices_are_listed_with_what_they_come_to(alice: Browser, day: Scene) 
     assert "£0.10" in page
 
 
+def test_a_company_asks_what_a_month_would_have_cost(alice: Browser, day: Scene) -> None:
+    assert 'href="/portal/what-if"' in alice.get("/portal/invoices").text
+    page = alice.get("/portal/what-if?prices=1&seats=hour").text
+    assert "What a month would have cost" in page
+    assert day.number in page
+    foot = page[page.index("<tfoot>") :]
+    # with the version that was in force it is the invoice: 8 pence before tax
+    assert foot.count("£0.08") == 2
+
+
 def test_an_invoice_shows_lines_tax_and_total(alice: Browser, day: Scene) -> None:
     page = alice.get(day.invoice_path).text
     for words in (

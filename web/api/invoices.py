@@ -27,7 +27,7 @@ from web.api.kit import id_in_path, operation
 from web.api.routes import pages
 from web.api.schema import Amount, Instant, Inward, Listed, Moment, Outward, PageQuery, PaymentState, Text
 from web.guards import permission
-from web.shown import downloads, usage
+from web.shown import downloads, usage, what_if
 from wiring import estimates
 
 _LIST, _LINE, _USAGE = "invoices", "line", "usage"
@@ -163,6 +163,42 @@ class RunningBill(Outward):
     as_of: Instant
     bill: BillShown
     waiting: int = Field(description="Events that have no price yet.")
+
+
+class WhatIfQuery(Inward):
+    """What is supposed; nothing of it gives the invoice."""
+
+    month: str = Field(default="", description="Like `2026-10`; the last month that is over when left out.")
+    prices: str = Field(
+        default="",
+        max_length=6,
+        description="Which of the company's own versions of prices, numbered from its first; those of the "
+        "day when left out.",
+        examples=["1"],
+    )
+    seats: Literal["month", "day", "hour"] | None = Field(
+        default=None, description="By what seats are charged; as they were rented when left out."
+    )
+
+
+class SeatMix(Outward):
+    """So many seats by the month, and the rest by the hour, for the agents at work in each hour."""
+
+    by_month: int
+    cost: Amount = Field(description="Before tax.")
+
+
+class WhatIf(Outward):
+    """A month as it was, or stands, beside what it would have been."""
+
+    period: Period
+    invoice: str | None = Field(description="The invoice's number, when there is one.")
+    actual: BillShown
+    supposed: BillShown
+    unpriced: dict[str, int] = Field(
+        description="Uses, by meter, of which the supposed prices say nothing; they are left out."
+    )
+    seat_mixes: list[SeatMix]
 
 
 class CreditPart(Outward):
@@ -386,6 +422,35 @@ def running_bill() -> RunningBill:
             "as_of": found.as_of,
             "bill": _bill(found.bill),
             "waiting": found.waiting,
+        }
+    )
+
+
+@pages.get("/what-if")
+@permission("invoices.read")
+@operation(tag="Invoices", answers={200: WhatIf}, errors=(404,), operation_id="getWhatIf")
+def see_what_if(query: WhatIfQuery) -> WhatIf:
+    """Work out what a month would have cost under other of your prices, or with other seats."""
+    session, tenant_id = scope.session(), identity.current().tenant_id
+    own = what_if.own_prices(session, tenant_id=tenant_id)
+    answer, mixes = what_if.ask(
+        session,
+        tenant_id=tenant_id,
+        month=query.month,
+        seats=query.seats or "",
+        prices=own.get(query.prices),
+    )
+    currency = answer.supposed.currency
+    return WhatIf.model_validate(
+        {
+            "period": {"start": answer.period.start, "end": answer.period.end},
+            "invoice": answer.number,
+            "actual": _bill(answer.actual),
+            "supposed": _bill(answer.supposed),
+            "unpriced": dict(answer.unpriced),
+            "seat_mixes": [
+                {"by_month": one.by_month, "cost": _amount(one.cost_minor, currency)} for one in mixes
+            ],
         }
     )
 

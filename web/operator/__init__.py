@@ -29,6 +29,7 @@ from web.operator import (
     stock,
     usage,
     wallets,
+    what_if,
 )
 from web.operator.views import pages
 
@@ -59,4 +60,5 @@ __all__ = [
     "stock",
     "usage",
     "wallets",
+    "what_if",
 ]

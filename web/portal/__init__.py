@@ -36,6 +36,7 @@ from web.portal import (
     tickets,
     wallet,
     webhooks,
+    what_if,
 )
 from web.portal.views import pages
 
@@ -76,4 +77,5 @@ __all__ = [
     "tickets",
     "wallet",
     "webhooks",
+    "what_if",
 ]
