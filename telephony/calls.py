@@ -371,6 +371,37 @@ def last_agent(
     return AgentId(found) if found else None
 
 
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """Who talked with a customer, and when that call came."""
+
+    agent_id: AgentId
+    agent_number: int
+    at: dt.datetime
+
+
+def last_talk(
+    session: Session, *, tenant_id: TenantId, customer_id: CustomerId, besides: CallId
+) -> Talk | None:
+    """Return who talked with a customer last, in another call than this; None: nobody did."""
+    found = session.execute(
+        select(CallRow.agent_id, CallRow.agent_number, CallRow.arrived_at)
+        .where(
+            CallRow.tenant_id == tenant_id,
+            CallRow.customer_id == customer_id,
+            CallRow.id != besides,
+            CallRow.bridged_at.is_not(None),
+            CallRow.agent_id.is_not(None),
+        )
+        .order_by(CallRow.arrived_at.desc(), CallRow.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if found is None:
+        return None
+    agent_id, number, at = found
+    return Talk(AgentId(agent_id), number, at) if agent_id and number else None
+
+
 def keep_legs(session: Session, *, tenant_id: TenantId, call_id: CallId, legs: Sequence[Leg]) -> None:
     """Write the parts of a call more than one agent has had to do with, as they stand; may be repeated."""
     for leg in legs:

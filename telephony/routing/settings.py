@@ -227,6 +227,13 @@ def tier_of(session: Session, *, tenant_id: TenantId, customer_id: CustomerId) -
     return row.tier if row else ""
 
 
+def name_of_tier(session: Session, *, tenant_id: TenantId, customer_id: CustomerId) -> str:
+    """Return what a customer's tier is called; empty: in none, or in one that is there no more."""
+    code = tier_of(session, tenant_id=tenant_id, customer_id=customer_id)
+    tiers = read(session, tenant_id=tenant_id).tiers if code else ()
+    return next((one.name for one in tiers if one.code == code), "")
+
+
 def check(settings: RoutingSettings, queue_ids: set[QueueId]) -> None:
     """Insist that settings can stand, with these queues.
 

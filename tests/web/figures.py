@@ -434,6 +434,9 @@ def pop(lang: str) -> dict[str, Any]:
             region=pick(lang, "mobile", "手机"),
             inbound=True,
             waited_since=ago(41),
+            last_agent=1002,
+            last_was_you=False,
+            last_at=ago(260_000),
         ),
         "promised": [ago(-3600)],
         "tickets": [
@@ -544,15 +547,24 @@ def console_targets() -> dict[str, Any]:
     """What GET /console/calls/…/targets answers."""
     return {
         "queues": [
-            {"id": "q0", "name": "Deliveries", "free": 1, "is_own": True},
-            {"id": "q1", "name": "Billing", "free": 0, "is_own": False},
+            {"id": "q0", "name": "Deliveries", "free": 1, "is_own": True, "is_open": True, "opens": ""},
+            {"id": "q1", "name": "Billing", "free": 0, "is_own": False, "is_open": True, "opens": ""},
+            {"id": "q2", "name": "Night", "free": 0, "is_own": False, "is_open": False, "opens": "20:00"},
         ],
         "agents": [
             {"number": 1002, "name": "M. L.", "doing": "free"},
             {"number": 1003, "name": "T. O.", "doing": "busy"},
             {"number": 1017, "name": "陈••", "doing": "away"},
         ],
-        "entries": [{"id": "num_1", "number": "+44 808 157 0142", "queue": "Deliveries"}],
+        "entries": [
+            {
+                "id": "num_1",
+                "number": "+44 808 157 0142",
+                "queue": "Deliveries",
+                "is_open": True,
+                "opens": "",
+            }
+        ],
         "may_type": True,
     }
 

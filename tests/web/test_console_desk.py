@@ -6,15 +6,19 @@ from werkzeug.test import TestResponse
 from campaigns import attempts, plans
 from core import clock
 from core.ids import OPERATOR, AgentId, CallId, OfferId, RecordingId, TenantId, new_id, public
+from core.phone import E164
 from core.storage import DiskStorage
-from customers import callbacks, dispositions, interactions
+from customers import callbacks, dispositions, interactions, records
 from customers.dispositions import Disposition
+from customers.records import CustomerDetails
 from seats import lines, presence, roster
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, drafts, orders, recording, work
 from telephony.orders import OrderKind
 from telephony.queues import WrapUp
+from telephony.routing import settings as routing
+from telephony.routing.settings import RoutingSettings, TierSettings
 from tests.campaigns import factory as campaigning
 from tests.factories import agreements
 from tests.factories import telephony as factory
@@ -172,6 +176,27 @@ def test_a_campaigns_call_pops_with_its_name_and_script(
     shown = bob.browser.get(f"/console/offers/{public('off', bob.offer_id)}").get_data(as_text=True)
     assert "Late parcels" in shown
     assert "Offer tomorrow." in shown
+
+
+def test_the_pop_says_the_customers_tier_and_who_talked_with_them_last(
+    bob: Bob, cast: Cast, gate: Gate, vault: Vault
+) -> None:
+    tenant_id = cast.a.tenant_id
+    line = factory.line(gate, tenant_id)
+    with gate.open(Scope.system(tenant_id)) as session:
+        details = CustomerDetails(name="Ines Carvalho", phone=E164(factory.INES))
+        ines = records.add(session, tenant_id=tenant_id, vault=vault, details=details)
+        settings = RoutingSettings(tiers=(TierSettings("vip", "Golden"),))
+        routing.write(session, tenant_id=tenant_id, settings=settings)
+        routing.put_in_tier(session, tenant_id=tenant_id, customer_id=ines.id, tier="vip")
+    made = factory.call(gate, vault, line, customer_id=ines.id, is_over=False)
+    bob.talks(made, tenant_id)
+    path = f"/console/offers/{public('off', bob.offer_id)}"
+    first = bob.browser.get(path).get_data(as_text=True)
+    assert "Golden" in first
+    assert "last spoke with" not in first
+    factory.call(gate, vault, line, customer_id=ines.id, agent_number=1002)
+    assert "last spoke with agent 1002" in bob.browser.get(path).get_data(as_text=True)
 
 
 def test_notes_are_kept_as_they_are_typed_and_survive_a_reload(bob: Bob, call_id: CallId) -> None:

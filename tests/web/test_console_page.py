@@ -762,8 +762,8 @@ def test_key_t_opens_the_panel_and_the_keyboard_alone_gives_the_call_away(desk: 
     in_a_call(desk, stage)
     desk.keyboard.press("t")
     expect(desk.locator("#give-find")).to_be_focused()
-    expect(desk.locator("#give-list li")).to_have_count(6)
-    expect(desk.locator("#give-none")).to_have_text("6 to choose from")
+    expect(desk.locator("#give-list li")).to_have_count(7)
+    expect(desk.locator("#give-none")).to_have_text("7 to choose from")
     desk.keyboard.type("1003")
     expect(desk.locator("#give-list li")).to_have_count(1)
     expect(desk.locator("#give-list [data-give]")).to_be_disabled()  # on a call of their own
@@ -774,10 +774,35 @@ def test_key_t_opens_the_panel_and_the_keyboard_alone_gives_the_call_away(desk: 
     expect(desk.locator("#announce")).to_contain_text("Given to Billing.")
 
 
+def test_a_closed_queue_is_listed_with_the_hour_it_opens_and_cannot_be_chosen(
+    desk: Page, stage: Stage
+) -> None:
+    stage.turn("call")
+    view(desk, "on-call")
+    desk.keyboard.press("t")
+    row = desk.locator("#give-list li", has_text="Night")
+    expect(row).to_contain_text("closed, opens 20:00")
+    expect(row.locator("[data-give]")).to_be_disabled()
+
+
+def test_who_gave_a_call_outside_is_told_that_it_came_back(desk: Page, stage: Stage) -> None:
+    stage.turn("wrap")
+    view(desk, "wrap-up")
+    expect(desk.locator("#came-back")).to_be_hidden()
+    stage.state["wrap"]["came_back"] = "busy"
+    stage.push("transfer-came-back", call_id="call_1", reason="busy")
+    told = (
+        "The number outside was not reached. They are on another call."
+        " The caller is back at the head of the queue."
+    )
+    expect(desk.locator("#came-back-word")).to_have_text(told)
+    expect(desk.locator(".toast").last).to_contain_text(told)
+
+
 def test_arrows_walk_the_list_and_escape_gives_the_keys_back(desk: Page, stage: Stage) -> None:
     in_a_call(desk, stage)
     desk.locator("#give").click()
-    expect(desk.locator("#give-list li")).to_have_count(6)
+    expect(desk.locator("#give-list li")).to_have_count(7)
     desk.keyboard.press("ArrowDown")
     expect(desk.locator("#give-list [data-ask]").first).to_be_focused()
     desk.keyboard.press("ArrowDown")
@@ -898,7 +923,7 @@ def test_the_panel_fits_a_phone_and_a_low_screen(
     desk.set_viewport_size({"width": width, "height": height})
     in_a_call(desk, stage)
     desk.locator("#give").click()
-    expect(desk.locator("#give-list li")).to_have_count(6)
+    expect(desk.locator("#give-list li")).to_have_count(7)
     assert desk.evaluate("document.documentElement.scrollWidth") <= width
     for button in desk.locator("#give-list button:visible").all():
         box = button.bounding_box()

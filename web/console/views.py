@@ -41,6 +41,7 @@ from telephony.orders import OrderKind
 from telephony.outbound import by_hand
 from telephony.outbound.gate import RefusalReason
 from telephony.queues import WrapUp
+from telephony.routing import settings as routing
 from telephony.work import WorkItem
 from tenants import users
 from web import identity, scope, tables, words
@@ -556,7 +557,7 @@ def _popped(offer_id: str, item: WorkItem) -> dict[str, Any]:
             if call.direction == calls.OUTBOUND
             else None
         )
-        card, recent, promised, waiting = None, [], [], []
+        card, recent, promised, waiting, tier, before = None, [], [], [], "", None
         if call.customer_id:
             card = records.get(walls, tenant_id=tenant_id, vault=vault, customer_id=call.customer_id)
             recent = interactions.recent(
@@ -564,9 +565,13 @@ def _popped(offer_id: str, item: WorkItem) -> dict[str, Any]:
             )
             promised = callbacks.open_of_customer(walls, tenant_id=tenant_id, customer_id=call.customer_id)
             waiting = tickets.waiting(walls, item, call.customer_id)
+            tier = routing.name_of_tier(walls, tenant_id=tenant_id, customer_id=call.customer_id)
+            before = calls.last_talk(
+                walls, tenant_id=tenant_id, customer_id=call.customer_id, besides=item.call_id
+            )
     labels = dispositions.labels(client.dispositions, identity.current().language)
     return {
-        "offer": _offer(offer_id, call, client.name),
+        "offer": _offer(offer_id, call, client.name) | _spoken_before(before, item),
         "promised": [one.due_at for one in promised],
         "tickets": waiting,
         "campaign": campaign.settings.name if campaign else "",
@@ -576,7 +581,7 @@ def _popped(offer_id: str, item: WorkItem) -> dict[str, Any]:
             client.languages.get(call.number_id, "en"),
             called=None if call.direction == calls.INBOUND else (card.name if card else ""),
         ),
-        "customer": _customer(card, recent, labels, offer_id) if card else None,
+        "customer": _customer(card, recent, labels, offer_id, tier) if card else None,
         "purposes": [(code, words.LOOKS[code]) for code in reveals.PURPOSES],
         "watermark": f"{identity.current().name} · {client.name}",
         "seen_at": clock.now(),
@@ -632,6 +637,17 @@ def _offer(offer_id: str, call: Call, company: str) -> dict[str, Any]:
     }
 
 
+def _spoken_before(before: calls.Talk | None, item: WorkItem) -> dict[str, Any]:
+    """Return who talked with the customer last: a number callers are told, or this agent."""
+    if before is None:
+        return {"last_agent": None, "last_was_you": False, "last_at": None}
+    return {
+        "last_agent": before.agent_number,
+        "last_was_you": before.agent_id == item.agent_id,
+        "last_at": before.at,
+    }
+
+
 def _greeting(company: str, language: str, *, called: str | None) -> str:
     """Return what the agent says first; `called`: whom they have called ("" unknown), None when they were."""
     name = identity.current().name
@@ -648,7 +664,7 @@ def _greeting(company: str, language: str, *, called: str | None) -> str:
 
 
 def _customer(
-    card: CustomerCard, recent: list[Interaction], labels: dict[str, str], offer_id: str
+    card: CustomerCard, recent: list[Interaction], labels: dict[str, str], offer_id: str, tier: str
 ) -> dict[str, Any]:
     def field(name: str, label: str, shown: str | None) -> dict[str, Any]:
         url = f"/console/offers/{offer_id}/reveal/{name}" if shown else None
@@ -658,7 +674,7 @@ def _customer(
     return {
         "name": card.name,
         "since": card.created_at.date(),
-        "tags": [],
+        "tags": [tier] if tier else [],
         "calls_this_week": sum(
             one.kind == interactions.CALL and one.started_at.timestamp() > week for one in recent
         ),
