@@ -1047,6 +1047,8 @@ def home_empty(lang: str) -> dict[str, Any]:
         last_on=dt.date(2026, 11, 30),
         forecast=None,
         rated_at=ago(5),
+        day_no=1,
+        day_count=30,
         lines=[],
     )
     return home(lang) | {
@@ -1505,6 +1507,94 @@ def statuses(lang: str) -> dict[str, Any]:
 def queue_settings(lang: str) -> Settings:
     sorry = pick(lang, "Nobody is free. Please call again tomorrow.", "现在没有空闲的客服，请明天再来电。")
     return Settings(queues(lang)[0].name, longest_wait_s=300, wait_message=sorry)
+
+
+def campaign(lang: str) -> dict[str, Any]:
+    ended = pick(
+        lang,
+        ("Agreed a new slot", "Call later", "Answering machine", "No answer", "Busy", "Hung up at once"),
+        ("同意新时段", "稍后再打", "答录机", "无人接听", "忙线", "接通即挂断"),
+    )
+    counts, dialled = (412, 356, 871, 1_055, 338, 94), 3_126
+    kinds = ("", "soft", "off", "off", "off", "off")
+    return shell(lang) | {
+        "campaign": New(
+            id="cmp_1",
+            name=pick(lang, "Winter slot changes", "冬季改期通知"),
+            state="running",
+            pill="live",
+            word=pick(lang, "Dialling", "拨打中"),
+            queue=queues(lang)[0].name,
+        ),
+        "figures": New(
+            at=clock.now(),
+            in_progress=14,
+            dialled=dialled,
+            reached=862,
+            closed=5_590,
+            left=4_210,
+            leads=9_800,
+            percent=57,
+            unknown=0,
+            states={"refused": 214},
+            outcomes=[
+                New(word=word, count=number, percent=100 * number / dialled, width=number / 10.55, kind=kind)
+                for word, number, kind in zip(ended, counts, kinds, strict=True)
+            ],
+            refused=list(
+                zip(
+                    pick(
+                        lang,
+                        ("On your do-not-call list", "Outside the hours there", "No consent on record"),
+                        ("在您的免打扰名单上", "不在当地拨打时段", "没有同意记录"),
+                    ),
+                    (131, 64, 19),
+                    strict=True,
+                )
+            ),
+        ),
+        "agents": New(
+            assigned=20,
+            present=18,
+            free=2,
+            states={"on-call": 11, "hold": 1, "wrap-up": 4, "ready": 2},
+        ),
+        "calls": [New(who=who, phone="+44 7700 900•••", at=ago(40)) for who in ("P. R.", "M. L.", "I. C.")],
+        "files": [
+            New(
+                id="limp_1",
+                name="slots-north.csv",
+                state="done",
+                bar="done",
+                read=9_842,
+                rows=9_842,
+                problem="",
+                accepted=9_800,
+                duplicates=31,
+                bad=11,
+            )
+        ],
+        "is_reading": False,
+        "is_night": False,
+        "may_write": True,
+        "held": "",
+        "opens_at": None,
+        "turns": ["paused", "stopped"],
+        "settings": New(
+            window=New(opens=dt.time(9), closes=dt.time(19, 30)),
+            max_attempts=3,
+            ring_s=25,
+            max_per_second=2,
+            detects_machines=True,
+            needs_consent=True,
+        ),
+        "days": pick(lang, "Mon–Fri", "周一至周五"),
+        "number": "+44 113 496 0142",
+        "waits": [(ended[4], 15), (ended[3], 240)],
+        "changed_at": ago(90_000),
+        "changed_by": "Alice Marlowe",
+        "again": [],
+    }
 
 
 def one_queue(lang: str) -> dict[str, Any]:
@@ -2889,6 +2979,7 @@ PAGES: dict[str, Page] = {
     "portal-invoices": Page("portal/invoices.html", invoices),
     "portal-invoice": Page("portal/invoice.html", invoice),
     "portal-seats": Page("portal/seats.html", seats),
+    "portal-campaign": Page("portal/campaign.html", campaign),
     "portal-rent": Page("portal/rent.html", rent),
     "portal-numbers": Page("portal/numbers.html", numbers),
     "portal-queues": Page("portal/queues.html", capacity),

@@ -2,6 +2,7 @@
 
     .venv/bin/python -m tests.web.gallery serve            # look at them in a browser
     .venv/bin/python -m tests.web.gallery shots FOLDER [--only NAME] [--axe] [--quick]
+    .venv/bin/python -m tests.web.gallery pictures         # those of the README, anew
 
 Not a test: tests/web/test_templates.py renders the same pages and checks them.
 """
@@ -133,6 +134,17 @@ def serving() -> Iterator[str]:
         thread.join()
 
 
+# what the README shows, by the name of its file
+PICTURES = {
+    "console": "console-call",
+    "portal": "portal-home",
+    "campaign": "portal-campaign",
+    "rent": "portal-rent",
+    "call": "portal-call",
+    "invoice": "portal-invoice",
+    "prices": "operator-version-draft",
+}
+
 _RUN = """axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']})
 .then(r => r.violations.map(v => [v.id, v.nodes.slice(0, 3).map(n => n.html.slice(0, 160))]))"""
 
@@ -212,10 +224,27 @@ def _shoot(browser: Browser, base: str, options: argparse.Namespace) -> int:
     return faults
 
 
+def picture(browser: Browser, base: str, folder: Path) -> None:
+    """Take the README's pictures: the first screen of each, in English, by day."""
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 900},
+        locale="en-GB",
+        timezone_id="Europe/London",
+        reduced_motion="reduce",
+    )
+    context.add_cookies([{"name": "seatline_theme", "value": "light", "url": base}])
+    page = context.new_page()
+    for file, name in PICTURES.items():
+        page.goto(f"{base}/g/en/{name}")
+        page.wait_for_timeout(900 if name.startswith("console") else 150)
+        page.screenshot(path=folder / f"{file}.png")
+    context.close()
+
+
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["serve", "shots"])
+    parser.add_argument("what", choices=["serve", "shots", "pictures"])
     parser.add_argument("folder", nargs="?", default="gallery")
     parser.add_argument("--only", default="")
     parser.add_argument("--axe", action="store_true")
@@ -232,7 +261,11 @@ def main() -> int:
             browser = play.chromium.launch(
                 executable_path=options.chromium, args=["--no-sandbox", "--disable-gpu"]
             )
-            faults = _shoot(browser, base, options)
+            if options.what == "pictures":
+                faults = 0
+                picture(browser, base, ROOT.parent / "docs/pictures")
+            else:
+                faults = _shoot(browser, base, options)
             browser.close()
     return 1 if faults else 0
 
