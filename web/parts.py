@@ -559,7 +559,7 @@ def quantity(value: float, unit: str) -> str:
     Units: seat, number, month, day, hour, minute, second, call, gb_day, piece. A few minutes of a month are
     `< 0.001`.
     """
-    shown = "< 0.001" if 0 < value < _LEAST_SHOWN else count(value)
+    shown = f"< {count(2 * _LEAST_SHOWN)}" if 0 < value < _LEAST_SHOWN else count(value)
     return {
         "seat": ngettext("%(count)s seat", "%(count)s seats", value, count=shown),
         "number": ngettext("%(count)s number", "%(count)s numbers", value, count=shown),

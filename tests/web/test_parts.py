@@ -7,6 +7,7 @@ import pytest
 from flask import g
 
 from core.money import NANO, Money
+from tenants.companies import Formats
 from tests.web.gallery import make_app
 from web import parts
 from web.shown import bills
@@ -45,9 +46,12 @@ def test_one_seat_is_not_one_seats() -> None:
 
 
 @pytest.mark.usefixtures("read")
-def test_some_seconds_of_a_month_are_not_none_of_it() -> None:
+def test_some_seconds_of_a_month_are_not_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     exact = Fraction(10, 30 * 24 * 3600)
     assert parts.quantity(float(bills.quantity(exact, "month")), "month") == "< 0.001 months"
+    with monkeypatch.context() as written:
+        written.setattr(parts, "_formats", lambda: Formats(numbers="point-comma"))
+        assert parts.quantity(float(bills.quantity(exact, "month")), "month") == "< 0,001 months"
     assert parts.quantity(float(bills.quantity(Fraction(0), "month")), "month") == "0 months"
     assert parts.quantity(float(bills.quantity(Fraction(1, 2), "month")), "month") == "0.5 months"
 
