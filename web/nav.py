@@ -90,6 +90,7 @@ OPERATOR: Sequence[Entry] = (
     Entry("payments", "/operator/payments", "card", _l("Payments"), "billing.read", "money"),
     Entry("receivables", "/operator/receivables", "clock", _l("Receivables"), "billing.read", "money"),
     Entry("dunning", "/operator/dunning", "bell", _l("Dunning"), "billing.read", "money"),
+    Entry("find", "/operator/find", "search", _l("Find"), "billing.read", "money"),
     Entry("ledger", "/operator/ledger", "scale", _l("Ledger"), "billing.read", "money"),
     Entry("usage", "/operator/usage", "search", _l("Usage"), "billing.read", "money"),
     Entry("stock", "/operator/stock", "seat", _l("Stock"), "stock.read", "capacity", bottom=True),
