@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import and_, select, true, update
+from sqlalchemy import and_, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -128,6 +128,16 @@ def by_key(session: Session, *, tenant_id: TenantId, vault: Vault, storage: Stor
         with contextlib.suppress(ObjectMissingError):
             found[resealing.object_key(vault, storage, name=_object(recording_id))] += 1
     return found
+
+
+def kept_bytes(session: Session, *, tenant_id: TenantId) -> int:
+    """Return how many bytes the company's sealed recordings take."""
+    found = session.scalar(
+        select(func.sum(RecordingRow.sealed_bytes)).where(
+            RecordingRow.tenant_id == tenant_id, RecordingRow.state == "sealed"
+        )
+    )
+    return int(found or 0)
 
 
 def next_sealed(session: Session, *, tenant_id: TenantId, after: RecordingId | None) -> RecordingId | None:

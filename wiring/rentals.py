@@ -10,7 +10,7 @@ import datetime as dt
 
 from sqlalchemy.orm import Session
 
-from billing import accounts
+from billing import accounts, stored
 from billing import rentals as billing
 from billing.errors import BillingAccountNotFoundError
 from billing.rating.rentals import Span
@@ -20,7 +20,7 @@ from core.ids import OPERATOR, TenantId
 from seats import hours, stock
 from seats.stock import Rental
 from security.gate import Gate, Scope
-from telephony import number_rentals
+from telephony import number_rentals, recording
 from telephony.number_rentals import NumberRental
 
 # An end that lies this far back can no longer change: a release may be dated a minute back, and be undone
@@ -61,6 +61,12 @@ def charge(gate: Gate, *, tenant_id: TenantId, settled_after: dt.timedelta = SET
             session,
             tenant_id=tenant_id,
             hours=[PaidHour(one.agent_id, one.hour_starts_at, one.paid_ms) for one in worked],
+        )
+        recorded += stored.charge(
+            session,
+            tenant_id=tenant_id,
+            kept_bytes=recording.kept_bytes(session, tenant_id=tenant_id),
+            now=now,
         )
         accounts.charged(session, tenant_id=tenant_id, until=min(until, closed_until))
     over = [span.rental_id for span in spans if span.ends_at is not None and span.ends_at <= until]

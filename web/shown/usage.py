@@ -13,6 +13,9 @@ from core import ids
 from core.money import NANO
 from web.shown import bills, wording
 
+# what the ids are of that a source hands in; the rest are calls
+_SUBJECTS = {"rentals": "lease", "agents": "agt", "items": "use", "storage": "use"}
+
 
 @dataclass(frozen=True, slots=True)
 class EntryRow:
@@ -67,9 +70,12 @@ def entry(one: Found) -> EntryRow:
 
 
 def subject(source: str, event_id: str, subject_ref: UUID) -> str:
-    """Return the outside id of what was used: a call, a rental, an agent, an order of items.
+    """Return the outside id of what was used: a call, a rental, an agent; an order of items is its own.
 
     Usage that a person has taken over names its first source at the head of its key.
     """
     first = event_id.partition("/")[0] if source == decisions.SOURCE else source
-    return ids.public({"rentals": "lease", "agents": "agt", "items": "use"}.get(first, "call"), subject_ref)
+    return ids.public(
+        {"rentals": "lease", "agents": "agt", "items": "use", "storage": "use"}.get(first, "call"),
+        subject_ref,
+    )
