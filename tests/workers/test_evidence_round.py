@@ -1,5 +1,7 @@
 """Every minute what has been written is sealed, and the note is kept outside the database too."""
 
+import datetime as dt
+
 import psycopg
 import pytest
 
@@ -10,6 +12,7 @@ from security.evidence import EvidenceBrokenError, checkpoints
 from security.gate import Scope
 from tenants import companies
 from tests.conftest import Prepared
+from tests.factories import telephony
 from wiring import House
 from workers import schedule
 
@@ -60,3 +63,19 @@ def test_broken_log_holds_up_no_other_and_does_not_pass(
         admin.execute("DELETE FROM app.evidence WHERE body LIKE '%changed%'")
     with pytest.raises(EvidenceBrokenError):
         seal(house)
+
+
+def test_a_round_writes_the_calls_of_each_minute_into_the_log_once(house: House, pelican: TenantId) -> None:
+    line = telephony.line(house.gate, pelican)
+    half_an_hour_ago = clock.now() - dt.timedelta(minutes=30)
+    for minute in (0, 0, 2):
+        at = half_an_hour_ago + dt.timedelta(minutes=minute)
+        with clock.hold(at):
+            telephony.call(house.gate, house.vault, line, arrived_at=at, wait_s=0, talk_s=0)
+    task = schedule.named("every.calls-noted")
+    assert task is not None
+    for _again in range(2):
+        task.run(house)
+    with house.gate.open(Scope.system(pelican)) as session:
+        entries = evidence.page(session, tenant_id=pelican, limit=9, action="call.noted").entries
+    assert [one.fact.details["calls"] for one in entries] == [1, 2]
