@@ -43,6 +43,7 @@ from telephony.events import CallEnded
 from telephony.models import CallEventRow, CallLegRow, CallRow, CdrRow, QueueRow, RecordingRow
 
 INBOUND, OUTBOUND = "inbound", "outbound"
+LEFT_MESSAGE = "left-message"  # the cause of a call whose caller left one
 CALLER_INDEX = "calls.caller"
 METERS = {INBOUND: "voice.inbound", OUTBOUND: "voice.outbound"}
 SOURCE = "switchboard"
@@ -966,6 +967,8 @@ def _wanted(wanted: Filter, tenant_id: TenantId, vault: Vault) -> list[ColumnEle
                 func.coalesce(CallRow.cause, "").not_in(figures.NOT_OFFERED),
                 or_(CallRow.direction == INBOUND, CallRow.cause == "abandoned"),
             ]
+        case "message":
+            tests.append(CallRow.cause == LEFT_MESSAGE)
         case code:
             tests.append(CallRow.disposition == code)
     return tests

@@ -449,6 +449,23 @@ class Conductor:
             return
         self._command(held, work)
 
+    async def record_message(self, call_id: CallId) -> None:
+        """Record what a caller says who leaves a message: alone in the call's bridge, until its end."""
+        held = self._calls.get(call_id)
+        if held is None or held.call.phase is not Phase.FLOW:
+            return
+        call = held.call
+        await self._durable(held)
+        await self._switch.bridge(call.bridge)
+        await self._switch.join(call.bridge, [call.channel])
+        recording_id = RecordingId(new_id())
+        name = recording.scratch_name(call.arrival.tenant_id, recording_id)
+        self._recordings[name] = (held, recording_id)
+        await self._switch.record(call.bridge, name=name)
+        now = clock.now()
+        self.feed(call_id, machine.MessageBegan(now, recording_id))
+        self._write_recording(call, recording_id, now)
+
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something while calls go on."""
         self._spawn(work)
@@ -1148,7 +1165,7 @@ class Conductor:
                 version=flow.version,
                 began_at=flow.began_at,
                 ended_at=flow.ended_at or call.ended_at or clock.now(),
-                outcome=flow.outcome or Outcome.LEFT,
+                outcome=flow.outcome or (Outcome.SERVED if call.recording_id else Outcome.LEFT),
                 path=flow.path,
             ),
         )
@@ -1301,7 +1318,8 @@ class Conductor:
                 await self._switch.stop_recording(name)
             except SwitchError as error:
                 _log.info("recording-left-to-the-sweep", error=error.code)
-        bridges = [call.bridge] if "answered_at" in call.instants else []
+        has_bridge = "answered_at" in call.instants or call.recording_id is not None
+        bridges = [call.bridge] if has_bridge else []
         for bridge in [*bridges, call.side_bridge] if call.is_shared else bridges:
             try:
                 await self._switch.close_bridge(bridge)

@@ -52,6 +52,9 @@ class Calls(Protocol):
     def command(self, call_id: CallId, work: Coroutine[Any, Any, None]) -> None:
         """Run a command to the switch after all earlier ones of this call."""
 
+    async def record_message(self, call_id: CallId) -> None:
+        """Record what the caller says, from now to the call's end."""
+
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something while the call goes on."""
 
@@ -95,7 +98,9 @@ class FlowRunner:
             hours={name: entry.hours for name, entry in there.entries.items()},
         )
         node = flow.path[-1].node if flow.path else ""
-        state, commands = interpreter.begin(there.flow, world, now, node=node)
+        state, commands = interpreter.begin(
+            there.flow, world, now, node=node, is_recording=call.recording_id is not None
+        )
         made = _Run(call, line, there, world, state)
         self._runs[call.call_id] = made
         self._carry_out(made, commands)
@@ -151,6 +156,8 @@ class FlowRunner:
                     self._calls.beside(self._find_customer(run, turn))
                 case interpreter.AskProgram(turn=turn, url=url, values=values):
                     self._calls.beside(self._ask_program(run, turn, url, values))
+                case interpreter.Record():
+                    self._calls.command(call_id, self._calls.record_message(call_id))
                 case interpreter.Enqueue(queue=name):
                     self._lead(run, name, now)
                 case interpreter.End():

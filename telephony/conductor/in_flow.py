@@ -25,6 +25,7 @@ from telephony.conductor.machine import (
     InFlow,
     LeaveFlow,
     LiveCall,
+    MessageBegan,
     Noted,
     Phase,
     RunFlow,
@@ -32,7 +33,7 @@ from telephony.conductor.machine import (
 )
 from telephony.flows.trace import Outcome, Passed
 
-_OF_FLOWS = FlowEntered | FlowMoved | FlowLed | FlowServed | FlowFailed
+_OF_FLOWS = FlowEntered | FlowMoved | FlowLed | MessageBegan | FlowServed | FlowFailed
 
 
 def concerns(fact: Fact) -> bool:
@@ -61,7 +62,11 @@ def step(call: LiveCall, fact: Fact) -> list[Action]:
             return [LeaveFlow(), Enter()]
         case FlowServed() if call.phase is Phase.FLOW and flow:
             call.flow = _over(flow, fact, Outcome.SERVED)
-            return [LeaveFlow(), HangUpCaller(), *finish(call, fact.at, Cause.SERVED)]
+            cause = Cause.LEFT_MESSAGE if call.recording_id else Cause.SERVED
+            return [LeaveFlow(), HangUpCaller(), *finish(call, fact.at, cause)]
+        case MessageBegan() if call.phase is Phase.FLOW and call.recording_id is None:
+            call.recording_id = fact.recording_id
+            return [Noted()]
         case _:
             return []
 

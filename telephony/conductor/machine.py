@@ -59,6 +59,7 @@ class Cause(StrEnum):
     CALLER_LEFT_QUEUE = "caller-left-queue"
     CALLER_LEFT_GREETING = "caller-left-greeting"
     CALLER_LEFT_FLOW = "caller-left-flow"
+    LEFT_MESSAGE = "left-message"
     SERVED = "served"  # by the flow: nobody was needed
     SWITCH_LOST = "switch-lost"
     LOST_WHILE_AWAY = "lost-while-switchboard-away"
@@ -200,6 +201,14 @@ class FlowLed:
     at: dt.datetime
     queue_id: QueueId
     queue_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageBegan:
+    """The caller leaves a message, which is recorded: they have been told."""
+
+    at: dt.datetime
+    recording_id: RecordingId
 
 
 @dataclass(frozen=True, slots=True)
@@ -535,6 +544,7 @@ Fact = (
     | FlowEntered
     | FlowMoved
     | FlowLed
+    | MessageBegan
     | FlowServed
     | FlowFailed
     | OutsideHours
@@ -1085,7 +1095,8 @@ def _caller_gone(call: LiveCall, fact: CallerGone) -> list[Action]:
     offer = call.offer
     match call.phase:
         case Phase.FLOW:
-            return finish(call, fact.at, Cause.CALLER_LEFT_FLOW)
+            left = Cause.LEFT_MESSAGE if call.recording_id else Cause.CALLER_LEFT_FLOW
+            return finish(call, fact.at, left)
         case Phase.GREETING:
             return finish(call, fact.at, Cause.CALLER_LEFT_GREETING)
         case Phase.TURNED_AWAY:

@@ -125,6 +125,11 @@ class AnnouncePlace:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """Record what the caller says from now on, until the flow is over."""
+
+
+@dataclass(frozen=True, slots=True)
 class Enqueue:
     """The caller waits in this queue from now on; the flow is over."""
 
@@ -143,7 +148,9 @@ class Fail:
     why: str
 
 
-Command = Enter | Play | StopPlaying | FindCustomer | AskProgram | AnnouncePlace | Enqueue | End | Fail
+Command = (
+    Enter | Play | StopPlaying | FindCustomer | AskProgram | AnnouncePlace | Record | Enqueue | End | Fail
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +186,13 @@ class State:
 Turn = tuple[State, list[Command]]
 
 
-def begin(flow: Flow, world: World, at: dt.datetime, *, node: str = "", way: str = "") -> Turn:
-    """Enter a flow at its start, or at a node where a call stood before a crash."""
+def begin(
+    flow: Flow, world: World, at: dt.datetime, *, node: str = "", way: str = "", is_recording: bool = False
+) -> Turn:
+    """Enter a flow at its start, or where a call stood before a crash, maybe with a message half said."""
+    there = flow.nodes.get(node)
+    if is_recording and isinstance(there, model.Voicemail):
+        return State(node, until=at + dt.timedelta(seconds=there.longest_s)), []
     return _enter(flow, world, State(""), node or flow.start, way, at)
 
 
@@ -255,7 +267,9 @@ def _wait(state: State, node: model.AnyNode, at: dt.datetime) -> Turn:
         case model.Announce():
             state = replace(state, turn=turn, is_playing=True, until=at + LONGEST_PROMPT)
             return state, [AnnouncePlace(turn, node.queue)]
-        case model.Say() | model.Menu() | model.Collect() | model.Survey() | model.HangUp():
+        case (
+            model.Say() | model.Menu() | model.Collect() | model.Survey() | model.Voicemail() | model.HangUp()
+        ):
             return _ask(state, node.prompt, at)
         case _:
             return _fail(state, "node-unknown")
@@ -275,6 +289,9 @@ def _said(flow: Flow, world: World, state: State, node: model.AnyNode, at: dt.da
     match node:
         case model.Menu() | model.Collect() | model.Survey():
             return replace(state, is_playing=False, until=at + dt.timedelta(seconds=node.timeout_s)), []
+        case model.Voicemail():
+            until = at + dt.timedelta(seconds=node.longest_s)
+            return replace(state, is_playing=False, until=until), [Record()]
         case model.HangUp():
             return replace(state, until=None), [End()]
         case _:
@@ -282,6 +299,8 @@ def _said(flow: Flow, world: World, state: State, node: model.AnyNode, at: dt.da
 
 
 def _pressed(flow: Flow, world: World, state: State, node: model.AnyNode, event: Pressed) -> Turn:
+    if isinstance(node, model.Voicemail) and not state.is_playing and event.key == "#":
+        return replace(state, until=None), [End()]
     if not isinstance(node, (model.Menu, model.Collect, model.Survey)):
         return state, []  # nothing was asked
     quiet: list[Command] = [StopPlaying(state.turn)] if state.is_playing else []
@@ -333,6 +352,8 @@ def _too_late(flow: Flow, world: World, state: State, node: model.AnyNode, at: d
             return _collected(flow, world, state, node, at)
         case model.Survey():
             return _leave(flow, world, state, node, "next", at)
+        case model.Voicemail():
+            return replace(state, until=None), [End()]
         case _:
             return _leave(flow, world, state, node, "otherwise", at)
 

@@ -14,7 +14,7 @@ from telephony.flows.model import Flow
 
 DEEPEST: Final = 4  # choices one behind the other
 _ASKS: Final = (model.Menu, model.Collect, model.Survey)
-_SPEAKS: Final = frozenset({"say", "menu", "collect", "survey"})
+_SPEAKS: Final = frozenset({"say", "menu", "collect", "survey", "voicemail"})
 
 
 class Fault(StrEnum):

@@ -205,6 +205,14 @@ class Announce(Node):
     next: Target | None = None
 
 
+class Voicemail(Node):
+    """Say what to do, that it is recorded, and record until the caller hangs up, presses # or time is up."""
+
+    kind: Literal["voicemail"] = "voicemail"
+    prompt: Prompt = Prompt()
+    longest_s: int = Field(default=120, ge=10, le=300)
+
+
 class ToQueue(Node):
     """Let the caller wait in a queue: the flow ends here."""
 
@@ -230,6 +238,7 @@ AnyNode = Annotated[
     | SetValue
     | Webhook
     | Announce
+    | Voicemail
     | ToQueue
     | HangUp,
     Field(discriminator="kind"),

@@ -14,7 +14,7 @@ from bench.call import CALLER_HZ, PLANS
 from core import ids
 from core.ids import OPERATOR, CallId, QueueId, UserId, new_id
 from security.gate import Scope
-from telephony import calls, numbers, orders, queues
+from telephony import calls, numbers, orders, queues, recording
 from telephony.flows import store
 from telephony.flows.model import Flow
 from telephony.models import FlowRunRow
@@ -200,3 +200,35 @@ def test_a_slow_program_holds_a_caller_for_two_seconds_and_loses_nobody(
         server.shutdown()
         server.server_close()
     assert (outcome, path[-1]) == ("queued", "otherwise>returns")
+
+
+def test_a_message_is_recorded_and_sealed(running: Running) -> None:
+    lead(
+        running,
+        {
+            "start": {
+                "kind": "voicemail",
+                "prompt": {"text": "Leave a message. It is recorded."},
+                "longest_s": 60,
+            }
+        },
+    )
+
+    async def speaks(phone: Phone) -> None:
+        await hears_a_voice(phone)
+        await asyncio.sleep(8)  # the prompt, and some seconds of a tone
+        phone.press("#")
+
+    call_id, outcome, _ = asyncio.run(made_call(running, speaks))
+    house, tenant_id = running.stand.house, tenant(running)
+
+    def found() -> calls.Call:
+        with house.gate.open(Scope.system(tenant_id)) as session:
+            return calls.get(session, tenant_id=tenant_id, call_id=call_id, vault=house.vault)
+
+    wait_for(lambda: found().recording_state == "sealed", what="the message is sealed")
+    assert (outcome, found().cause) == ("served", "left-message")
+    with house.gate.open(Scope.system(tenant_id)) as session:
+        kept = recording.of_call(session, tenant_id=tenant_id, call_id=call_id)
+    assert kept.duration_ms is not None
+    assert kept.duration_ms > 2000

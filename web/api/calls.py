@@ -169,7 +169,7 @@ class CallsQuery(PageQuery):
 
     since: Moment | None = Field(default=None, description="Arrived at or after.")
     until: Moment | None = Field(default=None, description="Arrived before.")
-    outcome: Literal["answered", "abandoned"] | None = None
+    outcome: Literal["answered", "abandoned", "message"] | None = None
     disposition: Text | None = Field(default=None, max_length=40, description="A disposition's code.")
     direction: Literal["inbound", "outbound"] | None = None
     queue: str | None = Field(default=None, max_length=60, description="A queue's id.")

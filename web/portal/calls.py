@@ -81,7 +81,12 @@ def _outcomes() -> tables.Words:
     words = shown.disposition_words(
         scope.session(), tenant_id=identity.current().tenant_id, language=i18n.language()
     )
-    return [("answered", gettext("Answered")), ("abandoned", gettext("Gave up")), *words.items()]
+    return [
+        ("answered", gettext("Answered")),
+        ("abandoned", gettext("Gave up")),
+        ("message", gettext("Left a message")),
+        *words.items(),
+    ]
 
 
 def _directions() -> tables.Words:

@@ -33,6 +33,7 @@ _UNANSWERED = {
     "waited-too-long": "waited-too-long",
     "served": "served",
     "caller-left-flow": "left-flow",
+    "left-message": "message",
 }
 LOST = frozenset({"switch-lost", "lost-while-switchboard-away"})
 

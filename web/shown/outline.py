@@ -20,7 +20,7 @@ from web.shown import flow_words
 MOST_CASES = 6  # lines of a branch in the form; more are kept as they are
 _NODE: TypeAdapter[AnyNode] = TypeAdapter(AnyNode)
 KINDS: Sequence[str] = tuple(str(one.model_fields["kind"].default) for one in get_args(get_args(AnyNode)[0]))
-_NUMBERS = frozenset({"timeout_s", "tries", "least", "most"})
+_NUMBERS = frozenset({"timeout_s", "tries", "least", "most", "longest_s"})
 _LISTS = frozenset({"send"})
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from flask_babel import gettext, ngettext
 
 from core.phone import international
-from telephony.calls import OUTBOUND, Call, Left, Step
+from telephony.calls import LEFT_MESSAGE, OUTBOUND, Call, Left, Step
 from telephony.routing.strategy import Circle
 from web.shown import flow_words
 from web.shown.calls import agent as agent_name
@@ -285,6 +285,10 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return _node(step), _PLAIN
         case "flow-led":
             return gettext("The flow leads to %(queue)s", queue=step.details.get("queue", "")), _START
+        case "message-began":
+            return gettext("The caller leaves a message"), _START
+        case "flow-served" if call.cause == LEFT_MESSAGE:
+            return gettext("The message is complete"), _END
         case "flow-served":
             return gettext("The flow ends the call: nobody was needed"), _END
         case "flow-failed":

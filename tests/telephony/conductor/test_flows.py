@@ -16,7 +16,7 @@ from security.vault import Vault
 from telephony import calls, numbers, queue_hours, queues
 from telephony.flows import store
 from telephony.flows.model import Flow
-from telephony.models import FlowRunRow
+from telephony.models import FlowRunRow, RecordingRow
 from telephony.opening import Hours, read_spans
 from telephony.queue_hours import Opening
 from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
@@ -361,3 +361,44 @@ def test_how_many_wait_is_said(theatre: Theatre) -> None:
     )
     assert "You are next." in said
     assert "There is one caller before you." in said
+
+
+def voicemail() -> dict[str, object]:
+    return {
+        "start": {
+            "kind": "voicemail",
+            "prompt": {"text": "Leave a message; it is recorded. Press hash when you are done."},
+            "longest_s": 30,
+        }
+    }
+
+
+def recordings(stage: Theatre) -> list[str]:
+    with stage.gate.open(stage.scope) as session:
+        return [row.state for row in session.query(RecordingRow).all()]
+
+
+@pytest.mark.parametrize("end", ["8 caller presses #", "8 caller hangs up", "33 routing looks again"])
+def test_a_caller_leaves_a_message(theatre: Theatre, end: str) -> None:
+    lead(theatre, voicemail())
+    perform(theatre, f"0 caller calls\n{end}\n40 pulse beats")
+    assert theatre.books_say()[0].endswith("left-message agent=nobody")
+    assert recordings(theatre) == ["captured"]
+    assert run_of(theatre) == ("served", ["start"])
+    assert "message-began" in theatre.timeline()
+    assert "RecordingCaptured" in theatre.announced()
+
+
+def test_who_hangs_up_before_they_may_speak_leaves_no_message(theatre: Theatre) -> None:
+    lead(theatre, voicemail())
+    perform(theatre, "0 caller calls\n1 caller hangs up")
+    assert "caller-left-flow" in theatre.books_say()[0]
+    assert recordings(theatre) == []
+
+
+def test_a_message_goes_on_when_the_switchboard_is_started_anew(theatre: Theatre) -> None:
+    lead(theatre, voicemail())
+    perform(theatre, "0 caller calls\n5 routing looks again", then="6 caller presses #\n9 pulse beats")
+    assert theatre.books_say()[0].endswith("left-message agent=nobody")
+    assert recordings(theatre) == ["captured"]
+    assert theatre.timeline().count("message-began") == 1

@@ -21,6 +21,7 @@ from telephony.flows.interpreter import (
     Play,
     Played,
     Pressed,
+    Record,
     State,
     StopPlaying,
     TimedOut,
@@ -254,6 +255,15 @@ def test_a_rating_is_the_way_taken(key: str, way: str) -> None:
     _, commands = play(made, [Played(at(1), 1), Pressed(at(2), key), Played(at(3), 3)])
     assert nodes(commands) == ["start", f"{way}>bye"]
     assert commands[-1] == End()
+
+
+def test_a_message_is_recorded_until_the_hash_or_the_end_of_its_time() -> None:
+    made = flow({"start": {"kind": "voicemail", "prompt": {"text": "Speak."}, "longest_s": 30}})
+    state, commands = play(made, [Pressed(at(0.5), "#"), Played(at(1), 1), Pressed(at(5), "1")])
+    assert commands[-1] == Record(), "a key before, or another one, ends nothing"
+    assert state.until == at(31)
+    assert interpreter.step(made, World(), state, Pressed(at(9), "#"))[1] == [End()]
+    assert interpreter.step(made, World(), state, TimedOut(at(31)))[1] == [End()]
 
 
 def test_a_circle_without_keys_ends_as_failed() -> None:
