@@ -12,6 +12,12 @@ class PriceListError(Invalid):
     code = "price-list-invalid"
 
 
+class RerunNotFoundError(NotFound):
+    """No such run of rating again."""
+
+    code = "rerun-not-found"
+
+
 class RateDeckGoneError(NotFound):
     """No such file of rates."""
 

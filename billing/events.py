@@ -16,6 +16,21 @@ class PriceListPublished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RerunAsked(Event):
+    """Somebody wants to know what rating a stretch again would change."""
+
+    rerun_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RerunApproved(Event):
+    """One piece of a run, of one company, is to be rated again."""
+
+    rerun_id: UUID
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RateDeckAsked(Event):
     """Somebody gave a file of rates that is too long to be read at once."""
 

@@ -103,6 +103,36 @@ class RateDeckRow(TenantOwned, Base):
     ended_at: Mapped[OptionalInstant]
 
 
+class RerunRow(TenantOwned, Base):
+    """Rating a stretch again: how far it is, its pieces, what moves; see `billing.rerating_runs`."""
+
+    __tablename__ = "reruns"
+    __table_args__ = (
+        CheckConstraint("state IN ('looking', 'looked', 'applying', 'done', 'gone')", name="state"),
+        CheckConstraint("start_at < end_at", name="stretch"),
+        CheckConstraint("(approved_by IS NULL) = (approved_at IS NULL)", name="approved"),
+    )
+
+    id: Mapped[Key]
+    company_id: Mapped[UUID | None]
+    start_at: Mapped[Instant]
+    end_at: Mapped[Instant]
+    price_list: Mapped[str] = mapped_column(Text)
+    version: Mapped[int | None] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(Text)
+    asked_by: Mapped[UUID]
+    asked_at: Mapped[Instant]
+    approved_by: Mapped[UUID | None]
+    approved_at: Mapped[OptionalInstant]
+    apply_id: Mapped[UUID]
+    looked: Mapped[int] = mapped_column(BigInteger)
+    changes: Mapped[int] = mapped_column(BigInteger)
+    cursor: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    pieces: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    moves: Mapped[dict[str, list[int]]] = mapped_column(JSONB)
+    settled: Mapped[dict[str, int]] = mapped_column(JSONB)
+
+
 class RateRow(TenantOwned, Base):
     """What a meter costs to numbers that begin with a prefix, in one version."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Uuid, and_, bindparam, select, text
+from sqlalchemy import Row, Uuid, and_, bindparam, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -29,6 +29,22 @@ _SUPERSEDE = text("""
 """).bindparams(bindparam("olds", type_=ARRAY(Uuid())), bindparam("freshs", type_=ARRAY(Uuid())))
 
 
+Place = tuple[dt.datetime, UUID]
+"""Where an event stands: when it began, and its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The events of a stretch behind `after`, up to `until` or at most `most` of them; None: no bound."""
+
+    after: Place | None = None
+    until: Place | None = None
+    most: int | None = None
+
+
+_ALL = Part()
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One event that would cost something else; amounts in nano-units, None where it has no price."""
@@ -41,6 +57,8 @@ class Change:
     before_nano: int | None
     after_nano: int | None
     invoice_number: str
+    prefix: str = ""  # by which it would be rated, or was
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +70,14 @@ class Difference:
         changes: of charges that may be superseded.
         billed: of charges on a finalised invoice, which stay.
         sha256: of the changes; who approves them says it.
+        last: the last event looked at, where the next part begins.
     """
 
     looked: int
     changes: tuple[Change, ...]
     billed: tuple[Change, ...]
     sha256: bytes
+    last: Place | None = None
 
     @property
     def more_nano(self) -> int:
@@ -77,6 +97,7 @@ def difference(
     start: dt.datetime,
     end: dt.datetime,
     tariff_id: UUID | None = None,
+    part: Part = _ALL,
 ) -> Difference:
     """Return what rating again what was used in [start, end) would change; nothing is written.
 
@@ -86,11 +107,12 @@ def difference(
         start: aware instant.
         end: aware instant just after.
         tariff_id: one of the company's tariffs, by which everything is rated; None: each by its own.
+        part: of the stretch.
 
     Raises:
         PriceListNotFoundError: no such tariff of this company.
     """
-    return _look(session, tenant_id, start, end, tariff_id)[0]
+    return _look(session, tenant_id, start, end, tariff_id, part)[0]
 
 
 def approve(
@@ -101,6 +123,7 @@ def approve(
     end: dt.datetime,
     tariff_id: UUID | None = None,
     sha256: bytes,
+    part: Part = _ALL,
 ) -> Difference:
     """Supersede the ratings that differ and return what was changed; nothing, when all is as it should be.
 
@@ -109,7 +132,7 @@ def approve(
         PriceListNotFoundError: no such tariff of this company.
     """
     accounts.lock(session, tenant_id=tenant_id)  # nobody finalises an invoice meanwhile
-    found, charges, old = _look(session, tenant_id, start, end, tariff_id)
+    found, charges, old = _look(session, tenant_id, start, end, tariff_id, part)
     if not found.changes:
         return found
     if found.sha256 != sha256:
@@ -139,13 +162,29 @@ def approve(
     return found
 
 
+def count(session: Session, *, tenant_id: TenantId, start: dt.datetime, end: dt.datetime) -> int:
+    """Return how many events there are in [start, end)."""
+    return session.scalars(
+        select(func.count()).where(
+            UsageEventRow.tenant_id == tenant_id,
+            UsageEventRow.occurred_at >= start,
+            UsageEventRow.occurred_at < end,
+        )
+    ).one()
+
+
 def _look(
-    session: Session, tenant_id: TenantId, start: dt.datetime, end: dt.datetime, tariff_id: UUID | None
+    session: Session,
+    tenant_id: TenantId,
+    start: dt.datetime,
+    end: dt.datetime,
+    tariff_id: UUID | None,
+    part: Part,
 ) -> tuple[Difference, dict[str, list[Any]], dict[UUID, Row[Any]]]:
     steps = tariffs.timeline(session, tenant_id=tenant_id).by_id
     if tariff_id is not None and tariff_id not in steps:
         raise PriceListNotFoundError
-    rows = _standing(session, tenant_id, start, end, has_tariff=tariff_id is None)
+    rows = _standing(session, tenant_id, start, end, part, has_tariff=tariff_id is None)
     charges = bulk.rate(
         [(steps[tariff_id or row.tariff_id], row) for row in rows],
         zone=accounts.find(session, tenant_id=tenant_id).zone,
@@ -154,8 +193,9 @@ def _look(
     old = {row.id: row for row in rows}
     changes: list[Change] = []
     billed: list[Change] = []
-    for usage_id, outcome, amount, tariff in zip(
-        charges["usage_id"], charges["outcome"], charges["amount_nano"], charges["tariff_id"], strict=True
+    told = ("usage_id", "outcome", "amount_nano", "tariff_id", "prefix", "currency")
+    for usage_id, outcome, amount, tariff, prefix, currency in zip(
+        *(charges[name] for name in told), strict=True
     ):
         row = old[usage_id]
         is_same = (row.outcome, row.amount_nano) == (outcome, amount)
@@ -170,6 +210,8 @@ def _look(
             row.amount_nano,
             amount,
             row.number or "",
+            prefix or row.rated_prefix or "",
+            currency or row.currency or "",
         )
         (billed if row.number else changes).append(change)
     changes.sort(key=lambda one: (one.occurred_at, one.usage_id))
@@ -177,11 +219,18 @@ def _look(
     digest = hashlib.sha256()
     for one in changes:
         digest.update(f"{one.usage_id} {tariff_id} {one.after_outcome} {one.after_nano}\n".encode())
-    return Difference(len(rows), tuple(changes), tuple(billed), digest.digest()), charges, old
+    last = (rows[-1].occurred_at, rows[-1].id) if rows else None
+    return Difference(len(rows), tuple(changes), tuple(billed), digest.digest(), last), charges, old
 
 
 def _standing(
-    session: Session, tenant_id: TenantId, start: dt.datetime, end: dt.datetime, *, has_tariff: bool
+    session: Session,
+    tenant_id: TenantId,
+    start: dt.datetime,
+    end: dt.datetime,
+    part: Part,
+    *,
+    has_tariff: bool,
 ) -> list[Row[Any]]:
     """Return the events of a stretch with the charge that stands and the invoice it is on."""
     query = (
@@ -197,6 +246,8 @@ def _standing(
             RatedChargeRow.outcome,
             RatedChargeRow.amount_nano,
             RatedChargeRow.tariff_id,
+            RatedChargeRow.prefix.label("rated_prefix"),
+            RatedChargeRow.currency,
             InvoiceRow.number,
         )
         .join(
@@ -228,6 +279,12 @@ def _standing(
             UsageEventRow.occurred_at < end,
         )
     )
+    place = tuple_(UsageEventRow.occurred_at, UsageEventRow.id)
+    if part.after is not None:
+        query = query.where(place > tuple_(*part.after))
+    if part.until is not None:
+        query = query.where(place <= tuple_(*part.until))
+    query = query.order_by(UsageEventRow.occurred_at, UsageEventRow.id).limit(part.most)
     if has_tariff:
         query = query.where(RatedChargeRow.tariff_id.is_not(None))
     return list(session.execute(query))

@@ -90,6 +90,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "retention.ran": _l("Removed by age what was old enough"),
     "download.asked": _l("Asked for a table as a file"),
     "download.fetched": _l("Fetched a table as a file"),
+    "usage.rerun-approved": _l("Approved rating a stretch again"),
     "export.asked": _l("Asked for an export of everything"),
     "export.made": _l("An export was made"),
     "export.fetched": _l("Fetched an export"),
@@ -359,6 +360,9 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "export-not-found": Words(
         _l("There is no such archive"), _l("It is not made yet, or it is gone: ask for another one.")
+    ),
+    "rerun-not-found": Words(
+        _l("There is no such run"), _l("It may have been typed wrongly. Look for it in the list.")
     ),
     "rate-deck-gone": Words(
         _l("There is no such file of rates"), _l("Another one took its place, or it was given up.")

@@ -19,6 +19,8 @@ from billing.events import (
     ProviderNewsCame,
     RateDeckAsked,
     RatingAsked,
+    RerunApproved,
+    RerunAsked,
     WalletLow,
 )
 from campaigns.events import CampaignTurned, LeadFileConfirmed, LeadFileRead, LeadRowsWaiting
@@ -156,6 +158,8 @@ INTERNAL: dict[type[Event], str] = {
     RateDeckAsked: "the operator's own",
     RatingAsked: "the operator's own",
     WalletLow: "a letter to who pays; programs ask for the wallet",
+    RerunAsked: "the operator's own",
+    RerunApproved: "the operator's own; the company finds it in its log",
     ProviderNewsCame: "the operator's own: a hint that has not been looked into",
     LetterOwed: "a letter to one person",
     ResetAsked: "nobody knows yet whose password it is",

@@ -26,6 +26,8 @@ from billing.events import (
     ProviderNewsCame,
     RateDeckAsked,
     RatingAsked,
+    RerunApproved,
+    RerunAsked,
     WalletLow,
 )
 from billing.payments import attempts as payments
@@ -61,7 +63,18 @@ from tenants.events import (
     WebhookOwed,
 )
 from tenants.webhooks import deliveries
-from wiring import closing, collecting, decks, downloading, dunning, erasing, exporting, prints, rotation
+from wiring import (
+    closing,
+    collecting,
+    decks,
+    downloading,
+    dunning,
+    erasing,
+    exporting,
+    prints,
+    rerating,
+    rotation,
+)
 from wiring.assemble import House
 from wiring.closing import Progress
 from wiring.outgoing import TOLD, Told
@@ -429,6 +442,8 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Alone(PriceListPublished, "prices.hand-over", _hand_prices_over),
     Alone(MonthAsked, "invoices.month", closing.month),
     Alone(RateDeckAsked, decks.KIND, decks.run),
+    Alone(RerunAsked, rerating.LOOKING, rerating.look),
+    Alone(RerunApproved, rerating.APPLYING, rerating.apply),
     Alone(RatingAsked, "usage.rate-again", closing.rate_again),
     Alone(KeyRotationAsked, "keys.rotate", rotation.rotate),
     Alone(WebhookOwed, "webhooks.deliver", _deliver),

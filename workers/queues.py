@@ -48,6 +48,8 @@ HEAVY_HANDLERS = frozenset(
         "leads.read",
         "invoices.month",
         "usage.rate-again",
+        "usage.look-again",
+        "usage.apply-again",
         "prices.hand-over",
         "prices.read-deck",
         "keys.rotate",

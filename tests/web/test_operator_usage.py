@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from billing import explorer, figures, invoices, periods, rentals, staging, tariffs, usage
+from billing import explorer, figures, invoices, periods, rentals, rerating_runs, staging, tariffs, usage
+from billing.events import RerunApproved, RerunAsked
 from billing.explorer import Wanted
 from billing.figures import Figures
 from billing.rating.rentals import RentalPrice, Span
@@ -19,7 +20,8 @@ from security.gate import Gate, Scope
 from tests.billing import stock
 from tests.tenants.people import People
 from tests.web import scene
-from tests.web.conftest import Browser, Browsers, Cast, found
+from tests.web.conftest import Browser, Browsers, Cast, TestServices, found
+from wiring import rerating
 from wiring.prepare import DatabaseUrls
 
 NOW = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
@@ -401,3 +403,48 @@ def test_a_rejected_row_is_thrown_away_with_a_reason(
     assert "stays on record" in done
     assert "Somebody has to decide" not in done
     assert "The sender’s clock was wrong" in done
+
+
+def test_a_stretch_is_rated_again_on_the_page_once_somebody_has_seen_what_moves(
+    dana: Browser, gate: Gate, used: TenantId, services: TestServices
+) -> None:
+    with clock.hold(NOW - dt.timedelta(hours=1)):
+        dearer = stock.publish(
+            gate,
+            code="renting",
+            effective_from=NOW + dt.timedelta(days=20),
+            of=stock.rates(inbound=100_000_000, mobile=145_000_000),
+        )
+    with gate.open(Scope.system(used)) as session:
+        tariffs.take(session, tenant_id=used, version=dearer)
+    page = dana.get("/operator/rerating").text
+    assert "renting@2" in page
+    form = {"company": ids.public("ten", used), "from_on": "2026-10-01", "to_on": "2026-10-31"}
+    assert dana.post("/operator/rerating", {**form, "prices": "renting@9"}).location == "/operator/rerating"
+    assert dana.post("/operator/rerating", {**form, "to_on": "x"}).location == "/operator/rerating"
+    here = dana.post("/operator/rerating", {**form, "prices": "renting@2"}).location
+    assert "under way" in dana.get(here).text
+    with gate.open(Scope.system(OPERATOR)) as session:
+        (run,) = rerating_runs.newest(session)
+    rerating.look(services, RerunAsked(tenant_id=OPERATOR, rerun_id=run.rerun_id))
+    page = dana.get(here).text
+    for words in ("Looked at", "What moves", "Change ", "renting v2"):
+        assert words in page
+    run_id = ids.public("rrt", run.rerun_id)
+    lines = dana.get(f"/operator/rerating/{run_id}/csv").text.splitlines()
+    assert lines[1] == "Pelican Parcel,seat.month,,1,0,96,0,GBP"  # the new version rents no seats
+    assert lines[2].startswith("Pelican Parcel,voice.outbound,447,1,0.0725,0,0")
+    assert dana.post(f"/operator/rerating/{run_id}/approve").location == here
+    assert "hx-trigger" in dana.get(here).text
+    with gate.open(Scope.system(OPERATOR)) as session:
+        (run,) = rerating_runs.newest(session)
+    for piece in run.pieces:
+        event = RerunApproved(tenant_id=used, rerun_id=run.rerun_id, number=piece.number)
+        rerating.apply(services, event)
+    page = dana.get(here).text
+    assert f"Changed: {run.changes}." in page
+    assert f"/operator/rerating/{run_id}/cancel" not in page
+    other = dana.post("/operator/rerating", form).location
+    gone = found(r"run=(rrt_\w+)", str(other))
+    dana.post(f"/operator/rerating/{gone}/cancel")
+    assert "Given up" in dana.get(other).text

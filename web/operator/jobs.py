@@ -21,7 +21,7 @@ from web import parts, said, scope, tables
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
-from wiring import closing, collecting, decks, downloading, exporting, rotation
+from wiring import closing, collecting, decks, downloading, exporting, rerating, rotation
 
 _LATE = dt.timedelta(minutes=5)
 _NEWS = dt.timedelta(hours=1)
@@ -31,6 +31,8 @@ _KINDS = {
     closing.DRAFTS: _l("Making drafts"),
     closing.FINALISING: _l("Finalising invoices"),
     closing.RATING: _l("Pricing again"),
+    rerating.LOOKING: _l("Looking at rating again"),
+    rerating.APPLYING: _l("Rating again"),
     "prices.hand-over": _l("Handing prices over"),
     "leads.read": _l("Reading a lead file"),
     rotation.ROTATION: _l("Replacing a key"),
@@ -54,6 +56,12 @@ _RESULTS: Mapping[str, Callable[[int], str]] = {
     ),
     decks.KIND: lambda made: parts.ngettext(
         "%(count)s price read", "%(count)s prices read", made, count=parts.count(made)
+    ),
+    rerating.LOOKING: lambda made: parts.ngettext(
+        "%(count)s event would change", "%(count)s events would change", made, count=parts.count(made)
+    ),
+    rerating.APPLYING: lambda made: parts.ngettext(
+        "%(count)s event changed", "%(count)s events changed", made, count=parts.count(made)
     ),
     "leads.read": lambda made: parts.ngettext(
         "%(count)s lead made", "%(count)s leads made", made, count=parts.count(made)

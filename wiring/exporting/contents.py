@@ -34,6 +34,7 @@ LEFT_OUT: Mapping[str, str] = {
     "price_lists": _OPERATORS,
     "provider_events": _OPERATORS,
     "rate_decks": _OPERATORS,
+    "reruns": _OPERATORS,
     "rates": _OPERATORS,
     "rental_limits": _OPERATORS,
     "rental_prices": _OPERATORS,
