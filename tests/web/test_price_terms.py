@@ -155,3 +155,27 @@ def test_a_monthly_fee_goes_on_while_the_prices_say_so(with_items: Company, gate
     assert [(line.meter, line.is_estimate) for line in bill.lines] == [("fee.platform", True)]
     with gate.open(Scope.system(tenant_id)) as session:
         assert rentals.fees(session, tenant_id=tenant_id) == fees
+
+
+def test_bounds_and_a_blocked_prefix_are_typed_on_the_page(enter: Enter, uk: PriceList, gate: Gate) -> None:
+    dana = enter()
+    dana.post(f"{prices_path(uk)}/versions")
+    here = f"{prices_path(uk)}/versions/2"
+    page = dana.get(f"{here}?kind=voice.outbound").text
+    assert 'name="rate.voice.outbound.447.grace" value="0"' in page
+    field = "rate.voice.outbound.447"
+    bounds = {f"{field}.grace": "3", f"{field}.least": "0.01", f"{field}.most": "5", f"{field}.blocked": "1"}
+    for name, value, says in (
+        ("grace", "soon", "no number of seconds"),
+        ("least", "6", "contradict each other"),
+        ("most", "dear", "no amount"),
+    ):
+        answer = dana.post(here, data={**bounds, f"{field}.{name}": value})
+        assert answer.status_code == 422
+        assert says in answer.text
+    assert dana.post(here, data=bounds).status_code == 303
+    with gate.open(Scope.system(OPERATOR)) as session:
+        found = price_drafts.contents(session, tenant_id=OPERATOR, price_list_id=uk.price_list_id, number=2)
+    (rate,) = [one for one in found.rates if (one.meter, one.prefix) == ("voice.outbound", "447")]
+    assert (rate.rate.grace_s, rate.rate.minimum, rate.rate.maximum) == (3, NANO // 100, 5 * NANO)
+    assert rate.is_blocked

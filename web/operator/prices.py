@@ -33,6 +33,7 @@ from web import edits, identity, scope, tables, uploads, words
 from web.guards import permission
 from web.operator import jobs, price_terms
 from web.operator.views import pages
+from web.plain import whole
 from web.shown import wording
 from web.shown.downloads import attachment
 from wiring import decks, price_sheet
@@ -136,6 +137,7 @@ class RateRow:
     connect: str
     increment: str
     is_blocked: bool
+    bounds: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -507,12 +509,47 @@ def _typed(one: DatedRate, given: Mapping[str, str], errors: dict[str, str]) -> 
             slots = (replace(slots[0], rate=price * slots[0].per_s // 60), *slots[1:])
         bands.append(replace(band, slots=slots, connect=band.connect if connect is None else connect))
     try:
-        return replace(one, rate=replace(one.rate, bands=tuple(bands)))
+        return _bounded(replace(one, rate=replace(one.rate, bands=tuple(bands))), given, errors)
     except RateError:
         errors[f"rate.{_id(one)}"] = gettext(
             "%(prefix)s: the prices contradict each other.", prefix=one.prefix
         )
         return one
+
+
+def _bounded(one: DatedRate, given: Mapping[str, str], errors: dict[str, str]) -> DatedRate:
+    """Return a rate with the bounds typed into the form: free seconds, least, most, and a block.
+
+    Raises:
+        RateError: they contradict each other.
+    """
+    field, rate = f"rate.{_id(one)}", one.rate
+    free = given.get(f"{field}.grace")
+    if free is not None:
+        seconds = whole(free.strip() or "0", longest=6)
+        if seconds is None:
+            errors[f"{field}.grace"] = gettext(
+                "%(prefix)s: “%(text)s” is no number of seconds.", prefix=one.prefix, text=free[:20]
+            )
+        else:
+            rate = replace(rate, grace_s=seconds)
+    least = _cell(one, "least", given, errors)
+    most = _cell(one, "most", given, errors) if given.get(f"{field}.most", "").strip() else None
+    if f"{field}.most" in given:
+        rate = replace(rate, minimum=rate.minimum if least is None else least, maximum=most)
+    is_blocked = given.get(f"{field}.blocked", "1" if one.is_blocked else "") == "1"
+    return replace(one, rate=rate, is_blocked=is_blocked)
+
+
+def _bounds(one: DatedRate) -> dict[str, str]:
+    """Return the bounds of a rate as its fields say them."""
+    most = one.rate.maximum
+    return {
+        "grace": str(one.rate.grace_s),
+        "least": amount(one.rate.minimum),
+        "most": "" if most is None else amount(most),
+        "blocked": "1" if one.is_blocked else "",
+    }
 
 
 def _typed_rentals(found: Contents, given: Mapping[str, str], errors: dict[str, str]) -> list[RentalPrice]:
@@ -580,6 +617,7 @@ def _prices(found: Contents) -> dict[str, tuple[str, str]]:
         for band, value in _values(one.rate).items():
             prices[f"rate.{_id(one)}.{band}"] = (label, value)
         prices[f"rate.{_id(one)}.connect"] = (label, amount(one.rate.bands[0].connect))
+        prices |= {f"rate.{_id(one)}.{bound}": (label, value) for bound, value in _bounds(one).items()}
     there = {one.meter: one for one in found.rentals}
     for meter in METERS:
         saved = amount(there[meter].unit_nano) if meter in there else ""
@@ -726,6 +764,7 @@ def _rate_row(
         connect=amount(one.rate.bands[0].connect),
         increment=f"{one.rate.initial_s or slot.increment_s}/{slot.increment_s}",
         is_blocked=one.is_blocked,
+        bounds=_bounds(one),
     )
 
 
