@@ -35,7 +35,7 @@ AT_ONCE = 5
 """How many one person, or one key, has made at a time."""
 
 
-class Why(StrEnum):
+class FileGone(StrEnum):
     """Why a file is gone."""
 
     EXPIRED = "expired"
@@ -90,7 +90,7 @@ class Download:
     file: File | None
     made_at: dt.datetime | None
     expires_at: dt.datetime
-    gone_why: Why | None
+    gone_why: FileGone | None
 
     @property
     def is_ready(self) -> bool:
@@ -231,12 +231,14 @@ def finish(session: Session, *, tenant_id: TenantId, download_id: UUID, file: Fi
     return True
 
 
-def take_away(session: Session, *, tenant_id: TenantId, why: Why, download_id: UUID | None = None) -> int:
+def take_away(
+    session: Session, *, tenant_id: TenantId, why: FileGone, download_id: UUID | None = None
+) -> int:
     """Take one file, or all of a company, away; return how many. Remove their objects after the commit."""
     query = select(DownloadRow).where(DownloadRow.tenant_id == tenant_id, DownloadRow.state != "gone")
     if download_id is not None:
         query = query.where(DownloadRow.id == download_id)
-    if why is Why.EXPIRED:
+    if why is FileGone.EXPIRED:
         query = query.where(DownloadRow.expires_at <= clock.now())
     rows = session.scalars(query.with_for_update().execution_options(populate_existing=True)).all()
     for row in rows:
@@ -304,5 +306,5 @@ def _download(vault: Vault, row: DownloadRow) -> Download:
         File(row.file["object"], row.file["size"], row.file["name"], row.file["type"]) if row.file else None,
         row.made_at,
         row.expires_at,
-        Why(row.gone_why) if row.gone_why else None,
+        FileGone(row.gone_why) if row.gone_why else None,
     )

@@ -36,7 +36,7 @@ KEPT = dt.timedelta(days=7)
 """How long an archive lies here; an export that is not made by then is given up."""
 
 
-class Why(StrEnum):
+class ArchiveGone(StrEnum):
     """Why an archive is gone."""
 
     EXPIRED = "expired"
@@ -83,7 +83,7 @@ class Export:
     made_at: dt.datetime | None
     expires_at: dt.datetime
     gone_at: dt.datetime | None
-    gone_why: Why | None
+    gone_why: ArchiveGone | None
 
     @property
     def is_ready(self) -> bool:
@@ -221,14 +221,16 @@ def stall(session: Session, *, tenant_id: TenantId, export_id: UUID, why: str) -
         session.flush()
 
 
-def take_away(session: Session, *, tenant_id: TenantId, why: Why, export_id: UUID | None = None) -> int:
+def take_away(
+    session: Session, *, tenant_id: TenantId, why: ArchiveGone, export_id: UUID | None = None
+) -> int:
     """Take one archive, or all of a company, away; return how many. Remove their objects after the commit."""
     query = select(CompanyExportRow).where(
         CompanyExportRow.tenant_id == tenant_id, CompanyExportRow.state != "gone"
     )
     if export_id is not None:
         query = query.where(CompanyExportRow.id == export_id)
-    if why is Why.EXPIRED:
+    if why is ArchiveGone.EXPIRED:
         query = query.where(CompanyExportRow.expires_at <= clock.now())
     rows = session.scalars(query.with_for_update().execution_options(populate_existing=True)).all()
     for row in rows:
@@ -312,5 +314,5 @@ def _export(row: CompanyExportRow) -> Export:
         row.made_at,
         row.expires_at,
         row.gone_at,
-        Why(row.gone_why) if row.gone_why else None,
+        ArchiveGone(row.gone_why) if row.gone_why else None,
     )

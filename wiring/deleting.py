@@ -104,8 +104,8 @@ def run(means: Means, deletion: Deletion) -> None:
     opened = sum(_opens(means.keystore, company_id, key_id) for key_id in samples)
     recordings = _remove_recordings(means, company_id)
     with means.gate.open(inside) as session:
-        archives = exporting.take_away(means, session, tenant_id=company_id, why=exports.Why.DELETION)
-        downloading.take_away(means, session, tenant_id=company_id, why=downloads.Why.DELETION)
+        archives = exporting.take_away(means, session, tenant_id=company_id, why=exports.ArchiveGone.DELETION)
+        downloading.take_away(means, session, tenant_id=company_id, why=downloads.FileGone.DELETION)
     with means.gate.open(inside) as session:
         names = session.execute(text("SELECT sec.unregister_all()")).scalar_one()
         session.execute(text("DELETE FROM app.repeats"))

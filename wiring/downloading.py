@@ -24,7 +24,7 @@ from core.storage import Storage, reader
 from security.gate import Gate, Scope
 from security.vault import Field, Vault
 from tenants import downloads
-from tenants.downloads import Download, File, Why
+from tenants.downloads import Download, File, FileGone
 from tenants.errors import DownloadRefusedError, DownloadTooLongError
 from tenants.events import DownloadAsked
 from wiring.closing import Progress
@@ -144,7 +144,7 @@ def run(means: Means, event: DownloadAsked) -> dt.timedelta | None:
                 _draw(means, drawer, found, name, progress)
         except (DownloadRefusedError, DownloadTooLongError):
             with means.gate.open(Scope.system(tenant_id)) as session:
-                take_away(means, session, tenant_id=tenant_id, why=Why.REFUSED, download_id=download_id)
+                take_away(means, session, tenant_id=tenant_id, why=FileGone.REFUSED, download_id=download_id)
         if time.monotonic() > until:
             return dt.timedelta(seconds=1)
 
@@ -171,7 +171,7 @@ def open_file(
 
 
 def take_away(
-    means: Keeping, session: Session, *, tenant_id: TenantId, why: Why, download_id: UUID | None = None
+    means: Keeping, session: Session, *, tenant_id: TenantId, why: FileGone, download_id: UUID | None = None
 ) -> int:
     """Take files away and destroy what lies there; return how many. In the caller's transaction.
 
@@ -186,7 +186,7 @@ def take_away(
 def sweep(means: Keeping, *, tenant_id: TenantId) -> None:
     """Remove what is a day old; and, for a day, again what a dying worker may have left of what is gone."""
     with means.gate.open(Scope.system(tenant_id)) as session:
-        take_away(means, session, tenant_id=tenant_id, why=Why.EXPIRED)
+        take_away(means, session, tenant_id=tenant_id, why=FileGone.EXPIRED)
 
 
 def _draw(means: Means, drawer: Drawer, found: Download, name: str, progress: Progress) -> None:

@@ -187,9 +187,11 @@ def _carry_out(means: Means, tenant_id: TenantId, erasure_id: UUID, person: Pers
             session, customer_id=person.customer_id, called=person.mark(dialling.INDEX)
         )
         # whatever archive was begun before this moment may hold the person
-        gone["exports"] = exporting.take_away(means, session, tenant_id=tenant_id, why=exports.Why.ERASURE)
+        gone["exports"] = exporting.take_away(
+            means, session, tenant_id=tenant_id, why=exports.ArchiveGone.ERASURE
+        )
         gone["downloads"] = downloading.take_away(
-            means, session, tenant_id=tenant_id, why=downloads.Why.ERASURE
+            means, session, tenant_id=tenant_id, why=downloads.FileGone.ERASURE
         )
         done = erasures.find(session, tenant_id=tenant_id, erasure_id=erasure_id)
         if done.done_at is None:

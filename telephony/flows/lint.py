@@ -17,7 +17,7 @@ _ASKS: Final = (model.Menu, model.Collect, model.Survey)
 _SPEAKS: Final = frozenset({"say", "menu", "collect", "survey", "voicemail"})
 
 
-class Fault(StrEnum):
+class FlowFault(StrEnum):
     """What is wrong."""
 
     NO_START = "no-start"
@@ -34,14 +34,14 @@ class Fault(StrEnum):
     TOO_DEEP = "too-deep"
 
 
-WARNINGS: Final = frozenset({Fault.UNREACHABLE, Fault.TOO_DEEP})
+WARNINGS: Final = frozenset({FlowFault.UNREACHABLE, FlowFault.TOO_DEEP})
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One fault: at which node, and at which way out of it."""
 
-    fault: Fault
+    fault: FlowFault
     node: str
     way: str = ""
 
@@ -59,18 +59,18 @@ def lint(flow: Flow, *, queues: Collection[str]) -> list[Finding]:
         queues: the public ids of the company's open queues.
     """
     if flow.start not in flow.nodes:
-        return [Finding(Fault.NO_START, flow.start)]
+        return [Finding(FlowFault.NO_START, flow.start)]
     reached = _reached(flow)
     found = []
     for key, node in flow.nodes.items():
         if key not in reached:
-            found.append(Finding(Fault.UNREACHABLE, key))
+            found.append(Finding(FlowFault.UNREACHABLE, key))
         else:
             found += _at(flow, key, node, queues)
-    found += [Finding(Fault.CIRCLE, key) for key in flow.nodes if key in reached and _circles(flow, key)]
+    found += [Finding(FlowFault.CIRCLE, key) for key in flow.nodes if key in reached and _circles(flow, key)]
     deep = next((key for key, depth in _depths(flow).items() if depth > DEEPEST), None)
     if deep:
-        found.append(Finding(Fault.TOO_DEEP, deep))
+        found.append(Finding(FlowFault.TOO_DEEP, deep))
     return found
 
 
@@ -78,31 +78,31 @@ def _at(flow: Flow, key: str, node: model.AnyNode, queues: Collection[str]) -> I
     ways = node.ways()
     for way in node.WAYS:
         if way not in ways:
-            yield Finding(Fault.DEAD_END, key, way)
+            yield Finding(FlowFault.DEAD_END, key, way)
     for way, to in ways.items():
         if to not in flow.nodes:
-            yield Finding(Fault.LEADS_NOWHERE, key, way)
+            yield Finding(FlowFault.LEADS_NOWHERE, key, way)
     if node.kind in _SPEAKS and not all(one.text for one in node.prompts()):
-        yield Finding(Fault.NO_PROMPT, key)
+        yield Finding(FlowFault.NO_PROMPT, key)
     if any(ref not in queues for ref in node.queues()):
-        yield Finding(Fault.NO_QUEUE, key)
+        yield Finding(FlowFault.NO_QUEUE, key)
     match node:
         case model.Menu():
             if not node.keys:
-                yield Finding(Fault.NO_KEYS, key)
+                yield Finding(FlowFault.NO_KEYS, key)
             for digit, choice in node.keys.items():
                 if choice.to is None:
-                    yield Finding(Fault.DEAD_END, key, f"key-{digit}")
+                    yield Finding(FlowFault.DEAD_END, key, f"key-{digit}")
         case model.Branch():
             for place, case in enumerate(node.cases, 1):
                 if not case.values:
-                    yield Finding(Fault.NO_VALUES, key, f"case-{place}")
+                    yield Finding(FlowFault.NO_VALUES, key, f"case-{place}")
                 if case.to is None:
-                    yield Finding(Fault.DEAD_END, key, f"case-{place}")
+                    yield Finding(FlowFault.DEAD_END, key, f"case-{place}")
         case model.Collect() if node.least > node.most:
-            yield Finding(Fault.FEWER_THAN_LEAST, key)
+            yield Finding(FlowFault.FEWER_THAN_LEAST, key)
         case model.Webhook() if not node.url:
-            yield Finding(Fault.NO_ADDRESS, key)
+            yield Finding(FlowFault.NO_ADDRESS, key)
 
 
 def _reached(flow: Flow) -> set[str]:

@@ -17,7 +17,7 @@ from core.money import Money
 from seats.roster import Lead
 from telephony.flows.figures import FlowFigures, NodeFigures
 from telephony.flows.interpreter import World
-from telephony.flows.lint import Fault, Finding
+from telephony.flows.lint import Finding, FlowFault
 from telephony.flows.model import KEYS, Flow
 from telephony.flows.rehearsal import Scene, rehearse
 from telephony.flows.trace import Outcome
@@ -1707,7 +1707,7 @@ def one_flow(lang: str) -> dict[str, Any]:
         {Outcome.SERVED: 90, Outcome.LEFT: 31},
         [NodeFigures("start", 412, 4, {"next": 408}), NodeFigures("menu", 408, 27, {"key-1": 301})],
     )
-    told = outline.outline(drawn, findings=[Finding(Fault.NO_QUEUE, "parcels")], figures=counted)
+    told = outline.outline(drawn, findings=[Finding(FlowFault.NO_QUEUE, "parcels")], figures=counted)
     kinds = [(kind, flow_words.kind(kind)) for kind in outline.KINDS]
     ways = [("otherwise", flow_words.way("otherwise"))]
     return shell(lang) | {

@@ -1,9 +1,11 @@
 import datetime as dt
 import gzip
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema  # type: ignore[import-untyped] # ships no types
 import pytest
@@ -463,3 +465,26 @@ def test_the_large_public_documents_are_sent_compressed(ours: Program) -> None:
         assert len(packed.data) < 80_000, path
         asked = ours.http.get(f"{path}?a=1", base_url=HOST, headers={"Accept-Encoding": "gzip"})
         assert "Content-Encoding" not in asked.headers  # what a request brings is never packed with the rest
+
+
+def classes(hint: object) -> Iterator[type]:
+    """Return what a type is made of: models, enums, and what stands in their brackets."""
+    if isinstance(hint, type) and not get_args(hint):
+        yield hint
+    for part in get_args(hint):
+        yield from classes(part)
+
+
+def test_no_two_models_of_the_document_have_one_name() -> None:
+    """The document knows them by name: of two `Fault`s one was described as the other."""
+    told: dict[str, set[type]] = {}
+    models: list[type[BaseModel]] = [Inward, Outward]
+    for model in models:
+        models += [one for one in model.__subclasses__() if one not in models]
+        told.setdefault(model.__name__, set()).add(model)
+        for field in model.model_fields.values():
+            for one in classes(field.annotation):
+                if issubclass(one, StrEnum):
+                    told.setdefault(one.__name__, set()).add(one)
+    assert len(told) > 100
+    assert {name: found for name, found in told.items() if len(found) > 1} == {}

@@ -107,7 +107,7 @@ def test_a_workbook_is_the_same_and_too_long_a_one_is_refused(
     alice.get("/portal/customers?as=xlsx")
     refused = run(making, newest(making, cast.a.tenant_id, cast.alice.id))
     assert refused.download_id != found.download_id
-    assert refused.gone_why is downloads.Why.REFUSED
+    assert refused.gone_why is downloads.FileGone.REFUSED
     assert "too long for a workbook" in alice.get("/downloads").text
 
 
@@ -199,7 +199,7 @@ def test_who_lost_the_right_gets_no_file_and_none_is_made(
     assert sue.get(path).status_code == 403
     assert found.is_ready
     late = run(making, newest(making, cast.a.tenant_id, cast.sue.id))
-    assert late.gone_why is downloads.Why.REFUSED
+    assert late.gone_why is downloads.FileGone.REFUSED
 
 
 @pytest.mark.usefixtures("five")

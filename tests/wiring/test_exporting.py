@@ -30,7 +30,7 @@ from telephony import recording
 from tenants import exports
 from tenants.errors import ExportAskedWronglyError, ExportUnderWayError
 from tenants.events import CompanyExportAsked
-from tenants.exports import Why
+from tenants.exports import ArchiveGone
 from tests.conftest import Prepared, admitted
 from tests.customers import factory as customers
 from tests.factories import telephony
@@ -400,7 +400,7 @@ def test_an_erasure_destroys_what_lies_there_and_the_next_one_is_without_the_per
     with clock.hold(clock.now() + dt.timedelta(hours=1)):
         forget(scene)
         found = scene.find(export_id)
-        assert (found.is_ready, found.gone_why, scene.stored()) == (False, Why.ERASURE, [])
+        assert (found.is_ready, found.gone_why, scene.stored()) == (False, ArchiveGone.ERASURE, [])
         again = scene.ask()
         scene.run(again)
         exporting.open_archive(io.BytesIO(scene.fetched(again)), tmp_path / "out", identity=str(MINE))
@@ -423,7 +423,7 @@ def test_an_erasure_while_it_is_made_ends_it(scene: Scene, monkeypatch: pytest.M
 
     monkeypatch.setattr(exports, "finish_part", erased_first)
     assert scene.run(export_id) is None
-    assert (scene.find(export_id).gone_why, scene.stored()) == (Why.ERASURE, [])
+    assert (scene.find(export_id).gone_why, scene.stored()) == (ArchiveGone.ERASURE, [])
 
 
 def test_it_is_gone_after_a_week(scene: Scene) -> None:
@@ -436,7 +436,7 @@ def test_it_is_gone_after_a_week(scene: Scene) -> None:
     with clock.hold(until):
         assert not scene.find(export_id).is_ready
         exporting.sweep(scene.house, tenant_id=scene.tenant_id)
-    assert (scene.find(export_id).gone_why, scene.stored()) == (Why.EXPIRED, [])
+    assert (scene.find(export_id).gone_why, scene.stored()) == (ArchiveGone.EXPIRED, [])
     assert scene.run(export_id) is None
 
 

@@ -8,7 +8,7 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from core import ids
-from tenants.downloads import Download, Why
+from tenants.downloads import Download, FileGone
 from web import said, scope
 from web.account.settings import shell
 from web.account.views import pages
@@ -61,7 +61,7 @@ def remove_download(download_id: str) -> BaseResponse:
         scope.services(),
         scope.session(),
         tenant_id=found.tenant_id,
-        why=Why.REMOVED,
+        why=FileGone.REMOVED,
         download_id=found.download_id,
     )
     said.done(gettext("The file is removed."))
@@ -70,7 +70,7 @@ def remove_download(download_id: str) -> BaseResponse:
 
 def _shown(one: Download) -> DownloadShown:
     state = "gone" if one.state == "ready" and not one.is_ready else one.state
-    why = one.gone_why or (Why.EXPIRED if state == "gone" else None)
+    why = one.gone_why or (FileGone.EXPIRED if state == "gone" else None)
     return DownloadShown(
         id=ids.public("dld", one.download_id),
         title=prepared.title(one.subject),

@@ -9,7 +9,7 @@ from pydantic import Field
 from core import ids
 from security.gate import Kind
 from tenants import downloads
-from tenants.downloads import Download, Why
+from tenants.downloads import Download, FileGone
 from web import identity, scope
 from web.api import cursors
 from web.api.kit import InvalidRequestError, id_in_path, operation
@@ -61,7 +61,7 @@ class DownloadMade(Outward):
     asked_at: Moment
     size_bytes: int | None = Field(description="Null until it is ready.")
     expires_at: Moment
-    gone_why: Why | None = Field(
+    gone_why: FileGone | None = Field(
         description="`refused`: your key may not see the table any more, or it is too long for a workbook; "
         "`erasure`: somebody was erased, and every file of before is destroyed."
     )
@@ -166,7 +166,7 @@ def remove_download(download_id: str) -> Response:
         scope.services(),
         scope.session(),
         tenant_id=found.tenant_id,
-        why=Why.REMOVED,
+        why=FileGone.REMOVED,
         download_id=found.download_id,
     )
     return Response(status=204)
@@ -199,5 +199,5 @@ def _shown(one: Download) -> DownloadMade:
         asked_at=one.asked_at,
         size_bytes=one.file.size if one.file else None,
         expires_at=one.expires_at,
-        gone_why=one.gone_why or (None if one.is_ready or one.state == "running" else Why.EXPIRED),
+        gone_why=one.gone_why or (None if one.is_ready or one.state == "running" else FileGone.EXPIRED),
     )

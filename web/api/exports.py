@@ -7,7 +7,7 @@ from pydantic import Field
 
 from core import ids
 from tenants import exports
-from tenants.exports import Export, Why
+from tenants.exports import ArchiveGone, Export
 from web import identity, scope
 from web.api import cursors
 from web.api.kit import id_in_path, operation
@@ -35,7 +35,7 @@ class ExportShown(Outward):
     waits_for: str | None = Field(description="`no-room`: our storage is full, it is tried again.")
     size_bytes: int = Field(description="Of its parts so far.")
     expires_at: Moment
-    gone_why: Why | None = Field(
+    gone_why: ArchiveGone | None = Field(
         description="`erasure`: somebody was erased, and every archive of before is destroyed."
     )
 
@@ -135,7 +135,7 @@ def remove_export(export_id: str) -> Response:
         scope.services(),
         session,
         tenant_id=who.tenant_id,
-        why=Why.REMOVED,
+        why=ArchiveGone.REMOVED,
         export_id=found.export_id,
     )
     return Response(status=204)

@@ -7,7 +7,7 @@ from pydantic import Field
 from core import clock, ids
 from core.ids import FlowId, NumberId
 from telephony.flows import rehearsal, store
-from telephony.flows.lint import Fault, Finding
+from telephony.flows.lint import Finding, FlowFault
 from telephony.flows.model import Flow
 from telephony.flows.rehearsal import MOST_INPUTS
 from telephony.flows.store import LONGEST_NAME, Kept
@@ -34,7 +34,7 @@ class FlowGiven(Inward):
 class FlowFinding(Outward):
     """What is wrong with a flow, and where."""
 
-    fault: Fault = Field(examples=["dead-end"])
+    fault: FlowFault = Field(examples=["dead-end"])
     node: str = Field(examples=["menu"])
     way: str = Field(description="Which way out of the node, if it is about one.", examples=["key-2"])
     forbids: bool = Field(description="Whether it cannot be published so.")

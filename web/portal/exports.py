@@ -14,7 +14,7 @@ from core import ids
 from security import passwords
 from tenants import exports, users
 from tenants.errors import ExportAskedWronglyError, ExportUnderWayError
-from tenants.exports import Export, Why
+from tenants.exports import ArchiveGone, Export
 from web import identity, said, scope
 from web.account.passkeys import SignInAgainError
 from web.guards import permission
@@ -23,11 +23,11 @@ from web.shown import archives
 from wiring import exporting
 
 _MOST = 50
-_GONE: Mapping[Why, LazyString] = {
-    Why.EXPIRED: _l("gone after a week"),
-    Why.ERASURE: _l("destroyed, because somebody was erased"),
-    Why.REMOVED: _l("removed"),
-    Why.DELETION: _l("destroyed with the company"),
+_GONE: Mapping[ArchiveGone, LazyString] = {
+    ArchiveGone.EXPIRED: _l("gone after a week"),
+    ArchiveGone.ERASURE: _l("destroyed, because somebody was erased"),
+    ArchiveGone.REMOVED: _l("removed"),
+    ArchiveGone.DELETION: _l("destroyed with the company"),
 }
 
 
@@ -109,7 +109,7 @@ def remove_export(export_id: str) -> BaseResponse:
     who, session, services = identity.current(), scope.session(), scope.services()
     found = exports.find(session, tenant_id=who.tenant_id, export_id=ids.parse("exp", export_id))
     exporting.take_away(
-        services, session, tenant_id=who.tenant_id, why=Why.REMOVED, export_id=found.export_id
+        services, session, tenant_id=who.tenant_id, why=ArchiveGone.REMOVED, export_id=found.export_id
     )
     said.done(gettext("The archive is removed."))
     return redirect("/portal/exports", 303)
@@ -141,7 +141,7 @@ def _list(problem: str = "") -> str:
 
 def _row(one: Export, by: str) -> ExportRow:
     state = "gone" if one.state == "ready" and not one.is_ready else one.state
-    why = one.gone_why or (Why.EXPIRED if state == "gone" else None)
+    why = one.gone_why or (ArchiveGone.EXPIRED if state == "gone" else None)
     return ExportRow(
         id=ids.public("exp", one.export_id),
         by=by,

@@ -2,7 +2,7 @@
 
 from flask_babel import gettext
 
-from telephony.flows.lint import Fault
+from telephony.flows.lint import FlowFault
 
 
 def kind(code: str) -> str:
@@ -45,20 +45,20 @@ def way(code: str) -> str:
     return str(words.get(code, code))
 
 
-def fault(code: Fault) -> str:
+def fault(code: FlowFault) -> str:
     """Return what is wrong, in words."""
     words = {
-        Fault.NO_START: gettext("There is no node to begin with."),
-        Fault.DEAD_END: gettext("This way leads nowhere."),
-        Fault.LEADS_NOWHERE: gettext("This way leads to a node that is not there."),
-        Fault.NO_PROMPT: gettext("Nothing is said here."),
-        Fault.NO_KEYS: gettext("The menu has no keys."),
-        Fault.NO_QUEUE: gettext("Choose a queue that is open."),
-        Fault.NO_ADDRESS: gettext("Write your program’s address."),
-        Fault.NO_VALUES: gettext("Write at least one value."),
-        Fault.FEWER_THAN_LEAST: gettext("It wants more digits than it takes."),
-        Fault.CIRCLE: gettext("Callers go round in a circle without being asked anything."),
-        Fault.UNREACHABLE: gettext("Nobody gets here."),
-        Fault.TOO_DEEP: gettext("More than four questions one after another."),
+        FlowFault.NO_START: gettext("There is no node to begin with."),
+        FlowFault.DEAD_END: gettext("This way leads nowhere."),
+        FlowFault.LEADS_NOWHERE: gettext("This way leads to a node that is not there."),
+        FlowFault.NO_PROMPT: gettext("Nothing is said here."),
+        FlowFault.NO_KEYS: gettext("The menu has no keys."),
+        FlowFault.NO_QUEUE: gettext("Choose a queue that is open."),
+        FlowFault.NO_ADDRESS: gettext("Write your program’s address."),
+        FlowFault.NO_VALUES: gettext("Write at least one value."),
+        FlowFault.FEWER_THAN_LEAST: gettext("It wants more digits than it takes."),
+        FlowFault.CIRCLE: gettext("Callers go round in a circle without being asked anything."),
+        FlowFault.UNREACHABLE: gettext("Nobody gets here."),
+        FlowFault.TOO_DEEP: gettext("More than four questions one after another."),
     }
     return str(words[code])

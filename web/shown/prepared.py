@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from core.storage import ObjectMissingError
 from security import evidence
 from tenants import downloads
-from tenants.downloads import Download, Why
+from tenants.downloads import Download, FileGone
 from tenants.errors import DownloadNotFoundError
 from web import guards, identity, scope
 from web.guards import NotPermittedError
@@ -35,12 +35,12 @@ _TITLES: Mapping[str, LazyString] = {
     "evidence-log": _l("Evidence log"),
     "companies": _l("Companies"),
 }
-_GONE: Mapping[Why, LazyString] = {
-    Why.EXPIRED: _l("gone after a day"),
-    Why.REMOVED: _l("removed"),
-    Why.REFUSED: _l("not made: you may not see it any more, or it is too long for a workbook"),
-    Why.ERASURE: _l("destroyed, because somebody was erased"),
-    Why.DELETION: _l("destroyed with the company"),
+_GONE: Mapping[FileGone, LazyString] = {
+    FileGone.EXPIRED: _l("gone after a day"),
+    FileGone.REMOVED: _l("removed"),
+    FileGone.REFUSED: _l("not made: you may not see it any more, or it is too long for a workbook"),
+    FileGone.ERASURE: _l("destroyed, because somebody was erased"),
+    FileGone.DELETION: _l("destroyed with the company"),
 }
 
 
@@ -49,7 +49,7 @@ def title(subject: str) -> str:
     return str(_TITLES.get(subject, subject))
 
 
-def gone(why: Why) -> str:
+def gone(why: FileGone) -> str:
     """Return why a file is gone, in words."""
     return str(_GONE[why])
 

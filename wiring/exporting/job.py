@@ -22,7 +22,7 @@ from security.gate import Gate, Scope
 from security.vault import Field
 from tenants import exports
 from tenants.events import CompanyExportAsked
-from tenants.exports import Export, Why
+from tenants.exports import ArchiveGone, Export
 from wiring.closing import Progress
 from wiring.exporting import contents, writing
 from wiring.exporting.writing import Means, Snapshot, Walk
@@ -95,7 +95,7 @@ def _run(means: Means, event: CompanyExportAsked, snapshot: Snapshot) -> dt.time
 
 
 def take_away(
-    means: Keeping, session: Session, *, tenant_id: TenantId, why: Why, export_id: UUID | None = None
+    means: Keeping, session: Session, *, tenant_id: TenantId, why: ArchiveGone, export_id: UUID | None = None
 ) -> int:
     """Take archives away and destroy what lies there; return how many. In the caller's transaction.
 
@@ -110,7 +110,7 @@ def take_away(
 def sweep(means: Keeping, *, tenant_id: TenantId) -> None:
     """Remove what is a week old; and, for a day, again what a dying worker may have left of what is gone."""
     with means.gate.open(Scope.system(tenant_id)) as session:
-        exports.take_away(session, tenant_id=tenant_id, why=Why.EXPIRED)
+        exports.take_away(session, tenant_id=tenant_id, why=ArchiveGone.EXPIRED)
         for name in exports.objects_left(session, tenant_id=tenant_id, since=clock.now() - _AGAIN):
             means.storage.delete(name)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from telephony.flows.lint import Fault, lint
+from telephony.flows.lint import FlowFault, lint
 from telephony.flows.model import Flow
 from tests.telephony.flows.test_interpreter import CARE, COLLECT, MENU, SALES, flow
 
@@ -10,7 +10,7 @@ QUEUES = {SALES, CARE}
 QUEUE: dict[str, object] = {"kind": "queue", "queue": SALES}
 
 
-def faults(of: Flow) -> list[tuple[Fault, str, str]]:
+def faults(of: Flow) -> list[tuple[FlowFault, str, str]]:
     return [(one.fault, one.node, one.way) for one in lint(of, queues=QUEUES)]
 
 
@@ -22,36 +22,36 @@ def test_a_right_flow_has_no_faults(right: Flow) -> None:
 @pytest.mark.parametrize(
     ("nodes", "fault"),
     [
-        ({}, (Fault.NO_START, "start", "")),
-        ({"start": {"kind": "say", "prompt": {"text": "x"}}}, (Fault.DEAD_END, "start", "next")),
+        ({}, (FlowFault.NO_START, "start", "")),
+        ({"start": {"kind": "say", "prompt": {"text": "x"}}}, (FlowFault.DEAD_END, "start", "next")),
         (
             {"start": {"kind": "say", "prompt": {"text": "x"}, "next": "gone"}},
-            (Fault.LEADS_NOWHERE, "start", "next"),
+            (FlowFault.LEADS_NOWHERE, "start", "next"),
         ),
-        ({"start": {"kind": "say", "next": "q"}, "q": QUEUE}, (Fault.NO_PROMPT, "start", "")),
+        ({"start": {"kind": "say", "next": "q"}, "q": QUEUE}, (FlowFault.NO_PROMPT, "start", "")),
         (
             {"start": {"kind": "menu", "prompt": {"text": "x"}, "otherwise": "q"}, "q": QUEUE},
-            (Fault.NO_KEYS, "start", ""),
+            (FlowFault.NO_KEYS, "start", ""),
         ),
         (
             {
                 "start": {"kind": "menu", "prompt": {"text": "x"}, "keys": {"1": {}}, "otherwise": "q"},
                 "q": QUEUE,
             },
-            (Fault.DEAD_END, "start", "key-1"),
+            (FlowFault.DEAD_END, "start", "key-1"),
         ),
-        ({"start": {"kind": "queue", "queue": "que_0" + "z" * 25}}, (Fault.NO_QUEUE, "start", "")),
-        ({"start": {"kind": "queue"}}, (Fault.NO_QUEUE, "start", "")),
+        ({"start": {"kind": "queue", "queue": "que_0" + "z" * 25}}, (FlowFault.NO_QUEUE, "start", "")),
+        ({"start": {"kind": "queue"}}, (FlowFault.NO_QUEUE, "start", "")),
         (
             {"start": {"kind": "webhook", "next": "q", "otherwise": "q"}, "q": QUEUE},
-            (Fault.NO_ADDRESS, "start", ""),
+            (FlowFault.NO_ADDRESS, "start", ""),
         ),
         (
             {
                 "start": {"kind": "branch", "cases": [{"to": "q"}], "otherwise": "q"},
                 "q": QUEUE,
             },
-            (Fault.NO_VALUES, "start", "case-1"),
+            (FlowFault.NO_VALUES, "start", "case-1"),
         ),
         (
             {
@@ -65,9 +65,9 @@ def test_a_right_flow_has_no_faults(right: Flow) -> None:
                 },
                 "q": QUEUE,
             },
-            (Fault.FEWER_THAN_LEAST, "start", ""),
+            (FlowFault.FEWER_THAN_LEAST, "start", ""),
         ),
-        ({"start": QUEUE, "island": QUEUE}, (Fault.UNREACHABLE, "island", "")),
+        ({"start": QUEUE, "island": QUEUE}, (FlowFault.UNREACHABLE, "island", "")),
         (
             {
                 "start": {
@@ -79,11 +79,11 @@ def test_a_right_flow_has_no_faults(right: Flow) -> None:
                 "again": {"kind": "say", "prompt": {"text": "Sorry?"}, "next": "start"},
                 "q": QUEUE,
             },
-            (Fault.CIRCLE, "start", ""),
+            (FlowFault.CIRCLE, "start", ""),
         ),
     ],
 )
-def test_each_fault_is_found(nodes: dict[str, dict[str, object]], fault: tuple[Fault, str, str]) -> None:
+def test_each_fault_is_found(nodes: dict[str, dict[str, object]], fault: tuple[FlowFault, str, str]) -> None:
     assert fault in faults(flow(nodes))
 
 
@@ -112,7 +112,7 @@ def test_more_than_four_questions_behind_one_another_are_told(menus: int, *, is_
         for n in range(menus)
     }
     found = lint(flow(nodes | {"q": QUEUE}), queues=QUEUES)
-    assert [one.fault for one in found] == ([Fault.TOO_DEEP] if is_deep else [])
+    assert [one.fault for one in found] == ([FlowFault.TOO_DEEP] if is_deep else [])
     assert not any(one.forbids for one in found)
 
 
