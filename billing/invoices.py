@@ -393,6 +393,10 @@ def running_bill(
         one = _sum(row)
         sums[one.key] = sums[one.key].plus(one) if one.key in sums else one
         by_day[row.day] = by_day.get(row.day, 0) + one.amount_nano
+    if where["swept_until"] == period.start:
+        # an earlier month's amounts stand on its own bill; what it waits for still needs somebody
+        everything = _range(tenant_id, period, _last_closed(session, tenant_id))
+        waiting = sum(row.events for row in session.execute(_WAITING, everything))
     # what an earlier month still has to be charged for stands on that month's bill
     accruals = [one for one in accruals if one.start >= period.start]
     estimated, unpriced = _estimated(accruals, now)

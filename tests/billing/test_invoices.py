@@ -309,6 +309,18 @@ def test_a_month_that_is_still_to_be_billed_stands_on_no_later_running_bill(
     assert running() == [(False, 1), (True, 1)]
 
 
+def test_what_an_earlier_month_waits_for_is_not_forgotten_on_the_running_bill(
+    gate: Gate, alice: TenantId
+) -> None:
+    use(gate, alice, stock.usage("october"), stock.usage("dear", prefix="3312345"))
+    use(gate, alice, stock.usage("new", at=NOVEMBER.start))
+    drafted(gate, alice)
+    with gate.open(Scope.system(alice)) as session:
+        running = invoices.running_bill(session, tenant_id=alice, now=AFTER)
+    assert [line.events for line in running.bill.lines] == [1]
+    assert running.waiting == 1  # October cannot be closed before it has a price
+
+
 def test_a_charge_that_slipped_in_while_its_period_closed_is_swept_into_the_next(
     gate: Gate, alice: TenantId
 ) -> None:
