@@ -2402,6 +2402,7 @@ def price_version(lang: str, *, state: str = "draft") -> dict[str, Any]:
                 values={"peak": v, "off-peak": v, "weekend": v},
                 connect="0.0000",
                 increment="60/60" if i == 2 else "1/1",
+                bounds={"grace": "0", "least": "0.0000", "most": "5.0000" if i == 2 else "", "blocked": ""},
                 was=w if state == "draft" else {},
             )
             for i, (p, d, v, w) in enumerate(rows)
