@@ -11,6 +11,7 @@ from typing import cast
 import psutil
 import pytest
 
+from telephony.switch.instance import RTP_TIMEOUT_S
 from telephony.switch.port import Arrived, CalledAnswered, Cause, Ended
 from tests.phones.sip import header
 from tests.phones.wire import NUMBER, Wire, invite, malformed, open_wire
@@ -243,5 +244,28 @@ def test_malformed_messages_leave_the_switch_up_and_a_call_going(perform_real: P
         named = [line for log in logs for line in log.splitlines() if NUMBER.removeprefix(b"+") in line]
         # Asterisk's own warning about such a name tells the number, and cannot be turned off by itself
         assert [line for line in named if b"has invalid UTF-8" not in line] == []
+
+    perform_real(scene)
+
+
+# --- T106: calls that never end ---------------------------------------------------------------------
+
+
+@pytest.mark.timeout(120)
+def test_a_call_whose_caller_fell_silent_for_good_is_ended_by_the_switch(perform_real: Perform) -> None:
+    """No hang-up comes, as from a phone whose network went: half a minute without a packet and it is over."""
+
+    async def scene(stage: RealStage) -> None:
+        caller = await stage.arrive()
+        channel = (await told(stage, Arrived)).channel
+        await stage.switch.answer(channel)
+        assert await caller.result() == 200
+        await stage.switch.hold_music(channel, on=True)  # we go on speaking; that keeps no call alive
+        await caller.phone.listen(0.5)
+        since, began = len(stage.heard), time.monotonic()
+        caller.phone.media.stop()
+        await told(stage, Ended, since=since, within_s=RTP_TIMEOUT_S + 20)
+        assert time.monotonic() - began > RTP_TIMEOUT_S - 2
+        await stands(stage)
 
     perform_real(scene)
