@@ -16,11 +16,16 @@ import pytest
 from core.config import Settings
 from core.ids import TenantId
 from core.realtime import Realtime
+from launch.ours import MODULES
 from launch.parts import start_postgres, start_valkey
 from launch.parts.part import Running
 from launch.parts.postgres import Postgres
+from security.gate import Kind, Scope
 from security.keys import FileRootKey
+from tenants import downloads
 from tests.conftest import admitted
+from tests.customers import factory as customers
+from tests.tenants.people import People
 from tests.workers.conftest import duties, mirrored, rental_changed
 from wiring import House, assemble
 from wiring.prepare import prepare_database
@@ -41,7 +46,7 @@ class Process:
         config.write_text(settings.model_dump_json(), encoding="utf-8")
         with self.log.open("wb") as out:
             self.child = subprocess.Popen(
-                [sys.executable, "-m", f"workers.{name}"],
+                [sys.executable, "-m", MODULES.get(name, f"workers.{name}")],
                 cwd=CHECKOUT,
                 env={"PATH": os.defpath, "SEATLINE_CONFIG": str(config), "SEATLINE_PROCESS": name},
                 stdout=out,
@@ -260,3 +265,36 @@ def test_no_message_of_an_exception_reaches_redis_or_a_log(
         assert not process.lines("canary")
         assert not process.lines("Traceback")
     assert jobs.lines("duty failed")
+
+
+def test_a_long_table_is_drawn_by_the_heavy_worker_as_it_is_started(
+    start: Start, house: House, settings: Settings
+) -> None:
+    people = People(house.gate, house.vault)
+    people.operator()
+    company = people.company("Pelican Parcel")
+    alice = people.user(company.tenant_id, "Alice")
+    customers.stored(house.gate, house.vault, company.tenant_id)
+    with house.gate.open(Scope.system(company.tenant_id)) as session:
+        download_id = downloads.ask(
+            session,
+            tenant_id=company.tenant_id,
+            vault=house.vault,
+            by=alice.id,
+            by_kind=Kind.USER,
+            subject="customers",
+            kind="csv",
+            address="/portal/customers?as=csv",
+            total=None,
+        )
+
+    def is_ready() -> bool:
+        with house.gate.open(Scope.system(company.tenant_id)) as session:
+            found = downloads.find(
+                session, tenant_id=company.tenant_id, vault=house.vault, download_id=download_id
+            )
+        return found.is_ready and found.done == 1
+
+    start("relay", settings)
+    start("heavy", settings)
+    until(is_ready, within_s=60)
