@@ -280,7 +280,7 @@ def of_operation(
 
 def _asked(operation: dict[str, Any]) -> str:
     """Return the query of an address with what has to stand in it, by the document's examples."""
-    needs = [one for one in operation.get("parameters", ()) if one["in"] == "query" and one["required"]]
+    needs = [one for one in operation.get("parameters", ()) if one["in"] == "query" and one.get("required")]
     return "?" + urlencode({one["name"]: one["schema"]["examples"][0] for one in needs}) if needs else ""
 
 
