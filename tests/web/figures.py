@@ -1039,6 +1039,11 @@ def home(lang: str) -> dict[str, Any]:
     }
 
 
+def home_calm(lang: str) -> dict[str, Any]:
+    """A day on which nothing has to be looked at."""
+    return home(lang) | {"alarms": [], "hooks": []}
+
+
 def home_empty(lang: str) -> dict[str, Any]:
     nothing = New(
         total=money_(lang, 0),
@@ -2969,6 +2974,7 @@ PAGES: dict[str, Page] = {
     "operator-barred": Page("operator/barred.html", operator_barred),
     "operator-barred-all": Page("operator/barred.html", operator_barred_all),
     "portal-home": Page("portal/home.html", home),
+    "portal-home-calm": Page("portal/home.html", home_calm),
     "portal-home-empty": Page("portal/home.html", home_empty),
     "portal-menu": Page("portal/home.html", home, ("document.getElementById('user-menu').showPopover()",)),
     "portal-keys": Page("portal/home.html", home, ("document.getElementById('keys').showModal()",)),

@@ -137,7 +137,7 @@ def serving() -> Iterator[str]:
 # what the README shows, by the name of its file
 PICTURES = {
     "console": "console-call",
-    "portal": "portal-home",
+    "portal": "portal-home-calm",
     "campaign": "portal-campaign",
     "rent": "portal-rent",
     "call": "portal-call",
