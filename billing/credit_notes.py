@@ -200,14 +200,6 @@ def find(session: Session, *, tenant_id: TenantId, credit_note_id: UUID) -> Cred
     return _note(session, row)
 
 
-def numbered(session: Session, *, tenant_id: TenantId, number: str) -> CreditNote | None:
-    """Return the credit note of a number, or None."""
-    row = session.scalars(
-        select(CreditNoteRow).where(CreditNoteRow.tenant_id == tenant_id, CreditNoteRow.number == number)
-    ).one_or_none()
-    return None if row is None else _note(session, row)
-
-
 def of_invoice(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> tuple[CreditNote, ...]:
     """Return the credit notes of an invoice, oldest first, those asked for and refused among them."""
     rows = session.scalars(

@@ -48,3 +48,7 @@ def test_what_nothing_is_called_says_so(dana: Browser, text: str) -> None:
     found = dana.get(f"/operator/find?{urlencode({'q': text})}")
     assert found.status_code == 200
     assert "Nothing is called that." in found.text
+
+
+def test_the_front_page_has_the_box_too(dana: Browser) -> None:
+    assert 'action="/operator/find"' in dana.get("/operator/").text

@@ -3,7 +3,6 @@
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import urlencode
 
 import pytest
 
@@ -245,33 +244,6 @@ def test_who_comes_without_a_question_sees_what_waits_and_what_to_do(
         (bare,) = explorer.find(session, tenant_id=used, wanted=Wanted(state="unrated"))
     page = dana.get(f"/operator/usage/{ids.public('ten', used)}/{ids.public('use', bare.usage_id)}").text
     assert "Add it to the next version of the price list" in page
-
-
-def test_anything_is_found_by_the_id_or_number_somebody_reads_out(
-    dana: Browser, browser: Browsers, gate: Gate, cast: Cast, used: TenantId, conflict: str
-) -> None:
-    with gate.open(Scope.system(used)) as session:
-        draft = invoices.draft(session, tenant_id=used, period=OCTOBER)
-        (call,) = explorer.find(session, tenant_id=used, wanted=Wanted(event_id="call-1"))
-    company = ids.public("ten", used)
-    invoice, event = ids.public("inv", draft.invoice_id), ids.public("use", call.usage_id)
-    for wanted, place in {
-        company: f"/operator/companies/{company}",
-        f" {invoice} ": f"/operator/companies/{company}/invoices/{invoice}",
-        event: f"/operator/usage?company={company}&id={event}",
-        ids.public("lease", RENTAL): f"/operator/usage?company={company}&id={ids.public('lease', RENTAL)}",
-        "call-1": f"/operator/usage?company={company}&id=call-1",
-    }.items():
-        answer = dana.get(f"/operator/find?{urlencode({'q': wanted})}")
-        assert (answer.status_code, answer.location) == (303, place)
-        assert dana.get(place).status_code == 200
-    for nothing in (ids.public("inv", new_id()), ids.public("pay", new_id()), "SL-2020-000001", "x" * 500):
-        assert dana.get(f"/operator/find?q={nothing}").location == "/operator/"
-        assert "Nothing has the id or number" in dana.get("/operator/").text
-    assert 'action="/operator/find"' in dana.get("/operator/").text
-    alice = browser()
-    alice.sign_in(cast.alice.email)
-    assert alice.get(f"/operator/find?q={invoice}").status_code == 403
 
 
 @pytest.fixture
