@@ -37,6 +37,7 @@ COUNTED: Mapping[str, LazyString] = {
     "dials": _l("calls placed"),
     "consents": _l("consents"),
     "callbacks": _l("callbacks"),
+    "downloads": _l("files of tables"),
     "exports": _l("exports"),
     "tickets": _l("tickets"),
 }
