@@ -280,8 +280,8 @@ def test_the_certificate_says_what_went_and_can_be_checked(scene: Scene) -> None
     assert done.certificate is not None
     said = evidence.documents.read(done.certificate, public_key=scene.house.signer.public_key)
     assert said["removed"] == {
-        "callbacks": 1, "calls": 3, "consents": 1, "dials": 1, "downloads": 0, "exports": 0, "leads": 1, "notes": 2,
-        "records": 1, "recordings": 2, "tickets": 1,
+        "callbacks": 1, "calls": 3, "consents": 1, "dials": 1, "downloads": 0, "exports": 0, "leads": 1,
+        "notes": 2, "records": 1, "recordings": 2, "tickets": 1,
     }  # fmt: skip
     changed = done.certificate.replace('"leads": 1', '"leads": 2')
     with pytest.raises(evidence.EvidenceBrokenError):
