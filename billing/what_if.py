@@ -26,7 +26,7 @@ from billing.bulk import Event
 from billing.periods import Period, month_of
 from billing.rating.rentals import METERS, RentalPrice, Unit
 from billing.rating.rules import Outcome
-from billing.rating.tariff import Tariff
+from billing.rating.tariff import Tariff, digest, encode
 from billing.tariffs import InForce
 from core.ids import TenantId
 from core.money import nano_to_minor
@@ -143,7 +143,8 @@ def _worked_out(
     timeline = tariffs.timeline(session, tenant_id=account.tenant_id)
     by = None
     if supposed.prices is not None:
-        by = InForce(_SUPPOSED, period.start, b"", supposed.prices)
+        # by its hash the prices are found compiled: it must be their own
+        by = InForce(_SUPPOSED, period.start, digest(encode(supposed.prices)), supposed.prices)
     events = [(by or timeline.by_id[row.tariff_id], _event(row, supposed.seats)) for row in rows]
     charges = bulk.rate(events, zone=account.zone, closed_until=None)
     keys = {row.id: f"{row.source}/{row.event_id}" for row in rows}

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -90,6 +91,10 @@ def test_other_prices_are_worked_out_and_what_they_lack_is_counted(gate: Gate, a
     # 298 seconds at 1.00 a minute; calls out, seats and messages have no price there
     assert [(line.meter, line.amount_minor) for line in found.supposed.lines] == [("voice.inbound", 497)]
     assert found.unpriced == {"voice.outbound": 3, "seat.month": 1, "message.sms": 1}
+    # prices that were asked for before are not taken for those asked for now
+    cheaper = DatedRate("voice.inbound", "44", "gb-local", stock.per_minute(NANO // 10))
+    again = asked(gate, alice, OCTOBER, Supposed(prices=replace(dearer, rates=(cheaper,))))
+    assert again.supposed.net_minor == 50
 
 
 def test_seats_are_charged_by_another_unit(gate: Gate, alice: TenantId) -> None:
