@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -441,20 +441,13 @@ def station(
     if any(one.duty not in DUTIES for one in stations.values()):
         raise AgentDetailsError
     changed = []
-    now = clock.now()
     for number, wanted in stations.items():
         if there[number].station == wanted:
             continue
         agent_id = there[number].agent.id
         session.execute(
             update(AgentTenantRow)
-            .where(
-                AgentTenantRow.tenant_id == OPERATOR,
-                AgentTenantRow.agent_id == agent_id,
-                AgentTenantRow.client_tenant_id == client_tenant_id,
-                AgentTenantRow.starts_at <= now,
-                or_(AgentTenantRow.ends_at.is_(None), AgentTenantRow.ends_at > now),
-            )
+            .where(AgentTenantRow.agent_id == agent_id, *_now_with(client_tenant_id))
             .values(region=wanted.region, duty=wanted.duty)
         )
         changed.append(agent_id)
@@ -474,24 +467,29 @@ def let_lead(
     }
     if not leads.keys() <= there.keys():
         raise NotAssignedError
-    changed, now = [], clock.now()
+    changed = []
     for number, wanted in leads.items():
         if there[number].leads == wanted:
             continue
         agent_id = there[number].agent.id
         session.execute(
             update(AgentTenantRow)
-            .where(
-                AgentTenantRow.tenant_id == OPERATOR,
-                AgentTenantRow.agent_id == agent_id,
-                AgentTenantRow.client_tenant_id == client_tenant_id,
-                AgentTenantRow.starts_at <= now,
-                or_(AgentTenantRow.ends_at.is_(None), AgentTenantRow.ends_at > now),
-            )
+            .where(AgentTenantRow.agent_id == agent_id, *_now_with(client_tenant_id))
             .values(leads=sorted(wanted))
         )
         changed.append(agent_id)
     return changed
+
+
+def _now_with(client_tenant_id: TenantId) -> tuple[ColumnElement[bool], ...]:
+    """Return what is true of the row by which an agent works for a client now."""
+    now = clock.now()
+    return (
+        AgentTenantRow.tenant_id == OPERATOR,
+        AgentTenantRow.client_tenant_id == client_tenant_id,
+        AgentTenantRow.starts_at <= now,
+        or_(AgentTenantRow.ends_at.is_(None), AgentTenantRow.ends_at > now),
+    )
 
 
 def from_row(row: AgentRow) -> Agent:
