@@ -42,6 +42,7 @@ SCHEDULE = tuple(
 LONGEST = sum(SCHEDULE, dt.timedelta())
 KEPT = dt.timedelta(days=30)
 MOST_REPLAYED = 10_000
+_REPLAY_SHOWN = dt.timedelta(days=1)
 USER_AGENT = "Seatline-Webhooks/1"
 _GONE = 410
 _OK = range(200, 300)
@@ -67,6 +68,20 @@ class Attempt:
     status: int | None
     error: str
     answer: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Replaying:
+    """How far a replay has come: deliveries in all, those that arrived, those not taken at the first try."""
+
+    total: int
+    delivered: int
+    refused: int
+
+    @property
+    def tried(self) -> int:
+        """Those that have been sent at least once."""
+        return self.delivered + self.refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +306,26 @@ def replay_range(
         raise TooMuchToReplayError
     _again(session, rows)
     return len(rows)
+
+
+def last_replay(session: Session, *, tenant_id: TenantId, webhook_id: WebhookId) -> Replaying | None:
+    """Return how far the newest replay of a webhook has come; None: there was none within a day."""
+    of_hook = (
+        DeliveryRow.tenant_id == tenant_id,
+        DeliveryRow.webhook_id == webhook_id,
+        DeliveryRow.round > 1,
+        DeliveryRow.round_began_at > clock.now() - _REPLAY_SHOWN,
+    )
+    began = select(func.max(DeliveryRow.round_began_at)).where(*of_hook).scalar_subquery()
+    row = session.execute(
+        select(
+            func.count(),
+            func.count().filter(DeliveryRow.state == DeliveryState.DELIVERED.value),
+            func.count().filter(DeliveryRow.state == DeliveryState.WAITING.value, DeliveryRow.tries == 0),
+        ).where(*of_hook, DeliveryRow.round_began_at == began)
+    ).one()
+    total, delivered, untried = row
+    return Replaying(total, delivered, total - delivered - untried) if total else None
 
 
 def read(session: Session, *, tenant_id: TenantId, delivery_id: DeliveryId) -> Delivery:

@@ -23,7 +23,7 @@ from tenants.errors import (
 )
 from tenants.events import WebhookOwed
 from tenants.webhooks import deliveries, endpoints
-from tenants.webhooks.deliveries import DeliveryState, Due
+from tenants.webhooks.deliveries import DeliveryState, Due, Replaying
 from tenants.webhooks.endpoints import State, Webhook
 from wiring import outgoing
 
@@ -437,6 +437,36 @@ def test_a_range_brings_back_what_was_missed_and_failed_and_no_more(hooks: Hooks
             )
             == 1
         )
+
+
+def test_a_replay_says_how_far_it_has_come(hooks: Hooks) -> None:
+    hook, _ = hooks.add()
+
+    def progress() -> Replaying | None:
+        with hooks.gate.open(hooks.scope) as session:
+            return deliveries.last_replay(session, tenant_id=hooks.tenant_id, webhook_id=hook.id)
+
+    for _ in range(3):
+        hooks.tell()
+    for owed in hooks.owed():
+        hooks.attempt(owed, TAKEN)
+    assert progress() is None
+    with hooks.gate.open(hooks.scope) as session:
+        deliveries.replay_range(
+            session,
+            tenant_id=hooks.tenant_id,
+            webhook_id=hook.id,
+            since=clock.now() - dt.timedelta(days=1),
+            until=clock.now(),
+            states=tuple(DeliveryState),
+        )
+    assert progress() == Replaying(3, 0, 0)
+    first, second, _third = hooks.owed()
+    hooks.attempt(first, TAKEN)
+    hooks.attempt(second, BUSY)
+    found = progress()
+    assert found == Replaying(3, 1, 1)
+    assert found.tried == 2
 
 
 def test_a_test_goes_to_one_webhook_only(hooks: Hooks) -> None:

@@ -2123,6 +2123,7 @@ def webhook(lang: str, **differs: Any) -> dict[str, Any]:
         "since": "2026-11-18T12:03",
         "until": "2026-11-19T12:03",
         "can_write": True,
+        "replay": New(total=1200, tried=480, delivered=471, refused=9),
     }
     return shell(lang) | values | differs
 

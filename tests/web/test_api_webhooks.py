@@ -87,6 +87,7 @@ def test_the_log_is_filtered_paged_and_replayed(ours: Program, gate: Gate, cast:
     now = clock.now()
     span = {"since": (now - dt.timedelta(hours=1)).isoformat(), "until": now.isoformat()}
     assert ours.post(f"{path}/replay", span).get_json() == {"deliveries": 2}
+    assert ours.get(path).get_json()["replay"] == {"total": 2, "delivered": 0, "refused": 0}
 
 
 def test_a_test_is_accepted_and_its_delivery_named(ours: Program) -> None:

@@ -144,6 +144,7 @@ def test_the_log_is_filtered_and_a_time_is_replayed(
     assert states(gate, hook, cast.a.tenant_id) == [DeliveryState.MISSED]
     assert alice.post(path(hook, "replay"), {"since": since, "until": until}).status_code == 303
     assert states(gate, hook, cast.a.tenant_id) == [DeliveryState.WAITING]
+    assert "0 of 1" in alice.get(path(hook)).get_data(as_text=True)
 
 
 def test_one_delivery_is_replayed_and_the_file_holds_the_log(

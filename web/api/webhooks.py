@@ -41,6 +41,14 @@ Url = Annotated[
 ]
 
 
+class ReplayProgress(Outward):
+    """How far a replay has come."""
+
+    total: int
+    delivered: int
+    refused: int = Field(description="Not taken at the first try; tried again later.")
+
+
 class WebhookShown(Outward):
     """A webhook, without its secret."""
 
@@ -57,6 +65,7 @@ class WebhookShown(Outward):
     failing_since: Instant | None = Field(description="Since when it takes nothing.")
     gives_up_at: Instant | None = Field(description="When it is switched off if that goes on.")
     old_secret_until: Instant | None = Field(description="Until when requests carry two signatures.")
+    replay: ReplayProgress | None = Field(description="The newest replay, for a day.")
 
 
 class MadeWebhook(WebhookShown):
@@ -345,6 +354,8 @@ def _find(webhook_id: str) -> Webhook:
 
 
 def _shown(one: Webhook) -> WebhookShown:
+    tenant_id = identity.current().tenant_id
+    replay = deliveries.last_replay(scope.session(), tenant_id=tenant_id, webhook_id=one.id)
     return WebhookShown(
         id=ids.public("whk", one.id),
         url=one.url,
@@ -356,6 +367,9 @@ def _shown(one: Webhook) -> WebhookShown:
         failing_since=one.failing_since,
         gives_up_at=deliveries.gives_up_at(one),
         old_secret_until=one.old_secret_until,
+        replay=ReplayProgress(total=replay.total, delivered=replay.delivered, refused=replay.refused)
+        if replay
+        else None,
     )
 
 

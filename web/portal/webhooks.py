@@ -318,6 +318,7 @@ def _one(
         "since": _local(clock.now() - dt.timedelta(days=1)),
         "until": _local(clock.now()),
         "can_write": "webhooks.write" in who.permissions,
+        "replay": deliveries.last_replay(scope.session(), tenant_id=who.tenant_id, webhook_id=found.id),
     }
     if request.method == "POST":  # the address of the form is not the table's
         asked = tables.ask(LOG, {})
