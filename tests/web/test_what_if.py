@@ -8,7 +8,7 @@ import pytest
 
 from billing.price_lists import PriceList
 from core import clock, ids
-from tests.web.conftest import Cast
+from tests.web.conftest import Cast, Programs
 from tests.web.scene import NOW, Scene
 from tests.web.test_operator_pages import Enter, enter, path, uk
 
@@ -51,3 +51,10 @@ def test_a_month_that_is_none_is_the_last_one(enter: Enter, cast: Cast, day: Sce
 
 def test_who_may_not_see_money_asks_nothing(enter: Enter, cast: Cast, day: Scene) -> None:
     assert enter("operator_inventory").get(f"{path(cast.a)}/what-if").status_code == 403
+
+
+def test_a_program_that_names_prices_or_a_month_that_cannot_be_is_told(program: Programs, cast: Cast) -> None:
+    ours = program(cast.a)
+    assert ours.get("/what-if?prices=4711").status_code == 404
+    for month in ("2026-13", "soon", "1999-01"):
+        assert ours.get(f"/what-if?month={month}").status_code == 422

@@ -13,7 +13,7 @@ from billing import credit_notes, explorer, invoices
 from billing.bill import Bill, Tax
 from billing.documents.arithmetic import explained
 from billing.documents.document import CreditNote, InvoiceDocument
-from billing.errors import InvoiceNotFoundError
+from billing.errors import InvoiceNotFoundError, PriceListNotFoundError
 from billing.explorer import Found, Wanted
 from billing.invoices import InvoiceSummary
 from billing.payments import attempts
@@ -168,7 +168,12 @@ class RunningBill(Outward):
 class WhatIfQuery(Inward):
     """What is supposed; nothing of it gives the invoice."""
 
-    month: str = Field(default="", description="Like `2026-10`; the last month that is over when left out.")
+    month: str = Field(
+        default="",
+        pattern="^(20[0-9]{2}-(0[1-9]|1[0-2]))?$",
+        description="The last month that is over when left out.",
+        examples=["2026-10"],
+    )
     prices: str = Field(
         default="",
         max_length=6,
@@ -433,6 +438,8 @@ def see_what_if(query: WhatIfQuery) -> WhatIf:
     """Work out what a month would have cost under other of your prices, or with other seats."""
     session, tenant_id = scope.session(), identity.current().tenant_id
     own = what_if.own_prices(session, tenant_id=tenant_id)
+    if query.prices and query.prices not in own:
+        raise PriceListNotFoundError
     answer, mixes = what_if.ask(
         session,
         tenant_id=tenant_id,
