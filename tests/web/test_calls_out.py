@@ -153,7 +153,7 @@ def dana(browser: Browsers, people: People, head: Company) -> Browser:
 
 def test_the_operator_sets_how_much_and_sees_the_defaults(dana: Browser, gate: Gate, cast: Cast) -> None:
     here = f"/operator/companies/{ids.public('ten', cast.a.tenant_id)}/calls-out"
-    assert "Empty: the default, 20 ." in dana.get(here).text.replace("\n", "")
+    assert "Empty: the default, 20." in dana.get(here).text.replace("\n", "")
     assert here in dana.get(here.removesuffix("/calls-out")).text
     given = {"revision": "0", "at_once": "40", "per_second": "", "a_day": "250", "longest_in": "60"}
     assert dana.post(here, given | {"longest_out": "30", "trusted": "yes"}).location == here

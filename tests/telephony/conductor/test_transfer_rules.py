@@ -126,7 +126,10 @@ def test_a_number_outside_that_is_not_reached_leaves_the_caller_at_the_head(
     call, number = talking(), outside(later(9))
     outgoing.step(call, machine.SentOutside(later(9), number))
     gone = outgoing.step(call, machine.OutsideGone(later(20), number.offer_id, cause))
-    assert gone[-1] == machine.Wait(later(20), is_at_head=True)
+    wait, told = gone[-2:]
+    assert wait == machine.Wait(later(20), is_at_head=True)
+    assert isinstance(told, machine.CameBack)
+    assert told.cause.value == outcome.value
     assert (call.phase, call.outside) == (Phase.QUEUED, None)
     assert [one.outcome for one in call.outsides] == [outcome]
     assert [leg.how for leg in call.legs] == [Left.TRANSFERRED, Left.NOT_THERE]
