@@ -212,6 +212,11 @@ def _promoted(keystore: Keystore, event: KeyRotationAsked, settles_s: float) -> 
         return None
 
 
+def _rest(began: float) -> None:
+    """Rest as long as the piece begun then (monotonic seconds) has taken: half the time is the service's."""
+    time.sleep(time.monotonic() - began)
+
+
 def _rows(
     means: Means, progress: Progress, tenant_id: TenantId, purpose: str, key_id: int, until: float
 ) -> int | None:
@@ -234,7 +239,7 @@ def _rows(
             after = piece.after
             if after is None:
                 break
-            time.sleep(time.monotonic() - began)
+            _rest(began)
     return failed
 
 
@@ -261,7 +266,7 @@ def _recordings(
         failed += is_failed
         progress.moved(done=int(is_made), made=int(is_made), failed=int(is_failed))
         if is_made:
-            time.sleep(time.monotonic() - began)
+            _rest(began)
 
 
 def _kept(means: Means, tenant_id: TenantId) -> list[tuple[str, Field]]:
@@ -294,7 +299,7 @@ def _documents(
             continue
         if made is not None:
             progress.moved(done=1, made=1, failed=0)
-            time.sleep(time.monotonic() - began)
+            _rest(began)
     return failed
 
 
@@ -314,7 +319,7 @@ def _marks(means: Means, progress: Progress, tenant_id: TenantId, until: float) 
             if piece.after is None:
                 break
             (after,) = piece.after
-            time.sleep(time.monotonic() - began)
+            _rest(began)
     return failed if _narrow(means, tenant_id, until) else None
 
 
@@ -329,4 +334,4 @@ def _narrow(means: Means, tenant_id: TenantId, until: float) -> bool:
             after = search.fill(session, means.vault, tenant_id=tenant_id, after=after)
         if after is None:
             return True
-        time.sleep(time.monotonic() - began)
+        _rest(began)

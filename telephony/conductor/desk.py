@@ -178,6 +178,8 @@ class Desk:
             if one.presence is None:
                 continue
             agent, item = self._place(one, names.get(one.agent.id, "")), items.get(one.agent.id)
+            if agent.state == SUPERVISING:  # an ear does not outlive the switchboard that gave it
+                self._become(agent, _OFFLINE, clock.now())
             if item and agent.state == _WRAP_UP:
                 self._offers[agent.agent_id] = item.offer_id
                 agent.call_id = item.call_id
@@ -565,15 +567,19 @@ class Desk:
         if self._floor.ready_to_dial(leader.agent_id) is None and leader.state != SUPERVISING:
             return "not-free"
         wished = leader.next_state or leader.state
-        if leader.state == SUPERVISING:
-            leader.next_state = SUPERVISING  # or another caller would have them first
-            await self._calls.supervision.leave(leader.agent_id)
+        await self._out_of_the_call(leader)
         self._become(leader, FREE, clock.now())
         outcome = await self._calls.transfer(call_id, agent_id=leader.agent_id)
         if outcome != "done" and leader.state == FREE:
             self._become(leader, wished, clock.now())
             self._calls.route()
         return outcome
+
+    async def _out_of_the_call(self, leader: Agent) -> None:
+        """Take a leader out of another's call; they stay away, or who waits would have them at once."""
+        if leader.state == SUPERVISING:
+            leader.next_state = SUPERVISING
+            await self._calls.supervision.leave(leader.agent_id)
 
     def _force(self, tenant_id: TenantId, order: Order) -> str:
         """Change the status of an agent who works for this company alone."""
@@ -693,7 +699,7 @@ class Desk:
         if activity(agent.state) in CALL_IN_HAND:
             return "call-in-hand"
         now = clock.now()
-        await self._calls.supervision.leave(agent.agent_id)
+        await self._out_of_the_call(agent)
         wrap = self._stop_clock(agent.agent_id)
         # off the floor before anything is awaited: who leaves, perhaps out of a wrap-up, is offered no call
         self._floor.remove(agent.agent_id)

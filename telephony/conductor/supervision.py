@@ -6,13 +6,13 @@ hear them; who barges in is put into the call's own bridge. A leader hears one c
 when that agent's part of it ends, so does the ear. Each beginning, change and end is in the call's timeline.
 """
 
-import datetime as dt
+import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-from core import clock, log
+from core import log
 from core.errors import SeatlineError
 from core.ids import AgentId, CallId, new_id
 from telephony.conductor.machine import LiveCall, Phase
@@ -74,9 +74,9 @@ class _Watch:
     of: str  # the agent's leg
     ear: Ear
     channel: str  # the leader's leg
-    began_at: dt.datetime
     is_up: bool = False
     overhearing: str = ""  # the channel that hears the agent's leg
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one ear at a time is given or taken
 
     @property
     def bridge(self) -> str:
@@ -109,12 +109,14 @@ class Supervision:
         call = next((one for one in self._calls.live if one.call_id == call_id), None)
         if call is None or call.phase is not Phase.TALKING or call.offer is None or call.is_parked:
             return "not-talking"
+        if call.is_paused:  # card details are being given: nobody else hears them
+            return "paused"
         if call.offer.agent_id == leader.agent_id or (call.asked and call.asked.agent_id == leader.agent_id):
             return "own-call"
         if self._floor.ready_to_dial(leader.agent_id) is None:
             return "not-free"
         channel = f"watch-{new_id()}"
-        watch = _Watch(leader, call_id, call.offer.agent_id, call.offer.channel, ear, channel, clock.now())
+        watch = _Watch(leader, call_id, call.offer.agent_id, call.offer.channel, ear, channel)
         self._watches[leader.agent_id] = watch
         self._by_channel[channel] = leader.agent_id
         self._desk.supervises(leader, call_id)
@@ -152,16 +154,17 @@ class Supervision:
         return leader_id is not None
 
     def follow(self, call: LiveCall) -> None:
-        """End the ear on a call whose agent does not talk in it any more."""
+        """End the ear on a call whose agent does not talk in it any more, or takes card details in it."""
         for watch in [one for one in self._watches.values() if one.call_id == call.call_id]:
             is_there = call.phase is Phase.TALKING and call.offer and call.offer.channel == watch.of
-            if not is_there:
-                self._end(watch, "over")
+            if not is_there or call.is_paused:
+                self._end(watch, "over" if not is_there else "paused")
 
     def forget(self) -> None:
-        """Let everybody go: the switch has been started anew, or is away."""
+        """Let everybody go: the line to the switch was lost, or the switch has been started anew."""
         for watch in list(self._watches.values()):
             self._end(watch, "switch-lost")
+        self._by_channel.clear()  # what ended meanwhile is not told any more
 
     async def _open(self, watch: _Watch) -> None:
         watch.is_up = True
@@ -182,7 +185,16 @@ class Supervision:
         return "done"
 
     async def _arrange(self, watch: _Watch) -> bool:
-        """Give the leader the ear they want, the new one before the old one goes; false when it cannot be."""
+        """Give the leader the ear they want now; false when it cannot be, or they have gone meanwhile."""
+        async with watch.turn:
+            is_given = await self._give(watch)
+        is_there = self._watches.get(watch.leader.agent_id) is watch
+        if not is_given or not is_there:
+            self._let_go(watch.overhearing)  # it may have come to be after they were let go
+        return is_given and is_there
+
+    async def _give(self, watch: _Watch) -> bool:
+        """Give the new ear before the old one goes; false when it cannot be."""
         before, watch.overhearing = watch.overhearing, ""
         try:
             if watch.ear is Ear.BARGE:
@@ -201,7 +213,7 @@ class Supervision:
             self._let_go(before)
             return False
         self._let_go(before)
-        return self._watches.get(watch.leader.agent_id) is watch
+        return True
 
     def _told(self, watch: _Watch) -> None:
         self._calls.remark(watch.call_id, "overheard", leader=watch.leader.number, ear=watch.ear.value)

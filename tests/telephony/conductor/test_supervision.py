@@ -16,6 +16,7 @@ from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, queue_hours, queues
 from telephony.conductor.machine import Phase
+from telephony.conductor.supervision import Ear
 from telephony.opening import Hours, read_spans
 from telephony.orders import OrderKind
 from telephony.queue_hours import Opening
@@ -157,6 +158,86 @@ def test_a_leader_who_hangs_up_leaves_the_call_alone(theatre: Theatre) -> None:
         await theatre.play("5 caller hangs up")
 
     perform(theatre, scene)
+
+
+def test_nobody_listens_while_card_details_are_given(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(f"{TALKS}\n12 lea listens\n13 lea answers")
+        await theatre.asks_for("bob", OrderKind.PAUSE, on=True)
+        await theatre.play("1 pulse beats")
+        assert await rooms(theatre) == [{"bob", "caller"}]
+        await theatre.play("1 lea barges")
+        assert await rooms(theatre) == [{"bob", "caller"}]
+        await theatre.asks_for("bob", OrderKind.PAUSE, on=False)
+        await theatre.play("1 lea listens\n2 lea answers")
+        assert await rooms(theatre) == [{"bob", "caller"}, {"ear", "lea"}]
+        await theatre.play("1 caller hangs up")
+
+    perform(theatre, scene)
+    assert outcomes(theatre) == ["done", "paused", "done"]
+
+
+def test_a_leader_who_signs_out_of_a_call_is_offered_no_other(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(f"{TALKS}\n12 lea listens\n13 lea answers\n14 caller calls")
+        second = theatre.conductor.live[1]
+        billing = theatre.queues["billing"]
+        await theatre.leads("lea", OrderKind.MOVE, call_id=second.call_id, queue_id=billing)
+        await theatre.play("1 lea signs out\n2 pulse beats")
+        assert (second.phase, second.offer) == (Phase.QUEUED, None)
+        assert theatre.people["lea"].agent_id not in theatre.conductor.floor.agents
+        await theatre.play("1 caller hangs up")
+
+    perform(theatre, scene)
+
+
+def test_a_leader_changes_their_ear_while_it_is_being_given(
+    theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one they asked for last is the one they have: who listens is not heard."""
+
+    async def scene() -> None:
+        supervision, switch = theatre.conductor.supervision, theatre.sim.switch
+        is_slow_over, overhear = asyncio.Event(), switch.overhear
+
+        async def slowly(channel: str, of: str, *, whispers: bool) -> None:
+            if whispers:
+                await is_slow_over.wait()
+            await overhear(channel, of, whispers=whispers)
+
+        monkeypatch.setattr(switch, "overhear", slowly)
+        await theatre.play(f"{TALKS}\n12 lea whispers\n13 pulse beats")
+        theatre.sim.agent_answers(theatre.people["lea"].endpoint)
+        await asyncio.sleep(0.01)
+        leader = theatre.conductor.floor.agents[theatre.people["lea"].agent_id]
+        (call,) = theatre.conductor.live
+        changing = asyncio.create_task(supervision.watch(leader, call.call_id, Ear.LISTEN))
+        await asyncio.sleep(0.01)
+        is_slow_over.set()
+        assert await changing == "done"
+        await theatre.play("1 pulse beats")
+        assert await rooms(theatre) == [{"bob", "caller"}, {"ear", "lea"}]
+        ears = [one for one in await switch.live_channels() if one.channel.startswith("ear-")]
+        assert len(ears) == 1
+        await theatre.play("1 caller hangs up")
+
+    perform(theatre, scene)
+
+
+def test_a_leader_is_free_again_after_the_switchboard_died(theatre: Theatre) -> None:
+    async def whole() -> None:
+        await theatre.up()
+        await theatre.play(f"{TALKS}\n12 lea listens\n13 lea answers")
+        await theatre.down(killed=True)
+        await theatre.up(sim=theatre.sim)
+        await theatre.play("1 pulse beats")
+        assert await rooms(theatre) == [{"bob", "caller"}]
+        assert theatre.conductor.floor.agents[theatre.people["lea"].agent_id].is_free
+        await theatre.play("5 caller hangs up")
+        await theatre.down()
+
+    with clock.hold(START):
+        asyncio.run(whole())
 
 
 def test_a_leader_takes_a_call_over(theatre: Theatre) -> None:
