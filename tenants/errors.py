@@ -159,6 +159,12 @@ class InvitationOverError(Refused):
     code = "invitation-over"
 
 
+class OwnerIsInError(Refused):
+    """The company's owner has chosen a password: its own people make links now, and the operator none."""
+
+    code = "owner-is-in"
+
+
 class SecondStepOnError(Conflict):
     """The person signs in by a second step already; it is removed before another is begun."""
 

@@ -17,9 +17,11 @@ from security.passwords import hash_password
 from security.vault import Vault
 from tenants import access_log, letters, passkeys, rights, second_step, sessions, users
 from tenants.access_log import Deed
-from tenants.errors import InvitationOverError, LastOwnerError, RoleNotYoursError
+from tenants.errors import InvitationOverError, LastOwnerError, OwnerIsInError, RoleNotYoursError
 from tenants.roles import OWNER, permitted
 from tenants.users import User
+
+_DEEDS = 50  # of one person's access, newest first
 
 
 def invite(
@@ -67,6 +69,76 @@ def invite(
     )
     access_log.write(session, by=principal_id, deed=Deed.INVITED, user_id=user.id, now=user.roles)
     return user
+
+
+def invite_owner(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    vault: Vault,
+    email: str,
+    name: str,
+    language: str,
+    zone: str,
+    principal_id: UUID,
+) -> User:
+    """Add the first owner of a company just opened, who cannot sign in before the link was used.
+
+    Args:
+        session: in the company's context.
+        tenant_id: the company, which nobody owns yet.
+        vault: seals name and address.
+        email: signs in with it.
+        name: as colleagues will see it.
+        language: of the pages.
+        zone: of the times on them.
+        principal_id: of the operator's person who opens the company.
+
+    Raises:
+        EmailTakenError, MalformedEmailError, MalformedSettingError: see `users.add`.
+    """
+    user = users.add(
+        session,
+        tenant_id=tenant_id,
+        vault=vault,
+        email=email,
+        name=name,
+        roles=[OWNER],
+        password_hash=hash_password(secrets.token_urlsafe(24)),  # nobody knows it
+        language=language,
+        zone=zone,
+    )
+    access_log.write(session, by=principal_id, deed=Deed.INVITED, user_id=user.id, now=user.roles)
+    return user
+
+
+def awaited_owner(session: Session, *, tenant_id: TenantId, vault: Vault) -> User | None:
+    """Return the owner of a company while they are its only one and have chosen no password, else None."""
+    owners = users.owners(session, tenant_id=tenant_id)
+    if len(owners) != 1:
+        return None
+    user = users.read(session, tenant_id=tenant_id, vault=vault, user_id=owners[0])
+    deeds = access_log.of_user(session, tenant_id=tenant_id, user_id=user.id, limit=_DEEDS)
+    has_chosen = any(one.deed is Deed.CHOSEN for one in deeds)
+    return None if user.signed_in_at or has_chosen else user
+
+
+def link_owner(
+    session: Session, *, tenant_id: TenantId, vault: Vault, principal_id: UUID
+) -> tuple[User, str]:
+    """Return the awaited first owner and the proof for their link; that it was made is on record.
+
+    Nobody of the company stands above them, so the link is bound to themselves: to the password nobody
+    knows and to their own roles. Once they have chosen one, the operator makes them no link any more.
+
+    Raises:
+        OwnerIsInError: the owner has chosen a password; from then on its people help each other.
+    """
+    user = awaited_owner(session, tenant_id=tenant_id, vault=vault)
+    if user is None:
+        raise OwnerIsInError
+    access_log.write(session, by=principal_id, deed=Deed.LINK_MADE, user_id=user.id)
+    return user, proof(session, tenant_id=tenant_id, user_id=user.id, made_by=user.id)
 
 
 def may_link(*, roles: Iterable[str], is_new: bool, by: frozenset[str]) -> bool:

@@ -9,10 +9,12 @@ import uuid
 from dataclasses import dataclass
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
+from sqlalchemy.orm import Session
 
 from core.errors import Refused
 from core.ids import TenantId, UserId
 from tenants import letters, resets
+from tenants.companies import Company
 from tenants.errors import InvitationOverError
 from tenants.users import User
 from web import identity, scope
@@ -44,12 +46,20 @@ def link(invitation: Invitation) -> str:
     return f"{scope.services().settings.public_url}/welcome/{token!s}"
 
 
-def mail(user: User, address: str) -> None:
-    """Send an invitation's whole address to whom it is for; nothing goes out where no mail is sent."""
+def mail(user: User, address: str, *, company: Company | None = None, session: Session | None = None) -> None:
+    """Send an invitation's whole address to whom it is for; nothing goes out where no mail is sent.
+
+    Args:
+        user: for whom.
+        address: see `link`.
+        company: whose user that is; the signed-in person's own by default.
+        session: in that company's context.
+    """
     who = identity.current()
+    to = company or who.company
     letters.put(
-        scope.session(),
-        tenant_id=who.tenant_id,
+        session or scope.session(),
+        tenant_id=to.tenant_id,
         vault=scope.services().vault,
         kind=letters.Kind.INVITATION,
         to=user,
@@ -57,7 +67,7 @@ def mail(user: User, address: str) -> None:
             "name": user.name,
             "email": user.email,
             "by": who.name,
-            "company": who.company.name,
+            "company": to.name,
             "days": str(DAYS),
             "link": address,
         },

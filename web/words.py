@@ -753,6 +753,10 @@ PROBLEMS: Mapping[str, Words] = {
     "invitation-over": Words(
         _l("This link is over"), _l("It was used, or it is too old. Ask the one who invited you for another.")
     ),
+    "owner-is-in": Words(
+        _l("The company’s owner has a password"),
+        _l("From now on its own people make links. Who forgot a password asks for another by mail."),
+    ),
     "reset-over": Words(
         _l("This link is over"),
         _l("It was used, is older than a quarter of an hour, or the password has changed. Ask for another."),

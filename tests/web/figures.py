@@ -2290,6 +2290,17 @@ def companies(lang: str) -> dict[str, Any]:
     }
 
 
+def company_opened(lang: str) -> dict[str, Any]:
+    owner = New(
+        email="olive@tern.example", link="https://seatline.example/welcome/WyIwMTlhYWRhNiJd.aSGx2g.kq0"
+    )
+    return company(lang) | {"new_owner": owner, "seats_list": [], "numbers": [], "invoices": []}
+
+
+def company_awaiting_its_owner(lang: str) -> dict[str, Any]:
+    return company(lang) | {"awaited": New(email="olive@tern.example"), "may_write": True}
+
+
 def company_on_hold(lang: str) -> dict[str, Any]:
     return company(lang) | {"hold": New(reason="Unpaid for 60 days.", placed_at=NOW)}
 
@@ -2307,6 +2318,9 @@ def company(lang: str) -> dict[str, Any]:
         "limits": New(most_seats=20, most_numbers=10),
         "may_limit": True,
         "new_owner": None,
+        "awaited": None,
+        "days": 3,
+        "is_mailed": True,
         "account": New(buyer=New(name="Pelican Parcel Ltd"), price_list="UK Standard"),
         "bill": bill("en"),
         "seats_list": here["seats_list"],
@@ -3023,6 +3037,8 @@ PAGES: dict[str, Page] = {
     "second-step-codes": Page("second_step_codes.html", second_step_codes),
     "operator-companies": Page("operator/companies.html", companies),
     "operator-company": Page("operator/company.html", company),
+    "operator-company-opened": Page("operator/company.html", company_opened),
+    "operator-company-awaits-owner": Page("operator/company.html", company_awaiting_its_owner),
     "operator-company-hold": Page("operator/company.html", company_on_hold),
     "operator-prices": Page("operator/prices.html", prices),
     "operator-version-draft": Page("operator/price_version.html", price_version),

@@ -31,7 +31,7 @@ from tests.factories import billing, telephony
 from tests.seats import factory as floor
 from tests.tenants.people import People
 from tests.web import scene
-from tests.web.conftest import Browser, Browsers, Cast, Form, TestServices
+from tests.web.conftest import HOST, Browser, Browsers, Cast, Form, TestServices, found
 from tests.web.scene import NOW, Scene
 from wiring import closing, decks
 
@@ -62,10 +62,8 @@ def enter(browser: Browsers, people: People, head: Company) -> Enter:
     return make
 
 
-def found(pattern: str, text: str) -> str:
-    match = re.search(pattern, text)
-    assert match
-    return match[1]
+LINK = r'<div class="secret"><code>([^<]+)<'
+CHOSEN = "four quiet words in a row"
 
 
 def path(company: Company) -> str:
@@ -186,9 +184,10 @@ def test_a_company_is_let_in_and_its_owner_signs_in(
 ) -> None:
     answer = enter().post("/operator/companies", NEW)
     assert answer.status_code == 201
-    password = found(r'id="secret">([^<]+)<', answer.text)
+    link = found(LINK, answer.text).removeprefix(HOST)
     owner = browser()
-    assert owner.sign_in("olive@tern.example", password).location == "/portal/"
+    assert owner.post(link, {"password": CHOSEN, "again": CHOSEN}).status_code == 303
+    assert owner.sign_in("olive@tern.example", CHOSEN).location == "/portal/"
     assert "Running bill" in owner.get("/portal/").text
     with gate.open(Scope.system(OPERATOR)) as session:
         opened = next(one for one in companies.clients(session) if one.name == "Tern Travel")
@@ -203,6 +202,32 @@ def test_a_company_is_let_in_and_its_owner_signs_in(
     with gate.open(Scope.system(opened.tenant_id)) as session:
         assert agreements.versions(session, tenant_id=opened.tenant_id)
     assert opened.initials == "TT"
+
+
+def test_an_owner_who_lost_the_link_gets_another_until_they_have_come_in(
+    enter: Enter, browser: Browsers, services: TestServices, day: Scene
+) -> None:
+    dana, owner = enter(), browser()
+    opened = dana.post("/operator/companies", NEW)
+    here = found(r'data-here="(/operator/companies/ten_[0-9a-z]+)"', opened.text)
+    assert "has not chosen a password yet" in dana.get(here).text
+    again = dana.post(f"{here}/owner-link")
+    assert again.status_code == 201
+    link = found(LINK, again.text).removeprefix(HOST)
+    assert owner.post(link, {"password": CHOSEN, "again": CHOSEN}).status_code == 303
+    assert "This link is over" in owner.post(link, {"password": CHOSEN, "again": CHOSEN}).text
+    assert "has not chosen a password yet" not in dana.get(here).text, "from here on it is the owner's own"
+    assert owner.sign_in("olive@tern.example", CHOSEN).location == "/portal/"
+    refused = dana.post(f"{here}/owner-link")
+    assert refused.status_code == 403
+    assert "The company’s owner has a password" in refused.text
+    history = owner.get("/portal/people/history").text
+    assert history.count("Made a link that sets another password") == 2
+
+
+def test_only_who_opens_companies_makes_the_first_owners_link(enter: Enter, cast: Cast, day: Scene) -> None:
+    here = f"/operator/companies/{ids.public('ten', cast.a.tenant_id)}"
+    assert enter("operator_inventory").post(f"{here}/owner-link").status_code == 403
 
 
 def test_no_price_list_is_chosen_for_a_new_company(enter: Enter, day: Scene) -> None:

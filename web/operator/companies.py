@@ -1,7 +1,6 @@
 """Client companies: the list, one company, and letting a new one in."""
 
 import datetime as dt
-import secrets
 import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,12 +24,11 @@ from core.errors import SeatlineError
 from core.ids import OPERATOR, TenantId, UsageId
 from core.money import Money
 from seats import inventory, leases, limits
-from security.passwords import hash_password
 from telephony import numbers, queues
-from tenants import agreements, companies, standard_agreement, users
+from tenants import agreements, companies, staff, standard_agreement, users
 from tenants.companies import COLOURS, LANGUAGES, Company
 from tenants.errors import EmailTakenError
-from web import identity, parts, said, scope, tables, words
+from web import identity, invitations, parts, said, scope, tables, words
 from web.account import signing
 from web.guards import permission
 from web.operator import rounds
@@ -103,10 +101,10 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class FirstOwner:
-    """Who may sign in to a new company; the password stands on this page and nowhere else."""
+    """Who is to sign in first to a company; the link that sets their password is shown once."""
 
     email: str
-    password: str
+    link: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +219,18 @@ def open_company() -> Response:
 def one_company(company_id: str) -> str:
     """Show one company: invoices, numbers, seats, the running bill."""
     return _detail(rounds.one(company_id))
+
+
+@pages.post("/companies/<company_id>/owner-link")
+@permission("companies.write")
+def link_first_owner(company_id: str) -> Response:
+    """Make the first owner's link anew: the one before was lost or is too old.
+
+    Raises:
+        OwnerIsInError: the owner has chosen a password.
+    """
+    company = rounds.one(company_id)
+    return make_response(_detail(company, new_owner=_link_owner(company)), 201)
 
 
 @pages.post("/companies/<company_id>/limits")
@@ -348,6 +358,7 @@ def _detail(company: Company, *, new_owner: FirstOwner | None = None) -> str:
                 invoices.listed(one, zone=company.zone, base=base, standing=stands.get(one.invoice_id))
                 for one in papers
             ],
+            "awaited": staff.awaited_owner(session, tenant_id=tenant_id, vault=scope.services().vault),
             "users": len(users.everyone(session, tenant_id=tenant_id, vault=scope.services().vault)),
         }
 
@@ -358,6 +369,8 @@ def _detail(company: Company, *, new_owner: FirstOwner | None = None) -> str:
         sees_money="billing.read" in identity.current().permissions,
         may_hold="billing.write" in identity.current().permissions,
         new_owner=new_owner,
+        days=invitations.DAYS,
+        is_mailed=invitations.is_mailed(),
         limits=limits.of(scope.session(), renter_tenant_id=company.tenant_id),
         may_limit="stock.write" in identity.current().permissions,
         may_write="companies.write" in identity.current().permissions,
@@ -381,8 +394,6 @@ def _open(given: dict[str, str]) -> tuple[Company, FirstOwner]:
     services = scope.services()
     if services.gate.resolve("login", users.login_key(services.vault, email)):
         raise EmailTakenError(field="owner_email")
-    password = secrets.token_urlsafe(15)
-    password_hash = hash_password(password)
     seller = _seller()
     company = companies.open_company(
         scope.session(),
@@ -400,16 +411,15 @@ def _open(given: dict[str, str]) -> tuple[Company, FirstOwner]:
     def furnish(session: Session) -> None:
         accounts.open_account(session, account=_account(company, chosen, given, tax_rate_ppm, seller))
         _take(session, company, versions)
-        users.add(
+        staff.invite_owner(
             session,
             tenant_id=company.tenant_id,
             vault=services.vault,
             email=email,
             name=given["owner_name"],
-            roles=("tenant_owner",),
-            password_hash=password_hash,
             language=company.language,
             zone=company.zone,
+            principal_id=identity.current().principal_id,
         )
         # without one no agent may serve it; it may publish its own over it
         agreements.publish(
@@ -420,7 +430,24 @@ def _open(given: dict[str, str]) -> tuple[Company, FirstOwner]:
         )
 
     rounds.visit(company, furnish)
-    return company, FirstOwner(email, password)
+    return company, _link_owner(company)
+
+
+def _link_owner(company: Company) -> FirstOwner:
+    """Mail the first owner their invitation, and return its address to be handed over too."""
+
+    def make(session: Session) -> FirstOwner:
+        user, proven = staff.link_owner(
+            session,
+            tenant_id=company.tenant_id,
+            vault=scope.services().vault,
+            principal_id=identity.current().principal_id,
+        )
+        link = invitations.link(invitations.Invitation(company.tenant_id, user.id, user.id, proven))
+        invitations.mail(user, link, company=company, session=session)
+        return FirstOwner(user.email, link)
+
+    return rounds.visit(company, make)
 
 
 def _check(given: dict[str, str]) -> None:
