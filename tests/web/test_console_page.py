@@ -871,7 +871,9 @@ def test_a_number_typed_is_shown_as_understood_and_the_keyboard_asks_or_gives(
 def test_an_entry_is_given_the_caller_and_never_asked(desk: Page, stage: Stage) -> None:
     in_a_call(desk, stage)
     desk.keyboard.press("t")
+    expect(desk.locator("#give-list li")).to_have_count(7)  # they have come: what is typed now finds one
     desk.keyboard.type("entry")
+    expect(desk.locator("#give-list li")).to_have_count(1)
     expect(desk.locator("#give-list [data-ask]")).to_be_hidden()
     desk.keyboard.press("Enter")
     assert stage.await_told("/console/calls/call_1/transfer") == {"entry": "num_1"}
