@@ -499,20 +499,26 @@ def close_leg(session: Session, *, tenant_id: TenantId, call_id: CallId, leg_id:
     )
 
 
-def look(session: Session, *, tenant_id: TenantId, call_id: CallId, kind: str, by: UUID) -> None:
+def look(
+    session: Session, *, tenant_id: TenantId, call_id: CallId, kind: str, by: UUID, why: str = ""
+) -> None:
     """Write into the call's timeline that somebody saw or heard what is kept closed; it cannot be taken back.
 
     Args:
         session: in the tenant's context.
         tenant_id: the client company.
         call_id: the call.
-        kind: `number-revealed`, `recording-played` or `recording-fetched`.
+        kind: `number-revealed`, `recording-opened`, `recording-played` or `recording-fetched`.
         by: the user or the API key.
+        why: what for, a code, where that is asked.
 
     Raises:
         CallNotFoundError: not this tenant's.
     """
-    _beside(session, tenant_id, call_id, kind, {"by": str(by)})
+    details: dict[str, object] = {"by": str(by)}
+    if why:
+        details["why"] = why
+    _beside(session, tenant_id, call_id, kind, details)
 
 
 def _beside(

@@ -51,6 +51,12 @@ class RecordingNotFoundError(NotFound):
     code = "recording-not-found"
 
 
+class HearingReasonMissingError(Refused):
+    """Nobody hears a recording who has not said what for."""
+
+    code = "hearing-reason-missing"
+
+
 class WorkItemNotFoundError(NotFound):
     """The agent has no such thing in hand (any more)."""
 

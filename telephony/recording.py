@@ -7,6 +7,7 @@ a sweep finishes what stands at `captured`.
 
 import contextlib
 import datetime as dt
+import hashlib
 import wave
 from collections import Counter
 from dataclasses import dataclass
@@ -21,13 +22,14 @@ from core import clock
 from core.events import announce
 from core.ids import CallId, RecordingId, TenantId
 from core.storage import ObjectMissingError, Storage
-from security import resealing
+from security import evidence, resealing
 from security.vault import Field, OpenedFile, SealError, Vault
 from telephony.errors import RecordingNotFoundError
 from telephony.events import RecordingCaptured, RecordingSealed
 from telephony.models import CallRow, RecordingRow
 
 _PATIENCE = dt.timedelta(minutes=2)
+_PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +274,29 @@ def play(
     if row is None or row.state != "sealed":
         raise RecordingNotFoundError
     return vault.open_file(_field(tenant_id, recording_id), storage.open(_object(recording_id)))
+
+
+def is_whole(session: Session, *, tenant_id: TenantId, call_id: CallId, storage: Storage) -> bool:
+    """Return whether a call's stored recording is, byte for byte, what was sealed; written into the evidence.
+
+    The hash is of the ciphertext, so nothing is opened and nobody hears anything.
+
+    Raises:
+        RecordingNotFoundError: the call has none that is sealed.
+    """
+    found = of_call(session, tenant_id=tenant_id, call_id=call_id)
+    if found.state != "sealed":
+        raise RecordingNotFoundError
+    try:
+        with storage.open(_object(found.recording_id)) as sealed:
+            hashed = hashlib.sha256()
+            while piece := sealed.read(_PIECE):
+                hashed.update(piece)
+        holds = hashed.hexdigest() == found.sha256
+    except ObjectMissingError:
+        holds = False
+    evidence.record(session, "recording.checked", "call", call_id, state="whole" if holds else "broken")
+    return holds
 
 
 def _seal_file(row: RecordingRow, source: Path, vault: Vault, storage: Storage) -> None:

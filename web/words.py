@@ -188,7 +188,9 @@ ACTIONS: Mapping[str, LazyString] = {
     "passkey.added": _l("Added a passkey"),
     "passkey.removed": _l("Removed a passkey"),
     "price-list.published": _l("Published a price list"),
+    "recording.checked": _l("Compared a recording with its hash"),
     "recording.fetched": _l("Downloaded a recording"),
+    "recording.opened": _l("Said what a recording is heard for"),
     "recording.played": _l("Played a recording"),
     "second-step.enabled": _l("Turned the second step on"),
     "second-step.recovered": _l("Signed in by a recovery code"),
@@ -220,6 +222,15 @@ class Words:
     advice: LazyString
 
 
+# what a recording is heard for; see `telephony.hearings.HeardFor`
+HEARD_FOR: Mapping[str, LazyString] = {
+    "quality": _l("Quality: how the call was handled"),
+    "training": _l("Training"),
+    "complaint": _l("A complaint of the customer"),
+    "dispute": _l("A dispute about what was agreed or charged"),
+    "legal": _l("A legal claim, or an order of an authority"),
+    "security": _l("Security: fraud, threats or abuse"),
+}
 TICKET_KINDS: Mapping[str, LazyString] = {
     "complaint": _l("Complaint"),
     "enquiry": _l("Enquiry"),
@@ -976,6 +987,10 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "transfer-not-asking": Words(
         _l("Nobody is asked about this call"), _l("Ask an agent first, and wait until they answer.")
+    ),
+    "hearing-reason-missing": Words(
+        _l("Say first what you hear the recording for"),
+        _l("Choose a reason on the call’s page; it counts for an hour and stands in your company’s log."),
     ),
     "not-recording": Words(
         _l("Nothing is being recorded"), _l("There is nothing to pause. Go on with the call.")

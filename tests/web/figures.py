@@ -1187,7 +1187,8 @@ def one_call(lang: str) -> dict[str, Any]:
             charge_nano=243_333_333,
             currency="GBP",
         ),
-        "recording_state": "none",
+        "recording_state": "",
+        "reasons": [],
         "invoice": New(
             state="preview",
             number=None,

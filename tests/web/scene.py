@@ -6,7 +6,7 @@ from pathlib import Path
 
 from billing.documents.document import InvoiceDocument
 from core import ids
-from core.ids import OPERATOR, CallId
+from core.ids import OPERATOR, CallId, RecordingId
 from core.storage import Storage
 from customers.dispositions import Disposition, define
 from customers.records import CustomerCard
@@ -56,6 +56,7 @@ class Scene:
     other_line: telephony.Line
     ines: CustomerCard
     known: CallId  # Ines, recorded, this month
+    recording: RecordingId  # of that call
     unknown: CallId  # a number nobody knows
     abandoned: CallId
     october: CallId
@@ -92,7 +93,7 @@ def play(gate: Gate, vault: Vault, storage: Storage, recording_dir: Path, cast: 
     other = telephony.line(gate, b, digits="+448081570199", queue="Bookings")
     october = telephony.call(gate, vault, line, arrived_at=OCTOBER, talk_s=90)
     known = telephony.call(gate, vault, line, arrived_at=NOW - dt.timedelta(minutes=6), customer_id=ines.id)
-    telephony.recorded(
+    recording = telephony.recorded(
         gate, vault, storage, recording_dir, a, known, started_at=NOW - dt.timedelta(minutes=5, seconds=48)
     )
     unknown = telephony.call(
@@ -109,6 +110,7 @@ def play(gate: Gate, vault: Vault, storage: Storage, recording_dir: Path, cast: 
         other,
         ines,
         known,
+        recording,
         unknown,
         abandoned,
         october,

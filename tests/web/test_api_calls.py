@@ -173,12 +173,12 @@ def test_a_recording_comes_whole_or_by_range_and_the_fetch_is_noted(
 ) -> None:
     made = ring(cast.a, with_recording=True)
     ours = program(cast.a)
-    whole = ours.get(f"/calls/{made}/recording")
+    whole = ours.get(f"/calls/{made}/recording?reason=quality")
     assert (whole.status_code, whole.content_type, whole.get_data()) == (200, "audio/wav", WAV)
-    part = ours.get(f"/calls/{made}/recording", headers={"Range": "bytes=100-199"})
+    part = ours.get(f"/calls/{made}/recording?reason=quality", headers={"Range": "bytes=100-199"})
     assert (part.status_code, part.get_data()) == (206, WAV[100:200])
     assert part.headers["Content-Range"] == f"bytes 100-199/{len(WAV)}"
-    past = ours.get(f"/calls/{made}/recording", headers={"Range": "bytes=900000-"})
+    past = ours.get(f"/calls/{made}/recording?reason=quality", headers={"Range": "bytes=900000-"})
     assert code_of(past) == (416, "range-not-satisfiable")
     kinds = [step["kind"] for step in ours.get(f"/calls/{made}").get_json()["timeline"]]
     assert kinds.count("recording-fetched") == 1
@@ -187,7 +187,7 @@ def test_a_recording_comes_whole_or_by_range_and_the_fetch_is_noted(
 def test_anothers_call_and_no_call_are_the_same_bytes(program: Programs, cast: Cast, ring: Ring) -> None:
     theirs = ring(cast.b, with_recording=True)
     ours = program(cast.a)
-    for tail in ("", "/recording"):
+    for tail in ("", "/recording?reason=quality"):
         answers = [
             ours.get(f"/calls/{each}{tail}") for each in (theirs, ids.public("call", new_id()), "call_x")
         ]
@@ -195,9 +195,28 @@ def test_anothers_call_and_no_call_are_the_same_bytes(program: Programs, cast: C
         assert len({told(answer) for answer in answers}) == 1
 
 
+def test_a_recording_is_not_fetched_without_a_reason(program: Programs, cast: Cast, ring: Ring) -> None:
+    made, ours = ring(cast.a, with_recording=True), program(cast.a)
+    for asked in ("", "?reason=", "?reason=curiosity"):
+        assert code_of(ours.get(f"/calls/{made}/recording{asked}")) == (422, "invalid-request")
+    kinds = [step["kind"] for step in ours.get(f"/calls/{made}").get_json()["timeline"]]
+    assert "recording-fetched" not in kinds
+    assert ours.get(f"/calls/{made}/recording?reason=legal").status_code == 200
+
+
+def test_a_program_compares_a_recording_with_its_hash(program: Programs, cast: Cast, ring: Ring) -> None:
+    made = ring(cast.a, with_recording=True)
+    checked = program(cast.a).post(f"/calls/{made}/recording/check").get_json()
+    assert checked["whole"] is True
+    assert len(checked["sha256"]) == 64
+
+
 def test_a_key_hears_recordings_only_with_that_scope(program: Programs, cast: Cast, ring: Ring) -> None:
     made = ring(cast.a, with_recording=True)
-    assert code_of(program(cast.a, "calls.read").get(f"/calls/{made}/recording")) == (403, "not-permitted")
+    assert code_of(program(cast.a, "calls.read").get(f"/calls/{made}/recording?reason=quality")) == (
+        403,
+        "not-permitted",
+    )
 
 
 def test_the_running_bill_adds_up(program: Programs, cast: Cast, gate: Gate, priced: Published) -> None:

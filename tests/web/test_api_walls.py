@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from pyrage.x25519 import Identity
@@ -195,9 +196,15 @@ def asking(path: str, method: str, who: Program, names: Mapping[str, str]) -> Te
     if "text/csv" in takes:
         where = path.removeprefix("/api/v1").format_map(names)
         return who.call(method.upper(), where, data=_FILE, content_type="text/csv")
+    needed = {
+        one["name"]: one["schema"]["examples"][0]
+        for one in DOCUMENT["paths"][path][method].get("parameters", [])
+        if one["in"] == "query" and one.get("required")
+    }
+    where = path.removeprefix("/api/v1").format_map(names)
     return who.call(
         method.upper(),
-        path.removeprefix("/api/v1").format_map(names),
+        f"{where}?{urlencode(needed)}" if needed else where,
         headers={"If-Match": '"1"'},
         json=body_of(path, method),
     )

@@ -10,7 +10,9 @@ from werkzeug.test import TestResponse
 
 from core import clock, ids
 from core.ids import new_id
+from core.storage import Storage
 from customers import reveals
+from security import evidence
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls as telephony
@@ -41,6 +43,11 @@ def signed_in(browser: Browsers, day: Scene) -> SignIn:
 
 def rows(page: TestResponse) -> list[str]:
     return re.findall(r'href="/portal/calls/(call_[0-9a-z]+)"', page.text)
+
+
+def hears(browser: Browser, path: str, why: str = "quality") -> None:
+    answer = browser.post(f"{path}/hearing", {"why": why})
+    assert answer.headers["Location"] == f"{path}#rec"
 
 
 def link(page: TestResponse, rel: str) -> str:
@@ -252,6 +259,7 @@ def test_looking_fails_when_it_cannot_be_written_down(
 
 def test_a_recording_plays_whole_and_by_range(signed_in: SignIn, cast: Cast, day: Scene) -> None:
     alice, path = signed_in(cast.alice), f"{day.path(day.known)}/recording"
+    hears(alice, day.path(day.known))
     whole = alice.get(path, buffered=True)
     assert whole.status_code == 200
     assert whole.data[:4] == b"RIFF"
@@ -282,6 +290,7 @@ def test_a_recording_plays_whole_and_by_range(signed_in: SignIn, cast: Cast, day
 def test_who_heard_a_recording_stands_in_the_call(signed_in: SignIn, cast: Cast, day: Scene) -> None:
     sue = signed_in(cast.sue)
     path = day.path(day.known)
+    hears(sue, path)
     sue.get(f"{path}/recording", headers={"Range": "bytes=0-"}, buffered=True)
     # seeking is no second listening
     sue.get(f"{path}/recording", headers={"Range": "bytes=9000-"}, buffered=True)
@@ -291,15 +300,65 @@ def test_who_heard_a_recording_stands_in_the_call(signed_in: SignIn, cast: Cast,
     assert page.count("Sue fetched the recording") == 1
 
 
+def test_nobody_hears_a_recording_without_a_reason(
+    signed_in: SignIn, cast: Cast, day: Scene, gate: Gate
+) -> None:
+    sue, path = signed_in(cast.sue), day.path(day.known)
+    page = sue.get(path).text
+    assert "<audio" not in page
+    assert "Open the recording" in page
+    refused = sue.get(f"{path}/recording", buffered=True)
+    assert refused.status_code == 403
+    assert "Say first what you hear the recording for" in refused.text
+    for nonsense in ("", "curiosity"):
+        hears(sue, path, nonsense)
+        assert sue.get(f"{path}/recording", buffered=True).status_code == 403
+    hears(sue, path, "complaint")
+    page = sue.get(path).text
+    assert "<audio" in page
+    assert "Sue opened the recording: A complaint of the customer" in page
+    assert sue.get(f"{path}/recording", buffered=True).status_code == 200
+    # one's reason is not another's, and counts for an hour
+    assert signed_in(cast.alice).get(f"{path}/recording", buffered=True).status_code == 403
+    with clock.hold(NOW + dt.timedelta(hours=1, seconds=1)):
+        assert signed_in(cast.sue).get(f"{path}/recording", buffered=True).status_code == 403
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        log = evidence.page(session, tenant_id=cast.a.tenant_id, action="recording.", limit=50)
+        found = {one.fact.action: dict(one.fact.details) for one in log.entries}
+    assert found == {"recording.opened": {"why": "complaint"}, "recording.played": {"why": "complaint"}}
+
+
+def test_who_may_not_hear_recordings_gives_no_reason(signed_in: SignIn, cast: Cast, day: Scene) -> None:
+    assert signed_in(cast.ann).post(f"{day.path(day.known)}/hearing", {"why": "quality"}).status_code == 403
+    assert signed_in(cast.ann).post(f"{day.path(day.known)}/recording/check", {}).status_code == 403
+
+
+def test_a_recording_is_compared_with_its_hash(
+    signed_in: SignIn, cast: Cast, day: Scene, storage: Storage
+) -> None:
+    sue, path = signed_in(cast.sue), day.path(day.known)
+    assert sue.post(f"{path}/recording/check", {}).status_code == 303
+    assert "as it was sealed." in sue.get(path).text
+    with storage.put(f"rec/{day.recording}") as stored:
+        stored.write(b"not what was sealed")
+    sue.post(f"{path}/recording/check", {})
+    assert "is not as it was sealed" in sue.get(path).text
+    storage.delete(f"rec/{day.recording}")
+    sue.post(f"{path}/recording/check", {})
+    assert "is not as it was sealed" in sue.get(path).text
+
+
 def test_who_hears_all_but_the_first_byte_stands_in_the_call(
     signed_in: SignIn, cast: Cast, day: Scene
 ) -> None:
     sue = signed_in(cast.sue)
     path = day.path(day.known)
+    hears(sue, path)
     sue.get(f"{path}/recording", headers={"Range": "bytes=1-"}, buffered=True)
     assert sue.get(path).text.count("Sue played the recording") == 1
     with clock.hold(NOW + dt.timedelta(hours=2)):
         again = signed_in(cast.sue)
+        hears(again, path)
         again.get(f"{path}/recording", headers={"Range": "bytes=1-"}, buffered=True)
         assert again.get(path).text.count("Sue played the recording") == 2
 

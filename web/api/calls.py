@@ -14,13 +14,14 @@ from customers import reveals
 from telephony import calls
 from telephony import recording as recordings
 from telephony.calls import Call, Filter
+from telephony.hearings import HeardFor
 from telephony.routing import trail
 from telephony.routing.trail import Entry
 from web import identity, scope
 from web.api import cursors
 from web.api.kit import id_in_path, operation
 from web.api.routes import pages
-from web.api.schema import Instant, Listed, Moment, Outward, PageQuery, Phone, Text
+from web.api.schema import Instant, Inward, Listed, Moment, Outward, PageQuery, Phone, Text
 from web.guards import permission
 from web.shown import audio, steps
 
@@ -157,7 +158,7 @@ class CallWhole(CallShown):
     """One call with its story and how it was priced."""
 
     timeline: list[Step]
-    wait: list[WaitStep] = Field(description="Why the caller waited, and why this agent got the call.")
+    wait: list[WaitStep] = Field(description="HeardFor the caller waited, and why this agent got the call.")
     parts: list[Part] = Field(
         description="Who had which part of it; empty when one agent, or nobody, had it all."
     )
@@ -190,6 +191,23 @@ class Caller(Outward):
     """The other party's number in full."""
 
     caller: str | None = Field(description="E.164; null when it was withheld.", examples=["+447700900123"])
+
+
+class HearingQuery(Inward):
+    """What a recording is fetched for."""
+
+    reason: HeardFor = Field(
+        description="What it is heard for: `quality` (how the call was handled), `training`, `complaint`,"
+        " `dispute` (what was agreed or charged), `legal` or `security`. It stands in the log for good.",
+        examples=["quality"],
+    )
+
+
+class RecordingCheck(Outward):
+    """Whether a stored recording is what was sealed."""
+
+    sha256: str = Field(description="Of the sealed file, taken when it was sealed.")
+    whole: bool = Field(description="False: it is not there, or differs from what was sealed.")
 
 
 class Waveform(Outward):
@@ -259,9 +277,21 @@ def one_call(call_id: str) -> CallWhole:
     operation_id="getRecording",
     media="audio/wav",
 )
-def recording(call_id: str) -> Response:
-    """Fetch a call's recording, whole or by `Range`. Who fetched it stands in the call's story."""
-    return audio.serve(CallId(id_in_path("call", call_id)), is_download=True)
+def recording(call_id: str, query: HearingQuery) -> Response:
+    """Fetch a call's recording, whole or by `Range`. Who fetched it, and why, stands in the call's story."""
+    return audio.serve(CallId(id_in_path("call", call_id)), why=query.reason, is_download=True)
+
+
+@pages.post("/calls/<call_id>/recording/check")
+@permission("recordings.listen")
+@operation(tag="Calls", answers={200: RecordingCheck}, errors=(404,), operation_id="checkRecording")
+def check_recording(call_id: str) -> RecordingCheck:
+    """Compare a stored recording with the hash taken when it was sealed. Nobody hears it."""
+    tenant_id, session = identity.current().tenant_id, scope.session()
+    call = CallId(id_in_path("call", call_id))
+    holds = recordings.is_whole(session, tenant_id=tenant_id, call_id=call, storage=scope.services().storage)
+    found = recordings.of_call(session, tenant_id=tenant_id, call_id=call)
+    return RecordingCheck(sha256=found.sha256 or "", whole=holds)
 
 
 @pages.get("/calls/<call_id>/waveform")

@@ -21,9 +21,10 @@ from core.phone import E164, InvalidNumberError, international, mask, parse_e164
 from customers import glance, reveals
 from security import evidence
 from telephony import calls as telephony
-from telephony import queues, recording
+from telephony import hearings, queues, recording
 from telephony.calls import Call, Filter, Order, Step
 from telephony.errors import RecordingNotFoundError
+from telephony.hearings import HeardFor
 from tenants import users
 from web import i18n, identity, said, scope, tables
 from web.guards import permission
@@ -31,6 +32,7 @@ from web.portal.views import pages
 from web.shown import audio, invoices, steps, wording
 from web.shown import calls as shown
 from web.shown.calls import CallRow
+from web.words import HEARD_FOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,7 @@ def one_call(call_id: str) -> str:
         timeline=steps.story(happened, call=found, people=people),
         recording=_player(found, happened),
         recording_state=_recording_state(found),
+        reasons=[(one.value, str(HEARD_FOR[one])) for one in HeardFor],
         rating=rating,
         invoice=standing,
     )
@@ -251,11 +254,51 @@ def reveal(call_id: str) -> Response:
     return jsonify({"value": international(found.caller) if found.caller else shown.mask_caller(found)})
 
 
+@pages.post("/calls/<call_id>/hearing")
+@permission("recordings.listen")
+def open_recording(call_id: str) -> BaseResponse:
+    """Keep why somebody wants to hear the recording; the player stands on the page then."""
+    who, found = identity.current(), find(call_id)
+    why = request.form.get("why", "")
+    if why in set(HeardFor):
+        hearings.open_for(
+            scope.session(),
+            tenant_id=who.tenant_id,
+            call_id=found.call_id,
+            why=HeardFor(why),
+            by=who.principal_id,
+        )
+    else:
+        said.refused(gettext("Choose what you hear the recording for."))
+    return redirect(f"{url_for('portal.one_call', call_id=call_id)}#rec", 303)
+
+
+@pages.post("/calls/<call_id>/recording/check")
+@permission("recordings.listen")
+def check_recording(call_id: str) -> BaseResponse:
+    """Compare the stored recording with the hash taken when it was sealed."""
+    found = find(call_id)
+    if recording.is_whole(
+        scope.session(),
+        tenant_id=found.tenant_id,
+        call_id=found.call_id,
+        storage=scope.services().storage,
+    ):
+        said.done(gettext("The recording is, byte for byte, as it was sealed."))
+    else:
+        said.refused(gettext("The recording is not as it was sealed. Ask the operator what happened to it."))
+    return redirect(f"{url_for('portal.one_call', call_id=call_id)}#rec", 303)
+
+
 @pages.get("/calls/<call_id>/recording")
 @permission("recordings.listen")
 def play(call_id: str) -> Response:
-    """Return the recording, or the range of it that the player asks for."""
-    return audio.serve(find(call_id).call_id, is_download="download" in request.args)
+    """Return the recording, or the range of it that the player asks for, to who has said what for."""
+    who, found = identity.current(), find(call_id)
+    why = hearings.insist(
+        scope.session(), tenant_id=who.tenant_id, call_id=found.call_id, by=who.principal_id
+    )
+    return audio.serve(found.call_id, why=why, is_download="download" in request.args)
 
 
 @pages.get("/calls/<call_id>/peaks")
@@ -362,12 +405,18 @@ def _reveal_url(found: Call) -> str | None:
 
 
 def _recording_state(found: Call) -> str:
-    """Return what to say where no player stands: none, soon, closed, or empty when it can be heard."""
+    """Return what to say where no player stands: none, soon, closed, why, or empty when it can be heard."""
+    who = identity.current()
     if found.recording_id is None or found.recording_state == "missing":
         return "none"
     if found.recording_state != "sealed":
         return "soon"
-    return "" if "recordings.listen" in identity.current().permissions else "closed"
+    if "recordings.listen" not in who.permissions:
+        return "closed"
+    has_said = hearings.reason(
+        scope.session(), tenant_id=who.tenant_id, call_id=found.call_id, by=who.principal_id
+    )
+    return "" if has_said else "why"
 
 
 def _player(found: Call, happened: list[Step]) -> Player | None:

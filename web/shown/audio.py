@@ -17,6 +17,7 @@ from core.ids import CallId, RecordingId, TenantId
 from security import evidence
 from security.vault import OpenedFile
 from telephony import calls, recording
+from telephony.hearings import HeardFor
 from web import identity, scope
 from web.shown import ranges
 from web.shown.steps import FETCHED, PLAYED
@@ -54,8 +55,8 @@ def open_recording(*, tenant_id: TenantId, recording_id: RecordingId) -> OpenedF
     )
 
 
-def serve(call_id: CallId, *, is_download: bool) -> Response:
-    """Return a call's recording, or the part of it that `Range` asks for; whoever hears is noted.
+def serve(call_id: CallId, *, why: HeardFor, is_download: bool) -> Response:
+    """Return a call's recording, or the part of it that `Range` asks for; who hears it, and why, is noted.
 
     Raises:
         RecordingNotFoundError: the call has none that can be played.
@@ -71,10 +72,16 @@ def serve(call_id: CallId, *, is_download: bool) -> Response:
         raise
     if request.method == "GET" and (of.start == 0 or not _is_noted(call_id)):
         kind = FETCHED if is_download or who.key_id else PLAYED
-        calls.look(scope.session(), tenant_id=who.tenant_id, call_id=call_id, kind=kind, by=who.principal_id)
-        evidence.record(
-            scope.session(), "recording.fetched" if kind == FETCHED else "recording.played", "call", call_id
+        calls.look(
+            scope.session(),
+            tenant_id=who.tenant_id,
+            call_id=call_id,
+            kind=kind,
+            by=who.principal_id,
+            why=why.value,
         )
+        action = "recording.fetched" if kind == FETCHED else "recording.played"
+        evidence.record(scope.session(), action, "call", call_id, why=why.value)
     response = ranges.answer(
         _pieces(opened, of.start, of.stop),
         of,

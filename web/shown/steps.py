@@ -10,15 +10,17 @@ from flask_babel import gettext, ngettext
 
 from core.phone import international
 from telephony.calls import LEFT_MESSAGE, OUTBOUND, Call, Left, Step
+from telephony.hearings import OPENED
 from telephony.routing.strategy import Circle
 from web.shown import flow_words
 from web.shown.calls import agent as agent_name
+from web.words import HEARD_FOR
 
 REVEALED = "number-revealed"
 PLAYED = "recording-played"
 FETCHED = "recording-fetched"
 REPORTED = "problem-reported"
-_LOOKS = frozenset({REVEALED, PLAYED, FETCHED, REPORTED})
+_LOOKS = frozenset({REVEALED, OPENED, PLAYED, FETCHED, REPORTED})
 _GIVEN_ON = frozenset({"transferred", "sent-outside", "sent-back", "agent-left", "agent-stays-away"})
 # what ends the wait of a caller who was given on, or whose agent asked another one
 _SILENCE_BEGINS = {
@@ -141,6 +143,9 @@ def _look(step: Step, name: str) -> str:
     match step.kind:
         case "number-revealed":
             return str(gettext("%(name)s looked at the number", name=name))
+        case "recording-opened":
+            why = HEARD_FOR.get(str(step.details.get("why")), "")
+            return str(gettext("%(name)s opened the recording: %(why)s", name=name, why=why))
         case "recording-played":
             return str(gettext("%(name)s played the recording", name=name))
         case "problem-reported":
