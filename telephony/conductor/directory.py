@@ -27,6 +27,7 @@ from telephony.flows.model import Flow
 from telephony.numbers import Number
 from telephony.opening import Hours
 from telephony.outbound import limits
+from telephony.queue_hours import Opening
 from telephony.queues import Queue
 from telephony.routing.settings import UNSETTLED, RoutingSettings
 from telephony.routing.settings import read as read_routing
@@ -142,6 +143,28 @@ class Directory:
             notice=self._speak(notice(number.language), number.language) if queue.is_recorded else None,
             apology=self._speak(said, number.language),
         )
+
+    def entry(self, tenant_id: TenantId, number_id: NumberId) -> Line | None:
+        """Return the line of one of a company's numbers. Blocks; not for the loop.
+
+        Raises:
+            NumberNotFoundError: the company does not rent it.
+        """
+        with self._gate.open(Scope.system(tenant_id)) as session:
+            number = numbers.get(session, tenant_id=tenant_id, number_id=number_id)
+        return self.find(number.digits)
+
+    def queue_of(self, tenant_id: TenantId, queue_id: QueueId) -> tuple[Queue, Opening]:
+        """Return a queue of a company, and when it is open. Blocks; not for the loop.
+
+        Raises:
+            QueueNotFoundError: no such queue of this company.
+        """
+        with self._gate.open(Scope.system(tenant_id)) as session:
+            return (
+                queues.get(session, tenant_id=tenant_id, queue_id=queue_id),
+                queue_hours.read(session, tenant_id=tenant_id, queue_id=queue_id),
+            )
 
     def forget(self) -> None:
         """Ask anew for every number: something has changed."""

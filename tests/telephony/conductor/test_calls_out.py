@@ -527,7 +527,7 @@ def test_killed_between_the_order_and_the_call_it_is_placed_once_or_not_at_all(
         match where:
             case "before it is on disk":
                 conductor._spool._due = Unwritten()
-                conductor._place = block  # type: ignore[method-assign] # where it waits for the disk
+                conductor._dialler.place = block  # type: ignore[method-assign] # where it waits for the disk
             case "on disk, and not placed":
                 theatre.sim.switch.originate = block  # type: ignore[method-assign] # held up
             case _:

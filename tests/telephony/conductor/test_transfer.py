@@ -503,9 +503,9 @@ def test_a_switchboard_killed_while_an_agent_is_asked_puts_everybody_back(
 def test_an_agent_whose_line_breaks_for_good_leaves_the_call_to_the_one_asked(theatre: Theatre) -> None:
     async def scene() -> None:
         await theatre.play(f"{ASKS}\n30 bob closes the browser\n34 pulse beats")
-        (held,) = theatre.conductor._calls.values()
+        (held,) = theatre.conductor._live.calls.values()
         assert held.call.is_parked
-        theatre.conductor._give_up(held)
+        theatre.conductor._rejoining.give_up(held)
         await theatre.play("1 pulse beats")
         assert await where(theatre) == {"caller": "call", "mara": "call"}
         await theatre.play("5 mara hangs up")

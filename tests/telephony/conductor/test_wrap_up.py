@@ -471,8 +471,8 @@ def test_a_caller_whose_agent_does_not_come_back_goes_to_the_head_of_the_queue(
     async def scene() -> None:
         await theatre.play(PARKED)
         recording_id = parked(theatre).recording_id
-        (held,) = theatre.conductor._calls.values()
-        theatre.conductor._give_up(held)
+        (held,) = theatre.conductor._live.calls.values()
+        theatre.conductor._rejoining.give_up(held)
         await theatre.settle()
         (call,) = theatre.conductor.live
         assert (call.phase, call.is_parked) == (Phase.QUEUED, False)

@@ -197,7 +197,7 @@ class Theatre:
             with contextlib.suppress(queue.Empty):
                 while True:
                     one.get_nowait()
-        for task in list(self.conductor._tasks):
+        for task in list(self.conductor._hands.tasks):
             task.cancel()
 
     async def settle(self) -> None:
@@ -208,7 +208,7 @@ class Theatre:
         for _ in range(4):
             for _ in range(30):
                 await asyncio.sleep(0)
-            while conductor and (waiting := set(conductor._tasks)):
+            while conductor and (waiting := set(conductor._hands.tasks)):
                 await asyncio.wait(waiting, timeout=5)
             if hasattr(self, "books"):
                 await asyncio.gather(*(self.books.write(UUID(int=lane), lambda: None) for lane in range(4)))

@@ -1,0 +1,135 @@
+"""Callers who arrive: whose number they dialled, whether they are let in, and to which queue they belong."""
+
+import asyncio
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+
+from core import clock, log
+from core.ids import CallId, QueueId, new_id
+from telephony.calls import Arrival
+from telephony.conductor import machine
+from telephony.conductor.books import Books
+from telephony.conductor.directory import Directory, Line, caller_number
+from telephony.conductor.hands import Hands
+from telephony.conductor.live import Feed, Held, Live
+from telephony.conductor.machine import Action
+from telephony.conductor.rows import Rows
+from telephony.conductor.spool import Spool
+from telephony.conductor.voice import Voice
+from telephony.conductor.waiting import Waiting
+from telephony.switch import port
+from telephony.switch.port import Switch
+
+_log = log.get(__name__)
+
+
+class Arrivals:
+    """Takes calls in."""
+
+    def __init__(
+        self,
+        *,
+        switch: Switch,
+        hands: Hands,
+        books: Books,
+        spool: Spool,
+        directory: Directory,
+        live: Live,
+        rows: Rows,
+        voice: Voice,
+        waiting: Waiting,
+        feed: Feed,
+        carry_out: Callable[[Held, Action], None],
+    ) -> None:
+        self._switch, self._hands, self._books, self._spool = switch, hands, books, spool
+        self._directory, self._live, self._rows, self._voice = directory, live, rows, voice
+        self._waiting, self._feed, self._carry_out = waiting, feed, carry_out
+
+    async def arrive(self, event: port.Arrived) -> None:
+        """Find the line of a number that is not remembered, and take its caller in."""
+        try:
+            line = await asyncio.to_thread(self._directory.find, event.dnis)
+        except Exception as error:  # noqa: BLE001 - a caller must get an answer, whatever failed
+            _log.warning("number-not-resolved", error=type(error).__name__)
+            await self._hands.refuse(event.channel, port.Cause.SWITCH_CONGESTION)
+            return
+        if line is None:
+            _log.warning("unknown-number-dialled", trunk=event.trunk, digits=len(event.dnis))
+            await self._hands.refuse(event.channel, port.Cause.UNALLOCATED)
+            return
+        self.take_in(event, line)
+
+    def take_in(self, event: port.Arrived, line: Line) -> None:
+        """Take a call in, or turn it away at the door of a company that is suspended."""
+        if not line.is_open:
+            _log.warning("company-not-open", trunk=event.trunk)
+            self._hands.spawn(self._hands.refuse(event.channel, port.Cause.REJECTED))
+            return
+        self._begin(event, line)
+
+    def _begin(self, event: port.Arrived, line: Line) -> None:
+        """Take a call in; no step here waits, so that with an agent free the ring leaves in this turn."""
+        if self._directory.is_ageing(event.dnis):
+            self._books.write(line.number.number_id, lambda: self._directory.renew(event.dnis))
+        # a flow looks itself what is open
+        there = line if line.flow else line.at(event.at)
+        line = there or line
+        arrival = Arrival(
+            tenant_id=line.number.tenant_id,
+            call_id=CallId(new_id()),
+            number_id=line.number.number_id,
+            dialled=line.number.digits,
+            queue_id=line.queue.queue_id,
+            caller="",
+            arrived_at=event.at,
+        )
+
+        @functools.cache
+        def with_caller() -> Arrival:
+            # read after the ring has left: the numbering plan's rules take longer than the decision to ring
+            call.arrival = replace(arrival, caller=caller_number(event.ani, dialled=arrival.dialled))
+            return call.arrival
+
+        call, actions = machine.begin(arrival, event.channel)
+        on_disk = self._spool.begin(arrival, event.channel, with_caller)
+        held = Held(call, line, on_disk, self._rows.begin(arrival, with_caller, routing=line.routing))
+        if line.routing.asks_who_calls:
+            held.row.add_done_callback(functools.partial(self._waiting.learn, held))
+        if line.routing.needs_region or line.flow:
+            with_caller()
+        self._live.calls[call.call_id] = held
+        self._live.by_channel[event.channel] = call.call_id
+        self._rows.note(held.call, event.at, "arrived", {"trunk": event.trunk})
+        # before anything is played: while it plays, Asterisk lets whoever sets a channel's variable wait
+        self._hands.command(held, self._switch.bound(event.channel, longest=line.longest + port.SPARE))
+        if there is None:
+            self._feed(call.call_id, machine.OutsideHours(event.at))
+            return
+        if line.flow:
+            self._hands.command(held, self._switch.answer(event.channel))
+            self._feed(call.call_id, machine.FlowEntered(event.at, line.flow.flow_id, line.flow.version))
+            return
+        for action in actions:
+            self._carry_out(held, action)
+
+    def belong(self, held: Held, queue_id: QueueId) -> None:
+        """Let a call belong to the queue its flow has chosen."""
+        call, line = held.call, held.line
+        entries = line.flow.entries.values() if line.flow else ()
+        chosen = next((one for one in entries if one.queue.queue_id == queue_id), None)
+        if chosen:
+            held.line = replace(
+                chosen, is_open=line.is_open, longest=line.longest, routing=line.routing, flow=line.flow
+            )
+        self._rows.keep_queue(call)
+
+    def enter(self, held: Held) -> None:
+        """Let a call that has left its flow into its queue, as one that came by a number without any."""
+        now = clock.now()
+        there = held.line.at(now)
+        if there is None:
+            self._feed(held.call.call_id, machine.OutsideHours(now))
+            return
+        held.line = there
+        self._voice.play_greeting(held)

@@ -1,0 +1,241 @@
+"""What the switch says, leg by leg: each event becomes the fact it means for its call, or is told as odd.
+
+The switch is believed, within what can be: nothing happens after now, a channel arrives once, each leg does
+what such a leg does. What cannot be changes no call and no bill.
+"""
+
+import datetime as dt
+from dataclasses import replace
+
+from core import clock, log
+from core.ids import OPERATOR
+from security.gate import Scope
+from telephony.calls import Stage
+from telephony.conductor import machine
+from telephony.conductor.arrivals import Arrivals
+from telephony.conductor.books import Books
+from telephony.conductor.desk import Desk
+from telephony.conductor.directory import Directory
+from telephony.conductor.flow_runner import FlowRunner
+from telephony.conductor.hands import Hands
+from telephony.conductor.live import Feed, Held, Live
+from telephony.conductor.machine import LiveCall, Lost, Offer, Outside, Phase
+from telephony.conductor.offers import Offers
+from telephony.conductor.rejoining import Rejoining
+from telephony.conductor.standing import Standing
+from telephony.conductor.supervision import Supervision
+from telephony.conductor.tapes import Tapes
+from telephony.switch import port
+from tenants import alarms
+
+_CLOCKS_APART = dt.timedelta(minutes=1)  # so far the switch's clock may be ahead of ours
+_ODD_EVERY = dt.timedelta(minutes=1)
+_OF_CALLED = port.CalledRinging | port.CalledAnswered | port.Detected
+_OF_AGENTS = port.AgentRinging | port.AgentAnswered
+
+_log = log.get(__name__)
+
+
+class Hearing:
+    """Hears the switch."""
+
+    def __init__(
+        self,
+        *,
+        hands: Hands,
+        books: Books,
+        directory: Directory,
+        desk: Desk,
+        flows: FlowRunner,
+        supervision: Supervision,
+        live: Live,
+        tapes: Tapes,
+        offers: Offers,
+        rejoining: Rejoining,
+        arrivals: Arrivals,
+        standing: Standing,
+        feed: Feed,
+    ) -> None:
+        self._hands, self._books, self._directory, self._desk = hands, books, directory, desk
+        self._flows, self._supervision, self._live, self._tapes = flows, supervision, live, tapes
+        self._offers, self._rejoining, self._arrivals, self._standing = offers, rejoining, arrivals, standing
+        self._feed = feed
+        self._odd_told_until = dt.datetime.min.replace(tzinfo=dt.UTC)
+
+    def hear(self, event: port.Event) -> None:
+        """Take one event of the switch; called in the loop, never blocks.
+
+        The switch is believed, within what can be: nothing happens after now, a channel arrives once, each
+        leg does what such a leg does. What cannot be changes no call and no bill, and is told (`_odd`).
+        """
+        if event.at > clock.now() + _CLOCKS_APART:
+            self._odd("after-now", event)
+            event = replace(event, at=clock.now())
+        if self._supervision.takes(event):
+            return
+        match event:
+            case port.Arrived() if event.channel in self._live.by_channel:
+                self._odd("arrived-twice", event)
+            case port.Arrived():
+                line = self._directory.remembered(event.dnis)
+                if line:
+                    self._arrivals.take_in(event, line)
+                else:
+                    self._hands.spawn(self._arrivals.arrive(event))
+            case port.Connected():
+                self._hands.spawn(self._standing.connected(event))
+            case port.Disconnected():
+                self._live.is_connected = False
+                _log.warning("switch-away", reason=event.reason)
+            case port.EndpointChanged():
+                self._desk.phone_changed(event.endpoint, is_online=event.online, at=event.at)
+                self._rejoining.line_changed(event.endpoint, is_online=event.online)
+                self._offers.route()
+            case port.RecordingDone():
+                self._tapes.done(event.name)
+            case port.DialRequested():
+                # dialling out passes the one gate; until it is built, no phone may start a call
+                self._hands.spawn(self._hands.refuse(event.channel, port.Cause.REJECTED))
+            case (
+                port.PlaybackFinished()
+                | port.AgentRinging()
+                | port.AgentAnswered()
+                | port.CalledRinging()
+                | port.CalledAnswered()
+                | port.Detected()
+                | port.Ended()
+            ):
+                held = self._live.of(event.channel)
+                if held:
+                    self._leg_event(held, event)
+                    if isinstance(event, port.Ended):
+                        self._live.by_channel.pop(event.channel, None)
+                elif isinstance(event, port.CalledRinging | port.CalledAnswered):
+                    self._odd("not-placed", event)
+                    # given up when the switch did not say in time whether it placed it
+                    self._hands.let_go(event.channel)
+            case port.Digit(channel=channel, digit=digit):
+                held = self._live.of(channel)
+                if held and held.call.channel == channel:
+                    self._flows.pressed(held.call.call_id, digit, event.at)
+
+    def _leg_event(
+        self,
+        held: Held,
+        event: port.PlaybackFinished
+        | port.AgentRinging
+        | port.AgentAnswered
+        | port.CalledRinging
+        | port.CalledAnswered
+        | port.Detected
+        | port.Ended,
+    ) -> None:
+        call, at = held.call, event.at
+        is_caller = event.channel == call.channel
+        asked = call.asked
+        if asked and event.channel == asked.channel:
+            self._asked_event(call, asked, event)
+            return
+        outside = next((one for one in call.outsides if one.channel == event.channel), None)
+        if outside:
+            self._outside_event(call, outside, event)
+            return
+        offer_id = call.offer.offer_id if call.offer else None
+        if event.channel == held.returning:
+            self._rejoining.returns(held, event)
+            return
+        if isinstance(event, _OF_CALLED) and not (is_caller and call.dial):
+            self._odd("another-leg", event)
+            return
+        if isinstance(event, _OF_AGENTS) and is_caller:
+            self._odd("another-leg", event)
+            return
+        match event:
+            case port.PlaybackFinished(playback=playback, ok=ok) if call.phase is Phase.FLOW:
+                self._flows.played(call.call_id, playback, at, ok=ok)
+            case port.PlaybackFinished(playback=playback) if playback == f"greeting-{call.call_id}":
+                self._feed(held.call.call_id, machine.GreetingEnded(at))
+            case port.PlaybackFinished(playback=playback) if offer_id and playback == f"agent-{offer_id}":
+                self._feed(call.call_id, machine.AnnouncementEnded(at))
+            case port.PlaybackFinished(playback=playback) if playback == f"notice-{call.call_id}":
+                self._feed(call.call_id, machine.AnnouncementEnded(at))
+            case port.PlaybackFinished(playback=playback) if playback == f"apology-{call.call_id}":
+                self._feed(call.call_id, machine.ApologyEnded(at))
+            case port.CalledRinging():
+                self._feed(call.call_id, machine.CalledRinging(at))
+            case port.CalledAnswered():
+                self._feed(call.call_id, machine.PickedUp(at))
+            case port.Detected(is_machine=is_machine):
+                self._feed(call.call_id, machine.Heard(at, is_machine))
+            case port.AgentRinging() if offer_id:
+                self._feed(call.call_id, machine.AgentRinging(at, offer_id))
+            case port.AgentAnswered() if offer_id:
+                self._feed(call.call_id, machine.AgentAnswered(at, offer_id))
+            case port.Ended(cause=cause) if is_caller:
+                self._feed(call.call_id, machine.CallerGone(at, cause))
+            case port.Ended(cause=cause) if call.offer and event.channel == call.offer.channel:
+                if call.phase is Phase.OFFERED:
+                    self._feed(call.call_id, machine.OfferLost(at, call.offer.offer_id, _why(cause)))
+                elif call.phase is Phase.TALKING and (held.returning or cause != port.Cause.NORMAL):
+                    self._rejoining.park(held, at)
+                elif call.is_parked:
+                    pass  # what was left of the broken leg
+                else:
+                    self._feed(call.call_id, machine.AgentGone(at, cause))
+            case _:
+                pass
+
+    def _odd(self, what: str, event: port.Event) -> None:
+        """Tell the operator of an event that cannot be: a switch gone wrong, or somebody who speaks as it."""
+        kind = type(event).__name__
+        _log.warning("odd-event", what=what, kind=kind)
+        now = clock.now()
+        if now < self._odd_told_until:
+            return
+        self._odd_told_until = now + _ODD_EVERY
+        self._books.enter(
+            OPERATOR,
+            Scope.system(OPERATOR),
+            lambda session: alarms.raise_alarm(
+                session, "switch-odd-event", tenant_id=OPERATOR, why=what, event=kind
+            ),
+        )
+
+    def _asked_event(self, call: LiveCall, asked: Offer, event: port.Event) -> None:
+        """Take what happened to the leg of an agent who is asked about a call."""
+        match event:
+            case port.AgentRinging(at=at):
+                self._feed(call.call_id, machine.AgentRinging(at, asked.offer_id))
+            case port.AgentAnswered(at=at):
+                self._feed(call.call_id, machine.AgentAnswered(at, asked.offer_id))
+            case port.Ended(at=at, cause=cause) if call.consult and call.consult.stage is Stage.RINGING:
+                self._feed(call.call_id, machine.OfferLost(at, asked.offer_id, _why(cause)))
+            case port.Ended(at=at, cause=cause):
+                self._feed(call.call_id, machine.AskedGone(at, cause))
+            case _:
+                pass
+
+    def _outside_event(self, call: LiveCall, outside: Outside, event: port.Event) -> None:
+        """Take what happened to the leg of a number outside; what comes after its end changes nothing."""
+        match event:
+            case port.CalledAnswered(at=at):
+                self._feed(call.call_id, machine.OutsideAnswered(at, outside.offer_id))
+            case port.Ended(at=at, cause=cause):
+                waits = call.offer if call.consult and call.consult.stage is Stage.RINGING else None
+                self._feed(call.call_id, machine.OutsideGone(at, outside.offer_id, cause))
+                became = call.outsides[-1].cause
+                if waits and became and not call.consult:
+                    self._desk.say_refused(waits.agent_id, became.value)
+            case _:
+                pass
+
+
+def _why(cause: int) -> Lost:
+    """Return why a phone that was rung was not answered, by the cause of its end."""
+    match cause:
+        case port.Cause.REJECTED:
+            return Lost.DECLINED
+        case port.Cause.NO_ANSWER:
+            return Lost.NO_ANSWER
+        case _:
+            return Lost.PHONE_GONE

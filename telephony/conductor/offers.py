@@ -1,0 +1,124 @@
+"""A call promised to an agent: chosen, reserved, rung, and put through.
+
+From the choice of an agent to their reservation nothing waits, so that nobody is promised twice. The ring
+leaves in the same turn; the bridge alone waits, for the call's facts to be on disk and its row durable.
+"""
+
+import datetime as dt
+
+from core import clock, log
+from core.ids import AgentId, CallId, OfferId, RecordingId, new_id, public
+from telephony.conductor import machine
+from telephony.conductor.live import Feed, Held, Live
+from telephony.conductor.machine import Lost, Offer, Phase
+from telephony.conductor.tapes import Tapes
+from telephony.routing import trail
+from telephony.routing.floor import Agent, Floor
+from telephony.switch.port import ChannelGoneError, Switch, SwitchError
+
+_log = log.get(__name__)
+
+
+class Offers:
+    """Promises calls to agents."""
+
+    def __init__(
+        self,
+        *,
+        switch: Switch,
+        floor: Floor,
+        live: Live,
+        tapes: Tapes,
+        feed: Feed,
+    ) -> None:
+        self._switch, self._floor, self._live, self._tapes = switch, floor, live, tapes
+        self._feed = feed
+
+    def route(self) -> None:
+        """Offer waiting calls to free agents until one of the two runs out."""
+        now = clock.now()
+        for made in self._floor.match(now):
+            held = self._live.calls.get(CallId(made.call))
+            agent = self._floor.agents.get(AgentId(made.agent))
+            if held is None or agent is None:
+                continue
+            offer = offer_to(agent, expires_at=now + dt.timedelta(seconds=held.line.queue.ring_timeout_s))
+            agent.call_id = held.call.call_id
+            self._feed(held.call.call_id, machine.Offered(now, offer), because=trail.reasons(made.why))
+
+    def reserve(self, held: Held, agent_id: AgentId) -> Offer | None:
+        """Promise the call to this agent, who must be free and serve its company; nothing waits after it."""
+        agent, call = self._floor.agents.get(agent_id), held.call
+        if agent is None or not agent.is_free or call.arrival.tenant_id not in agent.clients:
+            return None
+        agent.call_id = call.call_id
+        rings_s = held.line.queue.ring_timeout_s
+        return offer_to(agent, expires_at=clock.now() + dt.timedelta(seconds=rings_s))
+
+    def seek(self, held: Held) -> None:
+        """Reserve another free agent for who has picked up; nothing waits between the choice and the ring."""
+        call, now = held.call, clock.now()
+        agent = self._floor.pick(call.arrival.queue_id, tenant_id=call.arrival.tenant_id)
+        if agent is None or call.due_at is None:
+            self._feed(call.call_id, machine.NobodyFree(now))
+            return
+        agent.call_id = call.call_id
+        offer = offer_to(agent, expires_at=call.due_at)
+        self._feed(call.call_id, machine.Offered(now, offer))
+
+    async def ring(self, held: Held, offer: Offer) -> None:
+        """Ring the phone of the agent to whom a call was promised."""
+        timeout_s: float = held.line.queue.ring_timeout_s
+        headers = {"X-Seatline-Offer": public("off", offer.offer_id)}
+        if held.call.leads_out:
+            # somebody is on the line already: the console answers by itself, within what the law allows
+            timeout_s = max(0.1, (offer.expires_at - clock.now()).total_seconds())
+            headers |= {"X-Seatline-Auto": "1"}
+        try:
+            await self._switch.ring(
+                offer.channel,
+                offer.endpoint,
+                caller=held.line.number.digits,  # the agent never sees the caller's number in SIP
+                timeout_s=timeout_s,
+                headers=headers,
+            )
+        except (SwitchError, ChannelGoneError) as error:
+            _log.warning("ring-failed", error=error.code)
+            self._feed(held.call.call_id, machine.OfferLost(clock.now(), offer.offer_id, Lost.PHONE_GONE))
+
+    async def connect(self, held: Held, offer: Offer) -> None:
+        """Put caller and agent together, once the call is durable, and record them where their queue is."""
+        call = held.call
+        await held.durable()
+        await self._switch.bridge(call.bridge)
+        # who has talked before waits in the bridge: left empty it would end the recording
+        is_there = "bridged_at" in call.instants
+        await self._switch.join(call.bridge, [offer.channel] if is_there else [call.channel, offer.channel])
+        now = clock.now()
+        # nobody who was called is recorded without having been told
+        is_recorded = held.line.queue.is_recorded and (call.dial is None or held.line.notice is not None)
+        # a call given to another agent has its recording already, and only one
+        is_new = is_recorded and call.recording_id is None
+        recording_id = RecordingId(new_id()) if is_new else call.recording_id
+        self._feed(call.call_id, machine.Bridged(now, recording_id))
+        if recording_id and not is_recorded and not call.has_stopped:
+            # the queue it was given to records nothing
+            self._feed(call.call_id, machine.RecordingStopped(now, is_by_rule=True))
+            await self._tapes.stop(call)
+        if recording_id and is_new and call.phase is Phase.TALKING:
+            await self._tapes.begin(held, recording_id, now)
+
+
+def offer_to(agent: Agent, *, expires_at: dt.datetime) -> Offer:
+    """Return a promise of a call to an agent, under an id of its own."""
+    offer_id = OfferId(new_id())
+    return Offer(
+        offer_id=offer_id,
+        agent_id=agent.agent_id,
+        agent_number=agent.number,
+        seat_id=agent.seat_id,
+        seat_label=agent.seat_label,
+        endpoint=agent.endpoint,
+        channel=f"agent-{offer_id}",
+        expires_at=expires_at,
+    )

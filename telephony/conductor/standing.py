@@ -1,0 +1,275 @@
+"""Standing again after a loss: of the switch, of the line to it, or of ourselves.
+
+The spool says which calls were open, the switch which of them it still holds. Who is on the line goes on; a
+call that is gone ends at the last second at which it was proven.
+"""
+
+import asyncio
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from core import clock, log
+from core.errors import NotFound
+from core.ids import CallId
+from security.gate import Gate, Scope
+from telephony.calls import Ending, Stage
+from telephony.conductor import machine, outgoing
+from telephony.conductor.arrivals import Arrivals
+from telephony.conductor.desk import Desk
+from telephony.conductor.dialler import Dialler
+from telephony.conductor.directory import Directory, Line
+from telephony.conductor.flow_runner import FlowRunner
+from telephony.conductor.giving import Giving
+from telephony.conductor.hands import Hands
+from telephony.conductor.live import Feed, Held, Live
+from telephony.conductor.machine import Cause, LiveCall, Lost, Outside, Phase
+from telephony.conductor.offers import Offers
+from telephony.conductor.rejoining import Rejoining
+from telephony.conductor.rows import Rows
+from telephony.conductor.spool import Spool
+from telephony.conductor.supervision import Supervision
+from telephony.conductor.tapes import Tapes
+from telephony.conductor.waiting import Waiting
+from telephony.routing.floor import Floor
+from telephony.switch import port
+from telephony.switch.port import Switch
+
+_log = log.get(__name__)
+
+
+class Standing:
+    """Takes over what an earlier run, or a lost line, has left."""
+
+    def __init__(
+        self,
+        *,
+        switch: Switch,
+        hands: Hands,
+        gate: Gate,
+        spool: Spool,
+        directory: Directory,
+        floor: Floor,
+        desk: Desk,
+        flows: FlowRunner,
+        supervision: Supervision,
+        live: Live,
+        rows: Rows,
+        tapes: Tapes,
+        offers: Offers,
+        waiting: Waiting,
+        giving: Giving,
+        dialler: Dialler,
+        rejoining: Rejoining,
+        arrivals: Arrivals,
+        feed: Feed,
+        finished: Callable[[LiveCall, asyncio.Future[Any]], None],
+    ) -> None:
+        self._floor = floor
+        self._switch, self._hands, self._gate, self._spool = switch, hands, gate, spool
+        self._directory, self._desk, self._flows, self._supervision = directory, desk, flows, supervision
+        self._live, self._rows, self._tapes, self._offers = live, rows, tapes, offers
+        self._waiting, self._giving, self._dialler, self._rejoining = waiting, giving, dialler, rejoining
+        self._arrivals, self._feed, self._finished = arrivals, feed, finished
+        self._recovered: list[LiveCall] = []
+
+    async def recover(self) -> None:
+        """Read back what an earlier run left: open calls from the spool, agents from the seats room."""
+        remembered = await asyncio.to_thread(self._spool.recover)
+        self._recovered, self._live.boot = list(remembered.calls), remembered.switch_boot
+        self._live.dialled = {call.call_id for call in self._recovered if call.dial}
+        self._live.dialled |= {CallId(one.offer_id) for call in self._recovered for one in call.outsides}
+        await self._desk.load()
+
+    async def connected(self, event: port.Connected) -> None:
+        """Stand again where the calls stand, after a start, a lost line or a new start of the switch."""
+        is_new_switch = event.boot_id != self._live.boot
+        self._supervision.forget()
+        there = {one.channel: one for one in event.channels}
+        for call in self._recovered:
+            await self._adopt(call)
+        self._recovered = []
+        before, self._live.boot = self._live.boot, event.boot_id
+        self._spool.switch_boot(event.boot_id)
+        known = set(self._live.by_channel)  # before some of these calls end, whose channels go in a moment
+        for held in list(self._live.calls.values()):
+            if held.call.channel not in there:
+                lost = Cause.SWITCH_LOST if is_new_switch and before else Cause.LOST_WHILE_AWAY
+                self._tapes.forget(held)
+                self._feed(held.call.call_id, machine.Vanished(held.call.proven_at, lost))
+            else:
+                self._stand_again(held, there)
+        await self._desk.switch_is_back()
+        for one in event.channels:
+            if one.channel not in known:
+                await self._strange(one)
+        self._live.is_connected = True
+        _log.info("switch-connected", calls=len(self._live.calls), agents=len(self._floor.agents))
+        self._offers.route()
+
+    async def _adopt(self, call: LiveCall) -> None:
+        """Take over a call an earlier run left open."""
+        if call.phase is Phase.ENDED:
+            # its hang-up transaction was not confirmed: write it again, it is written once
+            ending = Ending(
+                call.arrival.tenant_id,
+                call.call_id,
+                call.ended_at or call.proven_at,
+                (call.cause or Cause.LOST_WHILE_AWAY).value,
+                self._live.boot,
+            )
+            self._rows.begin(call.arrival, lambda: call.arrival, call.dial)
+            self._rows.mark(call, call.instants, call.offer)
+            self._rows.write_again(call)
+            written = self._rows.end(call, ending)
+            written.add_done_callback(lambda future: self._finished(call, future))
+            return
+        line = await asyncio.to_thread(self._line_of, call)
+        if line is None and call.dial:
+            # its number was given back meanwhile: nobody can conduct it, and its books are to be closed
+            outgoing.step(call, machine.Vanished(call.proven_at, Cause.LOST_WHILE_AWAY))
+            await self._adopt(call)
+            return
+        if line is None:
+            return
+        on_disk: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        on_disk.set_result(None)
+        row = self._rows.begin(call.arrival, lambda: call.arrival, call.dial, routing=line.routing)
+        if call.instants:
+            self._rows.mark(call, call.instants, call.offer)
+        self._rows.write_again(call)
+        held = Held(call, line, on_disk, row)
+        row.add_done_callback(functools.partial(self._waiting.learn, held))
+        self._live.calls[call.call_id] = held
+        self._live.by_channel[call.channel] = call.call_id
+        for offer in (call.offer, call.asked):
+            if offer:
+                self._live.by_channel[offer.channel] = call.call_id
+                self._desk.takes_over(call, offer)
+        if call.outside:
+            self._live.by_channel[call.outside.channel] = call.call_id
+        self._rows.keep_outsides(call)
+        self._tapes.take_over(held)
+
+    def _line_of(self, call: LiveCall) -> Line | None:
+        arrival = call.arrival
+        if call.dial is None:
+            line = self._directory.find(arrival.dialled)
+            if line is None or line.queue.queue_id == arrival.queue_id:
+                return line
+            queue, _ = self._directory.queue_of(arrival.tenant_id, arrival.queue_id)
+            return replace(line, queue=queue)
+        try:
+            with self._gate.open(Scope.system(arrival.tenant_id)) as session:
+                return self._directory.outgoing(
+                    session,
+                    tenant_id=arrival.tenant_id,
+                    number_id=arrival.number_id,
+                    queue_id=arrival.queue_id,
+                )
+        except NotFound:
+            return None
+
+    def _stand_again(self, held: Held, there: dict[str, port.LiveChannel]) -> None:
+        """Go on with a call whose caller is still on the line."""
+        call, now = held.call, clock.now()
+        leg = there.get(call.offer.channel) if call.offer else None
+        if call.leads_out and not call.is_noticed and call.phase in {Phase.OFFERED, Phase.ANNOUNCING}:
+            self._feed(call.call_id, machine.AnnouncementEnded(now))
+        match call.phase:
+            case Phase.DIALLING | Phase.RINGING if there[call.channel].state is port.ChannelState.UP:
+                self._feed(call.call_id, machine.PickedUp(now))
+            case Phase.DETECTING:
+                self._hands.command(held, self._dialler.listen(held))
+            case Phase.APOLOGISING:
+                self._feed(call.call_id, machine.ApologyEnded(now))
+            case Phase.SEEKING:
+                self._feed(call.call_id, machine.NobodyFree(now))
+            case Phase.TURNED_AWAY:
+                self._feed(call.call_id, machine.ApologyEnded(now))
+            case Phase.FLOW:
+                self._flows.run(call, held.line, tier=held.known.tier)
+            case Phase.GREETING if call.flow:
+                self._arrivals.enter(held)
+            case Phase.GREETING if held.line.at(call.arrival.arrived_at) is None:
+                self._feed(call.call_id, machine.OutsideHours(now))
+            case Phase.GREETING:
+                self._feed(call.call_id, machine.GreetingEnded(now))
+            case Phase.QUEUED:
+                self._waiting.wait(held, call.queued_at or now, is_at_head=call.offers > 0)
+                self._hands.command(held, self._switch.hold_music(call.channel, on=True))
+            case Phase.OFFERED if call.offer:
+                if leg is None:
+                    lost = machine.OfferLost(now, call.offer.offer_id, Lost.PHONE_GONE)
+                    self._feed(call.call_id, lost)
+                elif leg.state is port.ChannelState.UP:
+                    self._feed(call.call_id, machine.AgentAnswered(now, call.offer.offer_id))
+            case Phase.ANNOUNCING if leg is not None:
+                self._feed(call.call_id, machine.AnnouncementEnded(now))
+            case Phase.REACHING | Phase.OUTSIDE:
+                self._stand_with_outside(held, there)
+            case Phase.TALKING if call.consult:
+                self._stand_with_asked(held, there)
+            case Phase.TALKING if call.is_parked:
+                self._rejoining.be_patient(held)
+                self._hands.spawn(self._rejoining.rejoin(call.call_id))
+            case Phase.ANNOUNCING | Phase.TALKING if leg is None:
+                self._feed(call.call_id, machine.AgentGone(call.proven_at, port.Cause.INTERWORKING))
+            case _:
+                pass
+
+    def _stand_with_asked(self, held: Held, there: dict[str, port.LiveChannel]) -> None:
+        """Go on with a call about which a second agent is asked."""
+        call, now = held.call, clock.now()
+        if call.consult is None or call.offer is None:
+            return
+        asked, is_ringing = call.consult.offer, call.consult.stage is Stage.RINGING
+        leg = there.get(asked.channel)
+        if isinstance(asked, Outside):
+            self._stand_with_outside(held, there)
+        elif leg is None and is_ringing:
+            self._feed(call.call_id, machine.OfferLost(now, asked.offer_id, Lost.PHONE_GONE))
+        elif leg is None:
+            self._feed(call.call_id, machine.AskedGone(now, port.Cause.INTERWORKING))
+        elif is_ringing and leg.state is port.ChannelState.UP:
+            self._feed(call.call_id, machine.AgentAnswered(now, asked.offer_id))
+        if call.is_parked:
+            self._rejoining.be_patient(held)
+            self._hands.spawn(self._rejoining.rejoin(call.call_id))
+        elif call.offer.channel not in there:
+            self._feed(call.call_id, machine.AgentGone(call.proven_at, port.Cause.INTERWORKING))
+        else:
+            self._hands.command(held, self._giving.arrange(held))
+
+    def _stand_with_outside(self, held: Held, there: dict[str, port.LiveChannel]) -> None:
+        """Go on with a call in which there is a number outside, or was when nobody listened."""
+        call, now, outside = held.call, clock.now(), held.call.outside
+        if outside is None:
+            return
+        leg = there.get(outside.channel)
+        if leg is None:
+            # billed to its last proven second; who was never heard to answer rang until now
+            at = call.proven_at if outside.picked_up_at else now
+            self._feed(call.call_id, machine.OutsideGone(at, outside.offer_id, port.Cause.INTERWORKING))
+        elif leg.state is port.ChannelState.UP and outside.picked_up_at is None:
+            self._feed(call.call_id, machine.OutsideAnswered(now, outside.offer_id))
+        elif call.phase is Phase.OUTSIDE:
+            self._hands.command(held, self._giving.arrange(held))
+
+    async def _strange(self, channel: port.LiveChannel) -> None:
+        """A channel of ours that no call knows: a caller who came while nobody listened, or a leftover."""
+        if channel.channel in self._live.by_channel:
+            return
+        if channel.is_inbound:
+            await self._arrivals.arrive(
+                port.Arrived(
+                    at=clock.now(),
+                    channel=channel.channel,
+                    dnis=channel.dnis,
+                    ani=channel.ani,
+                    trunk=channel.endpoint,
+                )
+            )
+        else:
+            await self._hands.hang_up(channel.channel)

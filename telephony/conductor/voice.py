@@ -1,0 +1,106 @@
+"""What callers and called people are told: greetings, announcements, why they are turned away.
+
+A sound that cannot be played holds nobody up: what would have followed it follows at once.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from core import clock, log
+from telephony.conductor import machine
+from telephony.conductor.directory import Speak, announcement, nobody_free
+from telephony.conductor.hands import Hands
+from telephony.conductor.live import Feed, Held
+from telephony.conductor.machine import Cause, Fact, Offer
+from telephony.switch import port
+from telephony.switch.port import Speech, Switch, SwitchError
+
+_KNOWN_WITHIN_S = 0.3  # how long a call without a greeting waits to learn who calls, where routing asks
+
+_log = log.get(__name__)
+
+
+class Voice:
+    """Says things to those on the line."""
+
+    def __init__(
+        self,
+        *,
+        switch: Switch,
+        hands: Hands,
+        speak: Speak,
+        feed: Feed,
+    ) -> None:
+        self._switch, self._hands, self._speak, self._feed = switch, hands, speak, feed
+
+    def greet(self, held: Held) -> None:
+        """Answer a caller, and greet them."""
+        call = held.call
+        self._hands.command(held, self._switch.answer(call.channel))
+        self.play_greeting(held)
+
+    def play_greeting(self, held: Held) -> None:
+        """Greet a caller whose call is answered already."""
+        call = held.call
+        if held.line.greeting is None and held.line.routing.asks_who_calls:
+            self._hands.spawn(self._until_known(held))
+            return
+        if held.line.greeting is None:
+            self._feed(call.call_id, machine.GreetingEnded(clock.now()))
+            return
+        sound = Speech(held.line.greeting)
+        self._hands.command(
+            held,
+            self._switch.play(call.channel, [sound], playback=f"greeting-{call.call_id}"),
+            otherwise=lambda: self._feed(call.call_id, machine.GreetingEnded(clock.now())),
+        )
+
+    async def _until_known(self, held: Held) -> None:
+        """Let a caller whose tier or agent of last time decides wait for their row, as a greeting would."""
+        await asyncio.wait({held.row}, timeout=_KNOWN_WITHIN_S)
+        self._feed(held.call.call_id, machine.GreetingEnded(clock.now()))
+
+    async def announce(self, held: Held, offer: Offer) -> None:
+        """Tell a caller the number of the agent who takes their call."""
+        call, language = held.call, held.line.number.language
+        await self._switch.hold_music(call.channel, on=False)
+        file = await asyncio.to_thread(self._speak, announcement(offer.agent_number, language), language)
+        sound = Speech(file) if file else port.Digits(str(offer.agent_number))
+        await self._switch.play(call.channel, [sound], playback=f"agent-{offer.offer_id}")
+
+    async def turn_away(self, held: Held) -> None:
+        """Tell a caller why nobody takes their call: closed, or nobody free for as long as they may wait."""
+        call, queue = held.call, held.line.queue
+        sound = held.line.told
+        if call.cause is Cause.WAITED_TOO_LONG:
+            language = queue.language if queue.wait_message else held.line.number.language
+            sound = await asyncio.to_thread(
+                self._speak, queue.wait_message or nobody_free(language), language
+            )
+        else:
+            await self._switch.answer(call.channel)
+        await self._apologise(held, sound)
+
+    async def give_notice(self, held: Held) -> None:
+        """Tell a called person that they are recorded."""
+        playback = f"notice-{held.call.call_id}"
+        await self._say(held, held.line.notice, playback, lambda: machine.AnnouncementEnded(clock.now()))
+
+    async def apologise(self, held: Held) -> None:
+        """Tell a called person who called, and that nobody is free."""
+        await self._apologise(held, held.line.apology)
+
+    async def _apologise(self, held: Held, sound: Path | None) -> None:
+        playback = f"apology-{held.call.call_id}"
+        await self._say(held, sound, playback, lambda: machine.ApologyEnded(clock.now()))
+
+    async def _say(self, held: Held, sound: Path | None, playback: str, fact: Callable[[], Fact]) -> None:
+        """Play something to who is on the line; `fact` follows at once when it cannot be."""
+        try:
+            if sound is not None:
+                await self._switch.play(held.call.channel, [Speech(sound)], playback=playback)
+                return
+        except SwitchError as error:
+            _log.warning("not-said", error=error.code)
+        self._feed(held.call.call_id, fact())
