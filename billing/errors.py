@@ -364,3 +364,15 @@ class NewsRefusedError(Invalid):
     """News that the payment provider did not sign, not for us, or not now; `why` says which."""
 
     code = "news-refused"
+
+
+class DifferenceNotFoundError(NotFound):
+    """No such difference between our books and the provider's."""
+
+    code = "difference-not-found"
+
+
+class DifferenceReasonError(Invalid):
+    """A difference is explained or settled with a reason; one that agrees by itself needs none."""
+
+    code = "difference-reason"

@@ -38,6 +38,13 @@ class RateDeckAsked(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReconciliationAsked(Event):
+    """Our books are to be compared with the payment provider's."""
+
+    run_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceFinalised(Event):
     """An invoice has its number and is frozen."""
 

@@ -89,7 +89,7 @@ def post(
         key: names the movement for ever, such as `payment:<id>:succeeded`.
         kind: a word for people: `invoice`, `payment`, `fee`, `refund`, `refund-failed`, `dispute`,
             `dispute-won`, `on-account`, `on-account-used`, `credit-note`, `top-up`, `withdrawal`,
-            `wallet-used`.
+            `wallet-used`, `payout`, `payout-failed`.
         postings: zero amounts are left out.
         effective_at: when it happened.
         invoice_id: the invoice whose receivable moves.

@@ -962,6 +962,70 @@ class ProviderEventRow(TenantOwned, Base):
     handled_at: Mapped[OptionalInstant]
 
 
+class ReconciliationRow(TenantOwned, Base):
+    """One comparison of our books with the provider's: `billing.payments.differences`."""
+
+    __tablename__ = "reconciliations"
+    __table_args__ = (
+        CheckConstraint("start_at <= cursor_at AND cursor_at <= end_at", name="stretch"),
+        Index(
+            "uq_reconciliations_going",
+            "tenant_id",
+            "account",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Key]
+    account: Mapped[str] = mapped_column(Text)
+    start_at: Mapped[Instant]
+    end_at: Mapped[Instant]
+    cursor_at: Mapped[Instant]
+    looked: Mapped[int] = mapped_column(BigInteger)
+    found: Mapped[int] = mapped_column(BigInteger)
+    started_at: Mapped[Instant]
+    started_by: Mapped[UUID | None]
+    ended_at: Mapped[OptionalInstant]
+
+
+class DifferenceRow(TenantOwned, Base):
+    """Where our books and the provider's differ, once however often it is found. The operator's."""
+
+    __tablename__ = "differences"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "account", "moved", "remote_id", "differs"),
+        CheckConstraint("standing IN ('open', 'explained', 'settled', 'agrees')", name="standing"),
+        CheckConstraint(
+            "standing NOT IN ('explained', 'settled') OR (reason <> '' AND decided_by IS NOT NULL)",
+            name="reason",
+        ),
+        Index("ix_differences_standing", "tenant_id", "standing", "first_at"),
+        Index("ix_differences_time", "tenant_id", "account", "happened_at"),
+    )
+
+    id: Mapped[Key]
+    account: Mapped[str] = mapped_column(Text)
+    moved: Mapped[str] = mapped_column(Text)
+    remote_id: Mapped[str] = mapped_column(Text)
+    differs: Mapped[str] = mapped_column(Text)
+    happened_at: Mapped[Instant]
+    for_tenant: Mapped[UUID | None]
+    payment_id: Mapped[UUID | None]
+    ours_minor: Mapped[int | None] = mapped_column(BigInteger)
+    ours: Mapped[str] = mapped_column(Text)
+    theirs_minor: Mapped[int | None] = mapped_column(BigInteger)
+    theirs: Mapped[str] = mapped_column(Text)
+    currency: Mapped[str] = mapped_column(Text)
+    standing: Mapped[str] = mapped_column(Text)
+    owner: Mapped[UUID | None]
+    reason: Mapped[str] = mapped_column(Text)
+    first_at: Mapped[Instant]
+    last_at: Mapped[Instant]
+    decided_by: Mapped[UUID | None]
+    decided_at: Mapped[OptionalInstant]
+
+
 class CompanyFiguresRow(TenantOwned, Base):
     """How one company stands with its money, the operator's copy for the eye; see `billing.figures`."""
 

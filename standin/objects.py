@@ -178,6 +178,35 @@ def refund(now: int, paid: Object, *, amount: int, asked: Object, status: str) -
     }
 
 
+def payout(now: int, *, amount: int, currency: str) -> Object:
+    """Return money sent to the bank."""
+    return _base("payout", "po", now) | {
+        "amount": amount,
+        "application_fee": None,
+        "application_fee_amount": None,
+        "arrival_date": now,
+        "automatic": True,
+        "balance_transaction": None,
+        "currency": currency,
+        "description": "STRIPE PAYOUT",
+        "destination": None,
+        "failure_balance_transaction": None,
+        "failure_code": None,
+        "failure_message": None,
+        "metadata": {},
+        "method": "standard",
+        "original_payout": None,
+        "payout_method": None,
+        "reconciliation_status": "completed",
+        "reversed_by": None,
+        "source_type": "card",
+        "statement_descriptor": None,
+        "status": "paid",
+        "trace_id": None,
+        "type": "bank_account",
+    }
+
+
 def dispute(now: int, paid: Object) -> Object:
     """Return a payment its holder has taken back."""
     return _base("dispute", "du", now) | {

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from standin import differing
 from standin.api import Request, Stripe
 from standin.news import Post
 from standin.store import Store
@@ -88,6 +89,12 @@ class Server:
             "dispute": lambda: self.api.dispute(form["charge"]),
             "forget": self.api.forget,
             "win": lambda: self.api.win(form["dispute"]),
+            "lose": lambda: differing.lose(self.api, form["source"]),
+            "unpay": lambda: differing.unpay(self.api, form["charge"]),
+            "alter": lambda: differing.alter(self.api, form["source"], form),
+            "again": lambda: differing.again(self.api, form["charge"]),
+            "foreign": lambda: differing.foreign(self.api, form["charge"]),
+            "pay-out": lambda: differing.pay_out(self.api, int(form["amount"]), form["currency"]),
         }
         return {"done": acts[path]()}
 

@@ -216,7 +216,7 @@ class Till:
         comes = doing.refunds if doing else "at-once"
         status = "pending" if comes == "later" else "succeeded"
         made = objects.refund(self.now(charge["customer"]), charge, amount=amount, asked=asked, status=status)
-        made["balance_transaction"] = self._book(made, amount=-amount, fee=0, kind="refund")["id"]
+        made["balance_transaction"] = self.book(made, amount=-amount, fee=0, kind="refund")["id"]
         if comes != "at-once":
             self._owe("refund", made["id"], customer=charge["customer"])
         charge["amount_refunded"] += amount
@@ -238,7 +238,7 @@ class Till:
             self.store.put("refund", made)
             self.tell("refund.updated", made)
             return
-        again = self._book(made, amount=made["amount"], fee=0, kind="refund_failure")
+        again = self.book(made, amount=made["amount"], fee=0, kind="refund_failure")
         made |= {
             "status": "failed",
             "failure_reason": "expired_or_canceled_card",
@@ -254,7 +254,7 @@ class Till:
     def dispute(self, charge: Object) -> Object:
         """Let the holder take a payment back."""
         made = objects.dispute(self.now(charge["customer"]), charge)
-        entry = self._book(made, amount=-charge["amount"], fee=0, kind="adjustment")
+        entry = self.book(made, amount=-charge["amount"], fee=0, kind="adjustment")
         made["balance_transactions"] = [entry]
         charge["disputed"] = True
         self.store.put("dispute", made)
@@ -264,7 +264,7 @@ class Till:
 
     def win(self, dispute: Object) -> Object:
         """Let the bank decide that the payment was right: its money comes again."""
-        again = self._book(dispute, amount=dispute["amount"], fee=0, kind="adjustment")
+        again = self.book(dispute, amount=dispute["amount"], fee=0, kind="adjustment")
         dispute["balance_transactions"] = [*dispute["balance_transactions"], again]
         dispute["status"] = "won"
         self.store.put("dispute", dispute)
@@ -313,7 +313,7 @@ class Till:
         # what Stripe takes of a European card: 1.5 % and 20 of the minor unit
         fee = 20 + intent["amount"] * 15 // 1000
         charge |= {"status": "succeeded", "paid": True, "captured": True, "amount_captured": intent["amount"]}
-        charge["balance_transaction"] = self._book(charge, amount=intent["amount"], fee=fee, kind="charge")[
+        charge["balance_transaction"] = self.book(charge, amount=intent["amount"], fee=fee, kind="charge")[
             "id"
         ]
         self.store.put("charge", charge)
@@ -329,7 +329,8 @@ class Till:
         self.tell("payment_intent.succeeded", intent)
         return intent
 
-    def _book(self, source: Object, *, amount: int, fee: int, kind: str) -> Object:
+    def book(self, source: Object, *, amount: int, fee: int, kind: str) -> Object:
+        """Write a line of the books: what `source` does to the balance."""
         made = objects.balance_transaction(
             int(time.time()), source, amount=amount, fee=fee, kind=kind, currency=source["currency"]
         )

@@ -185,6 +185,10 @@ ACTIONS: Mapping[str, LazyString] = {
     "credit-note.refused": _l("Refused a credit note"),
     "number.revealed": _l("Looked at a caller’s number in full"),
     "payment.refund-asked": _l("Gave money back"),
+    "reconciliation.assigned": _l("Said who answers for a difference with the payment provider"),
+    "reconciliation.explained": _l("Explained a difference with the payment provider"),
+    "reconciliation.settled": _l("Settled a difference with the payment provider"),
+    "reconciliation.open": _l("Opened a difference with the payment provider again"),
     "passkey.added": _l("Added a passkey"),
     "passkey.removed": _l("Removed a passkey"),
     "price-list.published": _l("Published a price list"),
@@ -263,6 +267,10 @@ ALARMS: Mapping[str, Words] = {
     "passkey-copied": Words(
         _l("A passkey’s counter went back"),
         _l("It may have been copied, and was refused. Its owner removes it under Settings, Passkeys."),
+    ),
+    "difference-open": Words(
+        _l("Our books and the payment provider’s have differed for days"),
+        _l("Under Payments, Compare with the provider: find out why, and say who answers for it."),
     ),
     "rows-differ": Words(
         _l("A bill, a movement of money or a call record is not what the evidence log says"),
@@ -729,6 +737,13 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "payment-mismatch": Words(
         _l("The payment does not fit the invoice"), _l("Nothing was booked. Look at it at the provider.")
+    ),
+    "difference-not-found": Words(
+        _l("There is no such difference"), _l("Look at the page where our books are compared.")
+    ),
+    "difference-reason": Words(
+        _l("Say why, in at most 1,000 letters"),
+        _l("A difference is explained or settled with a reason. One that agrees by itself needs none."),
     ),
     "refund-too-large": Words(
         _l("So much cannot be given back"), _l("Give back at most what is left of the payment.")

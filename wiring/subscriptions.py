@@ -26,6 +26,7 @@ from billing.events import (
     ProviderNewsCame,
     RateDeckAsked,
     RatingAsked,
+    ReconciliationAsked,
     RerunApproved,
     RerunAsked,
     WalletLow,
@@ -72,6 +73,7 @@ from wiring import (
     erasing,
     exporting,
     prints,
+    reconciling,
     rerating,
     rotation,
 )
@@ -442,6 +444,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Alone(PriceListPublished, "prices.hand-over", _hand_prices_over),
     Alone(MonthAsked, "invoices.month", closing.month),
     Alone(RateDeckAsked, decks.KIND, decks.run),
+    Alone(ReconciliationAsked, reconciling.KIND, reconciling.go_on),
     Alone(RerunAsked, rerating.LOOKING, rerating.look),
     Alone(RerunApproved, rerating.APPLYING, rerating.apply),
     Alone(RatingAsked, "usage.rate-again", closing.rate_again),

@@ -59,6 +59,8 @@ HEAVY_HANDLERS = frozenset(
         "every.export-sweep",
         "every.retention",
         "every.comparison",
+        "every.reconciliation",
+        "payments.reconcile",
         "every.dunning",
         "every.company-deletion",
         "every.step-recovery",

@@ -33,6 +33,7 @@ from wiring import (
     dunning,
     exporting,
     figures,
+    reconciling,
     recovering,
     rentals,
     retaining,
@@ -231,6 +232,11 @@ def _book_invoices(house: House) -> None:
     collecting.book(house)
 
 
+def _compare_with_provider(house: House) -> None:
+    """Compare our books with the payment provider's."""
+    reconciling.tonight(house)
+
+
 TABLE = (
     Periodic("every.campaign-round", 1, rounds.pace),
     Periodic("every.agent-hours", 300, _publish_agent_hours),
@@ -254,6 +260,7 @@ TABLE = (
     Periodic("every.retention", 900, _remove_by_age),
     Periodic("every.dunning", 6 * 3600, _dun),
     Periodic("every.comparison", 24 * 3600, _compare_with_evidence),
+    Periodic("every.reconciliation", 24 * 3600, _compare_with_provider),
     Periodic("every.duty-sweep", 3600, _forget_duties),
 )
 

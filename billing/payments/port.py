@@ -46,6 +46,19 @@ class Reason(StrEnum):
     OTHER = "other"
 
 
+class Moved(StrEnum):
+    """What moved the money a provider holds for us."""
+
+    PAYMENT = "payment"
+    REFUND = "refund"
+    REFUND_FAILED = "refund-failed"
+    DISPUTE = "dispute"
+    DISPUTE_WON = "dispute-won"
+    PAYOUT = "payout"  # to our bank
+    PAYOUT_FAILED = "payout-failed"
+    OTHER = "other"  # the provider's own fees, and what we know nothing of
+
+
 # Asking again later may help with these; with the others only another method does.
 WORTH_RETRYING = frozenset({Reason.DECLINED, Reason.INSUFFICIENT_FUNDS, Reason.PROVIDER_TROUBLE})
 
@@ -122,6 +135,28 @@ class RemotePayment:
     method: str = ""
     refunds: tuple[RemoteRefund, ...] = ()
     disputes: tuple[RemoteDispute, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """One line of the provider's own books: what it did to the money it holds for us.
+
+    Attributes:
+        entry_id: the line's own name; no two have the same.
+        remote_id: of the payment, refund, dispute or payout it comes from.
+        amount_minor: before its fee; below zero: taken.
+        tenant_id: whose payment it was, as we told the provider; None when it is not of our making.
+    """
+
+    entry_id: str
+    moved: Moved
+    remote_id: str
+    amount_minor: int
+    fee_minor: int
+    currency: str
+    at: dt.datetime
+    tenant_id: TenantId | None = None
+    payment_id: PaymentId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,4 +304,8 @@ class Provider(Protocol):
 
     def news_since(self, instant: dt.datetime) -> tuple[News, ...]:
         """Return the news since an instant, oldest first; for what never reached us."""
+        ...
+
+    def movements(self, *, start: dt.datetime, end: dt.datetime) -> tuple[Movement, ...]:
+        """Return the lines of the provider's own books in `[start, end)`, oldest first."""
         ...

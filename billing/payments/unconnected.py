@@ -78,3 +78,7 @@ class Unconnected:
     def news_since(self, instant: dt.datetime) -> NoReturn:
         """Refuse."""
         raise NotConnectedError
+
+    def movements(self, *, start: dt.datetime, end: dt.datetime) -> NoReturn:
+        """Refuse."""
+        raise NotConnectedError

@@ -12,6 +12,8 @@ from typing import Any, TextIO, cast
 import click
 
 from billing import price, verify
+from billing.events import ReconciliationAsked
+from billing.payments import differences
 from core import config, ids
 from core.config import Settings
 from core.ids import OPERATOR, TenantId, UserId
@@ -32,7 +34,7 @@ from web.cli import backups, routing, said
 from web.cli.exports import export_group
 from web.factory import create_app
 from web.services import Services
-from wiring import House, assemble, comparing, rotation
+from wiring import House, assemble, comparing, reconciling, rotation
 from wiring.prepare import migrate
 
 _NOWHERE = Path("/nonexistent")
@@ -239,6 +241,23 @@ def compare_rows(company: str) -> None:
         click.echo(f"{subject} is not what the log says")
     click.echo(f"{found.rows} rows compared, {len(found.differing)} differ")
     sys.exit(1 if found.differing else 0)
+
+
+@main.command()
+def reconcile() -> None:
+    """Compare our books with the payment provider's, up to an hour ago; exit 1 when a difference is open."""
+    with _house() as house, said.in_words():
+        run = reconciling.begin(house)
+        while reconciling.go_on(house, ReconciliationAsked(tenant_id=OPERATOR, run_id=run.run_id)):
+            pass
+        with house.gate.open(Scope.system(OPERATOR)) as session:
+            run = next(one for one in differences.runs(session) if one.run_id == run.run_id)
+            found = differences.every(session)
+    for one in found:
+        what = f"{one.found.differs.value:13}  {one.found.moved.value:13}  {one.found.remote_id}"
+        click.echo(f"{ids.public('dif', one.difference_id)}  {what}")
+    click.echo(f"{run.looked} lines compared, {run.found} differ; {len(found)} differences are open")
+    sys.exit(1 if found else 0)
 
 
 @main.command("simulate-call")

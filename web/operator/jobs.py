@@ -21,7 +21,7 @@ from web import parts, said, scope, tables
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
-from wiring import closing, collecting, decks, downloading, exporting, rerating, rotation
+from wiring import closing, collecting, decks, downloading, exporting, reconciling, rerating, rotation
 
 _LATE = dt.timedelta(minutes=5)
 _NEWS = dt.timedelta(hours=1)
@@ -37,6 +37,7 @@ _KINDS = {
     "leads.read": _l("Reading a lead file"),
     rotation.ROTATION: _l("Replacing a key"),
     collecting.SWEEP: _l("Asking after payments"),
+    reconciling.KIND: _l("Comparing with the payment provider"),
     exporting.KIND: _l("Exporting a company’s data"),
     decks.KIND: _l("Reading a file of rates"),
     downloading.KIND: _l("Making a table’s file"),
@@ -62,6 +63,9 @@ _RESULTS: Mapping[str, Callable[[int], str]] = {
     ),
     rerating.APPLYING: lambda made: parts.ngettext(
         "%(count)s event changed", "%(count)s events changed", made, count=parts.count(made)
+    ),
+    reconciling.KIND: lambda made: parts.ngettext(
+        "%(count)s difference", "%(count)s differences", made, count=parts.count(made)
     ),
     "leads.read": lambda made: parts.ngettext(
         "%(count)s lead made", "%(count)s leads made", made, count=parts.count(made)

@@ -21,7 +21,7 @@ from billing.payments.attempts import Payment
 from billing.payments.port import State
 from core import ids
 from core.errors import SeatlineError
-from core.ids import InvoiceId, PaymentId, TenantId, UnknownIdError, new_id
+from core.ids import OPERATOR, InvoiceId, PaymentId, TenantId, UnknownIdError, new_id
 from core.money import Money
 from tenants.companies import Company
 from web import amounts, identity, said, scope, tables, words
@@ -259,6 +259,8 @@ def trial_balance() -> str:
         return ledger.trial_balance(session, tenant_id=company.tenant_id)
 
     found = [one for _company, balances in rounds.go(visited, look) for one in balances]
+    if not chosen:  # our own: payouts to our bank
+        found += ledger.trial_balance(scope.session(), tenant_id=OPERATOR)
     return render_template(
         "operator/ledger.html",
         sums=_sums(found),

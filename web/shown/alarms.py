@@ -25,6 +25,7 @@ _NAMES: Mapping[str, LazyString] = {
     "approved_by": _l("let in by"),
     "calls": _l("number of calls"),
     "minutes": _l("minutes"),
+    "differences": _l("number of differences"),
 }
 _DOORS: Mapping[str, LazyString] = {
     Door.PORTAL.value: _l("the portal"),

@@ -48,6 +48,7 @@ NOUNS: Mapping[str, LazyString] = {
     "credit-note.": _l("Credit notes"),
     "dispute.": _l("Disputes"),
     "payment.": _l("Payments"),
+    "reconciliation.": _l("Comparing with the provider"),
     "usage.": _l("Usage"),
     "calls-out.": _l("Calls out"),
     "credit-hold.": _l("Credit holds"),

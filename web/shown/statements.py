@@ -49,6 +49,8 @@ MOVEMENTS: Mapping[str, LazyString] = {
     "wallet-used": _l("Paid from the wallet"),
     "dispute": _l("Taken back by the bank"),
     "dispute-won": _l("Given to us again by the bank"),
+    "payout": _l("Payout to the bank"),
+    "payout-failed": _l("Payout that came back"),
 }
 
 

@@ -20,6 +20,7 @@ import stripe
 from billing.errors import NewsRefusedError, ProviderAwayError, ProviderRefusesError
 from billing.payments.port import (
     About,
+    Movement,
     News,
     Order,
     Page,
@@ -287,6 +288,19 @@ class StripeProvider:
                 found.append(News(event.id, event.type, str(about.get("id") or ""), happened_at))
                 if len(found) >= _MOST_NEWS:
                     break
+        return tuple(reversed(found))
+
+    def movements(self, *, start: dt.datetime, end: dt.datetime) -> tuple[Movement, ...]:
+        """See the port."""
+        with _errors():
+            page = self._client.v1.balance_transactions.list(
+                {
+                    "created": {"gte": int(start.timestamp()), "lt": int(end.timestamp())},
+                    "limit": 100,
+                    "expand": ["data.source"],
+                }
+            )
+            found = [reading.movement(one) for one in page.auto_paging_iter()]
         return tuple(reversed(found))
 
     def _ask_account(self) -> None:

@@ -12,6 +12,8 @@ from uuid import UUID
 import stripe
 
 from billing.payments.port import (
+    Moved,
+    Movement,
     Reason,
     RemoteDispute,
     RemoteMethod,
@@ -36,6 +38,18 @@ _STATES = {
     "requires_payment_method": State.STARTED,
     "requires_confirmation": State.STARTED,
     "requires_capture": State.PROCESSING,
+}
+# kinds of balance transactions; a dispute is an adjustment, and which way it goes says its sign
+_MOVED = {
+    "charge": Moved.PAYMENT,
+    "payment": Moved.PAYMENT,
+    "refund": Moved.REFUND,
+    "payment_refund": Moved.REFUND,
+    "refund_failure": Moved.REFUND_FAILED,
+    "payment_failure_refund": Moved.REFUND_FAILED,
+    "payout": Moved.PAYOUT,
+    "payout_failure": Moved.PAYOUT_FAILED,
+    "payout_cancel": Moved.PAYOUT_FAILED,
 }
 # by decline code first, then by error code
 _REASONS = {
@@ -148,6 +162,35 @@ def payment(
             )
             for one in disputes
         ),
+    )
+
+
+def movement(entry: stripe.BalanceTransaction) -> Movement:
+    """Return a line of Stripe's books, its source expanded.
+
+    Where it was settled in another currency, the amount is what was paid, in the currency it was paid in.
+    """
+    source: Any = entry.source if not isinstance(entry.source, str) else None
+    said = source.to_dict() if source else {}
+    moved = _MOVED.get(entry.type, Moved.OTHER)
+    if said.get("object") == "dispute":
+        moved = Moved.DISPUTE if entry.amount < 0 else Moved.DISPUTE_WON
+    amount, currency = entry.amount, entry.currency
+    if entry.exchange_rate and said.get("currency"):
+        amount, currency = (1 if amount > 0 else -1) * int(said["amount"]), said["currency"]
+    named = said.get("payment_intent") if moved is Moved.PAYMENT else None
+    marks = getattr(source, "metadata", None) if source else None
+    tenant, own = ours(marks, TENANT), ours(marks, PAYMENT)
+    return Movement(
+        entry_id=entry.id,
+        moved=moved,
+        remote_id=str(named or _id_of(entry.source) or entry.id),
+        amount_minor=amount,
+        fee_minor=entry.fee,
+        currency=currency.upper(),
+        at=instant(entry.created),
+        tenant_id=TenantId(tenant) if tenant else None,
+        payment_id=PaymentId(own) if own else None,
     )
 
 
