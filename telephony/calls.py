@@ -13,7 +13,20 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, and_, case, exists, func, literal, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
@@ -40,7 +53,16 @@ from security.vault import Field, Vault
 from telephony import figures
 from telephony.errors import CallNotFoundError, CallNotOverError
 from telephony.events import CallEnded
-from telephony.models import CallEventRow, CallLegRow, CallRow, CdrRow, QueueRow, RecordingRow
+from telephony.models import (
+    CallEventRow,
+    CallLegRow,
+    CallRow,
+    CdrRow,
+    OutboundDialRow,
+    QueueRow,
+    RecordingRow,
+)
+from tenants.holds import Held
 
 INBOUND, OUTBOUND = "inbound", "outbound"
 LEFT_MESSAGE = "left-message"  # the cause of a call whose caller left one
@@ -50,6 +72,8 @@ SOURCE = "switchboard"
 _DIRECTIONS = {INBOUND: interactions.Direction.INBOUND, OUTBOUND: interactions.Direction.OUTBOUND}
 HANDED_OVER = "handed-over"
 """The kind of the line an agent leaves who gave the call away; the call itself leaves its own."""
+SCANNED = 5_000
+"""How many calls a search for last digits opens at most: the newest."""
 _FORSAKEN = dt.timedelta(hours=12)
 _FIRST_LOOK = 2**30
 
@@ -216,6 +240,7 @@ class Call:
     recording_id: RecordingId | None
     recording_state: str | None
     part_of: CallId | None = None
+    recording_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +266,13 @@ class Filter:
     direction: str | None = None
     disposition: str | None = None
     is_recorded: bool | None = None
+    campaign_id: UUID | None = None
+    least_s: int | None = None  # of the recording's length
+    most_s: int | None = None
+    was_paused: bool | None = None  # its recording
+    is_held: bool | None = None  # by a legal hold: what `held` covers
+    held: Held | None = None
+    among: frozenset[CallId] | None = None
     since: dt.datetime | None = None
     until: dt.datetime | None = None
 
@@ -856,6 +888,42 @@ def these(session: Session, *, tenant_id: TenantId, call_ids: Sequence[CallId], 
     return [found[call_id] for call_id in call_ids if call_id in found]
 
 
+def ending_in(
+    session: Session, *, tenant_id: TenantId, vault: Vault, digits: str, wanted: Filter
+) -> frozenset[CallId]:
+    """Return which of the newest `SCANNED` calls that match have a number that ends in `digits`.
+
+    Numbers are sealed, so each is opened: some 20 µs a call. No index of four digits is kept: it would
+    tell who has the database almost as much as the number.
+    """
+    query = (
+        select(CallRow)
+        .where(CallRow.tenant_id == tenant_id, CallRow.caller_ct.is_not(None))
+        .where(*_wanted(wanted, tenant_id, vault))
+        .order_by(CallRow.arrived_at.desc(), CallRow.id.desc())
+        .limit(SCANNED)
+    )
+    return frozenset(
+        CallId(row.id)
+        for row in session.scalars(query)
+        if _open(vault, row, "caller", row.caller_ct).endswith(digits)
+    )
+
+
+def paused_among(session: Session, *, tenant_id: TenantId, call_ids: Sequence[CallId]) -> set[CallId]:
+    """Return in which of these calls something was kept out of the recording."""
+    rows = session.scalars(
+        select(CallEventRow.call_id)
+        .where(
+            CallEventRow.tenant_id == tenant_id,
+            CallEventRow.call_id.in_(list(call_ids)),
+            CallEventRow.kind == "recording-paused",
+        )
+        .distinct()
+    )
+    return {CallId(one) for one in rows}
+
+
 def live(session: Session, *, tenant_id: TenantId, vault: Vault) -> list[Call]:
     """Return the tenant's calls that have not ended, oldest first."""
     query = _select().where(CallRow.tenant_id == tenant_id, CallRow.ended_at.is_(None))
@@ -920,7 +988,15 @@ def _usage(row: CallRow, began_at: dt.datetime, ended_at: dt.datetime) -> meteri
 
 def _select() -> Any:  # noqa: ANN401 - a Select over five tables has no shorter type
     return (
-        select(CallRow, QueueRow.name, CdrRow.wait_ms, CdrRow.talk_ms, RecordingRow.id, RecordingRow.state)
+        select(
+            CallRow,
+            QueueRow.name,
+            CdrRow.wait_ms,
+            CdrRow.talk_ms,
+            RecordingRow.id,
+            RecordingRow.state,
+            RecordingRow.duration_ms,
+        )
         .join(QueueRow, and_(QueueRow.tenant_id == CallRow.tenant_id, QueueRow.id == CallRow.queue_id))
         .outerjoin(CdrRow, and_(CdrRow.tenant_id == CallRow.tenant_id, CdrRow.call_id == CallRow.id))
         .outerjoin(
@@ -960,7 +1036,32 @@ def _wanted(wanted: Filter, tenant_id: TenantId, vault: Vault) -> list[ColumnEle
         kept = exists().where(
             one.tenant_id == CallRow.tenant_id, one.call_id == CallRow.id, one.state == "sealed"
         )
+        if wanted.least_s is not None:
+            kept = kept.where(one.duration_ms >= wanted.least_s * 1000)
+        if wanted.most_s is not None:
+            kept = kept.where(one.duration_ms <= wanted.most_s * 1000)
         tests.append(kept if wanted.is_recorded else ~kept)
+    if wanted.campaign_id is not None:  # a call out, its attempt and its dial share an id
+        tests.append(
+            exists().where(
+                OutboundDialRow.tenant_id == CallRow.tenant_id,
+                OutboundDialRow.attempt_id == CallRow.id,
+                OutboundDialRow.campaign_id == wanted.campaign_id,
+            )
+        )
+    if wanted.was_paused is not None:
+        pause = _paused(CallRow.tenant_id, CallRow.id)
+        tests.append(pause if wanted.was_paused else ~pause)
+    if wanted.is_held is not None and wanted.held is not None and not wanted.held.is_all:
+        covered = or_(
+            CallRow.id.in_(wanted.held.calls),
+            func.coalesce(CallRow.customer_id.in_(wanted.held.customers), false()),
+        )
+        tests.append(covered if wanted.is_held else ~covered)
+    elif wanted.is_held is False:  # everything of the company is held
+        tests.append(false())
+    if wanted.among is not None:
+        tests.append(CallRow.id.in_(wanted.among))
     match wanted.outcome:
         case None | "":
             pass
@@ -978,6 +1079,14 @@ def _wanted(wanted: Filter, tenant_id: TenantId, vault: Vault) -> list[ColumnEle
         case code:
             tests.append(CallRow.disposition == code)
     return tests
+
+
+def _paused(tenant_id: Any, call_id: Any) -> Any:  # noqa: ANN401 - columns of any query
+    return exists().where(
+        CallEventRow.tenant_id == tenant_id,
+        CallEventRow.call_id == call_id,
+        CallEventRow.kind == "recording-paused",
+    )
 
 
 def _field(tenant_id: TenantId, call_id: UUID, column: str) -> Field:
@@ -1025,4 +1134,5 @@ def _call(found: Any, vault: Vault) -> Call:  # noqa: ANN401 - a row of `_select
         recording_id=RecordingId(found[4]) if found[4] else None,
         recording_state=found[5],
         part_of=CallId(row.part_of) if row.part_of else None,
+        recording_ms=found[6],
     )

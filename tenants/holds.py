@@ -52,6 +52,10 @@ class Held:
     customers: frozenset[UUID]
     calls: frozenset[UUID]
 
+    def covers(self, call_id: UUID, customer_id: UUID | None) -> bool:
+        """Return whether a call, and its recording, may not be removed."""
+        return self.is_all or call_id in self.calls or customer_id in self.customers
+
 
 def put(
     session: Session, *, tenant_id: TenantId, kind: HoldKind, subject_id: UUID | None, reason: str, by: UUID

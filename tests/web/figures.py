@@ -43,6 +43,7 @@ from web.operator.stock import SEATS as STOCK_SEATS
 from web.portal.calls import BEHIND, CALLS
 from web.portal.home import Step
 from web.portal.invoices import INVOICES
+from web.portal.recordings import RECORDINGS
 from web.portal.webhooks import LOG
 from web.shown import calls_out, campaigns, flow_words, outline
 from web.shown import leaders as shown_leaders
@@ -1121,6 +1122,23 @@ def call_list(lang: str) -> dict[str, Any]:
     return shell(lang) | {
         "table": table(CALLS, calls(lang, 16), choices=words, asks=asks, saved=saved, total=2148),
         "line": None,
+    }
+
+
+def recording_list(lang: str) -> dict[str, Any]:
+    rows = [
+        New(call=New(**vars(one) | {"recording_s": 61.0 + 90 * at}), was_paused=at == 1, is_held=at == 2)
+        for at, one in enumerate(calls(lang, 9))
+    ]
+    return shell(lang) | {
+        "table": table(
+            RECORDINGS,
+            rows,
+            choices={"queue": [], "campaign": [], "outcome": []},
+            asks={"paused": "yes"},
+            total=9,
+        ),
+        "scanned": 5000,
     }
 
 
@@ -2995,6 +3013,7 @@ PAGES: dict[str, Page] = {
     "portal-menu": Page("portal/home.html", home, ("document.getElementById('user-menu').showPopover()",)),
     "portal-keys": Page("portal/home.html", home, ("document.getElementById('keys').showModal()",)),
     "portal-calls": Page("portal/calls.html", call_list),
+    "portal-recordings": Page("portal/recordings.html", recording_list),
     "portal-calls-empty": Page("portal/calls.html", call_list_empty),
     "portal-calls-line": Page("portal/calls.html", call_list_line),
     "portal-call": Page("portal/call.html", one_call),

@@ -30,6 +30,8 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.one_call": ("getCall",),
     "portal.reveal": ("revealCaller",),
     "portal.play": ("getRecording",),
+    "portal.recording_list": ("listRecordings",),
+    "portal.find_recording": ("searchRecordings",),
     "portal.open_recording": ("getRecording",),
     "portal.check_recording": ("checkRecording",),
     "portal.peaks": ("getWaveform",),

@@ -74,12 +74,14 @@ class Player:
     sha256: str
 
 
-def _queues() -> tables.Words:
+def queue_words() -> tables.Words:
+    """Return the company's open queues, for a filter."""
     found = queues.all_of(scope.session(), tenant_id=identity.current().tenant_id)
     return [(ids.public("que", one.queue_id), one.name) for one in found]
 
 
-def _outcomes() -> tables.Words:
+def outcome_words() -> tables.Words:
+    """Return how a call may end, for a filter."""
     words = shown.disposition_words(
         scope.session(), tenant_id=identity.current().tenant_id, language=i18n.language()
     )
@@ -118,8 +120,8 @@ CALLS = tables.Table(
     COLUMNS,
     filters=(
         tables.Choice("direction", _l("Direction"), _directions),
-        tables.Choice("queue", _l("Queue"), _queues),
-        tables.Choice("outcome", _l("Outcome"), _outcomes),
+        tables.Choice("queue", _l("Queue"), queue_words),
+        tables.Choice("outcome", _l("Outcome"), outcome_words),
         tables.Choice("recording", _l("Recording"), _kept),
         tables.Digits("agent", _l("Agent"), placeholder="1001"),
         tables.Day("from", _l("From")),
@@ -145,17 +147,17 @@ def call_list() -> str | BaseResponse:
             tenant_id=who.tenant_id,
             vault=vault,
             wanted=wanted,
-            after=_place(asked.after),
-            before=_place(asked.before),
+            after=place(asked.after),
+            before=place(asked.before),
             limit=asked.size,
             order=Order(asked.sort),
             is_down=asked.is_down,
         )
         return tables.Slice(
             rows(found.calls),
-            following=_goes_on("after", found.following),
-            preceding=_goes_on("before", found.preceding),
-            **_counted(wanted, most=asked.counted) if not asked.export else {},
+            following=goes_on("after", found.following),
+            preceding=goes_on("before", found.preceding),
+            **counted(wanted, most=asked.counted) if not asked.export else {},
         )
 
     return tables.show(CALLS, "portal/calls.html", fetch, line=None)
@@ -363,7 +365,8 @@ def _wanted(asked: tables.Asked) -> Filter:
     )
 
 
-def _counted(wanted: Filter, *, most: int) -> dict[str, Any]:
+def counted(wanted: Filter, *, most: int) -> dict[str, Any]:
+    """Return how many calls match, as a slice of a table says it."""
     found = telephony.add_up(
         scope.session(),
         tenant_id=identity.current().tenant_id,
@@ -374,7 +377,7 @@ def _counted(wanted: Filter, *, most: int) -> dict[str, Any]:
     return {"total": found.calls, "at_least": found.at_least}
 
 
-def _place(text: str) -> tuple[dt.datetime, CallId] | None:
+def place(text: str) -> tuple[dt.datetime, CallId] | None:
     """Return where a page goes on: a call of this company, by its id."""
     if not text:
         return None
@@ -382,7 +385,8 @@ def _place(text: str) -> tuple[dt.datetime, CallId] | None:
     return found.arrived_at, found.call_id
 
 
-def _goes_on(name: str, place: tuple[dt.datetime, CallId] | None) -> dict[str, str] | None:
+def goes_on(name: str, place: tuple[dt.datetime, CallId] | None) -> dict[str, str] | None:
+    """Return what the address of the next, or the previous, page adds."""
     return {name: ids.public("call", place[1])} if place else None
 
 

@@ -55,6 +55,7 @@ class CallRow:
     charge_nano: int | None
     currency: str
     has_recording: bool
+    recording_s: float | None = None
 
 
 def rows(
@@ -147,4 +148,5 @@ def _row(
         charge_nano=charge_nano,
         currency=(cost.currency if cost else "") or currency,
         has_recording=call.recording_state == "sealed",
+        recording_s=None if call.recording_ms is None else call.recording_ms / 1000,
     )
