@@ -12,6 +12,8 @@ from tests.web.conftest import Browser
 from tests.web.scene import NOW, Scene
 from tests.web.test_pages import chromed, served
 
+expect.set_options(timeout=20_000)  # a busy machine paints late; what never comes fails all the same
+
 UNNAMED = """() => [...document.querySelectorAll('table')].filter(one => one.checkVisibility() && !one.caption
   && !one.getAttribute('aria-label')
   && !document.getElementById(one.getAttribute('aria-labelledby'))?.textContent)
@@ -51,7 +53,7 @@ def test_a_page_is_heard_as_it_is_seen(page: Page, day: Scene) -> None:
         assert page.evaluate(UNNAMED) == [], path
     page.goto(day.path(day.known))
     place = page.get_by_role("slider", name="Position in the recording")
-    assert re.fullmatch(r"0:00 / \d+:\d\d", place.get_attribute("aria-valuetext") or "")
+    expect(place).to_have_attribute("aria-valuetext", re.compile(r"^0:00 / \d+:\d\d$"))
     page.goto("/portal/company")
     page.get_by_role("button", name="Save").click()
     expect(heard).to_have_text("Saved.")
@@ -63,10 +65,10 @@ def test_a_page_is_heard_as_it_is_seen(page: Page, day: Scene) -> None:
 def test_filters_fold_on_a_phone_and_stay_as_they_were_left(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     fold, queue = page.get_by_role("button", name="Filters and order"), page.get_by_label("Queue")
-    assert not queue.is_visible()
+    expect(queue).to_be_hidden()
     fold.press("Enter")
-    assert fold.get_attribute("aria-expanded") == "true"
+    expect(fold).to_have_attribute("aria-expanded", "true")
     page.get_by_label("Direction").select_option("inbound")
     page.wait_for_url("**direction=inbound**")
     page.get_by_role("button", name="Filters and order 1 in force").wait_for()
-    assert queue.is_visible()
+    expect(queue).to_be_visible()
