@@ -74,6 +74,7 @@ ICONS: dict[str, str] = {
     "volume": '<path d="M3.5 8v4h2.8L10 15.2V4.8L6.3 8ZM13 7.5a3.6 3.6 0 0 1 0 5M15.3 5.5a6.5 6.5 0 0 1 0 9"/>',
     "keyboard": '<rect x="2" y="5" width="16" height="10" rx="2"/><path d="M5.5 8.5h.01M8.5 8.5h.01M11.5 8.5h.01M14.5 8.5h.01M6.5 12h7" stroke-width="1.8"/>',
     "flow": '<rect x="3" y="2.5" width="6" height="4.5" rx="1.2"/><rect x="2.5" y="13" width="6" height="4.5" rx="1.2"/><rect x="11.5" y="13" width="6" height="4.5" rx="1.2"/><path d="M6 7v6M6 10h8.5v3"/>',
+    "redo": '<path d="m13 4 3.5 3.5L13 11M16.5 7.5H8a4.5 4.5 0 0 0 0 9h5"/>',
     "undo": '<path d="M7 4 3.5 7.5 7 11M3.5 7.5H12a4.5 4.5 0 0 1 0 9H7"/>',
     "mega": '<path d="M3 8.5v3l9 4v-11Zm9-1.5h1.5a3 3 0 0 1 0 6H12M5.5 12.7v3.8H8v-2.7"/>',
     "hook": '<path d="M8.6 7.6a3 3 0 1 1 3 4.2l-2-3.6M7 11.4a3 3 0 1 0 3.4 3.4h4M12.9 13.2a3 3 0 1 0-.6-3"/>',

@@ -1742,6 +1742,7 @@ def one_flow(lang: str) -> dict[str, Any]:
             "language": "en",
         },
         "action": "/portal/flows/flow_1",
+        "drawing": "/portal/flows/flow_1/drawing",
         "revision": 7,
         "outline": told,
         "calls": 412,
@@ -1767,6 +1768,18 @@ def one_flow(lang: str) -> dict[str, Any]:
     }
 
 
+def flow_drawing(lang: str) -> dict[str, Any]:
+    return shell(lang) | {
+        "flow": {"name": pick(lang, "Main menu", "主菜单"), "version": 3},
+        "action": "/portal/flows/flow_1",
+        "drawn": "/portal/flows/flow_1/drawn",
+        "revision": 7,
+        "chosen": "menu",
+        "kinds": [(kind, flow_words.kind(kind)) for kind in outline.KINDS],
+        "may_write": True,
+    }
+
+
 def flow_try(lang: str) -> dict[str, Any]:
     drawn = drawn_flow(lang)
     made = rehearse(drawn, Scene(World(), NOW), [])
@@ -1776,7 +1789,14 @@ def flow_try(lang: str) -> dict[str, Any]:
         "action": "/portal/flows/flow_1/try",
         "inputs": ["9"],
         "passages": [
-            {"way": "", "kind": pick(lang, "Say", "播报"), "name": one.title, "heard": one.heard}
+            {
+                "way": "",
+                "kind": pick(lang, "Say", "播报"),
+                "name": one.title,
+                "heard": one.heard,
+                "node": one.node,
+                "taken": one.way,
+            }
             for one in made.passages
         ],
         "end": "waits",
@@ -3030,6 +3050,7 @@ PAGES: dict[str, Page] = {
     "portal-queue": Page("portal/queue.html", one_queue),
     "portal-flows": Page("portal/flows.html", flow_list),
     "portal-flow": Page("portal/flow.html", one_flow),
+    "portal-flow-drawing": Page("portal/flow_drawing.html", flow_drawing),
     "portal-flow-try": Page("portal/flow_try.html", flow_try),
     "portal-queue-closed": Page("portal/queue.html", one_queue_closed),
     "portal-routing": Page("portal/routing.html", routing),

@@ -2,15 +2,20 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
 from urllib.parse import urlencode
+from uuid import UUID
 
 from flask import make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
 from pydantic import ValidationError
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from core import clock, ids
-from core.ids import FlowId, NumberId
+from core.ids import FlowId, NumberId, TenantId
 from core.phone import international
 from telephony import numbers, queues
 from telephony.errors import (
@@ -38,6 +43,15 @@ _KEYS = re.compile(r"[0-9*#]{0,20}", re.ASCII)
 _INVALID, _CONFLICT = 422, 409
 
 
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A step's form as somebody sent it, and what is wrong with it; by default as the draft has it."""
+
+    given: Mapping[str, str] | None = None
+    errors: Mapping[str, str] = field(default_factory=dict)
+    fault: str = ""
+
+
 @pages.get("/flows")
 @permission("queues.read")
 def flow_list() -> str:
@@ -56,7 +70,7 @@ def flow_list() -> str:
             }
             for one in store.all_of(session, tenant_id=tenant_id)
         ],
-        may_write=_may_write(),
+        may_write=may_write(),
     )
 
 
@@ -78,34 +92,41 @@ def add_flow() -> BaseResponse:
 @permission("queues.read")
 def one_flow(flow_id: str) -> str:
     """Show a flow as an outline, with the form of the node that is chosen."""
-    return _page(_find(flow_id), request.args.get("node", ""))
+    return _page(find(flow_id), request.args.get("node", ""), Typed())
 
 
 @pages.post("/flows/<flow_id>/node")
 @permission("queues.write")
 def save_flow_node(flow_id: str) -> BaseResponse:
     """Keep one node as it is written in its form; others that somebody has changed meanwhile stay theirs."""
-    kept, key = _find(flow_id), request.form.get("node", "")
+    kept, key = find(flow_id), request.form.get("node", "")
     before = kept.draft.nodes.get(key)
     if before is None:
         said.refused(gettext("This step is not there any more."))
         return redirect(path_of(kept.flow_id), 303)
     given = {name: value[:_LONGEST_FIELD] for name, value in request.form.items()}
     if given.get("seen") != outline.mark(before):
-        return make_response(_page(kept, key, given=given, fault=_somebody_else()), _CONFLICT)
+        return make_response(_again(kept, key, Typed(given, fault=somebody_else())), _CONFLICT)
     try:
         node = outline.read(before, given)
     except ValidationError as error:
-        return make_response(_page(kept, key, given=given, errors=outline.faults(error)), _INVALID)
-    draft = kept.draft.model_copy(update={"nodes": {**kept.draft.nodes, key: node}})
-    return _save(kept, draft, node=key)
+        return make_response(_again(kept, key, Typed(given, outline.faults(error))), _INVALID)
+    if node != before:
+        draft = kept.draft.model_copy(update={"nodes": {**kept.draft.nodes, key: node}})
+        kept = save(kept, draft)
+    if is_part():
+        return make_response(step_part(kept, key))
+    said.done(_kept_in_draft())
+    if given.get("then") == "drawing":
+        return redirect(drawing_of(kept.flow_id, key), 303)
+    return redirect(path_of(kept.flow_id, key), 303)
 
 
 @pages.post("/flows/<flow_id>/add")
 @permission("queues.write")
 def add_flow_node(flow_id: str) -> BaseResponse:
     """Put a new node into a way out of another."""
-    kept = _find(flow_id)
+    kept = find(flow_id)
     after, _, way = request.form.get("after", "").partition(" ")
     try:
         draft, key = outline.added(kept.draft, request.form.get("kind", ""), after=after, way=way)
@@ -119,17 +140,19 @@ def add_flow_node(flow_id: str) -> BaseResponse:
 @permission("queues.write")
 def take_flow_node(flow_id: str) -> BaseResponse:
     """Take a node out; what led to it leads on to where it led."""
-    kept, key = _find(flow_id), request.form.get("node", "")
-    if key not in kept.draft.nodes:
-        return redirect(path_of(kept.flow_id), 303)
-    return _save(kept, outline.without(kept.draft, key), node="")
+    kept, key = find(flow_id), request.form.get("node", "")
+    if key in kept.draft.nodes:
+        kept = save(kept, outline.without(kept.draft, key))
+        if not is_part():
+            said.done(_kept_in_draft())
+    return make_response(step_part(kept, "")) if is_part() else redirect(path_of(kept.flow_id), 303)
 
 
 @pages.post("/flows/<flow_id>/settings")
 @permission("queues.write")
 def save_flow_settings(flow_id: str) -> BaseResponse:
     """Keep a flow's name and the language it speaks."""
-    kept = _find(flow_id)
+    kept = find(flow_id)
     name = _name(request.form.get("name", "")) or kept.name
     return _save(kept, kept.draft.model_copy(update={"language": _language()}), node="", name=name)
 
@@ -138,62 +161,30 @@ def save_flow_settings(flow_id: str) -> BaseResponse:
 @permission("queues.write")
 def publish_flow(flow_id: str) -> BaseResponse:
     """Let callers go through the draft that the page shows."""
-    kept = _find(flow_id)
-    try:
-        saved = store.publish(
-            scope.session(),
-            tenant_id=kept.tenant_id,
-            flow_id=kept.flow_id,
-            revision=edits.revision(request.form),
-            by=identity.current().principal_id,
-        )
-    except FlowChangedError:
-        said.refused(_somebody_else())
-    except FlowFaultyError:
-        said.refused(gettext("Not published: callers would get stuck. See what is marked in the outline."))
-    else:
-        renting.tell_switchboard()
-        said.done(
-            gettext(
-                "Version %(version)s is published: it counts from the next call on.", version=saved.version
-            )
-        )
-    return redirect(path_of(kept.flow_id), 303)
+    return _publish(
+        find(flow_id),
+        store.publish,
+        faulty=gettext("Not published: callers would get stuck. See what is marked in the outline."),
+    )
 
 
 @pages.post("/flows/<flow_id>/back")
 @permission("queues.write")
 def bring_flow_back(flow_id: str) -> BaseResponse:
     """Publish an earlier version again."""
-    kept = _find(flow_id)
-    try:
-        saved = store.bring_back(
-            scope.session(),
-            tenant_id=kept.tenant_id,
-            flow_id=kept.flow_id,
-            version=whole(request.form.get("version", ""), longest=9) or 0,
-            revision=edits.revision(request.form),
-            by=identity.current().principal_id,
-        )
-    except FlowChangedError:
-        said.refused(_somebody_else())
-    except FlowFaultyError:
-        said.refused(gettext("Not brought back: a queue it leads to has been closed since."))
-    else:
-        renting.tell_switchboard()
-        said.done(
-            gettext(
-                "Version %(version)s is published: it counts from the next call on.", version=saved.version
-            )
-        )
-    return redirect(path_of(kept.flow_id), 303)
+    version = whole(request.form.get("version", ""), longest=9) or 0
+    return _publish(
+        find(flow_id),
+        partial(store.bring_back, version=version),
+        faulty=gettext("Not brought back: a queue it leads to has been closed since."),
+    )
 
 
 @pages.post("/flows/<flow_id>/remove")
 @permission("queues.write")
 def remove_flow(flow_id: str) -> BaseResponse:
     """Remove a flow no number leads into."""
-    kept = _find(flow_id)
+    kept = find(flow_id)
     try:
         store.remove(
             scope.session(),
@@ -204,7 +195,7 @@ def remove_flow(flow_id: str) -> BaseResponse:
     except (FlowInUseError, FlowChangedError) as error:
         in_use = isinstance(error, FlowInUseError)
         said.refused(
-            gettext("Numbers lead into this flow. Lead them elsewhere first.") if in_use else _somebody_else()
+            gettext("Numbers lead into this flow. Lead them elsewhere first.") if in_use else somebody_else()
         )
         return redirect(path_of(kept.flow_id), 303)
     said.done(gettext("%(name)s is removed.", name=kept.name))
@@ -215,7 +206,7 @@ def remove_flow(flow_id: str) -> BaseResponse:
 @permission("queues.write")
 def lead_flow_number(flow_id: str) -> BaseResponse:
     """Lead a number into this flow, or out of it."""
-    kept = _find(flow_id)
+    kept = find(flow_id)
     number_id = NumberId(ids.parse("num", request.form.get("number", "")))
     into = kept.flow_id if request.form.get("led") == "in" else None
     try:
@@ -245,7 +236,7 @@ def lead_flow_number(flow_id: str) -> BaseResponse:
 @permission("queues.read")
 def try_flow(flow_id: str) -> str:
     """Try a flow without a telephone: what a caller hears, key by key."""
-    kept = _find(flow_id)
+    kept = find(flow_id)
     inputs = [
         one for one in request.args.getlist("keys")[: rehearsal.MOST_INPUTS - 1] if _KEYS.fullmatch(one)
     ]
@@ -263,7 +254,7 @@ def try_flow(flow_id: str) -> str:
     made = rehearsal.rehearse(kept.draft, scene, inputs)
     node = kept.draft.nodes.get(made.passages[-1].node) if made.passages else None
     return render_template(
-        "portal/flow_try.html",
+        "portal/_flow_try.html" if is_part() else "portal/flow_try.html",
         name=kept.name,
         back=path_of(kept.flow_id),
         action=url_for("portal.try_flow", flow_id=flow_id),
@@ -274,24 +265,50 @@ def try_flow(flow_id: str) -> str:
                 "kind": flow_words.kind(one.kind),
                 "name": one.title or one.node,
                 "heard": one.heard,
+                "node": one.node,
+                "taken": one.way,
             }
             for one in made.passages
         ],
         end=made.end.value,
-        detail=_queues().get(made.detail, made.detail),
+        detail=queue_names().get(made.detail, made.detail),
         choices=[(key, one.label) for key, one in node.keys.items()] if isinstance(node, model.Menu) else [],
         is_customer=request.args.get("customer") == "yes",
         has_program=request.args.get("program") == "yes",
     )
 
 
-def path_of(flow_id: FlowId) -> str:
-    """Return the address of a flow's page."""
-    return url_for("portal.one_flow", flow_id=ids.public("flow", flow_id))
+def path_of(flow_id: FlowId, node: str = "") -> str:
+    """Return the address of a flow's outline, with a step's form open."""
+    return url_for("portal.one_flow", flow_id=ids.public("flow", flow_id)) + _chosen(node, "#step")
 
 
-def _save(kept: Kept, draft: Flow, *, node: str, name: str = "") -> BaseResponse:
-    saved = store.save(
+def drawing_of(flow_id: FlowId, node: str = "") -> str:
+    """Return the address of a flow's drawing, with a step chosen."""
+    return url_for("portal.draw_flow", flow_id=ids.public("flow", flow_id)) + _chosen(node)
+
+
+def is_part() -> bool:
+    """Whether the drawing asks for a part of a page, and not for a whole one."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def find(flow_id: str) -> Kept:
+    """Return a flow of the company by the id in an address.
+
+    Raises:
+        FlowNotFoundError: not the company's, or removed.
+    """
+    return store.read(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        flow_id=FlowId(ids.parse("flow", flow_id)),
+    )
+
+
+def save(kept: Kept, draft: Flow, *, name: str = "") -> Kept:
+    """Replace the draft as it was read; callers notice nothing."""
+    return store.save(
         scope.session(),
         tenant_id=kept.tenant_id,
         flow_id=kept.flow_id,
@@ -299,22 +316,102 @@ def _save(kept: Kept, draft: Flow, *, node: str, name: str = "") -> BaseResponse
         name=name or kept.name,
         draft=draft,
     )
-    said.done(gettext("Saved in the draft. Callers notice nothing until it is published."))
-    return redirect(path_of(saved.flow_id) + (f"?{urlencode({'node': node})}#step" if node else ""), 303)
 
 
-def _page(
-    kept: Kept,
-    key: str,
-    *,
-    given: Mapping[str, str] | None = None,
-    errors: Mapping[str, str] | None = None,
-    fault: str = "",
-) -> str:
+def step_part(kept: Kept, key: str, typed: Typed | None = None) -> str:
+    """Return a step's form alone."""
+    return render_template("portal/_flow_step.html", **_step_form(kept, key, typed or Typed()))
+
+
+def somebody_else() -> str:
+    """Say that two edit the same flow."""
+    return str(gettext("Somebody else has changed the flow meanwhile. Look at it again, then save."))
+
+
+def queue_names() -> dict[str, str]:
+    """Return the company's queues by their public ids."""
+    found = queues.all_of(scope.session(), tenant_id=identity.current().tenant_id)
+    return {ids.public("que", one.queue_id): one.name for one in found}
+
+
+def may_write() -> bool:
+    """Whether who is signed in may change flows."""
+    return "queues.write" in identity.current().permissions
+
+
+class _Publishing(Protocol):
+    """How a version comes to be published."""
+
+    def __call__(
+        self, session: Session, /, *, tenant_id: TenantId, flow_id: FlowId, revision: int, by: UUID
+    ) -> Kept:
+        """Publish, unless somebody has changed the draft since, or callers would get stuck."""
+
+
+def _publish(kept: Kept, publishing: _Publishing, *, faulty: str) -> BaseResponse:
+    try:
+        saved = publishing(
+            scope.session(),
+            tenant_id=kept.tenant_id,
+            flow_id=kept.flow_id,
+            revision=edits.revision(request.form),
+            by=identity.current().principal_id,
+        )
+    except FlowChangedError:
+        said.refused(somebody_else())
+    except FlowFaultyError:
+        said.refused(faulty)
+    else:
+        renting.tell_switchboard()
+        said.done(
+            gettext(
+                "Version %(version)s is published: it counts from the next call on.", version=saved.version
+            )
+        )
+    is_drawn = request.form.get("then") == "drawing"
+    return redirect(drawing_of(kept.flow_id) if is_drawn else path_of(kept.flow_id), 303)
+
+
+def _save(kept: Kept, draft: Flow, *, node: str, name: str = "") -> BaseResponse:
+    saved = save(kept, draft, name=name)
+    said.done(_kept_in_draft())
+    return redirect(path_of(saved.flow_id, node), 303)
+
+
+def _again(kept: Kept, key: str, typed: Typed) -> str:
+    """Show a step's form again, as it was typed."""
+    return step_part(kept, key, typed) if is_part() else _page(kept, key, typed)
+
+
+def _step_form(kept: Kept, key: str, typed: Typed) -> dict[str, Any]:
+    """Return what the form of a step shows."""
+    node = kept.draft.nodes.get(key)
+    return {
+        "action": path_of(kept.flow_id),
+        "chosen": {
+            "key": key,
+            "kind": node.kind,
+            "word": flow_words.kind(node.kind),
+            "ways": [(way, flow_words.way(way)) for way in node.WAYS],
+            "seen": outline.mark(node),
+        }
+        if node
+        else None,
+        "given": typed.given or (outline.typed(node) if node else {}),
+        "errors": typed.errors,
+        "fault": typed.fault,
+        "nodes": [(name, one.title or name) for name, one in kept.draft.nodes.items()],
+        "queues": list(queue_names().items()),
+        "keys": model.KEYS,
+        "cases": range(1, max(outline.MOST_CASES, len(getattr(node, "cases", ()))) + 1),
+        "may_write": may_write(),
+    }
+
+
+def _page(kept: Kept, key: str, typed: Typed) -> str:
     session, draft = scope.session(), kept.draft
     findings = store.findings(session, tenant_id=kept.tenant_id, flow=draft)
     counted = shown.figures(session, kept) if kept.version else None
-    node = draft.nodes.get(key)
     rented = numbers.all_of(session, tenant_id=kept.tenant_id)
     return render_template(
         "portal/flow.html",
@@ -324,31 +421,15 @@ def _page(
             "version": kept.version,
             "language": draft.language,
         },
-        action=path_of(kept.flow_id),
+        drawing=drawing_of(kept.flow_id, key if key in draft.nodes else ""),
         revision=kept.revision,
         outline=outline.outline(draft, findings=findings, figures=counted),
         calls=counted.calls if counted else 0,
         served=counted.outcomes.get(Outcome.SERVED, 0) if counted else 0,
         left=counted.outcomes.get(Outcome.LEFT, 0) if counted else 0,
         forbidding=sum(one.forbids for one in findings),
-        chosen={
-            "key": key,
-            "kind": node.kind,
-            "word": flow_words.kind(node.kind),
-            "ways": [(way, flow_words.way(way)) for way in node.WAYS],
-            "seen": outline.mark(node),
-        }
-        if node
-        else None,
-        given=given or (outline.typed(node) if node else {}),
-        errors=errors or {},
-        fault=fault,
         places=_places(draft, findings),
-        nodes=[(name, one.title or name) for name, one in draft.nodes.items()],
-        queues=list(_queues().items()),
         kinds=[(kind, flow_words.kind(kind)) for kind in outline.KINDS],
-        keys=model.KEYS,
-        cases=range(1, max(outline.MOST_CASES, len(getattr(node, "cases", ()))) + 1),
         versions=store.versions(session, tenant_id=kept.tenant_id, flow_id=kept.flow_id)[:10],
         numbers=[
             {
@@ -360,7 +441,7 @@ def _page(
             }
             for one in rented
         ],
-        may_write=_may_write(),
+        **_step_form(kept, key, typed),
     )
 
 
@@ -380,19 +461,6 @@ def _places(draft: Flow, findings: Sequence[Finding]) -> list[tuple[str, str]]:
     ]
 
 
-def _find(flow_id: str) -> Kept:
-    return store.read(
-        scope.session(),
-        tenant_id=identity.current().tenant_id,
-        flow_id=FlowId(ids.parse("flow", flow_id)),
-    )
-
-
-def _queues() -> dict[str, str]:
-    found = queues.all_of(scope.session(), tenant_id=identity.current().tenant_id)
-    return {ids.public("que", one.queue_id): one.name for one in found}
-
-
 def _name(text: str) -> str:
     name = " ".join(text.split())[:LONGEST_NAME]
     return name if name.isprintable() else ""
@@ -402,9 +470,9 @@ def _language() -> model.Language:
     return "zh" if request.form.get("language") == "zh" else "en"
 
 
-def _somebody_else() -> str:
-    return str(gettext("Somebody else has changed the flow meanwhile. Look at it again, then save."))
+def _chosen(node: str, part: str = "") -> str:
+    return f"?{urlencode({'node': node})}{part}" if node else ""
 
 
-def _may_write() -> bool:
-    return "queues.write" in identity.current().permissions
+def _kept_in_draft() -> str:
+    return str(gettext("Saved in the draft. Callers notice nothing until it is published."))

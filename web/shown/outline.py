@@ -112,7 +112,7 @@ def typed(node: AnyNode) -> dict[str, str]:
 
 def mark(node: AnyNode) -> str:
     """Return what tells whether somebody has changed a node since its form was opened."""
-    return hashlib.sha256(node.model_dump_json().encode()).hexdigest()[:24]
+    return hashlib.sha256(node.model_dump_json(exclude={"place"}).encode()).hexdigest()[:24]
 
 
 def read(before: AnyNode, given: Mapping[str, str]) -> AnyNode:
@@ -184,6 +184,13 @@ def added(flow: Flow, kind: str, *, after: str = "", way: str = "") -> tuple[Flo
             made[first] = led
     nodes[key] = made
     return Flow.model_validate(flow.model_dump(mode="json") | {"nodes": nodes}), key
+
+
+def led(flow: Flow, key: str, way: str, to: str | None) -> Flow:
+    """Return a flow in which a way out of a node leads elsewhere, or nowhere."""
+    body = flow.nodes[key].model_dump(mode="json")
+    _lead(body, way, to)
+    return flow.model_copy(update={"nodes": {**flow.nodes, key: _NODE.validate_python(body)}})
 
 
 def without(flow: Flow, key: str) -> Flow:
