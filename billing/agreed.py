@@ -2,13 +2,16 @@
 
 Pure, and the one place where it is done: running bill, draft, what-if and the verifier of a proof all call
 `complete` with the same values and get the same lines. It is applied in this order: a meter with a charge
-model is priced from all that the month has of it; included minutes take calls over, in the order in which
-they were made, at the price they had; discounts come off what is left, as they are listed; a commitment is
-made up for at the end of its months. Each line says in its `arithmetic` how it came about.
+model is priced from all that the month has of it; agents' hours that cost more get a line for what they cost
+more; included minutes take calls over, in the order in which they were made, at the price they had; discounts
+come off what is left, as they are listed; a commitment is made up for at the end of its months; a service
+that fell short gives a share of what is left back, which no commitment takes away again. Each line says in
+its `arithmetic` how it came about.
 
 What is late belongs to an invoice that never changes. So a late quantity costs the difference of two prices
 of its own month, with it and without (`rating.units.late`), and a late call uses what is left of the minutes
-that were included in its own month. What goes from one invoice to the next is the `State`.
+that were included in its own month. Late hours of an agent come after all that was billed of the same day
+and week. What goes from one invoice to the next is the `State`.
 """
 
 import datetime as dt
@@ -24,14 +27,18 @@ from pydantic import TypeAdapter
 from billing import periods
 from billing.bill import Group, Kind
 from billing.periods import Period
-from billing.rating import agreements, allowances
+from billing.rating import agreements, allowances, labour
 from billing.rating.allowances import Grant, Use
+from billing.rating.labour import Days, Rules, Worked
+from billing.rating.rentals import HOUR_S
 from billing.rating.tariff import Tariff
 from billing.rating.terms import Allowance, Terms
 from core.money import NANO, exponent, nano_to_minor, round_half_up
 
 # late calls are not looked for longer than this after their minutes lapsed
 _KEPT = dt.timedelta(days=400)
+# a week that a month ends in, and the days in which hours are still looked for
+_DAYS_KEPT = dt.timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +66,13 @@ class State:
     Attributes:
         pools: included minutes that may still be used.
         spent: what was paid so far of each commitment whose months are not over; minor units before tax.
+        worked: milliseconds of each agent by local day (ISO), of the last days: what of a day or a week was
+            billed already.
     """
 
     pools: tuple[Pool, ...] = ()
     spent: Mapping[str, int] = field(default_factory=dict)
+    worked: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,25 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Time:
+    """An agent's charged time, for what it may cost more; `group` is the key of the line it stands on."""
+
+    group: tuple[object, ...]
+    key: str
+    worked: Worked
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What was counted of a promised service in a month: how much was offered, how much of it in time."""
+
+    code: str
+    queue: str
+    offered: int
+    in_time: int
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """The terms of a month, with the tariff they stand in."""
 
@@ -92,17 +121,32 @@ class Agreement:
 
 
 _STATE = TypeAdapter(State)
+_COUNTS = TypeAdapter(tuple[Count, ...])
 
 
 def to_json(state: State) -> dict[str, Any]:
     """Return a state as JSON values."""
     found: dict[str, Any] = _STATE.dump_python(state, mode="json")
+    if not state.worked:  # what was written before there was any says nothing of it
+        del found["worked"]
     return found
 
 
 def from_json(raw: Mapping[str, Any]) -> State:
     """Return the state that `to_json` wrote."""
     return _STATE.validate_python(dict(raw))
+
+
+def counts_to_json(counts: Iterable[Count]) -> list[dict[str, Any]]:
+    """Return counts as JSON values, by what was promised and queue."""
+    ordered = tuple(sorted(counts, key=lambda one: (one.code, one.queue)))
+    found: list[dict[str, Any]] = _COUNTS.dump_python(ordered, mode="json")
+    return found
+
+
+def counts_from_json(raw: object) -> tuple[Count, ...]:
+    """Return the counts that `counts_to_json` wrote."""
+    return _COUNTS.validate_python(raw)
 
 
 def opened(state: State, terms: Terms, *, month: Period, zone: str) -> State:
@@ -128,6 +172,8 @@ def complete(
     period: Period,
     zone: str,
     currency: str,
+    times: Iterable[Time] = (),
+    counts: Sequence[Count] = (),
     is_running: bool = False,
 ) -> tuple[tuple[Group, ...], State]:
     """Return the groups of a bill with what was agreed, and what goes on to the next invoice.
@@ -141,18 +187,23 @@ def complete(
         period: of the bill.
         zone: of the account.
         currency: of the bill.
+        times: what agents worked, of the groups whose tariff says that it may cost more; more do no harm.
+        counts: of the service that was promised, for the month.
         is_running: the month goes on: what is missing of a commitment is an estimate.
     """
     priced = [by_model(one, models) for one in groups]
     covered, pools = _covered(priced, calls, before.pools, agreement, models)
-    lines = [*priced, *covered]
+    dearer, worked = _dearer(priced, times, before, models, period)
+    lines = [*priced, *dearer, *covered]
     if agreement is None:
-        return tuple(lines), State(pools, {})
+        return tuple(lines), State(pools, {}, worked)
     discounted, left = _discounted(lines, agreement, currency)
     made_up, spent = _made_up(sum(left.values()), before, agreement, period, zone, currency)
+    given_back = _given_back(left, agreement, counts, currency)
     if is_running:
         made_up = [replace(one, is_estimate=True) for one in made_up]
-    return (*lines, *discounted, *made_up), State(pools, spent)
+        given_back = [replace(one, is_estimate=True) for one in given_back]
+    return (*lines, *discounted, *made_up, *given_back), State(pools, spent, worked)
 
 
 def by_model(group: Group, tariffs: Mapping[UUID, Tariff]) -> Group:
@@ -281,6 +332,116 @@ def _covered(
             )
         )
     return made, left
+
+
+def _dearer(
+    groups: Sequence[Group],
+    times: Iterable[Time],
+    before: State,
+    models: Mapping[UUID, Tariff],
+    period: Period,
+) -> tuple[list[Group], dict[str, dict[str, int]]]:
+    """Return a line for each kind of time that costs more, and what agents worked in the last days.
+
+    All of an agent's time is looked at in its order, whichever line it stands on: a day and a week count it.
+    """
+    days: Days = {
+        (agent, dt.date.fromisoformat(day)): ms
+        for agent, of_agent in before.worked.items()
+        for day, ms in of_agent.items()
+    }
+    by_key = {group.key: group for group in groups}
+    spent: dict[tuple[tuple[object, ...], labour.Kind], int] = {}
+    since: dt.date | None = None
+    for one in sorted(times, key=lambda one: (one.worked.agent, one.worked.start, one.key)):
+        group = by_key.get(one.group)
+        if group is None or not models[group.tariff_id].terms.labour:
+            continue
+        tariff = models[group.tariff_id]
+        holidays = tariff.holidays.dates if tariff.holidays else ()
+        rules = Rules(tariff.terms.labour, tariff.zone, holidays)
+        since = (period.end - _DAYS_KEPT).astimezone(zoneinfo.ZoneInfo(tariff.zone)).date()
+        for kind, ms in labour.kinds(one.worked, rules, days).items():
+            if tariff.terms.labour.ppm(kind) > labour.ONCE_PPM:
+                spent[one.group, kind] = spent.get((one.group, kind), 0) + ms
+    made = []
+    for number, group in enumerate(groups, 1):
+        for kind in labour.Kind:
+            found_ms = spent.get((group.key, kind))
+            if found_ms:
+                made.append(_surcharge(group, number, kind, found_ms, models[group.tariff_id]))
+    if since is None:
+        since = (period.end - _DAYS_KEPT).date()
+    return made, labour.kept(days, since=since)
+
+
+def _surcharge(group: Group, number: int, kind: labour.Kind, ms: int, tariff: Tariff) -> Group:
+    price = tariff.rental_price(group.meter)
+    unit_nano = price.unit_nano if price else 0
+    hours = Fraction(ms, HOUR_S * 1000)
+    ppm = tariff.terms.labour.ppm(kind)
+    more = hours * unit_nano * Fraction(ppm - labour.ONCE_PPM, labour.ONCE_PPM)
+    return replace(
+        group,
+        kind=Kind.SURCHARGE,
+        unit_nano=None,
+        events=0,
+        billed_seconds=-(-ms // 1000),
+        units_nano=round_half_up(hours * NANO),
+        amount_nano=round_half_up(more),
+        quantities=(),
+        arithmetic={"of_line": number, "time": kind.value, "ms": ms, "ppm": ppm, "unit_nano": unit_nano},
+    )
+
+
+def _given_back(
+    left: Mapping[str, int], agreement: Agreement, counts: Sequence[Count], currency: str
+) -> list[Group]:
+    """Return a line for each promise of service that the month fell short of."""
+    minor = NANO // 10 ** exponent(currency)
+    made, left_of_all = [], dict(left)
+    for promise in agreement.terms.service:
+        of_it = [one for one in counts if one.code == promise.code]
+        offered, in_time = sum(one.offered for one in of_it), sum(one.in_time for one in of_it)
+        steps = [
+            step
+            for step in promise.steps
+            if offered and Fraction(in_time, offered) < Fraction(step.below_ppm, agreements.WHOLE_PPM)
+        ]
+        there = {
+            meter: max(0, amount)
+            for meter, amount in sorted(left_of_all.items())
+            if not promise.meters or meter in promise.meters
+        }
+        base = sum(there.values())
+        if not steps or not base:
+            continue
+        back_ppm = max(step.back_ppm for step in steps)
+        most = None if promise.most_nano is None else promise.most_nano // minor
+        back = min(base, round_half_up(Fraction(base * back_ppm, agreements.WHOLE_PPM)))
+        back = back if most is None else min(back, most)
+        if not back:
+            continue
+        for meter, part in zip(there, agreements.share_out(back, tuple(there.values())), strict=True):
+            left_of_all[meter] -= part
+        made.append(
+            _once(
+                Kind.CREDIT,
+                promise.code,
+                -back * minor,
+                agreement,
+                {
+                    "offered": offered,
+                    "in_time": in_time,
+                    "promised_ppm": promise.steps[0].below_ppm,
+                    "back_ppm": back_ppm,
+                    "base_minor": base,
+                    "most_minor": most,
+                    "meters": list(promise.meters),
+                },
+            )
+        )
+    return made
 
 
 def _discounted(

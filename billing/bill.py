@@ -33,10 +33,14 @@ class Kind(StrEnum):
     ALLOWANCE = "allowance"
     DISCOUNT = "discount"
     COMMITMENT = "commitment"
+    SURCHARGE = "surcharge"
+    CREDIT = "credit"
 
 
 # what stands on an invoice once, whatever was used
-_ONCE = frozenset({Kind.DISCOUNT, Kind.COMMITMENT})
+_ONCE = frozenset({Kind.DISCOUNT, Kind.COMMITMENT, Kind.CREDIT})
+# what counts again, or takes over, what another line counts already
+COUNTED_BEFORE = frozenset({Kind.ALLOWANCE, Kind.SURCHARGE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,24 @@ class UnratedUsageError(Refused):
     code = "usage-unrated"
 
 
+class ServiceCountError(Invalid):
+    """No such count of a service: more in time than was offered, no queue, or no such number."""
+
+    code = "service-count-invalid"
+
+
+class ServiceNotPromisedError(Invalid):
+    """The company's prices promise nothing of this name in that month."""
+
+    code = "service-not-promised"
+
+
+class ServiceNotCountedError(Refused):
+    """Service is promised for the month, and nobody has said yet how it was; `codes` says which."""
+
+    code = "service-not-counted"
+
+
 class RentalsOpenError(Refused):
     """Not everything rented in the period is charged yet; the invoice would leave it out."""
 

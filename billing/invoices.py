@@ -19,10 +19,10 @@ from uuid import UUID
 from sqlalchemy import Row, TextClause, delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
-from billing import accounts, agreed, digests, periods, tariffs
+from billing import accounts, agreed, digests, periods, promises, tariffs
 from billing.accounts import Account
-from billing.agreed import Agreement, Call, State
-from billing.bill import Bill, Group, Kind, Line, Quantity, Tax, compose
+from billing.agreed import Agreement, Call, Count, State, Time
+from billing.bill import COUNTED_BEFORE, Bill, Group, Kind, Line, Quantity, Tax, compose
 from billing.documents.document import BilledEvent, InvoiceDocument
 from billing.errors import (
     DraftStaleError,
@@ -31,14 +31,16 @@ from billing.errors import (
     PeriodClosedError,
     PeriodNotOverError,
     RentalsOpenError,
+    ServiceNotCountedError,
     UnratedUsageError,
 )
 from billing.events import InvoiceFinalised
 from billing.models import InvoiceLineChargeRow, InvoiceLineRow, InvoiceRow, InvoiceTaxRow
 from billing.periods import Period
+from billing.rating.labour import Worked
 from billing.rating.rules import Outcome
 from billing.rating.tariff import Tariff
-from billing.rating.terms import NOTHING
+from billing.rating.terms import AGENT_HOUR, NOTHING
 from billing.rentals import Accrual
 from billing.tariffs import Timeline
 from core import clock
@@ -123,6 +125,15 @@ _CALLS = """
 _WITH_USE = "JOIN app.usage_events u ON u.tenant_id = c.tenant_id AND u.id = c.usage_id"
 _OPEN_CALLS = text(_CALLS.format(open=_OPEN.replace("WHERE", f"{_WITH_USE} WHERE", 1)))
 _TAKEN_CALLS = text(_CALLS.format(open=_OF_DRAFT.replace("WHERE", f"{_WITH_USE} WHERE", 1)))
+# Agents' time that may cost more; whose it is stands at the head of its permanent key.
+_TIMES = """
+    SELECT u.source || '/' || u.event_id AS key, split_part(u.event_id, '/', 1) AS agent,
+      c.occurred_at < :period_start AS is_late, c.meter, c.destination, c.tariff_id,
+      u.occurred_at, u.ended_at, u.quantity_ms
+    {open} AND c.outcome = 'rated' AND c.meter = :meter
+"""
+_OPEN_TIMES = text(_TIMES.format(open=_OPEN.replace("WHERE", f"{_WITH_USE} WHERE", 1)))
+_TAKEN_TIMES = text(_TIMES.format(open=_OF_DRAFT.replace("WHERE", f"{_WITH_USE} WHERE", 1)))
 _OPEN_SPANS = text(
     f"{_SPAN_SUMS} {_OPEN} AND c.outcome = 'rated' AND c.meter = ANY(:meters) GROUP BY is_late, {_SPANS}"
 )
@@ -293,7 +304,7 @@ def draft(session: Session, *, tenant_id: TenantId, period: Period) -> InvoiceDo
     session.flush()
     session.execute(_TAKE, {**_range(tenant_id, period, closed), "invoice": row.id})
     taken = {"tenant": tenant_id, "invoice": row.id, "period_start": period.start}
-    source = _Source(_TAKEN_SPANS, _TAKEN_CALLS, taken)
+    source = _Source(_TAKEN_SPANS, _TAKEN_CALLS, _TAKEN_TIMES, taken)
     sums = list(map(_sum, session.execute(_TAKEN, taken)))
     bill, basis = _compose(session, account, sums, period=period, source=source)
     _write_lines(session, row, bill)
@@ -316,6 +327,7 @@ def finalise(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> Invo
         PeriodClosedError: an earlier draft waits; invoices are finalised in order.
         RentalsOpenError: what was rented in the period is not charged to its end yet (`billing.rentals`).
         UnratedUsageError: usage of the period has no price yet.
+        ServiceNotCountedError: service was promised for the period, and nobody said how it was.
         DraftStaleError: charges came or were rated again since the draft; draft anew.
     """
     account = accounts.lock(session, tenant_id=tenant_id)
@@ -400,7 +412,7 @@ def running_bill(
     # what an earlier month still has to be charged for stands on that month's bill
     accruals = [one for one in accruals if one.start >= period.start]
     estimated, unpriced = _estimated(accruals, now)
-    source = _Source(_OPEN_SPANS, _OPEN_CALLS, where)
+    source = _Source(_OPEN_SPANS, _OPEN_CALLS, _OPEN_TIMES, where)
     bill, _basis = _compose(
         session, account, (*sums.values(), *estimated), period=period, source=source, is_running=True
     )
@@ -436,7 +448,7 @@ def preview(
     accruals = [one for one in accruals if one.start >= period.start]
     estimated, _unpriced = _estimated(accruals, period.end)
     sums = (*map(_sum, session.execute(_GROUPS, where)), *estimated)
-    source = _Source(_OPEN_SPANS, _OPEN_CALLS, where)
+    source = _Source(_OPEN_SPANS, _OPEN_CALLS, _OPEN_TIMES, where)
     bill, _basis = _compose(
         session, account, sums, period=period, source=source, is_running=clock.now() < period.end
     )
@@ -598,9 +610,24 @@ def _insist_it_can_be_closed(session: Session, row: InvoiceRow, period: Period) 
         raise UnratedUsageError(waiting=waiting)
     left_over = session.execute(_LEFT_OVER, where).scalar_one()
     stale = session.execute(_STALE, {"tenant": row.tenant_id, "invoice": row.id}).scalar_one()
-    is_outdated = row.agreed is not None and row.agreed["follows"] != _follows(session, row.tenant_id)
+    counts = promises.of_period(session, tenant_id=TenantId(row.tenant_id), period=period, zone=row.zone)
+    _insist_service_is_counted(session, row, counts)
+    is_outdated = row.agreed is not None and (
+        row.agreed["follows"] != _follows(session, row.tenant_id)
+        or row.agreed.get("counts", []) != agreed.counts_to_json(counts)
+    )
     if left_over or stale or is_outdated:
         raise DraftStaleError(left_over=left_over, rated_again=stale)
+
+
+def _insist_service_is_counted(session: Session, row: InvoiceRow, counts: Sequence[Count]) -> None:
+    if row.terms_tariff_id is None:
+        return
+    tariff = tariffs.by_id(session, tenant_id=TenantId(row.tenant_id), tariff_id=row.terms_tariff_id)
+    counted = {one.code for one in counts}
+    missing = [one.code for one in tariff.terms.service if one.code not in counted]
+    if missing:
+        raise ServiceNotCountedError(codes=missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -678,6 +705,7 @@ class _Source:
 
     spans: TextClause
     calls: TextClause
+    times: TextClause
     where: Mapping[str, Any]
 
 
@@ -689,6 +717,7 @@ class _Basis:
     follows: str | None
     before: State
     after: State
+    counts: tuple[Count, ...]
     is_needed: bool
 
     def written(self) -> dict[str, Any] | None:
@@ -699,6 +728,7 @@ class _Basis:
             "follows": self.follows,
             "before": agreed.to_json(self.before),
             "after": agreed.to_json(self.after),
+            **({"counts": agreed.counts_to_json(self.counts)} if self.counts else {}),
         }
 
 
@@ -736,11 +766,14 @@ def _compose(
             )
         )
     before, agreement = terms_of(session, account=account, period=period)
+    counts = promises.of_period(session, tenant_id=account.tenant_id, period=period, zone=account.zone)
     lines, after = agreed.complete(
         _with_quantities(session, account, groups, of_lines, period, source),
         agreement=agreement,
         models=of_lines,
         calls=_calls(session, before, source, account.zone),
+        times=_times(session, of_lines.values(), source),
+        counts=counts,
         before=before,
         period=period,
         zone=account.zone,
@@ -758,7 +791,9 @@ def _compose(
         follows=_follows(session, account.tenant_id),
         before=before,
         after=after,
+        counts=counts,
         is_needed=before != State()
+        or after != State()
         or bool(agreement and agreement.terms)
         or any(one.quantities for one in lines),
     )
@@ -793,9 +828,7 @@ def terms_of(session: Session, account: Account, period: Period) -> tuple[State,
 
 
 def _agreement(timeline: Timeline, month: Period) -> Agreement | None:
-    found = timeline.at(month.start) or next(
-        (timeline.at(start) for start in timeline.starts if start < month.end), None
-    )
+    found = timeline.of_month(month)
     return Agreement(found.tariff_id, found.tariff) if found else None
 
 
@@ -876,6 +909,21 @@ def _calls(session: Session, before: State, source: _Source, zone: str) -> list[
             row.occurred_at,
             row.billed_seconds,
             row.amount_nano,
+        )
+        for row in rows
+    ]
+
+
+def _times(session: Session, of_lines: Iterable[Tariff], source: _Source) -> list[Time]:
+    """Return agents' time where some of it may cost more."""
+    if not any(tariff.terms.labour for tariff in of_lines):
+        return []
+    rows = session.execute(source.times, {**source.where, "meter": AGENT_HOUR})
+    return [
+        Time(
+            (row.is_late, row.meter, row.destination, row.tariff_id, False),
+            row.key,
+            Worked(row.agent, row.occurred_at, row.ended_at, row.quantity_ms),
         )
         for row in rows
     ]
@@ -993,7 +1041,7 @@ def _by_meter(bill: Bill) -> tuple[MeterTotal, ...]:
     totals: dict[str, MeterTotal] = {}
     for line in bill.lines:
         before = totals.get(line.meter)
-        is_metered = line.kind is not Kind.ALLOWANCE
+        is_metered = line.kind not in COUNTED_BEFORE
         totals[line.meter] = MeterTotal(
             line.meter,
             line.events + (before.events if before else 0),

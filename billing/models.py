@@ -460,7 +460,9 @@ class InvoiceLineRow(TenantOwned, Base):
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "invoice_id"], ["app.invoices.tenant_id", "app.invoices.id"]),
         ForeignKeyConstraint(["tenant_id", "tariff_id"], ["app.tariffs.tenant_id", "app.tariffs.id"]),
-        CheckConstraint("kind IN ('metered', 'allowance', 'discount', 'commitment')", name="kind"),
+        CheckConstraint(
+            "kind IN ('metered', 'allowance', 'discount', 'commitment', 'surcharge', 'credit')", name="kind"
+        ),
         CheckConstraint("kind = 'metered' OR arithmetic IS NOT NULL", name="explained"),
     )
 
@@ -485,6 +487,21 @@ class InvoiceLineRow(TenantOwned, Base):
     amount_minor: Mapped[Minor]
     tax_category: Mapped[str] = mapped_column(Text)
     tax_rate_ppm: Mapped[int] = mapped_column(Integer)
+
+
+class ServiceCountRow(TenantOwned, Base):
+    """What was counted of a promised service in one queue and month; see `billing.promises`."""
+
+    __tablename__ = "service_counts"
+    __table_args__ = (CheckConstraint("in_time >= 0 AND in_time <= offered", name="counts"),)
+
+    month_on: Mapped[dt.date] = mapped_column(Date, primary_key=True)
+    code: Mapped[str] = mapped_column(Text, primary_key=True)
+    queue: Mapped[str] = mapped_column(Text, primary_key=True)
+    offered: Mapped[int] = mapped_column(BigInteger)
+    in_time: Mapped[int] = mapped_column(BigInteger)
+    given_at: Mapped[Instant]
+    given_by: Mapped[UUID]
 
 
 class InvoiceTaxRow(TenantOwned, Base):

@@ -89,7 +89,8 @@ def _records(session: Session, tenant_id: TenantId, document: InvoiceDocument) -
             yield _prices(session, tenant_id, tariff_id, places[tariff_id])
     if document.agreed is not None:
         month = places[document.terms_tariff_id] if document.terms_tariff_id else None
-        yield {"kind": "terms", "prices": month, "before": document.agreed["before"]}
+        counts = {"counts": document.agreed["counts"]} if "counts" in document.agreed else {}
+        yield {"kind": "terms", "prices": month, "before": document.agreed["before"], **counts}
     events = invoices.events(session, tenant_id=tenant_id, invoice_id=document.invoice_id)
     begun = 0
     for event in events:

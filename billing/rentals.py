@@ -21,15 +21,17 @@ from billing import accounts, periods, tariffs, usage
 from billing.models import UsageEventRow
 from billing.periods import Period
 from billing.rating import rentals
+from billing.rating.labour import QUARTER
 from billing.rating.rentals import METERS, Span, Unit
 from billing.rating.rules import Outcome
 from billing.rating.tariff import Rating
+from billing.rating.terms import AGENT_HOUR
 from billing.tariffs import InForce
 from billing.usage import Receipt, Usage
 from core.ids import TenantId
 
 RENTALS, AGENTS = "rentals", "agents"
-AGENT_HOUR = "agent.hour"
+TRAINING = "agent.training"
 _FEE = "fee."
 _HOUR = dt.timedelta(hours=1)
 _MS = dt.timedelta(milliseconds=1)
@@ -37,11 +39,16 @@ _MS = dt.timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class PaidHour:
-    """How long a client paid for an agent in one clock hour (UTC)."""
+    """How long a client paid for an agent in one clock hour (UTC), and in each quarter of it.
+
+    Without `quarters_ms` the hour is one stretch, whatever the prices say.
+    """
 
     agent_ref: UUID
     hour_starts_at: dt.datetime
     paid_ms: int
+    quarters_ms: tuple[int, ...] = ()
+    meter: str = AGENT_HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,32 +164,51 @@ def charge_agents(session: Session, *, tenant_id: TenantId, hours: Iterable[Paid
     """Record agents' paid time that is not charged yet; return how many parts that was.
 
     Time that is reported late only ever adds to an hour (closed time is never edited): what comes on top of
-    what was charged is a part of its own, and its key says how much there was before.
+    what was charged is a part of its own, and its key says how much there was before. Where the prices say
+    that time may cost more, an hour is charged by its quarters, so that a night or a day can begin in it.
+    Training is charged only where it has a price.
     """
     accounts.lock(session, tenant_id=tenant_id)
     every = tuple(hours)
     charged = _charged_ms(session, tenant_id, every)
+    timeline = tariffs.timeline(session, tenant_id=tenant_id)
     recorded = 0
     for hour in every:
-        before = charged.get((hour.agent_ref, hour.hour_starts_at), 0)
-        if hour.paid_ms <= before:
+        price = timeline.at(hour.hour_starts_at)
+        if hour.meter == TRAINING and not (price and price.tariff.rental_price(TRAINING)):
             continue
-        usage.record(
-            session,
-            tenant_id=tenant_id,
-            usage=Usage(
-                source=AGENTS,
-                event_id=f"{hour.agent_ref}/{hour.hour_starts_at.astimezone(dt.UTC):%Y-%m-%dT%HZ}/{before}",
-                meter=AGENT_HOUR,
-                subject_ref=hour.agent_ref,
-                occurred_at=hour.hour_starts_at,
-                ended_at=hour.hour_starts_at + _HOUR,
-                quantity_ms=hour.paid_ms - before,
-                prefix="",
-                agent_ref=hour.agent_ref,
-            ),
-        )
-        recorded += 1
+        is_split = bool(hour.quarters_ms and price and price.tariff.terms.labour)
+        parts = hour.quarters_ms if is_split else (hour.paid_ms,)
+        length = QUARTER if is_split else _HOUR
+        starts = [hour.hour_starts_at + n * length for n in range(len(parts))]
+        key = (hour.agent_ref, hour.meter)
+        # never more than the hour has, however it was cut before
+        quarters = (hour.hour_starts_at + n * QUARTER for n in range(_HOUR // QUARTER))
+        left = hour.paid_ms - sum(charged.get((*key, start), 0) for start in quarters)
+        for start, paid_ms in zip(starts, parts, strict=True):
+            before = charged.get((*key, start), 0)
+            more = min(left, paid_ms - before)
+            if more <= 0:
+                continue
+            left -= more
+            said = "%Y-%m-%dT%H:%MZ" if is_split else "%Y-%m-%dT%HZ"
+            kind = "" if hour.meter == AGENT_HOUR else "/training"
+            usage.record(
+                session,
+                tenant_id=tenant_id,
+                usage=Usage(
+                    source=AGENTS,
+                    event_id=f"{hour.agent_ref}/{start.astimezone(dt.UTC):{said}}/{before}{kind}",
+                    meter=hour.meter,
+                    subject_ref=hour.agent_ref,
+                    occurred_at=start,
+                    ended_at=start + length,
+                    quantity_ms=more,
+                    prefix="",
+                    agent_ref=hour.agent_ref,
+                ),
+            )
+            recorded += 1
     return recorded
 
 
@@ -232,6 +258,7 @@ def accruing_agents(
         .where(
             UsageEventRow.tenant_id == tenant_id,
             UsageEventRow.source == AGENTS,
+            UsageEventRow.meter == AGENT_HOUR,
             UsageEventRow.occurred_at >= period.start,
             UsageEventRow.occurred_at < period.end,
         )
@@ -240,8 +267,8 @@ def accruing_agents(
     waiting: Counter[dt.datetime] = Counter()
     for hour, paid_ms in worked:
         waiting[hour] += paid_ms
-    for hour, charged_ms in rows:
-        waiting[hour] -= int(charged_ms)
+    for start, charged_ms in rows:
+        waiting[start.replace(minute=0)] -= int(charged_ms)
     by_day: Counter[dt.datetime] = Counter()
     for hour, left_ms in waiting.items():
         if left_ms > 0:
@@ -317,20 +344,21 @@ def _goes_on(span: Span, charged: dict[UUID, dt.datetime], rentals_from: dt.date
 
 def _charged_ms(
     session: Session, tenant_id: TenantId, hours: Sequence[PaidHour]
-) -> dict[tuple[UUID, dt.datetime], int]:
+) -> dict[tuple[UUID, str, dt.datetime], int]:
     if not hours:
         return {}
+    which = (UsageEventRow.subject_ref, UsageEventRow.meter, UsageEventRow.occurred_at)
     rows = session.execute(
-        select(UsageEventRow.subject_ref, UsageEventRow.occurred_at, func.sum(UsageEventRow.quantity_ms))
+        select(*which, func.sum(UsageEventRow.quantity_ms))
         .where(
             UsageEventRow.tenant_id == tenant_id,
             UsageEventRow.source == AGENTS,
             UsageEventRow.subject_ref.in_({hour.agent_ref for hour in hours}),
             UsageEventRow.occurred_at >= min(hour.hour_starts_at for hour in hours),
         )
-        .group_by(UsageEventRow.subject_ref, UsageEventRow.occurred_at)
+        .group_by(*which)
     )
-    return {(agent, hour): int(charged) for agent, hour, charged in rows}
+    return {(agent, meter, start): int(charged) for agent, meter, start, charged in rows}
 
 
 def _midnight_before(instant: dt.datetime, zone: str) -> dt.datetime:

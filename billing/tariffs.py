@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from billing import accounts
 from billing.errors import TariffConflictError, TariffCorruptError
 from billing.models import TariffRow
+from billing.periods import Period
 from billing.price_lists import Published
 from billing.rating.tariff import Cache, Tariff, decode, digest
 from core import clock
@@ -47,6 +48,12 @@ class Timeline:
         """Return the tariff in force at an instant, or None before the first."""
         place = bisect_right(self.starts, instant)
         return self._steps[place - 1] if place else None
+
+    def of_month(self, month: Period) -> InForce | None:
+        """Return whose terms hold for a month: in force at its beginning, or else the first in it."""
+        return self.at(month.start) or next(
+            (self.at(start) for start in self.starts if start < month.end), None
+        )
 
 
 def take(

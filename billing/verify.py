@@ -17,15 +17,16 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from billing import agreed, periods
-from billing.agreed import Agreement, Call, State
+from billing.agreed import Agreement, Call, Count, State, Time
 from billing.bill import Group, Kind, Line, Quantity, tax
 from billing.documents.event_csv import HIDDEN
 from billing.errors import ProofBrokenError
 from billing.periods import Period
 from billing.proof import BEGINNING, FORMAT, LABEL, canonical, chained, instant
+from billing.rating.labour import Worked
 from billing.rating.rules import Outcome
 from billing.rating.tariff import Tariff, decode, digest
-from billing.rating.terms import NOTHING
+from billing.rating.terms import AGENT_HOUR, NOTHING
 from billing.usage import rating
 from core.errors import SeatlineError
 from core.money import nano_to_minor
@@ -117,6 +118,8 @@ class _Check:
     sums: _Sums | None = None
     groups: list[Group] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    times: list[Time] = field(default_factory=list)
+    counts: tuple[Count, ...] = ()
     terms: int | None = None
     before: State = State()  # noqa: RUF009 - frozen
     # what the terms make of the metered lines; worked out when the last of these is read
@@ -229,6 +232,8 @@ class _Check:
             raise ValueError(message)
         self.before = agreed.from_json(record["before"])
         yield "before", record["before"], agreed.to_json(self.before)
+        self.counts = agreed.counts_from_json(record.get("counts", []))
+        yield "counts", record.get("counts", []), agreed.counts_to_json(self.counts)
         self.terms = self._of_the_month()
         yield "prices", record["prices"], self.terms
         began = dt.datetime.fromisoformat(self.head["period_start"])
@@ -308,6 +313,10 @@ class _Check:
         self.sums.amount_nano += record["amount_nano"]
         if found.units_nano is not None:
             self.sums.units_nano = (self.sums.units_nano or 0) + found.units_nano
+        if prices.tariff.terms.labour and record["meter"] == AGENT_HOUR:
+            agent = record["event_id"].partition("/")[0]
+            worked = Worked(agent, began, ended, record["quantity_ms"])
+            self.times.append(Time(_group_key(line), "/".join(key), worked))
         if prices.tariff.model(record["meter"]) is not None:
             month = periods.month_of(began, zone=self.head["zone"]).start
             units, events = self.sums.months.get(month, (0, 0))
@@ -390,6 +399,8 @@ class _Check:
                 agreement=agreement,
                 models=tariffs,
                 calls=self.calls,
+                times=self.times,
+                counts=self.counts,
                 before=self.before,
                 period=Period(
                     *(dt.datetime.fromisoformat(self.head[one]) for one in ("period_start", "period_end"))

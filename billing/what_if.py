@@ -18,15 +18,17 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from billing import accounts, agreed, bulk, invoices, tariffs
+from billing import accounts, agreed, bulk, invoices, promises, tariffs
 from billing.accounts import Account
-from billing.agreed import Agreement, Call, State
+from billing.agreed import Agreement, Call, State, Time
 from billing.bill import Bill, Group, Kind, Line, Quantity, compose
 from billing.bulk import Event
 from billing.periods import Period, month_of
+from billing.rating.labour import Worked
 from billing.rating.rentals import METERS, RentalPrice, Unit
 from billing.rating.rules import Outcome
 from billing.rating.tariff import Tariff, digest, encode
+from billing.rating.terms import AGENT_HOUR
 from billing.tariffs import InForce
 from core.ids import TenantId
 from core.money import nano_to_minor
@@ -150,6 +152,7 @@ def _worked_out(
     keys = {row.id: f"{row.source}/{row.event_id}" for row in rows}
     steps = {by.tariff_id: by} if by else timeline.by_id
     groups, calls, unpriced = _grouped(charges, keys, steps, account, period)
+    times = _times(charges, rows, steps, period)
     before, agreement = invoices.terms_of(session, account=account, period=period)
     if by is not None:
         agreement = Agreement(by.tariff_id, by.tariff)
@@ -162,6 +165,8 @@ def _worked_out(
         agreement=agreement,
         models=models,
         calls=calls,
+        times=times,
+        counts=promises.of_period(session, tenant_id=account.tenant_id, period=period, zone=account.zone),
         before=before,
         period=period,
         zone=account.zone,
@@ -240,6 +245,31 @@ def _grouped(
             calls.append(Call(keys[usage_id], (*key, False), meter, destination, at, seconds, nano))
     groups = [_group(key, sums[key], steps[key[3]].tariff) for key in sorted(sums)]
     return groups, calls, dict(unpriced)
+
+
+def _times(
+    charges: Mapping[str, Sequence[Any]],
+    rows: Sequence[Row[Any]],
+    steps: Mapping[UUID, InForce],
+    period: Period,
+) -> list[Time]:
+    """Return agents' time that may cost more by these prices."""
+    uses = {row.id: row for row in rows if row.meter == AGENT_HOUR}
+    wanted = (charges[name] for name in ("outcome", "tariff_id", "destination", "usage_id"))
+    found = []
+    for outcome, tariff_id, destination, usage_id in zip(*wanted, strict=True):
+        row = uses.get(usage_id)
+        if row is None or outcome != Outcome.RATED.value or not steps[tariff_id].tariff.terms.labour:
+            continue
+        agent = row.event_id.partition("/")[0]
+        found.append(
+            Time(
+                (row.occurred_at < period.start, row.meter, destination, tariff_id, False),
+                f"{row.source}/{row.event_id}",
+                Worked(agent, row.occurred_at, row.ended_at, row.quantity_ms),
+            )
+        )
+    return found
 
 
 def _group(key: tuple[bool, str, str, UUID], one: _Sum, tariff: Tariff) -> Group:

@@ -11,17 +11,27 @@ from dataclasses import dataclass, field
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, tuple_
+from sqlalchemy import and_, func, literal, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.ids import OPERATOR, AgentId, TenantId
 from seats import rules
-from seats.models import AgentHourRow, AgentRow, AgentTenantRow, AgentTimeRow
+from seats.models import (
+    AgentHourRow,
+    AgentRow,
+    AgentTenantRow,
+    AgentTimeRow,
+    SeatRentalRow,
+    ShiftRow,
+)
 from seats.presence import whole_ms
 
 _HOUR = dt.timedelta(hours=1)
+_QUARTERS = 4
+_QUARTER = _HOUR / _QUARTERS
+_TRAINING = f"{rules.Activity.AWAY}:training"
 _MS = dt.timedelta(milliseconds=1)
 _KIND = {
     rules.Activity.AVAILABLE: "available_ms",
@@ -96,11 +106,16 @@ def paid(session: Session, *, start: dt.datetime, end: dt.datetime) -> dict[Tena
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """How long a client pays for an agent in one clock hour (UTC)."""
+    """How long a client pays for an agent in one clock hour (UTC), and in each quarter of it.
+
+    `is_training` says that the agent learned; whether that is paid the client's prices say.
+    """
 
     agent_id: AgentId
     hour_starts_at: dt.datetime
     paid_ms: int
+    quarters_ms: tuple[int, ...] = ()
+    is_training: bool = False
 
 
 def worked(
@@ -110,33 +125,58 @@ def worked(
 
     An hour counts once the agent has no open time that began before its end: closed time is never edited,
     and late reports take effect where the open time began. Only a sign-in reported late can add to it.
+    Training is nobody's in the partition; it is of the client that rents the seat it is done on.
     """
     start, end = _hour(start), _hour(end)
-    rows = session.execute(
-        select(AgentTimeRow.agent_id, AgentTimeRow.started_at, AgentTimeRow.ended_at).where(
-            AgentTimeRow.tenant_id == OPERATOR,
-            AgentTimeRow.payer_tenant_id == payer_tenant_id,
-            AgentTimeRow.started_at < end,
-            AgentTimeRow.ended_at > start,
+    overlaps = (
+        AgentTimeRow.tenant_id == OPERATOR,
+        AgentTimeRow.started_at < end,
+        AgentTimeRow.ended_at > start,
+    )
+    paid_for = select(
+        AgentTimeRow.agent_id, AgentTimeRow.started_at, AgentTimeRow.ended_at, literal(value=False)
+    ).where(*overlaps, AgentTimeRow.payer_tenant_id == payer_tenant_id)
+    learned = (
+        select(
+            AgentTimeRow.agent_id,
+            func.greatest(AgentTimeRow.started_at, SeatRentalRow.starts_at),
+            func.least(AgentTimeRow.ended_at, SeatRentalRow.ends_at),
+            literal(value=True),
         )
-    ).all()
+        .join(
+            ShiftRow,
+            and_(ShiftRow.tenant_id == AgentTimeRow.tenant_id, ShiftRow.id == AgentTimeRow.shift_id),
+        )
+        .join(
+            SeatRentalRow,
+            and_(
+                SeatRentalRow.tenant_id == ShiftRow.tenant_id,
+                SeatRentalRow.seat_id == ShiftRow.seat_id,
+                SeatRentalRow.starts_at < AgentTimeRow.ended_at,
+                or_(SeatRentalRow.ends_at.is_(None), SeatRentalRow.ends_at > AgentTimeRow.started_at),
+            ),
+        )
+        .where(*overlaps, AgentTimeRow.state == _TRAINING, SeatRentalRow.renter_tenant_id == payer_tenant_id)
+    )
+    rows = session.execute(paid_for.union_all(learned)).all()
     still_open = session.execute(
         select(AgentTimeRow.agent_id, AgentTimeRow.started_at).where(
             AgentTimeRow.tenant_id == OPERATOR, AgentTimeRow.ended_at.is_(None)
         )
     )
     open_since = {agent_id: since for agent_id, since in still_open}  # noqa: C416 - dict(rows) has no type
-    spent: dict[tuple[dt.datetime, UUID], int] = defaultdict(int)
-    for agent_id, began, ended in rows:
+    spent: dict[tuple[dt.datetime, UUID, bool], list[int]] = defaultdict(lambda: [0] * _QUARTERS)
+    for agent_id, began, ended, is_training in rows:
         at, stop = max(began, start), min(ended or end, end)
         while at < stop:
             hour = _hour(at)
-            piece = min(stop, hour + _HOUR)
-            spent[hour, agent_id] += (piece - at) // _MS
+            quarter = (at - hour) // _QUARTER
+            piece = min(stop, hour + (quarter + 1) * _QUARTER)
+            spent[hour, agent_id, is_training][quarter] += (piece - at) // _MS
             at = piece
     return [
-        Worked(AgentId(agent_id), hour, paid_ms)
-        for (hour, agent_id), paid_ms in sorted(spent.items())
+        Worked(AgentId(agent_id), hour, sum(quarters), tuple(quarters), is_training)
+        for (hour, agent_id, is_training), quarters in sorted(spent.items())
         if agent_id not in open_since or open_since[agent_id] >= hour + _HOUR
     ]
 

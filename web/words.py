@@ -149,6 +149,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "credit-hold.placed": _l("Put the account on credit hold"),
     "credit-hold.lifted": _l("Lifted the credit hold"),
     "wallet.terms-set": _l("Set how a company pays beforehand"),
+    "service.counted": _l("Said how the promised service was"),
     "dunning.steps-set": _l("Set the steps of dunning"),
     "dunning.reminded": _l("Reminded of an invoice"),
     "dunning.warned": _l("Reminded of an invoice for the last time"),
@@ -611,6 +612,18 @@ PROBLEMS: Mapping[str, Words] = {
         _l("A decision needs a reason"), _l("Write one line of at most 400 signs, without names or numbers.")
     ),
     "usage-not-found": Words(_l("There is no such usage"), _l("It may belong to another company.")),
+    "service-count-invalid": Words(
+        _l("This count cannot be"),
+        _l("Name the queue; no more can be answered in time than was offered."),
+    ),
+    "service-not-promised": Words(
+        _l("Nothing of this name is promised for that month"),
+        _l("Promises stand in the price list that was in force when the month began."),
+    ),
+    "service-not-counted": Words(
+        _l("Nobody has said how the service was"),
+        _l("Service is promised for this month. Say on the company’s page “Closing a month” how it was."),
+    ),
     "rentals-open": Words(
         _l("Not everything rented in this month is charged yet"),
         _l("Two hours after the month ends it is, once every agent's time of it is closed. Try again then."),

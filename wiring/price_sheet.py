@@ -27,10 +27,9 @@ from itertools import zip_longest
 from typing import BinaryIO
 
 from billing.documents.event_csv import harmless
-from billing.rating.rentals import HOUR_S, METERS, Proration, RentalPrice, Unit
+from billing.rating.rentals import AGENTS, HOUR_S, METERS, Proration, RentalPrice, Unit
 from billing.rating.rules import ALL_DAYS, HOLIDAY, Band, Ceiling, Rate, RateError, Slot
 from billing.rating.tariff import DatedRate
-from billing.rentals import AGENT_HOUR
 from campaigns import text_file, workbook
 from campaigns.errors import LeadFileEncodingError, LeadFileError
 from campaigns.text_file import Row
@@ -327,7 +326,7 @@ def _rental(sheet: Sheet, meter: str, row: Mapping[str, str]) -> RentalPrice:
 
 def default_step(meter: str) -> int:
     """Return in which steps time is charged when nothing is said: begun hours, agents' time exactly."""
-    return 0 if meter == AGENT_HOUR else HOUR_S
+    return 0 if meter in AGENTS else HOUR_S
 
 
 def _rate(meter: str, prefix: str, rows: _Rows, known: dict[tuple[object, ...], Rate]) -> DatedRate:

@@ -14,6 +14,7 @@ from billing import accounts, stored
 from billing import rentals as billing
 from billing.errors import BillingAccountNotFoundError
 from billing.rating.rentals import Span
+from billing.rating.terms import AGENT_HOUR
 from billing.rentals import PaidHour
 from core import clock
 from core.ids import OPERATOR, TenantId
@@ -60,7 +61,16 @@ def charge(gate: Gate, *, tenant_id: TenantId, settled_after: dt.timedelta = SET
         recorded += billing.charge_agents(
             session,
             tenant_id=tenant_id,
-            hours=[PaidHour(one.agent_id, one.hour_starts_at, one.paid_ms) for one in worked],
+            hours=[
+                PaidHour(
+                    one.agent_id,
+                    one.hour_starts_at,
+                    one.paid_ms,
+                    one.quarters_ms,
+                    billing.TRAINING if one.is_training else AGENT_HOUR,
+                )
+                for one in worked
+            ],
         )
         recorded += stored.charge(
             session,

@@ -34,6 +34,12 @@ def explained(line: Line, *, currency: str, language: str) -> str:
     def minutes(seconds: int) -> str:
         return format_decimal(Decimal(seconds) / 60, "#,##0.##", locale=locale)
 
+    def percent(ppm: int | Decimal) -> str:
+        return format_percent(Decimal(ppm) / PPM, "#,##0.##%", locale=locale)
+
+    def nano_money(nano: int) -> str:
+        return format_currency(Decimal(nano) / NANO, currency, locale=locale)
+
     match line.kind:
         case Kind.ALLOWANCE:
             return words["included"].format(
@@ -54,6 +60,25 @@ def explained(line: Line, *, currency: str, language: str) -> str:
                 spent=money(said["spent_minor"] + said["spent_before_minor"]),
                 n=said["months"],
             )
+        case Kind.SURCHARGE:
+            return words["surcharge"].format(
+                time=words[f"time:{said['time']}"],
+                hours=format_decimal(Decimal(said["ms"]) / 3_600_000, "#,##0.##", locale=locale),
+                line=said["of_line"],
+                share=percent(said["ppm"]),
+                price=nano_money(said["unit_nano"]),
+            )
+        case Kind.CREDIT:
+            most = said["most_minor"]
+            back = words["credited"].format(
+                in_time=format_decimal(said["in_time"], locale=locale),
+                offered=format_decimal(said["offered"], locale=locale),
+                share=percent(Decimal(said["in_time"]) * PPM / said["offered"]),
+                promised=percent(said["promised_ppm"]),
+                back=percent(said["back_ppm"]),
+                base=money(said["base_minor"]),
+            )
+            return back if most is None else words["at_most"].format(said=back, most=money(most))
         case Kind.METERED:
             return _modelled(line, said, language)
 

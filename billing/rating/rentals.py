@@ -60,6 +60,7 @@ METERS: Mapping[str, Unit] = MappingProxyType(
         "number.tollfree": Unit.MONTH,
         "number.short": Unit.MONTH,
         "agent.hour": Unit.HOUR,
+        "agent.training": Unit.HOUR,
         "seat.burst": Unit.HOUR,
         "recording.gb_day": Unit.GB_DAY,
         "message.sms": Unit.PIECE,
@@ -71,6 +72,8 @@ METERS: Mapping[str, Unit] = MappingProxyType(
         "item.other": Unit.PIECE,
     }
 )
+# Agents' time, which is charged to the millisecond.
+AGENTS = ("agent.hour", "agent.training")
 # What can have a charge model: what is counted as it comes. What is rented for a time has a quote before it.
 MODELLED = frozenset(
     {"agent.hour", "seat.burst", "recording.gb_day", "message.sms"}

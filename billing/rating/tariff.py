@@ -21,7 +21,7 @@ import phonenumbers
 
 from billing.errors import PriceListError
 from billing.rating import rentals, terms
-from billing.rating.rentals import HOUR_S, METERS, Proration, RentalPrice, Unit
+from billing.rating.rentals import AGENTS, HOUR_S, METERS, Proration, RentalPrice, Unit
 from billing.rating.rules import (
     NO_HOLIDAYS,
     Band,
@@ -38,10 +38,10 @@ from billing.rating.terms import NOTHING, ChargeModel, Model, Terms
 from core.money import NANO
 from core.phone import is_short_code
 
-# 1: calls only. 2: rental prices too. 3: holidays, grace, a maximum that refuses. 4: terms. What a tariff
-# does not use is not written, so that what was published before says the same text, and has the same hash,
-# for ever.
-_CALLS_ONLY, _RENTALS_TOO, _BOUNDS_TOO, FORMAT = 1, 2, 3, 4
+# 1: calls only. 2: rental prices too. 3: holidays, grace, a maximum that refuses. 4: terms. 5: what agents'
+# hours cost more, and promises of service. What a tariff does not use is not written, so that what was
+# published before says the same text, and has the same hash, for ever.
+_CALLS_ONLY, _RENTALS_TOO, _BOUNDS_TOO, _TERMS_TOO, FORMAT = 1, 2, 3, 4, 5
 # What a number keeps to itself (design.md, invariant 2); E.164 gives it fifteen digits at most.
 HIDDEN_DIGITS = 4
 LONGEST_NUMBER = 15
@@ -272,7 +272,12 @@ def encode(tariff: Tariff) -> str:
     ]
     agreed = {"terms": terms.encode(tariff.terms)} if tariff.terms else {}
     is_bounded = tariff.holidays or any("grace_s" in row or "ceiling" in row for row in rates)
-    used = {_RENTALS_TOO: tariff.rentals, _BOUNDS_TOO: is_bounded, FORMAT: tariff.terms}
+    used = {
+        _RENTALS_TOO: tariff.rentals,
+        _BOUNDS_TOO: is_bounded,
+        _TERMS_TOO: tariff.terms,
+        FORMAT: tariff.terms.is_of_hours_or_service,
+    }
     return json.dumps(
         {
             **(rented if tariff.rentals else {}),
@@ -298,7 +303,7 @@ def decode(content: str) -> Tariff:
         PriceListError: another format, or rates that contradict themselves.
     """
     raw = json.loads(content)
-    if raw.get("format") not in {_CALLS_ONLY, _RENTALS_TOO, _BOUNDS_TOO, FORMAT}:
+    if raw.get("format") not in {_CALLS_ONLY, _RENTALS_TOO, _BOUNDS_TOO, _TERMS_TOO, FORMAT}:
         raise PriceListError(format=raw.get("format"))
     return Tariff(
         price_list=raw["price_list"],
@@ -483,6 +488,7 @@ def _problems(tariff: Tariff) -> Iterator[str]:
         currency=tariff.currency,
         destinations=tariff.destinations,
         priced=[price.meter for price in tariff.rentals],
+        has_holidays=tariff.holidays is not None,
     )
 
 
@@ -498,7 +504,7 @@ def _rental_problems(tariff: Tariff) -> Iterator[str]:
             yield f"{price.meter}: its destination {price.destination!r} has no name"
         if not 0 <= price.unit_nano <= DEAREST_NANO:
             yield f"{price.meter}: a price lies between nothing and a million"
-        if price.meter == "agent.hour" and price.step_s:
+        if price.meter in AGENTS and price.step_s:
             yield f"{price.meter}: agents' time is charged to the millisecond"
         if price.step_s and (price.step_s < 0 or HOUR_S % price.step_s):
             yield f"{price.meter}: its steps must fit into an hour"

@@ -1,9 +1,11 @@
 """Terms: what a price list agrees beyond the price of each single use; part of a tariff and of its hash.
 
 Charge models price what a month's uses of a meter come to together, included minutes take calls over,
-discounts come off in the order they are written, a commitment is the least a company pays in so many months.
-The arithmetic is in `units`, `allowances` and `agreements`; what is agreed for one document is worked out by
-`billing.agreed`. Integers only: nano-units of money, thousandths of a unit, millionths of a share.
+discounts come off in the order they are written, a commitment is the least a company pays in so many months,
+agents' hours cost more at certain times, and a service that falls short of what was promised gives money
+back. The arithmetic is in `units`, `labour`, `allowances` and `agreements`; what is agreed for one document
+is worked out by `billing.agreed`. Integers only: nano-units of money, thousandths of a unit, millionths of a
+share.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +16,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from billing.rating import units
+from billing.rating import labour, units
+from billing.rating.labour import Labour
 from billing.rating.rentals import METERS, MODELLED
 from billing.rating.units import Tier, TiersError
 from core.money import NANO, exponent
@@ -24,6 +27,7 @@ MILLI = 1000
 LONGEST_ROLLOVER = 12
 # a commitment is for a month, a quarter, half a year or a year of the calendar
 COMMITTED_MONTHS = (1, 3, 6, 12)
+AGENT_HOUR = "agent.hour"
 _LARGEST = 1_000_000_000 * NANO
 _LONGEST_CODE = 60
 
@@ -142,6 +146,28 @@ class Commitment:
 
 
 @dataclass(frozen=True, slots=True)
+class Credit:
+    """A step of a promised service: below so much of what was counted, so much of the month comes back."""
+
+    below_ppm: int
+    back_ppm: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLevel:
+    """What share of what was offered is promised to be answered in time, and what comes back when it is not.
+
+    Of the steps that a month falls below the one that gives most back holds; it is a share of what some
+    meters (empty: all) come to after discounts, and `most_nano` at most.
+    """
+
+    code: str
+    steps: tuple[Credit, ...]
+    meters: tuple[str, ...] = ()
+    most_nano: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """All that is agreed, in the order in which it is applied."""
 
@@ -149,9 +175,11 @@ class Terms:
     allowances: tuple[Allowance, ...] = ()
     discounts: tuple[Discount, ...] = ()
     commitments: tuple[Commitment, ...] = field(default=())
+    labour: Labour = Labour()  # noqa: RUF009 - frozen
+    service: tuple[ServiceLevel, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.models or self.allowances or self.discounts or self.commitments)
+        return self != NOTHING
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -160,7 +188,13 @@ class Terms:
             *(one.code for one in self.allowances),
             *(one.code for one in self.discounts),
             *(one.code for one in self.commitments),
+            *(one.code for one in self.service),
         )
+
+    @property
+    def is_of_hours_or_service(self) -> bool:
+        """Whether it says what could not be said before format 5."""
+        return bool(self.labour or self.service)
 
 
 NOTHING = Terms()
@@ -183,7 +217,12 @@ def decode(raw: Mapping[str, Any]) -> Terms:
 
 
 def problems(
-    terms: Terms, *, currency: str, destinations: Iterable[str], priced: Iterable[str]
+    terms: Terms,
+    *,
+    currency: str,
+    destinations: Iterable[str],
+    priced: Iterable[str],
+    has_holidays: bool = False,
 ) -> Iterator[str]:
     """Yield why terms cannot be published, one sentence per fault.
 
@@ -192,9 +231,15 @@ def problems(
         currency: of the price list.
         destinations: codes that have a name.
         priced: meters that have a price of their own.
+        has_holidays: whether the price list names a calendar of them.
     """
     named, with_price = set(destinations), set(priced)
     yield from _model_problems(terms.models, with_price)
+    if terms.labour:
+        yield from labour.problems(terms.labour, has_holidays=has_holidays)
+        if AGENT_HOUR not in with_price or any(one.meter == AGENT_HOUR for one in terms.models):
+            yield f"{AGENT_HOUR}: what costs more at times needs a price of its own, and no charge model"
+    yield from _service_problems(terms.service, minor=NANO // 10 ** exponent(currency))
     for code in terms.codes:
         if code not in named:
             yield f"{code or '(no name)'}: has no name for invoices"
@@ -222,6 +267,17 @@ def problems(
             yield f"{commitment.code}: commits to a whole amount of the currency"
         if commitment.months not in COMMITTED_MONTHS:
             yield f"{commitment.code}: is for 1, 3, 6 or 12 months"
+
+
+def _service_problems(service: tuple[ServiceLevel, ...], *, minor: int) -> Iterator[str]:
+    for one in service:
+        belows = [step.below_ppm for step in one.steps]
+        if not belows or sorted(belows, reverse=True) != belows or len(set(belows)) < len(belows):
+            yield f"{one.code}: promises a share, and less and less below it"
+        if any(not 0 < step.below_ppm <= PPM or not 0 < step.back_ppm <= PPM for step in one.steps):
+            yield f"{one.code}: its shares lie between nothing and 100 %"
+        if one.most_nano is not None and (not 0 < one.most_nano <= _LARGEST or one.most_nano % minor):
+            yield f"{one.code}: gives back a whole amount of the currency at most"
 
 
 def _meet(one: Allowance, other: Allowance) -> bool:

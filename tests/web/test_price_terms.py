@@ -6,10 +6,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from billing import explorer, invoices, price_drafts, rentals, tariffs
+from billing import explorer, invoices, price_drafts, promises, rentals, tariffs
+from billing.agreed import Count
 from billing.price_lists import PriceList
+from billing.rating.labour import Labour
 from billing.rating.rentals import RentalPrice
-from billing.rating.terms import Allowance, ChargeModel, Commitment, Discount, Model, Step
+from billing.rating.terms import (
+    Allowance,
+    ChargeModel,
+    Commitment,
+    Credit,
+    Discount,
+    Model,
+    ServiceLevel,
+    Step,
+    Terms,
+)
 from core import clock
 from core.ids import OPERATOR
 from core.money import NANO
@@ -37,7 +49,19 @@ FORM = {
     "commitment.0.name_en": "At least",
     "commitment.0.amount": "2000",
     "commitment.0.months": "3",
+    "labour.0.row": "1",
+    "labour.0.overtime": "150",
+    "labour.0.daily": "8",
+    "labour.0.weekly": "37.5",
+    "labour.0.night": "125 %",
+    "labour.0.from": "22:00",
+    "labour.0.to": "06:00",
+    "service.0.name_en": "In 20 seconds",
+    "service.0.steps": "80: 5; 70: 10",
+    "service.0.area": "voice",
+    "service.0.most": "500",
 }
+PRICES = {"rental.item.training": "40", "rental.agent.hour": "14.50", "revision": "1"}
 
 
 @pytest.fixture(autouse=True)
@@ -50,9 +74,15 @@ def test_what_is_agreed_is_typed_saved_and_shown_again(enter: Enter, uk: PriceLi
     dana = enter()
     dana.post(f"{prices_path(uk)}/versions")
     here = f"{prices_path(uk)}/versions/2"
-    dana.post(here, data={"rental.item.training": "40", "revision": "1"})
+    dana.post(here, data=PRICES)
     page = dana.get(f"{here}?kind=terms").text
-    for heading in ("Included minutes", "Prices of a whole month", "Discounts", "Minimum spend"):
+    for heading in (
+        "Included minutes",
+        "Prices of a whole month",
+        "Discounts",
+        "Minimum spend",
+        "Promises of service",
+    ):
         assert heading in page
     revision = re.search(r'name="revision" value="(\d+)"', page)
     assert revision
@@ -70,10 +100,23 @@ def test_what_is_agreed_is_typed_saved_and_shown_again(enter: Enter, uk: PriceLi
     )
     assert found.terms.discounts == (Discount("discount-1", calls, off_ppm=75_000),)
     assert found.terms.commitments == (Commitment("commitment-1", 2000 * NANO, months=3),)
+    assert found.terms.labour == Labour(
+        overtime_ppm=1_500_000,
+        daily_s=8 * 3600,
+        weekly_s=135_000,
+        night_ppm=1_250_000,
+        night_from_s=22 * 3600,
+        night_to_s=6 * 3600,
+    )
+    steps = (Credit(800_000, 50_000), Credit(700_000, 100_000))
+    assert found.terms.service == (ServiceLevel("service-1", steps, calls, most_nano=500 * NANO),)
     assert found.destinations["allowance-1"] == {"en": "500 minutes", "zh": "五百分钟"}
     again = dana.get(f"{here}?kind=terms").text
     assert 'value="10: 40.00; 35.50 + 5.00"' in again
     assert 'value="500 minutes"' in again
+    for name, value in (("weekly", "37.5"), ("night", "125"), ("from", "22:00"), ("overtime", "150")):
+        assert re.search(rf'name="labour.0.{name}" value="{value}"', again)
+    assert 'value="80: 5; 70: 10"' in again
 
 
 @pytest.mark.parametrize(
@@ -85,6 +128,13 @@ def test_what_is_agreed_is_typed_saved_and_shown_again(enter: Enter, uk: PriceLi
         ("discount.0.percent", "101", "no percentage"),
         ("commitment.0.amount", "£20", "no amount"),
         ("commitment.0.months", "5", "1, 3, 6 or 12"),
+        ("labour.0.overtime", "half", "no multiplier"),
+        ("labour.0.weekly", "169", "no number of hours"),
+        ("labour.0.from", "late", "no time of day"),
+        ("labour.0.to", "06:10", "quarter of an hour"),
+        ("labour.0.holiday", "200", "names no calendar"),
+        ("service.0.steps", "80", "what is promised like"),
+        ("service.0.steps", "70: 5; 80: 10", "less and less"),
     ],
 )
 def test_a_field_that_does_not_fit_is_named_and_nothing_is_saved(
@@ -93,7 +143,7 @@ def test_a_field_that_does_not_fit_is_named_and_nothing_is_saved(
     dana = enter()
     dana.post(f"{prices_path(uk)}/versions")
     here = f"{prices_path(uk)}/versions/2"
-    dana.post(here, data={"rental.item.training": "40", "revision": "1"})
+    dana.post(here, data=PRICES)
     answer = dana.post(f"{here}/terms", data={**FORM, field: value, "kind": "terms"})
     assert answer.status_code == 422
     assert says in answer.text
@@ -179,3 +229,50 @@ def test_bounds_and_a_blocked_prefix_are_typed_on_the_page(enter: Enter, uk: Pri
     (rate,) = [one for one in found.rates if (one.meter, one.prefix) == ("voice.outbound", "447")]
     assert (rate.rate.grace_s, rate.rate.minimum, rate.rate.maximum) == (3, NANO // 100, 5 * NANO)
     assert rate.is_blocked
+
+
+@pytest.fixture
+def with_promises(cast: Cast, day: Scene, gate: Gate) -> Company:
+    """Company B on prices that promise service."""
+    version = stock.publish(
+        gate,
+        code="with-promises",
+        effective_from=dt.datetime(2026, 11, 1, tzinfo=dt.UTC),
+        terms=Terms(service=(ServiceLevel("quick", (Credit(800_000, 50_000),)),)),
+        names={"quick": {"en": "In 20 seconds", "zh": "20 秒内接听"}},
+    )
+    with gate.open(Scope.system(cast.b.tenant_id)) as session:
+        tariffs.take(session, tenant_id=cast.b.tenant_id, version=version)
+    return cast.b
+
+
+def test_how_the_service_was_is_said_queue_by_queue(enter: Enter, with_promises: Company, gate: Gate) -> None:
+    dana, where = enter(), f"{path(with_promises)}/closing"
+    page = dana.get(f"{where}?month=2026-11").text
+    assert "In 20 seconds" in page
+    assert "nobody has said yet how it was" in page
+    form = {"month": "2026-11", "code": "quick", "queue": "Sales", "offered": "1000", "in_time": "750"}
+
+    def after(**odd: str) -> str:
+        assert dana.post(f"{where}/service", data={**form, **odd}).status_code == 303
+        return dana.get(f"{where}?month=2026-11").text
+
+    assert "75% in time, 80% promised" in after()
+    for odd in ({"in_time": "1001"}, {"queue": ""}, {"offered": "many"}, {"month": "soon"}):
+        assert "This count cannot be" in after(**odd)
+    assert "Nothing of this name" in after(code="slow")
+    with gate.open(Scope.system(with_promises.tenant_id)) as session:
+        month_on = dt.date(2026, 11, 1)
+        found = promises.of_month(session, tenant_id=with_promises.tenant_id, month_on=month_on)
+    assert found == (Count("quick", "Sales", 1000, 750),)
+    dana.post(f"{where}/service/back", data=form)
+    assert "nobody has said yet" in dana.get(f"{where}?month=2026-11").text
+    assert "No service is promised" in dana.get(f"{where}?month=2026-10").text
+
+
+def test_who_does_not_do_the_billing_says_nothing_of_the_service(
+    enter: Enter, with_promises: Company
+) -> None:
+    omar = enter("operator_inventory")
+    assert omar.post(f"{path(with_promises)}/closing/service", data={}).status_code == 403
+    assert omar.get(f"{path(with_promises)}/closing").status_code == 403

@@ -69,9 +69,10 @@ class LineShown(Outward):
     """One line: the exact sum of its events, rounded once, or something that was agreed."""
 
     line_no: int
-    kind: Literal["metered", "allowance", "discount", "commitment"] = Field(
+    kind: Literal["metered", "allowance", "discount", "commitment", "surcharge", "credit"] = Field(
         description="The sum of its events, or what was agreed: minutes that are included (of another line, "
-        "so its amount is negative), a discount, what is missing of a commitment."
+        "so its amount is negative), a discount, what is missing of a commitment, what agents’ hours of "
+        "another line cost more, what a service that fell short gives back."
     )
     meter: str
     destination: str

@@ -2,9 +2,11 @@
 
 A row whose name (or, of a charge model, whose meter) is empty is left out: so a row is removed.
 Tiers are written as people say them, `1000: 0.10; 5000: 0.08; 0.05`: up to so many at that price each, then
-the next; the last has no end. A fixed fee of a tier follows a plus: `1000: 0.10 + 5`.
+the next; the last has no end. A fixed fee of a tier follows a plus: `1000: 0.10 + 5`. A promise of service
+is written the same way, `80: 5; 70: 10`: below 80 % in time 5 % of the month come back, below 70 % 10 %.
 """
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -14,7 +16,8 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
-from billing.rating.rentals import METERS, MODELLED
+from billing.rating.labour import Labour
+from billing.rating.rentals import HOUR_S, METERS, MODELLED
 from billing.rating.terms import (
     COMMITTED_MONTHS,
     MILLI,
@@ -22,8 +25,10 @@ from billing.rating.terms import (
     Allowance,
     ChargeModel,
     Commitment,
+    Credit,
     Discount,
     Model,
+    ServiceLevel,
     Step,
     Terms,
 )
@@ -35,6 +40,8 @@ _MOST_ROWS = 40
 T = TypeVar("T")
 _LONGEST = 120
 _PER_CENT = PPM // 100
+_DEAREST = 100 * PPM
+_WEEK_S = 7 * 24 * HOUR_S
 CALLS = ("voice.inbound", "voice.outbound")
 
 # What a discount can be on: nothing (all), or the meters whose first part it names.
@@ -85,6 +92,8 @@ def typed(form: Mapping[str, str], *, taken: Mapping[str, Mapping[str, str]]) ->
         allowances=tuple(reader.rows("allowance", "name_en", _allowance)),
         discounts=tuple(reader.rows("discount", "name_en", _discount)),
         commitments=tuple(reader.rows("commitment", "name_en", _commitment)),
+        labour=next(reader.rows("labour", "row", _labour), Labour()),
+        service=tuple(reader.rows("service", "name_en", _service)),
     )
     result.names, result.errors = reader.names, reader.errors
     return result
@@ -120,6 +129,28 @@ def shown(terms: Terms, *, names: Mapping[str, Mapping[str, str]]) -> dict[str, 
         "commitment": [
             {**named(one.code), "amount": _short(one.amount_nano), "months": str(one.months)}
             for one in terms.commitments
+        ],
+        "labour": [
+            {
+                "overtime": _percent(terms.labour.overtime_ppm) if terms.labour.overtime_ppm else "",
+                "daily": _hours(terms.labour.daily_s),
+                "weekly": _hours(terms.labour.weekly_s),
+                "night": _percent(terms.labour.night_ppm) if terms.labour.night_ppm else "",
+                "from": _clock(terms.labour.night_from_s) if terms.labour.night_ppm else "",
+                "to": _clock(terms.labour.night_to_s) if terms.labour.night_ppm else "",
+                "holiday": _percent(terms.labour.holiday_ppm) if terms.labour.holiday_ppm else "",
+            }
+        ],
+        "service": [
+            {
+                **named(one.code),
+                "steps": "; ".join(
+                    f"{_percent(step.below_ppm)}: {_percent(step.back_ppm)}" for step in one.steps
+                ),
+                "area": one.meters[0].partition(".")[0] if one.meters else "",
+                "most": "" if one.most_nano is None else _short(one.most_nano),
+            }
+            for one in terms.service
         ],
         "model": [
             {
@@ -180,6 +211,30 @@ class _Row:
             raise _FieldError(name, said)
         return int(ppm)
 
+    def multiplier(self, name: str) -> int:
+        share = _decimal(self.text(name) or "0")
+        ppm = None if share is None else share * _PER_CENT
+        if ppm is None or ppm < 0 or ppm > _DEAREST or ppm != ppm.to_integral_value():
+            said = gettext("“%(text)s” is no multiplier. Write it like 150 %%.", text=self.text(name)[:20])
+            raise _FieldError(name, said)
+        return int(ppm)
+
+    def hours(self, name: str) -> int:
+        found = _decimal(self.text(name) or "0")
+        seconds = None if found is None else found * HOUR_S
+        if seconds is None or not 0 <= seconds < _WEEK_S or seconds != seconds.to_integral_value():
+            said = gettext("“%(text)s” is no number of hours.", text=self.text(name)[:20])
+            raise _FieldError(name, said)
+        return int(seconds)
+
+    def clock(self, name: str) -> int:
+        try:
+            at = dt.time.fromisoformat(self.text(name) or "00:00")
+        except ValueError as error:
+            said = gettext("“%(text)s” is no time of day. Write it like 22:00.", text=self.text(name)[:20])
+            raise _FieldError(name, said) from error
+        return (at.hour * 60 + at.minute) * 60
+
     def units(self, name: str) -> int:
         found = _milli(self.text(name) or "0")
         if found is None:
@@ -212,7 +267,7 @@ class _Reader:
 
     def _code(self, kind: str, row: _Row) -> str:
         """Return the code of a row, its own or a new one, and note the names it goes by."""
-        if kind == "model":
+        if kind in {"model", "labour"}:
             return ""
         code = row.text("code")
         if code not in self._taken:
@@ -250,6 +305,39 @@ def _commitment(code: str, row: _Row) -> Commitment:
     if months not in COMMITTED_MONTHS:
         raise _FieldError("months", gettext("It is for 1, 3, 6 or 12 months."))
     return Commitment(code, row.money("amount"), months)
+
+
+def _labour(_code: str, row: _Row) -> Labour:
+    night = row.multiplier("night")
+    return Labour(
+        overtime_ppm=row.multiplier("overtime"),
+        daily_s=row.hours("daily"),
+        weekly_s=row.hours("weekly"),
+        night_ppm=night,
+        night_from_s=row.clock("from") if night else 0,
+        night_to_s=row.clock("to") if night else 0,
+        holiday_ppm=row.multiplier("holiday"),
+    )
+
+
+def _service(code: str, row: _Row) -> ServiceLevel:
+    area = row.text("area")
+    return ServiceLevel(
+        code,
+        steps=tuple(_credits(row)),
+        meters=tuple(meter for meter in (*METERS, *CALLS) if area and meter.partition(".")[0] == area),
+        most_nano=row.money("most") if row.text("most") else None,
+    )
+
+
+def _credits(row: _Row) -> Iterator[Credit]:
+    for part in filter(None, (one.strip() for one in row.text("steps").split(";"))):
+        below, _colon, back = (one.strip() for one in part.partition(":"))
+        shares = [_decimal(one) for one in (below, back)]
+        ppm = [None if share is None else share * _PER_CENT for share in shares]
+        if any(one is None or not 0 < one <= PPM or one != one.to_integral_value() for one in ppm):
+            raise _FieldError("steps", gettext("Write what is promised like “80: 5; 70: 10”."))
+        yield Credit(*(int(one) for one in ppm if one is not None))
 
 
 def _model(_code: str, row: _Row) -> ChargeModel:
@@ -315,6 +403,14 @@ def _percent(ppm: int) -> str:
 
 def _units(milli: int) -> str:
     return f"{Decimal(milli) / MILLI:f}"
+
+
+def _hours(seconds: int) -> str:
+    return f"{Decimal(seconds) / HOUR_S:f}" if seconds else ""
+
+
+def _clock(second: int) -> str:
+    return f"{second // HOUR_S:02}:{second // 60 % 60:02}"
 
 
 def _short(value: int) -> str:

@@ -663,7 +663,7 @@ def _page(
     asked = request.values
     kind = asked.get("kind", "")
     if found.terms or found.version.published_at is None:
-        kinds[_TERMS] = len(found.terms.codes) + len(found.terms.models)
+        kinds[_TERMS] = len(found.terms.codes) + len(found.terms.models) + bool(found.terms.labour)
     kind = kind if kind in kinds else next(iter(kinds), "")
     query = asked.get("q", "").strip()
     of_kind = [one for one in found.rates if one.meter == kind and _matches(one, found, query)]

@@ -53,6 +53,7 @@ NOUNS: Mapping[str, LazyString] = {
     "calls-out.": _l("Calls out"),
     "credit-hold.": _l("Credit holds"),
     "dunning.": _l("Dunning"),
+    "service.": _l("Promised service"),
     "wallet.": _l("Wallets"),
     "price-list.": _l("Price lists"),
     "webhook.": _l("Webhooks"),

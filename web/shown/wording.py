@@ -22,6 +22,7 @@ METERS: Mapping[str, LazyString] = {
     "number.tollfree": _l("Freephone numbers"),
     "number.short": _l("Short codes"),
     "agent.hour": _l("Agents by the hour"),
+    "agent.training": _l("Training of agents by the hour"),
     "seat.burst": _l("Seats above those booked"),
     "recording.gb_day": _l("Storage of recordings"),
     "message.sms": _l("Text messages"),
@@ -36,6 +37,7 @@ METERS: Mapping[str, LazyString] = {
 AGREED: Mapping[str, LazyString] = {
     "discount": _l("Discount"),
     "commitment": _l("Minimum spend"),
+    "credit": _l("Service credit"),
 }
 UNIT_PRICES: Mapping[str, LazyString] = {
     "minute": _l("a minute"),
