@@ -2,10 +2,11 @@
 
     python -m bench.lookup [customers] [rounds]
 
-Both arms run through the same gate, behind the same fence, over the same number of rows, and end in the
-same `CustomerCard`; the plaintext arm's table holds the same values unsealed under a plain unique index. The
-third holds them in `StringEncryptedType` columns (AES-CBC with one key and one start for all rows, so that
-equal values look equal and the column itself is the index): what is common, and protects less.
+All arms run through the same gate, behind the same fence, over the same number of rows, ask in the same
+statement whether the record is a decoy (which is asked of any record, sealed or not), and end in the same
+`CustomerCard`; the plaintext arm's table holds the same values unsealed under a plain unique index. The third
+holds them in `StringEncryptedType` columns (AES-CBC with one key and one start for all rows, so that equal
+values look equal and the column itself is the index): what is common, and protects less.
 "transaction" opens one for it, as the screen pop does; "bare" is the look-up within an open one. The
 arms take turns in random order, so that what else the machine does falls on both.
 """
@@ -72,11 +73,20 @@ ENCRYPTED = sa.table(
     sa.column("updated_at"),
     schema="app",
 )
-BY_ENCRYPTED_PHONE = sa.select(*ENCRYPTED.c).where(
+
+
+def _asked(table: sa.TableClause) -> sa.Select[Any]:
+    """Return the question for a row of a table, and whether it is a decoy's."""
+    decoys = sa.table("decoys", sa.column("tenant_id"), sa.column("customer_id"), schema="app")
+    is_decoy = sa.exists().where(decoys.c.tenant_id == table.c.tenant_id, decoys.c.customer_id == table.c.id)
+    return sa.select(*table.c, is_decoy.label("is_decoy"))
+
+
+BY_ENCRYPTED_PHONE = _asked(ENCRYPTED).where(
     ENCRYPTED.c.tenant_id == sa.bindparam("tenant", type_=sa.Uuid()),
     ENCRYPTED.c.phone == sa.bindparam("phone", type_=ENCRYPTED.c.phone.type),
 )
-BY_PLAIN_PHONE = sa.select(*PLAIN.c).where(
+BY_PLAIN_PHONE = _asked(PLAIN).where(
     PLAIN.c.tenant_id == sa.bindparam("tenant", type_=sa.Uuid()), PLAIN.c.phone == sa.bindparam("phone")
 )
 MAKE_PLAIN = """
@@ -109,7 +119,7 @@ def _found(
     session: Session, statement: sa.Select[Any], tenant_id: TenantId, phone: E164
 ) -> CustomerCard | None:
     row = session.connection().execute(statement, {"tenant": tenant_id, "phone": phone}).first()
-    if row is None:
+    if row is None or row.is_decoy:
         return None
     return CustomerCard(
         name=row.name,

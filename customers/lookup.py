@@ -17,7 +17,11 @@ from customers.records import PHONE_INDEX, CustomerCard, is_decoy, opened
 from security.vault import Vault
 
 _TABLE = CustomerRow.__table__.c
-_BY_PHONE = select(*_TABLE, is_decoy().label("is_decoy")).where(
+_SHOWN = (
+    *(_TABLE.tenant_id, _TABLE.id, _TABLE.row_version, _TABLE.created_at, _TABLE.updated_at),
+    *(_TABLE.name_ct, _TABLE.phone_ct, _TABLE.email_ct, _TABLE.postcode_ct, _TABLE.notes_ct),
+)
+_BY_PHONE = select(*_SHOWN, is_decoy().label("is_decoy")).where(
     _TABLE.tenant_id == bindparam("tenant"),
     _TABLE.index_version == bindparam("version"),
     _TABLE.phone_index == bindparam("phone"),

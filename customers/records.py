@@ -278,13 +278,18 @@ def opened(vault: Vault, row: Any) -> CustomerCard:  # noqa: ANN401 - an ORM row
     Raises:
         security.vault.SealError: a value was moved, rolled back or damaged.
     """
-    clear = {name: value(vault, row, name) for name in _LONGEST if getattr(row, f"{name}_ct") is not None}
+    tenant_id, row_id, version = row.tenant_id, row.id, row.row_version  # each once: a pop is waited for
+    clear = {
+        name: vault.open(_field(tenant_id, row_id, name, version), sealed)
+        for name in _LONGEST
+        if (sealed := getattr(row, f"{name}_ct")) is not None
+    }
     phone = E164(clear.pop("phone"))
     return CustomerCard(
         **clear,
         phone=phone,
-        id=CustomerId(row.id),
-        version=row.row_version,
+        id=CustomerId(row_id),
+        version=version,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

@@ -25,6 +25,7 @@ SET ROLE seatline_policy;
 CREATE TABLE IF NOT EXISTS sec.mac_key (
   kid smallint PRIMARY KEY, purpose text NOT NULL CHECK (purpose IN ('app', 'db')),
   k_ipad bytea NOT NULL, k_opad bytea NOT NULL, not_after timestamptz NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS one_key_of_capabilities ON sec.mac_key (purpose) WHERE purpose = 'db';
 
 -- which tenants exist, and whether their door is open
 CREATE TABLE IF NOT EXISTS sec.registry (
@@ -67,21 +68,11 @@ GRANT SELECT ON sec.registry, sec.directory, sec.agreement, sec.signature, sec.g
 CREATE OR REPLACE FUNCTION sec._mac(ip bytea, op bytea, msg text) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp AS $$ SELECT sha256(op || sha256(ip || convert_to(msg, 'UTF8'))) $$;
 
--- is this capability ours, minted for this backend and this very transaction?
--- Every fence asks this in every statement, so it costs what it must and no more (docs/benchmarks.md): it is no
--- definer itself, which saves setting the path twice, and only definers of ours, whose path is set, may call it.
-CREATE OR REPLACE FUNCTION sec._ctx_ok(c text) RETURNS boolean LANGUAGE plpgsql STABLE SECURITY INVOKER
-  PARALLEL RESTRICTED AS $$
-DECLARE p text[] := pg_catalog.string_to_array(c, '|'); ip bytea; op bytea;
-BEGIN
-  SELECT k_ipad, k_opad INTO ip, op FROM sec.mac_key WHERE kid::text = p[6] AND purpose = 'db';
-  RETURN ip IS NOT NULL
-     AND p[4] = pg_backend_pid()::text
-     AND p[5] = ((extract(epoch FROM transaction_timestamp()) * 1000000)::bigint)::text
-     -- both sides are hashed once more, so that the comparison's time tells nothing of the right one
-     AND sha256(op || convert_to(encode(sha256(op || sha256(ip || convert_to(left(c, -65), 'UTF8'))), 'hex'), 'UTF8'))
-       = sha256(op || convert_to(right(c, 64), 'UTF8'));
-END $$;
+-- What a capability is signed with. Its backend and transaction are not written in it: they are what whoever checks it
+-- stands in, so the signature of another backend or another transaction is another one. Inlined where it is called.
+CREATE OR REPLACE FUNCTION sec._signature(ip bytea, op bytea, cap text) RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED AS $$
+  SELECT encode(sha256(op || sha256(ip || convert_to(cap, 'UTF8')
+    || int4send(pg_backend_pid()) || timestamptz_send(transaction_timestamp()))), 'hex') $$;
 
 -- the lowest version that still opens: the newest whose time of grace is over, and while there is none the first
 CREATE OR REPLACE FUNCTION sec._least_version(tenant uuid) RETURNS integer LANGUAGE sql STABLE SECURITY DEFINER
@@ -123,7 +114,7 @@ BEGIN
     RAISE EXCEPTION 'bad tenant token' USING ERRCODE = '42501'; END IF;
   -- one context per transaction
   cur := current_setting('seatline.ctx', true);
-  IF cur IS NOT NULL AND cur <> '' AND sec._ctx_ok(cur)
+  IF cur <> ''
      AND (split_part(cur, '|', 1), split_part(cur, '|', 2), split_part(cur, '|', 3)) <> (p[3], p[4], p[5]) THEN
     RAISE EXCEPTION 'tenant context already set in this transaction' USING ERRCODE = '42501'; END IF;
   SELECT status INTO state FROM sec.registry WHERE tenant_id = p[3]::uuid;
@@ -138,19 +129,21 @@ BEGIN
       RAISE EXCEPTION 'no break-glass' USING ERRCODE = '42501'; END IF;
     PERFORM set_config('transaction_read_only', 'on', true);
   END IF;
-  SELECT * INTO d FROM sec.mac_key WHERE purpose = 'db' AND not_after > clock_timestamp() ORDER BY kid DESC LIMIT 1;
-  cap := p[3] || '|' || p[4] || '|' || p[5] || '|' || pg_backend_pid() || '|'
-      || (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint || '|' || d.kid;
-  PERFORM set_config('seatline.ctx', cap || '|' || encode(sec._mac(d.k_ipad, d.k_opad, cap), 'hex'), true);
+  SELECT * INTO d FROM sec.mac_key WHERE purpose = 'db';
+  cap := p[3] || '|' || p[4] || '|' || p[5];
+  PERFORM set_config('seatline.ctx', cap || '|' || sec._signature(d.k_ipad, d.k_opad, cap), true);
 END $$;
 
+-- Every fence asks this in every statement, so it costs what it must and no more (docs/benchmarks.md): one row read, one
+-- HMAC. Signatures are compared as they are, whatever time that takes: a wrong one ends the transaction it was guessed for,
+-- and the next has another.
 CREATE OR REPLACE FUNCTION sec.tenant() RETURNS uuid LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
   SET search_path = pg_catalog, pg_temp AS $$
-DECLARE c text := current_setting('seatline.ctx', true);
+DECLARE c text := current_setting('seatline.ctx', true); ip bytea; op bytea;
 BEGIN
-  IF c IS NULL OR c = '' OR NOT sec._ctx_ok(c) THEN
-    RAISE EXCEPTION 'no valid tenant context' USING ERRCODE = '42501'; END IF;
-  RETURN split_part(c, '|', 1)::uuid;
+  SELECT k_ipad, k_opad INTO ip, op FROM sec.mac_key WHERE purpose = 'db';
+  IF sec._signature(ip, op, left(c, -65)) = right(c, 64) THEN RETURN split_part(c, '|', 1)::uuid; END IF;
+  RAISE EXCEPTION 'no valid tenant context' USING ERRCODE = '42501';
 END $$;
 
 CREATE OR REPLACE FUNCTION sec.principal() RETURNS uuid LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
@@ -351,7 +344,8 @@ BEGIN
   RETURN gone;
 END $$;
 
-REVOKE ALL ON FUNCTION sec._mac(bytea, bytea, text), sec._ctx_ok(text), sec.enter(text), sec.tenant(), sec.principal(), sec.kind(),
+DROP FUNCTION IF EXISTS sec._ctx_ok(text);  -- of releases before this one
+REVOKE ALL ON FUNCTION sec._mac(bytea, bytea, text), sec._signature(bytea, bytea, text), sec.enter(text), sec.tenant(), sec.principal(), sec.kind(),
   sec.is_operator(), sec.admit(uuid, text), sec.resolve(text, bytea), sec.register(text, bytea, uuid),
   sec.unregister(text, bytea), sec.unregister_all() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sec.enter(text), sec.tenant(), sec.principal(), sec.kind(), sec.is_operator(), sec.admit(uuid, text),

@@ -7,6 +7,7 @@ is wrong.
 
 import hashlib
 import os
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from tests.conftest import Prepared
 from wiring.prepare import DatabaseUrls
 
 REFUSED = "42501"
+_EPOCH_OF_POSTGRESQL_US = 946_684_800_000_000  # 2000-01-01
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +33,28 @@ class Capability:
     tenant: str
     backend: int
     began_us: int
-    kid: int
     inner: bytes
     outer: bytes
     kind: str = "system"
 
     def written(self) -> str:
         """Return it as the database writes it: HMAC-SHA256 from the key's two padded halves."""
-        body = f"{self.tenant}|{OPERATOR}|{self.kind}|{self.backend}|{self.began_us}|{self.kid}"
-        mac = hashlib.sha256(self.outer + hashlib.sha256(self.inner + body.encode()).digest()).hexdigest()
+        body = f"{self.tenant}|{OPERATOR}|{self.kind}"
+        signed = body.encode() + struct.pack(">iq", self.backend, self.began_us - _EPOCH_OF_POSTGRESQL_US)
+        mac = hashlib.sha256(self.outer + hashlib.sha256(self.inner + signed).digest()).hexdigest()
         return f"{body}|{mac}"
 
 
 @pytest.fixture
-def pads(prepared: Prepared, database: DatabaseUrls) -> tuple[int, bytes, bytes]:
+def pads(prepared: Prepared, database: DatabaseUrls) -> tuple[bytes, bytes]:
     url = prepared.admin_url.rsplit("/", 1)[0] + "/" + database.app.rsplit("/", 1)[1]
     with psycopg.connect(url) as admin:
-        row = admin.execute("SELECT kid, k_ipad, k_opad FROM sec.mac_key WHERE purpose = 'db'").fetchone()
+        row = admin.execute("SELECT k_ipad, k_opad FROM sec.mac_key WHERE purpose = 'db'").fetchone()
     assert row is not None
     return row
 
 
-def made(connection: Connection, tenant: TenantId, pads: tuple[int, bytes, bytes]) -> Capability:
+def made(connection: Connection, tenant: TenantId, pads: tuple[bytes, bytes]) -> Capability:
     backend, began = connection.execute(
         text("SELECT pg_backend_pid(), (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint")
     ).one()
@@ -65,7 +67,7 @@ def tenant_under(connection: Connection, capability: str) -> str:
 
 
 def test_a_capability_that_is_right_in_everything_opens(
-    gate: Gate, tenant_a: TenantId, pads: tuple[int, bytes, bytes]
+    gate: Gate, tenant_a: TenantId, pads: tuple[bytes, bytes]
 ) -> None:
     with gate.outside() as connection:
         assert tenant_under(connection, made(connection, tenant_a, pads).written()) == str(tenant_a)
@@ -86,7 +88,7 @@ def test_a_capability_that_is_right_in_everything_opens(
 def test_a_capability_with_one_wrong_part_opens_nothing(
     gate: Gate,
     tenant_a: TenantId,
-    pads: tuple[int, bytes, bytes],
+    pads: tuple[bytes, bytes],
     spoil: Callable[[Capability], str],
 ) -> None:
     with pytest.raises(DBAPIError) as error, gate.outside() as connection:
