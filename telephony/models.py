@@ -95,6 +95,8 @@ class QueueRow(TenantOwned, Base):
     time_up: Mapped[str] = mapped_column(Text, server_default="free")
     target_s: Mapped[int] = mapped_column(Integer)
     is_recorded: Mapped[bool] = mapped_column(Boolean)
+    record_percent: Mapped[int] = mapped_column(SmallInteger, server_default=text("100"))
+    tells_callers: Mapped[bool] = mapped_column(Boolean, server_default=false())
     longest_wait_s: Mapped[int | None] = mapped_column(Integer)
     wait_message: Mapped[str] = mapped_column(Text, default="")
     language: Mapped[str] = mapped_column(Text, default="en")

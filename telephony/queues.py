@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.ids import QueueId, TenantId, new_id
+from core.ids import CallId, QueueId, TenantId, new_id
 from security import evidence
 from telephony.errors import (
     QueueChangedError,
@@ -26,6 +26,8 @@ from telephony.models import CallRow, NumberRow, QueueHoursRow, QueueRow
 
 LANGUAGES = ("en", "zh")
 LONGEST_NAME, LONGEST_MESSAGE = 80, 500
+RECORDED_PERCENT = (1, 100)
+_RANDOM = (1 << 48) - 1  # bits of a UUIDv7 that are chance, and nothing else
 RINGS_S, WRAPS_UP_S, TARGETS_S, WAITS_S = (5, 120), (0, 3600), (1, 3600), (10, 7200)
 
 
@@ -54,7 +56,9 @@ class Settings:
         ring_timeout_s: how long an agent's phone rings, 5 to 120.
         wrap_up_s: how long an optional or a timed wrap-up may take, up to 3600; 0 is no limit.
         target_s: the answer time of its service level, 1 to 3600.
-        is_recorded: whether calls are recorded.
+        is_recorded: whether calls are recorded; `record_percent` says how many of a hundred, 1 to 100.
+        tells_callers: whether a caller who will be recorded hears so before they wait; who could not be told
+            is not recorded. Off, the number's own greeting has to say it where the law asks.
         longest_wait_s: after which a caller hears `wait_message` and the call ends, 10 to 7200; None: never.
         wait_message: up to 500 signs on one line; empty: a sentence of ours.
         language: in which it is spoken, one of `LANGUAGES`.
@@ -74,6 +78,8 @@ class Settings:
     wrap_up: WrapUp = WrapUp.TIMED
     needs_disposition: bool = True
     time_up: TimeUp = TimeUp.FREE
+    record_percent: int = 100
+    tells_callers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,8 @@ class Queue:
     wrap_up: WrapUp = WrapUp.TIMED
     needs_disposition: bool = True
     time_up: TimeUp = TimeUp.FREE
+    record_percent: int = 100
+    tells_callers: bool = False
     revision: int = 1
     is_open: bool = True
 
@@ -111,7 +119,17 @@ class Queue:
             self.wrap_up,
             self.needs_disposition,
             self.time_up,
+            self.record_percent,
+            self.tells_callers,
         )
+
+    def records(self, call_id: CallId) -> bool:
+        """Return whether a call is one of those the queue records: the same answer, whoever asks and when.
+
+        Of a hundred calls `record_percent` are: the random bits of the call's own id decide, so that nothing
+        has to be kept for it, and a call given from one queue to another is drawn once.
+        """
+        return self.is_recorded and (call_id.int & _RANDOM) % 100 < self.record_percent
 
     @property
     def wraps_for(self) -> dt.timedelta | None:
@@ -333,6 +351,7 @@ def _check(wanted: Settings) -> None:
         "longest_wait_s": wanted.longest_wait_s is None or within(wanted.longest_wait_s, WAITS_S),
         "wait_message": is_line(wanted.wait_message, LONGEST_MESSAGE),
         "language": wanted.language in LANGUAGES,
+        "record_percent": within(wanted.record_percent, RECORDED_PERCENT),
     }
     for field, is_right in stands.items():
         if not is_right:
@@ -346,6 +365,7 @@ def _write(row: QueueRow, wanted: Settings) -> None:
     row.wait_message, row.language = wanted.wait_message.strip(), wanted.language
     row.wrap_up, row.needs_disposition = wanted.wrap_up.value, wanted.needs_disposition
     row.time_up = wanted.time_up.value
+    row.record_percent, row.tells_callers = wanted.record_percent, wanted.tells_callers
 
 
 def _insist_on_name(session: Session, tenant_id: TenantId, row: QueueRow) -> None:
@@ -374,6 +394,8 @@ def _queue(row: QueueRow) -> Queue:
         wrap_up=WrapUp(row.wrap_up),
         needs_disposition=row.needs_disposition,
         time_up=TimeUp(row.time_up),
+        record_percent=row.record_percent,
+        tells_callers=row.tells_callers,
         revision=row.revision,
         is_open=row.closed_at is None,
     )

@@ -78,7 +78,7 @@ class Conductor:
         )
         self.supervision = Supervision(switch=switch, floor=floor, desk=desk, calls=self, spawn=hands.spawn)
         self._rows = rows = Rows(vault=vault, realtime=realtime, books=books, desk=desk, live=live)
-        self._voice = Voice(switch=switch, hands=hands, speak=speak, feed=feed)
+        self._voice = Voice(switch=switch, hands=hands, rows=rows, speak=speak, feed=feed)
         self._tapes = Tapes(switch=switch, live=live, rows=rows, feed=feed)
         self._offers = Offers(switch=switch, floor=floor, live=live, tapes=self._tapes, feed=feed)
         self._waiting = Waiting(

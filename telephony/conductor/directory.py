@@ -56,8 +56,8 @@ class FlowLine:
 class Line:
     """A dialled number with all that follows from it.
 
-    `greeting` is a sound file, or None; `is_open` says that its company is not suspended. Of a call out,
-    which shows the number, `notice` tells the called person that they are recorded, `apology` who called.
+    `greeting` is a sound file, or None; `is_open` says that its company is not suspended. `notice` tells
+    who is called, or calls a queue that says so, that they are recorded; `apology` who called, of a call out.
     `longest` is the longest a call that comes in may last; of one that goes out its clearance says it.
     Outside its queue's `hours` (None: always open) a caller hears `told`, and goes `beyond` if that is open.
     """
@@ -218,8 +218,16 @@ class Directory:
             beyond_hours = queue_hours.read(session, tenant_id=tenant_id, queue_id=beyond.queue_id).hours
         language = opening.language if opening.message else number.language
         told = self._speak(opening.message or closed(language), language) if opening.hours else None
+        tells = any(one.is_recorded and one.tells_callers for one in (queue, beyond) if one)
         return Line(
-            number, queue, None, hours=opening.hours, told=told, beyond=beyond, beyond_hours=beyond_hours
+            number,
+            queue,
+            None,
+            notice=self._speak(notice(number.language), number.language) if tells else None,
+            hours=opening.hours,
+            told=told,
+            beyond=beyond,
+            beyond_hours=beyond_hours,
         )
 
     def _flow_of(self, session: Session, number: Number) -> FlowLine | None:

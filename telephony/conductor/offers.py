@@ -95,10 +95,12 @@ class Offers:
         is_there = "bridged_at" in call.instants
         await self._switch.join(call.bridge, [offer.channel] if is_there else [call.channel, offer.channel])
         now = clock.now()
-        # nobody who was called is recorded without having been told
-        is_recorded = held.line.queue.is_recorded and (call.dial is None or held.line.notice is not None)
+        queue = held.line.queue
+        is_recorded = queue.records(call.call_id)
+        # nobody who was called is recorded without having been told, nor who calls where the queue says so
+        is_told = held.line.notice is not None if call.dial else held.is_told or not queue.tells_callers
         # a call given to another agent has its recording already, and only one
-        is_new = is_recorded and call.recording_id is None
+        is_new = is_recorded and is_told and call.recording_id is None
         recording_id = RecordingId(new_id()) if is_new else call.recording_id
         self._feed(call.call_id, machine.Bridged(now, recording_id))
         if recording_id and not is_recorded and not call.has_stopped:

@@ -13,9 +13,11 @@ from telephony.conductor.directory import Speak, announcement, nobody_free
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held
 from telephony.conductor.machine import Cause, Fact, Offer
+from telephony.conductor.rows import Rows
 from telephony.switch import port
 from telephony.switch.port import Speech, Switch, SwitchError
 
+_EVERY = 100  # percent
 _KNOWN_WITHIN_S = 0.3  # how long a call without a greeting waits to learn who calls, where routing asks
 
 _log = log.get(__name__)
@@ -29,10 +31,12 @@ class Voice:
         *,
         switch: Switch,
         hands: Hands,
+        rows: Rows,
         speak: Speak,
         feed: Feed,
     ) -> None:
-        self._switch, self._hands, self._speak, self._feed = switch, hands, speak, feed
+        self._switch, self._hands, self._rows, self._speak = switch, hands, rows, speak
+        self._feed = feed
 
     def greet(self, held: Held) -> None:
         """Answer a caller, and greet them."""
@@ -41,20 +45,43 @@ class Voice:
         self.play_greeting(held)
 
     def play_greeting(self, held: Held) -> None:
-        """Greet a caller whose call is answered already."""
+        """Greet a caller whose call is answered already, and tell who will be recorded."""
         call = held.call
-        if held.line.greeting is None and held.line.routing.asks_who_calls:
+        notice = self._notice_of(held)
+        held.is_told = notice is not None
+        sounds = [Speech(one) for one in (held.line.greeting, notice) if one]
+        if not sounds and held.line.routing.asks_who_calls:
             self._hands.spawn(self._until_known(held))
             return
-        if held.line.greeting is None:
+        if not sounds:
             self._feed(call.call_id, machine.GreetingEnded(clock.now()))
             return
-        sound = Speech(held.line.greeting)
         self._hands.command(
             held,
-            self._switch.play(call.channel, [sound], playback=f"greeting-{call.call_id}"),
-            otherwise=lambda: self._feed(call.call_id, machine.GreetingEnded(clock.now())),
+            self._switch.play(call.channel, sounds, playback=f"greeting-{call.call_id}"),
+            otherwise=lambda: self._not_greeted(held),
         )
+
+    def _notice_of(self, held: Held) -> Path | None:
+        """Return what tells a caller that they are recorded; None: they are not, or their queue tells nobody.
+
+        What a queue that does not simply record every call, or none, has decided stands in the call's story.
+        """
+        call, queue, line = held.call, held.line.queue, held.line
+        is_recorded = queue.records(call.call_id)
+        notice = line.notice if is_recorded and queue.tells_callers else None
+        if queue.is_recorded and (queue.tells_callers or queue.record_percent < _EVERY):
+            decided: dict[str, object] = {
+                "recorded": is_recorded and (notice is not None or not queue.tells_callers),
+                "percent": queue.record_percent,
+                "told": notice is not None,
+            }
+            self._rows.note(call, clock.now(), "recording-decided", decided)
+        return notice
+
+    def _not_greeted(self, held: Held) -> None:
+        held.is_told = False
+        self._feed(held.call.call_id, machine.GreetingEnded(clock.now()))
 
     async def _until_known(self, held: Held) -> None:
         """Let a caller whose tier or agent of last time decides wait for their row, as a greeting would."""
@@ -83,9 +110,10 @@ class Voice:
         await self._apologise(held, sound)
 
     async def give_notice(self, held: Held) -> None:
-        """Tell a called person that they are recorded."""
-        playback = f"notice-{held.call.call_id}"
-        await self._say(held, held.line.notice, playback, lambda: machine.AnnouncementEnded(clock.now()))
+        """Tell a called person that they are recorded, if they will be."""
+        playback, is_recorded = f"notice-{held.call.call_id}", held.line.queue.records(held.call.call_id)
+        notice = held.line.notice if is_recorded else None
+        await self._say(held, notice, playback, lambda: machine.AnnouncementEnded(clock.now()))
 
     async def apologise(self, held: Held) -> None:
         """Tell a called person who called, and that nobody is free."""

@@ -1825,6 +1825,8 @@ def queue_edit(lang: str) -> dict[str, Any]:
             "time_up": "stay",
             "target": "20",
             "recorded": "yes",
+            "percent": "20",
+            "tells": "yes",
             "longest": "300",
             "message": settings.wait_message,
             "language": "en",
@@ -1847,7 +1849,8 @@ def queue_edit(lang: str) -> dict[str, Any]:
             [("free", "The agent is free"), ("stay", "The agent stays, overdue")],
             [("free", "客服空闲"), ("stay", "客服留下，超时")],
         ),
-        "bounds": {"ring": (5, 120), "wrap_up": (0, 3600), "target": (1, 3600), "longest": (10, 7200)},
+        "bounds": {"ring": (5, 120), "wrap_up": (0, 3600), "target": (1, 3600), "longest": (10, 7200)}
+        | {"percent": (1, 100)},
     }
 
 

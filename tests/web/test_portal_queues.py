@@ -28,6 +28,8 @@ GIVEN = {
     "time_up": "free",
     "target": "15",
     "recorded": "yes",
+    "percent": "100",
+    "tells": "yes",
     "longest": "300",
     "message": "Nobody is free. Please call again tomorrow.",
     "language": "en",

@@ -32,6 +32,13 @@ _TIME_UP = (
 _WRAP_UP_S = "How long an optional or a timed wrap-up may take; 0 is no limit."
 
 
+_PERCENT = "How many of a hundred calls are recorded; which ones is chance, decided when a call begins."
+_TELLS = (
+    "Whether a caller who will be recorded hears so after the greeting; who could not be told is not"
+    " recorded. False: your greeting has to say it where the law asks. Called people are always told."
+)
+
+
 class QueueMember(Inward):
     """An agent who serves a queue."""
 
@@ -52,6 +59,8 @@ class QueueSettings(Inward):
     time_up: TimeUp = Field(default=TimeUp.FREE, description=_TIME_UP)
     target_s: int = Field(default=20, ge=1, le=3600, description="The answer time of its service level.")
     recorded: bool = True
+    record_percent: int = Field(default=100, ge=1, le=100, description=_PERCENT)
+    tells_callers: bool = Field(default=True, description=_TELLS)
     longest_wait_s: int | None = Field(
         default=None,
         ge=10,
@@ -79,6 +88,8 @@ class QueueShown(Outward):
     time_up: TimeUp = Field(description=_TIME_UP, examples=["free"])
     target_s: int = Field(description="The answer time of its service level.")
     recorded: bool
+    record_percent: int = Field(description=_PERCENT)
+    tells_callers: bool = Field(description=_TELLS)
     longest_wait_s: int | None = Field(description="After which the call ends. Null: never.")
     wait_message: str = Field(description="What a caller hears then. Empty: a sentence of ours.")
     language: str = Field(examples=["en"])
@@ -201,6 +212,8 @@ def _settings(json: QueueSettings) -> Settings:
         time_up=json.time_up,
         target_s=json.target_s,
         is_recorded=json.recorded,
+        record_percent=json.record_percent,
+        tells_callers=json.tells_callers,
         longest_wait_s=json.longest_wait_s,
         wait_message=json.wait_message,
         language=json.language,
@@ -222,6 +235,8 @@ def _shown(one: Queue) -> dict[str, object]:
         "time_up": one.time_up,
         "target_s": one.target_s,
         "recorded": one.is_recorded,
+        "record_percent": one.record_percent,
+        "tells_callers": one.tells_callers,
         "longest_wait_s": one.longest_wait_s,
         "wait_message": one.wait_message,
         "language": one.language,

@@ -51,7 +51,7 @@ def queue_list() -> str:
 @permission("queues.write")
 def new_queue() -> str:
     """Show the form of a new queue."""
-    return _form(_typed(Settings(name=""), {}), revision=0)
+    return _form(_typed(Settings(name="", tells_callers=True), {}), revision=0)
 
 
 @pages.post("/queues")
@@ -183,6 +183,8 @@ def _fields(queue_id: QueueId | None = None) -> list[edits.Field]:
         edits.Field("time_up", gettext("When the time is up and the outcome is missing")),
         edits.Field("target", gettext("Answer within (seconds)")),
         edits.Field("recorded", gettext("Record calls")),
+        edits.Field("percent", gettext("Of a hundred calls, record")),
+        edits.Field("tells", gettext("Tell callers that the call is recorded")),
         edits.Field("longest", gettext("A caller waits at most (seconds)")),
         edits.Field("message", gettext("What they hear then")),
         edits.Field("language", gettext("Spoken in")),
@@ -203,6 +205,8 @@ def _typed(settings: Settings, levels: Mapping[int, int]) -> dict[str, str]:
         "time_up": settings.time_up.value,
         "target": str(settings.target_s),
         "recorded": "yes" if settings.is_recorded else "",
+        "percent": str(settings.record_percent),
+        "tells": "yes" if settings.tells_callers else "",
         "longest": "" if settings.longest_wait_s is None else str(settings.longest_wait_s),
         "message": settings.wait_message,
         "language": settings.language,
@@ -222,7 +226,7 @@ def _settings(given: Mapping[str, str]) -> Settings:
         QueueSettingError: a number that is none.
     """
 
-    def seconds(name: str, field: str) -> int:
+    def whole_of(name: str, field: str) -> int:
         value = whole(given[name], longest=_LONGEST_NUMBER)
         if value is None:
             raise QueueSettingError(field=field)
@@ -234,11 +238,13 @@ def _settings(given: Mapping[str, str]) -> Settings:
         raise QueueSettingError(field="time_up")
     return Settings(
         name=given["name"],
-        ring_timeout_s=seconds("ring", "ring_timeout_s"),
-        wrap_up_s=seconds("wrap_up", "wrap_up_s"),
-        target_s=seconds("target", "target_s"),
+        ring_timeout_s=whole_of("ring", "ring_timeout_s"),
+        wrap_up_s=whole_of("wrap_up", "wrap_up_s"),
+        target_s=whole_of("target", "target_s"),
         is_recorded=given["recorded"] == "yes",
-        longest_wait_s=seconds("longest", "longest_wait_s") if given["longest"] else None,
+        record_percent=whole_of("percent", "record_percent"),
+        tells_callers=given["tells"] == "yes",
+        longest_wait_s=whole_of("longest", "longest_wait_s") if given["longest"] else None,
         wait_message=given["message"],
         language=given["language"],
         wrap_up=WrapUp(given["wrap_mode"]),
@@ -265,6 +271,7 @@ _FIELDS = {
     "longest_wait_s": "longest",
     "wait_message": "message",
     "language": "language",
+    "record_percent": "percent",
 }
 
 
@@ -280,6 +287,7 @@ def _faults(error: QueueSettingError | QueueNameTakenError) -> dict[str, str]:
         "target_s": gettext("From 1 to 3600 seconds."),
         "longest_wait_s": gettext("From 10 to 7200 seconds; empty: as long as they like."),
         "wait_message": gettext("Up to 500 signs on one line."),
+        "record_percent": gettext("From 1 to 100 of a hundred calls."),
     }
     field = str(error.details.get("field", ""))
     return {_FIELDS.get(field, field): words.get(field, gettext("This cannot be."))}
@@ -321,6 +329,8 @@ def _row(queue: Queue) -> dict[str, object]:
         "wrap_up_s": queue.wrap_up_s if queue.wraps_for else 0,
         "target_s": queue.target_s,
         "is_recorded": queue.is_recorded,
+        "record_percent": queue.record_percent,
+        "tells_callers": queue.tells_callers,
         "longest_wait_s": queue.longest_wait_s,
         "is_open": queue.is_open,
     }
@@ -348,7 +358,12 @@ def _form(
         modes=[(one.value, str(MODES[one])) for one in WrapUp],
         ends=[(one.value, str(ENDS[one])) for one in TimeUp],
         agents=[one.agent.number for one in serving],
-        bounds={"ring": queues.RINGS_S, "wrap_up": queues.WRAPS_UP_S, "target": queues.TARGETS_S}
+        bounds={
+            "percent": queues.RECORDED_PERCENT,
+            "ring": queues.RINGS_S,
+            "wrap_up": queues.WRAPS_UP_S,
+            "target": queues.TARGETS_S,
+        }
         | {"longest": queues.WAITS_S},
     )
 

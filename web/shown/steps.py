@@ -312,6 +312,14 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("%(agent)s answers", agent=offered), _START
         case "announcement-ended":
             return gettext("The caller has heard the agent’s number"), _PLAIN
+        case "recording-decided" if step.details.get("recorded"):
+            return (
+                gettext("To be recorded, and the caller is told")
+                if step.details.get("told")
+                else gettext("To be recorded")
+            ), _PLAIN
+        case "recording-decided":
+            return gettext("Not to be recorded: the queue records a part of its calls"), _PLAIN
         case "bridged" if step.details.get("recorded"):
             return gettext("Both hear each other; recording begins"), _START
         case "bridged":
