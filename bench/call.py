@@ -271,22 +271,25 @@ async def leave(seat: Seated) -> None:
     await seat.context.close()
 
 
+_POPPED = "document.querySelector('#pop h1')?.innerText"
 _LEAVE = """async () => {
   const headers = {'Content-Type': 'application/json',
                    'X-CSRF-Token': document.querySelector('meta[name=csrf-token]').content};
   const post = (url, body) => fetch(url, {method: 'POST', headers, body: JSON.stringify(body || {})});
   const server = () => window.seatline.state().server || {};
-  const pause = () => new Promise((resolve) => setTimeout(resolve, 500));
+  const until = async (is) => {
+    const end = Date.now() + 15000;
+    while (!is() && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 100));
+  };
   if (server().offer) await post(`/console/offers/${server().offer.offer_id}/decline`);
   if (server().call) {
     await post(`/console/calls/${server().call.call_id}/hang-up`);
-    await pause();
-    await pause();
+    await until(() => !server().call);
   }
-  const code = (server().dispositions || [{}])[0].code;
+  const code = (server().dispositions || [])[0]?.code;
   const wrap = server().wrap;
   if (wrap) await post(`/console/calls/${wrap.call_id}/wrap-up`, {disposition: code, notes: ''});
-  await pause();
+  await until(() => !server().wrap);
   await post('/console/sign-out');
 }"""
 
@@ -341,6 +344,8 @@ async def one_call(stand: Stand, plan: Plan, seat: Seated) -> Made:
             message = f"{plan.dialled} answered {code}"
             raise CallFailedError(message)
         await until(page, "() => window.seatline.state().view === 'ringing'", what=f"{plan.company} ringing")
+        # the ring waits for the record, but on a busy machine not for ever
+        await until(page, f"() => {_POPPED} === {json.dumps(plan.pops)}", what=f"{plan.pops} shown")
         popped = await page.inner_text("#pop h1")
         await page.keyboard.press("a")
         await until(
