@@ -252,7 +252,7 @@ while True:
         break
     print("open", flush=True)
     time.sleep(0.02)
-print("gone", flush=True)
+print("gone", time.time(), flush=True)
 """
 
 
@@ -272,11 +272,12 @@ def test_a_destroyed_key_is_gone_from_every_process_within_five_seconds(
             assert other.stdout
             assert other.stdout.readline() == "open\n"  # warm
         key_states.destroy_tenant(keystore, tenant_id=phone.tenant_id)
-        since = time.monotonic()
+        since = time.time()
         for other in others:
-            told, _errors = other.communicate(timeout=EPOCH_S + ROOM_S)
-            assert told.endswith("gone\n")
-        assert time.monotonic() - since < EPOCH_S + ROOM_S
+            told, _errors = other.communicate(timeout=30)
+            word, _, at = told.splitlines()[-1].partition(" ")
+            assert word == "gone"
+            assert float(at) - since < EPOCH_S + ROOM_S
     finally:
         for other in others:
             other.kill()
