@@ -6,13 +6,14 @@
 Runs against a PostgreSQL of its own and prints one JSON report. Kernels: the same calls through the scalar
 reference and in columns, in turns, by processor time; `mixed` has time bands, slots and bounds.
 
-Then the same rows go into the database in four ways, in turns: (1) a bare COPY into a table without a fence
-that has the usage table's columns, checks and indexes; (2) COPY into staging and a bare INSERT ... SELECT
-into the fenced usage table; (3) the whole intake: permanent keys, rating, one charge per row, counts; (4) the
-same batch again, all duplicates. Best of three. Checksums are sums of amounts: of both kernels, and of each
-intake; they must agree.
+Then the same rows go into the database, three times in turns, a fresh company each time: (1) the whole
+intake as production does it: permanent keys, hashes, rating, a charge per row, counts; (2) the same again,
+all duplicates; (3) a bare COPY of the rated rows, that is of what (1) left in both tables, as ready bytes,
+into tables with the same columns, checks and indexes and no fence, foreign key or trigger; (4) the same into
+tables with no index at all. PostgreSQL syncs to disk as in production. Best of three; sums must agree.
 """
 
+import contextlib
 import datetime as dt
 import functools
 import json
@@ -22,35 +23,29 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
+import psutil
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from sqlalchemy import text
 
-from billing import invoices, staging
+from billing import invoices
 from billing.price import answer
 from billing.rating import fast
 from billing.rating.rules import Band
 from billing.rating.tariff import DatedRate, Tariff
-from billing.usage import Usage, payload_sha256
+from billing.usage import Usage
 from core.ids import OPERATOR, TenantId, new_id
 from launch.parts import start_postgres
 from security.gate import Gate, Scope, admit
 from security.keys import FileRootKey
 from tests.billing import stock
+from wiring import intake
 from wiring.prepare import prepare_database
 
-_BARE = """
-    COPY public.bare_usage (tenant_id, id, source, event_id, meter, subject_ref, occurred_at, ended_at,
-      quantity_ms, prefix, payload_sha256, received_at, batch_id, batch_row) FROM STDIN (FORMAT BINARY)
-"""
-_BARE_TYPES = (
-    *("uuid", "uuid", "text", "text", "text", "uuid", "timestamptz", "timestamptz", "int8", "text"),
-    *("bytea", "timestamptz", "uuid", "int4"),
-)
 SEED = 20_261_121
 BATCH = 50_000
 DECK = 5_000
@@ -212,7 +207,7 @@ def measure_ingest(deck: tuple[DatedRate, ...], usages: list[Usage]) -> dict[str
     with tempfile.TemporaryDirectory(prefix="seatline-bench-") as folder:
         home = Path(folder)
         home.chmod(0o755)
-        postgres = start_postgres(home / "pg")
+        postgres = start_postgres(home / "pg", fast=False)
         try:
             return ingest(postgres.url, home, deck, usages)
         finally:
@@ -230,102 +225,147 @@ def ingest(admin_url: str, home: Path, deck: tuple[DatedRate, ...], usages: list
     version = stock.publish(gate, of=deck)
     database = str(conninfo_to_dict(urls.bill)["dbname"])
     here = make_conninfo(admin_url, dbname=database)
-    copied: list[float] = []
-    bare: list[float] = []
-    whole: list[float] = []
-    again: list[float] = []
-    bills: list[float] = []
+    times: dict[str, list[Spent]] = {arm: [] for arm in ("whole", "again", "bare", "heap", "bill")}
     sums = set()
     for _ in range(3):
-        plain, rated = TenantId(new_id()), TenantId(new_id())
-        for tenant_id in (plain, rated):
-            with gate.open(Scope.system(OPERATOR)) as session:
-                admit(session, tenant_id=tenant_id)
-            with gate.open(Scope.system(tenant_id)) as session:
-                stock.customer(session, tenant_id=tenant_id, version=version)
-        copied.append(timed(functools.partial(copy_bare, here, plain, usages)))
-        bare.append(timed(functools.partial(insert_bare, gate, urls.bill, plain, usages)))
-        whole.append(timed(functools.partial(take_all, gate, urls.bill, rated, usages)))
-        again.append(timed(functools.partial(take_all, gate, urls.bill, rated, usages)))
-        bills.append(timed(functools.partial(show_bill, gate, rated)))
-        with gate.open(Scope.system(rated)) as session:
-            total, count = session.execute(
-                text("SELECT sum(amount_nano), count(*) FROM app.rated_charges")
-            ).one()
+        tenant_id = TenantId(new_id())
+        with gate.open(Scope.system(OPERATOR)) as session:
+            admit(session, tenant_id=tenant_id)
+        with gate.open(Scope.system(tenant_id)) as session:
+            stock.customer(session, tenant_id=tenant_id, version=version)
+        for arm in ("whole", "again"):
+            times[arm].append(spent(here, functools.partial(take_all, gate, urls.bill, tenant_id, usages)))
+        rows = copied_out(here, tenant_id)
+        for arm, shape in (("bare", "INCLUDING ALL"), ("heap", "")):
+            bare_tables(here, shape)
+            times[arm].append(spent(here, functools.partial(copy_bare, here, rows)))
+            assert amounts(here, "public.rated_charges", tenant_id) == amounts(
+                here, "app.rated_charges", tenant_id
+            )
+        times["bill"].append(spent(here, functools.partial(show_bill, gate, tenant_id)))
+        total, count = amounts(here, "app.rated_charges", tenant_id)
         assert count == len(usages)
-        sums.add(int(total))
+        sums.add(total)
     gate.close()
     assert len(sums) == 1
+    walls = {arm: min(one.wall_s for one in of) for arm, of in times.items()}
+    served = {arm: min(one.server_s for one in of) for arm, of in times.items()}
     return {
-        "bare_copy_rows_per_s": round(len(usages) / min(copied)),
-        "bare_insert_rows_per_s": round(len(usages) / min(bare)),
-        "rate_at_ingest_rows_per_s": round(len(usages) / min(whole)),
-        "ratio_to_bare_copy": round(min(copied) / min(whole), 3),
-        "ratio_to_bare_insert": round(min(bare) / min(whole), 3),
-        "duplicates_rows_per_s": round(len(usages) / min(again)),
-        "running_bill_ms": round(min(bills) * 1000),
+        **{
+            f"{arm}_rows_per_s": round(len(usages) / walls[arm]) for arm in ("whole", "again", "bare", "heap")
+        },
+        **{
+            f"{arm}_rows_per_server_cpu_s": round(len(usages) / served[arm])
+            for arm in ("whole", "again", "bare", "heap")
+        },
+        "whole_client_cpu_us_per_row": round(min(o.client_s for o in times["whole"]) / len(usages) * 1e6, 1),
+        "ratio_to_bare_copy": round(walls["bare"] / walls["whole"], 3),
+        "ratio_to_bare_copy_server_cpu": round(served["bare"] / served["whole"], 3),
+        "ratio_to_copy_into_heaps": round(walls["heap"] / walls["whole"], 3),
+        "running_bill_ms": round(walls["bill"] * 1000),
         "checksum_nano": sums.pop(),
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a run took: by the wall, by PostgreSQL's processors, by ours."""
+
+    wall_s: float
+    server_s: float
+    client_s: float
+
+
+def spent(admin_url: str, run: Callable[[], None]) -> Spent:
+    """Return what one run took; PostgreSQL is at a checkpoint before, so that none falls into an arm."""
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        connection.execute("CHECKPOINT")
+        head = connection.execute("SELECT pg_postmaster_start_time(), pg_backend_pid()").fetchone()
+        assert head is not None
+        postmaster = psutil.Process(head[1]).parent()
+        assert postmaster is not None
+        before = server_cpu(postmaster), time.process_time(), time.perf_counter()
+        run()
+        wall_s = time.perf_counter() - before[2]
+        return Spent(wall_s, server_cpu(postmaster) - before[0], time.process_time() - before[1])
+
+
+def server_cpu(postmaster: psutil.Process) -> float:
+    """Return processor seconds of PostgreSQL: its living processes and those it has reaped."""
+    own = postmaster.cpu_times()
+    alive = 0.0
+    for one in postmaster.children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            alive += sum(one.cpu_times()[:2])
+    return own.user + own.system + own.children_user + own.children_system + alive
+
+
 def take_all(gate: Gate, bill_url: str, tenant_id: TenantId, usages: list[Usage]) -> None:
-    """Take everything in, one batch and one transaction per 50,000 rows."""
-    for start in range(0, len(usages), BATCH):
-        batch = staging.stage(bill_url, tenant_id=tenant_id, usages=usages[start : start + BATCH])
-        with gate.open(Scope.system(tenant_id)) as session:
-            staging.take_in(session, tenant_id=tenant_id, batch_id=batch)
+    """Take everything in as a long file of usage is: batch by batch, the next one staged meanwhile."""
+    intake.take_in(gate, bill_url, tenant_id=tenant_id, usages=usages)
+
+
+def amounts(admin_url: str, table: str, tenant_id: TenantId) -> tuple[int, int]:
+    """Return the sum and the number of the charges in a table."""
+    with psycopg.connect(admin_url) as connection:
+        found = connection.execute(
+            f"SELECT sum(amount_nano), count(*) FROM {table} WHERE tenant_id = %s",  # noqa: S608 - ours
+            (tenant_id,),
+        ).fetchone()
+    assert found is not None
+    return int(found[0]), int(found[1])
+
+
+def copied_out(admin_url: str, tenant_id: TenantId) -> list[tuple[bytes, bytes]]:
+    """Return the rated rows of a tenant as COPY's own bytes: usage and charges of each batch."""
+    found = []
+    of_usage = (
+        "SELECT u.* FROM app.usage_events u WHERE u.tenant_id = {0} AND u.batch_id = {1} ORDER BY u.batch_row"
+    )
+    of_charges = (
+        "SELECT c.* FROM app.usage_events u"
+        " JOIN app.rated_charges c ON c.tenant_id = u.tenant_id AND c.usage_id = u.id"
+        " WHERE u.tenant_id = {0} AND u.batch_id = {1} ORDER BY u.batch_row"
+    )
+    with psycopg.connect(admin_url) as connection, connection.cursor() as cursor:
+        cursor.execute("SET enable_nestloop = off")  # there are no statistics of what came a second ago
+        batches = cursor.execute(
+            "SELECT id FROM app.usage_batches WHERE tenant_id = %s AND accepted > 0 ORDER BY taken_at",
+            (tenant_id,),
+        ).fetchall()
+        for (batch_id,) in batches:
+            parts = []
+            for query in (of_usage, of_charges):
+                with cursor.copy(
+                    sql.SQL("COPY (" + query + ") TO STDOUT (FORMAT BINARY)").format(tenant_id, batch_id)
+                ) as copy:
+                    parts.append(b"".join(copy))
+            found.append((parts[0], parts[1]))
+    return found
+
+
+def bare_tables(admin_url: str, shape: str) -> None:
+    """Make both tables anew without fence, foreign keys and triggers."""
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        for name in ("usage_events", "rated_charges"):
+            connection.execute(f"DROP TABLE IF EXISTS public.{name}")
+            connection.execute(f"CREATE TABLE public.{name} (LIKE app.{name} {shape})")
+
+
+def copy_bare(admin_url: str, rows: list[tuple[bytes, bytes]]) -> None:
+    """Only COPY the rated rows, ready as they are, into both tables; a transaction for each batch."""
+    with psycopg.connect(admin_url) as connection, connection.cursor() as cursor:
+        for usage_rows, charges in rows:
+            for name, written in (("usage_events", usage_rows), ("rated_charges", charges)):
+                with cursor.copy(f"COPY public.{name} FROM STDIN (FORMAT BINARY)") as copy:
+                    copy.write(written)
+            connection.commit()
 
 
 def show_bill(gate: Gate, tenant_id: TenantId) -> None:
     """Work out the running bill over all rows."""
     with gate.open(Scope.system(tenant_id)) as session:
         invoices.running_bill(session, tenant_id=tenant_id, now=stock.NOON)
-
-
-def copy_bare(admin_url: str, tenant_id: TenantId, usages: list[Usage]) -> None:
-    """Only COPY the same rows into a table of the same shape, without fence or rating."""
-    with psycopg.connect(admin_url) as connection, connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS public.bare_usage")
-        cursor.execute("CREATE TABLE public.bare_usage (LIKE app.usage_events INCLUDING ALL)")
-        connection.commit()
-        for start in range(0, len(usages), BATCH):
-            with cursor.copy(_BARE) as copy:
-                copy.set_types(_BARE_TYPES)
-                for row_no, one in enumerate(usages[start : start + BATCH]):
-                    copy.write_row(
-                        (
-                            *(tenant_id, new_id(), one.source, one.event_id, one.meter, one.subject_ref),
-                            *(one.occurred_at, one.ended_at, one.quantity_ms, one.prefix),
-                            *(payload_sha256(one), stock.NOON, tenant_id, row_no),
-                        )
-                    )
-            connection.commit()
-
-
-def insert_bare(gate: Gate, bill_url: str, tenant_id: TenantId, usages: list[Usage]) -> None:
-    """Only put the same rows there: COPY and INSERT, no second look, no rating."""
-    for start in range(0, len(usages), BATCH):
-        batch = staging.stage(bill_url, tenant_id=tenant_id, usages=usages[start : start + BATCH])
-        with gate.open(Scope.system(tenant_id)) as session:
-            session.execute(
-                text("""
-                    INSERT INTO app.usage_events (tenant_id, id, source, event_id, meter, subject_ref,
-                      occurred_at, ended_at, quantity_ms, prefix, number_id, agent_ref, payload_sha256,
-                      received_at, batch_id, batch_row)
-                    SELECT tenant_id, usage_id, source, event_id, meter, subject_ref, occurred_at, ended_at,
-                      quantity_ms, prefix, number_id, agent_ref, payload_sha256, now(), batch_id, row_no
-                    FROM app.staged_usage(:batch)
-                """),
-                {"batch": batch},
-            )
-            session.execute(text("SELECT app.clear_staged_usage(:batch)"), {"batch": batch})
-
-
-def timed(run: Callable[[], None]) -> float:
-    """Return the wall seconds of one run."""
-    began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
 
 
 def best(run: Callable[[], None], *, clock: Callable[[], float], runs: int = 3) -> float:

@@ -1,18 +1,18 @@
 """Rating many usage events at once, and writing their charges: what bulk intake and re-rating share.
 
-Calls are rated in columns (`rating.fast`), what is rented one by one; one INSERT takes all charges.
+Calls are rated in columns (`rating.fast`), what is rented one by one; one INSERT takes all charges, as binary
+columns (`core.columns`).
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Self
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
-from sqlalchemy.types import BigInteger, DateTime, Integer, Text, TypeEngine, Uuid
 
 from billing.rating import fast
 from billing.rating.rentals import METERS
@@ -20,116 +20,168 @@ from billing.rating.rules import Outcome
 from billing.rating.tariff import Cache
 from billing.tariffs import InForce
 from billing.usage import charge_values
-from core import clock
-from core.ids import TenantId, new_id
+from core import clock, columns
+from core.ids import TenantId, new_id, new_ids
 
 
-class Event(Protocol):
-    """A usage event's row, as far as rating needs it."""
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """Usage events in columns, as far as rating needs them; all columns have the same length."""
+
+    ids: Sequence[UUID]
+    meters: Sequence[str]
+    prefixes: Sequence[str]
+    quantities_ms: Sequence[int]
+    occurred_at: Sequence[dt.datetime]
+    ended_at: Sequence[dt.datetime]
+
+    @classmethod
+    def of(cls, rows: Iterable[Sequence[Any]]) -> Self:
+        """Return rows (id, meter, prefix, milliseconds, began, ended) as columns."""
+        found = tuple(zip(*rows, strict=True))
+        return cls(*found) if found else cls((), (), (), (), (), ())
 
     @property
-    def id(self) -> UUID: ...  # noqa: D102 - the columns of usage_events
-    @property
-    def meter(self) -> str: ...  # noqa: D102
-    @property
-    def prefix(self) -> str: ...  # noqa: D102
-    @property
-    def quantity_ms(self) -> int: ...  # noqa: D102
-    @property
-    def occurred_at(self) -> dt.datetime: ...  # noqa: D102
-    @property
-    def ended_at(self) -> dt.datetime: ...  # noqa: D102
+    def are_rented(self) -> bool:
+        """Whether some of them are of what is rented."""
+        return not METERS.keys().isdisjoint(self.meters)
+
+    def some(self, places: Sequence[int]) -> "Uses":
+        """Return the events at some places."""
+        if len(places) == len(self.ids):
+            return self
+        return Uses(*(_at(places, getattr(self, name)) for name in self.__slots__))
 
 
-_CHARGE_COLUMNS: dict[str, TypeEngine[Any]] = {
-    "id": Uuid(),
-    "usage_id": Uuid(),
-    "rating_seq": Integer(),
-    "outcome": Text(),
-    "reason": Text(),
-    "tariff_id": Uuid(),
-    "meter": Text(),
-    "occurred_at": DateTime(timezone=True),
-    "bill_at": DateTime(timezone=True),
-    "prefix": Text(),
-    "destination": Text(),
-    "billed_seconds": Integer(),
-    "units_nano": BigInteger(),
-    "amount_nano": BigInteger(),
-    "currency": Text(),
+_ARRAYS: Mapping[str, tuple[str, Callable[[Any], bytes]]] = {
+    "id": ("uuid", columns.uuids),
+    "usage_id": ("uuid", columns.uuids),
+    "rating_seq": ("int4", columns.int4s),
+    "outcome": ("text", columns.texts),
+    "reason": ("text", columns.texts),
+    "tariff_id": ("uuid", columns.uuids),
+    "meter": ("text", columns.texts),
+    "occurred_at": ("timestamptz", columns.instants),
+    "bill_at": ("timestamptz", columns.instants),
+    "prefix": ("text", columns.texts),
+    "destination": ("text", columns.texts),
+    "billed_seconds": ("int4", columns.int4s),
+    "units_nano": ("int8", columns.int8s),
+    "amount_nano": ("int8", columns.int8s),
+    "currency": ("text", columns.texts),
 }
-_CHARGES = text(f"""
-    INSERT INTO app.rated_charges (tenant_id, charge_run, rated_at, {", ".join(_CHARGE_COLUMNS)})
-    SELECT :tenant, 'service', :now, * FROM unnest({", ".join(f":{name}s" for name in _CHARGE_COLUMNS)})
-""").bindparams(*(bindparam(f"{name}s", type_=ARRAY(kind)) for name, kind in _CHARGE_COLUMNS.items()))  # noqa: S608
+
+# of one batch these are mostly the same, and travel once then
+_MAYBE_SAME = (
+    *("rating_seq", "outcome", "reason", "tariff_id", "meter", "destination"),
+    *("billed_seconds", "units_nano", "currency"),
+)
 
 # compiled for rating in columns, by content and meter; about 20 MB for 100,000 prefixes
 _of_process: Cache[tuple[bytes, str], fast.Compiled] = Cache(8)
 
 
 def rate(
-    events: Iterable[tuple[InForce | None, Event]], *, zone: str, closed_until: dt.datetime | None
+    uses: Uses, by: Sequence[InForce | None], *, zone: str, closed_until: dt.datetime | None
 ) -> dict[str, list[Any]]:
-    """Rate events, each by its tariff, and return their charges as columns of `rated_charges`.
+    """Rate events and return their charges as columns of `rated_charges`; all are first ratings.
 
-    The order of the rows is not that of the events; `usage_id` says whose each is. Without a tariff an event
-    is unrated. `zone` is the account's; only what is rented needs it. All are first ratings.
+    The order of the rows is not that of the events; `usage_id` says whose each is. `id` holds bytes.
+
+    Args:
+        uses: the events.
+        by: the tariff of each; without one an event is unrated.
+        zone: the account's; only what is rented needs it.
+        closed_until: aware instant at which the last finalised period ended.
     """
-    calls: dict[tuple[UUID | None, str], tuple[InForce | None, list[Event]]] = {}
-    rented: list[tuple[InForce | None, Event]] = []
-    for in_force, row in events:
-        if row.meter in METERS:
-            rented.append((in_force, row))
-        else:
-            key = (in_force.tariff_id if in_force else None, row.meter)
-            calls.setdefault(key, (in_force, []))[1].append(row)
-    columns: dict[str, list[Any]] = {name: [] for name in _CHARGE_COLUMNS}
-    for (_, meter), (in_force, rows) in calls.items():
-        for name, values in _rated(in_force, meter, rows, closed_until).items():
-            columns[name] += values
-    for in_force, row in rented:
-        charge = charge_values(
+    charges: dict[str, list[Any]] = {name: [] for name in _ARRAYS}
+    for (in_force, meter), places in _groups(uses, by):
+        part = uses.some(places)
+        rated = _one_by_one if meter in METERS else _in_columns
+        for name, values in rated(in_force, meter, part, zone, closed_until).items():
+            charges[name] += values
+    return charges
+
+
+def write(session: Session, *, tenant_id: TenantId, charges: Mapping[str, Sequence[Any]]) -> None:
+    """Insert charges that `rate` returned."""
+    count = len(charges["id"])
+    if not count:
+        return
+    same = {name for name in _MAYBE_SAME if charges[name].count(charges[name][0]) == count}
+    travels = [name for name in _ARRAYS if name not in same]
+    taken = [f"c.{name}" if name not in same else f"%({name})s::{of}" for name, (of, _) in _ARRAYS.items()]
+    with columns.cursor(session) as cursor:
+        cursor.execute(
+            f"INSERT INTO app.rated_charges (tenant_id, charge_run, rated_at, {', '.join(_ARRAYS)})"  # noqa: S608 - names of ours
+            f" SELECT %(tenant)s, 'service', %(now)s, {', '.join(taken)}"
+            f" FROM unnest({', '.join(f'%({name})s' for name in travels)}) AS c ({', '.join(travels)})",
+            {
+                "tenant": tenant_id,
+                "now": clock.now(),
+                **{
+                    name: make(charges[name]) if name not in same else charges[name][0]
+                    for name, (_, make) in _ARRAYS.items()
+                },
+            },
+        )
+
+
+def _groups(
+    uses: Uses, by: Sequence[InForce | None]
+) -> Iterable[tuple[tuple[InForce | None, str], Sequence[int]]]:
+    """Return the places of the events of each tariff and meter."""
+    steps = {id(one): one for one in by}
+    if len(steps) == 1 and len(set(uses.meters)) == 1:
+        yield (by[0], uses.meters[0]), range(len(uses.ids))
+        return
+    groups: dict[tuple[int, str], list[int]] = {}
+    for place, key in enumerate(zip(map(id, by), uses.meters, strict=True)):
+        groups.setdefault(key, []).append(place)
+    for (step, meter), places in groups.items():
+        yield (steps[step], meter), places
+
+
+def _one_by_one(
+    in_force: InForce | None, meter: str, uses: Uses, zone: str, closed_until: dt.datetime | None
+) -> dict[str, list[Any]]:
+    """Return the charges of what is rented."""
+    rows = [
+        charge_values(
             in_force,
             charge_id=new_id(),
-            usage_id=row.id,
-            meter=row.meter,
-            prefix=row.prefix,
-            quantity_ms=row.quantity_ms,
-            occurred_at=row.occurred_at,
-            ended_at=row.ended_at,
+            usage_id=usage_id,
+            meter=meter,
+            prefix=prefix,
+            quantity_ms=quantity_ms,
+            occurred_at=occurred_at,
+            ended_at=ended_at,
             zone=zone,
             closed_until=closed_until,
         )
-        for name in _CHARGE_COLUMNS:
-            columns[name].append(charge[name])
-    return columns
+        for usage_id, prefix, quantity_ms, occurred_at, ended_at in zip(
+            *(uses.ids, uses.prefixes, uses.quantities_ms, uses.occurred_at, uses.ended_at), strict=True
+        )
+    ]
+    found = {name: [row[name] for row in rows] for name in _ARRAYS}
+    return {**found, "id": [one.bytes for one in found["id"]]}
 
 
-def is_rented(events: Iterable[Event]) -> bool:
-    """Return whether some of the events are of what is rented."""
-    return any(row.meter in METERS for row in events)
-
-
-def write(session: Session, *, tenant_id: TenantId, charges: dict[str, list[Any]]) -> None:
-    """Insert charges that `rate` returned."""
-    columns = {f"{name}s": values for name, values in charges.items()}
-    session.execute(_CHARGES, {"tenant": tenant_id, "now": clock.now(), **columns})
-
-
-def _rated(
-    in_force: InForce | None, meter: str, rows: Sequence[Event], closed: dt.datetime | None
+def _in_columns(
+    in_force: InForce | None, meter: str, uses: Uses, _zone: str, closed_until: dt.datetime | None
 ) -> dict[str, list[Any]]:
-    """Return the charges of one meter's calls under one tariff as columns."""
-    count = len(rows)
+    """Return the charges of one meter's calls under one tariff."""
+    count = len(uses.ids)
     nothing: list[Any] = [None] * count
-    began = [row.occurred_at for row in rows]
+    began = list(uses.occurred_at)
+    is_late = closed_until is not None and min(began) < closed_until
     same: dict[str, list[Any]] = {
-        "id": [new_id() for _ in rows],
-        "usage_id": [row.id for row in rows],
+        "id": new_ids(count),
+        "usage_id": list(uses.ids),
         "rating_seq": [1] * count,
         "meter": [meter] * count,
         "occurred_at": began,
-        "bill_at": began if closed is None else [max(at, closed) for at in began],
+        "bill_at": [max(at, closed_until) for at in began] if is_late and closed_until else began,
         "units_nano": nothing,
     }
     if in_force is None:
@@ -139,28 +191,38 @@ def _rated(
         outcome = [Outcome.UNRATED.value] * count
         return {**same, **blank, "outcome": outcome, "reason": ["no-tariff"] * count}
     compiled = _compiled(in_force, meter)
-    ratings = compiled.rate(
-        fast.columns([row.prefix for row in rows], [-(-row.quantity_ms // 1000) for row in rows], began)
-    )
-    is_rated = (ratings.outcomes == fast.RATED).tolist()
+    seconds = -(-np.array(uses.quantities_ms, dtype=np.int64) // 1000)
+    ratings = compiled.rate(fast.columns(uses.prefixes, seconds, began))
+    is_rated = ratings.outcomes == fast.RATED
     # the last of each stands for "no row"
-    prefixes = np.array([*(one.prefix for one in compiled.rates), None], dtype=object)
-    destinations = np.array([*(one.destination for one in compiled.rates), None], dtype=object)
+    prefixes = [*(one.prefix for one in compiled.rates), None]
+    destinations = [*(one.destination for one in compiled.rates), None]
+    rows = ratings.rows.tolist()
     return {
         **same,
-        "outcome": np.array([one.value for one in fast.OUTCOMES], dtype=object)[ratings.outcomes].tolist(),
-        "reason": np.array(fast.REASONS, dtype=object)[ratings.reasons].tolist(),
+        "outcome": _named([one.value for one in fast.OUTCOMES], ratings.outcomes),
+        "reason": _named(fast.REASONS, ratings.reasons),
         "tariff_id": [in_force.tariff_id] * count,
-        "prefix": prefixes[ratings.rows].tolist(),
-        "destination": destinations[ratings.rows].tolist(),
+        "prefix": _at(rows, prefixes),
+        "destination": _at(rows, destinations),
         "billed_seconds": _or_none(is_rated, ratings.billed_s.tolist()),
         "amount_nano": _or_none(is_rated, ratings.amounts.tolist()),
         "currency": _or_none(is_rated, [in_force.tariff.currency] * count),
     }
 
 
-def _or_none(are_there: list[bool], values: list[Any]) -> list[Any]:
-    return [value if is_there else None for is_there, value in zip(are_there, values, strict=True)]
+def _at(places: Sequence[int], values: Sequence[Any]) -> list[Any]:
+    return list(itemgetter(*places)(values)) if len(places) > 1 else [values[place] for place in places]
+
+
+def _named(names: Sequence[str], numbers: fast.Ints) -> list[str]:
+    return _at(numbers.tolist(), names) if numbers.any() else [names[0]] * len(numbers)
+
+
+def _or_none(are_there: fast.Flags, values: list[Any]) -> list[Any]:
+    if are_there.all():
+        return values
+    return [value if is_there else None for is_there, value in zip(are_there.tolist(), values, strict=True)]
 
 
 def _compiled(in_force: InForce, meter: str) -> fast.Compiled:

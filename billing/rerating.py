@@ -146,7 +146,7 @@ def approve(
         {
             "tenant": tenant_id,
             "olds": [old[usage_id].charge_id for usage_id in fresh["usage_id"]],
-            "freshs": fresh["id"],
+            "freshs": [UUID(bytes=one) for one in fresh["id"]],
         },
     )
     bulk.write(session, tenant_id=tenant_id, charges=fresh)
@@ -186,7 +186,8 @@ def _look(
         raise PriceListNotFoundError
     rows = _standing(session, tenant_id, start, end, part, has_tariff=tariff_id is None)
     charges = bulk.rate(
-        [(steps[tariff_id or row.tariff_id], row) for row in rows],
+        bulk.Uses.of(row[:6] for row in rows),  # the first columns of `_standing`
+        [steps[tariff_id or row.tariff_id] for row in rows],
         zone=accounts.find(session, tenant_id=tenant_id).zone,
         closed_until=closed_until(session, tenant_id=tenant_id),
     )

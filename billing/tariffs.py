@@ -8,6 +8,7 @@ process by their hash.
 
 import datetime as dt
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -54,6 +55,13 @@ class Timeline:
         return self.at(month.start) or next(
             (self.at(start) for start in self.starts if start < month.end), None
         )
+
+    def at_each(self, instants: Sequence[dt.datetime]) -> Sequence[InForce | None]:
+        """Return the tariff in force at each of many instants."""
+        if not instants:
+            return ()
+        first, last = self.at(min(instants)), self.at(max(instants))
+        return [first] * len(instants) if first is last else [self.at(one) for one in instants]
 
 
 def take(

@@ -22,7 +22,7 @@ from billing import accounts, agreed, bulk, invoices, promises, tariffs
 from billing.accounts import Account
 from billing.agreed import Agreement, Call, State, Time
 from billing.bill import Bill, Group, Kind, Line, Quantity, compose
-from billing.bulk import Event
+from billing.bulk import Uses
 from billing.periods import Period, month_of
 from billing.rating.labour import Worked
 from billing.rating.rentals import METERS, RentalPrice, Unit
@@ -147,8 +147,15 @@ def _worked_out(
     if supposed.prices is not None:
         # by its hash the prices are found compiled: it must be their own
         by = InForce(_SUPPOSED, period.start, digest(encode(supposed.prices)), supposed.prices)
-    events = [(by or timeline.by_id[row.tariff_id], _event(row, supposed.seats)) for row in rows]
-    charges = bulk.rate(events, zone=account.zone, closed_until=None)
+    uses = Uses.of(
+        (
+            *(row.id, _meter(row.meter, supposed.seats), row.prefix),
+            *(row.quantity_ms, row.occurred_at, row.ended_at),
+        )
+        for row in rows
+    )
+    steps_by_row = [by or timeline.by_id[row.tariff_id] for row in rows]
+    charges = bulk.rate(uses, steps_by_row, zone=account.zone, closed_until=None)
     keys = {row.id: f"{row.source}/{row.event_id}" for row in rows}
     steps = {by.tariff_id: by} if by else timeline.by_id
     groups, calls, unpriced = _grouped(charges, keys, steps, account, period)
@@ -193,23 +200,11 @@ class _Sum:
     months: dict[dt.datetime, tuple[int, int]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
-    """A use as it is rated here: a seat perhaps by another unit."""
-
-    id: UUID
-    meter: str
-    prefix: str
-    quantity_ms: int
-    occurred_at: dt.datetime
-    ended_at: dt.datetime
-
-
-def _event(row: Row[Any], seats: Unit | None) -> Event:
-    meter = row.meter
+def _meter(meter: str, seats: Unit | None) -> str:
+    """Return the meter a use is rated by: a seat perhaps by another unit."""
     if seats is not None and meter in {f"{SEAT}{unit.value}" for unit in SEAT_UNITS}:
-        meter = f"{SEAT}{seats.value}"
-    return _Use(row.id, meter, row.prefix, row.quantity_ms, row.occurred_at, row.ended_at)
+        return f"{SEAT}{seats.value}"
+    return meter
 
 
 def _grouped(

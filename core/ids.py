@@ -53,6 +53,10 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUE = {letter: value for value, letter in enumerate(_ALPHABET)}
 _WIDTH = 26  # ceil(128 / 5)
 
+# what stands before random bits in two bytes of a UUIDv7
+_VERSION_7 = bytes(0x70 | byte & 0x0F for byte in range(256))
+_VARIANT = bytes(0x80 | byte & 0x3F for byte in range(256))
+
 
 class UnknownIdError(NotFound):
     """A public id that does not parse: to the outside the same as one that is not there."""
@@ -66,6 +70,15 @@ def new_id() -> UUID:
     random = secrets.randbits(74)
     value = (stamp << 80) | (0x7 << 76) | ((random >> 62) << 64) | (0b10 << 62)
     return UUID(int=value | (random & ((1 << 62) - 1)))
+
+
+def new_ids(count: int) -> list[bytes]:
+    """Return so many fresh UUIDv7 as their sixteen bytes: one look at the clock, one draw for all."""
+    stamp = (time.time_ns() // 1_000_000).to_bytes(6)
+    drawn = bytearray(secrets.token_bytes(10 * count))
+    drawn[0::10] = drawn[0::10].translate(_VERSION_7)
+    drawn[2::10] = drawn[2::10].translate(_VARIANT)
+    return [stamp + drawn[at : at + 10] for at in range(0, len(drawn), 10)]
 
 
 def public(prefix: str, value: UUID) -> str:

@@ -91,7 +91,9 @@ class Ratings:
         )
 
 
-def columns(prefixes: Sequence[str], duration_s: Sequence[int], answered_at: Sequence[dt.datetime]) -> Calls:
+def columns(
+    prefixes: Sequence[str], duration_s: Sequence[int] | Ints, answered_at: Sequence[dt.datetime]
+) -> Calls:
     """Return calls as columns; a prefix has at most eleven ASCII digits."""
     digits = np.array(prefixes, dtype=f"S{WIDTH}")
     signs = digits.view(np.uint8).reshape(len(digits), WIDTH).astype(np.int64)
@@ -101,7 +103,10 @@ def columns(prefixes: Sequence[str], duration_s: Sequence[int], answered_at: Seq
         keys,
         is_there.sum(axis=1),
         np.array(duration_s, dtype=np.int64),
-        np.array([(at - _EPOCH) // _SECOND for at in answered_at], dtype=np.int64),
+        # a double holds microseconds until the year 2255, so that its floor is the second
+        np.floor(np.fromiter((at.timestamp() for at in answered_at), np.float64, len(answered_at))).astype(
+            np.int64
+        ),
     )
 
 

@@ -2,14 +2,17 @@
 
 import concurrent.futures
 import datetime as dt
+import hashlib
+import json
+import zoneinfo
 from typing import Any
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from billing import invoices, staging, usage
 from billing.errors import UsageInvalidError
@@ -220,6 +223,41 @@ def test_a_tenant_takes_in_no_staged_rows_but_its_own(
         assert staging.take_in(session, tenant_id=alice, batch_id=batch).received == 0
     with gate.open(Scope.system(charlie)) as session:
         assert staging.take_in(session, tenant_id=charlie, batch_id=batch).accepted == 1
+
+
+def test_a_charge_of_no_usage_or_by_no_tariff_is_refused_however_many_come_with_it(
+    gate: Gate, alice: TenantId, charlie: TenantId
+) -> None:
+    record(gate, alice, stock.usage())
+    record(gate, charlie, stock.usage("theirs"))
+    with gate.open(Scope.system(charlie)) as session:
+        theirs = session.scalars(select(RatedChargeRow)).one()
+    with gate.open(Scope.system(alice)) as session:
+        own = session.scalars(select(RatedChargeRow)).one()
+        charge = {column.name: getattr(own, column.name) for column in RatedChargeRow.__table__.columns}
+    # a second payer of the same use: nothing stands in its way but what is wrong with it
+    good = {"charge_run": "second", "id": new_id()}
+    for fault in ({"usage_id": new_id()}, {"usage_id": theirs.usage_id}, {"tariff_id": theirs.tariff_id}):
+        with (
+            pytest.raises(IntegrityError, match=r"a charge (of no usage|by no tariff)"),
+            gate.open(Scope.system(alice)) as session,
+        ):
+            rows = [{**charge, **good}, {**charge, "charge_run": "third", "id": new_id(), **fault}]
+            session.execute(insert(RatedChargeRow), rows)
+    with gate.open(Scope.system(alice)) as session:
+        session.execute(insert(RatedChargeRow), [{**charge, **good}])
+    assert count(gate, alice, RatedChargeRow) == 2
+
+
+def test_a_report_has_one_hash_whichever_way_it_comes() -> None:
+    summer = dt.datetime(2026, 7, 1, 14, 30, 5, 7, tzinfo=zoneinfo.ZoneInfo("Europe/London"))
+    for one in (
+        stock.usage(),
+        stock.usage(at=summer, number_id=new_id(), agent_ref=new_id(), prefix=""),
+        stock.usage(meter='odd "meter" – 计'),
+    ):
+        said = json.dumps(usage._payload(one), sort_keys=True, separators=(",", ":"))
+        assert usage.payload_sha256(one) == hashlib.sha256(said.encode()).digest()
 
 
 def test_the_billing_role_may_stage_and_do_nothing_else(database: DatabaseUrls, alice: TenantId) -> None:
