@@ -324,6 +324,12 @@ class PaymentNotFoundError(NotFound):
     code = "payment-not-found"
 
 
+class TopUpNotFoundError(NotFound):
+    """No such top-up of the wallet."""
+
+    code = "top-up-not-found"
+
+
 class PaymentMethodNotFoundError(NotFound):
     """No such way to pay, or it was removed."""
 

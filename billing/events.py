@@ -38,6 +38,20 @@ class RateDeckAsked(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TopUpWanted(Event):
+    """So little is left in a wallet that it tops itself up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopUpFailed(Event):
+    """A wallet tops itself up no more; `reason` is a `billing.wallets.Stopped`."""
+
+    reason: str
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReconciliationAsked(Event):
     """Our books are to be compared with the payment provider's."""
 

@@ -30,6 +30,7 @@ FEES = "provider-fees"
 REFUNDS = "refunds"
 WALLET = "wallet"  # what companies have paid beforehand
 BANK = "bank"  # what came by transfer
+TAKEN_BACK = "taken-back"  # top-ups that were given back after they had been spent: our loss
 ON_ACCOUNT = "on-account"  # what a company paid beyond its invoices: for the next, or to be given back
 
 
@@ -89,7 +90,7 @@ def post(
         key: names the movement for ever, such as `payment:<id>:succeeded`.
         kind: a word for people: `invoice`, `payment`, `fee`, `refund`, `refund-failed`, `dispute`,
             `dispute-won`, `on-account`, `on-account-used`, `credit-note`, `top-up`, `withdrawal`,
-            `wallet-used`, `payout`, `payout-failed`.
+            `wallet-used`, `top-up-back`, `top-up-again`, `payout`, `payout-failed`.
         postings: zero amounts are left out.
         effective_at: when it happened.
         invoice_id: the invoice whose receivable moves.

@@ -805,6 +805,11 @@ class WalletRow(TenantOwned, Base):
     __table_args__ = (
         CheckConstraint("balance_nano - reserved_nano + credit_nano >= 0", name="covered"),
         CheckConstraint("reserved_nano >= 0 AND credit_nano >= 0", name="amounts"),
+        CheckConstraint(
+            "num_nulls(auto_below_nano, auto_minor, auto_cap_minor) IN (0, 3)"
+            " AND auto_minor > 0 AND auto_cap_minor >= auto_minor",
+            name="automatic",
+        ),
     )
 
     currency: Mapped[str] = mapped_column(Text)
@@ -813,6 +818,12 @@ class WalletRow(TenantOwned, Base):
     credit_nano: Mapped[Nano]
     low_nano: Mapped[int | None] = mapped_column(BigInteger)
     is_low_told: Mapped[bool]
+    auto_below_nano: Mapped[int | None] = mapped_column(BigInteger)
+    auto_minor: Mapped[int | None] = mapped_column(BigInteger)
+    auto_cap_minor: Mapped[int | None] = mapped_column(BigInteger)
+    auto_stopped: Mapped[str] = mapped_column(Text)
+    auto_stopped_at: Mapped[OptionalInstant]
+    is_auto_asked: Mapped[bool]
     opened_at: Mapped[Instant]
 
 
@@ -851,6 +862,47 @@ class ReservationRow(TenantOwned, Base):
     opened_at: Mapped[Instant]
     until: Mapped[Instant]
     closed_at: Mapped[OptionalInstant]
+
+
+class TopUpRow(TenantOwned, Base):
+    """One top-up of a wallet through the provider; an automatic one is alone under way."""
+
+    __tablename__ = "top_ups"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["app.wallets.tenant_id"]),
+        ForeignKeyConstraint(
+            ["tenant_id", "method_id"], ["app.payment_methods.tenant_id", "app.payment_methods.id"]
+        ),
+        CheckConstraint("amount_minor > 0", name="amount"),
+        CheckConstraint(
+            "state IN ('started', 'requires-action', 'processing', 'succeeded', 'failed', 'cancelled')",
+            name="state",
+        ),
+        CheckConstraint("(initiator = 'person') = (by_user IS NOT NULL)", name="initiator"),
+        Index(
+            "uq_top_ups_automatic",
+            "tenant_id",
+            unique=True,
+            postgresql_where=text(
+                "initiator = 'automatic' AND state IN ('started', 'requires-action', 'processing')"
+            ),
+        ),
+        Index("ix_top_ups_remote", "tenant_id", "remote_id"),
+    )
+
+    id: Mapped[Key]
+    account: Mapped[str] = mapped_column(Text)
+    amount_minor: Mapped[Minor]
+    currency: Mapped[str] = mapped_column(Text)
+    initiator: Mapped[str] = mapped_column(Text)
+    by_user: Mapped[UUID | None]
+    method_id: Mapped[UUID | None]
+    state: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    remote_id: Mapped[str | None] = mapped_column(Text)
+    page_id: Mapped[str | None] = mapped_column(Text)
+    started_at: Mapped[Instant]
+    changed_at: Mapped[Instant]
 
 
 class PayerRow(TenantOwned, Base):

@@ -23,8 +23,8 @@ from sqlalchemy.orm import Session
 from billing import accounts, ledger
 from billing.accounts import PPM
 from billing.errors import WalletAmountError, WalletNotFoundError, WalletShortError
-from billing.events import WalletLow
-from billing.ledger import BANK, CLEARING, WALLET, Posting
+from billing.events import TopUpWanted, WalletLow
+from billing.ledger import BANK, CLEARING, TAKEN_BACK, WALLET, Posting
 from billing.models import (
     InvoiceLineChargeRow,
     RatedChargeRow,
@@ -52,6 +52,15 @@ class Kind(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class Stopped(StrEnum):
+    """Why a company's automatic top-up stands still until its people switch it on again."""
+
+    DECLINED = "declined"
+    CAP = "cap"  # the month's money for it is used up; it goes on in the next
+    NO_METHOD = "no-method"
+    TAKEN_BACK = "taken-back"  # the bank took one back
+
+
 class State(StrEnum):
     """Where a reservation stands; it ends settled or released, once."""
 
@@ -74,6 +83,18 @@ class Wallet:
     def available_nano(self) -> int:
         """What may still be spent."""
         return self.balance_nano - self.reserved_nano + self.credit_nano
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Automatic:
+    """When a wallet tops itself up; `is_wanted`: there is less than that now."""
+
+    below_minor: int
+    amount_minor: int
+    cap_minor: int
+    currency: str
+    stopped: Stopped | None
+    is_wanted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +141,8 @@ def open_wallet(
             reserved_nano=0,
             credit_nano=0,
             is_low_told=False,
+            auto_stopped="",
+            is_auto_asked=False,
             opened_at=clock.now(),
         )
         .on_conflict_do_nothing()
@@ -142,8 +165,91 @@ def find(session: Session, *, tenant_id: TenantId) -> Wallet | None:
     return _wallet(row) if row else None
 
 
+def set_automatic(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    below_minor: int | None,
+    amount_minor: int = 0,
+    cap_minor: int = 0,
+) -> None:
+    """Let a wallet top itself up when less than an amount is left, or not any more.
+
+    What had stopped it is forgotten: somebody has looked.
+
+    Args:
+        session: in the company's context.
+        tenant_id: whose wallet.
+        below_minor: when less than this may be spent; None switches it off.
+        amount_minor: how much comes each time.
+        cap_minor: the most in a month (UTC).
+
+    Raises:
+        WalletNotFoundError: it pays by invoice.
+        WalletAmountError: amounts that cannot be: nothing, or a month's below one top-up.
+    """
+    row = _row(session, tenant_id)
+    if below_minor is not None and not (
+        0 <= below_minor <= _MOST_MINOR and 0 < amount_minor <= cap_minor <= _MOST_MINOR
+    ):
+        raise WalletAmountError
+    row.auto_below_nano = None if below_minor is None else nano(below_minor, row.currency)
+    row.auto_minor = None if below_minor is None else amount_minor
+    row.auto_cap_minor = None if below_minor is None else cap_minor
+    row.auto_stopped, row.auto_stopped_at, row.is_auto_asked = "", None, False
+    session.flush()
+    _watch(session, row)
+    evidence.record(
+        session,
+        "wallet.automatic-set",
+        "ten",
+        tenant_id,
+        below_minor=below_minor,
+        amount_minor=amount_minor,
+        total_minor=cap_minor,
+    )
+
+
+def automatic(session: Session, *, tenant_id: TenantId, lock: bool = False) -> Automatic | None:
+    """Return when a wallet tops itself up; None: never. `lock` holds the wallet, whether it does or not."""
+    row = session.get(WalletRow, (tenant_id,), with_for_update=lock or None, populate_existing=True)
+    if row is None or row.auto_below_nano is None or row.auto_minor is None or row.auto_cap_minor is None:
+        return None
+    return Automatic(
+        below_minor=row.auto_below_nano // nano(1, row.currency),
+        amount_minor=row.auto_minor,
+        cap_minor=row.auto_cap_minor,
+        currency=row.currency,
+        stopped=Stopped(row.auto_stopped) if row.auto_stopped else None,
+        is_wanted=_wallet(row).available_nano < row.auto_below_nano,
+    )
+
+
+def stop_automatic(session: Session, *, tenant_id: TenantId, why: Stopped) -> None:
+    """Let a wallet top itself up no more, until its people switch it on again."""
+    row = _row(session, tenant_id)
+    row.auto_stopped, row.auto_stopped_at = why.value, clock.now()
+    session.flush()
+
+
+def resume_automatic(session: Session, *, tenant_id: TenantId) -> None:
+    """Let a wallet go on topping itself up that had used up the money of a month that is over (UTC)."""
+    row = _row(session, tenant_id)
+    at, now = row.auto_stopped_at, clock.now()
+    if row.auto_stopped == Stopped.CAP and at and (at.year, at.month) != (now.year, now.month):
+        row.auto_stopped, row.auto_stopped_at = "", None
+        session.flush()
+
+
 def top_up(
-    session: Session, *, tenant_id: TenantId, key: str, amount_minor: int, source: str, at: dt.datetime
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    key: str,
+    amount_minor: int,
+    source: str,
+    at: dt.datetime,
+    payment_id: UUID | None = None,
 ) -> bool:
     """Put money in that has come; once for its key. Return whether it is new.
 
@@ -154,6 +260,7 @@ def top_up(
         amount_minor: how much came.
         source: where it lies: `ledger.CLEARING`, or `ledger.BANK` of a transfer.
         at: when it came.
+        payment_id: the top-up it is, when it came by the provider.
 
     Raises:
         WalletNotFoundError: it pays by invoice.
@@ -169,6 +276,7 @@ def top_up(
         key=key,
         kind="top-up",
         effective_at=at,
+        payment_id=payment_id,
         postings=[
             Posting(source, amount_minor, row.currency),
             Posting(WALLET, -amount_minor, row.currency),
@@ -207,6 +315,59 @@ def withdraw(
         ],
     )
     return True
+
+
+def take_back(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    key: str,
+    amount_minor: int,
+    at: dt.datetime,
+    payment_id: UUID,
+) -> bool:
+    """Take a top-up out again that the provider has given back, once; return whether it is new.
+
+    It has happened, so it is never refused: what is reserved or spent already is our loss.
+    """
+    row = _row(session, tenant_id)
+    if ledger.find(session, tenant_id=tenant_id, key=key):
+        return False
+    there = max(0, row.balance_nano - row.reserved_nano) // nano(1, row.currency)
+    taken = min(there, amount_minor)
+    if taken:
+        _enter(session, row, key, Kind.WITHDRAWN, -nano(taken, row.currency))
+    return ledger.post(
+        session,
+        tenant_id=tenant_id,
+        key=key,
+        kind="top-up-back",
+        effective_at=at,
+        payment_id=payment_id,
+        postings=[
+            Posting(WALLET, taken, row.currency),
+            Posting(TAKEN_BACK, amount_minor - taken, row.currency),
+            Posting(CLEARING, -amount_minor, row.currency),
+        ],
+    )
+
+
+def put_again(session: Session, *, tenant_id: TenantId, key: str, undone: str, payment_id: UUID) -> bool:
+    """Undo `take_back` of that key, once: the bank decided for us, or nobody took the refund."""
+    row = _row(session, tenant_id)
+    booked = ledger.find(session, tenant_id=tenant_id, key=key)
+    mine = sum(one.amount_minor for one in booked if one.account == WALLET)
+    if mine:
+        _enter(session, row, f"{key}:{undone}", Kind.TOP_UP, nano(mine, row.currency))
+    return ledger.post(
+        session,
+        tenant_id=tenant_id,
+        key=f"{key}:{undone}",
+        kind="top-up-again",
+        effective_at=clock.now(),
+        payment_id=payment_id,
+        postings=[Posting(one.account, -one.amount_minor, one.currency) for one in booked],
+    )
 
 
 def reserve(
@@ -457,13 +618,15 @@ def _enter(
     if made is None:
         return False
     row.balance_nano += amount_nano
+    if kind is Kind.TOP_UP:
+        row.is_auto_asked = False  # what came may be too little
     session.flush()
     _watch(session, row)
     return True
 
 
 def _watch(session: Session, row: WalletRow) -> None:
-    """Tell once that little is left, and be ready to tell again when there is more."""
+    """Tell once that little is left, or that it wants topping up; again after there has been more."""
     available = _wallet(row).available_nano
     is_low = row.low_nano is not None and available < row.low_nano
     if is_low and not row.is_low_told:
@@ -475,8 +638,11 @@ def _watch(session: Session, row: WalletRow) -> None:
                 currency=row.currency,
             ),
         )
-    if is_low != row.is_low_told:
-        row.is_low_told = is_low
+    wants = row.auto_below_nano is not None and not row.auto_stopped and available < row.auto_below_nano
+    if wants and not row.is_auto_asked:
+        announce(session, TopUpWanted(tenant_id=TenantId(row.tenant_id)))
+    if (is_low, wants) != (row.is_low_told, row.is_auto_asked):
+        row.is_low_told, row.is_auto_asked = is_low, wants
         session.flush()
 
 

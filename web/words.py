@@ -150,6 +150,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "credit-hold.lifted": _l("Lifted the credit hold"),
     "wallet.terms-set": _l("Set how a company pays beforehand"),
     "service.counted": _l("Said how the promised service was"),
+    "wallet.automatic-set": _l("Set when the wallet tops itself up"),
     "dunning.steps-set": _l("Set the steps of dunning"),
     "dunning.reminded": _l("Reminded of an invoice"),
     "dunning.warned": _l("Reminded of an invoice for the last time"),
@@ -653,6 +654,7 @@ PROBLEMS: Mapping[str, Words] = {
     "wallet-amount": Words(
         _l("This amount cannot be"), _l("Give a positive amount in the wallet’s currency.")
     ),
+    "top-up-not-found": Words(_l("There is no such top-up"), _l("Look at the wallet’s page.")),
     "wallet-short": Words(
         _l("There is not so much in the wallet"),
         _l("What is kept for calls under way cannot be moved. Take less, or wait until they have ended."),

@@ -25,13 +25,14 @@ from billing.errors import (
     ProviderAwayError,
     ProviderRefusesError,
     RefundAskedError,
+    TopUpNotFoundError,
 )
-from billing.payments import attempts, methods, news
+from billing.payments import attempts, methods, news, top_ups
 from billing.payments.attempts import Begun, Payment
 from billing.payments.port import About, Order, Page, Provider, RemotePayment, State, Way
 from core import clock, log
 from core.errors import SeatlineError
-from core.ids import OPERATOR, PaymentMethodId, TenantId, UserId, new_id
+from core.ids import OPERATOR, PaymentId, PaymentMethodId, TenantId, UserId, new_id
 from core.long_jobs import JobState
 from security.gate import Gate, Kind, Scope
 from security.vault import Vault
@@ -371,7 +372,10 @@ def hear(means: Means, *, news_id: UUID) -> None:
     if about.page_expired:
         tenant_id, payment_id = about.page_expired
         with means.gate.open(Scope.system(tenant_id)) as session:
-            attempts.cancel(session, tenant_id=tenant_id, payment_id=payment_id, source=piece.source)
+            try:
+                attempts.cancel(session, tenant_id=tenant_id, payment_id=payment_id, source=piece.source)
+            except PaymentNotFoundError:  # a page where a wallet would have been topped up
+                top_ups.cancel(session, tenant_id=tenant_id, top_up_id=payment_id)
         state = news.DONE
     if about.methods_of:
         refresh_methods(means, tenant_id=about.methods_of)
@@ -486,6 +490,8 @@ def _hear_of_payment(means: Means, about: About) -> tuple[str, str]:
     if remote is None or remote.tenant_id is None or remote.payment_id is None:
         return news.UNMATCHED, ""
     tenant_id, payment_id = remote.tenant_id, remote.payment_id
+    if remote.invoice_id is None:
+        return _hear_of_top_up(means, tenant_id, payment_id, remote)
     try:
         is_open = False
         if remote.state is State.FAILED:
@@ -505,6 +511,26 @@ def _hear_of_payment(means: Means, about: About) -> tuple[str, str]:
         return news.UNMATCHED, "payment-not-found"
     except PaymentMismatchError as error:
         _log.warning("payment-mismatch", payment=str(remote.payment_id), differs=error.details["differs"])
+        return news.FAILED, error.code
+    return news.DONE, remote.state
+
+
+def _hear_of_top_up(
+    means: Means, tenant_id: TenantId, top_up_id: PaymentId, remote: RemotePayment
+) -> tuple[str, str]:
+    """Record the top-up of a wallet a piece of news is about; return what became of the news."""
+    try:
+        with means.gate.open(Scope.system(tenant_id)) as session:
+            page_id = top_ups.find(session, tenant_id=tenant_id, top_up_id=top_up_id).page_id
+        is_open = remote.state is State.FAILED and bool(page_id) and means.payments.page(page_id).is_open
+        with means.gate.open(Scope.system(tenant_id)) as session:
+            top_ups.record(
+                session, tenant_id=tenant_id, top_up_id=top_up_id, remote=remote, is_page_open=is_open
+            )
+    except TopUpNotFoundError:
+        return news.UNMATCHED, "payment-not-found"
+    except PaymentMismatchError as error:
+        _log.warning("payment-mismatch", payment=str(top_up_id), differs=error.details["differs"])
         return news.FAILED, error.code
     return news.DONE, remote.state
 

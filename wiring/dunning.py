@@ -12,6 +12,7 @@ from billing import dunning
 from billing.documents import press
 from billing.dunning import Case, Deed, Step
 from billing.errors import BillingAccountNotFoundError
+from billing.wallets import Stopped
 from core import ids, log
 from core.errors import SeatlineError
 from core.ids import OPERATOR, TenantId
@@ -22,6 +23,12 @@ from tenants.letters import Kind
 from tenants.roles import permitted
 
 _log = log.get(__name__)
+_WHY = {
+    Stopped.DECLINED: ("the payment did not go through", "付款未成功"),
+    Stopped.CAP: ("the month’s amount for it is used up", "本月自动充值额度已用完"),
+    Stopped.NO_METHOD: ("there is no saved way to pay", "没有已保存的付款方式"),
+    Stopped.TAKEN_BACK: ("a bank took an earlier one back", "银行撤回了之前的一笔充值"),
+}
 _KINDS: Mapping[Deed, Kind] = {
     Deed.REMIND: Kind.INVOICE_LATE,
     Deed.WARN: Kind.INVOICE_LAST,
@@ -108,6 +115,27 @@ def tell_low(means: Means, session: Session, *, tenant_id: TenantId, minor: int,
             facts={
                 "name": user.name,
                 "amount": press.money(minor, currency, _language(user)),
+                "link": f"{means.settings.public_url}/portal/wallet",
+            },
+        )
+
+
+def tell_top_up_stopped(
+    means: Means, session: Session, *, tenant_id: TenantId, why: Stopped, minor: int, currency: str
+) -> None:
+    """Tell who pays that the wallet tops itself up no more, and why."""
+    for user in _payers(means, session, tenant_id):
+        language = _language(user)
+        letters.put(
+            session,
+            tenant_id=tenant_id,
+            vault=means.vault,
+            kind=Kind.TOP_UP_STOPPED,
+            to=user,
+            facts={
+                "name": user.name,
+                "amount": press.money(minor, currency, language),
+                "why": _WHY[why][language == "zh"],
                 "link": f"{means.settings.public_url}/portal/wallet",
             },
         )

@@ -22,6 +22,8 @@ from billing.events import (
     ReconciliationAsked,
     RerunApproved,
     RerunAsked,
+    TopUpFailed,
+    TopUpWanted,
     WalletLow,
 )
 from campaigns.events import CampaignTurned, LeadFileConfirmed, LeadFileRead, LeadRowsWaiting
@@ -158,6 +160,8 @@ INTERNAL: dict[type[Event], str] = {
     KeyRotationAsked: "the operator's own; the company finds it in its log",
     RateDeckAsked: "the operator's own",
     RatingAsked: "the operator's own",
+    TopUpWanted: "a worker's own",
+    TopUpFailed: "a letter to who pays; programs ask for the wallet",
     WalletLow: "a letter to who pays; programs ask for the wallet",
     ReconciliationAsked: "the operator's own",
     RerunAsked: "the operator's own",

@@ -29,9 +29,12 @@ from billing.events import (
     ReconciliationAsked,
     RerunApproved,
     RerunAsked,
+    TopUpFailed,
+    TopUpWanted,
     WalletLow,
 )
 from billing.payments import attempts as payments
+from billing.wallets import Stopped
 from campaigns import attempts, imports, plans
 from campaigns.attempts import End
 from campaigns.events import LIVE_TOPIC, CampaignTurned, LeadFileConfirmed, LeadFileRead, LeadRowsWaiting
@@ -76,6 +79,7 @@ from wiring import (
     reconciling,
     rerating,
     rotation,
+    topping_up,
 )
 from wiring.assemble import House
 from wiring.closing import Progress
@@ -251,6 +255,18 @@ def _tell_wallet_low(house: House, session: Session, event: WalletLow) -> After:
         session,
         tenant_id=event.tenant_id,
         minor=event.available_minor,
+        currency=event.currency,
+    )
+    return None
+
+
+def _tell_top_up_stopped(house: House, session: Session, event: TopUpFailed) -> After:
+    dunning.tell_top_up_stopped(
+        house,
+        session,
+        tenant_id=event.tenant_id,
+        why=Stopped(event.reason),
+        minor=event.amount_minor,
         currency=event.currency,
     )
     return None
@@ -440,6 +456,8 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Alone(InvoiceFinalised, "payments.collect", _collect),
     InTransaction(InvoicePaid, "dunning.resume", _go_on_spending),
     InTransaction(WalletLow, "wallets.low", _tell_wallet_low),
+    Alone(TopUpWanted, "wallets.top-up", topping_up.by_itself),
+    InTransaction(TopUpFailed, "wallets.top-up-stopped", _tell_top_up_stopped),
     Alone(ProviderNewsCame, "payments.news", _hear_news),
     Alone(PriceListPublished, "prices.hand-over", _hand_prices_over),
     Alone(MonthAsked, "invoices.month", closing.month),

@@ -78,7 +78,9 @@ HEAVY_HANDLERS = frozenset(
     }
 )
 # Handlers that speak to hosts of others.
-OUTSIDE_HANDLERS = frozenset({"webhooks.deliver", "letters.send", "payments.collect", "payments.news"})
+OUTSIDE_HANDLERS = frozenset(
+    {"webhooks.deliver", "letters.send", "payments.collect", "payments.news", "wallets.top-up"}
+)
 
 
 def queue_of(handler: str) -> JobQueue:

@@ -38,6 +38,7 @@ from wiring import (
     rentals,
     retaining,
     rounds,
+    topping_up,
 )
 from workers import ledger
 
@@ -215,6 +216,7 @@ def _forget_duties(house: House) -> None:
 def _sweep_payments(house: House) -> None:
     """Fetch the payment provider's news that never reached us."""
     collecting.sweep(house)
+    topping_up.sweep(house)
 
 
 def _retry_payments(house: House) -> None:

@@ -200,7 +200,7 @@ def record(
     before = State(row.state)
     # what was closed after a decline was declined: its page may have been left, or given up by us
     is_declined = remote.state is State.CANCELLED and remote.reason is not None
-    state = _next(before, State.FAILED if is_declined else remote.state, is_page_open=is_page_open)
+    state = next_state(before, State.FAILED if is_declined else remote.state, is_page_open=is_page_open)
     reason = (remote.reason or row.reason) if state in {State.FAILED, State.STARTED} else ""
     if (state, reason) != (before, row.reason):
         row.state, row.reason, row.changed_at = state, reason, clock.now()
@@ -228,6 +228,18 @@ def record(
         )
     session.flush()
     return _payment(row)
+
+
+def next_state(before: State, state: State, *, is_page_open: bool) -> State:
+    """Return the state to take: what is final stays, whatever an older reading says."""
+    is_over = before in {State.CANCELLED, State.FAILED} and state in {State.STARTED, State.CANCELLED}
+    if before is State.SUCCEEDED or is_over:
+        return before
+    if state is State.FAILED and before is State.CANCELLED:
+        return before
+    if state is State.FAILED and is_page_open:
+        return State.STARTED
+    return state
 
 
 def plan(session: Session, *, tenant_id: TenantId, invoice_id: UUID, at: dt.datetime) -> None:
@@ -527,18 +539,6 @@ def _insist_it_is_ours(row: PaymentRow, remote: RemotePayment) -> None:
     }
     if any(wrong.values()):
         raise PaymentMismatchError(differs=[name for name, is_so in wrong.items() if is_so])
-
-
-def _next(before: State, state: State, *, is_page_open: bool) -> State:
-    """Return the state to take: what is final stays, whatever an older reading says."""
-    is_over = before in {State.CANCELLED, State.FAILED} and state in {State.STARTED, State.CANCELLED}
-    if before is State.SUCCEEDED or is_over:
-        return before
-    if state is State.FAILED and before is State.CANCELLED:
-        return before
-    if state is State.FAILED and is_page_open:
-        return State.STARTED
-    return state
 
 
 def _taken_back(session: Session, tenant_id: TenantId, payment_ids: Sequence[PaymentId]) -> set[PaymentId]:

@@ -15,19 +15,10 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from billing.ledger import BANK, CLEARING
-from billing.models import JournalRow, PaymentRow, PostingRow
+from billing.models import JournalRow, PaymentRow, PostingRow, TopUpRow
 from billing.payments.port import Moved, Movement
 from core.ids import OPERATOR, PaymentId, TenantId
 
-_OF_KIND = {
-    "payment": Moved.PAYMENT,
-    "refund": Moved.REFUND,
-    "refund-failed": Moved.REFUND_FAILED,
-    "dispute": Moved.DISPUTE,
-    "dispute-won": Moved.DISPUTE_WON,
-    "payout": Moved.PAYOUT,
-    "payout-failed": Moved.PAYOUT_FAILED,
-}
 _KEYS = {
     Moved.REFUND: "refund:{}",
     Moved.REFUND_FAILED: "refund:{}:failed",
@@ -112,17 +103,19 @@ def booked(
     """
     theirs = list(theirs)
     keys = [_KEYS[one.moved].format(one.remote_id) for one in theirs if one.moved in _KEYS]
-    paid = select(PaymentRow.id).where(
-        PaymentRow.tenant_id == tenant_id, PaymentRow.remote_id.in_([one.remote_id for one in theirs])
-    )
+    remotes = [one.remote_id for one in theirs]
+    paid = [
+        select(kind.id).where(kind.tenant_id == tenant_id, kind.remote_id.in_(remotes))
+        for kind in (PaymentRow, TopUpRow)
+    ]
     in_time = (JournalRow.effective_at >= start) & (JournalRow.effective_at < end)
     rows = session.execute(
         select(
             JournalRow,
             PostingRow.amount_minor,
             PostingRow.currency,
-            func.coalesce(PaymentRow.remote_id, ""),
-            func.coalesce(PaymentRow.account, account),
+            func.coalesce(PaymentRow.remote_id, TopUpRow.remote_id, ""),
+            func.coalesce(PaymentRow.account, TopUpRow.account, account),
         )
         .join(
             PostingRow,
@@ -134,41 +127,49 @@ def booked(
             PaymentRow,
             (PaymentRow.tenant_id == JournalRow.tenant_id) & (PaymentRow.id == JournalRow.payment_id),
         )
+        .outerjoin(
+            TopUpRow, (TopUpRow.tenant_id == JournalRow.tenant_id) & (TopUpRow.id == JournalRow.payment_id)
+        )
         .where(
             JournalRow.tenant_id == tenant_id,
-            JournalRow.kind.in_([*_OF_KIND, "fee"]),
-            or_(in_time, JournalRow.key.in_(keys), JournalRow.payment_id.in_(paid)),
+            or_(
+                in_time,
+                JournalRow.key.in_(keys),
+                *(JournalRow.payment_id.in_(one) for one in paid),
+            ),
         )
         .order_by(JournalRow.id)
     ).all()
     fees = {(row[0].payment_id, row[2]): -row[1] for row in rows if row[0].kind == "fee"}
-    return tuple(
-        Booked(
-            tenant_id=tenant_id,
-            payment_id=PaymentId(journal.payment_id) if journal.payment_id else None,
-            moved=_OF_KIND[journal.kind],
-            remote_id=remote if journal.kind == "payment" else journal.key.split(":")[1],
-            amount_minor=minor,
-            fee_minor=fees.get((journal.payment_id, currency), 0) if journal.kind == "payment" else 0,
-            currency=currency,
-            at=journal.effective_at,
+    found = []
+    for journal, minor, currency, remote, whose in rows:
+        if journal.kind == "fee" or whose != account:
+            continue
+        moved, remote_id = _read(journal.key)
+        is_payment = moved is Moved.PAYMENT
+        found.append(
+            Booked(
+                tenant_id=tenant_id,
+                payment_id=PaymentId(journal.payment_id) if journal.payment_id else None,
+                moved=moved,
+                remote_id=remote if is_payment else remote_id,
+                amount_minor=minor,
+                fee_minor=fees.get((journal.payment_id, currency), 0) if is_payment else 0,
+                currency=currency,
+                at=journal.effective_at,
+            )
         )
-        for journal, minor, currency, remote, whose in rows
-        if journal.kind != "fee" and whose == account
-    )
+    return tuple(found)
 
 
 def known(session: Session, *, tenant_id: TenantId, theirs: Sequence[Movement]) -> tuple[Known, ...]:
     """Return the company's payments that these movements are about, however they stand."""
-    rows = session.scalars(
-        select(PaymentRow).where(
-            PaymentRow.tenant_id == tenant_id,
-            or_(
-                PaymentRow.remote_id.in_([one.remote_id for one in theirs]),
-                PaymentRow.id.in_([one.payment_id for one in theirs if one.payment_id]),
-            ),
-        )
-    )
+    remotes = [one.remote_id for one in theirs]
+    ids = [one.payment_id for one in theirs if one.payment_id]
+    rows: list[PaymentRow | TopUpRow] = []
+    for kind in (PaymentRow, TopUpRow):
+        fits = or_(kind.remote_id.in_(remotes), kind.id.in_(ids))
+        rows += session.scalars(select(kind).where(kind.tenant_id == tenant_id, fits))
     return tuple(
         Known(
             tenant_id=tenant_id,
@@ -237,6 +238,16 @@ def payout(one: Movement) -> tuple[str, str, tuple[tuple[str, int], ...]]:
     kind = "payout" if one.moved is Moved.PAYOUT else "payout-failed"
     sides = ((BANK, -one.amount_minor), (CLEARING, one.amount_minor))
     return _KEYS[one.moved].format(one.remote_id), kind, sides
+
+
+def _read(key: str) -> tuple[Moved, str]:
+    """Return what a journal's key says moved, and the provider's name for its cause."""
+    first, name, *rest = [*key.split(":"), ""]
+    if first in {"payment", "top-up"}:
+        return Moved.PAYMENT, ""
+    pattern = ":".join([first, "{}", *rest[:-1]])
+    moved = next((moved for moved, form in _KEYS.items() if form == pattern), Moved.OTHER)
+    return moved, name
 
 
 def _beside(one: Movement, mine: Booked) -> list[Found]:

@@ -174,11 +174,12 @@ class Page:
 class Order:
     """What is to be collected, for whom, and under which names.
 
-    `number` stands on the payer's receipt; `attempt` makes the key of a second try another one.
+    `number` stands on the payer's receipt; `attempt` makes the key of a second try another one. Without an
+    invoice it tops a wallet up, and `payment_id` is the top-up's.
     """
 
     tenant_id: TenantId
-    invoice_id: InvoiceId
+    invoice_id: InvoiceId | None
     payment_id: PaymentId
     attempt: int
     payer: str

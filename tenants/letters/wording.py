@@ -29,6 +29,7 @@ class Kind(StrEnum):
     CALLS_SUSPENDED = "calls-suspended"
     CALLS_RESUMED = "calls-resumed"
     WALLET_LOW = "wallet-low"
+    TOP_UP_STOPPED = "top-up-stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +313,26 @@ _FORMS: Mapping[Kind, Mapping[str, _Form]] = {
         "zh_Hans_CN": _Form(
             "预付钱包余额不足",
             ("{name}，您好：", "可用余额为 {amount}。余额用尽后将无法外呼；正在进行的通话不受影响。"),
+            "查看钱包",
+        ),
+    },
+    Kind.TOP_UP_STOPPED: {
+        "en": _Form(
+            "Your wallet was not topped up",
+            (
+                "Hello {name},",
+                "{amount} could not be added to your wallet by itself: {why}.",
+                "It is not tried again until you switch it on; a month’s amount begins anew with the month.",
+            ),
+            "See the wallet",
+        ),
+        "zh_Hans_CN": _Form(
+            "钱包自动充值未成功",
+            (
+                "{name}，您好：",
+                "未能为您的钱包自动充值 {amount}：{why}。",
+                "在您重新开启之前不会再次尝试；如因本月额度用完，则下月自动恢复。",
+            ),
             "查看钱包",
         ),
     },

@@ -1,17 +1,26 @@
 """The wallet as the company, its programs and the operator see it."""
 
+import dataclasses
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from billing import wallets
+from billing.wallets import Stopped
 from core import clock, ids
 from core.ids import new_id
 from security.gate import Gate, Scope
+from standin.server import Server
+from standin.till import Till
+from tests.factories import payments
+from tests.factories.payments import card, visit
 from tests.tenants.people import People
 from tests.web import scene
-from tests.web.conftest import Browser, Browsers, Cast, Programs
+from tests.web.conftest import Browser, Browsers, Cast, Programs, TestServices
 from tests.web.scene import NOW, Scene
+from tests.web.test_payments import local, well_made
+from wiring import collecting
 
 
 @pytest.fixture(autouse=True)
@@ -79,3 +88,126 @@ def test_the_company_and_its_programs_see_what_is_left(
     }
     (entry,) = key.get("/wallet/entries").get_json()["data"]
     assert (entry["kind"], entry["nano"], entry["call"]) == ("used", -(10**9), day.id_of(day.known))
+
+
+@pytest.fixture
+def standin(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    # its pages last by its own clock, which stands with ours here
+    monkeypatch.setattr(Till, "now", lambda *_: int(NOW.timestamp()))
+    server = Server(key=payments.KEY, settles_after_s=3600).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def services(services: TestServices, standin: Server) -> TestServices:
+    settings = services.settings.model_copy(
+        update={"stripe_api_key": payments.KEY, "stripe_base_url": standin.base}
+    )
+    return dataclasses.replace(services, settings=settings, payments=payments.provider(standin))
+
+
+@pytest.fixture
+def otto(browser: Browsers, cast: Cast, day: Scene, gate: Gate, people: People) -> Browser:
+    """Who may pay for the company, which has a wallet."""
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        wallets.open_wallet(session, tenant_id=cast.a.tenant_id)
+    made = browser()
+    made.sign_in(cast.alice.email)
+    return made
+
+
+def form_of(page: str) -> dict[str, str]:
+    key = re.search(r'name="key" value="(top_[0-9a-z]+)"', page)
+    assert key
+    return {"key": key[1], "amount": "50.00", "method": ""}
+
+
+def test_a_company_tops_up_on_the_providers_page_then_with_the_saved_card_and_sees_its_receipt(
+    otto: Browser,
+) -> None:
+    page = otto.get("/portal/wallet").text
+    well_made(page)
+    assert "Stripe" not in page
+    form = form_of(page)
+    leads = otto.post("/portal/wallet/top-ups", form)
+    assert otto.post("/portal/wallet/top-ups", form).location == leads.location
+    assert visit(leads.location, card(payments.DECLINED)).status == 200
+    back = visit(leads.location, card(payments.ASKS_ALWAYS)).location
+    back = visit(visit(back, {"outcome": "complete"}).location).location
+    assert otto.get(local(back)).location == "/portal/wallet"
+    page = otto.get("/portal/wallet").text
+    well_made(page)
+    assert "Topped up. Thank you." in page
+    assert page.count("£50.00") >= 3
+    receipt = re.search(r'href="(/portal/wallet/top-ups/top_[0-9a-z]+/receipt)"', page)
+    assert receipt
+    assert "GBP 50.00" in visit(otto.get(receipt[1]).location).text
+    otto.get("/portal/payment-methods/saved")
+    method = re.search(r'<option value="(pm_[0-9a-z]+)"', otto.get("/portal/wallet").text)
+    assert method
+    form = form_of(otto.get("/portal/wallet").text) | {"method": method[1]}
+    asked = otto.post("/portal/wallet/top-ups", form)
+    assert "/authenticate/" in asked.location
+    back = visit(asked.location, {"outcome": "fail"}).location
+    assert otto.get(local(back)).location == "/portal/wallet"
+    page = otto.get("/portal/wallet").text
+    assert "It was not confirmed to the bank" in page
+    otto.post("/language", {"language": "zh_Hans_CN", "next": "/portal/wallet"})
+    page = otto.get("/portal/wallet").text
+    well_made(page)
+    assert "充值" in page
+
+
+def test_amounts_that_cannot_be_are_said_and_nothing_is_begun(otto: Browser) -> None:
+    for amount in ("", "x", "0", "-5", "1.005", "1000000.00"):
+        form = form_of(otto.get("/portal/wallet").text) | {"amount": amount}
+        assert otto.post("/portal/wallet/top-ups", form).location == "/portal/wallet"
+        page = otto.get("/portal/wallet").text
+        assert "This amount cannot be" in page, amount
+        assert 'id="wt"' not in page
+    assert otto.post("/portal/wallet/top-ups", {"key": "x", "amount": "5"}).status_code == 404
+
+
+def test_the_rule_is_set_shown_refused_and_switched_off(otto: Browser, cast: Cast, gate: Gate) -> None:
+    asked = {"act": "on", "below": "10", "amount": "50", "cap": "40"}
+    otto.post("/portal/wallet/automatic", asked)
+    assert "This amount cannot be" in otto.get("/portal/wallet").text
+    otto.post("/portal/wallet/automatic", asked | {"cap": "200"})
+    page = otto.get("/portal/wallet").text
+    well_made(page)
+    assert "It tops itself up from now on." in page
+    assert 'value="200.00"' in page
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        wallets.stop_automatic(session, tenant_id=cast.a.tenant_id, why=Stopped.DECLINED)
+    page = otto.get("/portal/wallet").text
+    assert "Your wallet does not top itself up." in page
+    assert "The last payment did not go through." in page
+    otto.post("/portal/wallet/automatic", {"act": "off"})
+    assert "Stands still" not in otto.get("/portal/wallet").text
+
+
+def test_programs_top_up_list_and_set_the_rule(
+    otto: Browser, program: Programs, cast: Cast, standin: Server, services: TestServices
+) -> None:
+    key = program(cast.a)
+    payments.saved(standin, collecting.know_payer(services, tenant_id=cast.a.tenant_id))
+    collecting.refresh_methods(services, tenant_id=cast.a.tenant_id)
+    once = {"Idempotency-Key": "a-top-up-1"}
+    answers = [key.post("/wallet/top-ups", {"amount_minor": 5000}, headers=once) for _ in range(2)]
+    assert [one.status_code for one in answers] == [200, 200]
+    assert answers[0].get_json() == answers[1].get_json()
+    assert answers[0].get_json()["top_up"]["state"] == "succeeded"
+    (listed,) = key.get("/wallet/top-ups").get_json()["data"]
+    assert listed == answers[0].get_json()["top_up"]
+    wrong = {"below_minor": 1000, "amount_minor": 5000, "cap_minor": 10}
+    assert key.call("PUT", "/wallet/automatic", json=wrong).get_json()["code"] == "wallet-amount"
+    assert key.call("PUT", "/wallet/automatic", json=wrong | {"cap_minor": 20000}).status_code == 204
+    stands = key.get("/wallet").get_json()
+    assert stands["available"]["minor"] == 5000
+    assert (stands["automatic"]["cap"]["minor"], stands["automatic"]["stopped"]) == (20000, None)
+    assert key.delete("/wallet/automatic").status_code == 204
+    assert key.get("/wallet").get_json()["automatic"] is None
+    others = program(cast.b)
+    assert others.post("/wallet/top-ups", {"amount_minor": 5000}).status_code == 404
+    assert others.get("/wallet/top-ups").get_json()["data"] == []

@@ -132,6 +132,7 @@ _ACCOUNTS: Mapping[str, LazyString] = {
     "refunds": _l("Given back"),
     "wallet": _l("Paid beforehand by companies"),
     "bank": _l("Bank"),
+    "taken-back": _l("Top-ups taken back after they were spent"),
     "on-account": _l("On account for companies"),
 }
 

@@ -45,6 +45,8 @@ MOVEMENTS: Mapping[str, LazyString] = {
     "credit-note": _l("Credit note"),
     "on-account-used": _l("Paid from the money on account"),
     "top-up": _l("Wallet topped up"),
+    "top-up-back": _l("Top-up given back"),
+    "top-up-again": _l("Top-up given to us again"),
     "withdrawal": _l("Given back from the wallet"),
     "wallet-used": _l("Paid from the wallet"),
     "dispute": _l("Taken back by the bank"),

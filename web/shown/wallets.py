@@ -8,15 +8,25 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from billing import wallets
-from billing.wallets import Entry, Kind, Wallet
+from billing.payments.port import State
+from billing.payments.top_ups import TopUp
+from billing.wallets import Automatic, Entry, Kind, Stopped, Wallet
 from core import ids
 from core.money import Money
+from web.shown import payments
 
 KINDS: Mapping[Kind, LazyString] = {
     Kind.TOP_UP: _l("Topped up"),
     Kind.USED: _l("A call"),
     Kind.INVOICED: _l("Levelled with an invoice"),
     Kind.WITHDRAWN: _l("Given back"),
+}
+
+STOPPED: Mapping[Stopped, LazyString] = {
+    Stopped.DECLINED: _l("The last payment did not go through."),
+    Stopped.CAP: _l("The month’s amount is used up; it goes on in the next month."),
+    Stopped.NO_METHOD: _l("There is no saved way to pay."),
+    Stopped.TAKEN_BACK: _l("A bank took a top-up back."),
 }
 
 
@@ -29,6 +39,30 @@ class WalletShown:
     reserved: Money
     credit: Money
     low: Money | None
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaticShown:
+    """When a wallet tops itself up; `stopped` says why it stands still, or nothing."""
+
+    below: Money
+    amount: Money
+    cap: Money
+    stopped: str
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpRow:
+    """One top-up; see templates/parts/wallet.html."""
+
+    id: str
+    at: dt.datetime
+    amount: Money
+    who: str
+    kind: str
+    word: str
+    why: str
+    has_receipt: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +89,31 @@ def wallet(found: Wallet) -> WalletShown:
         Money(-(-found.reserved_nano // unit), found.currency),
         floor(found.credit_nano),
         None if found.low_nano is None else floor(found.low_nano),
+    )
+
+
+def automatic(found: Automatic) -> AutomaticShown:
+    """Return when a wallet tops itself up, as pages show it."""
+    return AutomaticShown(
+        Money(found.below_minor, found.currency),
+        Money(found.amount_minor, found.currency),
+        Money(found.cap_minor, found.currency),
+        str(STOPPED[found.stopped]) if found.stopped else "",
+    )
+
+
+def top_up(found: TopUp) -> TopUpRow:
+    """Return a top-up as lists show it."""
+    kind, word = payments.STATES[found.state]
+    return TopUpRow(
+        ids.public("top", found.top_up_id),
+        found.started_at,
+        Money(found.amount_minor, found.currency),
+        payments.source(found.initiator),
+        kind,
+        str(word),
+        payments.reason(found.reason)[0],
+        found.state is State.SUCCEEDED,
     )
 
 

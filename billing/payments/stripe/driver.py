@@ -142,7 +142,7 @@ class StripeProvider:
                         "setup_future_usage": "off_session",
                     },
                 },
-                {"idempotency_key": f"inv:{order.invoice_id}:page:v{order.attempt}"},
+                {"idempotency_key": f"{_name(order)}:page:v{order.attempt}"},
             )
         return _page(made)
 
@@ -176,7 +176,7 @@ class StripeProvider:
             try:
                 made = self._client.v1.payment_intents.create(
                     asked,  # type: ignore[arg-type] # put together above, checked by the stand-in
-                    {"idempotency_key": f"inv:{order.invoice_id}:charge:v{order.attempt}"},
+                    {"idempotency_key": f"{_name(order)}:charge:v{order.attempt}"},
                 )
             except stripe.CardError as error:
                 if error.error and error.error.payment_intent:
@@ -395,7 +395,12 @@ def _refused(order: Order, reason: Reason) -> RemotePayment:
 
 
 def _metadata(order: Order) -> dict[str, str]:
-    return {TENANT: str(order.tenant_id), INVOICE: str(order.invoice_id), PAYMENT: str(order.payment_id)}
+    named = {TENANT: str(order.tenant_id), PAYMENT: str(order.payment_id)}
+    return named | ({INVOICE: str(order.invoice_id)} if order.invoice_id else {})
+
+
+def _name(order: Order) -> str:
+    return f"inv:{order.invoice_id}" if order.invoice_id else f"top:{order.payment_id}"
 
 
 def _page(session: stripe.checkout.Session) -> Page:

@@ -3,22 +3,30 @@
 import asyncio
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from billing import wallets
+from billing.events import TopUpWanted
 from billing.ledger import BANK
+from billing.payments import top_ups
+from billing.payments.port import State
 from billing.wallets import Wallet
 from core import clock
 from core.ids import TenantId, new_id
 from core.realtime import Realtime
 from security.gate import Gate
 from security.vault import Vault
+from standin.server import Server
 from telephony.switch.simulator import public
+from tests.factories import payments
+from tests.factories.payments import Means
 from tests.telephony.conductor.test_calls_out import PERSON
 from tests.telephony.conductor.test_longest_call import beats, perform
 from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
+from wiring import collecting, topping_up
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +50,15 @@ def theatre(
         with gate.open(stage.scope) as session:
             wallets.open_wallet(session, tenant_id=company.tenant_id)
         yield stage
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    server = Server(key=payments.KEY, settles_after_s=3600).start()
+    try:
+        yield server
+    finally:
+        server.close()
 
 
 def put(stage: Theatre, minor: int) -> None:
@@ -90,6 +107,32 @@ def test_a_top_up_lengthens_a_call_that_goes_on(theatre: Theatre) -> None:
     asyncio.run(whole())
     assert theatre.conductor.live != []  # it goes on
     assert wallet(theatre).reserved_nano > 0
+
+
+def test_a_top_up_by_card_lengthens_a_call_that_goes_on(theatre: Theatre, gate: Gate, vault: Vault) -> None:
+    put(theatre, 55)
+    company = theatre.company.tenant_id
+    with running() as standin:
+        means = Means(gate, vault, payments.provider(standin))
+        payments.saved(standin, collecting.know_payer(means, tenant_id=company))
+        collecting.refresh_methods(means, tenant_id=company)
+        with gate.open(theatre.scope) as session:
+            wallets.set_automatic(
+                session, tenant_id=company, below_minor=40, amount_minor=1000, cap_minor=1000
+            )
+
+        async def whole() -> None:
+            await theatre.up()
+            await theatre.play(f"0 dialler dials {PERSON}\n1.5 bob answers\n{beats(200)}")
+            await asyncio.to_thread(topping_up.by_itself, means, TopUpWanted(tenant_id=company))
+            await theatre.play(beats(700))
+            await theatre.down(killed=False)
+
+        asyncio.run(whole())
+    assert theatre.conductor.live != []  # it goes on
+    with gate.open(theatre.scope) as session:
+        (found,) = top_ups.every(session, tenant_id=company)
+    assert found.state is State.SUCCEEDED
 
 
 def test_a_short_call_frees_the_rest_of_what_was_kept_for_it(theatre: Theatre) -> None:
