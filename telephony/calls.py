@@ -70,6 +70,8 @@ CALLER_INDEX = "calls.caller"
 METERS = {INBOUND: "voice.inbound", OUTBOUND: "voice.outbound"}
 SOURCE = "switchboard"
 _DIRECTIONS = {INBOUND: interactions.Direction.INBOUND, OUTBOUND: interactions.Direction.OUTBOUND}
+TO_COLLEAGUE = "colleague-"
+"""How the reason begins why the colleague to whom a call was given did not take it."""
 HANDED_OVER = "handed-over"
 """The kind of the line an agent leaves who gave the call away; the call itself leaves its own."""
 SCANNED = 5_000

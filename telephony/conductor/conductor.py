@@ -310,8 +310,8 @@ class Conductor:
                 self._hands.spawn(self._dialler.reach(held, outside))
             case machine.KeepOutside():
                 self._rows.keep_outsides(call)
-            case machine.CameBack(agent_id=agent_id, cause=cause):
-                self.desk.say_came_back(agent_id, call.call_id, cause.value)
+            case machine.CameBack(agent_id=agent_id, why=why):
+                self.desk.say_came_back(agent_id, call.call_id, why)
             case machine.StopRecording():
                 self._hands.command(held, self._tapes.end(held))
             case machine.Greet():

@@ -28,6 +28,7 @@ from seats.rules import CALL_IN_HAND, Activity, activity, away
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import drafts, endpoints, orders, work
+from telephony.calls import TO_COLLEAGUE
 from telephony.conductor import machine
 from telephony.conductor.books import Books
 from telephony.conductor.machine import Fact, LiveCall, Lost, Offer
@@ -876,8 +877,9 @@ class Desk:
         """Tell a console that its call was not given on, behind what is being written."""
         self._books.write(agent_id, partial(self._publish, agent_id, "transfer-refused", reason=reason))
 
-    def say_came_back(self, agent_id: AgentId, call_id: CallId, reason: str) -> None:
-        """Tell a console that the number outside was not reached to which it gave a call."""
+    def say_came_back(self, agent_id: AgentId, call_id: CallId, why: machine.Cause | Lost) -> None:
+        """Tell a console that nobody took the call it gave to a number outside, or to a colleague."""
+        reason = f"{TO_COLLEAGUE}{why.value}" if isinstance(why, Lost) else why.value
         about = {"call_id": public("call", call_id), "reason": reason}
         self._books.write(call_id, partial(self._publish, agent_id, "transfer-came-back", **about))
 

@@ -756,10 +756,10 @@ class KeepOutside:
 
 @dataclass(frozen=True, slots=True)
 class CameBack:
-    """Tell the agent who gave the call to a number outside that it was not reached, and why."""
+    """Tell the agent who gave the call to a colleague, or a number outside, that nobody took it, and why."""
 
     agent_id: AgentId
-    cause: Cause
+    why: Cause | Lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -880,6 +880,7 @@ class LiveCall:
     consult: Consult | None = None
     flow: InFlow | None = None
     outsides: list[Outside] = field(default_factory=list)  # all numbers outside that were brought in
+    given_to: OfferId | None = None  # the offer to the agent whom another gave it to, until that is over
     was_moved: bool = False  # by a team leader: it waits where they put it, whatever its caller's tier says
 
     @property
@@ -1068,7 +1069,14 @@ def _back_to_the_head(call: LiveCall, offer: Offer, fact: OfferLost) -> list[Act
         StopRinging(offer),
         Agent(offer.agent_id, None, fact.at, offer.offer_id, item, fact.why),
         Wait(call.queued_at or fact.at, is_at_head=True),
+        *(came_back(call, fact.why) if call.given_to == offer.offer_id else []),
     ]
+
+
+def came_back(call: LiveCall, why: Cause | Lost) -> list[Action]:
+    """Tell who gave the call away last that nobody took it: they wrap up, and would not hear of it."""
+    givers = [leg.agent_id for leg in call.legs if leg.agent_id and leg.how is Left.TRANSFERRED]
+    return [CameBack(givers[-1], why)] if givers else []
 
 
 def _given_to_another(call: LiveCall, offer: Offer, at: dt.datetime) -> list[Action]:

@@ -38,7 +38,6 @@ from telephony.conductor.machine import (
     Arrange,
     AskedGone,
     CallerGone,
-    CameBack,
     Cause,
     Consult,
     Consulted,
@@ -213,6 +212,7 @@ def _transferred(call: LiveCall, offer: Offer, fact: Transferred) -> list[Action
         call.phase, call.offer = Phase.QUEUED, None
         return [*given, Wait(fact.at, is_at_head=True)]
     to = fact.offer
+    call.given_to = to.offer_id
     call.phase, call.offer, call.offers = Phase.OFFERED, to, call.offers + 1
     return [
         *given,
@@ -265,9 +265,8 @@ def _not_reached(call: LiveCall, outside: Outside, fact: OutsideGone) -> None:
 
 def _told(call: LiveCall) -> list[Action]:
     """Tell who gave the call away last that the number outside was not reached."""
-    givers = [leg.agent_id for leg in call.legs if leg.agent_id and leg.how is Left.TRANSFERRED]
     became = call.outsides[-1].cause
-    return [CameBack(givers[-1], became)] if givers and became else []
+    return machine.came_back(call, became) if became else []
 
 
 def _untold(call: LiveCall) -> list[Action]:

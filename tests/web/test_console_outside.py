@@ -257,6 +257,57 @@ def test_the_state_says_which_number_outside_is_asked(
     assert bob.posts(f"{path}/consult", {"number": PARTNER}).get_json()["code"] == "transfer-not-talking"
 
 
+@pytest.mark.parametrize(
+    ("became", "told"),
+    [
+        ([("offer-lost", {"why": "no-answer"})], "colleague-no-answer"),
+        ([("agent-ringing", {}), ("offer-lost", {"why": "declined"})], "colleague-declined"),
+        ([("agent-answered", {}), ("offer-lost", {"why": "no-answer"})], None),
+        ([("caller-gone", {"cause": 16})], None),
+        ([], None),
+    ],
+)
+def test_who_gave_a_call_to_a_colleague_sees_in_their_wrap_up_that_it_came_back(
+    bob: Bob,
+    path: str,
+    line: factory.Line,
+    gate: Gate,
+    became: list[tuple[str, dict[str, object]]],
+    told: str | None,
+) -> None:
+    call_id, now = CallId(parse("call", path.removeprefix("calls/"))), clock.now()
+    mine = Leg(
+        bob.offer_id,
+        line.queue_id,
+        bob.agent_id,
+        1001,
+        None,
+        "A-1",
+        now,
+        Stage.OVER,
+        now,
+        Left.TRANSFERRED,
+    )
+    steps: list[tuple[str, dict[str, object]]] = [
+        ("transferred", {"queue": "Deliveries", "agent": 1002}),
+        *became,
+    ]
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        calls.keep_legs(session, tenant_id=line.tenant_id, call_id=call_id, legs=[mine])
+        for position, (kind, details) in enumerate(steps, start=100):
+            calls.note(
+                session,
+                tenant_id=line.tenant_id,
+                call_id=call_id,
+                position=position,
+                at=now,
+                kind=kind,
+                details=details,
+            )
+    bob.wraps_up()
+    assert bob.browser.get("/console/state").get_json()["wrap"]["came_back"] == told
+
+
 @pytest.mark.parametrize(("cause", "how"), [("busy", Left.NOT_THERE), (None, Left.ENDED)])
 def test_who_gave_a_call_outside_sees_in_their_wrap_up_that_it_came_back(
     bob: Bob, path: str, line: factory.Line, gate: Gate, vault: Vault, cause: str | None, how: Left

@@ -809,6 +809,19 @@ def test_who_gave_a_call_outside_is_told_that_it_came_back(desk: Page, stage: St
     expect(desk.locator(".toast").last).to_contain_text(told)
 
 
+def test_who_gave_a_call_to_a_colleague_is_told_that_they_did_not_take_it(desk: Page, stage: Stage) -> None:
+    stage.turn("wrap")
+    view(desk, "wrap-up")
+    stage.state["wrap"]["came_back"] = "colleague-no-answer"
+    stage.push("transfer-came-back", call_id="call_1", reason="colleague-no-answer")
+    told = (
+        "Your colleague did not take the call. They did not answer."
+        " The caller is back at the head of the queue."
+    )
+    expect(desk.locator("#came-back-word")).to_have_text(told)
+    expect(desk.locator(".toast").last).to_contain_text(told)
+
+
 def test_arrows_walk_the_list_and_escape_gives_the_keys_back(desk: Page, stage: Stage) -> None:
     in_a_call(desk, stage)
     desk.locator("#give").click()

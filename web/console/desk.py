@@ -8,7 +8,7 @@ import contextlib
 import datetime as dt
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -43,6 +43,7 @@ from seats.rules import Activity, activity, away
 from seats.statuses import Status
 from security.gate import Kind, UnsignedError
 from telephony import calls, endpoints, numbers, orders, queues, work
+from telephony.calls import TO_COLLEAGUE
 from telephony.conductor import pulse
 from telephony.errors import WorkItemNotFoundError
 from telephony.orders import OrderKind
@@ -456,7 +457,7 @@ def _together(item: WorkItem) -> dict[str, Any]:
 
 
 def _came_back(item: WorkItem) -> str | None:
-    """Return why the number outside was not reached to which the agent gave this call, or None."""
+    """Return why nobody took the call that the agent gave to a number outside or to a colleague, or None."""
     try:
         with walls_of(item) as session:
             legs = calls.legs(session, tenant_id=item.tenant_id, call_id=item.call_id)
@@ -471,9 +472,22 @@ def _came_back(item: WorkItem) -> str | None:
             found = calls.these(
                 session, tenant_id=item.tenant_id, call_ids=tried, vault=scope.services().vault
             )
+            if not found:
+                happened = calls.timeline(session, tenant_id=item.tenant_id, call_id=item.call_id)
+                return _not_taken([one for one in happened if one.at >= mine.left_at])
     except UnsignedError:  # shut out in the middle of a call, which goes on
         return None
     return found[0].cause if found else None
+
+
+def _not_taken(happened: Sequence[calls.Step]) -> str | None:
+    """Return why the colleague to whom a call was given did not take it, by what happened since, or None."""
+    steps = iter(happened)
+    given = next((one for one in steps if one.kind == "transferred"), None)
+    if given is None or given.details.get("agent") is None:
+        return None
+    became = next((one for one in steps if one.kind in {"offer-lost", "agent-answered", "caller-gone"}), None)
+    return f"{TO_COLLEAGUE}{became.details['why']}" if became and became.kind == "offer-lost" else None
 
 
 def _outside(session: Session, item: WorkItem, legs: list[calls.Leg]) -> str:

@@ -129,10 +129,25 @@ def test_a_number_outside_that_is_not_reached_leaves_the_caller_at_the_head(
     wait, told = gone[-2:]
     assert wait == machine.Wait(later(20), is_at_head=True)
     assert isinstance(told, machine.CameBack)
-    assert told.cause.value == outcome.value
+    assert isinstance(told.why, machine.Cause)
+    assert told.why.value == outcome.value
     assert (call.phase, call.outside) == (Phase.QUEUED, None)
     assert [one.outcome for one in call.outsides] == [outcome]
     assert [leg.how for leg in call.legs] == [Left.TRANSFERRED, Left.NOT_THERE]
+
+
+@pytest.mark.parametrize("why", [machine.Lost.NO_ANSWER, machine.Lost.DECLINED, machine.Lost.PHONE_GONE])
+def test_who_gave_the_call_to_a_colleague_is_told_that_they_did_not_take_it(why: machine.Lost) -> None:
+    call, second = talking(), offer(1002)
+    giver = call.offer
+    assert giver is not None
+    outgoing.step(call, machine.Transferred(later(9), call.arrival.queue_id, "Deliveries", second))
+    lost = outgoing.step(call, machine.OfferLost(later(20), second.offer_id, why))
+    assert lost[-1] == machine.CameBack(giver.agent_id, why)
+    # the next agent who does not answer was found by the queue: that is nobody's gift
+    third = offer(1003)
+    outgoing.step(call, machine.Offered(later(21), third))
+    assert "CameBack" not in kinds(outgoing.step(call, machine.OfferLost(later(30), third.offer_id, why)))
 
 
 @pytest.mark.parametrize("stage", [Stage.PRIVATE, Stage.ASIDE, Stage.TOGETHER])

@@ -103,8 +103,12 @@ export class Transfer {
     toast(REFUSALS[reason] ? why : this.say("give_still", { why: /[.。]$/.test(why) ? why : `${why}.` }), "bad");
   }
 
-  /** Why the number outside was not reached, as a sentence, and where the caller is now. */
+  /** Why nobody took the call given to a colleague or a number outside, as a sentence, and where the caller is now. */
   cameBack(reason: string): string {
+    if (reason.startsWith("colleague-")) {
+      const why = reason.replaceAll("-", "_");
+      return this.say("came_back_colleague", { why: this.say(this.has(why) ? why : "colleague_phone_gone") });
+    }
     const key = `dialled_${reason.replaceAll("-", "_")}`;
     return this.say("came_back", { why: this.say(this.has(key) ? key : "dialled_failed") });
   }
