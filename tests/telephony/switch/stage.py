@@ -1,7 +1,7 @@
 """One stage for both drivers: who may call, answer, press and hang up, whatever stands behind."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -74,7 +74,7 @@ async def told(
     kind: type[E],
     *,
     since: int = 0,
-    within_s: float = 8.0,
+    within_s: float = 15.0,
     where: Callable[[E], bool] = lambda _: True,
 ) -> E:
     """Return the first event of a kind after the `since`-th event, waiting for it."""
@@ -86,6 +86,25 @@ async def told(
         await stage.pause(10)
     message = f"{kind.__name__} was not told; heard {[type(e).__name__ for e in stage.heard[since:]]}"
     raise AssertionError(message)
+
+
+async def comes_true(
+    stage: Stage, condition: Callable[[], Awaitable[bool]], *, what: str, within_s: float = 15.0
+) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + within_s
+    while not await condition():
+        assert time.monotonic() < deadline, what
+        await stage.pause(20)
+
+
+async def stand(stage: Stage, wanted: Mapping[str, str | None]) -> None:
+    """Wait until exactly these channels are there, each in its bridge."""
+
+    async def is_so() -> bool:
+        return {one.channel: one.bridge for one in await stage.switch.live_channels()} == wanted
+
+    await comes_true(stage, is_so, what=f"channels in their bridges: {wanted}")
 
 
 def every(stage: Stage, kind: type[E], **fields: Any) -> list[E]:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime as dt
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from telephony.switch.ari import AriSwitch
 from telephony.switch.port import Connected, Event, Switch
 from telephony.switch.simulator import Simulation
 from telephony.switch.simulator.public import Pace
+from tests.phones import tones
 from tests.phones.public import Public, open_public
 from tests.phones.sip import Phone, open_phone
 from tests.telephony.switch.stage import ANI, DESK, DNIS, Caller, Ear, Stage, told
@@ -89,7 +91,7 @@ class RealStage:
         self.server = ("127.0.0.1", running.part.ports.sip)
         self.desk_phone: Phone | None = None
         self.far_end: Public | None = None
-        self.pace = Pace(rings_ms=300, talks_ms=60_000)
+        self.pace = Pace(rings_ms=300, talks_ms=60_000, hangs_up_ms=1_000)
         self._stack = stack
 
     async def phone(self, address: str, user: str, **options: object) -> Phone:
@@ -112,7 +114,7 @@ class RealStage:
 
     async def desk_answers(self) -> None:
         assert self.desk_phone is not None
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             await self.desk_phone.invited.wait()
         self.desk_phone.pick_up()
 
@@ -156,11 +158,24 @@ async def real_stage(running: Running[Asterisk]) -> AsyncIterator[Stage]:
         try:
             yield stage
         finally:
-            with contextlib.suppress(Exception):
-                for channel in await switch.live_channels():
-                    await switch.hang_up(channel.channel)
+            with contextlib.suppress(Exception):  # what ends here ends unheard by the next test
+                while channels := await switch.live_channels():
+                    for channel in channels:
+                        await switch.hang_up(channel.channel)
+                    await stage.pause(20)
             await switch.close()
             await asyncio.wait_for(task, 5)
+
+
+async def hears(phone: Phone, *tones_hz: float, within_s: float = 20.0) -> None:
+    """Wait until each of these tones has been heard for 0.8 of one second, from now on."""
+    began = time.monotonic()
+    while True:
+        heard = phone.heard(since=max(began, time.monotonic() - 1.05))
+        if all(tones.seconds(heard, hz) >= 0.8 for hz in tones_hz):
+            return
+        assert time.monotonic() < began + within_s, f"not heard: {tones_hz} Hz"
+        await asyncio.sleep(0.05)
 
 
 # --- simulator -----------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ async def stands(stage: RealStage) -> None:
     arrived = await told(stage, Arrived, since=since, where=lambda one: one.ani == caller.phone.user)
     await stage.switch.hang_up(arrived.channel, cause=Cause.REJECTED)
     assert await caller.result() == 403
+    await told(stage, Ended, since=since, where=lambda one: one.channel == arrived.channel)
 
 
 async def arrival(stage: RealStage, wire: Wire, request: bytes) -> Arrived | None:
