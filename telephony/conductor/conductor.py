@@ -192,7 +192,7 @@ class Conductor:
             self._giving.send_back,
         )
         self.dial, self.end_calls_out = self._dialler.dial, self._dialler.end_all
-        self.rejoin = self._rejoining.rejoin
+        self.rejoin, self.is_returning = self._rejoining.rejoin, self._rejoining.is_returning
         self.pause_recording, self.record_message = self._tapes.pause, self._tapes.record_message
 
     async def widen(self) -> None:

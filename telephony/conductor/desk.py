@@ -88,6 +88,10 @@ class Calls(Protocol):
         """Bring the agent of this call back into it."""
         ...
 
+    def is_returning(self, call_id: CallId) -> bool:
+        """Whether the agent of this call is being brought back into it just now."""
+        ...
+
     async def transfer(
         self, call_id: CallId, *, queue_id: QueueId | None = None, agent_id: AgentId | None = None
     ) -> str:
@@ -527,8 +531,10 @@ class Desk:
                 return self._confer(agent, call, Deed(order.details["deed"]))
             case OrderKind.HANG_UP if call.consult:
                 self._calls.feed(call.call_id, machine.EndedForAll(now))
-            case OrderKind.HANG_UP if call.is_parked:
+            case OrderKind.HANG_UP if call.is_parked or self._calls.is_returning(call.call_id):
+                # the leg in the call is a broken one: its end would not be taken for the agent's wish
                 self._calls.feed(call.call_id, machine.AgentGone(now, Cause.NORMAL))
+                await self._switch.hang_up(offer.channel)
             case OrderKind.HANG_UP:
                 await self._switch.hang_up(offer.channel)
             case OrderKind.ANSWER:

@@ -106,6 +106,11 @@ class Rejoining:
             _log.info("agent-not-brought-back", error=error.code)
             self._stays_away(held)
 
+    def is_returning(self, call_id: CallId) -> bool:
+        """Whether the phone of the agent who has this call rings for them to come back into it."""
+        held = self._live.calls.get(call_id)
+        return held is not None and bool(held.returning)
+
     def returns(self, held: Held, event: object) -> None:
         """Take what happened to the phone of an agent who is being brought back."""
         match event:
@@ -121,8 +126,8 @@ class Rejoining:
     async def _join_again(self, held: Held, channel: str) -> None:
         call = held.call
         broken = call.offer.channel if call.offer else ""
-        self._live.by_channel.pop(broken, None)
         await self._switch.join(call.bridge, [channel])
+        self._live.by_channel.pop(broken, None)
         if held.patience:
             held.patience.cancel()
         held.returning = ""

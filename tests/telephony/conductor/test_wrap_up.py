@@ -519,6 +519,22 @@ def test_a_reload_quicker_than_the_line_is_answered_by_the_console_itself(theatr
     perform(theatre, scene)
 
 
+def test_who_hangs_up_while_they_are_brought_back_has_hung_up(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await theatre.play(f"{TALKS}\n10 pulse beats")
+        item = in_hand(theatre)
+        await order(theatre, OrderKind.REJOIN, call_id=item.call_id)
+        await order(theatre, OrderKind.HANG_UP, call_id=item.call_id)
+        await theatre.play("1 pulse beats")
+        assert theatre.conductor.live == []
+        assert await theatre.sim.switch.live_channels() == ()
+        assert in_hand(theatre).state == "wrap_up"
+
+    perform(theatre, scene)
+    (cdr, *_) = theatre.books_say()
+    assert cdr.endswith("agent-hung-up agent=1001")
+
+
 def test_a_parked_call_outlives_the_switchboard(theatre: Theatre) -> None:
     async def scene() -> None:
         await theatre.play(PARKED)

@@ -402,7 +402,8 @@ const dialField = new DialField({
 async function hangUp(): Promise<void> {
   const id = state?.call?.call_id;
   if (state?.call?.consult && !state.call.consult.is_asked) return transfer.confer("end");
-  const isSip = !state?.simulator && phone.hangUp();
+  // a voice that is only coming back has no call to end yet: the switchboard ends it
+  const isSip = !state?.simulator && phone.isUp && phone.hangUp();
   if (!isSip && id) await act(`/console/calls/${id}/hang-up`);
   else window.setTimeout(() => void load(), 200);
 }
