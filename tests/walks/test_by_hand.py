@@ -111,7 +111,7 @@ def test_an_agent_calls_back_talks_wraps_up_and_it_is_on_the_bill(
         await seat.page.wait_for_selector("[data-kept]", state="detached")  # the promise is kept
         seen["invites"] = dict(network.calls)
 
-    walk(in_browser, running, story)
+    walk(in_browser, running, story, rings_ms=5_000)  # long enough for the record, on any machine
     made = seen["call"]
     assert isinstance(made, UUID)
     done = the_call(running, made)

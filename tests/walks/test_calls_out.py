@@ -94,17 +94,24 @@ async def ends(running: Running, attempt_id: UUID, *, patience_s: float = 40.0) 
 
 
 @contextlib.asynccontextmanager
-async def public(running: Running) -> AsyncIterator[Public]:
+async def public(running: Running, *, rings_ms: int = 1_000) -> AsyncIterator[Public]:
     address, _, port = running.stand.settings.carrier_address.partition(":")
-    async with open_public(address=address, port=int(port), pace=Pace(talks_ms=60_000)) as opened:
+    pace = Pace(rings_ms=rings_ms, talks_ms=60_000)
+    async with open_public(address=address, port=int(port), pace=pace) as opened:
         yield opened
 
 
-def walk(in_browser: InBrowser, running: Running, story: Callable[[Seated, Public], Awaitable[None]]) -> None:
-    """Let bob sit at his console, free, beside a public network."""
+def walk(
+    in_browser: InBrowser,
+    running: Running,
+    story: Callable[[Seated, Public], Awaitable[None]],
+    *,
+    rings_ms: int = 1_000,
+) -> None:
+    """Let bob sit at his console, free, beside a public network that rings so long."""
 
     async def whole(chrome: Browser) -> None:
-        async with public(running) as network:
+        async with public(running, rings_ms=rings_ms) as network:
             seat = await call.sit_down(chrome, running.stand, PELICAN)
             try:
                 await story(seat, network)
@@ -130,7 +137,7 @@ def test_a_person_who_picks_up_talks_with_the_agent_within_two_seconds(
             seat.page, "() => window.seatline.state().view === 'on-call'", what="answered by itself"
         )
         seen["marks"] = await seat.page.evaluate("() => window.seatline.marks")
-        seen["popped"] = await seat.page.inner_text("#who")
+        await seat.page.locator("#who", has_text="Ines Carvalho").wait_for()
         deadline = time.monotonic() + 15
         while True:  # the agent's tone reaches the person who was called
             media = network.heard[to]
@@ -152,7 +159,6 @@ def test_a_person_who_picks_up_talks_with_the_agent_within_two_seconds(
     assert made.bridged_at is not None
     assert made.bridged_at - made.picked_up_at <= dt.timedelta(seconds=2)
     assert (made.direction, made.agent_number, made.cause) == ("outbound", 1001, "agent-hung-up")
-    assert seen["popped"] == "Ines Carvalho"
     assert seen["calls"] == {to: 1}
 
 
