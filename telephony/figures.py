@@ -19,7 +19,7 @@ from telephony.models import CallRow, CdrRow, QueueRow
 SHORT_ABANDON_S = 5
 INBOUND = "inbound"
 # callers who came while it was closed, or never came so far as to wait
-NOT_OFFERED = ("outside-hours", "served", "caller-left-flow", "left-message")
+NOT_OFFERED = ("outside-hours", "served", "caller-left-flow", "left-message", "no-room")
 
 
 @dataclass(frozen=True, slots=True)

@@ -528,6 +528,8 @@ class CallingCapsRow(TenantOwned, Base):
     a_day_minor: Mapped[int | None] = mapped_column(BigInteger)
     longest_in_s: Mapped[int | None] = mapped_column(Integer)
     longest_out_s: Mapped[int | None] = mapped_column(Integer)
+    in_at_once: Mapped[int | None] = mapped_column(Integer)  # callers at once, all numbers together
+    in_per_second: Mapped[int | None] = mapped_column(Integer)
 
 
 class CallingStopRow(TenantOwned, Base):
@@ -574,3 +576,42 @@ class BarredPrefixRow(Base):
     note: Mapped[str] = mapped_column(Text)
     barred_at: Mapped[Instant]
     barred_by: Mapped[UUID] = mapped_column(Uuid)
+
+
+class SwitchLoadRow(Base):
+    """How full a switch is, and what is left undone on it: as it last said, at least every ten seconds.
+
+    A platform table, because every company's gate reads it; the operator's processes alone write it.
+    `at_once`, `per_second`: as the operator has set them; absent: the `usual_…` of the machine stand.
+    `since`: the degrees that are on, as [degree, instant], rising.
+    """
+
+    __tablename__ = "switch_loads"
+
+    switch: Mapped[str] = mapped_column(Text, primary_key=True)
+    revision: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    at_once: Mapped[int | None] = mapped_column(Integer)
+    per_second: Mapped[int | None] = mapped_column(Integer)
+    usual_at_once: Mapped[int | None] = mapped_column(Integer)
+    usual_per_second: Mapped[int | None] = mapped_column(Integer)
+    since: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
+    calls: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    begun: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    told_at: Mapped[OptionalInstant]
+
+
+class LoadMinuteRow(TenantOwned, Base):
+    """One minute of a switch, of the operator's: how full it was, and what was left undone, in calls."""
+
+    __tablename__ = "load_minutes"
+
+    minute: Mapped[Instant] = mapped_column(primary_key=True)
+    switch: Mapped[str] = mapped_column(Text, primary_key=True)
+    most_calls: Mapped[int] = mapped_column(Integer)
+    most_begun: Mapped[int] = mapped_column(Integer)
+    degree: Mapped[int] = mapped_column(Integer)
+    unrecorded: Mapped[int] = mapped_column(Integer)
+    without_music: Mapped[int] = mapped_column(Integer)
+    not_dialled: Mapped[int] = mapped_column(Integer)
+    refused: Mapped[int] = mapped_column(Integer)
+    refused_by_company: Mapped[int] = mapped_column(Integer)

@@ -96,6 +96,7 @@ OPERATOR: Sequence[Entry] = (
     Entry("stock", "/operator/stock", "seat", _l("Stock"), "stock.read", "capacity", bottom=True),
     Entry("agents", "/operator/agents", "users", _l("Agents"), "stock.read", "capacity"),
     Entry("barred", "/operator/barred", "lock", _l("Barred numbers"), "companies.read", "machine"),
+    Entry("load", "/operator/load", "wave", _l("Load"), "companies.read", "machine"),
     Entry("jobs", "/operator/jobs", "list", _l("Jobs"), "jobs.read", "machine"),
     Entry("agreements", "/operator/agreements", "lock", _l("Agreements"), "agreements.read", "company"),
     Entry("glass", "/operator/glass", "eye", _l("Break-glass"), "glass.use", "company"),

@@ -140,6 +140,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "calls-out.resumed": _l("Let calls go out again"),
     "calls-out.rules-changed": _l("Changed where and when calls go out"),
     "calls-out.caps-changed": _l("Changed how much may be called"),
+    "switch.bounds-changed": _l("Changed how many calls the switch takes"),
     "calls-out.barred": _l("Barred numbers for everybody"),
     "calls-out.unbarred": _l("Took numbers off the barred list"),
     "company.suspended": _l("Suspended a company"),
@@ -285,6 +286,26 @@ ALARMS: Mapping[str, Words] = {
     "switch-odd-event": Words(
         _l("The switch said something that cannot be"),
         _l("It changed no call and no bill. A fault of the switch, or somebody who speaks in its name."),
+    ),
+    "load-recordings": Words(
+        _l("The switch fills up: optional recordings are left out"),
+        _l("Nothing to do yet. If it goes on, raise what the switch takes, or add a machine, under Load."),
+    ),
+    "load-music": Words(
+        _l("The switch fills up: who waits or is held hears no music"),
+        _l("Look under Load who calls so much. Pause what can wait, such as campaigns."),
+    ),
+    "load-campaigns": Words(
+        _l("The switch is nearly full: campaigns place no new call"),
+        _l("They go on by themselves. Callers still come in; add a machine before the next peak."),
+    ),
+    "load-busy": Words(
+        _l("The switch is full: callers are refused"),
+        _l("Each refused call stands in its company’s list. Send callers elsewhere, or add a machine."),
+    ),
+    "lines-full": Words(
+        _l("All lines for callers of a company were busy"),
+        _l("Callers were told so, or found it busy. The operator can give the company more lines."),
     ),
     "calls-out-new-country": Words(
         _l("A country was called for the first time"),
@@ -930,6 +951,9 @@ PROBLEMS: Mapping[str, Words] = {
         _l("The company makes no calls at this hour"),
         _l("Its own hours are over. Somebody who has asked for this time can be called."),
     ),
+    "dial-no-room": Words(
+        _l("The switch is full at the moment"), _l("Callers come first. Try again in a few seconds.")
+    ),
     "dial-too-many": Words(
         _l("The company has as many calls as it may"), _l("Try again when one of them has ended.")
     ),
@@ -942,6 +966,13 @@ PROBLEMS: Mapping[str, Words] = {
         _l("Calls go out again once it is topped up. Calls under way and calls in go on."),
     ),
     "calling-limit-invalid": Words(_l("This limit cannot be"), _l("Correct what is marked, and save again.")),
+    "switch-bounds-invalid": Words(
+        _l("The switch cannot take so many calls"), _l("Write a whole number from 1 on, or leave it empty.")
+    ),
+    "switch-bounds-changed": Words(
+        _l("Somebody has saved meanwhile"),
+        _l("Look at what stands now, and save again if you still want to."),
+    ),
     "calling-limits-changed": Words(
         _l("Somebody saved this before you"), _l("Read it anew, and make your change again.")
     ),

@@ -9,6 +9,7 @@ from core import clock, log
 from core.ids import CallId, QueueId, new_id
 from telephony.calls import Arrival
 from telephony.conductor import machine
+from telephony.conductor.admitting import Admitting, NoRoom
 from telephony.conductor.books import Books
 from telephony.conductor.directory import Directory, Line, caller_number
 from telephony.conductor.hands import Hands
@@ -39,9 +40,11 @@ class Arrivals:
         rows: Rows,
         voice: Voice,
         waiting: Waiting,
+        admitting: Admitting,
         feed: Feed,
         carry_out: Callable[[Held, Action], None],
     ) -> None:
+        self._admitting = admitting
         self._switch, self._hands, self._books, self._spool = switch, hands, books, spool
         self._directory, self._live, self._rows, self._voice = directory, live, rows, voice
         self._waiting, self._feed, self._carry_out = waiting, feed, carry_out
@@ -66,9 +69,9 @@ class Arrivals:
             _log.warning("company-not-open", trunk=event.trunk)
             self._hands.spawn(self._hands.refuse(event.channel, port.Cause.REJECTED))
             return
-        self._begin(event, line)
+        self._begin(event, line, self._admitting.arrives(line))
 
-    def _begin(self, event: port.Arrived, line: Line) -> None:
+    def _begin(self, event: port.Arrived, line: Line, no_room: NoRoom | None) -> None:
         """Take a call in; no step here waits, so that with an agent free the ring leaves in this turn."""
         if self._directory.is_ageing(event.dnis):
             self._books.write(line.number.number_id, lambda: self._directory.renew(event.dnis))
@@ -103,6 +106,12 @@ class Arrivals:
         self._rows.note(held.call, event.at, "arrived", {"trunk": event.trunk})
         # before anything is played: while it plays, Asterisk lets whoever sets a channel's variable wait
         self._hands.command(held, self._switch.bound(event.channel, longest=line.longest + port.SPARE))
+        if no_room:
+            refused = machine.NoRoom(
+                event.at, no_room.whose, no_room.is_spoken, no_room.cause, no_room.calls, no_room.limit
+            )
+            self._feed(call.call_id, refused)
+            return
         if there is None:
             self._feed(call.call_id, machine.OutsideHours(event.at))
             return

@@ -19,8 +19,10 @@ from core.ids import CallId
 from core.realtime import Realtime
 from security.gate import Gate
 from security.vault import Vault
+from telephony.admission import Bounds
 from telephony.calls import Ending
 from telephony.conductor import machine, outgoing, timeline
+from telephony.conductor.admitting import UNBOUNDED, Admitting
 from telephony.conductor.arrivals import Arrivals
 from telephony.conductor.books import Books
 from telephony.conductor.desk import Desk
@@ -44,6 +46,7 @@ from telephony.conductor.voice import Voice
 from telephony.conductor.waiting import Waiting
 from telephony.events import DialOutcome
 from telephony.routing.floor import Floor
+from telephony.switch import port
 from telephony.switch.port import Switch, SwitchError
 
 _log = log.get(__name__)
@@ -63,6 +66,7 @@ class Conductor:
         spool: Spool,
         speak: Speak,
         ask: Ask,
+        usual: Bounds = UNBOUNDED,
     ) -> None:
         self._switch, self._books, self._spool = switch, books, spool
         self._live = live = Live()
@@ -78,12 +82,17 @@ class Conductor:
         )
         self.supervision = Supervision(switch=switch, floor=floor, desk=desk, calls=self, spawn=hands.spawn)
         self._rows = rows = Rows(vault=vault, realtime=realtime, books=books, desk=desk, live=live)
-        self._voice = Voice(switch=switch, hands=hands, rows=rows, speak=speak, feed=feed)
+        self._admitting = admitting = Admitting(gate=gate, books=books, live=live, rows=rows, usual=usual)
+        self._voice = Voice(
+            switch=switch, hands=hands, rows=rows, speak=speak, admitting=admitting, feed=feed
+        )
         self._tapes = Tapes(switch=switch, live=live, rows=rows, feed=feed)
-        self._offers = Offers(switch=switch, floor=floor, live=live, tapes=self._tapes, feed=feed)
+        self._offers = Offers(
+            switch=switch, floor=floor, live=live, tapes=self._tapes, admitting=admitting, feed=feed
+        )
         self._waiting = Waiting(
-            switch=switch,
             hands=hands,
+            voice=self._voice,
             floor=floor,
             directory=directory,
             live=live,
@@ -112,6 +121,7 @@ class Conductor:
             desk=desk,
             live=live,
             rows=rows,
+            admitting=admitting,
             feed=feed,
             carry_out=self._carry_out,
         )
@@ -128,6 +138,7 @@ class Conductor:
             rows=rows,
             voice=self._voice,
             waiting=self._waiting,
+            admitting=admitting,
             feed=feed,
             carry_out=self._carry_out,
         )
@@ -143,6 +154,8 @@ class Conductor:
             supervision=self.supervision,
             live=live,
             rows=rows,
+            admitting=admitting,
+            voice=self._voice,
             tapes=self._tapes,
             offers=self._offers,
             waiting=self._waiting,
@@ -196,9 +209,10 @@ class Conductor:
         self.pause_recording, self.record_message = self._tapes.pause, self._tapes.record_message
 
     async def widen(self) -> None:
-        """Look again for those whom more agents may serve by now, or who have heard enough; every second."""
+        """Every second: look for whom more agents may serve, who has heard enough, and how full it is."""
         self.flows.look()
         self._waiting.widen()
+        self._admitting.look()
 
     @property
     def live(self) -> list[LiveCall]:
@@ -247,8 +261,9 @@ class Conductor:
             self._rows.note(held.call, clock.now(), kind, details)
 
     def reload(self) -> None:
-        """Read numbers and queues anew: somebody has changed them."""
+        """Read numbers, queues and limits anew: somebody has changed them."""
         self.directory.forget()
+        self._hands.spawn(self._admitting.read())
 
     def _carry_out(self, held: Held, action: Action) -> None:
         call = held.call
@@ -281,14 +296,18 @@ class Conductor:
                 self._offers.seek(held)
             case machine.Apologise():
                 self._hands.command(held, self._voice.apologise(held))
+            case machine.Refuse(cause=cause):
+                self._hands.spawn(self._hands.refuse(call.channel, port.Cause(cause)))
             case machine.TurnAway():
                 self._hands.command(held, self._voice.turn_away(held))
             case machine.Announce(offer=offer):
                 self._hands.command(held, self._voice.announce(held, offer))
             case machine.Connect(offer=offer):
                 self._hands.command(held, self._offers.connect(held, offer))
-            case machine.Music(on=on):
-                self._hands.command(held, self._switch.hold_music(call.channel, on=on))
+            case machine.Music(on=True):
+                self._hands.command(held, self._voice.play_music(held))
+            case machine.Music():
+                self._hands.command(held, self._switch.hold_music(call.channel, on=False))
             case machine.StopRinging(offer=offer):
                 self._hands.let_go(offer.channel)
             case machine.HangUpCaller():

@@ -17,6 +17,7 @@ from security.vault import SealError, Vault
 from telephony import calls
 from telephony.calls import Arrival
 from telephony.conductor import machine, outgoing, transfer
+from telephony.conductor.admitting import Admitting
 from telephony.conductor.books import Books
 from telephony.conductor.desk import Desk
 from telephony.conductor.directory import Directory, Line
@@ -57,9 +58,11 @@ class Dialler:
         desk: Desk,
         live: Live,
         rows: Rows,
+        admitting: Admitting,
         feed: Feed,
         carry_out: Callable[[Held, Action], None],
     ) -> None:
+        self._admitting = admitting
         self._switch, self._hands, self._gate, self._vault = switch, hands, gate, vault
         self._books, self._spool, self._floor, self._directory = books, spool, floor, directory
         self._desk, self._live, self._rows, self._feed = desk, live, rows, feed
@@ -94,6 +97,9 @@ class Dialler:
             return await self._not_dialled(tenant_id, attempt_id, DialOutcome.EXPIRED)
         if not self._live.is_connected:
             return await self._not_dialled(tenant_id, attempt_id, DialOutcome.FAILED)
+        if not self._admitting.lets_out(is_by_campaign=clearance.campaign_id is not None):
+            why = RefusalReason.NO_ROOM.value
+            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.EXPIRED, why)
         # from the choice of the agent to their reservation nothing may wait
         agent = (
             self._floor.ready_to_dial(clearance.by_agent_id)

@@ -21,6 +21,7 @@ from core.ids import FlowId, NumberId, QueueId, TenantId
 from core.phone import E164, InvalidNumberError, parse_e164
 from security.gate import Gate, Scope
 from telephony import numbers, queue_hours, queues, speech
+from telephony.admission import Bounds
 from telephony.conductor.books import is_outage
 from telephony.flows import store
 from telephony.flows.model import Flow
@@ -36,6 +37,7 @@ from tenants import companies
 
 _KNOWN_S, _UNKNOWN_S, _MOST = 60.0, 5.0, 10_000
 _AGEING_S = 30.0
+USUAL_LINES = Bounds(limits.USUAL.in_at_once, limits.USUAL.in_per_second)
 # an announcement and its language -> its sound file, or None where there is no voice
 Speak = Callable[[str, str], Path | None]
 _VOICES = {"en": Voice.ENGLISH, "zh": Voice.MANDARIN}
@@ -59,6 +61,7 @@ class Line:
     `greeting` is a sound file, or None; `is_open` says that its company is not suspended. `notice` tells
     who is called, or calls a queue that says so, that they are recorded; `apology` who called, of a call out.
     `longest` is the longest a call that comes in may last; of one that goes out its clearance says it.
+    `lines` are how many callers its company takes, on all its numbers together.
     Outside its queue's `hours` (None: always open) a caller hears `told`, and goes `beyond` if that is open.
     """
 
@@ -69,6 +72,7 @@ class Line:
     notice: Path | None = None
     apology: Path | None = None
     longest: dt.timedelta = limits.USUAL.longest_in
+    lines: Bounds = USUAL_LINES
     routing: RoutingSettings = UNSETTLED
     hours: Hours | None = None
     told: Path | None = None
@@ -201,11 +205,19 @@ class Directory:
                 flow = self._flow_of(session, number)
                 is_open = companies.is_open(session, tenant_id=entry.tenant_id)
                 routing = read_routing(session, tenant_id=entry.tenant_id)
-                longest = limits.most(session, tenant_id=entry.tenant_id, at=clock.now()).longest_in
+                most = limits.most(session, tenant_id=entry.tenant_id, at=clock.now())
         except NotFound:
             return None
         greeting = self._speak(number.greeting, number.language)
-        return replace(line, greeting=greeting, is_open=is_open, longest=longest, routing=routing, flow=flow)
+        return replace(
+            line,
+            greeting=greeting,
+            is_open=is_open,
+            longest=most.longest_in,
+            lines=Bounds(most.in_at_once, most.in_per_second),
+            routing=routing,
+            flow=flow,
+        )
 
     def _into(self, session: Session, number: Number, queue_id: QueueId) -> Line:
         """Return the line of a number's callers into one queue of its company, without a greeting."""
@@ -289,6 +301,13 @@ def nobody_free(language: str) -> str:
     if language == "zh":
         return "很抱歉，现在没有空闲的客服，请稍后再来电。"
     return "We are sorry that nobody is free. Please call again later."
+
+
+def all_busy(language: str) -> str:
+    """Return what a caller hears for whom their company has no line left."""
+    if language == "zh":
+        return "很抱歉，现在所有线路都忙，请稍后再来电。"
+    return "We are sorry that all our lines are busy. Please call again later."
 
 
 def notice(language: str) -> str:

@@ -50,6 +50,7 @@ class Held:
     longest: dt.timedelta | None = None  # of a call out that was lengthened since its clearance
     asks_for_longer: bool = False
     has_asked: bool = False  # since this process has it
+    is_silent: bool = False  # no music was played because the switch was full
 
     async def durable(self) -> None:
         """Wait until the call survives a crash: its facts on disk, and its row committed.

@@ -76,6 +76,7 @@ class Cause(StrEnum):
     TOO_LONG = "too-long"  # either way: it lasted as long as its company's calls may
     OUTSIDE_HOURS = "outside-hours"  # a call in, while its queue is closed
     WAITED_TOO_LONG = "waited-too-long"  # a caller has waited as long as the queue lets them
+    NO_ROOM = "no-room"  # a call in: all lines of its company were busy, or the switch was full
     STOPPED = "stopped"  # calls out were stopped, and those under way ended
 
 
@@ -231,6 +232,21 @@ class OutsideHours:
     """The call came while its queue is closed."""
 
     at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """The call came when no line was left: of its `company`, or of the `switch`.
+
+    `cause` is the Q.850 cause the far side is told, unless `is_spoken`: then the caller is.
+    """
+
+    at: dt.datetime
+    whose: str
+    is_spoken: bool
+    cause: int
+    calls: int
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -548,6 +564,7 @@ Fact = (
     | FlowServed
     | FlowFailed
     | OutsideHours
+    | NoRoom
     | WaitedTooLong
     | Offered
     | AgentRinging
@@ -679,8 +696,15 @@ class Apologise:
 
 
 @dataclass(frozen=True, slots=True)
+class Refuse:
+    """End a call that was never answered, with this Q.850 cause."""
+
+    cause: int
+
+
+@dataclass(frozen=True, slots=True)
 class TurnAway:
-    """Say that the queue is closed, or that nobody is free, by the call's cause; `ApologyEnded` follows."""
+    """Say why nobody takes the call (closed, busy, nobody free), by its cause; `ApologyEnded` follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -811,6 +835,7 @@ Action = (
     | Notice
     | Seek
     | Apologise
+    | Refuse
     | TurnAway
     | Music
     | StopRinging
@@ -951,6 +976,11 @@ def _follow(call: LiveCall, fact: Fact) -> list[Action]:
         case OutsideHours() if call.phase is Phase.GREETING:
             call.phase, call.cause = Phase.TURNED_AWAY, Cause.OUTSIDE_HOURS
             return [TurnAway()]
+        case NoRoom() if call.phase is Phase.GREETING and fact.is_spoken:
+            call.phase, call.cause = Phase.TURNED_AWAY, Cause.NO_ROOM
+            return [TurnAway()]
+        case NoRoom() if call.phase is Phase.GREETING:
+            return [Refuse(fact.cause), *finish(call, fact.at, Cause.NO_ROOM)]
         case WaitedTooLong() if call.phase is Phase.QUEUED:
             call.phase, call.cause = Phase.TURNED_AWAY, Cause.WAITED_TOO_LONG
             return [LeaveQueue(), Music(on=False), TurnAway()]

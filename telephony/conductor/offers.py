@@ -9,6 +9,7 @@ import datetime as dt
 from core import clock, log
 from core.ids import AgentId, CallId, OfferId, RecordingId, new_id, public
 from telephony.conductor import machine
+from telephony.conductor.admitting import Admitting
 from telephony.conductor.live import Feed, Held, Live
 from telephony.conductor.machine import Lost, Offer, Phase
 from telephony.conductor.tapes import Tapes
@@ -29,8 +30,10 @@ class Offers:
         floor: Floor,
         live: Live,
         tapes: Tapes,
+        admitting: Admitting,
         feed: Feed,
     ) -> None:
+        self._admitting = admitting
         self._switch, self._floor, self._live, self._tapes = switch, floor, live, tapes
         self._feed = feed
 
@@ -100,7 +103,8 @@ class Offers:
         # nobody who was called is recorded without having been told, nor who calls where the queue says so
         is_told = held.line.notice is not None if call.dial else held.is_told or not queue.tells_callers
         # a call given to another agent has its recording already, and only one
-        is_new = is_recorded and is_told and call.recording_id is None
+        is_wanted = is_recorded and is_told and call.recording_id is None
+        is_new = is_wanted and self._admitting.may_record(held)
         recording_id = RecordingId(new_id()) if is_new else call.recording_id
         self._feed(call.call_id, machine.Bridged(now, recording_id))
         if recording_id and not is_recorded and not call.has_stopped:

@@ -16,6 +16,7 @@ from core.ids import CallId
 from security.gate import Gate, Scope
 from telephony.calls import Ending, Stage
 from telephony.conductor import machine, outgoing
+from telephony.conductor.admitting import Admitting
 from telephony.conductor.arrivals import Arrivals
 from telephony.conductor.desk import Desk
 from telephony.conductor.dialler import Dialler
@@ -31,6 +32,7 @@ from telephony.conductor.rows import Rows
 from telephony.conductor.spool import Spool
 from telephony.conductor.supervision import Supervision
 from telephony.conductor.tapes import Tapes
+from telephony.conductor.voice import Voice
 from telephony.conductor.waiting import Waiting
 from telephony.routing.floor import Floor
 from telephony.switch import port
@@ -56,6 +58,8 @@ class Standing:
         supervision: Supervision,
         live: Live,
         rows: Rows,
+        admitting: Admitting,
+        voice: Voice,
         tapes: Tapes,
         offers: Offers,
         waiting: Waiting,
@@ -66,10 +70,11 @@ class Standing:
         feed: Feed,
         finished: Callable[[LiveCall, asyncio.Future[Any]], None],
     ) -> None:
-        self._floor = floor
+        self._floor, self._admitting = floor, admitting
         self._switch, self._hands, self._gate, self._spool = switch, hands, gate, spool
         self._directory, self._desk, self._flows, self._supervision = directory, desk, flows, supervision
         self._live, self._rows, self._tapes, self._offers = live, rows, tapes, offers
+        self._voice = voice
         self._waiting, self._giving, self._dialler, self._rejoining = waiting, giving, dialler, rejoining
         self._arrivals, self._feed, self._finished = arrivals, feed, finished
         self._recovered: list[LiveCall] = []
@@ -81,6 +86,7 @@ class Standing:
         self._live.dialled = {call.call_id for call in self._recovered if call.dial}
         self._live.dialled |= {CallId(one.offer_id) for call in self._recovered for one in call.outsides}
         await self._desk.load()
+        await self._admitting.read()
 
     async def connected(self, event: port.Connected) -> None:
         """Stand again where the calls stand, after a start, a lost line or a new start of the switch."""
@@ -198,7 +204,7 @@ class Standing:
                 self._feed(call.call_id, machine.GreetingEnded(now))
             case Phase.QUEUED:
                 self._waiting.wait(held, call.queued_at or now, is_at_head=call.offers > 0)
-                self._hands.command(held, self._switch.hold_music(call.channel, on=True))
+                self._hands.command(held, self._voice.play_music(held))
             case Phase.OFFERED if call.offer:
                 if leg is None:
                     lost = machine.OfferLost(now, call.offer.offer_id, Lost.PHONE_GONE)

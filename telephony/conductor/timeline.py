@@ -28,6 +28,8 @@ def details(fact: Fact) -> dict[str, object]:
             return {"agent": offer.agent_number, "seat": offer.seat_label}
         case machine.SentBack(queue_name=queue):
             return {"queue": queue}
+        case machine.NoRoom(whose=whose, is_spoken=is_spoken, calls=calls, limit=limit):
+            return {"whose": whose, "spoken": is_spoken, "calls": calls, "limit": limit}
         case machine.Moved(queue_name=queue, leader=leader):
             return {"queue": queue, "leader": leader}
         case machine.SentOutside(outside=outside) | machine.OutsideAsked(outside=outside):

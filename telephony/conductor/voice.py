@@ -9,7 +9,8 @@ from pathlib import Path
 
 from core import clock, log
 from telephony.conductor import machine
-from telephony.conductor.directory import Speak, announcement, nobody_free
+from telephony.conductor.admitting import Admitting
+from telephony.conductor.directory import Speak, all_busy, announcement, nobody_free
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held
 from telephony.conductor.machine import Cause, Fact, Offer
@@ -33,10 +34,11 @@ class Voice:
         hands: Hands,
         rows: Rows,
         speak: Speak,
+        admitting: Admitting,
         feed: Feed,
     ) -> None:
         self._switch, self._hands, self._rows, self._speak = switch, hands, rows, speak
-        self._feed = feed
+        self._admitting, self._feed = admitting, feed
 
     def greet(self, held: Held) -> None:
         """Answer a caller, and greet them."""
@@ -96,11 +98,20 @@ class Voice:
         sound = Speech(file) if file else port.Digits(str(offer.agent_number))
         await self._switch.play(call.channel, [sound], playback=f"agent-{offer.offer_id}")
 
+    async def play_music(self, held: Held) -> None:
+        """Let somebody who waits or is held hear music, unless that is left undone for now."""
+        if self._admitting.may_play_music(held):
+            await self._switch.hold_music(held.call.channel, on=True)
+
     async def turn_away(self, held: Held) -> None:
-        """Tell a caller why nobody takes their call: closed, or nobody free for as long as they may wait."""
+        """Tell a caller why nobody takes their call: closed, full, or nobody free for too long."""
         call, queue = held.call, held.line.queue
         sound = held.line.told
-        if call.cause is Cause.WAITED_TOO_LONG:
+        if call.cause is Cause.NO_ROOM:
+            await self._switch.answer(call.channel)
+            language = held.line.number.language
+            sound = await asyncio.to_thread(self._speak, all_busy(language), language)
+        elif call.cause is Cause.WAITED_TOO_LONG:
             language = queue.language if queue.wait_message else held.line.number.language
             sound = await asyncio.to_thread(
                 self._speak, queue.wait_message or nobody_free(language), language

@@ -14,9 +14,9 @@ from telephony.conductor.live import Feed, Held, Known, Live
 from telephony.conductor.machine import Phase
 from telephony.conductor.offers import Offers
 from telephony.conductor.rows import Rows
+from telephony.conductor.voice import Voice
 from telephony.routing import trail
 from telephony.routing.floor import Floor, InQueue
-from telephony.switch.port import Switch
 
 
 class Waiting:
@@ -25,8 +25,8 @@ class Waiting:
     def __init__(
         self,
         *,
-        switch: Switch,
         hands: Hands,
+        voice: Voice,
         floor: Floor,
         directory: Directory,
         live: Live,
@@ -34,7 +34,7 @@ class Waiting:
         offers: Offers,
         feed: Feed,
     ) -> None:
-        self._switch, self._hands, self._floor, self._directory = switch, hands, floor, directory
+        self._hands, self._voice, self._floor, self._directory = hands, voice, floor, directory
         self._live, self._rows, self._offers, self._feed = live, rows, offers, feed
 
     def begin(self, held: Held, since: dt.datetime, *, is_at_head: bool) -> None:
@@ -44,7 +44,7 @@ class Waiting:
         self._offers.route()
         if call.call_id in self._floor.waiting:
             self.tell_standing(held, trail.WAITS)
-        self._hands.command(held, self._switch.hold_music(call.channel, on=True))
+        self._hands.command(held, self._voice.play_music(held))
         if longest_s := held.line.queue.longest_wait_s:
             left_s = longest_s - clock.elapsed_ms(since, clock.now()) / 1000
             asyncio.get_running_loop().call_later(max(0.0, left_s), self.end_long_ones)

@@ -1,12 +1,12 @@
 """The gate of outgoing calls: no call is placed that the law, the list or the balance forbids.
 
 One function decides, at the dial instant, for campaigns and for hands alike; what it decided is stored. It
-asks, in this order: standing of the company, the kill switch, caller number, the destination (emergency and
-short codes, numbers nobody may call, countries the company allows), credit (account, hold, a price for the
-destination), do-not-call and consent, local hours of the called person, the company's own hours; then, one
-at a time for the company: whether this attempt was cleared before, whether it is calling this very number
-already, calls per second, calls at once, and the day's money. A refusal is normal business and a value; a
-clearance lasts ten seconds.
+asks, in this order: standing of the company, the kill switch, room on the switch, caller number, the
+destination (emergency and short codes, numbers nobody may call, countries the company allows), credit
+(account, hold, a price for the destination), do-not-call and consent, local hours of the called person, the
+company's own hours; then, one at a time for the company: whether this attempt was cleared before, whether it
+is calling this very number already, calls per second, calls at once, and the day's money. A refusal is
+normal business and a value; a clearance lasts ten seconds.
 """
 
 import datetime as dt
@@ -35,7 +35,8 @@ from core.phone import (
 )
 from customers import consent, decoys, do_not_call
 from security.vault import Field, Mark, Vault
-from telephony import numbers, queues
+from telephony import loads, numbers, queues
+from telephony.admission import Degree
 from telephony.errors import NumberNotFoundError
 from telephony.models import DialDecisionRow, OutboundDialRow
 from telephony.outbound import limits, spend, stops, watch
@@ -106,6 +107,7 @@ class RefusalReason(StrEnum):
     TOO_MANY = "too-many"  # at once
     DAY_SPENT = "day-spent"
     NO_BALANCE = "no-balance"  # of who pays beforehand
+    NO_ROOM = "no-room"  # the switch is full: for campaigns first
 
 
 class ForbiddenSinceError(ClearanceExpiredError):
@@ -322,6 +324,8 @@ def _refusal(
     stopped = _stopped(session, tenant_id, request.to)
     if stopped:
         return Refusal(stopped)
+    if _is_full(session, request, at):
+        return Refusal(RefusalReason.NO_ROOM, at + _SOON)
     shown = _shown(session, request)
     if shown is None:
         return Refusal(RefusalReason.CALLER_NOT_OURS)
@@ -351,6 +355,13 @@ def _refusal(
     if own_hours and not request.is_asked_for and not own_hours.is_open(at, at_home):
         return Refusal(RefusalReason.OFF_HOURS, own_hours.next_opening(at, at_home))
     return None
+
+
+def _is_full(session: Session, request: DialRequest, at: dt.datetime) -> bool:
+    """Whether the switch has no room for such a call; who asked to be called is called while there is any."""
+    degree = loads.degree(session, at=at)
+    by_campaign = request.campaign_id is not None and not request.is_asked_for
+    return degree is Degree.BUSY or (by_campaign and degree >= Degree.CAMPAIGNS)
 
 
 def _stopped(session: Session, tenant_id: TenantId, to: str) -> RefusalReason | None:

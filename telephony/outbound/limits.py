@@ -76,6 +76,8 @@ class Caps:
         a_day_minor: money a day, in minor units of the company's currency.
         longest_in: the longest call that came in.
         longest_out: the longest call that went out.
+        in_at_once: callers at the same time, on all numbers together.
+        in_per_second: callers who are let in within one second.
         revision: for who edits; 0: never changed.
     """
 
@@ -85,6 +87,8 @@ class Caps:
     a_day_minor: int | None = None
     longest_in: dt.timedelta | None = None
     longest_out: dt.timedelta | None = None
+    in_at_once: int | None = None
+    in_per_second: int | None = None
     revision: int = 0
 
 
@@ -97,6 +101,8 @@ class Most:
     a_day_minor: int
     longest_in: dt.timedelta
     longest_out: dt.timedelta
+    in_at_once: int
+    in_per_second: int
 
 
 # Amounts are minor units of whatever currency: 1,000.00 pounds, as many euros. A currency without
@@ -107,6 +113,8 @@ USUAL = Most(
     a_day_minor=100_000,
     longest_in=dt.timedelta(hours=4),
     longest_out=dt.timedelta(hours=2),
+    in_at_once=1_000,  # callers cost their company nothing it could lose
+    in_per_second=100,
 )
 AT_FIRST = dataclasses.replace(USUAL, at_once=20, per_second=5, a_day_minor=20_000)
 
@@ -175,6 +183,8 @@ def caps(session: Session, *, tenant_id: TenantId) -> Caps:
         a_day_minor=row.a_day_minor,
         longest_in=_span(row.longest_in_s),
         longest_out=_span(row.longest_out_s),
+        in_at_once=row.in_at_once,
+        in_per_second=row.in_per_second,
         revision=row.revision,
     )
 
@@ -197,6 +207,7 @@ def change_caps(session: Session, *, tenant_id: TenantId, caps: Caps) -> Caps:
     row.is_trusted, row.at_once, row.per_second = caps.is_trusted, caps.at_once, caps.per_second
     row.a_day_minor = caps.a_day_minor
     row.longest_in_s, row.longest_out_s = _seconds(caps.longest_in), _seconds(caps.longest_out)
+    row.in_at_once, row.in_per_second = caps.in_at_once, caps.in_per_second
     session.flush()
     evidence.record(session, "calls-out.caps-changed", "ten", tenant_id, revision=row.revision)
     return dataclasses.replace(caps, revision=row.revision)
@@ -268,6 +279,8 @@ def _check_caps(caps: Caps) -> None:
         "per_second": caps.per_second is not None and not 1 <= caps.per_second <= MOST_PER_SECOND,
         "a_day": caps.a_day_minor is not None and not 0 <= caps.a_day_minor <= MOST_A_DAY_MINOR,
         "longest_in": caps.longest_in is not None and not SHORTEST_CAP <= caps.longest_in <= LONGEST_CAP,
+        "in_at_once": caps.in_at_once is not None and not 1 <= caps.in_at_once <= MOST_AT_ONCE,
+        "in_per_second": caps.in_per_second is not None and not 1 <= caps.in_per_second <= MOST_PER_SECOND,
         "longest_out": caps.longest_out is not None and not SHORTEST_CAP <= caps.longest_out <= LONGEST_CAP,
     }
     for field, is_wrong in wrong.items():

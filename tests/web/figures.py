@@ -15,12 +15,14 @@ from core import clock
 from core.ids import new_id
 from core.money import Money
 from seats.roster import Lead
+from telephony.admission import BOX, Degree
 from telephony.flows.figures import FlowFigures, NodeFigures
 from telephony.flows.interpreter import World
 from telephony.flows.lint import Finding, FlowFault
 from telephony.flows.model import KEYS, Flow
 from telephony.flows.rehearsal import Scene, rehearse
 from telephony.flows.trace import Outcome
+from telephony.loads import Minute
 from telephony.opening import Hours, OwnDay, read_spans, write_spans
 from telephony.outbound import limits
 from telephony.outbound.limits import Caps, Rules
@@ -31,6 +33,7 @@ from tenants.saved_views import View, ViewId
 from web import parts, tables, words
 from web.account import phone_code
 from web.api import samples
+from web.operator import load
 from web.operator.agents import AGENTS, AgentRow
 from web.operator.calendar import SEATS, SeatDays
 from web.operator.companies import COMPANIES
@@ -990,6 +993,43 @@ def operator_calls_out(lang: str) -> dict[str, Any]:
 
 def operator_calls_out_stopped(lang: str) -> dict[str, Any]:
     return operator_calls_out(lang) | {"now": standing(is_stopped=True), "wrong": "a_day"}
+
+
+def load_now(degrees: int) -> load.LoadNow:
+    steps = [
+        load.Step(str(load.WORDS[degree]), begins, ago(600 - 60 * n) if n < degrees else None)
+        for n, (degree, begins) in enumerate(BOX.items())
+    ]
+    return load.LoadNow(
+        is_fresh=True,
+        calls=20 + 20 * degrees,
+        at_once=100,
+        begun=6,
+        per_second=40,
+        percent=20 + 20 * degrees,
+        steps=steps,
+    )
+
+
+def operator_load(lang: str) -> dict[str, Any]:
+    return operator(lang) | {
+        "now": load_now(3),
+        "minutes": [
+            Minute(ago(300), 94, 21, Degree.CAMPAIGNS, 14, 9, 2, 0, 0),
+            Minute(ago(360), 100, 30, Degree.BUSY, 20, 14, 5, 3, 1),
+        ],
+        "peak": 100,
+        "words": {degree.value: str(word) for degree, word in load.WORDS.items()},
+        "given": {"at_once": "", "per_second": ""},
+        "usual": {"at_once": 100, "per_second": 40},
+        "revision": 0,
+        "wrong": "",
+        "may_write": True,
+    }
+
+
+def operator_load_calm(lang: str) -> dict[str, Any]:
+    return operator_load(lang) | {"now": load_now(0), "minutes": [], "wrong": "at_once"}
 
 
 def operator_barred(lang: str) -> dict[str, Any]:
@@ -2781,6 +2821,7 @@ def overview(lang: str) -> dict[str, Any]:
             longest_s=41,
             states={"on-call": 14, "wrap-up": 2, "ready": 6, "away": 2},
         ),
+        "load": load_now(1),
         "stock": New(
             seats=40,
             free=16,
@@ -3028,6 +3069,8 @@ PAGES: dict[str, Page] = {
     "portal-calls-out-stopped": Page("portal/calls_out.html", portal_calls_out_stopped),
     "operator-calls-out": Page("operator/calls_out.html", operator_calls_out),
     "operator-calls-out-stopped": Page("operator/calls_out.html", operator_calls_out_stopped),
+    "operator-load": Page("operator/load.html", operator_load),
+    "operator-load-calm": Page("operator/load.html", operator_load_calm),
     "operator-barred": Page("operator/barred.html", operator_barred),
     "operator-barred-all": Page("operator/barred.html", operator_barred_all),
     "portal-home": Page("portal/home.html", home),

@@ -50,6 +50,8 @@ class MostShown(Outward):
     at_once: int
     per_second: int
     a_day_minor: int = Field(description="In minor units, before tax.")
+    in_at_once: int = Field(description="Callers at the same time; more are told that all lines are busy.")
+    in_per_second: int = Field(description="Callers who are let in within one second.")
     longest_in_s: int
     longest_out_s: int
     is_new: bool = Field(description="The narrower limits of a company's first days hold.")
@@ -226,6 +228,8 @@ def _answer() -> tuple[CallsOut, int, dict[str, str]]:
             at_once=most.at_once,
             per_second=most.per_second,
             a_day_minor=most.a_day_minor,
+            in_at_once=most.in_at_once,
+            in_per_second=most.in_per_second,
             longest_in_s=int(most.longest_in.total_seconds()),
             longest_out_s=int(most.longest_out.total_seconds()),
             is_new=now.is_new,

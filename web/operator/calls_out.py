@@ -7,6 +7,8 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from core import ids
+from telephony import orders
+from telephony.orders import OrderKind
 from telephony.outbound import limits, stops
 from telephony.outbound.limits import CallingLimitError, CallingLimitsChangedError, Caps
 from telephony.outbound.stops import BarredAlreadyError, BarredPrefixError, NotBarredError, Side, Why
@@ -41,6 +43,7 @@ def set_calls_out(company_id: str) -> BaseResponse:
             company,
             lambda session: limits.change_caps(session, tenant_id=company.tenant_id, caps=caps),
         )
+        orders.leave(scope.session(), OrderKind.RELOAD)  # numbers remember how many lines there are
     except CallingLimitsChangedError:
         now = rounds.visit(company, lambda session: limits.caps(session, tenant_id=company.tenant_id))
         theirs = shown.typed_caps(now, company.currency)

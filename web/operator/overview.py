@@ -27,7 +27,7 @@ from tenants import glass
 from tenants.companies import Company
 from web import identity, scope
 from web.guards import permission
-from web.operator import jobs, rounds, stock
+from web.operator import jobs, load, rounds, stock
 from web.operator.views import pages
 from web.shown import alarms, wording
 
@@ -134,6 +134,7 @@ def overview() -> str:
         taken_at=found[0].taken_at if found else None,
         sees_money=sees_money,
         calls=_calls(clients.values()),
+        load=load.now(),
         stock=there,
         running=jobs.watched([one for one in long_jobs.latest(scope.session(), limit=5) if not one.is_over]),
         companies=len(clients),

@@ -24,6 +24,9 @@ _NAMES: Mapping[str, LazyString] = {
     "until": _l("until"),
     "approved_by": _l("let in by"),
     "calls": _l("number of calls"),
+    "at_once": _l("calls at once at most"),
+    "begun": _l("begun within a second"),
+    "per_second": _l("a second at most"),
     "minutes": _l("minutes"),
     "differences": _l("number of differences"),
 }

@@ -31,6 +31,7 @@ _UNANSWERED = {
     "too-long": "cancelled",
     "outside-hours": "closed",
     "waited-too-long": "waited-too-long",
+    "no-room": "no-room",
     "served": "served",
     "caller-left-flow": "left-flow",
     "left-message": "message",

@@ -210,6 +210,8 @@ def cap_fields() -> list[Field]:
         Field("per_second", gettext("Calls a second")),
         Field("a_day", gettext("Money a day")),
         Field("longest_in", gettext("Longest call in, minutes")),
+        Field("in_at_once", gettext("Callers at once")),
+        Field("in_per_second", gettext("Callers a second")),
         Field("longest_out", gettext("Longest call out, minutes")),
         Field("trusted", gettext("The company is known")),
     ]
@@ -223,6 +225,8 @@ def typed_caps(caps: Caps, currency: str) -> dict[str, str]:
         "a_day": _sum(caps.a_day_minor, currency),
         "longest_in": _whole(_minutes(caps.longest_in)),
         "longest_out": _whole(_minutes(caps.longest_out)),
+        "in_at_once": _whole(caps.in_at_once),
+        "in_per_second": _whole(caps.in_per_second),
         "trusted": "yes" if caps.is_trusted else "",
     }
 
@@ -240,6 +244,8 @@ def read_caps(given: Mapping[str, str], *, revision: int, currency: str) -> Caps
         a_day_minor=_minor(given["a_day"], currency, "a_day"),
         longest_in=_span(given, "longest_in"),
         longest_out=_span(given, "longest_out"),
+        in_at_once=_number(given, "in_at_once"),
+        in_per_second=_number(given, "in_per_second"),
         revision=revision,
     )
 

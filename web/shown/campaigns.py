@@ -90,6 +90,7 @@ REFUSALS: Mapping[str, LazyString] = {
     "barred": _l("Barred by the operator"),
     "country": _l("A country you have not allowed"),
     "off-hours": _l("Outside your own hours"),
+    "no-room": _l("The switch was full"),
     "too-many": _l("As many calls at once as you may"),
     "day-spent": _l("Today’s money for calls out is used up"),
     "no-balance": _l("The wallet is empty, or kept for calls under way"),

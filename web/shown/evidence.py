@@ -51,6 +51,7 @@ NOUNS: Mapping[str, LazyString] = {
     "reconciliation.": _l("Comparing with the provider"),
     "usage.": _l("Usage"),
     "calls-out.": _l("Calls out"),
+    "switch.": _l("The switch"),
     "credit-hold.": _l("Credit holds"),
     "dunning.": _l("Dunning"),
     "service.": _l("Promised service"),

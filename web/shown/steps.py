@@ -394,6 +394,12 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("Ended: calls out were stopped"), _END
         case "outside-hours":
             return gettext("The queue is closed: the caller hears so, and the call ends"), _END
+        case "no-room":
+            return _no_room(step), _END
+        case "not-recorded":
+            return gettext("Not recorded: the switch is nearly full"), _WARN
+        case "no-music":
+            return gettext("No music: the switch is nearly full"), _WARN
         case "waited-too-long":
             return gettext("The caller has waited as long as they may: they hear that nobody is free"), _END
         case "apology-ended":
@@ -464,3 +470,13 @@ def _lost(step: Step, offered: str) -> str:
             return str(gettext("%(agent)s does not answer; back to the head of the queue", agent=offered))
         case _:
             return str(gettext("%(agent)s cannot be reached; back to the head of the queue", agent=offered))
+
+
+def _no_room(step: Step) -> str:
+    if step.details.get("whose") == "switch":
+        said = gettext("The switch is full: the call is refused")
+    elif step.details.get("spoken"):
+        said = gettext("All lines of the company are busy: the caller hears so, and the call ends")
+    else:
+        said = gettext("All lines of the company are busy: the caller hears the busy tone")
+    return str(said)

@@ -28,6 +28,8 @@ from security.egress import Answer
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, endpoints, numbers, orders, queues
+from telephony.admission import Bounds
+from telephony.conductor.admitting import UNBOUNDED
 from telephony.conductor.books import Books
 from telephony.conductor.conductor import Conductor
 from telephony.conductor.directory import Speak
@@ -136,6 +138,8 @@ class Theatre:
     people: dict[str, Person] = field(default_factory=dict)
     queues: dict[str, QueueId] = field(default_factory=dict)  # beside the company's first
     caller: str = ""
+    callers: list[str] = field(default_factory=list)  # who came with `callers call`
+    usual: Bounds = UNBOUNDED  # how many calls the switch takes
     is_dark: bool = False  # the curtain is down, the switch goes on
     speak: Speak = lambda _text, _language: None  # digits, a half second each
     ask: Ask = lambda _url, _body: Answer(None, "unreachable", 1)
@@ -161,6 +165,7 @@ class Theatre:
             spool=self.spool,
             speak=self.speak,
             ask=self.ask,
+            usual=self.usual,
         )
         await self.conductor.recover()
         self.running = asyncio.create_task(self.sim.switch.run(self.conductor.on_event))
@@ -228,6 +233,15 @@ class Theatre:
         match who, what.split():
             case "caller", ["calls", *of]:
                 self.caller = self.sim.arrive(of[0] if of else DIALLED, CALLER)
+            case "callers", ["call", how_many]:
+                for _ in range(int(how_many)):
+                    self.caller = self.sim.arrive(DIALLED, CALLER)
+                    self.callers.append(self.caller)
+                    await self.settle()
+            case "callers", ["hang", "up"]:
+                for channel in self.callers:
+                    self.sim.far_end_hangs_up(channel)
+                self.callers.clear()
             case "caller", ["presses", keys]:
                 self.sim.presses(self.caller, keys)
             case "caller", ["hangs", "up"]:

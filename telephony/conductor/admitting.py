@@ -1,0 +1,206 @@
+"""Who is let in, and what is left undone when the switch is full: `telephony.admission`, on live calls.
+
+Every call that misses something has a line in its timeline, every minute its counts, every degree an alarm
+when it begins; the rows are `telephony.loads`. A company has lines of its own for callers: who comes beyond
+them is told so, as long as the switch can afford the voice, and is busy (SIP 486) otherwise. Where the switch
+is full the carrier gets SIP 503, and may try another way.
+"""
+
+import asyncio
+import datetime as dt
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from core import clock, log
+from core.errors import SeatlineError
+from core.ids import OPERATOR, TenantId
+from security.gate import Gate, Scope
+from telephony import loads
+from telephony.admission import BOX, COMPANY, Bounds, Degree, Gauge, Standing
+from telephony.conductor.books import Books
+from telephony.conductor.directory import Line
+from telephony.conductor.live import Held, Live
+from telephony.conductor.machine import Cause, Phase
+from telephony.conductor.rows import Rows
+from telephony.loads import Minute
+from telephony.switch import port
+from tenants import alarms
+
+UNBOUNDED: Final = Bounds(at_once=loads.MOST_AT_ONCE, per_second=loads.MOST_PER_SECOND)
+SPOKEN_TO: Final = 5  # callers beyond a company's lines who are told so at the same time; more are busy
+_TOLD_EVERY: Final = dt.timedelta(seconds=10)
+_LANE: Final = OPERATOR
+WORDS: Final = {
+    Degree.RECORDINGS: "recordings",
+    Degree.MUSIC: "music",
+    Degree.CAMPAIGNS: "campaigns",
+    Degree.BUSY: "busy",
+}
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """Why a caller is not let in: the `company` has no line left, or the `switch` is full."""
+
+    whose: str
+    is_spoken: bool
+    cause: port.Cause
+    calls: int
+    limit: int
+
+
+class Admitting:
+    """Counts calls, and decides what there is room for."""
+
+    def __init__(self, *, gate: Gate, books: Books, live: Live, rows: Rows, usual: Bounds) -> None:
+        """Begin with what the machine is good for (`usual`)."""
+        self._gate, self._books, self._live, self._rows, self._usual = gate, books, live, rows, usual
+        self._box = Gauge(BOX, usual)
+        self._companies: dict[TenantId, Gauge] = {}
+        self._minute = Minute(_minute(clock.now()))
+        self._told, self._told_at = Standing(), dt.datetime.min.replace(tzinfo=dt.UTC)
+
+    # --- calls ------------------------------------------------------------------------------------
+
+    def arrives(self, line: Line) -> NoRoom | None:
+        """Decide whether a caller is let in; None: they are, and count from now on."""
+        now, tenant_id = clock.now(), line.number.tenant_id
+        company = self._companies.setdefault(tenant_id, Gauge(COMPANY, line.lines))
+        company.bounds = line.lines
+        theirs = [
+            held.call
+            for held in self._live.calls.values()
+            if held.call.arrival.tenant_id == tenant_id and held.call.dial is None
+        ]
+        told = sum(one.phase is Phase.TURNED_AWAY and one.cause is Cause.NO_ROOM for one in theirs)
+        in_use = len(theirs) - told
+        before = company.standing.degree
+        has_line = company.has_room(now, at_once=in_use)
+        if before < company.standing.degree:
+            self._alarm("lines-full", tenant_id, calls=in_use, at_once=line.lines.at_once)
+        has_room = self._box.has_room(now, at_once=len(self._live.calls))
+        self._look(now)
+        if has_line and has_room:
+            company.begins(now)
+            self._begins(now)
+            return None
+        if not has_room:
+            self._minute.refused += 1
+            limit = self._box.bounds.at_once
+            return NoRoom("switch", False, port.Cause.SWITCH_CONGESTION, len(self._live.calls), limit)  # noqa: FBT003
+        self._minute.refused_by_company += 1
+        is_spoken = told < SPOKEN_TO and self._box.standing.degree < Degree.MUSIC
+        if is_spoken:
+            self._begins(now)
+        return NoRoom("company", is_spoken, port.Cause.BUSY, in_use, line.lines.at_once)
+
+    def lets_out(self, *, is_by_campaign: bool) -> bool:
+        """Decide whether a call out that was cleared may still be placed; it counts if so."""
+        now = clock.now()
+        has_room = self._box.has_room(now, at_once=len(self._live.calls))
+        self._look(now)
+        if not has_room or (is_by_campaign and self._box.standing.degree >= Degree.CAMPAIGNS):
+            self._minute.not_dialled += 1
+            return False
+        self._begins(now)
+        return True
+
+    def may_record(self, held: Held) -> bool:
+        """Decide whether a recording may begin; a call that goes without says so."""
+        if self._box.standing.degree < Degree.RECORDINGS:
+            return True
+        self._minute.unrecorded += 1
+        self._note(held, "not-recorded")
+        return False
+
+    def may_play_music(self, held: Held) -> bool:
+        """Decide whether music may begin; a call that goes without says so, the first time."""
+        if self._box.standing.degree < Degree.MUSIC:
+            return True
+        if not held.is_silent:
+            held.is_silent = True
+            self._minute.without_music += 1
+            self._note(held, "no-music")
+        return False
+
+    # --- as time goes on --------------------------------------------------------------------------
+
+    async def read(self) -> None:
+        """Take over what the operator has set."""
+        try:
+            found = await asyncio.to_thread(self._read)
+        except (SeatlineError, SQLAlchemyError) as error:  # what held so far holds
+            _log.warning("bounds-not-read", error=type(error).__name__)
+            return
+        if found:
+            self._box.bounds = Bounds(
+                found.at_once or self._usual.at_once, found.per_second or self._usual.per_second
+            )
+
+    def look(self) -> None:
+        """Look how full the switch is while nobody calls; to be called every second."""
+        now = clock.now()
+        self._box.look(now, at_once=len(self._live.calls))
+        self._look(now)
+        for tenant_id, company in list(self._companies.items()):
+            in_use = sum(one.arrival.tenant_id == tenant_id for one in self._live.in_progress)
+            company.look(now, at_once=in_use)
+            if not in_use and not company.standing.since:
+                del self._companies[tenant_id]
+
+    def _look(self, now: dt.datetime) -> None:
+        """Write a minute that is over, and tell what has changed."""
+        standing, calls, minute = self._box.standing, len(self._live.calls), _minute(now)
+        if minute != self._minute.at:
+            over, self._minute = self._minute, Minute(minute)
+            if over.most_calls or over.refused or over.refused_by_company:
+                self._books.enter(_LANE, Scope.system(OPERATOR), lambda session: loads.keep(session, over))
+        self._minute.most_calls = max(self._minute.most_calls, calls)
+        self._minute.degree = max(self._minute.degree, standing.degree)
+        if standing.since == self._told.since and now - self._told_at < _TOLD_EVERY:
+            return
+        for degree, _at in standing.since[len(self._told.since) :]:
+            _log.warning("degree-on", degree=WORDS[degree], calls=calls)
+            self._alarm(
+                f"load-{WORDS[degree]}",
+                OPERATOR,
+                calls=calls,
+                at_once=self._box.bounds.at_once,
+                begun=self._box.rate(now),
+                per_second=self._box.bounds.per_second,
+            )
+        self._told, self._told_at = standing, now
+        usual, begun = self._usual, self._box.rate(now)
+        self._books.enter(
+            _LANE,
+            Scope.system(OPERATOR),
+            lambda session: loads.tell(
+                session, usual=usual, standing=standing, calls=calls, begun=begun, at=now
+            ),
+        )
+
+    def _begins(self, now: dt.datetime) -> None:
+        self._box.begins(now)
+        self._minute.most_begun = max(self._minute.most_begun, self._box.rate(now))
+
+    def _note(self, held: Held, kind: str) -> None:
+        degree = WORDS[self._box.standing.degree]
+        self._rows.note(held.call, clock.now(), kind, {"degree": degree})
+
+    def _alarm(self, kind: str, tenant_id: TenantId, **details: int) -> None:
+        self._books.enter(
+            tenant_id,
+            Scope.system(tenant_id),
+            lambda session: alarms.raise_alarm(session, kind, tenant_id=tenant_id, subject="", **details),
+        )
+
+    def _read(self) -> loads.Load | None:
+        with self._gate.open(Scope.system(OPERATOR)) as session:
+            return loads.read(session)
+
+
+def _minute(at: dt.datetime) -> dt.datetime:
+    return at.replace(second=0, microsecond=0)
