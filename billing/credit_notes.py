@@ -31,13 +31,12 @@ from billing.errors import (
 from billing.ledger import RECEIVABLE, REVENUE, TAX, Posting
 from billing.models import CreditNoteLineRow, CreditNoteRow, CreditNoteTaxRow
 from billing.payments import attempts
+from billing.safety import USUAL, Safety
 from core import clock, ids
 from core.ids import CreditNoteId, InvoiceId, TenantId, UserId, new_id
-from core.money import exponent, round_half_up
+from core.money import round_half_up
 from security import evidence
 
-# above so many units of the currency, before tax, one person asks and another decides
-SECOND_PERSON_ABOVE = 500
 LONGEST_REASON = 400
 FREE = "credit"  # where a free amount is booked: revenue:credit
 _SERIES = "CN"
@@ -72,6 +71,7 @@ def ask(
     parts: Sequence[Part],
     reason: str,
     by: UserId,
+    safety: Safety = USUAL,
 ) -> CreditNote:
     """Make a credit note; up to the limit it is issued at once, above it waits for a second person.
 
@@ -82,6 +82,7 @@ def ask(
         parts: of its lines, or free amounts.
         reason: 1 to 400 signs; it stands on the paper.
         by: who asks.
+        safety: says above what, before tax, somebody else has to decide.
 
     Raises:
         InvoiceNotFoundError: no such invoice.
@@ -109,7 +110,7 @@ def ask(
         net_minor=net,
         tax_minor=sum(one.tax_minor for one in taxes),
         reason=reason,
-        needs_second=net > SECOND_PERSON_ABOVE * 10 ** exponent(invoice.bill.currency),
+        needs_second=safety.needs_second(net, currency=invoice.bill.currency, by=by),
         asked_by=by,
         asked_at=clock.now(),
     )

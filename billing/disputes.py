@@ -26,6 +26,7 @@ from billing.errors import (
 )
 from billing.matching import Claim, Kind, compare
 from billing.models import DisputeItemRow, DisputeRow
+from billing.safety import USUAL, Safety
 from core import clock, ids
 from core.ids import CreditNoteId, DisputeId, InvoiceId, TenantId, UserId, new_id
 from core.money import nano_to_minor
@@ -147,6 +148,7 @@ def settle(
     parts: Sequence[Part],
     reason: str,
     by: UserId,
+    safety: Safety = USUAL,
 ) -> CreditNote:
     """Give credit for a dispute; it is settled once the credit note is issued.
 
@@ -157,7 +159,13 @@ def settle(
     """
     row = _open(session, tenant_id, dispute_id)
     note = credit_notes.ask(
-        session, tenant_id=tenant_id, invoice_id=row.invoice_id, parts=parts, reason=reason, by=by
+        session,
+        tenant_id=tenant_id,
+        invoice_id=row.invoice_id,
+        parts=parts,
+        reason=reason,
+        by=by,
+        safety=safety,
     )
     row.credit_note_id = note.credit_note_id
     session.flush()

@@ -174,6 +174,24 @@ class UnratedUsageError(Refused):
     code = "usage-unrated"
 
 
+class SafetyInvalidError(Invalid):
+    """Bounds of bills that let nothing through, or cannot be."""
+
+    code = "safety-invalid"
+
+
+class BillHeldError(Refused):
+    """The bill leaves its account's bounds: draft it anew, or release it. `reason`, `bound_minor` say why."""
+
+    code = "bill-held"
+
+
+class BillNotHeldError(Conflict):
+    """No such bill is held; it was released, or drafted anew."""
+
+    code = "bill-not-held"
+
+
 class ServiceCountError(Invalid):
     """No such count of a service: more in time than was offered, no queue, or no such number."""
 

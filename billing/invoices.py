@@ -19,7 +19,7 @@ from uuid import UUID
 from sqlalchemy import Row, TextClause, delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
-from billing import accounts, agreed, digests, periods, promises, tariffs
+from billing import accounts, agreed, digests, periods, promises, safety, tariffs
 from billing.accounts import Account
 from billing.agreed import Agreement, Call, Count, State, Time
 from billing.bill import COUNTED_BEFORE, Bill, Group, Kind, Line, Quantity, Tax, compose
@@ -42,6 +42,7 @@ from billing.rating.rules import Outcome
 from billing.rating.tariff import Tariff
 from billing.rating.terms import AGENT_HOUR, NOTHING
 from billing.rentals import Accrual
+from billing.safety import USUAL, Outside, Safety
 from billing.tariffs import Timeline
 from core import clock
 from core.events import announce
@@ -314,11 +315,19 @@ def draft(session: Session, *, tenant_id: TenantId, period: Period) -> InvoiceDo
     return _document(session, row)
 
 
-def finalise(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> InvoiceDocument:
+def finalise(
+    session: Session, *, tenant_id: TenantId, invoice_id: UUID, usual: Safety = USUAL
+) -> InvoiceDocument:
     """Give a draft its number and freeze it.
 
     Numbers run without gap per issuer, series and year: the counter's row stays locked until this
     transaction ends, and a rollback gives the number back.
+
+    Args:
+        session: in the tenant's context.
+        tenant_id: the client company.
+        invoice_id: its draft.
+        usual: what holds for everybody's bills, where the company has no bounds of its own.
 
     Raises:
         InvoiceNotFoundError: no such invoice.
@@ -329,6 +338,7 @@ def finalise(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> Invo
         UnratedUsageError: usage of the period has no price yet.
         ServiceNotCountedError: service was promised for the period, and nobody said how it was.
         DraftStaleError: charges came or were rated again since the draft; draft anew.
+        BillHeldError: it leaves its account's bounds, and nobody released it (`billing.safety`).
     """
     account = accounts.lock(session, tenant_id=tenant_id)
     row = session.get(InvoiceRow, (tenant_id, invoice_id), with_for_update=True, populate_existing=True)
@@ -343,6 +353,8 @@ def finalise(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> Invo
     if account.charged_until is None or account.charged_until < period.end:
         raise RentalsOpenError
     _insist_it_can_be_closed(session, row, period)
+    outside = leaves_bounds(session, tenant_id=tenant_id, invoice_id=invoice_id, usual=usual)
+    safety.insist(session, tenant_id=tenant_id, invoice_id=invoice_id, outside=outside)
     seller = accounts.seller_from_json(row.seller)
     today = now.astimezone(zoneinfo.ZoneInfo(seller.zone)).date()
     count = session.execute(
@@ -375,6 +387,27 @@ def finalise(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> Invo
         digest=digests.of_invoice(session, tenant_id=tenant_id, invoice_id=row.id),
     )
     return _document(session, row)
+
+
+def leaves_bounds(
+    session: Session, *, tenant_id: TenantId, invoice_id: UUID, usual: Safety = USUAL
+) -> Outside | None:
+    """Return how a draft leaves its account's bounds, or None: it is within them.
+
+    Raises:
+        InvoiceNotFoundError: no such invoice.
+    """
+    row = session.get(InvoiceRow, (tenant_id, invoice_id))
+    if row is None:
+        raise InvoiceNotFoundError
+    return safety.judge(
+        session,
+        tenant_id=tenant_id,
+        total_minor=row.total_minor,
+        currency=row.currency,
+        before=row.period_start,
+        by=safety.find(session, tenant_id=tenant_id, usual=usual),
+    )
 
 
 def running_bill(

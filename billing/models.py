@@ -486,6 +486,45 @@ class InvoiceLineRow(TenantOwned, Base):
     tax_rate_ppm: Mapped[int] = mapped_column(Integer)
 
 
+class SafetyRow(TenantOwned, Base):
+    """What a bill may come to: a company's own bounds, or in the operator's row everybody's."""
+
+    __tablename__ = "safety_rules"
+    __table_args__ = (
+        CheckConstraint("times_milli >= 1000 AND (most IS NULL OR most > 0)", name="bounds"),
+        CheckConstraint("second_above IS NULL OR second_above >= 0", name="second"),
+    )
+
+    second_above: Mapped[int | None] = mapped_column(BigInteger)
+    times_milli: Mapped[int] = mapped_column(BigInteger)
+    most: Mapped[int | None] = mapped_column(BigInteger)
+    set_at: Mapped[Instant]
+    set_by: Mapped[UUID]
+
+
+class BillHoldRow(TenantOwned, Base):
+    """A draft that left its bounds, and who released it; frozen from then on."""
+
+    __tablename__ = "bill_holds"
+    __table_args__ = (
+        CheckConstraint("reason IN ('negative', 'above-most', 'above-mean')", name="reason"),
+        CheckConstraint("(released_at IS NULL) = (released_by IS NULL)", name="released"),
+        CheckConstraint("released_by IS NULL OR asked_by IS NOT NULL", name="asked"),
+        CheckConstraint("released_by IS NULL OR NOT needs_second OR released_by <> asked_by", name="two"),
+    )
+
+    invoice_id: Mapped[Key]
+    reason: Mapped[str] = mapped_column(Text)
+    total_minor: Mapped[Minor]
+    bound_minor: Mapped[Minor]
+    held_at: Mapped[Instant]
+    needs_second: Mapped[bool]
+    why: Mapped[str] = mapped_column(Text)
+    asked_by: Mapped[UUID | None]
+    released_at: Mapped[OptionalInstant]
+    released_by: Mapped[UUID | None]
+
+
 class ServiceCountRow(TenantOwned, Base):
     """What was counted of a promised service in one queue and month; see `billing.promises`."""
 

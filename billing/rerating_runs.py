@@ -14,11 +14,12 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing.credit_notes import SECOND_PERSON_ABOVE
+from billing import safety
 from billing.errors import RatingChangedError, RerunNotFoundError, SecondPersonError
 from billing.events import RerunApproved, RerunAsked
 from billing.models import RerunRow
 from billing.rerating import Difference, Part, Place
+from billing.safety import Safety
 from core import clock
 from core.events import announce
 from core.ids import OPERATOR, TenantId, new_id
@@ -94,13 +95,12 @@ class Rerun:
     pieces: tuple[Piece, ...]
     moves: tuple[Moved, ...]
 
-    @property
-    def needs_second(self) -> bool:
-        """Whether somebody else has to approve it."""
+    def needs_second(self, safety: Safety) -> bool:
+        """Return whether somebody else has to approve it, by what holds for everybody."""
         moved: dict[str, int] = {}
         for one in self.moves:
             moved[one.currency] = moved.get(one.currency, 0) + one.up_nano + one.down_nano
-        return any(nano > SECOND_PERSON_ABOVE * NANO for nano in moved.values())
+        return any(nano > safety.limit(self.asked_by) * NANO for nano in moved.values())
 
     def after(self, company_id: UUID) -> Place | None:
         """Return where looking goes on in a company; None at its beginning."""
@@ -242,7 +242,7 @@ def approve(session: Session, *, rerun_id: UUID, by: UUID) -> Rerun:
     if row.state != "looked":
         raise RatingChangedError
     found = _rerun(row)
-    if found.needs_second and row.asked_by == by:
+    if found.needs_second(safety.usual(session)) and row.asked_by == by:
         raise SecondPersonError
     row.approved_by, row.approved_at = by, clock.now()
     row.state = "applying" if found.pieces else "done"

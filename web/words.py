@@ -150,6 +150,10 @@ ACTIONS: Mapping[str, LazyString] = {
     "credit-hold.placed": _l("Put the account on credit hold"),
     "credit-hold.lifted": _l("Lifted the credit hold"),
     "wallet.terms-set": _l("Set how a company pays beforehand"),
+    "safety.set": _l("Set what bills may come to"),
+    "bill.held": _l("Held a bill"),
+    "bill.release-asked": _l("Asked to release a held bill"),
+    "bill.released": _l("Released a held bill"),
     "service.counted": _l("Said how the promised service was"),
     "wallet.automatic-set": _l("Set when the wallet tops itself up"),
     "dunning.steps-set": _l("Set the steps of dunning"),
@@ -634,6 +638,15 @@ PROBLEMS: Mapping[str, Words] = {
         _l("A decision needs a reason"), _l("Write one line of at most 400 signs, without names or numbers.")
     ),
     "usage-not-found": Words(_l("There is no such usage"), _l("It may belong to another company.")),
+    "safety-invalid": Words(
+        _l("These bounds cannot be"),
+        _l("At least once and at most a thousand times the mean; amounts are whole units of the currency."),
+    ),
+    "bill-held": Words(
+        _l("The bill is held"),
+        _l("It leaves the company’s bounds. Look on its page “Closing a month” what to do."),
+    ),
+    "bill-not-held": Words(_l("This bill is not held"), _l("It was released, or drafted anew.")),
     "service-count-invalid": Words(
         _l("This count cannot be"),
         _l("Name the queue; no more can be answered in time than was offered."),

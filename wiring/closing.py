@@ -13,8 +13,9 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from billing import accounts, explorer, invoices, periods
-from billing.errors import BillingAccountNotFoundError, PeriodClosedError
+from billing import accounts, explorer, invoices, periods, safety
+from billing.documents.document import InvoiceDocument
+from billing.errors import BillHeldError, BillingAccountNotFoundError, PeriodClosedError
 from billing.events import MonthAsked, RatingAsked
 from core import log, long_jobs
 from core.errors import SeatlineError
@@ -217,6 +218,25 @@ def finalise(gate: Gate, *, tenant_id: TenantId, year: int, month: int) -> int:
             for one in invoices.every(session, tenant_id=tenant_id)
             if one.period == period and one.state == "draft"
         ]
-        for one in drafts:
-            invoices.finalise(session, tenant_id=tenant_id, invoice_id=one.invoice_id)
+    for one in drafts:
+        finalise_one(gate, tenant_id=tenant_id, invoice_id=one.invoice_id)
     return len(drafts)
+
+
+def finalise_one(gate: Gate, *, tenant_id: TenantId, invoice_id: UUID) -> InvoiceDocument:
+    """Finalise one draft; a bill that leaves its account's bounds is held instead (`billing.safety`).
+
+    Raises:
+        SeatlineError: what stands in the way, see `billing.invoices.finalise`.
+    """
+    with gate.open(Scope.system(OPERATOR)) as session:
+        usual = safety.usual(session)
+    try:
+        with gate.open(Scope.system(tenant_id)) as session:
+            return invoices.finalise(session, tenant_id=tenant_id, invoice_id=invoice_id, usual=usual)
+    except BillHeldError:
+        with gate.open(Scope.system(tenant_id)) as session:
+            outside = invoices.leaves_bounds(session, tenant_id=tenant_id, invoice_id=invoice_id, usual=usual)
+            if outside is not None:
+                safety.hold(session, tenant_id=tenant_id, invoice_id=invoice_id, outside=outside)
+        raise

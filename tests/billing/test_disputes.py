@@ -15,6 +15,7 @@ from billing.errors import (
     InvoiceNotFinalError,
 )
 from billing.matching import Claim
+from billing.safety import Safety
 from core import clock
 from core.ids import TenantId, UserId, new_id
 from security.gate import Gate, Scope
@@ -51,7 +52,9 @@ def opened(
         )
 
 
-def settled(gate: Gate, tenant_id: TenantId, dispute: Dispute, *parts: Part, by: UserId = TOM) -> Dispute:
+def settled(
+    gate: Gate, tenant_id: TenantId, dispute: Dispute, *parts: Part, by: UserId = TOM, limit: int = 500
+) -> Dispute:
     with clock.hold(AFTER), gate.open(Scope.system(tenant_id)) as session:
         disputes.settle(
             session,
@@ -60,6 +63,7 @@ def settled(gate: Gate, tenant_id: TenantId, dispute: Dispute, *parts: Part, by:
             parts=parts,
             reason="You are right",
             by=by,
+            safety=Safety(second_above=limit),
         )
         return disputes.find(session, tenant_id=tenant_id, dispute_id=dispute.dispute_id)
 
@@ -100,11 +104,10 @@ def test_what_the_company_counted_itself_is_classed(
 
 
 def test_above_the_limit_it_waits_and_is_open_again_when_that_is_refused(
-    gate: Gate, alice: TenantId, october: InvoiceDocument, monkeypatch: pytest.MonkeyPatch
+    gate: Gate, alice: TenantId, october: InvoiceDocument
 ) -> None:
-    monkeypatch.setattr(credit_notes, "SECOND_PERSON_ABOVE", 0)
     dispute = opened(gate, alice, october, lines=(1,))
-    waiting = settled(gate, alice, dispute, Part(1, 25))
+    waiting = settled(gate, alice, dispute, Part(1, 25), limit=0)
     assert waiting.state == "waiting"
     with pytest.raises(DisputeClosedError):
         settled(gate, alice, dispute, Part(1, 1), by=PRIYA)
@@ -112,7 +115,7 @@ def test_above_the_limit_it_waits_and_is_open_again_when_that_is_refused(
     with gate.open(Scope.system(alice)) as session:
         credit_notes.refuse(session, tenant_id=alice, credit_note_id=waiting.credit_note_id, by=PRIYA)
         assert disputes.find(session, tenant_id=alice, dispute_id=dispute.dispute_id).state == "open"
-    again = settled(gate, alice, dispute, Part(1, 20))
+    again = settled(gate, alice, dispute, Part(1, 20), limit=0)
     assert again.credit_note_id
     with clock.hold(AFTER), gate.open(Scope.system(alice)) as session:
         credit_notes.issue(session, tenant_id=alice, credit_note_id=again.credit_note_id, by=PRIYA)

@@ -10,7 +10,7 @@ import xlsxwriter
 from pypdf import PdfReader
 from sqlalchemy import select, text
 
-from billing import accounts, credit, credit_notes, invoices, price_lists, rate_decks, tariffs
+from billing import accounts, credit, invoices, price_lists, rate_decks, tariffs
 from billing.documents.document import InvoiceDocument
 from billing.events import MonthAsked, RateDeckAsked
 from billing.price_lists import PriceList
@@ -409,10 +409,10 @@ def test_a_credit_note_is_given_and_reaches_the_company(
 
 
 def test_above_the_limit_somebody_else_decides_about_a_credit_note(
-    enter: Enter, browser: Browsers, people: People, cast: Cast, day: Scene, monkeypatch: pytest.MonkeyPatch
+    enter: Enter, browser: Browsers, people: People, cast: Cast, day: Scene
 ) -> None:
-    monkeypatch.setattr(credit_notes, "SECOND_PERSON_ABOVE", 0)
     dana, priya = enter(), browser()
+    assert dana.post("/operator/safety", {"second": "0", "times": "10", "most": ""}).status_code == 303
     assert priya.sign_in(scene.staff(people, "operator_billing", name="Priya").email).status_code == 303
     here = invoice_path(cast.a, day.invoice)
     dana.post(f"{here}/credit", {"free": "0.05", "reason": "Twice"})

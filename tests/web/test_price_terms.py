@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from billing import explorer, invoices, price_drafts, promises, rentals, tariffs
+from billing import explorer, invoices, periods, price_drafts, promises, rentals, safety, tariffs
 from billing.agreed import Count
 from billing.price_lists import PriceList
 from billing.rating.labour import Labour
@@ -22,18 +22,22 @@ from billing.rating.terms import (
     Step,
     Terms,
 )
-from core import clock
+from billing.safety import Outside, Reason
+from core import clock, ids
 from core.ids import OPERATOR
 from core.money import NANO
 from security.gate import Gate, Scope
 from tenants.companies import Company
 from tests.billing import stock
-from tests.web.conftest import Cast
+from tests.tenants.people import People
+from tests.web import scene
+from tests.web.conftest import Browsers, Cast
 from tests.web.scene import NOW, Scene
 from tests.web.test_operator_pages import Enter, enter, path, prices_path, uk
 
 __all__ = ["enter", "uk"]  # fixtures
 
+NOVEMBER = periods.month(2026, 11, zone="Europe/London")
 FORM = {
     "allowance.0.name_en": "500 minutes",
     "allowance.0.name_zh": "五百分钟",
@@ -276,3 +280,42 @@ def test_who_does_not_do_the_billing_says_nothing_of_the_service(
     omar = enter("operator_inventory")
     assert omar.post(f"{path(with_promises)}/closing/service", data={}).status_code == 403
     assert omar.get(f"{path(with_promises)}/closing").status_code == 403
+
+
+def test_a_bill_that_is_held_is_released_by_two_people(
+    enter: Enter, browser: Browsers, people: People, cast: Cast, day: Scene, gate: Gate
+) -> None:
+    dana, priya, where = enter(), browser(), f"{path(cast.b)}/closing"
+    priya.sign_in(scene.staff(people, "operator_billing", name="Priya").email)
+    for odd in ({"times": "0.5"}, {"times": "often"}, {"most": "much"}, {"second": "-1"}):
+        dana.post("/operator/safety", {"second": "0", "times": "10", "most": "", **odd})
+        assert "These bounds cannot be" in dana.get("/operator/safety").text
+    assert dana.post("/operator/safety", {"second": "0", "times": "2.5", "most": ""}).status_code == 303
+    assert 'value="2.5"' in dana.get("/operator/safety").text
+    assert dana.post(f"{where}/bounds", {"times": "4", "most": "50"}).status_code == 303
+    assert 'value="50"' in dana.get(where).text
+    with gate.open(Scope.system(cast.b.tenant_id)) as session:
+        draft = invoices.draft(session, tenant_id=cast.b.tenant_id, period=NOVEMBER)
+        outside = Outside(Reason.ABOVE_MOST, 6000, 5000)
+        safety.hold(session, tenant_id=cast.b.tenant_id, invoice_id=draft.invoice_id, outside=outside)
+    page = dana.get(where).text
+    assert "It is above the most that was set" in page
+    assert "£60.00, and the bound is £50.00." in page
+    form = {"invoice": ids.public("inv", draft.invoice_id), "why": "A fair"}
+    dana.post(f"{where}/release", {**form, "why": " "})
+    assert "A reason is missing" in dana.get(where).text
+    dana.post(f"{where}/release", form)
+    page = dana.get(where).text
+    assert "Somebody else has to decide about it now." in page
+    assert f"{where}/release" not in page
+    assert "“A fair”" in priya.get(where).text
+    priya.post(f"{where}/release", form)
+    assert "It is released" in priya.get(where).text
+    dana.post(f"{where}/release", form)
+    assert "This bill is not held" in dana.get(where).text
+
+
+def test_who_does_not_do_the_billing_sets_no_bounds(enter: Enter, cast: Cast, day: Scene) -> None:
+    omar = enter("operator_inventory")
+    for address in ("/operator/safety", f"{path(cast.b)}/closing/bounds", f"{path(cast.b)}/closing/release"):
+        assert omar.post(address, {}).status_code == 403

@@ -9,11 +9,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from billing import credit_notes, periods, rerating_runs, tariffs, usage
+from billing import periods, rerating_runs, safety, tariffs, usage
 from billing.errors import RatingChangedError, SecondPersonError
 from billing.events import RerunApproved, RerunAsked
 from billing.models import RatedChargeRow
 from billing.rerating_runs import Rerun
+from billing.safety import USUAL, Safety
 from core import clock, long_jobs
 from core.events import OutboxRow
 from core.ids import OPERATOR, TenantId, new_id
@@ -177,18 +178,18 @@ def test_what_changed_since_it_was_looked_at_is_left(gate: Gate, used: TenantId)
     assert (again.state, ratings(gate, used)) == ("done", before)
 
 
-def test_above_the_limit_somebody_else_approves(
-    gate: Gate, used: TenantId, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_above_the_limit_somebody_else_approves(gate: Gate, used: TenantId) -> None:
     before = ratings(gate, used)
-    monkeypatch.setattr(rerating_runs, "SECOND_PERSON_ABOVE", 0)
+    with gate.open(Scope.system(OPERATOR)) as session:
+        strict = Safety(second_above=0)
+        safety.change(session, tenant_id=OPERATOR, safety=strict, by=OMAR)
     run = look(gate, ask(gate))
-    assert run.needs_second
+    assert run.needs_second(strict)
+    assert not run.needs_second(USUAL)
     with pytest.raises(SecondPersonError):
         approve(gate, run.rerun_id)
     assert approve(gate, run.rerun_id, by=OMAR).state == "applying"
     assert ratings(gate, used) == before  # nothing moves before the job
-    assert credit_notes.SECOND_PERSON_ABOVE > 0
 
 
 def test_a_run_given_up_changes_nothing(gate: Gate, used: TenantId) -> None:

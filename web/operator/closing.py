@@ -1,4 +1,4 @@
-"""Closing a company's month: how the service was that was promised, queue by queue."""
+"""Closing a company's month: how the service was that was promised, and bills that are held."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -10,16 +10,18 @@ from flask_babel import format_percent, gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from billing import accounts, periods, promises
+from billing import accounts, periods, promises, safety
 from billing.agreed import Count
 from billing.errors import ServiceCountError
 from billing.promises import Promise
+from billing.safety import Hold, Safety
 from core import clock, ids
 from core.errors import SeatlineError
 from tenants.companies import Company
-from web import identity, said, words
+from web import identity, said, scope, words
 from web.guards import permission
 from web.operator import rounds
+from web.operator import safety as shown
 from web.operator.views import pages
 from web.plain import whole
 from web.shown import wording
@@ -45,6 +47,9 @@ class _Month:
     first_on: dt.date
     promises: tuple[Promise, ...]
     counts: tuple[Count, ...]
+    holds: tuple[Hold, ...]
+    rules: Safety
+    currency: str
 
 
 @pages.get("/companies/<company_id>/closing")
@@ -52,7 +57,7 @@ class _Month:
 def company_closing(company_id: str) -> str:
     """Show what closing a month still needs, and take it."""
     company = rounds.one(company_id)
-    asked = request.args.get("month", "")
+    asked, usual = request.args.get("month", ""), safety.usual(scope.session())
 
     def look(session: Session) -> _Month:
         account = accounts.find(session, tenant_id=company.tenant_id)
@@ -62,6 +67,9 @@ def company_closing(company_id: str) -> str:
             first_on,
             promises.promised(session, tenant_id=company.tenant_id, month=month),
             promises.of_month(session, tenant_id=company.tenant_id, month_on=first_on),
+            safety.held(session, tenant_id=company.tenant_id),
+            safety.find(session, tenant_id=company.tenant_id, usual=usual),
+            account.currency,
         )
 
     found = rounds.visit(company, look)
@@ -72,6 +80,8 @@ def company_closing(company_id: str) -> str:
         month=f"{found.first_on:%Y-%m}",
         first_on=found.first_on,
         promises=[_row(one, found.counts) for one in found.promises],
+        holds=shown.rows(found.holds, currency=found.currency),
+        rules=shown.shown(found.rules),
         may_write="billing.write" in identity.current().permissions,
     )
 

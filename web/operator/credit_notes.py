@@ -5,15 +5,15 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from billing import credit_notes, disputes, invoices
-from billing.credit_notes import SECOND_PERSON_ABOVE, Left, Part
+from billing import credit_notes, disputes, invoices, safety
+from billing.credit_notes import Left, Part
 from billing.documents.document import CreditNote, InvoiceDocument
 from billing.errors import CreditTooLargeError
 from core import ids
 from core.errors import SeatlineError
 from core.money import Money, exponent
 from tenants.companies import Company
-from web import amounts, identity, said, words
+from web import amounts, identity, said, scope, words
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -41,7 +41,10 @@ def credit_form(company_id: str, invoice_id: str) -> str:
         proposed=_proposed(company, request.args.get("dispute", "")),
         left=Money(left.net_minor, currency),
         currency=currency,
-        above=Money(SECOND_PERSON_ABOVE * 10 ** exponent(currency), currency),
+        above=Money(
+            safety.usual(scope.session()).limit(identity.current().user_id) * 10 ** exponent(currency),
+            currency,
+        ),
     )
 
 
@@ -60,6 +63,8 @@ def give_credit(company_id: str, invoice_id: str) -> BaseResponse:
         said.refused(gettext("Write amounts like 12.50, without a sign."))
         return redirect(form, 303)
 
+    rules = safety.usual(scope.session())
+
     def act(session: Session) -> CreditNote:
         reason, by = request.form.get("reason", ""), identity.current().user_id
         if disputed:
@@ -70,6 +75,7 @@ def give_credit(company_id: str, invoice_id: str) -> BaseResponse:
                 parts=parts,
                 reason=reason,
                 by=by,
+                safety=rules,
             )
         return credit_notes.ask(
             session,
@@ -78,6 +84,7 @@ def give_credit(company_id: str, invoice_id: str) -> BaseResponse:
             parts=parts,
             reason=reason,
             by=by,
+            safety=rules,
         )
 
     try:

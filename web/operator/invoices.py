@@ -278,12 +278,9 @@ def finalise(company_id: str, invoice_id: str) -> BaseResponse:
     invoice = ids.parse("inv", invoice_id)
     where = f"{_base(company)}/{invoice_id}"
 
-    def act(session: Session) -> InvoiceDocument:
-        return billing.finalise(session, tenant_id=company.tenant_id, invoice_id=invoice)
-
     rentals.charge(scope.gate(), tenant_id=company.tenant_id)
     try:
-        done = rounds.visit(company, act)
+        done = closing.finalise_one(scope.gate(), tenant_id=company.tenant_id, invoice_id=invoice)
     except SeatlineError as error:
         if error.kind not in _BUSINESS:
             raise

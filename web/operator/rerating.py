@@ -12,7 +12,7 @@ from flask import Response, flash, redirect, render_template, request
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
-from billing import periods, price_lists, rerating_runs
+from billing import periods, price_lists, rerating_runs, safety
 from billing.rerating_runs import Moved, Rerun
 from core import ids, long_jobs
 from core.errors import SeatlineError
@@ -95,7 +95,7 @@ def rerating_page() -> str:
             changes=run.changes,
             applied=run.applied,
             stale=run.stale,
-            needs_second=run.needs_second,
+            needs_second=run.needs_second(safety.usual(scope.session())),
             is_mine=run.asked_by == identity.current().principal_id,
         )
 

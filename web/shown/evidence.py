@@ -54,6 +54,8 @@ NOUNS: Mapping[str, LazyString] = {
     "switch.": _l("The switch"),
     "credit-hold.": _l("Credit holds"),
     "dunning.": _l("Dunning"),
+    "safety.": _l("Safety of bills"),
+    "bill.": _l("Held bills"),
     "service.": _l("Promised service"),
     "wallet.": _l("Wallets"),
     "price-list.": _l("Price lists"),

@@ -1,0 +1,214 @@
+"""Invariant 26: a bill that leaves its account's bounds is held until somebody looked at it."""
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from billing import invoices, periods, safety
+from billing.documents.document import InvoiceDocument
+from billing.errors import (
+    BillHeldError,
+    BillNotHeldError,
+    CreditReasonError,
+    SafetyInvalidError,
+    SecondPersonError,
+)
+from billing.periods import Period
+from billing.safety import USUAL, Outside, Reason, Safety
+from core import clock
+from core.ids import OPERATOR, TenantId, UserId
+from security.gate import Gate, Scope
+from tests.billing import stock
+from tests.billing.test_agreed import inbound
+from tests.billing.test_invoices import drafted, use
+from wiring import closing
+
+DANA, PRIYA = UserId(stock.new_id_of("dana")), UserId(stock.new_id_of("priya"))
+LATER = dt.datetime(2027, 2, 20, tzinfo=dt.UTC)
+STRICT = Safety(second_above=0, times_milli=3000)
+
+
+def month(number: int) -> Period:
+    return periods.month(2026, number, zone="Europe/London")
+
+
+def billed(gate: Gate, tenant_id: TenantId, number: int, minutes: int) -> InvoiceDocument:
+    """The draft of a month in which calls of so many minutes were made, at 0.05."""
+    at = month(number).start + dt.timedelta(days=3)
+    use(gate, tenant_id, inbound(f"call-{number}-{minutes}", 60 * minutes, at))
+    return drafted(gate, tenant_id, month(number))
+
+
+def close(gate: Gate, tenant_id: TenantId, draft: InvoiceDocument, usual: Safety = STRICT) -> InvoiceDocument:
+    with clock.hold(LATER), gate.open(Scope.system(tenant_id)) as session:
+        return invoices.finalise(session, tenant_id=tenant_id, invoice_id=draft.invoice_id, usual=usual)
+
+
+def held(gate: Gate, tenant_id: TenantId, draft: InvoiceDocument, usual: Safety = STRICT) -> Outside | None:
+    """How a draft leaves its bounds; it is held when it does, as by the doorway that closes months."""
+    with clock.hold(LATER), gate.open(Scope.system(tenant_id)) as session:
+        found = invoices.leaves_bounds(session, tenant_id=tenant_id, invoice_id=draft.invoice_id, usual=usual)
+        if found is not None:
+            safety.hold(session, tenant_id=tenant_id, invoice_id=draft.invoice_id, outside=found)
+    return found
+
+
+def released(
+    gate: Gate,
+    tenant_id: TenantId,
+    draft: InvoiceDocument,
+    *,
+    by: UserId = DANA,
+    why: str = "Christmas",
+    usual: Safety = STRICT,
+) -> bool:
+    with clock.hold(LATER), gate.open(Scope.system(tenant_id)) as session:
+        return safety.release(
+            session, tenant_id=tenant_id, invoice_id=draft.invoice_id, why=why, by=by, safety=usual
+        )
+
+
+@pytest.fixture
+def three(gate: Gate, alice: TenantId) -> TenantId:
+    """A company with three bills of 12.00."""
+    for number in (5, 6, 7):
+        close(gate, alice, billed(gate, alice, number, 200))
+    return alice
+
+
+@pytest.mark.parametrize(
+    ("minutes", "outside"),
+    [
+        (600, None),  # three times the mean, to the cent
+        (601, Outside(Reason.ABOVE_MEAN, 3606, 3600)),
+    ],
+)
+def test_a_bill_far_above_those_before_it_is_held(
+    gate: Gate, three: TenantId, minutes: int, outside: Outside | None
+) -> None:
+    draft = billed(gate, three, 8, minutes)
+    assert held(gate, three, draft) == outside
+    if outside is None:
+        assert close(gate, three, draft).number
+        return
+    with pytest.raises(BillHeldError):
+        close(gate, three, draft)
+    with gate.open(Scope.system(three)) as session:
+        (one,) = safety.held(session, tenant_id=three)
+    assert (one.invoice_id, one.outside, one.asked_by) == (draft.invoice_id, outside, None)
+
+
+def test_neither_the_first_bills_nor_small_ones_are_above_the_mean(gate: Gate, alice: TenantId) -> None:
+    for number, minutes in ((5, 1), (6, 1000), (7, 1)):
+        draft = billed(gate, alice, number, minutes)
+        assert held(gate, alice, draft) is None
+        close(gate, alice, draft)
+    fourth = billed(gate, alice, 8, 3000)
+    assert held(gate, alice, fourth, Safety(times_milli=1000)) is None  # 180.00, one person may decide that
+    assert held(gate, alice, fourth, Safety(second_above=100, times_milli=1000)) is not None
+
+
+def test_a_company_has_bounds_of_its_own_under_everybodys_limit(gate: Gate, alice: TenantId) -> None:
+    draft = billed(gate, alice, 5, 200)
+    with gate.open(Scope.system(alice)) as session:
+        safety.change(session, tenant_id=alice, safety=Safety(10**9, 2000, 11), by=DANA)
+        found = safety.find(session, tenant_id=alice, usual=STRICT)
+    assert (found.second_above, found.times_milli, found.most) == (0, 2000, 11)
+    assert held(gate, alice, draft) == Outside(Reason.ABOVE_MOST, 1200, 1100)
+
+
+def test_a_bill_of_less_than_nothing_is_held(gate: Gate, alice: TenantId) -> None:
+    with gate.open(Scope.system(alice)) as session:
+        found = safety.judge(
+            session,
+            tenant_id=alice,
+            total_minor=-1,
+            currency="GBP",
+            before=LATER,
+            by=USUAL,
+        )
+    assert found == Outside(Reason.NEGATIVE, -1, 0)
+
+
+def test_two_people_release_it_and_it_is_finalised_as_it_stands(gate: Gate, three: TenantId) -> None:
+    draft = billed(gate, three, 8, 601)
+    with pytest.raises(BillNotHeldError):
+        released(gate, three, draft)
+    held(gate, three, draft)
+    with pytest.raises(CreditReasonError):
+        released(gate, three, draft, why=" ")
+    assert not released(gate, three, draft)
+    with pytest.raises(SecondPersonError):
+        released(gate, three, draft)
+    with pytest.raises(BillHeldError):
+        close(gate, three, draft)
+    assert released(gate, three, draft, by=PRIYA)
+    with pytest.raises(BillNotHeldError):
+        released(gate, three, draft, by=PRIYA)
+    assert close(gate, three, draft).bill.total_minor == 3606
+
+
+def test_one_person_releases_what_one_person_may_decide(gate: Gate, three: TenantId) -> None:
+    draft = billed(gate, three, 8, 601)
+    held(gate, three, draft)
+    assert released(gate, three, draft, usual=USUAL)
+    assert close(gate, three, draft).number
+
+
+def test_who_raised_the_limit_gains_nothing_by_it(gate: Gate) -> None:
+    with gate.open(Scope.system(OPERATOR)) as session:
+        safety.change(session, tenant_id=OPERATOR, safety=Safety(second_above=1_000_000), by=DANA)
+        found = safety.usual(session)
+    assert found.needs_second(60_000, currency="GBP", by=DANA)
+    assert not found.needs_second(60_000, currency="GBP", by=PRIYA)
+
+
+def test_what_was_released_is_this_bill_and_no_other(gate: Gate, three: TenantId) -> None:
+    draft = billed(gate, three, 8, 601)
+    held(gate, three, draft)
+    released(gate, three, draft)
+    released(gate, three, draft, by=PRIYA)
+    anew = billed(gate, three, 8, 1)
+    assert anew.invoice_id != draft.invoice_id
+    with pytest.raises(BillHeldError):
+        close(gate, three, anew)
+    with gate.open(Scope.system(three)) as session:
+        assert safety.held(session, tenant_id=three) == ()  # what is gone is held no more
+
+
+def test_the_database_wants_two_people_and_keeps_what_they_did(gate: Gate, three: TenantId) -> None:
+    draft = billed(gate, three, 8, 601)
+    held(gate, three, draft)
+    released(gate, three, draft)
+    for change in ("released_at = now(), released_by = asked_by", "released_at = now()"):
+        with pytest.raises(DBAPIError), gate.open(Scope.system(three)) as session:
+            session.execute(text(f"UPDATE app.bill_holds SET {change}"))
+    released(gate, three, draft, by=PRIYA)
+    with pytest.raises(DBAPIError), gate.open(Scope.system(three)) as session:
+        session.execute(text("UPDATE app.bill_holds SET why = 'nothing'"))
+
+
+@pytest.mark.parametrize(
+    "rules", [Safety(times_milli=999), Safety(second_above=-1), Safety(most=0), Safety(times_milli=10**7)]
+)
+def test_bounds_that_cannot_be_are_refused(gate: Gate, alice: TenantId, rules: Safety) -> None:
+    with pytest.raises(SafetyInvalidError), gate.open(Scope.system(alice)) as session:
+        safety.change(session, tenant_id=alice, safety=rules, by=DANA)
+
+
+def test_the_job_that_closes_months_holds_the_bill_and_says_so_in_the_log(
+    gate: Gate, three: TenantId
+) -> None:
+    draft = billed(gate, three, 8, 60_100)
+    with gate.open(Scope.system(OPERATOR)) as session:
+        safety.change(session, tenant_id=OPERATOR, safety=Safety(times_milli=2000), by=DANA)
+    for _twice in range(2):
+        with clock.hold(LATER), pytest.raises(BillHeldError):
+            closing.finalise_one(gate, tenant_id=three, invoice_id=draft.invoice_id)
+    with gate.open(Scope.system(three)) as session:
+        (one,) = safety.held(session, tenant_id=three)
+        acts = session.execute(text("SELECT count(*) FROM app.evidence WHERE action = 'bill.held'"))
+        assert acts.scalar_one() == 1
+    assert one.outside == Outside(Reason.ABOVE_MEAN, 360_600, 2400)
