@@ -198,21 +198,21 @@ def price_list(list_id: str) -> BaseResponse:
     shown = _in_force(versions, clock.now()) or (versions[0] if versions else None)
     if shown is None:
         return make_response(_nothing_yet(list_id))
-    return redirect(_address(list_id, shown.version), 302)
+    return redirect(address(list_id, shown.version), 302)
 
 
 @pages.get("/prices/<list_id>/versions/<int:number>")
 @permission("prices.read")
 def price_version(list_id: str, number: int) -> str:
     """Show one version's rates, a meter and fifty rows at a time."""
-    return _page(_contents(list_id, number))
+    return _page(contents(list_id, number))
 
 
 @pages.get("/prices/<list_id>/versions/<int:number>/csv")
 @permission("prices.read")
 def price_csv(list_id: str, number: int) -> Response:
     """Return a version as CSV, to change it in a spreadsheet and send it back."""
-    found = _contents(list_id, number)
+    found = contents(list_id, number)
     text = price_sheet.write(found.rates, destinations=found.destinations, rentals=found.rentals)
     return attachment(
         ("\ufeff" + text).encode(),
@@ -225,7 +225,7 @@ def price_csv(list_id: str, number: int) -> Response:
 @permission("prices.read")
 def price_changes(list_id: str, number: int) -> str:
     """Show what a version changes against the one in force: how many rates, and those that change most."""
-    found = _contents(list_id, number)
+    found = contents(list_id, number)
     session = scope.session()
     versions = price_lists.versions(session, tenant_id=OPERATOR, price_list_id=found.price_list.price_list_id)
     in_force = _in_force(versions, clock.now())
@@ -278,11 +278,11 @@ def make_draft(list_id: str) -> BaseResponse:
     effective_from = _from_day(request.form.get("from_on", ""), found.zone) or _next_month(found.zone)
     if file is None or not file.filename:
         if waiting is not None:
-            return redirect(_address(list_id, waiting.version), 303)
+            return redirect(address(list_id, waiting.version), 303)
         if not versions:
             flash(gettext("Choose a CSV file with rates: the list has no version to copy."), "bad")
             return redirect(f"/operator/prices/{list_id}", 303)
-        before = _contents(list_id, versions[0].version)
+        before = contents(list_id, versions[0].version)
         made = price_lists.draft(
             session,
             tenant_id=OPERATOR,
@@ -294,7 +294,7 @@ def make_draft(list_id: str) -> BaseResponse:
             holiday_calendar=before.version.holiday_calendar,
             agreed=before.terms,
         )
-        return redirect(_address(list_id, made.version), 303)
+        return redirect(address(list_id, made.version), 303)
     source = cast("BinaryIO", file.stream)
     calendar = request.form.get("calendar", "").strip().upper() or (
         versions[0].holiday_calendar if versions else ""
@@ -327,7 +327,7 @@ def make_draft(list_id: str) -> BaseResponse:
     decks.give_up(scope.services(), session, price_list_id=price_list_id)
     newest = price_lists.versions(session, tenant_id=OPERATOR, price_list_id=price_list_id)[0]
     flash(gettext("Draft v%(no)s holds the file’s rates.", no=newest.version), "ok")
-    return redirect(_address(list_id, newest.version), 303)
+    return redirect(address(list_id, newest.version), 303)
 
 
 @pages.get("/prices/<list_id>/file")
@@ -337,7 +337,7 @@ def watch_deck(list_id: str) -> str:
     deck = rate_decks.newest(scope.session(), tenant_id=OPERATOR, price_list_id=ids.parse("pl", list_id))
     if deck is None:
         return _rejected(list_id, [])
-    problems = [_fault(Fault(row, column, code)) if row else str(code) for row, column, code in deck.faults]
+    problems = [fault(Fault(row, column, code)) if row else str(code) for row, column, code in deck.faults]
     return _rejected(list_id, problems, deck=deck)
 
 
@@ -354,7 +354,7 @@ def cancel_deck(list_id: str) -> BaseResponse:
 @permission("prices.write")
 def save_draft(list_id: str, number: int) -> BaseResponse:
     """Save the prices typed into a draft; all of them, or none when one does not fit."""
-    found = _contents(list_id, number)
+    found = contents(list_id, number)
     errors: dict[str, str] = {}
     given = _given(found)
     rates = [_typed(one, given, errors) for one in found.rates]
@@ -374,22 +374,22 @@ def save_draft(list_id: str, number: int) -> BaseResponse:
         except DraftChangedError:
             return _conflict(list_id, number)
         except PriceListError as error:
-            errors = {str(at): str(text) for at, text in enumerate(_problems(error))}
+            errors = {str(at): str(text) for at, text in enumerate(problems(error))}
         except SeatlineError as error:
-            return _refused(error, _address(list_id, number))
+            return _refused(error, address(list_id, number))
     if errors:
         scope.rollback()
-        return make_response(_page(_contents(list_id, number), errors=errors), 422)
+        return make_response(_page(contents(list_id, number), errors=errors), 422)
     flash(gettext("The draft is saved."), "ok")
     kept = {name: request.form.get(name, "") for name in ("kind", "q", "after")}
-    return redirect(_address(list_id, number, **kept), 303)
+    return redirect(address(list_id, number, **kept), 303)
 
 
 @pages.post("/prices/<list_id>/versions/<int:number>/terms")
 @permission("prices.write")
 def save_terms(list_id: str, number: int) -> BaseResponse:
     """Save what a draft agrees beyond single prices; all of it, or nothing when a field does not fit."""
-    found = _contents(list_id, number)
+    found = contents(list_id, number)
     # a code of before stays what it is; names of what is emptied stay as well, and say nothing
     said = price_terms.typed(request.form, taken=found.destinations)
     errors = said.errors
@@ -404,23 +404,23 @@ def save_terms(list_id: str, number: int) -> BaseResponse:
                 revision=edits.revision(request.form) if "revision" in request.form else None,
             )
         except PriceListError as error:
-            errors = {str(at): str(text) for at, text in enumerate(_problems(error))}
+            errors = {str(at): str(text) for at, text in enumerate(problems(error))}
         except SeatlineError as error:
-            return _refused(error, _address(list_id, number, kind=_TERMS))
+            return _refused(error, address(list_id, number, kind=_TERMS))
     if errors:
         scope.rollback()
         rows = price_terms.shown(said.terms, names={**found.destinations, **said.names})
-        return make_response(_page(_contents(list_id, number), errors=errors, typed=rows), 422)
+        return make_response(_page(contents(list_id, number), errors=errors, typed=rows), 422)
     flash(gettext("The draft is saved."), "ok")
-    return redirect(_address(list_id, number, kind=_TERMS), 303)
+    return redirect(address(list_id, number, kind=_TERMS), 303)
 
 
 @pages.post("/prices/<list_id>/versions/<int:number>/publish")
 @permission("prices.write")
 def publish(list_id: str, number: int) -> BaseResponse:
     """Freeze a draft; it is in force from midnight of the day chosen, in the zone of the list."""
-    found = _contents(list_id, number)
-    here = _address(list_id, number)
+    found = contents(list_id, number)
+    here = address(list_id, number)
     starts_at = _from_day(request.form.get("from_on", ""), found.price_list.zone)
     if starts_at is None:
         flash(gettext("Choose the day from which the prices hold."), "bad")
@@ -433,8 +433,8 @@ def publish(list_id: str, number: int) -> BaseResponse:
         price_lists.publish(scope.session(), tenant_id=OPERATOR, version_id=version_id)
     except PriceListError as error:
         scope.rollback()
-        errors = {str(at): _said(text) for at, text in enumerate(_problems(error))}
-        return make_response(_page(_contents(list_id, number), errors=errors), 422)
+        errors = {str(at): _said(text) for at, text in enumerate(problems(error))}
+        return make_response(_page(contents(list_id, number), errors=errors), 422)
     except SeatlineError as error:
         return _refused(error, here)
     flash(gettext("Version %(no)s is published; companies on the list get it now.", no=number), "ok")
@@ -445,11 +445,11 @@ def publish(list_id: str, number: int) -> BaseResponse:
 @permission("prices.write")
 def discard(list_id: str, number: int) -> BaseResponse:
     """Throw a draft away."""
-    found = _contents(list_id, number)
+    found = contents(list_id, number)
     try:
         price_drafts.discard(scope.session(), tenant_id=OPERATOR, version_id=found.version.version_id)
     except SeatlineError as error:
-        return _refused(error, _address(list_id, number))
+        return _refused(error, address(list_id, number))
     flash(gettext("The draft is thrown away."), "ok")
     return redirect(f"/operator/prices/{list_id}", 303)
 
@@ -458,7 +458,7 @@ def _upload(file: BinaryIO, price_list_id: UUID, effective_from: dt.datetime, ca
     """Make or replace the draft from a file; return what is wrong with it, row by row."""
     sheet = price_sheet.read(file)
     if sheet.faults:
-        return [_fault(one) for one in sheet.faults]
+        return [fault(one) for one in sheet.faults]
     try:
         rate_decks.write(
             scope.session(),
@@ -471,18 +471,20 @@ def _upload(file: BinaryIO, price_list_id: UUID, effective_from: dt.datetime, ca
             rentals=sheet.rentals,
         )
     except PriceListError as error:
-        return _problems(error)
+        return problems(error)
     return []
 
 
-def _fault(one: Fault) -> str:
+def fault(one: Fault) -> str:
+    """Return what is wrong on a row of a file, in words."""
     said = str(FAULTS[one.code])
     if one.column:
         return str(gettext("Row %(row)s, %(column)s: %(fault)s", row=one.row, column=one.column, fault=said))
     return str(gettext("Row %(row)s: %(fault)s", row=one.row, fault=said))
 
 
-def _problems(error: PriceListError) -> list[str]:
+def problems(error: PriceListError) -> list[str]:
+    """Return why a version is refused, one sentence per fault."""
     found = error.details.get("problems") or [str(words.problem(error.code, error.kind).advice)]
     return [str(one) for one in found] if isinstance(found, (list, tuple)) else [str(found)]
 
@@ -511,7 +513,7 @@ def _typed(one: DatedRate, given: Mapping[str, str], errors: dict[str, str]) -> 
     try:
         return _bounded(replace(one, rate=replace(one.rate, bands=tuple(bands))), given, errors)
     except RateError:
-        errors[f"rate.{_id(one)}"] = gettext(
+        errors[f"rate.{rate_id(one)}"] = gettext(
             "%(prefix)s: the prices contradict each other.", prefix=one.prefix
         )
         return one
@@ -523,7 +525,7 @@ def _bounded(one: DatedRate, given: Mapping[str, str], errors: dict[str, str]) -
     Raises:
         RateError: they contradict each other.
     """
-    field, rate = f"rate.{_id(one)}", one.rate
+    field, rate = f"rate.{rate_id(one)}", one.rate
     free = given.get(f"{field}.grace")
     if free is not None:
         seconds = whole(free.strip() or "0", longest=6)
@@ -586,7 +588,7 @@ def document_names(meter: str) -> dict[str, str]:
 def _conflict(list_id: str, number: int) -> BaseResponse:
     """Show what somebody else saved beside what was typed here; nothing typed is lost."""
     scope.rollback()
-    now = _contents(list_id, number)
+    now = contents(list_id, number)
     prices = _prices(now)
     typed = _given(now)
     shown = [edits.Field(name, label) for name, (label, _value) in prices.items() if name in typed]
@@ -599,9 +601,9 @@ def _conflict(list_id: str, number: int) -> BaseResponse:
     return edits.conflicting(  # noqa: S604 - `shell` is a template here
         gettext("Draft v%(no)s", no=number),
         edits.differences(shown, yours=yours, theirs=theirs),
-        action=_address(list_id, number),
+        action=address(list_id, number),
         revision=now.version.revision,
-        back=_address(list_id, number, **kept),
+        back=address(list_id, number, **kept),
         shell="shell/operator.html",
         nav="prices",
         kept=kept,
@@ -615,9 +617,9 @@ def _prices(found: Contents) -> dict[str, tuple[str, str]]:
         name = wording.named(found.destinations.get(one.destination, {}), one.destination)
         label = f"{one.prefix or gettext('all')} {name}"
         for band, value in _values(one.rate).items():
-            prices[f"rate.{_id(one)}.{band}"] = (label, value)
-        prices[f"rate.{_id(one)}.connect"] = (label, amount(one.rate.bands[0].connect))
-        prices |= {f"rate.{_id(one)}.{bound}": (label, value) for bound, value in _bounds(one).items()}
+            prices[f"rate.{rate_id(one)}.{band}"] = (label, value)
+        prices[f"rate.{rate_id(one)}.connect"] = (label, amount(one.rate.bands[0].connect))
+        prices |= {f"rate.{rate_id(one)}.{bound}": (label, value) for bound, value in _bounds(one).items()}
     there = {one.meter: one for one in found.rentals}
     for meter in METERS:
         saved = amount(there[meter].unit_nano) if meter in there else ""
@@ -633,7 +635,7 @@ def _given(found: Contents) -> dict[str, str]:
 
 
 def _cell(one: DatedRate, name: str, given: Mapping[str, str], errors: dict[str, str]) -> int | None:
-    field = f"rate.{_id(one)}.{name}"
+    field = f"rate.{rate_id(one)}.{name}"
     text = given.get(field)
     if text is None:
         return None
@@ -676,10 +678,10 @@ def _page(
     newer = None
     if start:
         back = of_kind[start - _PAGE - 1].prefix if start > _PAGE else ""
-        newer = _address(list_id, number, **kept, after=back)
+        newer = address(list_id, number, **kept, after=back)
     older = None
     if start + _PAGE < len(of_kind):
-        older = _address(list_id, number, **kept, after=of_kind[start + _PAGE - 1].prefix)
+        older = address(list_id, number, **kept, after=of_kind[start + _PAGE - 1].prefix)
     return render_template(
         "operator/price_version.html",
         price_list={
@@ -756,7 +758,7 @@ def _rate_row(
     old = _values(earlier.rate) if earlier else {}
     slot = one.rate.bands[0].slots[0]
     return RateRow(
-        id=_id(one),
+        id=rate_id(one),
         prefix=one.prefix,
         destination=wording.named(found.destinations.get(one.destination, {}), one.destination),
         values={band: values.get(band, "") for band in bands},
@@ -872,11 +874,13 @@ def _offset(after: str, rates: Sequence[DatedRate]) -> int:
     return next((at + 1 for at, one in enumerate(rates) if one.prefix == after), 0)
 
 
-def _id(one: DatedRate) -> str:
+def rate_id(one: DatedRate) -> str:
+    """Return what a rate is called in addresses and fields."""
     return f"{one.meter}.{one.prefix or 'all'}"
 
 
-def _contents(list_id: str, number: int) -> Contents:
+def contents(list_id: str, number: int) -> Contents:
+    """Return a version of a list by its outside id."""
     return price_drafts.contents(
         scope.session(), tenant_id=OPERATOR, price_list_id=ids.parse("pl", list_id), number=number
     )
@@ -911,7 +915,8 @@ def _tomorrow(zone: str) -> str:
     return (today + dt.timedelta(days=1)).isoformat()
 
 
-def _address(list_id: str, number: int, **kept: str) -> str:
+def address(list_id: str, number: int, **kept: str) -> str:
+    """Return where a version's page is."""
     given = {name: value for name, value in kept.items() if value}
     return f"/operator/prices/{list_id}/versions/{number}" + (f"?{urlencode(given)}" if given else "")
 
