@@ -5,8 +5,8 @@ from alembic import op
 
 from migrations.walls import fence, freeze
 
-revision = "0073"
-down_revision = "0072"
+revision = "0074"
+down_revision = "0073"
 
 INSTANT = sa.DateTime(timezone=True)
 
