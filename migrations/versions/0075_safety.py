@@ -5,8 +5,8 @@ from alembic import op
 
 from migrations.walls import fence, freeze
 
-revision = "0074"
-down_revision = "0073"
+revision = "0075"
+down_revision = "0074"
 
 INSTANT = sa.DateTime(timezone=True)
 
