@@ -128,6 +128,18 @@ class Gate:
             ).first()
         return Entry(TenantId(row.tenant_id), row.ref_id) if row else None
 
+    def resolve_any(self, kind: str, keys: Sequence[bytes]) -> Entry | None:
+        """Return who one of these hashed keys belongs to; one question, whichever of them is there."""
+        with self.outside() as connection:
+            row = connection.execute(
+                text(
+                    "SELECT found.tenant_id, found.ref_id"
+                    " FROM unnest(CAST(:keys AS bytea[])) AS key, sec.resolve(:kind, key) AS found"
+                ),
+                {"kind": kind, "keys": list(keys)},
+            ).first()
+        return Entry(TenantId(row.tenant_id), row.ref_id) if row else None
+
     def known(self, kind: str, keys: Sequence[bytes]) -> set[bytes]:
         """Return which of these hashed keys the directory knows; one question for all of them."""
         with self.outside() as connection:
@@ -189,6 +201,16 @@ def register(session: Session, *, kind: str, key: bytes, ref_id: UUID) -> None:
             )
     except IntegrityError as error:
         raise KeyTakenError(kind=kind) from error
+
+
+def registered(session: Session, *, kind: str, keys: Sequence[bytes]) -> set[bytes]:
+    """Return which of these hashed keys stand in the directory, for whichever tenant."""
+    return set(
+        session.scalars(
+            text("SELECT key FROM unnest(CAST(:keys AS bytea[])) AS key, sec.resolve(:kind, key)"),
+            {"kind": kind, "keys": list(keys)},
+        )
+    )
 
 
 def unregister(session: Session, *, kind: str, key: bytes) -> bool:

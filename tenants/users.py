@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.ids import OPERATOR, TenantId, UserId, new_id
-from security import evidence, gate
+from security import evidence
 from security.vault import Field, Vault
+from tenants import logins
 from tenants.companies import LANGUAGES, zones
 from tenants.errors import (
-    EmailTakenError,
     MalformedEmailError,
     MalformedSettingError,
     UnknownRoleError,
@@ -91,11 +91,6 @@ def canonical_email(text: str) -> str:
     return email
 
 
-def login_key(vault: Vault, email: str) -> bytes:
-    """Return the directory key of a canonical address."""
-    return vault.blind_index(OPERATOR, "users.email", email)
-
-
 def add(
     session: Session,
     *,
@@ -118,10 +113,7 @@ def add(
     wanted = _checked_roles(tenant_id, roles)
     _check_person(name=name, language=language, zone=zone)
     user_id = UserId(new_id())
-    try:
-        gate.register(session, kind="login", key=login_key(vault, canonical), ref_id=user_id)
-    except gate.KeyTakenError as error:
-        raise EmailTakenError from error
+    logins.register(session, vault=vault, email=canonical, user_id=user_id)
     row = UserRow(
         tenant_id=tenant_id,
         id=user_id,

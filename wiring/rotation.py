@@ -30,7 +30,7 @@ from security.key_states import KeyState, KeyStateError, KeyVersion, TooEarlyErr
 from security.keystore import Keystore
 from security.vault import INDEX, Field, SealError, Vault
 from telephony import recording
-from tenants import downloads, exports
+from tenants import companies, downloads, exports, logins
 from tenants.events import KeyRotationAsked
 from wiring import downloading, prints
 from wiring.closing import Progress
@@ -82,7 +82,7 @@ def ask(session: Session, keystore: Keystore, *, tenant_id: TenantId, purpose: s
         NotRotatedError: keys of this purpose are not rotated.
         KeyStateError: the company has no active key of it.
     """
-    if not may_rotate(tenant_id, purpose):
+    if not may_rotate(purpose):
         raise NotRotatedError(purpose=purpose)
     there = [one for one in key_states.versions(keystore, tenant_id=tenant_id) if one.purpose == purpose]
     active = next((one for one in there if one.state is KeyState.ACTIVE), None)
@@ -106,9 +106,9 @@ def ask(session: Session, keystore: Keystore, *, tenant_id: TenantId, purpose: s
     return job_id
 
 
-def may_rotate(tenant_id: TenantId, purpose: str) -> bool:
+def may_rotate(purpose: str) -> bool:
     """Return whether keys of a purpose are rotated."""
-    return purpose in ROTATED and (tenant_id, purpose) != (OPERATOR, INDEX)
+    return purpose in ROTATED
 
 
 def rotate(
@@ -138,6 +138,8 @@ def rotate(
         failed = _documents(means, progress, tenant_id, key_id, until)
     if purpose == INDEX:
         failed = _marks(means, progress, tenant_id, until)
+    if failed is not None and (tenant_id, purpose) == (OPERATOR, INDEX):
+        failed = _logins(means, progress, until)
     if failed is None:
         return dt.timedelta(seconds=1)
     after = count(means, tenant_id=tenant_id, purpose=purpose)
@@ -187,6 +189,12 @@ def count(means: Means, *, tenant_id: TenantId, purpose: str) -> Counter[int]:
         for marked in MARKED:
             with means.gate.open(Scope.system(tenant_id)) as session:
                 for version, many in resealing.marks(session, marked, tenant_id=tenant_id).items():
+                    found[ids[version]] += many
+        for company_id in _companies(means) if tenant_id == OPERATOR else ():
+            with means.gate.open(Scope.system(company_id)) as session:
+                for version, many in logins.by_version(
+                    session, tenant_id=company_id, vault=means.vault
+                ).items():
                     found[ids[version]] += many
     return found
 
@@ -321,6 +329,27 @@ def _marks(means: Means, progress: Progress, tenant_id: TenantId, until: float) 
             (after,) = piece.after
             _rest(began)
     return failed if _narrow(means, tenant_id, until) else None
+
+
+def _companies(means: Means) -> list[TenantId]:
+    """Return everybody whose people sign in: the operator, and every company that is not deleted."""
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        return [OPERATOR, *(one.tenant_id for one in companies.clients(session))]
+
+
+def _logins(means: Means, progress: Progress, until: float) -> int | None:
+    """Lift the addresses people sign in by, of which the operator's key makes the directory's keys."""
+    failed = 0
+    for company_id in _companies(means):
+        began = time.monotonic()
+        if began > until:
+            return None
+        with means.gate.open(Scope.system(company_id)) as session:
+            piece = logins.lift(session, tenant_id=company_id, vault=means.vault)
+        failed += piece.failed
+        progress.moved(done=piece.made, made=piece.made, failed=piece.failed)
+        _rest(began)
+    return failed
 
 
 def _narrow(means: Means, tenant_id: TenantId, until: float) -> bool:

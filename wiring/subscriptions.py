@@ -54,7 +54,7 @@ from telephony.errors import RecordingNotFoundError
 from telephony.events import DialCleared, DialEnded, DialOutcome, NumberRentalChanged, RecordingCaptured
 from telephony.orders import OrderKind
 from telephony.outbound import watch
-from tenants import alarms, companies, letters, resets, sessions, users
+from tenants import alarms, companies, letters, logins, resets, sessions
 from tenants.events import (
     AgreementPublished,
     AlarmRaised,
@@ -223,7 +223,7 @@ def _answer_reset(house: House, event: ResetAsked) -> None:
     """Find out whether somebody signs in with an address, and owe them a link; else nothing follows."""
     with house.gate.open(Scope.system(OPERATOR)) as session:
         email = resets.asked(session, vault=house.vault, request_id=event.request_id)
-    entry = house.gate.resolve("login", users.login_key(house.vault, email)) if email else None
+    entry = logins.find(house.gate, vault=house.vault, email=email) if email else None
     if entry:
         with house.gate.open(Scope.system(entry.tenant_id)) as session:
             resets.send(

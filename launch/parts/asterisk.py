@@ -89,22 +89,38 @@ class Asterisk:
 
 def missing_modules(switch_url: str) -> list[str] | None:
     """Ask an Asterisk which required modules do not run; None while its ARI does not answer."""
+    modules = _asked(switch_url, "modules")
+    if modules is None:
+        return None
+    running = {str(m["name"]).removesuffix(".so") for m in modules if m["status"] == "Running"}
+    return sorted(set(REQUIRED_MODULES) - running)
+
+
+def release_of(switch_url: str) -> str:
+    """Ask an Asterisk for its release ("22.10.1"); "" while its ARI does not answer, or does not say."""
+    said = _asked(switch_url, "info")
+    try:
+        return asterisk_in(f"Asterisk {said['system']['version']}") if said else ""
+    except (KeyError, TypeError):
+        return ""
+
+
+def _asked(switch_url: str, what: str) -> Any:  # noqa: ANN401 - JSON
+    """Return what ARI says of the Asterisk itself, or None while it does not answer."""
     address = urlsplit(switch_url)
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
     line = kind(address.hostname or "", address.port, timeout=1)
     basic = base64.b64encode(f"{address.username}:{address.password}".encode()).decode()
     try:
-        line.request("GET", "/ari/asterisk/modules", headers={"Authorization": f"Basic {basic}"})
+        line.request("GET", f"/ari/asterisk/{what}", headers={"Authorization": f"Basic {basic}"})
         answer = line.getresponse()
         if answer.status != http.HTTPStatus.OK:
             return None
-        modules: list[dict[str, Any]] = json.loads(answer.read())
+        return json.loads(answer.read())
     except (OSError, http.client.HTTPException, ValueError):
         return None
     finally:
         line.close()
-    running = {str(m["name"]).removesuffix(".so") for m in modules if m["status"] == "Running"}
-    return sorted(set(REQUIRED_MODULES) - running)
 
 
 def find(parts_dir: Path) -> Path | None:

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from core.ids import OPERATOR, TenantId
 from security.gate import Gate, Scope
 from security.vault import SealError, Vault
-from tenants import users
+from tenants import logins, users
 from tenants.errors import EmailTakenError, MalformedEmailError, UnknownRoleError, UserMissingError
 from tenants.users import User
 from tests.tenants.people import People
@@ -16,8 +16,7 @@ from wiring.prepare import DatabaseUrls
 
 def test_a_user_is_found_by_address_whatever_its_spelling(people: People, gate: Gate, vault: Vault) -> None:
     alice = people.user(people.company().tenant_id, "Alice")
-    key = users.login_key(vault, users.canonical_email("  ALICE@PelicanParcel.example "))
-    entry = gate.resolve("login", key)
+    entry = logins.find(gate, vault=vault, email=users.canonical_email("  ALICE@PelicanParcel.example "))
     assert entry is not None
     assert entry.ref_id == alice.id
 

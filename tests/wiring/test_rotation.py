@@ -37,12 +37,14 @@ from security.vault import Field, Vault
 from telephony import calls, drafts, endpoints, erasure
 from telephony.calls import Arrival
 from telephony.outbound import gate as outbound_gate
-from tenants import passkeys, repeats, saved_views, second_step, users
+from tenants import logins, passkeys, repeats, saved_views, second_step, users
+from tenants.errors import EmailTakenError
 from tenants.events import KeyRotationAsked
 from tenants.letters import box
 from tenants.webhooks import endpoints as webhooks
 from tests.conftest import Prepared
 from tests.factories import payments
+from tests.tenants.people import People
 from wiring import prints, rotation
 from wiring.places import MARKED, PLACES
 from wiring.prepare import DatabaseUrls
@@ -416,11 +418,54 @@ def test_printed_invoices_are_under_the_new_key_and_read_as_before(means: Means,
             assert clear.read().decode() == f"printed {language}"
 
 
-def test_the_operators_index_and_keys_a_company_has_not_are_not_rotated(
-    means: Means, tenant_a: TenantId
-) -> None:
-    with pytest.raises(NotRotatedError):
-        asked(means, OPERATOR, "index")
+def test_people_sign_in_while_the_operators_index_key_is_replaced(means: Means, stale: Vault) -> None:
+    """The directory's keys are lifted; before, meanwhile and after, everybody is found."""
+    stale.index_versions(OPERATOR)
+    people = People(means.gate, means.vault)
+    ours, theirs = people.company("Pelican").tenant_id, people.company("Heron").tenant_id
+    ids = {
+        user.email: user.id
+        for user in (people.user(OPERATOR, "Olga", "operator_billing"), people.user(ours, "Alice"))
+    }
+
+    def found() -> dict[str, UUID | None]:
+        entries = {email: logins.find(means.gate, vault=means.vault, email=email) for email in ids}
+        return {email: entry.ref_id if entry else None for email, entry in entries.items()}
+
+    event = asked(means, OPERATOR, "index")
+    assert rotation.rotate(means, event, settles_s=0) is not None  # made, and pending
+    assert found() == ids
+    late = People(means.gate, stale).user(theirs, "Lena")  # by a process that is behind
+    ids[late.email] = late.id
+    assert rotation.rotate(means, event, share_s=0, settles_s=0) is not None  # promoted, and nobody lifted
+    assert found() == ids
+    to_the_end(means, event)
+    old, new = (
+        one.key_id or 0
+        for one in key_states.versions(means.keystore, tenant_id=OPERATOR)
+        if one.purpose == "index"
+    )
+    counted = rotation.count(means, tenant_id=OPERATOR, purpose="index")
+    assert (counted[old], counted[new]) == (0, len(ids))
+    assert found() == ids
+    for email in ids:
+        with pytest.raises(EmailTakenError):
+            people.user(theirs, "Charlie", email=email)
+    assert logins.find(means.gate, vault=means.vault, email="nobody@pelicanparcel.example") is None
+
+
+def test_an_address_two_processes_enter_under_two_keys_is_one_persons(means: Means, stale: Vault) -> None:
+    """One is behind and writes with the key before; the directory alone would take both."""
+    stale.index_versions(OPERATOR)
+    people = People(means.gate, means.vault)
+    ours, theirs = people.company("Pelican").tenant_id, people.company("Heron").tenant_id
+    to_the_end(means, asked(means, OPERATOR, "index"))
+    People(means.gate, stale).user(ours, "Alice")
+    with pytest.raises(EmailTakenError):
+        people.user(theirs, "Alice")
+
+
+def test_keys_a_company_has_not_are_not_rotated(means: Means, tenant_a: TenantId) -> None:
     with pytest.raises(NotRotatedError):
         asked(means, tenant_a, "tk")
     with pytest.raises(KeyStateError):

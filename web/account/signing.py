@@ -25,7 +25,7 @@ from security.passkeys import (
     verify_shown,
 )
 from security.throttle import Limit, Throttle
-from tenants import passkeys, second_step, sessions, users
+from tenants import logins, passkeys, second_step, sessions, users
 from tenants.errors import MalformedEmailError
 from tenants.sessions import Started
 from tenants.users import Credential
@@ -79,7 +79,7 @@ def sign_in(services: Services, *, email: str, password: str, address: str) -> S
     counted = ((PAIR, f"{address} {canonical}"), (ADDRESS, address), (ACCOUNT, canonical))
     for limit, subject in counted:
         throttle.insist(limit, tenant_id=OPERATOR, subject=subject)
-    entry = services.gate.resolve("login", users.login_key(services.vault, canonical))
+    entry = logins.find(services.gate, vault=services.vault, email=canonical)
     # For an unknown address the same two steps are taken with a user that does not exist.
     tenant_id = entry.tenant_id if entry else OPERATOR
     user_id = UserId(entry.ref_id if entry else new_id())

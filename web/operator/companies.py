@@ -25,7 +25,7 @@ from core.ids import OPERATOR, TenantId, UsageId
 from core.money import Money
 from seats import inventory, leases, limits
 from telephony import numbers, queues
-from tenants import agreements, companies, staff, standard_agreement, users
+from tenants import agreements, companies, logins, staff, standard_agreement, users
 from tenants.companies import COLOURS, LANGUAGES, Company
 from tenants.errors import EmailTakenError
 from web import identity, invitations, parts, said, scope, tables, words
@@ -392,7 +392,7 @@ def _open(given: dict[str, str]) -> tuple[Company, FirstOwner]:
     tax_rate_ppm = _percent(given["tax_percent"])
     email = users.canonical_email(given["owner_email"])
     services = scope.services()
-    if services.gate.resolve("login", users.login_key(services.vault, email)):
+    if logins.find(services.gate, vault=services.vault, email=email):
         raise EmailTakenError(field="owner_email")
     seller = _seller()
     company = companies.open_company(

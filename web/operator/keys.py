@@ -105,7 +105,7 @@ def rotate_key() -> BaseResponse:
 
 
 def _may_rotate(one: KeyVersion) -> bool:
-    return one.state is KeyState.ACTIVE and rotation.may_rotate(TenantId(one.tenant_id), one.purpose)
+    return one.state is KeyState.ACTIVE and rotation.may_rotate(one.purpose)
 
 
 def _chosen(company_id: str) -> TenantId:

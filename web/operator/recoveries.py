@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from core import ids
 from core.ids import OPERATOR, TenantId, UserId
-from tenants import recoveries, users
+from tenants import logins, recoveries, users
 from tenants.errors import MalformedEmailError, RecoveryRefusedError
 from tenants.recoveries import Recovery
 from web import identity, invitations, said, scope, words
@@ -110,7 +110,7 @@ def _acted(act: Callable[[], object], text: str) -> BaseResponse:
 def _find(email: str) -> tuple[TenantId, UserId]:
     """Return who signs in with an address; staff see no list of a company's people."""
     services = scope.services()
-    entry = services.gate.resolve("login", users.login_key(services.vault, users.canonical_email(email)))
+    entry = logins.find(services.gate, vault=services.vault, email=users.canonical_email(email))
     if entry is None:
         raise RecoveryRefusedError
     return entry.tenant_id, UserId(entry.ref_id)
