@@ -27,6 +27,7 @@ from launch.files import read_json
 from launch.layout import Layout
 from launch.parts import asterisk, chromium, postgres, valkey
 from launch.trouble import LaunchError
+from launch.versions import asterisk_is_safe, why_asterisk_is_not
 from wiring.prepare import database_migration, newest_migration
 
 GIGABYTE = 1_000_000_000
@@ -237,6 +238,8 @@ def _switch(settings: Settings, *, is_wanted: bool) -> Iterator[Finding]:
     missing = asterisk.missing_modules(settings.switch_url)
     if missing is None:
         yield Finding("the switch does not answer", "read the log of asterisk, or look at SWITCH_URL")
+    elif (release := asterisk.release_of(settings.switch_url)) and not asterisk_is_safe(release):
+        yield Finding(why_asterisk_is_not(release), "put a newer Asterisk there, or look at SWITCH_URL")
     elif missing:
         yield Finding(f"the switch lacks modules: {', '.join(missing)}", "`make setup`, then `make up`")
     else:

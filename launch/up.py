@@ -31,6 +31,7 @@ from launch.parts.part import Part
 from launch.parts.runnable import runnable
 from launch.supervisor import StoppedError, Supervisor, end_leftovers
 from launch.trouble import LaunchError, PartFailedError, not_ours
+from launch.versions import asterisk_is_safe, why_asterisk_is_not
 from telephony.switch.instance import Ports as SwitchPorts
 
 TRUNK_ADDRESS = "127.0.0.2"
@@ -192,8 +193,13 @@ def _valkey(chosen: Choices, place: Layout, kept: Kept) -> valkey.Valkey | None:
 
 
 def _switch(chosen: Choices, place: Layout, kept: Kept) -> tuple[asterisk.Asterisk | None, str]:
-    """Return the embedded switch, or None and why there is none (empty: somebody chose another)."""
+    """Return the embedded switch, or None and why there is none (empty: somebody chose another).
+
+    Raises:
+        LaunchError: Asterisk is required and there is none, or somebody's own is below the floor.
+    """
     if chosen.switch_url:
+        _check_release(chosen.switch_url)
         return None, ""
     tree = asterisk.find(place.parts)
     if not tree:
@@ -220,6 +226,13 @@ def _switch(chosen: Choices, place: Layout, kept: Kept) -> tuple[asterisk.Asteri
 def _carrier(chosen: Choices) -> str:
     """Return where calls out go: a carrier's, or the made-up public network's address."""
     return chosen.carrier or f"{PUBLIC_ADDRESS}:{chosen.ports.sip + 1}"
+
+
+def _check_release(switch_url: str) -> None:
+    """Refuse a switch of somebody's own that says it is below the floor; one that is away is waited for."""
+    release = "" if switch_url.startswith(SIMULATOR) else asterisk.release_of(switch_url)
+    if release and not asterisk_is_safe(release):
+        raise LaunchError(f"the switch SWITCH_URL names is too old: {why_asterisk_is_not(release)}")
 
 
 def _switch_addresses(chosen: Choices) -> dict[str, str]:

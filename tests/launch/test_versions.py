@@ -1,8 +1,14 @@
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from launch import up
 from launch.parts import asterisk
+from launch.trouble import LaunchError
 from launch.versions import asterisk_in, asterisk_is_safe, postgres_in, postgres_is_safe
 
 
@@ -60,3 +66,47 @@ def test_an_asterisk_below_the_floor_is_not_started(tmp_path: Path, *, version: 
 
 def test_where_there_is_none_that_is_said(tmp_path: Path) -> None:
     assert "could not be fetched" in asterisk.why_none(tmp_path)
+
+
+@pytest.fixture
+def told() -> Iterator[tuple[str, dict[str, object]]]:
+    """Somebody's own Asterisk, as far as it is asked for its release: its address, and what it says."""
+    says: dict[str, object] = {}
+
+    class Ari(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(says).encode()
+            self.send_response(200 if self.path == "/ari/asterisk/info" else 404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_said: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Ari) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://ari:secret@127.0.0.1:{server.server_port}", says
+        server.shutdown()
+
+
+def test_a_switch_of_ones_own_below_the_floor_stops_the_start(told: tuple[str, dict[str, object]]) -> None:
+    url, says = told
+    says["system"] = {"version": "22.8.2"}
+    with pytest.raises(
+        LaunchError, match=r"SWITCH_URL names is too old: Asterisk 22\.8\.2 misses .* 22\.10\.1"
+    ):
+        up._check_release(url)
+    says["system"] = {"version": "22.10.1~dfsg+~cs6.17"}
+    up._check_release(url)
+    assert asterisk.release_of(url) == "22.10.1"
+
+
+def test_a_switch_that_is_away_or_says_nothing_of_its_release_is_waited_for(
+    told: tuple[str, dict[str, object]],
+) -> None:
+    url, says = told
+    says["system"] = None
+    up._check_release(url)
+    up._check_release("http://ari:secret@127.0.0.1:1")
+    up._check_release("simulator:")
