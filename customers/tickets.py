@@ -190,15 +190,21 @@ def page(
     vault: Vault,
     customer_id: CustomerId | None = None,
     states: frozenset[TicketState] = frozenset(TicketState),
+    is_overdue: bool = False,
     limit: int = 50,
     after: TicketId | None = None,
 ) -> list[Ticket]:
-    """Return tickets, newest first: of a customer, or of all; in some states; `after` goes on below one."""
+    """Return tickets, newest first: of a customer, or of all; in some states; `after` goes on below one.
+
+    `is_overdue`: only those that should have been dealt with by now.
+    """
     query = sa.select(TicketRow).where(
         TicketRow.tenant_id == tenant_id, TicketRow.state.in_([one.value for one in states])
     )
     if customer_id is not None:
         query = query.where(TicketRow.customer_id == customer_id)
+    if is_overdue:
+        query = query.where(TicketRow.due_at < clock.now(), TicketRow.state != TicketState.CLOSED.value)
     if after is not None:
         query = query.where(TicketRow.id < after)
     rows = session.scalars(query.order_by(TicketRow.id.desc()).limit(max(1, min(limit, _MOST))))

@@ -4,6 +4,7 @@ One document with a revision, read and written whole, because its parts name eac
 under another one: what it leaves open is as in the tier above.
 """
 
+import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -232,6 +233,18 @@ def name_of_tier(session: Session, *, tenant_id: TenantId, customer_id: Customer
     code = tier_of(session, tenant_id=tenant_id, customer_id=customer_id)
     tiers = read(session, tenant_id=tenant_id).tiers if code else ()
     return next((one.name for one in tiers if one.code == code), "")
+
+
+def work_order_due(
+    session: Session, *, tenant_id: TenantId, customer_id: CustomerId, at: dt.datetime
+) -> dt.datetime | None:
+    """Return by when a work order of a customer, opened then, is to be done; None: they are in no tier."""
+    code = tier_of(session, tenant_id=tenant_id, customer_id=customer_id)
+    settings = read(session, tenant_id=tenant_id)
+    if code not in {one.code for one in settings.tiers}:
+        return None
+    hours = settings.whole(code).work_order_h
+    return at + dt.timedelta(hours=hours) if hours else None
 
 
 def check(settings: RoutingSettings, queue_ids: set[QueueId]) -> None:

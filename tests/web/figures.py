@@ -1182,6 +1182,24 @@ def recording_list(lang: str) -> dict[str, Any]:
     }
 
 
+def ticket_list(lang: str) -> dict[str, Any]:
+    def line(subject: str, due: int) -> New:
+        return New(
+            kind=pick(lang, "Complaint", "投诉"),
+            state_word=pick(lang, "open", "未处理"),
+            subject=subject,
+            opened_at=ago(90_000),
+            due_at=ago(due),
+            customer="I. C.",
+            href="/portal/customers/cus_1",
+        )
+
+    return shell(lang) | {
+        "overdue": [line(pick(lang, "Parcel is late", "包裹未到"), 3600)],
+        "waiting": [line(pick(lang, "Asks for an invoice", "索要发票"), -86_400)],
+    }
+
+
 def call_list_empty(lang: str) -> dict[str, Any]:
     return call_list(lang) | {"table": table(CALLS, [], asks={"from": "2026-11-16"})}
 
@@ -3079,6 +3097,7 @@ PAGES: dict[str, Page] = {
     "portal-menu": Page("portal/home.html", home, ("document.getElementById('user-menu').showPopover()",)),
     "portal-keys": Page("portal/home.html", home, ("document.getElementById('keys').showModal()",)),
     "portal-calls": Page("portal/calls.html", call_list),
+    "portal-tickets": Page("portal/tickets.html", ticket_list),
     "portal-recordings": Page("portal/recordings.html", recording_list),
     "portal-calls-empty": Page("portal/calls.html", call_list_empty),
     "portal-calls-line": Page("portal/calls.html", call_list_line),

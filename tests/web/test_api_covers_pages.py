@@ -103,6 +103,8 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.status_list": ("listAgentStatuses",),
     "portal.save_status": ("putAgentStatus",),
     "portal.retire_status": ("retireAgentStatus",),
+    "portal.ticket_list": ("listTickets",),
+    "portal.set_tier": ("setCustomerTier",),
     "portal.open_ticket": ("openTicket",),
     "portal.move_ticket": ("changeTicket",),
     "portal.reveal_customer": ("getCustomer",),

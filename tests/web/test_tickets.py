@@ -12,6 +12,8 @@ from customers.tickets import Details, Ticket, TicketKind, TicketState
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony.queues import WrapUp
+from telephony.routing import settings as routing
+from telephony.routing.settings import RoutingSettings, TierSettings
 from tests.customers import factory as customers
 from tests.factories import telephony
 from tests.tenants.people import People
@@ -175,6 +177,80 @@ def test_the_company_opens_and_closes_one_on_the_customers_page(
     chen = customers.stored(gate, vault, cast.a.tenant_id, phone=customers.CHEN)
     strange = f"/portal/customers/{public('cus', chen.id)}/tickets/{public('tkt', made.ticket_id)}"
     assert alice.post(strange, {"state": "open"}).status_code == 404
+
+
+@pytest.fixture
+def in_gold(gate: Gate, cast: Cast, ines: CustomerCard) -> None:
+    """Ines is in a tier whose work orders are done within eight hours."""
+    tiers = (TierSettings("vip", "VIP", work_order_h=8), TierSettings("vip-gold", "Gold", above="vip"))
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        routing.write(session, tenant_id=cast.a.tenant_id, settings=RoutingSettings(tiers=tiers))
+        routing.put_in_tier(session, tenant_id=cast.a.tenant_id, customer_id=ines.id, tier="vip-gold")
+
+
+@pytest.mark.usefixtures("in_gold")
+def test_a_ticket_is_due_when_the_customers_tier_says_at_every_door(
+    alice: Browser,
+    ours: Program,
+    bob: Bob,
+    call_id: CallId,
+    gate: Gate,
+    vault: Vault,
+    cast: Cast,
+    ines: CustomerCard,
+) -> None:
+    customer, noon = public("cus", ines.id), clock.now()
+    with clock.hold(noon):
+        bob.talks(call_id, cast.a.tenant_id)
+        assert bob.posts(at(bob.offer_id), LATE).status_code == 201
+        assert alice.post(f"/portal/customers/{customer}/tickets", LATE).status_code == 303
+        by_tier = ours.post("/tickets", LATE | {"customer": customer}).get_json()
+        never = ours.post("/tickets", LATE | {"customer": customer, "due_at": None}).get_json()
+    assert never["due_at"] is None
+    assert by_tier["due_at"] is not None
+    dues = [one.details.due_at for one in every(gate, vault, cast)]
+    assert dues == [None, *[noon + dt.timedelta(hours=8)] * 3]
+
+
+@pytest.mark.usefixtures("in_gold")
+def test_what_is_overdue_stands_above_and_can_be_asked_for(
+    alice: Browser, ours: Program, gate: Gate, vault: Vault, cast: Cast, ines: CustomerCard
+) -> None:
+    then = clock.now() - dt.timedelta(hours=9)
+    with clock.hold(then):
+        late = ours.post("/tickets", LATE | {"customer": public("cus", ines.id)}).get_json()["id"]
+    fresh = {"customer": public("cus", ines.id), "subject": "Asks for an invoice"}
+    ours.post("/tickets", LATE | fresh)
+    assert [one["id"] for one in ours.get("/tickets?overdue=true").get_json()["data"]] == [late]
+    page = alice.get("/portal/tickets").text
+    overdue, waiting = page.split('id="waiting"')
+    assert "Parcel is late" in overdue.partition('id="late"')[2]
+    assert "Asks for an invoice" in waiting
+    assert "Parcel is late" not in waiting
+    assert "Ines" not in page  # masked
+    tickets_closed = every(gate, vault, cast)[-1]
+    path = f"/portal/customers/{public('cus', ines.id)}/tickets/{public('tkt', tickets_closed.ticket_id)}"
+    alice.post(path, {"state": "closed"})
+    assert ours.get("/tickets?overdue=true").get_json()["data"] == []
+
+
+@pytest.mark.usefixtures("in_gold")
+def test_a_customer_is_put_in_a_tier_on_their_page(
+    alice: Browser, gate: Gate, cast: Cast, ines: CustomerCard
+) -> None:
+    path = f"/portal/customers/{public('cus', ines.id)}"
+
+    def tier() -> str:
+        with gate.open(Scope.system(cast.a.tenant_id)) as session:
+            return routing.tier_of(session, tenant_id=cast.a.tenant_id, customer_id=ines.id)
+
+    assert '<option value="vip-gold" selected>Gold' in alice.get(path).text
+    for wanted in ("vip", ""):
+        alice.post(f"{path}/tier", {"tier": wanted})
+        assert tier() == wanted
+    alice.post(f"{path}/tier", {"tier": "nobody"})
+    assert "There is no such tier any more." in alice.get(path).text
+    assert tier() == ""
 
 
 def test_who_sees_no_customers_sees_no_tickets(

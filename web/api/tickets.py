@@ -5,10 +5,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from core import ids
+from core import clock, ids
 from core.ids import CustomerId, TicketId
 from customers import records, tickets
 from customers.tickets import LONGEST_SUBJECT, LONGEST_TEXT, Details, Ticket, TicketKind, TicketState
+from telephony.routing.settings import work_order_due
 from tenants import users
 from web import identity, scope
 from web.api import cursors, preconditions
@@ -53,7 +54,10 @@ class TicketNew(Inward):
     kind: TicketKind
     subject: Subject
     text: Body = ""
-    due_at: Moment | None = Field(default=None, description="From now on, within a year.")
+    due_at: Moment | None = Field(
+        default=None,
+        description="From now on, within a year. Left out: what the customer's tier says of work orders.",
+    )
 
 
 class TicketChange(Inward):
@@ -71,6 +75,7 @@ class TicketsQuery(PageQuery):
 
     customer: str | None = Field(default=None, description="Of this customer only.")
     state: TicketState | None = Field(default=None, description="In this state only.")
+    overdue: bool = Field(default=False, description="Only those that should have been done by now.")
 
 
 @pages.get("/tickets")
@@ -85,6 +90,7 @@ def list_tickets(query: TicketsQuery) -> TicketsPage:
         vault=scope.services().vault,
         customer_id=CustomerId(ids.parse("cus", query.customer)) if query.customer else None,
         states=frozenset({query.state} if query.state else TicketState),
+        is_overdue=query.overdue,
         limit=query.limit + 1,
         after=TicketId(ids.parse("tkt", after[0])) if after else None,
     )
@@ -104,12 +110,17 @@ def open_ticket(json: TicketNew) -> tuple[TicketShown, int, dict[str, str]]:
     who, session, vault = identity.current(), scope.session(), scope.services().vault
     customer_id = CustomerId(ids.parse("cus", json.customer))
     records.get(session, tenant_id=who.tenant_id, vault=vault, customer_id=customer_id)
+    due_at = (
+        json.due_at
+        if "due_at" in json.model_fields_set
+        else work_order_due(session, tenant_id=who.tenant_id, customer_id=customer_id, at=clock.now())
+    )
     made = tickets.open_ticket(
         session,
         tenant_id=who.tenant_id,
         vault=vault,
         customer_id=customer_id,
-        details=Details(json.kind, json.subject, json.text, json.due_at),
+        details=Details(json.kind, json.subject, json.text, due_at),
         by=who.principal_id,
     )
     shown = _one(made)

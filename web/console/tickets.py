@@ -5,17 +5,20 @@ offer, nothing written before they talk, nothing after the wrap-up's deadline.
 """
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint
 from sqlalchemy.orm import Session
 
+from core import clock
 from core.ids import CustomerId, TicketId, parse, public
 from customers import tickets
 from customers.errors import TicketNotFoundError, TicketWithoutCustomerError
 from customers.tickets import Details, Ticket, TicketKind, TicketState
 from telephony import calls
 from telephony.errors import WorkItemNotFoundError
+from telephony.routing.settings import work_order_due
 from telephony.work import WorkItem
 from web import identity, scope, words
 from web.console import desk
@@ -38,11 +41,15 @@ def open_ticket(offer_id: str) -> tuple[dict[str, str], int]:
     with desk.operator() as session:
         item = desk.item_worked_on(session, offer_id)
     with desk.walls_of(item) as walls:
+        customer_id = _customer(walls, item)
+        if details.due_at is None:
+            due_at = work_order_due(walls, tenant_id=item.tenant_id, customer_id=customer_id, at=clock.now())
+            details = replace(details, due_at=due_at)
         made = tickets.open_ticket(
             walls,
             tenant_id=item.tenant_id,
             vault=scope.services().vault,
-            customer_id=_customer(walls, item),
+            customer_id=customer_id,
             details=details,
             by=identity.current().principal_id,
             opened_in=item.call_id,

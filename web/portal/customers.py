@@ -35,6 +35,7 @@ from customers.interactions import Interaction
 from customers.records import CustomerCard, CustomerDetails
 from telephony import calls as telephony
 from telephony.calls import Filter
+from telephony.routing import settings as routing
 from tenants import users
 from web import edits, i18n, identity, said, scope, tables
 from web.guards import permission
@@ -275,6 +276,8 @@ def _record(
         notes=_notes(contacts),
         tickets=tickets.rows(card.id),
         ticket_kinds=tickets.KINDS,
+        tier=routing.tier_of(session, tenant_id=who.tenant_id, customer_id=card.id),
+        tiers=[(one.code, one.name) for one in routing.read(session, tenant_id=who.tenant_id).tiers],
         looks=_looks(card.id),
         consents=_consents(words),
         standing=consent.counts(words),

@@ -4,24 +4,77 @@ import datetime as dt
 import zoneinfo
 from typing import Any
 
-from flask import redirect, request, url_for
+from flask import redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from core import ids
+from core import clock, ids
 from core.errors import SeatlineError
 from core.ids import CustomerId, TicketId
-from customers import records, tickets
+from customers import glance, records, tickets
 from customers.errors import TicketDetailsError, TicketNotFoundError
 from customers.tickets import Details, Ticket, TicketKind, TicketState
+from telephony.errors import RoutingSettingError
+from telephony.routing import settings as routing
+from telephony.routing.settings import work_order_due
 from tenants import users
 from web import i18n, identity, said, scope, words
 from web.guards import permission
 from web.portal.views import pages
 
-_SHOWN = 20
+_SHOWN, _LISTED = 20, 100
 _BUSINESS = frozenset({"refused", "conflict", "invalid"})
 KINDS = [(kind.value, words.TICKET_KINDS[kind.value]) for kind in TicketKind]
+
+
+@pages.get("/tickets")
+@permission("customers.read")
+def ticket_list() -> str:
+    """Show what is not closed: what is overdue above, then what was opened last."""
+    session, tenant_id, vault = scope.session(), identity.current().tenant_id, scope.services().vault
+
+    def lines(found: list[Ticket]) -> list[dict[str, Any]]:
+        names = glance.masked_names(
+            session, tenant_id=tenant_id, vault=vault, customer_ids=[one.customer_id for one in found]
+        )
+        return [
+            _row(one, None) | {"customer": names.get(one.customer_id, ""), "href": _path(one.customer_id)}
+            for one in found
+        ]
+
+    overdue = tickets.page(session, tenant_id=tenant_id, vault=vault, is_overdue=True, limit=_LISTED)
+    waiting = tickets.page(
+        session,
+        tenant_id=tenant_id,
+        vault=vault,
+        states=frozenset({TicketState.OPEN, TicketState.PENDING}),
+        limit=_LISTED,
+    )
+    overdue.sort(key=lambda one: one.details.due_at or one.opened_at)
+    return render_template(
+        "portal/tickets.html",
+        overdue=lines(overdue),
+        waiting=lines([one for one in waiting if not one.is_overdue]),
+    )
+
+
+@pages.post("/customers/<customer_id>/tier")
+@permission("customers.write")
+def set_tier(customer_id: str) -> Response:
+    """Put a customer in a tier, or take them out of it."""
+    found = _customer(customer_id)
+    try:
+        routing.put_in_tier(
+            scope.session(),
+            tenant_id=identity.current().tenant_id,
+            customer_id=found,
+            tier=request.form.get("tier", ""),
+        )
+    except RoutingSettingError:
+        said.refused(gettext("There is no such tier any more."))
+    else:
+        said.done(gettext("Saved. It counts from their next call on."))
+    return _back(found)
 
 
 @pages.post("/customers/<customer_id>/tickets")
@@ -41,7 +94,7 @@ def open_ticket(customer_id: str) -> Response:
                 TicketKind(form["kind"]),
                 form.get("subject", ""),
                 form.get("text", "").replace("\r\n", "\n"),
-                _instant(form.get("due", "")),
+                _instant(form.get("due", "")) or _by_tier(found),
             ),
             by=who.principal_id,
         )
@@ -97,6 +150,12 @@ def _row(one: Ticket, name: str | None) -> dict[str, Any]:
     }
 
 
+def _by_tier(customer_id: CustomerId) -> dt.datetime | None:
+    return work_order_due(
+        scope.session(), tenant_id=identity.current().tenant_id, customer_id=customer_id, at=clock.now()
+    )
+
+
 def _customer(text: str) -> CustomerId:
     customer_id = CustomerId(ids.parse("cus", text))
     records.get(
@@ -119,5 +178,9 @@ def _instant(text: str) -> dt.datetime | None:
         raise TicketDetailsError(field="due_at") from error
 
 
+def _path(customer_id: CustomerId) -> str:
+    return url_for("portal.one_customer", customer_id=ids.public("cus", customer_id))
+
+
 def _back(customer_id: CustomerId) -> Response:
-    return redirect(url_for("portal.one_customer", customer_id=ids.public("cus", customer_id)), 303)
+    return redirect(_path(customer_id), 303)
