@@ -1,10 +1,10 @@
 """The root key: where it comes from, and what is derived from it.
 
 A provider port: a file (refused when others can read it), the environment (refused outside development and
-tests), a transit service (`security.transit`). A cloud's KMS and PKCS#11 fit the same three calls; whatever
-comes must pass the contract in `tests/security/test_root_keys.py`, and is opened in `wiring.root_key`. The
-root key wraps tenant keys; it never seals data. What a process needs besides (the context MAC key) is derived
-with HKDF (RFC 5869) under its own label.
+tests), a transit service (`security.transit`). A cloud's KMS and PKCS#11 fit the same three calls; what they
+must do stands in README.md, the contract in `tests/security/test_root_keys.py`, and `wiring.root_key` opens
+it. The root key wraps tenant keys; it never seals data. What a process needs besides (the context MAC key) is
+derived with HKDF (RFC 5869) under its own label.
 """
 
 import base64

@@ -19,7 +19,7 @@ from web.shown import flows as shown
 class DeedMalformedError(Invalid):
     """The drawing sent something its script never sends, or one node too many."""
 
-    code = "malformed-request"
+    code = "malformed-deed"
 
 
 @pages.get("/flows/<flow_id>/drawing")
