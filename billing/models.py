@@ -559,19 +559,9 @@ class InvoiceLineChargeRow(TenantOwned, Base):
     """Which line a charge sits on: at most one, by the key."""
 
     __tablename__ = "invoice_line_charges"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "rated_charge_id"], ["app.rated_charges.tenant_id", "app.rated_charges.id"]
-        ),
-        # members are written first, lines are summed from them: the line is checked at the end
-        ForeignKeyConstraint(
-            ["tenant_id", "invoice_id", "line_no"],
-            ["app.invoice_lines.tenant_id", "app.invoice_lines.invoice_id", "app.invoice_lines.line_no"],
-            deferrable=True,
-            initially="DEFERRED",
-        ),
-        Index("ix_invoice_line_charges_line", "tenant_id", "invoice_id", "line_no"),
-    )
+    # that its charge is there is checked once per statement (trigger `founded`), that its line is, when the
+    # invoice is finalised (`members_on_lines`): members are written first, lines are summed from them
+    __table_args__ = (Index("ix_invoice_line_charges_line", "tenant_id", "invoice_id", "line_no"),)
 
     rated_charge_id: Mapped[Key]
     invoice_id: Mapped[UUID]

@@ -11,22 +11,22 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Uuid, and_, bindparam, func, select, text, tuple_
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Row, and_, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from billing import accounts, bulk, tariffs
 from billing.errors import PriceListNotFoundError, RatingChangedError
 from billing.models import InvoiceLineChargeRow, InvoiceRow, RatedChargeRow, UsageEventRow
 from billing.usage import SERVICE_RUN, closed_until
+from core import columns
 from core.ids import TenantId
 from security import evidence
 
-_SUPERSEDE = text("""
+_SUPERSEDE = """
     UPDATE app.rated_charges c SET superseded_by = n.fresh
-    FROM unnest(:olds, :freshs) AS n (old, fresh)
-    WHERE c.tenant_id = :tenant AND c.id = n.old
-""").bindparams(bindparam("olds", type_=ARRAY(Uuid())), bindparam("freshs", type_=ARRAY(Uuid())))
+    FROM unnest(%(olds)s, %(freshs)s) AS n (old, fresh)
+    WHERE c.tenant_id = %(tenant)s AND c.id = n.old
+"""
 
 
 Place = tuple[dt.datetime, UUID]
@@ -141,14 +141,15 @@ def approve(
     places = [at for at, usage_id in enumerate(charges["usage_id"]) if usage_id in wanted]
     fresh = {name: [values[at] for at in places] for name, values in charges.items()}
     fresh["rating_seq"] = [old[usage_id].rating_seq + 1 for usage_id in fresh["usage_id"]]
-    session.execute(
-        _SUPERSEDE,
-        {
-            "tenant": tenant_id,
-            "olds": [old[usage_id].charge_id for usage_id in fresh["usage_id"]],
-            "freshs": [UUID(bytes=one) for one in fresh["id"]],
-        },
-    )
+    with columns.cursor(session) as cursor:
+        cursor.execute(
+            _SUPERSEDE,
+            {
+                "tenant": tenant_id,
+                "olds": columns.uuids([old[usage_id].charge_id for usage_id in fresh["usage_id"]]),
+                "freshs": columns.uuids(fresh["id"]),
+            },
+        )
     bulk.write(session, tenant_id=tenant_id, charges=fresh)
     evidence.record(
         session,

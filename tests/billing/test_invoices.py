@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from billing import accounts, invoices, periods, tariffs, usage
@@ -197,6 +197,30 @@ def test_nothing_of_a_finalised_invoice_can_be_changed(gate: Gate, alice: Tenant
             session.execute(text(statement))
     with gate.open(Scope.system(alice)) as session:
         assert invoices.find(session, tenant_id=alice, invoice_id=done.invoice_id) == done
+
+
+def test_what_is_no_charge_of_ours_stands_on_no_line(gate: Gate, alice: TenantId, charlie: TenantId) -> None:
+    use(gate, alice, stock.usage())
+    use(gate, charlie, stock.usage())
+    draft = drafted(gate, alice)
+    with gate.open(Scope.system(charlie)) as session:
+        theirs = session.scalars(select(RatedChargeRow.id)).one()
+    for charge_id in (new_id(), theirs):
+        row = {"rated_charge_id": charge_id, "invoice_id": draft.invoice_id, "line_no": 1}
+        with (
+            pytest.raises(IntegrityError, match="a line of no charge"),
+            gate.open(Scope.system(alice)) as session,
+        ):
+            session.execute(insert(InvoiceLineChargeRow), [{"tenant_id": alice, **row}])
+
+
+def test_a_bill_is_not_finalised_while_a_charge_stands_on_no_line_of_it(gate: Gate, alice: TenantId) -> None:
+    use(gate, alice, stock.usage())
+    draft = drafted(gate, alice)
+    with gate.open(Scope.system(alice)) as session:
+        session.execute(update(InvoiceLineChargeRow).values(line_no=2))
+    with pytest.raises(IntegrityError, match="a charge on no line"):
+        finalised(gate, alice, draft)
 
 
 def test_no_line_can_be_slipped_under_a_finalised_invoice(gate: Gate, alice: TenantId) -> None:
