@@ -129,6 +129,18 @@ class RoutingSettingError(Invalid):
     code = "routing-setting"
 
 
+class PromiseNotFoundError(NotFound):
+    """No such promised call of this company."""
+
+    code = "promise-not-found"
+
+
+class PromiseOverError(Conflict):
+    """The promised call is being made, or over."""
+
+    code = "promise-over"
+
+
 class FlowNotFoundError(NotFound):
     """Not a flow of this company, or it was removed."""
 

@@ -214,6 +214,30 @@ class FlowRunRow(TenantOwned, Base):
     path: Mapped[list[list[Any]]] = mapped_column(JSONB)
 
 
+class QueueCallbackRow(TenantOwned, Base):
+    """A call promised from a queue, in which the caller keeps their place; `call_id`: in which they asked."""
+
+    __tablename__ = "queue_callbacks"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "call_id", name="uq_queue_callbacks_call"),
+        ForeignKeyConstraint(["tenant_id", "queue_id"], ["queues.tenant_id", "queues.id"]),
+        Index("ix_queue_callbacks_open", "tenant_id", "place_at", postgresql_where=text("ended_at IS NULL")),
+        Index("ix_queue_callbacks_attempt", "tenant_id", "attempt_id"),
+    )
+
+    id: Mapped[Key]
+    call_id: Mapped[UUID] = mapped_column(Uuid)
+    queue_id: Mapped[UUID] = mapped_column(Uuid)
+    place_at: Mapped[Instant]
+    expires_at: Mapped[Instant]
+    next_at: Mapped[Instant]
+    tries: Mapped[int] = mapped_column(SmallInteger)
+    attempt_id: Mapped[UUID | None] = mapped_column(Uuid)
+    state: Mapped[str] = mapped_column(Text)
+    why: Mapped[str | None] = mapped_column(Text)
+    ended_at: Mapped[OptionalInstant]
+
+
 class CallRow(TenantOwned, Base):
     """One call, while it lives and after. Each instant is written once, by the first report of it.
 

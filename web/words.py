@@ -176,6 +176,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "queue.hours-changed": _l("Changed a queue’s opening hours"),
     "queue.reopened": _l("Opened a queue again"),
     "routing.changed": _l("Changed the routing"),
+    "callback.withdrawn": _l("Withdrew a promised call"),
     "flow.made": _l("Made a flow"),
     "flow.changed": _l("Changed a flow’s draft"),
     "flow.published": _l("Published a flow"),
@@ -588,6 +589,9 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "queue-setting": Words(
         _l("A setting of the queue cannot be so"), _l("The field that is named is out of its bounds.")
+    ),
+    "promise-over": Words(
+        _l("This promise is being kept, or over"), _l("Look at the list again; nothing was changed.")
     ),
     "flow-changed": Words(
         _l("Somebody else has changed this flow"), _l("Look at it again, then save what is right.")

@@ -53,7 +53,7 @@ from telephony import numbers, orders, recording, work
 from telephony.errors import RecordingNotFoundError
 from telephony.events import DialCleared, DialEnded, DialOutcome, NumberRentalChanged, RecordingCaptured
 from telephony.orders import OrderKind
-from telephony.outbound import watch
+from telephony.outbound import promised, watch
 from tenants import alarms, companies, letters, logins, resets, sessions
 from tenants.events import (
     AgreementPublished,
@@ -425,6 +425,11 @@ def _watch_calls_out(_house: House, session: Session, event: DialEnded) -> After
     return None
 
 
+def _settle_promise(_house: House, session: Session, event: DialEnded) -> After:
+    promised.settle(session, event=event)
+    return None
+
+
 def _settle_attempt(house: House, session: Session, event: DialEnded) -> After:
     """Write what became of a campaign's call; one dialled by hand is nobody's attempt."""
     if event.outcome is DialOutcome.CANCELLED:  # only who dials by hand gives up
@@ -480,6 +485,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Alone(SignerSettled, "agreements.shut-out", _end_sessions),
     InTransaction(DialEnded, "campaigns.settle", _settle_attempt),
     InTransaction(DialEnded, "calls-out.watch", _watch_calls_out),
+    InTransaction(DialEnded, "promised-calls.settle", _settle_promise),
     InTransaction(CampaignTurned, "campaigns.round", _note_round, whose=lambda _event: OPERATOR),
     InTransaction(LeadFileConfirmed, "leads.unpack", _unpack_leads),
     InTransaction(LeadRowsWaiting, "leads.read", _read_leads),

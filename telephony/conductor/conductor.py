@@ -36,6 +36,7 @@ from telephony.conductor.heartbeat import Heartbeat
 from telephony.conductor.live import Held, Live
 from telephony.conductor.machine import Action, Cause, Fact, LiveCall
 from telephony.conductor.offers import Offers
+from telephony.conductor.promises import Promises
 from telephony.conductor.rejoining import Rejoining
 from telephony.conductor.rows import Rows
 from telephony.conductor.spool import Spool
@@ -125,6 +126,11 @@ class Conductor:
             feed=feed,
             carry_out=self._carry_out,
         )
+        self._promises = Promises(
+            gate=gate, vault=vault, hands=hands, floor=floor, dialler=self._dialler, route=self._offers.route
+        )
+        self._offers.promised = self._promises.turn
+        self.promise = self._promises.promise
         self._rejoining = Rejoining(
             switch=switch, hands=hands, floor=floor, desk=desk, live=live, giving=self._giving, feed=feed
         )
@@ -211,6 +217,7 @@ class Conductor:
     async def widen(self) -> None:
         """Every second: look for whom more agents may serve, who has heard enough, and how full it is."""
         self.flows.look()
+        self._promises.look()
         self._waiting.widen()
         self._admitting.look()
 

@@ -68,10 +68,12 @@ class Dialler:
         self._desk, self._live, self._rows, self._feed = desk, live, rows, feed
         self._carry_out = carry_out
 
-    async def dial(self, tenant_id: TenantId, attempt_id: UUID) -> str:
+    async def dial(self, tenant_id: TenantId, attempt_id: UUID, *, place: CallId | None = None) -> str:
         """Place a cleared call, once ever: an order that comes again after a crash finds it known or closed.
 
-        With no free agent for its queue nothing is dialled, and neither after its clearance has expired. It
+        With no free agent for its queue nothing is dialled, and neither after its clearance has expired;
+        an agent who is reserved for the
+        `place` of a promise takes the call. It
         returns when the call's beginning is on disk; only then does the number ring.
         """
         call_id = CallId(attempt_id)
@@ -104,6 +106,8 @@ class Dialler:
         agent = (
             self._floor.ready_to_dial(clearance.by_agent_id)
             if clearance.by_agent_id
+            else self._floor.reserved(place)
+            if place
             else self._floor.pick(clearance.queue_id, tenant_id=tenant_id)
         )
         if agent is None:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from core import clock, ids, log
 from core.errors import SeatlineError
-from core.ids import CallId, QueueId
+from core.ids import CallId, QueueId, TenantId
 from core.phone import E164
 from customers import lookup
 from security.egress import Answer
@@ -54,6 +54,9 @@ class Calls(Protocol):
 
     async def record_message(self, call_id: CallId) -> None:
         """Record what the caller says, from now to the call's end."""
+
+    async def promise(self, tenant_id: TenantId, call_id: CallId, queue_id: QueueId) -> None:
+        """Keep a place in a queue for who calls, who may hang up."""
 
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something while the call goes on."""
@@ -156,6 +159,8 @@ class FlowRunner:
                     self._calls.beside(self._find_customer(run, turn))
                 case interpreter.AskProgram(turn=turn, url=url, values=values):
                     self._calls.beside(self._ask_program(run, turn, url, values))
+                case interpreter.PromiseCall(turn=turn, queue=queue):
+                    self._calls.beside(self._promise(run, turn, queue))
                 case interpreter.Record():
                     self._calls.command(call_id, self._calls.record_message(call_id))
                 case interpreter.Enqueue(queue=name):
@@ -216,6 +221,17 @@ class FlowRunner:
         self._hear(
             run.call.call_id, interpreter.Answered(clock.now(), turn, found=tier is not None, values=values)
         )
+
+    async def _promise(self, run: _Run, turn: int, name: str) -> None:
+        arrival, entry = run.call.arrival, run.there.entries.get(name)
+        is_promised = False
+        if arrival.caller and entry:
+            try:
+                await self._calls.promise(arrival.tenant_id, arrival.call_id, entry.queue.queue_id)
+                is_promised = True
+            except Exception as error:  # noqa: BLE001 - whatever failed, the caller goes the other way
+                _log.warning("call-not-promised", error=type(error).__name__)
+        self._hear(arrival.call_id, interpreter.Answered(clock.now(), turn, found=is_promised))
 
     def _tier(self, session: Session, call: LiveCall) -> str | None:
         tenant_id = call.arrival.tenant_id

@@ -5,6 +5,7 @@ leaves in the same turn; the bridge alone waits, for the call's facts to be on d
 """
 
 import datetime as dt
+from collections.abc import Callable
 
 from core import clock, log
 from core.ids import AgentId, CallId, OfferId, RecordingId, new_id, public
@@ -36,6 +37,8 @@ class Offers:
         self._admitting = admitting
         self._switch, self._floor, self._live, self._tapes = switch, floor, live, tapes
         self._feed = feed
+        # whoever keeps places for callers that hung up; none are kept before somebody does
+        self.promised: Callable[[CallId, Agent], None] = lambda _place, _agent: None
 
     def route(self) -> None:
         """Offer waiting calls to free agents until one of the two runs out."""
@@ -43,7 +46,10 @@ class Offers:
         for made in self._floor.match(now):
             held = self._live.calls.get(CallId(made.call))
             agent = self._floor.agents.get(AgentId(made.agent))
-            if held is None or agent is None:
+            if agent is None:
+                continue
+            if held is None:
+                self.promised(CallId(made.call), agent)
                 continue
             offer = offer_to(agent, expires_at=now + dt.timedelta(seconds=held.line.queue.ring_timeout_s))
             agent.call_id = held.call.call_id

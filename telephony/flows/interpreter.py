@@ -125,6 +125,14 @@ class AnnouncePlace:
 
 
 @dataclass(frozen=True, slots=True)
+class PromiseCall:
+    """Promise the caller a call from this queue; `Answered` whether it could be."""
+
+    turn: int
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Record what the caller says from now on, until the flow is over."""
 
@@ -149,7 +157,17 @@ class Fail:
 
 
 Command = (
-    Enter | Play | StopPlaying | FindCustomer | AskProgram | AnnouncePlace | Record | Enqueue | End | Fail
+    Enter
+    | Play
+    | StopPlaying
+    | FindCustomer
+    | AskProgram
+    | AnnouncePlace
+    | PromiseCall
+    | Record
+    | Enqueue
+    | End
+    | Fail
 )
 
 
@@ -264,6 +282,8 @@ def _wait(state: State, node: model.AnyNode, at: dt.datetime) -> Turn:
         case model.Webhook():
             sent = {name: state.values.get(name, "") for name in node.send}
             return replace(state, turn=turn, until=at + PATIENCE), [AskProgram(turn, node.url, sent)]
+        case model.CallBack():
+            return replace(state, turn=turn, until=at + PATIENCE), [PromiseCall(turn, node.queue)]
         case model.Announce():
             state = replace(state, turn=turn, is_playing=True, until=at + LONGEST_PROMPT)
             return state, [AnnouncePlace(turn, node.queue)]
@@ -359,7 +379,7 @@ def _too_late(flow: Flow, world: World, state: State, node: model.AnyNode, at: d
 
 
 def _answered(flow: Flow, world: World, state: State, node: model.AnyNode, event: Answered) -> Turn:
-    if not isinstance(node, (model.LookUp, model.Webhook)):
+    if not isinstance(node, (model.LookUp, model.Webhook, model.CallBack)):
         return state, []
     state = replace(state, values={**state.values, **event.values})
     good = "found" if isinstance(node, model.LookUp) else "next"

@@ -205,6 +205,19 @@ class Announce(Node):
     next: Target | None = None
 
 
+class CallBack(Node):
+    """Promise the caller a call from a queue, in which they keep their place though they hang up.
+
+    `otherwise`: their number is withheld, or nothing can be promised.
+    """
+
+    WAYS = ("next", "otherwise")
+    kind: Literal["callback"] = "callback"
+    queue: QueueRef = ""
+    next: Target | None = None
+    otherwise: Target | None = None
+
+
 class Voicemail(Node):
     """Say what to do, that it is recorded, and record until the caller hangs up, presses # or time is up."""
 
@@ -238,6 +251,7 @@ AnyNode = Annotated[
     | SetValue
     | Webhook
     | Announce
+    | CallBack
     | Voicemail
     | ToQueue
     | HangUp,

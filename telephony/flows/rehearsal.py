@@ -29,6 +29,7 @@ class Scene:
         is_customer: whether a look-up finds them.
         tier: then theirs.
         answers: what programs answer, as names and values; None: nothing.
+        has_number: they can be called back; a number that is withheld cannot.
     """
 
     world: World
@@ -36,6 +37,7 @@ class Scene:
     is_customer: bool = False
     tier: str = ""
     answers: Mapping[str, str] | None = None
+    has_number: bool = True
 
 
 class End(StrEnum):
@@ -113,6 +115,8 @@ def _perform(made: Rehearsal, commands: Sequence[Command], scene: Scene) -> list
                         scene.at, turn, found=scene.answers is not None, values=scene.answers or {}
                     )
                 )
+            case interpreter.PromiseCall(turn=turn):
+                answers.append(interpreter.Answered(scene.at, turn, found=scene.has_number))
             case interpreter.Enqueue(queue=queue):
                 made.end, made.detail = End.QUEUE, queue
             case interpreter.End():

@@ -151,6 +151,11 @@ class Floor:
         found = self._board.pick(queue_id, tenant=tenant_id)
         return self.agents[AgentId(found)] if found else None
 
+    def reserved(self, place: CallId) -> Agent | None:
+        """Return the agent who is kept for a promised call, if they are still there for it."""
+        found = (one for one in self.agents.values() if one.call_id == place)
+        return next((one for one in found if one.is_online and one.state == FREE), None)
+
     def ready_to_dial(self, agent_id: AgentId) -> Agent | None:
         """Return this agent if they may dial by hand now: at their phone, with nothing in hand; else None.
 

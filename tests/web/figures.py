@@ -1826,6 +1826,21 @@ def one_flow(lang: str) -> dict[str, Any]:
     }
 
 
+def promised_calls(lang: str) -> dict[str, Any]:
+    one = {
+        "id": "cbk_1",
+        "queue": queues(lang)[0].name,
+        "call": "/portal/calls/call_1",
+        "place_at": NOW,
+        "next_at": None,
+        "mark": "live",
+        "word": pick(lang, "keeps their place", "保留位置"),
+        "is_open": True,
+    }
+    over = {"id": "cbk_2", "mark": "ok", "word": pick(lang, "called back", "已回拨"), "is_open": False}
+    return shell(lang) | {"promises": [one, one | over], "may_write": True}
+
+
 def flow_drawing(lang: str) -> dict[str, Any]:
     return shell(lang) | {
         "flow": {"name": pick(lang, "Main menu", "主菜单"), "version": 3},
@@ -1861,6 +1876,7 @@ def flow_try(lang: str) -> dict[str, Any]:
         "detail": "",
         "choices": [("1", queues(lang)[0].name), ("2", "")],
         "is_customer": True,
+        "is_withheld": False,
         "has_program": False,
     }
 
@@ -3115,6 +3131,7 @@ PAGES: dict[str, Page] = {
     "portal-queue": Page("portal/queue.html", one_queue),
     "portal-flows": Page("portal/flows.html", flow_list),
     "portal-flow": Page("portal/flow.html", one_flow),
+    "portal-promises": Page("portal/promises.html", promised_calls),
     "portal-flow-drawing": Page("portal/flow_drawing.html", flow_drawing),
     "portal-flow-try": Page("portal/flow_try.html", flow_try),
     "portal-queue-closed": Page("portal/queue.html", one_queue_closed),

@@ -74,6 +74,8 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.reopen_queue": ("reopenQueue",),
     "portal.leader_list": ("listTeamLeaders",),
     "portal.save_leaders": ("setTeamLeaders",),
+    "portal.promised_calls": ("listPromisedCalls",),
+    "portal.withdraw_promise": ("withdrawPromisedCall",),
     "portal.flow_list": ("listFlows",),
     "portal.add_flow": ("makeFlow",),
     "portal.one_flow": ("getFlow", "listFlowVersions", "getFlowFigures"),

@@ -24,6 +24,7 @@ from seats import leases, roster
 from seats.events import SeatRentalChanged
 from security.gate import Gate, Kind, Scope
 from security.vault import Vault
+from telephony.outbound import promised
 from tenants import alarms, downloads, exports, holds
 from tenants.events import CompanyExportAsked
 from tenants.holds import HoldKind
@@ -152,6 +153,14 @@ def theirs(
         "/flows", {"name": "Main", "flow": {"nodes": {"start": {"kind": "hang-up"}}}}
     ).get_json()
     alices.call("POST", f"/flows/{flow['id']}/publish", headers={"If-Match": '"1"'})
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        promise = promised.promise(
+            session,
+            tenant_id=cast.a.tenant_id,
+            call_id=made.known,
+            queue_id=made.line.queue_id,
+            at=scene.NOW,
+        )
     barred = alices.post("/do-not-call/batches", {"phones": ["+447700900777"]}).get_json()
     return {
         "erasure_id": ids.public("era", erasure_id),
@@ -166,6 +175,7 @@ def theirs(
         "agent_id": ids.public("usr", bob.user_id),
         "signer_id": ids.public("usr", bob.user_id),
         "flow_id": flow["id"],
+        "promise_id": ids.public("cbk", promise.promise_id),
         "version": "1",
         "queue_id": ids.public("que", made.line.queue_id),
         "number_id": ids.public("num", made.line.number_id),

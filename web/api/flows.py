@@ -278,6 +278,7 @@ def try_flow(flow_id: str, json: FlowTrial) -> FlowRehearsed:
         answers=json.answers,
         flow=found.draft,
         at=clock.now(),
+        has_number=bool(json.caller),
     )
     made = rehearsal.rehearse(found.draft, scene, json.keys)
     return FlowRehearsed(

@@ -17,6 +17,7 @@ _NOUNS = {
     "customer": "cus",
     "queue": "que",
     "flow": "flow",
+    "promise": "cbk",
     "key": "key",
     "user": "usr",
     "webhook": "whk",

@@ -250,6 +250,7 @@ def try_flow(flow_id: str) -> str:
         tier="",
         answers={} if request.args.get("program") == "yes" else None,
         at=clock.now(),
+        has_number=request.args.get("withheld") != "yes",
     )
     made = rehearsal.rehearse(kept.draft, scene, inputs)
     node = kept.draft.nodes.get(made.passages[-1].node) if made.passages else None
@@ -274,6 +275,7 @@ def try_flow(flow_id: str) -> str:
         detail=queue_names().get(made.detail, made.detail),
         choices=[(key, one.label) for key, one in node.keys.items()] if isinstance(node, model.Menu) else [],
         is_customer=request.args.get("customer") == "yes",
+        is_withheld=request.args.get("withheld") == "yes",
         has_program=request.args.get("program") == "yes",
     )
 

@@ -41,6 +41,7 @@ NOUNS: Mapping[str, LazyString] = {
     "do-not-call.": _l("Do not call"),
     "queue.": _l("Queues"),
     "routing.": _l("Routing"),
+    "callback.": _l("Promised calls"),
     "flow.": _l("Flows"),
     "campaign.": _l("Campaigns"),
     "invoice.": _l("Invoices"),

@@ -18,6 +18,7 @@ def kind(code: str) -> str:
         "set": gettext("Set a value"),
         "webhook": gettext("Ask your program"),
         "announce": gettext("Say place and wait"),
+        "callback": gettext("Promise a call back"),
         "voicemail": gettext("Take a message"),
         "queue": gettext("Queue"),
         "hang-up": gettext("Hang up"),

@@ -28,6 +28,7 @@ def scene(
     tier: str,
     answers: Mapping[str, str] | None,
     at: dt.datetime,
+    has_number: bool,
 ) -> Scene:
     """Return who tries a flow of the company, with its own opening hours and regions."""
     session, tenant_id = scope.session(), identity.current().tenant_id
@@ -37,7 +38,7 @@ def scene(
         for name in flow.queues()
     }
     world = World(caller=caller, region=routing.region_of(caller) if caller else "", tier=tier, hours=hours)
-    return Scene(world, at, is_customer=is_customer, tier=tier, answers=answers)
+    return Scene(world, at, is_customer=is_customer, tier=tier, answers=answers, has_number=has_number)
 
 
 def figures(session: Session, kept: Kept) -> FlowFigures:

@@ -78,10 +78,10 @@ const StepCard = memo(({ data: { step, isOnPath, isHere, leading, lead } }: Node
 
 const nodeTypes = { step: StepCard };
 
-function toNodes(drawing: Drawing, path: { node: string }[], leading: Leading | null, lead: (from: Leading) => void, before: StepNode[]): StepNode[] {
+function toNodes(drawing: Drawing, path: { node: string }[], leading: Leading | null, lead: (from: Leading) => void, before: StepNode[], made: string): StepNode[] {
   const spots = places(drawing.nodes);
   const came = new Set(path.map((one) => one.node));
-  const chosen = new Set(before.filter((one) => one.selected).map((one) => one.id));
+  const chosen = new Set(made ? [made] : before.filter((one) => one.selected).map((one) => one.id));
   return drawing.nodes.map((step) => ({
     id: step.key, type: "step", position: spots.get(step.key) ?? { x: 0, y: 0 }, width: WIDTH, selected: chosen.has(step.key),
     ariaLabel: [step.word, step.name, ...step.faults].filter(Boolean).join(", "),
@@ -117,11 +117,17 @@ function Canvas() {
   ), []);
   const panelPath = (): { node: string; way: string }[] => panel.path;
   const moved = useRef(0);
+  const drawn = useRef<Drawing | null>(null);
   const shownStep = useRef(host.dataset["chosen"] ?? "");
   const lead = useCallback((from: Leading) => setLeading((was) => (was?.node === from.node && was.way === from.way ? null : from)), []);
   const { now } = draft;
 
-  useEffect(() => { if (now) setNodes((before) => toNodes(now, path, leading, lead, before)); }, [now, path, leading, draft.refused]);
+  useEffect(() => {
+    if (!now) return;
+    const made = now === drawn.current ? "" : now.made; // what has just been added is chosen, once
+    drawn.current = now;
+    setNodes((before) => toNodes(now, path, leading, lead, before, made));
+  }, [now, path, leading, draft.refused]);
   const edges = useMemo(() => (now ? toEdges(now, path) : []), [now, path]);
 
   useEffect(() => {
@@ -169,9 +175,7 @@ function Canvas() {
     const spot: Spot = from ? { x: from.position.x + at * 60, y: from.position.y + 190 } : middle;
     setLeading(null);
     const made = await draft.do({ do: "add", kind, after: after?.node ?? "", way: after?.way ?? "", place: [Math.round(spot.x), Math.round(spot.y)] });
-    if (!made) return;
-    setNodes((all) => all.map((one) => ({ ...one, selected: one.id === made })));
-    await choose(made);
+    if (made) await choose(made);
   };
 
   const stand = (all: Iterable<[string, Spot]>): Promise<string> =>
