@@ -5,8 +5,8 @@ from alembic import op
 
 from migrations.walls import fence
 
-revision = "0076"
-down_revision = "0075"
+revision = "0077"
+down_revision = "0076"
 
 INSTANT = sa.DateTime(timezone=True)
 
