@@ -67,7 +67,7 @@ def test_an_agent_asks_a_colleague_reloads_and_hands_the_caller_over(
             try:
                 await bob.page.keyboard.press("t")
                 await bob.page.locator("#give-find").fill("1002")
-                await bob.page.locator("#give-list [data-ask]").wait_for()
+                await bob.page.locator("#give-list [data-ask]:not([disabled])").wait_for()
                 await bob.page.keyboard.press("ArrowDown")
                 await bob.page.keyboard.press("Enter")
                 await answered(mara.page, "mara")
