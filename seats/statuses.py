@@ -19,7 +19,7 @@ from security import evidence
 
 COMMON = ("break", "meal", "training", "meeting", "back-office", "offline")
 """Why anybody may be away."""
-_OURS = frozenset({*COMMON, "missed", "declined", "signed-in", "supervising"})
+_OURS = frozenset({*COMMON, "missed", "declined", "signed-in", "supervising", "sent-home"})
 _CODE = re.compile(r"[a-z][a-z0-9-]{0,30}", re.ASCII)
 LONGEST_LABEL = 40
 

@@ -99,6 +99,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "erasure.done": _l("A person was erased"),
     "status.defined": _l("Set up a status of agents"),
     "status.retired": _l("Retired a status of agents"),
+    "team.signed-out": _l("Signed an agent out"),
     "team.leader-set": _l("Said what an agent may do as a team leader"),
     "team.call-heard": _l("Was in another agent’s call"),
     "team.call-taken": _l("Took another agent’s call over"),
@@ -242,6 +243,13 @@ HEARD_FOR: Mapping[str, LazyString] = {
     "dispute": _l("A dispute about what was agreed or charged"),
     "legal": _l("A legal claim, or an order of an authority"),
     "security": _l("Security: fraud, threats or abuse"),
+}
+# why a team leader signs an agent out; see `web.console.team`
+SENT_HOME_FOR: Mapping[str, LazyString] = {
+    "shift-over": _l("The shift is over"),
+    "left": _l("They are not at their desk"),
+    "trouble": _l("Their line or computer is in trouble"),
+    "conduct": _l("Conduct"),
 }
 TICKET_KINDS: Mapping[str, LazyString] = {
     "complaint": _l("Complaint"),

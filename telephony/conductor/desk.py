@@ -44,6 +44,8 @@ _NAMES = UUID("018f5c7e-6f0a-7000-8000-7365a7116e01")  # the namespace of our ev
 _OFFLINE = Activity.OFFLINE.value
 _WRAP_UP = Activity.WRAP_UP.value
 SUPERVISING = away("supervising")
+SIGNED_OUT = "signed-out"  # the status a leader gives who is to be signed out
+SENT_HOME = "sent-home"  # why somebody is away until then
 _LEADS = frozenset({OrderKind.WATCH, OrderKind.TAKE_OVER, OrderKind.MOVE, OrderKind.FORCE})
 _DESK = Scope.system(OPERATOR)
 _NEEDS = {
@@ -168,6 +170,7 @@ class Desk:
         self._realtime, self._books, self._floor, self._calls = realtime, books, floor, calls
         self._wraps: dict[AgentId, _WrapUp] = {}
         self._offers: dict[AgentId, OfferId] = {}
+        self._sent_home: set[AgentId] = set()  # to be signed out when the work in hand is over
         self._is_stirred = True
         self._look_at = dt.datetime.min.replace(tzinfo=dt.UTC)  # when phones are looked at for their age
         # one thread, so that what is said of an agent arrives in order; Redis may keep it waiting
@@ -448,6 +451,7 @@ class Desk:
             except SeatlineError as error:
                 outcome = error.code
             await asyncio.to_thread(self._mark_done, order.order_id, outcome)
+        await self._let_home()
         return len(waiting)
 
     async def _carry_out(self, order: Order) -> str:
@@ -567,7 +571,7 @@ class Desk:
             return await self._calls.move(call_id, queue_id=queue_id, leader=leader.number)
         if call_id:
             return await self._take_over(leader, call_id)
-        return self._force(tenant_id, order)
+        return await self._force(tenant_id, order)
 
     async def _take_over(self, leader: Agent, call_id: CallId) -> str:
         """Ring the leader for a call of somebody else; the ear they have on it goes first."""
@@ -588,14 +592,41 @@ class Desk:
             leader.next_state = SUPERVISING
             await self._calls.supervision.leave(leader.agent_id)
 
-    def _force(self, tenant_id: TenantId, order: Order) -> str:
-        """Change the status of an agent who works for this company alone."""
+    async def _force(self, tenant_id: TenantId, order: Order) -> str:
+        """Change the status of an agent who works for this company alone, or sign them out."""
         agent = self._floor.agents.get(AgentId(UUID(order.details["to_agent_id"])))
         if agent is None:
             return "not-signed-in"
         if agent.seat_renter != tenant_id and agent.clients != {tenant_id}:
             return "not-yours-alone"
+        if order.details["status"] == SIGNED_OUT:
+            return await self._send_home(agent, order.details.get("reason", ""))
+        self._sent_home.discard(agent.agent_id)
         return self._status(agent, order.details["status"], order.details.get("reason", ""))
+
+    async def _send_home(self, agent: Agent, why: str) -> str:
+        """Sign an agent out by their leader's word; a call in hand and its wrap-up are theirs to the end."""
+        self._books.write(agent.agent_id, partial(self._publish, agent.agent_id, "sent-home", reason=why))
+        if self._is_at_work(agent):
+            self._sent_home.add(agent.agent_id)
+            agent.next_state = away(SENT_HOME)  # and no call is offered to them in between
+            self._tell(agent)
+            return "after-the-call"
+        return await self._sign_out(agent)
+
+    async def _let_home(self) -> None:
+        """Sign out who was to go after the call, now that it is over."""
+        for agent_id in tuple(self._sent_home):
+            agent = self._floor.agents.get(agent_id)
+            if agent and self._is_at_work(agent):
+                continue
+            self._sent_home.discard(agent_id)
+            if agent:
+                await self._sign_out(agent)
+
+    @staticmethod
+    def _is_at_work(agent: Agent) -> bool:
+        return bool(agent.call_id) or activity(agent.state) in CALL_IN_HAND or agent.state == _WRAP_UP
 
     def supervises(self, agent: Agent, call_id: CallId) -> None:
         """See `supervision.Desk`."""
@@ -733,8 +764,11 @@ class Desk:
 
     def _status(self, agent: Agent, status: str, reason: str) -> str:
         """Change the status an agent has chosen; during a call it is what they become after it."""
+        if agent.agent_id in self._sent_home:  # their leader alone takes that back
+            self._tell(agent)
+            return "sent-home"
         wanted = FREE if status == FREE else away(reason or status)
-        if agent.call_id or activity(agent.state) in CALL_IN_HAND or agent.state == _WRAP_UP:
+        if self._is_at_work(agent):
             agent.next_state = wanted
             self._tell(agent)
             return "after-the-call"

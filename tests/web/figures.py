@@ -1958,7 +1958,8 @@ def team(lang: str) -> dict[str, Any]:
         waiting=[],
         queues=[],
     )
-    return {"teams": [pelican, quiet]}
+    home = [("left", pick(lang, "They are not at their desk", "不在座位上"))]
+    return {"teams": [pelican, quiet], "home": home}
 
 
 def leaders(lang: str) -> dict[str, Any]:

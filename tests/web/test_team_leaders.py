@@ -152,3 +152,19 @@ def test_a_status_is_set_for_an_agent_of_the_company(
     for nobody in (2001, 1001, 4711):
         assert code_of(bob.posts("team/acts", about | {"agent": nobody})) == (409, "call-moved-on")
     assert bob.posts("team/acts", about | {"agent": 1002, "reason": "nonsense"}).status_code == 422
+
+
+def test_an_agent_is_signed_out_for_a_reason_that_is_in_the_companys_log(
+    bob: Bob, gate: Gate, hire: Hire, line: factory.Line, cast: Cast
+) -> None:
+    hire(1002, "Mara Lindqvist", line.tenant_id)
+    about = {"act": "force", "company": public("ten", line.tenant_id), "status": "signed-out", "agent": 1002}
+    assert code_of(bob.posts("team/acts", about | {"reason": "left"})) == (403, "not-a-leader")
+    let(gate, line.tenant_id, Lead.FORCE)
+    for nothing in ("", "because", "break"):
+        assert bob.posts("team/acts", about | {"reason": nothing}).status_code == 422
+    assert bob.posts("team/acts", about | {"reason": "left"}).status_code == 202
+    found = last(gate)
+    assert found is not None
+    assert (found[0], found[1]["status"], found[1]["reason"]) == (OrderKind.FORCE, "signed-out", "left")
+    assert logged(gate, line.tenant_id) == ["team.signed-out"]

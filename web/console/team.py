@@ -23,12 +23,15 @@ from seats.roster import Lead
 from security import evidence
 from telephony import calls, queues
 from telephony.conductor import pulse
+from telephony.conductor.desk import SIGNED_OUT
 from telephony.orders import OrderKind
-from web import scope
+from web import scope, words
 from web.console import desk
 from web.console.requests import MalformedRequestError, body
 from web.guards import permission
 
+SENT_HOME_FOR = ("shift-over", "left", "trouble", "conduct")
+"""Why a leader signs somebody out; `words.SENT_HOME_FOR` says it."""
 _STATES = ("call", "hold", "wrap", "ready", "away")
 
 
@@ -90,7 +93,10 @@ def board() -> str:
     with desk.operator() as session:
         one = desk.serving(session)
     return render_template(
-        "console/team.html", teams=[_team(one, tenant_id) for tenant_id in sorted(one.leads)], Lead=Lead
+        "console/team.html",
+        teams=[_team(one, tenant_id) for tenant_id in sorted(one.leads)],
+        Lead=Lead,
+        home=[(why, words.SENT_HOME_FOR[why]) for why in SENT_HOME_FOR],
     )
 
 
@@ -149,7 +155,11 @@ def _about_a_call(
 
 def _force(session: Session, one: ServingAgent, tenant_id: TenantId, wanted: Mapping[str, Any]) -> None:
     status, reason, number = wanted.get("status"), wanted.get("reason", ""), wanted.get("agent")
-    is_known = status == "available" or (status == "away" and reason in statuses.COMMON)
+    is_known = (
+        status == "available"
+        or (status == "away" and reason in statuses.COMMON)
+        or (status == SIGNED_OUT and reason in SENT_HOME_FOR)
+    )
     if not is_known or not isinstance(number, int):
         raise MalformedRequestError(field="status, agent")
     target = next(
@@ -163,15 +173,11 @@ def _force(session: Session, one: ServingAgent, tenant_id: TenantId, wanted: Map
     if target is None or target.agent.id == one.agent.id:
         raise CallMovedOnError
     with desk.walls(tenant_id) as walls:
-        evidence.record(
-            walls,
-            "team.status-set",
-            "ten",
-            tenant_id,
-            leader=one.agent.number,
-            agent=number,
-            now=reason or "available",
-        )
+        said: dict[str, Any] = {"leader": one.agent.number, "agent": number}
+        if status == SIGNED_OUT:
+            evidence.record(walls, "team.signed-out", "ten", tenant_id, **said, why=reason)
+        else:
+            evidence.record(walls, "team.status-set", "ten", tenant_id, **said, now=reason or "available")
     desk.order(
         session,
         OrderKind.FORCE,

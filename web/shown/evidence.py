@@ -116,6 +116,7 @@ _VALUES: Mapping[str, LazyString] = {
     **words.TICKET_KINDS,
     **words.TICKET_STATES,
     **words.HEARD_FOR,
+    **words.SENT_HOME_FOR,
     "whole": _l("as it was sealed"),
     "broken": _l("not as it was sealed"),
     "on": _l("on"),

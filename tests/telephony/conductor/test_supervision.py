@@ -296,6 +296,58 @@ def test_a_leader_makes_an_agent_free_or_away(theatre: Theatre) -> None:
     assert outcomes(theatre) == ["done", "done"]
 
 
+async def sends_home(stage: Theatre) -> None:
+    await stage.leads(
+        "lea",
+        OrderKind.FORCE,
+        to_agent_id=stage.people["bob"].agent_id,
+        status="signed-out",
+        reason="shift-over",
+        call_id="",
+    )
+
+
+def test_a_leader_signs_an_agent_out_at_once_who_has_no_call(theatre: Theatre) -> None:
+    async def scene() -> None:
+        await sends_home(theatre)
+        assert theatre.people["bob"].agent_id not in theatre.conductor.floor.agents
+
+    perform(theatre, scene)
+    assert outcomes(theatre) == ["done"]
+
+
+def test_who_is_signed_out_in_a_call_has_it_to_the_end_and_gets_no_other(theatre: Theatre) -> None:
+    bob = theatre.people["bob"].agent_id
+
+    async def scene() -> None:
+        await theatre.play(TALKS)
+        await sends_home(theatre)
+        (call,) = theatre.conductor.live
+        assert call.phase is Phase.TALKING
+        assert bob in theatre.conductor.floor.agents
+        await theatre.play("1 bob is available\n2 caller hangs up\n3 caller calls\n5 pulse beats")
+        assert theatre.states("bob")[-1] == "wrap_up"
+        await theatre.play("1 bob wraps up\n3 pulse beats")
+        assert bob not in theatre.conductor.floor.agents
+        (waits,) = theatre.conductor.live
+        assert waits.phase is Phase.QUEUED  # nobody offered it to who goes home
+        await theatre.play("1 caller hangs up")
+
+    perform(theatre, scene)
+    assert outcomes(theatre) == ["after-the-call"]
+
+
+def test_without_the_grant_nobody_is_signed_out(theatre: Theatre) -> None:
+    let(theatre, ALL - {Lead.FORCE})
+
+    async def scene() -> None:
+        await sends_home(theatre)
+        assert theatre.people["bob"].agent_id in theatre.conductor.floor.agents
+
+    perform(theatre, scene)
+    assert outcomes(theatre) == ["not-granted"]
+
+
 def test_an_agent_who_works_for_others_too_is_not_forced(theatre: Theatre, tenant_b: TenantId) -> None:
     bob = theatre.people["bob"].agent_id
 

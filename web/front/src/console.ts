@@ -899,6 +899,12 @@ function stream(): void {
     get("not-paused").hidden = false;
     void load();
   });
+  on("sent-home", (data) => {
+    const why = `home_${(data["reason"] ?? "").replaceAll("-", "_")}`;
+    const told = say("sent_home", { why: say(why in words ? why : "home_shift_over") });
+    toast(told, "bad");
+    get("announce").textContent = told;
+  });
   on("ends-soon", () => toast(say("ends_soon")));
   on("signed-out", signedOut);
 }

@@ -54,12 +54,13 @@ export class Team {
   private act(from: HTMLElement): Promise<void> {
     const { lead, company, call, agent, status } = from.dataset;
     const [now, reason] = (status ?? "").split(":");
+    const chosen = from instanceof HTMLSelectElement ? from.value : "";
     const about = {
       act: lead,
       company,
       ...(call ? { call } : {}),
-      ...(agent ? { agent: Number(agent), status: now, reason: reason ?? "" } : {}),
-      ...(from instanceof HTMLSelectElement ? { queue: from.value } : {}),
+      ...(agent ? { agent: Number(agent), status: now, reason: reason ?? chosen } : {}),
+      ...(chosen && !agent ? { queue: chosen } : {}),
     };
     if (from instanceof HTMLSelectElement) from.value = "";
     if (company) this.company = company;
