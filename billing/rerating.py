@@ -90,6 +90,7 @@ class Difference:
         return _sum(self.billed)
 
 
+@bulk.uncollected()
 def difference(
     session: Session,
     *,
@@ -115,6 +116,7 @@ def difference(
     return _look(session, tenant_id, start, end, tariff_id, part)[0]
 
 
+@bulk.uncollected()
 def approve(
     session: Session,
     *,

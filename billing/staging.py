@@ -92,6 +92,7 @@ class Counts:
     rejected: int
 
 
+@bulk.uncollected()
 def stage(
     bill_url: str, *, tenant_id: TenantId, usages: Iterable[Usage], batch_id: UUID | None = None
 ) -> UUID:
@@ -118,6 +119,7 @@ def stage(
     return batch
 
 
+@bulk.uncollected()
 def take_in(session: Session, *, tenant_id: TenantId, batch_id: UUID) -> Counts:
     """Take a staged batch into the tenant's usage, rate what is new, and count everything.
 

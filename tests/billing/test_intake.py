@@ -1,10 +1,12 @@
 """Long files of usage go in batch by batch, and a second time as duplicates."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import func, select
 
+from billing import bulk
 from billing.models import RatedChargeRow, UsageBatchRow
 from billing.staging import Counts
 from billing.usage import Usage
@@ -44,3 +46,10 @@ def test_a_source_that_fails_leaves_what_stood_before(
         intake.take_in(gate, database.bill, tenant_id=alice, usages=torn())
     with gate.open(Scope.system(alice)) as session:
         assert session.scalar(select(func.count()).select_from(RatedChargeRow)) == 2
+
+
+def test_the_collector_is_back_after_a_batch_that_failed() -> None:
+    with pytest.raises(EOFError), bulk.uncollected():
+        assert not gc.isenabled()
+        raise EOFError
+    assert gc.isenabled()
