@@ -16,7 +16,7 @@ from flask import Flask, Response, current_app, make_response, redirect, render_
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from core import log
 from core.errors import SeatlineError
@@ -97,6 +97,8 @@ def problem_of(error: Exception) -> Problem:
         return _from_room(error)
     if isinstance(error, CSRFError):
         return make("cross-site", 403)
+    if isinstance(error, SecurityError):  # asked for by a name that is not ours: TRUSTED_HOSTS
+        return make("foreign-host", 400)
     if isinstance(error, HTTPException) and error.code is not None:
         kept = {
             name: value

@@ -485,6 +485,9 @@ PROBLEMS: Mapping[str, Words] = {
     "bad-request": Words(
         _l("The request cannot be read"), _l("It is malformed. Correct it and send it again.")
     ),
+    "foreign-host": Words(
+        _l("Seatline is not served under this name"), _l("Open it by the address you were given.")
+    ),
     "malformed-json": Words(
         _l("The body is not JSON"), _l("Send one JSON object, encoded in UTF-8, and nothing after it.")
     ),

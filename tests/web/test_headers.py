@@ -42,7 +42,9 @@ def test_the_microphone_is_for_the_console_only(alice: Browser) -> None:
 
 def test_a_foreign_host_is_refused(app: Flask) -> None:
     client = app.test_client()
-    assert client.get("/sign-in", base_url="http://evil.example").status_code == 400
+    answer = client.get("/sign-in", base_url="http://evil.example")
+    assert answer.status_code == 400
+    assert "Open it by the address you were given." in answer.text
 
 
 @pytest.mark.parametrize("header", ["X-Tenant-ID", "X-Forwarded-User", "X-Forwarded-Host", "X-User-Id"])
