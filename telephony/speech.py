@@ -79,6 +79,29 @@ def speak(text: str, *, voice: Voice, folder: Path) -> Path:
     return path
 
 
+def beep(folder: Path) -> Path:
+    """Return the file of the tone after which a message is recorded: 1 kHz, 0.4 s, eased in and out."""
+    path = folder / "beep.wav"
+    if not path.exists():
+        count, edge = RATE * 2 // 5, RATE // 100
+        samples = array.array(
+            "h",
+            (
+                int(8000 * min(1.0, n / edge, (count - n) / edge) * math.sin(2 * math.pi * 1000 * n / RATE))
+                for n in range(count)
+            ),
+        )
+        descriptor, scratch = tempfile.mkstemp(dir=folder, prefix=".speaking-", suffix=".wav")
+        with os.fdopen(descriptor, "wb") as raw, wave.open(raw, "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(RATE)
+            file.writeframes(samples.tobytes())
+        Path(scratch).chmod(0o644)
+        Path(scratch).replace(path)
+    return path
+
+
 def length_ms(path: Path) -> int:
     """Return how long a wav file plays."""
     with wave.open(str(path), "rb") as file:

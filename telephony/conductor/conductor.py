@@ -322,6 +322,9 @@ class Conductor:
             case machine.Agent():
                 self.desk.follow(action, call=call, queue=held.line.queue)
             case machine.Mark(instants=instants, offer=offer):
+                if (answered_at := instants.get("answered_at")) and call.queued_at:
+                    waited_s = (answered_at - call.queued_at).total_seconds()
+                    self.flows.waited(call.arrival.queue_id, waited_s)
                 self._rows.mark(call, instants, offer)
             case machine.Warn():
                 self.desk.say_ends_soon(call)

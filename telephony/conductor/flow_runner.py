@@ -29,9 +29,10 @@ from telephony.conductor.directory import FlowLine, Line, Speak
 from telephony.conductor.machine import Fact, LiveCall
 from telephony.flows import interpreter
 from telephony.flows.interpreter import State, World
-from telephony.flows.model import Prompt
+from telephony.flows.model import Prompt, Voicemail
 from telephony.routing.floor import Floor
 from telephony.routing.settings import tier_of
+from telephony.speech import beep
 from telephony.switch.port import Speech, Switch, SwitchError
 
 # a web address and a body -> what it answered; bounded in time and size, and never into our own network
@@ -149,7 +150,8 @@ class FlowRunner:
                 case interpreter.Enter(node=node, kind=kind, title=title, way=way):
                     self._calls.feed(call_id, machine.FlowMoved(now, node, kind, title, way))
                 case interpreter.Play(turn=turn, prompt=prompt):
-                    self._calls.command(call_id, self._say(run, turn, prompt))
+                    is_message = isinstance(run.there.flow.nodes.get(run.state.node), Voicemail)
+                    self._calls.command(call_id, self._say(run, turn, prompt, then_beep=is_message))
                 case interpreter.StopPlaying(turn=turn):
                     self._calls.command(call_id, self._switch.stop_playback(_playback(call_id, turn)))
                 case interpreter.AnnouncePlace(turn=turn, queue=queue):
@@ -181,13 +183,16 @@ class FlowRunner:
             return
         self._calls.feed(run.call.call_id, machine.FlowLed(now, entry.queue.queue_id, entry.queue.name))
 
-    async def _say(self, run: _Run, turn: int, prompt: Prompt) -> None:
+    async def _say(self, run: _Run, turn: int, prompt: Prompt, *, then_beep: bool = False) -> None:
         call_id, is_played = run.call.call_id, False
         language = prompt.language or run.there.flow.language
         try:
             sound = await asyncio.to_thread(self._speak, prompt.text, language)
             if sound is not None and run.state.turn == turn:
-                await self._switch.play(run.call.channel, [Speech(sound)], playback=_playback(call_id, turn))
+                sounds = [Speech(sound)]
+                if then_beep:
+                    sounds.append(Speech(await asyncio.to_thread(beep, sound.parent)))
+                await self._switch.play(run.call.channel, sounds, playback=_playback(call_id, turn))
                 is_played = True
         except SwitchError as error:
             _log.warning("not-said", error=error.code)

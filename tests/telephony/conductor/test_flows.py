@@ -3,6 +3,7 @@
 import asyncio
 import json
 import wave
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from telephony.flows.model import Flow
 from telephony.models import FlowRunRow, RecordingRow
 from telephony.opening import Hours, read_spans
 from telephony.queue_hours import Opening
+from telephony.speech import length_ms
+from telephony.switch.port import Sound, Speech
 from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
 
 AFTERNOONS = Hours("Europe/London", (read_spans("13:00-17:00"),) * 7)
@@ -363,6 +366,34 @@ def test_how_many_wait_is_said(theatre: Theatre) -> None:
     assert "There is one caller before you." in said
 
 
+def test_the_wait_that_is_announced_is_what_the_last_callers_waited(theatre: Theatre) -> None:
+    said: list[str] = []
+    before = theatre.speak
+
+    def speak(text: str, language: str) -> Path | None:
+        said.append(text)
+        return before(text, language)
+
+    theatre.speak = speak
+    queue = ids.public("que", theatre.company.queue_id)
+    lead(
+        theatre,
+        {"start": {"kind": "announce", "queue": queue, "next": "q"}, "q": {"kind": "queue", "queue": queue}},
+    )
+    perform(
+        theatre,
+        """
+        0   bob is break
+        1   caller calls
+        123 bob is available
+        125 bob answers
+        130 caller calls
+        140 caller calls
+        """,
+    )
+    assert "There is one caller before you. The wait is about 2 minutes." in said
+
+
 def voicemail() -> dict[str, object]:
     return {
         "start": {
@@ -376,6 +407,28 @@ def voicemail() -> dict[str, object]:
 def recordings(stage: Theatre) -> list[str]:
     with stage.gate.open(stage.scope) as session:
         return [row.state for row in session.query(RecordingRow).all()]
+
+
+def test_a_tone_says_when_to_speak(theatre: Theatre, tmp_path: Path) -> None:
+    played: list[list[str]] = []
+
+    async def whole() -> None:
+        await theatre.up()
+        before = theatre.sim.switch.play
+
+        async def play(channel: str, sounds: Sequence[Sound], *, playback: str) -> None:
+            played.append([one.path.name for one in sounds if isinstance(one, Speech)])
+            await before(channel, sounds, playback=playback)
+
+        theatre.sim.switch.play = play  # type: ignore[method-assign] # an ear on the line
+        await theatre.play("0 caller calls\n8 caller presses #")
+        await theatre.down()
+
+    lead(theatre, voicemail())
+    with clock.hold(START):
+        asyncio.run(whole())
+    assert played == [["said.wav", "beep.wav"]]
+    assert length_ms(tmp_path / "beep.wav") == 400
 
 
 @pytest.mark.parametrize("end", ["8 caller presses #", "8 caller hangs up", "33 routing looks again"])
