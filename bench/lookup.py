@@ -11,6 +11,7 @@ values look equal and the column itself is the index): what is common, and prote
 arms take turns in random order, so that what else the machine does falls on both.
 """
 
+import json
 import os
 import random
 import statistics
@@ -174,8 +175,10 @@ def fill(gate: Gate, vault: Vault, tenant_id: TenantId, count: int) -> list[E164
     return numbers
 
 
-def measure(gate: Gate, vault: Vault, tenant_id: TenantId, numbers: list[E164], rounds: int) -> None:
-    """Let the arms take turns and print their quantiles and ratios."""
+def measure(
+    gate: Gate, vault: Vault, tenant_id: TenantId, numbers: list[E164], rounds: int
+) -> dict[str, Any]:
+    """Let the arms take turns; return p50 and p99 of each, and their ratios."""
     scope = Scope.system(tenant_id)
     arms: dict[str, Callable[[Session, E164], CustomerCard | None]] = {
         "plain": lambda session, phone: by_plain_phone(session, tenant_id=tenant_id, phone=phone),
@@ -206,19 +209,26 @@ def measure(gate: Gate, vault: Vault, tenant_id: TenantId, numbers: list[E164], 
             if turn >= 0:
                 spent["transaction", arm].append(whole)
                 spent["bare", arm].append(bare)
-    print(f"{len(numbers)} customers, {rounds} look-ups an arm, load {os.getloadavg()[0]:.2f}")
-    for way, goal in (("transaction", 1.15), ("bare", 1.8)):
-        figures = {arm: _quantiles(spent[way, arm]) for arm in arms}
-        for arm, (half, most) in figures.items():
-            print(f"{way:11} {arm:7} p50 {half * 1e3:7.3f} ms   p99 {most * 1e3:7.3f} ms")
-        for other, wanted in (("plain", f"(goal p50 {goal} x)"), ("utils", "")):
-            ratio = [mine / its for mine, its in zip(figures["sealed"], figures[other], strict=True)]
-            print(f"{way:11} to {other} p50 {ratio[0]:7.2f} x    p99 {ratio[1]:7.2f} x    {wanted}")
-    _measure_vault(vault, tenant_id)
+    figures = {f"{way}, {arm}": _quantiles(times) for (way, arm), times in spent.items()}
+    return {
+        "measure": "look-up",
+        "customers": len(numbers),
+        "rounds": rounds,
+        "ms": {name: [round(one * 1e3, 3) for one in both] for name, both in figures.items()},
+        "ratios": {
+            f"{way}, sealed to {other}": [
+                round(mine / its, 2)
+                for mine, its in zip(figures[f"{way}, sealed"], figures[f"{way}, {other}"], strict=True)
+            ]
+            for way in ("transaction", "bare")
+            for other in ("plain", "utils")
+        },
+        "per_second": _sealed_and_opened(vault, tenant_id),
+    }
 
 
-def _measure_vault(vault: Vault, tenant_id: TenantId, count: int = 20_000) -> None:
-    """Print how many values a second one thread seals and opens."""
+def _sealed_and_opened(vault: Vault, tenant_id: TenantId, count: int = 20_000) -> dict[str, int]:
+    """Return how many values a second one thread seals and opens."""
     places = [Field(tenant_id, "customers", "name_ct", new_id(), 1) for _one in range(count)]
     begin = time.perf_counter()
     sealed = [vault.seal(place, "Maya Ortiz") for place in places]
@@ -226,7 +236,7 @@ def _measure_vault(vault: Vault, tenant_id: TenantId, count: int = 20_000) -> No
     for place, value in zip(places, sealed, strict=True):
         vault.open(place, value)
     end = time.perf_counter()
-    print(f"sealing {count / (middle - begin):,.0f} values/s, opening {count / (end - middle):,.0f} values/s")
+    return {"sealed": round(count / (middle - begin)), "opened": round(count / (end - middle))}
 
 
 def _quantiles(times: list[float]) -> tuple[float, float]:
@@ -246,12 +256,13 @@ def main(count: int, rounds: int) -> None:
         running = start_postgres(home / "pg")
         try:
             urls = prepare_database(running.url, secrets_file=home / "roles.json", root_key=root_key)
-            _run(urls, root_key, count, rounds)
+            report = _run(urls, root_key, count, rounds)
         finally:
             running.stop()
+    json.dump(report, sys.stdout, indent=2)
 
 
-def _run(urls: DatabaseUrls, root_key: FileRootKey, count: int, rounds: int) -> None:
+def _run(urls: DatabaseUrls, root_key: FileRootKey, count: int, rounds: int) -> dict[str, Any]:
     with psycopg.connect(urls.migrator, autocommit=True) as owner:
         owner.execute("SET ROLE seatline_owner")
         owner.execute(MAKE_PLAIN)
@@ -267,7 +278,7 @@ def _run(urls: DatabaseUrls, root_key: FileRootKey, count: int, rounds: int) -> 
         with psycopg.connect(urls.migrator, autocommit=True) as owner:
             owner.execute("SET ROLE seatline_owner")
             owner.execute("ANALYZE app.customers, app.plain_customers, app.encrypted_customers")
-        measure(gate, vault, tenant_id, numbers, rounds)
+        return measure(gate, vault, tenant_id, numbers, rounds)
     finally:
         gate.close()
         keystore.close()
