@@ -31,6 +31,7 @@ from tenants.roles import ROLES
 from web.account import signing
 from web.api.document import document
 from web.cli import backups, routing, said
+from web.cli import usage as usage_files
 from web.cli.exports import export_group
 from web.factory import create_app
 from web.services import Services
@@ -134,6 +135,32 @@ def disable_user(company: str, user_id: str) -> None:
             ended = sessions.end_all(session, tenant_id=tenant_id, user_id=whom)
         signing.tell_ended(house, tenant_id=tenant_id, session_ids=ended)
     click.echo(f"disabled; {len(ended)} sessions ended")
+
+
+@main.group()
+def usage() -> None:
+    """Take in usage that others metered."""
+
+
+@usage.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--company", required=True, help="Whose usage it is (ten_…).")
+@click.option(
+    "--source", required=True, help="Who metered it; with its id an event is taken in once for ever."
+)
+def import_usage(file: Path, company: str, source: str) -> None:
+    """Take in FILE, CSV with the columns event_id, meter, occurred_at, ended_at, quantity_ms and prefix.
+
+    Instants are ISO 8601 with their offset. A prefix is a number's digits without its last four. A repeat
+    changes nothing; of what contradicts what is there, or cannot be, the page of usage tells.
+    """
+    tenant_id = _tenant(company)
+    with _house() as house:
+        found = usage_files.take_in(house, tenant_id, file, source=source)
+    click.echo(
+        f"{found.received} rows: {found.accepted} taken in, {found.duplicate} there already,"
+        f" {found.conflict} contradict what is there, {found.rejected} cannot be"
+    )
 
 
 @main.group()
