@@ -26,14 +26,16 @@ from billing.rating.rentals import METERS, Span, Unit
 from billing.rating.rules import Outcome
 from billing.rating.tariff import Rating
 from billing.rating.terms import AGENT_HOUR
-from billing.tariffs import InForce
+from billing.tariffs import InForce, Timeline
 from billing.usage import Receipt, Usage
 from core.ids import TenantId
 
 RENTALS, AGENTS = "rentals", "agents"
 TRAINING = "agent.training"
+BURSTS, BURST, BURST_DAY = "burst", "seat.burst", "seat.burst_day"
 _FEE = "fee."
 _HOUR = dt.timedelta(hours=1)
+_DAY = dt.timedelta(days=1)
 _MS = dt.timedelta(milliseconds=1)
 
 
@@ -49,6 +51,15 @@ class PaidHour:
     paid_ms: int
     quarters_ms: tuple[int, ...] = ()
     meter: str = AGENT_HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class BurstQuarter:
+    """Seats at work above those booked, in a quarter of an hour: seat-time, and the most at once."""
+
+    starts_at: dt.datetime
+    above_ms: int
+    peak: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +223,63 @@ def charge_agents(session: Session, *, tenant_id: TenantId, hours: Iterable[Paid
     return recorded
 
 
+def charge_burst(
+    session: Session, *, tenant_id: TenantId, quarters: Iterable[BurstQuarter], until: dt.datetime
+) -> int:
+    """Record seats above those booked that are not charged yet; return how many parts that was.
+
+    By the hour: the seat-time of a clock hour, all seats together. By the day: as many days of a seat as were
+    at work above those booked at once. Each only where the price list has a price for it.
+
+    Args:
+        session: in the tenant's context.
+        tenant_id: who pays.
+        quarters: of whole hours; those without are left out.
+        until: up to when everybody's time is closed; a local day that ends later waits.
+    """
+    account = accounts.lock(session, tenant_id=tenant_id)
+    timeline = tariffs.timeline(session, tenant_id=tenant_id)
+    subject = uuid5(tenant_id, BURST)
+    hours: Counter[dt.datetime] = Counter()
+    days: dict[dt.date, int] = {}
+    for one in quarters:
+        hours[one.starts_at.replace(minute=0)] += one.above_ms
+        day = periods.day_of(one.starts_at, zone=account.zone)
+        days[day] = max(days.get(day, 0), one.peak)
+    charged = _charged_ms(session, tenant_id, [PaidHour(subject, hour, 0) for hour in hours], source=BURSTS)
+    found = []
+    for hour, above_ms in sorted(hours.items()):
+        before = charged.get((subject, BURST, hour), 0)
+        if above_ms > before and _has_price(timeline, BURST, hour) and hour >= account.rentals_from:
+            key = f"{hour.astimezone(dt.UTC):%Y-%m-%dT%HZ}/{before}"
+            found.append((BURST, key, hour, hour + _HOUR, above_ms - before))
+    for day, peak in sorted(days.items()):
+        start, end = (periods.day_start(one, zone=account.zone) for one in (day, day + _DAY))
+        if end <= until and start >= account.rentals_from and _has_price(timeline, BURST_DAY, start):
+            length_ms = (end - start) // _MS
+            found += [
+                (BURST_DAY, f"{day.isoformat()}/{n}", start, end, length_ms) for n in range(1, peak + 1)
+            ]
+    recorded = 0
+    for meter, key, start, end, quantity_ms in found:
+        done = usage.record(
+            session,
+            tenant_id=tenant_id,
+            usage=Usage(
+                source=BURSTS,
+                event_id=key,
+                meter=meter,
+                subject_ref=subject,
+                occurred_at=start,
+                ended_at=end,
+                quantity_ms=quantity_ms,
+                prefix="",
+            ),
+        )
+        recorded += done.outcome is Receipt.ACCEPTED
+    return recorded
+
+
 def accruing(
     session: Session, *, tenant_id: TenantId, spans: Iterable[Span], now: dt.datetime
 ) -> list[Accrual]:
@@ -343,7 +411,7 @@ def _goes_on(span: Span, charged: dict[UUID, dt.datetime], rentals_from: dt.date
 
 
 def _charged_ms(
-    session: Session, tenant_id: TenantId, hours: Sequence[PaidHour]
+    session: Session, tenant_id: TenantId, hours: Sequence[PaidHour], source: str = AGENTS
 ) -> dict[tuple[UUID, str, dt.datetime], int]:
     if not hours:
         return {}
@@ -352,13 +420,18 @@ def _charged_ms(
         select(*which, func.sum(UsageEventRow.quantity_ms))
         .where(
             UsageEventRow.tenant_id == tenant_id,
-            UsageEventRow.source == AGENTS,
+            UsageEventRow.source == source,
             UsageEventRow.subject_ref.in_({hour.agent_ref for hour in hours}),
             UsageEventRow.occurred_at >= min(hour.hour_starts_at for hour in hours),
         )
         .group_by(*which)
     )
     return {(agent, meter, start): int(charged) for agent, meter, start, charged in rows}
+
+
+def _has_price(timeline: Timeline, meter: str, at: dt.datetime) -> bool:
+    found = timeline.at(at)
+    return found is not None and found.tariff.rental_price(meter) is not None
 
 
 def _midnight_before(instant: dt.datetime, zone: str) -> dt.datetime:

@@ -5,8 +5,9 @@ outcome into the client's rows. Both may run again; the newest figures win.
 """
 
 import datetime as dt
+import itertools
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 from uuid import UUID
@@ -179,6 +180,63 @@ def worked(
         for (hour, agent_id, is_training), quarters in sorted(spent.items())
         if agent_id not in open_since or open_since[agent_id] >= hour + _HOUR
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """Seats at work above those a client booked, in a quarter of an hour: seat-time, and most at once."""
+
+    starts_at: dt.datetime
+    above_ms: int
+    peak: int
+
+
+def above_booked(
+    session: Session, *, payer_tenant_id: TenantId, start: dt.datetime, end: dt.datetime
+) -> list[Above]:
+    """Return the quarters of whole hours in which more seats worked for a client than it had booked.
+
+    Whoever a client pays for sits on a seat; each instant is compared with the seats it rents then. `end`
+    lies where everybody's time is closed (`closed_until`); a sign-in that is reported later only adds.
+    """
+    start, end = _hour(start), _hour(end)
+    worked = session.execute(
+        select(AgentTimeRow.started_at, AgentTimeRow.ended_at).where(
+            AgentTimeRow.tenant_id == OPERATOR,
+            AgentTimeRow.payer_tenant_id == payer_tenant_id,
+            AgentTimeRow.started_at < end,
+            AgentTimeRow.ended_at > start,
+        )
+    )
+    booked = session.execute(
+        select(SeatRentalRow.starts_at, SeatRentalRow.ends_at).where(
+            SeatRentalRow.tenant_id == OPERATOR,
+            SeatRentalRow.renter_tenant_id == payer_tenant_id,
+            SeatRentalRow.starts_at < end,
+            or_(SeatRentalRow.ends_at.is_(None), SeatRentalRow.ends_at > start),
+        )
+    )
+    steps: dict[dt.datetime, int] = defaultdict(int)
+    for sign, rows in ((1, worked), (-1, booked)):
+        for began, ended in rows:
+            steps[max(began, start)] += sign
+            steps[min(ended or end, end)] -= sign
+    return _above(steps)
+
+
+def _above(steps: Mapping[dt.datetime, int]) -> list[Above]:
+    spent: dict[dt.datetime, tuple[dt.timedelta, int]] = {}
+    level = 0
+    for at, until in itertools.pairwise(sorted(steps)):
+        level += steps[at]
+        start = at
+        while level > 0 and start < until:
+            quarter = _hour(start) + (start - _hour(start)) // _QUARTER * _QUARTER
+            end = min(until, quarter + _QUARTER)
+            before, peak = spent.get(quarter, (dt.timedelta(), 0))
+            spent[quarter] = (before + level * (end - start), max(peak, level))
+            start = end
+    return [Above(quarter, time // _MS, peak) for quarter, (time, peak) in sorted(spent.items())]
 
 
 def closed_until(session: Session, *, client_tenant_id: TenantId, now: dt.datetime) -> dt.datetime:

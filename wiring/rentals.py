@@ -15,7 +15,7 @@ from billing import rentals as billing
 from billing.errors import BillingAccountNotFoundError
 from billing.rating.rentals import Span
 from billing.rating.terms import AGENT_HOUR
-from billing.rentals import PaidHour
+from billing.rentals import BurstQuarter, PaidHour
 from core import clock
 from core.ids import OPERATOR, TenantId
 from seats import hours, stock
@@ -54,6 +54,9 @@ def charge(gate: Gate, *, tenant_id: TenantId, settled_after: dt.timedelta = SET
         lent = number_rentals.unsettled(session, renter_tenant_id=tenant_id)
         worked = hours.worked(session, payer_tenant_id=tenant_id, start=worked_from, end=worked_until)
         closed_until = hours.closed_until(session, client_tenant_id=tenant_id, now=worked_until)
+        above = hours.above_booked(
+            session, payer_tenant_id=tenant_id, start=worked_from, end=max(worked_from, closed_until)
+        )
     with gate.open(Scope.system(tenant_id)) as session:
         spans = [*map(of_seat, seats), *map(of_number, lent)]
         fees = billing.fees(session, tenant_id=tenant_id)
@@ -71,6 +74,12 @@ def charge(gate: Gate, *, tenant_id: TenantId, settled_after: dt.timedelta = SET
                 )
                 for one in worked
             ],
+        )
+        recorded += billing.charge_burst(
+            session,
+            tenant_id=tenant_id,
+            quarters=[BurstQuarter(one.starts_at, one.above_ms, one.peak) for one in above],
+            until=closed_until,
         )
         recorded += stored.charge(
             session,

@@ -62,6 +62,7 @@ METERS: Mapping[str, Unit] = MappingProxyType(
         "agent.hour": Unit.HOUR,
         "agent.training": Unit.HOUR,
         "seat.burst": Unit.HOUR,
+        "seat.burst_day": Unit.DAY,
         "recording.gb_day": Unit.GB_DAY,
         "message.sms": Unit.PIECE,
         "fee.platform": Unit.MONTH,

@@ -186,3 +186,44 @@ def test_an_agents_hour_is_charged_once_its_time_is_closed(
         presence.sign_out(session, agent_id=bob, at=at(100))
     assert charged(gate, renter, at(400)) == 1  # 30 minutes of ten o'clock
     assert lines(gate, renter) == [("agent.hour", 2, 1813)]  # 14.50 x 1.25 = 18.125
+
+
+@pytest.fixture
+def bursting(gate: Gate, tenant_a: TenantId) -> TenantId:
+    """A company that pays for seats above those it booked, by the hour and by the day."""
+    prices = (
+        *PRICES,
+        RentalPrice("seat.burst", "seats", 4 * NANO, step_s=60),
+        RentalPrice("seat.burst_day", "seats", 20 * NANO),
+    )
+    version = stock.publish(gate, rentals=prices)
+    with gate.open(Scope.system(tenant_a)) as session:
+        stock.customer(session, tenant_id=tenant_a, version=version, rents_nothing=False)
+    return tenant_a
+
+
+def test_seats_above_those_booked_are_charged_by_the_hour_and_by_the_day(
+    gate: Gate, vault: Vault, bursting: TenantId
+) -> None:
+    """One seat is booked; of three agents two are above it from 09:10 to 09:40, one until 10:05."""
+    rented(gate, bursting, "A-1")
+    nine = dt.datetime(2026, 10, 23, 8, tzinfo=dt.UTC)
+
+    def at(minutes: float) -> dt.datetime:
+        return nine + dt.timedelta(minutes=minutes)
+
+    for first, last in ((0, 90), (10, 40), (10, 65)):
+        agent = AgentId(hired(gate, vault).id)
+        with clock.hold(at(240)), gate.open(ON_FLOOR) as session:
+            roster.assign(session, agent_id=agent, client_tenant_id=bursting, starts_at=nine)
+            presence.sign_in(session, agent_id=agent, at=nine)
+            presence.enter(session, agent_id=agent, state="available", at=at(first), payer_tenant_id=bursting)
+            presence.enter(session, agent_id=agent, state="away:meal", at=at(last))
+            presence.sign_out(session, agent_id=agent, at=at(last + 1))
+    later = nine + dt.timedelta(hours=20)  # the day is over, and two hours more
+    assert charged(gate, bursting, later) > 0
+    assert charged(gate, bursting, later) == 0
+    found = {meter: (events, minor) for meter, events, minor in lines(gate, bursting)}
+    # 30 and 50 minutes of nine o'clock, five of ten o'clock; two seats at once at most
+    assert found["seat.burst"] == (2, 533 + 33 + 1)  # 80 + 5 minutes at 4.00 are 5.6667
+    assert found["seat.burst_day"] == (2, 4000)

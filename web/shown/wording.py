@@ -24,6 +24,7 @@ METERS: Mapping[str, LazyString] = {
     "agent.hour": _l("Agents by the hour"),
     "agent.training": _l("Training of agents by the hour"),
     "seat.burst": _l("Seats above those booked"),
+    "seat.burst_day": _l("Seats above those booked, by the day"),
     "recording.gb_day": _l("Storage of recordings"),
     "message.sms": _l("Text messages"),
     "fee.platform": _l("Platform fee"),
