@@ -378,6 +378,18 @@ class RefundTooLargeError(Invalid):
     code = "refund-too-large"
 
 
+class RefundReasonError(Invalid):
+    """Money is given back for a reason of 1 to 400 signs."""
+
+    code = "refund-reason"
+
+
+class RefundDecidedError(Conflict):
+    """The refund is decided already."""
+
+    code = "refund-decided"
+
+
 class RefundAskedError(Conflict):
     """This refund was asked for already, over another amount."""
 

@@ -1030,6 +1030,38 @@ class PaymentStepRow(TenantOwned, Base):
     source: Mapped[str] = mapped_column(Text)
 
 
+class RefundRow(TenantOwned, Base):
+    """Money the staff wants to give back; above a limit a second person decides."""
+
+    __tablename__ = "refunds"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "payment_id"], ["app.payments.tenant_id", "app.payments.id"]),
+        CheckConstraint("amount_minor > 0 AND reason <> ''", name="asked"),
+        CheckConstraint(
+            "standing IN ('waiting', 'refused', 'approved', 'made', 'came-back')", name="standing"
+        ),
+        CheckConstraint(
+            "NOT needs_second OR standing IN ('waiting', 'refused')"
+            " OR (decided_by IS NOT NULL AND decided_by <> asked_by)",
+            name="two_people",
+        ),
+        Index("ix_refunds_payment", "tenant_id", "payment_id"),
+        Index("ix_refunds_standing", "tenant_id", "standing"),
+    )
+
+    id: Mapped[Key]
+    payment_id: Mapped[UUID]
+    amount_minor: Mapped[Minor]
+    currency: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    standing: Mapped[str] = mapped_column(Text)
+    needs_second: Mapped[bool]
+    asked_by: Mapped[UUID]
+    asked_at: Mapped[Instant]
+    decided_by: Mapped[UUID | None]
+    decided_at: Mapped[OptionalInstant]
+
+
 class ProviderEventRow(TenantOwned, Base):
     """News from the payment provider, kept for ever by its id. The operator's; a hint, never a fact."""
 

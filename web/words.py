@@ -194,6 +194,8 @@ ACTIONS: Mapping[str, LazyString] = {
     "credit-note.refused": _l("Refused a credit note"),
     "number.revealed": _l("Looked at a caller’s number in full"),
     "payment.refund-asked": _l("Gave money back"),
+    "payment.refund-waits": _l("Asked to give money back"),
+    "payment.refund-refused": _l("Refused to give money back"),
     "reconciliation.assigned": _l("Said who answers for a difference with the payment provider"),
     "reconciliation.explained": _l("Explained a difference with the payment provider"),
     "reconciliation.settled": _l("Settled a difference with the payment provider"),
@@ -808,6 +810,10 @@ PROBLEMS: Mapping[str, Words] = {
     "difference-reason": Words(
         _l("Say why, in at most 1,000 letters"),
         _l("A difference is explained or settled with a reason. One that agrees by itself needs none."),
+    ),
+    "refund-reason": Words(_l("Say why"), _l("Money is given back for a reason of at most 400 letters.")),
+    "refund-decided": Words(
+        _l("It is decided already"), _l("Somebody was faster; the page of refunds says how it ended.")
     ),
     "refund-too-large": Words(
         _l("So much cannot be given back"), _l("Give back at most what is left of the payment.")

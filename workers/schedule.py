@@ -35,6 +35,7 @@ from wiring import (
     figures,
     reconciling,
     recovering,
+    refunding,
     rentals,
     retaining,
     rounds,
@@ -217,6 +218,7 @@ def _sweep_payments(house: House) -> None:
     """Fetch the payment provider's news that never reached us."""
     collecting.sweep(house)
     topping_up.sweep(house)
+    refunding.sweep(house)
 
 
 def _retry_payments(house: House) -> None:

@@ -27,7 +27,7 @@ from billing.errors import (
 from billing.events import InvoicePaid, PaymentFailed
 from billing.invoices import InvoiceSummary
 from billing.ledger import CLEARING, FEES, ON_ACCOUNT, RECEIVABLE, REFUNDS, Journal, Posting
-from billing.models import PaymentRow, PaymentStepRow
+from billing.models import PaymentRow, PaymentStepRow, RefundRow
 from billing.payments.port import WORTH_RETRYING, Reason, RemotePayment, RemoteRefund, State
 from billing.payments.standing import Latest, Standing, standing
 from core import clock, ids
@@ -260,13 +260,13 @@ def cancel(session: Session, *, tenant_id: TenantId, payment_id: UUID, source: s
     return _payment(row)
 
 
-def find(session: Session, *, tenant_id: TenantId, payment_id: UUID) -> Payment:
-    """Return a payment.
+def find(session: Session, *, tenant_id: TenantId, payment_id: UUID, lock: bool = False) -> Payment:
+    """Return a payment; `lock` holds it until the transaction ends.
 
     Raises:
         PaymentNotFoundError: no such payment.
     """
-    return _payment(_row(session, tenant_id, payment_id))
+    return _payment(_row(session, tenant_id, payment_id, lock=lock))
 
 
 def of_invoice(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> tuple[Payment, ...]:
@@ -569,6 +569,9 @@ def _book(session: Session, row: PaymentRow, remote: RemotePayment, source: str)
         key = f"refund:{refund.remote_id}"
         sides = _given_back(session, row, refund)
         _move(session, row, key, "refund", sides, at=refund.made_at, source=source)
+        asked = session.get(RefundRow, (row.tenant_id, refund.refund_id)) if refund.refund_id else None
+        if asked is not None and asked.standing not in {"waiting", "refused"}:
+            asked.standing = "came-back" if refund.is_failed else "made"
         if refund.is_failed:
             booked = ledger.find(session, tenant_id=TenantId(row.tenant_id), key=key)
             undone = [Posting(one.account, -one.amount_minor, one.currency) for one in booked]

@@ -1,18 +1,23 @@
 """Paying as people see it: our pages over HTTP, the provider's at the stand-in, in both languages."""
 
 import dataclasses
+import datetime as dt
 import re
 from collections.abc import Iterator
 from html import unescape
+from uuid import UUID
 
 import pytest
 from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 
 from billing.documents.document import InvoiceDocument
+from billing.errors import ProviderAwayError
 from billing.payments import attempts, news
-from core import ids
-from core.ids import OPERATOR, TenantId
+from billing.payments.port import RemotePayment
+from billing.payments.stripe import StripeProvider
+from core import clock, ids
+from core.ids import OPERATOR, PaymentId, TenantId, new_id
 from security.gate import Gate, Scope
 from standin.server import Server
 from tests.billing import stock
@@ -23,7 +28,7 @@ from tests.web import scene
 from tests.web.conftest import Browser, Browsers, Cast, Programs, TestServices
 from tests.web.test_templates import Reader
 from web import create_app
-from wiring import collecting
+from wiring import collecting, refunding
 
 
 @pytest.fixture
@@ -333,7 +338,7 @@ def test_the_operator_sees_each_payments_story_and_gives_money_back(
 def give_back(dana: Browser, where: str, amount: str) -> dict[str, str]:
     """Fill in the form of a payment's page and send it; return what was sent."""
     token = re.search(r'name="refund" value="(ref_[0-9a-z]+)"', dana.get(where).text)
-    form = {"amount": amount, "refund": token[1] if token else ""}
+    form = {"amount": amount, "refund": token[1] if token else "", "reason": "Paid twice"}
     dana.post(f"{where}/refund", form)
     return form
 
@@ -360,11 +365,114 @@ def test_a_refund_form_sent_twice_gives_back_once(
     dana.post(f"{story}/refund", form)
     page = dana.get(story).text
     assert "The money goes back the way it came." in page
-    assert "At most £170.00." in page
+    assert "At most £170.00. Above £500.00 somebody else has to agree." in page
     assert [one.amount for one in payments.client(standin).v1.refunds.list().data] == [400]
     dana.post(f"{story}/refund", {**form, "amount": "5.00"})
     assert "asked for already, over another amount" in dana.get(story).text
     assert dana.post(f"{story}/refund", {"amount": "4.00"}).status_code == 404  # no form of ours
+
+
+def test_above_the_limit_another_person_gives_it_back_and_nobody_else_meanwhile(
+    alice: Browser, dana: Browser, browser: Browsers, people: People, means: TestServices, cast: Cast,
+    gate: Gate, standin: Server,
+) -> None:  # fmt: skip
+    dear = payments.owing(gate, cast.a.tenant_id, minutes=8000)  # £696.00
+    save(alice, payments.PAID)
+    story = paid_story(alice, dana, means, cast, dear)
+    form = give_back(dana, story, "500.01")
+    page = dana.get(story).text
+    assert "Somebody else has to decide about it now." in page
+    assert "At most £195.99." in page  # what waits is kept
+    dana.post(f"{story}/refund", form)  # sent again: it waits as before
+    give_back(dana, story, "196.00")
+    assert "So much cannot be given back" in dana.get(story).text
+    assert payments.client(standin).v1.refunds.list().data == []
+    assert "somebody wants to give £500.01 back" in dana.get("/operator/payments").text
+    page = dana.get("/operator/refunds").text
+    well_made(page)
+    assert "/approve" not in page
+    deed = f"{story.rpartition('/payments')[0]}/refunds/{form['refund']}"
+    dana.post(f"{deed}/approve")
+    assert "Somebody else has to decide" in dana.get("/operator/refunds").text
+    assert payments.client(standin).v1.refunds.list().data == []
+    rita = browser()
+    rita.sign_in(scene.staff(people, "operator_billing", name="Rita").email)
+    assert f'action="{deed}/approve"' in rita.get("/operator/refunds").text
+    for _ in range(2):
+        rita.post(f"{deed}/approve")
+    assert [one.amount for one in payments.client(standin).v1.refunds.list().data] == [50001]
+    page = rita.get("/operator/refunds").text
+    assert "/approve" not in page
+    assert "Given back" in page
+    rita.post(f"{deed}/refuse")
+    assert "It is decided already" in rita.get("/operator/refunds").text
+    assert "£500.01" in alice.get(path(dear)).text
+
+
+def test_a_refund_that_is_refused_is_left_to_be_given_back_again(
+    alice: Browser, dana: Browser, means: TestServices, cast: Cast, gate: Gate, standin: Server
+) -> None:
+    dear = payments.owing(gate, cast.a.tenant_id, minutes=8000)
+    save(alice, payments.PAID)
+    story = paid_story(alice, dana, means, cast, dear)
+    form = give_back(dana, story, "696.00")
+    assert "Give money back?" not in dana.get(story).text  # nothing is left
+    deed = f"{story.rpartition('/payments')[0]}/refunds/{form['refund']}"
+    dana.post(f"{deed}/refuse")
+    page = dana.get("/operator/refunds").text
+    well_made(page)
+    assert "Refused" in page
+    assert "At most £696.00." in dana.get(story).text
+    dana.post(f"{deed}/approve")
+    assert payments.client(standin).v1.refunds.list().data == []
+
+
+def test_a_refund_says_why(alice: Browser, dana: Browser, means: TestServices, cast: Cast,
+                           invoice: InvoiceDocument, standin: Server) -> None:  # fmt: skip
+    save(alice, payments.PAID)
+    story = paid_story(alice, dana, means, cast, invoice)
+    token = re.search(r'name="refund" value="(ref_[0-9a-z]+)"', dana.get(story).text)
+    assert token
+    for reason in ("", " ", "x" * 401):
+        dana.post(f"{story}/refund", {"amount": "4", "refund": token[1], "reason": reason})
+        assert "Say why" in dana.get(story).text
+    assert payments.client(standin).v1.refunds.list().data == []
+
+
+class Away(StripeProvider):
+    """A provider that takes no refund just now."""
+
+    def refund(
+        self, remote_id: str, *, payment_id: PaymentId, amount_minor: int, refund_id: UUID
+    ) -> RemotePayment:
+        raise ProviderAwayError(why="test")
+
+
+def test_a_refund_that_was_cut_off_is_made_later_by_itself(
+    alice: Browser, dana: Browser, means: TestServices, cast: Cast, invoice: InvoiceDocument, standin: Server
+) -> None:
+    save(alice, payments.PAID)
+    story = paid_story(alice, dana, means, cast, invoice)
+    away = Away(key=payments.KEY, webhook_secret=payments.SECRET, base_url=standin.base)
+    cut = dataclasses.replace(means, payments=away)
+    with pytest.raises(ProviderAwayError):
+        refunding.ask(
+            cut,
+            tenant_id=cast.a.tenant_id,
+            payment_id=ids.parse("pay", story.rpartition("/")[2]),
+            refund_id=new_id(),
+            amount_minor=400,
+            reason="Paid twice",
+            by=cast.alice.id,
+        )
+    assert "On its way" in dana.get("/operator/refunds").text
+    refunding.sweep(means)
+    assert payments.client(standin).v1.refunds.list().data == []  # it may be at it still
+    with clock.hold(clock.now() + dt.timedelta(minutes=11)):
+        refunding.sweep(means)
+        refunding.sweep(means)
+    assert [one.amount for one in payments.client(standin).v1.refunds.list().data] == [400]
+    assert "Given back" in dana.get("/operator/refunds").text
 
 
 def test_a_refund_that_nobody_took_is_told_to_operator_and_company(
@@ -386,7 +494,7 @@ def test_a_refund_that_nobody_took_is_told_to_operator_and_company(
         assert "A refund of £4.00 came back." in page, where
     assert "The refund came back: nobody took it" in dana.get(story).text
     assert "Refund that came back" in dana.get(story).text  # in the ledger
-    assert "At most £174.00." in dana.get(story).text
+    assert "At most £174.00. Above" in dana.get(story).text
     page = alice.get(path(invoice)).text
     well_made(page)
     assert "A refund of £4.00 came back to us." in page

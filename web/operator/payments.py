@@ -13,16 +13,18 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from billing import invoices, ledger
+from billing import invoices, ledger, safety
 from billing.errors import RefundTooLargeError
 from billing.ledger import REVENUE, Balance
-from billing.payments import attempts, news
+from billing.payments import attempts, news, refunds
 from billing.payments.attempts import Payment
 from billing.payments.port import State
+from billing.payments.refunds import Refund
 from core import ids
 from core.errors import SeatlineError
 from core.ids import OPERATOR, InvoiceId, PaymentId, TenantId, UnknownIdError, new_id
-from core.money import Money
+from core.money import Money, exponent
+from tenants import users
 from tenants.companies import Company
 from web import amounts, identity, said, scope, tables, words
 from web.guards import permission
@@ -30,9 +32,10 @@ from web.operator import rounds
 from web.operator.views import pages
 from web.shown import payments as shown
 from web.shown import statements, wording
-from wiring import collecting
+from wiring import collecting, refunding
 
 _NEWS = 50
+_REFUNDS = "/operator/refunds"
 _STATES: dict[str, tuple[State, ...]] = {
     "failed": (State.FAILED,),
     "waiting": (State.STARTED, State.REQUIRES_ACTION, State.PROCESSING),
@@ -117,6 +120,7 @@ def payment_list() -> str | BaseResponse:
     one company can be chosen.
     """
     came_back: list[Waiting] = []
+    to_decide: list[Waiting] = []
     on_account: list[Waiting] = []
 
     def fetch(asked: tables.Asked) -> tables.Slice[shown.PaymentRow]:
@@ -131,6 +135,12 @@ def payment_list() -> str | BaseResponse:
                     for payment, minor in attempts.came_back(session, tenant_id=tenant_id).items()
                 )
                 on_account.extend(_on_account(session, company))
+                to_decide.extend(
+                    Waiting(company.name, _REFUNDS, Money(one.amount_minor, one.currency))
+                    for one in refunds.every(
+                        session, tenant_id=tenant_id, standings=(refunds.Standing.WAITING,)
+                    )
+                )
             return attempts.every(
                 session,
                 tenant_id=tenant_id,
@@ -162,6 +172,7 @@ def payment_list() -> str | BaseResponse:
         fetch,
         came_back=came_back,
         on_account=on_account,
+        to_decide=to_decide,
         is_connected=scope.services().payments.is_connected,
     )
 
@@ -172,6 +183,7 @@ def one_payment(company_id: str, payment_id: str) -> str:
     """Show one payment's story: the invoice, every attempt, the news, the journals."""
     company, payment = _find(company_id, payment_id)
     is_connected = scope.services().payments.is_connected
+    alone = safety.usual(scope.session()).limit(identity.current().principal_id)
 
     def look(session: Session) -> dict[str, object]:
         tenant_id = company.tenant_id
@@ -181,7 +193,7 @@ def one_payment(company_id: str, payment_id: str) -> str:
         steps = attempts.steps(session, tenant_id=tenant_id, payment_id=payment.payment_id)
         moved = ledger.journals_of(session, tenant_id=tenant_id, invoice_id=payment.invoice_id)
         back = attempts.came_back(session, tenant_id=tenant_id).get(payment.payment_id, 0)
-        left = attempts.left_of(session, tenant_id=tenant_id, payment_id=payment.payment_id)
+        left = refunds.left_of(session, tenant_id=tenant_id, payment_id=payment.payment_id)
         number = document.number or ""
         return {
             "payment": _row(payment, company, number),
@@ -190,6 +202,11 @@ def one_payment(company_id: str, payment_id: str) -> str:
             "steps": [shown.step(one) for one in steps],
             "journals": [_journal(one) for one in moved],
             "left": Money(left, payment.currency),
+            "above": Money(alone * 10 ** exponent(payment.currency), payment.currency),
+            "refunds": [
+                shown.refund(one)
+                for one in refunds.every(session, tenant_id=tenant_id, payment_id=payment.payment_id)
+            ],
             "came_back": Money(back, payment.currency) if back else None,
             "can_refund": is_connected and payment.state is State.SUCCEEDED and left > 0,
         }
@@ -232,19 +249,89 @@ def refund_payment(company_id: str, payment_id: str) -> BaseResponse:
     scope.commit()
     try:
         minor = _minor(request.form.get("amount", ""), payment.currency)
-        collecting.refund(
+        made = refunding.ask(
             scope.services(),
             tenant_id=company.tenant_id,
             payment_id=payment.payment_id,
-            amount_minor=minor,
             refund_id=ids.parse("ref", request.form.get("refund", "")),
+            amount_minor=minor,
+            reason=request.form.get("reason", ""),
             by=by,
         )
     except SeatlineError as error:
         _refuse(error)
     else:
-        said.done(gettext("The money goes back the way it came."))
+        if made.standing is refunds.Standing.WAITING:
+            said.done(gettext("Somebody else has to decide about it now."))
+        else:
+            said.done(gettext("The money goes back the way it came."))
     return redirect(f"/operator/companies/{company_id}/payments/{payment_id}", 303)
+
+
+@pages.get("/refunds")
+@permission("billing.read")
+def refund_list() -> str:
+    """Show the refunds of the companies of this page, those first that wait for a second person."""
+    page, who = rounds.page(), identity.current()
+
+    def look(session: Session, company: Company) -> list[Refund]:
+        return list(refunds.every(session, tenant_id=company.tenant_id))
+
+    found = [(company, one) for company, some in rounds.go(page.companies, look) for one in some]
+    found.sort(key=lambda pair: (pair[1].standing is not refunds.Standing.WAITING, -pair[1].refund_id.int))
+    told = {one for _company, each in found for one in (each.asked_by, each.decided_by) if one}
+    names = users.names(scope.session(), tenant_id=OPERATOR, vault=scope.services().vault, user_ids=told)
+    here = "/operator/refunds?after="
+    return render_template(
+        "operator/refunds.html",
+        refunds=[
+            shown.refund(
+                one,
+                company=company.name,
+                href=_payment_url(company.tenant_id, one.payment_id),
+                asked_by=names.get(one.asked_by, ""),
+                decided_by=names.get(one.decided_by, "") if one.decided_by else "",
+                is_mine=one.asked_by == who.principal_id,
+            )
+            for company, one in found
+        ],
+        may_write="billing.write" in who.permissions,
+        newer=None if page.newer is None else here + page.newer,
+        older=None if page.older is None else here + page.older,
+    )
+
+
+@pages.post("/companies/<company_id>/refunds/<refund_id>/approve")
+@permission("billing.write")
+def approve_refund(company_id: str, refund_id: str) -> BaseResponse:
+    """Let a refund be made that somebody else has asked for."""
+    company, wanted, by = rounds.one(company_id), ids.parse("ref", refund_id), identity.current().principal_id
+    scope.commit()
+    try:
+        refunding.approve(scope.services(), tenant_id=company.tenant_id, refund_id=wanted, by=by)
+    except SeatlineError as error:
+        _refuse(error)
+    else:
+        said.done(gettext("The money goes back the way it came."))
+    return redirect(_REFUNDS, 303)
+
+
+@pages.post("/companies/<company_id>/refunds/<refund_id>/refuse")
+@permission("billing.write")
+def refuse_refund(company_id: str, refund_id: str) -> BaseResponse:
+    """Refuse a refund that waits, or take one's own back."""
+    company, wanted, by = rounds.one(company_id), ids.parse("ref", refund_id), identity.current().principal_id
+
+    def act(session: Session) -> None:
+        refunds.refuse(session, tenant_id=company.tenant_id, refund_id=wanted, by=by)
+
+    try:
+        rounds.visit(company, act)
+    except SeatlineError as error:
+        _refuse(error)
+    else:
+        said.done(gettext("Refused. Nothing goes back."))
+    return redirect(_REFUNDS, 303)
 
 
 @pages.get("/ledger")

@@ -8,10 +8,12 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
+from billing.payments import refunds
 from billing.payments.attempts import Payment, Step
 from billing.payments.methods import Method
 from billing.payments.news import Piece
 from billing.payments.port import Reason, State
+from billing.payments.refunds import Refund
 from billing.payments.standing import Paid, Standing
 from core import ids
 from core.money import Money
@@ -214,6 +216,62 @@ class NewsRow:
     outcome: str
     company: str
     payment_url: str
+
+
+REFUNDS: Mapping[refunds.Standing, tuple[str, LazyString]] = {
+    refunds.Standing.WAITING: ("warn", _l("Waits for a second person")),
+    refunds.Standing.REFUSED: ("x", _l("Refused")),
+    refunds.Standing.APPROVED: ("live", _l("On its way")),
+    refunds.Standing.MADE: ("ok", _l("Given back")),
+    refunds.Standing.CAME_BACK: ("bad", _l("Came back to us")),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundShown:
+    """One refund; see templates/operator/refunds.html."""
+
+    id: str
+    amount: Money
+    reason: str
+    kind: str
+    word: str
+    asked_at: dt.datetime
+    company: str
+    company_path: str
+    href: str
+    asked_by: str
+    decided_by: str
+    is_waiting: bool
+    is_mine: bool
+
+
+def refund(
+    found: Refund,
+    *,
+    company: str = "",
+    href: str = "",
+    asked_by: str = "",
+    decided_by: str = "",
+    is_mine: bool = False,
+) -> RefundShown:
+    """Return a refund as lists show it; `href` is its payment's page."""
+    kind, word = REFUNDS[found.standing]
+    return RefundShown(
+        id=ids.public("ref", found.refund_id),
+        amount=Money(found.amount_minor, found.currency),
+        reason=found.reason,
+        kind=kind,
+        word=str(word),
+        asked_at=found.asked_at,
+        company=company,
+        company_path=href.partition("/payments/")[0],
+        href=href,
+        asked_by=asked_by,
+        decided_by=decided_by,
+        is_waiting=found.standing is refunds.Standing.WAITING,
+        is_mine=is_mine,
+    )
 
 
 def stand(found: Standing | None, *, currency: str, came_back_minor: int = 0) -> Stand | None:
