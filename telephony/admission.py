@@ -128,3 +128,11 @@ class Gauge:
     def begins(self, at: dt.datetime) -> None:
         """Count a call that begins now."""
         self.begun.append(at)
+
+
+def has_channel(*, in_use: int, channels: int, is_by_campaign: bool) -> bool:
+    """Return whether a pool of channels has one for a further call; campaigns leave a tenth of it alone.
+
+    Of 30 channels a campaign is given the 27th and no further one, everybody else the 30th.
+    """
+    return (in_use + 1) * 100 <= channels * (BOX[Degree.CAMPAIGNS] if is_by_campaign else 100)

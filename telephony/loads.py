@@ -6,8 +6,8 @@ call anyway. There is one switch today; its rows are keyed by name so that there
 """
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
@@ -17,12 +17,13 @@ from core.errors import Conflict, Invalid
 from core.ids import OPERATOR
 from security import evidence
 from telephony.admission import NOTHING, Bounds, Degree, Standing
-from telephony.models import LoadMinuteRow, SwitchLoadRow
+from telephony.models import LoadMinuteRow, SwitchLoadRow, TrunkRow
 
 SWITCH = "embedded"
 FRESH = dt.timedelta(seconds=30)
 MOST_AT_ONCE, MOST_PER_SECOND = 100_000, 10_000
 _KEPT = dt.timedelta(days=31)
+_LONGEST_NAME = 40
 
 
 class SwitchBoundsError(Invalid):
@@ -41,7 +42,8 @@ class SwitchBoundsChangedError(Conflict):
 class Load:
     """A switch as it last said, and as the operator has set it (None: the machine's own figure stands).
 
-    `begun`: calls that began within one second. `told_at`: None: it has never spoken.
+    `begun`: calls that began within one second. `trunks`: the channels taken of each.
+    `told_at`: None: it has never spoken.
     """
 
     usual: Bounds
@@ -52,6 +54,7 @@ class Load:
     calls: int = 0
     begun: int = 0
     told_at: dt.datetime | None = None
+    trunks: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def bounds(self) -> Bounds:
@@ -92,6 +95,7 @@ def read(session: Session) -> Load | None:
         row.calls,
         row.begun,
         row.told_at,
+        row.trunks,
     )
 
 
@@ -102,7 +106,14 @@ def degree(session: Session, *, at: dt.datetime) -> Degree:
 
 
 def tell(
-    session: Session, *, usual: Bounds, standing: Standing, calls: int, begun: int, at: dt.datetime
+    session: Session,
+    *,
+    usual: Bounds,
+    standing: Standing,
+    calls: int,
+    begun: int,
+    trunks: Mapping[str, int],
+    at: dt.datetime,
 ) -> None:
     """Write how full the switch is; in the operator's own transaction."""
     said = {
@@ -112,6 +123,7 @@ def tell(
         "calls": calls,
         "begun": begun,
         "told_at": at,
+        "trunks": dict(trunks),
     }
     put = insert(SwitchLoadRow).values(switch=SWITCH, **said)
     session.execute(put.on_conflict_do_update(index_elements=["switch"], set_=said))
@@ -153,6 +165,39 @@ def change(
         at_once=at_once,
         per_second=per_second,
     )
+
+
+def channels(session: Session) -> dict[str, int]:
+    """Return how many calls each trunk carries at once; one that is not named has no bound of ours."""
+    rows = session.execute(
+        select(TrunkRow.name, TrunkRow.channels).where(TrunkRow.tenant_id == OPERATOR).order_by(TrunkRow.name)
+    )
+    return {str(name): int(carried) for name, carried in rows}
+
+
+def set_channels(session: Session, *, trunk: str, channels: int | None) -> None:
+    """Set how many calls a trunk carries at once; None: no bound of ours. Operator's transaction.
+
+    Args:
+        session: the operator's.
+        trunk: as the switch names it: `trunk-1` and so on, where calls come in; `carrier`, where they go out.
+        channels: at least 1.
+
+    Raises:
+        SwitchBoundsError: no such name can be, or so many channels.
+    """
+    if not trunk or len(trunk) > _LONGEST_NAME or not trunk.replace("-", "").isalnum() or not trunk.isascii():
+        raise SwitchBoundsError(field="trunk")
+    if channels is not None and not 1 <= channels <= MOST_AT_ONCE:
+        raise SwitchBoundsError(field="channels")
+    if channels is None:
+        session.execute(delete(TrunkRow).where(TrunkRow.tenant_id == OPERATOR, TrunkRow.name == trunk))
+    else:
+        put = insert(TrunkRow).values(tenant_id=OPERATOR, name=trunk, channels=channels)
+        session.execute(
+            put.on_conflict_do_update(index_elements=["tenant_id", "name"], set_={"channels": channels})
+        )
+    evidence.record(session, "switch.trunk-changed", "ten", OPERATOR, trunk=trunk, channels=channels)
 
 
 def keep(session: Session, minute: Minute) -> None:

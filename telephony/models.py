@@ -554,6 +554,7 @@ class CallingCapsRow(TenantOwned, Base):
     longest_out_s: Mapped[int | None] = mapped_column(Integer)
     in_at_once: Mapped[int | None] = mapped_column(Integer)  # callers at once, all numbers together
     in_per_second: Mapped[int | None] = mapped_column(Integer)
+    channels: Mapped[int | None] = mapped_column(Integer)  # of all trunks together, both ways, at once
 
 
 class CallingStopRow(TenantOwned, Base):
@@ -622,6 +623,16 @@ class SwitchLoadRow(Base):
     calls: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     begun: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     told_at: Mapped[OptionalInstant]
+    trunks: Mapped[dict[str, int]] = mapped_column(JSONB, server_default=text("'{}'"))  # channels taken
+
+
+class TrunkRow(TenantOwned, Base):
+    """A trunk of the operator's by the name the switch gives it, and how many calls it carries at once."""
+
+    __tablename__ = "trunks"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    channels: Mapped[int] = mapped_column(Integer)
 
 
 class LoadMinuteRow(TenantOwned, Base):

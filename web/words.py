@@ -141,6 +141,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "calls-out.resumed": _l("Let calls go out again"),
     "calls-out.rules-changed": _l("Changed where and when calls go out"),
     "calls-out.caps-changed": _l("Changed how much may be called"),
+    "switch.trunk-changed": _l("Changed how many calls a trunk carries"),
     "switch.bounds-changed": _l("Changed how many calls the switch takes"),
     "calls-out.barred": _l("Barred numbers for everybody"),
     "calls-out.unbarred": _l("Took numbers off the barred list"),
@@ -317,6 +318,12 @@ ALARMS: Mapping[str, Words] = {
     "load-busy": Words(
         _l("The switch is full: callers are refused"),
         _l("Each refused call stands in its company’s list. Send callers elsewhere, or add a machine."),
+    ),
+    "trunk-full": Words(
+        _l("All channels of a trunk are taken"),
+        _l(
+            "Calls over it were refused. Order more channels, or give companies that take many of them fewer."
+        ),
     ),
     "lines-full": Words(
         _l("All lines for callers of a company were busy"),

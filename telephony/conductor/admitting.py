@@ -18,7 +18,7 @@ from core.errors import SeatlineError
 from core.ids import OPERATOR, TenantId
 from security.gate import Gate, Scope
 from telephony import loads
-from telephony.admission import BOX, COMPANY, Bounds, Degree, Gauge, Standing
+from telephony.admission import BOX, COMPANY, Bounds, Degree, Gauge, Standing, has_channel
 from telephony.conductor.books import Books
 from telephony.conductor.directory import Line
 from telephony.conductor.live import Held, Live
@@ -26,11 +26,13 @@ from telephony.conductor.machine import Cause, Phase
 from telephony.conductor.rows import Rows
 from telephony.loads import Minute
 from telephony.switch import port
+from telephony.switch.instance import CARRIER
 from tenants import alarms
 
 UNBOUNDED: Final = Bounds(at_once=loads.MOST_AT_ONCE, per_second=loads.MOST_PER_SECOND)
 SPOKEN_TO: Final = 5  # callers beyond a company's lines who are told so at the same time; more are busy
 _TOLD_EVERY: Final = dt.timedelta(seconds=10)
+_TRUNK_TOLD_EVERY: Final = dt.timedelta(minutes=1)
 _LANE: Final = OPERATOR
 WORDS: Final = {
     Degree.RECORDINGS: "recordings",
@@ -43,13 +45,13 @@ _log = log.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class NoRoom:
-    """Why a caller is not let in: the `company` has no line left, or the `switch` is full."""
+    """Why a caller is not let in: the `company` has no line left, a `trunk` or the `switch` is full."""
 
     whose: str
-    is_spoken: bool
-    cause: port.Cause
     calls: int
     limit: int
+    is_spoken: bool
+    cause: port.Cause
 
 
 class Admitting:
@@ -60,12 +62,14 @@ class Admitting:
         self._gate, self._books, self._live, self._rows, self._usual = gate, books, live, rows, usual
         self._box = Gauge(BOX, usual)
         self._companies: dict[TenantId, Gauge] = {}
+        self._channels: dict[str, int] = {}
+        self._trunks_told: dict[str, dt.datetime] = {}
         self._minute = Minute(_minute(clock.now()))
         self._told, self._told_at = Standing(), dt.datetime.min.replace(tzinfo=dt.UTC)
 
     # --- calls ------------------------------------------------------------------------------------
 
-    def arrives(self, line: Line) -> NoRoom | None:
+    def arrives(self, line: Line, trunk: str) -> NoRoom | None:
         """Decide whether a caller is let in; None: they are, and count from now on."""
         now, tenant_id = clock.now(), line.number.tenant_id
         company = self._companies.setdefault(tenant_id, Gauge(COMPANY, line.lines))
@@ -78,31 +82,41 @@ class Admitting:
         told = sum(one.phase is Phase.TURNED_AWAY and one.cause is Cause.NO_ROOM for one in theirs)
         in_use = len(theirs) - told
         before = company.standing.degree
-        has_line = company.has_room(now, at_once=in_use)
+        has_line = company.has_room(now, at_once=in_use) and self._has_channel(line)
         if before < company.standing.degree:
             self._alarm("lines-full", tenant_id, calls=in_use, at_once=line.lines.at_once)
         has_room = self._box.has_room(now, at_once=len(self._live.calls))
         self._look(now)
-        if has_line and has_room:
+        has_trunk = self._has_trunk(trunk)
+        if has_line and has_room and has_trunk:
             company.begins(now)
             self._begins(now)
             return None
         if not has_room:
             self._minute.refused += 1
             limit = self._box.bounds.at_once
-            return NoRoom("switch", False, port.Cause.SWITCH_CONGESTION, len(self._live.calls), limit)  # noqa: FBT003
+            calls = len(self._live.calls)
+            return NoRoom("switch", calls, limit, is_spoken=False, cause=port.Cause.SWITCH_CONGESTION)
+        if not has_trunk:
+            self._minute.refused += 1
+            calls, limit = self._on(trunk), self._channels[trunk]
+            return NoRoom("trunk", calls, limit, is_spoken=False, cause=port.Cause.CONGESTION)
         self._minute.refused_by_company += 1
         is_spoken = told < SPOKEN_TO and self._box.standing.degree < Degree.MUSIC
         if is_spoken:
             self._begins(now)
-        return NoRoom("company", is_spoken, port.Cause.BUSY, in_use, line.lines.at_once)
+        return NoRoom("company", in_use, line.lines.at_once, is_spoken=is_spoken, cause=port.Cause.BUSY)
 
-    def lets_out(self, *, is_by_campaign: bool) -> bool:
+    def lets_out(self, line: Line, *, is_by_campaign: bool) -> bool:
         """Decide whether a call out that was cleared may still be placed; it counts if so."""
         now = clock.now()
         has_room = self._box.has_room(now, at_once=len(self._live.calls))
         self._look(now)
-        if not has_room or (is_by_campaign and self._box.standing.degree >= Degree.CAMPAIGNS):
+        is_held_back = is_by_campaign and self._box.standing.degree >= Degree.CAMPAIGNS
+        has_channel = self._has_channel(line, is_by_campaign=is_by_campaign) and self._has_trunk(
+            CARRIER, is_by_campaign=is_by_campaign
+        )
+        if not has_room or is_held_back or not has_channel:
             self._minute.not_dialled += 1
             return False
         self._begins(now)
@@ -135,9 +149,10 @@ class Admitting:
         except (SeatlineError, SQLAlchemyError) as error:  # what held so far holds
             _log.warning("bounds-not-read", error=type(error).__name__)
             return
-        if found:
+        load, self._channels = found
+        if load:
             self._box.bounds = Bounds(
-                found.at_once or self._usual.at_once, found.per_second or self._usual.per_second
+                load.at_once or self._usual.at_once, load.per_second or self._usual.per_second
             )
 
     def look(self) -> None:
@@ -150,6 +165,30 @@ class Admitting:
             company.look(now, at_once=in_use)
             if not in_use and not company.standing.since:
                 del self._companies[tenant_id]
+
+    def _on(self, trunk: str) -> int:
+        """Return how many channels of a trunk are taken."""
+        own = sum(held.trunk == trunk for held in self._live.calls.values())
+        return own + sum(one.outside is not None for one in self._live.in_progress) * (trunk == CARRIER)
+
+    def _has_trunk(self, trunk: str, *, is_by_campaign: bool = False) -> bool:
+        """Whether a trunk has a channel left; the operator is told when it has none, once a minute."""
+        channels = self._channels.get(trunk)
+        if channels is None:
+            return True
+        in_use, now = self._on(trunk), clock.now()
+        if has_channel(in_use=in_use, channels=channels, is_by_campaign=is_by_campaign):
+            return True
+        if not is_by_campaign and now >= self._trunks_told.get(trunk, now):
+            self._trunks_told[trunk] = now + _TRUNK_TOLD_EVERY
+            self._alarm("trunk-full", OPERATOR, subject=trunk, calls=in_use, at_once=channels)
+        return False
+
+    def _has_channel(self, line: Line, *, is_by_campaign: bool = False) -> bool:
+        """Whether a company may take one more channel, whatever the trunk."""
+        theirs = [one for one in self._live.in_progress if one.arrival.tenant_id == line.number.tenant_id]
+        in_use = len(theirs) + sum(one.outside is not None for one in theirs)
+        return has_channel(in_use=in_use, channels=line.channels, is_by_campaign=is_by_campaign)
 
     def _look(self, now: dt.datetime) -> None:
         """Write a minute that is over, and tell what has changed."""
@@ -174,11 +213,13 @@ class Admitting:
             )
         self._told, self._told_at = standing, now
         usual, begun = self._usual, self._box.rate(now)
+        names = {held.trunk for held in self._live.calls.values()} | self._channels.keys() | {CARRIER}
+        trunks = {name: self._on(name) for name in sorted(names - {""})}
         self._books.enter(
             _LANE,
             Scope.system(OPERATOR),
             lambda session: loads.tell(
-                session, usual=usual, standing=standing, calls=calls, begun=begun, at=now
+                session, usual=usual, standing=standing, calls=calls, begun=begun, trunks=trunks, at=now
             ),
         )
 
@@ -190,16 +231,18 @@ class Admitting:
         degree = WORDS[self._box.standing.degree]
         self._rows.note(held.call, clock.now(), kind, {"degree": degree})
 
-    def _alarm(self, kind: str, tenant_id: TenantId, **details: int) -> None:
+    def _alarm(self, kind: str, tenant_id: TenantId, *, subject: str = "", **details: int) -> None:
         self._books.enter(
             tenant_id,
             Scope.system(tenant_id),
-            lambda session: alarms.raise_alarm(session, kind, tenant_id=tenant_id, subject="", **details),
+            lambda session: alarms.raise_alarm(
+                session, kind, tenant_id=tenant_id, subject=subject, **details
+            ),
         )
 
-    def _read(self) -> loads.Load | None:
+    def _read(self) -> tuple[loads.Load | None, dict[str, int]]:
         with self._gate.open(Scope.system(OPERATOR)) as session:
-            return loads.read(session)
+            return loads.read(session), loads.channels(session)
 
 
 def _minute(at: dt.datetime) -> dt.datetime:

@@ -69,7 +69,7 @@ class Arrivals:
             _log.warning("company-not-open", trunk=event.trunk)
             self._hands.spawn(self._hands.refuse(event.channel, port.Cause.REJECTED))
             return
-        self._begin(event, line, self._admitting.arrives(line))
+        self._begin(event, line, self._admitting.arrives(line, event.trunk))
 
     def _begin(self, event: port.Arrived, line: Line, no_room: NoRoom | None) -> None:
         """Take a call in; no step here waits, so that with an agent free the ring leaves in this turn."""
@@ -96,7 +96,8 @@ class Arrivals:
 
         call, actions = machine.begin(arrival, event.channel)
         on_disk = self._spool.begin(arrival, event.channel, with_caller)
-        held = Held(call, line, on_disk, self._rows.begin(arrival, with_caller, routing=line.routing))
+        row = self._rows.begin(arrival, with_caller, routing=line.routing)
+        held = Held(call, line, on_disk, row, trunk=event.trunk)
         if line.routing.asks_who_calls:
             held.row.add_done_callback(functools.partial(self._waiting.learn, held))
         if line.routing.needs_region or line.flow:

@@ -267,10 +267,10 @@ class Conductor:
         if held:
             self._rows.note(held.call, clock.now(), kind, details)
 
-    def reload(self) -> None:
+    async def reload(self) -> None:
         """Read numbers, queues and limits anew: somebody has changed them."""
         self.directory.forget()
-        self._hands.spawn(self._admitting.read())
+        await self._admitting.read()
 
     def _carry_out(self, held: Held, action: Action) -> None:
         call = held.call

@@ -74,8 +74,8 @@ class Calls(Protocol):
         """Offer waiting calls to free agents."""
         ...
 
-    def reload(self) -> None:
-        """Read numbers and queues anew."""
+    async def reload(self) -> None:
+        """Read numbers, queues and limits anew."""
         ...
 
     async def dial(self, tenant_id: TenantId, attempt_id: UUID) -> str:
@@ -456,7 +456,7 @@ class Desk:
 
     async def _carry_out(self, order: Order) -> str:
         if order.kind is OrderKind.RELOAD:
-            self._calls.reload()
+            await self._calls.reload()
             return "done"
         if order.kind is OrderKind.DIAL:
             tenant_id = TenantId(UUID(order.details["tenant_id"]))

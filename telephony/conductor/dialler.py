@@ -34,6 +34,7 @@ from telephony.outbound.gate import RefusalReason
 from telephony.routing.floor import FREE, Floor
 from telephony.switch import port
 from telephony.switch.clearance import Clearance, ClearanceExpiredError
+from telephony.switch.instance import CARRIER
 from telephony.switch.port import Switch, SwitchError
 
 _DISK_PATIENCE_S = 5.0  # how long a call out waits to be on disk before it is given up
@@ -99,7 +100,7 @@ class Dialler:
             return await self._not_dialled(tenant_id, attempt_id, DialOutcome.EXPIRED)
         if not self._live.is_connected:
             return await self._not_dialled(tenant_id, attempt_id, DialOutcome.FAILED)
-        if not self._admitting.lets_out(is_by_campaign=clearance.campaign_id is not None):
+        if not self._admitting.lets_out(line, is_by_campaign=clearance.campaign_id is not None):
             why = RefusalReason.NO_ROOM.value
             return await self._not_dialled(tenant_id, attempt_id, DialOutcome.EXPIRED, why)
         # from the choice of the agent to their reservation nothing may wait
@@ -138,7 +139,7 @@ class Dialler:
         call, actions = outgoing.begin(arrival, f"dial-{attempt_id}", placed)
         on_disk = self._spool.begin(arrival, call.channel, dial=placed)
         row = self._rows.begin(arrival, lambda: arrival, placed)
-        held = Held(call, line, on_disk, row, clearance=clearance, is_placed=False)
+        held = Held(call, line, on_disk, row, clearance=clearance, is_placed=False, trunk=CARRIER)
         self._live.calls[call_id] = held
         self._live.by_channel[call.channel] = call_id
         self._live.by_channel[offer.channel] = call_id
@@ -226,6 +227,9 @@ class Dialler:
         offer = held.call.offer if held and transfer.can_be_given(held.call) else None
         if held is None or offer is None or offer.agent_id != clearance.by_agent_id:
             return await self._not_dialled(tenant_id, attempt_id, DialOutcome.NO_AGENT)
+        if not self._admitting.lets_out(held.line, is_by_campaign=False):
+            why = RefusalReason.NO_ROOM.value
+            return await self._not_dialled(tenant_id, attempt_id, DialOutcome.EXPIRED, why)
         outside = Outside(
             OfferId(attempt_id), channel=f"dial-{attempt_id}", longest=clearance.longest, began_at=now
         )

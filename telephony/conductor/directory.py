@@ -61,7 +61,7 @@ class Line:
     `greeting` is a sound file, or None; `is_open` says that its company is not suspended. `notice` tells
     who is called, or calls a queue that says so, that they are recorded; `apology` who called, of a call out.
     `longest` is the longest a call that comes in may last; of one that goes out its clearance says it.
-    `lines` are how many callers its company takes, on all its numbers together.
+    `lines` are how many callers its company takes, on all its numbers together; `channels` calls both ways.
     Outside its queue's `hours` (None: always open) a caller hears `told`, and goes `beyond` if that is open.
     """
 
@@ -73,6 +73,7 @@ class Line:
     apology: Path | None = None
     longest: dt.timedelta = limits.USUAL.longest_in
     lines: Bounds = USUAL_LINES
+    channels: int = limits.USUAL.channels
     routing: RoutingSettings = UNSETTLED
     hours: Hours | None = None
     told: Path | None = None
@@ -146,6 +147,7 @@ class Directory:
             None,
             notice=self._speak(notice(number.language), number.language) if queue.is_recorded else None,
             apology=self._speak(said, number.language),
+            channels=limits.most(session, tenant_id=tenant_id, at=clock.now()).channels,
         )
 
     def entry(self, tenant_id: TenantId, number_id: NumberId) -> Line | None:
@@ -215,6 +217,7 @@ class Directory:
             is_open=is_open,
             longest=most.longest_in,
             lines=Bounds(most.in_at_once, most.in_per_second),
+            channels=most.channels,
             routing=routing,
             flow=flow,
         )

@@ -50,6 +50,7 @@ class Held:
     longest: dt.timedelta | None = None  # of a call out that was lengthened since its clearance
     asks_for_longer: bool = False
     has_asked: bool = False  # since this process has it
+    trunk: str = ""  # over which it came in, or goes out
     is_silent: bool = False  # no music was played because the switch was full
 
     async def durable(self) -> None:

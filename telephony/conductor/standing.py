@@ -105,6 +105,7 @@ class Standing:
                 self._tapes.forget(held)
                 self._feed(held.call.call_id, machine.Vanished(held.call.proven_at, lost))
             else:
+                held.trunk = there[held.call.channel].endpoint
                 self._stand_again(held, there)
         await self._desk.switch_is_back()
         for one in event.channels:

@@ -78,6 +78,7 @@ class Caps:
         longest_out: the longest call that went out.
         in_at_once: callers at the same time, on all numbers together.
         in_per_second: callers who are let in within one second.
+        channels: calls at the same time over all trunks, both ways.
         revision: for who edits; 0: never changed.
     """
 
@@ -89,6 +90,7 @@ class Caps:
     longest_out: dt.timedelta | None = None
     in_at_once: int | None = None
     in_per_second: int | None = None
+    channels: int | None = None
     revision: int = 0
 
 
@@ -103,6 +105,7 @@ class Most:
     longest_out: dt.timedelta
     in_at_once: int
     in_per_second: int
+    channels: int
 
 
 # Amounts are minor units of whatever currency: 1,000.00 pounds, as many euros. A currency without
@@ -115,6 +118,7 @@ USUAL = Most(
     longest_out=dt.timedelta(hours=2),
     in_at_once=1_000,  # callers cost their company nothing it could lose
     in_per_second=100,
+    channels=1_000,
 )
 AT_FIRST = dataclasses.replace(USUAL, at_once=20, per_second=5, a_day_minor=20_000)
 
@@ -185,6 +189,7 @@ def caps(session: Session, *, tenant_id: TenantId) -> Caps:
         longest_out=_span(row.longest_out_s),
         in_at_once=row.in_at_once,
         in_per_second=row.in_per_second,
+        channels=row.channels,
         revision=row.revision,
     )
 
@@ -208,6 +213,7 @@ def change_caps(session: Session, *, tenant_id: TenantId, caps: Caps) -> Caps:
     row.a_day_minor = caps.a_day_minor
     row.longest_in_s, row.longest_out_s = _seconds(caps.longest_in), _seconds(caps.longest_out)
     row.in_at_once, row.in_per_second = caps.in_at_once, caps.in_per_second
+    row.channels = caps.channels
     session.flush()
     evidence.record(session, "calls-out.caps-changed", "ten", tenant_id, revision=row.revision)
     return dataclasses.replace(caps, revision=row.revision)
@@ -280,6 +286,7 @@ def _check_caps(caps: Caps) -> None:
         "a_day": caps.a_day_minor is not None and not 0 <= caps.a_day_minor <= MOST_A_DAY_MINOR,
         "longest_in": caps.longest_in is not None and not SHORTEST_CAP <= caps.longest_in <= LONGEST_CAP,
         "in_at_once": caps.in_at_once is not None and not 1 <= caps.in_at_once <= MOST_AT_ONCE,
+        "channels": caps.channels is not None and not 1 <= caps.channels <= MOST_AT_ONCE,
         "in_per_second": caps.in_per_second is not None and not 1 <= caps.in_per_second <= MOST_PER_SECOND,
         "longest_out": caps.longest_out is not None and not SHORTEST_CAP <= caps.longest_out <= LONGEST_CAP,
     }

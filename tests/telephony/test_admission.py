@@ -17,6 +17,7 @@ from telephony.admission import (
     Gauge,
     Standing,
     follow,
+    has_channel,
 )
 
 START = dt.datetime(2026, 11, 2, 9, 0, tzinfo=dt.UTC)
@@ -126,3 +127,13 @@ def test_everybody_is_let_in_again_when_it_has_been_calm() -> None:
     assert gauge.look(START, at_once=2).degree is Degree.BUSY
     later = [START + n * CALM for n in range(1, 6)]
     assert [gauge.look(at, at_once=2).degree.value for at in later] == [3, 2, 1, 0, 0]
+
+
+@given(in_use=st.integers(0, 200), channels=st.integers(1, 200))
+def test_campaigns_leave_a_tenth_of_a_pool_to_everybody_else(in_use: int, channels: int) -> None:
+    campaign, anybody = (
+        has_channel(in_use=in_use, channels=channels, is_by_campaign=one) for one in (True, False)
+    )
+    assert anybody is (in_use < channels)
+    assert anybody or not campaign
+    assert campaign is (in_use + 1 <= channels * 9 // 10)

@@ -1008,6 +1008,7 @@ def load_now(degrees: int) -> load.LoadNow:
         per_second=40,
         percent=20 + 20 * degrees,
         steps=steps,
+        trunks=[load.Trunk("carrier", 11, 30), load.Trunk("trunk-1", 26, 30), load.Trunk("trunk-2", 3, None)],
     )
 
 

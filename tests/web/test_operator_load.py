@@ -36,6 +36,7 @@ def tell(gate: Gate, *, percent: int) -> None:
             standing=follow(CALM, percent, now, BOX),
             calls=percent,
             begun=3,
+            trunks={"trunk-1": 4},
             at=now,
         )
 
@@ -99,3 +100,21 @@ def test_bounds_that_cannot_be_are_said_beside_the_field(dana: Browser, field: s
     answer = dana.post(HERE, given)
     assert answer.status_code == 422
     assert "This cannot be." in answer.text
+
+
+def test_operator_sets_the_channels_of_a_trunk_and_takes_the_bound_away(dana: Browser, gate: Gate) -> None:
+    tell(gate, percent=10)
+    page = dana.get(HERE).text
+    assert "4 taken, no bound" in page
+    assert ">carrier<" in page
+    trunks = f"{HERE}/trunks"
+    assert dana.post(trunks, {"trunk": "trunk-1", "channels": "30"}).location == HERE
+    assert "4 of 30 taken" in dana.get(HERE).text
+    assert dana.post(trunks, {"trunk": "trunk-1", "channels": ""}).location == HERE
+    assert "4 taken, no bound" in dana.get(HERE).text
+    for wrong in (
+        {"trunk": "", "channels": "3"},
+        {"trunk": "trunk-1", "channels": "0"},
+        {"trunk": "[x]", "channels": "3"},
+    ):
+        assert dana.post(trunks, wrong).status_code == 422

@@ -50,6 +50,7 @@ class MostShown(Outward):
     at_once: int
     per_second: int
     a_day_minor: int = Field(description="In minor units, before tax.")
+    channels: int = Field(description="Calls at the same time over all trunks, in and out together.")
     in_at_once: int = Field(description="Callers at the same time; more are told that all lines are busy.")
     in_per_second: int = Field(description="Callers who are let in within one second.")
     longest_in_s: int
@@ -228,6 +229,7 @@ def _answer() -> tuple[CallsOut, int, dict[str, str]]:
             at_once=most.at_once,
             per_second=most.per_second,
             a_day_minor=most.a_day_minor,
+            channels=most.channels,
             in_at_once=most.in_at_once,
             in_per_second=most.in_per_second,
             longest_in_s=int(most.longest_in.total_seconds()),

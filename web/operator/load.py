@@ -15,6 +15,7 @@ from telephony import loads, orders
 from telephony.admission import BOX, Bounds, Degree
 from telephony.loads import Load, SwitchBoundsChangedError, SwitchBoundsError
 from telephony.orders import OrderKind
+from telephony.switch.instance import CARRIER
 from web import edits, identity, said, scope
 from web.edits import Field
 from web.guards import permission
@@ -43,6 +44,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Trunk:
+    """A trunk: how many of its channels are taken; `channels` None: no bound is set."""
+
+    name: str
+    taken: int
+    channels: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class LoadNow:
     """How full the switch is; `is_fresh` False: the switchboard has not spoken lately."""
 
@@ -53,6 +63,7 @@ class LoadNow:
     per_second: int
     percent: int
     steps: Sequence[Step]
+    trunks: Sequence[Trunk] = ()
 
     @property
     def highest(self) -> Step | None:
@@ -73,6 +84,7 @@ def now() -> LoadNow:
         load.bounds.per_second,
         load.bounds.percent(at_once=load.calls, in_a_second=load.begun),
         [Step(str(WORDS[degree]), begins, since.get(degree)) for degree, begins in BOX.items()],
+        _trunks(load, is_fresh=is_fresh),
     )
 
 
@@ -114,6 +126,32 @@ def set_switch_load() -> BaseResponse:
     orders.leave(session, OrderKind.RELOAD)
     said.done(gettext("Saved. It holds within a few seconds."))
     return redirect(_HERE, 303)
+
+
+@pages.post("/load/trunks")
+@permission("companies.write")
+def set_trunk() -> BaseResponse:
+    """Set how many calls a trunk carries at once; empty: no bound of ours."""
+    given = {name: request.form.get(name, "").strip() for name in ("trunk", "channels")}
+    session = scope.session()
+    try:
+        loads.set_channels(session, trunk=given["trunk"], channels=_number(given, "channels"))
+    except SwitchBoundsError as error:
+        load = loads.read(session) or _UNKNOWN
+        wrong = str(error.details["field"])
+        return make_response(_page(_typed(load), revision=load.revision, wrong=wrong), 422)
+    orders.leave(session, OrderKind.RELOAD)
+    said.done(gettext("Saved. It holds within a few seconds."))
+    return redirect(_HERE, 303)
+
+
+def _trunks(load: Load, *, is_fresh: bool) -> list[Trunk]:
+    channels = loads.channels(scope.session())
+    taken = load.trunks if is_fresh else {}
+    return [
+        Trunk(name, taken.get(name, 0), channels.get(name))
+        for name in sorted({*load.trunks, *channels, CARRIER})
+    ]
 
 
 def _page(given: Mapping[str, str], *, revision: int, wrong: str = "") -> str:

@@ -212,6 +212,7 @@ def cap_fields() -> list[Field]:
         Field("longest_in", gettext("Longest call in, minutes")),
         Field("in_at_once", gettext("Callers at once")),
         Field("in_per_second", gettext("Callers a second")),
+        Field("channels", gettext("Calls at once, both ways")),
         Field("longest_out", gettext("Longest call out, minutes")),
         Field("trusted", gettext("The company is known")),
     ]
@@ -227,6 +228,7 @@ def typed_caps(caps: Caps, currency: str) -> dict[str, str]:
         "longest_out": _whole(_minutes(caps.longest_out)),
         "in_at_once": _whole(caps.in_at_once),
         "in_per_second": _whole(caps.in_per_second),
+        "channels": _whole(caps.channels),
         "trusted": "yes" if caps.is_trusted else "",
     }
 
@@ -246,6 +248,7 @@ def read_caps(given: Mapping[str, str], *, revision: int, currency: str) -> Caps
         longest_out=_span(given, "longest_out"),
         in_at_once=_number(given, "in_at_once"),
         in_per_second=_number(given, "in_per_second"),
+        channels=_number(given, "channels"),
         revision=revision,
     )
 

@@ -475,6 +475,8 @@ def _lost(step: Step, offered: str) -> str:
 def _no_room(step: Step) -> str:
     if step.details.get("whose") == "switch":
         said = gettext("The switch is full: the call is refused")
+    elif step.details.get("whose") == "trunk":
+        said = gettext("All channels of the trunk are taken: the call is refused")
     elif step.details.get("spoken"):
         said = gettext("All lines of the company are busy: the caller hears so, and the call ends")
     else:

@@ -292,3 +292,61 @@ def test_no_company_writes_how_full_the_switch_is(theatre: Theatre) -> None:
         assert changed.all() == []
     with pytest.raises(ProgrammingError), theatre.gate.open(theatre.scope) as session:
         session.execute(text("INSERT INTO app.switch_loads (switch) VALUES ('mine')"))
+
+
+def trunk(stage: Theatre, name: str, channels: int | None) -> None:
+    with clock.hold(START), stage.gate.open(Scope.system(OPERATOR)) as session:
+        loads.set_channels(session, trunk=name, channels=channels)
+
+
+def test_callers_beyond_a_trunks_channels_are_refused_with_a_record(theatre: Theatre) -> None:
+    theatre.usual = Bounds(at_once=100, per_second=100)
+    trunk(theatre, "trunk-1", 2)
+    perform(theatre, AWAY + "1 callers call 3\n2 pulse beats\n12 pulse beats\n13 routing looks again\n")
+    assert [cause for cause, _ in stories(theatre)] == [None, None, "no-room"]
+    assert theatre.sim.switch.outcomes.get(theatre.callers[2]) == 503
+    assert raised(theatre, OPERATOR) == ["trunk-full"]
+    assert told(theatre).trunks == {"carrier": 0, "trunk-1": 2}
+
+
+def test_a_trunk_is_counted_after_a_crash(theatre: Theatre) -> None:
+    theatre.usual = Bounds(at_once=100, per_second=100)
+    trunk(theatre, "trunk-1", 2)
+    perform(theatre, AWAY + "1 callers call 2\n2 pulse beats\n", then="3 callers call 1\n4 pulse beats\n")
+    assert stories(theatre)[-1][0] == "no-room"
+
+
+@pytest.mark.parametrize(("channels", "is_placed"), [(10, True), (1, False)])
+def test_a_campaign_leaves_the_last_tenth_of_a_trunk_alone(
+    theatre: Theatre, *, channels: int, is_placed: bool
+) -> None:
+    trunk(theatre, "carrier", channels)
+
+    async def whole() -> None:
+        await theatre.up()
+        wanted = request(theatre, by_campaign=True)
+        with theatre.gate.open(theatre.scope) as session:
+            cleared = clear(session, request=wanted, vault=theatre.vault, at=clock.now())
+            assert isinstance(cleared, Clearance)
+            dialling.dial(session, clearance=cleared, vault=theatre.vault)
+        outcome = await theatre.conductor.dial(theatre.company.tenant_id, wanted.attempt_id)
+        assert outcome == ("dialled" if is_placed else "expired")
+        await theatre.down()
+
+    with clock.hold(START):
+        asyncio.run(whole())
+
+
+def test_a_company_takes_no_more_channels_than_it_may(theatre: Theatre) -> None:
+    theatre.usual = Bounds(at_once=100, per_second=100)
+    with clock.hold(START), theatre.gate.open(theatre.scope) as session:
+        limits.change_caps(session, tenant_id=theatre.company.tenant_id, caps=Caps(channels=2))
+    perform(theatre, AWAY + "1 callers call 3\n2 pulse beats\n")
+    assert [cause for cause, _ in stories(theatre)][:2] == [None, None]
+    assert stories(theatre)[2][1][1] == "no-room"
+
+
+@pytest.mark.parametrize(("name", "channels"), [("", 3), ("x" * 41, 3), ("[x]", 3), ("trunk-1", 0)])
+def test_a_trunk_that_cannot_be_is_refused(gate: Gate, name: str, channels: int) -> None:
+    with gate.open(Scope.system(OPERATOR)) as session, pytest.raises(loads.SwitchBoundsError):
+        loads.set_channels(session, trunk=name, channels=channels)
