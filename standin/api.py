@@ -441,6 +441,18 @@ class Stripe:
         self.store.hide(made["id"], {"settles": cards.BANKS[kind][digits]})
         return made
 
+    def new_app(self, kind: str, types: list[str]) -> Object:
+        """Return the method of who pays in an app.
+
+        Raises:
+            StripeError: the page does not offer it.
+        """
+        if kind not in cards.APPS or kind not in types:
+            raise invalid(f"The payment method type {kind} is not offered here.", param="payment_method")
+        made = self.store.put("payment_method", objects.app_method(self.till.now(), kind))
+        self.store.hide(made["id"], {"doing": cards.IN_THE_APP})
+        return made
+
     def _attach(self, asked: Object, method_id: str) -> Object:
         self._get("customer", asked["customer"])
         return self.till.attach(self._method(method_id), asked["customer"])
@@ -524,7 +536,10 @@ class Stripe:
         made = objects.session(now, asked, types=_types(asked), total=total, base=self.till.base)
         self.store.hide(
             made["id"],
-            {"intent": asked.get("payment_intent_data") or asked.get("setup_intent_data") or {}},
+            {
+                "intent": asked.get("payment_intent_data") or asked.get("setup_intent_data") or {},
+                "options": asked.get("payment_method_options") or {},
+            },
         )
         return self.store.put("checkout.session", made)
 
@@ -588,9 +603,18 @@ def _on(method: str, path: str, shape: str, act: Callable[..., Object]) -> _Endp
 
 
 def _types(asked: Object) -> list[str]:
-    """Return which kinds of methods fit: cards, and the bank debit of the currency."""
-    bank = cards.BANK_OF.get(str(asked.get("currency", "")))
+    """Return which kinds of methods fit: cards, the bank debit of the currency, apps where they can pay.
+
+    An app is not offered where the method is to be saved, and WeChat Pay not without a word for which client.
+    """
+    currency = str(asked.get("currency", ""))
+    bank = cards.BANK_OF.get(currency)
     fitting = ["card", bank] if bank else ["card"]
+    saves = (asked.get("payment_intent_data") or {}).get("setup_future_usage")
+    if asked.get("mode") == "payment" and not saves:
+        fitting += [kind for kind, currencies in cards.APPS.items() if currency in currencies]
+        if (asked.get("payment_method_options") or {}).get("wechat_pay", {}).get("client") != "web":
+            fitting = [kind for kind in fitting if kind != "wechat_pay"]
     allowed = asked.get("allowed_payment_method_types") or fitting
     return [one for one in fitting if one in allowed] or ["card"]
 

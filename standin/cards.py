@@ -88,6 +88,11 @@ BANKS: dict[str, dict[str, str | None]] = {
 }
 BANK_OF = {"gbp": "bacs_debit", "usd": "us_bank_account"}  # by currency
 
+# Paid in an app that the payer is led to, by currency, at an account in Britain; the app asks always.
+# Sources: docs.stripe.com/payments/alipay, docs.stripe.com/payments/wechat-pay.
+APPS = {"alipay": frozenset({"gbp", "cny"}), "wechat_pay": frozenset({"gbp", "cny"})}
+IN_THE_APP = "asks_always"
+
 _DOINGS = {doing.name: doing for _, doing in _CARDS.values()}
 _WORDS = {
     "generic_decline": ("card_declined", "Your card was declined."),

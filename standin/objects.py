@@ -60,6 +60,11 @@ def bank_method(now: int, kind: str, *, last4: str, routing: str) -> Object:
     return _method(kind, now) | {kind: detail}
 
 
+def app_method(now: int, kind: str) -> Object:
+    """Return the method of who pays in an app; nothing is known of them."""
+    return _method(kind, now) | {kind: {}}
+
+
 def _method(kind: str, now: int) -> Object:
     more = {"type": kind, "billing_details": dict(NOBODY), "customer": None, "metadata": {}}
     return _base("payment_method", "pm", now) | more | {"allow_redisplay": "unspecified"}

@@ -3,6 +3,7 @@
 import json
 import secrets
 import threading
+from collections import deque
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,6 +13,7 @@ from standin import differing
 from standin.api import Request, Stripe
 from standin.news import Post
 from standin.store import Store
+from standin.till import StripeError
 from standin.visit import Visits
 
 LOOPBACK = "127.0.0.1"
@@ -49,6 +51,7 @@ class Server:
         self.post = Post(self.api)
         self.visits = Visits(self.api)
         self.key = key
+        self.faults: deque[str] = deque()
         self._http.standin = self  # type: ignore[attr-defined] # the handler finds us there
         self._stop = threading.Event()
         self._threads = [
@@ -88,6 +91,8 @@ class Server:
             "waiting": self.waiting,
             "dispute": lambda: self.api.dispute(form["charge"]),
             "forget": self.api.forget,
+            "fault": lambda: self.faults.extend(form["kinds"].split(",")),
+            "well": self.faults.clear,
             "win": lambda: self.api.win(form["dispute"]),
             "lose": lambda: differing.lose(self.api, form["source"]),
             "unpay": lambda: differing.unpay(self.api, form["charge"]),
@@ -136,7 +141,18 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(length).decode("utf-8", "replace")
         url = urlsplit(self.path)
         if url.path.startswith("/v1/"):
+            fault = standin.faults.popleft() if standin.faults else ""
+            if fault.isdecimal():  # refused before anything is done
+                said = StripeError(int(fault), "api_error", "The stand-in was asked to have trouble.")
+                self._send(said.status, "application/json", json.dumps(said.body), {})
+                return
+            if fault == "lost-question":
+                self.close_connection = True
+                return
             status, text, headers = standin.api.handle(self._request(url.path, url.query, body))
+            if fault == "lost-answer":
+                self.close_connection = True
+                return
             self._send(status, "application/json", text, headers)
         elif url.path.startswith("/_standin/"):
             self._control(standin, url.path.removeprefix("/_standin/"), body)

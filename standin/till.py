@@ -124,6 +124,8 @@ class Till:
             raise invalid(f"You cannot confirm this PaymentIntent because it has a status of"
                           f" {intent['status']}.", code="payment_intent_unexpected_state")  # fmt: skip
         method = self._method(intent)
+        if method["type"] in cards.APPS:
+            return self._ask("payment_intent", intent, return_url, app=method["type"])
         if method["type"] != "card":
             return self._debit(intent, method)
         doing = cards.doing(self.store.hidden(method["id"])["doing"])
@@ -366,14 +368,19 @@ class Till:
             more["decline_code"] = decline
         return StripeError(402, "card_error", message, **more)
 
-    def _ask(self, kind: str, intent: Object, return_url: str | None) -> Object:
+    def _ask(self, kind: str, intent: Object, return_url: str | None, *, app: str = "") -> Object:
         if not return_url:
             raise invalid("A return_url is needed, because the bank wants to be asked.", param="return_url")
-        action = {"url": f"{self.base}/authenticate/{intent['id']}", "return_url": return_url}
-        intent |= {
-            "status": "requires_action",
-            "next_action": {"type": "redirect_to_url", "redirect_to_url": action},
-        }
+        action: Object = {"url": f"{self.base}/authenticate/{intent['id']}", "return_url": return_url}
+        name = "redirect_to_url"
+        if app == "alipay":
+            name, action = "alipay_handle_redirect", action | {"native_data": None, "native_url": None}
+        elif app:
+            name = "wechat_pay_display_qr_code"
+            pictures = ("image_data_url", "image_url_png", "image_url_svg", "hosted_instructions_url", "data")
+            action = dict.fromkeys(pictures, action["url"])
+        self.store.hide(intent["id"], {"return_url": return_url})
+        intent |= {"status": "requires_action", "next_action": {"type": name, name: action}}
         self.store.put(kind, intent)
         self.tell(f"{kind}.requires_action", intent)
         return intent

@@ -79,14 +79,16 @@ class Visits:
             except StripeError as error:
                 return _form(session, said=error.body["error"]["message"])
             if intent["status"] == "requires_action":
-                return Page(303, location=intent["next_action"]["redirect_to_url"]["url"])
+                return Page(303, location=self._asks_at(intent))
             return self._complete(session, intent)
 
     def _submit(self, session: Object, form: dict[str, str]) -> Object:
         """Use what was typed; an error is said on the page, and what it left behind is kept."""
         paying = session["mode"] == "payment"
-        if form.get("account"):
-            kind = next(one for one in session["payment_method_types"] if one != "card")
+        if form.get("app"):
+            chosen = self._api.new_app(form["app"], session["payment_method_types"])
+        elif form.get("account"):
+            kind = next(one for one in session["payment_method_types"] if one in cards.BANKS)
             chosen = self._api.new_bank(kind, number=form["account"], routing=form.get("routing", ""))
         else:
             month, year = _expiry(form.get("expiry", ""))
@@ -99,7 +101,10 @@ class Visits:
 
     def _intent(self, session: Object, method: Object, form: dict[str, str]) -> Object:
         name = "payment_intent" if session["mode"] == "payment" else "setup_intent"
-        wanted = self._store.hidden(session["id"])["intent"]
+        hidden = self._store.hidden(session["id"])
+        wanted = dict(hidden["intent"])
+        if saves := hidden.get("options", {}).get(method["type"], {}).get("setup_future_usage"):
+            wanted["setup_future_usage"] = saves
         now = self._till.now(session["customer"])
         if form.get("name"):
             method["billing_details"]["name"] = form["name"][:100]
@@ -107,7 +112,10 @@ class Visits:
         if session[name]:
             found = self._store.get(session[name])
             assert found is not None  # noqa: S101 - the session made it
-            return self._store.put(name, found | {"payment_method": method["id"]})
+            changes = {"payment_method": method["id"]}
+            if name == "payment_intent":
+                changes["setup_future_usage"] = wanted.get("setup_future_usage")
+            return self._store.put(name, found | changes)
         asked = {
             **wanted,
             "amount": session["amount_total"],
@@ -127,7 +135,7 @@ class Visits:
         if intent is None or intent["status"] == "requires_payment_method":
             return _form(session, said="Your bank did not confirm it. Try again, or take another card.")
         if intent["status"] == "requires_action":
-            return Page(303, location=intent["next_action"]["redirect_to_url"]["url"])
+            return Page(303, location=self._asks_at(intent))
         with self._store.transaction():
             return self._complete(session, intent)
 
@@ -151,7 +159,7 @@ class Visits:
                 f"{amount}<form method='post'><button name='outcome' value='complete'>Complete</button>"
                 "<button class='plain' name='outcome' value='fail'>Fail</button></form>",
             )
-        back = intent["next_action"]["redirect_to_url"]["return_url"]
+        back = self._store.hidden(intent_id)["return_url"]
         with self._store.transaction():
             after = self._till.answer(intent["object"], intent, confirms=form.get("outcome") == "complete")
         is_good = after["status"] in {"succeeded", "processing"}
@@ -159,6 +167,9 @@ class Visits:
             {intent["object"]: intent["id"], "redirect_status": "succeeded" if is_good else "failed"}
         )
         return Page(303, location=f"{back}{'&' if '?' in back else '?'}{said}")
+
+    def _asks_at(self, intent: Object) -> str:
+        return f"{self._till.base}/authenticate/{intent['id']}"
 
     def _receipt(self, charge_id: str) -> Page:
         charge = self._store.get(charge_id, kind="charge")
@@ -179,7 +190,7 @@ class Visits:
 
 def _form(session: Object, *, said: str = "") -> Page:
     paying = session["mode"] == "payment"
-    bank = next((one for one in session["payment_method_types"] if one != "card"), None)
+    bank = next((one for one in session["payment_method_types"] if one in cards.BANKS), None)
     title = f"Pay {_money(session | {'amount': session['amount_total']})}" if paying else "Save a way to pay"
     do = "Pay" if paying else "Save"
     parts = [f"<p class='bad' role='alert'>{html.escape(said)}</p>" if said else ""]
@@ -200,6 +211,12 @@ def _form(session: Object, *, said: str = "") -> Page:
             f"<input id='account' name='account' required><button>{do} by direct debit</button></form>"
         )
         parts.append(f"<p class='muted'>Test accounts: {', '.join(cards.BANKS[bank])}</p>")
+    parts += [
+        f"<form method='post'><input type='hidden' name='app' value='{app}'>"
+        f"<button class='plain'>{do} with {app.replace('_', ' ').title()}</button></form>"
+        for app in session["payment_method_types"]
+        if app in cards.APPS
+    ]
     if session["cancel_url"]:
         parts.append(f"<p><a href='{html.escape(session['cancel_url'])}'>Back without doing anything</a></p>")
     parts.append("<p class='muted'>Test cards: 4242 4242 4242 4242 is paid, 4000 0000 0000 0002 is declined,"

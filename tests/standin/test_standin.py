@@ -427,3 +427,64 @@ def test_news_that_is_not_taken_is_told_again(
 
 def test_the_control_door_wants_the_key(teller: Server) -> None:
     assert visit(f"{teller.base}/_standin/hold", {}).status == 401
+
+
+def app_page(api: stripe.StripeClient, payer: str, currency: str, **more: Any) -> stripe.checkout.Session:
+    """A page where 174.00 is paid, offering what an account in Britain may."""
+    item = {"quantity": 1, "price_data": {"currency": currency, "unit_amount": 17400,
+                                          "product_data": {"name": "SL-1"}}}  # fmt: skip
+    options: Any = {"card": {"setup_future_usage": "off_session"}, "wechat_pay": {"client": "web"}}
+    return opened(
+        api,
+        payer,
+        **{"mode": "payment", "currency": currency, "line_items": [item], "payment_method_options": options}
+        | more,
+    )
+
+
+def test_alipay_and_wechat_pay_are_offered_where_they_can_pay_and_nowhere_else(
+    api: stripe.StripeClient, payer: str
+) -> None:
+    for currency in ("gbp", "cny"):
+        types = app_page(api, payer, currency).payment_method_types
+        assert {"alipay", "wechat_pay"} <= set(types)
+    for currency in ("usd", "eur"):
+        page = app_page(api, payer, currency)
+        assert not {"alipay", "wechat_pay"} & set(page.payment_method_types)
+        assert "Alipay" not in visit(str(page.url)).text
+        seen = visit(str(page.url), {"app": "alipay"})
+        assert (seen.status, "not offered here" in seen.text) == (200, True)
+    saves = app_page(api, payer, "cny", payment_intent_data={"setup_future_usage": "off_session"})
+    assert not {"alipay", "wechat_pay"} & set(saves.payment_method_types)
+    plain = app_page(
+        api, payer, "cny", payment_method_options={"card": {"setup_future_usage": "off_session"}}
+    )
+    assert set(plain.payment_method_types) & {"alipay", "wechat_pay"} == {"alipay"}
+
+
+@pytest.mark.parametrize(
+    ("app", "action"), [("alipay", "alipay_handle_redirect"), ("wechat_pay", "wechat_pay_display_qr_code")]
+)
+def test_an_app_is_asked_pays_and_is_not_saved(
+    api: stripe.StripeClient, payer: str, app: str, action: str
+) -> None:
+    page = app_page(api, payer, "cny")
+    asked = visit(str(page.url), {"app": app})
+    intent = api.v1.payment_intents.retrieve(str(api.v1.checkout.sessions.retrieve(page.id).payment_intent))
+    assert intent.next_action is not None
+    assert (intent.status, intent.next_action.type) == ("requires_action", action)
+    visit(visit(asked.location, {"outcome": "complete"}).location)
+    assert api.v1.payment_intents.retrieve(intent.id).status == "succeeded"
+    assert api.v1.customers.payment_methods.list(payer).data == []
+
+
+def test_trouble_on_demand_refuses_or_loses_the_next_requests_and_no_more(
+    standin: Server, api: stripe.StripeClient
+) -> None:
+    standin.control("fault", {"kinds": "429,500,lost-question,lost-answer"})
+    for error in (stripe.RateLimitError, stripe.APIError, stripe.APIConnectionError):
+        with pytest.raises(error):
+            api.v1.customers.create({"name": "A"})
+    with pytest.raises(stripe.APIConnectionError):
+        api.v1.customers.create({"name": "B"})
+    assert [one.name for one in api.v1.customers.list().data] == ["B"]  # only the last one was heard

@@ -16,6 +16,7 @@ from billing.documents.document import InvoiceDocument
 from billing.errors import (
     NewsRefusedError,
     NothingDueError,
+    PaymentMismatchError,
     PaymentUnderWayError,
     ProviderAwayError,
     ProviderRefusesError,
@@ -1046,3 +1047,69 @@ def test_without_a_secret_no_news_is_believed(standin: Server) -> None:
     with pytest.raises(NewsRefusedError) as caught:
         deaf.read_news(b"{}", signature="t=1,v1=00", now=clock.now())
     assert caught.value.details["why"] == "no-secret"
+
+
+@pytest.mark.parametrize("app", ["alipay", "wechat_pay"])
+@pytest.mark.parametrize("completes", [True, False])
+def test_an_invoice_is_paid_in_an_app_where_the_currency_allows(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument, app: str, *, completes: bool
+) -> None:
+    page = on_page(means, company, invoice)
+    asked = visit(page.url, {"app": app})
+    payment_id = page.payment.payment_id
+    under_way = collecting.look_again(means, tenant_id=company, payment_id=payment_id, source="sweep")
+    assert under_way.state is State.REQUIRES_ACTION
+    visit(visit(asked.location, {"outcome": "complete" if completes else "fail"}).location)
+    hear_everything(means)
+    found = stands(means, company, invoice)
+    assert (found.state is Paid.PAID) is completes
+    if not completes:
+        assert visit(page.url, {"app": app}).status == 303  # the page is open still
+    assert methods_of(means, company) == ()
+
+
+def test_no_app_is_offered_where_its_currency_is_not(means: Means, standin: Server, gate: Gate) -> None:
+    tenant_id = opened(gate, "Quayside Clinics")
+    version = stock.publish(gate, code="dollars", currency="USD")
+    with gate.open(Scope.system(tenant_id)) as session:
+        stock.customer(session, tenant_id=tenant_id, version=version, price_list="dollars", currency="USD")
+    dollars = payments.another(gate, tenant_id)
+    page = on_page(means, tenant_id, dollars)
+    seen = visit(page.url)
+    assert "Alipay" not in seen.text
+    assert "Wechat" not in seen.text
+    assert "not offered here" in visit(page.url, {"app": "wechat_pay"}).text
+    assert stands(means, tenant_id, dollars).state is not Paid.PAID
+
+
+def test_a_card_typed_beside_them_is_saved_as_before(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    visit(on_page(means, company, invoice).url, card(payments.PAID))
+    hear_everything(means)
+    assert [one.shown.last4 for one in methods_of(means, company)] == ["4242"]
+
+
+def methods_of(means: Means, tenant_id: TenantId) -> tuple[methods.Method, ...]:
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        return methods.every(session, tenant_id=tenant_id, account=means.payments.account, vault=means.vault)
+
+
+def test_what_is_asked_of_the_provider_is_the_invoice_to_the_minor_unit_in_one_line(
+    means: Means, standin: Server, company: TenantId, invoice: InvoiceDocument
+) -> None:
+    """Nothing of our lines goes there: what is collected is the total of our invoice, or it is not booked."""
+    page = on_page(means, company, invoice)
+    session = payments.client(standin).v1.checkout.sessions.retrieve(
+        all_of(means, company, invoice)[0].page_id
+    )
+    assert session.amount_total == invoice.bill.total_minor == 17400
+    wrong = RemotePayment(
+        remote_id="pi_1", state=State.SUCCEEDED, amount_minor=17401, currency="GBP",
+        payment_id=page.payment.payment_id,
+    )  # fmt: skip
+    with pytest.raises(PaymentMismatchError), means.gate.open(Scope.system(company)) as walls:
+        attempts.record(
+            walls, tenant_id=company, payment_id=page.payment.payment_id, remote=wrong, source="webhook"
+        )
+    assert stands(means, company, invoice).due_minor == 17400

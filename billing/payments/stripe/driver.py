@@ -40,6 +40,14 @@ logging.getLogger("stripe").setLevel(logging.WARNING)
 _LIVE = ("sk_live_", "rk_live_")
 _WINDOW = dt.timedelta(minutes=5)
 _EXPAND = ["latest_charge.balance_transaction", "latest_charge.refunds"]
+# What can be charged again is saved. Said for the whole page, Alipay and WeChat Pay would not be offered:
+# they pay once only. Sources: docs.stripe.com/payments/save-during-payment, .../wechat-pay.
+_PAGE_OPTIONS: Any = {
+    "card": {"setup_future_usage": "off_session"},
+    "bacs_debit": {"setup_future_usage": "off_session"},
+    "us_bank_account": {"setup_future_usage": "off_session"},
+    "wechat_pay": {"client": "web"},
+}
 _TIMEOUT_S = 8
 _REST_S = 20.0
 _MOST_NEWS = 5000
@@ -139,8 +147,8 @@ class StripeProvider:
                     "payment_intent_data": {
                         "description": order.number,
                         "metadata": _metadata(order),
-                        "setup_future_usage": "off_session",
                     },
+                    "payment_method_options": _PAGE_OPTIONS,
                 },
                 {"idempotency_key": f"{_name(order)}:page:v{order.attempt}"},
             )

@@ -122,7 +122,8 @@ def payment(
     charge = intent.latest_charge if isinstance(intent.latest_charge, stripe.Charge) else None
     entry = charge.balance_transaction if charge else None
     fee = entry if isinstance(entry, stripe.BalanceTransaction) else None
-    action = intent.next_action.redirect_to_url if intent.next_action else None
+    # an app asks in its own way, on the provider's page: there is nowhere of ours to lead to then
+    action = getattr(intent.next_action, "redirect_to_url", None) if intent.next_action else None
     tenant, invoice, own = (ours(intent.metadata, name) for name in (TENANT, INVOICE, PAYMENT))
     return RemotePayment(
         remote_id=intent.id,
