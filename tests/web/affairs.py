@@ -270,9 +270,11 @@ def reset_link(gate: Gate, vault: Vault, tenant_id: TenantId, user: User) -> str
 
 
 def prices(dana: Browser) -> list[str]:
-    """Return the first version of a price list, and what it changed."""
+    """Return the first version of a price list, what it changed, and one of its rates."""
     one = found(r'"(/operator/prices/[^"/]+)"', dana.get("/operator/prices").text)
-    return [f"{one}/versions/1", f"{one}/versions/1/changes"]
+    version = f"{one}/versions/1"
+    rate = found(r'"([^"]+/rate\?id=[^"]+)"', dana.get(version).text)
+    return [version, f"{version}/changes", rate]
 
 
 def agent(people: People, gate: Gate, vault: Vault, client: TenantId) -> User:
