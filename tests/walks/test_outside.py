@@ -135,6 +135,7 @@ def test_an_agent_asks_outside_merges_and_leaves_the_two_together(
     in_browser(story)
     made = seen["call"]
     wait_for(lambda: the_call(running, made).ended_at, what="its end")
+    wait_for(lambda: outside_of(running, made).ended_at, what="the end of the part outside")
     outside = outside_of(running, made)
     assert (the_call(running, made).cause, outside.cause) == ("caller-hung-up", "caller-hung-up")
     assert outside.dialled == PELICAN.dialled
@@ -221,6 +222,7 @@ def test_a_switchboard_killed_before_the_answer_outside_loses_no_caller_and_call
     in_browser(story)
     made = seen["call"]
     wait_for(lambda: the_call(running, made).ended_at, what="its end")
+    wait_for(lambda: outside_of(running, made).ended_at, what="the end of the part outside")
     outside = outside_of(running, made)
     assert [meter for meter, _ in billed(running, made)] == ["voice.inbound"]
     wanted = [("voice.outbound", outside.talk_ms)] if outside.picked_up_at else []
