@@ -38,7 +38,7 @@ def test_a_simulated_call_is_offered_answered_rated_and_recorded(simulated: Runn
                 assert "simulator" in (await page.inner_text("aside.strip.warn")).lower()
                 await asyncio.to_thread(simulate, simulated)
                 await call.until(page, "() => window.seatline.state().view === 'ringing'", what="ringing")
-                assert await page.inner_text("#pop h1") == PELICAN.pops
+                await page.locator("#pop h1", has_text=PELICAN.pops).wait_for()
                 await page.keyboard.press("a")
                 await call.until(page, "() => window.seatline.state().view === 'on-call'", what="on call")
                 await asyncio.sleep(4)
