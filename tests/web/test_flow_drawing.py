@@ -20,6 +20,7 @@ from security.gate import Gate, Scope
 from telephony import queues
 from tests.tenants.people import PASSWORD
 from tests.web.conftest import Browser, Browsers, Cast, Program, Programs
+from tests.web.gallery import AXE
 from tests.web.test_console_page import served
 from tests.web.test_live_process import free_port
 
@@ -341,3 +342,16 @@ def test_on_a_narrow_screen_there_is_the_outline(page: Page, path: str) -> None:
     expect(page.locator("#flow-canvas")).to_be_hidden()
     page.get_by_role("link", name="Open the outline").click()
     page.wait_for_url(f"**{path}")
+
+
+@BOTH
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_drawing_is_for_everybody(page: Page, path: str, theme: str) -> None:
+    opened(page, path)
+    page.evaluate(f"document.documentElement.dataset.bsTheme = '{theme}'")
+    step(page, "menu").click()
+    expect(page.locator("#step-h")).to_have_text("Menu")
+    # the policy lets no foreign script in by the page; the test's own comes by the protocol
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run()")["violations"]
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
