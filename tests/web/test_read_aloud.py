@@ -52,6 +52,8 @@ def test_a_page_is_heard_as_it_is_seen(page: Page, day: Scene) -> None:
         page.goto(path)
         assert page.evaluate(UNNAMED) == [], path
     page.goto(day.path(day.known))
+    page.get_by_label("Heard for").select_option("quality")
+    page.get_by_role("button", name="Open the recording").click()
     place = page.get_by_role("slider", name="Position in the recording")
     expect(place).to_have_attribute("aria-valuetext", re.compile(r"^0:00 / \d+:\d\d$"))
     page.goto("/portal/company")
