@@ -292,12 +292,15 @@ def spent(admin_url: str, run: Callable[[], None]) -> Spent:
 
 def server_cpu(postmaster: psutil.Process) -> float:
     """Return processor seconds of PostgreSQL: its living processes and those it has reaped."""
-    own = postmaster.cpu_times()
-    alive = 0.0
-    for one in postmaster.children():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            alive += sum(one.cpu_times()[:2])
-    return own.user + own.system + own.children_user + own.children_system + alive
+    while True:
+        own, alive = postmaster.cpu_times(), 0.0
+        for one in postmaster.children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                alive += sum(one.cpu_times()[:2])
+        reaped = own.children_user + own.children_system
+        then = postmaster.cpu_times()
+        if then.children_user + then.children_system == reaped:  # none went over meanwhile
+            return own.user + own.system + reaped + alive
 
 
 def take_all(gate: Gate, bill_url: str, tenant_id: TenantId, usages: list[Usage]) -> None:
