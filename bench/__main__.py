@@ -415,8 +415,8 @@ def _rating_goals(report: Report) -> list[Goal]:
             "rated at ingest, once only, ≥ 0.5 × a bare COPY of the rated rows",
             f"{ratio} × by the wall, {served} × by PostgreSQL's processor time",
             is_met=ratio >= 0.5,
-            cause="our side of it (reading, hashing, rating, packing) has a processor of its own only on"
-            " a quiet machine; the bare COPY is given its bytes ready and needs one.",
+            cause="a row costs us half of what it costs PostgreSQL (hashing, rating, packing), which passes"
+            " beside it only where two processors are free; the bare COPY is given its bytes ready.",
         ),
     ]
 
