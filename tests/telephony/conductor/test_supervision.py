@@ -20,6 +20,7 @@ from telephony.conductor.supervision import Ear
 from telephony.opening import Hours, read_spans
 from telephony.orders import OrderKind
 from telephony.queue_hours import Opening
+from tests.factories import agreements
 from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
 
 TALKS = "0 caller calls\n2.6 bob answers\n10 pulse beats"
@@ -392,6 +393,27 @@ def test_a_call_of_another_company_is_not_there(theatre: Theatre, tenant_b: Tena
 
     perform(theatre, scene)
     assert outcomes(theatre) == ["not-granted"]
+
+
+def test_a_leader_at_one_company_reaches_no_call_of_another_by_its_id(
+    theatre: Theatre, tenant_b: TenantId
+) -> None:
+    """Who may lead at B names a call of A's as if it were B's."""
+    let(theatre, frozenset())
+    lea = theatre.people["lea"].agent_id
+    with clock.hold(START), theatre.gate.open(_DESK) as session:
+        roster.assign(session, agent_id=lea, client_tenant_id=tenant_b, starts_at=START)
+        roster.let_lead(session, client_tenant_id=tenant_b, leads={1002: ALL})
+    agreements.signed_by_agent(theatre.gate, lea, tenant_b)
+
+    async def scene() -> None:
+        await theatre.play(TALKS)
+        await theatre.leads("lea", OrderKind.WATCH, ear="listen", tenant_id=tenant_b)
+        assert await rooms(theatre) == [{"bob", "caller"}]
+        await theatre.play("5 caller hangs up")
+
+    perform(theatre, scene)
+    assert outcomes(theatre) == ["not-talking"]
 
 
 @pytest.mark.parametrize(
