@@ -1,6 +1,7 @@
 """A flow on a real call through Asterisk: prompts are heard, keys lead on, a slow program loses nobody."""
 
 import asyncio
+import datetime as dt
 import http.server
 import threading
 import time
@@ -11,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from bench.call import CALLER_HZ, PLANS
-from core import ids
+from core import clock, ids
 from core.ids import OPERATOR, CallId, QueueId, UserId, new_id
 from security.gate import Scope
 from telephony import calls, numbers, orders, queues, recording
@@ -100,6 +101,21 @@ async def made_call(
     return call_id, outcome, path
 
 
+async def is_asked(running: Running, *, since: dt.datetime) -> None:
+    """Wait until the call that came in since then has gone on from its first node to the next."""
+
+    def nodes() -> int:
+        house, tenant_id = running.stand.house, tenant(running)
+        with house.gate.open(Scope.system(tenant_id)) as session:
+            (newest,) = calls.page(session, tenant_id=tenant_id, vault=house.vault, limit=1).calls or (None,)
+            if newest is None or newest.arrived_at < since:
+                return 0
+            steps = calls.timeline(session, tenant_id=tenant_id, call_id=newest.call_id)
+        return sum(step.kind == "flow-moved" for step in steps)
+
+    await asyncio.to_thread(wait_for, lambda: nodes() >= 2, what="the menu asks")
+
+
 async def hears_a_voice(phone: Phone, *, within_s: float = 15) -> None:
     deadline = time.monotonic() + within_s
     while True:
@@ -125,7 +141,11 @@ def test_greeting_menu_and_two_queues_with_the_keys_of_a_telephone(
     lead(
         running,
         {
-            "start": {"kind": "say", "prompt": {"text": "Welcome to Pelican."}, "next": "menu"},
+            "start": {
+                "kind": "say",
+                "prompt": {"text": "Welcome to Pelican. We carry parcels to every town, on every day."},
+                "next": "menu",
+            },
             "menu": {
                 "kind": "menu",
                 "prompt": {
@@ -139,24 +159,27 @@ def test_greeting_menu_and_two_queues_with_the_keys_of_a_telephone(
         },
     )
 
+    began = clock.now()
+
     async def presses_two(phone: Phone) -> None:
         await hears_a_voice(phone)
         phone.press("5")  # in the greeting nothing is asked
-        await asyncio.sleep(2.5)
+        await is_asked(running, since=began)
         phone.press("2")
 
     call_id, outcome, path = asyncio.run(made_call(running, presses_two))
     assert (outcome, path) == ("queued", [">start", "next>menu", "key-2>returns"])
     wait_for(lambda: queue_of(running, call_id) == returns, what="the call belongs to the queue chosen")
 
+    again = clock.now()
+
     async def presses_one(phone: Phone) -> None:
-        await hears_a_voice(phone)
-        await asyncio.sleep(2.5)
+        await is_asked(running, since=again)
         phone.press("1")
 
     call_id, _, path = asyncio.run(made_call(running, presses_one))
     assert path[-1] == "key-1>first"
-    assert queue_of(running, call_id) == first.queue_id
+    wait_for(lambda: queue_of(running, call_id) == first.queue_id, what="the call belongs to the other queue")
     with running.stand.house.gate.open(Scope.system(tenant(running))) as session:
         kinds = [one.kind for one in calls.timeline(session, tenant_id=tenant(running), call_id=call_id)]
     assert kinds[:6] == ["arrived", "flow-entered", "flow-moved", "flow-moved", "flow-moved", "flow-led"]
