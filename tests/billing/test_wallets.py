@@ -84,6 +84,26 @@ def test_credit_can_be_called_away_but_not_carried_away(gate: Gate, wallet: Tena
             wallets.open_wallet(session, tenant_id=wallet, credit_minor=499)
 
 
+def test_a_withdrawal_comes_once_and_takes_no_credit_along(gate: Gate, wallet: TenantId) -> None:
+    for credit, low in ((-1, None), (10**12, None), (0, -1)):
+        with pytest.raises(WalletAmountError), gate.open(Scope.system(wallet)) as session:
+            wallets.open_wallet(session, tenant_id=wallet, credit_minor=credit, low_minor=low)
+    call = new_id()
+    with gate.open(Scope.system(wallet)) as session:
+        wallets.open_wallet(session, tenant_id=wallet, credit_minor=500)
+        back: dict[str, Any] = {"tenant_id": wallet, "key": "w", "source": BANK, "at": AT}
+        with pytest.raises(WalletShortError):
+            wallets.withdraw(session, amount_minor=1001, **back)
+        assert wallets.withdraw(session, amount_minor=1000, **back)
+        assert not wallets.withdraw(
+            session, amount_minor=1000, **back
+        )  # the same again, and nothing is there
+        assert keep(session, wallet, 100, call)
+        assert wallets.release(session, tenant_id=wallet, use_id=call)
+        assert not wallets.extend(session, tenant_id=wallet, use_id=call, amount_nano=200 * PENNY, until=AT)
+    assert available(gate, wallet) == 500
+
+
 def test_a_call_is_settled_once_and_the_rest_is_free_again(gate: Gate, wallet: TenantId) -> None:
     call = new_id()
     for _ in range(2):
