@@ -313,6 +313,12 @@ def test_after_a_decline_it_stands_still_until_somebody_switches_it_on(
     for _ in range(2):
         carry_out(means, company)
         topping_up.sweep(means)
+    asked = wished(means, company)
+    with means.gate.open(Scope.system(company)) as session:
+        wallets.top_up(
+            session, tenant_id=company, key="bank:1", amount_minor=500, source="bank", at=clock.now()
+        )
+    assert wished(means, company) == asked, "too little came, and it stands still"
     assert len(all_of(means, company)) == 1
     intent = payments.client(standin).v1.payment_intents.list().data[0]
     assert intent.status == "canceled"
