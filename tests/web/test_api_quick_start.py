@@ -299,6 +299,9 @@ STANDS_IN_THE_WAY = {
     "setTeamLeaders": "nobody of this number works for the company",
     "getWallet": "the company pays by invoice",
     "listWalletEntries": "the company pays by invoice",
+    "topUpWallet": "the company pays by invoice",
+    "setAutomaticTopUp": "the company pays by invoice",
+    "removeAutomaticTopUp": "the company pays by invoice",
 }
 
 
