@@ -14,6 +14,8 @@ from flask import Flask
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from billing import wallets
+from billing.payments import top_ups
 from core import ids
 from core.ids import TenantId, new_id
 from security.gate import Gate, Scope
@@ -41,7 +43,12 @@ FORM = {
     "until": "2026-11-20T00:00",
 }
 # what asks the payment provider, which these tests have none of; `test_payments` does
-ASKS_OTHERS = {"portal.payment_receipt", "portal.payment_back"}
+ASKS_OTHERS = {
+    "portal.payment_receipt",
+    "portal.payment_back",
+    "portal.back_from_top_up",
+    "portal.top_up_receipt",
+}
 
 
 @pytest.fixture
@@ -62,10 +69,20 @@ def theirs(
             name="Long ones",
             query="sort=-length",
         )
+        wallets.open_wallet(session, tenant_id=cast.a.tenant_id)
+        top_up, _ = top_ups.begin(
+            session,
+            tenant_id=cast.a.tenant_id,
+            account="acct_test",
+            top_up_id=ids.new_id(),
+            amount_minor=5000,
+            by_user=cast.alice.id,
+        )
     return {
         **things_of_alices,
         "import_id": things_of_alices["file_id"],
         "rental_id": ids.parse("lease", things_of_alices["lease_id"]),
+        "top_up_id": ids.public("top", top_up.top_up_id),
         "view_id": ids.public("view", view.id),
     }
 
