@@ -491,7 +491,9 @@ def _hear_of_payment(means: Means, about: About) -> tuple[str, str]:
         return news.UNMATCHED, ""
     tenant_id, payment_id = remote.tenant_id, remote.payment_id
     if remote.invoice_id is None:
-        return _hear_of_top_up(means, tenant_id, payment_id, remote)
+        # one that names no invoice may still name a payment of ours, and be wrong about it
+        with contextlib.suppress(TopUpNotFoundError):
+            return _hear_of_top_up(means, tenant_id, payment_id, remote)
     try:
         is_open = False
         if remote.state is State.FAILED:
@@ -518,7 +520,11 @@ def _hear_of_payment(means: Means, about: About) -> tuple[str, str]:
 def _hear_of_top_up(
     means: Means, tenant_id: TenantId, top_up_id: PaymentId, remote: RemotePayment
 ) -> tuple[str, str]:
-    """Record the top-up of a wallet a piece of news is about; return what became of the news."""
+    """Record the top-up of a wallet a piece of news is about; return what became of the news.
+
+    Raises:
+        TopUpNotFoundError: it is about none of ours.
+    """
     try:
         with means.gate.open(Scope.system(tenant_id)) as session:
             page_id = top_ups.find(session, tenant_id=tenant_id, top_up_id=top_up_id).page_id
@@ -527,8 +533,6 @@ def _hear_of_top_up(
             top_ups.record(
                 session, tenant_id=tenant_id, top_up_id=top_up_id, remote=remote, is_page_open=is_open
             )
-    except TopUpNotFoundError:
-        return news.UNMATCHED, "payment-not-found"
     except PaymentMismatchError as error:
         _log.warning("payment-mismatch", payment=str(top_up_id), differs=error.details["differs"])
         return news.FAILED, error.code
