@@ -1,6 +1,6 @@
 """`make bench`: every measurement, one after the other, and docs/benchmarks.md written from them.
 
-    python -m bench                 # all; at most ten minutes on two cores
+    python -m bench                 # all of them; several take minutes
     python -m bench pop start       # some: the page keeps what it says of the others
 
 Each runs in a process of its own, on servers of its own. Goals stand here, once; a goal that is missed is
