@@ -163,9 +163,34 @@ def test_little_left_is_told_once_until_there_is_more(gate: Gate, wallet: Tenant
         for call in calls:
             keep(session, wallet, 300, call)
             seen.append(session.execute(text(row)).scalar_one())
+        keep(session, wallet, 100)
+        wallets.settle(session, tenant_id=wallet, use_id=calls[0], cost_nano=300 * PENNY)
+        told = "SELECT count(*) FROM app.outbox WHERE name = 'WalletLow'"
+        assert session.execute(text(told)).scalar_one() == 1
         put(session, wallet, 1000)
         seen.append(session.execute(text(row)).scalar_one())
     assert seen == [False, True, False]
+
+
+def test_what_a_bank_takes_back_goes_out_once_and_leaves_what_calls_may_use(
+    gate: Gate, wallet: TenantId
+) -> None:
+    def take_back(key: str) -> bool:
+        with gate.open(Scope.system(wallet)) as session:
+            return wallets.take_back(
+                session, tenant_id=wallet, key=key, amount_minor=800, at=AT, payment_id=new_id()
+            )
+
+    with gate.open(Scope.system(wallet)) as session:
+        keep(session, wallet, 1000)
+    assert take_back("first")  # nothing of it is free: our loss
+    assert available(gate, wallet) == 0
+    with gate.open(Scope.system(wallet)) as session:
+        put(session, wallet, 1000)
+    assert not take_back("first")
+    assert available(gate, wallet) == 1000
+    assert take_back("second")
+    assert available(gate, wallet) == 200
 
 
 @pytest.mark.parametrize(
@@ -203,6 +228,9 @@ def test_an_invoice_is_paid_from_the_wallet_once_with_what_its_calls_took(
             with gate.open(Scope.system(alice)) as session:
                 attempts.use_on_account(session, tenant_id=alice, invoice=invoice)
         with gate.open(Scope.system(alice)) as session:
+            ref = invoice.invoice_id
+            again = wallets.take_for_invoice(session, tenant_id=alice, invoice_id=ref, total_minor=100)
+            assert again == 0
             stands = attempts.standing_of(session, tenant_id=alice, invoice=invoice)
             books = {one.account: one.balance_minor for one in ledger.trial_balance(session, tenant_id=alice)}
     assert available(gate, alice) == left

@@ -120,6 +120,13 @@ def wished(means: Means, company: TenantId) -> int:
     return int(found or 0)
 
 
+def told(means: Means, company: TenantId) -> int:
+    """How often its people were told that it stands still."""
+    with means.gate.open(Scope.system(company)) as session:
+        found = session.scalar(text("SELECT count(*) FROM app.outbox WHERE name = 'TopUpFailed'"))
+    return int(found or 0)
+
+
 def carry_out(means: Means, company: TenantId) -> None:
     topping_up.by_itself(means, TopUpWanted(tenant_id=company))
 
@@ -295,8 +302,10 @@ def test_the_months_amount_is_never_passed_and_the_next_month_goes_on(
         carry_out(means, company)
         assert available(means, company) == 1
         assert rule(means, company).stopped is Stopped.CAP
-        topping_up.sweep(means)
+        for _ in range(2):
+            topping_up.sweep(means)
         assert rule(means, company).stopped is Stopped.CAP
+        assert told(means, company) == 1, "its people heard of it once"
     with clock.hold(dt.datetime(2026, 12, 1, 0, 1, tzinfo=dt.UTC)):
         topping_up.sweep(means)
     assert available(means, company) == 5001
