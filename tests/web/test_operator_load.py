@@ -75,8 +75,8 @@ def test_minutes_in_which_callers_missed_something_are_listed(dana: Browser, gat
         loads.keep(session, Minute(minute, most_calls=61, refused_by_company=7))
         loads.keep(session, Minute(minute - dt.timedelta(minutes=1), most_calls=12))
     page = dana.get(HERE).text
-    assert '<td class="r num m">7</td>' in page
-    assert '<td class="r num m">12</td>' not in page  # everybody got everything
+    assert '<td class="r num">7</td>' in page
+    assert '<td class="r num">12</td>' not in page  # everybody got everything
 
 
 def test_operator_sets_what_the_switch_takes_and_takes_it_back(dana: Browser, gate: Gate) -> None:
