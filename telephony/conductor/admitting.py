@@ -22,7 +22,7 @@ from telephony.admission import BOX, COMPANY, Bounds, Degree, Gauge, Standing, h
 from telephony.conductor.books import Books
 from telephony.conductor.directory import Line
 from telephony.conductor.live import Held, Live
-from telephony.conductor.machine import Cause, Phase
+from telephony.conductor.phases import Cause, Phase
 from telephony.conductor.rows import Rows
 from telephony.loads import Minute
 from telephony.switch import port

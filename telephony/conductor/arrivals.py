@@ -8,13 +8,13 @@ from dataclasses import replace
 from core import clock, log
 from core.ids import CallId, QueueId, new_id
 from telephony.calls import Arrival
-from telephony.conductor import machine
+from telephony.conductor import facts, machine
+from telephony.conductor.actions import Action
 from telephony.conductor.admitting import Admitting, NoRoom
 from telephony.conductor.books import Books
 from telephony.conductor.directory import Directory, Line, caller_number
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Live
-from telephony.conductor.machine import Action
 from telephony.conductor.rows import Rows
 from telephony.conductor.spool import Spool
 from telephony.conductor.voice import Voice
@@ -108,17 +108,17 @@ class Arrivals:
         # before anything is played: while it plays, Asterisk lets whoever sets a channel's variable wait
         self._hands.command(held, self._switch.bound(event.channel, longest=line.longest + port.SPARE))
         if no_room:
-            refused = machine.NoRoom(
+            refused = facts.NoRoom(
                 event.at, no_room.whose, no_room.is_spoken, no_room.cause, no_room.calls, no_room.limit
             )
             self._feed(call.call_id, refused)
             return
         if there is None:
-            self._feed(call.call_id, machine.OutsideHours(event.at))
+            self._feed(call.call_id, facts.OutsideHours(event.at))
             return
         if line.flow:
             self._hands.command(held, self._switch.answer(event.channel))
-            self._feed(call.call_id, machine.FlowEntered(event.at, line.flow.flow_id, line.flow.version))
+            self._feed(call.call_id, facts.FlowEntered(event.at, line.flow.flow_id, line.flow.version))
             return
         for action in actions:
             self._carry_out(held, action)
@@ -139,7 +139,7 @@ class Arrivals:
         now = clock.now()
         there = held.line.at(now)
         if there is None:
-            self._feed(held.call.call_id, machine.OutsideHours(now))
+            self._feed(held.call.call_id, facts.OutsideHours(now))
             return
         held.line = there
         self._voice.play_greeting(held)

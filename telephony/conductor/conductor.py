@@ -21,21 +21,24 @@ from security.gate import Gate
 from security.vault import Vault
 from telephony.admission import Bounds
 from telephony.calls import Ending
-from telephony.conductor import machine, outgoing, timeline
+from telephony.conductor import actions, outgoing, timeline
+from telephony.conductor.actions import Action
 from telephony.conductor.admitting import UNBOUNDED, Admitting
 from telephony.conductor.arrivals import Arrivals
 from telephony.conductor.books import Books
 from telephony.conductor.desk import Desk
 from telephony.conductor.dialler import Dialler
 from telephony.conductor.directory import Directory, Speak
+from telephony.conductor.facts import Fact
 from telephony.conductor.flow_runner import Ask, FlowRunner
 from telephony.conductor.giving import Giving
 from telephony.conductor.hands import Hands
 from telephony.conductor.hearing import Hearing
 from telephony.conductor.heartbeat import Heartbeat
 from telephony.conductor.live import Held, Live
-from telephony.conductor.machine import Action, Cause, Fact, LiveCall
+from telephony.conductor.live_call import LiveCall
 from telephony.conductor.offers import Offers
+from telephony.conductor.phases import Cause
 from telephony.conductor.promises import Promises
 from telephony.conductor.rejoining import Rejoining
 from telephony.conductor.rows import Rows
@@ -239,12 +242,12 @@ class Conductor:
         if held is None:
             return
         call, before = held.call, held.call.phase
-        actions = outgoing.step(call, fact)
-        if not actions and call.phase is before:
+        due = outgoing.step(call, fact)
+        if not due and call.phase is before:
             return
         self._rows.note(held.call, fact.at, timeline.name(fact), timeline.details(fact) | dict(because or {}))
         held.on_disk = self._spool.fact(call_id, fact, call.position)
-        for action in actions:
+        for action in due:
             self._carry_out(held, action)
         self.supervision.follow(call)
         self.desk.stir()
@@ -275,81 +278,81 @@ class Conductor:
     def _carry_out(self, held: Held, action: Action) -> None:
         call = held.call
         match action:
-            case machine.Answer():
+            case actions.Answer():
                 self._voice.greet(held)
-            case machine.RunFlow():
+            case actions.RunFlow():
                 self.flows.run(call, held.line, tier=held.known.tier)
-            case machine.LeaveFlow():
+            case actions.LeaveFlow():
                 self.flows.leave(call.call_id)
                 self._rows.keep_run(call)
-            case machine.Belong(queue_id=queue_id):
+            case actions.Belong(queue_id=queue_id):
                 self._arrivals.belong(held, queue_id)
-            case machine.Enter():
+            case actions.Enter():
                 self._arrivals.enter(held)
-            case machine.Wait(since=since, is_at_head=is_at_head):
+            case actions.Wait(since=since, is_at_head=is_at_head):
                 self._waiting.begin(held, since, is_at_head=is_at_head)
-            case machine.LeaveQueue():
+            case actions.LeaveQueue():
                 self.floor.leave(call.call_id)
-            case machine.Ring(offer=offer):
+            case actions.Ring(offer=offer):
                 self._live.by_channel[offer.channel] = call.call_id
                 self._hands.spawn(self._offers.ring(held, offer))
-            case machine.Originate():
+            case actions.Originate():
                 self._hands.spawn(self._dialler.place(held))
-            case machine.Detect():
+            case actions.Detect():
                 self._hands.command(held, self._dialler.listen(held))
-            case machine.Notice():
+            case actions.Notice():
                 self._hands.command(held, self._voice.give_notice(held))
-            case machine.Seek():
+            case actions.Seek():
                 self._offers.seek(held)
-            case machine.Apologise():
+            case actions.Apologise():
                 self._hands.command(held, self._voice.apologise(held))
-            case machine.Refuse(cause=cause):
+            case actions.Refuse(cause=cause):
                 self._hands.spawn(self._hands.refuse(call.channel, port.Cause(cause)))
-            case machine.TurnAway():
+            case actions.TurnAway():
                 self._hands.command(held, self._voice.turn_away(held))
-            case machine.Announce(offer=offer):
+            case actions.Announce(offer=offer):
                 self._hands.command(held, self._voice.announce(held, offer))
-            case machine.Connect(offer=offer):
+            case actions.Connect(offer=offer):
                 self._hands.command(held, self._offers.connect(held, offer))
-            case machine.Music(on=True):
+            case actions.Music(on=True):
                 self._hands.command(held, self._voice.play_music(held))
-            case machine.Music():
+            case actions.Music():
                 self._hands.command(held, self._switch.hold_music(call.channel, on=False))
-            case machine.StopRinging(offer=offer):
+            case actions.StopRinging(offer=offer):
                 self._hands.let_go(offer.channel)
-            case machine.HangUpCaller():
+            case actions.HangUpCaller():
                 self._hands.let_go(call.channel)
-            case machine.Agent():
+            case actions.Agent():
                 self.desk.follow(action, call=call, queue=held.line.queue)
-            case machine.Mark(instants=instants, offer=offer):
+            case actions.Mark(instants=instants, offer=offer):
                 if (answered_at := instants.get("answered_at")) and call.queued_at:
                     waited_s = (answered_at - call.queued_at).total_seconds()
                     self.flows.waited(call.arrival.queue_id, waited_s)
                 self._rows.mark(call, instants, offer)
-            case machine.Warn():
+            case actions.Warn():
                 self.desk.say_ends_soon(call)
-            case machine.KeepLegs():
+            case actions.KeepLegs():
                 if call.is_shared:
                     self._rows.keep_legs(call)
-            case machine.HandOn(offer=offer):
+            case actions.HandOn(offer=offer):
                 self._giving.hand_on(held, offer)
-            case machine.Arrange():
+            case actions.Arrange():
                 self._hands.command(held, self._giving.arrange(held))
-            case machine.Reach(outside=outside):
+            case actions.Reach(outside=outside):
                 self._hands.spawn(self._dialler.reach(held, outside))
-            case machine.KeepOutside():
+            case actions.KeepOutside():
                 self._rows.keep_outsides(call)
-            case machine.CameBack(agent_id=agent_id, why=why):
+            case actions.CameBack(agent_id=agent_id, why=why):
                 self.desk.say_came_back(agent_id, call.call_id, why)
-            case machine.StopRecording():
+            case actions.StopRecording():
                 self._hands.command(held, self._tapes.end(held))
-            case machine.Greet():
+            case actions.Greet():
                 self._voice.play_greeting(held)
-            case machine.Move():
+            case actions.Move():
                 self._rows.move(call)
-            case machine.Noted():
+            case actions.Noted():
                 pass
-            case machine.Finish(at=at, cause=cause):
+            case actions.Finish(at=at, cause=cause):
                 self._finish(held, at, cause)
 
     def _finish(self, held: Held, at: dt.datetime, cause: Cause) -> None:

@@ -29,9 +29,12 @@ from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import drafts, endpoints, orders, work
 from telephony.calls import TO_COLLEAGUE
-from telephony.conductor import machine
+from telephony.conductor import actions, facts, phases
 from telephony.conductor.books import Books
-from telephony.conductor.machine import Fact, LiveCall, Lost, Offer
+from telephony.conductor.facts import Fact
+from telephony.conductor.live_call import LiveCall
+from telephony.conductor.parties import Offer
+from telephony.conductor.phases import Lost
 from telephony.conductor.supervision import Ear, Supervision
 from telephony.orders import Deed, Order, OrderKind
 from telephony.queues import Queue
@@ -285,7 +288,7 @@ class Desk:
 
     # --- with a call --------------------------------------------------------------------------------
 
-    def follow(self, action: machine.Agent, *, call: LiveCall, queue: Queue) -> None:
+    def follow(self, action: actions.Agent, *, call: LiveCall, queue: Queue) -> None:
         """Let an agent's state follow the call in their hands."""
         agent = self._floor.agents.get(action.agent_id)
         if agent is None:
@@ -513,9 +516,9 @@ class Desk:
             return "out-of-date"
         match order.kind:
             case OrderKind.DECLINE:
-                self._calls.feed(call.call_id, machine.OfferLost(now, offer.offer_id, Lost.DECLINED))
+                self._calls.feed(call.call_id, facts.OfferLost(now, offer.offer_id, Lost.DECLINED))
             case OrderKind.HOLD:
-                self._calls.feed(call.call_id, machine.Held(now, on=bool(order.details["on"])))
+                self._calls.feed(call.call_id, facts.Held(now, on=bool(order.details["on"])))
             case OrderKind.REJOIN:
                 await self._calls.rejoin(call.call_id)
             case OrderKind.PAUSE:
@@ -527,17 +530,17 @@ class Desk:
                     )
                     return "recording-goes-on"
                 self._tell(agent)
-            case OrderKind.HANG_UP if call.phase in {machine.Phase.DIALLING, machine.Phase.RINGING}:
-                self._calls.feed(call.call_id, machine.GivenUp(now))
+            case OrderKind.HANG_UP if call.phase in {phases.Phase.DIALLING, phases.Phase.RINGING}:
+                self._calls.feed(call.call_id, facts.GivenUp(now))
             case OrderKind.TRANSFER | OrderKind.CONSULT:
                 return await self._give_on(agent, call, order)
             case OrderKind.CONFER:
                 return self._confer(agent, call, Deed(order.details["deed"]))
             case OrderKind.HANG_UP if call.consult:
-                self._calls.feed(call.call_id, machine.EndedForAll(now))
+                self._calls.feed(call.call_id, facts.EndedForAll(now))
             case OrderKind.HANG_UP if call.is_parked or self._calls.is_returning(call.call_id):
                 # the leg in the call is a broken one: its end would not be taken for the agent's wish
-                self._calls.feed(call.call_id, machine.AgentGone(now, Cause.NORMAL))
+                self._calls.feed(call.call_id, facts.AgentGone(now, Cause.NORMAL))
                 await self._switch.hang_up(offer.channel)
             case OrderKind.HANG_UP:
                 await self._switch.hang_up(offer.channel)
@@ -658,10 +661,10 @@ class Desk:
         if (
             call
             and call.offer
-            and call.phase is machine.Phase.OFFERED
+            and call.phase is phases.Phase.OFFERED
             and call.arrival.tenant_id not in agent.clients
         ):
-            lost = machine.OfferLost(clock.now(), call.offer.offer_id, Lost.PHONE_GONE)
+            lost = facts.OfferLost(clock.now(), call.offer.offer_id, Lost.PHONE_GONE)
             self._calls.feed(call.call_id, lost)
         self._tell(agent)
         self.stir()
@@ -673,7 +676,7 @@ class Desk:
         now = clock.now()
         match order.kind:
             case OrderKind.DECLINE:
-                self._calls.feed(call.call_id, machine.OfferLost(now, offer.offer_id, Lost.DECLINED))
+                self._calls.feed(call.call_id, facts.OfferLost(now, offer.offer_id, Lost.DECLINED))
             case OrderKind.HANG_UP:
                 await self._switch.hang_up(offer.channel)
             case OrderKind.ANSWER if isinstance(self._switch, Simulated):
@@ -702,14 +705,14 @@ class Desk:
 
     def _confer(self, agent: Agent, call: LiveCall, deed: Deed) -> str:
         now, before = clock.now(), call.consult
-        facts: dict[Deed, Fact] = {
-            Deed.SWAP: machine.Swapped(now),
-            Deed.MERGE: machine.Merged(now),
-            Deed.LEAVE: machine.AgentLeft(now),
-            Deed.DROP: machine.ConsultEnded(now),
-            Deed.END: machine.EndedForAll(now),
+        told: dict[Deed, Fact] = {
+            Deed.SWAP: facts.Swapped(now),
+            Deed.MERGE: facts.Merged(now),
+            Deed.LEAVE: facts.AgentLeft(now),
+            Deed.DROP: facts.ConsultEnded(now),
+            Deed.END: facts.EndedForAll(now),
         }
-        self._calls.feed(call.call_id, facts[deed])
+        self._calls.feed(call.call_id, told[deed])
         if call.consult == before:
             self.say_refused(agent.agent_id, "not-now")
             return "not-now"
@@ -832,7 +835,7 @@ class Desk:
         self.stir()
 
     def _write_offer(
-        self, agent: Agent, call: LiveCall, expires_at: dt.datetime, action: machine.Agent
+        self, agent: Agent, call: LiveCall, expires_at: dt.datetime, action: actions.Agent
     ) -> None:
         """Write the offer, then tell the console: what it fetches must be there."""
 
@@ -864,7 +867,7 @@ class Desk:
             then=tell,
         )
 
-    def _write_item(self, agent: Agent, action: machine.Agent, queue: Queue) -> None:
+    def _write_item(self, agent: Agent, action: actions.Agent, queue: Queue) -> None:
         def tell() -> None:
             if action.state is None:
                 offer_id, reason = public("off", action.offer_id), action.why or ""
@@ -917,7 +920,7 @@ class Desk:
         """Tell a console that its call was not given on, behind what is being written."""
         self._books.write(agent_id, partial(self._publish, agent_id, "transfer-refused", reason=reason))
 
-    def say_came_back(self, agent_id: AgentId, call_id: CallId, why: machine.Cause | Lost) -> None:
+    def say_came_back(self, agent_id: AgentId, call_id: CallId, why: phases.Cause | Lost) -> None:
         """Tell a console that nobody took the call it gave to a number outside, or to a colleague."""
         reason = f"{TO_COLLEAGUE}{why.value}" if isinstance(why, Lost) else why.value
         about = {"call_id": public("call", call_id), "reason": reason}
@@ -1009,6 +1012,6 @@ def _skills(one: ServingAgent) -> dict[QueueId, Skill]:
     }
 
 
-def _wraps_until(action: machine.Agent, queue: Queue) -> dt.datetime | None:
+def _wraps_until(action: actions.Agent, queue: Queue) -> dt.datetime | None:
     """Return when a wrap-up that begins now has to be over."""
     return action.at + queue.wraps_for if queue.wraps_for is not None else None

@@ -16,15 +16,18 @@ from security.gate import Gate, Scope
 from security.vault import SealError, Vault
 from telephony import calls
 from telephony.calls import Arrival
-from telephony.conductor import machine, outgoing, transfer
+from telephony.conductor import facts, outgoing, transfer
+from telephony.conductor.actions import Action
 from telephony.conductor.admitting import Admitting
 from telephony.conductor.books import Books
 from telephony.conductor.desk import Desk
 from telephony.conductor.directory import Directory, Line
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Live
-from telephony.conductor.machine import Action, Cause, Dial, LiveCall, Outside, Phase
+from telephony.conductor.live_call import LiveCall
 from telephony.conductor.offers import offer_to
+from telephony.conductor.parties import Dial, Outside
+from telephony.conductor.phases import Cause, Phase
 from telephony.conductor.rows import Rows
 from telephony.conductor.spool import Spool
 from telephony.events import DialOutcome
@@ -199,13 +202,13 @@ class Dialler:
         held.clearance = None
         if not done:
             _log.error("call-not-on-disk")
-            self._feed(call.call_id, machine.NotPlaced(clock.now()))
+            self._feed(call.call_id, facts.NotPlaced(clock.now()))
             return
         try:
             await self._switch.originate(call.channel, clearance=clearance)
         except (SwitchError, ClearanceExpiredError) as error:
             _log.warning("call-not-placed", error=error.code)
-            self._feed(call.call_id, machine.NotPlaced(clock.now()))
+            self._feed(call.call_id, facts.NotPlaced(clock.now()))
         held.is_placed = True
 
     async def listen(self, held: Held) -> None:
@@ -214,7 +217,7 @@ class Dialler:
             await self._switch.detect(held.call.channel)
         except SwitchError as error:  # without an ear for machines everybody is a person
             _log.warning("machine-detection-failed", error=error.code)
-            self._feed(held.call.call_id, machine.Heard(clock.now(), is_machine=False))
+            self._feed(held.call.call_id, facts.Heard(clock.now(), is_machine=False))
 
     async def _bring_in(self, clearance: Clearance, call_id: CallId) -> str:
         """Call a number outside into a call in hand; once ever, as `dial`."""
@@ -236,7 +239,7 @@ class Dialler:
         self._live.dialled.add(CallId(attempt_id))
         self._live.by_channel[outside.channel] = call_id
         held.clearance = clearance
-        brought = machine.SentOutside if clearance.is_given else machine.OutsideAsked
+        brought = facts.SentOutside if clearance.is_given else facts.OutsideAsked
         self._feed(call_id, brought(now, outside))
         await asyncio.wait({held.on_disk}, timeout=2 * _DISK_PATIENCE_S)
         return "dialled"
@@ -253,7 +256,7 @@ class Dialler:
                 _log.warning("call-not-placed", error=error.code)
                 done = set()
             if not done:
-                gone = machine.OutsideGone(clock.now(), outside.offer_id, port.Cause.CONGESTION)
+                gone = facts.OutsideGone(clock.now(), outside.offer_id, port.Cause.CONGESTION)
                 self._feed(call.call_id, gone)
             if not self._is_in(call, outside):
                 # who has gone meanwhile, or may have been called after all
@@ -272,7 +275,7 @@ class Dialler:
             if held.call.dial and tenant_id in {None, held.call.arrival.tenant_id}
         ]
         for call_id in found:
-            self._feed(call_id, machine.Cut(clock.now(), Cause.STOPPED))
+            self._feed(call_id, facts.Cut(clock.now(), Cause.STOPPED))
         brought_in = [
             held.call
             for held in self._live.calls.values()
@@ -288,9 +291,9 @@ class Dialler:
         if outside is None:
             return
         if call.phase is Phase.OUTSIDE:
-            self._feed(call.call_id, machine.Cut(now, cause))
+            self._feed(call.call_id, facts.Cut(now, cause))
         elif call.phase is Phase.REACHING:
-            self._feed(call.call_id, machine.OutsideGone(now, outside.offer_id, port.Cause.NORMAL))
+            self._feed(call.call_id, facts.OutsideGone(now, outside.offer_id, port.Cause.NORMAL))
             self._hands.let_go(outside.channel)
         else:
-            self._feed(call.call_id, machine.ConsultEnded(now))
+            self._feed(call.call_id, facts.ConsultEnded(now))

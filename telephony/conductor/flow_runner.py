@@ -24,9 +24,10 @@ from customers import lookup
 from security.egress import Answer
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony.conductor import machine
+from telephony.conductor import facts
 from telephony.conductor.directory import FlowLine, Line, Speak
-from telephony.conductor.machine import Fact, LiveCall
+from telephony.conductor.facts import Fact
+from telephony.conductor.live_call import LiveCall
 from telephony.flows import interpreter
 from telephony.flows.interpreter import State, World
 from telephony.flows.model import Prompt, Voicemail
@@ -91,7 +92,7 @@ class FlowRunner:
         if flow is None:
             return
         if there is None or (there.flow_id, there.version) != (flow.flow_id, flow.version):
-            self._calls.feed(call.call_id, machine.FlowFailed(now, "another-version"))
+            self._calls.feed(call.call_id, facts.FlowFailed(now, "another-version"))
             return
         arrival = call.arrival
         world = World(
@@ -148,7 +149,7 @@ class FlowRunner:
                 return
             match command:
                 case interpreter.Enter(node=node, kind=kind, title=title, way=way):
-                    self._calls.feed(call_id, machine.FlowMoved(now, node, kind, title, way))
+                    self._calls.feed(call_id, facts.FlowMoved(now, node, kind, title, way))
                 case interpreter.Play(turn=turn, prompt=prompt):
                     is_message = isinstance(run.there.flow.nodes.get(run.state.node), Voicemail)
                     self._calls.command(call_id, self._say(run, turn, prompt, then_beep=is_message))
@@ -168,10 +169,10 @@ class FlowRunner:
                 case interpreter.Enqueue(queue=name):
                     self._lead(run, name, now)
                 case interpreter.End():
-                    self._calls.feed(call_id, machine.FlowServed(now))
+                    self._calls.feed(call_id, facts.FlowServed(now))
                 case interpreter.Fail(why=why):
                     _log.warning("flow-failed", why=why)
-                    self._calls.feed(call_id, machine.FlowFailed(now, why))
+                    self._calls.feed(call_id, facts.FlowFailed(now, why))
         if run.state.until is not None:
             left_s = (run.state.until - now).total_seconds()
             asyncio.get_running_loop().call_later(max(0.0, left_s), self.look)
@@ -179,9 +180,9 @@ class FlowRunner:
     def _lead(self, run: _Run, name: str, now: dt.datetime) -> None:
         entry = run.there.entries.get(name)
         if entry is None:  # it was closed for good after the flow was published
-            self._calls.feed(run.call.call_id, machine.FlowFailed(now, "queue-gone"))
+            self._calls.feed(run.call.call_id, facts.FlowFailed(now, "queue-gone"))
             return
-        self._calls.feed(run.call.call_id, machine.FlowLed(now, entry.queue.queue_id, entry.queue.name))
+        self._calls.feed(run.call.call_id, facts.FlowLed(now, entry.queue.queue_id, entry.queue.name))
 
     async def _say(self, run: _Run, turn: int, prompt: Prompt, *, then_beep: bool = False) -> None:
         call_id, is_played = run.call.call_id, False

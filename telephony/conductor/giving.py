@@ -9,12 +9,13 @@ from dataclasses import replace
 from core import clock
 from core.ids import AgentId, CallId, NumberId, QueueId
 from telephony.calls import Stage
-from telephony.conductor import machine, transfer
+from telephony.conductor import facts, transfer
 from telephony.conductor.directory import Directory
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import ROW_PATIENCE_S, Feed, Held, Live
-from telephony.conductor.machine import Offer, Phase
 from telephony.conductor.offers import Offers
+from telephony.conductor.parties import Offer
+from telephony.conductor.phases import Phase
 from telephony.conductor.rows import Rows
 from telephony.switch.port import Switch
 
@@ -64,7 +65,7 @@ class Giving:
             if offer is None:
                 return "agent-busy"
         held.next_line = replace(held.line, queue=queue)
-        self._feed(call_id, machine.Transferred(clock.now(), queue.queue_id, queue.name, offer))
+        self._feed(call_id, facts.Transferred(clock.now(), queue.queue_id, queue.name, offer))
         # the order counts as carried out when a crash would not undo it
         await asyncio.wait({held.on_disk}, timeout=ROW_PATIENCE_S)
         return "done"
@@ -77,7 +78,7 @@ class Giving:
         offer = self._offers.reserve(held, agent_id)
         if offer is None:
             return "agent-busy"
-        self._feed(call_id, machine.Consulted(clock.now(), offer))
+        self._feed(call_id, facts.Consulted(clock.now(), offer))
         return "done"
 
     async def send_back(self, call_id: CallId, *, number_id: NumberId) -> str:
@@ -96,7 +97,7 @@ class Giving:
         if not transfer.can_be_given(held.call):
             return "not-now"
         held.next_line = replace(held.line, queue=there.queue, greeting=there.greeting)
-        self._feed(call_id, machine.SentBack(clock.now(), there.queue.queue_id, there.queue.name))
+        self._feed(call_id, facts.SentBack(clock.now(), there.queue.queue_id, there.queue.name))
         await asyncio.wait({held.on_disk}, timeout=ROW_PATIENCE_S)
         return "done"
 

@@ -11,7 +11,7 @@ from core import clock, log
 from core.ids import OPERATOR
 from security.gate import Scope
 from telephony.calls import Stage
-from telephony.conductor import machine
+from telephony.conductor import facts
 from telephony.conductor.arrivals import Arrivals
 from telephony.conductor.books import Books
 from telephony.conductor.desk import Desk
@@ -19,8 +19,10 @@ from telephony.conductor.directory import Directory
 from telephony.conductor.flow_runner import FlowRunner
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Live
-from telephony.conductor.machine import LiveCall, Lost, Offer, Outside, Phase
+from telephony.conductor.live_call import LiveCall
 from telephony.conductor.offers import Offers
+from telephony.conductor.parties import Offer, Outside
+from telephony.conductor.phases import Lost, Phase
 from telephony.conductor.rejoining import Rejoining
 from telephony.conductor.standing import Standing
 from telephony.conductor.supervision import Supervision
@@ -154,34 +156,34 @@ class Hearing:
             case port.PlaybackFinished(playback=playback, ok=ok) if call.phase is Phase.FLOW:
                 self._flows.played(call.call_id, playback, at, ok=ok)
             case port.PlaybackFinished(playback=playback) if playback == f"greeting-{call.call_id}":
-                self._feed(held.call.call_id, machine.GreetingEnded(at))
+                self._feed(held.call.call_id, facts.GreetingEnded(at))
             case port.PlaybackFinished(playback=playback) if offer_id and playback == f"agent-{offer_id}":
-                self._feed(call.call_id, machine.AnnouncementEnded(at))
+                self._feed(call.call_id, facts.AnnouncementEnded(at))
             case port.PlaybackFinished(playback=playback) if playback == f"notice-{call.call_id}":
-                self._feed(call.call_id, machine.AnnouncementEnded(at))
+                self._feed(call.call_id, facts.AnnouncementEnded(at))
             case port.PlaybackFinished(playback=playback) if playback == f"apology-{call.call_id}":
-                self._feed(call.call_id, machine.ApologyEnded(at))
+                self._feed(call.call_id, facts.ApologyEnded(at))
             case port.CalledRinging():
-                self._feed(call.call_id, machine.CalledRinging(at))
+                self._feed(call.call_id, facts.CalledRinging(at))
             case port.CalledAnswered():
-                self._feed(call.call_id, machine.PickedUp(at))
+                self._feed(call.call_id, facts.PickedUp(at))
             case port.Detected(is_machine=is_machine):
-                self._feed(call.call_id, machine.Heard(at, is_machine))
+                self._feed(call.call_id, facts.Heard(at, is_machine))
             case port.AgentRinging() if offer_id:
-                self._feed(call.call_id, machine.AgentRinging(at, offer_id))
+                self._feed(call.call_id, facts.AgentRinging(at, offer_id))
             case port.AgentAnswered() if offer_id:
-                self._feed(call.call_id, machine.AgentAnswered(at, offer_id))
+                self._feed(call.call_id, facts.AgentAnswered(at, offer_id))
             case port.Ended(cause=cause) if is_caller:
-                self._feed(call.call_id, machine.CallerGone(at, cause))
+                self._feed(call.call_id, facts.CallerGone(at, cause))
             case port.Ended(cause=cause) if call.offer and event.channel == call.offer.channel:
                 if call.phase is Phase.OFFERED:
-                    self._feed(call.call_id, machine.OfferLost(at, call.offer.offer_id, _why(cause)))
+                    self._feed(call.call_id, facts.OfferLost(at, call.offer.offer_id, _why(cause)))
                 elif call.phase is Phase.TALKING and (held.returning or cause != port.Cause.NORMAL):
                     self._rejoining.park(held, at)
                 elif call.is_parked:
                     pass  # what was left of the broken leg
                 else:
-                    self._feed(call.call_id, machine.AgentGone(at, cause))
+                    self._feed(call.call_id, facts.AgentGone(at, cause))
             case _:
                 pass
 
@@ -205,13 +207,13 @@ class Hearing:
         """Take what happened to the leg of an agent who is asked about a call."""
         match event:
             case port.AgentRinging(at=at):
-                self._feed(call.call_id, machine.AgentRinging(at, asked.offer_id))
+                self._feed(call.call_id, facts.AgentRinging(at, asked.offer_id))
             case port.AgentAnswered(at=at):
-                self._feed(call.call_id, machine.AgentAnswered(at, asked.offer_id))
+                self._feed(call.call_id, facts.AgentAnswered(at, asked.offer_id))
             case port.Ended(at=at, cause=cause) if call.consult and call.consult.stage is Stage.RINGING:
-                self._feed(call.call_id, machine.OfferLost(at, asked.offer_id, _why(cause)))
+                self._feed(call.call_id, facts.OfferLost(at, asked.offer_id, _why(cause)))
             case port.Ended(at=at, cause=cause):
-                self._feed(call.call_id, machine.AskedGone(at, cause))
+                self._feed(call.call_id, facts.AskedGone(at, cause))
             case _:
                 pass
 
@@ -219,10 +221,10 @@ class Hearing:
         """Take what happened to the leg of a number outside; what comes after its end changes nothing."""
         match event:
             case port.CalledAnswered(at=at):
-                self._feed(call.call_id, machine.OutsideAnswered(at, outside.offer_id))
+                self._feed(call.call_id, facts.OutsideAnswered(at, outside.offer_id))
             case port.Ended(at=at, cause=cause):
                 waits = call.offer if call.consult and call.consult.stage is Stage.RINGING else None
-                self._feed(call.call_id, machine.OutsideGone(at, outside.offer_id, cause))
+                self._feed(call.call_id, facts.OutsideGone(at, outside.offer_id, cause))
                 became = call.outsides[-1].cause
                 if waits and became and not call.consult:
                     self._desk.say_refused(waits.agent_id, became.value)

@@ -13,12 +13,13 @@ from core import clock, log
 from core.errors import SeatlineError
 from core.ids import TenantId
 from security.gate import Gate, Scope
-from telephony.conductor import machine
+from telephony.conductor import facts
 from telephony.conductor.desk import Desk
 from telephony.conductor.dialler import Dialler
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Live
-from telephony.conductor.machine import Cause, Dial
+from telephony.conductor.parties import Dial
+from telephony.conductor.phases import Cause
 from telephony.conductor.spool import Spool
 from telephony.conductor.waiting import Waiting
 from telephony.outbound import longer
@@ -75,9 +76,7 @@ class Heartbeat:
             elif not held.is_placed:
                 continue
             elif held.call.arrival.arrived_at < asked_at and held.call.proven_at < asked_at:
-                self._feed(
-                    held.call.call_id, machine.CallerGone(held.call.proven_at, port.Cause.INTERWORKING)
-                )
+                self._feed(held.call.call_id, facts.CallerGone(held.call.proven_at, port.Cause.INTERWORKING))
         if proven:
             self._spool.proof(asked_at, proven)
         if self._spool.is_large():
@@ -88,7 +87,7 @@ class Heartbeat:
         outside = held.call.outside
         if outside is None or held.clearance or outside.channel in there or outside.began_at >= asked_at:
             return
-        gone = machine.OutsideGone(held.call.proven_at, outside.offer_id, port.Cause.INTERWORKING)
+        gone = facts.OutsideGone(held.call.proven_at, outside.offer_id, port.Cause.INTERWORKING)
         self._feed(held.call.call_id, gone)
 
     def _end_long_calls(self) -> None:
@@ -111,9 +110,9 @@ class Heartbeat:
             if call.dial and not held.has_asked:
                 continue  # a top-up, or what was granted before a crash, may let it go on
             if is_over:
-                self._feed(call.call_id, machine.Cut(now, Cause.TOO_LONG))
+                self._feed(call.call_id, facts.Cut(now, Cause.TOO_LONG))
             elif left <= WARNED_BEFORE:
-                self._feed(call.call_id, machine.EndsSoon(now))
+                self._feed(call.call_id, facts.EndsSoon(now))
 
     async def _lengthen(self, held: Held, dial: Dial, began_at: dt.datetime) -> None:
         """Ask whether a call out may go on longer than it was cleared for: it may where it is paid for."""

@@ -10,27 +10,20 @@ spool, so that after a crash the call goes on at the node where it stood. Pure.
 from dataclasses import replace
 
 from core.clock import elapsed_ms
-from telephony.conductor.machine import (
-    Action,
-    Belong,
-    Cause,
-    Enter,
+from telephony.conductor.actions import Action, Belong, Enter, HangUpCaller, LeaveFlow, Noted, RunFlow
+from telephony.conductor.facts import (
     Fact,
     FlowEntered,
     FlowFailed,
     FlowLed,
     FlowMoved,
     FlowServed,
-    HangUpCaller,
-    InFlow,
-    LeaveFlow,
-    LiveCall,
     MessageBegan,
-    Noted,
-    Phase,
-    RunFlow,
-    finish,
 )
+from telephony.conductor.live_call import LiveCall
+from telephony.conductor.machine import finish
+from telephony.conductor.parties import InFlow
+from telephony.conductor.phases import Cause, Phase
 from telephony.flows.trace import Outcome, Passed
 
 _OF_FLOWS = FlowEntered | FlowMoved | FlowLed | MessageBegan | FlowServed | FlowFailed

@@ -8,7 +8,8 @@ from typing import Any, Final, Protocol
 
 from core.ids import AgentId, CallId
 from telephony.conductor.directory import Line
-from telephony.conductor.machine import Fact, LiveCall
+from telephony.conductor.facts import Fact
+from telephony.conductor.live_call import LiveCall
 from telephony.switch.clearance import Clearance
 
 ROW_PATIENCE_S: Final = 2.0  # how long a bridge waits for the row while its facts stand in the spool

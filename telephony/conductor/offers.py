@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 from core import clock, log
 from core.ids import AgentId, CallId, OfferId, RecordingId, new_id, public
-from telephony.conductor import machine
+from telephony.conductor import facts
 from telephony.conductor.admitting import Admitting
 from telephony.conductor.live import Feed, Held, Live
-from telephony.conductor.machine import Lost, Offer, Phase
+from telephony.conductor.parties import Offer
+from telephony.conductor.phases import Lost, Phase
 from telephony.conductor.tapes import Tapes
 from telephony.routing import trail
 from telephony.routing.floor import Agent, Floor
@@ -53,7 +54,7 @@ class Offers:
                 continue
             offer = offer_to(agent, expires_at=now + dt.timedelta(seconds=held.line.queue.ring_timeout_s))
             agent.call_id = held.call.call_id
-            self._feed(held.call.call_id, machine.Offered(now, offer), because=trail.reasons(made.why))
+            self._feed(held.call.call_id, facts.Offered(now, offer), because=trail.reasons(made.why))
 
     def reserve(self, held: Held, agent_id: AgentId) -> Offer | None:
         """Promise the call to this agent, who must be free and serve its company; nothing waits after it."""
@@ -69,11 +70,11 @@ class Offers:
         call, now = held.call, clock.now()
         agent = self._floor.pick(call.arrival.queue_id, tenant_id=call.arrival.tenant_id)
         if agent is None or call.due_at is None:
-            self._feed(call.call_id, machine.NobodyFree(now))
+            self._feed(call.call_id, facts.NobodyFree(now))
             return
         agent.call_id = call.call_id
         offer = offer_to(agent, expires_at=call.due_at)
-        self._feed(call.call_id, machine.Offered(now, offer))
+        self._feed(call.call_id, facts.Offered(now, offer))
 
     async def ring(self, held: Held, offer: Offer) -> None:
         """Ring the phone of the agent to whom a call was promised."""
@@ -93,7 +94,7 @@ class Offers:
             )
         except (SwitchError, ChannelGoneError) as error:
             _log.warning("ring-failed", error=error.code)
-            self._feed(held.call.call_id, machine.OfferLost(clock.now(), offer.offer_id, Lost.PHONE_GONE))
+            self._feed(held.call.call_id, facts.OfferLost(clock.now(), offer.offer_id, Lost.PHONE_GONE))
 
     async def connect(self, held: Held, offer: Offer) -> None:
         """Put caller and agent together, once the call is durable, and record them where their queue is."""
@@ -112,10 +113,10 @@ class Offers:
         is_wanted = is_recorded and is_told and call.recording_id is None
         is_new = is_wanted and self._admitting.may_record(held)
         recording_id = RecordingId(new_id()) if is_new else call.recording_id
-        self._feed(call.call_id, machine.Bridged(now, recording_id))
+        self._feed(call.call_id, facts.Bridged(now, recording_id))
         if recording_id and not is_recorded and not call.has_stopped:
             # the queue it was given to records nothing
-            self._feed(call.call_id, machine.RecordingStopped(now, is_by_rule=True))
+            self._feed(call.call_id, facts.RecordingStopped(now, is_by_rule=True))
             await self._tapes.stop(call)
         if recording_id and is_new and call.phase is Phase.TALKING:
             await self._tapes.begin(held, recording_id, now)

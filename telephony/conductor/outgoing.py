@@ -19,32 +19,29 @@ import datetime as dt
 from typing import Final
 
 from telephony.calls import Arrival
-from telephony.conductor import in_flow, machine, transfer
-from telephony.conductor.machine import (
+from telephony.conductor import actions, facts, in_flow, machine, phases, transfer
+from telephony.conductor.actions import (
     DIALLING,
     TALKING,
     WRAP_UP,
     Action,
     Agent,
     Apologise,
-    Cause,
     Connect,
     Detect,
-    Dial,
-    Fact,
     Finish,
     HangUpCaller,
-    LiveCall,
-    Lost,
     Mark,
     Notice,
-    Offer,
     Originate,
-    Phase,
     Ring,
     Seek,
     StopRinging,
 )
+from telephony.conductor.facts import Fact
+from telephony.conductor.live_call import LiveCall
+from telephony.conductor.parties import Dial, Offer
+from telephony.conductor.phases import Cause, Lost, Phase
 from telephony.events import DialOutcome
 from telephony.switch.port import SILENCE_OF_A_PERSON
 
@@ -88,90 +85,90 @@ def step(call: LiveCall, fact: Fact) -> list[Action]:
     if call.phase is Phase.ENDED or call.offer is None:
         return []
     call.proven_at = max(call.proven_at, fact.at)
-    actions = _follow(call, call.offer, fact)
-    for action in actions:
+    due = _follow(call, call.offer, fact)
+    for action in due:
         if isinstance(action, Mark):
             call.instants |= action.instants
-    return actions
+    return due
 
 
 def _follow(call: LiveCall, offer: Offer, fact: Fact) -> list[Action]:
     match fact:
-        case machine.CalledRinging() if call.phase is Phase.DIALLING:
+        case facts.CalledRinging() if call.phase is Phase.DIALLING:
             call.phase = Phase.RINGING
             if not _is_by_hand(call):
                 return []
             return [Agent(offer.agent_id, DIALLING, fact.at, offer.offer_id, "alerting")]
-        case machine.GivenUp() if call.phase in _UNANSWERED and _is_by_hand(call):
+        case facts.GivenUp() if call.phase in _UNANSWERED and _is_by_hand(call):
             return [
                 HangUpCaller(),
                 _free(call, offer, fact.at),
                 *_finish(call, fact.at, DialOutcome.CANCELLED, Cause.CANCELLED),
             ]
-        case machine.PickedUp() if call.phase in _UNANSWERED:
+        case facts.PickedUp() if call.phase in _UNANSWERED:
             return _picked_up(call, offer, fact.at)
-        case machine.Heard(is_machine=True) if call.phase is Phase.DETECTING:
+        case facts.Heard(is_machine=True) if call.phase is Phase.DETECTING:
             return [
                 HangUpCaller(),
                 _free(call, offer, fact.at),
                 *_finish(call, fact.at, DialOutcome.MACHINE, Cause.MACHINE),
             ]
-        case machine.Heard() if call.phase is Phase.DETECTING:
+        case facts.Heard() if call.phase is Phase.DETECTING:
             return _offer(call, offer, fact.at, silent_for=SILENCE_OF_A_PERSON)
-        case machine.AgentRinging() if _is_offered(call, fact.offer_id):
+        case facts.AgentRinging() if _is_offered(call, fact.offer_id):
             return [
                 Mark({"ringing_at": fact.at}, offer),
                 Agent(offer.agent_id, DIALLING, fact.at, offer.offer_id, "ringing"),
             ]
-        case machine.AgentAnswered() if _is_offered(call, fact.offer_id):
+        case facts.AgentAnswered() if _is_offered(call, fact.offer_id):
             call.phase = Phase.ANNOUNCING
             return [
                 Mark({"answered_at": fact.at}, offer),
                 Agent(offer.agent_id, TALKING, fact.at, offer.offer_id, "talking"),
                 *([Connect(offer)] if call.is_noticed else []),
             ]
-        case machine.OfferLost() if _is_offered(call, fact.offer_id):
+        case facts.OfferLost() if _is_offered(call, fact.offer_id):
             item = {Lost.DECLINED: "declined", Lost.NO_ANSWER: "missed"}.get(fact.why, "lost")
             return _left_alone(
                 call, offer, Agent(offer.agent_id, None, fact.at, offer.offer_id, item, fact.why)
             )
-        case machine.Offered() if call.phase is Phase.SEEKING:
+        case facts.Offered() if call.phase is Phase.SEEKING:
             call.phase, call.offer, call.offers = Phase.OFFERED, fact.offer, call.offers + 1
             return _ring(fact.offer, fact.at)
-        case machine.NobodyFree() if call.phase is Phase.SEEKING:
+        case facts.NobodyFree() if call.phase is Phase.SEEKING:
             call.phase = Phase.APOLOGISING
             return [Apologise()]
-        case machine.AnnouncementEnded() if not call.is_noticed:
+        case facts.AnnouncementEnded() if not call.is_noticed:
             call.is_noticed = True
             return [Connect(offer)] if call.phase is Phase.ANNOUNCING else []
-        case machine.Bridged() if call.phase is Phase.ANNOUNCING:
+        case facts.Bridged() if call.phase is Phase.ANNOUNCING:
             call.phase, call.recording_id = Phase.TALKING, fact.recording_id
             return machine.joined(call, fact.at)
         case (
-            machine.Held()
-            | machine.RecordingPaused()
-            | machine.RecordingStopped()
-            | machine.LegLost()
-            | machine.Rejoined()
+            facts.Held()
+            | facts.RecordingPaused()
+            | facts.RecordingStopped()
+            | facts.LegLost()
+            | facts.Rejoined()
         ):
             return machine.step(call, fact)  # a conversation is one, whoever began it
-        case machine.AgentGone() if call.phase is Phase.ANNOUNCING:
+        case facts.AgentGone() if call.phase is Phase.ANNOUNCING:
             gone = Agent(offer.agent_id, None, fact.at, offer.offer_id, "lost", Lost.PHONE_GONE)
             return _left_alone(call, offer, gone)
-        case machine.AgentGone() if call.phase is Phase.TALKING:
+        case facts.AgentGone() if call.phase is Phase.TALKING:
             return [HangUpCaller(), *_over(call, offer, fact.at, Cause.AGENT_HUNG_UP)]
-        case machine.ApologyEnded() if call.phase is Phase.APOLOGISING:
+        case facts.ApologyEnded() if call.phase is Phase.APOLOGISING:
             return [HangUpCaller(), *_finish(call, fact.at, DialOutcome.ABANDONED, Cause.ABANDONED)]
-        case machine.NotPlaced() if call.phase in _UNANSWERED:
-            return [HangUpCaller(), _free(call, offer, fact.at), *_finish(call, fact.at, *machine.FAILED)]
-        case machine.EndsSoon() if not call.ends_soon:
+        case facts.NotPlaced() if call.phase in _UNANSWERED:
+            return [HangUpCaller(), _free(call, offer, fact.at), *_finish(call, fact.at, *phases.FAILED)]
+        case facts.EndsSoon() if not call.ends_soon:
             call.ends_soon = True
-            return [machine.Warn()]
-        case machine.Cut():
-            return machine.cut(call, fact, _called_gone(call, offer, machine.CallerGone(fact.at, _NORMAL)))
-        case machine.CallerGone():
+            return [actions.Warn()]
+        case facts.Cut():
+            return machine.cut(call, fact, _called_gone(call, offer, facts.CallerGone(fact.at, _NORMAL)))
+        case facts.CallerGone():
             return _called_gone(call, offer, fact)
-        case machine.Vanished():
+        case facts.Vanished():
             return _vanished(call, offer, fact)
         case _:
             return []
@@ -208,12 +205,12 @@ def _left_alone(call: LiveCall, offer: Offer, agent: Agent) -> list[Action]:
     return [StopRinging(offer), agent, Seek() if has_time else Apologise()]
 
 
-def _called_gone(call: LiveCall, offer: Offer, fact: machine.CallerGone) -> list[Action]:
+def _called_gone(call: LiveCall, offer: Offer, fact: facts.CallerGone) -> list[Action]:
     match call.phase:
         case Phase.DIALLING | Phase.RINGING:
             return [
                 _free(call, offer, fact.at),
-                *_finish(call, fact.at, *machine.BY_CAUSE.get(fact.cause, machine.FAILED)),
+                *_finish(call, fact.at, *phases.BY_CAUSE.get(fact.cause, phases.FAILED)),
             ]
         case Phase.DETECTING:
             return [
@@ -240,7 +237,7 @@ def _called_gone(call: LiveCall, offer: Offer, fact: machine.CallerGone) -> list
             return [StopRinging(offer), *_over(call, offer, fact.at, Cause.CALLED_HUNG_UP)]
 
 
-def _vanished(call: LiveCall, offer: Offer, fact: machine.Vanished) -> list[Action]:
+def _vanished(call: LiveCall, offer: Offer, fact: facts.Vanished) -> list[Action]:
     """The switch has nothing left of the call: there is nobody to hang up on, and the agent is free."""
     outcome = DialOutcome.CONNECTED if call.phase is Phase.TALKING else DialOutcome.LOST
     if call.phase is Phase.APOLOGISING:

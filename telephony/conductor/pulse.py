@@ -19,7 +19,7 @@ from core.ids import OPERATOR, AgentId, QueueId, TenantId, public
 from core.realtime import Realtime, key
 from seats.rules import Activity, activity
 from telephony.conductor.conductor import Conductor
-from telephony.conductor.machine import Phase
+from telephony.conductor.phases import Phase
 from telephony.routing.floor import Agent
 
 TOPIC, PURPOSE = "floor", "floor"

@@ -5,12 +5,12 @@ import datetime as dt
 
 from core import clock, log
 from core.ids import CallId, new_id, public
-from telephony.conductor import machine
+from telephony.conductor import facts
 from telephony.conductor.desk import Desk
 from telephony.conductor.giving import Giving
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Live
-from telephony.conductor.machine import Phase
+from telephony.conductor.phases import Phase
 from telephony.routing.floor import Floor
 from telephony.switch import port
 from telephony.switch.port import ChannelGoneError, Switch, SwitchError
@@ -66,7 +66,7 @@ class Rejoining:
         call = held.call
         if call.phase is not Phase.TALKING or call.is_parked:
             return
-        self._feed(call.call_id, machine.LegLost(at))
+        self._feed(call.call_id, facts.LegLost(at))
         self.be_patient(held)
 
     def be_patient(self, held: Held) -> None:
@@ -82,9 +82,9 @@ class Rejoining:
             self._hands.let_go(held.returning)
             self._stays_away(held)
         if held.call.leads_out and not held.call.consult:
-            self._feed(call_id, machine.AgentGone(now, port.Cause.INTERWORKING))
+            self._feed(call_id, facts.AgentGone(now, port.Cause.INTERWORKING))
         else:
-            self._feed(call_id, machine.AgentStaysAway(now))
+            self._feed(call_id, facts.AgentStaysAway(now))
 
     async def rejoin(self, call_id: CallId) -> None:
         """Ring the phone of the agent who has this call once more; their console answers by itself."""
@@ -131,7 +131,7 @@ class Rejoining:
         if held.patience:
             held.patience.cancel()
         held.returning = ""
-        self._feed(call.call_id, machine.Rejoined(clock.now(), channel))
+        self._feed(call.call_id, facts.Rejoined(clock.now(), channel))
         if call.consult:
             await self._giving.arrange(held)
         self._desk.stir()

@@ -22,7 +22,9 @@ from telephony.calls import Answerer, Arrival, Ending
 from telephony.conductor.books import Books
 from telephony.conductor.desk import Desk
 from telephony.conductor.live import Known, Live
-from telephony.conductor.machine import Dial, LiveCall, Offer, Outside, Phase
+from telephony.conductor.live_call import LiveCall
+from telephony.conductor.parties import Dial, Offer, Outside
+from telephony.conductor.phases import Phase
 from telephony.events import DialOutcome
 from telephony.flows import store
 from telephony.flows.trace import Outcome

@@ -30,7 +30,9 @@ from security.vault import Field, Vault
 from telephony.calls import Arrival
 from telephony.conductor import machine, outgoing
 from telephony.conductor.books import after_commands
-from telephony.conductor.machine import Dial, Fact, LiveCall
+from telephony.conductor.facts import Fact
+from telephony.conductor.live_call import LiveCall
+from telephony.conductor.parties import Dial
 
 _ARRIVAL = TypeAdapter(Arrival)
 _DIAL = TypeAdapter(Dial)

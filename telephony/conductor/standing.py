@@ -15,7 +15,7 @@ from core.errors import NotFound
 from core.ids import CallId
 from security.gate import Gate, Scope
 from telephony.calls import Ending, Stage
-from telephony.conductor import machine, outgoing
+from telephony.conductor import facts, outgoing
 from telephony.conductor.admitting import Admitting
 from telephony.conductor.arrivals import Arrivals
 from telephony.conductor.desk import Desk
@@ -25,8 +25,10 @@ from telephony.conductor.flow_runner import FlowRunner
 from telephony.conductor.giving import Giving
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Live
-from telephony.conductor.machine import Cause, LiveCall, Lost, Outside, Phase
+from telephony.conductor.live_call import LiveCall
 from telephony.conductor.offers import Offers
+from telephony.conductor.parties import Outside
+from telephony.conductor.phases import Cause, Lost, Phase
 from telephony.conductor.rejoining import Rejoining
 from telephony.conductor.rows import Rows
 from telephony.conductor.spool import Spool
@@ -103,7 +105,7 @@ class Standing:
             if held.call.channel not in there:
                 lost = Cause.SWITCH_LOST if is_new_switch and before else Cause.LOST_WHILE_AWAY
                 self._tapes.forget(held)
-                self._feed(held.call.call_id, machine.Vanished(held.call.proven_at, lost))
+                self._feed(held.call.call_id, facts.Vanished(held.call.proven_at, lost))
             else:
                 held.trunk = there[held.call.channel].endpoint
                 self._stand_again(held, there)
@@ -135,7 +137,7 @@ class Standing:
         line = await asyncio.to_thread(self._line_of, call)
         if line is None and call.dial:
             # its number was given back meanwhile: nobody can conduct it, and its books are to be closed
-            outgoing.step(call, machine.Vanished(call.proven_at, Cause.LOST_WHILE_AWAY))
+            outgoing.step(call, facts.Vanished(call.proven_at, Cause.LOST_WHILE_AWAY))
             await self._adopt(call)
             return
         if line is None:
@@ -183,37 +185,37 @@ class Standing:
         call, now = held.call, clock.now()
         leg = there.get(call.offer.channel) if call.offer else None
         if call.leads_out and not call.is_noticed and call.phase in {Phase.OFFERED, Phase.ANNOUNCING}:
-            self._feed(call.call_id, machine.AnnouncementEnded(now))
+            self._feed(call.call_id, facts.AnnouncementEnded(now))
         match call.phase:
             case Phase.DIALLING | Phase.RINGING if there[call.channel].state is port.ChannelState.UP:
-                self._feed(call.call_id, machine.PickedUp(now))
+                self._feed(call.call_id, facts.PickedUp(now))
             case Phase.DETECTING:
                 self._hands.command(held, self._dialler.listen(held))
             case Phase.APOLOGISING:
-                self._feed(call.call_id, machine.ApologyEnded(now))
+                self._feed(call.call_id, facts.ApologyEnded(now))
             case Phase.SEEKING:
-                self._feed(call.call_id, machine.NobodyFree(now))
+                self._feed(call.call_id, facts.NobodyFree(now))
             case Phase.TURNED_AWAY:
-                self._feed(call.call_id, machine.ApologyEnded(now))
+                self._feed(call.call_id, facts.ApologyEnded(now))
             case Phase.FLOW:
                 self._flows.run(call, held.line, tier=held.known.tier)
             case Phase.GREETING if call.flow:
                 self._arrivals.enter(held)
             case Phase.GREETING if held.line.at(call.arrival.arrived_at) is None:
-                self._feed(call.call_id, machine.OutsideHours(now))
+                self._feed(call.call_id, facts.OutsideHours(now))
             case Phase.GREETING:
-                self._feed(call.call_id, machine.GreetingEnded(now))
+                self._feed(call.call_id, facts.GreetingEnded(now))
             case Phase.QUEUED:
                 self._waiting.wait(held, call.queued_at or now, is_at_head=call.offers > 0)
                 self._hands.command(held, self._voice.play_music(held))
             case Phase.OFFERED if call.offer:
                 if leg is None:
-                    lost = machine.OfferLost(now, call.offer.offer_id, Lost.PHONE_GONE)
+                    lost = facts.OfferLost(now, call.offer.offer_id, Lost.PHONE_GONE)
                     self._feed(call.call_id, lost)
                 elif leg.state is port.ChannelState.UP:
-                    self._feed(call.call_id, machine.AgentAnswered(now, call.offer.offer_id))
+                    self._feed(call.call_id, facts.AgentAnswered(now, call.offer.offer_id))
             case Phase.ANNOUNCING if leg is not None:
-                self._feed(call.call_id, machine.AnnouncementEnded(now))
+                self._feed(call.call_id, facts.AnnouncementEnded(now))
             case Phase.REACHING | Phase.OUTSIDE:
                 self._stand_with_outside(held, there)
             case Phase.TALKING if call.consult:
@@ -222,7 +224,7 @@ class Standing:
                 self._rejoining.be_patient(held)
                 self._hands.spawn(self._rejoining.rejoin(call.call_id))
             case Phase.ANNOUNCING | Phase.TALKING if leg is None:
-                self._feed(call.call_id, machine.AgentGone(call.proven_at, port.Cause.INTERWORKING))
+                self._feed(call.call_id, facts.AgentGone(call.proven_at, port.Cause.INTERWORKING))
             case _:
                 pass
 
@@ -236,16 +238,16 @@ class Standing:
         if isinstance(asked, Outside):
             self._stand_with_outside(held, there)
         elif leg is None and is_ringing:
-            self._feed(call.call_id, machine.OfferLost(now, asked.offer_id, Lost.PHONE_GONE))
+            self._feed(call.call_id, facts.OfferLost(now, asked.offer_id, Lost.PHONE_GONE))
         elif leg is None:
-            self._feed(call.call_id, machine.AskedGone(now, port.Cause.INTERWORKING))
+            self._feed(call.call_id, facts.AskedGone(now, port.Cause.INTERWORKING))
         elif is_ringing and leg.state is port.ChannelState.UP:
-            self._feed(call.call_id, machine.AgentAnswered(now, asked.offer_id))
+            self._feed(call.call_id, facts.AgentAnswered(now, asked.offer_id))
         if call.is_parked:
             self._rejoining.be_patient(held)
             self._hands.spawn(self._rejoining.rejoin(call.call_id))
         elif call.offer.channel not in there:
-            self._feed(call.call_id, machine.AgentGone(call.proven_at, port.Cause.INTERWORKING))
+            self._feed(call.call_id, facts.AgentGone(call.proven_at, port.Cause.INTERWORKING))
         else:
             self._hands.command(held, self._giving.arrange(held))
 
@@ -258,9 +260,9 @@ class Standing:
         if leg is None:
             # billed to its last proven second; who was never heard to answer rang until now
             at = call.proven_at if outside.picked_up_at else now
-            self._feed(call.call_id, machine.OutsideGone(at, outside.offer_id, port.Cause.INTERWORKING))
+            self._feed(call.call_id, facts.OutsideGone(at, outside.offer_id, port.Cause.INTERWORKING))
         elif leg.state is port.ChannelState.UP and outside.picked_up_at is None:
-            self._feed(call.call_id, machine.OutsideAnswered(now, outside.offer_id))
+            self._feed(call.call_id, facts.OutsideAnswered(now, outside.offer_id))
         elif call.phase is Phase.OUTSIDE:
             self._hands.command(held, self._giving.arrange(held))
 

@@ -15,7 +15,8 @@ from typing import Any, Final, Protocol
 from core import log
 from core.errors import SeatlineError
 from core.ids import AgentId, CallId, new_id
-from telephony.conductor.machine import LiveCall, Phase
+from telephony.conductor.live_call import LiveCall
+from telephony.conductor.phases import Phase
 from telephony.routing.floor import Agent, Floor
 from telephony.switch import port
 from telephony.switch.port import Switch

@@ -8,9 +8,10 @@ import datetime as dt
 from core import clock, log
 from core.ids import CallId, RecordingId, new_id
 from telephony import recording
-from telephony.conductor import machine
+from telephony.conductor import facts
 from telephony.conductor.live import Feed, Held, Live
-from telephony.conductor.machine import LiveCall, Phase
+from telephony.conductor.live_call import LiveCall
+from telephony.conductor.phases import Phase
 from telephony.conductor.rows import Rows
 from telephony.switch.port import ChannelGoneError, Switch, SwitchError
 
@@ -53,7 +54,7 @@ class Tapes:
         self._running[name] = (held, recording_id)
         await self._switch.record(call.bridge, name=name)
         now = clock.now()
-        self._feed(call_id, machine.MessageBegan(now, recording_id))
+        self._feed(call_id, facts.MessageBegan(now, recording_id))
         self._rows.begin_recording(call, recording_id, now)
 
     async def pause(self, call_id: CallId, *, on: bool) -> bool:
@@ -72,9 +73,9 @@ class Tapes:
             _log.warning("recording-not-paused", error=error.code)
             if not on or not await self.stop(held.call):
                 return False
-            self._feed(call_id, machine.RecordingStopped(clock.now()))
+            self._feed(call_id, facts.RecordingStopped(clock.now()))
         else:
-            self._feed(call_id, machine.RecordingPaused(clock.now(), on=on))
+            self._feed(call_id, facts.RecordingPaused(clock.now(), on=on))
         # the console asks as soon as it is told: what it asks for is behind what is being written
         await self._rows.written(call_id)
         return True

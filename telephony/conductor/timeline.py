@@ -1,8 +1,8 @@
 """What the timeline of a call says of each fact: its word, and the details beside it."""
 
 from core.ids import public
-from telephony.conductor import machine
-from telephony.conductor.machine import Fact
+from telephony.conductor import facts
+from telephony.conductor.facts import Fact
 
 
 def name(fact: Fact) -> str:
@@ -14,46 +14,46 @@ def name(fact: Fact) -> str:
 def details(fact: Fact) -> dict[str, object]:
     """Return what stands with a fact in the timeline: numbers and words, nothing personal."""
     match fact:
-        case machine.FlowEntered(flow_id=flow_id, version=version):
+        case facts.FlowEntered(flow_id=flow_id, version=version):
             return {"flow": public("flow", flow_id), "version": version}
-        case machine.FlowMoved(node=node, kind=kind, title=title, way=way):
+        case facts.FlowMoved(node=node, kind=kind, title=title, way=way):
             return {"node": node, "kind": kind, "title": title, "way": way}
-        case machine.FlowLed(queue_name=queue):
+        case facts.FlowLed(queue_name=queue):
             return {"queue": queue}
-        case machine.FlowFailed(why=why):
+        case facts.FlowFailed(why=why):
             return {"why": why}
-        case machine.Transferred(offer=to, queue_name=queue):
+        case facts.Transferred(offer=to, queue_name=queue):
             return {"queue": queue, "agent": to.agent_number if to else None}
-        case machine.Consulted(offer=offer):
+        case facts.Consulted(offer=offer):
             return {"agent": offer.agent_number, "seat": offer.seat_label}
-        case machine.SentBack(queue_name=queue):
+        case facts.SentBack(queue_name=queue):
             return {"queue": queue}
-        case machine.NoRoom(whose=whose, is_spoken=is_spoken, calls=calls, limit=limit):
+        case facts.NoRoom(whose=whose, is_spoken=is_spoken, calls=calls, limit=limit):
             return {"whose": whose, "spoken": is_spoken, "calls": calls, "limit": limit}
-        case machine.Moved(queue_name=queue, leader=leader):
+        case facts.Moved(queue_name=queue, leader=leader):
             return {"queue": queue, "leader": leader}
-        case machine.SentOutside(outside=outside) | machine.OutsideAsked(outside=outside):
+        case facts.SentOutside(outside=outside) | facts.OutsideAsked(outside=outside):
             return {"call": public("call", outside.offer_id)}
-        case machine.RecordingStopped(is_by_rule=is_by_rule):
+        case facts.RecordingStopped(is_by_rule=is_by_rule):
             return {"by_rule": is_by_rule}
-        case machine.Offered(offer=offer):
+        case facts.Offered(offer=offer):
             return {"offer_id": str(offer.offer_id), "agent": offer.agent_number, "seat": offer.seat_label}
-        case machine.OfferLost(why=why):
+        case facts.OfferLost(why=why):
             return {"why": why.value}
         case (
-            machine.CallerGone(cause=cause)
-            | machine.AgentGone(cause=cause)
-            | machine.AskedGone(cause=cause)
-            | machine.OutsideGone(cause=cause)
+            facts.CallerGone(cause=cause)
+            | facts.AgentGone(cause=cause)
+            | facts.AskedGone(cause=cause)
+            | facts.OutsideGone(cause=cause)
         ):
             return {"cause": int(cause)}
-        case machine.Held(on=on) | machine.RecordingPaused(on=on):
+        case facts.Held(on=on) | facts.RecordingPaused(on=on):
             return {"on": on}
-        case machine.Heard(is_machine=is_machine):
+        case facts.Heard(is_machine=is_machine):
             return {"machine": is_machine}
-        case machine.Bridged(recording_id=recording_id):
+        case facts.Bridged(recording_id=recording_id):
             return {"recorded": recording_id is not None}
-        case machine.Vanished(cause=cause) | machine.Cut(cause=cause):
+        case facts.Vanished(cause=cause) | facts.Cut(cause=cause):
             return {"cause": cause.value}
         case _:
             return {}

@@ -21,8 +21,8 @@ import datetime as dt
 from typing import Final
 
 from telephony.calls import Left, Leg, Stage
-from telephony.conductor import machine
-from telephony.conductor.machine import (
+from telephony.conductor import live_call, machine, phases
+from telephony.conductor.actions import (
     HOLDING,
     RESERVED,
     RINGING,
@@ -30,53 +30,51 @@ from telephony.conductor.machine import (
     WRAP_UP,
     Action,
     Agent,
+    Arrange,
+    Greet,
+    HandOn,
+    HangUpCaller,
+    KeepLegs,
+    KeepOutside,
+    Mark,
+    Music,
+    Noted,
+    Reach,
+    Ring,
+    StopRecording,
+    StopRinging,
+    Wait,
+)
+from telephony.conductor.facts import (
     AgentAnswered,
     AgentGone,
     AgentLeft,
     AgentRinging,
     AgentStaysAway,
-    Arrange,
     AskedGone,
     CallerGone,
-    Cause,
-    Consult,
     Consulted,
     ConsultEnded,
     Cut,
     EndedForAll,
     Fact,
-    Greet,
-    HandOn,
-    HangUpCaller,
     Held,
-    KeepLegs,
-    KeepOutside,
     LegLost,
-    LiveCall,
-    Lost,
-    Mark,
     Merged,
-    Music,
-    Noted,
-    Offer,
     OfferLost,
-    Outside,
     OutsideAnswered,
     OutsideAsked,
     OutsideGone,
-    Phase,
-    Reach,
     RecordingStopped,
-    Ring,
     SentBack,
     SentOutside,
-    StopRecording,
-    StopRinging,
     Swapped,
     Transferred,
     Vanished,
-    Wait,
 )
+from telephony.conductor.live_call import LiveCall
+from telephony.conductor.parties import Consult, Offer, Outside
+from telephony.conductor.phases import Cause, Lost, Phase
 from telephony.events import DialOutcome
 
 _BEGINNINGS: Final = (Transferred, Consulted, SentOutside, OutsideAsked, SentBack)
@@ -150,7 +148,7 @@ def _begins(call: LiveCall, offer: Offer, fact: Fact) -> list[Action]:
         case Transferred():
             return _transferred(call, offer, fact)
         case Consulted(offer=asked):
-            call.legs.append(machine.leg_of(call, asked, fact.at, Stage.RINGING))
+            call.legs.append(live_call.leg_of(call, asked, fact.at, Stage.RINGING))
             return [
                 *_asks(call, offer, asked, fact.at),
                 Agent(asked.agent_id, RESERVED, fact.at, asked.offer_id, "offered"),
@@ -198,7 +196,7 @@ def _reaches(call: LiveCall, outside: Outside) -> list[Action]:
 
 def _gives_away(call: LiveCall, offer: Offer, at: dt.datetime) -> list[Action]:
     """The agent's part of the call is over; they wrap up."""
-    machine.end_leg(call, offer, at, Left.TRANSFERRED)
+    live_call.end_leg(call, offer, at, Left.TRANSFERRED)
     call.is_held = False
     _is_met(call)
     return [Agent(offer.agent_id, WRAP_UP, at, offer.offer_id, "wrap_up"), HandOn(offer)]
@@ -259,8 +257,8 @@ def _picked_up(call: LiveCall, outside: Outside, at: dt.datetime) -> list[Action
 
 
 def _not_reached(call: LiveCall, outside: Outside, fact: OutsideGone) -> None:
-    machine.end_outside(call, fact.at, machine.BY_CAUSE.get(fact.cause, machine.FAILED)[1])
-    machine.end_leg(call, outside, fact.at, Left.NOT_THERE)
+    live_call.end_outside(call, fact.at, phases.BY_CAUSE.get(fact.cause, phases.FAILED)[1])
+    live_call.end_leg(call, outside, fact.at, Left.NOT_THERE)
 
 
 def _told(call: LiveCall) -> list[Action]:
@@ -291,7 +289,7 @@ def _of_three(call: LiveCall, offer: Offer, consult: Consult, fact: Fact) -> lis
         case OfferLost() if is_ringing and isinstance(asked, Offer) and fact.offer_id == asked.offer_id:
             item = {Lost.DECLINED: "declined", Lost.NO_ANSWER: "missed"}.get(fact.why, "lost")
             gone = Agent(asked.agent_id, None, fact.at, asked.offer_id, item, fact.why)
-            machine.end_leg(call, asked, fact.at, Left.NOT_THERE)
+            live_call.end_leg(call, asked, fact.at, Left.NOT_THERE)
             return [StopRinging(asked), gone, *_alone_again(call, offer, fact.at)]
         case OutsideAnswered() if (
             is_ringing and isinstance(asked, Outside) and fact.offer_id == asked.offer_id
@@ -301,8 +299,8 @@ def _of_three(call: LiveCall, offer: Offer, consult: Consult, fact: Fact) -> lis
             if is_ringing:
                 _not_reached(call, asked, fact)
             else:
-                machine.end_outside(call, fact.at, Cause.CALLED_HUNG_UP)
-                machine.end_leg(call, asked, fact.at, Left.ASKED_ONLY)
+                live_call.end_outside(call, fact.at, Cause.CALLED_HUNG_UP)
+                live_call.end_leg(call, asked, fact.at, Left.ASKED_ONLY)
             return [KeepOutside(), *_alone_again(call, offer, fact.at)]
         case AskedGone() if not is_ringing:
             return [*_let_go(call, consult, fact.at)[1:], *_alone_again(call, offer, fact.at)]
@@ -369,7 +367,7 @@ def _leaves(
 ) -> list[Action]:
     """The first agent is out, and the one they had asked has the call."""
     asked = consult.offer
-    machine.end_leg(call, offer, at, how)
+    live_call.end_leg(call, offer, at, how)
     call.consult = None
     call.is_held = call.is_parked = False
     _set_stage(call, asked, Stage.TALKING)
@@ -390,10 +388,10 @@ def _leaves(
 def _let_go(call: LiveCall, consult: Consult, at: dt.datetime) -> list[Action]:
     """Who was asked is free again."""
     asked, is_ringing = consult.offer, consult.stage is Stage.RINGING
-    machine.end_leg(call, asked, at, Left.NOT_THERE if is_ringing else Left.ASKED_ONLY)
+    live_call.end_leg(call, asked, at, Left.NOT_THERE if is_ringing else Left.ASKED_ONLY)
     call.consult = None
     if isinstance(asked, Outside):
-        machine.end_outside(call, at, Cause.CANCELLED if is_ringing else Cause.AGENT_HUNG_UP)
+        live_call.end_outside(call, at, Cause.CANCELLED if is_ringing else Cause.AGENT_HUNG_UP)
         return [StopRinging(asked), KeepOutside(), KeepLegs()]
     item = "lost" if is_ringing else "closed"
     return [

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core import clock, log
-from telephony.conductor import machine
+from telephony.conductor import facts
 from telephony.conductor.admitting import Admitting
 from telephony.conductor.directory import Speak, all_busy, announcement, nobody_free
+from telephony.conductor.facts import Fact
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held
-from telephony.conductor.machine import Cause, Fact, Offer
+from telephony.conductor.parties import Offer
+from telephony.conductor.phases import Cause
 from telephony.conductor.rows import Rows
 from telephony.switch import port
 from telephony.switch.port import Speech, Switch, SwitchError
@@ -56,7 +58,7 @@ class Voice:
             self._hands.spawn(self._until_known(held))
             return
         if not sounds:
-            self._feed(call.call_id, machine.GreetingEnded(clock.now()))
+            self._feed(call.call_id, facts.GreetingEnded(clock.now()))
             return
         self._hands.command(
             held,
@@ -83,12 +85,12 @@ class Voice:
 
     def _not_greeted(self, held: Held) -> None:
         held.is_told = False
-        self._feed(held.call.call_id, machine.GreetingEnded(clock.now()))
+        self._feed(held.call.call_id, facts.GreetingEnded(clock.now()))
 
     async def _until_known(self, held: Held) -> None:
         """Let a caller whose tier or agent of last time decides wait for their row, as a greeting would."""
         await asyncio.wait({held.row}, timeout=_KNOWN_WITHIN_S)
-        self._feed(held.call.call_id, machine.GreetingEnded(clock.now()))
+        self._feed(held.call.call_id, facts.GreetingEnded(clock.now()))
 
     async def announce(self, held: Held, offer: Offer) -> None:
         """Tell a caller the number of the agent who takes their call."""
@@ -124,7 +126,7 @@ class Voice:
         """Tell a called person that they are recorded, if they will be."""
         playback, is_recorded = f"notice-{held.call.call_id}", held.line.queue.records(held.call.call_id)
         notice = held.line.notice if is_recorded else None
-        await self._say(held, notice, playback, lambda: machine.AnnouncementEnded(clock.now()))
+        await self._say(held, notice, playback, lambda: facts.AnnouncementEnded(clock.now()))
 
     async def apologise(self, held: Held) -> None:
         """Tell a called person who called, and that nobody is free."""
@@ -132,7 +134,7 @@ class Voice:
 
     async def _apologise(self, held: Held, sound: Path | None) -> None:
         playback = f"apology-{held.call.call_id}"
-        await self._say(held, sound, playback, lambda: machine.ApologyEnded(clock.now()))
+        await self._say(held, sound, playback, lambda: facts.ApologyEnded(clock.now()))
 
     async def _say(self, held: Held, sound: Path | None, playback: str, fact: Callable[[], Fact]) -> None:
         """Play something to who is on the line; `fact` follows at once when it cannot be."""

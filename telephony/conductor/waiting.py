@@ -7,12 +7,12 @@ from typing import Any
 
 from core import clock
 from core.ids import CallId, QueueId
-from telephony.conductor import machine
+from telephony.conductor import facts
 from telephony.conductor.directory import Directory
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Known, Live
-from telephony.conductor.machine import Phase
 from telephony.conductor.offers import Offers
+from telephony.conductor.phases import Phase
 from telephony.conductor.rows import Rows
 from telephony.conductor.voice import Voice
 from telephony.routing import trail
@@ -118,7 +118,7 @@ class Waiting:
         if not opening.is_open(clock.now()):
             return "queue-closed"
         held.line = replace(held.line, queue=queue)
-        self._feed(call_id, machine.Moved(clock.now(), queue_id, queue.name, leader))
+        self._feed(call_id, facts.Moved(clock.now(), queue_id, queue.name, leader))
         self._offers.route()
         return "done"
 
@@ -130,7 +130,7 @@ class Waiting:
             if held.call.phase is not Phase.QUEUED or longest_s is None or since is None:
                 continue
             if now - since >= dt.timedelta(seconds=longest_s):
-                self._feed(held.call.call_id, machine.WaitedTooLong(now))
+                self._feed(held.call.call_id, facts.WaitedTooLong(now))
 
 
 def _at(ms: int | None) -> dt.datetime | None:

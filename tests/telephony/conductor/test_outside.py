@@ -16,7 +16,7 @@ from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, numbers, work
 from telephony.calls import Call, Leg
-from telephony.conductor.machine import Phase
+from telephony.conductor.phases import Phase
 from telephony.orders import OrderKind
 from telephony.outbound import limits, stops
 from telephony.outbound.gate import Refusal, RefusalReason

@@ -12,8 +12,11 @@ import pytest
 from core.ids import AgentId, CallId, NumberId, OfferId, QueueId, RecordingId, TenantId, new_id
 from security.vault import Vault
 from telephony.calls import Arrival
-from telephony.conductor import machine, outgoing
-from telephony.conductor.machine import Dial, Fact, LiveCall, Offer, Phase
+from telephony.conductor import facts, machine, outgoing
+from telephony.conductor.facts import Fact
+from telephony.conductor.live_call import LiveCall
+from telephony.conductor.parties import Dial, Offer
+from telephony.conductor.phases import Phase
 from telephony.conductor.spool import Spool
 
 AT = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
@@ -52,12 +55,12 @@ def later(seconds: float) -> dt.datetime:
 def talk() -> Sequence[Fact]:
     made = offer()
     return (
-        machine.GreetingEnded(later(1)),
-        machine.Offered(later(2), made),
-        machine.AgentRinging(later(2.1), made.offer_id),
-        machine.AgentAnswered(later(4), made.offer_id),
-        machine.AnnouncementEnded(later(6)),
-        machine.Bridged(later(6.1), RecordingId(new_id())),
+        facts.GreetingEnded(later(1)),
+        facts.Offered(later(2), made),
+        facts.AgentRinging(later(2.1), made.offer_id),
+        facts.AgentAnswered(later(4), made.offer_id),
+        facts.AnnouncementEnded(later(6)),
+        facts.Bridged(later(6.1), RecordingId(new_id())),
     )
 
 
@@ -69,11 +72,11 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.jsonl"))
 
 
-async def keep(spool: Spool, facts: Sequence[Fact]) -> LiveCall:
+async def keep(spool: Spool, said: Sequence[Fact]) -> LiveCall:
     came = arrival()
     call, _ = machine.begin(came, "in-1")
     await spool.begin(came, "in-1")
-    for fact in facts:
+    for fact in said:
         machine.step(call, fact)
         call.position += 1
         await spool.fact(call.call_id, fact, call.position)
@@ -113,10 +116,10 @@ def test_a_call_out_comes_back_where_it_stood_and_its_number_is_nowhere(vault: V
         call, _ = outgoing.begin(came, "dial-1", dial)
         await spool.begin(came, "dial-1", dial=dial)
         for fact in (
-            machine.CalledRinging(later(1)),
-            machine.PickedUp(later(2)),
-            machine.Heard(later(3), is_machine=False),
-            machine.AgentAnswered(later(3.5), made.offer_id),
+            facts.CalledRinging(later(1)),
+            facts.PickedUp(later(2)),
+            facts.Heard(later(3), is_machine=False),
+            facts.AgentAnswered(later(3.5), made.offer_id),
         ):
             outgoing.step(call, fact)
             call.position += 1
@@ -182,7 +185,7 @@ def test_a_grown_file_is_left_for_one_with_the_open_calls(vault: Vault, tmp_path
         await spool.compact([open_call], "boot-7")
         await asyncio.sleep(0)
         assert before not in files(tmp_path)
-        fact = machine.CallerGone(later(60), 16)
+        fact = facts.CallerGone(later(60), 16)
         machine.step(open_call, fact)
         await spool.fact(open_call.call_id, fact, open_call.position + 1)
         spool.close()

@@ -15,7 +15,7 @@ from seats.roster import Lead
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, queue_hours, queues
-from telephony.conductor.machine import Phase
+from telephony.conductor.phases import Phase
 from telephony.conductor.supervision import Ear
 from telephony.opening import Hours, read_spans
 from telephony.orders import OrderKind

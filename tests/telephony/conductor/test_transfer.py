@@ -16,7 +16,7 @@ from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, drafts, queue_hours, queues, work
 from telephony.calls import Leg
-from telephony.conductor.machine import Phase
+from telephony.conductor.phases import Phase
 from telephony.drafts import Draft
 from telephony.opening import Hours, read_spans
 from telephony.orders import OrderKind

@@ -9,8 +9,12 @@ import pytest
 
 from core.ids import AgentId, CallId, NumberId, OfferId, QueueId, RecordingId, TenantId, new_id
 from telephony.calls import Arrival, Left, Stage
-from telephony.conductor import machine, outgoing, transfer
-from telephony.conductor.machine import Action, Cause, Fact, LiveCall, Lost, Offer, Outside, Phase
+from telephony.conductor import actions, facts, machine, outgoing, phases, transfer
+from telephony.conductor.actions import Action
+from telephony.conductor.facts import Fact
+from telephony.conductor.live_call import LiveCall
+from telephony.conductor.parties import Offer, Outside
+from telephony.conductor.phases import Cause, Lost, Phase
 from telephony.events import DialOutcome
 
 AT = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
@@ -48,30 +52,30 @@ def talking() -> LiveCall:
     call, _ = machine.begin(arrival, "in-1")
     first = offer()
     for fact in (
-        machine.GreetingEnded(AT),
-        machine.Offered(AT, first),
-        machine.AgentAnswered(later(2), first.offer_id),
-        machine.AnnouncementEnded(later(4)),
-        machine.Bridged(later(4), RecordingId(new_id())),
+        facts.GreetingEnded(AT),
+        facts.Offered(AT, first),
+        facts.AgentAnswered(later(2), first.offer_id),
+        facts.AnnouncementEnded(later(4)),
+        facts.Bridged(later(4), RecordingId(new_id())),
     ):
         outgoing.step(call, fact)
     assert call.phase is Phase.TALKING
     return call
 
 
-def kinds(actions: list[Action]) -> list[str]:
-    return [type(one).__name__ for one in actions]
+def kinds(asked: list[Action]) -> list[str]:
+    return [type(one).__name__ for one in asked]
 
 
 def asked(call: LiveCall, stage: Stage = Stage.PRIVATE) -> Offer:
     second = offer(1002)
-    outgoing.step(call, machine.Consulted(later(10), second))
+    outgoing.step(call, facts.Consulted(later(10), second))
     if stage is not Stage.RINGING:
-        outgoing.step(call, machine.AgentAnswered(later(12), second.offer_id))
+        outgoing.step(call, facts.AgentAnswered(later(12), second.offer_id))
     if stage is Stage.ASIDE:
-        outgoing.step(call, machine.Swapped(later(13)))
+        outgoing.step(call, facts.Swapped(later(13)))
     if stage is Stage.TOGETHER:
-        outgoing.step(call, machine.Merged(later(13)))
+        outgoing.step(call, facts.Merged(later(13)))
     assert call.consult is not None
     assert call.consult.stage is stage
     return second
@@ -84,13 +88,13 @@ def outside(at: dt.datetime = AT) -> Outside:
 
 def asked_outside(call: LiveCall, stage: Stage = Stage.PRIVATE) -> Outside:
     number = outside(later(10))
-    outgoing.step(call, machine.OutsideAsked(later(10), number))
+    outgoing.step(call, facts.OutsideAsked(later(10), number))
     if stage is not Stage.RINGING:
-        outgoing.step(call, machine.OutsideAnswered(later(12), number.offer_id))
+        outgoing.step(call, facts.OutsideAnswered(later(12), number.offer_id))
     if stage is Stage.ASIDE:
-        outgoing.step(call, machine.Swapped(later(13)))
+        outgoing.step(call, facts.Swapped(later(13)))
     if stage is Stage.TOGETHER:
-        outgoing.step(call, machine.Merged(later(13)))
+        outgoing.step(call, facts.Merged(later(13)))
     assert call.consult is not None
     assert call.consult.stage is stage
     return number
@@ -98,14 +102,14 @@ def asked_outside(call: LiveCall, stage: Stage = Stage.PRIVATE) -> Outside:
 
 def test_given_outside_the_agent_wraps_up_and_the_number_is_called_once() -> None:
     call, number = talking(), outside(later(9))
-    given = outgoing.step(call, machine.SentOutside(later(9), number))
+    given = outgoing.step(call, facts.SentOutside(later(9), number))
     assert kinds(given) == ["Agent", "HandOn", "Music", "KeepOutside", "KeepLegs", "Reach"]
     assert (call.phase, call.offer, call.outside) == (Phase.REACHING, None, number)
-    assert outgoing.step(call, machine.SentOutside(later(10), outside())) == []
-    answered = outgoing.step(call, machine.OutsideAnswered(later(12), number.offer_id))
+    assert outgoing.step(call, facts.SentOutside(later(10), outside())) == []
+    answered = outgoing.step(call, facts.OutsideAnswered(later(12), number.offer_id))
     assert kinds(answered) == ["KeepOutside", "StopRecording", "KeepLegs", "Arrange"]
-    assert outgoing.step(call, machine.OutsideAnswered(later(13), number.offer_id)) == []
-    assert kinds(outgoing.step(call, machine.CallerGone(later(30), 16))) == ["Finish"]
+    assert outgoing.step(call, facts.OutsideAnswered(later(13), number.offer_id)) == []
+    assert kinds(outgoing.step(call, facts.CallerGone(later(30), 16))) == ["Finish"]
     (done,) = call.outsides
     assert (done.picked_up_at, done.ended_at, done.outcome) == (later(12), later(30), DialOutcome.CONNECTED)
 
@@ -124,38 +128,38 @@ def test_a_number_outside_that_is_not_reached_leaves_the_caller_at_the_head(
     cause: int, outcome: DialOutcome
 ) -> None:
     call, number = talking(), outside(later(9))
-    outgoing.step(call, machine.SentOutside(later(9), number))
-    gone = outgoing.step(call, machine.OutsideGone(later(20), number.offer_id, cause))
+    outgoing.step(call, facts.SentOutside(later(9), number))
+    gone = outgoing.step(call, facts.OutsideGone(later(20), number.offer_id, cause))
     wait, told = gone[-2:]
-    assert wait == machine.Wait(later(20), is_at_head=True)
-    assert isinstance(told, machine.CameBack)
-    assert isinstance(told.why, machine.Cause)
+    assert wait == actions.Wait(later(20), is_at_head=True)
+    assert isinstance(told, actions.CameBack)
+    assert isinstance(told.why, phases.Cause)
     assert told.why.value == outcome.value
     assert (call.phase, call.outside) == (Phase.QUEUED, None)
     assert [one.outcome for one in call.outsides] == [outcome]
     assert [leg.how for leg in call.legs] == [Left.TRANSFERRED, Left.NOT_THERE]
 
 
-@pytest.mark.parametrize("why", [machine.Lost.NO_ANSWER, machine.Lost.DECLINED, machine.Lost.PHONE_GONE])
-def test_who_gave_the_call_to_a_colleague_is_told_that_they_did_not_take_it(why: machine.Lost) -> None:
+@pytest.mark.parametrize("why", [phases.Lost.NO_ANSWER, phases.Lost.DECLINED, phases.Lost.PHONE_GONE])
+def test_who_gave_the_call_to_a_colleague_is_told_that_they_did_not_take_it(why: phases.Lost) -> None:
     call, second = talking(), offer(1002)
     giver = call.offer
     assert giver is not None
-    outgoing.step(call, machine.Transferred(later(9), call.arrival.queue_id, "Deliveries", second))
-    lost = outgoing.step(call, machine.OfferLost(later(20), second.offer_id, why))
-    assert lost[-1] == machine.CameBack(giver.agent_id, why)
+    outgoing.step(call, facts.Transferred(later(9), call.arrival.queue_id, "Deliveries", second))
+    lost = outgoing.step(call, facts.OfferLost(later(20), second.offer_id, why))
+    assert lost[-1] == actions.CameBack(giver.agent_id, why)
     # the next agent who does not answer was found by the queue: that is nobody's gift
     third = offer(1003)
-    outgoing.step(call, machine.Offered(later(21), third))
-    assert "CameBack" not in kinds(outgoing.step(call, machine.OfferLost(later(30), third.offer_id, why)))
+    outgoing.step(call, facts.Offered(later(21), third))
+    assert "CameBack" not in kinds(outgoing.step(call, facts.OfferLost(later(30), third.offer_id, why)))
 
 
 @pytest.mark.parametrize("stage", [Stage.PRIVATE, Stage.ASIDE, Stage.TOGETHER])
 def test_who_leaves_a_number_outside_with_the_caller_wraps_up(stage: Stage) -> None:
     call = talking()
     asked_outside(call, stage)
-    acts = outgoing.step(call, machine.AgentLeft(later(20)))
-    assert [one.state for one in acts if isinstance(one, machine.Agent)] == ["wrap_up"]
+    acts = outgoing.step(call, facts.AgentLeft(later(20)))
+    assert [one.state for one in acts if isinstance(one, actions.Agent)] == ["wrap_up"]
     assert (call.phase, call.offer, call.consult) == (Phase.OUTSIDE, None, None)
     assert kinds(acts).count("StopRecording") == (0 if stage is Stage.TOGETHER else 1)
 
@@ -164,8 +168,8 @@ def test_who_leaves_a_number_outside_with_the_caller_wraps_up(stage: Stage) -> N
 def test_a_caller_is_not_left_to_a_stranger_when_the_agents_line_breaks(stage: Stage) -> None:
     call = talking()
     asked_outside(call, stage)
-    outgoing.step(call, machine.LegLost(later(15)))
-    outgoing.step(call, machine.AgentStaysAway(later(60)))
+    outgoing.step(call, facts.LegLost(later(15)))
+    outgoing.step(call, facts.AgentStaysAway(later(60)))
     assert (call.phase, call.outside, call.consult) == (Phase.QUEUED, None, None)
 
 
@@ -173,31 +177,31 @@ def test_what_is_said_of_another_number_outside_changes_nothing() -> None:
     call = talking()
     asked_outside(call, Stage.RINGING)
     other = OfferId(new_id())
-    for fact in (machine.OutsideAnswered(later(11), other), machine.OutsideGone(later(11), other, 16)):
+    for fact in (facts.OutsideAnswered(later(11), other), facts.OutsideGone(later(11), other, 16)):
         assert outgoing.step(call, fact) == []
 
 
 def test_a_switch_that_is_lost_leaves_an_unanswered_number_outside_lost() -> None:
     call, number = talking(), outside(later(9))
-    outgoing.step(call, machine.SentOutside(later(9), number))
-    outgoing.step(call, machine.Vanished(later(9), Cause.SWITCH_LOST))
+    outgoing.step(call, facts.SentOutside(later(9), number))
+    outgoing.step(call, facts.Vanished(later(9), Cause.SWITCH_LOST))
     assert [one.outcome for one in call.outsides] == [DialOutcome.LOST]
 
 
 def test_sent_back_the_caller_hears_the_greeting_and_waits_behind_the_others() -> None:
     call = talking()
-    sent = outgoing.step(call, machine.SentBack(later(9), BILLING, "Billing"))
+    sent = outgoing.step(call, facts.SentBack(later(9), BILLING, "Billing"))
     assert kinds(sent) == ["Agent", "HandOn", "Greet"]
     assert (call.phase, call.offer, call.arrival.queue_id) == (Phase.GREETING, None, BILLING)
-    waits = outgoing.step(call, machine.GreetingEnded(later(12)))
-    assert machine.Wait(later(12), is_at_head=False) in waits
+    waits = outgoing.step(call, facts.GreetingEnded(later(12)))
+    assert actions.Wait(later(12), is_at_head=False) in waits
 
 
 def test_given_to_a_queue_the_agent_wraps_up_and_the_caller_waits_at_its_head() -> None:
     call = talking()
-    given = outgoing.step(call, machine.Transferred(later(9), BILLING, "Billing", None))
+    given = outgoing.step(call, facts.Transferred(later(9), BILLING, "Billing", None))
     assert kinds(given) == ["Agent", "HandOn", "Wait"]
-    assert given[-1] == machine.Wait(later(9), is_at_head=True)
+    assert given[-1] == actions.Wait(later(9), is_at_head=True)
     assert (call.phase, call.offer, call.arrival.queue_id) == (Phase.QUEUED, None, BILLING)
     assert [leg.how for leg in call.legs] == [Left.TRANSFERRED]
 
@@ -207,23 +211,23 @@ def test_a_call_that_cannot_be_given_on_stays_as_it_is(what: str) -> None:
     call = talking()
     match what:
         case "parked":
-            outgoing.step(call, machine.LegLost(later(5)))
+            outgoing.step(call, facts.LegLost(later(5)))
         case "paused":
-            outgoing.step(call, machine.RecordingPaused(later(5), on=True))
+            outgoing.step(call, facts.RecordingPaused(later(5), on=True))
         case "asking":
             asked(call)
         case "over":
-            outgoing.step(call, machine.AgentGone(later(5), 16))
+            outgoing.step(call, facts.AgentGone(later(5), 16))
         case _:
-            outgoing.step(call, machine.Transferred(later(5), BILLING, "Billing", None))
+            outgoing.step(call, facts.Transferred(later(5), BILLING, "Billing", None))
     before = dataclasses.replace(call, legs=list(call.legs))
     assert not transfer.can_be_given(call)
     for fact in (
-        machine.Transferred(later(20), BILLING, "Billing", None),
-        machine.Consulted(later(20), offer(1003)),
-        machine.SentOutside(later(20), outside()),
-        machine.OutsideAsked(later(20), outside()),
-        machine.SentBack(later(20), BILLING, "Billing"),
+        facts.Transferred(later(20), BILLING, "Billing", None),
+        facts.Consulted(later(20), offer(1003)),
+        facts.SentOutside(later(20), outside()),
+        facts.OutsideAsked(later(20), outside()),
+        facts.SentBack(later(20), BILLING, "Billing"),
     ):
         assert outgoing.step(call, fact) == []
     assert dataclasses.replace(call, proven_at=before.proven_at) == before
@@ -233,8 +237,8 @@ def test_a_call_that_cannot_be_given_on_stays_as_it_is(what: str) -> None:
 def test_who_leaves_wraps_up_and_the_other_has_the_call(stage: Stage) -> None:
     call = talking()
     second = asked(call, stage)
-    acts = outgoing.step(call, machine.AgentLeft(later(20)))
-    states = [(one.agent_id == second.agent_id, one.state) for one in acts if isinstance(one, machine.Agent)]
+    acts = outgoing.step(call, facts.AgentLeft(later(20)))
+    states = [(one.agent_id == second.agent_id, one.state) for one in acts if isinstance(one, actions.Agent)]
     assert states == [(False, "wrap_up"), (True, "talking")]
     assert (call.offer, call.consult, call.is_held) == (second, None, False)
     assert transfer.can_be_given(call)
@@ -243,21 +247,21 @@ def test_who_leaves_wraps_up_and_the_other_has_the_call(stage: Stage) -> None:
 def test_nothing_is_swapped_or_merged_before_the_phone_is_answered() -> None:
     call = talking()
     asked(call, Stage.RINGING)
-    for fact in (machine.Swapped(later(11)), machine.Merged(later(11)), machine.AgentLeft(later(11))):
+    for fact in (facts.Swapped(later(11)), facts.Merged(later(11)), facts.AgentLeft(later(11))):
         assert outgoing.step(call, fact) == []
 
 
 def test_a_paused_recording_keeps_the_agent_in_the_conversation_of_three() -> None:
     call = talking()
     asked(call, Stage.TOGETHER)
-    outgoing.step(call, machine.RecordingPaused(later(15), on=True))
-    assert outgoing.step(call, machine.AgentLeft(later(16))) == []
+    outgoing.step(call, facts.RecordingPaused(later(15), on=True))
+    assert outgoing.step(call, facts.AgentLeft(later(16))) == []
 
 
 def test_a_call_cut_in_a_conversation_of_three_lets_everybody_go() -> None:
     call = talking()
     asked(call, Stage.TOGETHER)
-    acts = outgoing.step(call, machine.Cut(later(30), Cause.TOO_LONG))
+    acts = outgoing.step(call, facts.Cut(later(30), Cause.TOO_LONG))
     assert kinds(acts).count("StopRinging") == 2
     assert call.cause is Cause.TOO_LONG
     assert [leg.how for leg in call.legs] == [None, Left.ASKED_ONLY]
@@ -277,43 +281,43 @@ def test_whatever_comes_in_whatever_order_everybody_who_came_in_is_let_go_once()
             new, number = offer(1002 + turn), outside(at)
             is_out = call.outside.offer_id if call.outside else OfferId(new_id())
             could: list[Fact] = [
-                machine.Transferred(at, BILLING, "Billing", None),
-                machine.Transferred(at, call.arrival.queue_id, "", new),
-                machine.Consulted(at, new),
-                machine.Swapped(at),
-                machine.Merged(at),
-                machine.AskedGone(at, 16),
-                machine.ConsultEnded(at),
-                machine.AgentLeft(at),
-                machine.AgentAnswered(at, one_of),
-                machine.OfferLost(at, one_of, dice.choice(list(Lost))),
-                machine.Offered(at, new),
-                machine.AnnouncementEnded(at),
-                machine.Bridged(at, None),
-                machine.Held(at, dice.random() < 0.5),
-                machine.LegLost(at),
-                machine.Rejoined(at, f"again-{turn}"),
-                machine.AgentStaysAway(at),
-                machine.SentOutside(at, number),
-                machine.OutsideAsked(at, number),
-                machine.OutsideAnswered(at, is_out),
-                machine.OutsideGone(at, is_out, dice.choice([16, 17, 19])),
-                machine.SentBack(at, BILLING, ""),
-                machine.GreetingEnded(at),
+                facts.Transferred(at, BILLING, "Billing", None),
+                facts.Transferred(at, call.arrival.queue_id, "", new),
+                facts.Consulted(at, new),
+                facts.Swapped(at),
+                facts.Merged(at),
+                facts.AskedGone(at, 16),
+                facts.ConsultEnded(at),
+                facts.AgentLeft(at),
+                facts.AgentAnswered(at, one_of),
+                facts.OfferLost(at, one_of, dice.choice(list(Lost))),
+                facts.Offered(at, new),
+                facts.AnnouncementEnded(at),
+                facts.Bridged(at, None),
+                facts.Held(at, dice.random() < 0.5),
+                facts.LegLost(at),
+                facts.Rejoined(at, f"again-{turn}"),
+                facts.AgentStaysAway(at),
+                facts.SentOutside(at, number),
+                facts.OutsideAsked(at, number),
+                facts.OutsideAnswered(at, is_out),
+                facts.OutsideGone(at, is_out, dice.choice([16, 17, 19])),
+                facts.SentBack(at, BILLING, ""),
+                facts.GreetingEnded(at),
             ]
             if dice.random() < 0.1:
-                could += [machine.AgentGone(at, 16), machine.EndedForAll(at), machine.CallerGone(at, 16)]
-            actions = outgoing.step(call, dice.choice(could))
-            ended += kinds(actions).count("Finish")
-            reached += kinds(actions).count("Reach")
-            for action in actions:
-                if isinstance(action, machine.Ring):
+                could += [facts.AgentGone(at, 16), facts.EndedForAll(at), facts.CallerGone(at, 16)]
+            asked = outgoing.step(call, dice.choice(could))
+            ended += kinds(asked).count("Finish")
+            reached += kinds(asked).count("Reach")
+            for action in asked:
+                if isinstance(action, actions.Ring):
                     into[action.offer.agent_id] += 1
-                if isinstance(action, machine.Agent) and action.state in {None, "wrap_up"}:
+                if isinstance(action, actions.Agent) and action.state in {None, "wrap_up"}:
                     out[action.agent_id] += 1
-        for action in outgoing.step(call, machine.Vanished(later(100), Cause.SWITCH_LOST)):
-            ended += isinstance(action, machine.Finish)
-            out.update([action.agent_id] if isinstance(action, machine.Agent) else [])
+        for action in outgoing.step(call, facts.Vanished(later(100), Cause.SWITCH_LOST)):
+            ended += isinstance(action, actions.Finish)
+            out.update([action.agent_id] if isinstance(action, actions.Agent) else [])
         assert call.phase is Phase.ENDED
         assert ended == 1
         assert len(call.outsides) == reached

@@ -18,7 +18,8 @@ from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, drafts, queues, work
 from telephony.conductor.desk import Desk
-from telephony.conductor.machine import LiveCall, Phase
+from telephony.conductor.live_call import LiveCall
+from telephony.conductor.phases import Phase
 from telephony.conductor.pulse import floor_of_tenants
 from telephony.drafts import Draft
 from telephony.orders import OrderKind

@@ -1,0 +1,84 @@
+"""Who and what a call has to do with: agents it is offered to, numbers outside, the flow it goes through."""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from core.ids import AgentId, CustomerId, FlowId, OfferId, SeatId
+from telephony.calls import Stage
+from telephony.conductor.phases import Cause
+from telephony.events import DialOutcome
+from telephony.flows.trace import Outcome, Passed
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One offer of the call to one agent; `channel` is what the switch will call the agent's leg."""
+
+    offer_id: OfferId
+    agent_id: AgentId
+    agent_number: int
+    seat_id: SeatId | None
+    seat_label: str
+    endpoint: str
+    channel: str
+    expires_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """What a call that goes out was cleared for, and the agent reserved before it was dialled.
+
+    `is_by_hand`: that agent dials, and nobody else takes their place. `longest`: from the answer on.
+    """
+
+    attempt_id: UUID
+    customer_id: CustomerId | None
+    detects_machines: bool
+    offer: Offer
+    is_by_hand: bool = False
+    longest: dt.timedelta = dt.timedelta(hours=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """A number outside, brought into the call: a call out with books of its own, which ends with this one.
+
+    `offer_id` is that of its clearance's attempt, of its call and of its part of this one. `longest` counts
+    from the answer. Whom it calls stands, sealed, in the row of the dial, and nowhere here.
+    """
+
+    offer_id: OfferId
+    channel: str
+    longest: dt.timedelta
+    began_at: dt.datetime
+    picked_up_at: dt.datetime | None = None
+    ended_at: dt.datetime | None = None
+    cause: Cause | None = None
+
+    @property
+    def outcome(self) -> DialOutcome:
+        """What became of the dial."""
+        if self.picked_up_at:
+            return DialOutcome.CONNECTED
+        return DialOutcome.__members__.get(self.cause.name if self.cause else "", DialOutcome.LOST)
+
+
+@dataclass(frozen=True, slots=True)
+class InFlow:
+    """The flow a call goes, or went, through, and the nodes it came by. `outcome`: None while it is in it."""
+
+    flow_id: FlowId
+    version: int
+    began_at: dt.datetime
+    path: tuple[Passed, ...] = ()
+    ended_at: dt.datetime | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Consult:
+    """A second agent, or a number outside, asked about the call, and how far that has come."""
+
+    offer: Offer | Outside
+    stage: Stage
