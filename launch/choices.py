@@ -52,6 +52,8 @@ class Choices:
         switch_url: `http://user:password@host:port` of an Asterisk of theirs, or `simulator:`.
         carrier: `address:port` that takes calls out of the embedded switch; empty is the made-up public
             network's place on this machine, where nobody answers until somebody starts it.
+        carrier_login, trunk_login: files of `name:password`, what we sign in with at that carrier and
+            what carriers sign in with when they bring a call; None: an address is enough.
         stripe_api_key: a key of their account at Stripe; without one a stand-in runs on this machine.
         trusted_proxies: how many proxies of theirs stand before the pages.
         mail_url: their mail server, `smtp+tls://…` or `smtp+starttls://…`; without one letters lie in a
@@ -76,6 +78,8 @@ class Choices:
     mail_from: str = ""
     public_url: str = ""
     carrier: str = ""
+    carrier_login: Path | None = None
+    trunk_login: Path | None = None
     require: frozenset[str] = frozenset()
 
 
@@ -101,6 +105,8 @@ def read(environment: Mapping[str, str] | None = None) -> Choices:
         mail_from=env.get("MAIL_FROM", "").strip(),
         public_url=_url(env, "SEATLINE_PUBLIC_URL", ("http", "https")).rstrip("/"),
         carrier=_carrier(env),
+        carrier_login=_file(env, "SEATLINE_CARRIER_LOGIN"),
+        trunk_login=_file(env, "SEATLINE_TRUNK_LOGIN"),
         require=frozenset(filter(None, env.get("SEATLINE_REQUIRE", "").split(","))),
     )
 
@@ -119,6 +125,10 @@ def whole_environment() -> dict[str, str]:
 
 def _folder(env: Mapping[str, str], name: str, default: Path) -> Path:
     return Path(env.get(name) or default).resolve()
+
+
+def _file(env: Mapping[str, str], name: str) -> Path | None:
+    return Path(env[name]).resolve() if env.get(name) else None
 
 
 def _ports(env: Mapping[str, str]) -> Ports:

@@ -32,7 +32,9 @@ from launch.parts.runnable import runnable
 from launch.supervisor import StoppedError, Supervisor, end_leftovers
 from launch.trouble import LaunchError, PartFailedError, not_ours
 from launch.versions import asterisk_is_safe, why_asterisk_is_not
+from telephony.switch import login
 from telephony.switch.instance import Ports as SwitchPorts
+from telephony.switch.login import Login
 
 TRUNK_ADDRESS = "127.0.0.2"
 PUBLIC_ADDRESS = "127.0.0.8"
@@ -207,6 +209,7 @@ def _switch(chosen: Choices, place: Layout, kept: Kept) -> tuple[asterisk.Asteri
             raise LaunchError(f"Asterisk is required and there is none: {asterisk.why_none(place.parts)}")
         return None, asterisk.why_none(place.parts)
     ports = chosen.ports
+    carrier_login, trunk_login = _logins(chosen)
     switch = asterisk.Asterisk(
         tree=tree,
         home=place.servers / "asterisk",
@@ -219,8 +222,24 @@ def _switch(chosen: Choices, place: Layout, kept: Kept) -> tuple[asterisk.Asteri
         sounds_dir=place.sounds,
         trunk_addresses=(TRUNK_ADDRESS,),
         carrier=_carrier(chosen),
+        carrier_login=carrier_login,
+        trunk_login=trunk_login,
     )
     return switch, ""
+
+
+def _logins(chosen: Choices) -> list[Login | None]:
+    """Return what we sign in with at the carrier, and what carriers sign in with here; None: with nothing.
+
+    Raises:
+        LaunchError: a file cannot be used, or both say one password.
+    """
+    try:
+        both = [login.read(file) if file else None for file in (chosen.carrier_login, chosen.trunk_login)]
+        login.keep_apart(*both)
+    except login.LoginError as error:
+        raise LaunchError(str(error)) from error
+    return both
 
 
 def _carrier(chosen: Choices) -> str:

@@ -21,6 +21,7 @@ from launch.account import Account, give
 from launch.choices import passed_on
 from launch.versions import asterisk_in, asterisk_is_safe, why_asterisk_is_not
 from telephony.switch.instance import ARI_USER, REQUIRED_MODULES, Ports, write_instance
+from telephony.switch.login import Login
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Asterisk:
     Attributes:
         sounds_dir: made by whoever starts us; the account may read it.
         carrier: where calls out go, `address:port`.
+        carrier_login, trunk_login: see `telephony.switch.instance.write_instance`.
         extra: text added to configuration files; benchmarks and tests only.
     """
 
@@ -42,6 +44,8 @@ class Asterisk:
     sounds_dir: Path
     trunk_addresses: tuple[str, ...] = ("127.0.0.2",)
     carrier: str | None = None
+    carrier_login: Login | None = None
+    trunk_login: Login | None = None
     extra: dict[str, str] = field(default_factory=dict)
     name: str = "asterisk"
     stop_signal: signal.Signals = signal.SIGTERM  # ends calls and leaves
@@ -66,6 +70,8 @@ class Asterisk:
             recording_dir=self.recording_dir,
             sounds_dir=self.sounds_dir,
             carrier=self.carrier,
+            carrier_login=self.carrier_login,
+            trunk_login=self.trunk_login,
             extra=self.extra,
         )
         if self.account.is_other:

@@ -14,6 +14,7 @@ from launch.parts.part import Running, start_and_wait
 from launch.parts.runnable import runnable
 from launch.trouble import LaunchError
 from telephony.switch.instance import Ports
+from telephony.switch.login import Login
 
 
 def start_postgres(home: Path, *, port: int = 0, fast: bool = True) -> Running[postgres.Postgres]:
@@ -70,6 +71,8 @@ def start_asterisk(
     ports: Ports | None = None,
     trunk_addresses: tuple[str, ...] = ("127.0.0.2",),
     carrier: str | None = None,
+    carrier_login: Login | None = None,
+    trunk_login: Login | None = None,
     extra: dict[str, str] | None = None,
 ) -> Running[asterisk.Asterisk]:
     """Start an Asterisk of its own in a folder and return it when it has all its modules.
@@ -79,6 +82,8 @@ def start_asterisk(
         ports: None takes free ones, and 400 for media.
         trunk_addresses: see `telephony.switch.instance.write_instance`.
         carrier: where calls out go, `address:port`.
+        carrier_login: what we sign in with there.
+        trunk_login: what carriers sign in with when they bring a call.
         extra: text added to configuration files.
 
     Returns:
@@ -109,6 +114,8 @@ def start_asterisk(
         sounds_dir=share(place / "sounds", account=account),
         trunk_addresses=trunk_addresses,
         carrier=carrier,
+        carrier_login=carrier_login,
+        trunk_login=trunk_login,
         extra=extra or {},
     )
     log = home / "asterisk.log"

@@ -1,7 +1,8 @@
 """Writes a whole Asterisk 22 instance as plain files: configuration, spool, log, run.
 
-Everything listens on 127.0.0.1 only. A trunk is known by its address alone, an agent's phone may
-only ask the application, and nobody else gets an answer: there is no anonymous endpoint. No call
+Everything listens on 127.0.0.1 only. A trunk is known by its address, and by a password beside it where
+its carrier signs in; an agent's phone may only ask the application, and nobody else gets an answer: there
+is no anonymous endpoint. No call
 detail record is written by the switch and no caller's number reaches its logs in ordinary work
 (the application keeps the books). What was measured and tried stands behind each unusual line as a
 comment.
@@ -19,6 +20,7 @@ from typing import Final
 
 import psutil
 
+from telephony.switch.login import Login, keep_apart
 from telephony.switch.port import SILENCE_OF_A_PERSON
 
 APPLICATION: Final = "seatline"
@@ -27,6 +29,7 @@ AGENT_CONTEXT: Final = "from-agent"
 ECHO: Final = "echo"
 """What an agent's phone calls to hear itself: the way to the switch and back is measured by it."""
 CARRIER: Final = "carrier"  # the trunk that leads out
+_TRUNKS: Final = "trunks"  # what the carriers that bring calls sign in with
 DETECTION: Final = "machine-detection"
 NOWHERE: Final = "nowhere"
 BIND: Final = "127.0.0.1"
@@ -45,6 +48,7 @@ REQUIRED_MODULES: Final = (
     "res_pjsip_pubsub",
     "res_pjsip_session",
     "res_pjsip_authenticator_digest",
+    "res_pjsip_outbound_authenticator_digest",
     "res_pjsip_endpoint_identifier_ip",
     "res_pjsip_endpoint_identifier_user",
     "res_pjsip_registrar",
@@ -128,6 +132,8 @@ def write_instance(
     recording_dir: Path,
     sounds_dir: Path,
     carrier: str | None = None,
+    carrier_login: Login | None = None,
+    trunk_login: Login | None = None,
     extra: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Write the instance and return the command that runs it in the foreground.
@@ -143,11 +149,15 @@ def write_instance(
         recording_dir: where finished recordings appear as `<name>.wav`.
         sounds_dir: where our announcements stand; made when missing.
         carrier: `address:port` (IPv4, UDP) that takes the calls out; None: no call can go out.
+        carrier_login: what we sign in with when that carrier asks.
+        trunk_login: what carriers sign in with when they bring a call; None: their address is enough.
         extra: text added to the named files (`pjsip.conf`, ...); benchmarks and tests only.
 
     Raises:
-        ValueError: a trunk address that is no IPv4 address, or a carrier without address or port.
+        ValueError: a trunk address that is no IPv4 address, a carrier without address or port, or one
+            password for both ways (`LoginError`).
     """
+    keep_apart(carrier_login, trunk_login)
     tree, home = tree.resolve(), home.resolve()
     for folder in ("etc", "lib", "keys/keys", "spool/tmp", "log", "run", "cache"):
         _make(home / folder)
@@ -166,7 +176,8 @@ def write_instance(
         "indications.conf": _INDICATIONS_CONF,
         "extensions.conf": _EXTENSIONS_CONF,
         "sorcery.conf": _SORCERY_CONF,
-        "pjsip.conf": _pjsip_conf(ports, trunk_addresses) + (_carrier_conf(carrier) if carrier else ""),
+        "pjsip.conf": _pjsip_conf(ports, trunk_addresses, trunk_login)
+        + (_carrier_conf(carrier, carrier_login) if carrier else ""),
         "amd.conf": _AMD_CONF,
         "stasis.conf": "[threadpool]\ninitial_size = 5\nidle_timeout_sec = 20\nmax_size = 50\n",
         "pjproject.conf": _PJPROJECT_CONF,
@@ -182,7 +193,7 @@ def write_instance(
     return [str(tree / "bin/asterisk"), "-f", "-C", str(home / "etc/asterisk.conf")]
 
 
-_SECRET: Final = frozenset({"ari.conf"})
+_SECRET: Final = frozenset({"ari.conf", "pjsip.conf"})
 # Absent files are an error line each at every start; empty ones are not.
 _EMPTY: Final = (
     "acl.conf",
@@ -427,7 +438,16 @@ identify = config,pjsip.conf,criteria=type=identify
 """
 
 
-def _carrier_conf(carrier: str) -> str:
+def _auth_conf(name: str, login: Login) -> str:
+    return f"""[{name}]
+type = auth
+auth_type = userpass
+username = {login.user}
+password = {login.password}
+"""
+
+
+def _carrier_conf(carrier: str, login: Login | None) -> str:
     # Nobody is identified by it: what it sends within a call we placed belongs to that call, and calls of
     # its own come over a trunk.
     address, colon, port = carrier.partition(":")
@@ -438,6 +458,9 @@ def _carrier_conf(carrier: str) -> str:
 [{CARRIER}]
 type = endpoint
 transport = udp
+{f"outbound_auth = {CARRIER}" if login else "; it asks for no password"}
+; no address is its own, and a name in `From` is anybody's to write
+identify_by = ip
 ; a redirect is followed in the dialplan, never by SIP itself; from this context it leads nowhere
 context = {NOWHERE}
 redirect_method = user
@@ -457,16 +480,19 @@ bind_rtp_to_media_address = yes
 [{CARRIER}]
 type = aor
 contact = sip:{_one_address(address)}:{int(port)}
-"""
+{_auth_conf(CARRIER, login) if login else ""}"""
 
 
-def _pjsip_conf(ports: Ports, trunk_addresses: tuple[str, ...]) -> str:
+def _pjsip_conf(ports: Ports, trunk_addresses: tuple[str, ...], login: Login | None) -> str:
     trunks = "".join(
         f"""
 [trunk-{number}]
 type = endpoint
 transport = udp
 context = from-trunk
+; never by the name in `From`, which is anybody's to write
+identify_by = ip
+{f"auth = {_TRUNKS}" if login else "; its address is enough"}
 disallow = all
 allow = ulaw,alaw
 direct_media = no
@@ -514,4 +540,4 @@ bind = {BIND}:{ports.sip}
 type = transport
 protocol = ws
 bind = {BIND}
-{trunks}"""
+{_auth_conf(_TRUNKS, login) if login else ""}{trunks}"""

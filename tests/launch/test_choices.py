@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from launch import up
 from launch.choices import read
 from launch.trouble import LaunchError
+from telephony.switch.login import Login
 
 
 def test_ports_stand_together_from_one_base() -> None:
@@ -40,6 +43,27 @@ def test_a_carrier_is_an_address_and_a_port() -> None:
     for wrong in ("carrier.example", "192.0.2.7", "192.0.2.7:5060\nmatch=0.0.0.0/0"):
         with pytest.raises(LaunchError, match="SEATLINE_CARRIER="):
             read({"SEATLINE_CARRIER": wrong})
+
+
+def test_a_login_is_a_file_and_never_its_words() -> None:
+    chosen = read({"SEATLINE_CARRIER_LOGIN": "/etc/ours", "SEATLINE_TRUNK_LOGIN": "/etc/theirs"})
+    assert (chosen.carrier_login, chosen.trunk_login) == (Path("/etc/ours"), Path("/etc/theirs"))
+    assert read({}).carrier_login is None
+
+
+def test_logins_that_cannot_be_used_stop_the_start(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for file in (ours, theirs):
+        file.write_text("name:one-password\n")
+        file.chmod(0o600)
+    env = {"SEATLINE_CARRIER_LOGIN": str(ours)}
+    assert up._logins(read(env)) == [Login("name", "one-password"), None]
+    with pytest.raises(LaunchError, match="a password of their own"):
+        up._logins(read(env | {"SEATLINE_TRUNK_LOGIN": str(theirs)}))
+    ours.chmod(0o640)
+    with pytest.raises(LaunchError, match="chmod 600") as refused:
+        up._logins(read(env))
+    assert "one-password" not in str(refused.value)
 
 
 def test_required_parts_are_a_list() -> None:

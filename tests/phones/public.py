@@ -17,6 +17,7 @@ import argparse
 import asyncio
 import collections
 import contextlib
+import hashlib
 import json
 import re
 import signal
@@ -56,12 +57,17 @@ class Public(asyncio.DatagramProtocol):
         calls: INVITEs that began a call, per number as it was dialled; repeated packets count once.
         answered: how often each number picked up.
         live: how many calls stand right now.
+        turned_away: INVITEs that came without the login this network asks for, or with a wrong one.
     """
 
-    def __init__(self, *, pace: Pace = PACE, has_media: bool = True) -> None:
+    def __init__(
+        self, *, pace: Pace = PACE, has_media: bool = True, login: tuple[str, str] | None = None
+    ) -> None:
         self.calls: collections.Counter[str] = collections.Counter()
         self.answered: collections.Counter[str] = collections.Counter()
+        self.turned_away = 0
         self.heard: dict[str, _Media] = {}
+        self._login, self._asks = login, _token()
         self.port = 0
         self._pace, self._has_media = pace, has_media
         self._legs: dict[str, _Leg] = {}
@@ -110,6 +116,12 @@ class Public(asyncio.DatagramProtocol):
                 self._again(leg, text)
             case "INVITE" if call_id in self._refused:
                 self._reply(text, self._refused[call_id], addr)
+            case "INVITE" if self._login and not self._is_signed_in(text, *self._login):
+                self.turned_away += 1
+                self._tell()
+                asked = f'Digest realm="far",nonce="{self._asks}",algorithm=MD5,qop="auth"'
+                body = f"Proxy-Authenticate: {asked}\r\n{_EMPTY}"
+                self._reply(text, "407 Proxy Authentication Required", addr, body=body)
             case "INVITE":
                 self._invited(text, call_id, addr)
             case "ACK" if leg is not None:
@@ -128,6 +140,17 @@ class Public(asyncio.DatagramProtocol):
                     self._drop(leg)
             case _:
                 self._reply(text, "200 OK", addr)
+
+    def _is_signed_in(self, text: str, user: str, password: str) -> bool:
+        """Whether an INVITE answers our question with this login (RFC 7616, MD5)."""
+        said = dict(re.findall(r'(\w+)="?([^",\s]+)', header(text, "Proxy-Authorization")))
+
+        def md5(*parts: str) -> str:
+            return hashlib.md5(":".join(parts).encode(), usedforsecurity=False).hexdigest()
+
+        secret, what = md5(user, "far", password), md5("INVITE", said.get("uri", ""))
+        counted = (said.get("nc", ""), said.get("cnonce", ""), "auth")
+        return said.get("response") == md5(secret, self._asks, *counted, what)
 
     # --- a call ------------------------------------------------------------------------------------
 
@@ -256,10 +279,18 @@ class Public(asyncio.DatagramProtocol):
 
 @contextlib.asynccontextmanager
 async def open_public(
-    *, address: str = ADDRESS, port: int = 0, pace: Pace = PACE, has_media: bool = True
+    *,
+    address: str = ADDRESS,
+    port: int = 0,
+    pace: Pace = PACE,
+    has_media: bool = True,
+    login: tuple[str, str] | None = None,
 ) -> AsyncIterator[Public]:
-    """Give a public network that can be called, and take it away afterwards."""
-    public = Public(pace=pace, has_media=has_media)
+    """Give a public network that can be called, and take it away afterwards.
+
+    With a `login` (name, password) it takes calls of nobody else.
+    """
+    public = Public(pace=pace, has_media=has_media, login=login)
     await public.start(address=address, port=port)
     try:
         yield public

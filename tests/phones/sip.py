@@ -216,7 +216,7 @@ class Phone(asyncio.DatagramProtocol):
 
     Attributes:
         address: its own address in 127.0.0.0/8.
-        user: name in `From`, and for digest.
+        user: name in `From`, and for digest where `signs_in_as` says no other.
         server: the switch's SIP address.
         password: for digest; None does without.
         tone_hz: what it says, a multiple of 10; None is silence.
@@ -229,6 +229,7 @@ class Phone(asyncio.DatagramProtocol):
     user: str
     server: tuple[str, int]
     password: str | None = None
+    signs_in_as: str = ""
     tone_hz: int | None = 440
     answers_after_s: float | None = 0.1
     refuses_with: int | None = None
@@ -435,13 +436,14 @@ class Phone(asyncio.DatagramProtocol):
             return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
         count, own = "00000001", _token()
-        secret = md5(f"{self.user}:{part('realm')}:{self.password}")
+        user = self.signs_in_as or self.user
+        secret = md5(f"{user}:{part('realm')}:{self.password}")
         response = md5(
             f"{secret}:{part('nonce')}:{count}:{own}:auth:{md5(f'{method}:{uri}')}",
         )
         opaque = f',opaque="{part("opaque")}"' if part("opaque") else ""
         return (
-            f'Authorization: Digest username="{self.user}",realm="{part("realm")}",'
+            f'Authorization: Digest username="{user}",realm="{part("realm")}",'
             f'nonce="{part("nonce")}",uri="{uri}",response="{response}",algorithm=MD5,'
             f'qop=auth,nc={count},cnonce="{own}"{opaque}\r\n'
         )
@@ -574,6 +576,7 @@ async def open_phone(
     server: tuple[str, int],
     port: int = 0,
     password: str | None = None,
+    signs_in_as: str = "",
     tone_hz: int | None = 440,
     answers_after_s: float | None = 0.1,
     refuses_with: int | None = None,
@@ -585,6 +588,7 @@ async def open_phone(
         user,
         server,
         password=password,
+        signs_in_as=signs_in_as,
         tone_hz=tone_hz,
         answers_after_s=answers_after_s,
         refuses_with=refuses_with,

@@ -130,9 +130,10 @@ class RealStage:
         phone = await self.phone(BROWSER_ADDRESS, endpoint, password=password)
         return await phone.register()
 
-    async def public(self) -> None:
+    async def public(self, *, login: tuple[str, str] | None = None) -> None:
         port = int((self.running.part.carrier or "").partition(":")[2])
-        self.far_end = await self._stack.enter_async_context(open_public(port=port, pace=self.pace))
+        opened = open_public(port=port, pace=self.pace, login=login)
+        self.far_end = await self._stack.enter_async_context(opened)
 
     async def drop_connection(self) -> None:
         assert self.ari._line is not None

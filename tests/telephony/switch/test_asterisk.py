@@ -236,13 +236,17 @@ def test_stranger_gets_the_same_answer_whatever_he_tries(perform_real: Perform) 
         number = "+447700900199"
         stranger = await stage.phone(STRANGER_ADDRESS, number)
         wrong = await stage.phone(STRANGER_ADDRESS, DESK, password="wrong")
+        as_trunk = await stage.phone(STRANGER_ADDRESS, "trunk-1")
+        as_carrier = await stage.phone(STRANGER_ADDRESS, "carrier")
         answers = [
             await stranger.call(DNIS),
             await stranger.register(),
             await wrong.register(),
             await wrong.call(DNIS),
+            await as_trunk.call(DNIS),
+            await as_carrier.call(DNIS),
         ]
-        assert answers == [401, 401, 401, 401]
+        assert answers == [401] * 6
         await asyncio.sleep(0.2)
         assert not [e for e in stage.heard if isinstance(e, Arrived | DialRequested)]
         logs = [file for file in (stage.running.part.home / "log").iterdir() if file.is_file()]

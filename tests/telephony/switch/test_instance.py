@@ -8,12 +8,18 @@ import psutil
 import pytest
 
 from telephony.switch.instance import Ports, write_instance
+from telephony.switch.login import Login, LoginError
 
+SECRET = {"ari.conf", "pjsip.conf"}
 PORTS = Ports(http=18088, sip=15060, rtp_first=20000, rtp_last=20399)
 
 
 def _write(
-    tmp_path: Path, *trunks: str, carrier: str | None = None, extra: dict[str, str] | None = None
+    tmp_path: Path,
+    *trunks: str,
+    carrier: str | None = None,
+    logins: dict[str, Login] | None = None,
+    extra: dict[str, str] | None = None,
 ) -> Path:
     argv = write_instance(
         tmp_path / "tree",
@@ -25,6 +31,7 @@ def _write(
         sounds_dir=tmp_path / "sounds",
         carrier=carrier,
         extra=extra,
+        **(logins or {}),
     )
     assert argv[1:] == ["-f", "-C", str(tmp_path / "home/etc/asterisk.conf")]
     return tmp_path / "home" / "etc"
@@ -112,9 +119,37 @@ def test_writing_again_renews_files_and_recordings_stay(tmp_path: Path) -> None:
 
 
 def test_secrets_are_readable_by_the_owner_alone(tmp_path: Path) -> None:
-    for file in _write(tmp_path).iterdir():
+    logins = {"carrier_login": Login("us", "secret-of-ours"), "trunk_login": Login("far", "secret-of-theirs")}
+    etc = _write(tmp_path, carrier="127.0.0.8:8622", logins=logins)
+    assert {file.name for file in etc.iterdir() if "secret-of-" in file.read_text()} == SECRET
+    for file in etc.iterdir():
         mode = file.stat().st_mode & 0o777
-        assert mode == (0o600 if "secret-of-ari" in file.read_text() else 0o640)
+        assert mode == (0o600 if file.name in SECRET else 0o640)
+
+
+def test_a_trunk_is_known_by_its_address_and_never_by_a_name(tmp_path: Path) -> None:
+    text = (_write(tmp_path, carrier="127.0.0.8:8622") / "pjsip.conf").read_text()
+    assert text.count("type = endpoint") == text.count("identify_by = ip") == 2
+    assert "auth = " not in text
+
+
+def test_a_carrier_that_signs_in_is_asked_and_one_that_asks_is_told(tmp_path: Path) -> None:
+    logins = {"carrier_login": Login("us", "secret-of-ours"), "trunk_login": Login("far", "secret-of-theirs")}
+    etc = _write(tmp_path, "127.0.0.2", "127.0.0.3", carrier="127.0.0.8:8622", logins=logins)
+    text = (etc / "pjsip.conf").read_text()
+    assert re.findall(r"(?m)^(outbound_auth|auth) = (.+)$", text) == [
+        ("auth", "trunks"),
+        ("auth", "trunks"),
+        ("outbound_auth", "carrier"),
+    ]
+    assert text.count("type = identify") == 2  # the password stands beside the address, not in its place
+
+
+def test_one_password_for_both_ways_is_refused(tmp_path: Path) -> None:
+    same = {"carrier_login": Login("us", "one-password"), "trunk_login": Login("far", "one-password")}
+    with pytest.raises(LoginError, match="a password of their own") as refused:
+        _write(tmp_path, carrier="127.0.0.8:8622", logins=same)
+    assert "one-password" not in str(refused.value)
 
 
 def test_calls_out_have_one_way_and_nobody_is_known_by_it(tmp_path: Path) -> None:
