@@ -75,6 +75,12 @@ class NotAssignedError(Refused):
     code = "agent-not-assigned"
 
 
+class AgentMovedOnError(Conflict):
+    """The agent does not serve the one queue any more, or serves the other one already."""
+
+    code = "agent-moved-on"
+
+
 class AlreadySignedInError(Conflict):
     """The agent has a shift open that began differently."""
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.errors import Invalid
 from core.ids import OPERATOR, AgentId, QueueId, TenantId, UserId, new_id
-from seats.errors import AgentNotFoundError, AgentNumberTakenError, NotAssignedError
+from seats.errors import AgentMovedOnError, AgentNotFoundError, AgentNumberTakenError, NotAssignedError
 from seats.models import AgentRow, AgentSkillRow, AgentTenantRow
 from security.vault import Field, Vault
 
@@ -38,6 +38,7 @@ class Lead(StrEnum):
     TAKE_OVER = "take-over"
     MOVE = "move"
     FORCE = "force"
+    ASSIGN = "assign"
 
 
 class AgentDetailsError(Invalid):
@@ -422,6 +423,46 @@ def let_serve(
         else:
             unteach(session, agent_id=agent.id, queue_id=queue_id)
     return [agent.id for agent in changed]
+
+
+def put(
+    session: Session,
+    *,
+    agent_id: AgentId,
+    client_tenant_id: TenantId,
+    to: QueueId | None,
+    out_of: QueueId | None,
+) -> None:
+    """Put an agent from one queue of a client into another, as good as they were in the first.
+
+    Args:
+        session: the operator's.
+        agent_id: who.
+        client_tenant_id: whose queues they are.
+        to: which they serve from now on; None: no other.
+        out_of: which they serve no more; None: they keep all.
+
+    Raises:
+        NotAssignedError: the agent does not work for that client now.
+        AgentMovedOnError: they do not serve the one, or serve the other already.
+    """
+    served = {
+        QueueId(queue_id): level
+        for queue_id, level in session.execute(
+            select(AgentSkillRow.queue_id, AgentSkillRow.level).where(
+                AgentSkillRow.tenant_id == OPERATOR,
+                AgentSkillRow.agent_id == agent_id,
+                AgentSkillRow.client_tenant_id == client_tenant_id,
+            )
+        )
+    }
+    if to in served or (out_of is not None and out_of not in served):
+        raise AgentMovedOnError
+    if to is not None:
+        level = served[out_of] if out_of is not None else BEST_LEVEL
+        teach(session, agent_id=agent_id, client_tenant_id=client_tenant_id, queue_id=to, level=level)
+    if out_of is not None:
+        unteach(session, agent_id=agent_id, queue_id=out_of)
 
 
 def station(

@@ -104,6 +104,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "team.call-heard": _l("Was in another agent’s call"),
     "team.call-taken": _l("Took another agent’s call over"),
     "team.caller-moved": _l("Moved a waiting caller to another queue"),
+    "team.agent-moved": _l("Put an agent into another queue"),
     "team.status-set": _l("Set another agent’s status"),
     "ticket.opened": _l("Opened a ticket"),
     "ticket.changed": _l("Changed a ticket"),
@@ -1071,6 +1072,9 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "not-a-leader": Words(
         _l("The company does not let you do that"), _l("Ask its administrators, under “Team leaders”.")
+    ),
+    "agent-moved-on": Words(
+        _l("That agent’s queues have changed"), _l("The board shows which they serve now; choose again.")
     ),
     "call-moved-on": Words(
         _l("That is not there any more"), _l("The board shows what is there now; choose again.")

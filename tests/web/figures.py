@@ -1939,16 +1939,25 @@ def team(lang: str) -> dict[str, Any]:
         (1005, "ready", 340, ""),
         (1006, "away", 1800, ""),
     ]
+    here = [("que_1", pick(lang, "Deliveries", "配送")), ("que_2", pick(lang, "Billing", "账务"))]
     pelican = New(
         company="ten_1",
         name=pick(lang, "Pelican Parcel", "鹈鹕快递"),
         at=NOW,
         may=frozenset(Lead),
         people=[
-            New(number=no, state=state, for_s=s, call=call, is_me=no == 1001) for no, state, s, call in people
+            New(
+                number=no,
+                state=state,
+                for_s=s,
+                call=call,
+                is_me=no == 1001,
+                queues=here[:1] if no % 2 else here[1:],
+            )
+            for no, state, s, call in people
         ],
         waiting=[New(call="call_9", queue_id="que_1", queue=pick(lang, "Deliveries", "配送"), for_s=41)],
-        queues=[("que_1", pick(lang, "Deliveries", "配送")), ("que_2", pick(lang, "Billing", "账务"))],
+        queues=here,
     )
     quiet = New(
         company="ten_2",

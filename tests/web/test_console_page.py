@@ -96,6 +96,7 @@ class Stage:
         app.add_url_rule("/console/offers/<offer>/tickets/<one>", "ticket_moved", told, methods=["POST"])
         app.add_url_rule("/console/calls/<call>/<act>", "call_act", told, methods=["POST"])
         app.add_url_rule("/console/<act>", "act", told, methods=["POST"])
+        app.add_url_rule("/console/team/<act>", "team_act", told, methods=["POST"])
         app.add_url_rule("/console/callbacks/<company>/<one>/dial", "dial_back", told, methods=["POST"])
 
     @property
@@ -738,6 +739,61 @@ def test_second_tab_stays_passive_until_it_takes_over(context: BrowserContext, d
     other.locator("#take-over").click()
     view(other, "idle")
     view(desk, "passive")
+
+
+def opened_team(desk: Page) -> Page:
+    desk.locator("#team-card summary").click()
+    expect(desk.locator(".lane")).to_have_count(2)
+    return desk
+
+
+def undone(desk: Page, stage: Stage, said: str) -> Any:
+    """What is asked for when what was `said` is taken back."""
+    told = len(stage.heard("/console/team/acts"))
+    desk.locator(".toast", has_text=said).get_by_role("button", name="Undo").click()
+    wait_until(lambda: len(stage.heard("/console/team/acts")) > told)
+    return stage.heard("/console/team/acts")[-1]
+
+
+def test_a_leader_drags_an_agent_and_a_caller_into_another_queue_and_takes_it_back(
+    desk: Page, stage: Stage
+) -> None:
+    opened_team(desk)
+    billing = desk.locator(".lane[data-into=que_2]")
+    desk.locator("[data-drag=assign][data-agent='1003']").drag_to(billing)
+    before = {"act": "assign", "company": "ten_1", "agent": 1003}
+    assert stage.await_told("/console/team/acts") == before | {"queue": "que_2", "from": "que_1"}
+    back = undone(desk, stage, "Agent 1003 takes the calls of Billing now.")
+    assert back == before | {"queue": "que_1", "from": "que_2"}
+    desk.locator("[data-drag=move]").drag_to(billing)
+    caller = {"act": "move", "company": "ten_1", "call": "call_9"}
+    expect(desk.locator(".toast", has_text="The caller waits for Billing now.")).to_be_visible()
+    assert stage.heard("/console/team/acts")[-1] == caller | {"queue": "que_2"}
+    assert undone(desk, stage, "The caller waits for Billing now.") == caller | {"queue": "que_1"}
+    expect(desk.locator(".toast", has_text="It is as it was before.")).to_have_count(2)
+
+
+def test_a_drop_where_they_are_already_asks_for_nothing(desk: Page, stage: Stage) -> None:
+    opened_team(desk)
+    desk.locator("[data-drag=assign][data-agent='1003']").drag_to(desk.locator(".lane[data-into=que_1]"))
+    desk.locator("[data-drag=assign][data-agent='1003']").drag_to(desk.locator(".lane[data-into=que_2]"))
+    assert stage.await_told("/console/team/acts")["queue"] == "que_2"
+    assert len(stage.heard("/console/team/acts")) == 1
+
+
+def test_the_menus_of_the_board_do_what_dragging_does(desk: Page, stage: Stage) -> None:
+    opened_team(desk)
+    desk.locator("#put-1003").select_option("que_1>que_2")
+    about = {"act": "assign", "company": "ten_1", "agent": 1003}
+    assert stage.await_told("/console/team/acts") == about | {"queue": "que_2", "from": "que_1"}
+    for choice, asked in ((">que_2", ("que_2", "")), ("que_1>", ("", "que_1"))):
+        told = len(stage.heard("/console/team/acts"))
+        desk.locator("#put-1003").select_option(choice)
+        wait_until(lambda told=told: len(stage.heard("/console/team/acts")) > told)
+        to, out_of = asked
+        assert stage.heard("/console/team/acts")[-1] == about | {"queue": to, "from": out_of}
+    desk.locator("#to-call_9").select_option("que_2")
+    expect(desk.locator(".toast", has_text="The caller waits for Billing now.")).to_be_visible()
 
 
 def test_ended_session_says_so(desk: Page, stage: Stage) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from core.ids import OPERATOR, AgentId, TenantId, public
+from core.ids import OPERATOR, AgentId, QueueId, TenantId, public
+from seats import desk as seating
 from seats import roster
 from seats.roster import Lead
 from security.gate import Gate, Scope
@@ -168,3 +169,61 @@ def test_an_agent_is_signed_out_for_a_reason_that_is_in_the_companys_log(
     assert found is not None
     assert (found[0], found[1]["status"], found[1]["reason"]) == (OrderKind.FORCE, "signed-out", "left")
     assert logged(gate, line.tenant_id) == ["team.signed-out"]
+
+
+def served(gate: Gate, tenant_id: TenantId, number: int) -> dict[QueueId, int]:
+    """The queues of a company an agent serves, and how well."""
+    with gate.open(Scope.system(OPERATOR)) as session:
+        (one,) = [each for each in seating.serving(session) if each.agent.number == number]
+    return {skill.queue_id: skill.level for skill in one.skills if skill.client_tenant_id == tenant_id}
+
+
+def test_an_agent_is_put_into_another_queue_as_good_as_they_were_and_back(
+    bob: Bob, gate: Gate, hire: Hire, line: factory.Line
+) -> None:
+    mara = hire(1002, "Mara Lindqvist", line.tenant_id)
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        other = queues.open_queue(session, tenant_id=line.tenant_id, name="Other").queue_id
+    with gate.open(Scope.system(OPERATOR)) as session:
+        mine = line.tenant_id, line.queue_id
+        roster.teach(session, agent_id=mara, client_tenant_id=mine[0], queue_id=mine[1], level=3)
+    first, second = public("que", line.queue_id), public("que", other)
+    about = {"act": "assign", "company": public("ten", line.tenant_id), "agent": 1002}
+    there = about | {"queue": second, "from": first}
+    let(gate, line.tenant_id, *(set(Lead) - {Lead.ASSIGN}))
+    assert code_of(bob.posts("team/acts", there)) == (403, "not-a-leader")
+    let(gate, line.tenant_id, Lead.ASSIGN)
+    assert bob.posts("team/acts", there).status_code == 202
+    assert served(gate, line.tenant_id, 1002) == {other: 3}
+    found = last(gate)
+    assert found is not None
+    assert (found[0], found[1]["agent_id"]) == (OrderKind.SERVES, str(mara))
+    assert logged(gate, line.tenant_id) == ["team.agent-moved"]
+    assert code_of(bob.posts("team/acts", there)) == (409, "agent-moved-on")
+    assert bob.posts("team/acts", about | {"queue": first, "from": second}).status_code == 202
+    assert served(gate, line.tenant_id, 1002) == {line.queue_id: 3}
+    assert bob.posts("team/acts", about | {"queue": second}).status_code == 202
+    assert served(gate, line.tenant_id, 1002) == {line.queue_id: 3, other: 1}
+    assert bob.posts("team/acts", about | {"from": second}).status_code == 202
+    assert served(gate, line.tenant_id, 1002) == {line.queue_id: 3}
+
+
+def test_nobody_is_put_into_a_queue_of_another_company_a_closed_one_or_none(
+    bob: Bob, gate: Gate, hire: Hire, line: factory.Line, cast: Cast
+) -> None:
+    hire(1002, "Mara Lindqvist", line.tenant_id)
+    hire(2001, "Strange Person", cast.b.tenant_id)
+    strange = factory.line(gate, cast.b.tenant_id, digits="+448081570999").queue_id
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        closed = queues.open_queue(session, tenant_id=line.tenant_id, name="Other").queue_id
+        queues.close(session, tenant_id=line.tenant_id, queue_id=closed)
+    let(gate, line.tenant_id, *Lead)
+    about = {"act": "assign", "company": public("ten", line.tenant_id), "agent": 1002}
+    assert bob.posts("team/acts", about | {"queue": public("que", strange)}).status_code == 404
+    ended = about | {"queue": public("que", closed)}
+    assert code_of(bob.posts("team/acts", ended)) == (409, "call-moved-on")
+    assert bob.posts("team/acts", about).status_code == 422
+    theirs = about | {"agent": 2001, "queue": public("que", line.queue_id)}
+    assert code_of(bob.posts("team/acts", theirs)) == (409, "call-moved-on")
+    assert served(gate, line.tenant_id, 1002) == {line.queue_id: 1}
+    assert logged(gate, line.tenant_id) == []

@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, jsonify, render_template
 from sqlalchemy.orm import Session
@@ -17,7 +18,7 @@ from core import clock
 from core.errors import Conflict, Refused
 from core.ids import AgentId, CallId, QueueId, TenantId, parse, public
 from seats import desk as seating
-from seats import statuses
+from seats import roster, statuses
 from seats.desk import ServingAgent
 from seats.roster import Lead
 from security import evidence
@@ -56,6 +57,8 @@ class Person:
     for_s: float
     call: str
     is_me: bool
+    queues: Sequence[tuple[str, str]]
+    """Whose callers they take, by public id and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +95,11 @@ def board() -> str:
     """Show the teams this agent leads, as they are now."""
     with desk.operator() as session:
         one = desk.serving(session)
+        there = seating.serving(session) if one.leads else []
+    serve = {each.agent.number: [skill.queue_id for skill in each.skills] for each in there}
     return render_template(
         "console/team.html",
-        teams=[_team(one, tenant_id) for tenant_id in sorted(one.leads)],
+        teams=[_team(one, tenant_id, serve) for tenant_id in sorted(one.leads)],
         Lead=Lead,
         home=[(why, words.SENT_HOME_FOR[why]) for why in SENT_HOME_FOR],
     )
@@ -118,10 +123,13 @@ def act() -> tuple[Response, int]:
             return jsonify({}), 202
         if deed not in set(Lead) or Lead(deed) not in one.leads.get(tenant_id, frozenset()):
             raise NotALeaderError
-        if deed == Lead.FORCE:
-            _force(session, one, tenant_id, wanted)
-        else:
-            _about_a_call(session, one, tenant_id, deed, wanted)
+        match deed:
+            case Lead.FORCE:
+                _force(session, one, tenant_id, wanted)
+            case Lead.ASSIGN:
+                _assign(session, one, tenant_id, wanted)
+            case _:
+                _about_a_call(session, one, tenant_id, deed, wanted)
     return jsonify({}), 202
 
 
@@ -162,15 +170,8 @@ def _force(session: Session, one: ServingAgent, tenant_id: TenantId, wanted: Map
     )
     if not is_known or not isinstance(number, int):
         raise MalformedRequestError(field="status, agent")
-    target = next(
-        (
-            other
-            for other in seating.serving(session)
-            if other.agent.number == number and other.presence and tenant_id in other.clients
-        ),
-        None,
-    )
-    if target is None or target.agent.id == one.agent.id:
+    target = _signed_in(session, tenant_id, number)
+    if target.agent.id == one.agent.id:
         raise CallMovedOnError
     with desk.walls(tenant_id) as walls:
         said: dict[str, Any] = {"leader": one.agent.number, "agent": number}
@@ -189,7 +190,38 @@ def _force(session: Session, one: ServingAgent, tenant_id: TenantId, wanted: Map
     )
 
 
-def _team(one: ServingAgent, tenant_id: TenantId) -> Team:
+def _assign(session: Session, one: ServingAgent, tenant_id: TenantId, wanted: Mapping[str, Any]) -> None:
+    """Put an agent into a queue, out of one, or both; what they talk in goes on."""
+    number, to, out_of = wanted.get("agent"), wanted.get("queue", ""), wanted.get("from", "")
+    if not isinstance(number, int) or not isinstance(to, str) or not isinstance(out_of, str):
+        raise MalformedRequestError(field="agent, queue, from")
+    if not (to or out_of):
+        raise MalformedRequestError(field="queue")
+    target = _signed_in(session, tenant_id, number)
+    queue_id = QueueId(parse("que", to)) if to else None
+    from_id = QueueId(parse("que", out_of)) if out_of else None
+    with desk.walls(tenant_id) as walls:
+        if queue_id and not queues.get(walls, tenant_id=tenant_id, queue_id=queue_id).is_open:
+            raise CallMovedOnError
+        roster.put(session, agent_id=target.agent.id, client_tenant_id=tenant_id, to=queue_id, out_of=from_id)
+        said: dict[str, Any] = {"leader": one.agent.number, "agent": number, "queue": to, "from": out_of}
+        evidence.record(walls, "team.agent-moved", "ten", tenant_id, **said)
+    desk.order(session, OrderKind.SERVES, agent_id=target.agent.id)
+
+
+def _signed_in(session: Session, tenant_id: TenantId, number: int) -> ServingAgent:
+    """Return who of a company's agents has this number and is there.
+
+    Raises:
+        CallMovedOnError: they are not.
+    """
+    for other in seating.serving(session):
+        if other.agent.number == number and other.presence and tenant_id in other.clients:
+            return other
+    raise CallMovedOnError
+
+
+def _team(one: ServingAgent, tenant_id: TenantId, serve: Mapping[int, Sequence[QueueId]]) -> Team:
     found = pulse.now_of(scope.services().realtime, tenant_id)
     known, now = desk.client(tenant_id).queue_names, clock.now()
     names = {str(queue_id): name for queue_id, name in known.items()}
@@ -207,6 +239,7 @@ def _team(one: ServingAgent, tenant_id: TenantId) -> Team:
                     _for_s(each["since"], now),
                     each.get("call", ""),
                     int(each["number"]) == one.agent.number,
+                    _by_name({at: known[at] for at in serve.get(int(each["number"]), ()) if at in known}),
                 )
                 for each in snapshot.get("people", ())
             ),
@@ -215,15 +248,19 @@ def _team(one: ServingAgent, tenant_id: TenantId) -> Team:
         [
             Waiting(
                 each["call"],
-                each["queue"],
+                public("que", UUID(each["queue"])),
                 names.get(each["queue"], ""),
                 _for_s(each["since"], now),
             )
             for each in snapshot.get("waiting", ())
         ],
-        sorted(
-            ((public("que", queue_id), name) for queue_id, name in known.items()), key=lambda pair: pair[1]
-        ),
+        _by_name(known),
+    )
+
+
+def _by_name(names: Mapping[QueueId, str]) -> list[tuple[str, str]]:
+    return sorted(
+        ((public("que", queue_id), name) for queue_id, name in names.items()), key=lambda pair: pair[1]
     )
 
 

@@ -22,6 +22,7 @@ ACTS: Mapping[Lead, LazyString] = {
     Lead.TAKE_OVER: _l("take over"),
     Lead.MOVE: _l("move callers"),
     Lead.FORCE: _l("set a status"),
+    Lead.ASSIGN: _l("put agents into queues"),
 }
 
 

@@ -38,8 +38,8 @@ export async function post<T = unknown>(url: string, body: unknown = {}, outlive
   return content as T | null;
 }
 
-/** Say something in the corner for some seconds. */
-export function toast(text: string, kind: "ok" | "bad" = "ok"): void {
+/** Say something in the corner for some seconds, with a button that takes it back where that can be. */
+export function toast(text: string, kind: "ok" | "bad" = "ok", undo?: { word: string; does: () => void }): void {
   const template = document.querySelector<HTMLTemplateElement>("#toast-template");
   const place = document.querySelector("#toasts");
   const made = template?.content.firstElementChild?.cloneNode(true);
@@ -47,6 +47,16 @@ export function toast(text: string, kind: "ok" | "bad" = "ok"): void {
   made.classList.toggle("bad", kind === "bad");
   const words = made.querySelector("span");
   if (words) words.textContent = text;
+  if (undo) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = undo.word;
+    button.addEventListener("click", () => {
+      made.remove();
+      undo.does();
+    });
+    words?.after(button);
+  }
   place.append(made);
   fade(made);
 }

@@ -1,5 +1,5 @@
 // A team leader's card: who does what in the teams they lead, and how they are in another agent's call.
-import { AnswerError, post, toast } from "../page";
+import { all, AnswerError, post, toast } from "../page";
 
 type Say = (key: string, values?: Record<string, string | number>) => string;
 
@@ -14,6 +14,8 @@ export class Team {
   private company = "";
   private call = "";
   private ear = "";
+  private dragged: DOMStringMap | null = null;
+  private hasChosen = false; // a menu that keeps the focus after a choice does not keep the board as it was
 
   constructor(
     private readonly say: Say,
@@ -27,8 +29,33 @@ export class Team {
     });
     this.card?.addEventListener("change", (event) => {
       const chosen = event.target;
-      if (chosen instanceof HTMLSelectElement && chosen.dataset["lead"] && chosen.value) void this.act(chosen);
+      if (chosen instanceof HTMLSelectElement && chosen.dataset["lead"] && chosen.value) {
+        this.hasChosen = true;
+        void this.act(chosen);
+      }
     });
+    // from the press on: a board fetched meanwhile would take what is dragged out of the hand
+    this.card?.addEventListener("pointerdown", (event) => {
+      const from = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-drag]") : null;
+      if (from && !(event.target instanceof HTMLSelectElement)) this.dragged = from.dataset;
+    });
+    this.card?.addEventListener("pointerup", () => this.dragged && this.letGo());
+    this.card?.addEventListener("dragstart", (event) => event.dataTransfer?.setData("text/plain", ""));
+    this.card?.addEventListener("dragover", (event) => {
+      const lane = this.lane(event);
+      for (const one of all(".lane.over", this.card ?? document)) if (one !== lane) one.classList.remove("over");
+      if (!lane) return;
+      lane.classList.add("over");
+      event.preventDefault();
+    });
+    this.card?.addEventListener("drop", (event) => {
+      const [lane, about] = [this.lane(event), this.dragged];
+      this.letGo();
+      if (!lane || !about) return;
+      event.preventDefault();
+      void this.put(about, lane.dataset["into"] ?? "", lane.dataset["name"] ?? "");
+    });
+    this.card?.addEventListener("dragend", () => this.letGo());
     for (const ear of ["listen", "whisper", "barge", "take-over", "leave"]) document.getElementById(`watch-${ear}`)?.addEventListener("click", () => void this.ask({ act: ear, company: this.company, call: this.call }));
   }
 
@@ -51,29 +78,65 @@ export class Team {
     void this.look();
   }
 
-  private act(from: HTMLElement): Promise<void> {
+  private async act(from: HTMLElement): Promise<void> {
     const { lead, company, call, agent, status } = from.dataset;
     const [now, reason] = (status ?? "").split(":");
     const chosen = from instanceof HTMLSelectElement ? from.value : "";
+    if (from instanceof HTMLSelectElement && (lead === "move" || lead === "assign")) {
+      const name = from.selectedOptions[0]?.textContent ?? "";
+      const [was, to] = lead === "assign" ? chosen.split(">") : [from.dataset["from"], chosen];
+      from.value = "";
+      return this.put({ ...from.dataset, drag: lead, from: was }, to ?? "", name);
+    }
     const about = {
       act: lead,
       company,
       ...(call ? { call } : {}),
       ...(agent ? { agent: Number(agent), status: now, reason: reason ?? chosen } : {}),
-      ...(chosen && !agent ? { queue: chosen } : {}),
     };
     if (from instanceof HTMLSelectElement) from.value = "";
     if (company) this.company = company;
-    return this.ask(about);
+    await this.ask(about);
   }
 
-  private async ask(about: object): Promise<void> {
+  /** Put a caller or an agent into a queue, by hand or from a menu, and offer to take that back. */
+  private async put(about: DOMStringMap, to: string, name: string): Promise<void> {
+    const { drag, company, call, agent, from } = about;
+    const whose = { act: drag, company, ...(call ? { call } : { agent: Number(agent) }) };
+    const turn = (queue: string, out: string): Promise<boolean> => this.ask({ ...whose, queue, ...(call ? {} : { from: out }) });
+    if (!(await turn(to, from ?? ""))) return;
+    const word = call ? "lead_moved" : to ? "lead_put" : "lead_taken";
+    const undo = async (): Promise<void> => {
+      if (await turn(from ?? "", to)) toast(this.say("lead_undone"));
+    };
+    const canUndo = call ? !!from : true;
+    toast(this.say(word, { agent: agent ?? "", queue: name }), "ok", canUndo ? { word: this.say("lead_undo"), does: () => void undo() } : undefined);
+  }
+
+  /** The queue a drag is over, if what is dragged may be put there. */
+  private lane(event: DragEvent): HTMLElement | null {
+    const lane = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-into]") : null;
+    const about = this.dragged;
+    return lane && about && lane.dataset["company"] === about["company"] && lane.dataset["into"] !== about["from"] ? lane : null;
+  }
+
+  private letGo(): void {
+    this.dragged = null;
+    for (const one of all(".lane.over", this.card ?? document)) one.classList.remove("over");
+    void this.look();
+  }
+
+  /** Ask for an act; whether it was taken. */
+  private async ask(about: object): Promise<boolean> {
     try {
       await post("/console/team/acts", about);
+      return true;
     } catch (error) {
       toast(error instanceof AnswerError && error.title ? error.title : this.say("failed"), "bad");
+      return false;
+    } finally {
+      void this.look();
     }
-    void this.look();
   }
 
   /** Fetch the board while it is open and seen; whoever had the focus keeps it. */
@@ -83,9 +146,10 @@ export class Team {
     const answer = await fetch("/console/team", { credentials: "same-origin" }).catch(() => null);
     const board = get("team");
     const focused = document.activeElement?.id;
-    const isChoosing = document.activeElement instanceof HTMLSelectElement && board.contains(document.activeElement);
-    if (answer?.ok && !isChoosing) {
+    const isChoosing = !this.hasChosen && document.activeElement instanceof HTMLSelectElement && board.contains(document.activeElement);
+    if (answer?.ok && !isChoosing && !this.dragged) {
       board.innerHTML = await answer.text();
+      this.hasChosen = false;
       if (focused && board.querySelector(`#${CSS.escape(focused)}`)) get(focused).focus({ preventScroll: true });
     }
     clearTimeout(this.looking);
