@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
@@ -131,6 +132,49 @@ def test_nothing_set_on_a_connection_reaches_its_next_borrower(gate: Gate, tenan
     with gate.outside() as connection:
         left = connection.execute(text("SELECT current_setting('seatline.ctx', true)")).scalar_one()
     assert left in {"", None}
+
+
+def test_a_loan_leaves_nothing_prepared_behind(
+    database: DatabaseUrls, root_key: FileRootKey, tenant_a: TenantId
+) -> None:
+    """Each loan left its question after the connection's health in the server's process, 3.4 kB, for good."""
+    lean = Gate(database.app, context_key=root_key.derive("context/v1"), pool_size=1)
+    counts = []
+    for _ in range(4):
+        with lean.open(Scope.system(tenant_a)) as session:
+            counts.append(session.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar_one())
+    lean.close()
+    assert counts[1:] == [counts[1]] * 3
+
+
+@pytest.mark.parametrize("look", [lambda gate: gate.resolve("number", b"nobody's"), Gate.ping])
+def test_a_look_outside_lets_the_connection_keep_its_statements(
+    database: DatabaseUrls, root_key: FileRootKey, tenant_a: TenantId, look: Callable[[Gate], object]
+) -> None:
+    """A rollback has the driver forget them all, and what follows is planned anew."""
+    lean = Gate(database.app, context_key=root_key.derive("context/v1"), pool_size=1)
+    question = text("SELECT name FROM pg_prepared_statements WHERE statement LIKE 'SELECT sec.enter%'")
+    kept = []
+    for _ in range(2):
+        with lean.open(Scope.system(tenant_a)) as session:
+            kept.append(session.execute(question).scalar_one())
+        look(lean)
+    lean.close()
+    assert kept[0] == kept[1]
+
+
+def test_a_connection_that_died_in_the_pool_is_made_anew(
+    database: DatabaseUrls, prepared: Prepared, root_key: FileRootKey, tenant_a: TenantId
+) -> None:
+    lean = Gate(database.app, context_key=root_key.derive("context/v1"), pool_size=1)
+    backend = text("SELECT pg_backend_pid()")
+    with lean.open(Scope.system(tenant_a)) as session:
+        before = session.execute(backend).scalar_one()
+    with psycopg.connect(prepared.admin_url) as admin:
+        admin.execute("SELECT pg_terminate_backend(%s, 5000)", (before,))
+    with lean.open(Scope.system(tenant_a)) as session:
+        assert session.execute(backend).scalar_one() != before
+    lean.close()
 
 
 @pytest.mark.parametrize(
