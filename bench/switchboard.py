@@ -165,7 +165,7 @@ def _furnish(settings: Settings, names: tuple[str, ...]) -> list[AgentId]:
 
 def _rent(house: House, tenant_id: TenantId, queue_id: UUID, digits: str) -> None:
     with house.gate.open(Scope.system(OPERATOR)) as session:
-        made = numbers.stock(session, digits=digits, kind="national", region="GB")
+        made = numbers.stock(session, digits=digits, region="GB")
         let = numbers.let(session, number_id=made.number_id, renter=tenant_id)
     with house.gate.open(Scope.system(tenant_id)) as session:
         numbers.rent(

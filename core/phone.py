@@ -117,6 +117,36 @@ def kind_of(number: E164) -> Kind:
     return _KINDS.get(found, Kind.ORDINARY)
 
 
+class LineKind(StrEnum):
+    """What sort of number the operator provides, as the numbering plan has it: its price, and who pays."""
+
+    LOCAL = "local"
+    NATIONAL = "national"
+    MOBILE = "mobile"
+    TOLLFREE = "tollfree"  # who calls pays nothing, who is called pays
+    SHORT = "short"
+
+
+_LINES = {
+    phonenumbers.PhoneNumberType.TOLL_FREE: LineKind.TOLLFREE,
+    phonenumbers.PhoneNumberType.MOBILE: LineKind.MOBILE,
+    phonenumbers.PhoneNumberType.FIXED_LINE: LineKind.LOCAL,
+    phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE: LineKind.LOCAL,
+}
+
+
+def line_kind(digits: str) -> LineKind:
+    """Return what sort of number to provide a canonical number or a short code is.
+
+    >>> line_kind("+448081570142"), line_kind("+442079460134"), line_kind("+443069990150"), line_kind("1252")
+    (<LineKind.TOLLFREE: 'tollfree'>, <LineKind.LOCAL: 'local'>, <LineKind.NATIONAL: 'national'>, \
+<LineKind.SHORT: 'short'>)
+    """
+    if is_short_code(digits):
+        return LineKind.SHORT
+    return _LINES.get(phonenumbers.number_type(phonenumbers.parse(digits, None)), LineKind.NATIONAL)
+
+
 def country_of(number: E164) -> str:
     """Return the country a number belongs to (ISO 3166-1), "001" when it belongs to none.
 

@@ -75,6 +75,30 @@ class NumberRestingError(Refused):
     code = "number-resting"
 
 
+class NumberHeldError(Conflict):
+    """Another client holds the number while it decides."""
+
+    code = "number-held"
+
+
+class HoldAgainError(Refused):
+    """The client has held this number a short while ago: a hold is for deciding, not for keeping."""
+
+    code = "hold-again"
+
+
+class HoldLimitError(Refused):
+    """The client holds as many numbers as one may at once; `details["most"]` says how many."""
+
+    code = "hold-limit"
+
+
+class NumberKindError(Invalid):
+    """The number is of another kind than said: the numbering plan tells (`details["kind"]`)."""
+
+    code = "number-kind"
+
+
 class NumberChangedError(Conflict):
     """Somebody else changed the number's settings meanwhile."""
 

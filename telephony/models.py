@@ -57,6 +57,11 @@ class NumberStockRow(TenantOwned, Base):
     # after a release it rests for everybody but the company that had it
     quarantined_until: Mapped[OptionalInstant]
     quarantined_for: Mapped[UUID | None] = mapped_column(Uuid)
+    held_for: Mapped[UUID | None] = mapped_column(Uuid)  # who decides about it, until then
+    held_until: Mapped[OptionalInstant]
+    # calls since nobody rents it, which were meant for who had it before
+    stray_calls: Mapped[int] = mapped_column(Integer, default=0)
+    strayed_at: Mapped[OptionalInstant]
 
 
 class NumberRentalRow(TenantOwned, Base):

@@ -2,8 +2,8 @@
 
 One holder at an instant, across all clients: the database's exclusion constraint says so. A number given
 back rests for `QUARANTINE`, lest people who want the company before reach the next; that company alone may
-take it again meanwhile. What callers hear and where they go stands in the renter's rows (`numbers`), which
-follow by event.
+take it again meanwhile, and is told how many called it in vain. A client who decides may `hold` a number.
+What callers hear and where they go stands in the renter's rows (`numbers`), which follow by event.
 """
 
 import datetime as dt
@@ -20,12 +20,22 @@ from core.events import announce
 from core.ids import OPERATOR, NumberId, TenantId, new_id
 from seats import limits
 from seats.errors import RentalLimitError, RentalNotFoundError, RestoreTooLateError
-from telephony.errors import NumberNotFoundError, NumberRestingError, NumberTakenError
+from telephony.errors import (
+    HoldAgainError,
+    HoldLimitError,
+    NumberHeldError,
+    NumberNotFoundError,
+    NumberRestingError,
+    NumberTakenError,
+)
 from telephony.events import NumberRentalChanged
 from telephony.models import NumberRentalRow, NumberStockRow
 
 QUARANTINE = dt.timedelta(days=30)
 UNDO = dt.timedelta(minutes=10)
+HOLD = dt.timedelta(hours=2)
+MOST_HELD = 5
+_NOT_AGAIN = dt.timedelta(days=1)  # from the end of a hold on: it is for deciding, not for keeping
 _FOUND = 25
 
 
@@ -40,12 +50,24 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A number that can be rented."""
+    """A number that can be rented.
+
+    Attributes:
+        number_id, digits, kind, region: of the number.
+        held_until: the client who looks holds it until then.
+        rests_until: the client who looks gave it back, and nobody else gets it until then.
+        stray_calls: so many have called it since somebody gave it back; they may call its next renter.
+        strayed_at: when the last of them did.
+    """
 
     number_id: NumberId
     digits: str
     kind: str
     region: str
+    held_until: dt.datetime | None = None
+    rests_until: dt.datetime | None = None
+    stray_calls: int = 0
+    strayed_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +112,11 @@ def search(
             NumberStockRow.quarantined_until <= clock.now(),
             NumberStockRow.quarantined_for == renter_tenant_id,
         ),
+        or_(
+            NumberStockRow.held_until.is_(None),
+            NumberStockRow.held_until <= clock.now(),
+            NumberStockRow.held_for == renter_tenant_id,
+        ),
     )
     if wanted:
         query = query.where(NumberStockRow.digits.contains(wanted, autoescape=True))
@@ -98,7 +125,91 @@ def search(
     if after:
         query = query.where(NumberStockRow.digits > after)
     rows = session.scalars(query.order_by(NumberStockRow.digits).limit(limit))
-    return [Offered(NumberId(row.id), row.digits, row.kind, row.region) for row in rows]
+    return [_offered(row) for row in rows]
+
+
+def hold(session: Session, *, number_id: NumberId, renter_tenant_id: TenantId) -> Offered:
+    """Keep a number for a client that decides, for `HOLD` from now; while it holds it, again changes nothing.
+
+    Raises:
+        NumberNotFoundError: not in stock.
+        NumberTakenError: somebody rents it.
+        NumberRestingError: another client gave it back lately.
+        NumberHeldError: another client holds it.
+        HoldAgainError: this client has held it within a day.
+        HoldLimitError: this client holds `MOST_HELD` already.
+    """
+    limits.hold(session, renter_tenant_id=renter_tenant_id)  # one at a time counts what a client holds
+    row = _free(session, number_id, renter_tenant_id)
+    now = clock.now()
+    if row.held_for == renter_tenant_id and row.held_until:
+        if row.held_until > now:
+            return _offered(row)
+        if row.held_until > now - _NOT_AGAIN:
+            raise HoldAgainError
+    if len(holds(session, renter_tenant_id=renter_tenant_id)) >= MOST_HELD:
+        raise HoldLimitError(most=MOST_HELD)
+    row.held_for, row.held_until = renter_tenant_id, now + HOLD
+    session.flush()
+    return _offered(row)
+
+
+def let_go(session: Session, *, number_id: NumberId, renter_tenant_id: TenantId) -> None:
+    """End a client's own hold now.
+
+    Raises:
+        NumberNotFoundError: the client does not hold it.
+    """
+    row = session.get(NumberStockRow, (OPERATOR, number_id), with_for_update=True)
+    now = clock.now()
+    if row is None or row.held_for != renter_tenant_id or not row.held_until or row.held_until <= now:
+        raise NumberNotFoundError
+    row.held_until = now
+    session.flush()
+
+
+def holds(session: Session, *, renter_tenant_id: TenantId) -> list[Offered]:
+    """Return the numbers a client holds now, by number."""
+    rows = session.scalars(
+        select(NumberStockRow)
+        .where(
+            NumberStockRow.tenant_id == OPERATOR,
+            NumberStockRow.held_for == renter_tenant_id,
+            NumberStockRow.held_until > clock.now(),
+        )
+        .order_by(NumberStockRow.digits)
+    )
+    return [_offered(row) for row in rows]
+
+
+def resting(session: Session, *, renter_tenant_id: TenantId) -> list[Offered]:
+    """Return the numbers a client gave back that still rest, with how many called them since."""
+    rows = session.scalars(
+        select(NumberStockRow)
+        .where(
+            NumberStockRow.tenant_id == OPERATOR,
+            NumberStockRow.quarantined_for == renter_tenant_id,
+            NumberStockRow.quarantined_until > clock.now(),
+        )
+        .order_by(NumberStockRow.digits)
+    )
+    return [_offered(row) for row in rows]
+
+
+def stray(session: Session, *, digits: str) -> None:
+    """Count a call to a number nobody rents; who had it, and who thinks of renting it, are told how many.
+
+    An outage of the database may count a call twice; nothing is charged by it.
+    """
+    session.execute(
+        update(NumberStockRow)
+        .where(
+            NumberStockRow.tenant_id == OPERATOR,
+            NumberStockRow.digits == digits,
+            NumberStockRow.renter_tenant_id.is_(None),
+        )
+        .values(stray_calls=NumberStockRow.stray_calls + 1, strayed_at=clock.now())
+    )
 
 
 def rent(
@@ -118,6 +229,7 @@ def rent(
         NumberNotFoundError: not in stock.
         NumberTakenError: somebody rents it.
         NumberRestingError: another client gave it back lately.
+        NumberHeldError: another client holds it.
         RentalLimitError: `is_limited`, and it is more than the client may hold by itself.
     """
     limit = limits.hold(session, renter_tenant_id=renter_tenant_id) if is_limited else None
@@ -125,15 +237,8 @@ def rent(
         done = session.execute(_rentals().where(NumberRentalRow.request_key == request_key)).first()
         if done is not None and done.NumberRentalRow.renter_tenant_id == renter_tenant_id:
             return _from_row(done.NumberRentalRow, done.digits, done.kind)
-    row = session.get(NumberStockRow, (OPERATOR, number_id), with_for_update=True, populate_existing=True)
-    if row is None:
-        raise NumberNotFoundError
+    row = _free(session, number_id, renter_tenant_id)
     now = clock.now()
-    if row.renter_tenant_id is not None:
-        raise NumberTakenError
-    rests = row.quarantined_until is not None and row.quarantined_until > now
-    if rests and row.quarantined_for != renter_tenant_id:
-        raise NumberRestingError
     if limit is not None:
         held = len(held_by(session, renter_tenant_id=renter_tenant_id))
         if held + 1 > limit.most_numbers:
@@ -152,7 +257,8 @@ def rent(
     )
     _put(session, made)
     row.renter_tenant_id, row.rented_at = renter_tenant_id, now
-    row.quarantined_until = row.quarantined_for = None
+    row.quarantined_until = row.quarantined_for = row.held_until = row.held_for = None
+    row.stray_calls, row.strayed_at = 0, None
     session.flush()
     rental = _from_row(made, row.digits, row.kind)
     _announce(session, rental, wanted)
@@ -173,6 +279,7 @@ def release(session: Session, *, rental_id: UUID, renter_tenant_id: TenantId | N
     row.revision += 1
     stock.renter_tenant_id = stock.rented_at = None
     stock.quarantined_until, stock.quarantined_for = now + QUARANTINE, row.renter_tenant_id
+    stock.stray_calls, stock.strayed_at = 0, None
     session.flush()
     rental = _from_row(row, stock.digits, stock.kind)
     _announce(session, rental, Settings())
@@ -203,7 +310,7 @@ def restore(session: Session, *, rental_id: UUID, renter_tenant_id: TenantId) ->
 
 
 def end_quarantine(session: Session, *, number_id: NumberId) -> None:
-    """Let everybody rent a number that rests; the operator has looked.
+    """Let everybody rent a number that rests, or that somebody holds; the operator has looked.
 
     Raises:
         NumberNotFoundError: not in stock.
@@ -211,7 +318,7 @@ def end_quarantine(session: Session, *, number_id: NumberId) -> None:
     row = session.get(NumberStockRow, (OPERATOR, number_id), with_for_update=True)
     if row is None:
         raise NumberNotFoundError
-    row.quarantined_until = row.quarantined_for = None
+    row.quarantined_until = row.quarantined_for = row.held_until = None
     session.flush()
 
 
@@ -304,6 +411,36 @@ def _adopt(session: Session, renter_tenant_id: TenantId) -> None:
                 created_at=clock.now(),
             ),
         )
+
+
+def _free(session: Session, number_id: NumberId, renter_tenant_id: TenantId) -> NumberStockRow:
+    """Return a number this client may have, locked."""
+    row = session.get(NumberStockRow, (OPERATOR, number_id), with_for_update=True, populate_existing=True)
+    if row is None:
+        raise NumberNotFoundError
+    now = clock.now()
+    if row.renter_tenant_id is not None:
+        raise NumberTakenError
+    rests = row.quarantined_until is not None and row.quarantined_until > now
+    if rests and row.quarantined_for != renter_tenant_id:
+        raise NumberRestingError
+    if row.held_until is not None and row.held_until > now and row.held_for != renter_tenant_id:
+        raise NumberHeldError
+    return row
+
+
+def _offered(row: NumberStockRow) -> Offered:
+    now = clock.now()
+    return Offered(
+        number_id=NumberId(row.id),
+        digits=row.digits,
+        kind=row.kind,
+        region=row.region,
+        held_until=row.held_until if row.held_until and row.held_until > now else None,
+        rests_until=row.quarantined_until if row.quarantined_until and row.quarantined_until > now else None,
+        stray_calls=row.stray_calls,
+        strayed_at=row.strayed_at,
+    )
 
 
 def _put(session: Session, row: NumberRentalRow) -> None:

@@ -15,14 +15,15 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.ids import OPERATOR, FlowId, NumberId, QueueId, TenantId, new_id
-from core.phone import is_short_code, parse_e164
+from core.phone import LineKind, is_short_code, line_kind, parse_e164
 from security.gate import KeyTakenError, register, unregister
 from telephony import number_rentals, queues
-from telephony.errors import NumberChangedError, NumberNotFoundError, NumberTakenError
+from telephony.errors import NumberChangedError, NumberKindError, NumberNotFoundError, NumberTakenError
 from telephony.events import NumberRentalChanged
 from telephony.models import NumberRow, NumberStockRow
 
 DIRECTORY = "number"
+_PLAIN_TO_SEE = frozenset({LineKind.TOLLFREE, LineKind.SHORT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,10 @@ class StockNumber:
     region: str
     renter_tenant_id: TenantId | None
     quarantined_until: dt.datetime | None = None
+    held_for: TenantId | None = None
+    held_until: dt.datetime | None = None
+    stray_calls: int = 0
+    strayed_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +77,27 @@ def directory_key(digits: str) -> bytes:
     return hashlib.sha256(f"number:{digits}".encode()).digest()
 
 
-def stock(session: Session, *, digits: str, kind: str, region: str) -> StockNumber:
-    """Take a number into stock; in the operator's own transaction."""
-    row = NumberStockRow(tenant_id=OPERATOR, id=new_id(), digits=canonical(digits), kind=kind, region=region)
+def stock(session: Session, *, digits: str, region: str, kind: str = "") -> StockNumber:
+    """Take a number into stock; in the operator's own transaction.
+
+    Args:
+        session: in the operator's context.
+        digits: E.164 or a short code, in any writing.
+        region: where it belongs, ISO 3166 or words.
+        kind: empty: what the numbering plan says. Whether who is called pays, and whether it is a short code,
+            the plan alone says; a number between those may be let as local, national or mobile.
+
+    Raises:
+        InvalidNumberError: no number.
+        NumberKindError: the kind is not what the plan says.
+    """
+    plain = canonical(digits)
+    planned = line_kind(plain)
+    if kind and kind != planned and not {kind, planned}.isdisjoint(_PLAIN_TO_SEE):
+        raise NumberKindError(kind=planned.value)
+    row = NumberStockRow(
+        tenant_id=OPERATOR, id=new_id(), digits=plain, kind=kind or planned.value, region=region
+    )
     session.add(row)
     session.flush()
     return _stock(row)
@@ -301,6 +324,10 @@ def _stock(row: NumberStockRow) -> StockNumber:
         region=row.region,
         renter_tenant_id=TenantId(row.renter_tenant_id) if row.renter_tenant_id else None,
         quarantined_until=row.quarantined_until,
+        held_for=TenantId(row.held_for) if row.held_for else None,
+        held_until=row.held_until,
+        stray_calls=row.stray_calls,
+        strayed_at=row.strayed_at,
     )
 
 

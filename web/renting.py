@@ -216,6 +216,43 @@ def find_numbers(*, digits: str, kind: str, after: str = "", limit: int = 25) ->
         )
 
 
+def hold_number(session: Session, number_id: NumberId) -> Offered:
+    """Keep a number for the company for two hours while it decides; nothing is charged.
+
+    Raises:
+        OnHoldError: its account is on hold.
+        NumberNotFoundError, NumberTakenError, NumberRestingError, NumberHeldError, HoldAgainError,
+            HoldLimitError: see `telephony.number_rentals.hold`.
+    """
+    tenant_id = identity.current().tenant_id
+    if credit.held(session, tenant_id=tenant_id):
+        raise OnHoldError
+    with operators() as stockroom:
+        return number_rentals.hold(stockroom, number_id=number_id, renter_tenant_id=tenant_id)
+
+
+def let_number_go(number_id: NumberId) -> None:
+    """End the company's hold of a number now.
+
+    Raises:
+        NumberNotFoundError: the company does not hold it.
+    """
+    with operators() as stockroom:
+        number_rentals.let_go(stockroom, number_id=number_id, renter_tenant_id=identity.current().tenant_id)
+
+
+def held_numbers() -> list[Offered]:
+    """Return the numbers the company holds now."""
+    with operators() as stockroom:
+        return number_rentals.holds(stockroom, renter_tenant_id=identity.current().tenant_id)
+
+
+def resting_numbers() -> list[Offered]:
+    """Return the numbers the company gave back that rest, with how many called them in vain since."""
+    with operators() as stockroom:
+        return number_rentals.resting(stockroom, renter_tenant_id=identity.current().tenant_id)
+
+
 def number_quote(session: Session, kind: str) -> Quote | None:
     """Return what a number of a kind costs from now on, or None: it has no price."""
     return rentals.quote(

@@ -570,6 +570,21 @@ PROBLEMS: Mapping[str, Words] = {
             "For thirty days nobody else gets it, so that their callers do not reach you. Choose another one."
         ),
     ),
+    "number-held": Words(
+        _l("Another company is deciding about this number"),
+        _l("It is free again within two hours, or theirs. Choose another one."),
+    ),
+    "hold-again": Words(
+        _l("You have held this number today"),
+        _l("A hold is for deciding: rent it, or hold it again a day after the last hold."),
+    ),
+    "hold-limit": Words(
+        _l("You hold as many numbers as one may"), _l("Rent one of them, or let one go, then hold this one.")
+    ),
+    "number-kind": Words(
+        _l("The number is of another kind"),
+        _l("What is freephone and what is a short code, the numbering plan says. Leave the kind to it."),
+    ),
     "number-changed": Words(
         _l("Somebody else has changed this number"), _l("Look at both versions, then save what is right.")
     ),

@@ -1,12 +1,16 @@
 """Callers who arrive: whose number they dialled, whether they are let in, and to which queue they belong."""
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import Callable
 from dataclasses import replace
 
 from core import clock, log
-from core.ids import CallId, QueueId, new_id
+from core.ids import OPERATOR, CallId, QueueId, new_id
+from core.phone import InvalidNumberError
+from security.gate import Scope
+from telephony import number_rentals, numbers
 from telephony.calls import Arrival
 from telephony.conductor import facts, machine
 from telephony.conductor.actions import Action
@@ -23,6 +27,7 @@ from telephony.switch import port
 from telephony.switch.port import Switch
 
 _log = log.get(__name__)
+_STOCK = Scope.system(OPERATOR)
 
 
 class Arrivals:
@@ -59,6 +64,7 @@ class Arrivals:
             return
         if line is None:
             _log.warning("unknown-number-dialled", trunk=event.trunk, digits=len(event.dnis))
+            self._count_stray(event.dnis)
             await self._hands.refuse(event.channel, port.Cause.UNALLOCATED)
             return
         self.take_in(event, line)
@@ -122,6 +128,12 @@ class Arrivals:
             return
         for action in actions:
             self._carry_out(held, action)
+
+    def _count_stray(self, dialled: str) -> None:
+        """Count a caller of a number that may be in stock, whom nobody receives."""
+        with contextlib.suppress(InvalidNumberError):
+            digits = numbers.canonical(dialled)
+            self._books.enter(OPERATOR, _STOCK, lambda session: number_rentals.stray(session, digits=digits))
 
     def belong(self, held: Held, queue_id: QueueId) -> None:
         """Let a call belong to the queue its flow has chosen."""

@@ -43,9 +43,9 @@ class Line:
     digits: str
 
 
-def stocked(gate: Gate, digits: str = DIALLED, *, kind: str = "tollfree") -> numbers.StockNumber:
+def stocked(gate: Gate, digits: str = DIALLED) -> numbers.StockNumber:
     with gate.open(Scope.system(OPERATOR)) as session:
-        return numbers.stock(session, digits=digits, kind=kind, region="GB")
+        return numbers.stock(session, digits=digits, region="GB")
 
 
 def line(gate: Gate, tenant_id: TenantId, *, digits: str = DIALLED, queue: str = "Deliveries") -> Line:

@@ -14,8 +14,17 @@ from seats.errors import RentalLimitError, RentalNotFoundError, RestoreTooLateEr
 from seats.limits import Limits
 from security.gate import Gate, Scope
 from telephony import number_rentals, numbers, queues
-from telephony.errors import NumberChangedError, NumberNotFoundError, NumberRestingError, NumberTakenError
-from telephony.number_rentals import QUARANTINE, UNDO, NumberRental, Settings
+from telephony.errors import (
+    HoldAgainError,
+    HoldLimitError,
+    NumberChangedError,
+    NumberHeldError,
+    NumberKindError,
+    NumberNotFoundError,
+    NumberRestingError,
+    NumberTakenError,
+)
+from telephony.number_rentals import HOLD, MOST_HELD, QUARANTINE, UNDO, NumberRental, Settings
 from tests.factories import telephony
 
 ON_FLOOR = Scope.system(OPERATOR)
@@ -207,3 +216,125 @@ def test_two_who_set_a_number_up_see_each_other(gate: Gate, number: NumberId, te
                 language="en",
                 revision=now.revision,
             )
+
+
+def held(gate: Gate, number: NumberId, renter: TenantId) -> number_rentals.Offered:
+    with gate.open(ON_FLOOR) as session:
+        return number_rentals.hold(session, number_id=number, renter_tenant_id=renter)
+
+
+def test_a_held_number_is_nobody_elses_until_the_hold_is_over(
+    gate: Gate, number: NumberId, tenant_a: TenantId, tenant_b: TenantId
+) -> None:
+    with clock.hold(NOON):
+        assert held(gate, number, tenant_a).held_until == NOON + HOLD
+        assert held(gate, number, tenant_a).held_until == NOON + HOLD
+        for act in (held, rent):
+            with pytest.raises(NumberHeldError):
+                act(gate, number, tenant_b)
+        with gate.open(ON_FLOOR) as session:
+            assert number_rentals.search(session, renter_tenant_id=tenant_b, digits="0190") == []
+            assert [
+                one.held_until
+                for one in number_rentals.search(session, renter_tenant_id=tenant_a, digits="0190")
+            ] == [NOON + HOLD]
+            assert len(number_rentals.holds(session, renter_tenant_id=tenant_a)) == 1
+    with clock.hold(NOON + HOLD):
+        with gate.open(ON_FLOOR) as session:
+            assert number_rentals.holds(session, renter_tenant_id=tenant_a) == []
+        with pytest.raises(HoldAgainError):
+            held(gate, number, tenant_a)
+        rent(gate, number, tenant_b)
+        with pytest.raises(NumberTakenError):
+            held(gate, number, tenant_a)
+
+
+def test_who_holds_a_number_rents_it_or_lets_it_go(
+    gate: Gate, number: NumberId, tenant_a: TenantId, tenant_b: TenantId
+) -> None:
+    with clock.hold(NOON):
+        held(gate, number, tenant_a)
+        with pytest.raises(NumberNotFoundError), gate.open(ON_FLOOR) as session:
+            number_rentals.let_go(session, number_id=number, renter_tenant_id=tenant_b)
+        rent(gate, number, tenant_a)
+        other = telephony.stocked(gate, "+448081570191").number_id
+        held(gate, other, tenant_a)
+        with gate.open(ON_FLOOR) as session:
+            number_rentals.let_go(session, number_id=other, renter_tenant_id=tenant_a)
+        rent(gate, other, tenant_b)
+
+
+def test_a_client_holds_a_few_numbers_at_once(gate: Gate, number: NumberId, tenant_a: TenantId) -> None:
+    for last in range(MOST_HELD):
+        held(gate, telephony.stocked(gate, f"+44808157010{last}").number_id, tenant_a)
+    with pytest.raises(HoldLimitError):
+        held(gate, number, tenant_a)
+
+
+def test_of_two_who_hold_a_number_at_once_one_does(
+    gate: Gate, number: NumberId, tenant_a: TenantId, tenant_b: TenantId
+) -> None:
+    def attempt(renter: TenantId) -> bool:
+        try:
+            held(gate, number, renter)
+        except NumberHeldError:
+            return False
+        return True
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(attempt, (tenant_a, tenant_b))) == [False, True]
+
+
+def test_calls_to_a_number_that_rests_are_told_to_who_had_it_and_to_who_rents_it_next(
+    gate: Gate, number: NumberId, tenant_a: TenantId, tenant_b: TenantId
+) -> None:
+    def called() -> None:
+        with gate.open(ON_FLOOR) as session:
+            number_rentals.stray(session, digits=FREE)
+
+    with clock.hold(NOON):
+        made = rent(gate, number, tenant_a)
+        called()  # rented meanwhile: it is no stray
+        release(gate, made)
+        called()
+        called()
+        with gate.open(ON_FLOOR) as session:
+            (mine,) = number_rentals.resting(session, renter_tenant_id=tenant_a)
+            assert (mine.stray_calls, mine.strayed_at) == (2, NOON)
+            assert number_rentals.resting(session, renter_tenant_id=tenant_b) == []
+    with clock.hold(NOON + QUARANTINE):
+        with gate.open(ON_FLOOR) as session:
+            assert number_rentals.resting(session, renter_tenant_id=tenant_a) == []
+            (offered,) = number_rentals.search(session, renter_tenant_id=tenant_b, digits="0190")
+            assert offered.stray_calls == 2
+        release(gate, rent(gate, number, tenant_b))
+        with gate.open(ON_FLOOR) as session:
+            (now,) = number_rentals.resting(session, renter_tenant_id=tenant_b)
+            assert now.stray_calls == 0
+
+
+@pytest.mark.parametrize(
+    ("digits", "said", "kind"),
+    [
+        ("+448081570170", "", "tollfree"),
+        ("+448081570170", "tollfree", "tollfree"),
+        ("+448081570170", "national", None),
+        ("+442079460170", "", "local"),
+        ("+442079460170", "national", "national"),
+        ("+442079460170", "tollfree", None),
+        ("+442079460170", "short", None),
+        ("+443069990170", "", "national"),
+        ("+8618912345670", "", "mobile"),
+        ("1252", "", "short"),
+        ("1252", "local", None),
+    ],
+)
+def test_the_numbering_plan_says_what_kind_a_number_is(
+    gate: Gate, digits: str, said: str, kind: str | None
+) -> None:
+    with gate.open(ON_FLOOR) as session:
+        if kind is None:
+            with pytest.raises(NumberKindError):
+                numbers.stock(session, digits=digits, kind=said, region="GB")
+        else:
+            assert numbers.stock(session, digits=digits, kind=said, region="GB").kind == kind

@@ -2077,7 +2077,15 @@ def numbers(lang: str) -> dict[str, Any]:
     here = capacity(lang)
     word = pick(lang, "freephone", "免付费")
     return here | {
-        "released": [],
+        "released": [
+            New(
+                number="+442079460134",
+                undo="",
+                rests_until=ago(-900_000),
+                stray_calls=12,
+                strayed_at=ago(90_000),
+            )
+        ],
         "queues": [("que_1", queues(lang)[0].name), ("que_2", queues(lang)[1].name)],
         "kinds": [("tollfree", word)],
         "digits": "0808",
@@ -2092,8 +2100,25 @@ def numbers(lang: str) -> dict[str, Any]:
                 region="GB",
                 month=money_(lang, 1250),
                 now=money_(lang, 458),
+                held_until=None,
+                stray_calls=n % 3,
+                strayed_at=ago(90_000),
             )
             for n in range(190, 194)
+        ],
+        "held": [
+            New(
+                id="num_7",
+                number="+448081570189",
+                kind=word,
+                kind_code="tollfree",
+                region="GB",
+                month=money_(lang, 1250),
+                now=money_(lang, 458),
+                held_until=ago(-5_000),
+                stray_calls=0,
+                strayed_at=None,
+            )
         ],
         "request_key": "0",
         "may_rent": True,
@@ -2789,6 +2814,9 @@ def stock_numbers(lang: str) -> dict[str, Any]:
                     kind=pick(lang, "freephone", "免付费"),
                     renter="Pelican Parcel",
                     rests_until=None,
+                    held_for="",
+                    held_until=None,
+                    stray_calls=0,
                 ),
                 New(
                     id="num_2",
@@ -2796,6 +2824,9 @@ def stock_numbers(lang: str) -> dict[str, Any]:
                     kind=pick(lang, "local", "本地"),
                     renter="",
                     rests_until=ago(-900_000),
+                    held_for="",
+                    held_until=None,
+                    stray_calls=12,
                 ),
             ],
         ),

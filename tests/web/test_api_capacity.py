@@ -134,6 +134,28 @@ def test_a_number_is_found_rented_set_up_and_given_back(
     assert key.call("DELETE", mine).status_code == 404
 
 
+def test_a_number_is_held_and_let_go_and_what_was_given_back_rests(
+    program: Programs, cast: Cast, gate: Gate, renter: TenantId
+) -> None:
+    free = telephony.stocked(gate, "+448081570190")
+    number = ids.public("num", free.number_id)
+    key, other = program(cast.a), program(cast.b)
+    made = key.post("/numbers/holds", {"number": number})
+    assert (made.status_code, [one["id"] for one in made.get_json()["data"]]) == (201, [number])
+    assert key.get("/numbers/holds").get_json() == made.get_json()
+    assert other.get("/numbers/holds").get_json()["data"] == []
+    assert code_of(other.post("/numbers/holds", {"number": number})) == (409, "number-held")
+    assert code_of(other.call("DELETE", f"/numbers/holds/{number}")) == (404, "not-found")
+    assert key.call("DELETE", f"/numbers/holds/{number}").get_json()["data"] == []
+    assert code_of(key.post("/numbers/holds", {"number": number})) == (403, "hold-again")
+    queue = key.get("/queues").get_json()["data"][0]["id"]
+    key.post("/numbers", {"number": number, "kind": "tollfree", "queue": queue})
+    key.call("DELETE", f"/numbers/{number}")
+    (rests,) = key.get("/numbers/resting").get_json()["data"]
+    assert (rests["number"], rests["stray_calls"]) == ("+448081570190", 0)
+    assert other.get("/numbers/resting").get_json()["data"] == []
+
+
 def test_a_release_is_taken_back_within_ten_minutes(
     program: Programs, cast: Cast, gate: Gate, renter: TenantId
 ) -> None:

@@ -276,6 +276,8 @@ STANDS_IN_THE_WAY = {
     "discardLeadFile": "it has been started by then",
     "replayDelivery": "it is still being tried",
     "rentNumber": "it is rented already",
+    "holdNumber": "it is rented already",
+    "endNumberHold": "nothing is held",
     "releaseSeat": "a lease without a seat in stock",
     "payInvoice": "no payment provider here",
     "getReceipt": "no payment provider here",

@@ -16,6 +16,7 @@ from seats.limits import Limits
 from seats.stock import RentalKind
 from security.gate import Gate, Scope
 from telephony import number_rentals, numbers, queues
+from telephony.errors import NumberHeldError
 from tests.billing import stock
 from tests.factories import telephony
 from tests.seats.factory import ON_FLOOR, stocked
@@ -320,6 +321,63 @@ def test_a_number_somebody_else_took_is_not_rented(
     assert "cannot be set up like this" in alice.get(bad_key.location).text
 
 
+def test_a_number_is_held_while_the_company_decides(
+    alice: Browser, gate: Gate, renter: TenantId, cast: Cast
+) -> None:
+    free = telephony.stocked(gate, "+448081570190")
+    number = ids.public("num", free.number_id)
+    assert 'action="/portal/numbers/hold"' in alice.get("/portal/numbers?digits=70190").text
+    page = alice.get(alice.post("/portal/numbers/hold", {"number": number}).location).text
+    for words in (
+        "is held for you for two hours",
+        "Held for you",
+        "until 20 Nov, 11:15",
+        "Who calls it pays nothing",
+    ):
+        assert words in page
+    assert "No free number fits" in alice.get("/portal/numbers?digits=70190").text
+    with pytest.raises(NumberHeldError), gate.open(ON_FLOOR) as session:
+        numbers.let(session, number_id=free.number_id, renter=cast.b.tenant_id)
+    gone = alice.get(alice.post(f"/portal/numbers/holds/{number}/end").location).text
+    assert "Held for you" not in gone
+    again = alice.get(alice.post("/portal/numbers/hold", {"number": number}).location).text
+    assert "You have held this number today" in again
+    assert alice.post(f"/portal/numbers/holds/{number}/end").status_code == 404
+    with gate.open(ON_FLOOR) as session:
+        rented = numbers.let(session, number_id=free.number_id, renter=cast.b.tenant_id)
+    taken = alice.get(alice.post("/portal/numbers/hold", {"number": number}).location).text
+    assert rented.renter_tenant_id == cast.b.tenant_id
+    assert "The number is rented already" in taken
+
+
+def test_who_gave_a_number_back_sees_how_many_called_in_vain(
+    alice: Browser, gate: Gate, renter: TenantId, browser: Browsers, cast: Cast
+) -> None:
+    free = telephony.stocked(gate, "+448081570190")
+    number = ids.public("num", free.number_id)
+    page = alice.get("/portal/numbers?digits=70190").text
+    queue = re.findall(r'<option value="(que_[^"]+)"', page)[0]
+    wanted = {"number": number, "kind": "tollfree", "queue": queue, "greeting": "", "language": "en"}
+    alice.post("/portal/numbers/rent", wanted)
+    alice.post(f"/portal/numbers/{number}/release")
+    assert "no call since" in alice.get("/portal/numbers").text
+    with gate.open(ON_FLOOR) as session:
+        number_rentals.stray(session, digits=free.digits)
+    assert "1 call in vain since" in alice.get("/portal/numbers").text
+    with clock.hold(NOW + number_rentals.QUARANTINE):
+        charlie = browser()
+        charlie.sign_in(cast.charlie.email)
+        with gate.open(Scope.system(cast.b.tenant_id)) as session:
+            stock.customer(
+                session,
+                tenant_id=cast.b.tenant_id,
+                version=stock.publish(gate, code="theirs", rentals=PRICES),
+                price_list="theirs",
+            )
+            queues.open_queue(session, tenant_id=cast.b.tenant_id, name="Trips")
+        assert "1 call for them came since" in charlie.get("/portal/numbers?digits=70190").text
+
+
 def test_who_may_not_rent_sees_no_button_and_is_refused(
     browser: Browsers, cast: Cast, renter: TenantId
 ) -> None:
@@ -348,6 +406,11 @@ def test_the_operator_takes_a_number_back_ends_its_rest_and_sets_limits(
     company = f"/operator/companies/{ids.public('ten', renter)}"
     wrong = omar.post(f"{company}/limits", {"most_seats": "-1", "most_numbers": "x"})
     assert "A limit is a whole number" in omar.get(wrong.location).text
+    with gate.open(ON_FLOOR) as session:
+        number_rentals.hold(session, number_id=free.number_id, renter_tenant_id=renter)
+    assert "held until" in omar.get("/operator/stock/numbers").text
+    awake = omar.get(omar.post(f"/operator/stock/numbers/{number}/wake").location).text
+    assert "held until" not in awake
     omar.post(f"{company}/limits", {"most_seats": "7", "most_numbers": "3"})
     with gate.open(ON_FLOOR) as session:
         assert limits.of(session, renter_tenant_id=renter) == Limits(7, 3)

@@ -1,6 +1,7 @@
 """Seats and numbers: what is rented, what it would cost, renting and giving back."""
 
 import datetime as dt
+from collections.abc import Sequence
 from uuid import UUID
 
 from flask import request
@@ -15,7 +16,7 @@ from seats.errors import RentalNotFoundError, RentalPeriodError
 from seats.leases import Lease
 from seats.stock import RentalKind
 from telephony import numbers
-from telephony.number_rentals import Settings
+from telephony.number_rentals import Offered, Settings
 from telephony.numbers import Number
 from web import identity, renting, scope
 from web.api import cursors
@@ -137,12 +138,47 @@ class NumberOffer(Outward):
     kind: str
     region: str
     month: Amount | None = Field(description="Its price a month, before tax; None: it has none.")
+    held_until: Instant | None = Field(description="You hold it until then.")
+    stray_calls: int = Field(
+        description="Calls meant for who had it before, since it was given back: such calls may reach you."
+    )
 
 
 class NumberOffers(Listed):
     """A page of numbers, by number."""
 
     data: list[NumberOffer]
+
+
+class NumberHolds(Outward):
+    """The numbers held now."""
+
+    data: list[NumberOffer]
+
+
+class NumberHold(Inward):
+    """Which number to hold."""
+
+    number: str = Field(
+        description="Its id, from `searchNumbers`.", examples=["num_01jd3x5k8f7r6q2w9v4t0n1m3c"]
+    )
+
+
+class RestingNumber(Outward):
+    """A number you gave back, which nobody else can rent until `rests_until`."""
+
+    id: str
+    number: str
+    kind: str
+    rests_until: Instant | None
+    stray_calls: int = Field(description="So many have called it since, and reached nobody.")
+    strayed_at: Instant | None = Field(description="When the last of them did.")
+
+
+class RestingNumbers(Outward):
+    """The numbers given back that rest."""
+
+    data: list[RestingNumber]
 
 
 class NumberSearch(PageQuery):
@@ -277,20 +313,56 @@ def search_numbers(query: NumberSearch) -> NumberOffers:
         digits=query.digits, kind=query.kind, after=after[0] if after else "", limit=query.limit + 1
     )
     found, has_more = cursors.cut(every, limit=query.limit)
-    prices = {kind: renting.number_quote(scope.session(), kind) for kind in {one.kind for one in found}}
     return NumberOffers(
+        data=_number_offers(found),
+        has_more=has_more,
+        next=cursors.encode(found[-1].digits, of=_OFFERS) if has_more else None,
+    )
+
+
+@pages.get("/numbers/holds")
+@permission("numbers.rent")
+@operation(tag="Seats and numbers", answers={200: NumberHolds}, operation_id="listNumberHolds")
+def list_number_holds() -> NumberHolds:
+    """List the numbers you hold while you decide."""
+    return NumberHolds(data=_number_offers(renting.held_numbers()))
+
+
+@pages.post("/numbers/holds")
+@permission("numbers.rent")
+@operation(tag="Seats and numbers", answers={201: NumberHolds}, errors=(404, 409), operation_id="holdNumber")
+def hold_number(json: NumberHold) -> tuple[NumberHolds, int]:
+    """Hold a free number for two hours: nobody else rents it. Five at once; the same one once a day."""
+    renting.hold_number(scope.session(), NumberId(id_in_path("num", json.number)))
+    return NumberHolds(data=_number_offers(renting.held_numbers())), 201
+
+
+@pages.delete("/numbers/holds/<number_id>")
+@permission("numbers.rent")
+@operation(tag="Seats and numbers", answers={200: NumberHolds}, errors=(404,), operation_id="endNumberHold")
+def end_number_hold(number_id: str) -> NumberHolds:
+    """Let a number go that you hold."""
+    renting.let_number_go(NumberId(id_in_path("num", number_id)))
+    return NumberHolds(data=_number_offers(renting.held_numbers()))
+
+
+@pages.get("/numbers/resting")
+@permission("numbers.rent")
+@operation(tag="Seats and numbers", answers={200: RestingNumbers}, operation_id="listRestingNumbers")
+def list_resting_numbers() -> RestingNumbers:
+    """List the numbers you gave back that rest, with how many called them in vain since."""
+    return RestingNumbers(
         data=[
-            NumberOffer(
+            RestingNumber(
                 id=ids.public("num", one.number_id),
                 number=one.digits,
                 kind=one.kind,
-                region=one.region,
-                month=_minor(price.unit_nano, price.currency) if (price := prices[one.kind]) else None,
+                rests_until=one.rests_until,
+                stray_calls=one.stray_calls,
+                strayed_at=one.strayed_at,
             )
-            for one in found
-        ],
-        has_more=has_more,
-        next=cursors.encode(found[-1].digits, of=_OFFERS) if has_more else None,
+            for one in renting.resting_numbers()
+        ]
     )
 
 
@@ -363,6 +435,22 @@ def restore_number(number_id: str) -> NumberShown:
     if rental_id is None:
         raise RentalNotFoundError
     return _number(renting.restore_number(scope.session(), rental_id))
+
+
+def _number_offers(found: Sequence[Offered]) -> list[NumberOffer]:
+    prices = {kind: renting.number_quote(scope.session(), kind) for kind in {one.kind for one in found}}
+    return [
+        NumberOffer(
+            id=ids.public("num", one.number_id),
+            number=one.digits,
+            kind=one.kind,
+            region=one.region,
+            month=_minor(price.unit_nano, price.currency) if (price := prices[one.kind]) else None,
+            held_until=one.held_until,
+            stray_calls=one.stray_calls,
+        )
+        for one in found
+    ]
 
 
 def _wish(asked: SeatWish) -> Wish:

@@ -70,6 +70,9 @@ class NumberRow:
     kind: str
     renter: str
     rests_until: dt.datetime | None
+    held_for: str
+    held_until: dt.datetime | None
+    stray_calls: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +184,7 @@ def add_number() -> Response:
     """Take a number into stock."""
     kind, region = request.form.get("kind", ""), request.form.get("region", "").strip()
     try:
-        if kind not in wording.NUMBER_KINDS or len(region) > _LONGEST_NAME or not region.isprintable():
+        if kind not in {"", *wording.NUMBER_KINDS} or len(region) > _LONGEST_NAME or not region.isprintable():
             raise StockFormError(field="kind")
         with scope.session().begin_nested():
             made = numbers.stock(
@@ -359,6 +362,9 @@ def _numbers() -> list[NumberRow]:
             wording.number_kind(one.kind),
             names.get(one.renter_tenant_id, "") if one.renter_tenant_id else "",
             one.quarantined_until if one.quarantined_until and one.quarantined_until > now else None,
+            names.get(one.held_for, "") if one.held_for and one.held_until and one.held_until > now else "",
+            one.held_until if one.held_until and one.held_until > now else None,
+            one.stray_calls,
         )
         for one in numbers.in_stock(scope.session())
     ]

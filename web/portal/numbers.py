@@ -17,7 +17,7 @@ from core.phone import international
 from seats.errors import RentalLimitError, RentalNotFoundError
 from telephony import numbers, queues
 from telephony.errors import NumberChangedError, NumberNotFoundError, QueueNotFoundError
-from telephony.number_rentals import UNDO, Settings
+from telephony.number_rentals import UNDO, Offered, Settings
 from telephony.numbers import Number
 from web import edits, identity, renting, said, scope, words
 from web.guards import permission
@@ -54,11 +54,13 @@ class NumberRow:
 
 @dataclass(frozen=True, slots=True)
 class GoneRow:
-    """A number given back just now."""
+    """A number given back: `undo` is the rental to take back, "" when it is too late for that."""
 
-    id: str
     number: str
-    at: dt.datetime
+    undo: str
+    rests_until: dt.datetime | None
+    stray_calls: int
+    strayed_at: dt.datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,9 @@ class OfferRow:
     region: str
     month: Money | None
     now: Money | None
+    held_until: dt.datetime | None
+    stray_calls: int
+    strayed_at: dt.datetime | None
 
 
 @pages.get("/numbers")
@@ -87,20 +92,19 @@ def number_list() -> str:
     every = numbers.ever(session, tenant_id=who.tenant_id)
     # who has none comes for one, and need not guess digits first
     looked = may_rent and ("digits" in request.args or all(one.released_at for one in every))
+    held = renting.held_numbers() if may_rent else []
+    found_free = renting.find_numbers(digits=digits, kind=kind) if looked else []
     return render_template(
         "portal/numbers.html",
         numbers=[_row(one, names) for one in every if one.released_at is None],
-        released=[
-            GoneRow(str(one.rental_id), one.digits, one.released_at)
-            for one in every
-            if one.released_at is not None and one.released_at > now - UNDO and one.rental_id
-        ],
+        released=_gone(every, now) if may_rent else [],
+        held=[_offer(one) for one in held],
         queues=[(ids.public("que", one.queue_id), one.name) for one in found],
         kinds=[(code, wording.number_kind(code)) for code in wording.NUMBER_KINDS],
         digits=digits,
         kind=kind,
         looked=looked,
-        offers=_offers(digits, kind) if looked else [],
+        offers=[_offer(one) for one in found_free if one.held_until is None],
         request_key=str(new_id()),
         may_rent=may_rent,
     )
@@ -127,6 +131,29 @@ def rent_number() -> Response:
     said.done(
         gettext("%(number)s is yours: callers reach you from now on.", number=international(made.digits))
     )
+    return redirect(_HERE, 303)
+
+
+@pages.post("/numbers/hold")
+@permission("numbers.rent")
+def hold_number() -> Response:
+    """Keep a free number for the company while it decides."""
+    try:
+        held = renting.hold_number(
+            scope.session(), NumberId(ids.parse("num", request.form.get("number", "")))
+        )
+    except SeatlineError as error:
+        return _refused(error)
+    said.done(gettext("%(number)s is held for you for two hours.", number=international(held.digits)))
+    return redirect(_HERE, 303)
+
+
+@pages.post("/numbers/holds/<number_id>/end")
+@permission("numbers.rent")
+def end_hold(number_id: str) -> Response:
+    """Let a number go that the company holds."""
+    renting.let_number_go(NumberId(ids.parse("num", number_id)))
+    said.done(gettext("The number is let go; somebody else may rent it now."))
     return redirect(_HERE, 303)
 
 
@@ -221,31 +248,50 @@ def _settings(given: dict[str, str] | None = None) -> tuple[QueueId, str, str]:
         raise QueueNotFoundError from error
 
 
-def _offers(digits: str, kind: str) -> list[OfferRow]:
+def _gone(every: list[Number], now: dt.datetime) -> list[GoneRow]:
+    """Return what was given back lately: what may be taken back, and who still called what rests."""
+    resting = {one.digits: one for one in renting.resting_numbers()}
     rows = []
-    for one in renting.find_numbers(digits=digits, kind=kind):
-        try:
-            quote = renting.number_quote(scope.session(), one.kind)
-        except BillingAccountNotFoundError:
-            quote = None
-        month = now = None
-        if quote is not None:
-            month, now = (
-                Money(nano_to_minor(nano, currency=quote.currency), quote.currency)
-                for nano in (quote.unit_nano, quote.now_nano)
-            )
+    for one in every:
+        rests = resting.get(one.digits)
+        is_late = one.released_at is None or one.released_at <= now - UNDO
+        if one.released_at is None or (is_late and rests is None):
+            continue
         rows.append(
-            OfferRow(
-                ids.public("num", one.number_id),
+            GoneRow(
                 one.digits,
-                wording.number_kind(one.kind),
-                one.kind,
-                one.region,
-                month,
-                now,
+                "" if is_late or one.rental_id is None else str(one.rental_id),
+                rests.rests_until if rests else None,
+                rests.stray_calls if rests else 0,
+                rests.strayed_at if rests else None,
             )
         )
     return rows
+
+
+def _offer(one: Offered) -> OfferRow:
+    try:
+        quote = renting.number_quote(scope.session(), one.kind)
+    except BillingAccountNotFoundError:
+        quote = None
+    month = now = None
+    if quote is not None:
+        month, now = (
+            Money(nano_to_minor(nano, currency=quote.currency), quote.currency)
+            for nano in (quote.unit_nano, quote.now_nano)
+        )
+    return OfferRow(
+        ids.public("num", one.number_id),
+        one.digits,
+        wording.number_kind(one.kind),
+        one.kind,
+        one.region,
+        month,
+        now,
+        one.held_until,
+        one.stray_calls,
+        one.strayed_at,
+    )
 
 
 def _row(one: Number, names: dict[QueueId, str]) -> NumberRow:

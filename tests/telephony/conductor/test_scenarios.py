@@ -13,7 +13,7 @@ from core.realtime import Realtime
 from seats import desk
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import work
+from telephony import number_rentals, numbers, work
 from telephony.work import WorkItem
 from tenants import agreements, companies
 from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
@@ -244,6 +244,23 @@ def test_an_unknown_number_is_refused_and_leaves_nothing(theatre: Theatre) -> No
     perform(theatre, "0 caller calls +442079460199")
     assert theatre.sim.answered_with(theatre.caller) == 404
     assert theatre.books_say() == []
+
+
+def test_a_caller_of_a_number_nobody_rents_any_more_is_counted_for_who_had_it(theatre: Theatre) -> None:
+    with theatre.gate.open(Scope.system(OPERATOR)) as session:
+        number = numbers.stock(session, digits="+442079460199", region="GB")
+        rental = number_rentals.rent(
+            session,
+            number_id=number.number_id,
+            renter_tenant_id=theatre.company.tenant_id,
+            wanted=number_rentals.Settings(),
+        )
+        number_rentals.release(session, rental_id=rental.id)
+    perform(theatre, "0 caller calls +442079460199")
+    assert theatre.sim.answered_with(theatre.caller) == 404
+    with theatre.gate.open(Scope.system(OPERATOR)) as session:
+        (rests,) = number_rentals.resting(session, renter_tenant_id=theatre.company.tenant_id)
+        assert (rests.digits, rests.stray_calls) == ("+442079460199", 1)
 
 
 def test_a_suspended_company_takes_no_calls_and_is_billed_for_none(theatre: Theatre) -> None:

@@ -81,7 +81,7 @@ def open_company(gate: Gate, vault: Vault, tenant_id: TenantId, *, greeting: str
             details=CustomerDetails(name="Ines Carvalho", phone=parse_e164(CALLER)),
         )
     with gate.open(_DESK) as session:
-        number = numbers.stock(session, digits=DIALLED, kind="national", region="GB")
+        number = numbers.stock(session, digits=DIALLED, region="GB")
         number = numbers.let(session, number_id=number.number_id, renter=tenant_id)
     with gate.open(Scope.system(tenant_id)) as session:
         numbers.rent(
