@@ -153,6 +153,12 @@ class LookPurposeError(Invalid):
     code = "look-purpose"
 
 
+class PinError(Invalid):
+    """A PIN is four to eight digits, not all the same and not a run like 1234."""
+
+    code = "pin"
+
+
 class DecoyOpenedError(NotFound):
     """Somebody opened a decoy; `details` hold the ids. The doorway raises the alarm and ends the session."""
 

@@ -177,6 +177,26 @@ class DecoyRow(TenantOwned, Base):
     made_at: Mapped[Instant]
 
 
+class CustomerPinRow(TenantOwned, Base):
+    """A customer's PIN: its hash, sealed; how many wrong ones came in a row, and until when none is heard."""
+
+    __tablename__ = "customer_pins"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "customer_id"],
+            [f"{SCHEMA}.customers.tenant_id", f"{SCHEMA}.customers.id"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    row_version: Mapped[int] = mapped_column(BigInteger)
+    pin_ct: Mapped[Sealed]
+    set_at: Mapped[Instant]
+    wrong: Mapped[int] = mapped_column(SmallInteger)
+    closed_until: Mapped[OptionalInstant]
+
+
 class DoNotCallRow(TenantOwned, Base):
     """A number that must not be called, as a keyed hash; no link to a customer, so it outlives the record."""
 

@@ -180,6 +180,8 @@ ACTIONS: Mapping[str, LazyString] = {
     "queue.reopened": _l("Opened a queue again"),
     "routing.changed": _l("Changed the routing"),
     "callback.withdrawn": _l("Withdrew a promised call"),
+    "customer.pin-set": _l("Set a customer’s PIN"),
+    "customer.pin-removed": _l("Removed a customer’s PIN"),
     "flow.made": _l("Made a flow"),
     "flow.changed": _l("Changed a flow’s draft"),
     "flow.published": _l("Published a flow"),

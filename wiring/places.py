@@ -12,6 +12,7 @@ PLACES: tuple[Place, ...] = (
     Place("customers", "email_ct", version="row_version"),
     Place("customers", "postcode_ct", version="row_version"),
     Place("customers", "notes_ct", "notes", version="row_version"),
+    Place("customer_pins", "pin_ct", row="customer_id", version="row_version", key=("customer_id",)),
     Place("interactions", "note_ct", "notes", version="row_version"),
     Place("tickets", "subject_ct", "notes", version="row_version"),
     Place("tickets", "text_ct", "notes", version="row_version"),

@@ -20,7 +20,7 @@ from core import clock, ids, log
 from core.errors import SeatlineError
 from core.ids import CallId, QueueId, TenantId
 from core.phone import E164
-from customers import lookup
+from customers import lookup, pins
 from security.egress import Answer
 from security.gate import Gate, Scope
 from security.vault import Vault
@@ -160,6 +160,8 @@ class FlowRunner:
                     self._calls.command(call_id, self._say(run, turn, Prompt(text=text)))
                 case interpreter.FindCustomer(turn=turn):
                     self._calls.beside(self._find_customer(run, turn))
+                case interpreter.CheckPin(turn=turn, keys=keys):
+                    self._calls.beside(self._check_pin(run, turn, keys))
                 case interpreter.AskProgram(turn=turn, url=url, values=values):
                     self._calls.beside(self._ask_program(run, turn, url, values))
                 case interpreter.PromiseCall(turn=turn, queue=queue):
@@ -227,6 +229,26 @@ class FlowRunner:
         self._hear(
             run.call.call_id, interpreter.Answered(clock.now(), turn, found=tier is not None, values=values)
         )
+
+    async def _check_pin(self, run: _Run, turn: int, keys: str) -> None:
+        arrival = run.call.arrival
+
+        def check() -> bool:
+            with self._gate.open(Scope.system(arrival.tenant_id)) as session:
+                return pins.fits(
+                    session,
+                    tenant_id=arrival.tenant_id,
+                    vault=self._vault,
+                    phone=E164(arrival.caller) if arrival.caller else None,
+                    digits=keys,
+                )
+
+        try:
+            is_right = await asyncio.to_thread(check)
+        except Exception as error:  # noqa: BLE001 - whatever failed, nobody is let in by it
+            _log.warning("pin-not-checked", error=type(error).__name__)
+            is_right = False
+        self._hear(arrival.call_id, interpreter.Answered(clock.now(), turn, found=is_right))
 
     async def _promise(self, run: _Run, turn: int, name: str) -> None:
         arrival, entry = run.call.arrival, run.there.entries.get(name)

@@ -108,6 +108,14 @@ class FindCustomer:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckPin:
+    """See whether these keys are the PIN of who calls; `Answered` whether they are."""
+
+    turn: int
+    keys: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class AskProgram:
     """Ask the company's program; `Answered` with what it says."""
 
@@ -161,6 +169,7 @@ Command = (
     | Play
     | StopPlaying
     | FindCustomer
+    | CheckPin
     | AskProgram
     | AnnouncePlace
     | PromiseCall
@@ -182,6 +191,7 @@ class State:
         until: when this state is left whatever happens; None: the flow is over.
         keys: pressed at this node, in memory alone: they may be a customer's.
         tries: how often this node has asked.
+        is_checking: a PIN is being checked; keys mean nothing meanwhile.
         steps: nodes entered since a key was last pressed.
         values: names given a value on the way.
     """
@@ -192,6 +202,7 @@ class State:
     until: dt.datetime | None = None
     keys: str = field(default="", repr=False)
     tries: int = 0
+    is_checking: bool = False
     steps: int = 0
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -249,7 +260,8 @@ def _enter(flow: Flow, world: World, state: State, key: str, way: str, at: dt.da
             return _fail(state, "node-missing", done)
         if state.steps >= MOST_STEPS:
             return _fail(state, "runs-in-a-circle", done)
-        state = replace(state, node=key, steps=state.steps + 1, keys="", tries=0, is_playing=False)
+        state = replace(state, node=key, steps=state.steps + 1, keys="", tries=0)
+        state = replace(state, is_playing=False, is_checking=False)
         done.append(Enter(key, node.kind, node.title, way))
         match node:
             case model.OpeningHours():
@@ -288,7 +300,13 @@ def _wait(state: State, node: model.AnyNode, at: dt.datetime) -> Turn:
             state = replace(state, turn=turn, is_playing=True, until=at + LONGEST_PROMPT)
             return state, [AnnouncePlace(turn, node.queue)]
         case (
-            model.Say() | model.Menu() | model.Collect() | model.Survey() | model.Voicemail() | model.HangUp()
+            model.Say()
+            | model.Menu()
+            | model.Collect()
+            | model.CheckPin()
+            | model.Survey()
+            | model.Voicemail()
+            | model.HangUp()
         ):
             return _ask(state, node.prompt, at)
         case _:
@@ -299,7 +317,13 @@ def _ask(state: State, prompt: Prompt, at: dt.datetime) -> Turn:
     """Say a prompt, for the first time or again."""
     turn = state.turn + 1
     asked = replace(
-        state, turn=turn, is_playing=True, until=at + LONGEST_PROMPT, keys="", tries=state.tries + 1
+        state,
+        turn=turn,
+        is_playing=True,
+        is_checking=False,
+        until=at + LONGEST_PROMPT,
+        keys="",
+        tries=state.tries + 1,
     )
     return asked, [Play(turn, prompt)]
 
@@ -307,7 +331,7 @@ def _ask(state: State, prompt: Prompt, at: dt.datetime) -> Turn:
 def _said(flow: Flow, world: World, state: State, node: model.AnyNode, at: dt.datetime) -> Turn:
     """A prompt is over: go on, or listen."""
     match node:
-        case model.Menu() | model.Collect() | model.Survey():
+        case model.Menu() | model.Collect() | model.CheckPin() | model.Survey():
             return replace(state, is_playing=False, until=at + dt.timedelta(seconds=node.timeout_s)), []
         case model.Voicemail():
             until = at + dt.timedelta(seconds=node.longest_s)
@@ -321,8 +345,10 @@ def _said(flow: Flow, world: World, state: State, node: model.AnyNode, at: dt.da
 def _pressed(flow: Flow, world: World, state: State, node: model.AnyNode, event: Pressed) -> Turn:
     if isinstance(node, model.Voicemail) and not state.is_playing and event.key == "#":
         return replace(state, until=None), [End()]
-    if not isinstance(node, (model.Menu, model.Collect, model.Survey)):
+    if not isinstance(node, (model.Menu, model.Collect, model.CheckPin, model.Survey)):
         return state, []  # nothing was asked
+    if state.is_checking:
+        return state, []  # one PIN at a time
     quiet: list[Command] = [StopPlaying(state.turn)] if state.is_playing else []
     until = event.at + dt.timedelta(seconds=node.timeout_s)
     if state.is_playing:  # what is still being said is not waited for any more
@@ -346,6 +372,11 @@ def _pressed(flow: Flow, world: World, state: State, node: model.AnyNode, event:
             state = replace(state, keys=keys)
             if event.key == "#" or len(keys) >= node.most:
                 state, more = _collected(flow, world, state, node, event.at)
+        case model.CheckPin():
+            keys = state.keys if event.key == "#" else state.keys + event.key
+            state = replace(state, keys=keys)
+            if event.key == "#" or len(keys) >= model.LONGEST_PIN:
+                state, more = _pin_given(flow, world, state, node, event.at)
     return state, quiet + more
 
 
@@ -357,7 +388,22 @@ def _collected(flow: Flow, world: World, state: State, node: model.Collect, at: 
     return _leave(flow, world, kept, node, "next", at)
 
 
-def _again(flow: Flow, world: World, state: State, node: model.Menu | model.Collect, at: dt.datetime) -> Turn:
+def _pin_given(flow: Flow, world: World, state: State, node: model.CheckPin, at: dt.datetime) -> Turn:
+    """A whole PIN, or what of it came in time, is checked; and forgotten here."""
+    if not state.keys:
+        return _again(flow, world, state, node, at)
+    turn = state.turn + 1
+    checking = replace(state, turn=turn, keys="", is_checking=True, until=at + PATIENCE)
+    return checking, [CheckPin(turn, state.keys)]
+
+
+def _again(
+    flow: Flow,
+    world: World,
+    state: State,
+    node: model.Menu | model.Collect | model.CheckPin,
+    at: dt.datetime,
+) -> Turn:
     """Ask once more, or give up."""
     if state.tries < node.tries:
         return _ask(state, node.prompt, at)
@@ -370,6 +416,8 @@ def _too_late(flow: Flow, world: World, state: State, node: model.AnyNode, at: d
             return _again(flow, world, state, node, at)
         case model.Collect():
             return _collected(flow, world, state, node, at)
+        case model.CheckPin() if not state.is_checking:
+            return _pin_given(flow, world, state, node, at)
         case model.Survey():
             return _leave(flow, world, state, node, "next", at)
         case model.Voicemail():
@@ -379,10 +427,12 @@ def _too_late(flow: Flow, world: World, state: State, node: model.AnyNode, at: d
 
 
 def _answered(flow: Flow, world: World, state: State, node: model.AnyNode, event: Answered) -> Turn:
-    if not isinstance(node, (model.LookUp, model.Webhook, model.CallBack)):
+    if isinstance(node, model.CheckPin) and not event.found:
+        return _again(flow, world, state, node, event.at)
+    if not isinstance(node, (model.LookUp, model.CheckPin, model.Webhook, model.CallBack)):
         return state, []
     state = replace(state, values={**state.values, **event.values})
-    good = "found" if isinstance(node, model.LookUp) else "next"
+    good = {"lookup": "found", "pin": "right"}.get(node.kind, "next")
     return _leave(flow, world, state, node, good if event.found else "otherwise", event.at)
 
 

@@ -13,8 +13,8 @@ from telephony.flows import model
 from telephony.flows.model import Flow
 
 DEEPEST: Final = 4  # choices one behind the other
-_ASKS: Final = (model.Menu, model.Collect, model.Survey)
-_SPEAKS: Final = frozenset({"say", "menu", "collect", "survey", "voicemail"})
+_ASKS: Final = (model.Menu, model.Collect, model.CheckPin, model.Survey)
+_SPEAKS: Final = frozenset({"say", "menu", "collect", "pin", "survey", "voicemail"})
 
 
 class FlowFault(StrEnum):

@@ -15,9 +15,15 @@ LONGEST_TEXT = 1000
 KEYS = "1234567890*#"
 WITHHELD = "withheld"  # a caller without a number, in a branch on `caller`
 MOST_RATING = 9
+LONGEST_PIN = 8  # as customers.pins has it: then nobody waits for the #
 
 # by which way a node goes on that asks, and is answered by nothing
-SILENT_WAY: Mapping[str, str] = {"menu": "otherwise", "collect": "otherwise", "survey": "next"}
+SILENT_WAY: Mapping[str, str] = {
+    "menu": "otherwise",
+    "collect": "otherwise",
+    "pin": "otherwise",
+    "survey": "next",
+}
 
 Target = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,29}$")]
@@ -115,6 +121,21 @@ class Collect(Node):
     timeout_s: int = Field(default=8, ge=1, le=30)
     tries: int = Field(default=2, ge=1, le=5)
     next: Target | None = None
+    otherwise: Target | None = None
+
+
+class CheckPin(Node):
+    """Ask for the PIN of the customer who calls; `otherwise`: it was not right, asked `tries` times.
+
+    A caller nobody knows, or who has no PIN, is asked like any other: nobody learns whose number it is.
+    """
+
+    WAYS = ("right", "otherwise")
+    kind: Literal["pin"] = "pin"
+    prompt: Prompt = Prompt()
+    timeout_s: int = Field(default=8, ge=1, le=30)
+    tries: int = Field(default=3, ge=1, le=3)
+    right: Target | None = None
     otherwise: Target | None = None
 
 
@@ -244,6 +265,7 @@ AnyNode = Annotated[
     Say
     | Menu
     | Collect
+    | CheckPin
     | Survey
     | OpeningHours
     | Branch

@@ -29,6 +29,7 @@ class Scene:
         is_customer: whether a look-up finds them.
         tier: then theirs.
         answers: what programs answer, as names and values; None: nothing.
+        knows_pin: whatever they type for a PIN is right.
         has_number: they can be called back; a number that is withheld cannot.
     """
 
@@ -38,6 +39,7 @@ class Scene:
     tier: str = ""
     answers: Mapping[str, str] | None = None
     has_number: bool = True
+    knows_pin: bool = False
 
 
 class End(StrEnum):
@@ -109,6 +111,8 @@ def _perform(made: Rehearsal, commands: Sequence[Command], scene: Scene) -> list
             case interpreter.FindCustomer(turn=turn):
                 values = {"tier": scene.tier} if scene.is_customer else {}
                 answers.append(interpreter.Answered(scene.at, turn, found=scene.is_customer, values=values))
+            case interpreter.CheckPin(turn=turn):
+                answers.append(interpreter.Answered(scene.at, turn, found=scene.knows_pin))
             case interpreter.AskProgram(turn=turn):
                 answers.append(
                     interpreter.Answered(

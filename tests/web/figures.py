@@ -1877,6 +1877,7 @@ def flow_try(lang: str) -> dict[str, Any]:
         "detail": "",
         "choices": [("1", queues(lang)[0].name), ("2", "")],
         "is_customer": True,
+        "knows_pin": False,
         "is_withheld": False,
         "has_program": False,
     }

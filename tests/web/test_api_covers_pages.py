@@ -107,6 +107,7 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.retire_status": ("retireAgentStatus",),
     "portal.ticket_list": ("listTickets",),
     "portal.set_tier": ("setCustomerTier",),
+    "portal.set_pin": ("setCustomerPin",),
     "portal.open_ticket": ("openTicket",),
     "portal.move_ticket": ("changeTicket",),
     "portal.reveal_customer": ("getCustomer",),

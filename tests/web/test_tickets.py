@@ -6,7 +6,7 @@ import pytest
 
 from core import clock
 from core.ids import CallId, OfferId, TicketId, new_id, parse, public
-from customers import tickets
+from customers import pins, tickets
 from customers.records import CustomerCard
 from customers.tickets import Details, Ticket, TicketKind, TicketState
 from security.gate import Gate, Scope
@@ -251,6 +251,33 @@ def test_a_customer_is_put_in_a_tier_on_their_page(
     alice.post(f"{path}/tier", {"tier": "nobody"})
     assert "There is no such tier any more." in alice.get(path).text
     assert tier() == ""
+
+
+def test_a_pin_is_set_on_the_customers_page_and_never_shown(
+    alice: Browser, ours: Program, gate: Gate, cast: Cast, ines: CustomerCard
+) -> None:
+    path = f"/portal/customers/{public('cus', ines.id)}"
+
+    def has_pin() -> bool:
+        with gate.open(Scope.system(cast.a.tenant_id)) as session:
+            return pins.of(session, tenant_id=cast.a.tenant_id, customer_id=ines.id) is not None
+
+    alice.post(f"{path}/pin", {"pin": "1234"})
+    assert "A PIN is four to eight digits" in alice.get(path).text
+    assert not has_pin()
+    alice.post(f"{path}/pin", {"pin": "40719"})
+    page = alice.get(path).text
+    assert "The PIN is set." in page
+    assert "40719" not in page
+    assert has_pin()
+    alice.post(f"{path}/pin", {"away": "1"})
+    assert not has_pin()
+    api = f"/customers/{public('cus', ines.id)}/pin"
+    assert ours.call("PUT", api, json={"pin": "9038"}).get_json() == {"is_set": True}
+    assert has_pin()
+    assert ours.call("PUT", api, json={"pin": "9999"}).status_code == 422
+    assert ours.call("PUT", api, json={"pin": None}).get_json() == {"is_set": False}
+    assert not has_pin()
 
 
 def test_who_sees_no_customers_sees_no_tickets(

@@ -13,7 +13,7 @@ from pydantic import Field
 from core import ids
 from core.ids import CustomerId, InteractionId
 from core.phone import E164, parse_e164
-from customers import dispositions, do_not_call, interactions, lookup, records, reveals, search
+from customers import dispositions, do_not_call, interactions, lookup, pins, records, reveals, search
 from customers.dispositions import Disposition
 from customers.do_not_call import Why
 from customers.interactions import Interaction
@@ -48,6 +48,21 @@ class CustomerMasked(Outward):
     postcode: str | None
     created_at: Instant
     updated_at: Instant
+
+
+class CustomerPin(Inward):
+    """A PIN for the phone."""
+
+    pin: Annotated[str, Field(pattern=r"^[0-9]{4,8}$")] | None = Field(
+        description="Four to eight digits, not all the same and not a run like 1234. Null: none any more.",
+        examples=["4071"],
+    )
+
+
+class CustomerPinOut(Outward):
+    """Whether a customer has a PIN."""
+
+    is_set: bool
 
 
 class CustomerWhole(Outward):
@@ -340,6 +355,21 @@ def set_do_not_call(customer_id: str, json: Listing) -> tuple[CustomerWhole, int
             by=who.principal_id,
         )
     return _whole(card), 200, preconditions.tag(card.version)
+
+
+@pages.put("/customers/<customer_id>/pin")
+@permission("customers.write")
+@operation(tag="Customers", answers={200: CustomerPinOut}, errors=(404,), operation_id="setCustomerPin")
+def set_customer_pin(customer_id: str, json: CustomerPin) -> CustomerPinOut:
+    """Set the PIN a customer types on the phone, or take it away. Nobody can read it again."""
+    session, tenant_id = scope.session(), identity.current().tenant_id
+    found = CustomerId(id_in_path("cus", customer_id))
+    if json.pin is None:
+        pins.take(session, tenant_id=tenant_id, customer_id=found)
+    else:
+        vault = scope.services().vault
+        pins.put(session, tenant_id=tenant_id, vault=vault, customer_id=found, digits=json.pin)
+    return CustomerPinOut(is_set=json.pin is not None)
 
 
 @pages.get("/customers/<customer_id>/interactions")

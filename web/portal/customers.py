@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from core import clock, ids
 from core.ids import CustomerId
 from core.phone import E164, InvalidNumberError, international, mask, parse_e164
-from customers import consent, do_not_call, interactions, lookup, narrow, records, reveals, search
+from customers import consent, do_not_call, interactions, lookup, narrow, pins, records, reveals, search
 from customers.consent import LONGEST_BASIS, LONGEST_PROOF, Channel, Consent, Purpose
 from customers.do_not_call import Why
 from customers.errors import (
@@ -276,6 +276,7 @@ def _record(
         notes=_notes(contacts),
         tickets=tickets.rows(card.id),
         ticket_kinds=tickets.KINDS,
+        pin=pins.of(session, tenant_id=who.tenant_id, customer_id=card.id),
         tier=routing.tier_of(session, tenant_id=who.tenant_id, customer_id=card.id),
         tiers=[(one.code, one.name) for one in routing.read(session, tenant_id=who.tenant_id).tiers],
         looks=_looks(card.id),

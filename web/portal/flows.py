@@ -251,6 +251,7 @@ def try_flow(flow_id: str) -> str:
         answers={} if request.args.get("program") == "yes" else None,
         at=clock.now(),
         has_number=request.args.get("withheld") != "yes",
+        knows_pin=request.args.get("pin") == "yes",
     )
     made = rehearsal.rehearse(kept.draft, scene, inputs)
     node = kept.draft.nodes.get(made.passages[-1].node) if made.passages else None
@@ -275,6 +276,7 @@ def try_flow(flow_id: str) -> str:
         detail=queue_names().get(made.detail, made.detail),
         choices=[(key, one.label) for key, one in node.keys.items()] if isinstance(node, model.Menu) else [],
         is_customer=request.args.get("customer") == "yes",
+        knows_pin=request.args.get("pin") == "yes",
         is_withheld=request.args.get("withheld") == "yes",
         has_program=request.args.get("program") == "yes",
     )

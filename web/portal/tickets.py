@@ -11,8 +11,8 @@ from werkzeug.wrappers import Response
 from core import clock, ids
 from core.errors import SeatlineError
 from core.ids import CustomerId, TicketId
-from customers import glance, records, tickets
-from customers.errors import TicketDetailsError, TicketNotFoundError
+from customers import glance, pins, records, tickets
+from customers.errors import PinError, TicketDetailsError, TicketNotFoundError
 from customers.tickets import Details, Ticket, TicketKind, TicketState
 from telephony.errors import RoutingSettingError
 from telephony.routing import settings as routing
@@ -74,6 +74,30 @@ def set_tier(customer_id: str) -> Response:
         said.refused(gettext("There is no such tier any more."))
     else:
         said.done(gettext("Saved. It counts from their next call on."))
+    return _back(found)
+
+
+@pages.post("/customers/<customer_id>/pin")
+@permission("customers.write")
+def set_pin(customer_id: str) -> Response:
+    """Set the PIN a customer types on the phone, or take it away."""
+    found, tenant_id = _customer(customer_id), identity.current().tenant_id
+    if request.form.get("away") == "1":
+        pins.take(scope.session(), tenant_id=tenant_id, customer_id=found)
+        said.done(gettext("The PIN is removed."))
+        return _back(found)
+    try:
+        pins.put(
+            scope.session(),
+            tenant_id=tenant_id,
+            vault=scope.services().vault,
+            customer_id=found,
+            digits=request.form.get("pin", ""),
+        )
+    except PinError:
+        said.refused(gettext("A PIN is four to eight digits, not all the same and not a run like 1234."))
+    else:
+        said.done(gettext("The PIN is set. Nobody can read it again: tell the customer."))
     return _back(found)
 
 

@@ -11,6 +11,7 @@ def kind(code: str) -> str:
         "say": gettext("Say"),
         "menu": gettext("Menu"),
         "collect": gettext("Ask for digits"),
+        "pin": gettext("Check the PIN"),
         "survey": gettext("Ask for a rating"),
         "hours": gettext("Opening hours"),
         "branch": gettext("Branch"),
@@ -42,6 +43,7 @@ def way(code: str) -> str:
         "open": gettext("open"),
         "closed": gettext("closed"),
         "found": gettext("found"),
+        "right": gettext("right"),
     }
     return str(words.get(code, code))
 

@@ -29,6 +29,7 @@ def scene(
     answers: Mapping[str, str] | None,
     at: dt.datetime,
     has_number: bool,
+    knows_pin: bool,
 ) -> Scene:
     """Return who tries a flow of the company, with its own opening hours and regions."""
     session, tenant_id = scope.session(), identity.current().tenant_id
@@ -38,7 +39,15 @@ def scene(
         for name in flow.queues()
     }
     world = World(caller=caller, region=routing.region_of(caller) if caller else "", tier=tier, hours=hours)
-    return Scene(world, at, is_customer=is_customer, tier=tier, answers=answers, has_number=has_number)
+    return Scene(
+        world,
+        at,
+        is_customer=is_customer,
+        tier=tier,
+        answers=answers,
+        has_number=has_number,
+        knows_pin=knows_pin,
+    )
 
 
 def figures(session: Session, kept: Kept) -> FlowFigures:

@@ -44,6 +44,7 @@ LEFT_OUT: Mapping[str, str] = {
     "step_recoveries": _OPERATORS,
     "switch_orders": _OPERATORS,
     "work_items": _OPERATORS,
+    "customer_pins": _ACCESS,
     "endpoints": _ACCESS,
     "letters": _ACCESS,
     "login_sessions": _ACCESS,

@@ -11,6 +11,7 @@ import pytest
 from core import clock, ids
 from core.ids import CallId, FlowId, QueueId, TenantId, UserId, new_id
 from core.realtime import Realtime
+from customers import pins, records
 from security.egress import Answer
 from security.gate import Gate, Scope
 from security.vault import Vault
@@ -286,6 +287,56 @@ def test_a_customer_is_found_by_their_number(theatre: Theatre) -> None:
     )
     perform(theatre, "0 caller calls\n5 pulse beats")
     assert run_of(theatre) == ("served", ["start", "found>bye"])
+
+
+def behind_a_pin(stage: Theatre) -> dict[str, object]:
+    return {
+        "start": {
+            "kind": "pin",
+            "prompt": {"text": "Your PIN, then hash."},
+            "right": "bye",
+            "otherwise": "q",
+        },
+        "bye": {"kind": "hang-up"},
+        "q": {"kind": "queue", "queue": ids.public("que", stage.company.queue_id)},
+    }
+
+
+def give_pin(stage: Theatre, digits: str) -> None:
+    with clock.hold(START), stage.gate.open(stage.scope) as session:
+        tenant_id = stage.company.tenant_id
+        (card,) = records.page(session, tenant_id=tenant_id, vault=stage.vault, limit=2).customers
+        pins.put(session, tenant_id=tenant_id, vault=stage.vault, customer_id=card.id, digits=digits)
+
+
+def test_the_right_pin_leads_on_and_stands_nowhere(
+    theatre: Theatre, capsys: pytest.CaptureFixture[str]
+) -> None:
+    give_pin(theatre, "40719")
+    lead(theatre, behind_a_pin(theatre))
+    perform(theatre, "0 caller calls\n3 caller presses 40718#\n6 caller presses 40719#\n12 pulse beats")
+    assert run_of(theatre) == ("served", ["start", "right>bye"])
+    kept = [json.dumps(step.details) for step in steps(theatre)]
+    spool = "".join(one.read_text() for one in (theatre.folder / "spool").glob("*"))
+    said = "".join(capsys.readouterr())
+    assert not any("4071" in one for one in [*kept, spool, said])
+
+
+def test_three_wrong_pins_lead_otherwise_and_the_right_one_is_closed(theatre: Theatre) -> None:
+    give_pin(theatre, "40719")
+    lead(theatre, behind_a_pin(theatre))
+    perform(
+        theatre,
+        "0 caller calls\n3 caller presses 5555#\n6 caller presses 6666#\n9 caller presses 7777#\n"
+        "12 bob answers\n15 caller hangs up",
+    )
+    assert run_of(theatre) == ("queued", ["start", "otherwise>q"])
+    with theatre.gate.open(theatre.scope) as session:
+        tenant_id = theatre.company.tenant_id
+        (card,) = records.page(session, tenant_id=tenant_id, vault=theatre.vault, limit=2).customers
+        pin = pins.of(session, tenant_id=tenant_id, customer_id=card.id)
+    assert pin
+    assert pin.closed_until
 
 
 def test_a_look_up_that_breaks_is_somebody_unknown(theatre: Theatre, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from telephony.flows import interpreter
 from telephony.flows.interpreter import (
     Answered,
     AskProgram,
+    CheckPin,
     Command,
     End,
     Enqueue,
@@ -257,6 +258,59 @@ def test_a_rating_is_the_way_taken(key: str, way: str) -> None:
     assert commands[-1] == End()
 
 
+PIN = flow(
+    {
+        "start": {
+            "kind": "pin",
+            "prompt": {"text": "Your PIN, then hash."},
+            "tries": 2,
+            "right": "sales",
+            "otherwise": "care",
+        },
+        "sales": {"kind": "queue", "queue": SALES},
+        "care": {"kind": "queue", "queue": CARE},
+    }
+)
+
+
+def typed(keys: str) -> list[Event]:
+    return [Pressed(NOON, key) for key in keys]
+
+
+def test_a_pin_is_asked_for_checked_and_forgotten() -> None:
+    state, commands = play(PIN, [Played(NOON, 1), *typed("4071#")])
+    assert commands[-1] == CheckPin(2, "4071")
+    assert state.keys == ""
+    assert "4071" not in repr((state, commands))
+    state, commands = interpreter.step(PIN, World(), state, Answered(NOON, 2, found=True))
+    assert commands[-1] == Enqueue(SALES)
+    assert "4071" not in repr(state.values)
+
+
+def test_a_wrong_pin_is_asked_again_and_then_sent_on() -> None:
+    state, _ = play(PIN, [Played(NOON, 1), *typed("4071#")])
+    state, commands = interpreter.step(PIN, World(), state, Answered(NOON, 2, found=False))
+    assert isinstance(commands[-1], Play)
+    for event in [Played(NOON, state.turn), *typed("40714071")]:
+        state, commands = interpreter.step(PIN, World(), state, event)
+    assert commands == [CheckPin(state.turn, "40714071")], "eight digits need no hash"
+    state, commands = interpreter.step(PIN, World(), state, Answered(NOON, state.turn, found=False))
+    assert commands[-1] == Enqueue(CARE)
+
+
+def test_keys_while_a_pin_is_checked_mean_nothing_and_no_answer_leads_otherwise() -> None:
+    state, _ = play(PIN, [Played(NOON, 1), *typed("4071#")])
+    assert interpreter.step(PIN, World(), state, Pressed(NOON, "9")) == (state, [])
+    later = NOON + interpreter.PATIENCE
+    _, commands = interpreter.step(PIN, World(), state, TimedOut(later))
+    assert commands[-1] == Enqueue(CARE)
+
+
+def test_who_types_no_pin_at_all_is_asked_again() -> None:
+    _, commands = play(PIN, [Played(NOON, 1), TimedOut(NOON + dt.timedelta(seconds=8))])
+    assert isinstance(commands[-1], Play)
+
+
 def test_a_message_is_recorded_until_the_hash_or_the_end_of_its_time() -> None:
     made = flow({"start": {"kind": "voicemail", "prompt": {"text": "Speak."}, "longest_s": 30}})
     state, commands = play(made, [Pressed(at(0.5), "#"), Played(at(1), 1), Pressed(at(5), "1")])
@@ -289,7 +343,7 @@ _EVENTS = st.one_of(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from([MENU, COLLECT]), st.lists(_EVENTS, max_size=30))
+@given(st.sampled_from([MENU, COLLECT, PIN]), st.lists(_EVENTS, max_size=30))
 def test_every_state_that_waits_is_left_by_its_watchdog_and_every_flow_ends(
     of: Flow, events: list[Event]
 ) -> None:
