@@ -28,7 +28,7 @@ from billing.errors import (
     UsageDecidedError,
 )
 from billing.models import (
-    InvoiceLineChargeRow,
+    LINE_CHARGES,
     InvoiceRow,
     RatedChargeRow,
     UsageConflictRow,
@@ -393,13 +393,12 @@ def _invoice_of(session: Session, charge: RatedChargeRow) -> InvoiceRow | None:
     return session.scalars(
         select(InvoiceRow)
         .join(
-            InvoiceLineChargeRow,
-            (InvoiceLineChargeRow.tenant_id == InvoiceRow.tenant_id)
-            & (InvoiceLineChargeRow.invoice_id == InvoiceRow.id),
+            LINE_CHARGES,
+            (LINE_CHARGES.c.tenant_id == InvoiceRow.tenant_id) & (LINE_CHARGES.c.invoice_id == InvoiceRow.id),
         )
         .where(
-            InvoiceLineChargeRow.tenant_id == charge.tenant_id,
-            InvoiceLineChargeRow.rated_charge_id == charge.id,
+            LINE_CHARGES.c.tenant_id == charge.tenant_id,
+            LINE_CHARGES.c.rated_charge_id == charge.id,
         )
     ).one_or_none()
 

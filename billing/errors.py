@@ -319,7 +319,7 @@ class SecondPersonError(Refused):
 
 
 class DraftStaleError(Conflict):
-    """A charge on the draft was rated again since; draft it anew."""
+    """More charges came since the draft, or some were rated again; draft anew."""
 
     code = "draft-stale"
 

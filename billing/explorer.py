@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from billing import accounts, tariffs
 from billing.models import (
-    InvoiceLineChargeRow,
+    LINE_CHARGES,
     InvoiceRow,
     RatedChargeRow,
     UsageConflictRow,
@@ -321,22 +321,28 @@ _CHARGE = and_(
 
 def _found(
     tenant_id: TenantId,
-) -> Select[UsageEventRow, RatedChargeRow, InvoiceLineChargeRow, str | None]:
+) -> Select[UsageEventRow, RatedChargeRow, UUID | None, int | None, str | None]:
     return (
-        select(UsageEventRow, RatedChargeRow, InvoiceLineChargeRow, InvoiceRow.number)
+        select(
+            UsageEventRow,
+            RatedChargeRow,
+            LINE_CHARGES.c.invoice_id,
+            LINE_CHARGES.c.line_no,
+            InvoiceRow.number,
+        )
         .join(RatedChargeRow, _CHARGE)
         .outerjoin(
-            InvoiceLineChargeRow,
+            LINE_CHARGES,
             and_(
-                InvoiceLineChargeRow.tenant_id == RatedChargeRow.tenant_id,
-                InvoiceLineChargeRow.rated_charge_id == RatedChargeRow.id,
+                LINE_CHARGES.c.tenant_id == RatedChargeRow.tenant_id,
+                LINE_CHARGES.c.rated_charge_id == RatedChargeRow.id,
             ),
         )
         .outerjoin(
             InvoiceRow,
             and_(
-                InvoiceRow.tenant_id == InvoiceLineChargeRow.tenant_id,
-                InvoiceRow.id == InvoiceLineChargeRow.invoice_id,
+                InvoiceRow.tenant_id == LINE_CHARGES.c.tenant_id,
+                InvoiceRow.id == LINE_CHARGES.c.invoice_id,
             ),
         )
         .where(UsageEventRow.tenant_id == tenant_id)
@@ -352,11 +358,11 @@ def _fits(wanted: Wanted) -> list[ColumnElement[bool]]:
                 UsageEventRow.subject_ref == wanted.reference,
                 UsageEventRow.number_id == wanted.reference,
                 RatedChargeRow.id == wanted.reference,
-                InvoiceLineChargeRow.invoice_id == wanted.reference,
+                LINE_CHARGES.c.invoice_id == wanted.reference,
             )
         )
     if wanted.line_no is not None:
-        conditions.append(InvoiceLineChargeRow.line_no == wanted.line_no)
+        conditions.append(LINE_CHARGES.c.line_no == wanted.line_no)
     if wanted.event_id:
         conditions.append(UsageEventRow.event_id == wanted.event_id)
     if wanted.meter:
@@ -375,7 +381,6 @@ def _fits(wanted: Wanted) -> list[ColumnElement[bool]]:
 def _row(row: Any) -> Found:  # noqa: ANN401 - a row of `_found`
     event: UsageEventRow = row.UsageEventRow
     charge: RatedChargeRow = row.RatedChargeRow
-    member: InvoiceLineChargeRow | None = row.InvoiceLineChargeRow
     return Found(
         usage_id=event.id,
         source=event.source,
@@ -396,7 +401,7 @@ def _row(row: Any) -> Found:  # noqa: ANN401 - a row of `_found`
         amount_nano=charge.amount_nano,
         currency=charge.currency,
         tariff_id=charge.tariff_id,
-        invoice_id=member.invoice_id if member else None,
+        invoice_id=row.invoice_id,
         invoice_number=row.number,
-        line_no=member.line_no if member else None,
+        line_no=row.line_no,
     )

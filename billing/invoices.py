@@ -2,13 +2,15 @@
 
 What was agreed beyond single prices (`billing.agreed`) stands on lines after those of the charges.
 
-A draft takes the charges of a period that no invoice has, and those of earlier periods that came late;
-it may be made anew until it is finalised. The running bill is the same code without the writing. A
-charge sits on at most one line (the key of `invoice_line_charges`), a line is the rounded sum of its
-charges, and from any line one comes back to its calls.
+An invoice holds the charges that are due from the end of the one before it until its own period ends, so
+what is late stands on the first that is still open. Which line holds which charge is a rule, not a row: it
+is that of the charge's meter, destination, tariff and lateness (the view `invoice_line_charges`, both ways).
+A draft is those sums written down and may be made anew; finalising adds them up again, while no charge can
+come, and freezes the draft when it says the same. The running bill is the same code without the writing.
 """
 
 import datetime as dt
+import json
 import zoneinfo
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +18,7 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, TextClause, delete, func, insert, select, text
+from sqlalchemy import Row, delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from billing import accounts, agreed, digests, periods, promises, safety, tariffs
@@ -35,7 +37,7 @@ from billing.errors import (
     UnratedUsageError,
 )
 from billing.events import InvoiceFinalised
-from billing.models import InvoiceLineChargeRow, InvoiceLineRow, InvoiceRow, InvoiceTaxRow
+from billing.models import InvoiceLineRow, InvoiceRow, InvoiceTaxRow
 from billing.periods import Period
 from billing.rating.labour import Worked
 from billing.rating.rules import Outcome
@@ -50,69 +52,44 @@ from core.ids import InvoiceId, TenantId, UsageId, new_id
 from core.money import CurrencyMismatchError, nano_to_minor
 from security import evidence
 
-# Charges that stand, are due in a period or were left over from before, and sit on no line (but those of
-# one draft, when asked so). What lies before the last closed period has been swept up and is not read.
-_OPEN = """
+# Charges that stand and are due between two instants.
+_HELD = """
     FROM app.rated_charges c
     WHERE c.tenant_id = :tenant AND c.superseded_by IS NULL
-      AND c.bill_at < :period_end AND c.bill_at >= :swept_until
-      AND NOT EXISTS (SELECT 1 FROM app.invoice_line_charges m WHERE m.tenant_id = c.tenant_id
-                      AND m.rated_charge_id = c.id AND m.invoice_id IS DISTINCT FROM :ignoring)
+      AND c.bill_at < :period_end AND c.bill_at >= :holds_from
 """
 _KEY = "c.occurred_at < :period_start, c.meter, c.destination, c.tariff_id, c.currency"
 _SUMS = """count(*) AS events, sum(c.billed_seconds) AS billed_seconds, sum(c.units_nano) AS units_nano,
     sum(c.amount_nano) AS amount_nano"""
 _SHOWN = "c.occurred_at < :period_start AS is_late, c.meter, c.destination, c.tariff_id, c.currency"
 
-_GROUPS = text(f"SELECT {_SHOWN}, {_SUMS} {_OPEN} AND c.outcome = 'rated' GROUP BY {_KEY} ORDER BY {_KEY}")
+_GROUPS = text(f"SELECT {_SHOWN}, {_SUMS} {_HELD} AND c.outcome = 'rated' GROUP BY {_KEY} ORDER BY {_KEY}")
 _WAITING = text(f"""
     SELECT c.meter, coalesce(c.reason, '') AS reason, c.outcome, count(*) AS events
-    {_OPEN} AND c.outcome <> 'rated'
+    {_HELD} AND c.outcome <> 'rated'
     GROUP BY c.meter, c.reason, c.outcome ORDER BY events DESC, c.meter, reason
 """)
-_EARLIER = text("""
-    SELECT EXISTS (SELECT 1 FROM app.rated_charges c
-      WHERE c.tenant_id = :tenant AND c.superseded_by IS NULL
-        AND c.bill_at >= :closed_until AND c.bill_at < :period_start
-        AND NOT EXISTS (SELECT 1 FROM app.invoice_line_charges m
-                        WHERE m.tenant_id = c.tenant_id AND m.rated_charge_id = c.id))
-""")
-_LEFT_OVER = text(f"SELECT count(*) {_OPEN} AND c.outcome = 'rated'")
 # the same groups day by day, with what waits for a price: one reading for the whole running bill
 _BY_DAY = text(f"""
     SELECT {_SHOWN}, {_SUMS}, c.outcome = 'rated' AS is_rated,
       (greatest(c.occurred_at, :period_start) AT TIME ZONE :zone)::date AS day
-    {_OPEN} GROUP BY {_KEY}, is_rated, day ORDER BY {_KEY}
+    {_HELD} GROUP BY {_KEY}, is_rated, day ORDER BY {_KEY}
 """)
-_TAKE = text(f"""
-    INSERT INTO app.invoice_line_charges (tenant_id, rated_charge_id, invoice_id, line_no)
-    SELECT c.tenant_id, c.id, :invoice, dense_rank() OVER (ORDER BY {_KEY}) {_OPEN} AND c.outcome = 'rated'
-""")
-_OF_DRAFT = """
-    FROM app.invoice_line_charges m
-    JOIN app.rated_charges c ON c.tenant_id = m.tenant_id AND c.id = m.rated_charge_id
-    WHERE m.tenant_id = :tenant AND m.invoice_id = :invoice
-"""
-_TAKEN = text(f"SELECT {_SHOWN}, {_SUMS} {_OF_DRAFT} GROUP BY m.line_no, {_KEY} ORDER BY m.line_no")
-_STALE = text(f"SELECT count(*) {_OF_DRAFT} AND c.superseded_by IS NOT NULL")
-
-# Meters with a charge model are priced month by month. A quarter of an hour is what month ends are cut at.
-_SPANS = "c.meter, c.destination, c.tariff_id, date_bin('15 minutes', c.occurred_at, 'epoch')"
-_SPAN_SUMS = """SELECT c.meter, c.destination, c.tariff_id, c.occurred_at < :period_start AS is_late,
-    date_bin('15 minutes', c.occurred_at, 'epoch') AS since, sum(c.units_nano) AS units_nano,
-    count(*) AS events"""
+# Meters with a charge model are priced month by month.
 _BILLED_BEFORE = text("""
     SELECT sum(c.units_nano) AS units_nano, count(*) AS events
     FROM app.rated_charges c
-    JOIN app.invoice_line_charges m ON m.tenant_id = c.tenant_id AND m.rated_charge_id = c.id
-    JOIN app.invoices i ON i.tenant_id = m.tenant_id AND i.id = m.invoice_id AND i.state = 'finalised'
-    WHERE c.tenant_id = :tenant AND c.meter = :meter AND c.destination = :destination
+    WHERE c.tenant_id = :tenant AND c.superseded_by IS NULL AND c.outcome = 'rated'
+      AND c.bill_at >= :start AND c.bill_at < :holds_from
+      AND c.meter = :meter AND c.destination = :destination
       AND c.tariff_id = :tariff AND c.occurred_at >= :start AND c.occurred_at < :end
 """)
 
+_USES = "JOIN app.usage_events u ON u.tenant_id = c.tenant_id AND u.id = c.usage_id"
+_HELD_USES = _HELD.replace("WHERE", f"{_USES} WHERE", 1)
 # Calls that included minutes may take over, in the order of use: within a month, of one meter to one
 # destination, none after as many seconds as there are.
-_CALLS = """
+_CALLS = text(f"""
     SELECT * FROM (
       SELECT u.source || '/' || u.event_id AS key, c.occurred_at < :period_start AS is_late, c.meter,
         c.destination, c.tariff_id, c.occurred_at, c.billed_seconds, c.amount_nano,
@@ -120,25 +97,24 @@ _CALLS = """
           PARTITION BY c.meter, c.destination, date_trunc('month', c.occurred_at AT TIME ZONE :zone)
           ORDER BY c.occurred_at, (u.source || '/' || u.event_id) COLLATE "C"
           ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - c.billed_seconds AS seconds_before
-      {open} AND c.outcome = 'rated' AND c.meter = ANY(:meters)
+      {_HELD_USES} AND c.outcome = 'rated' AND c.meter = ANY(:meters)
     ) AS calls WHERE seconds_before < :left
-"""
-_WITH_USE = "JOIN app.usage_events u ON u.tenant_id = c.tenant_id AND u.id = c.usage_id"
-_OPEN_CALLS = text(_CALLS.format(open=_OPEN.replace("WHERE", f"{_WITH_USE} WHERE", 1)))
-_TAKEN_CALLS = text(_CALLS.format(open=_OF_DRAFT.replace("WHERE", f"{_WITH_USE} WHERE", 1)))
+""")  # noqa: S608 - text of ours
 # Agents' time that may cost more; whose it is stands at the head of its permanent key.
-_TIMES = """
+_TIMES = text(f"""
     SELECT u.source || '/' || u.event_id AS key, split_part(u.event_id, '/', 1) AS agent,
       c.occurred_at < :period_start AS is_late, c.meter, c.destination, c.tariff_id,
       u.occurred_at, u.ended_at, u.quantity_ms
-    {open} AND c.outcome = 'rated' AND c.meter = :meter
-"""
-_OPEN_TIMES = text(_TIMES.format(open=_OPEN.replace("WHERE", f"{_WITH_USE} WHERE", 1)))
-_TAKEN_TIMES = text(_TIMES.format(open=_OF_DRAFT.replace("WHERE", f"{_WITH_USE} WHERE", 1)))
-_OPEN_SPANS = text(
-    f"{_SPAN_SUMS} {_OPEN} AND c.outcome = 'rated' AND c.meter = ANY(:meters) GROUP BY is_late, {_SPANS}"
-)
-_TAKEN_SPANS = text(f"{_SPAN_SUMS} {_OF_DRAFT} AND c.meter = ANY(:meters) GROUP BY is_late, {_SPANS}")
+    {_HELD_USES} AND c.outcome = 'rated' AND c.meter = :meter
+""")
+# a quarter of an hour is what month ends are cut at
+_SPANS = text(f"""
+    SELECT c.meter, c.destination, c.tariff_id, c.occurred_at < :period_start AS is_late,
+      date_bin('15 minutes', c.occurred_at, 'epoch') AS since, sum(c.units_nano) AS units_nano,
+      count(*) AS events
+    {_HELD} AND c.outcome = 'rated' AND c.meter = ANY(:meters)
+    GROUP BY is_late, c.meter, c.destination, c.tariff_id, since
+""")
 
 _EVENTS = text("""
     SELECT m.line_no, u.source, u.event_id, u.subject_ref, u.meter, c.destination, u.prefix AS dialled_prefix,
@@ -166,7 +142,8 @@ _TRACE = text("""
     ORDER BY u.occurred_at, u.id
 """)
 
-_LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_HOLD_CLOSING = text("SELECT app.hold_closing(:tenant)")
+_THE_BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +258,8 @@ def draft(session: Session, *, tenant_id: TenantId, period: Period) -> InvoiceDo
     closed = _last_closed(session, tenant_id)
     if closed is not None and closed.end > period.start:
         raise PeriodClosedError(closed_until=closed.end.isoformat())
-    _discard_drafts(session, tenant_id, period)
+    holds_from = _holds_from(session, tenant_id, period)
+    _discard_drafts(session, tenant_id, Period(holds_from, period.end))
     row = InvoiceRow(
         tenant_id=tenant_id,
         id=new_id(),
@@ -292,6 +270,7 @@ def draft(session: Session, *, tenant_id: TenantId, period: Period) -> InvoiceDo
         language=account.language,
         period_start=period.start,
         period_end=period.end,
+        holds_from=holds_from,
         net_minor=0,
         tax_minor=0,
         total_minor=0,
@@ -303,11 +282,8 @@ def draft(session: Session, *, tenant_id: TenantId, period: Period) -> InvoiceDo
     )
     session.add(row)
     session.flush()
-    session.execute(_TAKE, {**_range(tenant_id, period, closed), "invoice": row.id})
-    taken = {"tenant": tenant_id, "invoice": row.id, "period_start": period.start}
-    source = _Source(_TAKEN_SPANS, _TAKEN_CALLS, _TAKEN_TIMES, taken)
-    sums = list(map(_sum, session.execute(_TAKEN, taken)))
-    bill, basis = _compose(session, account, sums, period=period, source=source)
+    where = _range(tenant_id, period, holds_from)
+    bill, basis = _compose(session, account, _sums(session, where), period=period, where=where)
     _write_lines(session, row, bill)
     row.terms_tariff_id, row.agreed = basis.tariff_id, basis.written()
     row.net_minor, row.tax_minor, row.total_minor = bill.net_minor, bill.tax_minor, bill.total_minor
@@ -352,7 +328,8 @@ def finalise(
         raise PeriodNotOverError(ends_at=period.end.isoformat())
     if account.charged_until is None or account.charged_until < period.end:
         raise RentalsOpenError
-    _insist_it_can_be_closed(session, row, period)
+    session.execute(_HOLD_CLOSING, {"tenant": tenant_id})
+    _insist_it_can_be_closed(session, account, row, period)
     outside = leaves_bounds(session, tenant_id=tenant_id, invoice_id=invoice_id, usual=usual)
     safety.insist(session, tenant_id=tenant_id, invoice_id=invoice_id, outside=outside)
     seller = accounts.seller_from_json(row.seller)
@@ -438,16 +415,15 @@ def running_bill(
         one = _sum(row)
         sums[one.key] = sums[one.key].plus(one) if one.key in sums else one
         by_day[row.day] = by_day.get(row.day, 0) + one.amount_nano
-    if where["swept_until"] == period.start:
+    closed = _last_closed(session, tenant_id)
+    if where["holds_from"] == period.start and (closed is None or closed.end < period.start):
         # an earlier month's amounts stand on its own bill; what it waits for still needs somebody
-        everything = _range(tenant_id, period, _last_closed(session, tenant_id))
-        waiting = sum(row.events for row in session.execute(_WAITING, everything))
+        waiting = sum(one.events for one in session.execute(_WAITING, _open_range(tenant_id, period, closed)))
     # what an earlier month still has to be charged for stands on that month's bill
     accruals = [one for one in accruals if one.start >= period.start]
     estimated, unpriced = _estimated(accruals, now)
-    source = _Source(_OPEN_SPANS, _OPEN_CALLS, _OPEN_TIMES, where)
     bill, _basis = _compose(
-        session, account, (*sums.values(), *estimated), period=period, source=source, is_running=True
+        session, account, (*sums.values(), *estimated), period=period, where=where, is_running=True
     )
     today = periods.day_of(now, zone=account.zone)
     points, total = [], 0
@@ -480,17 +456,16 @@ def preview(
     where = preview_range(session, tenant_id, period)
     accruals = [one for one in accruals if one.start >= period.start]
     estimated, _unpriced = _estimated(accruals, period.end)
-    sums = (*map(_sum, session.execute(_GROUPS, where)), *estimated)
-    source = _Source(_OPEN_SPANS, _OPEN_CALLS, _OPEN_TIMES, where)
+    sums = (*_sums(session, where), *estimated)
     bill, _basis = _compose(
-        session, account, sums, period=period, source=source, is_running=clock.now() < period.end
+        session, account, sums, period=period, where=where, is_running=clock.now() < period.end
     )
     return bill
 
 
 def waiting(session: Session, *, tenant_id: TenantId, period: Period) -> tuple[Waiting, ...]:
     """Return the usage that keeps a month open because it has no charge yet, the most first."""
-    rows = session.execute(_WAITING, _range(tenant_id, period, _last_closed(session, tenant_id)))
+    rows = session.execute(_WAITING, _open_range(tenant_id, period, _last_closed(session, tenant_id)))
     return tuple(
         Waiting(row.meter, row.reason, row.events, is_refused=row.outcome == Outcome.REFUSED) for row in rows
     )
@@ -557,8 +532,10 @@ def events(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> Iterat
 def count_events(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> int:
     """Return how many events are behind an invoice."""
     return session.scalars(
-        select(func.count()).where(
-            InvoiceLineChargeRow.tenant_id == tenant_id, InvoiceLineChargeRow.invoice_id == invoice_id
+        select(func.coalesce(func.sum(InvoiceLineRow.events), 0)).where(
+            InvoiceLineRow.tenant_id == tenant_id,
+            InvoiceLineRow.invoice_id == invoice_id,
+            InvoiceLineRow.kind == Kind.METERED.value,
         )
     ).one()
 
@@ -572,34 +549,50 @@ def trace(session: Session, *, tenant_id: TenantId, subject_ref: UUID) -> tuple[
     return tuple(_traced(session, tenant_id, row) for row in rows)
 
 
-def _range(tenant_id: UUID, period: Period, closed: Period | None) -> dict[str, Any]:
+def _range(tenant_id: UUID, period: Period, holds_from: dt.datetime) -> dict[str, Any]:
     return {
         "tenant": tenant_id,
         "period_start": period.start,
         "period_end": period.end,
-        # a transaction that was under way while the last period was closed may have left a charge in it
-        "swept_until": closed.start if closed else _LONG_AGO,
-        "ignoring": None,
+        "holds_from": holds_from,
     }
 
 
+def _open_range(tenant_id: UUID, period: Period, closed: Period | None) -> dict[str, Any]:
+    return _range(tenant_id, period, closed.end if closed else _THE_BEGINNING)
+
+
 def preview_range(session: Session, tenant_id: UUID, period: Period) -> dict[str, Any]:
-    """Return between which instants the charges of an open period are due, for the queries here."""
-    draft_id = session.scalars(
-        select(InvoiceRow.id).where(
+    """Return between which instants the charges of an open period are due, for the queries here.
+
+    Those of its draft, or of itself: what a month still to be billed has left stands on that month's bill.
+    """
+    held_from = session.scalars(
+        select(InvoiceRow.holds_from).where(
             InvoiceRow.tenant_id == tenant_id,
             InvoiceRow.period_start == period.start,
             InvoiceRow.state == "draft",
         )
     ).one_or_none()
-    closed = _last_closed(session, tenant_id)
-    found = {**_range(tenant_id, period, closed), "ignoring": draft_id}
-    closed_until = closed.end if closed else _LONG_AGO
-    between = {"tenant": tenant_id, "closed_until": closed_until, "period_start": period.start}
-    if closed_until < period.start and session.scalars(_EARLIER, between).one():
-        # an earlier month is still to be billed: what is left over from before stands on its bill
-        found["swept_until"] = period.start
-    return found
+    if held_from is None:
+        closed = _last_closed(session, tenant_id)
+        held_from = max(period.start, closed.end) if closed else period.start
+    return _range(tenant_id, period, held_from)
+
+
+def range_of(session: Session, tenant_id: UUID, invoice_id: UUID) -> dict[str, Any]:
+    """Return between which instants the charges of an invoice are due, for the queries here."""
+    row = session.get_one(InvoiceRow, (tenant_id, invoice_id))
+    return _range(tenant_id, Period(row.period_start, row.period_end), row.holds_from)
+
+
+def _holds_from(session: Session, tenant_id: UUID, period: Period) -> dt.datetime:
+    """Return where the invoices before a period end, drafts too: what is due since then stands on its own."""
+    return session.scalars(
+        select(func.coalesce(func.max(InvoiceRow.period_end), _THE_BEGINNING)).where(
+            InvoiceRow.tenant_id == tenant_id, InvoiceRow.period_end <= period.start
+        )
+    ).one()
 
 
 def _last_closed(session: Session, tenant_id: UUID) -> Period | None:
@@ -612,22 +605,22 @@ def _last_closed(session: Session, tenant_id: UUID) -> Period | None:
     return None if found is None else Period(found.period_start, found.period_end)
 
 
-def _discard_drafts(session: Session, tenant_id: UUID, period: Period) -> None:
-    """Throw away the drafts that overlap the period; their charges are free again."""
+def _discard_drafts(session: Session, tenant_id: UUID, held: Period) -> None:
+    """Throw away the drafts that hold something of what is to be held now; a later month's may."""
     stale = session.scalars(
         select(InvoiceRow.id).where(
             InvoiceRow.tenant_id == tenant_id,
             InvoiceRow.state == "draft",
-            InvoiceRow.period_start < period.end,
-            InvoiceRow.period_end > period.start,
+            InvoiceRow.holds_from < held.end,
+            InvoiceRow.period_end > held.start,
         )
     ).all()
-    for table in (InvoiceLineChargeRow, InvoiceLineRow, InvoiceTaxRow):
+    for table in (InvoiceLineRow, InvoiceTaxRow):
         session.execute(delete(table).where(table.tenant_id == tenant_id, table.invoice_id.in_(stale)))
     session.execute(delete(InvoiceRow).where(InvoiceRow.tenant_id == tenant_id, InvoiceRow.id.in_(stale)))
 
 
-def _insist_it_can_be_closed(session: Session, row: InvoiceRow, period: Period) -> None:
+def _insist_it_can_be_closed(session: Session, account: Account, row: InvoiceRow, period: Period) -> None:
     earlier = session.scalars(
         select(InvoiceRow.id).where(
             InvoiceRow.tenant_id == row.tenant_id,
@@ -637,20 +630,48 @@ def _insist_it_can_be_closed(session: Session, row: InvoiceRow, period: Period) 
     ).first()
     if earlier is not None:
         raise PeriodClosedError("an earlier draft waits to be finalised")
-    where = _range(row.tenant_id, period, _last_closed(session, row.tenant_id))
+    where = _open_range(row.tenant_id, period, _last_closed(session, row.tenant_id))
     waiting = sum(one.events for one in session.execute(_WAITING, where))
     if waiting:
         raise UnratedUsageError(waiting=waiting)
-    left_over = session.execute(_LEFT_OVER, where).scalar_one()
-    stale = session.execute(_STALE, {"tenant": row.tenant_id, "invoice": row.id}).scalar_one()
     counts = promises.of_period(session, tenant_id=TenantId(row.tenant_id), period=period, zone=row.zone)
     _insist_service_is_counted(session, row, counts)
-    is_outdated = row.agreed is not None and (
-        row.agreed["follows"] != _follows(session, row.tenant_id)
-        or row.agreed.get("counts", []) != agreed.counts_to_json(counts)
-    )
-    if left_over or stale or is_outdated:
-        raise DraftStaleError(left_over=left_over, rated_again=stale)
+    if row.holds_from != where["holds_from"] or not _says_the_same(session, account, row, where):
+        raise DraftStaleError
+
+
+def _says_the_same(session: Session, account: Account, row: InvoiceRow, where: Mapping[str, Any]) -> bool:
+    """Return whether a draft is what would be drafted now, line by line.
+
+    Where single prices say all, the sums do; with terms, which calls they were may matter as well.
+    """
+    sums = _sums(session, where)
+    written = session.scalars(
+        select(InvoiceLineRow)
+        .where(InvoiceLineRow.tenant_id == row.tenant_id, InvoiceLineRow.invoice_id == row.id)
+        .order_by(InvoiceLineRow.line_no)
+    ).all()
+    if row.agreed is None:
+        return [_summed(one) for one in written] == [_summed(one) for one in sums]
+    period = Period(row.period_start, row.period_end)
+    bill, basis = _compose(session, account, sums, period=period, where=where)
+    return _as_kept(basis.written()) == row.agreed and [_untaxed(_line(one)) for one in written] == [
+        _untaxed(one) for one in bill.lines
+    ]
+
+
+def _summed(one: "InvoiceLineRow | _Sum") -> tuple[object, ...]:
+    key = (one.is_late, one.meter, one.destination, one.tariff_id)
+    return (*key, one.events, one.billed_seconds, one.units_nano, int(one.amount_nano))
+
+
+def _untaxed(line: Line) -> Line:
+    """Return what charges and terms say of a line; how it is taxed was decided when it was drafted."""
+    return replace(line, arithmetic=_as_kept(line.arithmetic), tax_category="", tax_rate_ppm=0)
+
+
+def _as_kept(value: Any) -> Any:  # noqa: ANN401 - JSON
+    return json.loads(json.dumps(value, default=dict))
 
 
 def _insist_service_is_counted(session: Session, row: InvoiceRow, counts: Sequence[Count]) -> None:
@@ -706,6 +727,10 @@ def _sum(row: Row[Any]) -> _Sum:
     )
 
 
+def _sums(session: Session, where: Mapping[str, Any]) -> list[_Sum]:
+    return [_sum(row) for row in session.execute(_GROUPS, where)]
+
+
 def _estimated(accruals: Collection[Accrual], now: dt.datetime) -> tuple[list[_Sum], int]:
     """Return the sums of what accrues, and how many rentals of it have no price."""
     sums: dict[tuple[object, ...], _Sum] = {}
@@ -730,16 +755,6 @@ def _estimated(accruals: Collection[Accrual], now: dt.datetime) -> tuple[list[_S
         before = sums.get(estimate.key)
         sums[estimate.key] = before.plus(estimate) if before else estimate
     return list(sums.values()), unpriced
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Where a bill reads its charges: those that are open, or those of a draft."""
-
-    spans: TextClause
-    calls: TextClause
-    times: TextClause
-    where: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -771,7 +786,7 @@ def _compose(
     sums: Iterable[_Sum],
     *,
     period: Period,
-    source: _Source,
+    where: Mapping[str, Any],
     is_running: bool = False,
 ) -> tuple[Bill, _Basis]:
     """Return the bill of some sums with what was agreed, and what that rests on."""
@@ -801,11 +816,11 @@ def _compose(
     before, agreement = terms_of(session, account=account, period=period)
     counts = promises.of_period(session, tenant_id=account.tenant_id, period=period, zone=account.zone)
     lines, after = agreed.complete(
-        _with_quantities(session, account, groups, of_lines, period, source),
+        _with_quantities(session, account, groups, of_lines, period, where),
         agreement=agreement,
         models=of_lines,
-        calls=_calls(session, before, source, account.zone),
-        times=_times(session, of_lines.values(), source),
+        calls=_calls(session, before, where, account.zone),
+        times=_times(session, of_lines.values(), where),
         counts=counts,
         before=before,
         period=period,
@@ -882,7 +897,7 @@ def _with_quantities(
     groups: Sequence[Group],
     of_lines: Mapping[UUID, Tariff],
     period: Period,
-    source: _Source,
+    where: Mapping[str, Any],
 ) -> list[Group]:
     """Give each group of a meter with a charge model its quantities, month by month."""
     modelled = [one for one in groups if of_lines[one.tariff_id].model(one.meter) is not None]
@@ -890,7 +905,7 @@ def _with_quantities(
         return list(groups)
     months: dict[tuple[object, ...], dict[dt.datetime, tuple[int, int]]] = {}
     meters = sorted({one.meter for one in modelled})
-    for row in session.execute(source.spans, {**source.where, "meters": meters}):
+    for row in session.execute(_SPANS, {**where, "meters": meters}):
         of_key = months.setdefault((row.is_late, row.meter, row.destination, row.tariff_id, False), {})
         start = periods.month_of(row.since, zone=account.zone).start
         units, events = of_key.get(start, (0, 0))
@@ -904,13 +919,15 @@ def _with_quantities(
             quantities = [Quantity(period.start, one.units_nano or 0, one.events, *before)]
         elif one in modelled:
             for start, (units, events) in sorted(charged.items()):
-                before = _billed_before(session, account, one, start) if one.is_late else (0, 0)
+                before = _billed_before(session, account, one, start, where) if one.is_late else (0, 0)
                 quantities.append(Quantity(start, units, events, *before))
         made.append(replace(one, quantities=tuple(quantities)))
     return made
 
 
-def _billed_before(session: Session, account: Account, one: Group, start: dt.datetime) -> tuple[int, int]:
+def _billed_before(
+    session: Session, account: Account, one: Group, start: dt.datetime, where: Mapping[str, Any]
+) -> tuple[int, int]:
     """Return how much of a month, and in how many uses, earlier invoices have of a group's meter."""
     found = session.execute(
         _BILLED_BEFORE,
@@ -920,19 +937,20 @@ def _billed_before(session: Session, account: Account, one: Group, start: dt.dat
             "destination": one.destination,
             "tariff": one.tariff_id,
             "start": start,
+            "holds_from": where["holds_from"],
             "end": periods.month_of(start, zone=account.zone).end,
         },
     ).one()
     return int(found.units_nano or 0), found.events
 
 
-def _calls(session: Session, before: State, source: _Source, zone: str) -> list[Call]:
+def _calls(session: Session, before: State, where: Mapping[str, Any], zone: str) -> list[Call]:
     """Return the calls that the minutes that are left may take over."""
     meters = sorted({meter for pool in before.pools if pool.left_s for meter in pool.meters})
     if not meters:
         return []
     left = sum(pool.left_s for pool in before.pools)
-    rows = session.execute(source.calls, {**source.where, "meters": meters, "left": left, "zone": zone})
+    rows = session.execute(_CALLS, {**where, "meters": meters, "left": left, "zone": zone})
     return [
         Call(
             row.key,
@@ -947,11 +965,11 @@ def _calls(session: Session, before: State, source: _Source, zone: str) -> list[
     ]
 
 
-def _times(session: Session, of_lines: Iterable[Tariff], source: _Source) -> list[Time]:
+def _times(session: Session, of_lines: Iterable[Tariff], where: Mapping[str, Any]) -> list[Time]:
     """Return agents' time where some of it may cost more."""
     if not any(tariff.terms.labour for tariff in of_lines):
         return []
-    rows = session.execute(source.times, {**source.where, "meter": AGENT_HOUR})
+    rows = session.execute(_TIMES, {**where, "meter": AGENT_HOUR})
     return [
         Time(
             (row.is_late, row.meter, row.destination, row.tariff_id, False),

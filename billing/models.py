@@ -12,19 +12,34 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    Column,
     Date,
     ForeignKeyConstraint,
     Index,
     Integer,
+    MetaData,
     Numeric,
+    Table,
     Text,
     UniqueConstraint,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db import Base, Instant, Key, Minor, Nano, OptionalInstant, OptionalSealed, Sealed, TenantOwned
+from core.db import (
+    SCHEMA,
+    Base,
+    Instant,
+    Key,
+    Minor,
+    Nano,
+    OptionalInstant,
+    OptionalSealed,
+    Sealed,
+    TenantOwned,
+)
 
 _CURRENT = text("superseded_by IS NULL")
 
@@ -417,6 +432,7 @@ class InvoiceRow(TenantOwned, Base):
         ),
         CheckConstraint("state IN ('draft', 'finalised', 'void')", name="state"),
         CheckConstraint("period_end > period_start", name="period"),
+        CheckConstraint("holds_from <= period_start", name="holds"),
         CheckConstraint("total_minor = net_minor + tax_minor", name="total"),
         CheckConstraint(
             "(state = 'draft') = (number IS NULL) AND (number IS NULL) = (finalised_at IS NULL)"
@@ -434,6 +450,8 @@ class InvoiceRow(TenantOwned, Base):
     language: Mapped[str] = mapped_column(Text)
     period_start: Mapped[Instant]
     period_end: Mapped[Instant]
+    # since when what is due stands on it: the end of the one before, so that they tile time
+    holds_from: Mapped[Instant]
     net_minor: Mapped[Minor]
     tax_minor: Mapped[Minor]
     total_minor: Mapped[Minor]
@@ -461,6 +479,18 @@ class InvoiceLineRow(TenantOwned, Base):
             "kind IN ('metered', 'allowance', 'discount', 'commitment', 'surcharge', 'credit')", name="kind"
         ),
         CheckConstraint("kind = 'metered' OR arithmetic IS NOT NULL", name="explained"),
+        # by these a charge's line is found
+        Index(
+            "uq_invoice_lines_metered",
+            "tenant_id",
+            "invoice_id",
+            "meter",
+            "destination",
+            "tariff_id",
+            "is_late",
+            unique=True,
+            postgresql_where=text("kind = 'metered'"),
+        ),
     )
 
     invoice_id: Mapped[Key]
@@ -555,17 +585,17 @@ class InvoiceTaxRow(TenantOwned, Base):
     tax_minor: Mapped[Minor]
 
 
-class InvoiceLineChargeRow(TenantOwned, Base):
-    """Which line a charge sits on: at most one, by the key."""
-
-    __tablename__ = "invoice_line_charges"
-    # that its charge is there is checked once per statement (trigger `founded`), that its line is, when the
-    # invoice is finalised (`members_on_lines`): members are written first, lines are summed from them
-    __table_args__ = (Index("ix_invoice_line_charges_line", "tenant_id", "invoice_id", "line_no"),)
-
-    rated_charge_id: Mapped[Key]
-    invoice_id: Mapped[UUID]
-    line_no: Mapped[int] = mapped_column(Integer)
+# Which line a charge stands on: a view. What is due in an invoice's [holds_from, period_end) stands on its
+# line of the same meter, destination, tariff and lateness (ADR 47).
+LINE_CHARGES = Table(
+    "invoice_line_charges",
+    MetaData(),
+    Column("tenant_id", Uuid),
+    Column("rated_charge_id", Uuid),
+    Column("invoice_id", Uuid),
+    Column("line_no", Integer),
+    schema=SCHEMA,
+)
 
 
 class CreditNoteRow(TenantOwned, Base):

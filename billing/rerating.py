@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from billing import accounts, bulk, tariffs
 from billing.errors import PriceListNotFoundError, RatingChangedError
-from billing.models import InvoiceLineChargeRow, InvoiceRow, RatedChargeRow, UsageEventRow
+from billing.models import LINE_CHARGES, InvoiceRow, RatedChargeRow, UsageEventRow
 from billing.usage import SERVICE_RUN, closed_until
 from core import columns
 from core.ids import TenantId
@@ -264,17 +264,17 @@ def _standing(
             ),
         )
         .outerjoin(
-            InvoiceLineChargeRow,
+            LINE_CHARGES,
             and_(
-                InvoiceLineChargeRow.tenant_id == RatedChargeRow.tenant_id,
-                InvoiceLineChargeRow.rated_charge_id == RatedChargeRow.id,
+                LINE_CHARGES.c.tenant_id == RatedChargeRow.tenant_id,
+                LINE_CHARGES.c.rated_charge_id == RatedChargeRow.id,
             ),
         )
         .outerjoin(
             InvoiceRow,
             and_(
-                InvoiceRow.tenant_id == InvoiceLineChargeRow.tenant_id,
-                InvoiceRow.id == InvoiceLineChargeRow.invoice_id,
+                InvoiceRow.tenant_id == LINE_CHARGES.c.tenant_id,
+                InvoiceRow.id == LINE_CHARGES.c.invoice_id,
             ),
         )
         .where(

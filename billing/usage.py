@@ -15,13 +15,13 @@ from json.encoder import encode_basestring_ascii as _json
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import DateTime, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.orm import Session
 
 from billing import accounts, tariffs
 from billing.errors import UsageInvalidError
-from billing.models import InvoiceRow, RatedChargeRow, TariffRow, UsageConflictRow, UsageEventRow
+from billing.models import RatedChargeRow, TariffRow, UsageConflictRow, UsageEventRow
 from billing.rating.rentals import METERS
 from billing.rating.rules import Outcome
 from billing.rating.tariff import HIDDEN_DIGITS, LONGEST_NUMBER, Rating, Tariff
@@ -229,12 +229,12 @@ def rating(
 
 
 def closed_until(session: Session, *, tenant_id: TenantId) -> dt.datetime | None:
-    """Return the end of the last finalised period, or None; what is before it gets no more lines."""
-    return session.scalars(
-        select(func.max(InvoiceRow.period_end)).where(
-            InvoiceRow.tenant_id == tenant_id, InvoiceRow.state == "finalised"
-        )
-    ).one()
+    """Return the end of the last finalised period, or None; what is before it gets no more lines.
+
+    It stays so until the transaction ends: finalising waits for all who know it, and they for a finalising
+    under way. What is due from it on is on the bill that is finalised next, whole.
+    """
+    return session.scalars(select(func.app.closed_until(tenant_id, type_=DateTime(timezone=True)))).one()
 
 
 def current_charge(session: Session, *, tenant_id: TenantId, usage_id: UUID) -> Rated | None:

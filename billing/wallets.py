@@ -26,7 +26,7 @@ from billing.errors import WalletAmountError, WalletNotFoundError, WalletShortEr
 from billing.events import TopUpWanted, WalletLow
 from billing.ledger import BANK, CLEARING, TAKEN_BACK, WALLET, Posting
 from billing.models import (
-    InvoiceLineChargeRow,
+    LINE_CHARGES,
     RatedChargeRow,
     ReservationRow,
     UsageEventRow,
@@ -562,11 +562,11 @@ def _taken_on(session: Session, tenant_id: TenantId, invoice_id: UUID) -> int:
             & (RatedChargeRow.usage_id == UsageEventRow.id),
         )
         .join(
-            InvoiceLineChargeRow,
-            (InvoiceLineChargeRow.tenant_id == RatedChargeRow.tenant_id)
-            & (InvoiceLineChargeRow.rated_charge_id == RatedChargeRow.id),
+            LINE_CHARGES,
+            (LINE_CHARGES.c.tenant_id == RatedChargeRow.tenant_id)
+            & (LINE_CHARGES.c.rated_charge_id == RatedChargeRow.id),
         )
-        .where(InvoiceLineChargeRow.tenant_id == tenant_id, InvoiceLineChargeRow.invoice_id == invoice_id)
+        .where(LINE_CHARGES.c.tenant_id == tenant_id, LINE_CHARGES.c.invoice_id == invoice_id)
     )
     taken = select(func.sum(ReservationRow.taken_nano)).where(
         ReservationRow.tenant_id == tenant_id, ReservationRow.id.in_(on_it)

@@ -37,16 +37,13 @@ SEAT = "seat."
 # how seats can be charged; what is metered above those booked stays
 SEAT_UNITS = (Unit.MONTH, Unit.DAY, Unit.HOUR)
 _SUPPOSED = UUID(int=1)
-_COLUMNS = """SELECT u.id, u.source, u.event_id, u.meter, u.prefix, u.quantity_ms, u.occurred_at, u.ended_at,
-    c.tariff_id
+_HELD = text("""
+    SELECT u.id, u.source, u.event_id, u.meter, u.prefix, u.quantity_ms, u.occurred_at, u.ended_at,
+      c.tariff_id
     FROM app.rated_charges c
     JOIN app.usage_events u ON u.tenant_id = c.tenant_id AND u.id = c.usage_id
-    LEFT JOIN app.invoice_line_charges m ON m.tenant_id = c.tenant_id AND m.rated_charge_id = c.id
-    WHERE c.tenant_id = :tenant AND c.outcome = 'rated'"""
-_BILLED = text(f"{_COLUMNS} AND m.invoice_id = :invoice")
-_OPEN = text(f"""{_COLUMNS} AND c.superseded_by IS NULL
-    AND c.bill_at < :period_end AND c.bill_at >= :swept_until
-    AND (m.invoice_id IS NULL OR m.invoice_id IS NOT DISTINCT FROM :ignoring)""")
+    WHERE c.tenant_id = :tenant AND c.outcome = 'rated' AND c.superseded_by IS NULL
+      AND c.bill_at < :period_end AND c.bill_at >= :holds_from""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +92,11 @@ def ask(session: Session, *, tenant_id: TenantId, period: Period, supposed: Supp
     if there is not None and is_final:
         document = invoices.find(session, tenant_id=tenant_id, invoice_id=there.invoice_id)
         actual = document.bill
+        held = invoices.range_of(session, tenant_id, there.invoice_id)
     else:
         actual = invoices.preview(session, tenant_id=tenant_id, period=period)
-    if there is not None and is_final:
-        rows = session.execute(_BILLED, {"tenant": tenant_id, "invoice": there.invoice_id}).all()
-    else:
-        rows = session.execute(_OPEN, invoices.preview_range(session, tenant_id, period)).all()
+        held = invoices.preview_range(session, tenant_id, period)
+    rows = session.execute(_HELD, held).all()
     bill, unpriced = _worked_out(session, account, rows, period, supposed, actual)
     return Answer(period, account.zone, actual, bill, there.number if there else None, unpriced)
 

@@ -192,9 +192,10 @@ def draft(gate: Gate, *, tenant_id: TenantId, year: int, month: int, anew: bool 
             there = [one for one in invoices.every(session, tenant_id=tenant_id) if one.period == period]
             if there and not anew:
                 return 0
-            if not anew and not invoices.preview(session, tenant_id=tenant_id, period=period).lines:
+            made = invoices.draft(session, tenant_id=tenant_id, period=period)
+            if not anew and not made.bill.lines:
+                session.rollback()
                 return 0
-            invoices.draft(session, tenant_id=tenant_id, period=period)
         except (BillingAccountNotFoundError, PeriodClosedError):
             return 0
     return 1
@@ -206,18 +207,19 @@ def finalise(gate: Gate, *, tenant_id: TenantId, year: int, month: int) -> int:
     Raises:
         SeatlineError: what stands in the way, see `billing.invoices.finalise`.
     """
-    rentals.charge(gate, tenant_id=tenant_id)
     with gate.open(Scope.system(tenant_id)) as session:
         try:
-            zone = accounts.find(session, tenant_id=tenant_id).zone
+            account = accounts.find(session, tenant_id=tenant_id)
         except BillingAccountNotFoundError:
             return 0
-        period = periods.month(year, month, zone=zone)
+        period = periods.month(year, month, zone=account.zone)
         drafts = [
             one
             for one in invoices.every(session, tenant_id=tenant_id)
             if one.period == period and one.state == "draft"
         ]
+    if account.charged_until is None or account.charged_until < period.end:
+        rentals.charge(gate, tenant_id=tenant_id)
     for one in drafts:
         finalise_one(gate, tenant_id=tenant_id, invoice_id=one.invoice_id)
     return len(drafts)

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
@@ -24,7 +24,7 @@ from billing.errors import (
     PeriodNotOverError,
     UnratedUsageError,
 )
-from billing.models import InvoiceLineChargeRow, RatedChargeRow
+from billing.models import LINE_CHARGES, InvoiceRow, RatedChargeRow
 from billing.price_lists import Published
 from billing.rating.rules import Outcome
 from core import clock
@@ -92,15 +92,15 @@ def test_every_charge_of_the_period_sits_on_exactly_one_line(gate: Gate, alice: 
             members = session.execute(
                 select(func.count(), func.sum(RatedChargeRow.amount_nano))
                 .join(
-                    InvoiceLineChargeRow,
-                    (InvoiceLineChargeRow.tenant_id == RatedChargeRow.tenant_id)
-                    & (InvoiceLineChargeRow.rated_charge_id == RatedChargeRow.id),
+                    LINE_CHARGES,
+                    (LINE_CHARGES.c.tenant_id == RatedChargeRow.tenant_id)
+                    & (LINE_CHARGES.c.rated_charge_id == RatedChargeRow.id),
                 )
-                .where(InvoiceLineChargeRow.line_no == line.line_no)
+                .where(LINE_CHARGES.c.line_no == line.line_no)
             ).one()
             assert tuple(members) == (line.events, line.amount_nano)
             assert nano_to_minor(line.amount_nano, currency="GBP") == line.amount_minor
-        assert session.scalar(select(func.count()).select_from(InvoiceLineChargeRow)) == 5
+        assert session.scalar(select(func.count()).select_from(LINE_CHARGES)) == 5
 
 
 def test_the_running_bill_is_what_the_draft_will_say(gate: Gate, alice: TenantId) -> None:
@@ -184,8 +184,10 @@ CHANGES_OF_AN_INVOICE = [
     "DELETE FROM app.invoice_lines",
     "UPDATE app.invoice_taxes SET tax_minor = 0",
     "DELETE FROM app.invoice_taxes",
-    "UPDATE app.invoice_line_charges SET line_no = 2",
-    "DELETE FROM app.invoice_line_charges",
+    "UPDATE app.invoices SET holds_from = period_start",
+    "UPDATE app.rated_charges SET superseded_by = id",
+    """INSERT INTO app.rated_charges SELECT (c).* FROM (SELECT jsonb_populate_record(c, jsonb_build_object(
+       'id', gen_random_uuid(), 'charge_run', 'again')) AS c FROM app.rated_charges c) c""",
 ]
 
 
@@ -199,28 +201,49 @@ def test_nothing_of_a_finalised_invoice_can_be_changed(gate: Gate, alice: Tenant
         assert invoices.find(session, tenant_id=alice, invoice_id=done.invoice_id) == done
 
 
-def test_what_is_no_charge_of_ours_stands_on_no_line(gate: Gate, alice: TenantId, charlie: TenantId) -> None:
+def test_invoices_that_hold_a_stretch_twice_or_leave_one_out_are_not_finalised(
+    gate: Gate, alice: TenantId
+) -> None:
     use(gate, alice, stock.usage())
-    use(gate, charlie, stock.usage())
-    draft = drafted(gate, alice)
-    with gate.open(Scope.system(charlie)) as session:
-        theirs = session.scalars(select(RatedChargeRow.id)).one()
-    for charge_id in (new_id(), theirs):
-        row = {"rated_charge_id": charge_id, "invoice_id": draft.invoice_id, "line_no": 1}
+    finalised(gate, alice, drafted(gate, alice))
+    drafted(gate, alice, NOVEMBER)
+    for wrong in (OCTOBER.start, NOVEMBER.start - dt.timedelta(seconds=1)):
         with (
-            pytest.raises(IntegrityError, match="a line of no charge"),
+            pytest.raises(IntegrityError, match="begins where the last one ended"),
             gate.open(Scope.system(alice)) as session,
         ):
-            session.execute(insert(InvoiceLineChargeRow), [{"tenant_id": alice, **row}])
+            row = session.scalars(select(InvoiceRow).where(InvoiceRow.state == "draft")).one()
+            row.holds_from, row.state, row.number = wrong, "finalised", "SL-2026-000002"
+            row.issued_on = row.due_on = LATER.date()
+            row.finalised_at = LATER
 
 
-def test_a_bill_is_not_finalised_while_a_charge_stands_on_no_line_of_it(gate: Gate, alice: TenantId) -> None:
-    use(gate, alice, stock.usage())
-    draft = drafted(gate, alice)
+def test_a_line_holds_no_charge_of_another_month_meter_destination_or_price(
+    gate: Gate, alice: TenantId
+) -> None:
+    """Each charge by both ways, through three months with late ones: the same line, and one only."""
+    december = periods.month(2026, 12, zone="Europe/London")
+    for number, period in enumerate((OCTOBER, NOVEMBER, december)):
+        at = period.start + dt.timedelta(days=3)
+        use(gate, alice, *some_calls(at, mark=f"-{number}"), *some_calls(stock.NOON, mark=f"-late-{number}"))
+        finalised(gate, alice, drafted(gate, alice, period), at=period.end + dt.timedelta(days=1))
     with gate.open(Scope.system(alice)) as session:
-        session.execute(update(InvoiceLineChargeRow).values(line_no=2))
-    with pytest.raises(IntegrityError, match="a charge on no line"):
-        finalised(gate, alice, draft)
+        there = {
+            (invoice.invoice_id, line.line_no): line
+            for one in invoices.every(session, tenant_id=alice)
+            for invoice in [invoices.find(session, tenant_id=alice, invoice_id=one.invoice_id)]
+            for line in invoice.bill.lines
+        }
+        held = session.execute(select(LINE_CHARGES)).all()
+        charges = {one.id: one for one in session.scalars(select(RatedChargeRow))}
+    assert sorted(one.rated_charge_id for one in held) == sorted(charges)
+    for key, line in there.items():
+        behind = [charges[one.rated_charge_id] for one in held if (one.invoice_id, one.line_no) == key]
+        assert len(behind) == line.events
+        assert sum(one.amount_nano or 0 for one in behind) == line.amount_nano
+        assert {(one.meter, one.destination, one.tariff_id) for one in behind} == {
+            (line.meter, line.destination, line.tariff_id)
+        }
 
 
 def test_no_line_can_be_slipped_under_a_finalised_invoice(gate: Gate, alice: TenantId) -> None:
@@ -234,7 +257,8 @@ def test_no_line_can_be_slipped_under_a_finalised_invoice(gate: Gate, alice: Ten
         session.execute(
             text(
                 f"INSERT INTO app.invoice_lines (tenant_id, invoice_id, line_no, {columns})"
-                f" SELECT tenant_id, invoice_id, 99, {columns} FROM app.invoice_lines LIMIT 1"
+                f" SELECT tenant_id, invoice_id, 99, {columns.replace('is_late', 'NOT is_late')}"
+                " FROM app.invoice_lines LIMIT 1"
             )
         )
 
@@ -345,17 +369,52 @@ def test_what_an_earlier_month_waits_for_is_not_forgotten_on_the_running_bill(
     assert running.waiting == 1  # October cannot be closed before it has a price
 
 
-def test_a_charge_that_slipped_in_while_its_period_closed_is_swept_into_the_next(
-    gate: Gate, alice: TenantId
-) -> None:
-    """A hang-up that began before the finalising and committed after it."""
+WAITING_FOR_CLOSING = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+
+
+def waiting_for_closing(gate: Gate, tenant_id: TenantId) -> None:
+    """Return once somebody waits to close, or to add to, what is being closed."""
+    with gate.open(Scope.system(tenant_id)) as session:
+        while not session.execute(WAITING_FOR_CLOSING).scalar_one():
+            pass
+
+
+def test_finalising_waits_for_a_hang_up_under_way(gate: Gate, alice: TenantId) -> None:
+    use(gate, alice, stock.usage("first"))
     draft = drafted(gate, alice)
-    with gate.open(Scope.system(alice)) as session:
-        usage.record(session, tenant_id=alice, usage=stock.usage("in-flight"))
-        session.flush()
-        finalised(gate, alice, draft)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with gate.open(Scope.system(alice)) as session:
+            usage.record(session, tenant_id=alice, usage=stock.usage("in-flight"))
+            closing = pool.submit(finalised, gate, alice, draft)
+            waiting_for_closing(gate, alice)
+            assert not closing.done()
+        with pytest.raises(DraftStaleError):
+            closing.result()
+    done = finalised(gate, alice, drafted(gate, alice))
+    assert [(line.is_late, line.events) for line in done.bill.lines] == [(False, 2)]
+
+
+def test_a_hang_up_during_finalising_is_due_in_the_next_month(gate: Gate, alice: TenantId) -> None:
+    use(gate, alice, stock.usage("first"))
+    draft = drafted(gate, alice)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, clock.hold(AFTER):
+        with gate.open(Scope.system(alice)) as session:
+            invoices.finalise(session, tenant_id=alice, invoice_id=draft.invoice_id)
+            recorded = pool.submit(use, gate, alice, stock.usage("in-flight"))
+            waiting_for_closing(gate, alice)
+            assert not recorded.done()
+        recorded.result()
     bill = drafted(gate, alice, NOVEMBER).bill
     assert [(line.is_late, line.events) for line in bill.lines] == [(True, 1)]
+
+
+def test_a_month_drafted_after_a_later_one_has_its_own_charges(gate: Gate, alice: TenantId) -> None:
+    use(gate, alice, stock.usage("a"), stock.usage("b", at=NOVEMBER.start))
+    assert [line.is_late for line in drafted(gate, alice, NOVEMBER).bill.lines] == [False, True]
+    assert [line.is_late for line in drafted(gate, alice).bill.lines] == [False]
+    with gate.open(Scope.system(alice)) as session:  # November's held October's, and is to be made anew
+        assert [one.period for one in invoices.every(session, tenant_id=alice)] == [OCTOBER]
+    assert [line.is_late for line in drafted(gate, alice, NOVEMBER).bill.lines] == [False]
 
 
 def test_months_are_finalised_in_order(gate: Gate, alice: TenantId) -> None:
