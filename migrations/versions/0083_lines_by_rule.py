@@ -12,8 +12,8 @@ from alembic import op
 
 from migrations.walls import fence
 
-revision = "0082"
-down_revision = "0081"
+revision = "0083"
+down_revision = "0082"
 
 BEGINNING = "timestamptz '1970-01-01 00:00:00+00'"
 TABLES = ("invoices", "invoice_lines", "invoice_line_charges", "rated_charges")
