@@ -358,6 +358,7 @@ def _said(payload: Mapping[str, Any]) -> dict[str, Any]:
         "prefix": payload["prefix"],
         "number_id": UUID(payload["number_id"]) if payload["number_id"] else None,
         "agent_ref": UUID(payload["agent_ref"]) if payload["agent_ref"] else None,
+        "campaign_ref": UUID(payload["campaign_ref"]) if payload.get("campaign_ref") else None,
     }
 
 

@@ -37,8 +37,9 @@ AT_ONCE = 1_000
 class Wanted:
     """What is looked for; None or empty: whatever it is.
 
-    `reference` is any id: of the usage, of what it was for (a call, a rental, an agent), of the charge, or
-    of the invoice, with `line_no` one line of it. `event_id` is the source's own.
+    `reference` is any id: of the usage, of what it was for (a call, a rental, an agent, a number, a
+    campaign), of the charge, or of the invoice, with `line_no` one line of it. `event_id` is the source's
+    own.
     """
 
     reference: UUID | None = None
@@ -357,6 +358,8 @@ def _fits(wanted: Wanted) -> list[ColumnElement[bool]]:
                 UsageEventRow.id == wanted.reference,
                 UsageEventRow.subject_ref == wanted.reference,
                 UsageEventRow.number_id == wanted.reference,
+                UsageEventRow.agent_ref == wanted.reference,
+                UsageEventRow.campaign_ref == wanted.reference,
                 RatedChargeRow.id == wanted.reference,
                 LINE_CHARGES.c.invoice_id == wanted.reference,
             )

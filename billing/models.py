@@ -264,6 +264,7 @@ class UsageEventRow(TenantOwned, Base):
     prefix: Mapped[str] = mapped_column(Text)
     number_id: Mapped[UUID | None]
     agent_ref: Mapped[UUID | None]
+    campaign_ref: Mapped[UUID | None]
     other_party: Mapped[OptionalSealed]
     payload_sha256: Mapped[bytes]
     received_at: Mapped[Instant]

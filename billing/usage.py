@@ -48,6 +48,7 @@ class Usage:
         prefix: digits of the number that decides the price (the one dialled), without its last four.
         number_id: our number that was used.
         agent_ref: who worked.
+        campaign_ref: the campaign it was for.
         other_party: the other number, sealed by the caller for table `usage_events`, column
             `other_party`, row `usage_id`.
         usage_id: the row's id, given when `other_party` was sealed for it.
@@ -63,6 +64,7 @@ class Usage:
     prefix: str
     number_id: UUID | None = None
     agent_ref: UUID | None = None
+    campaign_ref: UUID | None = None
     other_party: bytes | None = None
     usage_id: UUID | None = None
 
@@ -315,8 +317,9 @@ def payload_sha256(usage: Usage) -> bytes:
     The sealed number is left out: sealing the same number twice gives different bytes.
     """
     # what json.dumps(_payload(usage), sort_keys=True, separators=(",", ":")) gives, at a third of the time
+    campaign = f'"campaign_ref":"{usage.campaign_ref}",' if usage.campaign_ref else ""
     written = (
-        f'{{"agent_ref":"{usage.agent_ref or ""}","ended_at":"{_instant(usage.ended_at)}"'
+        f'{{"agent_ref":"{usage.agent_ref or ""}",{campaign}"ended_at":"{_instant(usage.ended_at)}"'
         f',"meter":{_json(usage.meter)},"number_id":"{usage.number_id or ""}"'
         f',"occurred_at":"{_instant(usage.occurred_at)}","prefix":{_json(usage.prefix)}'
         f',"quantity_ms":{usage.quantity_ms},"subject_ref":"{usage.subject_ref}"}}'
@@ -338,6 +341,8 @@ def _payload(usage: Usage) -> dict[str, Any]:
         "prefix": usage.prefix,
         "number_id": str(usage.number_id or ""),
         "agent_ref": str(usage.agent_ref or ""),
+        # reports from before there were campaigns keep their hash
+        **({"campaign_ref": str(usage.campaign_ref)} if usage.campaign_ref else {}),
     }
 
 
@@ -353,6 +358,7 @@ def _columns(usage: Usage) -> dict[str, Any]:
         "prefix": usage.prefix,
         "number_id": usage.number_id,
         "agent_ref": usage.agent_ref,
+        "campaign_ref": usage.campaign_ref,
     }
 
 

@@ -690,7 +690,11 @@ def finish(session: Session, *, ending: Ending) -> bool:
     last_joined_at = _end_legs(session, row, ended_at)
     metered_from = _metered_from(row)
     if metered_from:
-        metering.record(session, tenant_id=ending.tenant_id, usage=_usage(row, metered_from, ended_at))
+        dial = session.get(OutboundDialRow, key)  # a call out and its dial share an id
+        campaign_id = dial.campaign_id if dial else None
+        metering.record(
+            session, tenant_id=ending.tenant_id, usage=_usage(row, metered_from, ended_at, campaign_id)
+        )
     credit.settle(session, tenant_id=ending.tenant_id, use_id=ending.call_id)
     if row.part_of is None:  # the contact with the customer is the call it belongs to
         interactions.append(
@@ -973,7 +977,9 @@ def _metered_from(row: CallRow) -> dt.datetime | None:
     return row.picked_up_at if row.direction == OUTBOUND else row.bridged_at
 
 
-def _usage(row: CallRow, began_at: dt.datetime, ended_at: dt.datetime) -> metering.Usage:
+def _usage(
+    row: CallRow, began_at: dt.datetime, ended_at: dt.datetime, campaign_id: UUID | None
+) -> metering.Usage:
     return metering.Usage(
         source=SOURCE,
         event_id=usage_key(CallId(row.id)),
@@ -985,6 +991,7 @@ def _usage(row: CallRow, began_at: dt.datetime, ended_at: dt.datetime) -> meteri
         prefix=row.called_prefix or rating_prefix(row.dialled),
         number_id=NumberId(row.number_id),
         agent_ref=row.agent_id,
+        campaign_ref=campaign_id,
     )
 
 

@@ -154,6 +154,7 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.bill_preview": ("getRunningBill", "listUsage"),
     "portal.one_invoice": ("getInvoice", "getInvoicePayment", "listCreditNotes", "listDisputes"),
     "portal.what_if_page": ("getWhatIf",),
+    "portal.spend": ("getSpend",),
     "portal.dispute_form": FORM,
     "portal.open_dispute": ("openDispute",),
     "portal.one_dispute": ("getDispute",),

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from billing import explorer
+from billing.explorer import Wanted
 from core import clock
-from core.ids import OPERATOR, CallId, TenantId
+from core.ids import OPERATOR, CallId, CampaignId, TenantId, new_id
 from core.phone import E164
 from security.gate import Gate, Scope
 from security.vault import Vault
@@ -57,10 +59,11 @@ def call(
     at: dt.datetime = MONDAY_NOON,
     lasts: dt.timedelta = 30 * SECOND,
     outcome: DialOutcome = DialOutcome.CONNECTED,
-) -> None:
+    **changes: Any,
+) -> CallId:
     """Place a call and close its books, as the switchboard does, and let the watch look."""
     with desk.gate.open(Scope.system(desk.tenant_id)) as session, clock.hold(at):
-        found = clear(session, request=desk.request(to=to), vault=desk.vault, at=at)
+        found = clear(session, request=desk.request(to=to, **changes), vault=desk.vault, at=at)
         assert isinstance(found, Clearance), found
         dialling.dial(session, clearance=found, vault=desk.vault)
         call_id = CallId(found.attempt_id)
@@ -82,6 +85,17 @@ def call(
         dialling.close(session, **known, **end, outcome=outcome)
         event = DialEnded(**known, **end, outcome=outcome, agent_id=None)
         watch.ended(session, event=event)
+        return call_id
+
+
+def test_what_a_call_cost_stands_with_its_campaign(desk: Caller) -> None:
+    campaign_id = CampaignId(new_id())
+    of_campaign, by_itself = call(desk, mobile(1), campaign_id=campaign_id), call(desk, mobile(2))
+    with desk.gate.open(Scope.system(desk.tenant_id)) as session:
+        found = explorer.find(session, tenant_id=desk.tenant_id, wanted=Wanted(reference=campaign_id))
+        every = explorer.find(session, tenant_id=desk.tenant_id, wanted=Wanted())
+    assert [one.subject_ref for one in found] == [of_campaign]
+    assert {one.subject_ref for one in every} == {of_campaign, by_itself}
 
 
 def test_the_first_call_to_a_country_is_told_and_no_other(desk: Caller) -> None:
