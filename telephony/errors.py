@@ -153,6 +153,24 @@ class RoutingSettingError(Invalid):
     code = "routing-setting"
 
 
+class RoutingTrialError(Invalid):
+    """A trial that cannot be asked like this; `field` names what is out of its bounds."""
+
+    code = "routing-trial"
+
+
+class TooLittleHistoryError(Conflict):
+    """Too few calls came in the days asked for to say anything; `calls` did, `least` are needed."""
+
+    code = "too-little-history"
+
+
+class NoRoutingTrialError(NotFound):
+    """The company has tried nothing yet."""
+
+    code = "no-routing-trial"
+
+
 class PromiseNotFoundError(NotFound):
     """No such promised call of this company."""
 

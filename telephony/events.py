@@ -97,3 +97,10 @@ class RecordingSealed(Event):
 
     call_id: CallId
     recording_id: RecordingId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingTrialAsked(Event):
+    """A company wants to know what other ways of routing would have done; see `routing.trials`."""
+
+    trial_id: UUID

@@ -593,6 +593,23 @@ class CallingCountryRow(TenantOwned, Base):
     first_at: Mapped[Instant]
 
 
+class RoutingTrialRow(TenantOwned, Base):
+    """The latest trial of other ways of routing: what was asked, how far it is, and the answer in figures."""
+
+    __tablename__ = "routing_trials"
+
+    id: Mapped[UUID] = mapped_column(Uuid)
+    asked_at: Mapped[Instant]
+    days: Mapped[int] = mapped_column(Integer)
+    people: Mapped[int] = mapped_column(Integer)
+    more: Mapped[int] = mapped_column(Integer)
+    is_example: Mapped[bool] = mapped_column(Boolean)
+    percent: Mapped[int] = mapped_column(Integer)
+    calls: Mapped[int] = mapped_column(Integer)
+    answer: Mapped[list[Any]] = mapped_column(JSONB)
+    ended_at: Mapped[OptionalInstant]
+
+
 class BarredPrefixRow(Base):
     """Numbers nobody may call: those that begin so; the empty prefix is every number.
 

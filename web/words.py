@@ -179,6 +179,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "queue.hours-changed": _l("Changed a queue’s opening hours"),
     "queue.reopened": _l("Opened a queue again"),
     "routing.changed": _l("Changed the routing"),
+    "routing.tried": _l("Tried the traffic models on past calls"),
     "callback.withdrawn": _l("Withdrew a promised call"),
     "customer.pin-set": _l("Set a customer’s PIN"),
     "customer.pin-removed": _l("Removed a customer’s PIN"),
@@ -653,6 +654,13 @@ PROBLEMS: Mapping[str, Words] = {
     "routing-setting": Words(
         _l("A setting of the routing cannot be so"),
         _l("The field that is named is out of its bounds, or names what is not there."),
+    ),
+    "routing-trial": Words(
+        _l("A trial of the routing cannot be asked like this"),
+        _l("The field that is named is out of its bounds."),
+    ),
+    "too-little-history": Words(
+        _l("There is too little to go by"), _l("Take more days, or look at the worked example.")
     ),
     "number-form": Words(
         _l("The number cannot be set up like this"), _l("A greeting has up to 500 signs on one line.")

@@ -39,6 +39,7 @@ from telephony.events import (
     NumberRentalChanged,
     RecordingCaptured,
     RecordingSealed,
+    RoutingTrialAsked,
 )
 from tenants.events import (
     AgreementPublished,
@@ -157,6 +158,7 @@ INTERNAL: dict[type[Event], str] = {
     MonthAsked: "the operator's own",
     CompanyExportAsked: "its owner waits for it on the page, or asks how far it is",
     DownloadAsked: "who asked waits for it on the page, or asks how far it is",
+    RoutingTrialAsked: "who asked waits for it on the page, or asks how far it is",
     KeyRotationAsked: "the operator's own; the company finds it in its log",
     RateDeckAsked: "the operator's own",
     RatingAsked: "the operator's own",

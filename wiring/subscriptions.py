@@ -51,7 +51,14 @@ from seats.events import SeatRentalChanged
 from security.gate import Scope
 from telephony import numbers, orders, recording, work
 from telephony.errors import RecordingNotFoundError
-from telephony.events import DialCleared, DialEnded, DialOutcome, NumberRentalChanged, RecordingCaptured
+from telephony.events import (
+    DialCleared,
+    DialEnded,
+    DialOutcome,
+    NumberRentalChanged,
+    RecordingCaptured,
+    RoutingTrialAsked,
+)
 from telephony.orders import OrderKind
 from telephony.outbound import promised, watch
 from tenants import alarms, companies, letters, logins, resets, sessions
@@ -80,6 +87,7 @@ from wiring import (
     rerating,
     rotation,
     topping_up,
+    trying,
 )
 from wiring.assemble import House
 from wiring.closing import Progress
@@ -476,6 +484,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Alone(PersonErasureAsked, erasing.KIND, erasing.run),
     Alone(CompanyExportAsked, exporting.KIND, exporting.run),
     Alone(DownloadAsked, downloading.KIND, downloading.run),
+    Alone(RoutingTrialAsked, trying.KIND, trying.run),
     Alone(LetterOwed, "letters.send", _send_letter),
     Alone(ResetAsked, "resets.answer", _answer_reset),
     *(_tell(told) for told in TOLD),

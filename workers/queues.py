@@ -56,6 +56,7 @@ HEAVY_HANDLERS = frozenset(
         "people.erase",
         "companies.export",
         "downloads.make",
+        "routing.try",
         "every.export-sweep",
         "every.retention",
         "every.comparison",

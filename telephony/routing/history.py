@@ -10,12 +10,12 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import and_, select
+from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.orm import Session
 
 from core.ids import QueueId, TenantId
 from security.vault import Field, Vault
-from telephony.calls import INBOUND
+from telephony.figures import INBOUND, NOT_OFFERED
 from telephony.models import CallRow, CdrRow, CustomerTierRow, QueueRow
 from telephony.routing.settings import RoutingSettings
 from telephony.routing.simulator import SimulatedCall
@@ -34,7 +34,7 @@ def read(
     until: dt.datetime,
     seed: int = 1,
 ) -> Sequence[SimulatedCall]:
-    """Return the calls that came in between two instants and are over, at most `MOST`, as they came.
+    """Return the calls that came to wait between two instants and are over, at most `MOST`, as they came.
 
     An agent's work on a call is its talk and the wrap-up its queue allows at most.
     """
@@ -49,12 +49,7 @@ def read(
                 CustomerTierRow.customer_id == CallRow.customer_id,
             ),
         )
-        .where(
-            CallRow.tenant_id == tenant_id,
-            CallRow.direction == INBOUND,
-            CallRow.arrived_at >= since,
-            CallRow.arrived_at < until,
-        )
+        .where(*_waited(tenant_id, since, until))
         .order_by(CallRow.arrived_at, CallRow.id)
         .limit(MOST)
     ).all()
@@ -85,6 +80,25 @@ def read(
             )
         )
     return found
+
+
+def count(session: Session, *, tenant_id: TenantId, since: dt.datetime, until: dt.datetime) -> int:
+    """Return how many calls `read` would find, were there no `MOST`."""
+    ended = exists().where(CdrRow.tenant_id == CallRow.tenant_id, CdrRow.call_id == CallRow.id)
+    return session.scalars(
+        select(func.count()).select_from(CallRow).where(*_waited(tenant_id, since, until), ended)
+    ).one()
+
+
+def _waited(tenant_id: TenantId, since: dt.datetime, until: dt.datetime) -> list[ColumnElement[bool]]:
+    """Calls that came in and went as far as to wait: what a flow or closed doors ended is no routing's."""
+    return [
+        CallRow.tenant_id == tenant_id,
+        CallRow.direction == INBOUND,
+        CallRow.arrived_at >= since,
+        CallRow.arrived_at < until,
+        func.coalesce(CallRow.cause, "").not_in(NOT_OFFERED),
+    ]
 
 
 def _region(vault: Vault, call: CallRow, settings: RoutingSettings) -> str:

@@ -29,6 +29,7 @@ from telephony.outbound.limits import Caps, Rules
 from telephony.outbound.stops import Side, Stop
 from telephony.queue_hours import Opening
 from telephony.queues import Settings
+from telephony.routing.trials import Arm, Asked, Trial
 from tenants.saved_views import View, ViewId
 from web import parts, tables, words
 from web.account import phone_code
@@ -50,6 +51,7 @@ from web.portal.recordings import RECORDINGS
 from web.portal.webhooks import LOG
 from web.shown import calls_out, campaigns, flow_words, outline
 from web.shown import leaders as shown_leaders
+from web.shown import trials as shown_trials
 from web.shown.calls_out import RefusedRow, Standing
 from web.shown.opening import WEEK, DayShown, WeekShown
 
@@ -2017,6 +2019,42 @@ def routing(lang: str) -> dict[str, Any]:
     }
 
 
+def routing_trial(lang: str) -> dict[str, Any]:
+    names = pick(
+        lang,
+        ("By queue", "By queue and region, fixed", "By queue and region, wider by waiting"),
+        ("按队列", "按队列和地区（固定）", "按队列和地区（递进）"),
+    )
+    levels = dict(zip(names, (0.902, 0.871, 0.963), strict=True))
+    arms = [
+        (name, Arm("brand", n, level + more, 0.8, None, "", 0.98 - level, 0.84, 4.2, 31.5, 0.08))
+        for n, more in ((60, 0.0), (63, 0.005))
+        for name, level in levels.items()
+    ]
+    asked = Asked(7, 60, 3)
+    in_time = [(name, one, one + 0.005) for name, one in levels.items()]
+    gave_up = [(name, 0.98 - one, 0.975 - one) for name, one in levels.items()]
+    charts = [
+        shown_trials.chart(pick(lang, "Answered in time", "及时接听"), in_time, most=1.0),
+        shown_trials.chart(pick(lang, "Gave up", "放弃"), gave_up, most=0.109),
+    ]
+    worst = pick(lang, "VIP, North", "贵宾，北区")
+    rows = [
+        shown_trials.Row(name, one, worst, is_more=one.people == 63, is_ours=name == names[0])
+        for name, one in arms
+    ]
+    trial = Trial(new_id(), asked, NOW, 100, 31_881, [one for _, one in arms], NOW)
+    return shell(lang) | {
+        "found": shown_trials.Shown(trial, "done", charts, rows, (60, 63), 20),
+        "given": {"days": "7", "people": "60", "more": "3"},
+        "days": shown_trials.DAYS,
+        "fault": "",
+        "short_of": {"calls": 12, "least": 100},
+        "may_write": True,
+        "size": {"from": shown_trials.BARS_FROM, "width": shown_trials.WIDTH, "row": shown_trials.ROW},
+    }
+
+
 def seats(lang: str) -> dict[str, Any]:
     here = capacity(lang)
     return here | {"released": here["seats_list"][2:3], "may_rent": True}
@@ -3179,6 +3217,7 @@ PAGES: dict[str, Page] = {
     "portal-flow-try": Page("portal/flow_try.html", flow_try),
     "portal-queue-closed": Page("portal/queue.html", one_queue_closed),
     "portal-routing": Page("portal/routing.html", routing),
+    "portal-routing-trial": Page("portal/routing_trial.html", routing_trial),
     "portal-leaders": Page("portal/leaders.html", leaders),
     "portal-queue-hours": Page("portal/queue_hours.html", queue_hours_form),
     "portal-queue-edit": Page("portal/queue_edit.html", queue_edit),

@@ -94,6 +94,8 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.flow_step": ("getFlow",),
     "portal.routing_page": ("getRouting",),
     "portal.save_routing": ("changeRouting",),
+    "portal.routing_trial": ("getRoutingTrial",),
+    "portal.try_routing": ("tryRouting",),
     "portal.queue_opening": FORM,
     "portal.save_queue_opening": ("changeQueueHours",),
     # customers

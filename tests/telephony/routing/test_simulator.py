@@ -11,10 +11,12 @@ from core.ids import QueueId
 from telephony.routing.simulator import (
     ARMS,
     POOLED,
+    Figures,
     Outcome,
     Seats,
     SimulatedCall,
     Stream,
+    attended_ms,
     compare,
     generate,
     loads_of,
@@ -90,6 +92,18 @@ def test_what_is_answered_away_from_home_takes_longer_where_that_is_so() -> None
     policy = Policy(Model.PROGRESSIVE)
     assert simulate(calls, seats, policy).busy_ms == 3 * _MINUTE
     assert simulate(calls, seats, policy, foreign=1.5).busy_ms == 4.5 * _MINUTE
+
+
+def test_a_night_is_no_idle_time() -> None:
+    calls = [SimulatedCall(at * _MINUTE, ONE, "", _MINUTE, _MINUTE) for at in (0, 30, 480, 490)]
+    assert attended_ms(calls) == 100 * _MINUTE
+    assert simulate(calls, staff([Seats(ONE, "", 2)]), Policy()).utilisation == 4 / 200
+
+
+def test_ninety_five_of_a_hundred_wait_no_longer_than_that() -> None:
+    found = Figures(offered=100, answered=100, waits_ms=list(range(100_000, 0, -1_000)))
+    assert found.answer_95_s == 95.0
+    assert Figures().answer_95_s == 0.0
 
 
 def test_no_calls_make_no_figures() -> None:
