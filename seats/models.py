@@ -1,9 +1,9 @@
 """Tables of the room; private to it.
 
-All but the last three carry the operator's tenant id: stock, people and agent time are one operator's, and
+All but the last five carry the operator's tenant id: stock, people and agent time are one operator's, and
 their exclusion constraints stand across all client companies. `seat_leases` and `agent_hours` are what a
-client sees, in rows of its own; `agent_statuses` are a client's. Checks, exclusion constraints and triggers
-stand in migration 0004.
+client sees, in rows of its own; `agent_statuses`, `team_messages` and `team_readers` are a client's. Checks,
+exclusion constraints and triggers stand in migration 0004.
 """
 
 import datetime as dt
@@ -238,3 +238,39 @@ class AgentStatusRow(TenantOwned, Base):
     label_zh: Mapped[str] = mapped_column(Text)
     position: Mapped[int] = mapped_column(SmallInteger)
     is_active: Mapped[bool] = mapped_column(Boolean)
+
+
+class TeamMessageRow(TenantOwned, Base):
+    """What somebody wrote to a client's agents; the text is sealed."""
+
+    __tablename__ = "team_messages"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    queue_id: Mapped[UUID | None] = mapped_column(Uuid)
+    from_agent: Mapped[int | None] = mapped_column(Integer)
+    """The leader's number; null: it came from the company's pages or programs."""
+    text_ct: Mapped[Sealed]
+    sent_at: Mapped[Instant]
+
+
+class TeamReaderRow(TenantOwned, Base):
+    """For whom a message is, and when they said that they have read it."""
+
+    __tablename__ = "team_readers"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "message_id"],
+            [f"{SCHEMA}.team_messages.tenant_id", f"{SCHEMA}.team_messages.id"],
+            ondelete="CASCADE",
+        ),
+        Index(
+            "ix_team_readers_unread",
+            "tenant_id",
+            "agent_number",
+            postgresql_where=text("read_at IS NULL"),
+        ),
+    )
+
+    message_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    agent_number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    read_at: Mapped[OptionalInstant]

@@ -39,6 +39,7 @@ class Lead(StrEnum):
     MOVE = "move"
     FORCE = "force"
     ASSIGN = "assign"
+    BROADCAST = "broadcast"
 
 
 class AgentDetailsError(Invalid):

@@ -105,6 +105,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "team.call-taken": _l("Took another agent’s call over"),
     "team.caller-moved": _l("Moved a waiting caller to another queue"),
     "team.agent-moved": _l("Put an agent into another queue"),
+    "team.message-sent": _l("Wrote to the team"),
     "team.status-set": _l("Set another agent’s status"),
     "ticket.opened": _l("Opened a ticket"),
     "ticket.changed": _l("Changed a ticket"),
@@ -1101,6 +1102,10 @@ PROBLEMS: Mapping[str, Words] = {
     "agent-moved-on": Words(
         _l("That agent’s queues have changed"), _l("The board shows which they serve now; choose again.")
     ),
+    "message-text": Words(
+        _l("That cannot be sent"), _l("Write up to 500 characters, to a queue somebody serves.")
+    ),
+    "message-not-found": Words(_l("There is no such message to you"), _l("It may be an old one.")),
     "call-moved-on": Words(
         _l("That is not there any more"), _l("The board shows what is there now; choose again.")
     ),

@@ -22,6 +22,7 @@ PLACES: tuple[Place, ...] = (
     Place("endpoints", "password_ct", "integration", bound_as="password"),
     Place("outbound_dials", "to_ct", bound_as="to", row="attempt_id", key=("attempt_id",)),
     Place("agents", "name_ct", version="row_version"),
+    Place("team_messages", "text_ct"),
     Place("leads", "person_ct"),
     Place("lead_imports", "names_ct", version="CASE WHEN started_at IS NULL THEN 1 ELSE 2 END"),
     Place(

@@ -171,6 +171,9 @@ def desk(lang: str) -> dict[str, Any]:
         "agent": New(name=pick(lang, "Bob", "林晓"), number="1001", seat="A-14"),
         "statuses": STATUSES[lang],
         "leads": True,
+        "writes": [
+            ("ten_1", pick(lang, "Pelican Parcel", "鹈鹕快递"), [("que_2", pick(lang, "Billing", "账务"))])
+        ],
         "dispositions": [one for one in dispositions(lang) if not one["parent"]],
         "wrap_s": 60,
         "shortcuts": {"is_on": True, "keys": {}, "family": "ctrl+alt", "usual": USUAL_KEYS},
@@ -1979,7 +1982,27 @@ def leaders(lang: str) -> dict[str, Any]:
     """Who leads the company's team."""
     acts = list(shown_leaders.ACTS.items())
     agents = [(1001, frozenset(Lead)), (1002, frozenset({Lead.LISTEN, Lead.WHISPER})), (1003, frozenset())]
-    return {"agents": agents, "acts": acts, "may_write": True}
+    text = pick(lang, "The website is down: say that we know.", "官网故障：请告知客户我们已知悉。")
+    told = New(text=text, queue_id="que_2", from_agent=1001, sent_at=ago(600), readers=5, have_read=3)
+    here = [("que_1", pick(lang, "Deliveries", "配送")), ("que_2", pick(lang, "Billing", "账务"))]
+    return {
+        "agents": agents,
+        "acts": acts,
+        "may_write": True,
+        "messages": [told],
+        "queues": dict(here),
+        "to": here,
+        "longest": 500,
+    }
+
+
+def messages(lang: str) -> dict[str, Any]:
+    """What an agent has not read yet."""
+    text = pick(lang, "The website is down: say that we know.", "官网故障：请告知客户我们已知悉。")
+    told = New(text=text, from_agent=1002, sent_at=ago(600))
+    name, queue = pick(lang, "Pelican Parcel", "鹈鹕快递"), pick(lang, "Billing", "账务")
+    one = New(company="ten_1", company_name=name, queue=queue, message_id="msg_1", message=told)
+    return {"messages": [one]}
 
 
 def routing(lang: str) -> dict[str, Any]:

@@ -90,6 +90,11 @@ def make_app() -> Flask:
         g.language, _name = looking_at()
         return render_template("console/team.html", **figures.team(g.language))
 
+    @app.get("/console/messages")
+    def messages() -> str:
+        g.language, _name = looking_at()
+        return render_template("console/messages.html", **figures.messages(g.language))
+
     @app.get("/console/calls/<call>/targets")
     def targets(call: str) -> dict[str, Any]:
         return {"call": call, **figures.console_targets()}

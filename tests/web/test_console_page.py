@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -747,6 +748,10 @@ def opened_team(desk: Page) -> Page:
     return desk
 
 
+def heard_last(stage: Stage, wanted: object) -> bool:
+    return bool(stage.heard("/console/team/acts")[-1] == wanted)
+
+
 def undone(desk: Page, stage: Stage, said: str) -> Any:
     """What is asked for when what was `said` is taken back."""
     told = len(stage.heard("/console/team/acts"))
@@ -787,13 +792,34 @@ def test_the_menus_of_the_board_do_what_dragging_does(desk: Page, stage: Stage) 
     about = {"act": "assign", "company": "ten_1", "agent": 1003}
     assert stage.await_told("/console/team/acts") == about | {"queue": "que_2", "from": "que_1"}
     for choice, asked in ((">que_2", ("que_2", "")), ("que_1>", ("", "que_1"))):
-        told = len(stage.heard("/console/team/acts"))
         desk.locator("#put-1003").select_option(choice)
-        wait_until(lambda told=told: len(stage.heard("/console/team/acts")) > told)
-        to, out_of = asked
-        assert stage.heard("/console/team/acts")[-1] == about | {"queue": to, "from": out_of}
+        wanted = about | {"queue": asked[0], "from": asked[1]}
+        wait_until(partial(heard_last, stage, wanted))
     desk.locator("#to-call_9").select_option("que_2")
     expect(desk.locator(".toast", has_text="The caller waits for Billing now.")).to_be_visible()
+
+
+def test_a_message_to_the_team_stands_there_until_it_is_read(desk: Page, stage: Stage) -> None:
+    told = desk.locator("#messages [data-message]")
+    expect(told).to_have_text("The website is down: say that we know.")
+    stage.app.view_functions["messages"] = lambda: ""
+    desk.get_by_role("button", name="I have read it").click()
+    assert stage.await_told("/console/messages") == {"company": "ten_1", "message": "msg_1"}
+    expect(told).to_have_count(0)
+    stage.app.view_functions["messages"] = lambda: "<p data-message>News</p>"
+    stage.push("message")
+    expect(told).to_have_text("News")
+
+
+def test_a_leader_writes_to_a_queue(desk: Page, stage: Stage) -> None:
+    desk.locator("#team-card summary").click()
+    desk.locator("#write-text").fill("Good work")
+    desk.locator("#write-to").select_option(label="Pelican Parcel · Billing")
+    desk.locator("#write-form").get_by_role("button", name="Send").click()
+    about = {"act": "broadcast", "company": "ten_1", "text": "Good work", "queue": "que_2"}
+    assert stage.await_told("/console/team/acts") == about
+    expect(desk.locator(".toast", has_text="Sent.")).to_be_visible()
+    expect(desk.locator("#write-text")).to_have_value("")
 
 
 def test_ended_session_says_so(desk: Page, stage: Stage) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from core import clock
 from core.ids import OPERATOR, AgentId, QueueId, TenantId, public
 from seats import desk as seating
-from seats import roster
+from seats import messages, roster
 from seats.roster import Lead
 from security.gate import Gate, Scope
 from security.vault import Vault
@@ -16,7 +17,7 @@ from tests.factories import telephony as factory
 from tests.web.conftest import Browsers, Cast, Programs
 from tests.web.test_api import code_of
 from tests.web.test_console_desk import Bob, bob
-from tests.web.test_console_transfer import hire, known, line
+from tests.web.test_console_transfer import VAULT, hire, known, line
 
 __all__ = ["bob", "hire", "known", "line"]
 
@@ -227,3 +228,96 @@ def test_nobody_is_put_into_a_queue_of_another_company_a_closed_one_or_none(
     assert code_of(bob.posts("team/acts", theirs)) == (409, "call-moved-on")
     assert served(gate, line.tenant_id, 1002) == {line.queue_id: 1}
     assert logged(gate, line.tenant_id) == []
+
+
+def waiting(bob: Bob) -> str:
+    return bob.browser.get("/console/messages").text
+
+
+def test_a_message_to_a_queue_stands_at_its_agents_consoles_until_each_has_read_it(
+    bob: Bob, browser: Browsers, program: Programs, gate: Gate, hire: Hire, line: factory.Line, cast: Cast
+) -> None:
+    hire(1002, "Mara Lindqvist", line.tenant_id)
+    alice = browser()
+    alice.sign_in(cast.alice.email)
+    to_queue = {"text": "The website is down", "queue": public("que", line.queue_id)}
+    assert alice.post("/portal/leaders/messages", to_queue).status_code == 303
+    assert "website" not in waiting(bob)  # he does not serve it
+    assert "0 of 1" in alice.get("/portal/leaders").text
+    assert alice.post("/portal/leaders/messages", {"text": "Good morning"}).status_code == 303
+    shown = waiting(bob)
+    assert "Good morning" in shown
+    ours, theirs = program(cast.a), program(cast.b)
+    (all_of_us, _) = ours.get("/team-messages").get_json()["data"]
+    assert (all_of_us["readers"], all_of_us["have_read"], all_of_us["from_agent"]) == (2, 0, None)
+    about = {"company": public("ten", line.tenant_id), "message": all_of_us["id"]}
+    assert bob.posts("messages", about).status_code == 200
+    assert bob.posts("messages", about).status_code == 200  # again
+    assert "Good morning" not in waiting(bob)
+    (read, other) = ours.get("/team-messages").get_json()["data"]
+    assert (read["have_read"], other["have_read"]) == (1, 0)
+    assert code_of(bob.posts("messages", about | {"message": other["id"]})) == (404, "not-found")
+    strange = about | {"company": public("ten", cast.b.tenant_id)}
+    assert code_of(bob.posts("messages", strange)) == (404, "not-found")
+    assert theirs.get("/team-messages").get_json()["data"] == []
+    assert logged(gate, line.tenant_id) == ["team.message-sent"] * 2
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        rows = session.connection().exec_driver_sql("SELECT text_ct FROM app.team_messages").scalars()
+        assert not any(b"website" in bytes(row) for row in rows)
+
+
+def test_a_leader_writes_to_the_team_by_a_grant_of_its_own(
+    bob: Bob, program: Programs, gate: Gate, hire: Hire, line: factory.Line, cast: Cast
+) -> None:
+    hire(1002, "Mara Lindqvist", line.tenant_id)
+    about = {"act": "broadcast", "company": public("ten", line.tenant_id), "text": "Well done today"}
+    let(gate, line.tenant_id, *(set(Lead) - {Lead.BROADCAST}))
+    assert code_of(bob.posts("team/acts", about)) == (403, "not-a-leader")
+    assert 'id="write-form"' not in bob.browser.get("/console/").text
+    let(gate, line.tenant_id, Lead.BROADCAST)
+    assert 'id="write-form"' in bob.browser.get("/console/").text
+    assert bob.posts("team/acts", about).status_code == 202
+    (one,) = program(cast.a).get("/team-messages").get_json()["data"]
+    assert (one["text"], one["readers"], one["from_agent"]) == ("Well done today", 1, 1001)
+    assert "Well done" not in waiting(bob)  # his own
+    assert logged(gate, line.tenant_id) == ["team.message-sent"]
+
+
+def test_a_message_without_text_readers_or_sense_is_refused(
+    bob: Bob, program: Programs, gate: Gate, line: factory.Line, cast: Cast
+) -> None:
+    ours = program(cast.a)
+
+    def refused(**body: object) -> tuple[int, str]:
+        return code_of(ours.call("POST", "/team-messages", json={"text": "Hello"} | body))
+
+    assert refused(text="   ") == (422, "message-text")
+    assert refused(text="x" * 501)[0] == 422
+    assert refused(text="Take 4111 1111 1111 1111")[1] == "card-number"
+    assert refused(queue=public("que", line.queue_id)) == (422, "message-text")  # nobody serves it
+    strange = factory.line(gate, cast.b.tenant_id, digits="+448081570999").queue_id
+    assert refused(queue=public("que", strange))[0] == 404
+    assert bob.posts("messages", {"company": 1, "message": "x"}).status_code == 422
+
+
+def test_an_old_message_is_shown_no_more_and_goes_with_the_next(
+    bob: Bob, program: Programs, gate: Gate, line: factory.Line, cast: Cast
+) -> None:
+    ours = program(cast.a)
+    assert ours.call("POST", "/team-messages", json={"text": "Old news"}).status_code == 201
+    with clock.hold(clock.now() + messages.KEPT):
+        with gate.open(Scope.system(line.tenant_id)) as session:
+            assert messages.recent(session, tenant_id=line.tenant_id, vault=VAULT[0]) == []
+            messages.write(
+                session,
+                tenant_id=line.tenant_id,
+                vault=VAULT[0],
+                text="News",
+                queue_id=None,
+                to=[1001],
+                from_agent=None,
+            )
+        with gate.open(Scope.system(line.tenant_id)) as session:
+            for table in ("team_messages", "team_readers"):
+                counted = session.connection().exec_driver_sql(f"SELECT count(*) FROM app.{table}").scalar()
+                assert counted == 1

@@ -27,7 +27,7 @@ from core.storage import DiskStorage
 from customers import consent, do_not_call, indexing, interactions, lookup, narrow, records, search
 from customers.errors import CustomerExistsError
 from customers.records import CustomerDetails
-from seats import roster
+from seats import messages, roster
 from security import evidence, key_states
 from security.gate import Gate, Scope
 from security.key_states import BuiltUponError, KeyState, KeyStateError
@@ -524,6 +524,7 @@ def test_every_sealed_column_has_its_place_and_its_check(database: DatabaseUrls)
         ("endpoints", "password_ct", endpoints._password(ROW)),
         ("outbound_dials", "to_ct", outbound_gate.sealed_number(TenantId(ROW), ROW)),
         ("agents", "name_ct", roster._name_field(ROW, VERSION)),
+        ("team_messages", "text_ct", messages._field(TenantId(ROW), ROW)),
         ("leads", "person_ct", leads._field(TenantId(ROW), ROW)),
         ("lead_imports", "names_ct", imports._names_field(ROW, ROW, VERSION)),
         ("lead_import_rows", "row_ct", imports._bad_field(ROW, ROW, VERSION)),

@@ -13,11 +13,11 @@ from web.guards import permission
 from web.shown import leaders
 
 _TAG = "Team leaders"
-_ACTS = Literal["listen", "whisper", "barge", "take-over", "move", "force", "assign"]
+_ACTS = Literal["listen", "whisper", "barge", "take-over", "move", "force", "assign", "broadcast"]
 _WORDS = (
     "`listen`: nobody hears them; `whisper`: the agent alone does; `barge`: everybody; `take-over`: a call in"
     " hand; `move`: waiting callers to another queue; `force`: an agent's status; `assign`: the queues an"
-    " agent serves."
+    " agent serves; `broadcast`: a message to the team."
 )
 
 
@@ -25,7 +25,7 @@ class LeaderIn(Inward):
     """What an agent may do as a leader."""
 
     agent: int = Field(ge=1, le=999_999, description="The number callers are told.", examples=[1002])
-    may: list[_ACTS] = Field(max_length=7, description=_WORDS, examples=[["listen", "whisper"]])
+    may: list[_ACTS] = Field(max_length=8, description=_WORDS, examples=[["listen", "whisper"]])
 
 
 class LeadersIn(Inward):

@@ -30,6 +30,7 @@ from web import scope, words
 from web.console import desk
 from web.console.requests import MalformedRequestError, body
 from web.guards import permission
+from web.shown import messages
 
 SENT_HOME_FOR = ("shift-over", "left", "trouble", "conduct")
 """Why a leader signs somebody out; `words.SENT_HOME_FOR` says it."""
@@ -128,6 +129,8 @@ def act() -> tuple[Response, int]:
                 _force(session, one, tenant_id, wanted)
             case Lead.ASSIGN:
                 _assign(session, one, tenant_id, wanted)
+            case Lead.BROADCAST:
+                _write(one, tenant_id, wanted)
             case _:
                 _about_a_call(session, one, tenant_id, deed, wanted)
     return jsonify({}), 202
@@ -207,6 +210,16 @@ def _assign(session: Session, one: ServingAgent, tenant_id: TenantId, wanted: Ma
         said: dict[str, Any] = {"leader": one.agent.number, "agent": number, "queue": to, "from": out_of}
         evidence.record(walls, "team.agent-moved", "ten", tenant_id, **said)
     desk.order(session, OrderKind.SERVES, agent_id=target.agent.id)
+
+
+def _write(one: ServingAgent, tenant_id: TenantId, wanted: Mapping[str, Any]) -> None:
+    """Write to the company's agents, or to those of one queue."""
+    text, to = wanted.get("text"), wanted.get("queue", "")
+    if not isinstance(text, str) or not isinstance(to, str):
+        raise MalformedRequestError(field="text, queue")
+    queue_id = QueueId(parse("que", to)) if to else None
+    with desk.walls(tenant_id) as walls:
+        messages.send(walls, tenant_id=tenant_id, text=text, queue_id=queue_id, from_agent=one.agent.number)
 
 
 def _signed_in(session: Session, tenant_id: TenantId, number: int) -> ServingAgent:

@@ -45,7 +45,7 @@ from telephony.routing import settings as routing
 from telephony.work import WorkItem
 from tenants import users
 from web import identity, scope, tables, words
-from web.console import agreements, desk, dial, promises, team, tickets, transfer
+from web.console import agreements, desk, dial, messages, promises, team, tickets, transfer
 from web.console import line as line_check
 from web.console.requests import MalformedRequestError, body
 from web.guards import permission
@@ -58,6 +58,7 @@ line_check.install(pages)
 tickets.install(pages)
 transfer.install(pages)
 team.install(pages)
+messages.install(pages)
 
 _LONGEST_NOTES = 4000
 _COMPLETED_WITHIN = dt.timedelta(days=7)
@@ -132,6 +133,7 @@ def page() -> str:
         agreements=agreements.waiting(one),
         today=today,
         leads=bool(one.leads),
+        writes=messages.addressees(one),
     )
 
 

@@ -23,6 +23,7 @@ ACTS: Mapping[Lead, LazyString] = {
     Lead.MOVE: _l("move callers"),
     Lead.FORCE: _l("set a status"),
     Lead.ASSIGN: _l("put agents into queues"),
+    Lead.BROADCAST: _l("write to the team"),
 }
 
 

@@ -3,6 +3,7 @@ import { Headset, micFault } from "./console/headset";
 import { DialField } from "./console/dial";
 import { Shortcuts, type Deed } from "./console/keys";
 import { Ring, Ringback, unlock, zip } from "./console/ring";
+import { Messages } from "./console/messages";
 import { Phone } from "./console/phone";
 import { read, type Stats } from "./console/quality";
 import { activityOf, epoch, splitStatus, type State, statusOf } from "./console/state";
@@ -88,6 +89,7 @@ const transfer = new Transfer(
 );
 const tickets = new Tickets(say, () => popped, () => popped && void pop(popped));
 const team = new Team(say, (key) => key in words);
+const messages = new Messages();
 const shortcuts = new Shortcuts(desk.dataset["shortcuts"], say);
 
 // ---------------------------------------------------------------- talking to the server
@@ -848,6 +850,7 @@ function stream(): void {
     hasStream = true;
     setLost("stream", false);
     void load();
+    void messages.look();
   });
   made.addEventListener("error", () => {
     hasStream = false;
@@ -894,6 +897,7 @@ function stream(): void {
   on("watch", (data) => team.told(data["call_id"] ?? "", data["ear"] ?? "", data["why"] ?? ""));
   on("lead-refused", (data) => team.refused(data["reason"] ?? ""));
   on("overheard", () => void load());
+  on("message", () => void messages.look());
   on("recording-goes-on", () => {
     isPausing = null;
     get("not-paused").hidden = false;

@@ -56,6 +56,10 @@ export class Team {
       void this.put(about, lane.dataset["into"] ?? "", lane.dataset["name"] ?? "");
     });
     this.card?.addEventListener("dragend", () => this.letGo());
+    document.getElementById("write-form")?.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.write();
+    });
     for (const ear of ["listen", "whisper", "barge", "take-over", "leave"]) document.getElementById(`watch-${ear}`)?.addEventListener("click", () => void this.ask({ act: ear, company: this.company, call: this.call }));
   }
 
@@ -111,6 +115,15 @@ export class Team {
     };
     const canUndo = call ? !!from : true;
     toast(this.say(word, { agent: agent ?? "", queue: name }), "ok", canUndo ? { word: this.say("lead_undo"), does: () => void undo() } : undefined);
+  }
+
+  /** Write to the agents of a company, or of one of its queues. */
+  private async write(): Promise<void> {
+    const [company, queue] = get<HTMLSelectElement>("write-to").value.split(" ");
+    const field = get<HTMLTextAreaElement>("write-text");
+    if (!(await this.ask({ act: "broadcast", company, text: field.value, ...(queue ? { queue } : {}) }))) return;
+    field.value = "";
+    toast(this.say("lead_sent"));
   }
 
   /** The queue a drag is over, if what is dragged may be put there. */
