@@ -211,6 +211,18 @@ def page(
     return [_ticket(row, vault) for row in rows]
 
 
+def overdue(session: Session, *, tenant_id: TenantId) -> list[tuple[CustomerId, dt.datetime]]:
+    """Return whose tickets should have been dealt with by now, and when; nothing of them is opened."""
+    rows = session.execute(
+        sa.select(TicketRow.customer_id, TicketRow.due_at).where(
+            TicketRow.tenant_id == tenant_id,
+            TicketRow.due_at < clock.now(),
+            TicketRow.state != TicketState.CLOSED.value,
+        )
+    )
+    return [(CustomerId(customer_id), due_at) for customer_id, due_at in rows if due_at is not None]
+
+
 def open_of_customer(
     session: Session, *, tenant_id: TenantId, vault: Vault, customer_id: CustomerId, limit: int = 10
 ) -> list[Ticket]:

@@ -7,14 +7,15 @@ while the queue was closed, or that went no further than its number's flow.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, extract, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, case, extract, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.ids import QueueId, TenantId
-from telephony.models import CallRow, CdrRow, QueueRow
+from telephony.models import CallRow, CdrRow, CustomerTierRow, QueueRow
 
 SHORT_ABANDON_S = 5
 INBOUND = "inbound"
@@ -55,6 +56,36 @@ NONE = QueueFigures(0, 0, 0, 0, 0, 0, 0)
 
 def by_queue(session: Session, *, tenant_id: TenantId, since: dt.datetime) -> Mapping[QueueId, QueueFigures]:
     """Return the figures of the calls that arrived from `since` on; queues without calls are left out."""
+    found = _figures(CallRow.queue_id, QueueRow.target_s, tenant_id, since)
+    return {QueueId(queue_id): one for queue_id, one in _read(session, found)}
+
+
+def by_tier(
+    session: Session, *, tenant_id: TenantId, since: dt.datetime, targets_s: Mapping[str, int]
+) -> Mapping[str, QueueFigures]:
+    """Return the same of customers' tiers as they are in now; who is in none is left out.
+
+    `targets_s`: of each tier, instead of the queue's target.
+    """
+    if not targets_s:
+        return {}
+    target = case(*((CustomerTierRow.tier == code, seconds) for code, seconds in targets_s.items()), else_=0)
+    found = _figures(CustomerTierRow.tier, target, tenant_id, since).join(
+        CustomerTierRow,
+        and_(
+            CustomerTierRow.tenant_id == CallRow.tenant_id,
+            CustomerTierRow.customer_id == CallRow.customer_id,
+        ),
+    )
+    return {tier: one for tier, one in _read(session, found) if tier in targets_s}
+
+
+def _figures(
+    key: ColumnElement[Any] | InstrumentedAttribute[Any],
+    target_s: ColumnElement[Any] | InstrumentedAttribute[Any],
+    tenant_id: TenantId,
+    since: dt.datetime,
+) -> Select[Any]:
     waited = extract("epoch", CallRow.bridged_at - func.coalesce(CallRow.queued_at, CallRow.arrived_at))
     gone = extract("epoch", CallRow.ended_at - func.coalesce(CallRow.queued_at, CallRow.arrived_at))
     is_answered = CallRow.bridged_at.is_not(None)
@@ -68,33 +99,38 @@ def by_queue(session: Session, *, tenant_id: TenantId, since: dt.datetime) -> Ma
     def counted(test: ColumnElement[bool]) -> ColumnElement[int]:
         return func.coalesce(func.sum(case((test, 1), else_=0)), 0)
 
-    rows = session.execute(
+    return (
         select(
-            CallRow.queue_id,
+            key,
             counted(is_answered),
             counted(is_given_up),
             counted(is_short),
-            counted(and_(is_answered, waited <= QueueRow.target_s)),
+            counted(and_(is_answered, waited <= target_s)),
             func.coalesce(func.sum(CdrRow.talk_ms), 0),
             func.coalesce(func.sum(waited), 0),
         )
+        .select_from(CallRow)
         .join(QueueRow, and_(QueueRow.tenant_id == CallRow.tenant_id, QueueRow.id == CallRow.queue_id))
         .outerjoin(CdrRow, and_(CdrRow.tenant_id == CallRow.tenant_id, CdrRow.call_id == CallRow.id))
         .where(CallRow.tenant_id == tenant_id, CallRow.arrived_at >= since, CallRow.direction == INBOUND)
-        .group_by(CallRow.queue_id)
+        .group_by(key)
     )
-    return {
-        QueueId(queue_id): QueueFigures(
-            offered=int(answered + abandoned - short),
-            answered=int(answered),
-            abandoned=int(abandoned - short),
-            short=int(short),
-            within=int(within),
-            talk_ms=int(talk_ms),
-            answer_ms=int(float(waited_s) * 1000),
+
+
+def _read(session: Session, query: Select[Any]) -> Iterator[tuple[Any, QueueFigures]]:
+    for key, answered, abandoned, short, within, talk_ms, waited_s in session.execute(query):
+        yield (
+            key,
+            QueueFigures(
+                offered=int(answered + abandoned - short),
+                answered=int(answered),
+                abandoned=int(abandoned - short),
+                short=int(short),
+                within=int(within),
+                talk_ms=int(talk_ms),
+                answer_ms=int(float(waited_s) * 1000),
+            ),
         )
-        for queue_id, answered, abandoned, short, within, talk_ms, waited_s in rows
-    }
 
 
 def arrivals(

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -108,6 +108,13 @@ def page(
     if after is not None:
         query = query.where(AlarmRow.id < after)
     return [_alarm(row) for row in session.scalars(query.order_by(AlarmRow.id.desc()).limit(limit))]
+
+
+def last_raised(session: Session, *, tenant_id: TenantId, kind: str) -> dt.datetime | None:
+    """Return when an alarm of a kind was raised last, acknowledged or not; None: never."""
+    return session.scalars(
+        select(func.max(AlarmRow.last_at)).where(AlarmRow.tenant_id == tenant_id, AlarmRow.kind == kind)
+    ).one()
 
 
 def acknowledge(session: Session, *, tenant_id: TenantId, alarm_id: AlarmId, by: UUID) -> Alarm:

@@ -300,6 +300,10 @@ ALARMS: Mapping[str, Words] = {
         _l("A bill, a movement of money or a call record is not what the evidence log says"),
         _l("Somebody changed the database past the service. Keep a copy of the log, and ask who could."),
     ),
+    "work-orders-overdue": Words(
+        _l("Work orders are overdue"),
+        _l("Under Customers, Tickets, they stand first. The details say how many of which customer tier."),
+    ),
     "decoy-opened": Words(
         _l("Somebody opened a decoy customer"),
         _l("Nobody has a reason to. Their session was ended; find out who it was and why."),

@@ -63,6 +63,7 @@ HEAVY_HANDLERS = frozenset(
         "every.reconciliation",
         "payments.reconcile",
         "every.dunning",
+        "every.overdue-work",
         "every.company-deletion",
         "every.step-recovery",
         "every.company-figures",

@@ -33,6 +33,7 @@ from wiring import (
     dunning,
     exporting,
     figures,
+    overdue,
     reconciling,
     recovering,
     refunding,
@@ -202,6 +203,12 @@ def _compare_with_evidence(house: House) -> None:
     comparing.run(house)
 
 
+def _tell_of_overdue(house: House) -> None:
+    """Raise an alarm where work orders have fallen due."""
+    for tenant_id in _everyone(house):
+        overdue.by_tier(house.gate, tenant_id=tenant_id)
+
+
 def _forget_orders(house: House) -> None:
     with house.gate.open(Scope.system(OPERATOR)) as session:
         orders.forget_old(session)
@@ -252,6 +259,7 @@ TABLE = (
     Periodic("every.call-sweep", 900, _end_forsaken_calls),
     Periodic("every.webhook-sweep", 3600, _sweep_webhooks),
     Periodic("every.wrap-up-sweep", 60, _close_stuck_wrap_ups),
+    Periodic("every.overdue-work", 300, _tell_of_overdue),
     Periodic("every.order-sweep", 3600, _forget_orders),
     Periodic("every.payment-sweep", 900, _sweep_payments),
     Periodic("every.payment-retry", 900, _retry_payments),

@@ -6,13 +6,13 @@ under another one: what it leaves open is as in the tier above.
 
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -226,6 +226,18 @@ def tier_of(session: Session, *, tenant_id: TenantId, customer_id: CustomerId) -
     """Return the code of a customer's tier; empty: in none."""
     row = session.get(CustomerTierRow, (tenant_id, customer_id), populate_existing=True)
     return row.tier if row else ""
+
+
+def tiers_of(
+    session: Session, *, tenant_id: TenantId, customer_ids: Collection[CustomerId]
+) -> Mapping[CustomerId, str]:
+    """Return the codes of the tiers that customers are in; who is in none is left out."""
+    rows = session.execute(
+        select(CustomerTierRow.customer_id, CustomerTierRow.tier).where(
+            CustomerTierRow.tenant_id == tenant_id, CustomerTierRow.customer_id.in_(customer_ids)
+        )
+    )
+    return {CustomerId(customer_id): tier for customer_id, tier in rows}
 
 
 def name_of_tier(session: Session, *, tenant_id: TenantId, customer_id: CustomerId) -> str:

@@ -16,6 +16,7 @@ from core.ids import new_id
 from core.money import Money
 from seats.roster import Lead
 from telephony.admission import BOX, Degree
+from telephony.figures import QueueFigures
 from telephony.flows.figures import FlowFigures, NodeFigures
 from telephony.flows.interpreter import World
 from telephony.flows.lint import Finding, FlowFault
@@ -51,9 +52,11 @@ from web.portal.recordings import RECORDINGS
 from web.portal.webhooks import LOG
 from web.shown import calls_out, campaigns, flow_words, outline
 from web.shown import leaders as shown_leaders
+from web.shown import targets as shown_targets
 from web.shown import trials as shown_trials
 from web.shown.calls_out import RefusedRow, Standing
 from web.shown.opening import WEEK, DayShown, WeekShown
+from web.shown.targets import Promise
 
 NOW = dt.datetime(2026, 11, 19, 12, 3, 5, tzinfo=dt.UTC)
 
@@ -2078,6 +2081,20 @@ def routing_trial(lang: str) -> dict[str, Any]:
     }
 
 
+def targets(lang: str) -> dict[str, Any]:
+    def promise(name: str, target: int, within: int, overdue: int = 0) -> Promise:
+        return Promise(name, "x", None, 20, target, QueueFigures(200, 180, 20, 3, within, 1, 1), overdue)
+
+    tiers = [promise("VIP", 95, 196), promise(pick(lang, "Pay as you go", "神州行"), 75, 120, 3)]
+    return shell(lang) | {
+        "groups": [("tiers", tiers), ("queues", [promise(one.name, 80, 170) for one in queues(lang)])],
+        "overdue": 2,
+        "says": shown_targets.says,
+        "days": 7,
+        "choices": shown_targets.DAYS,
+    }
+
+
 def seats(lang: str) -> dict[str, Any]:
     here = capacity(lang)
     return here | {"released": here["seats_list"][2:3], "may_rent": True}
@@ -3240,6 +3257,7 @@ PAGES: dict[str, Page] = {
     "portal-flow-try": Page("portal/flow_try.html", flow_try),
     "portal-queue-closed": Page("portal/queue.html", one_queue_closed),
     "portal-routing": Page("portal/routing.html", routing),
+    "portal-routing-targets": Page("portal/targets.html", targets),
     "portal-routing-trial": Page("portal/routing_trial.html", routing_trial),
     "portal-leaders": Page("portal/leaders.html", leaders),
     "portal-queue-hours": Page("portal/queue_hours.html", queue_hours_form),

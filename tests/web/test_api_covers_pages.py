@@ -97,6 +97,7 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.save_routing": ("changeRouting",),
     "portal.routing_trial": ("getRoutingTrial",),
     "portal.try_routing": ("tryRouting",),
+    "portal.routing_targets": ("getRoutingTargets",),
     "portal.queue_opening": FORM,
     "portal.save_queue_opening": ("changeQueueHours",),
     # customers

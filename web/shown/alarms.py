@@ -29,6 +29,8 @@ _NAMES: Mapping[str, LazyString] = {
     "per_second": _l("a second at most"),
     "minutes": _l("minutes"),
     "differences": _l("number of differences"),
+    "overdue": _l("overdue"),
+    "tiers": _l("by tier"),
 }
 _DOORS: Mapping[str, LazyString] = {
     Door.PORTAL.value: _l("the portal"),
