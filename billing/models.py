@@ -45,7 +45,7 @@ _CURRENT = text("superseded_by IS NULL")
 
 
 class PriceListRow(TenantOwned, Base):
-    """A named price list of the operator."""
+    """A named price list of the operator; with a `carrier` it is what that carrier charges the operator."""
 
     __tablename__ = "price_lists"
     __table_args__ = (UniqueConstraint("tenant_id", "code"),)
@@ -55,6 +55,7 @@ class PriceListRow(TenantOwned, Base):
     name: Mapped[str] = mapped_column(Text)
     currency: Mapped[str] = mapped_column(Text)
     zone: Mapped[str] = mapped_column(Text)
+    carrier: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[Instant]
 
 

@@ -47,7 +47,7 @@ def find_list(session: Session, *, tenant_id: TenantId, price_list_id: UUID) -> 
     row = session.get(PriceListRow, (tenant_id, price_list_id))
     if row is None:
         raise PriceListNotFoundError
-    return PriceList(PriceListId(row.id), row.code, row.name, row.currency, row.zone)
+    return PriceList(PriceListId(row.id), row.code, row.name, row.currency, row.zone, row.carrier)
 
 
 def contents(session: Session, *, tenant_id: TenantId, price_list_id: UUID, number: int) -> Contents:

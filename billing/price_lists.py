@@ -3,6 +3,9 @@
 A version is drafted with its rates, checked, and published: its content is then one canonical JSON with
 a SHA-256, and that value, not these rows, is what tenants take over (`billing.tariffs`). All functions
 run in the operator's context.
+
+A list that names a carrier is a cost deck: what that carrier charges us. It is drafted, read from files and
+published like any other, and no tenant can take it over (`billing.margin`).
 """
 
 import datetime as dt
@@ -12,7 +15,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from babel.numbers import list_currencies
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -54,6 +57,7 @@ class PriceList:
     name: str
     currency: str
     zone: str
+    carrier: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +87,16 @@ class Published:
 
 
 def create(
-    session: Session, *, tenant_id: TenantId, code: str, name: str, currency: str, zone: str
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    code: str,
+    name: str,
+    currency: str,
+    zone: str,
+    carrier: str = "",
 ) -> PriceList:
-    """Create an empty price list.
+    """Create an empty price list, or with a carrier's name a cost deck.
 
     Raises:
         PriceListError: a currency or zone that does not exist, or no code.
@@ -100,6 +111,7 @@ def create(
         name=name,
         currency=currency,
         zone=zone,
+        carrier=carrier,
         created_at=clock.now(),
     )
     try:
@@ -111,11 +123,13 @@ def create(
 
 
 def every(session: Session, *, tenant_id: TenantId) -> tuple[PriceList, ...]:
-    """Return all price lists by code."""
-    rows = session.scalars(
-        select(PriceListRow).where(PriceListRow.tenant_id == tenant_id).order_by(PriceListRow.code)
-    )
-    return tuple(_price_list(row) for row in rows)
+    """Return the price lists that companies can have, by code."""
+    return _lists(session, PriceListRow.tenant_id == tenant_id, PriceListRow.carrier == "")
+
+
+def decks(session: Session, *, tenant_id: TenantId) -> tuple[PriceList, ...]:
+    """Return the cost decks: what carriers charge us."""
+    return _lists(session, PriceListRow.tenant_id == tenant_id, PriceListRow.carrier != "")
 
 
 def versions(session: Session, *, tenant_id: TenantId, price_list_id: UUID) -> tuple[Version, ...]:
@@ -365,10 +379,11 @@ def publish(session: Session, *, tenant_id: TenantId, version_id: UUID) -> Publi
     row.sha256 = digest(row.content)
     row.published_at = clock.now()
     session.flush()
-    announce(
-        session,
-        PriceListPublished(tenant_id=tenant_id, version_id=row.id, price_list=price_list.code),
-    )
+    if not price_list.carrier:  # what carriers charge us is handed over to nobody
+        announce(
+            session,
+            PriceListPublished(tenant_id=tenant_id, version_id=row.id, price_list=price_list.code),
+        )
     evidence.record(
         session, "price-list.published", "pl", price_list.id, version=row.version, sha256=row.sha256.hex()
     )
@@ -379,17 +394,40 @@ def published(session: Session, *, tenant_id: TenantId, code: str) -> tuple[Publ
     """Return the published versions of a price list, oldest first; what a new tenant takes over.
 
     Raises:
-        PriceListNotFoundError: no such list.
+        PriceListNotFoundError: no such list, or a cost deck, which no tenant takes over.
     """
     price_list = session.scalars(
-        select(PriceListRow).where(PriceListRow.tenant_id == tenant_id, PriceListRow.code == code)
+        select(PriceListRow).where(
+            PriceListRow.tenant_id == tenant_id, PriceListRow.code == code, PriceListRow.carrier == ""
+        )
     ).one_or_none()
     if price_list is None:
         raise PriceListNotFoundError(code=code)
+    return _all_published(session, price_list)
+
+
+def published_deck(session: Session, *, tenant_id: TenantId, price_list_id: UUID) -> tuple[Published, ...]:
+    """Return the published versions of a cost deck, oldest first.
+
+    Raises:
+        PriceListNotFoundError: no such deck.
+    """
+    price_list = session.get(PriceListRow, (tenant_id, price_list_id))
+    if price_list is None or not price_list.carrier:
+        raise PriceListNotFoundError
+    return _all_published(session, price_list)
+
+
+def _lists(session: Session, *fits: ColumnElement[bool]) -> tuple[PriceList, ...]:
+    rows = session.scalars(select(PriceListRow).where(*fits).order_by(PriceListRow.code))
+    return tuple(_price_list(row) for row in rows)
+
+
+def _all_published(session: Session, price_list: PriceListRow) -> tuple[Published, ...]:
     rows = session.scalars(
         select(PriceListVersionRow)
         .where(
-            PriceListVersionRow.tenant_id == tenant_id,
+            PriceListVersionRow.tenant_id == price_list.tenant_id,
             PriceListVersionRow.price_list_id == price_list.id,
             PriceListVersionRow.published_at.is_not(None),
         )
@@ -411,7 +449,7 @@ def _refuse(faults: list[str]) -> None:
 
 
 def _price_list(row: PriceListRow) -> PriceList:
-    return PriceList(PriceListId(row.id), row.code, row.name, row.currency, row.zone)
+    return PriceList(PriceListId(row.id), row.code, row.name, row.currency, row.zone, row.carrier)
 
 
 def _published(price_list: PriceListRow, row: PriceListVersionRow) -> Published:

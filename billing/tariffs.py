@@ -123,6 +123,20 @@ def timeline(session: Session, *, tenant_id: TenantId) -> Timeline:
     return Timeline([_in_force(session, row) for row in rows])
 
 
+def of_versions(versions: Sequence[Published]) -> Timeline:
+    """Return the versions of a price list, oldest first, ready to rate with; each is its own tariff.
+
+    Raises:
+        TariffCorruptError: a content does not have its hash.
+    """
+    return Timeline(
+        [
+            InForce(one.version_id, one.effective_from, one.sha256, _decoded(one.content, one.sha256))
+            for one in versions
+        ]
+    )
+
+
 def by_id(session: Session, *, tenant_id: TenantId, tariff_id: UUID) -> Tariff:
     """Return a tariff that stands on a charge or a line."""
     return _in_force(session, session.get_one(TariffRow, (tenant_id, tariff_id))).tariff

@@ -37,7 +37,8 @@ def _by_words() -> tables.Words:
     return [(_COMPANY, gettext("Company")), *shown.choices()]
 
 
-def _company_words() -> tables.Words:
+def company_words() -> tables.Words:
+    """Return the companies to choose from."""
     return [(ids.public("ten", one.tenant_id), one.name) for one in rounds.clients()]
 
 
@@ -52,7 +53,7 @@ REVENUE: tables.Table[RevenueRow] = tables.Table(
     ),
     filters=(
         tables.Choice("by", _l("By"), _by_words, anything=lambda: gettext("Company")),
-        tables.Choice("company", _l("Company"), _company_words),
+        tables.Choice("company", _l("Company"), company_words),
         tables.Choice("from", _l("From"), shown.months),
         tables.Choice("to", _l("To"), shown.months),
     ),
