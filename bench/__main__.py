@@ -9,6 +9,7 @@ written down with its ratio and its cause, and ends nothing: this is a report an
 
 import argparse
 import json
+import math
 import os
 import platform
 import subprocess
@@ -446,12 +447,13 @@ def _closing_goals(report: Report) -> list[Goal]:
 
 
 def _running_goals(report: Report) -> list[Goal]:
-    p99 = report["hang_up_to_running_bill_ms"]["p99"]
+    p99 = report["hang_up_to_running_bill_ms"].get("p99", math.inf)
+    undone = report.get("not_recorded", 0) + report.get("not_on_a_bill", 0)
     return [
         Goal(
             f"hang-up to the running bill at {report['calls_a_second']} calls/s: p99 ≤ 200 ms",
-            f"{p99} ms",
-            is_met=p99 <= 200,
+            f"{p99} ms" + (f", and {undone} calls not done when it ended" if undone else ""),
+            is_met=p99 <= 200 and not undone,
             cause="calls, readers of bills and PostgreSQL share the processors with whatever else ran.",
         )
     ]

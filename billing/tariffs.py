@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from billing import accounts
@@ -106,14 +106,18 @@ def take(
     return _in_force(session, row)
 
 
+# made once: every hang-up asks this
+_AT = (
+    select(TariffRow)
+    .where(TariffRow.tenant_id == bindparam("tenant"), TariffRow.effective_from <= bindparam("at"))
+    .order_by(TariffRow.effective_from.desc())
+    .limit(1)
+)
+
+
 def in_force(session: Session, *, tenant_id: TenantId, at: dt.datetime) -> InForce | None:
     """Return the tenant's tariff at an instant (of the answer, not of the intake), or None."""
-    row = session.scalars(
-        _of(tenant_id)
-        .where(TariffRow.effective_from <= at)
-        .order_by(TariffRow.effective_from.desc())
-        .limit(1)
-    ).first()
+    row = session.scalars(_AT, {"tenant": tenant_id, "at": at}).first()
     return None if row is None else _in_force(session, row)
 
 

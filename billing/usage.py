@@ -12,10 +12,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from json.encoder import encode_basestring_ascii as _json
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import DateTime, func, insert, select
+from sqlalchemy import DateTime, Table, Uuid, bindparam, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,17 @@ from billing.rating.tariff import HIDDEN_DIGITS, LONGEST_NUMBER, Rating, Tariff
 from billing.tariffs import InForce
 from core import clock
 from core.ids import TenantId, UsageId, new_id
+
+# Made once: a hang-up waits for these, and putting them together costs as much as running them.
+_TAKE = (
+    insert_or_skip(cast(Table, UsageEventRow.__table__))
+    .on_conflict_do_nothing(index_elements=["tenant_id", "source", "event_id"])
+    .returning(UsageEventRow.id)
+)
+_CHARGE = insert(cast(Table, RatedChargeRow.__table__))
+_CLOSED_UNTIL = select(
+    func.app.closed_until(bindparam("tenant", type_=Uuid()), type_=DateTime(timezone=True))
+)
 
 # The run that charges the client company for the service; a second payer of one event is a second run.
 SERVICE_RUN = "service"
@@ -126,17 +137,15 @@ def record(session: Session, *, tenant_id: TenantId, usage: Usage) -> Recorded:
     usage_id = usage.usage_id or new_id()
     sha256 = payload_sha256(usage)
     fresh = session.execute(
-        insert_or_skip(UsageEventRow)
-        .values(
-            tenant_id=tenant_id,
-            id=usage_id,
+        _TAKE,
+        {
+            "tenant_id": tenant_id,
+            "id": usage_id,
             **_columns(usage),
-            other_party=usage.other_party,
-            payload_sha256=sha256,
-            received_at=clock.now(),
-        )
-        .on_conflict_do_nothing(index_elements=["tenant_id", "source", "event_id"])
-        .returning(UsageEventRow.id)
+            "other_party": usage.other_party,
+            "payload_sha256": sha256,
+            "received_at": clock.now(),
+        },
     ).scalar_one_or_none()
     if fresh is None:
         return _seen_before(session, tenant_id, usage, sha256)
@@ -155,7 +164,7 @@ def record(session: Session, *, tenant_id: TenantId, usage: Usage) -> Recorded:
         zone=zone,
         closed_until=closed_until(session, tenant_id=tenant_id),
     )
-    session.execute(insert(RatedChargeRow).values(tenant_id=tenant_id, rated_at=clock.now(), **row))
+    session.execute(_CHARGE, {"tenant_id": tenant_id, "rated_at": clock.now(), **row})
     return Recorded(UsageId(usage_id), Receipt.ACCEPTED, _rated(row, in_force))
 
 
@@ -236,7 +245,7 @@ def closed_until(session: Session, *, tenant_id: TenantId) -> dt.datetime | None
     It stays so until the transaction ends: finalising waits for all who know it, and they for a finalising
     under way. What is due from it on is on the bill that is finalised next, whole.
     """
-    return session.scalars(select(func.app.closed_until(tenant_id, type_=DateTime(timezone=True)))).one()
+    return session.execute(_CLOSED_UNTIL, {"tenant": tenant_id}).scalar_one()
 
 
 def current_charge(session: Session, *, tenant_id: TenantId, usage_id: UUID) -> Rated | None:
