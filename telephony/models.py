@@ -171,6 +171,8 @@ class NumberRow(TenantOwned, Base):
     rental_revision: Mapped[int] = mapped_column(Integer, default=0)
     revision: Mapped[int] = mapped_column(Integer, default=1)
     flow_id: Mapped[UUID | None] = mapped_column(Uuid)  # what callers go through before the queue
+    forward_ct: Mapped[OptionalSealed]  # the client's own phone
+    forwards: Mapped[str | None] = mapped_column(Text)  # when callers are forwarded to it
 
 
 class FlowRow(TenantOwned, Base):

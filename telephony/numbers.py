@@ -8,6 +8,7 @@ one number. The switchboard finds the tenant of a dialled number through the dir
 import datetime as dt
 import hashlib
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import select
@@ -24,6 +25,13 @@ from telephony.models import NumberRow, NumberStockRow
 
 DIRECTORY = "number"
 _PLAIN_TO_SEE = frozenset({LineKind.TOLLFREE, LineKind.SHORT})
+
+
+class Forwarding(StrEnum):
+    """When callers of a number are forwarded to the client's own phone."""
+
+    ALWAYS = "always"
+    CLOSED = "closed"  # while its queue is closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,7 @@ class Number:
     released_at: dt.datetime | None = None
     revision: int = 1
     flow_id: FlowId | None = None
+    forwards: Forwarding | None = None
 
 
 def canonical(digits: str, *, region: str | None = None) -> str:
@@ -158,6 +167,7 @@ def rent(
     row.digits, row.kind = number.digits, number.kind
     row.queue_id, row.greeting, row.language = queue_id, greeting, language
     row.rented_at, row.released_at = clock.now(), None
+    row.forward_ct = row.forwards = None
     session.flush()
     _register(session, row)
     return _number(row)
@@ -192,7 +202,7 @@ def follow(session: Session, *, tenant_id: TenantId, event: NumberRentalChanged)
     elif row.rental_id not in {None, event.rental_id}:  # rented again: what was wanted now counts
         row.queue_id = event.queue_id or row.queue_id
         row.greeting, row.language = event.greeting or row.greeting, event.language
-        row.flow_id = None
+        row.flow_id = row.forward_ct = row.forwards = None
     row.rented_at = event.starts_at
     row.rental_id, row.rental_revision = event.rental_id, event.revision
     was_released = row.released_at is not None
@@ -345,4 +355,5 @@ def _number(row: NumberRow) -> Number:
         released_at=row.released_at,
         revision=row.revision,
         flow_id=FlowId(row.flow_id) if row.flow_id else None,
+        forwards=Forwarding(row.forwards) if row.forwards else None,
     )

@@ -188,6 +188,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "flow.changed": _l("Changed a flow’s draft"),
     "flow.published": _l("Published a flow"),
     "flow.removed": _l("Removed a flow"),
+    "number.forwarding-changed": _l("Changed to which phone a number forwards its callers"),
     "number.flow-changed": _l("Changed which flow a number leads into"),
     "do-not-call.added": _l("Put a number on the do-not-call list"),
     "do-not-call.removed": _l("Took a number off the do-not-call list"),
@@ -577,6 +578,10 @@ PROBLEMS: Mapping[str, Words] = {
         _l(
             "For thirty days nobody else gets it, so that their callers do not reach you. Choose another one."
         ),
+    ),
+    "forward-target": Words(
+        _l("Callers cannot be forwarded there"),
+        _l("Give a phone of yours outside: none of the numbers you rent, and none that costs extra to call."),
     ),
     "number-held": Words(
         _l("Another company is deciding about this number"),

@@ -173,6 +173,11 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
+class Forward:
+    """Ask the gate whether the client's own phone may be called, and call it."""
+
+
+@dataclass(frozen=True, slots=True)
 class KeepOutside:
     """Write what is known of the numbers outside."""
 
@@ -245,6 +250,7 @@ Action = (
     | KeepLegs
     | HandOn
     | Reach
+    | Forward
     | KeepOutside
     | CameBack
     | StopRecording

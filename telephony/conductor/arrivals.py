@@ -23,6 +23,7 @@ from telephony.conductor.rows import Rows
 from telephony.conductor.spool import Spool
 from telephony.conductor.voice import Voice
 from telephony.conductor.waiting import Waiting
+from telephony.numbers import Forwarding
 from telephony.switch import port
 from telephony.switch.port import Switch
 
@@ -106,7 +107,7 @@ class Arrivals:
         held = Held(call, line, on_disk, row, trunk=event.trunk)
         if line.routing.asks_who_calls:
             held.row.add_done_callback(functools.partial(self._waiting.learn, held))
-        if line.routing.needs_region or line.flow:
+        if line.routing.needs_region or line.flow or line.number.forwards:
             with_caller()
         self._live.calls[call.call_id] = held
         self._live.by_channel[event.channel] = call.call_id
@@ -118,6 +119,11 @@ class Arrivals:
                 event.at, no_room.whose, no_room.is_spoken, no_room.cause, no_room.calls, no_room.limit
             )
             self._feed(call.call_id, refused)
+            return
+        if line.number.forwards is Forwarding.ALWAYS or (line.number.forwards and there is None):
+            self._feed(call.call_id, facts.Forwards(event.at, is_closed=there is None))
+            for action in actions:
+                self._carry_out(held, action)
             return
         if there is None:
             self._feed(call.call_id, facts.OutsideHours(event.at))

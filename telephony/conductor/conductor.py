@@ -338,6 +338,8 @@ class Conductor:
                 self._giving.hand_on(held, offer)
             case actions.Arrange():
                 self._hands.command(held, self._giving.arrange(held))
+            case actions.Forward():
+                self._hands.spawn(self._dialler.forward(held))
             case actions.Reach(outside=outside):
                 self._hands.spawn(self._dialler.reach(held, outside))
             case actions.KeepOutside():

@@ -7,14 +7,15 @@ import asyncio
 from collections.abc import Callable
 from uuid import UUID
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core import clock, log
-from core.errors import NotFound
-from core.ids import AgentId, CallId, OfferId, TenantId
+from core.errors import NotFound, SeatlineError
+from core.ids import AgentId, CallId, OfferId, TenantId, new_id
 from security.gate import Gate, Scope
 from security.vault import SealError, Vault
-from telephony import calls
+from telephony import calls, numbers
 from telephony.calls import Arrival
 from telephony.conductor import facts, outgoing, transfer
 from telephony.conductor.actions import Action
@@ -31,9 +32,9 @@ from telephony.conductor.phases import Cause, Phase
 from telephony.conductor.rows import Rows
 from telephony.conductor.spool import Spool
 from telephony.events import DialOutcome
-from telephony.outbound import dialling
+from telephony.outbound import dialling, forwarding
 from telephony.outbound import gate as outbound
-from telephony.outbound.gate import RefusalReason
+from telephony.outbound.gate import Refusal, RefusalReason
 from telephony.routing.floor import FREE, Floor
 from telephony.switch import port
 from telephony.switch.clearance import Clearance, ClearanceExpiredError
@@ -243,6 +244,53 @@ class Dialler:
         self._feed(call_id, brought(now, outside))
         await asyncio.wait({held.on_disk}, timeout=2 * _DISK_PATIENCE_S)
         return "dialled"
+
+    async def forward(self, held: Held) -> None:
+        """Call the client's own phone, to which the number dialled forwards; else the caller waits."""
+        call, attempt_id = held.call, new_id()
+        tenant_id = call.arrival.tenant_id
+        self._live.dialled.add(CallId(attempt_id))  # its order finds it known
+        try:
+            answer = await asyncio.to_thread(self._clear_forward, call, attempt_id)
+        except (SeatlineError, SQLAlchemyError) as error:
+            _log.warning("forward-not-cleared", error=type(error).__name__)
+            answer = None
+        now = clock.now()
+        if not isinstance(answer, Clearance):
+            self._live.dialled.discard(CallId(attempt_id))
+            self._feed(call.call_id, facts.NotForwarded(now, answer.reason.value if answer else "failed"))
+            return
+        is_there = call.phase is Phase.FORWARDING and self._live.is_connected
+        if not is_there or not self._admitting.lets_out(held.line, is_by_campaign=False):
+            await self._not_dialled(tenant_id, attempt_id, DialOutcome.CANCELLED)
+            self._live.dialled.discard(CallId(attempt_id))
+            self._feed(call.call_id, facts.NotForwarded(clock.now(), RefusalReason.NO_ROOM.value))
+            return
+        outside = Outside(
+            OfferId(attempt_id), channel=f"dial-{attempt_id}", longest=answer.longest, began_at=now
+        )
+        self._live.by_channel[outside.channel] = call.call_id
+        held.clearance = answer
+        self._feed(call.call_id, facts.Forwarded(now, outside))
+
+    def _clear_forward(self, call: LiveCall, attempt_id: UUID) -> Clearance | Refusal | None:
+        arrival = call.arrival
+        scope = Scope.system(arrival.tenant_id)
+        with self._gate.open(scope) as session:
+            to = forwarding.target(
+                session, tenant_id=arrival.tenant_id, number_id=arrival.number_id, vault=self._vault
+            )
+        if to is None:
+            return None
+        # a number of ours would come back in: here, at another client that forwards it back, or, when the
+        # caller is one of ours, from a phone that forwards to us by itself
+        for one in (to, arrival.caller):
+            if one and self._gate.resolve(numbers.DIRECTORY, numbers.directory_key(one)):
+                return Refusal(RefusalReason.OWN_NUMBER)
+        with self._gate.open(scope) as session:
+            return forwarding.clear(
+                session, arrival=arrival, attempt_id=attempt_id, to=to, vault=self._vault, at=clock.now()
+            )
 
     async def reach(self, held: Held, outside: Outside) -> None:
         """Call the number outside, once that is on disk: after a crash it is not called again."""

@@ -285,6 +285,30 @@ class Consulted:
 
 
 @dataclass(frozen=True, slots=True)
+class Forwards:
+    """The number dialled forwards its callers: always, or (`is_closed`) because its queue is closed."""
+
+    at: dt.datetime
+    is_closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """The client's own phone, to which the number forwards, is about to be called."""
+
+    at: dt.datetime
+    outside: Outside
+
+
+@dataclass(frozen=True, slots=True)
+class NotForwarded:
+    """The client's own phone is not called; `why` is the gate's word, or ours."""
+
+    at: dt.datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class SentOutside:
     """The agent has given the call to a number outside, which is about to be called."""
 
@@ -431,6 +455,9 @@ Fact = (
     | Cut
     | Transferred
     | Consulted
+    | Forwards
+    | Forwarded
+    | NotForwarded
     | SentOutside
     | OutsideAsked
     | OutsideAnswered

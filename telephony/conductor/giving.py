@@ -120,6 +120,9 @@ class Giving:
             await self._switch.hold_music(call.outside.channel, on=False)
             await self._switch.close_bridge(call.side_bridge)
             await self._switch.hold_music(call.channel, on=False)
+            if call.forwards:  # no agent has been in it, so there is no bridge yet
+                await self._switch.bridge(call.bridge)
+                await self._switch.join(call.bridge, [call.channel])
             await self._switch.join(call.bridge, [call.outside.channel])
             return
         if call.phase is not Phase.TALKING or call.offer is None:

@@ -45,6 +45,8 @@ class LiveCall:
     flow: InFlow | None = None
     outsides: list[Outside] = field(default_factory=list)  # all numbers outside that were brought in
     given_to: OfferId | None = None  # the offer to the agent whom another gave it to, until that is over
+    forwards: bool = False  # to the client's own phone, until that was not reached
+    is_closed: bool = False  # and nobody waits for them otherwise: the queue is closed
     was_moved: bool = False  # by a team leader: it waits where they put it, whatever its caller's tier says
 
     @property
@@ -59,8 +61,8 @@ class LiveCall:
 
     @property
     def is_shared(self) -> bool:
-        """Whether more than one agent has had to do with it."""
-        return len(self.legs) > 1 or any(leg.is_over for leg in self.legs)
+        """Whether more than one agent, or a number outside, has had to do with it."""
+        return len(self.legs) > 1 or any(leg.is_over or leg.agent_id is None for leg in self.legs)
 
     @property
     def leads_out(self) -> bool:

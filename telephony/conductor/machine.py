@@ -10,8 +10,9 @@ A call that comes in; one that goes out is moved by `outgoing`, with the same fa
                   +----------+----------------------+
                      the agent did not answer, or their line broke for good: back to the head of the queue
 
-A number may lead into a flow first (`in_flow`). A queue that is closed, or in which the caller has waited as
-long as they may, turns them away: a message, and the call ends.
+A number may lead into a flow first (`in_flow`), or forward its callers to the client's own phone: greeting ->
+forwarding -> `reaching` -> `outside`; to the queue when that phone does not answer. A queue that is closed,
+or in which the caller has waited as long as they may, turns them away: a message, and the call ends.
 
 While an agent talks they may give the call to somebody else, or ask a second one about it: `transfer`. A call
 given to a number outside goes on without an agent, from `reaching` to `outside`.
@@ -37,6 +38,7 @@ from telephony.conductor.actions import (
     CameBack,
     Connect,
     Finish,
+    Forward,
     HangUpCaller,
     KeepLegs,
     LeaveQueue,
@@ -63,11 +65,13 @@ from telephony.conductor.facts import (
     Cut,
     EndsSoon,
     Fact,
+    Forwards,
     GreetingEnded,
     Held,
     LegLost,
     Moved,
     NoRoom,
+    NotForwarded,
     Offered,
     OfferLost,
     OutsideHours,
@@ -101,6 +105,14 @@ def step(call: LiveCall, fact: Fact) -> list[Action]:
 
 def _follow(call: LiveCall, fact: Fact) -> list[Action]:
     match fact:
+        case Forwards() if call.phase is Phase.GREETING and not call.forwards:
+            call.forwards, call.is_closed = True, fact.is_closed
+            return [Noted()]
+        case GreetingEnded() if call.phase is Phase.GREETING and call.forwards:
+            call.phase = Phase.FORWARDING
+            return [Mark({"greeting_ended_at": fact.at}), Music(on=True), Forward()]
+        case NotForwarded() if call.phase is Phase.FORWARDING:
+            return not_forwarded(call, fact.at)
         case GreetingEnded() if call.phase is Phase.GREETING:
             call.phase, call.queued_at = Phase.QUEUED, fact.at
             return [
@@ -194,6 +206,16 @@ def joined(call: LiveCall, at: dt.datetime) -> list[Action]:
     return [Mark({"bridged_at": at}, call.offer), *([KeepLegs()] if call.is_shared else [])]
 
 
+def not_forwarded(call: LiveCall, at: dt.datetime) -> list[Action]:
+    """The client's own phone has not taken the call: the caller waits, or is told that it is closed."""
+    call.forwards = False
+    if call.is_closed:
+        call.phase, call.cause = Phase.TURNED_AWAY, Cause.OUTSIDE_HOURS
+        return [Music(on=False), TurnAway()]
+    call.phase, call.queued_at = Phase.QUEUED, at
+    return [Mark({"queued_at": at}), Wait(at, is_at_head=False)]
+
+
 def _is_recorded(call: LiveCall) -> bool:
     return call.phase is Phase.TALKING and call.recording_id is not None and not call.has_stopped
 
@@ -249,6 +271,8 @@ def _caller_gone(call: LiveCall, fact: CallerGone) -> list[Action]:
             return finish(call, fact.at, Cause.CALLER_LEFT_GREETING)
         case Phase.TURNED_AWAY:
             return finish(call, fact.at, call.cause or Cause.OUTSIDE_HOURS)
+        case Phase.FORWARDING:
+            return finish(call, fact.at, Cause.CALLER_LEFT_QUEUE)
         case Phase.QUEUED:
             return [LeaveQueue(), *finish(call, fact.at, Cause.CALLER_LEFT_QUEUE)]
         case Phase.OFFERED if offer:

@@ -16,6 +16,7 @@ class Phase(StrEnum):
     APOLOGISING = "apologising"
     FLOW = "flow"  # what the number's flow has them hear and choose; see `in_flow`
     GREETING = "greeting"
+    FORWARDING = "forwarding"  # the gate is asked whether the client's own phone may be called
     TURNED_AWAY = "turned-away"  # a message is played, and the call ends
     QUEUED = "queued"
     OFFERED = "offered"

@@ -199,9 +199,11 @@ class Standing:
                 self._feed(call.call_id, facts.ApologyEnded(now))
             case Phase.FLOW:
                 self._flows.run(call, held.line, tier=held.known.tier)
+            case Phase.FORWARDING:  # whether the phone was called is not known: it is not called twice
+                self._feed(call.call_id, facts.NotForwarded(now, "switchboard-away"))
             case Phase.GREETING if call.flow:
                 self._arrivals.enter(held)
-            case Phase.GREETING if held.line.at(call.arrival.arrived_at) is None:
+            case Phase.GREETING if not call.forwards and held.line.at(call.arrival.arrived_at) is None:
                 self._feed(call.call_id, facts.OutsideHours(now))
             case Phase.GREETING:
                 self._feed(call.call_id, facts.GreetingEnded(now))

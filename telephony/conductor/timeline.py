@@ -32,7 +32,15 @@ def details(fact: Fact) -> dict[str, object]:
             return {"whose": whose, "spoken": is_spoken, "calls": calls, "limit": limit}
         case facts.Moved(queue_name=queue, leader=leader):
             return {"queue": queue, "leader": leader}
-        case facts.SentOutside(outside=outside) | facts.OutsideAsked(outside=outside):
+        case facts.Forwards(is_closed=is_closed):
+            return {"closed": is_closed}
+        case facts.NotForwarded(why=why):
+            return {"why": why}
+        case (
+            facts.Forwarded(outside=outside)
+            | facts.SentOutside(outside=outside)
+            | facts.OutsideAsked(outside=outside)
+        ):
             return {"call": public("call", outside.offer_id)}
         case facts.RecordingStopped(is_by_rule=is_by_rule):
             return {"by_rule": is_by_rule}

@@ -6,6 +6,7 @@ To a queue, to a free agent, to a number outside, or after the two have talked:
     talking -> greeting -> queued            sent back to the entry of a number, as if they had just called
     talking -> offered                       transferred to an agent; back to the queue if they do not answer
     talking -> reaching -> outside           transferred to a number outside; back to the queue likewise
+    forwarding -> reaching -> outside        forwarded by the number dialled, before any agent
     talking -> ringing -> private <-> aside  asked: the caller hears music, or the one asked does
                              |         |
                              +-> together    all three
@@ -58,6 +59,7 @@ from telephony.conductor.facts import (
     Cut,
     EndedForAll,
     Fact,
+    Forwarded,
     Held,
     LegLost,
     Merged,
@@ -77,7 +79,7 @@ from telephony.conductor.parties import Consult, Offer, Outside
 from telephony.conductor.phases import Cause, Lost, Phase
 from telephony.events import DialOutcome
 
-_BEGINNINGS: Final = (Transferred, Consulted, SentOutside, OutsideAsked, SentBack)
+_BEGINNINGS: Final = (Transferred, Consulted, Forwarded, SentOutside, OutsideAsked, SentBack)
 # while somebody is asked, these are not what they are in a call of two
 _OF_THREE: Final = (
     AgentRinging,
@@ -133,6 +135,10 @@ def step(call: LiveCall, fact: Fact) -> list[Action]:
     if call.phase in WITHOUT_AGENT and outside:
         call.proven_at = max(call.proven_at, fact.at)
         return _without_agent(call, outside, fact)
+    if isinstance(fact, Forwarded) and call.phase is Phase.FORWARDING:
+        call.proven_at = max(call.proven_at, fact.at)
+        call.phase = Phase.REACHING
+        return _reaches(call, fact.outside)
     if offer is None:
         return []
     call.proven_at = max(call.proven_at, fact.at)
@@ -228,7 +234,11 @@ def _without_agent(call: LiveCall, outside: Outside, fact: Fact) -> list[Action]
         case OutsideAnswered() if is_theirs and is_ringing:
             call.phase = Phase.OUTSIDE
             _set_stage(call, outside, Stage.TALKING)
-            return [*_picked_up(call, outside, fact.at), *_untold(call), KeepLegs(), Arrange()]
+            met = _met(call, fact.at) if call.forwards else []
+            return [*_picked_up(call, outside, fact.at), *met, *_untold(call), KeepLegs(), Arrange()]
+        case OutsideGone() if is_theirs and is_ringing and call.forwards:
+            _not_reached(call, outside, fact)
+            return [KeepOutside(), KeepLegs(), *_noted(call, machine.not_forwarded(call, fact.at))]
         case OutsideGone() if is_theirs and is_ringing:
             _not_reached(call, outside, fact)
             call.phase, call.queued_at = Phase.QUEUED, fact.at
@@ -238,6 +248,8 @@ def _without_agent(call: LiveCall, outside: Outside, fact: Fact) -> list[Action]
         case RecordingStopped() if call.recording_id and not call.has_stopped:
             call.has_stopped = True
             return [Noted()]
+        case CallerGone() if is_ringing and call.forwards:
+            return machine.finish(call, fact.at, Cause.CALLER_LEFT_QUEUE)
         case CallerGone():
             return machine.finish(call, fact.at, _cause_of_caller(call))
         case Cut():
@@ -246,6 +258,18 @@ def _without_agent(call: LiveCall, outside: Outside, fact: Fact) -> list[Action]
             return machine.finish(call, fact.at, fact.cause)
         case _:
             return []
+
+
+def _met(call: LiveCall, at: dt.datetime) -> list[Action]:
+    """The caller and the phone they were forwarded to hear each other: it is metered from here on."""
+    return _noted(call, [Mark({"answered_at": at, "bridged_at": at})])
+
+
+def _noted(call: LiveCall, actions: list[Action]) -> list[Action]:
+    for action in actions:
+        if isinstance(action, Mark):
+            call.instants |= action.instants
+    return actions
 
 
 def _picked_up(call: LiveCall, outside: Outside, at: dt.datetime) -> list[Action]:

@@ -51,7 +51,8 @@ class Voice:
     def play_greeting(self, held: Held) -> None:
         """Greet a caller whose call is answered already, and tell who will be recorded."""
         call = held.call
-        notice = self._notice_of(held)
+        # a forwarded call is not recorded
+        notice = None if call.forwards else self._notice_of(held)
         held.is_told = notice is not None
         sounds = [Speech(one) for one in (held.line.greeting, notice) if one]
         if not sounds and held.line.routing.asks_who_calls:

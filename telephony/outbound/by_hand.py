@@ -24,7 +24,7 @@ BROUGHT_IN_RING_S = 30  # somebody waits for it with music
 MOST_PER_SECOND = 10
 _EVERY_DAY = frozenset(range(1, 8))
 LAWFUL = Window(dt.time(8), dt.time(21), _EVERY_DAY)
-_ALWAYS = Window(dt.time(0), dt.time.max, _EVERY_DAY)
+ALWAYS = Window(dt.time(0), dt.time.max, _EVERY_DAY)
 AROUND = dt.timedelta(hours=1)
 
 
@@ -64,7 +64,7 @@ def dial(
     if shown is None:
         return Refusal(RefusalReason.CALLER_NOT_OURS)
     is_asked_for = promised_for is not None and abs(at - promised_for) <= AROUND
-    window = _ALWAYS if is_asked_for else LAWFUL
+    window = ALWAYS if is_asked_for else LAWFUL
     is_number = not is_short_code(to)
     known = lookup.by_phone(session, tenant_id=tenant_id, vault=vault, phone=E164(to)) if is_number else None
     zones = time_zones(E164(to)) if is_number else ()
@@ -139,7 +139,7 @@ def bring_in(
         campaign_id=None,
         by_agent_id=agent_id,
         zone=home,
-        window=_ALWAYS,
+        window=ALWAYS,
         ring_s=BROUGHT_IN_RING_S,
         detects_machines=False,
         max_per_second=MOST_PER_SECOND,

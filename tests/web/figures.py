@@ -1551,6 +1551,8 @@ def capacity(lang: str) -> dict[str, Any]:
                 language="en",
                 revision=1,
                 since=ago(6_900_000),
+                forwards="closed" if number.endswith("4960142") else "",
+                forward_to="+447700900120" if number.endswith("4960142") else "",
             )
             for number in ("+448081570142", "+441134960142")
         ],

@@ -156,6 +156,21 @@ def test_a_number_is_held_and_let_go_and_what_was_given_back_rests(
     assert other.get("/numbers/resting").get_json()["data"] == []
 
 
+def test_a_number_forwards_and_no_more(program: Programs, cast: Cast, gate: Gate, renter: TenantId) -> None:
+    line = telephony.line(gate, renter, digits="+448081570190", queue="Returns")
+    number = f"/numbers/{ids.public('num', line.number_id)}/forwarding"
+    key = program(cast.a)
+    wish = {"to": "+44 7700 900120", "when": "closed", "revision": 1}
+    made = key.call("PUT", number, json=wish).get_json()
+    assert (made["forwards"], made["forward_to"], made["revision"]) == ("closed", "+447700900120", 2)
+    assert code_of(key.call("PUT", number, json=wish)) == (409, "number-changed")
+    own = {"to": "+448081570190", "revision": 2}
+    assert code_of(key.call("PUT", number, json=own)) == (422, "forward-target")
+    assert code_of(program(cast.b).call("PUT", number, json=wish))[0] == 404
+    gone = key.post(f"{number}/end", {"revision": 2}).get_json()
+    assert (gone["forwards"], gone["forward_to"]) == (None, None)
+
+
 def test_a_release_is_taken_back_within_ten_minutes(
     program: Programs, cast: Cast, gate: Gate, renter: TenantId
 ) -> None:

@@ -196,6 +196,7 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.end_hold": ("endNumberHold",),
     "portal.rent_number": ("rentNumber",),
     "portal.save_number": ("setUpNumber",),
+    "portal.forward_number": ("forwardNumber", "stopForwarding"),
     "portal.release_number": ("releaseNumber",),
     "portal.restore_number": ("restoreNumber",),
     # people

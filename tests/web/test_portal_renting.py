@@ -378,6 +378,35 @@ def test_who_gave_a_number_back_sees_how_many_called_in_vain(
         assert "1 call for them came since" in charlie.get("/portal/numbers?digits=70190").text
 
 
+def test_a_number_forwards_its_callers_to_the_companys_own_phone(
+    alice: Browser, gate: Gate, renter: TenantId, browser: Browsers, cast: Cast
+) -> None:
+    line = telephony.line(gate, renter, digits="+448081570190", queue="Returns")
+    number = f"/portal/numbers/{ids.public('num', line.number_id)}"
+
+    def forward(phone: str, when: str = "always", revision: str = "1") -> str:
+        answer = alice.post(f"{number}/forward", {"phone": phone, "when": when, "revision": revision})
+        return alice.get(answer.location).text if answer.location else answer.text
+
+    page = forward("+44 7700 900120")
+    assert "forwards its callers from the next call on" in page
+    assert "forwarded to +44 7700 900120" in page
+    sue = browser()
+    sue.sign_in(cast.sue.email)
+    seen = sue.get("/portal/numbers").text
+    assert "forwarded to" in seen
+    assert "900120" not in seen
+    assert sue.post(f"{number}/forward", {"phone": "", "when": "always", "revision": "2"}).status_code == 403
+    assert "Somebody else has changed this number" in forward("+44 7700 900121", revision="1")
+    assert "Callers cannot be forwarded there" in forward("+44 808 157 0190", revision="2")
+    assert "That is not a telephone number" in forward("12", revision="2")
+    assert "cannot be set up like this" in forward("+44 7700 900120", when="x", revision="2")
+    assert "when closed: forwarded to" in forward("+44 7700 900120", when="closed", revision="2")
+    gone = forward("", revision="3")
+    assert "forwards nobody any more" in gone
+    assert "900120" not in gone
+
+
 def test_who_may_not_rent_sees_no_button_and_is_refused(
     browser: Browsers, cast: Cast, renter: TenantId
 ) -> None:

@@ -11,13 +11,15 @@ from billing.rentals import Quote
 from core import clock, ids
 from core.ids import NumberId, QueueId, new_id
 from core.money import Money, nano_to_minor
+from core.phone import E164, mask, parse_e164
 from seats import leases
 from seats.errors import RentalNotFoundError, RentalPeriodError
 from seats.leases import Lease
 from seats.stock import RentalKind
 from telephony import numbers
 from telephony.number_rentals import Offered, Settings
-from telephony.numbers import Number
+from telephony.numbers import Forwarding, Number
+from telephony.outbound import forwarding
 from web import identity, renting, scope
 from web.api import cursors
 from web.api.kit import id_in_path, operation
@@ -120,6 +122,11 @@ class NumberShown(Outward):
     flow: str | None = Field(
         description="What callers go through before the queue.", examples=["flow_01jd3x5k8f7r6q2w9v4t0n1m3c"]
     )
+    forwards: Forwarding | None = Field(description="When callers are forwarded to your own phone.")
+    forward_to: str | None = Field(
+        description="That phone; its last digits stand there for who may rent numbers.",
+        examples=["+447700900120"],
+    )
     revision: int = Field(description="Send it when you change the number.")
     since: Instant | None
 
@@ -206,6 +213,26 @@ class NumberSettings(Inward):
     queue: str = Field(description="Where callers wait.", examples=["que_01jd3x5k8f7r6q2w9v4t0n1m3c"])
     greeting: Text = Field(default="", max_length=500)
     language: str = Field(default="en", pattern="^(en|zh)$")
+    revision: int = Field(
+        ge=1, description="The revision you saw; a newer one refuses the change.", examples=[1]
+    )
+
+
+class NumberForwarding(Inward):
+    """To which phone of yours callers are forwarded, and when."""
+
+    to: Text = Field(max_length=40, description="E.164.", examples=["+447700900120"])
+    when: Forwarding = Field(
+        default=Forwarding.ALWAYS, description="Always, or while the number's queue is closed."
+    )
+    revision: int = Field(
+        ge=1, description="The revision you saw; a newer one refuses the change.", examples=[1]
+    )
+
+
+class NumberRevision(Inward):
+    """Which version of a number you saw."""
+
     revision: int = Field(
         ge=1, description="The revision you saw; a newer one refuses the change.", examples=[1]
     )
@@ -409,6 +436,26 @@ def set_up_number(number_id: str, json: NumberSettings) -> NumberShown:
     return _number(saved)
 
 
+@pages.put("/numbers/<number_id>/forwarding")
+@permission("numbers.rent")
+@operation(
+    tag="Seats and numbers", answers={200: NumberShown}, errors=(404, 409), operation_id="forwardNumber"
+)
+def forward_number(number_id: str, json: NumberForwarding) -> NumberShown:
+    """Forward callers to your own phone, never back here; the call there is charged as a call out."""
+    return _forward(id_in_path("num", number_id), parse_e164(json.to), json.when, json.revision)
+
+
+@pages.post("/numbers/<number_id>/forwarding/end")
+@permission("numbers.rent")
+@operation(
+    tag="Seats and numbers", answers={200: NumberShown}, errors=(404, 409), operation_id="stopForwarding"
+)
+def stop_forwarding(number_id: str, json: NumberRevision) -> NumberShown:
+    """Forward callers of a number no more: they reach its flow or its queue."""
+    return _forward(id_in_path("num", number_id), None, Forwarding.ALWAYS, json.revision)
+
+
 @pages.delete("/numbers/<number_id>")
 @permission("numbers.rent")
 @operation(
@@ -435,6 +482,20 @@ def restore_number(number_id: str) -> NumberShown:
     if rental_id is None:
         raise RentalNotFoundError
     return _number(renting.restore_number(scope.session(), rental_id))
+
+
+def _forward(number_id: UUID, to: E164 | None, when: Forwarding, revision: int) -> NumberShown:
+    saved = forwarding.set_up(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        number_id=NumberId(number_id),
+        to=to,
+        when=when,
+        revision=revision,
+        vault=scope.services().vault,
+    )
+    renting.tell_switchboard()
+    return _number(saved)
 
 
 def _number_offers(found: Sequence[Offered]) -> list[NumberOffer]:
@@ -499,6 +560,12 @@ def _seat(one: Lease) -> SeatShown:
 
 
 def _number(one: Number) -> NumberShown:
+    to = None
+    if one.forwards:
+        to = forwarding.target(
+            scope.session(), tenant_id=one.tenant_id, number_id=one.number_id, vault=scope.services().vault
+        )
+    may_see = "numbers.rent" in identity.current().permissions
     return NumberShown(
         id=ids.public("num", one.number_id),
         number=one.digits,
@@ -507,6 +574,8 @@ def _number(one: Number) -> NumberShown:
         greeting=one.greeting,
         language=one.language,
         flow=ids.public("flow", one.flow_id) if one.flow_id else None,
+        forwards=one.forwards,
+        forward_to=to if to is None or may_see else mask(to),
         revision=one.revision,
         since=one.rented_at,
     )

@@ -13,12 +13,13 @@ from core import clock, ids
 from core.errors import SeatlineError
 from core.ids import NumberId, QueueId, new_id
 from core.money import Money, nano_to_minor
-from core.phone import international
+from core.phone import international, mask, parse_e164
 from seats.errors import RentalLimitError, RentalNotFoundError
 from telephony import numbers, queues
 from telephony.errors import NumberChangedError, NumberNotFoundError, QueueNotFoundError
 from telephony.number_rentals import UNDO, Offered, Settings
-from telephony.numbers import Number
+from telephony.numbers import Forwarding, Number
+from telephony.outbound import forwarding
 from web import edits, identity, renting, said, scope, words
 from web.guards import permission
 from web.portal.views import pages
@@ -50,6 +51,8 @@ class NumberRow:
     language: str
     revision: int
     since: dt.datetime | None
+    forwards: str
+    forward_to: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ def number_list() -> str:
     found_free = renting.find_numbers(digits=digits, kind=kind) if looked else []
     return render_template(
         "portal/numbers.html",
-        numbers=[_row(one, names) for one in every if one.released_at is None],
+        numbers=[_row(one, names, may_rent=may_rent) for one in every if one.released_at is None],
         released=_gone(every, now) if may_rent else [],
         held=[_offer(one) for one in held],
         queues=[(ids.public("que", one.queue_id), one.name) for one in found],
@@ -190,6 +193,34 @@ def save_number(number_id: str) -> Response:
     renting.tell_switchboard()
     said.done(
         gettext("%(number)s: saved. It counts from the next call on.", number=international(saved.digits))
+    )
+    return redirect(_HERE, 303)
+
+
+@pages.post("/numbers/<number_id>/forward")
+@permission("numbers.rent")
+def forward_number(number_id: str) -> Response:
+    """Forward callers to the company's own phone from the next call on; without a phone no more."""
+    tenant_id, phone = identity.current().tenant_id, request.form.get("phone", "").strip()
+    try:
+        saved = forwarding.set_up(
+            scope.session(),
+            tenant_id=tenant_id,
+            number_id=NumberId(ids.parse("num", number_id)),
+            to=parse_e164(phone) if phone else None,
+            when=Forwarding(request.form.get("when", "")),
+            revision=edits.revision(request.form),
+            vault=scope.services().vault,
+        )
+    except ValueError:
+        return _refused(NumberFormError())
+    except SeatlineError as error:
+        return _refused(error)
+    renting.tell_switchboard()
+    said.done(
+        gettext("%(number)s forwards its callers from the next call on.", number=international(saved.digits))
+        if saved.forwards
+        else gettext("%(number)s forwards nobody any more.", number=international(saved.digits))
     )
     return redirect(_HERE, 303)
 
@@ -294,7 +325,8 @@ def _offer(one: Offered) -> OfferRow:
     )
 
 
-def _row(one: Number, names: dict[QueueId, str]) -> NumberRow:
+def _row(one: Number, names: dict[QueueId, str], *, may_rent: bool) -> NumberRow:
+    to = _forwards_to(one)
     return NumberRow(
         id=ids.public("num", one.number_id),
         number=one.digits,
@@ -305,7 +337,18 @@ def _row(one: Number, names: dict[QueueId, str]) -> NumberRow:
         language=one.language,
         revision=one.revision,
         since=one.rented_at,
+        forwards=one.forwards.value if one.forwards else "",
+        forward_to=to if may_rent or not to else mask(to),
     )
+
+
+def _forwards_to(one: Number) -> str:
+    if one.forwards is None:
+        return ""
+    to = forwarding.target(
+        scope.session(), tenant_id=one.tenant_id, number_id=one.number_id, vault=scope.services().vault
+    )
+    return to or ""
 
 
 def _refused(error: SeatlineError) -> Response:

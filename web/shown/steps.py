@@ -14,6 +14,7 @@ from telephony.hearings import OPENED
 from telephony.routing.strategy import Circle
 from web.shown import flow_words
 from web.shown.calls import agent as agent_name
+from web.shown.campaigns import REFUSALS
 from web.words import HEARD_FOR
 
 REVEALED = "number-revealed"
@@ -26,6 +27,7 @@ _GIVEN_ON = frozenset({"transferred", "sent-outside", "sent-back", "agent-left",
 _SILENCE_BEGINS = {
     "transferred": "transferred",
     "sent-outside": "transferred",
+    "forwarded": "transferred",
     "sent-back": "transferred",
     "consulted": "consulted",
     "outside-asked": "consulted",
@@ -64,6 +66,7 @@ def story(happened: Sequence[Step], *, call: Call, people: Mapping[UUID, str]) -
     told: list[Moment] = []
     offered = asked = ""
     is_reaching = False  # a number outside is called for a caller whom nobody talks to
+    is_forwarded = False  # and that number is the phone to which the number dialled forwards
     is_asking = False  # a second agent has been asked, and is in it or rings
     of_call = [step for step in happened if step.kind not in _LOOKS]
     following = {id(step): later.at for step, later in itertools.pairwise(of_call)}
@@ -88,9 +91,17 @@ def story(happened: Sequence[Step], *, call: Call, people: Mapping[UUID, str]) -
             continue
         text, mark = _words(step, call, offered)
         if step.kind == "outside-gone" and is_reaching:
-            text = gettext("Not reached outside: %(how)s; back to the head of the queue", how=_outside(step))
-        if step.kind in {"sent-outside", "outside-answered", "outside-gone"}:
-            is_reaching = step.kind == "sent-outside"
+            text = (
+                gettext("Your own phone was not reached: %(how)s", how=_outside(step))
+                if is_forwarded
+                else gettext(
+                    "Not reached outside: %(how)s; back to the head of the queue", how=_outside(step)
+                )
+            )
+        if step.kind in {"forwarded", "sent-outside"}:
+            is_forwarded = step.kind == "forwarded"
+        if step.kind in {"sent-outside", "forwarded", "outside-answered", "outside-gone"}:
+            is_reaching = step.kind in {"sent-outside", "forwarded"}
         if step.kind == "agent-left":
             text, offered = gettext("The agent leaves; %(agent)s has the call", agent=asked), asked
         until = following.get(id(step))
@@ -345,6 +356,14 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("The agent asks %(agent)s; the caller hears music", agent=whom), _WARN
         case "sent-outside":
             return gettext("Given to a number outside, which is called; the caller hears music"), _START
+        case "forwards" if step.details.get("closed"):
+            return gettext("The queue is closed: the number forwards to your own phone"), _PLAIN
+        case "forwards":
+            return gettext("The number forwards to your own phone"), _PLAIN
+        case "forwarded":
+            return gettext("Your own phone is called; the caller hears music"), _START
+        case "not-forwarded":
+            return gettext("Not forwarded: %(why)s", why=_not_forwarded(step)), _WARN
         case "outside-asked":
             return gettext("The agent asks a number outside; the caller hears music"), _WARN
         case "outside-answered":
@@ -444,6 +463,13 @@ def _not_there(step: Step) -> str:
             return str(gettext("The call is refused there"))
         case _:
             return str(gettext("The called party hangs up"))
+
+
+def _not_forwarded(step: Step) -> str:
+    why = str(step.details.get("why", ""))
+    if why == "own-number":
+        return str(gettext("the call would come back in here"))
+    return str(REFUSALS.get(why, gettext("your phone could not be called")))
 
 
 def _outside(step: Step) -> str:
