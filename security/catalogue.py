@@ -33,7 +33,7 @@ class WallsBrokenError(Unavailable):
 
 
 def violations(gate: Gate) -> list[Violation]:
-    """Return everything the twenty rules object to, the version floor included, and a pooler in between."""
+    """Return everything the rules object to, the version floor included, and a pooler in between."""
     with gate.outside() as connection:
         if connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() != backend_of(connection):
             return [Violation(POOLED, "database_url")]

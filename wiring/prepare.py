@@ -181,11 +181,6 @@ def _mac_keys(admin: psycopg.Connection, context_key: bytes) -> None:
         " DO UPDATE SET k_ipad = excluded.k_ipad, k_opad = excluded.k_opad",
         pads,
     )
-    admin.execute(
-        "INSERT INTO sec.mac_key (kid, purpose, k_ipad, k_opad, not_after)"
-        " VALUES (2, 'db', %s, %s, now() + interval '10 years') ON CONFLICT (kid) DO NOTHING",
-        _pads(secrets.token_bytes(32)),
-    )
 
 
 def _pads(key: bytes) -> tuple[bytes, bytes]:

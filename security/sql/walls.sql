@@ -18,14 +18,20 @@ GRANT USAGE ON SCHEMA ext TO seatline_owner, seatline_app, seatline_bill, seatli
 GRANT USAGE ON SCHEMA app TO seatline_app, seatline_bill, seatline_policy, seatline_backup;
 GRANT USAGE ON SCHEMA sec TO seatline_app, seatline_owner, seatline_bill, seatline_backup;
 GRANT USAGE ON SCHEMA meta TO seatline_app, seatline_backup;
+-- Where a transaction's context stands: a parameter that only who was granted it can set, so what is read there was written
+-- by sec.enter. No custom one can be kept like that; of PostgreSQL's own this is the one without any effect: it names
+-- functions of the server whose errors are logged with a backtrace, and none is called seatline_... (docs/adr/0048)
+REVOKE ALL ON PARAMETER backtrace_functions FROM PUBLIC, seatline_app, seatline_bill, seatline_owner, seatline_migrator;
+GRANT SET ON PARAMETER backtrace_functions TO seatline_policy;
 
 SET ROLE seatline_policy;
 
 -- HMAC-SHA256 keys as the two padded halves, so that core sha256() is enough and pgcrypto is not needed
 CREATE TABLE IF NOT EXISTS sec.mac_key (
-  kid smallint PRIMARY KEY, purpose text NOT NULL CHECK (purpose IN ('app', 'db')),
+  kid smallint PRIMARY KEY, purpose text NOT NULL CHECK (purpose IN ('app', 'db')),  -- 'db': of releases before 0048
   k_ipad bytea NOT NULL, k_opad bytea NOT NULL, not_after timestamptz NOT NULL);
-CREATE UNIQUE INDEX IF NOT EXISTS one_key_of_capabilities ON sec.mac_key (purpose) WHERE purpose = 'db';
+DROP INDEX IF EXISTS sec.one_key_of_capabilities;
+DELETE FROM sec.mac_key WHERE purpose = 'db';
 
 -- which tenants exist, and whether their door is open
 CREATE TABLE IF NOT EXISTS sec.registry (
@@ -68,12 +74,6 @@ GRANT SELECT ON sec.registry, sec.directory, sec.agreement, sec.signature, sec.g
 CREATE OR REPLACE FUNCTION sec._mac(ip bytea, op bytea, msg text) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp AS $$ SELECT sha256(op || sha256(ip || convert_to(msg, 'UTF8'))) $$;
 
--- What a capability is signed with. Its backend and transaction are not written in it: they are what whoever checks it
--- stands in, so the signature of another backend or another transaction is another one. Inlined where it is called.
-CREATE OR REPLACE FUNCTION sec._signature(ip bytea, op bytea, cap text) RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED AS $$
-  SELECT encode(sha256(op || sha256(ip || convert_to(cap, 'UTF8')
-    || int4send(pg_backend_pid()) || timestamptz_send(transaction_timestamp()))), 'hex') $$;
-
 -- the lowest version that still opens: the newest whose time of grace is over, and while there is none the first
 CREATE OR REPLACE FUNCTION sec._least_version(tenant uuid) RETURNS integer LANGUAGE sql STABLE SECURITY DEFINER
   PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
@@ -100,7 +100,7 @@ CREATE OR REPLACE FUNCTION sec._may_serve(tenant uuid, who uuid) RETURNS boolean
 -- seen on the wire it is worth nothing from another (docs/adr)
 CREATE OR REPLACE FUNCTION sec.enter(tok text) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE
   SET search_path = pg_catalog, pg_temp AS $$
-DECLARE p text[] := string_to_array(tok, '.'); k sec.mac_key; d sec.mac_key; body text; cap text; cur text; state text;
+DECLARE p text[] := string_to_array(tok, '.'); k sec.mac_key; body text; ctx text; cur text; state text;
 BEGIN
   IF coalesce(array_length(p, 1), 0) <> 9 OR p[1] <> 'v2' OR p[2] !~ '^[0-9]{1,4}$' OR p[6] !~ '^[0-9]{1,12}$'
      OR p[9] !~ '^[0-9a-f]{64}$' THEN
@@ -113,9 +113,9 @@ BEGIN
      OR p[7] <> pg_backend_pid()::text THEN
     RAISE EXCEPTION 'bad tenant token' USING ERRCODE = '42501'; END IF;
   -- one context per transaction
-  cur := current_setting('seatline.ctx', true);
-  IF cur <> ''
-     AND (split_part(cur, '|', 1), split_part(cur, '|', 2), split_part(cur, '|', 3)) <> (p[3], p[4], p[5]) THEN
+  ctx := 'seatline_' || replace(p[3]::uuid::text, '-', '') || '_' || replace(p[4]::uuid::text, '-', '') || '_' || p[5];
+  cur := current_setting('backtrace_functions');
+  IF starts_with(cur, 'seatline_') AND cur <> ctx THEN
     RAISE EXCEPTION 'tenant context already set in this transaction' USING ERRCODE = '42501'; END IF;
   SELECT status INTO state FROM sec.registry WHERE tenant_id = p[3]::uuid;
   IF state IS NULL OR (state <> 'active' AND p[5] <> 'system') THEN
@@ -129,37 +129,25 @@ BEGIN
       RAISE EXCEPTION 'no break-glass' USING ERRCODE = '42501'; END IF;
     PERFORM set_config('transaction_read_only', 'on', true);
   END IF;
-  SELECT * INTO d FROM sec.mac_key WHERE purpose = 'db';
-  cap := p[3] || '|' || p[4] || '|' || p[5];
-  PERFORM set_config('seatline.ctx', cap || '|' || sec._signature(d.k_ipad, d.k_opad, cap), true);
+  PERFORM set_config('backtrace_functions', ctx, true);
 END $$;
 
--- Every fence asks this in every statement, so it costs what it must and no more (docs/benchmarks.md): one row read, one
--- HMAC. Both sides of the comparison are hashed once more with the key, so that its time tells nothing of the right one:
--- behind savepoints one transaction may ask as often as it likes.
-CREATE OR REPLACE FUNCTION sec.tenant() RETURNS uuid LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
-  SET search_path = pg_catalog, pg_temp AS $$
-DECLARE c text := current_setting('seatline.ctx', true); ip bytea; op bytea;
-BEGIN
-  SELECT k_ipad, k_opad INTO ip, op FROM sec.mac_key WHERE purpose = 'db';
-  IF sha256(op || convert_to(sec._signature(ip, op, left(c, -65)), 'UTF8')) = sha256(op || convert_to(right(c, 64), 'UTF8'))
-    THEN RETURN split_part(c, '|', 1)::uuid; END IF;
-  RAISE EXCEPTION 'no valid tenant context' USING ERRCODE = '42501';
-END $$;
+CREATE OR REPLACE FUNCTION sec._no_context() RETURNS text LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $$
+BEGIN RAISE EXCEPTION 'no valid tenant context' USING ERRCODE = '42501'; END $$;
 
-CREATE OR REPLACE FUNCTION sec.principal() RETURNS uuid LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
-  SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-  PERFORM sec.tenant();
-  RETURN split_part(current_setting('seatline.ctx', true), '|', 2)::uuid;
-END $$;
+-- Every fence asks this in every statement: an expression, inlined into the statement's plan. It is nobody's in particular
+-- (SECURITY INVOKER), and its names were bound to their functions when it was made, whatever path its caller sets.
+CREATE OR REPLACE FUNCTION sec.tenant() RETURNS uuid LANGUAGE sql STABLE PARALLEL RESTRICTED
+  RETURN CASE WHEN starts_with(current_setting('backtrace_functions'), 'seatline_')
+    THEN substr(current_setting('backtrace_functions'), 10, 32) ELSE sec._no_context() END::uuid;
 
-CREATE OR REPLACE FUNCTION sec.kind() RETURNS text LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
-  SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-  PERFORM sec.tenant();
-  RETURN split_part(current_setting('seatline.ctx', true), '|', 3);
-END $$;
+CREATE OR REPLACE FUNCTION sec.principal() RETURNS uuid LANGUAGE sql STABLE PARALLEL RESTRICTED
+  RETURN CASE WHEN starts_with(current_setting('backtrace_functions'), 'seatline_')
+    THEN substr(current_setting('backtrace_functions'), 43, 32) ELSE sec._no_context() END::uuid;
+
+CREATE OR REPLACE FUNCTION sec.kind() RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED
+  RETURN CASE WHEN starts_with(current_setting('backtrace_functions'), 'seatline_')
+    THEN substr(current_setting('backtrace_functions'), 76) ELSE sec._no_context() END;
 
 CREATE OR REPLACE FUNCTION sec.is_operator() RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
   SET search_path = pg_catalog, pg_temp AS $$
@@ -345,14 +333,14 @@ BEGIN
   RETURN gone;
 END $$;
 
-DROP FUNCTION IF EXISTS sec._ctx_ok(text);  -- of releases before this one
-REVOKE ALL ON FUNCTION sec._mac(bytea, bytea, text), sec._signature(bytea, bytea, text), sec.enter(text), sec.tenant(), sec.principal(), sec.kind(),
+DROP FUNCTION IF EXISTS sec._ctx_ok(text), sec._signature(bytea, bytea, text);  -- of releases before this one
+REVOKE ALL ON FUNCTION sec._mac(bytea, bytea, text), sec._no_context(), sec.enter(text), sec.tenant(), sec.principal(), sec.kind(),
   sec.is_operator(), sec.admit(uuid, text), sec.resolve(text, bytea), sec.register(text, bytea, uuid),
   sec.unregister(text, bytea), sec.unregister_all() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION sec.enter(text), sec.tenant(), sec.principal(), sec.kind(), sec.is_operator(), sec.admit(uuid, text),
+GRANT EXECUTE ON FUNCTION sec.enter(text), sec._no_context(), sec.tenant(), sec.principal(), sec.kind(), sec.is_operator(), sec.admit(uuid, text),
   sec.resolve(text, bytea), sec.register(text, bytea, uuid), sec.unregister(text, bytea),
   sec.unregister_all() TO seatline_app;
-GRANT EXECUTE ON FUNCTION sec.tenant(), sec.is_operator() TO seatline_owner, seatline_bill;
+GRANT EXECUTE ON FUNCTION sec._no_context(), sec.tenant(), sec.is_operator() TO seatline_owner, seatline_bill;
 GRANT EXECUTE ON FUNCTION sec.enter(text) TO seatline_owner;
 RESET ROLE;
 
@@ -360,7 +348,7 @@ RESET ROLE;
 -- that freeze them let this role pass, and nobody has it but these functions; the fence stands for them as for all.
 GRANT USAGE ON SCHEMA app, sec TO seatline_eraser;
 SET ROLE seatline_policy;
-GRANT EXECUTE ON FUNCTION sec.tenant() TO seatline_eraser;
+GRANT EXECUTE ON FUNCTION sec._no_context(), sec.tenant() TO seatline_eraser;
 RESET ROLE;
 CREATE SCHEMA IF NOT EXISTS erase AUTHORIZATION seatline_eraser;
 GRANT USAGE ON SCHEMA erase TO seatline_app;

@@ -63,6 +63,14 @@ PLANTED = {
     " RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = pg_temp, app AS 'SELECT 1'",
     "SECURITY DEFINER executable by PUBLIC": "CREATE FUNCTION app.planted() RETURNS int LANGUAGE sql"
     " SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'SELECT 1'",
+    "context settable by a role that is not its own": (
+        "GRANT SET ON PARAMETER backtrace_functions TO seatline_bill"
+    ),
+    "context set outside sec.enter": "CREATE FUNCTION sec.planted(v text) RETURNS text LANGUAGE sql"
+    " SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
+    " AS 'SELECT set_config(''lc_messages'', v, true)';"
+    "ALTER FUNCTION sec.planted(text) OWNER TO seatline_policy",
+    "context given by configuration": "ALTER ROLE seatline_app SET backtrace_functions = 'seatline_'",
     "large-object function callable": "GRANT EXECUTE ON FUNCTION pg_catalog.lo_get(oid) TO seatline_app",
     "sequence in tenant schema": "CREATE SEQUENCE app.planted",
     "index key type whose = or < is not leakproof": FENCED

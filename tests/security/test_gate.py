@@ -88,7 +88,7 @@ def test_a_suspended_tenant_is_open_to_our_own_work_only(gate: Gate, tenant_a: T
             lambda token, _: ".".join([*token.split(".")[:5], "1", *token.split(".")[6:]]), id="expired"
         ),
         pytest.param(lambda token, _: "v2.1", id="short"),
-        pytest.param(lambda token, _: token.replace("v2.1.", "v2.2.", 1), id="the-databases-own-key"),
+        pytest.param(lambda token, _: token.replace("v2.1.", "v2.2.", 1), id="a-key-that-is-not-there"),
     ],
 )
 def test_a_spoiled_token_opens_nothing(
@@ -116,21 +116,22 @@ def test_the_tenant_cannot_change_inside_a_transaction(
     assert refused(error)
 
 
-def test_a_capability_kept_for_the_next_transaction_is_worthless(gate: Gate, tenant_a: TenantId) -> None:
-    """Binding to the backend alone would let a pooled connection carry the tenant over."""
+def test_a_context_kept_for_the_next_transaction_is_worthless(gate: Gate, tenant_a: TenantId) -> None:
+    """Bound to the connection alone it would be carried over by the pool."""
     with gate.open(Scope.system(tenant_a)) as session:
-        kept = session.execute(text("SELECT current_setting('seatline.ctx')")).scalar_one()
-    with pytest.raises(DBAPIError) as error, gate.outside() as connection:
-        connection.execute(text("SELECT set_config('seatline.ctx', :kept, false)"), {"kept": kept})
-        connection.execute(WHO)
-    assert refused(error)
+        kept = session.execute(text("SELECT current_setting('backtrace_functions')")).scalar_one()
+    for name in ("backtrace_functions", "seatline.ctx"):
+        with pytest.raises(DBAPIError) as error, gate.outside() as connection:
+            connection.execute(text("SELECT set_config(:name, :kept, false)"), {"name": name, "kept": kept})
+            connection.execute(WHO)
+        assert refused(error)
 
 
 def test_nothing_set_on_a_connection_reaches_its_next_borrower(gate: Gate, tenant_a: TenantId) -> None:
     with gate.outside() as connection:
-        connection.execute(text("SELECT set_config('seatline.ctx', 'left behind', false)"))
+        connection.execute(text("SELECT set_config('seatline.anything', 'left behind', false)"))
     with gate.outside() as connection:
-        left = connection.execute(text("SELECT current_setting('seatline.ctx', true)")).scalar_one()
+        left = connection.execute(text("SELECT current_setting('seatline.anything', true)")).scalar_one()
     assert left in {"", None}
 
 

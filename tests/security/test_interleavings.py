@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from core.ids import TenantId
@@ -166,14 +166,10 @@ def house(gate: Gate, vault: Vault, admin_url: str, tenants: list[TenantId]) -> 
         def leave_something_behind(self, which: int) -> None:
             one = self.open[which % len(self.open)]
             try:
-                kept = one.session.execute(text("SELECT current_setting('seatline.ctx')")).scalar_one()
-                one.session.execute(
-                    text(
-                        "SELECT set_config('application_name', 'left', false),"
-                        " set_config(:name, :kept, false)"
-                    ),
-                    {"name": "seatline.ctx", "kept": kept},
-                )
+                one.session.execute(text("SELECT set_config('application_name', 'left', false)"))
+                with pytest.raises(ProgrammingError), one.session.begin_nested():
+                    kept = "SELECT set_config(name, setting, false) FROM pg_settings WHERE name = :name"
+                    one.session.execute(text(kept), {"name": "backtrace_functions"})
             except DBAPIError:
                 self.gone(one)
 
