@@ -45,7 +45,10 @@ _FIELD_LABEL, _FILE_LABEL, _INDEX_LABEL = b"seatline/field/v1", b"seatline/file/
 
 
 class SealError(SeatlineError):
-    """A sealed value does not open. One error for every cause, so that it tells an attacker nothing."""
+    """A sealed value does not open. One error for every cause, so that it tells an attacker nothing.
+
+    `details` name what was to be opened (`Field.place`), for the alarm and never for the answer.
+    """
 
     code = "seal"
 
@@ -60,6 +63,12 @@ class Field:
     row_id: UUID
     version: int
     purpose: str = "pii"
+
+    @property
+    def place(self) -> dict[str, object]:
+        """Return whose, and which row's, for an alarm: ids and names of ours, never what is sealed."""
+        whose = {"tenant_id": self.tenant_id, "row_id": self.row_id}
+        return {**whose, "table": self.table, "column": self.column}
 
     def binding(self) -> bytes:
         """Return the authenticated data: every part length-prefixed, never joined by a separator."""
@@ -128,6 +137,13 @@ class Vault:
         Raises:
             SealError: moved, rolled back, damaged, or sealed by a key that is gone.
         """
+        try:
+            return self._open(field, sealed)
+        except SealError as error:
+            error.details = field.place
+            raise
+
+    def _open(self, field: Field, sealed: bytes) -> str:
         if len(sealed) < OVERHEAD:
             raise SealError
         version, suite, key_id = _HEADER.unpack(sealed[: _HEADER.size])
@@ -225,9 +241,19 @@ class Vault:
     def open_file(self, field: Field, sealed: BinaryIO) -> "OpenedFile":
         """Return a reader over a sealed file, its length already proved by opening the last segment.
 
+        The file is the reader's from now on; one that does not open is closed.
+
         Raises:
             SealError: truncated, spliced, moved, damaged, or sealed by a key that is gone.
         """
+        try:
+            return self._open_file(field, sealed)
+        except SealError as error:
+            sealed.close()
+            error.details = field.place
+            raise
+
+    def _open_file(self, field: Field, sealed: BinaryIO) -> "OpenedFile":
         sealed.seek(0, io.SEEK_END)
         size = sealed.tell()
         start = _FILE_HEADER + _COMMITMENT
@@ -247,13 +273,16 @@ class Vault:
         key, expected = _derive(data_key.key, salt, _FILE_LABEL, header, field.binding())
         if not hmac.compare_digest(commitment, expected):
             raise SealError
-        return OpenedFile(sealed, AESGCM(key), prefix, start, size - start)
+        return OpenedFile(sealed, AESGCM(key), prefix, start, size - start, field)
 
 
 class OpenedFile:
     """Reads any range of a sealed file."""
 
-    def __init__(self, sealed: BinaryIO, cipher: AESGCM, prefix: bytes, start: int, body: int) -> None:
+    def __init__(
+        self, sealed: BinaryIO, cipher: AESGCM, prefix: bytes, start: int, body: int, field: Field
+    ) -> None:
+        self._field = field
         self._sealed, self._cipher, self._prefix, self._start = sealed, cipher, prefix, start
         self._segments = max(1, -(-body // (_SEGMENT + _TAG)))
         self.size = body - self._segments * _TAG
@@ -282,7 +311,9 @@ class OpenedFile:
         try:
             return self._cipher.decrypt(nonce, self._sealed.read(_SEGMENT + _TAG), None)
         except InvalidTag as error:
-            raise SealError from error
+            broken = SealError()
+            broken.details = self._field.place
+            raise broken from error
 
 
 class _Stream(io.RawIOBase):

@@ -89,6 +89,19 @@ def raise_alarm(
     return AlarmId(alarm_id)
 
 
+def rang(session: Session, kind: str, *, tenant_id: TenantId, subject: str, since: dt.datetime) -> bool:
+    """Return whether this alarm was raised since then and nobody has acknowledged it."""
+    query = select(AlarmRow.id).where(
+        AlarmRow.tenant_id == tenant_id,
+        AlarmRow.company_id == tenant_id,
+        AlarmRow.kind == kind,
+        AlarmRow.subject == subject,
+        AlarmRow.acknowledged_at.is_(None),
+        AlarmRow.last_at >= since,
+    )
+    return session.scalar(query) is not None
+
+
 def read(session: Session, *, tenant_id: TenantId, alarm_id: AlarmId) -> Alarm:
     """Return one alarm.
 

@@ -25,6 +25,7 @@ from web import (
     parts,
     plain,
     portal,
+    tampered,
     uploads,
     webhooks,
 )
@@ -53,6 +54,7 @@ def create_app(services: Services) -> Flask:
         app.register_blueprint(blueprint)
     app.extensions[errors.SIGN_IN] = account.please_sign_in
     decoys.install(app)
+    tampered.install(app)
     guards.insist(app)
     if services.process == PAGES and services.settings.environment != "test":
         console.warm_up(app, services)

@@ -274,6 +274,25 @@ TICKET_STATES: Mapping[str, LazyString] = {
 
 # what an alarm of a kind says, and what to do about it; rooms raise them by `tenants.alarms`
 ALARMS: Mapping[str, Words] = {
+    "seal-broken": Words(
+        _l("A sealed value or recording does not open"),
+        _l(
+            "Somebody changed it past the service. It is shown to nobody; what it was stands in the backups."
+            " Ask who could reach the database or the storage."
+        ),
+    ),
+    "job-forged": Words(
+        _l("A job in the queue was not of our making"),
+        _l("It was not run, and nothing of ours waits for it. Ask who could write to Valkey."),
+    ),
+    "news-forged": Words(
+        _l("News of payments came that the provider did not sign for us"),
+        _l("It was refused and left nothing. If it goes on, close the address to all but the provider."),
+    ),
+    "evidence-broken": Words(
+        _l("The evidence log does not hold together"),
+        _l("Somebody changed the database past the service. Keep a copy of the log, and ask who could."),
+    ),
     "key-in-address": Words(
         _l("An API key stood in an address"),
         _l("Logs and histories keep addresses, so it was revoked. Make another, and send it in a header."),
@@ -387,6 +406,10 @@ def alarm(kind: str) -> Words:
 
 
 PROBLEMS: Mapping[str, Words] = {
+    "seal": Words(
+        _l("This cannot be shown"),
+        _l("It is not what we once kept, so it is shown to nobody. We were told at once and look into it."),
+    ),
     "agreement-not-signed": Words(
         _l("An agreement on secrecy is not signed"),
         _l("Read it and sign it, under Agreements. Until then nothing of this company is shown."),

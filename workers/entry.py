@@ -16,6 +16,8 @@ from rq.timeouts import JobTimeoutException
 from core import events, log
 from core.errors import SeatlineError
 from security.gate import Scope
+from security.vault import SealError
+from tenants import tampering
 from wiring import House, subscriptions
 from wiring.subscriptions import Alone, InTransaction
 from workers import ledger, queues, schedule
@@ -61,6 +63,12 @@ def run(house: House, order: Order) -> None:
             failed += not _done(house, order.task, batch_id, subject_id)
     if failed:
         raise DutiesFailedError(f"{failed} of {len(subjects)}")
+
+
+def forged(house: House) -> None:
+    """Tell that a job came which nobody of ours can have written."""
+    tampering.notice(house.gate, tampering.JOB)
+    house.gate.close()  # some are noticed before the fork, and what was opened is not for forks
 
 
 def _done(house: House, task: str, batch_id: UUID, subject_id: UUID) -> bool:
@@ -121,6 +129,8 @@ def _failed(
         is_last = ledger.fail(
             connection, subject_id=subject_id, handler=task, batch_id=batch_id, error=code_of(error)
         )
+    if isinstance(error, SealError):
+        tampering.sealed(house.gate, error)
     logger.warning(
         "duty given up" if is_last else "duty failed",
         task=task,

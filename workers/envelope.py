@@ -28,6 +28,10 @@ class OrderRefusedError(Refused):
     code = "order-refused"
 
 
+class OrderExpiredError(OrderRefusedError):
+    """A job we have written too long ago: an outage, or somebody kept it; what is owed comes anew."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What a job is to do: one handler's or periodic task's duties in one batch."""
@@ -66,7 +70,7 @@ class Envelopes:
             raise OrderRefusedError from error
         opened = json.loads(body)
         if opened["expires"] < time.time():
-            raise OrderRefusedError
+            raise OrderExpiredError
         return Order(queue=queue, job_id=job_id, task=opened["task"])
 
     def _sealer(self, queue: str) -> AESGCM:

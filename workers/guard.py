@@ -5,6 +5,7 @@ or exception text comes from Redis, and nothing large is read. Written against R
 stand in tests/workers/test_guard.py and must be repeated before another version is pinned.
 """
 
+import json
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NoReturn
@@ -18,12 +19,13 @@ from rq.serializers import JSONSerializer
 from core import log
 from core.errors import SeatlineError
 from workers import queues
-from workers.envelope import Envelopes, Order, OrderRefusedError
+from workers.envelope import Envelopes, Order, OrderExpiredError, OrderRefusedError
 from workers.queues import JobQueue
 
 FUNCTION = "workers.entry.run"
 FAILED_KEPT_S = 7 * 24 * 3600
 _LARGEST_DATA = 4096
+_PARTS = 4  # of a call as RQ writes it: function, instance, arguments, named arguments
 _READ = (
     *("data", "origin", "status", "worker_name"),
     *("created_at", "enqueued_at", "started_at", "ended_at", "last_heartbeat"),
@@ -41,6 +43,7 @@ class SafeJob(Job):
 
     envelopes: ClassVar[Envelopes]
     carry_out: ClassVar[Callable[[Order], None]]
+    notice: ClassVar[Callable[[], None]]
 
     # RQ would import and call whatever Redis names here, even for a job that is refused
     success_callback = property(lambda _self: None)
@@ -68,6 +71,7 @@ class SafeJob(Job):
     def refresh(self) -> None:
         """Read the job, unless it is larger than ours ever are."""
         if int(self.connection.hstrlen(self.key, "data")) > _LARGEST_DATA:
+            type(self).notice()
             raise NotOursError
         values = self.connection.hmget(self.key, _READ)
         found = {name.encode(): value for name, value in zip(_READ, values, strict=True)}
@@ -83,7 +87,8 @@ class SafeJob(Job):
         try:
             raw[b"data"] = _inflated(data)
             super().restore(raw)
-        except (ValueError, zlib.error) as error:
+        except (ValueError, RecursionError, zlib.error) as error:
+            type(self).notice()
             raise NotOursError from error
         self.timeout, self.result_ttl, self.failure_ttl = queue.limit_s, 0, FAILED_KEPT_S
 
@@ -98,16 +103,33 @@ class SafeJob(Job):
         return self.envelopes.open(self.args[0], queue=self.origin, job_id=self.id)
 
     def _execute(self) -> None:
-        type(self).carry_out(self.order())
+        try:
+            order = self.order()
+        except OrderExpiredError:  # an outage is longer than a day now and then
+            raise
+        except OrderRefusedError:
+            type(self).notice()
+            raise
+        type(self).carry_out(order)
 
 
-def sealed_job_class(envelopes: Envelopes, *, carry_out: Callable[[Order], None]) -> type[SafeJob]:
-    """Return a job class that opens its orders with `envelopes` and gives them to `carry_out`."""
-    return type("BoundJob", (SafeJob,), {"envelopes": envelopes, "carry_out": staticmethod(carry_out)})
+def sealed_job_class(
+    envelopes: Envelopes, *, carry_out: Callable[[Order], None], notice: Callable[[], None]
+) -> type[SafeJob]:
+    """Return a job class that opens its orders with `envelopes` and gives them to `carry_out`.
+
+    `notice` hears of each job that nobody of ours can have written.
+    """
+    bound = {"carry_out": staticmethod(carry_out), "notice": staticmethod(notice)}
+    return type("BoundJob", (SafeJob,), {"envelopes": envelopes, **bound})
 
 
 def nothing(_order: Order) -> None:
     """Carry nothing out: for processes that only hand jobs over."""
+
+
+def unnoticed() -> None:
+    """Tell nobody: whoever does the jobs tells."""
 
 
 def open_queue(queue: JobQueue, *, connection: Any, job_class: type[SafeJob]) -> Queue:  # noqa: ANN401 - redis.Redis is generic in its stubs only
@@ -143,9 +165,17 @@ def code_of(error: BaseException) -> str:
 
 
 def _inflated(data: bytes) -> bytes:
-    """Return the data, unpacked up to our own limit: a few bytes can unpack to gigabytes."""
+    """Return the data of a call, unpacked up to our own limit: a few bytes can unpack to gigabytes.
+
+    Raises:
+        ValueError: it is too large, or no call.
+        RecursionError: it is deeper than anything of ours.
+    """
     unpacker = zlib.decompressobj()
     plain = unpacker.decompress(data, _LARGEST_DATA + 1)
     if len(plain) > _LARGEST_DATA:
-        raise NotOursError
+        raise ValueError
+    call = json.loads(plain)  # deep ones are a RecursionError
+    if not isinstance(call, list) or len(call) != _PARTS:
+        raise ValueError
     return zlib.compress(plain)

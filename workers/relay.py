@@ -18,7 +18,7 @@ from core import clock, config, log
 from wiring import House, assemble, subscriptions
 from workers import ledger, queues, schedule
 from workers.envelope import Envelopes, Order
-from workers.guard import code_of, hand_over, nothing, open_queue, sealed_job_class
+from workers.guard import code_of, hand_over, nothing, open_queue, sealed_job_class, unnoticed
 from workers.life import Life
 
 _PAUSE_S = 0.2
@@ -37,7 +37,7 @@ class Relay:
         self._house = house
         self._redis = house.realtime.redis
         self._envelopes = Envelopes(house.root_key)
-        job_class = sealed_job_class(self._envelopes, carry_out=nothing)
+        job_class = sealed_job_class(self._envelopes, carry_out=nothing, notice=unnoticed)
         self._job_class = job_class
         self._queues = {
             queue.name: open_queue(queue, connection=self._redis, job_class=job_class)

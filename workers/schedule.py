@@ -21,7 +21,7 @@ from security.gate import Scope
 from telephony import calls, orders, proof, recording, work
 from telephony.orders import OrderKind
 from telephony.outbound import dialling
-from tenants import companies, letters, repeats, resets, sessions
+from tenants import companies, letters, repeats, resets, sessions, tampering
 from tenants.webhooks import deliveries
 from wiring import (
     House,
@@ -144,6 +144,7 @@ def _seal_evidence(house: House) -> None:
                 made = evidence.seal(session, tenant_id=tenant_id, signer=house.signer, at=clock.now())
         except evidence.EvidenceBrokenError as error:
             _log.critical("evidence-broken", tenant=str(tenant_id), fault=str(error))
+            tampering.notice(house.gate, tampering.EVIDENCE, tenant_id=tenant_id)
             trouble = error
             continue
         if made is not None:

@@ -6,6 +6,8 @@ after a new RQ has been pinned, read what changed before the guard is made thinn
 
 import json
 import pickle
+import time
+import types
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +23,7 @@ from rq.webhook import Webhook
 from core.realtime import Realtime
 from security.keys import FileRootKey
 from tests.workers import traces
+from workers import envelope
 from workers.envelope import Envelopes, Order
 from workers.guard import FUNCTION, hand_over, nothing, open_queue, sealed_job_class
 from workers.queues import HEAVY, PROMPT
@@ -36,8 +39,11 @@ class Bench:
     def __init__(self, redis: Redis, root_key: FileRootKey) -> None:
         self.redis = redis
         self.done: list[Order] = []
+        self.noticed: list[bool] = []
         self.envelopes = Envelopes(root_key)
-        self.job_class = sealed_job_class(self.envelopes, carry_out=self.done.append)
+        self.job_class = sealed_job_class(
+            self.envelopes, carry_out=self.done.append, notice=lambda: self.noticed.append(True)
+        )
         self.ours = open_queue(PROMPT, connection=redis, job_class=self.job_class)
         self.theirs = Queue(PROMPT.name, connection=redis, serializer=JSONSerializer)
 
@@ -107,7 +113,7 @@ def test_no_function_is_run_but_ours(
     bench.theirs.enqueue(function, f"touch {tmp_path}/ran", job_id="j1")
     bench.work()
     assert not trace()
-    assert not bench.done
+    assert (bench.done, bench.noticed) == ([], [True])
     assert Job.fetch("j1", connection=bench.redis, serializer=JSONSerializer).is_failed
 
 
@@ -209,6 +215,7 @@ def test_odd_and_oversized_jobs_are_passed_over(bench: Bench, data: bytes) -> No
     hand_over(bench.ours, bench.order(), envelopes=bench.envelopes)
     bench.work()
     assert bench.done == [bench.order()]
+    assert bench.noticed
 
 
 @pytest.mark.parametrize(
@@ -229,6 +236,16 @@ def test_a_job_that_is_no_hash_is_passed_over(bench: Bench) -> None:
     hand_over(bench.ours, bench.order(), envelopes=bench.envelopes)
     bench.work()
     assert bench.done == [bench.order()]
+
+
+def test_what_an_outage_leaves_behind_is_no_alarm(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that is gone, and one that lay for more than a day: both come about without anybody's doing."""
+    bench.redis.rpush(f"rq:queue:{PROMPT.name}", "gone")
+    hand_over(bench.ours, bench.order(), envelopes=bench.envelopes)
+    later = time.time() + 25 * 3600
+    monkeypatch.setattr(envelope, "time", types.SimpleNamespace(time=lambda: later))
+    bench.work()
+    assert (bench.done, bench.noticed) == ([], [])
 
 
 def test_a_zip_bomb_is_not_unpacked(bench: Bench) -> None:

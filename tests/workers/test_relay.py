@@ -21,7 +21,7 @@ from tests.workers.conftest import MIRROR, duties, later, mirrored, rental_chang
 from wiring import House, assemble, subscriptions
 from workers import entry, ledger, schedule
 from workers.envelope import Envelopes, Order, OrderRefusedError
-from workers.guard import open_queue, sealed_job_class
+from workers.guard import open_queue, sealed_job_class, unnoticed
 from workers.queues import CONSUMED, PROMPT
 from workers.relay import Relay
 
@@ -30,7 +30,9 @@ pytestmark = pytest.mark.slow
 
 def do_jobs(house: House) -> None:
     """Carry out what waits in Redis, here, with RQ's own loop."""
-    job_class = sealed_job_class(Envelopes(house.root_key), carry_out=lambda order: entry.run(house, order))
+    job_class = sealed_job_class(
+        Envelopes(house.root_key), carry_out=lambda order: entry.run(house, order), notice=unnoticed
+    )
     connection = Redis.from_url(house.settings.redis_url)
     worker = SimpleWorker(
         [open_queue(queue, connection=connection, job_class=job_class) for queue in CONSUMED],

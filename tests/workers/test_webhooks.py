@@ -24,7 +24,7 @@ from tests.workers.test_processes import Start, start, until
 from wiring import House, outgoing
 from workers import entry
 from workers.envelope import Envelopes
-from workers.guard import open_queue, sealed_job_class
+from workers.guard import open_queue, sealed_job_class, unnoticed
 from workers.queues import CONSUMED
 from workers.relay import Relay
 
@@ -39,7 +39,9 @@ def settings(settings: Settings) -> Settings:
 
 
 def do_jobs(house: House) -> None:
-    job_class = sealed_job_class(Envelopes(house.root_key), carry_out=lambda order: entry.run(house, order))
+    job_class = sealed_job_class(
+        Envelopes(house.root_key), carry_out=lambda order: entry.run(house, order), notice=unnoticed
+    )
     connection = Redis.from_url(house.settings.redis_url)
     worker = SimpleWorker(
         [open_queue(queue, connection=connection, job_class=job_class) for queue in CONSUMED],

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -18,15 +19,17 @@ from core import clock, ids
 from core.ids import CallId, QueueId, public
 from core.money import NANO
 from core.phone import E164, InvalidNumberError, international, mask, parse_e164
+from core.storage import ObjectMissingError
 from customers import glance, reveals
 from security import evidence
+from security.vault import SealError
 from telephony import calls as telephony
 from telephony import hearings, queues, recording
 from telephony.calls import Call, Filter, Order, Step
 from telephony.errors import RecordingNotFoundError
 from telephony.hearings import HeardFor
 from tenants import users
-from web import i18n, identity, said, scope, tables
+from web import i18n, identity, said, scope, tables, tampered
 from web.guards import permission
 from web.portal.views import pages
 from web.shown import audio, invoices, steps, wording
@@ -186,6 +189,7 @@ def one_call(call_id: str) -> str:
     words = shown.disposition_words(session, tenant_id=who.tenant_id, language=i18n.language())
     customer = _masked_name(found)
     rating, standing = _charged(found)
+    player = _player(found, happened)
     return render_template(
         "portal/call.html",
         call={
@@ -208,8 +212,8 @@ def one_call(call_id: str) -> str:
         },
         parts=_parts(found, words),
         timeline=steps.story(happened, call=found, people=people),
-        recording=_player(found, happened),
-        recording_state=_recording_state(found),
+        recording=player,
+        recording_state=_recording_state(found) or ("" if player else "broken"),
         reasons=[(one.value, str(HEARD_FOR[one])) for one in HeardFor],
         rating=rating,
         invoice=standing,
@@ -398,6 +402,7 @@ def _masked_name(found: Call) -> str | None:
         tenant_id=found.tenant_id,
         vault=scope.services().vault,
         customer_ids=[found.customer_id],
+        broken=tampered.tell,
     )
     return names.get(found.customer_id)
 
@@ -427,11 +432,9 @@ def _player(found: Call, happened: list[Step]) -> Player | None:
     if _recording_state(found) or found.recording_id is None:
         return None
     sealed = recording.of_call(scope.session(), tenant_id=found.tenant_id, call_id=found.call_id)
-    opened = audio.open_recording(tenant_id=found.tenant_id, recording_id=found.recording_id)
-    try:
-        loud = audio.loudness(opened)
-    finally:
-        opened.close()
+    loud = _loudness(found)
+    if loud is None:
+        return None
     length_s = loud.duration_s or (sealed.duration_ms or 0) / 1000
     call_id = ids.public("call", found.call_id)
     return Player(
@@ -444,6 +447,20 @@ def _player(found: Call, happened: list[Step]) -> Player | None:
         holds=steps.holds(happened, started_at=sealed.started_at, length_s=length_s),
         sha256=sealed.sha256 or "",
     )
+
+
+def _loudness(found: Call) -> audio.Loudness | None:
+    """Return how loud a call's recording is; None: it is gone, or it is not what was sealed."""
+    assert found.recording_id is not None  # noqa: S101 - asked before
+    try:
+        opened = audio.open_recording(tenant_id=found.tenant_id, recording_id=found.recording_id)
+        with closing(opened):
+            return audio.loudness(opened)
+    except ObjectMissingError:
+        return None
+    except SealError as error:  # the rest of the call is as it was
+        tampered.tell(error)
+        return None
 
 
 def _charged(found: Call) -> tuple[Rating | None, Standing | None]:

@@ -18,7 +18,7 @@ from telephony.errors import RoutingSettingError
 from telephony.routing import settings as routing
 from telephony.routing.settings import work_order_due
 from tenants import users
-from web import i18n, identity, said, scope, words
+from web import i18n, identity, said, scope, tampered, words
 from web.guards import permission
 from web.portal.views import pages
 
@@ -35,7 +35,11 @@ def ticket_list() -> str:
 
     def lines(found: list[Ticket]) -> list[dict[str, Any]]:
         names = glance.masked_names(
-            session, tenant_id=tenant_id, vault=vault, customer_ids=[one.customer_id for one in found]
+            session,
+            tenant_id=tenant_id,
+            vault=vault,
+            customer_ids=[one.customer_id for one in found],
+            broken=tampered.tell,
         )
         return [
             _row(one, None) | {"customer": names.get(one.customer_id, ""), "href": _path(one.customer_id)}

@@ -15,6 +15,7 @@ from core.phone import mask
 from customers import dispositions, glance
 from security.vault import Vault
 from telephony.calls import INBOUND, Call
+from web import tampered
 
 # how a call out ended that nobody talked in: its cause, and the templates' word
 _UNANSWERED = {
@@ -73,7 +74,9 @@ def rows(
     `currency` is the company's: what costs nothing is nothing of that.
     """
     known = {call.customer_id for call in calls if call.customer_id is not None}
-    names = glance.masked_names(session, tenant_id=tenant_id, vault=vault, customer_ids=known)
+    names = glance.masked_names(
+        session, tenant_id=tenant_id, vault=vault, customer_ids=known, broken=tampered.tell
+    )
     costs = charges.of_subjects(session, tenant_id=tenant_id, subject_refs=[call.call_id for call in calls])
     words = disposition_words(session, tenant_id=tenant_id, language=language)
     return [_row(call, names, costs.get(call.call_id), words, currency) for call in calls]

@@ -7,6 +7,11 @@ from flask import Response, request
 from werkzeug.datastructures import ContentRange
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
+from security.gate import Gate
+from security.vault import SealError
+from tenants import tampering
+from web import scope
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -34,8 +39,14 @@ def asked(size: int) -> Asked:
 def answer(
     pieces: Iterator[bytes], of: Asked, *, content_type: str, name: str, is_download: bool
 ) -> Response:
-    """Return the bytes that were asked for; `name` is ASCII."""
-    response = Response(pieces, content_type=content_type)
+    """Return the bytes that were asked for; `name` is ASCII.
+
+    Raises:
+        SealError: the first piece was tampered with; of a later one the answer breaks off, and the alarm is
+            raised here.
+    """
+    first = next(pieces, b"")
+    response = Response(_noticed(first, pieces, gate=scope.gate()), content_type=content_type)
     response.content_length = of.stop - of.start
     response.accept_ranges = "bytes"
     if of.is_part:
@@ -44,3 +55,12 @@ def answer(
     kept = "attachment" if is_download else "inline"
     response.headers["Content-Disposition"] = f'{kept}; filename="{name}"'
     return response
+
+
+def _noticed(first: bytes, rest: Iterator[bytes], *, gate: Gate) -> Iterator[bytes]:
+    yield first
+    try:
+        yield from rest
+    except SealError as error:  # the head is out, so no page can say it
+        tampering.sealed(gate, error)
+        raise

@@ -12,12 +12,15 @@ from billing.payments import news
 from core import clock, log
 from core.ids import OPERATOR
 from security.gate import Scope
+from tenants import tampering
 from web import scope
 from web.csrf import protect
 from web.guards import public
 
 _LARGEST_BODY = 512 * 1024
 _TOO_LARGE, _REFUSED, _NOT_OURS, _NOT_CONNECTED = 413, 400, 403, 404
+# what was long under way is too old, and what is no event is a program's mistake: those are no alarm
+_FORGED = frozenset({"signature", "other-account", "other-mode"})
 _log = log.get(__name__)
 
 pages = Blueprint("webhooks", __name__, url_prefix="/webhooks")
@@ -42,6 +45,8 @@ def from_stripe() -> tuple[Response, int]:
     except NewsRefusedError as error:
         why = str(error.details["why"])
         _log.warning("news-refused", why=why)
+        if why in _FORGED:
+            tampering.notice(scope.gate(), tampering.NEWS, why=why)
         return _said(why, _NOT_OURS if why in {"other-account", "other-mode"} else _REFUSED)
     account = provider.account  # asked for over the net when nobody has yet: before the transaction
     with scope.gate().open(Scope.system(OPERATOR)) as session:
