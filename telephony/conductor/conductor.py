@@ -15,7 +15,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from core import clock, log
-from core.ids import CallId
+from core.ids import AgentId, CallId
 from core.realtime import Realtime
 from security.gate import Gate
 from security.vault import Vault
@@ -259,6 +259,12 @@ class Conductor:
             work.close()
             return
         self._hands.command(held, work)
+
+    def wish(self, call_id: CallId, agent_id: AgentId) -> None:
+        """Offer a call to this agent first, when it comes to its queue."""
+        held = self._live.calls.get(call_id)
+        if held:
+            held.wished = agent_id
 
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something while calls go on."""

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from core import clock, ids, log
 from core.errors import SeatlineError
-from core.ids import CallId, QueueId, TenantId
+from core.ids import AgentId, CallId, QueueId, TenantId
 from core.phone import E164
 from customers import lookup, pins
 from security.egress import Answer
@@ -59,6 +59,9 @@ class Calls(Protocol):
 
     async def promise(self, tenant_id: TenantId, call_id: CallId, queue_id: QueueId) -> None:
         """Keep a place in a queue for who calls, who may hang up."""
+
+    def wish(self, call_id: CallId, agent_id: AgentId) -> None:
+        """Offer the call to this agent first, when it comes to its queue."""
 
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something while the call goes on."""
@@ -166,6 +169,8 @@ class FlowRunner:
                     self._calls.beside(self._ask_program(run, turn, url, values))
                 case interpreter.PromiseCall(turn=turn, queue=queue):
                     self._calls.beside(self._promise(run, turn, queue))
+                case interpreter.SeekPerson(turn=turn, agent=number):
+                    self._calls.beside(self._seek_person(run, turn, number))
                 case interpreter.Record():
                     self._calls.command(call_id, self._calls.record_message(call_id))
                 case interpreter.Enqueue(queue=name):
@@ -229,6 +234,20 @@ class FlowRunner:
         self._hear(
             run.call.call_id, interpreter.Answered(clock.now(), turn, found=tier is not None, values=values)
         )
+
+    async def _seek_person(self, run: _Run, turn: int, number: int) -> None:
+        arrival = run.call.arrival
+        person = next(
+            (
+                one
+                for one in self._floor.agents.values()
+                if one.number == number and one.is_free and arrival.tenant_id in one.clients
+            ),
+            None,
+        )
+        if person:
+            self._calls.wish(arrival.call_id, person.agent_id)
+        self._hear(arrival.call_id, interpreter.Answered(clock.now(), turn, found=person is not None))
 
     async def _check_pin(self, run: _Run, turn: int, keys: str) -> None:
         arrival = run.call.arrival

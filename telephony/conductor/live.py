@@ -46,6 +46,7 @@ class Held:
     returning: str = ""  # the channel on which the agent is being brought back into the call
     patience: asyncio.TimerHandle | None = None  # how long a parked caller waits for them
     known: Known = Known()
+    wished: AgentId | None = None  # its flow named them: the first to be offered the call
     is_told: bool = False  # a caller has heard that they are recorded; a switchboard that died does not know
     widens_at: dt.datetime | None = None  # when more agents may serve who waits
     longest: dt.timedelta | None = None  # of a call out that was lengthened since its clearance

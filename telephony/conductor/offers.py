@@ -65,6 +65,13 @@ class Offers:
         rings_s = held.line.queue.ring_timeout_s
         return offer_to(agent, expires_at=clock.now() + dt.timedelta(seconds=rings_s))
 
+    def offer_wished(self, held: Held) -> None:
+        """Offer the call to the agent its flow has named, if they are free still."""
+        wished, held.wished = held.wished, None
+        offer = self.reserve(held, wished) if wished else None
+        if offer:
+            self._feed(held.call.call_id, facts.Offered(clock.now(), offer))
+
     def seek(self, held: Held) -> None:
         """Reserve another free agent for who has picked up; nothing waits between the choice and the ring."""
         call, now = held.call, clock.now()

@@ -41,6 +41,7 @@ class Waiting:
         """Let a caller wait from now on: they are promised to a free agent, or hear music."""
         call = held.call
         self.wait(held, since, is_at_head=is_at_head)
+        self._offers.offer_wished(held)
         self._offers.route()
         if call.call_id in self._floor.waiting:
             self.tell_standing(held, trail.WAITS)

@@ -141,6 +141,14 @@ class PromiseCall:
 
 
 @dataclass(frozen=True, slots=True)
+class SeekPerson:
+    """See whether this agent is free, and wish for them; `Answered` whether they are."""
+
+    turn: int
+    agent: int
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Record what the caller says from now on, until the flow is over."""
 
@@ -173,6 +181,7 @@ Command = (
     | AskProgram
     | AnnouncePlace
     | PromiseCall
+    | SeekPerson
     | Record
     | Enqueue
     | End
@@ -296,6 +305,8 @@ def _wait(state: State, node: model.AnyNode, at: dt.datetime) -> Turn:
             return replace(state, turn=turn, until=at + PATIENCE), [AskProgram(turn, node.url, sent)]
         case model.CallBack():
             return replace(state, turn=turn, until=at + PATIENCE), [PromiseCall(turn, node.queue)]
+        case model.ToPerson():
+            return replace(state, turn=turn, until=at + PATIENCE), [SeekPerson(turn, node.agent or 0)]
         case model.Announce():
             state = replace(state, turn=turn, is_playing=True, until=at + LONGEST_PROMPT)
             return state, [AnnouncePlace(turn, node.queue)]
@@ -429,7 +440,9 @@ def _too_late(flow: Flow, world: World, state: State, node: model.AnyNode, at: d
 def _answered(flow: Flow, world: World, state: State, node: model.AnyNode, event: Answered) -> Turn:
     if isinstance(node, model.CheckPin) and not event.found:
         return _again(flow, world, state, node, event.at)
-    if not isinstance(node, (model.LookUp, model.CheckPin, model.Webhook, model.CallBack)):
+    if isinstance(node, model.ToPerson) and event.found:
+        return replace(state, until=None), [Enqueue(node.queue)]
+    if not isinstance(node, (model.LookUp, model.CheckPin, model.Webhook, model.CallBack, model.ToPerson)):
         return state, []
     state = replace(state, values={**state.values, **event.values})
     good = {"lookup": "found", "pin": "right"}.get(node.kind, "next")

@@ -26,6 +26,7 @@ class FlowFault(StrEnum):
     NO_PROMPT = "no-prompt"
     NO_KEYS = "no-keys"
     NO_QUEUE = "no-queue"  # none is chosen, or it is closed for good
+    NO_AGENT = "no-agent"
     NO_ADDRESS = "no-address"
     NO_VALUES = "no-values"
     FEWER_THAN_LEAST = "fewer-than-least"
@@ -101,6 +102,8 @@ def _at(flow: Flow, key: str, node: model.AnyNode, queues: Collection[str]) -> I
                     yield Finding(FlowFault.DEAD_END, key, f"case-{place}")
         case model.Collect() if node.least > node.most:
             yield Finding(FlowFault.FEWER_THAN_LEAST, key)
+        case model.ToPerson() if node.agent is None:
+            yield Finding(FlowFault.NO_AGENT, key)
         case model.Webhook() if not node.url:
             yield Finding(FlowFault.NO_ADDRESS, key)
 

@@ -247,6 +247,19 @@ class Voicemail(Node):
     longest_s: int = Field(default=120, ge=10, le=300)
 
 
+class ToPerson(Node):
+    """Ring one agent, whom it names by the number callers hear; `otherwise`: they are not free now.
+
+    A caller whom they let ring waits at the head of `queue`.
+    """
+
+    WAYS = ("otherwise",)
+    kind: Literal["person"] = "person"
+    agent: int | None = Field(default=None, ge=1, le=999_999)
+    queue: QueueRef = ""
+    otherwise: Target | None = None
+
+
 class ToQueue(Node):
     """Let the caller wait in a queue: the flow ends here."""
 
@@ -275,6 +288,7 @@ AnyNode = Annotated[
     | Announce
     | CallBack
     | Voicemail
+    | ToPerson
     | ToQueue
     | HangUp,
     Field(discriminator="kind"),

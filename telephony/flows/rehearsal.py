@@ -30,6 +30,7 @@ class Scene:
         tier: then theirs.
         answers: what programs answer, as names and values; None: nothing.
         knows_pin: whatever they type for a PIN is right.
+        is_person_free: an agent who is asked for by number is there, and free.
         has_number: they can be called back; a number that is withheld cannot.
     """
 
@@ -40,6 +41,7 @@ class Scene:
     answers: Mapping[str, str] | None = None
     has_number: bool = True
     knows_pin: bool = False
+    is_person_free: bool = True
 
 
 class End(StrEnum):
@@ -113,6 +115,8 @@ def _perform(made: Rehearsal, commands: Sequence[Command], scene: Scene) -> list
                 answers.append(interpreter.Answered(scene.at, turn, found=scene.is_customer, values=values))
             case interpreter.CheckPin(turn=turn):
                 answers.append(interpreter.Answered(scene.at, turn, found=scene.knows_pin))
+            case interpreter.SeekPerson(turn=turn):
+                answers.append(interpreter.Answered(scene.at, turn, found=scene.is_person_free))
             case interpreter.AskProgram(turn=turn):
                 answers.append(
                     interpreter.Answered(

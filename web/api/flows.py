@@ -91,6 +91,7 @@ class FlowTrial(Inward):
     )
     customer: bool = Field(default=False, description="Whether a look-up finds them.")
     tier: Annotated[str, Field(max_length=40)] = ""
+    person_free: bool = Field(default=True, description="Whether an agent asked for by number is free.")
     pin: bool = Field(default=False, description="Whether what they type for a PIN is right.")
     answers: dict[str, Annotated[str, Field(max_length=80)]] | None = Field(
         default=None, max_length=20, description="What a webhook answers. Null: nothing in time."
@@ -281,6 +282,7 @@ def try_flow(flow_id: str, json: FlowTrial) -> FlowRehearsed:
         at=clock.now(),
         has_number=bool(json.caller),
         knows_pin=json.pin,
+        is_person_free=json.person_free,
     )
     made = rehearsal.rehearse(found.draft, scene, json.keys)
     return FlowRehearsed(

@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from core import clock, ids
 from core.ids import FlowId, NumberId, TenantId
 from core.phone import international
+from seats.roster import Member
 from telephony import numbers, queues
 from telephony.errors import (
     FlowChangedError,
@@ -37,6 +38,7 @@ from web.plain import whole
 from web.portal.views import pages
 from web.shown import flow_words, outline
 from web.shown import flows as shown
+from web.shown import queues as queue_words
 
 _LONGEST_FIELD = 2000
 _KEYS = re.compile(r"[0-9*#]{0,20}", re.ASCII)
@@ -252,6 +254,7 @@ def try_flow(flow_id: str) -> str:
         at=clock.now(),
         has_number=request.args.get("withheld") != "yes",
         knows_pin=request.args.get("pin") == "yes",
+        is_person_free=request.args.get("away") != "yes",
     )
     made = rehearsal.rehearse(kept.draft, scene, inputs)
     node = kept.draft.nodes.get(made.passages[-1].node) if made.passages else None
@@ -277,6 +280,7 @@ def try_flow(flow_id: str) -> str:
         choices=[(key, one.label) for key, one in node.keys.items()] if isinstance(node, model.Menu) else [],
         is_customer=request.args.get("customer") == "yes",
         knows_pin=request.args.get("pin") == "yes",
+        is_away=request.args.get("away") == "yes",
         is_withheld=request.args.get("withheld") == "yes",
         has_program=request.args.get("program") == "yes",
     )
@@ -406,10 +410,15 @@ def _step_form(kept: Kept, key: str, typed: Typed) -> dict[str, Any]:
         "fault": typed.fault,
         "nodes": [(name, one.title or name) for name, one in kept.draft.nodes.items()],
         "queues": list(queue_names().items()),
+        "agents": [(str(one.agent.number), str(one.agent.number)) for one in _people()],
         "keys": model.KEYS,
         "cases": range(1, max(outline.MOST_CASES, len(getattr(node, "cases", ()))) + 1),
         "may_write": may_write(),
     }
+
+
+def _people() -> list[Member]:
+    return queue_words.members(tenant_id=identity.current().tenant_id, queue_id=None)
 
 
 def _page(kept: Kept, key: str, typed: Typed) -> str:

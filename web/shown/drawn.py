@@ -157,6 +157,8 @@ def _says(node: AnyNode, queues: Mapping[str, str]) -> str:
     """Return what tells this node from others of its kind."""
     told = [one.text for one in node.prompts()] + [queues.get(ref, "") for ref in node.queues()]
     match node:
+        case model.ToPerson() if node.agent:
+            told.insert(0, str(node.agent))
         case model.Branch():
             told.append(node.on)
         case model.SetValue():

@@ -21,6 +21,7 @@ def kind(code: str) -> str:
         "announce": gettext("Say place and wait"),
         "callback": gettext("Promise a call back"),
         "voicemail": gettext("Take a message"),
+        "person": gettext("Ring one agent"),
         "queue": gettext("Queue"),
         "hang-up": gettext("Hang up"),
     }
@@ -57,6 +58,7 @@ def fault(code: FlowFault) -> str:
         FlowFault.NO_PROMPT: gettext("Nothing is said here."),
         FlowFault.NO_KEYS: gettext("The menu has no keys."),
         FlowFault.NO_QUEUE: gettext("Choose a queue that is open."),
+        FlowFault.NO_AGENT: gettext("Choose an agent."),
         FlowFault.NO_ADDRESS: gettext("Write your program’s address."),
         FlowFault.NO_VALUES: gettext("Write at least one value."),
         FlowFault.FEWER_THAN_LEAST: gettext("It wants more digits than it takes."),

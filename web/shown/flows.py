@@ -30,6 +30,7 @@ def scene(
     at: dt.datetime,
     has_number: bool,
     knows_pin: bool,
+    is_person_free: bool,
 ) -> Scene:
     """Return who tries a flow of the company, with its own opening hours and regions."""
     session, tenant_id = scope.session(), identity.current().tenant_id
@@ -47,6 +48,7 @@ def scene(
         answers=answers,
         has_number=has_number,
         knows_pin=knows_pin,
+        is_person_free=is_person_free,
     )
 
 

@@ -20,7 +20,7 @@ from web.shown import flow_words
 MOST_CASES = 6  # lines of a branch in the form; more are kept as they are
 _NODE: TypeAdapter[AnyNode] = TypeAdapter(AnyNode)
 KINDS: Sequence[str] = tuple(str(one.model_fields["kind"].default) for one in get_args(get_args(AnyNode)[0]))
-_NUMBERS = frozenset({"timeout_s", "tries", "least", "most", "longest_s"})
+_NUMBERS = frozenset({"timeout_s", "tries", "least", "most", "longest_s", "agent"})
 _LISTS = frozenset({"send"})
 
 
@@ -128,7 +128,7 @@ def read(before: AnyNode, given: Mapping[str, str]) -> AnyNode:
         if name in _LISTS:
             made[name] = _split(value)
         elif name in _NUMBERS:
-            made[name] = value.strip()
+            made[name] = value.strip() or None
         else:
             made[name] = value.strip() or (None if name in before.WAYS else "")
     if "prompt" in made and "text" in given:

@@ -23,7 +23,7 @@ from telephony.opening import Hours, read_spans
 from telephony.queue_hours import Opening
 from telephony.speech import length_ms
 from telephony.switch.port import Sound, Speech
-from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import START, Company, Theatre, hire, open_company
 
 AFTERNOONS = Hours("Europe/London", (read_spans("13:00-17:00"),) * 7)
 
@@ -337,6 +337,60 @@ def test_three_wrong_pins_lead_otherwise_and_the_right_one_is_closed(theatre: Th
         pin = pins.of(session, tenant_id=tenant_id, customer_id=card.id)
     assert pin
     assert pin.closed_until
+
+
+def to_a_person(stage: Theatre) -> dict[str, object]:
+    """To bob, who serves deliveries alone; and if he lets it ring, first in returns."""
+    return {
+        "start": {
+            "kind": "person",
+            "agent": 1001,
+            "queue": ids.public("que", stage.queues["returns"]),
+            "otherwise": "bye",
+        },
+        "bye": {"kind": "hang-up"},
+    }
+
+
+def test_one_agent_is_rung_by_number_whatever_queues_they_serve(theatre: Theatre) -> None:
+    lead(theatre, to_a_person(theatre))
+    perform(theatre, "0 caller calls\n3 bob answers\n12 caller hangs up")
+    assert "caller-hung-up agent=1001" in theatre.books_say()[0]
+    assert run_of(theatre) == ("queued", ["start"])
+    assert queue_of(theatre) == theatre.queues["returns"]
+    told = theatre.timeline()
+    assert told.index("flow-led") < told.index("offered")
+
+
+def test_an_agent_who_is_not_there_is_not_waited_for(theatre: Theatre) -> None:
+    lead(theatre, to_a_person(theatre))
+    perform(theatre, "0 bob is break\n1 caller calls\n4 pulse beats")
+    assert run_of(theatre) == ("served", ["start", "otherwise>bye"])
+    assert "offered" not in theatre.timeline()
+
+
+def test_an_agent_of_another_company_cannot_be_asked_for(
+    theatre: Theatre, gate: Gate, vault: Vault, tenant_b: TenantId
+) -> None:
+    with clock.hold(START):
+        with gate.open(Scope.system(tenant_b)) as session:
+            theirs = queues.open_queue(session, tenant_id=tenant_b, name="Theirs", ring_timeout_s=15)
+        stranger = Company(tenant_b, theirs.queue_id, theatre.company.number_id)
+        theatre.people["eve"] = hire(gate, vault, stranger, number=1009)
+    nodes = to_a_person(theatre)
+    assert isinstance(nodes["start"], dict)
+    nodes["start"]["agent"] = 1009
+    lead(theatre, nodes)
+    perform(theatre, "0 caller calls\n4 pulse beats")
+    assert run_of(theatre) == ("served", ["start", "otherwise>bye"])
+
+
+def test_who_is_let_ring_waits_first_in_the_queue_of_that_step(theatre: Theatre) -> None:
+    lead(theatre, to_a_person(theatre))
+    perform(theatre, "0 caller calls\n3 bob declines\n9 caller hangs up")
+    assert "caller-left-queue" in theatre.books_say()[0]
+    assert theatre.timeline().count("offered") == 1, "nobody serves returns"
+    assert queue_of(theatre) == theatre.queues["returns"]
 
 
 def test_a_look_up_that_breaks_is_somebody_unknown(theatre: Theatre, monkeypatch: pytest.MonkeyPatch) -> None:

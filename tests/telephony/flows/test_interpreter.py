@@ -23,6 +23,7 @@ from telephony.flows.interpreter import (
     Played,
     Pressed,
     Record,
+    SeekPerson,
     State,
     StopPlaying,
     TimedOut,
@@ -311,6 +312,22 @@ def test_who_types_no_pin_at_all_is_asked_again() -> None:
     assert isinstance(commands[-1], Play)
 
 
+PERSON = flow(
+    {
+        "start": {"kind": "person", "agent": 1001, "queue": SALES, "otherwise": "care"},
+        "care": {"kind": "queue", "queue": CARE},
+    }
+)
+
+
+@pytest.mark.parametrize(("is_free", "queue"), [(True, SALES), (False, CARE)])
+def test_one_agent_is_asked_for_and_the_other_way_taken_without_them(*, is_free: bool, queue: str) -> None:
+    state, commands = play(PERSON, [])
+    assert commands[-1] == SeekPerson(1, 1001)
+    _, commands = interpreter.step(PERSON, World(), state, Answered(NOON, 1, found=is_free))
+    assert commands[-1] == Enqueue(queue)
+
+
 def test_a_message_is_recorded_until_the_hash_or_the_end_of_its_time() -> None:
     made = flow({"start": {"kind": "voicemail", "prompt": {"text": "Speak."}, "longest_s": 30}})
     state, commands = play(made, [Pressed(at(0.5), "#"), Played(at(1), 1), Pressed(at(5), "1")])
@@ -343,7 +360,7 @@ _EVENTS = st.one_of(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from([MENU, COLLECT, PIN]), st.lists(_EVENTS, max_size=30))
+@given(st.sampled_from([MENU, COLLECT, PIN, PERSON]), st.lists(_EVENTS, max_size=30))
 def test_every_state_that_waits_is_left_by_its_watchdog_and_every_flow_ends(
     of: Flow, events: list[Event]
 ) -> None:

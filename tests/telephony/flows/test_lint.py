@@ -43,6 +43,10 @@ def test_a_right_flow_has_no_faults(right: Flow) -> None:
         ({"start": {"kind": "queue", "queue": "que_0" + "z" * 25}}, (FlowFault.NO_QUEUE, "start", "")),
         ({"start": {"kind": "queue"}}, (FlowFault.NO_QUEUE, "start", "")),
         (
+            {"start": {"kind": "person", "queue": QUEUE["queue"], "otherwise": "q"}, "q": QUEUE},
+            (FlowFault.NO_AGENT, "start", ""),
+        ),
+        (
             {"start": {"kind": "webhook", "next": "q", "otherwise": "q"}, "q": QUEUE},
             (FlowFault.NO_ADDRESS, "start", ""),
         ),
