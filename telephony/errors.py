@@ -207,6 +207,36 @@ class FlowInUseError(Conflict):
     code = "flow-in-use"
 
 
+class SoundNotFoundError(NotFound):
+    """No such sound of this company."""
+
+    code = "not-found"
+
+
+class NotASoundError(Invalid):
+    """A file that is no WAV or MP3 which can be decoded, or larger than ten megabytes."""
+
+    code = "not-a-sound"
+
+
+class SoundTooLongError(Invalid):
+    """A sound of less than a fifth of a second, or of more than two minutes."""
+
+    code = "sound-length"
+
+
+class TooManySoundsError(Conflict):
+    """A company has as many sounds as it may."""
+
+    code = "too-many-sounds"
+
+
+class SoundInUseError(Conflict):
+    """A flow plays this sound."""
+
+    code = "sound-in-use"
+
+
 class FlowNotPublishedError(Conflict):
     """Callers can be led into a flow only when it has been published."""
 

@@ -189,6 +189,19 @@ class FlowRow(TenantOwned, Base):
     removed_at: Mapped[OptionalInstant]
 
 
+class FlowSoundRow(TenantOwned, Base):
+    """A sound a company has uploaded: a WAV file as the switch plays it, in base64, sealed."""
+
+    __tablename__ = "flow_sounds"
+
+    id: Mapped[Key]
+    name: Mapped[str] = mapped_column(Text)
+    sound_ct: Mapped[Sealed]
+    length_ms: Mapped[int] = mapped_column(Integer)
+    added_at: Mapped[Instant]
+    added_by: Mapped[UUID] = mapped_column(Uuid)
+
+
 class FlowVersionRow(TenantOwned, Base):
     """A flow as it was published; never changed. `was` is the earlier version it brought back."""
 

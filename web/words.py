@@ -184,6 +184,8 @@ ACTIONS: Mapping[str, LazyString] = {
     "callback.withdrawn": _l("Withdrew a promised call"),
     "customer.pin-set": _l("Set a customer’s PIN"),
     "customer.pin-removed": _l("Removed a customer’s PIN"),
+    "sound.added": _l("Uploaded a sound"),
+    "sound.removed": _l("Removed a sound"),
     "flow.made": _l("Made a flow"),
     "flow.changed": _l("Changed a flow’s draft"),
     "flow.published": _l("Published a flow"),

@@ -30,6 +30,7 @@ from telephony.conductor.conductor import Conductor
 from telephony.conductor.directory import speaker
 from telephony.conductor.flow_runner import Ask
 from telephony.conductor.spool import Spool
+from telephony.flows import sounds
 from telephony.flows.interpreter import PATIENCE
 from telephony.orders import WAKE_UP
 from telephony.switch.ari import AriSwitch
@@ -74,6 +75,7 @@ async def serve(house: House, switch: Switch) -> None:
     settings = house.settings
     books = Books(house.gate)
     spool = Spool(settings.spool_dir, house.vault)
+    sounds.clear(settings.sounds_dir)
     conductor = Conductor(
         switch=switch,
         gate=house.gate,
@@ -82,6 +84,7 @@ async def serve(house: House, switch: Switch) -> None:
         books=books,
         spool=spool,
         speak=speaker(settings.sounds_dir),
+        sounds=settings.sounds_dir,
         ask=ask_programs(settings),
         usual=UNBOUNDED if settings.is_simulated else good_for(os.cpu_count() or 1),
     )

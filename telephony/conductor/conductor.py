@@ -12,6 +12,7 @@ has happened.
 import asyncio
 import datetime as dt
 from collections.abc import Coroutine, Mapping
+from pathlib import Path
 from typing import Any
 
 from core import clock, log
@@ -69,13 +70,14 @@ class Conductor:
         books: Books,
         spool: Spool,
         speak: Speak,
+        sounds: Path,
         ask: Ask,
         usual: Bounds = UNBOUNDED,
     ) -> None:
         self._switch, self._books, self._spool = switch, books, spool
         self._live = live = Live()
         self.floor = floor = Floor()
-        self.directory = directory = Directory(gate, speak)
+        self.directory = directory = Directory(gate, vault, speak, sounds=sounds)
         self._hands = hands = Hands(switch)
         feed = self.feed
         self.desk = desk = Desk(

@@ -17,13 +17,14 @@ from sqlalchemy.orm import Session
 
 from core import clock, ids, log
 from core.errors import NotFound, SeatlineError
-from core.ids import FlowId, NumberId, QueueId, TenantId
+from core.ids import FlowId, NumberId, QueueId, SoundId, TenantId
 from core.phone import E164, InvalidNumberError, parse_e164
 from security.gate import Gate, Scope
+from security.vault import Vault
 from telephony import numbers, queue_hours, queues, speech
 from telephony.admission import Bounds
 from telephony.conductor.books import is_outage
-from telephony.flows import store
+from telephony.flows import sounds, store
 from telephony.flows.model import Flow
 from telephony.numbers import Number
 from telephony.opening import Hours
@@ -52,6 +53,7 @@ class FlowLine:
     version: int
     flow: Flow
     entries: Mapping[str, "Line"]  # by the queue's public id; one that was closed for good is left out
+    sounds: Mapping[str, Path]  # by the uploaded sound's public id; one that is gone is left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,9 @@ class Line:
 class Directory:
     """Finds lines by dialled number."""
 
-    def __init__(self, gate: Gate, speak: Speak) -> None:
-        self._gate, self._speak = gate, speak
+    def __init__(self, gate: Gate, vault: Vault, speak: Speak, *, sounds: Path) -> None:
+        """Read rows through `gate`, and lay uploaded sounds out for the switch in the folder `sounds`."""
+        self._gate, self._vault, self._speak, self._sounds = gate, vault, speak, sounds
         self._memory: dict[str, tuple[float, Line | None]] = {}
         self._forgotten = 0
 
@@ -260,7 +263,24 @@ class Directory:
                 queue_id = QueueId(ids.parse("que", name))
                 queues.insist_open(session, tenant_id=number.tenant_id, queue_id=queue_id)
                 entries[name] = self._into(session, number, queue_id)
-        return FlowLine(number.flow_id, kept.version, kept.flow, entries)
+        laid_out = self._laid_out(session, number, kept.flow)
+        return FlowLine(number.flow_id, kept.version, kept.flow, entries, laid_out)
+
+    def _laid_out(self, session: Session, number: Number, flow: Flow) -> dict[str, Path]:
+        """Return the files of the sounds a flow plays; without one the flow fails there, to the queue."""
+        found = {}
+        for name in flow.sounds():
+            try:
+                found[name] = sounds.laid_out(
+                    session,
+                    tenant_id=number.tenant_id,
+                    vault=self._vault,
+                    sound_id=SoundId(ids.parse("snd", name)),
+                    folder=self._sounds,
+                )
+            except (SeatlineError, OSError) as error:
+                _log.warning("sound-not-laid-out", error=type(error).__name__)
+        return found
 
 
 def speaker(folder: Path) -> Speak:

@@ -156,6 +156,8 @@ class FlowRunner:
                 case interpreter.Play(turn=turn, prompt=prompt):
                     is_message = isinstance(run.there.flow.nodes.get(run.state.node), Voicemail)
                     self._calls.command(call_id, self._say(run, turn, prompt, then_beep=is_message))
+                case interpreter.PlaySound(turn=turn, sound=name):
+                    self._calls.command(call_id, self._play_sound(run, turn, name))
                 case interpreter.StopPlaying(turn=turn):
                     self._calls.command(call_id, self._switch.stop_playback(_playback(call_id, turn)))
                 case interpreter.AnnouncePlace(turn=turn, queue=queue):
@@ -204,6 +206,17 @@ class FlowRunner:
                 is_played = True
         except SwitchError as error:
             _log.warning("not-said", error=error.code)
+        if not is_played:
+            self._hear(call_id, interpreter.Played(clock.now(), turn, ok=False))
+
+    async def _play_sound(self, run: _Run, turn: int, name: str) -> None:
+        call_id, sound, is_played = run.call.call_id, run.there.sounds.get(name), False
+        try:
+            if sound is not None and run.state.turn == turn:
+                await self._switch.play(run.call.channel, [Speech(sound)], playback=_playback(call_id, turn))
+                is_played = True
+        except SwitchError as error:
+            _log.warning("sound-not-played", error=error.code)
         if not is_played:
             self._hear(call_id, interpreter.Played(clock.now(), turn, ok=False))
 

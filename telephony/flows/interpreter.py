@@ -94,6 +94,14 @@ class Play:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaySound:
+    """Play a sound the company has uploaded; `Played` answers."""
+
+    turn: int
+    sound: str
+
+
+@dataclass(frozen=True, slots=True)
 class StopPlaying:
     """Say no more of it: a key was pressed."""
 
@@ -175,6 +183,7 @@ class Fail:
 Command = (
     Enter
     | Play
+    | PlaySound
     | StopPlaying
     | FindCustomer
     | CheckPin
@@ -307,6 +316,9 @@ def _wait(state: State, node: model.AnyNode, at: dt.datetime) -> Turn:
             return replace(state, turn=turn, until=at + PATIENCE), [PromiseCall(turn, node.queue)]
         case model.ToPerson():
             return replace(state, turn=turn, until=at + PATIENCE), [SeekPerson(turn, node.agent or 0)]
+        case model.Play():
+            state = replace(state, turn=turn, is_playing=True, until=at + LONGEST_PROMPT)
+            return state, [PlaySound(turn, node.sound)]
         case model.Announce():
             state = replace(state, turn=turn, is_playing=True, until=at + LONGEST_PROMPT)
             return state, [AnnouncePlace(turn, node.queue)]

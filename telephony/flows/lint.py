@@ -26,6 +26,7 @@ class FlowFault(StrEnum):
     NO_PROMPT = "no-prompt"
     NO_KEYS = "no-keys"
     NO_QUEUE = "no-queue"  # none is chosen, or it is closed for good
+    NO_SOUND = "no-sound"  # none is chosen, or it was removed
     NO_AGENT = "no-agent"
     NO_ADDRESS = "no-address"
     NO_VALUES = "no-values"
@@ -52,12 +53,13 @@ class Finding:
         return self.fault not in WARNINGS
 
 
-def lint(flow: Flow, *, queues: Collection[str]) -> list[Finding]:
+def lint(flow: Flow, *, queues: Collection[str], sounds: Collection[str] = ()) -> list[Finding]:
     """Return what is wrong, in the order of the nodes.
 
     Args:
         flow: as written.
         queues: the public ids of the company's open queues.
+        sounds: the public ids of the sounds it has uploaded.
     """
     if flow.start not in flow.nodes:
         return [Finding(FlowFault.NO_START, flow.start)]
@@ -68,6 +70,8 @@ def lint(flow: Flow, *, queues: Collection[str]) -> list[Finding]:
             found.append(Finding(FlowFault.UNREACHABLE, key))
         else:
             found += _at(flow, key, node, queues)
+            if isinstance(node, model.Play) and node.sound not in sounds:
+                found.append(Finding(FlowFault.NO_SOUND, key))
     found += [Finding(FlowFault.CIRCLE, key) for key in flow.nodes if key in reached and _circles(flow, key)]
     deep = next((key for key, depth in _depths(flow).items() if depth > DEEPEST), None)
     if deep:

@@ -37,6 +37,7 @@ Spoken = Annotated[
 ]
 Spot = Annotated[int, Field(ge=-100_000, le=100_000)]
 QueueRef = Annotated[str, StringConstraints(pattern=r"^(que_[0-7][0-9a-hjkmnp-tv-z]{25})?$")]
+SoundRef = Annotated[str, StringConstraints(pattern=r"^(snd_[0-7][0-9a-hjkmnp-tv-z]{25})?$")]
 Language = Literal["en", "zh"]
 
 
@@ -84,6 +85,15 @@ class Say(Node):
     WAYS = ("next",)
     kind: Literal["say"] = "say"
     prompt: Prompt = Prompt()
+    next: Target | None = None
+
+
+class Play(Node):
+    """Play a sound the company has uploaded, and go on."""
+
+    WAYS = ("next",)
+    kind: Literal["play"] = "play"
+    sound: SoundRef = ""
     next: Target | None = None
 
 
@@ -276,6 +286,7 @@ class HangUp(Node):
 
 AnyNode = Annotated[
     Say
+    | Play
     | Menu
     | Collect
     | CheckPin
@@ -306,3 +317,7 @@ class Flow(_Strict):
     def queues(self) -> frozenset[str]:
         """Return the public ids of all queues it names."""
         return frozenset(ref for node in self.nodes.values() for ref in node.queues() if ref)
+
+    def sounds(self) -> frozenset[str]:
+        """Return the public ids of all uploaded sounds it plays."""
+        return frozenset(node.sound for node in self.nodes.values() if isinstance(node, Play) and node.sound)

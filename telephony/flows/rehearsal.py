@@ -31,6 +31,7 @@ class Scene:
         answers: what programs answer, as names and values; None: nothing.
         knows_pin: whatever they type for a PIN is right.
         is_person_free: an agent who is asked for by number is there, and free.
+        sounds: the names of uploaded sounds, by their public ids.
         has_number: they can be called back; a number that is withheld cannot.
     """
 
@@ -41,6 +42,7 @@ class Scene:
     answers: Mapping[str, str] | None = None
     has_number: bool = True
     knows_pin: bool = False
+    sounds: Mapping[str, str] = field(default_factory=dict)
     is_person_free: bool = True
 
 
@@ -110,6 +112,8 @@ def _perform(made: Rehearsal, commands: Sequence[Command], scene: Scene) -> list
                 made.passages.append(Passage(command.node, command.kind, command.title, command.way))
             case interpreter.Play(prompt=prompt):
                 made.passages[-1].heard.append(prompt.text)
+            case interpreter.PlaySound(sound=sound):
+                made.passages[-1].heard.append(f"♪ {scene.sounds.get(sound, sound)}")
             case interpreter.FindCustomer(turn=turn):
                 values = {"tier": scene.tier} if scene.is_customer else {}
                 answers.append(interpreter.Answered(scene.at, turn, found=scene.is_customer, values=values))

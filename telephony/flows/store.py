@@ -25,6 +25,7 @@ from telephony.errors import (
     FlowNotPublishedError,
     TooManyFlowsError,
 )
+from telephony.flows import sounds
 from telephony.flows.lint import Finding, lint
 from telephony.flows.model import Flow
 from telephony.flows.trace import Outcome, Passed
@@ -118,7 +119,9 @@ def save(
 def findings(session: Session, *, tenant_id: TenantId, flow: Flow) -> list[Finding]:
     """Return what is wrong with a flow of the company."""
     return lint(
-        flow, queues={ids.public("que", one.queue_id) for one in queues.all_of(session, tenant_id=tenant_id)}
+        flow,
+        queues={ids.public("que", one.queue_id) for one in queues.all_of(session, tenant_id=tenant_id)},
+        sounds={one.ref for one in sounds.all_of(session, tenant_id=tenant_id)},
     )
 
 

@@ -1771,6 +1771,19 @@ def flow_list(lang: str) -> dict[str, Any]:
     }
 
 
+def sound_list(lang: str) -> dict[str, Any]:
+    return shell(lang) | {
+        "sounds": [
+            {"id": "snd_1", "name": pick(lang, "Welcome", "欢迎词"), "seconds": "7.4", "added_at": NOW},
+            {"id": "snd_2", "name": pick(lang, "Christmas", "圣诞节"), "seconds": "12.0", "added_at": NOW},
+        ],
+        "may_write": True,
+        "longest_s": 120,
+        "largest_mb": 10,
+        "longest_name": 80,
+    }
+
+
 def drawn_flow(lang: str) -> Flow:
     nodes = {
         "start": {
@@ -1826,6 +1839,7 @@ def one_flow(lang: str) -> dict[str, Any]:
         "nodes": [(key, node.title or key) for key, node in drawn.nodes.items()],
         "queues": [("que_1", queues(lang)[0].name)],
         "agents": [("1001", "1001")],
+        "sounds": [("snd_1", pick(lang, "Welcome", "欢迎词"))],
         "kinds": kinds,
         "keys": KEYS,
         "cases": range(1, 7),
@@ -3255,6 +3269,7 @@ PAGES: dict[str, Page] = {
     "portal-outcomes": Page("portal/outcomes.html", outcomes),
     "portal-queue": Page("portal/queue.html", one_queue),
     "portal-flows": Page("portal/flows.html", flow_list),
+    "portal-sounds": Page("portal/sounds.html", sound_list),
     "portal-flow": Page("portal/flow.html", one_flow),
     "portal-promises": Page("portal/promises.html", promised_calls),
     "portal-flow-drawing": Page("portal/flow_drawing.html", flow_drawing),

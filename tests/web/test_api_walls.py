@@ -29,6 +29,7 @@ from tenants import alarms, downloads, exports, holds
 from tenants.events import CompanyExportAsked
 from tenants.holds import HoldKind
 from tenants.webhooks import deliveries
+from tests.telephony.flows import factory
 from tests.web import scene
 from tests.web.conftest import Cast, Program, Programs, TestServices, told
 from web.api.reference import value_of
@@ -175,6 +176,9 @@ def theirs(
         "agent_id": ids.public("usr", bob.user_id),
         "signer_id": ids.public("usr", bob.user_id),
         "flow_id": flow["id"],
+        "sound_id": alices.call(
+            "POST", "/sounds?name=Welcome", data=factory.tone(), content_type="audio/wav"
+        ).get_json()["id"],
         "promise_id": ids.public("cbk", promise.promise_id),
         "version": "1",
         "queue_id": ids.public("que", made.line.queue_id),

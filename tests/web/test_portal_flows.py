@@ -1,5 +1,6 @@
 """A flow in the portal: written step by step without scripts, tried, published; two who change it at once."""
 
+import io
 import re
 
 import pytest
@@ -9,6 +10,7 @@ from core import ids
 from core.ids import QueueId
 from security.gate import Gate, Scope
 from telephony import queues
+from tests.telephony.flows.factory import tone
 from tests.web.conftest import Browser, Cast, Program, Programs
 from tests.web.scene import Scene
 
@@ -29,6 +31,11 @@ def path(alice: Browser) -> str:
 @pytest.fixture
 def ours(program: Programs, cast: Cast) -> Program:
     return program(cast.a)
+
+
+@pytest.fixture
+def charlie(program: Programs, cast: Cast) -> Program:
+    return program(cast.b)
 
 
 def step(alice: Browser, path: str, node: str, **fields: str) -> TestResponse:
@@ -191,3 +198,47 @@ def test_an_earlier_version_is_brought_back(alice: Browser, path: str, ours: Pro
 
 def test_a_flow_that_is_not_there_is_not_there(alice: Browser) -> None:
     assert alice.post("/portal/flows/flow_1/publish", {}).status_code == 404
+
+
+def test_a_sound_is_uploaded_heard_played_by_a_step_and_kept_while_it_is(
+    alice: Browser, path: str, ours: Program
+) -> None:
+    refused = said(alice, upload(alice, b"%PDF-1.7 no sound"))
+    assert "That file is not a sound we can play." in refused.text
+    assert "A sound is between" in said(alice, upload(alice, tone(0.1))).text
+    page = said(alice, upload(alice, tone())).text
+    assert "Welcome is uploaded." in page
+    (sound,) = ours.get("/sounds").get_json()["data"]
+    assert (sound["name"], sound["length_ms"]) == ("Welcome", 1000)
+    heard = alice.get(f"/portal/sounds/{sound['id']}/audio")
+    assert (heard.mimetype, heard.data[:4]) == ("audio/wav", b"RIFF")
+    assert ours.get(f"/sounds/{sound['id']}/audio").data == heard.data
+    node = add(alice, path, "play", "start next")
+    step(alice, path, node, sound=sound["id"])
+    assert draft(ours, path)[node]["sound"] == sound["id"]
+    assert "♪ Welcome" in alice.get(f"{path}/try").text
+    remove = f"/portal/sounds/{sound['id']}/remove"
+    assert "A flow plays this sound." in said(alice, alice.post(remove)).text
+    assert ours.delete(f"/sounds/{sound['id']}").status_code == 409
+    alice.post(f"{path}/take", {"node": node})
+    assert "The sound is removed." in said(alice, alice.post(remove)).text
+    assert ours.get("/sounds").get_json()["data"] == []
+
+
+def test_programs_upload_sounds_as_a_body_and_never_hear_anothers(ours: Program, charlie: Program) -> None:
+    made = ours.call("POST", "/sounds?name=Night", data=tone(), content_type="audio/wav")
+    assert made.status_code == 201
+    no_sound = ours.call("POST", "/sounds", data=b"no", content_type="audio/mpeg")
+    assert (no_sound.status_code, no_sound.get_json()["code"]) == (422, "not-a-sound")
+    where = f"/sounds/{made.get_json()['id']}"
+    assert charlie.get(f"{where}/audio").status_code == 404
+    assert charlie.delete(where).status_code == 404
+    assert ours.delete(where).status_code == 204
+
+
+def upload(alice: Browser, data: bytes) -> TestResponse:
+    return alice.post(
+        "/portal/sounds",
+        {"name": "Welcome", "file": (io.BytesIO(data), "welcome.wav")},
+        content_type="multipart/form-data",
+    )

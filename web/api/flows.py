@@ -2,17 +2,19 @@
 
 from typing import Annotated
 
+from flask import Response
 from pydantic import Field
 
 from core import clock, ids
-from core.ids import FlowId, NumberId
-from telephony.flows import rehearsal, store
+from core.ids import FlowId, NumberId, SoundId
+from telephony import sound_files
+from telephony.flows import rehearsal, sounds, store
 from telephony.flows.lint import Finding, FlowFault
 from telephony.flows.model import Flow
 from telephony.flows.rehearsal import MOST_INPUTS
 from telephony.flows.store import LONGEST_NAME, Kept
 from telephony.flows.trace import Outcome
-from web import identity, renting, scope
+from web import identity, renting, scope, uploads
 from web.api import preconditions
 from web.api.kit import id_in_path, operation
 from web.api.routes import pages
@@ -134,6 +136,27 @@ class FlowFigures(Outward):
         description="`served` needed nobody; `left` hung up in it; `failed` came to the number's own queue."
     )
     nodes: list[FlowNodeFigures]
+
+
+class SoundQuery(Inward):
+    """How a sound is to be called."""
+
+    name: Text = Field(default="Sound", min_length=1, max_length=sounds.LONGEST_NAME, examples=["Welcome"])
+
+
+class SoundShown(Outward):
+    """A sound the company has uploaded."""
+
+    id: str = Field(examples=["snd_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    name: str
+    length_ms: int
+    added_at: Instant
+
+
+class SoundsList(Outward):
+    """The company's sounds."""
+
+    data: list[SoundShown]
 
 
 class NumberFlowGiven(Inward):
@@ -313,6 +336,69 @@ def flow_figures(flow_id: str) -> FlowFigures:
     )
 
 
+@pages.get("/sounds")
+@permission("queues.read")
+@operation(tag=_TAG, answers={200: SoundsList}, operation_id="listSounds")
+def list_sounds() -> SoundsList:
+    """List the sounds the company has uploaded for its flows, by name."""
+    found = sounds.all_of(scope.session(), tenant_id=identity.current().tenant_id)
+    return SoundsList(data=[_sound(one) for one in found])
+
+
+@pages.post("/sounds")
+@permission("queues.write")
+@uploads.takes_file(sound_files.LARGEST)
+@operation(
+    tag=_TAG,
+    answers={201: SoundShown},
+    errors=(409,),
+    operation_id="addSound",
+    takes=("audio/wav", "audio/mpeg"),
+)
+def add_sound(query: SoundQuery) -> tuple[SoundShown, int]:
+    """Upload a sound: WAV or MP3, at most 10 MB and two minutes.
+
+    The file is the body itself, or the part `file` of a form.
+    """
+    who = identity.current()
+    made = sounds.add(
+        scope.session(),
+        tenant_id=who.tenant_id,
+        vault=scope.services().vault,
+        name=query.name,
+        data=uploads.body()[0].read(sound_files.LARGEST + 1),
+        by=who.principal_id,
+    )
+    return _sound(made), 201
+
+
+@pages.get("/sounds/<sound_id>/audio")
+@permission("queues.read")
+@operation(tag=_TAG, answers={200: None}, errors=(404,), operation_id="getSoundAudio", media="audio/wav")
+def sound_audio(sound_id: str) -> Response:
+    """Fetch a sound as callers hear it."""
+    sound = sounds.wav(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        vault=scope.services().vault,
+        sound_id=SoundId(id_in_path("snd", sound_id)),
+    )
+    return Response(sound, content_type="audio/wav")
+
+
+@pages.delete("/sounds/<sound_id>")
+@permission("queues.write")
+@operation(tag=_TAG, answers={204: None}, errors=(404, 409), operation_id="removeSound")
+def remove_sound(sound_id: str) -> Response:
+    """Take a sound away that no flow plays."""
+    sounds.remove(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        sound_id=SoundId(id_in_path("snd", sound_id)),
+    )
+    return Response(status=204)
+
+
 @pages.put("/numbers/<number_id>/flow")
 @permission("queues.write")
 @operation(tag=_TAG, answers={200: NumberFlowShown}, errors=(404, 409), operation_id="leadNumber")
@@ -355,6 +441,10 @@ def _whole(kept: Kept) -> FlowShown:
     return FlowShown.model_validate(
         _entry(kept) | {"flow": kept.draft, "findings": [_finding(one) for one in found]}
     )
+
+
+def _sound(one: sounds.Uploaded) -> SoundShown:
+    return SoundShown(id=one.ref, name=one.name, length_ms=one.length_ms, added_at=one.added_at)
 
 
 def _finding(one: Finding) -> FlowFinding:

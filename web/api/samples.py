@@ -17,6 +17,7 @@ _NOUNS = {
     "customer": "cus",
     "queue": "que",
     "flow": "flow",
+    "sound": "snd",
     "promise": "cbk",
     "key": "key",
     "user": "usr",

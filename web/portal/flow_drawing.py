@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from core.errors import Invalid
 from telephony.errors import FlowChangedError
-from telephony.flows import store
+from telephony.flows import sounds, store
 from telephony.flows.store import Kept
 from web import scope
 from web.guards import permission
@@ -82,7 +82,13 @@ def _drawn(kept: Kept, *, made: str = "") -> Response:
         {
             "flow": kept.draft.model_dump(mode="json", exclude_none=True),
             "revision": kept.revision,
-            "nodes": drawn.drawing(kept.draft, findings=findings, figures=counted, queues=queue_names()),
+            "nodes": drawn.drawing(
+                kept.draft,
+                findings=findings,
+                figures=counted,
+                queues=queue_names(),
+                sounds={one.ref: one.name for one in sounds.all_of(session, tenant_id=kept.tenant_id)},
+            ),
             "made": made,
             "stands": gettext("%(num)s in the way of publishing", num=forbidding)
             if forbidding

@@ -27,7 +27,7 @@ from telephony.errors import (
     NumberChangedError,
     TooManyFlowsError,
 )
-from telephony.flows import model, rehearsal, store
+from telephony.flows import model, rehearsal, sounds, store
 from telephony.flows.lint import Finding
 from telephony.flows.model import Flow
 from telephony.flows.store import LONGEST_NAME, Kept
@@ -411,6 +411,7 @@ def _step_form(kept: Kept, key: str, typed: Typed) -> dict[str, Any]:
         "nodes": [(name, one.title or name) for name, one in kept.draft.nodes.items()],
         "queues": list(queue_names().items()),
         "agents": [(str(one.agent.number), str(one.agent.number)) for one in _people()],
+        "sounds": [(one.ref, one.name) for one in sounds.all_of(scope.session(), tenant_id=kept.tenant_id)],
         "keys": model.KEYS,
         "cases": range(1, max(outline.MOST_CASES, len(getattr(node, "cases", ()))) + 1),
         "may_write": may_write(),

@@ -97,7 +97,12 @@ def done(flow: Flow, deed: Add | Lead | Take | Move | Put) -> tuple[Flow, str]:
 
 
 def drawing(
-    flow: Flow, *, findings: Sequence[Finding], figures: FlowFigures | None, queues: Mapping[str, str]
+    flow: Flow,
+    *,
+    findings: Sequence[Finding],
+    figures: FlowFigures | None,
+    queues: Mapping[str, str],
+    sounds: Mapping[str, str],
 ) -> list[dict[str, Any]]:
     """Return the nodes as the drawing's script takes them."""
     counted = {one.node: one for one in figures.nodes} if figures else {}
@@ -110,7 +115,7 @@ def drawing(
                 "kind": node.kind,
                 "word": flow_words.kind(node.kind),
                 "name": node.title,
-                "says": _says(node, queues),
+                "says": _says(node, queues, sounds),
                 "place": node.place,
                 "is_start": key == flow.start,
                 "ways": [
@@ -153,10 +158,12 @@ def _ways(node: AnyNode) -> Iterator[tuple[str, str, str | None]]:
         yield way, "", getattr(node, way)
 
 
-def _says(node: AnyNode, queues: Mapping[str, str]) -> str:
+def _says(node: AnyNode, queues: Mapping[str, str], sounds: Mapping[str, str]) -> str:
     """Return what tells this node from others of its kind."""
     told = [one.text for one in node.prompts()] + [queues.get(ref, "") for ref in node.queues()]
     match node:
+        case model.Play():
+            told.append(sounds.get(node.sound, ""))
         case model.ToPerson() if node.agent:
             told.insert(0, str(node.agent))
         case model.Branch():

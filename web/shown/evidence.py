@@ -43,6 +43,7 @@ NOUNS: Mapping[str, LazyString] = {
     "routing.": _l("Routing"),
     "callback.": _l("Promised calls"),
     "flow.": _l("Flows"),
+    "sound.": _l("Flows"),
     "campaign.": _l("Campaigns"),
     "invoice.": _l("Invoices"),
     "item.": _l("One-off charges"),

@@ -9,6 +9,7 @@ def kind(code: str) -> str:
     """Return what a node does, in words."""
     words = {
         "say": gettext("Say"),
+        "play": gettext("Play a sound"),
         "menu": gettext("Menu"),
         "collect": gettext("Ask for digits"),
         "pin": gettext("Check the PIN"),
@@ -58,6 +59,7 @@ def fault(code: FlowFault) -> str:
         FlowFault.NO_PROMPT: gettext("Nothing is said here."),
         FlowFault.NO_KEYS: gettext("The menu has no keys."),
         FlowFault.NO_QUEUE: gettext("Choose a queue that is open."),
+        FlowFault.NO_SOUND: gettext("Choose a sound that is there."),
         FlowFault.NO_AGENT: gettext("Choose an agent."),
         FlowFault.NO_ADDRESS: gettext("Write your program’s address."),
         FlowFault.NO_VALUES: gettext("Write at least one value."),

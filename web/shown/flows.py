@@ -9,6 +9,7 @@ from core import clock, ids
 from core.ids import QueueId
 from telephony import queue_hours
 from telephony.flows import figures as counted
+from telephony.flows import sounds as uploaded
 from telephony.flows.figures import FlowFigures
 from telephony.flows.interpreter import World
 from telephony.flows.model import Flow
@@ -49,6 +50,7 @@ def scene(
         has_number=has_number,
         knows_pin=knows_pin,
         is_person_free=is_person_free,
+        sounds={one.ref: one.name for one in uploaded.all_of(session, tenant_id=tenant_id)},
     )
 
 

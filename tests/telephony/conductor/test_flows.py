@@ -16,14 +16,15 @@ from security.egress import Answer
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, numbers, queue_hours, queues
-from telephony.flows import store
+from telephony.flows import sounds, store
 from telephony.flows.model import Flow
-from telephony.models import FlowRunRow, RecordingRow
+from telephony.models import FlowRunRow, FlowSoundRow, RecordingRow
 from telephony.opening import Hours, read_spans
 from telephony.queue_hours import Opening
 from telephony.speech import length_ms
 from telephony.switch.port import Sound, Speech
 from tests.telephony.conductor.theatre import START, Company, Theatre, hire, open_company
+from tests.telephony.flows.factory import tone
 
 AFTERNOONS = Hours("Europe/London", (read_spans("13:00-17:00"),) * 7)
 
@@ -391,6 +392,46 @@ def test_who_is_let_ring_waits_first_in_the_queue_of_that_step(theatre: Theatre)
     assert "caller-left-queue" in theatre.books_say()[0]
     assert theatre.timeline().count("offered") == 1, "nobody serves returns"
     assert queue_of(theatre) == theatre.queues["returns"]
+
+
+def test_an_uploaded_sound_is_played_to_the_caller(theatre: Theatre) -> None:
+    with theatre.gate.open(theatre.scope) as session:
+        made = sounds.add(
+            session,
+            tenant_id=theatre.company.tenant_id,
+            vault=theatre.vault,
+            name="Welcome",
+            data=tone(3),
+            by=new_id(),
+        )
+    lead(
+        theatre,
+        {"start": {"kind": "play", "sound": made.ref, "next": "bye"}, "bye": {"kind": "hang-up"}},
+    )
+    perform(theatre, "0 caller calls\n2 pulse beats\n6 pulse beats")
+    assert theatre.books_say() == ["cdr wait=3s talk=0s served agent=nobody"], "as long as it is"
+    assert length_ms(theatre.folder / f"upload-{made.ref}.wav") == made.length_ms
+
+
+def test_a_sound_that_is_gone_leads_to_the_queue(theatre: Theatre) -> None:
+    with theatre.gate.open(theatre.scope) as session:
+        made = sounds.add(
+            session,
+            tenant_id=theatre.company.tenant_id,
+            vault=theatre.vault,
+            name="Welcome",
+            data=tone(),
+            by=new_id(),
+        )
+    lead(
+        theatre,
+        {"start": {"kind": "play", "sound": made.ref, "next": "bye"}, "bye": {"kind": "hang-up"}},
+    )
+    with theatre.gate.open(theatre.scope) as session:
+        session.query(FlowSoundRow).delete()
+    perform(theatre, "0 caller calls\n3 bob answers\n9 caller hangs up")
+    assert run_of(theatre) == ("failed", ["start"])
+    assert "agent=1001" in theatre.books_say()[0]
 
 
 def test_a_look_up_that_breaks_is_somebody_unknown(theatre: Theatre, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,6 +164,7 @@ class Theatre:
             books=self.books,
             spool=self.spool,
             speak=self.speak,
+            sounds=self.folder,
             ask=self.ask,
             usual=self.usual,
         )
