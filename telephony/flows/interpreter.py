@@ -387,7 +387,7 @@ def _pressed(flow: Flow, world: World, state: State, node: model.AnyNode, event:
                 else _again(flow, world, state, node, event.at)
             )
         case model.Survey():
-            way = f"rated-{event.key}"
+            way = f"{model.RATED}{event.key}"
             way = way if way in node.ways() else "next"
             state, more = _leave(flow, world, state, node, way, event.at)
         case model.Collect():

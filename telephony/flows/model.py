@@ -15,6 +15,7 @@ LONGEST_TEXT = 1000
 KEYS = "1234567890*#"
 WITHHELD = "withheld"  # a caller without a number, in a branch on `caller`
 MOST_RATING = 9
+RATED = "rated-"  # what the ways of ratings begin with
 LONGEST_PIN = 8  # as customers.pins has it: then nobody waits for the #
 
 # by which way a node goes on that asks, and is answered by nothing
@@ -160,7 +161,7 @@ class Survey(Node):
     next: Target | None = None
 
     def _more_ways(self) -> dict[str, str | None]:
-        return {f"rated-{n}": self.next for n in range(1, self.most + 1)}
+        return {f"{RATED}{n}": self.next for n in range(1, self.most + 1)}
 
 
 class OpeningHours(Node):

@@ -1838,6 +1838,16 @@ def one_flow(lang: str) -> dict[str, Any]:
         "places": [("bye next", pick(lang, "bye, then", "挂断，然后"))],
         "nodes": [(key, node.title or key) for key, node in drawn.nodes.items()],
         "queues": [("que_1", queues(lang)[0].name)],
+        "ratings": [
+            {
+                "name": pick(lang, "How was it?", "请评价"),
+                "mean": "4.2",
+                "best": 5,
+                "given": 61,
+                "asked": 90,
+                "counts": [(1, 2), (2, 3), (3, 7), (4, 19), (5, 30)],
+            }
+        ],
         "agents": [("1001", "1001")],
         "sounds": [("snd_1", pick(lang, "Welcome", "欢迎词"))],
         "kinds": kinds,

@@ -125,6 +125,8 @@ class FlowNodeFigures(Outward):
     came: int = Field(description="Calls that came by it, once each.")
     left: int = Field(description="Of these, callers who hung up there.")
     ways: dict[str, int] = Field(description="How often each way out was taken.")
+    ratings: dict[str, int] = Field(description="Of a survey: how often each rating was given.")
+    mean_rating: str | None = Field(description="Of these, to a tenth.", examples=["4.3"])
 
 
 class FlowFigures(Outward):
@@ -330,7 +332,14 @@ def flow_figures(flow_id: str) -> FlowFigures:
         calls=counted.calls,
         outcomes=dict(counted.outcomes),
         nodes=[
-            FlowNodeFigures(node=one.node, came=one.came, left=one.left, ways=dict(one.ways))
+            FlowNodeFigures(
+                node=one.node,
+                came=one.came,
+                left=one.left,
+                ways=dict(one.ways),
+                ratings={str(rating): n for rating, n in one.ratings.items()},
+                mean_rating=str(one.mean_rating) if one.mean_rating is not None else None,
+            )
             for one in counted.nodes
         ],
     )

@@ -28,6 +28,7 @@ from telephony.errors import (
     TooManyFlowsError,
 )
 from telephony.flows import model, rehearsal, sounds, store
+from telephony.flows.figures import FlowFigures
 from telephony.flows.lint import Finding
 from telephony.flows.model import Flow
 from telephony.flows.store import LONGEST_NAME, Kept
@@ -441,6 +442,7 @@ def _page(kept: Kept, key: str, typed: Typed) -> str:
         calls=counted.calls if counted else 0,
         served=counted.outcomes.get(Outcome.SERVED, 0) if counted else 0,
         left=counted.outcomes.get(Outcome.LEFT, 0) if counted else 0,
+        ratings=_ratings(draft, counted) if counted else [],
         forbidding=sum(one.forbids for one in findings),
         places=_places(draft, findings),
         kinds=[(kind, flow_words.kind(kind)) for kind in outline.KINDS],
@@ -457,6 +459,28 @@ def _page(kept: Kept, key: str, typed: Typed) -> str:
         ],
         **_step_form(kept, key, typed),
     )
+
+
+def _ratings(draft: Flow, counted: FlowFigures) -> list[dict[str, Any]]:
+    """Return what callers have rated at each step that asks them to, in the version they go through."""
+    told = []
+    for one in counted.nodes:
+        node = draft.nodes.get(one.node)
+        if one.mean_rating is None:
+            continue
+        given = sum(one.ratings.values())
+        best = node.most if isinstance(node, model.Survey) else max(one.ratings)
+        told.append(
+            {
+                "name": (node.title if node else "") or one.node,
+                "mean": str(one.mean_rating),
+                "best": best,
+                "given": given,
+                "asked": one.came,
+                "counts": [(rating, one.ratings.get(rating, 0)) for rating in range(1, best + 1)],
+            }
+        )
+    return told
 
 
 def _places(draft: Flow, findings: Sequence[Finding]) -> list[tuple[str, str]]:
