@@ -5,8 +5,8 @@ from alembic import op
 
 from migrations.walls import fence, sealed
 
-revision = "0086"
-down_revision = "0085"
+revision = "0089"
+down_revision = "0088"
 
 
 def upgrade() -> None:
