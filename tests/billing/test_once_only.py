@@ -5,8 +5,9 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any
+from typing import Any, Self
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
-from billing import agreed, invoices, periods, usage
+from billing import agreed, invoices, periods, staging, usage
 from billing.bill import Group, Quantity
 from billing.errors import DraftStaleError
 from billing.rating import agreements
@@ -29,6 +30,7 @@ from security.gate import Gate, Scope
 from tests.billing import stock
 from tests.billing.test_agreed import NAMES, VOLUME, counted, inbound
 from tests.billing.test_invoices import AFTER, OCTOBER, some_calls
+from wiring.prepare import DatabaseUrls
 
 TERMS = Terms(
     models=(VOLUME,),
@@ -49,6 +51,32 @@ def alice(gate: Gate, tenant_a: TenantId) -> TenantId:
 
 class KilledError(BaseException):
     """The process is gone: nothing may catch it."""
+
+
+class _Counting(psycopg.Cursor[Any]):
+    """Counts what is sent over a connection, and kills at the n-th statement."""
+
+    sent, last = 0, 0
+
+    def execute(self, *args: Any, **kwargs: Any) -> Self:
+        type(self).sent += 1
+        if type(self).sent == type(self).last:
+            raise KilledError
+        return super().execute(*args, **kwargs)
+
+
+@contextmanager
+def cut_at(session: Session, number: int) -> Iterator[None]:
+    """Kill what runs at its n-th statement, those beside SQLAlchemy as well (`core.columns`)."""
+    connection = session.connection().connection.driver_connection
+    assert isinstance(connection, psycopg.Connection)
+    before = connection.cursor_factory
+    _Counting.sent, _Counting.last = 0, number
+    connection.cursor_factory = _Counting
+    try:
+        yield
+    finally:
+        connection.cursor_factory = before
 
 
 @contextmanager
@@ -89,6 +117,59 @@ FACTS = (
 def facts(gate: Gate, tenant_id: TenantId) -> list[list[tuple[Any, ...]]]:
     with gate.open(Scope.system(tenant_id)) as session:
         return [[tuple(row) for row in session.execute(text(sql))] for sql in FACTS[:4]]
+
+
+def test_bulk_intake_killed_at_any_statement_leaves_nothing_half_done(
+    gate: Gate, alice: TenantId, database: DatabaseUrls
+) -> None:
+    """Invariant 10, in bulk: taking a staged batch in is one transaction, whatever ends it."""
+    uses = [
+        *some_calls(),
+        some_calls()[0],  # once more
+        stock.usage("out-1", seconds=99),  # says something else
+        stock.usage("bad", quantity_ms=-1),
+    ]
+    batch = staging.stage(database.bill, tenant_id=alice, usages=uses)
+    before, number = facts(gate, alice), 1
+    while True:
+        try:
+            with gate.open(Scope.system(alice)) as session, cut_at(session, number):
+                counts = staging.take_in(session, tenant_id=alice, batch_id=batch)
+            break
+        except KilledError:
+            assert facts(gate, alice) == before, f"statement {number}"
+            number += 1
+    assert number > 8
+    assert counts == staging.Counts(received=8, accepted=5, duplicate=1, conflict=1, rejected=1)
+    after = facts(gate, alice)
+    with gate.open(Scope.system(alice)) as session:  # and sent again it is the same batch
+        assert staging.take_in(session, tenant_id=alice, batch_id=batch) == counts
+    assert facts(gate, alice) == after
+    assert len(after[0]) == len(after[1]) == 5
+
+
+def test_a_copy_that_dies_has_staged_nothing_and_is_sent_again(
+    gate: Gate, alice: TenantId, database: DatabaseUrls
+) -> None:
+    uses = [stock.usage(f"call-{n}", seconds=1 + n % 60) for n in range(8000)]  # more than is sent at once
+    batch = new_id()
+    with pytest.raises(AttributeError):
+        staging.stage(
+            database.bill,
+            tenant_id=alice,
+            usages=[*uses, stock.usage("dies", number_id="no id")],
+            batch_id=batch,
+        )
+    with gate.open(Scope.system(alice)) as session:
+        assert (
+            session.execute(
+                text("SELECT count(*) FROM app.staged_usage(:batch)"), {"batch": batch}
+            ).scalar_one()
+            == 0
+        )
+    staging.stage(database.bill, tenant_id=alice, usages=uses, batch_id=batch)
+    with gate.open(Scope.system(alice)) as session:
+        assert staging.take_in(session, tenant_id=alice, batch_id=batch).accepted == 8000
 
 
 def test_a_worker_killed_at_any_statement_leaves_nothing_half_done(gate: Gate, alice: TenantId) -> None:
