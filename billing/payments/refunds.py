@@ -43,6 +43,10 @@ class Standing(StrEnum):
     CAME_BACK = "came-back"  # nobody took it; the money is with us again
 
 
+# what its company is told of; what waits for a second person, or was refused, is the staff's own affair
+TOLD = (Standing.APPROVED, Standing.MADE, Standing.CAME_BACK)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
     """One refund."""
@@ -180,14 +184,17 @@ def every(
     standings: Sequence[Standing] = tuple(Standing),
     payment_id: UUID | None = None,
     asked_before: dt.datetime | None = None,
+    before: UUID | None = None,
     limit: int = 50,
 ) -> tuple[Refund, ...]:
-    """Return a company's refunds, newest first."""
+    """Return a company's refunds, newest first; going on before a refund's id."""
     asked = select(RefundRow).where(RefundRow.tenant_id == tenant_id, RefundRow.standing.in_(standings))
     if payment_id is not None:
         asked = asked.where(RefundRow.payment_id == payment_id)
     if asked_before is not None:
         asked = asked.where(RefundRow.asked_at < asked_before)
+    if before is not None:
+        asked = asked.where(RefundRow.id < before)
     return tuple(_refund(row) for row in session.scalars(asked.order_by(RefundRow.id.desc()).limit(limit)))
 
 

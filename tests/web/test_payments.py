@@ -372,6 +372,50 @@ def test_a_refund_form_sent_twice_gives_back_once(
     assert dana.post(f"{story}/refund", {"amount": "4.00"}).status_code == 404  # no form of ours
 
 
+def test_a_company_lists_what_was_given_back_and_so_do_its_programs(
+    alice: Browser,
+    dana: Browser,
+    program: Programs,
+    means: TestServices,
+    cast: Cast,
+    invoice: InvoiceDocument,
+) -> None:
+    page = alice.get("/portal/refunds").text
+    well_made(page)
+    assert "Nothing was given back" in page
+    assert 'href="/portal/refunds"' in alice.get("/portal/payment-methods").text
+    save(alice, payments.PAID)
+    story = paid_story(alice, dana, means, cast, invoice)
+    forms = [give_back(dana, story, amount) for amount in ("4.00", "1.50")]
+    page = alice.get("/portal/refunds").text
+    well_made(page)
+    assert page.index("£1.50") < page.index("£4.00")  # newest first
+    assert page.count("given back<") == 2
+    assert "Paid twice" not in page  # the staff's own words
+    ours = program(cast.a)
+    first = ours.get("/refunds?limit=1").get_json()
+    second = ours.get(f"/refunds?limit=1&starting_after={first['next']}").get_json()
+    told = [*first["data"], *second["data"]]
+    assert [one["id"] for one in told] == [form["refund"] for form in reversed(forms)]
+    assert [(one["state"], one["amount"]["minor"]) for one in told] == [("made", 150), ("made", 400)]
+    assert second["has_more"] is False
+    assert program(cast.b).get("/refunds").get_json()["data"] == []
+
+
+def test_what_waits_for_a_second_person_or_was_refused_is_not_told(
+    alice: Browser, dana: Browser, program: Programs, means: TestServices, cast: Cast, gate: Gate
+) -> None:
+    dear = payments.owing(gate, cast.a.tenant_id, minutes=8000)
+    save(alice, payments.PAID)
+    story = paid_story(alice, dana, means, cast, dear)
+    form = give_back(dana, story, "600.00")
+    assert "Somebody else has to decide about it now." in dana.get(story).text
+    for _ in range(2):
+        assert "Nothing was given back" in alice.get("/portal/refunds").text
+        assert program(cast.a).get("/refunds").get_json()["data"] == []
+        dana.post(f"{story.rpartition('/payments')[0]}/refunds/{form['refund']}/refuse")
+
+
 def test_above_the_limit_another_person_gives_it_back_and_nobody_else_meanwhile(
     alice: Browser, dana: Browser, browser: Browsers, people: People, means: TestServices, cast: Cast,
     gate: Gate, standin: Server,

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from billing import invoices
 from billing.errors import PaymentNotFoundError
-from billing.payments import attempts, methods
+from billing.payments import attempts, methods, refunds
 from billing.payments.attempts import Payment
 from billing.payments.methods import Method
 from core import ids
@@ -26,7 +26,7 @@ from web.api.schema import Amount, Instant, Inward, Listed, Outward, PageQuery, 
 from web.guards import permission
 from wiring import collecting
 
-_LIST = "payments"
+_LIST, _REFUNDS = "payments", "refunds"
 
 
 class PaymentShown(Outward):
@@ -82,6 +82,24 @@ class Methods(Outward):
     data: list[MethodShown]
 
 
+class RefundShown(Outward):
+    """Money that was given back."""
+
+    id: str = Field(examples=["ref_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    payment: str = Field(examples=["pay_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    state: Literal["approved", "made", "came-back"] = Field(
+        description="`approved`: on its way; `came-back`: nobody took it, and it is with us again."
+    )
+    amount: Amount
+    asked_at: Instant
+
+
+class Refunds(Listed):
+    """A page of refunds, newest first."""
+
+    data: list[RefundShown]
+
+
 class Paying(Inward):
     """With what to pay."""
 
@@ -134,6 +152,38 @@ def one_payment(payment_id: str) -> PaymentShown:
             tenant_id=identity.current().tenant_id,
             payment_id=id_in_path("pay", payment_id),
         )
+    )
+
+
+@pages.get("/refunds")
+@permission("invoices.read")
+@operation(tag="Payments", answers={200: Refunds}, operation_id="listRefunds")
+def list_refunds(query: PageQuery) -> Refunds:
+    """List what was given back to you, newest first."""
+    after = cursors.decode(query.starting_after, of=_REFUNDS)
+    rows = refunds.every(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        standings=refunds.TOLD,
+        before=ids.parse("ref", after[0]) if after else None,
+        limit=query.limit + 1,
+    )
+    shown, has_more = cursors.cut(rows, limit=query.limit)
+    return Refunds(
+        data=[
+            RefundShown.model_validate(
+                {
+                    "id": ids.public("ref", row.refund_id),
+                    "payment": ids.public("pay", row.payment_id),
+                    "state": row.standing.value,
+                    "amount": Amount.of(Money(row.amount_minor, row.currency)),
+                    "asked_at": row.asked_at,
+                }
+            )
+            for row in shown
+        ],
+        has_more=has_more,
+        next=cursors.encode(ids.public("ref", shown[-1].refund_id), of=_REFUNDS) if has_more else None,
     )
 
 
