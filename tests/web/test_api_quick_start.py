@@ -277,6 +277,8 @@ STANDS_IN_THE_WAY = {
     "replayDelivery": "it is still being tried",
     "rentNumber": "it is rented already",
     "holdNumber": "it is rented already",
+    "forwardNumber": "the example before has changed the number",
+    "stopForwarding": "the example before has changed the number",
     "endNumberHold": "nothing is held",
     "releaseSeat": "a lease without a seat in stock",
     "payInvoice": "no payment provider here",

@@ -7,6 +7,8 @@ import pytest
 from flask import Flask
 
 from telephony.calls import Call, Step
+from telephony.conductor import timeline
+from telephony.conductor.facts import Fact
 from web.shown import steps
 
 AT = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
@@ -55,3 +57,12 @@ def test_the_recording_shows_where_the_caller_waits(
     told: list[tuple[int, str]], silent: list[tuple[float, float]]
 ) -> None:
     assert steps.holds(happened(*told), started_at=AT, length_s=60) == silent
+
+
+@pytest.mark.parametrize("fact", Fact.__args__, ids=lambda fact: str(fact.__name__))
+def test_every_fact_has_words_in_the_story(app: Flask, fact: type) -> None:
+    kind = timeline.name(object.__new__(fact))
+    call = dataclasses.replace(CALL, dialled="+442079460134", direction="inbound")
+    with app.test_request_context():
+        told = steps.story([Step(1, AT, kind, {})], call=call, people={})
+    assert told[0].text != kind, f"the portal has no words for {kind}"

@@ -202,11 +202,13 @@ def save_number(number_id: str) -> Response:
 def forward_number(number_id: str) -> Response:
     """Forward callers to the company's own phone from the next call on; without a phone no more."""
     tenant_id, phone = identity.current().tenant_id, request.form.get("phone", "").strip()
+    wanted = NumberId(ids.parse("num", number_id))
+    numbers.get(scope.session(), tenant_id=tenant_id, number_id=wanted)
     try:
         saved = forwarding.set_up(
             scope.session(),
             tenant_id=tenant_id,
-            number_id=NumberId(ids.parse("num", number_id)),
+            number_id=wanted,
             to=parse_e164(phone) if phone else None,
             when=Forwarding(request.form.get("when", "")),
             revision=edits.revision(request.form),

@@ -90,6 +90,8 @@ def story(happened: Sequence[Step], *, call: Call, people: Mapping[UUID, str]) -
             told.append(Moment(step.at, text, mark, None))
             continue
         text, mark = _words(step, call, offered)
+        if step.kind == "greeting-ended" and any(one.kind == "forwards" for one in happened):
+            text = gettext("Greeting ends")
         if step.kind == "outside-gone" and is_reaching:
             text = (
                 gettext("Your own phone was not reached: %(how)s", how=_outside(step))

@@ -308,6 +308,8 @@ class Theatre:
                     call_id=self.conductor.live[0].call_id,
                     on=on == "on",
                 )
+            case name, ["pauses", on]:
+                await self.asks_for(name, OrderKind.PAUSE, on=on == "on")
             case name, ["transfers" | "asks" as how, *_, number] if number.startswith("+"):
                 await self.brings_in(name, E164(number), is_given=how == "transfers")
             case name, ["sends", "back", "to", number]:
