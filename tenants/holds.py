@@ -5,7 +5,7 @@ lifted with a reason, both stand in the evidence log, and its row stays.
 """
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -20,6 +20,7 @@ from tenants.errors import HeldError, HoldNotFoundError, HoldReasonError
 from tenants.models import LegalHoldRow
 
 LONGEST_REASON = 200
+RESTORED = "Set after the backup that was restored; its reason stands in the log kept elsewhere"
 
 
 class HoldKind(StrEnum):
@@ -116,6 +117,60 @@ def every(session: Session, *, tenant_id: TenantId, limit: int = 200) -> Sequenc
         .limit(limit)
     )
     return [_hold(row) for row in rows]
+
+
+def noted(session: Session, *, tenant_id: TenantId) -> list[dict[str, str | None]]:
+    """Return all holds as they are noted beside the keys, without their reasons; `put_back` takes them."""
+    rows = session.scalars(
+        select(LegalHoldRow).where(LegalHoldRow.tenant_id == tenant_id).order_by(LegalHoldRow.id)
+    )
+    return [
+        {
+            "id": str(row.id),
+            "kind": row.kind,
+            "subject_id": str(row.subject_id) if row.subject_id else None,
+            "set_by": str(row.set_by),
+            "set_at": row.set_at.isoformat(),
+            "lifted_by": str(row.lifted_by) if row.lifted_by else None,
+            "lifted_at": row.lifted_at.isoformat() if row.lifted_at else None,
+        }
+        for row in rows
+    ]
+
+
+def put_back(session: Session, *, tenant_id: TenantId, holds: Sequence[Mapping[str, str | None]]) -> int:
+    """Set in a restored database the holds it lacks, and lift those that were; return how many."""
+    there = {
+        row.id: row
+        for row in session.scalars(select(LegalHoldRow).where(LegalHoldRow.tenant_id == tenant_id))
+    }
+    changed = 0
+    for one in holds:
+        hold_id, subject = UUID(one["id"]), one["subject_id"]
+        lifted_by, lifted_at = one["lifted_by"], one["lifted_at"]
+        row = there.get(hold_id)
+        if row is None:
+            row = LegalHoldRow(
+                tenant_id=tenant_id,
+                id=hold_id,
+                kind=one["kind"],
+                subject_id=UUID(subject) if subject else None,
+                reason=RESTORED,
+                set_by=UUID(one["set_by"]),
+                set_at=dt.datetime.fromisoformat(one["set_at"] or ""),
+            )
+            session.add(row)
+            session.flush()
+            evidence.record(
+                session, "hold.set", "hold", hold_id, over=one["kind"], of=subject or str(tenant_id)
+            )
+            changed += 1
+        if lifted_by and lifted_at and row.lifted_at is None:
+            row.lifted_by, row.lifted_at = UUID(lifted_by), dt.datetime.fromisoformat(lifted_at)
+            session.flush()
+            evidence.record(session, "hold.lifted", "hold", hold_id)
+            changed += 1
+    return changed
 
 
 def standing(session: Session, *, tenant_id: TenantId, kind: HoldKind) -> set[UUID]:

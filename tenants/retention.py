@@ -15,6 +15,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -126,6 +127,66 @@ def put(
         )
     session.flush()
     evidence.record(session, "retention.changed", "", None, of=kind.value, days=days, was=was)
+
+
+def noted(session: Session, *, tenant_id: TenantId) -> list[dict[str, Any]]:
+    """Return the rules as they are noted beside the keys; `put_back` takes them."""
+    rows = session.scalars(
+        select(RetentionRuleRow)
+        .where(RetentionRuleRow.tenant_id == tenant_id)
+        .order_by(RetentionRuleRow.kind)
+    )
+    return [
+        {
+            "kind": row.kind,
+            "days": row.days,
+            "changed_at": row.changed_at.isoformat(),
+            "changed_by": str(row.changed_by),
+        }
+        for row in rows
+    ]
+
+
+def put_back(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    rules: Sequence[Mapping[str, Any]],
+    noted_at: dt.datetime,
+    made_at: dt.datetime,
+) -> int:
+    """Bring the rules of a restored database up to what was noted; return how many changed.
+
+    Args:
+        session: in the company's context.
+        tenant_id: whose.
+        rules: as `noted` returned them.
+        noted_at: when; what was changed in the backup since stays.
+        made_at: when the backup was made; what had gone in it by then stays gone.
+    """
+    there = {
+        row.kind: row
+        for row in session.scalars(select(RetentionRuleRow).where(RetentionRuleRow.tenant_id == tenant_id))
+    }
+    changed = list[tuple[str, int | None]]()
+    for one in rules:
+        kind, days, at = one["kind"], one["days"], dt.datetime.fromisoformat(one["changed_at"])
+        row = there.pop(kind, None)
+        if row is None and at >= made_at:
+            row = RetentionRuleRow(tenant_id=tenant_id, kind=kind)
+            session.add(row)
+        elif row is None or row.changed_at >= at:
+            continue
+        row.days, row.changed_at, row.changed_by = days, at, UUID(one["changed_by"])
+        changed.append((kind, days))
+    for kind, row in there.items():
+        if row.changed_at < noted_at:
+            session.delete(row)
+            changed.append((kind, None))
+    session.flush()
+    for kind, days in changed:
+        evidence.record(session, "retention.changed", "", None, of=kind, days=days)
+    return len(changed)
 
 
 def cut(zone: str, *, on_day: dt.date, days: int) -> dt.datetime:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 from campaigns import aging as leads
@@ -21,7 +23,10 @@ from core.config import Settings
 from core.ids import OPERATOR, TenantId
 from core.storage import Storage
 from customers import aging as contacts
+from security import standing_orders
 from security.gate import Gate, Scope
+from security.keystore import Keystore
+from security.standing_orders import StandingOrders
 from telephony import aging as calls
 from tenants import companies, holds, retention
 from tenants.holds import Held
@@ -48,6 +53,20 @@ class Means(Protocol):
     @property
     def settings(self) -> Settings:
         """Where the switch records."""
+        ...
+
+
+class Keeping(Protocol):
+    """What noting rules and holds needs of a process's adapters."""
+
+    @property
+    def gate(self) -> Gate:
+        """The way into walls."""
+        ...
+
+    @property
+    def keystore(self) -> Keystore:
+        """Where they are noted."""
         ...
 
 
@@ -160,11 +179,49 @@ def run_due(means: Means, *, share_s: float = SHARE_S) -> int:
     return gone
 
 
+def note(means: Keeping) -> None:
+    """Note every company's rules and holds beside the keys, where a restore of the data does not reach."""
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        every = companies.served(session)
+    for company in every:
+        tenant_id, now = company.tenant_id, clock.now()
+        with means.gate.open(Scope.system(tenant_id)) as session:
+            body = {
+                "rules": retention.noted(session, tenant_id=tenant_id),
+                "holds": holds.noted(session, tenant_id=tenant_id),
+            }
+        standing_orders.note(means.keystore, StandingOrders(tenant_id, body, now))
+
+
+def put_back(means: Keeping, *, made_at: dt.datetime) -> int:
+    """Bring rules and holds of a restored database up to what was noted; return how many changed.
+
+    Before `replay`: what is held since the backup, or kept for longer since, would go by the backup's own.
+    """
+    changed = 0
+    for orders in standing_orders.every(means.keystore):
+        tenant_id = TenantId(orders.tenant_id)
+        try:
+            with means.gate.open(Scope.system(tenant_id)) as session:
+                changed += holds.put_back(session, tenant_id=tenant_id, holds=orders.body["holds"])
+                changed += retention.put_back(
+                    session,
+                    tenant_id=tenant_id,
+                    rules=orders.body["rules"],
+                    noted_at=orders.noted_at,
+                    made_at=made_at,
+                )
+        except ProgrammingError as error:
+            if not isinstance(error.orig, InsufficientPrivilege):  # the backup is older than the company
+                raise
+    return changed
+
+
 def replay(means: Means) -> int:
     """Carry out, over a restored database and before anything is served from it, the night that is due.
 
-    What went by age since the backup goes again; the rules are those that the backup has. Returns how many
-    things went.
+    What went by age since the backup goes again, by the rules and holds that `put_back` brought up to date.
+    Returns how many things went.
     """
     with means.gate.open(Scope.system(OPERATOR)) as session:
         every = companies.served(session)

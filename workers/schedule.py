@@ -271,6 +271,7 @@ TABLE = (
     Periodic("every.step-recovery", 900, _take_lost_steps),
     Periodic("every.export-sweep", 900, _sweep_exports),
     Periodic("every.retention", 900, _remove_by_age),
+    Periodic("every.standing-orders", 60, retaining.note),
     Periodic("every.dunning", 6 * 3600, _dun),
     Periodic("every.comparison", 24 * 3600, _compare_with_evidence),
     Periodic("every.reconciliation", 24 * 3600, _compare_with_provider),

@@ -40,6 +40,9 @@ INSERT INTO keys.epoch (epoch) VALUES (1) ON CONFLICT DO NOTHING;
 CREATE TABLE IF NOT EXISTS keys.tombstone (
   tenant_id uuid NOT NULL, erasure_id uuid NOT NULL, customer_id uuid, marks jsonb NOT NULL,
   asked_by uuid NOT NULL, asked_at timestamptz NOT NULL, PRIMARY KEY (tenant_id, erasure_id));
+-- for how long companies keep what, and what may not be removed: ids, days, instants. Here for the same reason
+CREATE TABLE IF NOT EXISTS keys.standing_order (
+  tenant_id uuid PRIMARY KEY, body jsonb NOT NULL, noted_at timestamptz NOT NULL);
 CREATE OR REPLACE FUNCTION keys.guard_state() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF TG_OP IN ('DELETE', 'TRUNCATE') THEN

@@ -12,7 +12,7 @@ import pytest
 
 from core import clock
 from core.config import Settings
-from core.ids import OPERATOR, TenantId, new_id
+from core.ids import OPERATOR, RecordingId, TenantId, new_id
 from core.phone import parse_e164
 from customers import records
 from customers.records import CustomerDetails
@@ -21,11 +21,12 @@ from launch.parts.postgres import Postgres
 from security import evidence
 from security.gate import Scope
 from telephony import recording
-from tenants import companies, retention
+from tenants import companies, holds, retention
+from tenants.holds import HoldKind
 from tenants.retention import KeptKind
 from tests.conftest import Prepared, admitted
 from tests.factories import telephony
-from wiring import House, assemble, backup
+from wiring import House, assemble, backup, retaining
 from wiring.backup import folders
 
 CANARY = "Inês Canário"
@@ -229,6 +230,92 @@ def test_what_went_by_age_since_the_backup_is_removed_again_before_anything_is_s
         assert run.counts == {"recordings": 1}
         assert not (found.house.settings.storage_dir / "rec" / str(sound)).exists()
     assert (place.settings.storage_dir / "rec" / str(sound)).exists()
+
+
+def test_after_a_restore_the_newest_rules_and_holds_count_and_not_those_of_the_backup(place: Place) -> None:
+    """Held since the backup, kept for longer since: stays. Kept for less since, hold lifted since: goes."""
+    gate, now = place.house.gate, clock.now()
+    line, made = {}, {}
+    for name in ("held", "longer", "shorter", "unruled", "lifted"):
+        with gate.open(Scope.system(OPERATOR)) as session:
+            line[name] = companies.open_company(
+                session,
+                name=f"{name} Energy",
+                country="GB",
+                zone="Europe/London",
+                language="en",
+                currency="GBP",
+                initials="Lk",
+                colour=1,
+            ).tenant_id
+        made[name] = _old_recording(place, line[name], at=now - dt.timedelta(days=40), name=name)
+
+    def keep(name: str, days: int | None, *, at: dt.datetime) -> None:
+        with clock.hold(at), gate.open(Scope.system(line[name])) as session:
+            retention.put(
+                session,
+                tenant_id=line[name],
+                kind=KeptKind.RECORDINGS,
+                days=days,
+                country="GB",
+                by=new_id(),
+            )
+
+    with clock.hold(now - dt.timedelta(days=6)):
+        for name, days in (("held", 30), ("longer", 30), ("shorter", 60), ("unruled", 30), ("lifted", 30)):
+            keep(name, days, at=now - dt.timedelta(days=6))
+        with gate.open(Scope.system(line["lifted"])) as session:
+            old = holds.put(
+                session,
+                tenant_id=line["lifted"],
+                kind=HoldKind.COMPANY,
+                subject_id=None,
+                reason="an old matter",
+                by=new_id(),
+            )
+        retaining.note(place.house)
+    with clock.hold(now - dt.timedelta(days=5)):
+        place.make()
+    since = now - dt.timedelta(days=3)
+    with clock.hold(since):
+        keep("longer", 90, at=since)
+        keep("shorter", 30, at=since)
+        keep("unruled", None, at=since)
+        with gate.open(Scope.system(line["held"])) as session:
+            holds.put(
+                session,
+                tenant_id=line["held"],
+                kind=HoldKind.COMPANY,
+                subject_id=None,
+                reason="Ines against Larkfield",
+                by=new_id(),
+            )
+        with gate.open(Scope.system(line["lifted"])) as session:
+            holds.lift(session, tenant_id=line["lifted"], hold_id=old, by=new_id())
+        retaining.note(place.house)
+    with backup.restored(place.settings, place.data, keys=None, keep=False) as found:
+        left = {name: (found.house.settings.storage_dir / "rec" / str(made[name])).exists() for name in made}
+        with found.house.gate.open(Scope.system(line["held"])) as session:
+            (hold,) = holds.every(session, tenant_id=line["held"])
+    assert left == {"held": True, "longer": True, "shorter": False, "unruled": True, "lifted": False}
+    assert found.aged == 2
+    assert hold.reason == holds.RESTORED
+    with psycopg.connect(place.settings.keys_database_url.replace("+psycopg", "")) as keys:
+        noted = keys.execute("SELECT body::text FROM keys.standing_order").fetchall()
+    assert noted
+    assert not [body for (body,) in noted if "Ines" in body]  # ids, days and instants, and nobody's words
+
+
+def _old_recording(place: Place, company: TenantId, *, at: dt.datetime, name: str) -> RecordingId:
+    gate, vault = place.house.gate, place.house.vault
+    digits = "+4480815701" + f"{sum(name.encode()) % 90 + 10}"
+    with clock.hold(at):
+        line = telephony.line(gate, company, digits=digits)
+        call_id = telephony.call(gate, vault, line, arrived_at=at, wait_s=0, talk_s=0)
+        folder = place.settings.recording_dir
+        return telephony.recorded(
+            gate, vault, place.house.storage, folder, company, call_id, seconds=0.1, started_at=at
+        )
 
 
 def test_old_backups_are_forgotten_keys_sooner(place: Place) -> None:

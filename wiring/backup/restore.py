@@ -129,6 +129,7 @@ def restored(settings: Settings, source: Path, *, keys: Path | None, keep: bool)
             logs = _verify_logs(house, manifest["checkpoints"])
             missing = keys_missing(house)
             erased = erasing.replay(house)
+            retaining.put_back(house, made_at=dt.datetime.fromisoformat(manifest["made_at"]))
             aged = retaining.replay(house)
             with house.gate.open(Scope.system(OPERATOR)) as session:
                 evidence.record(
