@@ -14,14 +14,17 @@ from sqlalchemy import select
 from bench.call import CALLER_HZ, PLANS
 from core import clock, ids
 from core.ids import OPERATOR, CallId, QueueId, UserId, new_id
+from core.phone import E164
+from customers import lookup, pins
 from security.gate import Scope
 from telephony import calls, numbers, orders, queues, recording
-from telephony.flows import store
+from telephony.flows import sounds, store
 from telephony.flows.model import Flow
 from telephony.models import FlowRunRow
 from telephony.orders import OrderKind
 from tests.phones import tones
 from tests.phones.sip import Phone, open_phone
+from tests.telephony.flows.factory import tone
 from tests.walks.conftest import Running, started, wait_for
 from tests.walks.test_calls_out import tenant
 
@@ -183,6 +186,42 @@ def test_greeting_menu_and_two_queues_with_the_keys_of_a_telephone(
     with running.stand.house.gate.open(Scope.system(tenant(running))) as session:
         kinds = [one.kind for one in calls.timeline(session, tenant_id=tenant(running), call_id=call_id)]
     assert kinds[:6] == ["arrived", "flow-entered", "flow-moved", "flow-moved", "flow-moved", "flow-led"]
+
+
+def test_an_uploaded_tone_is_heard_and_the_right_pin_leads_on(running: Running, returns: QueueId) -> None:
+    house, tenant_id = running.stand.house, tenant(running)
+    with house.gate.open(Scope.system(tenant_id)) as session:
+        caller = lookup.by_phone(session, tenant_id=tenant_id, vault=house.vault, phone=E164(PELICAN.caller))
+        assert caller
+        pins.put(session, tenant_id=tenant_id, vault=house.vault, customer_id=caller.id, digits="40719")
+        sound = sounds.add(
+            session, tenant_id=tenant_id, vault=house.vault, name="Tone", data=tone(5, hertz=660), by=new_id()
+        )
+    lead(
+        running,
+        {
+            "start": {"kind": "play", "sound": sound.ref, "next": "pin"},
+            "pin": {
+                "kind": "pin",
+                "prompt": {"text": "Please type your secret number, then press the hash key."},
+                "right": "bye",
+                "otherwise": "returns",
+            },
+            "bye": {"kind": "hang-up"},
+            "returns": {"kind": "queue", "queue": ids.public("que", returns)},
+        },
+    )
+    began = clock.now()
+
+    async def listens_and_types(phone: Phone) -> None:
+        deadline = time.monotonic() + 15
+        while tones.share(await phone.listen(1.0), 660) < 0.8:
+            assert time.monotonic() < deadline, "the uploaded tone is not heard"
+        await is_asked(running, since=began)
+        phone.press("40719#")
+
+    _, outcome, path = asyncio.run(made_call(running, listens_and_types))
+    assert (outcome, path) == ("served", [">start", "next>pin", "right>bye"])
 
 
 class _Slow(http.server.BaseHTTPRequestHandler):
