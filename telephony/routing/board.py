@@ -12,7 +12,7 @@ free agents of a queue cost, however many wait and however many companies there 
 import heapq
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from uuid import UUID
 
@@ -42,7 +42,7 @@ class Why:
     """The reasons of a decision, without personal data.
 
     `able` free agents could have taken the call; who was chosen fits by `circle` and `level` and was idle
-    for `idle_ms`.
+    for `idle_ms`; `is_kept`: their seat is kept for such calls.
     """
 
     waited_ms: int
@@ -54,6 +54,7 @@ class Why:
     tier: str = ""
     is_last_agent: bool = False
     is_overdue: bool = False
+    is_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,15 @@ class Standing:
     """Where a waiting caller stands.
 
     `ahead` callers of the queue are before them; `serving` agents on the floor may take the call now, and at
-    `widens_ms` more may (None: never by waiting alone).
+    `widens_ms` more may (None: never by waiting alone). `kept` others could, were they not kept for calls of
+    another queue or tier.
     """
 
     ahead: int
     serving: int
     circle: Circle
     widens_ms: int | None
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +196,7 @@ class Board:
             (skill.level, one.idle_since_ms, one.agent)
             for one in self._free_in.get(queue, {}).values()
             if (skill := one.skills[queue]).duty is not Duty.IN and one.only_for in {None, tenant}
+            if (kept := self.policy(tenant).kept.get(one.agent)) is None or kept.takes(queue, "")
         ]
         return min(able)[2] if able else None
 
@@ -250,16 +254,19 @@ class Board:
         policy = self.policy(caller.tenant)
         mine, circle = rank(caller, policy, now_ms=now_ms), reach(caller, policy, now_ms=now_ms)
         ranked = partial(rank, policy=policy, now_ms=now_ms)
-        serving = self._among(self._there_in, caller, policy, circle)
+        there = list(self._among(self._there_in, caller, policy, circle))
+        serving = sum(fit(caller, one, circle, policy) is not None for one in there)
+        were_none_kept = replace(policy, kept={})
         return Standing(
             sum(
                 bisect_left(line, mine, key=ranked)
                 for line in self._lines[caller.tenant].values()
                 if line[0].queue == caller.queue
             ),
-            sum(fit(caller, one, circle, policy) is not None for one in serving),
+            serving,
             circle,
             next((at for at in changes(caller, policy) if at > now_ms), None),
+            sum(fit(caller, one, circle, were_none_kept) is not None for one in there) - serving,
         )
 
     def _heads(self, tenant: TenantId, now_ms: int) -> list[tuple[Rank, list[Caller], int]]:
@@ -287,7 +294,7 @@ class Board:
                 best = mine
         if best is None:
             return None
-        is_other, (nearest, _, level), idle_since, agent = best
+        is_other, (nearest, is_blended, _, level), idle_since, agent = best
         if is_other and last and waited < policy.sticky_ms and self._may_come(caller, last, circle, policy):
             return None
         return Decision(
@@ -303,6 +310,7 @@ class Board:
                 tier=caller.tier.code,
                 is_last_agent=not is_other,
                 is_overdue=waited >= caller.tier.longest_ms,
+                is_kept=not is_blended,
             ),
         )
 

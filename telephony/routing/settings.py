@@ -17,14 +17,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.ids import CustomerId, QueueId, TenantId
+from core.ids import AgentId, CustomerId, QueueId, TenantId
 from security import evidence
 from telephony import queues
 from telephony.errors import RoutingChangedError, RoutingSettingError
 from telephony.models import CustomerTierRow, RoutingSettingsRow
-from telephony.routing.strategy import COMMON, Model, Policy, Tier
+from telephony.routing.strategy import COMMON, Kept, Model, Policy, Tier
 
-MOST_TIERS, MOST_REGIONS, MOST_PREFIXES = 40, 200, 200
+MOST_TIERS, MOST_REGIONS, MOST_PREFIXES, MOST_KEPT = 40, 200, 200, 2_000
 LONGEST_NAME = 60
 _CODE = re.compile(r"[a-z0-9]{1,20}(-[a-z0-9]{1,20}){0,3}", re.ASCII)
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}", re.ASCII)
@@ -94,6 +94,15 @@ class QueueRouting:
     is_central: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class KeptFor:
+    """An agent whose seat is kept for the calls of a queue, or of a tier and its levels, or both."""
+
+    agent_id: AgentId
+    queue_id: QueueId | None = None
+    tier: str = ""
+
+
 @dataclass(frozen=True)
 class RoutingSettings:
     """All of it; times in seconds."""
@@ -105,6 +114,7 @@ class RoutingSettings:
     tiers: tuple[TierSettings, ...] = ()
     regions: tuple[Region, ...] = ()
     queues: tuple[QueueRouting, ...] = ()
+    kept: tuple[KeptFor, ...] = ()
     revision: int = field(default=0, compare=False)
 
     @property
@@ -127,6 +137,13 @@ class RoutingSettings:
             {one.queue_id: one.helpers for one in self.queues if one.helpers},
             frozenset(one.queue_id for one in self.queues if one.is_central),
             1_000 * self.sticky_s,
+            {one.agent_id: Kept(one.queue_id, self._levels(one.tier)) for one in self.kept},
+        )
+
+    def _levels(self, tier: str) -> frozenset[str]:
+        """Return a tier and its levels by their codes; of no tier nothing."""
+        return (
+            frozenset({tier, *(one.code for one in self.tiers if one.above == tier)}) if tier else frozenset()
         )
 
     @cached_property
@@ -276,6 +293,12 @@ def check(settings: RoutingSettings, queue_ids: set[QueueId]) -> None:
     _insist(len(set(named)) == len(named), "queues")
     for one in settings.queues:
         _insist({one.queue_id, *one.helpers} <= queue_ids and one.queue_id not in one.helpers, "queues")
+    _insist(len({one.agent_id for one in settings.kept}) == len(settings.kept) <= MOST_KEPT, "kept")
+    codes = {one.code for one in settings.tiers}
+    for kept in settings.kept:
+        _insist(kept.queue_id is not None or bool(kept.tier), "kept")
+        _insist(kept.queue_id is None or kept.queue_id in queue_ids, "kept")
+        _insist(not kept.tier or kept.tier in codes, "kept")
 
 
 def _check_tiers(tiers: Sequence[TierSettings], queue_ids: set[QueueId]) -> None:
@@ -343,6 +366,9 @@ def _document(settings: RoutingSettings) -> dict[str, Any]:
         one["queue_id"] = str(one["queue_id"]) if one["queue_id"] else None
     for one in document["queues"]:
         one["queue_id"], one["helpers"] = str(one["queue_id"]), [str(queue) for queue in one["helpers"]]
+    for one in document["kept"]:
+        one["agent_id"] = str(one["agent_id"])
+        one["queue_id"] = str(one["queue_id"]) if one["queue_id"] else None
     return document
 
 
@@ -365,6 +391,14 @@ def _read(document: Mapping[str, Any], revision: int) -> RoutingSettings:
                 one["is_central"],
             )
             for one in document["queues"]
+        ),
+        tuple(
+            KeptFor(
+                AgentId(UUID(one["agent_id"])),
+                QueueId(UUID(one["queue_id"])) if one["queue_id"] else None,
+                one["tier"],
+            )
+            for one in document.get("kept", ())  # settings saved before seats could be kept have none
         ),
         revision,
     )

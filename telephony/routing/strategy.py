@@ -69,13 +69,26 @@ COMMON = Tier()
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Whose calls a dedicated seat is kept for: those of a queue, of some tiers, or both; nobody else's."""
+
+    queue: QueueId | None = None
+    tiers: frozenset[str] = frozenset()
+
+    def takes(self, queue: QueueId, tier: str) -> bool:
+        """Whether a caller of this queue and tier is one of them."""
+        return self.queue in {None, queue} and (not self.tiers or tier in self.tiers)
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """A company's way of routing.
 
     `widen_ms`: after which wait a call leaves its region, goes to the queues that help out in its region,
     and to those in every region. `helpers` names these per queue. The callers of a `central` queue have no
     region: complaints go to head office, wherever who complains lives. For `sticky_ms` a caller waits for
-    the agent who served them last, if that agent is there.
+    the agent who served them last, if that agent is there. Agents of `kept` take the calls it says and no
+    others, however long these wait; all who are not in it are blended.
     """
 
     model: Model = Model.BRAND
@@ -83,6 +96,7 @@ class Policy:
     helpers: Mapping[QueueId, tuple[QueueId, ...]] = field(default_factory=dict)
     central: frozenset[QueueId] = frozenset()
     sticky_ms: int = 0
+    kept: Mapping[UUID, Kept] = field(default_factory=dict)
 
 
 PLAIN = Policy()
@@ -122,7 +136,7 @@ class Candidate:
 
 
 Rank = tuple[int, int, int, UUID]
-Fit = tuple[Circle, bool, int]
+Fit = tuple[Circle, bool, bool, int]
 
 
 def rank(caller: Caller, policy: Policy, *, now_ms: int) -> Rank:
@@ -173,13 +187,18 @@ def changes(caller: Caller, policy: Policy) -> list[int]:
 def fit(caller: Caller, agent: Candidate, circle: Circle, policy: Policy) -> Fit | None:
     """Return how well an agent fits a caller who may go as far as `circle`, lowest best; None: not.
 
-    Nearer circles first, in them who serves just this region before who serves all, then the better level.
+    Nearer circles first, in them who is kept for such calls, so that blended agents stay free for the others;
+    then who serves just this region before who serves all, then the better level.
     """
     if agent.only_for is not None and agent.only_for != caller.tenant:
         return None
+    kept = policy.kept.get(agent.agent)
+    if kept is not None and not kept.takes(caller.queue, caller.tier.code):
+        return None
+    is_blended = kept is None
     own = agent.skills.get(caller.queue)
     if own is not None and own.duty is not Duty.OUT:
-        found = _near(caller, own, policy, Circle.HOME, Circle.QUEUE)
+        found = _near(caller, own, policy, Circle.HOME, Circle.QUEUE, is_blended)
         return found if found[0] <= circle else None
     if circle < Circle.NEXT_HOME:
         return None
@@ -188,18 +207,25 @@ def fit(caller: Caller, agent: Candidate, circle: Circle, policy: Policy) -> Fit
         skill = agent.skills.get(queue)
         if skill is None or skill.duty is Duty.OUT:
             continue
-        found = _near(caller, skill, policy, Circle.NEXT_HOME, Circle.NEXT)
+        found = _near(caller, skill, policy, Circle.NEXT_HOME, Circle.NEXT, is_blended)
         if found[0] <= circle and (best is None or found < best):
             best = found
     return best
 
 
-def _near(caller: Caller, skill: Skill, policy: Policy, home: Circle, away: Circle) -> Fit:
+def _near(
+    caller: Caller,
+    skill: Skill,
+    policy: Policy,
+    home: Circle,
+    away: Circle,
+    is_blended: bool,  # noqa: FBT001 - the second part of a `Fit`
+) -> Fit:
     if policy.model is Model.BRAND or not _has_region(caller, policy):
-        return (away if home is Circle.HOME else home, False, skill.level)
+        return (away if home is Circle.HOME else home, is_blended, False, skill.level)
     if skill.region == caller.region:
-        return (home, False, skill.level)
-    return (away if skill.region else home, True, skill.level)
+        return (home, is_blended, False, skill.level)
+    return (away if skill.region else home, is_blended, True, skill.level)
 
 
 def _has_region(caller: Caller, policy: Policy) -> bool:

@@ -22,8 +22,8 @@ class Entry:
     """One moment of a wait.
 
     `kind` is one of `KINDS`. While nobody is free: how many are `ahead` and how many agents on the floor are
-    `serving`, within `circle`. When an agent is found: how many free ones were `able`, and how the one who
-    was chosen fits.
+    `serving`, within `circle`; `kept` more would, were their seats not kept for others. When an agent is
+    found: how many free ones were `able`, and how the one who was chosen fits.
     """
 
     at: dt.datetime
@@ -33,12 +33,14 @@ class Entry:
     region: str = ""
     ahead: int = 0
     serving: int = 0
+    kept: int = 0
     able: int = 0
     level: int = 0
     idle_s: float = 0
     waited_s: float = 0
     is_last_agent: bool = False
     is_overdue: bool = False
+    is_kept: bool = False
 
 
 def place(standing: Standing, *, tier: str, region: str) -> dict[str, object]:
@@ -48,7 +50,8 @@ def place(standing: Standing, *, tier: str, region: str) -> dict[str, object]:
         "serving": standing.serving,
         "circle": int(standing.circle),
     }
-    return kept | {name: code for name, code in (("tier", tier), ("region", region)) if code}
+    told = (("tier", tier), ("region", region), ("kept", standing.kept))
+    return kept | {name: value for name, value in told if value}
 
 
 def reasons(why: Why) -> dict[str, object]:
@@ -66,6 +69,8 @@ def reasons(why: Why) -> dict[str, object]:
         kept["last_agent"] = True
     if why.is_overdue:
         kept["overdue"] = True
+    if why.is_kept:
+        kept["kept"] = 1
     return kept
 
 
@@ -87,10 +92,12 @@ def _entry(at: dt.datetime, kind: str, kept: Mapping[str, Any]) -> Entry:
         region=kept.get("region", ""),
         ahead=kept.get("ahead", 0),
         serving=kept.get("serving", 0),
+        kept=kept.get("kept", 0) if kind != OFFERED else 0,
         able=kept.get("able", 0),
         level=kept.get("level", 0),
         idle_s=kept.get("idle_ms", 0) / 1000,
         waited_s=kept.get("waited_ms", 0) / 1000,
         is_last_agent=kept.get("last_agent", False),
         is_overdue=kept.get("overdue", False),
+        is_kept=kind == OFFERED and bool(kept.get("kept")),
     )

@@ -2069,6 +2069,7 @@ def routing(lang: str) -> dict[str, Any]:
         "queues": [(f"que_{i}", one.name) for i, one in enumerate(queues(lang))],
         "agents": [1001, 1002],
         "duties": [("both", pick(lang, "calls in and out", "呼入和呼出"))],
+        "kept": [("tier:vip", pick(lang, "tier VIP", "VIP 等级"))],
         "may_write": True,
     }
 

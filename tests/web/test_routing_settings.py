@@ -59,7 +59,15 @@ WANTED = RoutingSettings(
 
 
 WHY = Why(
-    7_000, Circle.QUEUE, Circle.QUEUE, level=2, idle_ms=40_000, able=3, tier="vip-gold", is_overdue=True
+    7_000,
+    Circle.QUEUE,
+    Circle.QUEUE,
+    level=2,
+    idle_ms=40_000,
+    able=3,
+    tier="vip-gold",
+    is_overdue=True,
+    is_kept=True,
 )
 
 
@@ -146,7 +154,8 @@ def test_a_program_reads_and_replaces_it(ours: Program, gate: Gate, tenant_id: T
     }
     saved = ours.call("PUT", "/routing", json=body, headers={"If-Match": read.headers["ETag"]})
     assert saved.status_code == 200, saved.text
-    assert saved.get_json()["agents"] == [{"agent": agent, "region": "north", "duty": "out"}]
+    (told,) = saved.get_json()["agents"]
+    assert told == {"agent": agent, "region": "north", "duty": "out", "kept_queue": None, "kept_tier": ""}
     assert kept(gate, tenant_id).whole("vip").weight == 9
     again = ours.call("PUT", "/routing", json=body, headers={"If-Match": read.headers["ETag"]})
     assert again.status_code == 412
@@ -198,13 +207,44 @@ def test_a_customers_tier_is_told_and_set_without_opening_the_record(
         assert len(alarms.page(session, tenant_id=tenant_id, limit=9)) == before + 1
 
 
+def test_a_seat_is_kept_for_a_tier_by_people_and_for_a_queue_by_programs(
+    alice: Browser, ours: Program, gate: Gate, tenant_id: TenantId, agent: int
+) -> None:
+    form = GIVEN | {"revision": "0", f"agent-{agent}-duty": "in", f"agent-{agent}-kept": "tier:vip"}
+    assert alice.post("/portal/routing", form).status_code == 303
+    (found,) = kept(gate, tenant_id).kept
+    assert (found.tier, found.queue_id) == ("vip", None)
+    page = alice.get("/portal/routing").text
+    assert re.search(r'<option value="tier:vip" selected>tier VIP', page)
+    read = ours.get("/routing")
+    (told,) = read.get_json()["agents"]
+    assert (told["kept_tier"], told["kept_queue"]) == ("vip", None)
+
+    with gate.open(Scope.system(tenant_id)) as session:
+        queue = public("que", queues.open_queue(session, tenant_id=tenant_id, name="Returns").queue_id)
+    body = read.get_json() | {"agents": [{"agent": agent, "duty": "in", "kept_queue": queue}]}
+    saved = ours.call("PUT", "/routing", json=body, headers={"If-Match": read.headers["ETag"]})
+    assert saved.status_code == 200, saved.text
+    (told,) = saved.get_json()["agents"]
+    assert (told["kept_tier"], told["kept_queue"]) == ("", queue)
+    # agents that are not named stay as they are
+    body = saved.get_json() | {"agents": []}
+    again = ours.call("PUT", "/routing", json=body, headers={"If-Match": saved.headers["ETag"]})
+    assert again.get_json()["agents"][0]["kept_queue"] == queue
+    # and a tier for which a seat is kept cannot go
+    gone = GIVEN | {"revision": "3", f"agent-{agent}-kept": "tier:nobody"}
+    answer = alice.post("/portal/routing", gone)
+    assert answer.status_code == 422
+    assert "A seat is kept for one of your queues or tiers." in answer.text
+
+
 def test_a_call_says_why_it_waited_and_why_its_agent_got_it_to_people_and_to_programs(
     alice: Browser, ours: Program, gate: Gate, vault: Vault, tenant_id: TenantId
 ) -> None:
     made = telephony.line(gate, tenant_id)
     call_id = telephony.call(gate, vault, made)
     kept_of_it: list[tuple[str, dict[str, object]]] = [
-        ("waits", {"ahead": 2, "serving": 1, "circle": 0, "tier": "vip-gold", "region": "north"}),
+        ("waits", {"ahead": 2, "serving": 1, "circle": 0, "tier": "vip-gold", "region": "north", "kept": 2}),
         ("widened", {"ahead": 0, "serving": 5, "circle": 1, "tier": "vip-gold", "region": "north"}),
         ("offered", {"agent": 1001, "seat": "A-1"} | reasons(WHY)),
     ]
@@ -222,11 +262,13 @@ def test_a_call_says_why_it_waited_and_why_its_agent_got_it_to_people_and_to_pro
     page = alice.get(f"/portal/calls/{public('call', call_id)}").text
     for words in (
         "tier vip-gold, own region; 2 callers before them; 1 agent may take it",
+        "1 agent may take it; 2 more are kept for others’ calls",
         "May go further: tier vip-gold, whole queue; 0 callers before them; 5 agents may take it",
-        "(whole queue, level 2, idle for 40 s; 3 agents were free)",
+        "(whole queue, level 2, idle for 40 s; 3 agents were free) – their seat is kept for such calls",
     ):
         assert words in page
     waits, widened, offered = ours.get(f"/calls/{public('call', call_id)}").get_json()["wait"]
-    assert (waits["circle"], waits["region"], waits["ahead"]) == ("home", "north", 2)
+    assert (waits["circle"], waits["region"], waits["ahead"], waits["kept"]) == ("home", "north", 2, 2)
+    assert (waits["kept_seat"], offered["kept_seat"], offered["kept"]) == (False, True, 0)
     assert (widened["kind"], widened["serving"]) == ("widened", 5)
     assert (offered["able"], offered["level"], offered["waited_s"], offered["overdue"]) == (3, 2, 7.0, True)

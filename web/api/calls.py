@@ -146,12 +146,14 @@ class WaitStep(Outward):
     region: str
     ahead: int = Field(description="Callers of the queue before them.")
     serving: int = Field(description="Agents there who may take the call, busy or not.")
+    kept: int = Field(description="Agents who could, were their seats not kept for another queue or tier.")
     able: int = Field(description="Free agents who could have taken it.")
     level: int
     idle_s: float = Field(description="How long the chosen agent had been idle.")
     waited_s: float
     last_agent: bool = Field(description="The agent who served them last time.")
     overdue: bool = Field(description="They had waited the longest their tier may.")
+    kept_seat: bool = Field(description="The agent's seat is kept for such calls.")
 
 
 class CallWhole(CallShown):
@@ -409,12 +411,14 @@ def _waited(one: Entry) -> dict[str, object]:
         "region": one.region,
         "ahead": one.ahead,
         "serving": one.serving,
+        "kept": one.kept,
         "able": one.able,
         "level": one.level,
         "idle_s": one.idle_s,
         "waited_s": one.waited_s,
         "last_agent": one.is_last_agent,
         "overdue": one.is_overdue,
+        "kept_seat": one.is_kept,
     }
 
 

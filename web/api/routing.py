@@ -9,7 +9,7 @@ from core.ids import CustomerId, QueueId
 from customers import records
 from seats.roster import Station
 from telephony.routing import settings as routing
-from telephony.routing.settings import QueueRouting, Region, RoutingSettings, TierSettings
+from telephony.routing.settings import KeptFor, QueueRouting, Region, RoutingSettings, TierSettings
 from telephony.routing.strategy import Model
 from web import identity, scope
 from web.api import preconditions
@@ -86,6 +86,14 @@ class StationIn(Inward):
     duty: Literal["both", "in", "out"] = Field(
         default="both", description="`in`, `out`: a dedicated seat; `both`: a blended one."
     )
+    kept_queue: str | None = Field(
+        default=None, max_length=60, description="The only queue whose calls they take; null: any of theirs."
+    )
+    kept_tier: Text = Field(
+        default="",
+        max_length=83,
+        description="The only tier, with its levels, whose calls they take; empty: every tier.",
+    )
 
 
 class RoutingIn(Inward):
@@ -147,6 +155,8 @@ class StationOut(Outward):
     agent: int
     region: str
     duty: str
+    kept_queue: str | None
+    kept_tier: str
 
 
 class RoutingOut(Outward):
@@ -195,7 +205,7 @@ def change_routing(json: RoutingIn) -> tuple[RoutingOut, int, dict[str, str]]:
         None if json.agents is None else {one.agent: Station(one.region, one.duty) for one in json.agents}
     )
     saved = shown.change(
-        session, tenant_id=who.tenant_id, settings=_settings(json, before.revision), stations=stations
+        session, tenant_id=who.tenant_id, settings=_settings(json, before), stations=stations
     )
     return _shown(saved), 200, preconditions.tag(saved.revision)
 
@@ -230,7 +240,21 @@ def _queue(public: str) -> QueueId:
     return QueueId(ids.parse("que", public))
 
 
-def _settings(json: RoutingIn, revision: int) -> RoutingSettings:
+def _kept(json: RoutingIn, before: RoutingSettings) -> tuple[KeptFor, ...]:
+    """Return for whom seats are kept: of the agents that are given as given, of the others as they were."""
+    known = shown.agents(tenant_id=identity.current().tenant_id)
+    given = {known[one.agent]: one for one in json.agents or () if one.agent in known}
+    return (
+        *(one for one in before.kept if one.agent_id not in given),
+        *(
+            KeptFor(agent_id, _queue(one.kept_queue) if one.kept_queue else None, one.kept_tier)
+            for agent_id, one in given.items()
+            if one.kept_queue or one.kept_tier
+        ),
+    )
+
+
+def _settings(json: RoutingIn, before: RoutingSettings) -> RoutingSettings:
     first, second, third = json.widen_s
     return RoutingSettings(
         Model(json.model),
@@ -248,12 +272,15 @@ def _settings(json: RoutingIn, revision: int) -> RoutingSettings:
             QueueRouting(_queue(one.queue), tuple(_queue(helper) for helper in one.helpers), one.central)
             for one in json.queues
         ),
-        revision,
+        _kept(json, before),
+        before.revision,
     )
 
 
 def _shown(one: RoutingSettings) -> RoutingOut:
     stations = shown.stations(tenant_id=identity.current().tenant_id)
+    known = shown.agents(tenant_id=identity.current().tenant_id)
+    kept = {kept_for.agent_id: kept_for for kept_for in one.kept}
     return RoutingOut(
         model=one.model.value,
         widen_s=list(one.widen_s),
@@ -285,7 +312,14 @@ def _shown(one: RoutingSettings) -> RoutingOut:
             for queue in one.queues
         ],
         agents=[
-            StationOut(agent=number, region=station.region, duty=station.duty)
+            StationOut(
+                agent=number,
+                region=station.region,
+                duty=station.duty,
+                kept_queue=ids.public("que", found.queue_id) if found and found.queue_id else None,
+                kept_tier=found.tier if found else "",
+            )
             for number, station in sorted(stations.items())
+            for found in (kept.get(known[number]),)
         ],
     )

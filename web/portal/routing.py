@@ -13,7 +13,7 @@ from telephony import queues
 from telephony.errors import RoutingChangedError, RoutingSettingError
 from telephony.queues import Queue
 from telephony.routing import settings as routing
-from telephony.routing.settings import QueueRouting, Region, RoutingSettings, TierSettings
+from telephony.routing.settings import KeptFor, QueueRouting, Region, RoutingSettings, TierSettings
 from telephony.routing.strategy import Model
 from web import edits, identity, said, scope
 from web.guards import permission
@@ -81,6 +81,7 @@ def _page(given: Mapping[str, str], *, revision: int, fault: str = "") -> str:
         queues=[(ids.public("que", one.queue_id), one.name) for one in found],
         agents=sorted(shown.stations(tenant_id=identity.current().tenant_id)),
         duties=_duties(),
+        kept=_kept_choices(given, found),
         may_write="queues.write" in identity.current().permissions,
     )
 
@@ -115,6 +116,18 @@ def _duties() -> Sequence[tuple[str, str]]:
         ("both", gettext("calls in and out")),
         ("in", gettext("calls in only")),
         ("out", gettext("calls out only")),
+    ]
+
+
+def _kept_choices(given: Mapping[str, str], found: Sequence[Queue]) -> Sequence[tuple[str, str]]:
+    """Return what a seat can be kept for: a queue, or a tier with its levels."""
+    tiers = (
+        (given.get(f"tier-{at}-code", ""), given.get(f"tier-{at}-name", ""))
+        for at in range(_count(given, "tier"))
+    )
+    return [
+        *((ids.public("que", one.queue_id), gettext("queue %(name)s", name=one.name)) for one in found),
+        *((f"tier:{code}", gettext("tier %(name)s", name=name)) for code, name in tiers if code),
     ]
 
 
@@ -154,7 +167,28 @@ def _typed(one: RoutingSettings) -> dict[str, str]:
         typed[f"{public}-central"] = "yes" if kept and kept.is_central else ""
     for number, station in shown.stations(tenant_id=identity.current().tenant_id).items():
         typed |= {f"agent-{number}-region": station.region, f"agent-{number}-duty": station.duty}
+    kept_for = {kept.agent_id: kept for kept in one.kept}
+    for number, agent_id in shown.agents(tenant_id=identity.current().tenant_id).items():
+        typed[f"agent-{number}-kept"] = _kept_typed(kept_for.get(agent_id))
     return typed
+
+
+def _kept_typed(one: KeptFor | None) -> str:
+    if one is None:
+        return ""
+    return f"tier:{one.tier}" if one.tier else ids.public("que", one.queue_id) if one.queue_id else ""
+
+
+def _kept(given: Mapping[str, str]) -> tuple[KeptFor, ...]:
+    found = []
+    for number, agent_id in shown.agents(tenant_id=identity.current().tenant_id).items():
+        if not (what := given.get(f"agent-{number}-kept", "")):
+            continue
+        kind, _, tier = what.partition(":")
+        found.append(
+            KeptFor(agent_id, tier=tier) if kind == "tier" else KeptFor(agent_id, queue_id=_queue(what))
+        )
+    return tuple(found)
 
 
 def _settings(given: Mapping[str, str], revision: int) -> RoutingSettings:
@@ -187,6 +221,7 @@ def _settings(given: Mapping[str, str], revision: int) -> RoutingSettings:
             )
             if helper or is_central
         ),
+        _kept(given),
         revision,
     )
 
@@ -283,6 +318,7 @@ def _fault(error: RoutingSettingError) -> str:
         "region_name": gettext("A region’s name has 1 to 60 signs."),
         "region_prefixes": gettext("A prefix is + and digits, and belongs to one region."),
         "queues": gettext("A queue is helped by another one of yours."),
+        "kept": gettext("A seat is kept for one of your queues or tiers."),
         "agent_region": gettext("An agent stands in one of the regions, or in all."),
     }
     return str(words.get(str(error.details.get("field"))) or gettext("This cannot be."))

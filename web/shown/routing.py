@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from sqlalchemy.orm import Session
 
-from core.ids import TenantId
+from core.ids import AgentId, TenantId
 from seats import roster
 from seats.roster import Station
 from telephony import orders
@@ -24,6 +24,13 @@ def stations(*, tenant_id: TenantId) -> Mapping[int, Station]:
     with renting.operators() as floor:
         found = roster.members(floor, client_tenant_id=tenant_id, queue_id=None)
     return {one.agent.number: one.station for one in found}
+
+
+def agents(*, tenant_id: TenantId) -> Mapping[int, AgentId]:
+    """Return who works for the company, by their numbers."""
+    with renting.operators() as floor:
+        found = roster.members(floor, client_tenant_id=tenant_id, queue_id=None)
+    return {one.agent.number: one.agent.id for one in found}
 
 
 def change(

@@ -222,6 +222,10 @@ def _place(step: Step) -> str:
     kept = step.details
     ahead = ngettext("%(num)s caller before them", "%(num)s callers before them", kept.get("ahead", 0))
     busy = ngettext("%(num)s agent may take it", "%(num)s agents may take it", kept.get("serving", 0))
+    if others := kept.get("kept", 0):
+        busy += "; " + ngettext(
+            "%(num)s more is kept for others’ calls", "%(num)s more are kept for others’ calls", others
+        )
     reach = _reach(kept.get("circle"))
     if tier := kept.get("tier"):
         return str(
@@ -261,6 +265,8 @@ def _because(step: Step) -> str:
         level=kept["level"],
         idle=round(kept["idle_ms"] / 1000),
     )
+    if kept.get("kept"):
+        reason += gettext(" – their seat is kept for such calls")
     return str(reason)
 
 

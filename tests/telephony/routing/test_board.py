@@ -12,6 +12,7 @@ from telephony.routing.strategy import (
     Caller,
     Candidate,
     Duty,
+    Kept,
     Model,
     Policy,
     Skill,
@@ -67,6 +68,15 @@ def policies(draw: st.DrawFn, tenant: TenantId) -> Policy:
         helpers=draw(st.dictionaries(queues, st.tuples(queues), max_size=2)),
         central=draw(st.frozensets(queues, max_size=1)),
         sticky_ms=draw(st.sampled_from([0, 15_000])),
+        kept=draw(
+            st.dictionaries(
+                st.builds(lambda number: UUID(int=2_000 + number), st.integers(0, 7)),
+                st.builds(
+                    Kept, st.one_of(st.none(), queues), st.frozensets(st.sampled_from(["vip", "slow"]))
+                ),
+                max_size=3,
+            )
+        ),
     )
 
 
@@ -154,6 +164,8 @@ def test_nobody_is_in_two_places_and_who_is_reserved_may_serve(snapshot: Snapsho
         assert fit(caller, agent, circle, rules[caller.tenant]) is not None
         assert one.why.circle <= one.why.may_go == circle
         assert agent.only_for in {None, caller.tenant}
+        kept = rules[caller.tenant].kept.get(agent.agent)
+        assert kept is None or kept.takes(caller.queue, caller.tier.code)
 
 
 @settings(max_examples=50, deadline=None)

@@ -5,12 +5,12 @@ from uuid import UUID
 
 import pytest
 
-from core.ids import CustomerId, QueueId, TenantId, new_id
+from core.ids import AgentId, CustomerId, QueueId, TenantId, new_id
 from security.gate import Gate, Scope
 from telephony import queues
 from telephony.errors import RoutingChangedError, RoutingSettingError
 from telephony.routing import settings as routing
-from telephony.routing.settings import QueueRouting, Region, RoutingSettings, TierSettings, check
+from telephony.routing.settings import KeptFor, QueueRouting, Region, RoutingSettings, TierSettings, check
 from telephony.routing.strategy import Model
 
 # the seven levels of service with what each promises; VIPs have three of their own
@@ -31,6 +31,7 @@ SEVEN = (
     ),
 )
 QUEUE, OTHER = QueueId(UUID(int=1)), QueueId(UUID(int=2))
+AGENT = AgentId(UUID(int=7))
 
 
 def test_seven_tiers_and_their_levels_each_say_flow_promise_and_deadline() -> None:
@@ -83,6 +84,7 @@ REFUSED = {
     "region_name": RoutingSettings(regions=(Region("a", "\n", ()),)),
     "region_prefixes": RoutingSettings(regions=(Region("a", "A", ("0161",)),)),
     "queues": RoutingSettings(queues=(QueueRouting(QUEUE, (QUEUE,)),)),
+    "kept": RoutingSettings(kept=(KeptFor(AGENT, tier="vip"),)),
 }
 
 
@@ -91,6 +93,24 @@ def test_what_cannot_stand_is_named(field: str) -> None:
     with pytest.raises(RoutingSettingError) as refused:
         check(REFUSED[field], {QUEUE})
     assert refused.value.details["field"] == field
+
+
+@pytest.mark.parametrize(
+    "kept", [(KeptFor(AGENT),), (KeptFor(AGENT, OTHER),), (KeptFor(AGENT, QUEUE), KeptFor(AGENT, QUEUE))]
+)
+def test_a_seat_is_kept_once_and_for_something_that_is_there(kept: tuple[KeptFor, ...]) -> None:
+    with pytest.raises(RoutingSettingError):
+        check(RoutingSettings(kept=kept), {QUEUE})
+
+
+def test_a_seat_kept_for_a_tier_is_kept_for_its_levels() -> None:
+    tiers = (
+        TierSettings("vip", "VIP"),
+        TierSettings("vip-gold", "Gold", "vip"),
+        TierSettings("easy", "Easy"),
+    )
+    policy = RoutingSettings(tiers=tiers, kept=(KeptFor(AGENT, tier="vip"),)).policy
+    assert [policy.kept[AGENT].takes(QUEUE, one.code) for one in tiers] == [True, True, False]
 
 
 def test_a_prefix_belongs_to_one_region() -> None:
@@ -107,6 +127,7 @@ def test_settings_are_kept_whole_and_two_who_save_at_once_are_told(gate: Gate, t
             (5, 10, 15),
             sticky_s=20,
             sticky_days=7,
+            kept=(KeptFor(AGENT, queue), KeptFor(AgentId(UUID(int=8)), tier=SEVEN[0].code)),
             tiers=(replace(SEVEN[0], queue_id=queue), *SEVEN[1:]),
             regions=(Region("north", "North", ("+44161",)),),
             queues=(QueueRouting(queue, is_central=True),),

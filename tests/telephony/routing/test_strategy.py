@@ -11,6 +11,7 @@ from telephony.routing.strategy import (
     Candidate,
     Circle,
     Duty,
+    Kept,
     Model,
     Policy,
     Skill,
@@ -213,6 +214,24 @@ SCENARIOS = {
         None,
         {},
     ),
+    "a seat kept for a tier takes no other's call, however long it waits": (
+        [caller(1, 500)],
+        [agent(91)],
+        Policy(kept={UUID(int=91): Kept(tiers=frozenset({"vip"}))}),
+        {},
+    ),
+    "a seat kept for a queue helps no other": (
+        [caller(1, 500, GOLD)],
+        [agent(91)],
+        Policy(Model.PROGRESSIVE, helpers={GOLD: (PLAIN,)}, kept={UUID(int=91): Kept(PLAIN)}),
+        {},
+    ),
+    "who is kept for such calls before a blended agent idle for longer": (
+        [caller(1, 5)],
+        [agent(91, idle_s=1), agent(92, idle_s=99)],
+        Policy(kept={UUID(int=91): Kept(PLAIN)}),
+        {1: 91},
+    ),
     "a seat for calls out takes none that comes in": (
         [caller(1, 5)],
         [agent(91, {PLAIN: Skill(duty=Duty.OUT)})],
@@ -301,6 +320,29 @@ def test_a_call_out_goes_to_the_best_then_longest_idle_agent_who_takes_such_call
     assert board.pick(PLAIN, tenant=ALPHA) == UUID(int=93)
     assert board.pick(PLAIN, tenant=BETA) == UUID(int=94)
     assert board.pick(GOLD, tenant=ALPHA) is None
+
+
+def test_a_kept_seat_takes_calls_out_of_its_own_queue_only() -> None:
+    board = Board()
+    board.free(agent(91, {PLAIN: Skill(), GOLD: Skill()}))
+    board.set_policy(ALPHA, Policy(kept={UUID(int=91): Kept(GOLD)}))
+    assert board.pick(PLAIN, tenant=ALPHA) is None
+    assert board.pick(GOLD, tenant=ALPHA) == UUID(int=91)
+
+
+def test_a_wait_and_a_choice_say_that_seats_are_kept() -> None:
+    board = Board()
+    board.set_policy(ALPHA, Policy(kept={UUID(int=91): Kept(tiers=frozenset({"vip"}))}))
+    board.free(agent(91))
+    board.busy(agent(92))
+    board.wait(caller(1, 5))
+    found = board.standing(UUID(int=1), now_ms=NOW)
+    assert found is not None
+    assert (found.serving, found.kept) == (1, 1)
+    assert board.match(now_ms=NOW) == []
+    board.wait(caller(2, 1, tier=Tier("vip")))
+    (made,) = board.match(now_ms=NOW)
+    assert (made.call, made.why.is_kept) == (UUID(int=2), True)
 
 
 def test_the_instants_of_a_caller_are_those_at_which_the_circle_widens() -> None:
