@@ -10,6 +10,7 @@ Files are sealed in 64 KiB segments that can be read by range; the last segment 
 other, so a truncated file is refused instead of played up to the cut. Source: docs/adr/0003-walls.md.
 """
 
+import functools
 import hashlib
 import hmac
 import io
@@ -28,6 +29,8 @@ from core.errors import SeatlineError
 from security.keystore import DataKey, Keystore, Series, UnknownKeyError
 
 _HEADER = struct.Struct(">BBI")
+_WHOSE, _ROW = struct.Struct(">I16s"), struct.Struct(">I16sIQ")  # parts of a binding, with their lengths
+_SHA256 = hashes.SHA256()
 _VERSION, _SUITE = 1, 1
 _SALT, _COMMITMENT, _TAG = 32, 32, 16
 _ZERO_NONCE = bytes(12)  # every value has a key of its own
@@ -72,12 +75,10 @@ class Field:
 
     def binding(self) -> bytes:
         """Return the authenticated data: every part length-prefixed, never joined by a separator."""
-        return _parts(
-            self.tenant_id.bytes,
-            self.table.encode(),
-            self.column.encode(),
-            self.row_id.bytes,
-            struct.pack(">Q", self.version),
+        return (
+            _WHOSE.pack(16, self.tenant_id.bytes)
+            + _place(self.table, self.column)
+            + _ROW.pack(16, self.row_id.bytes, 8, self.version)
         )
 
 
@@ -146,7 +147,7 @@ class Vault:
     def _open(self, field: Field, sealed: bytes) -> str:
         if len(sealed) < OVERHEAD:
             raise SealError
-        version, suite, key_id = _HEADER.unpack(sealed[: _HEADER.size])
+        version, suite, key_id = _HEADER.unpack_from(sealed)
         if (version, suite) != (_VERSION, _SUITE):
             raise SealError
         header, rest = sealed[: _HEADER.size + _SALT], sealed[_HEADER.size + _SALT :]
@@ -159,8 +160,7 @@ class Vault:
             padded = AESGCM(key).decrypt(_ZERO_NONCE, rest[_COMMITMENT:], header + binding)
         except (InvalidTag, UnknownKeyError) as error:
             raise SealError from error
-        (length,) = struct.unpack(">I", padded[:4])
-        return padded[4 : 4 + length].decode()
+        return padded[4 : 4 + int.from_bytes(padded[:4])].decode()
 
     def key_id(self, sealed: bytes) -> int:
         """Return the id of the key that a value or a file says it was sealed with; only opening proves it."""
@@ -349,11 +349,16 @@ class _Stream(io.RawIOBase):
 
 
 def _parts(*parts: bytes) -> bytes:
-    return b"".join(struct.pack(">I", len(part)) + part for part in parts)
+    return b"".join([len(part).to_bytes(4) + part for part in parts])
+
+
+@functools.lru_cache(maxsize=512)
+def _place(table: str, column: str) -> bytes:
+    return _parts(table.encode(), column.encode())
 
 
 def _index_key(data_key: DataKey, index: str) -> bytes:
-    return HKDF(hashes.SHA256(), 32, None, _INDEX_LABEL + _parts(index.encode())).derive(data_key.key)
+    return HKDF(_SHA256, 32, None, _INDEX_LABEL + _parts(index.encode())).derive(data_key.key)
 
 
 def _levels(series: Series, index: str, level: bytes, version: int) -> tuple[bytes, ...]:
@@ -365,7 +370,7 @@ def _levels(series: Series, index: str, level: bytes, version: int) -> tuple[byt
 
 
 def _derive(key: bytes, salt: bytes, label: bytes, header: bytes, binding: bytes) -> tuple[bytes, bytes]:
-    both = HKDF(hashes.SHA256(), 64, salt, label + _parts(header, binding)).derive(key)
+    both = HKDF(_SHA256, 64, salt, label + _parts(header, binding)).derive(key)
     return both[:32], both[32:]
 
 
