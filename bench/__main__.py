@@ -485,7 +485,7 @@ MEASUREMENTS = {
     "leads": Measurement("Importing leads", ("bench.leads",), _leads, _none),
     "rating": Measurement("Rating", ("bench.rating", "100000"), _as_it_is, _rating_goals),
     "closing": Measurement(
-        "Closing a month", ("bench.closing", "20", "20000", "100000"), _as_it_is, _closing_goals
+        "Closing a month", ("bench.closing", "200", "100000", "1000000"), _as_it_is, _closing_goals
     ),
     "running": Measurement("The running bill", ("bench.running",), _as_it_is, _running_goals),
     "fence": Measurement("Row security", ("bench.fence", "100000", "1500"), _fence, _fence_goals),

@@ -47,7 +47,7 @@ from tests.billing import stock
 COMPANIES = 200
 LOOKED_AT = 20
 RESERVED = 4
-THREADS = 4
+THREADS = 8
 READY_S = 120
 _Told = Queue[tuple[float, TenantId, int] | None]
 """When a call was to end, whose it is, and how many its company has by then; None: there are no more."""

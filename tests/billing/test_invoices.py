@@ -3,6 +3,7 @@
 import concurrent.futures
 import datetime as dt
 from fractions import Fraction
+from typing import Any
 
 import psycopg
 import pytest
@@ -369,14 +370,18 @@ def test_what_an_earlier_month_waits_for_is_not_forgotten_on_the_running_bill(
     assert running.waiting == 1  # October cannot be closed before it has a price
 
 
-WAITING_FOR_CLOSING = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+WAITING = text(
+    "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+    " WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted"
+)
 
 
-def waiting_for_closing(gate: Gate, tenant_id: TenantId) -> None:
+def insist_it_waits(gate: Gate, tenant_id: TenantId, one: "concurrent.futures.Future[Any]") -> None:
     """Return once somebody waits to close, or to add to, what is being closed."""
     with gate.open(Scope.system(tenant_id)) as session:
-        while not session.execute(WAITING_FOR_CLOSING).scalar_one():
-            pass
+        while not session.execute(WAITING).scalar_one():
+            assert not one.done()
+    assert not one.done()
 
 
 def test_finalising_waits_for_a_hang_up_under_way(gate: Gate, alice: TenantId) -> None:
@@ -386,8 +391,7 @@ def test_finalising_waits_for_a_hang_up_under_way(gate: Gate, alice: TenantId) -
         with gate.open(Scope.system(alice)) as session:
             usage.record(session, tenant_id=alice, usage=stock.usage("in-flight"))
             closing = pool.submit(finalised, gate, alice, draft)
-            waiting_for_closing(gate, alice)
-            assert not closing.done()
+            insist_it_waits(gate, alice, closing)
         with pytest.raises(DraftStaleError):
             closing.result()
     done = finalised(gate, alice, drafted(gate, alice))
@@ -401,8 +405,7 @@ def test_a_hang_up_during_finalising_is_due_in_the_next_month(gate: Gate, alice:
         with gate.open(Scope.system(alice)) as session:
             invoices.finalise(session, tenant_id=alice, invoice_id=draft.invoice_id)
             recorded = pool.submit(use, gate, alice, stock.usage("in-flight"))
-            waiting_for_closing(gate, alice)
-            assert not recorded.done()
+            insist_it_waits(gate, alice, recorded)
         recorded.result()
     bill = drafted(gate, alice, NOVEMBER).bill
     assert [(line.is_late, line.events) for line in bill.lines] == [(True, 1)]
