@@ -202,12 +202,29 @@ def test_a_closed_queue_forwards_and_turns_away_who_is_not_taken(
     assert outside.part_of == call.call_id
 
 
-def test_a_switchboard_that_dies_bills_a_forwarded_call_once(theatre: Theatre) -> None:
+@pytest.mark.parametrize("dies_at_s", [1, 3, 6])
+def test_a_switchboard_that_dies_calls_the_phone_once_and_bills_both_legs_once(
+    theatre: Theatre, dies_at_s: int
+) -> None:
+    """While the phone rings, as it is answered, while they talk: another takes the call over."""
     forward(theatre, PHONE)
-    perform(theatre, "0 caller calls", "10 pulse beats")
-    perform(theatre, "5 pulse beats")
+
+    async def whole() -> None:
+        await theatre.up()
+        await theatre.play(f"0 caller calls\n{dies_at_s} pulse beats")
+        await theatre.down(killed=True)
+        await theatre.up(sim=theatre.sim)
+        await theatre.play("3 pulse beats")
+        assert [call.phase for call in theatre.conductor.live] == [Phase.OUTSIDE]
+        await theatre.play("3 caller hangs up\n5 pulse beats")
+        await theatre.down()
+
+    with clock.hold(START):
+        asyncio.run(whole())
     call, (outside,) = found(theatre)
+    assert (call.cause, outside.cause) == ("caller-hung-up", "caller-hung-up")
     assert [len(theatre.usages_of(one.call_id)) for one in (call, outside)] == [1, 1]
+    assert theatre.dials_say() == ["connected"]
 
 
 def test_what_cannot_be_forwarded_to_is_refused(theatre: Theatre) -> None:
