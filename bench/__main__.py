@@ -171,14 +171,25 @@ def _consoles(report: Report) -> list[str]:
 
 def _consoles_goals(report: Report) -> list[Goal]:
     ratio = report["change_p99_ratio"]
+    weighs = report.get("kib_per_console")  # reports made before it was measured have none
+    weight = [
+        Goal(
+            "a console that listens: ≤ 27 KB of all processes",
+            f"{1.024 * weighs:.1f} KB",
+            is_met=1.024 * weighs <= 27,
+            cause="what grew stands in `grown_mib`, by process.",
+        )
+        for weighs in ([weighs] if weighs is not None else [])
+    ]
     return [
+        *weight,
         Goal(
             "state change → console: p99 ≤ 5 × a bare event stream",
             f"{ratio} ×",
             is_met=ratio <= 5,
             cause="waits for a processor: a change passes three processes of ours"
             " and Valkey, a bare one one, and all of them, PostgreSQL and the clients share the machine.",
-        )
+        ),
     ]
 
 

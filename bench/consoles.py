@@ -14,6 +14,8 @@ loopback stands for the browsers. In each round every arm has its turn once:
 
 Both bare programs run under the gunicorn settings of our own processes. The pulse, which tells consoles of
 their queues once a second when something has changed, runs all the while.
+
+What a console weighs is how much all processes of Seatline grow (PSS) while the streams are opened.
 """
 
 import argparse
@@ -54,6 +56,7 @@ from web.cookies import PLAIN_NAME
 CONSOLES, ROUNDS = 1500, 500
 _AT_ONCE = 25  # streams opened, and agents made, in one go
 _PATIENCE_S = 20.0
+_SETTLES_S = 5.0
 _HOST = "127.0.0.1"
 _REASONS = ("meal", "break")
 
@@ -294,17 +297,20 @@ def visitors(stand: Stand, console: Console, bare_port: int) -> list[Visitor]:
 # --- the measurement ------------------------------------------------------------------------------
 
 
-async def measure(stand: Stand, consoles: list[Console], *, rounds: int) -> dict[str, Any]:
+async def measure(stand: Stand, ground: Layout, consoles: list[Console], *, rounds: int) -> dict[str, Any]:
     """Play the rounds and return the report."""
     live = urlsplit(stand.settings.live_url or stand.settings.public_url).port or 80
     listeners = [Console(one.agent_id, one.secret) for one in consoles]
     took: dict[str, list[float]] = {name: [] for name in ("change", "written", "order", "handed", "bare")}
     with bare_servers(stand.settings.redis_url) as (bare_route, bare_stream):
         asking = visitors(stand, consoles[0], bare_route)
+        before = _kib(ground)
         async with (
             streams(live, consoles, "/live/agent"),
             streams(bare_stream, listeners, "/stream?to={n}"),
         ):
+            await asyncio.sleep(_SETTLES_S)  # what opening needed and nobody holds any more is given back
+            grown = {name: after - before[name] for name, after in _kib(ground).items()}
             sys.stderr.write(f"consoles: {2 * len(consoles)} streams are open\n")
             for number in range(rounds):
                 place = (number * 7919) % len(consoles)
@@ -314,6 +320,8 @@ async def measure(stand: Stand, consoles: list[Console], *, rounds: int) -> dict
     return {
         "consoles": len(consoles),
         "rounds": rounds,
+        "kib_per_console": round(sum(grown.values()) / len(consoles), 1),
+        "grown_mib": {name: round(kib / 1024, 1) for name, kib in grown.items()},
         "to_the_console_ms": {name: _spread(values) for name, values in took.items()},
         "change_p99_ratio": round(_at(took["change"], 0.99) / _at(took["bare"], 0.99), 2),
         "handed_p99_ratio": round(_at(took["handed"], 0.99) / _at(took["bare"], 0.99), 2),
@@ -327,6 +335,10 @@ async def measure(stand: Stand, consoles: list[Console], *, rounds: int) -> dict
             for one in asking
         },
     }
+
+
+def _kib(place: Layout) -> dict[str, float]:
+    return {name: 1024 * each["pss"] for name, each in stack.memory(place).items()}
 
 
 async def _one_round(
@@ -413,7 +425,7 @@ def run(*, consoles: int, rounds: int) -> dict[str, Any]:
             sys.stderr.write(f"consoles: {consoles} agents made in {time.monotonic() - began:.0f} s\n")
             to_the_floor(own.place)
             hired_s = round(time.monotonic() - began, 1)
-            report = asyncio.run(measure(stand, hired, rounds=rounds))
+            report = asyncio.run(measure(stand, own.place, hired, rounds=rounds))
         finally:
             stand.house.close()
     return {

@@ -1,6 +1,7 @@
 """A whole Seatline for a measurement: `launch up` in a folder and on ports of its own, ended afterwards."""
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -11,6 +12,8 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from bench import call
 from bench.call import Stand
@@ -103,6 +106,20 @@ def running(*, here: bool = False) -> Iterator[tuple[Stand, Layout]]:
             yield stand, own.place
         finally:
             stand.house.close()
+
+
+def memory(place: Layout) -> dict[str, dict[str, float]]:
+    """Return per part: how many processes it is, and the PSS of all of them in MiB."""
+    known = json.loads(place.running.read_text(encoding="utf-8"))
+    found = {}
+    pids = {name: one["pid"] for name, one in known["processes"].items()}
+    pids["supervisor"] = psutil.Process(next(iter(pids.values()))).ppid()
+    for name, pid in pids.items():
+        leader = psutil.Process(pid)
+        family = [leader] if name == "supervisor" else [leader, *leader.children(recursive=True)]
+        pss = sum(each.memory_full_info().pss for each in family)
+        found[name] = {"processes": len(family), "pss": round(pss / 2**20, 1)}
+    return found
 
 
 def _free_base() -> int:

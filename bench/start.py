@@ -16,10 +16,7 @@ import sys
 import time
 from typing import Any
 
-import psutil
-
 from bench import stack
-from bench.stack import Ground
 from core import clock
 
 WARM_STARTS = 3
@@ -37,7 +34,7 @@ def run(*, warm_starts: int = WARM_STARTS, settled_s: float = _SETTLED_S) -> dic
             load.append(_load())
             warm_s.append(ground.start())
         time.sleep(settled_s)
-        memory = _memory(ground)
+        memory = stack.memory(ground.place)
     return {
         "measure": "start and memory",
         "at": clock.now().isoformat(timespec="seconds"),
@@ -52,20 +49,6 @@ def run(*, warm_starts: int = WARM_STARTS, settled_s: float = _SETTLED_S) -> dic
         "memory_mib": memory,
         "memory_in_all_mib": round(sum(each["pss"] for each in memory.values()), 1),
     }
-
-
-def _memory(ground: Ground) -> dict[str, dict[str, float]]:
-    """Return per part: how many processes it is, and the PSS of all of them in MiB."""
-    known = json.loads(ground.place.running.read_text(encoding="utf-8"))
-    found = {}
-    pids = {name: one["pid"] for name, one in known["processes"].items()}
-    pids["supervisor"] = psutil.Process(next(iter(pids.values()))).ppid()
-    for name, pid in pids.items():
-        leader = psutil.Process(pid)
-        family = [leader] if name == "supervisor" else [leader, *leader.children(recursive=True)]
-        pss = sum(each.memory_full_info().pss for each in family)
-        found[name] = {"processes": len(family), "pss": round(pss / 2**20, 1)}
-    return found
 
 
 def _load() -> float:
