@@ -1831,7 +1831,7 @@ def one_flow(lang: str) -> dict[str, Any]:
         "served": 90,
         "left": 31,
         "forbidding": 1,
-        "chosen": {"key": "menu", "kind": "menu", "word": kinds[1][1], "ways": ways, "seen": "x"},
+        "chosen": {"key": "menu", "kind": "menu", "word": dict(kinds)["menu"], "ways": ways, "seen": "x"},
         "given": outline.typed(drawn.nodes["menu"]),
         "errors": {},
         "fault": "",
