@@ -247,3 +247,9 @@ class TooManyFlowsError(Conflict):
     """The company has as many flows as it may have."""
 
     code = "too-many-flows"
+
+
+class MessageTakenError(Conflict):
+    """Another agent has taken the message on."""
+
+    code = "message-taken"

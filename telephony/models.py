@@ -404,6 +404,18 @@ class RecordingRow(TenantOwned, Base):
     sealed_at: Mapped[OptionalInstant]
 
 
+class MessageLeftRow(TenantOwned, Base):
+    """Which agent has taken on the message a caller left in a call; no row: nobody yet."""
+
+    __tablename__ = "messages_left"
+    __table_args__ = (ForeignKeyConstraint(["tenant_id", "call_id"], ["calls.tenant_id", "calls.id"]),)
+
+    call_id: Mapped[Key]
+    taken_by: Mapped[int] = mapped_column(Integer)
+    taken_at: Mapped[Instant]
+    done_at: Mapped[OptionalInstant]
+
+
 class EndpointRow(TenantOwned, Base):
     """The phone in an agent's browser: a random name and a one-shift password, sealed."""
 

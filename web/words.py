@@ -1136,6 +1136,9 @@ PROBLEMS: Mapping[str, Words] = {
     "agent-moved-on": Words(
         _l("That agent’s queues have changed"), _l("The board shows which they serve now; choose again.")
     ),
+    "message-taken": Words(
+        _l("Somebody else has taken this message on"), _l("It stands under their number in the list.")
+    ),
     "message-text": Words(
         _l("That cannot be sent"), _l("Write up to 500 characters, to a queue somebody serves.")
     ),

@@ -49,7 +49,7 @@ from customers.events import PersonErasureAsked
 from seats import desk, leases
 from seats.events import SeatRentalChanged
 from security.gate import Scope
-from telephony import numbers, orders, recording, work
+from telephony import numbers, orders, recording, voicemail, work
 from telephony.errors import RecordingNotFoundError
 from telephony.events import (
     DialCleared,
@@ -57,6 +57,7 @@ from telephony.events import (
     DialOutcome,
     NumberRentalChanged,
     RecordingCaptured,
+    RecordingSealed,
     RoutingTrialAsked,
 )
 from telephony.orders import OrderKind
@@ -459,7 +460,22 @@ def _tell_campaigns(house: House, tenant_id: TenantId) -> None:
     house.realtime.publish(tenant_id, LIVE_TOPIC, {})
 
 
+def _tell_of_message(house: House, session: Session, event: RecordingSealed) -> After:
+    """Tell the consoles of who serves the queue that a caller has left a message."""
+    queue_id = voicemail.left_for(session, tenant_id=event.tenant_id, call_id=event.call_id)
+    if queue_id is None:
+        return None
+
+    def tell() -> None:
+        with house.gate.open(Scope.system(OPERATOR)) as floor:
+            to = desk.agents_for_queue(floor, queue_id=queue_id)
+        house.realtime.publish_all(OPERATOR, {f"agent:{one}": {"type": "message-left"} for one in to})
+
+    return tell
+
+
 SUBSCRIPTIONS: tuple[Subscription, ...] = (
+    InTransaction(RecordingSealed, "messages.tell", _tell_of_message),
     InTransaction(RecordingCaptured, "recordings.seal", _seal_recording),
     InTransaction(SeatRentalChanged, "rentals.mirror", _mirror_rental, whose=lambda e: e.renter_tenant_id),
     InTransaction(DialCleared, "dials.order", _order_dial, whose=lambda _: OPERATOR),

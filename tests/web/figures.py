@@ -219,6 +219,18 @@ def desk(lang: str) -> dict[str, Any]:
             )
             for i, who in enumerate(("+44 7700 900•••", "+44 7700 901•••"))
         ],
+        "voicemails": [
+            New(
+                left_at=ago(5200),
+                who="+44 7700 904•••",
+                company=pick(lang, "Pelican Parcel", "明湖旅行"),
+                queue=pick(lang, "Deliveries", "改签退票"),
+                length_s=34,
+                is_own=True,
+                kept_url="/console/voicemails/ten_1/call_8/kept",
+                dial_url="/console/voicemails/ten_1/call_8/dial",
+            )
+        ],
         "today": New(calls=23, handling_s=278, wrap_s=52, available_s=9668),
         "unfinished": [
             New(
@@ -1171,6 +1183,21 @@ def call_list(lang: str) -> dict[str, Any]:
     return shell(lang) | {
         "table": table(CALLS, calls(lang, 16), choices=words, asks=asks, saved=saved, total=2148),
         "line": None,
+    }
+
+
+def voicemail_list(lang: str) -> dict[str, Any]:
+    """Messages in each state."""
+    words = (
+        ("warn", pick(lang, "new", "新留言")),
+        ("live", pick(lang, "heard", "已听")),
+        ("call", pick(lang, "with agent 1001", "1001 号客服处理中")),
+        ("ok", pick(lang, "done by agent 1002", "1002 号客服已处理")),
+    )
+    rows = [New(**vars(one) | {"recording_s": 34.0}) for one in calls(lang, len(words))]
+    return shell(lang) | {
+        "messages": [(row, *said) for row, said in zip(rows, words, strict=True)],
+        "most": 100,
     }
 
 
@@ -3264,6 +3291,7 @@ PAGES: dict[str, Page] = {
     "portal-keys": Page("portal/home.html", home, ("document.getElementById('keys').showModal()",)),
     "portal-calls": Page("portal/calls.html", call_list),
     "portal-tickets": Page("portal/tickets.html", ticket_list),
+    "portal-voicemails": Page("portal/voicemails.html", voicemail_list),
     "portal-recordings": Page("portal/recordings.html", recording_list),
     "portal-calls-empty": Page("portal/calls.html", call_list_empty),
     "portal-calls-line": Page("portal/calls.html", call_list_line),

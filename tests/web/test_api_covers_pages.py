@@ -31,6 +31,7 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.reveal": ("revealCaller",),
     "portal.play": ("getRecording",),
     "portal.recording_list": ("listRecordings",),
+    "portal.voicemail_list": ("listVoicemails",),
     "portal.find_recording": ("searchRecordings",),
     "portal.open_recording": ("getRecording",),
     "portal.check_recording": ("checkRecording",),

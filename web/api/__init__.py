@@ -42,6 +42,7 @@ from web.api import (
     statuses,
     targets,
     tickets,
+    voicemails,
     wallet,
     webhooks,
 )
@@ -86,6 +87,7 @@ __all__ = [
     "statuses",
     "targets",
     "tickets",
+    "voicemails",
     "wallet",
     "webhooks",
 ]

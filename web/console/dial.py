@@ -26,7 +26,7 @@ from telephony.outbound import by_hand
 from telephony.outbound.gate import Clearance, Refusal, RefusalReason
 from tenants import companies
 from web import errors, scope
-from web.console import desk, promises
+from web.console import desk, promises, voicemails
 from web.console.requests import MalformedRequestError, body
 from web.guards import permission
 
@@ -56,6 +56,7 @@ def install(pages: Blueprint) -> None:
     pages.post("/dial")(dial)
     pages.post("/calls/<call_id>/dial")(dial_again)
     pages.post("/callbacks/<company>/<callback>/dial")(dial_back)
+    pages.post("/voicemails/<company>/<call_id>/dial")(dial_after_message)
 
 
 @permission("calls.take")
@@ -103,6 +104,21 @@ def dial_back(company: str, callback: str) -> tuple[Response, int] | Response:
             promise = promises.take(session, walls, one, tenant_id, parse("cb", callback)).callback
             to, queue_id = _party(walls, one, tenant_id, CallId(promise.subject_ref))
             answer = _call(walls, one.agent.id, tenant_id, queue_id, to, promised_for=promise.due_at)
+        return _answer(session, one, tenant_id, to, answer)
+
+
+@permission("calls.take")
+def dial_after_message(company: str, call_id: str) -> tuple[Response, int] | Response:
+    """Call somebody who has left a message for a queue of the agent's, which is theirs from now on."""
+    tenant_id, left_in = TenantId(parse("ten", company)), CallId(parse("call", call_id))
+    with desk.operator() as session:
+        one = _ready(session)
+        if tenant_id not in one.clients:
+            raise WorkItemNotFoundError
+        with _walls(tenant_id) as walls:
+            voicemails.take(walls, one, tenant_id, left_in)
+            to, queue_id = _party(walls, one, tenant_id, left_in)
+            answer = _call(walls, one.agent.id, tenant_id, queue_id, to)
         return _answer(session, one, tenant_id, to, answer)
 
 

@@ -45,7 +45,7 @@ from telephony.routing import settings as routing
 from telephony.work import WorkItem
 from tenants import users
 from web import identity, scope, tables, words
-from web.console import agreements, desk, dial, messages, promises, team, tickets, transfer
+from web.console import agreements, desk, dial, messages, promises, team, tickets, transfer, voicemails
 from web.console import line as line_check
 from web.console.requests import MalformedRequestError, body
 from web.guards import permission
@@ -59,6 +59,7 @@ tickets.install(pages)
 transfer.install(pages)
 team.install(pages)
 messages.install(pages)
+voicemails.install(pages)
 
 _LONGEST_NOTES = 4000
 _COMPLETED_WITHIN = dt.timedelta(days=7)
@@ -130,6 +131,7 @@ def page() -> str:
         last_calls=_last_calls(),
         unfinished=_unfinished(one),
         callbacks=_callbacks(one),
+        voicemails=voicemails.shown(one),
         agreements=agreements.waiting(one),
         today=today,
         leads=bool(one.leads),
@@ -180,6 +182,7 @@ def idle() -> Response:
             last_calls=_last_calls(),
             unfinished=_unfinished(one),
             callbacks=_callbacks(one),
+            voicemails=voicemails.shown(one),
             agreements=agreements.waiting(one),
         )
     )

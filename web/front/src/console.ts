@@ -897,6 +897,11 @@ function stream(): void {
   on("watch", (data) => team.told(data["call_id"] ?? "", data["ear"] ?? "", data["why"] ?? ""));
   on("lead-refused", (data) => team.refused(data["reason"] ?? ""));
   on("overheard", () => void load());
+  on("message-left", () => {
+    toast(say("message_left"));
+    get("announce").textContent = say("message_left");
+    if (view === "idle" || view === "offline") void reloadIdle();
+  });
   on("message", () => void messages.look());
   on("recording-goes-on", () => {
     isPausing = null;

@@ -1,0 +1,152 @@
+"""Messages callers leave: who sees that there are some, who takes one on, and what becomes of it."""
+
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from core import clock
+from core.ids import OPERATOR, CallId, RecordingId, new_id, public
+from core.realtime import Realtime, channel
+from security.gate import Gate, Scope
+from security.vault import Vault
+from telephony import calls, hearings, queues, recording, voicemail
+from telephony.events import RecordingSealed
+from telephony.hearings import HeardFor
+from tests.factories import telephony as factory
+from tests.web.conftest import Browsers, Cast, Programs
+from tests.web.test_console_desk import Bob
+from tests.web.test_console_dial import bob, decisions, line, noon
+from tests.web.test_console_transfer import hire, known
+from wiring import subscriptions
+
+__all__ = ["bob", "hire", "known", "line", "noon"]
+
+
+def leave(gate: Gate, vault: Vault, line: factory.Line, *, with_sound: bool = True) -> CallId:
+    """Let somebody leave a message an hour ago, as the switchboard writes it."""
+    at = factory.hours_ago(1)
+    left_in = factory.call(gate, vault, line, arrived_at=at, talk_s=None, cause=calls.LEFT_MESSAGE)
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        calls.note(
+            session,
+            tenant_id=line.tenant_id,
+            call_id=left_in,
+            position=9,
+            at=at,
+            kind="message-began",
+            details={},
+        )
+        if with_sound:
+            made = RecordingId(new_id())
+            recording.begin(
+                session, tenant_id=line.tenant_id, recording_id=made, call_id=left_in, started_at=at
+            )
+    return left_in
+
+
+def address(line: factory.Line, left_in: CallId, act: str) -> str:
+    return f"voicemails/{public('ten', line.tenant_id)}/{public('call', left_in)}/{act}"
+
+
+def states(program: Programs, cast: Cast) -> list[tuple[str, int | None]]:
+    found = program(cast.a).get("/voicemails").get_json()["data"]
+    return [(one["state"], one["agent"]) for one in found]
+
+
+def test_a_message_is_new_then_heard_then_somebodys_then_done(
+    bob: Bob, browser: Browsers, program: Programs, gate: Gate, vault: Vault, line: factory.Line, cast: Cast
+) -> None:
+    left_in = leave(gate, vault, line)
+    factory.call(gate, vault, line, arrived_at=factory.hours_ago(2))  # no message
+    leave(gate, vault, line, with_sound=False)  # its caller was erased
+    assert states(program, cast) == [("new", None)]
+    assert program(cast.b).get("/voicemails").get_json()["data"] == []
+    alice = browser()
+    alice.sign_in(cast.alice.email)
+    page = alice.get("/portal/voicemails").text
+    assert public("call", left_in) in page
+    assert "/portal/voicemails" in alice.get("/portal/calls").text
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        hearings.open_for(
+            session, tenant_id=line.tenant_id, call_id=left_in, why=HeardFor.QUALITY, by=cast.alice.id
+        )
+    assert states(program, cast) == [("heard", None)]
+    shown = bob.browser.get("/console/idle").text
+    assert "Messages callers left" in shown
+    assert f"/console/{address(line, left_in, 'dial')}" in shown
+    answer = bob.posts(address(line, left_in, "dial"), {})
+    assert answer.status_code == 202, answer.get_json()
+    assert decisions(gate, line.tenant_id) == [(True, None, True)]  # through the one gate
+    assert states(program, cast) == [("taken", 1001)]
+    assert "with agent 1001" in alice.get("/portal/voicemails").text
+    assert bob.posts(address(line, left_in, "kept"), {}).status_code == 204
+    assert bob.posts(address(line, left_in, "kept"), {}).status_code == 204  # again
+    assert states(program, cast) == [("done", 1001)]
+    assert "Messages callers left" not in bob.browser.get("/console/idle").text
+
+
+def test_what_the_gate_refuses_is_not_dialled_after_a_message(
+    bob: Bob, gate: Gate, vault: Vault, line: factory.Line
+) -> None:
+    left_in = leave(gate, vault, line)
+    clock.advance(dt.timedelta(hours=11))
+    answer = bob.posts(address(line, left_in, "dial"), {})
+    assert (answer.status_code, answer.get_json()["code"]) == (403, "dial-outside-hours")
+    assert bob.orders() == []
+
+
+def test_who_serves_another_queue_or_company_has_no_part_in_it(
+    bob: Bob, gate: Gate, vault: Vault, line: factory.Line, cast: Cast
+) -> None:
+    strange = factory.line(gate, cast.b.tenant_id, digits="+448081570999")
+    theirs = leave(gate, vault, strange)
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        other = queues.open_queue(session, tenant_id=line.tenant_id, name="Other").queue_id
+    not_served = leave(gate, vault, dataclasses.replace(line, queue_id=other))
+    no_message = factory.call(gate, vault, line)
+    for act in ("dial", "kept"):
+        assert bob.posts(address(strange, theirs, act), {}).status_code == 404
+        assert bob.posts(address(line, theirs, act), {}).status_code == 404
+        assert bob.posts(address(line, not_served, act), {}).status_code == 404
+        assert bob.posts(address(line, no_message, act), {}).status_code == 404
+    assert "Messages callers left" not in bob.browser.get("/console/idle").text
+    assert bob.orders() == []
+
+
+def test_a_message_another_agent_has_taken_on_is_theirs(
+    bob: Bob, program: Programs, gate: Gate, vault: Vault, line: factory.Line, cast: Cast
+) -> None:
+    left_in = leave(gate, vault, line)
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        voicemail.take(session, tenant_id=line.tenant_id, call_id=left_in, agent_number=1002)
+    assert "Messages callers left" not in bob.browser.get("/console/idle").text
+    for act in ("dial", "kept"):
+        answer = bob.posts(address(line, left_in, act), {})
+        assert (answer.status_code, answer.get_json()["code"]) == (409, "message-taken")
+    assert states(program, cast) == [("taken", 1002)]
+    assert bob.orders() == []
+
+
+def test_the_consoles_of_the_queue_are_told_when_a_message_can_be_heard(
+    bob: Bob, gate: Gate, vault: Vault, line: factory.Line, realtime: Realtime
+) -> None:
+    house: Any = SimpleNamespace(gate=gate, realtime=realtime)
+    store: Any = realtime.redis
+    ear = store.pubsub()
+    ear.subscribe(channel(OPERATOR, f"agent:{bob.agent_id}"))
+    assert ear.get_message(timeout=5)["type"] == "subscribe"
+
+    def sealed(call_id: CallId) -> Callable[[], object] | None:
+        event = RecordingSealed(tenant_id=line.tenant_id, call_id=call_id, recording_id=RecordingId(new_id()))
+        with gate.open(Scope.system(line.tenant_id)) as session:
+            return subscriptions._tell_of_message(house, session, event)
+
+    assert sealed(factory.call(gate, vault, line)) is None  # an ordinary call's
+    tell = sealed(leave(gate, vault, line))
+    assert tell is not None
+    tell()
+    assert json.loads(ear.get_message(timeout=5)["data"])["v"] == {"type": "message-left"}
+    ear.close()

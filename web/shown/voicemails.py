@@ -1,0 +1,18 @@
+"""How far a message has come, as pages say it."""
+
+from flask_babel import gettext
+
+from telephony.voicemail import Message, State
+
+
+def state(one: Message) -> tuple[str, str]:
+    """Return the mark and the word of a message's state."""
+    match one.state:
+        case State.NEW:
+            return "warn", gettext("new")
+        case State.HEARD:
+            return "live", gettext("heard")
+        case State.TAKEN:
+            return "call", gettext("with agent %(number)s", number=one.taken_by)
+        case State.DONE:
+            return "ok", gettext("done by agent %(number)s", number=one.taken_by)
