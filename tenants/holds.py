@@ -20,7 +20,7 @@ from tenants.errors import HeldError, HoldNotFoundError, HoldReasonError
 from tenants.models import LegalHoldRow
 
 LONGEST_REASON = 200
-RESTORED = "Set after the backup that was restored; its reason stands in the log kept elsewhere"
+RESTORED = "Set after the backup that was restored; whoever set it knows why"
 
 
 class HoldKind(StrEnum):
