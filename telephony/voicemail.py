@@ -26,7 +26,7 @@ MOST = 100
 _LEAVES = "message-began"  # the timeline's word
 
 
-class State(StrEnum):
+class MessageState(StrEnum):
     """How far a message has come."""
 
     NEW = "new"
@@ -40,7 +40,7 @@ class Message:
     """A message, the call in which it was left, and the number of the agent who took it on."""
 
     call: Call
-    state: State
+    state: MessageState
     taken_by: int | None
 
 
@@ -138,7 +138,7 @@ def left_for(session: Session, *, tenant_id: TenantId, call_id: CallId) -> Queue
     return QueueId(queue_id) if queue_id else None
 
 
-def _state(taken_by: int | None, done_at: dt.datetime | None, is_heard: bool) -> State:  # noqa: FBT001 - a row
+def _state(taken_by: int | None, done_at: dt.datetime | None, is_heard: bool) -> MessageState:  # noqa: FBT001 - a row
     if taken_by is not None:
-        return State.DONE if done_at else State.TAKEN
-    return State.HEARD if is_heard else State.NEW
+        return MessageState.DONE if done_at else MessageState.TAKEN
+    return MessageState.HEARD if is_heard else MessageState.NEW

@@ -31,6 +31,8 @@ class OrderRefusedError(Refused):
 class OrderExpiredError(OrderRefusedError):
     """A job we have written too long ago: an outage, or somebody kept it; what is owed comes anew."""
 
+    code = "order-expired"
+
 
 @dataclass(frozen=True, slots=True)
 class Order:

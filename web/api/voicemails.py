@@ -4,7 +4,7 @@ from pydantic import Field
 
 from core import ids
 from telephony import voicemail
-from telephony.voicemail import Message, State
+from telephony.voicemail import Message, MessageState
 from web import identity, scope
 from web.api.kit import operation
 from web.api.routes import pages
@@ -21,7 +21,7 @@ class VoicemailShown(Outward):
     queue: str = Field(examples=["que_01jd3x5k8f7r6q2w9v4t0n1m3c"])
     left_at: Instant = Field(description="When the call came in.")
     length_ms: int | None = Field(description="Null until it is sealed.")
-    state: State = Field(description="`heard`: somebody has opened it; `taken`: an agent calls back.")
+    state: MessageState = Field(description="`heard`: somebody has opened it; `taken`: an agent calls back.")
     agent: int | None = Field(description="Who has taken it on.")
 
 

@@ -2,17 +2,17 @@
 
 from flask_babel import gettext
 
-from telephony.voicemail import Message, State
+from telephony.voicemail import Message, MessageState
 
 
 def state(one: Message) -> tuple[str, str]:
     """Return the mark and the word of a message's state."""
     match one.state:
-        case State.NEW:
+        case MessageState.NEW:
             return "warn", gettext("new")
-        case State.HEARD:
+        case MessageState.HEARD:
             return "live", gettext("heard")
-        case State.TAKEN:
+        case MessageState.TAKEN:
             return "call", gettext("with agent %(number)s", number=one.taken_by)
-        case State.DONE:
+        case MessageState.DONE:
             return "ok", gettext("done by agent %(number)s", number=one.taken_by)
