@@ -28,6 +28,7 @@ from security.vault import Vault
 from telephony.events import CallEnded
 from tests.campaigns import factory
 from tests.factories.receiver import receiver
+from tests.telephony.flows.factory import tone
 from tests.web import scene
 from tests.web.conftest import Browser, Cast, Program, Programs, TestServices, found
 from tests.web.test_api_fuzz import address
@@ -303,6 +304,9 @@ STANDS_IN_THE_WAY = {
     "leadNumber": "the flow is not published",
     "setTeamLeaders": "nobody of this number works for the company",
     "topUpWallet": "no payment provider here",
+    "tryRouting": "too few calls so far",
+    "getRoutingTrial": "none was asked for",
+    "writeToTeam": "nobody serves the queue",
 }
 
 
@@ -323,6 +327,7 @@ def test_every_operations_samples_are_understood(
         assert evidence.seal(session, tenant_id=a, signer=services.signer, at=clock.now())
         wallets.open_wallet(session, tenant_id=a)
     (tmp_path / "leads.csv").write_text("phone,name\n+442079460101,Ines\n")
+    (tmp_path / "welcome.wav").write_bytes(tone())
     monkeypatch.chdir(tmp_path)
     ours = program(cast.a)
     monkeypatch.setenv("SEATLINE_KEY", ours.token)

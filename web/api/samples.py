@@ -45,6 +45,7 @@ _NOUNS = {
 }
 _WORDS = {"line_no": "1", "version": "1", "kind": "recordings"}  # what stands in a path and is no id
 _FILE = "leads.csv"
+_FILES = {"text/csv": _FILE, "audio/wav": "welcome.wav"}  # types a body may have, and files like them
 SIGNS = "01jd3x5k8f7r6q2w9v4t0n1m3c"
 _PUBLIC = "https://hooks.example.com/seatline"
 
@@ -241,12 +242,10 @@ def of_operation(
     lines.append('  -H "Authorization: Bearer $SEATLINE_KEY"')
     if is_conditional:
         lines.append("""  -H 'If-Match: "1"'""")
-    if takes := operation.get("requestBody", {}).get("content", {}):
-        file = next((kind for kind in takes if kind.startswith("text/")), "")
-    else:
-        file = ""
-    if file:
-        lines += [f'  -H "Content-Type: {file}"', f"  --data-binary @{_FILE}"]
+    takes = operation.get("requestBody", {}).get("content", {})
+    kind = next((kind for kind in _FILES if kind in takes), "")
+    if kind:
+        lines += [f'  -H "Content-Type: {kind}"', f"  --data-binary @{_FILES[kind]}"]
     if body:
         compact = json.dumps(json.loads(body), ensure_ascii=False)
         lines += ['  -H "Content-Type: application/json"', "  -d '" + compact.replace("'", "'\\''") + "'"]
@@ -257,17 +256,17 @@ def of_operation(
     headers = """"Authorization": "Bearer " + os.environ["SEATLINE_KEY"]"""
     if is_conditional:
         headers += """, "If-Match": '"1"'"""
-    if file:
-        headers += f', "Content-Type": "{file}"'
+    if kind:
+        headers += f', "Content-Type": "{kind}"'
     python = [
-        f"import os, {'pathlib, ' if file or media else ''}requests",
+        f"import os, {'pathlib, ' if kind or media else ''}requests",
         "",
         f"answer = requests.{method}(",
         f'    "{address}",',
         f"    headers={{{headers}}},",
     ]
-    if file:
-        python.append(f'    data=pathlib.Path("{_FILE}").read_bytes(),')
+    if kind:
+        python.append(f'    data=pathlib.Path("{_FILES[kind]}").read_bytes(),')
     if body:
         python.append(f"    json={json.loads(body)!r},")
     python += [")", "answer.raise_for_status()"]
