@@ -18,7 +18,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -56,10 +56,14 @@ class KeystoreAwayError(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class DataKey:
-    """An unwrapped purpose key and the id that sealed values name it by."""
+    """An unwrapped purpose key and the id that sealed values name it by.
+
+    Keys that are derived from it again and again are kept with it, and are let go of with it.
+    """
 
     key_id: int
     key: bytes
+    derived: dict[str, bytes] = field(default_factory=dict, init=False, compare=False)
 
     def __repr__(self) -> str:
         return f"DataKey({self.key_id})"

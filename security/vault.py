@@ -358,7 +358,11 @@ def _place(table: str, column: str) -> bytes:
 
 
 def _index_key(data_key: DataKey, index: str) -> bytes:
-    return HKDF(_SHA256, 32, None, _INDEX_LABEL + _parts(index.encode())).derive(data_key.key)
+    key = data_key.derived.get(index)
+    if key is None:
+        key = HKDF(_SHA256, 32, None, _INDEX_LABEL + _parts(index.encode())).derive(data_key.key)
+        data_key.derived[index] = key
+    return key
 
 
 def _levels(series: Series, index: str, level: bytes, version: int) -> tuple[bytes, ...]:
