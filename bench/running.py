@@ -24,11 +24,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Queue
 from threading import Barrier
+from typing import Any
 
 import click
 
@@ -122,8 +123,8 @@ def measure(plan: Plan) -> dict[str, object]:
         reserved = processes.submit(reserve_for_calls, plan, ready)
         ready.wait(READY_S)
         with click.progressbar(length=2 * plan.seconds, label="calls end", file=sys.stderr) as bar:
-            while not (ending.done() and shown.done() and reserved.done()):
-                time.sleep(1)
+            parts: list[Future[Any]] = [ending, shown, reserved]
+            while wait(parts, timeout=1).not_done:
                 bar.update(1)
         recorded, took = ending.result()
         visible, own, shared = shown.result(), *reserved.result()
@@ -156,10 +157,11 @@ def end_calls(plan: Plan, ready: Barrier, told: _Told) -> tuple[list[float], flo
         if number % LOOKED_AT == 0:
             told.put((due, tenant_id, 1 + number // COMPANIES))
 
-    in_threads(end, plan.numbers())
-    took = time.perf_counter() - plan.begins
-    told.put(None)
-    return recorded, took
+    try:
+        in_threads(end, plan.numbers())
+    finally:  # whoever shows bills waits for this, also when a call was not recorded
+        told.put(None)
+    return recorded, time.perf_counter() - plan.begins
 
 
 def show_bills(plan: Plan, ready: Barrier, told: _Told) -> list[float]:

@@ -50,7 +50,7 @@ def page(
     tenant_id: TenantId,
     vault: Vault,
     queue_ids: Collection[QueueId] | None = None,
-    is_open: bool = False,
+    open_to: int | None = None,
     limit: int = MOST,
 ) -> list[Message]:
     """Return the messages of the last thirty days, newest first.
@@ -60,7 +60,7 @@ def page(
         tenant_id: the company.
         vault: opens callers' numbers.
         queue_ids: left for one of these queues only.
-        is_open: only those that are not done.
+        open_to: only those that are not done, and nobody's or this agent's.
         limit: how many at most.
     """
     is_heard = sa.exists().where(
@@ -88,8 +88,9 @@ def page(
     )
     if queue_ids is not None:
         query = query.where(CallRow.queue_id.in_(list(queue_ids)))
-    if is_open:
-        query = query.where(MessageLeftRow.done_at.is_(None))
+    if open_to is not None:
+        is_theirs = sa.or_(MessageLeftRow.taken_by.is_(None), MessageLeftRow.taken_by == open_to)
+        query = query.where(MessageLeftRow.done_at.is_(None), is_theirs)
     rows = {CallId(row.id): row for row in session.execute(query)}
     found = calls.these(session, tenant_id=tenant_id, call_ids=list(rows), vault=vault)
     return [Message(call, _state(*rows[call.call_id][1:]), rows[call.call_id].taken_by) for call in found]

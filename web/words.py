@@ -604,6 +604,22 @@ PROBLEMS: Mapping[str, Words] = {
             "For thirty days nobody else gets it, so that their callers do not reach you. Choose another one."
         ),
     ),
+    "not-a-sound": Words(_l("That file is not a sound we can play"), _l("Upload WAV or MP3 of up to 10 MB.")),
+    "sound-length": Words(
+        _l("This sound is too short or too long"),
+        _l("A sound is between a fifth of a second and two minutes long."),
+    ),
+    "too-many-sounds": Words(
+        _l("There are as many sounds as there may be"), _l("Remove a sound that no flow plays.")
+    ),
+    "sound-in-use": Words(_l("A flow plays this sound"), _l("Let it play another one first.")),
+    "pin": Words(
+        _l("That cannot be a PIN"),
+        _l("A PIN is four to eight digits, not all the same and not a run like 1234."),
+    ),
+    "no-routing-trial": Words(
+        _l("Nothing was tried yet"), _l("Try the traffic models first, then look here for what came of it.")
+    ),
     "forward-target": Words(
         _l("Callers cannot be forwarded there"),
         _l("Give a phone of yours outside: none of the numbers you rent, and none that costs extra to call."),

@@ -16,7 +16,7 @@ from security.vault import Vault
 from telephony import numbers
 from telephony.calls import Call
 from telephony.outbound import dialling
-from telephony.outbound.gate import Clearance, DialRequest, Refusal, RefusalReason, clear
+from telephony.outbound.gate import Clearance, DialRequest, Refusal, RefusalReason
 from telephony.outbound.hours import Window, zone_of
 
 RING_S = 45  # whoever dials by hand decides when to give up; after so long the network does
@@ -85,10 +85,7 @@ def dial(
         is_asked_for=is_asked_for,
         is_typed=is_typed,
     )
-    answer = clear(session, request=request, vault=vault, at=at)
-    if isinstance(answer, Clearance):
-        dialling.dial(session, clearance=answer, vault=vault)
-    return answer
+    return dialling.place(session, request=request, vault=vault, at=at)
 
 
 def bring_in(
@@ -147,10 +144,7 @@ def bring_in(
         part_of=call.call_id,
         is_given=is_given,
     )
-    answer = clear(session, request=request, vault=vault, at=at)
-    if isinstance(answer, Clearance):
-        dialling.dial(session, clearance=answer, vault=vault)
-    return answer
+    return dialling.place(session, request=request, vault=vault, at=at)
 
 
 def number_to_show(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> NumberId | None:

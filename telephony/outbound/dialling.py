@@ -21,12 +21,20 @@ from telephony.calls import Arrival
 from telephony.events import DialCleared, DialEnded, DialOutcome
 from telephony.models import CallRow, OutboundDialRow
 from telephony.outbound import spend
-from telephony.outbound.gate import sealed_number
+from telephony.outbound.gate import DialRequest, Refusal, clear, sealed_number
 from telephony.switch.clearance import LIFETIME, Clearance
 
-__all__ = ["DialOutcome", "begin_part", "close", "close_forsaken", "dial", "dialled_by", "recall"]
+__all__ = ["DialOutcome", "begin_part", "close", "close_forsaken", "dial", "dialled_by", "place", "recall"]
 
 _FORSAKEN = dt.timedelta(hours=12)
+
+
+def place(session: Session, *, request: DialRequest, vault: Vault, at: dt.datetime) -> Clearance | Refusal:
+    """Ask the gate, and hand on what it clears, in one transaction; return what it said."""
+    answer = clear(session, request=request, vault=vault, at=at)
+    if isinstance(answer, Clearance):
+        dial(session, clearance=answer, vault=vault)
+    return answer
 
 
 def dial(session: Session, *, clearance: Clearance, vault: Vault) -> None:

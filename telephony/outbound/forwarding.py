@@ -24,7 +24,6 @@ from telephony.numbers import Forwarding, Number
 from telephony.outbound import dialling
 from telephony.outbound.by_hand import ALWAYS, MOST_PER_SECOND, number_to_show
 from telephony.outbound.gate import Clearance, DialRequest, Refusal, RefusalReason
-from telephony.outbound.gate import clear as ask_gate
 
 RING_S = 30
 
@@ -110,10 +109,7 @@ def clear(
         part_of=arrival.call_id,
         is_given=True,
     )
-    answer = ask_gate(session, request=request, vault=vault, at=at)
-    if isinstance(answer, Clearance):
-        dialling.dial(session, clearance=answer, vault=vault)
-    return answer
+    return dialling.place(session, request=request, vault=vault, at=at)
 
 
 def _sealed(tenant_id: TenantId, number_id: NumberId) -> Field:

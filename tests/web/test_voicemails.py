@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from core import clock
 from core.ids import OPERATOR, CallId, RecordingId, new_id, public
 from core.realtime import Realtime, channel
@@ -20,6 +22,7 @@ from tests.web.conftest import Browsers, Cast, Programs
 from tests.web.test_console_desk import Bob
 from tests.web.test_console_dial import bob, decisions, line, noon
 from tests.web.test_console_transfer import hire, known
+from web.console import voicemails
 from wiring import subscriptions
 
 __all__ = ["bob", "hire", "known", "line", "noon"]
@@ -89,13 +92,14 @@ def test_a_message_is_new_then_heard_then_somebodys_then_done(
 
 
 def test_what_the_gate_refuses_is_not_dialled_after_a_message(
-    bob: Bob, gate: Gate, vault: Vault, line: factory.Line
+    bob: Bob, program: Programs, gate: Gate, vault: Vault, line: factory.Line, cast: Cast
 ) -> None:
     left_in = leave(gate, vault, line)
     clock.advance(dt.timedelta(hours=11))
     answer = bob.posts(address(line, left_in, "dial"), {})
     assert (answer.status_code, answer.get_json()["code"]) == (403, "dial-outside-hours")
     assert bob.orders() == []
+    assert states(program, cast) == [("new", None)]  # it stays for whoever can call later
 
 
 def test_who_serves_another_queue_or_company_has_no_part_in_it(
@@ -128,6 +132,19 @@ def test_a_message_another_agent_has_taken_on_is_theirs(
         assert (answer.status_code, answer.get_json()["code"]) == (409, "message-taken")
     assert states(program, cast) == [("taken", 1002)]
     assert bob.orders() == []
+
+
+def test_what_others_have_taken_on_crowds_out_nothing(
+    bob: Bob, gate: Gate, vault: Vault, line: factory.Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voicemails, "_MOST", 1)
+    free = leave(gate, vault, line)
+    taken = leave(gate, vault, line)
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        voicemail.take(session, tenant_id=line.tenant_id, call_id=taken, agent_number=1002)
+    shown = bob.browser.get("/console/idle").text
+    assert address(line, free, "dial") in shown
+    assert address(line, taken, "dial") not in shown
 
 
 def test_the_consoles_of_the_queue_are_told_when_a_message_can_be_heard(

@@ -109,16 +109,18 @@ def dial_back(company: str, callback: str) -> tuple[Response, int] | Response:
 
 @permission("calls.take")
 def dial_after_message(company: str, call_id: str) -> tuple[Response, int] | Response:
-    """Call somebody who has left a message for a queue of the agent's, which is theirs from now on."""
+    """Call somebody who has left a message for a queue of the agent's, which is theirs once they may."""
     tenant_id, left_in = TenantId(parse("ten", company)), CallId(parse("call", call_id))
     with desk.operator() as session:
         one = _ready(session)
         if tenant_id not in one.clients:
             raise WorkItemNotFoundError
         with _walls(tenant_id) as walls:
-            voicemails.take(walls, one, tenant_id, left_in)
+            voicemails.insist(walls, one, tenant_id, left_in)
             to, queue_id = _party(walls, one, tenant_id, left_in)
             answer = _call(walls, one.agent.id, tenant_id, queue_id, to)
+            if isinstance(answer, Clearance):  # refused, it stays for whoever can call later
+                voicemails.take(walls, one, tenant_id, left_in)
         return _answer(session, one, tenant_id, to, answer)
 
 

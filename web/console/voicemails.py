@@ -50,11 +50,20 @@ def take(
         WorkItemNotFoundError: none was left in this call for a queue they serve.
         MessageTakenError: another agent has taken it on.
     """
-    if voicemail.left_for(walls, tenant_id=tenant_id, call_id=call_id) not in served(one, tenant_id):
-        raise WorkItemNotFoundError
+    insist(walls, one, tenant_id, call_id)
     voicemail.take(
         walls, tenant_id=tenant_id, call_id=call_id, agent_number=one.agent.number, is_done=is_done
     )
+
+
+def insist(walls: Session, one: ServingAgent, tenant_id: TenantId, call_id: CallId) -> None:
+    """Insist that a message was left in a call for a queue this agent serves.
+
+    Raises:
+        WorkItemNotFoundError: none was.
+    """
+    if voicemail.left_for(walls, tenant_id=tenant_id, call_id=call_id) not in served(one, tenant_id):
+        raise WorkItemNotFoundError
 
 
 def shown(one: ServingAgent) -> list[dict[str, Any]]:
@@ -67,11 +76,10 @@ def shown(one: ServingAgent) -> list[dict[str, Any]]:
                 tenant_id=tenant_id,
                 vault=scope.services().vault,
                 queue_ids=served(one, tenant_id),
-                is_open=True,
+                open_to=one.agent.number,
                 limit=_MOST,
             )
-        mine = [each for each in found if each.taken_by in {None, one.agent.number}]
-        lines += _lines(tenant_id, mine)
+        lines += _lines(tenant_id, found)
     return sorted(lines, key=lambda line: line["left_at"])
 
 

@@ -5,11 +5,12 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from core import ids
+from core.errors import SeatlineError
 from core.ids import SoundId
 from telephony import sound_files
 from telephony.errors import NotASoundError, SoundInUseError, SoundTooLongError, TooManySoundsError
 from telephony.flows import sounds
-from web import identity, said, scope, uploads
+from web import identity, said, scope, uploads, words
 from web.guards import permission
 from web.portal.views import pages
 
@@ -56,12 +57,8 @@ def add_sound() -> BaseResponse:
             data=file.stream.read(sound_files.LARGEST + 1),
             by=who.principal_id,
         )
-    except NotASoundError:
-        said.refused(gettext("That file is not a sound we can play. Upload WAV or MP3 of up to 10 MB."))
-    except SoundTooLongError:
-        said.refused(gettext("A sound is between a fifth of a second and two minutes long."))
-    except TooManySoundsError:
-        said.refused(gettext("There are as many sounds as there may be. Remove one that is not used."))
+    except (NotASoundError, SoundTooLongError, TooManySoundsError) as error:
+        _refuse(error)
     else:
         said.done(gettext("%(name)s is uploaded. A step “Play a sound” can play it.", name=name))
     return back
@@ -90,8 +87,13 @@ def remove_sound(sound_id: str) -> BaseResponse:
             tenant_id=identity.current().tenant_id,
             sound_id=SoundId(ids.parse("snd", sound_id)),
         )
-    except SoundInUseError:
-        said.refused(gettext("A flow plays this sound. Let it play another one first."))
+    except SoundInUseError as error:
+        _refuse(error)
     else:
         said.done(gettext("The sound is removed."))
     return redirect(url_for("portal.sound_list"), 303)
+
+
+def _refuse(error: SeatlineError) -> None:
+    told = words.problem(error.code, error.kind)
+    said.refused(f"{told.title}. {told.advice}")

@@ -98,8 +98,8 @@ def set_pin(customer_id: str) -> Response:
             customer_id=found,
             digits=request.form.get("pin", ""),
         )
-    except PinError:
-        said.refused(gettext("A PIN is four to eight digits, not all the same and not a run like 1234."))
+    except PinError as error:
+        said.refused(str(words.problem(error.code, error.kind).advice))
     else:
         said.done(gettext("The PIN is set. Nobody can read it again: tell the customer."))
     return _back(found)
