@@ -86,8 +86,15 @@ class Conductor:
         self.flows = FlowRunner(
             calls=self, switch=switch, speak=speak, gate=gate, vault=vault, floor=floor, ask=ask
         )
-        self.supervision = Supervision(switch=switch, floor=floor, desk=desk, calls=self, spawn=hands.spawn)
-        self._rows = rows = Rows(vault=vault, realtime=realtime, books=books, desk=desk, live=live)
+        self.supervision = Supervision(
+            switch=switch,
+            floor=floor,
+            states=desk.states,
+            telling=desk.telling,
+            calls=self,
+            spawn=hands.spawn,
+        )
+        self._rows = rows = Rows(vault=vault, realtime=realtime, books=books, telling=desk.telling, live=live)
         self._admitting = admitting = Admitting(gate=gate, books=books, live=live, rows=rows, usual=usual)
         self._voice = Voice(
             switch=switch, hands=hands, rows=rows, speak=speak, admitting=admitting, feed=feed
@@ -124,7 +131,7 @@ class Conductor:
             spool=spool,
             floor=floor,
             directory=directory,
-            desk=desk,
+            telling=desk.telling,
             live=live,
             rows=rows,
             admitting=admitting,
@@ -137,7 +144,13 @@ class Conductor:
         self._offers.promised = self._promises.turn
         self.promise = self._promises.promise
         self._rejoining = Rejoining(
-            switch=switch, hands=hands, floor=floor, desk=desk, live=live, giving=self._giving, feed=feed
+            switch=switch,
+            hands=hands,
+            floor=floor,
+            telling=desk.telling,
+            live=live,
+            giving=self._giving,
+            feed=feed,
         )
         self._arrivals = Arrivals(
             switch=switch,
@@ -182,7 +195,7 @@ class Conductor:
             hands=hands,
             gate=gate,
             spool=spool,
-            desk=desk,
+            phones=desk.phones,
             live=live,
             waiting=self._waiting,
             dialler=self._dialler,
@@ -233,7 +246,7 @@ class Conductor:
 
     async def carry_out_orders(self) -> int:
         """Carry out what doorways have asked; return how many orders there were."""
-        return await self.desk.carry_out_orders()
+        return await self.desk.orders.carry_out()
 
     def feed(self, call_id: CallId, fact: Fact, *, because: Mapping[str, object] | None = None) -> None:
         """Move a call on by one fact: the machine decides, the spool keeps it, the actions follow.
@@ -252,7 +265,7 @@ class Conductor:
         for action in due:
             self._carry_out(held, action)
         self.supervision.follow(call)
-        self.desk.stir()
+        self.desk.telling.stir()
 
     def command(self, call_id: CallId, work: Coroutine[Any, Any, None]) -> None:
         """Run a command to the switch after all earlier ones of a call; of one that is over never."""
@@ -338,7 +351,7 @@ class Conductor:
                     self.flows.waited(call.arrival.queue_id, waited_s)
                 self._rows.mark(call, instants, offer)
             case actions.Warn():
-                self.desk.say_ends_soon(call)
+                self.desk.telling.say_ends_soon(call)
             case actions.KeepLegs():
                 if call.is_shared:
                     self._rows.keep_legs(call)
@@ -353,7 +366,7 @@ class Conductor:
             case actions.KeepOutside():
                 self._rows.keep_outsides(call)
             case actions.CameBack(agent_id=agent_id, why=why):
-                self.desk.say_came_back(agent_id, call.call_id, why)
+                self.desk.telling.say_came_back(agent_id, call.call_id, why)
             case actions.StopRecording():
                 self._hands.command(held, self._tapes.end(held))
             case actions.Greet():
@@ -383,7 +396,7 @@ class Conductor:
         self._live.calls.pop(call.call_id, None)
         self._hands.spawn(self._close(held))
         if call.dial and call.dial.is_by_hand:
-            self.desk.say_dialled(
+            self.desk.telling.say_dialled(
                 call.dial.offer.agent_id, call.call_id, (call.outcome or DialOutcome.LOST).value
             )
         ending = Ending(call.arrival.tenant_id, call.call_id, at, cause.value, self._live.boot)

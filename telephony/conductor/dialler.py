@@ -21,7 +21,6 @@ from telephony.conductor import facts, outgoing, transfer
 from telephony.conductor.actions import Action
 from telephony.conductor.admitting import Admitting
 from telephony.conductor.books import Books
-from telephony.conductor.desk import Desk
 from telephony.conductor.directory import Directory, Line
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Live
@@ -31,6 +30,7 @@ from telephony.conductor.parties import Dial, Outside
 from telephony.conductor.phases import Cause, Phase
 from telephony.conductor.rows import Rows
 from telephony.conductor.spool import Spool
+from telephony.conductor.telling import Telling
 from telephony.events import DialOutcome
 from telephony.outbound import dialling, forwarding
 from telephony.outbound import gate as outbound
@@ -60,7 +60,7 @@ class Dialler:
         spool: Spool,
         floor: Floor,
         directory: Directory,
-        desk: Desk,
+        telling: Telling,
         live: Live,
         rows: Rows,
         admitting: Admitting,
@@ -70,7 +70,7 @@ class Dialler:
         self._admitting = admitting
         self._switch, self._hands, self._gate, self._vault = switch, hands, gate, vault
         self._books, self._spool, self._floor, self._directory = books, spool, floor, directory
-        self._desk, self._live, self._rows, self._feed = desk, live, rows, feed
+        self._telling, self._live, self._rows, self._feed = telling, live, rows, feed
         self._carry_out = carry_out
 
     async def dial(self, tenant_id: TenantId, attempt_id: UUID, *, place: CallId | None = None) -> str:
@@ -189,9 +189,9 @@ class Dialler:
             attempt_id, Scope.system(tenant_id), write, is_urgent=True
         )
         if agent_id and is_brought_in:
-            self._desk.say_refused(agent_id, why or outcome.value)
+            self._telling.say_refused(agent_id, why or outcome.value)
         elif agent_id:
-            self._desk.say_dialled(agent_id, attempt_id, outcome.value, why)
+            self._telling.say_dialled(agent_id, attempt_id, outcome.value, why)
         return outcome.value
 
     async def place(self, held: Held) -> None:

@@ -90,7 +90,7 @@ class Hearing:
                 self._live.is_connected = False
                 _log.warning("switch-away", reason=event.reason)
             case port.EndpointChanged():
-                self._desk.phone_changed(event.endpoint, is_online=event.online, at=event.at)
+                self._desk.phones.changed(event.endpoint, is_online=event.online, at=event.at)
                 self._rejoining.line_changed(event.endpoint, is_online=event.online)
                 self._offers.route()
             case port.RecordingDone():
@@ -227,7 +227,7 @@ class Hearing:
                 self._feed(call.call_id, facts.OutsideGone(at, outside.offer_id, cause))
                 became = call.outsides[-1].cause
                 if waits and became and not call.consult:
-                    self._desk.say_refused(waits.agent_id, became.value)
+                    self._desk.telling.say_refused(waits.agent_id, became.value)
             case _:
                 pass
 

@@ -14,12 +14,12 @@ from core.errors import SeatlineError
 from core.ids import TenantId
 from security.gate import Gate, Scope
 from telephony.conductor import facts
-from telephony.conductor.desk import Desk
 from telephony.conductor.dialler import Dialler
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Live
 from telephony.conductor.parties import Dial
 from telephony.conductor.phases import Cause
+from telephony.conductor.phones import Phones
 from telephony.conductor.spool import Spool
 from telephony.conductor.waiting import Waiting
 from telephony.outbound import longer
@@ -42,14 +42,14 @@ class Heartbeat:
         hands: Hands,
         gate: Gate,
         spool: Spool,
-        desk: Desk,
+        phones: Phones,
         live: Live,
         waiting: Waiting,
         dialler: Dialler,
         feed: Feed,
     ) -> None:
         self._switch, self._hands, self._gate, self._spool = switch, hands, gate, spool
-        self._desk, self._live, self._waiting, self._dialler = desk, live, waiting, dialler
+        self._phones, self._live, self._waiting, self._dialler = phones, live, waiting, dialler
         self._feed = feed
 
     async def beat(self) -> None:
@@ -61,7 +61,7 @@ class Heartbeat:
         self._waiting.end_long_ones()
         if not self._live.is_connected:
             return
-        await self._desk.renew_phones()
+        await self._phones.renew()
         asked_at = clock.now()
         try:
             there = {one.channel for one in await self._switch.live_channels()}

@@ -49,7 +49,7 @@ class Pulse:
         shown = self._news(snapshots)
         # the switchboard's own heartbeat: what is fresh and empty for everybody who is not in here
         snapshots[OPERATOR] = {"at": now.isoformat(), "queues": {}, "agents": {}}
-        if self._conductor.desk.was_stirred() or (now - self._last).total_seconds() >= _REFRESH_S:
+        if self._conductor.desk.telling.was_stirred() or (now - self._last).total_seconds() >= _REFRESH_S:
             self._last = now
             for tenant_id in self._tenants - snapshots.keys():
                 snapshots[tenant_id] = {"at": now.isoformat(), "queues": {}, "agents": {}}
@@ -164,7 +164,7 @@ def floor_of_tenants(conductor: Conductor, now: dt.datetime) -> dict[TenantId, d
             if tenant_id is not None:
                 states[tenant_id][_shown(agent)] += 1
                 one = {"number": agent.number, "state": _shown(agent), "since": agent.since.isoformat()}
-                if conductor.desk.is_overdue(agent.agent_id, now):
+                if conductor.desk.wrap_ups.is_overdue(agent.agent_id, now):
                     one["is_overdue"] = True
                 if agent.agent_id in talking:
                     one["call"] = talking[agent.agent_id]

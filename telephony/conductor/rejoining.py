@@ -6,11 +6,11 @@ import datetime as dt
 from core import clock, log
 from core.ids import CallId, new_id, public
 from telephony.conductor import facts
-from telephony.conductor.desk import Desk
 from telephony.conductor.giving import Giving
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Live
 from telephony.conductor.phases import Phase
+from telephony.conductor.telling import Telling
 from telephony.routing.floor import Floor
 from telephony.switch import port
 from telephony.switch.port import ChannelGoneError, Switch, SwitchError
@@ -31,12 +31,12 @@ class Rejoining:
         switch: Switch,
         hands: Hands,
         floor: Floor,
-        desk: Desk,
+        telling: Telling,
         live: Live,
         giving: Giving,
         feed: Feed,
     ) -> None:
-        self._switch, self._hands, self._floor, self._desk = switch, hands, floor, desk
+        self._switch, self._hands, self._floor, self._telling = switch, hands, floor, telling
         self._live, self._giving, self._feed = live, giving, feed
 
     def line_changed(self, endpoint: str, *, is_online: bool) -> None:
@@ -134,5 +134,5 @@ class Rejoining:
         self._feed(call.call_id, facts.Rejoined(clock.now(), channel))
         if call.consult:
             await self._giving.arrange(held)
-        self._desk.stir()
+        self._telling.stir()
         await self._hands.hang_up(broken)

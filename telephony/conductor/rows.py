@@ -20,11 +20,11 @@ from security.vault import Vault
 from telephony import calls, drafts, recording
 from telephony.calls import Answerer, Arrival, Ending
 from telephony.conductor.books import Books
-from telephony.conductor.desk import Desk
 from telephony.conductor.live import Known, Live
 from telephony.conductor.live_call import LiveCall
 from telephony.conductor.parties import Dial, Offer, Outside
 from telephony.conductor.phases import Phase
+from telephony.conductor.telling import Telling
 from telephony.events import DialOutcome
 from telephony.flows import store
 from telephony.flows.trace import Outcome
@@ -41,10 +41,10 @@ class Rows:
         vault: Vault,
         realtime: Realtime,
         books: Books,
-        desk: Desk,
+        telling: Telling,
         live: Live,
     ) -> None:
-        self._vault, self._realtime, self._books, self._desk = vault, realtime, books, desk
+        self._vault, self._realtime, self._books, self._telling = vault, realtime, books, telling
         self._live = live
 
     def begin(
@@ -144,7 +144,7 @@ class Rows:
             call.call_id,
             Scope.system(tenant_id),
             lambda session: calls.keep_legs(session, tenant_id=tenant_id, call_id=call.call_id, legs=legs),
-            then=lambda: self._desk.say_to(told),
+            then=lambda: self._telling.say_to(told),
         )
 
     def keep_run(self, call: LiveCall) -> None:
@@ -178,7 +178,7 @@ class Rows:
             lambda session: recording.begin(
                 session, tenant_id=tenant_id, recording_id=recording_id, call_id=call.call_id, started_at=at
             ),
-            then=lambda: self._desk.say_anew(call),
+            then=lambda: self._telling.say_anew(call),
         )
 
     def captured(self, call: LiveCall, recording_id: RecordingId) -> None:

@@ -34,8 +34,8 @@ class Ear(StrEnum):
     BARGE = "barge"  # everybody hears them
 
 
-class Desk(Protocol):
-    """What supervision asks of the agents' side."""
+class States(Protocol):
+    """What supervision asks of agents' states."""
 
     def supervises(self, agent: Agent, call_id: CallId) -> None:
         """Let an agent's state say that they are in another's call."""
@@ -44,6 +44,10 @@ class Desk(Protocol):
     def supervised(self, agent: Agent) -> None:
         """Let an agent become what they were, or have wished to be since."""
         ...
+
+
+class Telling(Protocol):
+    """What supervision has consoles told."""
 
     def say_watch(self, agent_id: AgentId, call_id: CallId, ear: str, why: str = "") -> None:
         """Tell a leader's console how they are in which call; no ear: not any more."""
@@ -92,11 +96,13 @@ class Supervision:
         *,
         switch: Switch,
         floor: Floor,
-        desk: Desk,
+        states: States,
+        telling: Telling,
         calls: Calls,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
-        self._switch, self._floor, self._desk, self._calls, self._spawn = switch, floor, desk, calls, spawn
+        self._switch, self._floor, self._calls, self._spawn = switch, floor, calls, spawn
+        self._states, self._telling = states, telling
         self._watches: dict[AgentId, _Watch] = {}
         self._by_channel: dict[str, AgentId] = {}
 
@@ -120,7 +126,7 @@ class Supervision:
         watch = _Watch(leader, call_id, call.offer.agent_id, call.offer.channel, ear, channel)
         self._watches[leader.agent_id] = watch
         self._by_channel[channel] = leader.agent_id
-        self._desk.supervises(leader, call_id)
+        self._states.supervises(leader, call_id)
         try:
             await self._switch.ring(
                 channel, leader.endpoint, caller="", timeout_s=RING_S, headers={HEADER: str(call_id)}
@@ -218,8 +224,8 @@ class Supervision:
 
     def _told(self, watch: _Watch) -> None:
         self._calls.remark(watch.call_id, "overheard", leader=watch.leader.number, ear=watch.ear.value)
-        self._desk.say_watch(watch.leader.agent_id, watch.call_id, watch.ear.value)
-        self._desk.say_overheard(watch.agent_id, watch.call_id)
+        self._telling.say_watch(watch.leader.agent_id, watch.call_id, watch.ear.value)
+        self._telling.say_overheard(watch.agent_id, watch.call_id)
 
     def _end(self, watch: _Watch, why: str = "") -> None:
         if self._watches.get(watch.leader.agent_id) is not watch:
@@ -230,9 +236,9 @@ class Supervision:
         if watch.is_up:
             self._spawn(self._close(watch.bridge))
             self._calls.remark(watch.call_id, "overheard-no-more", leader=watch.leader.number)
-            self._desk.say_overheard(watch.agent_id, watch.call_id)
-        self._desk.say_watch(watch.leader.agent_id, watch.call_id, "", why)
-        self._desk.supervised(watch.leader)
+            self._telling.say_overheard(watch.agent_id, watch.call_id)
+        self._telling.say_watch(watch.leader.agent_id, watch.call_id, "", why)
+        self._states.supervised(watch.leader)
 
     def _let_go(self, channel: str) -> None:
         if channel:

@@ -24,7 +24,7 @@ from seats.roster import Lead
 from security import evidence
 from telephony import calls, queues
 from telephony.conductor import pulse
-from telephony.conductor.desk import SIGNED_OUT
+from telephony.conductor.leading import SIGNED_OUT
 from telephony.orders import OrderKind
 from web import scope, words
 from web.console import desk

@@ -44,14 +44,14 @@ def perform(stage: Theatre, script: str) -> list[dict[str, str]]:
 
     async def whole() -> None:
         await stage.up()
-        publish = stage.conductor.desk._publish
+        publish = stage.conductor.desk.telling.publish
 
         def heard(agent_id: object, kind: str, **body: str) -> None:
             if kind == "dial-ended" and agent_id == stage.people["bob"].agent_id:
                 told.append(body)
             publish(agent_id, kind, **body)  # type: ignore[arg-type] # as it came
 
-        stage.conductor.desk._publish = heard  # type: ignore[method-assign] # to listen in
+        stage.conductor.desk.telling.publish = heard  # type: ignore[method-assign] # to listen in
         await stage.play(script)
         await stage.down()
 
@@ -141,7 +141,11 @@ def test_what_is_forbidden_after_it_was_cleared_is_told_with_its_reason(theatre:
 
     async def whole() -> None:
         await theatre.up()
-        theatre.conductor.desk._publish = lambda _agent, kind, **body: told.append({"kind": kind} | body)  # type: ignore[method-assign] # to listen in
+
+        def heard(agent_id: object, kind: str, **body: str) -> None:
+            told.append({"kind": kind} | body)
+
+        theatre.conductor.desk.telling.publish = heard  # type: ignore[method-assign] # to listen in
         bob = theatre.people["bob"]
         cleared = await asyncio.to_thread(theatre.dial_by_hand, bob, E164(PERSON))
         assert isinstance(cleared, Clearance)

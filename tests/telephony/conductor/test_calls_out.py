@@ -537,7 +537,7 @@ def test_killed_between_the_order_and_the_call_it_is_placed_once_or_not_at_all(
                 def never(*_: object) -> None:
                     loop.call_soon_threadsafe(marking.set)
 
-                theatre.conductor.desk._mark_done = never  # type: ignore[method-assign,assignment]
+                theatre.conductor.desk.orders._mark_done = never  # type: ignore[method-assign,assignment]
                 block = Block(marking)
         attempt_id = await asyncio.to_thread(theatre.clear, E164(PERSON))
         with theatre.gate.open(Scope.system(OPERATOR)) as session:

@@ -57,14 +57,14 @@ def perform(stage: Theatre, scene: Callable[[], Awaitable[None]]) -> list[dict[s
 
 
 def listen(stage: Theatre, told: list[dict[str, str]]) -> None:
-    publish = stage.conductor.desk._publish
+    publish = stage.conductor.desk.telling.publish
 
     def heard(agent_id: object, kind: str, **body: str) -> None:
         if kind in {"transfer-refused", "transfer-came-back", "dial-ended"}:
             told.append({"kind": kind} | body)
         publish(agent_id, kind, **body)  # type: ignore[arg-type] # as it came
 
-    stage.conductor.desk._publish = heard  # type: ignore[method-assign] # to listen in
+    stage.conductor.desk.telling.publish = heard  # type: ignore[method-assign] # to listen in
 
 
 def script(stage: Theatre, *lines: str) -> Callable[[], Awaitable[None]]:

@@ -172,9 +172,9 @@ def test_what_the_first_agent_wrote_stays_with_their_part_of_the_call(theatre: T
                     leg_id=about.offer_id,
                 )
         # the call goes on while the first one closes their part of it
-        theatre.conductor.desk._wrapped(theatre.people["bob"].agent_id)
+        theatre.conductor.desk.wrap_ups.over(theatre.people["bob"].agent_id)
         await theatre.play("1 caller hangs up")
-        theatre.conductor.desk._wrapped(theatre.people["mara"].agent_id)
+        theatre.conductor.desk.wrap_ups.over(theatre.people["mara"].agent_id)
         await theatre.settle()
 
     perform(theatre, scene)

@@ -78,7 +78,7 @@ async def order(stage: Theatre, kind: OrderKind, **details: object) -> None:
 
 def time_is_up(desk: Desk, stage: Theatre) -> None:
     """Ring the wrap-up's clock: the simulator's time does not move asyncio's timers."""
-    desk._wrapped(stage.people["bob"].agent_id)
+    desk.wrap_ups.over(stage.people["bob"].agent_id)
 
 
 def test_what_was_written_when_the_time_was_up_is_kept(theatre: Theatre) -> None:
@@ -229,7 +229,7 @@ def test_a_wrap_up_without_a_limit_holds_its_agent_until_they_close_it(
         item = in_hand(theatre)
         assert (item.wrap_up, item.wrap_until, item.needs_disposition) == (mode, None, False)
         assert not item.can_extend
-        (wrap,) = theatre.conductor.desk._wraps.values()
+        (wrap,) = theatre.conductor.desk.wrap_ups.wraps.values()
         assert wrap.timer is None  # no clock runs
         sim = theatre.sim
         await theatre.down(killed=True)
@@ -279,7 +279,7 @@ def stays(stage: Theatre) -> None:
 async def runs_out(stage: Theatre) -> None:
     """Let the wrap-up's time run out, and ring its clock."""
     clock.advance(dt.timedelta(seconds=61))
-    stage.conductor.desk._time_up(stage.people["bob"].agent_id)
+    stage.conductor.desk.wrap_ups.time_up(stage.people["bob"].agent_id)
     await stage.settle()
 
 
