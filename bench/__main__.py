@@ -360,6 +360,55 @@ def _patterns_goals(report: Report) -> list[Goal]:
     return [Goal("no pattern takes 50 ms, none is slower than linear", f"{longest} ms", is_met=is_met)]
 
 
+def _recovery(report: Report) -> list[str]:
+    shares = report["shares"]
+    ends, away = report["end_apart_ms"], report["end_of_who_hung_up_meanwhile_ms"]
+    causes = ", ".join(f"{count} {cause}" for cause, count in report["causes"].items())
+    return [
+        (
+            f"{report['calls']} calls were up: {shares['talking']} talked, {shares['held']} were on hold,"
+            f" {shares['ringing']} rang at an agent, {shares['waiting']} waited."
+        ),
+        "",
+        "| | |",
+        "|---|--:|",
+        f"| killed to the ring of a caller who waited | {report['rings_s']['waited']} s |",
+        f"| killed to the ring of a newcomer | {report['rings_s']['newcomer']} s |",
+        f"| dropped | {report['dropped'] + report['dropped_later']} |",
+        (
+            f"| longest silence in {report['listened_to']} calls that were listened to"
+            f" | {report['longest_silence_ms']} ms |"
+        ),
+        f"| with a record, of {report['calls']} calls ({causes}) | {report['recorded']} |",
+        f"| billed once, for their talk, of {report['talked']} that talked | {report['billed_once']} |",
+        f"| end of a call in the books, beside the agent's phone | {ends['least']} to {ends['most']} ms |",
+        (
+            "| the same, of who hung up while nobody conducted"
+            f" | {', '.join(f'{one} ms' for one in sorted(away))} |"
+        ),
+    ]
+
+
+def _recovery_goals(report: Report) -> list[Goal]:
+    took, dropped = report["routes_again_s"], report["dropped"] + report["dropped_later"]
+    recorded, billed = report["recorded"], report["billed_once"]
+    of, talked = report["calls"], report["talked"]
+    return [
+        Goal(
+            f"kill -9 of the switchboard with {of} calls up: it routes again within 3 s",
+            f"{took} s",
+            is_met=took <= report["goal_s"],
+            cause="callers, phones, switch and switchboard shared the processors with whatever else ran.",
+        ),
+        Goal("the same: no call dropped", f"{dropped} dropped", is_met=not dropped),
+        Goal(
+            "the same: each call recorded, and billed once for its talk",
+            f"{recorded} of {of}, {billed} of {talked}",
+            is_met=recorded == of and billed == talked,
+        ),
+    ]
+
+
 def _routing(report: Report) -> list[str]:
     us = report["decision_us"]
     words = (
@@ -492,6 +541,9 @@ MEASUREMENTS = {
     ),
     "pop": Measurement("The pop before the ring", ("bench.pop", "--calls", "60"), _pop, _pop_goals),
     "consoles": Measurement("1,500 consoles that listen", ("bench.consoles",), _consoles, _consoles_goals),
+    "recovery": Measurement(
+        "The switchboard is killed with 100 calls up", ("bench.recovery",), _recovery, _recovery_goals
+    ),
     "start": Measurement("Start and memory", ("bench.start",), _start, _start_goals),
     "leads": Measurement("Importing leads", ("bench.leads",), _leads, _none),
     "rating": Measurement("Rating", ("bench.rating", "100000"), _as_it_is, _rating_goals),

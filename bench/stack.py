@@ -116,9 +116,12 @@ def memory(place: Layout) -> dict[str, dict[str, float]]:
     pids["supervisor"] = psutil.Process(next(iter(pids.values()))).ppid()
     for name, pid in pids.items():
         leader = psutil.Process(pid)
-        family = [leader] if name == "supervisor" else [leader, *leader.children(recursive=True)]
-        pss = sum(each.memory_full_info().pss for each in family)
-        found[name] = {"processes": len(family), "pss": round(pss / 2**20, 1)}
+        family = [] if name == "supervisor" else leader.children(recursive=True)
+        weights = [leader.memory_full_info().pss]
+        for each in family:
+            with contextlib.suppress(psutil.NoSuchProcess):  # a server's worker that ended meanwhile
+                weights.append(each.memory_full_info().pss)
+        found[name] = {"processes": len(weights), "pss": round(sum(weights) / 2**20, 1)}
     return found
 
 

@@ -12,8 +12,10 @@ import multiprocessing
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -39,6 +41,7 @@ from tests.billing import stock as prices
 from tests.factories.agreements import signed_by_agent
 from wiring import House, assemble
 from wiring.prepare import prepare_database
+from workers.keeper import keep
 from workers.switchboard import serve
 
 NUMBERS = tuple(f"+4420794601{i:02d}" for i in range(32))
@@ -66,6 +69,8 @@ class Switchboard:
     name = "the switchboard: conductor, PostgreSQL, Valkey, walls"
     dnis = NUMBERS
     shows_dialled = True
+    phones: type[AriSwitch] = DeskPhones
+    settings: Settings
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("spawn")
@@ -77,13 +82,31 @@ class Switchboard:
         home = Path(tempfile.mkdtemp(prefix="seatline-bench-"))
         self._stack.callback(shutil.rmtree, home, ignore_errors=True)
         home.chmod(0o755)
-        settings = self._settings(home, ground)
-        agents = _furnish(settings, ground.endpoints)
-        self._process = self._context.Process(target=_serve, args=(settings, ground.ari_url), daemon=True)
-        self._process.start()
+        settings = self.settings = self._settings(home, ground)
+        agents = self.furnish(ground.endpoints)
+        self.run(ground)
         self._stack.callback(self._end)
         _wait_for(settings.state_dir / "ready" / "switchboard", self._process)
         _let_them_sit(settings, agents)
+
+    def furnish(self, endpoints: tuple[str, ...]) -> list[AgentId]:
+        """Open a company with a queue, numbers and a customer, and seat an agent at each phone."""
+        with house_of(self.settings) as house:
+            tenant_id = open_company(house)
+            with house.gate.open(Scope.system(tenant_id)) as session:
+                queue = queues.open_queue(session, tenant_id=tenant_id, name="Bench", wrap_up=WrapUp.NONE)
+            for digits in NUMBERS:
+                rent(house, tenant_id, queue.queue_id, digits)
+            return [
+                hire(house, tenant_id, queue.queue_id, number=1001 + place, phone=name)
+                for place, name in enumerate(endpoints)
+            ]
+
+    def run(self, ground: Ground) -> None:
+        """Start the process."""
+        arguments = (self.settings, ground.ari_url, self.phones)
+        self._process = self._context.Process(target=_serve, args=arguments)
+        self._process.start()
 
     def stop(self) -> None:
         """See `bench.first_ring.Arm`."""
@@ -122,16 +145,20 @@ class Switchboard:
         )
 
 
-def _serve(settings: Settings, ari_url: str) -> None:
-    house = assemble(settings, process="switchboard")
-    try:
-        asyncio.run(serve(house, DeskPhones.at(ari_url)))
-    finally:
-        house.close()
+def _serve(settings: Settings, ari_url: str, phones: type[AriSwitch]) -> None:
+    def conduct() -> None:
+        house = assemble(settings, process="switchboard")
+        try:
+            asyncio.run(serve(house, phones.at(ari_url), known_as=os.getppid()))
+        finally:
+            house.close()
+
+    sys.exit(keep(conduct))
 
 
 @contextlib.contextmanager
-def _house(settings: Settings) -> Any:  # noqa: ANN401 - an iterator of House
+def house_of(settings: Settings) -> Iterator[House]:
+    """Give the product's rooms over what runs."""
     house = assemble(settings, process="bench")
     try:
         yield house
@@ -139,31 +166,25 @@ def _house(settings: Settings) -> Any:  # noqa: ANN401 - an iterator of House
         house.close()
 
 
-def _furnish(settings: Settings, names: tuple[str, ...]) -> list[AgentId]:
-    """Open a company with a queue, numbers and a customer, and seat an agent at each phone."""
-    with _house(settings) as house:
-        tenant_id = TenantId(new_id())
-        with house.gate.open(Scope.system(OPERATOR)) as session:
-            admit(session, tenant_id=tenant_id)
-        version = prices.publish(house.gate)
-        with house.gate.open(Scope.system(tenant_id)) as session:
-            prices.customer(session, tenant_id=tenant_id, version=version)
-            queue = queues.open_queue(session, tenant_id=tenant_id, name="Bench", wrap_up=WrapUp.NONE)
-            records.add(
-                session,
-                tenant_id=tenant_id,
-                vault=house.vault,
-                details=CustomerDetails(name="Ines Carvalho", phone=parse_e164(CALLER)),
-            )
-        for digits in NUMBERS:
-            _rent(house, tenant_id, queue.queue_id, digits)
-        return [
-            _hire(house, tenant_id, queue.queue_id, number=1001 + place, phone=name)
-            for place, name in enumerate(names)
-        ]
+def open_company(house: House) -> TenantId:
+    """Open a company that has an account, prices and a customer."""
+    tenant_id = TenantId(new_id())
+    with house.gate.open(Scope.system(OPERATOR)) as session:
+        admit(session, tenant_id=tenant_id)
+    version = prices.publish(house.gate)
+    with house.gate.open(Scope.system(tenant_id)) as session:
+        prices.customer(session, tenant_id=tenant_id, version=version)
+        records.add(
+            session,
+            tenant_id=tenant_id,
+            vault=house.vault,
+            details=CustomerDetails(name="Ines Carvalho", phone=parse_e164(CALLER)),
+        )
+    return tenant_id
 
 
-def _rent(house: House, tenant_id: TenantId, queue_id: UUID, digits: str) -> None:
+def rent(house: House, tenant_id: TenantId, queue_id: UUID, digits: str) -> None:
+    """Rent a number that leads to a queue, without a greeting."""
     with house.gate.open(Scope.system(OPERATOR)) as session:
         made = numbers.stock(session, digits=digits, region="GB")
         let = numbers.let(session, number_id=made.number_id, renter=tenant_id)
@@ -178,7 +199,8 @@ def _rent(house: House, tenant_id: TenantId, queue_id: UUID, digits: str) -> Non
         )
 
 
-def _hire(house: House, tenant_id: TenantId, queue_id: UUID, *, number: int, phone: str) -> AgentId:
+def hire(house: House, tenant_id: TenantId, queue_id: UUID, *, number: int, phone: str) -> AgentId:
+    """Seat an agent who serves a queue with a desk phone."""
     with house.gate.open(Scope.system(OPERATOR)) as session:
         agent = roster.hire(
             session, vault=house.vault, user_id=UserId(new_id()), number=number, name=f"Agent {number}"
@@ -203,7 +225,7 @@ def _hire(house: House, tenant_id: TenantId, queue_id: UUID, *, number: int, pho
 
 def _let_them_sit(settings: Settings, agents: list[AgentId]) -> None:
     """Let everybody become available, and return when the books say so."""
-    with _house(settings) as house:
+    with house_of(settings) as house:
         with house.gate.open(Scope.system(OPERATOR)) as session:
             for agent_id in agents:
                 orders.leave(session, OrderKind.SIGN_IN, agent_id=agent_id)

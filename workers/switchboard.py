@@ -37,6 +37,7 @@ from telephony.switch.ari import AriSwitch
 from telephony.switch.port import Switch
 from telephony.switch.simulator import Simulation
 from wiring import House, assemble
+from workers.keeper import keep
 
 # how long a thread that writes books may keep the interpreter from the loop, which has calls waiting
 _SWITCH_S = 0.0005
@@ -66,8 +67,8 @@ def ask_programs(settings: Settings) -> Ask:
     return lambda url, body: egress.post(url, body, headers)
 
 
-async def serve(house: House, switch: Switch) -> None:
-    """Conduct calls until told to stop."""
+async def serve(house: House, switch: Switch, *, known_as: int) -> None:
+    """Conduct calls until told to stop; `known_as`: the pid that whoever started us waits for."""
     sys.setswitchinterval(_SWITCH_S)
     stop = asyncio.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
@@ -107,7 +108,7 @@ async def serve(house: House, switch: Switch) -> None:
     gc.collect()
     gc.freeze()
     ready = settings.state_dir / "ready" / "switchboard"
-    _mark(ready)
+    _mark(ready, known_as)
     stopping = asyncio.create_task(stop.wait())
     finished, _ = await asyncio.wait([stopping, *loops], return_when=asyncio.FIRST_COMPLETED)
     ready.unlink(missing_ok=True)
@@ -169,17 +170,22 @@ def _listen(house: House, loop: asyncio.AbstractEventLoop, woken: asyncio.Event)
             threading.Event().wait(1.0)
 
 
-def _mark(ready: Path) -> None:
+def _mark(ready: Path, known_as: int) -> None:
     ready.parent.mkdir(parents=True, exist_ok=True)
-    ready.write_text(f"{os.getpid()}\n", encoding="ascii")
+    ready.write_text(f"{known_as}\n", encoding="ascii")
 
 
 def main() -> None:
-    """Run until SIGTERM."""
+    """Run until SIGTERM; see `workers.keeper`."""
     log.configure("switchboard")
+    sys.exit(keep(conduct))
+
+
+def conduct() -> None:
+    """Be the process that conducts, with everything it opens."""
     house = assemble(process="switchboard").hear()
     try:
-        asyncio.run(serve(house, switch_for(house.settings)))
+        asyncio.run(serve(house, switch_for(house.settings), known_as=os.getppid()))
     finally:
         house.close()
 

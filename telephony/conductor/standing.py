@@ -105,6 +105,7 @@ class Standing:
             if held.call.channel not in there:
                 lost = Cause.SWITCH_LOST if is_new_switch and before else Cause.LOST_WHILE_AWAY
                 self._tapes.forget(held)
+                await self._let_go_of(held, there)
                 self._feed(held.call.call_id, facts.Vanished(held.call.proven_at, lost))
             else:
                 held.trunk = there[held.call.channel].endpoint
@@ -267,6 +268,16 @@ class Standing:
             self._feed(call.call_id, facts.OutsideAnswered(now, outside.offer_id))
         elif call.phase is Phase.OUTSIDE:
             self._hands.command(held, self._giving.arrange(held))
+
+    async def _let_go_of(self, held: Held, there: dict[str, port.LiveChannel]) -> None:
+        """Hang up on whoever is left of a call whose caller went: their phone is to be free for the next.
+
+        The channels are nobody's from here on: that they end is not to be taken for a word of their people.
+        """
+        for channel, call_id in list(self._live.by_channel.items()):
+            if call_id == held.call.call_id and channel in there:
+                del self._live.by_channel[channel]
+                await self._hands.hang_up(channel)
 
     async def _strange(self, channel: port.LiveChannel) -> None:
         """A channel of ours that no call knows: a caller who came while nobody listened, or a leftover."""

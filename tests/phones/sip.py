@@ -85,7 +85,8 @@ def wav(pcm: bytes) -> bytes:
 class _Media(asyncio.DatagramProtocol):
     """Sends a tone and key presses, keeps what comes in."""
 
-    def __init__(self, tone_hz: int | None) -> None:
+    def __init__(self, tone_hz: int | None, every_s: float = FRAME / RATE) -> None:
+        self._every_s = every_s
         self.frames = tone_frames(tone_hz) if tone_hz else (SILENCE,)
         self.is_speaking = True
         self.heard: list[tuple[float, bytes]] = []
@@ -160,7 +161,7 @@ class _Media(asyncio.DatagramProtocol):
                 body = self.frames[count % len(self.frames)] if self.is_speaking else SILENCE
             self._transport.sendto(head + body, remote)
             sequence, stamp, count = sequence + 1, (stamp + FRAME) & 0xFFFFFFFF, count + 1
-            await asyncio.sleep(max(0.0, began + count * 0.02 - time.monotonic()))
+            await asyncio.sleep(max(0.0, began + count * self._every_s - time.monotonic()))
 
 
 # --- signalling ----------------------------------------------------------------------------------
@@ -223,6 +224,8 @@ class Phone(asyncio.DatagramProtocol):
         answers_after_s: how long it rings; None rings until `pick_up` or `refuse`.
         refuses_with: a SIP code it refuses every call with, instead.
         has_media: whether it sends and hears anything; a benchmark of signalling does without.
+        speaks_every_s: how often it sends a packet of 20 ms; a benchmark of many phones lets most of them say
+            just so much that the switch knows they are there.
     """
 
     address: str
@@ -234,6 +237,7 @@ class Phone(asyncio.DatagramProtocol):
     answers_after_s: float | None = 0.1
     refuses_with: int | None = None
     has_media: bool = True
+    speaks_every_s: float = FRAME / RATE
     on_invite: Callable[[Invitation], None] | None = None
     invitations: list[Invitation] = field(default_factory=list)
     called_at: float = 0.0
@@ -242,7 +246,7 @@ class Phone(asyncio.DatagramProtocol):
     invited: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.media = _Media(self.tone_hz)
+        self.media = _Media(self.tone_hz, self.speaks_every_s)
         self.port = 0
         self.far_cause = ""
         self._transport: asyncio.DatagramTransport | None = None

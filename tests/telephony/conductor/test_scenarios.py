@@ -375,6 +375,35 @@ def test_a_switchboard_started_anew_takes_the_call_over_and_bills_it_once(
     assert theatre.announced().count("CallEnded") == 1
 
 
+def test_who_talked_to_a_caller_that_hung_up_while_nobody_conducted_is_free_for_the_next(
+    theatre: Theatre,
+) -> None:
+    """Their leg stood on: the next call found their phone busy, and they were taken for gone."""
+
+    async def whole() -> None:
+        await theatre.up()
+        await theatre.play("0 caller calls\n2.6 bob answers\n12 pulse beats\n13 caller calls")
+        sim, (talks, _) = theatre.sim, theatre.conductor.live
+        await theatre.down(killed=True)
+        sim.far_end_hangs_up(talks.channel)
+        await theatre.up(sim=sim)
+        await sim.advance(100)
+        (waited,) = theatre.conductor.live
+        assert waited.offer is not None
+        assert [one.channel for one in await theatre.sim.switch.live_channels()] == [
+            waited.channel,
+            waited.offer.channel,
+        ]
+        await theatre.play("3 bob answers\n10 bob hangs up")
+        await theatre.down()
+
+    asyncio.run(whole())
+    first, _, second, *_ = theatre.books_say()
+    assert first == "cdr wait=5s talk=7s lost-while-switchboard-away agent=1001"
+    assert second.endswith("agent-hung-up agent=1001")
+    assert theatre.states("bob").count("talking") == 2
+
+
 def test_a_switchboard_started_anew_in_the_wrap_up_ends_it_when_the_agent_does(theatre: Theatre) -> None:
     async def whole() -> None:
         await theatre.up()
