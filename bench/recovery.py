@@ -51,14 +51,14 @@ from telephony.switch.ari import AriSwitch
 from tests.phones.sip import Invitation, Phone, PhoneError
 
 CALLS = 100
-RINGS_S = 90  # longer than it takes until all hundred are up
+RINGS_S = 120  # longer than it takes until all hundred are up
 GOAL_S = 3.0
 _BUSY, _FRESH = "+442079460100", "+442079460101"
 _AGENT_PORT = 25300
 _EVERY_S = 0.2  # between two callers, and between two newcomers
 _RARELY_S = 2.0  # between two packets of those whose sound is not measured
 _HANG_UP = 2  # who talks and hangs up while nobody conducts
-_PATIENCE_S = 60.0
+_PATIENCE_S = 120.0
 _CHECK_S = 0.05
 _AWAY = "lost-while-switchboard-away"
 
