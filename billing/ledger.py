@@ -31,6 +31,7 @@ REFUNDS = "refunds"
 WALLET = "wallet"  # what companies have paid beforehand
 BANK = "bank"  # what came by transfer
 TAKEN_BACK = "taken-back"  # top-ups that were given back after they had been spent: our loss
+GOING_BACK = "going-back"  # taken out of a wallet, and not out of the provider's hands yet
 ON_ACCOUNT = "on-account"  # what a company paid beyond its invoices: for the next, or to be given back
 
 
@@ -245,6 +246,11 @@ def find(session: Session, *, tenant_id: TenantId, key: str) -> tuple[Posting, .
 def journals_of(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> tuple[Journal, ...]:
     """Return the journals of an invoice and its payments, oldest first."""
     return _journals(session, tenant_id, JournalRow.invoice_id == invoice_id)
+
+
+def of_payment(session: Session, *, tenant_id: TenantId, payment_id: UUID) -> tuple[Journal, ...]:
+    """Return the journals of a payment or a top-up, oldest first."""
+    return _journals(session, tenant_id, JournalRow.payment_id == payment_id)
 
 
 def of_kinds(session: Session, *, tenant_id: TenantId, kinds: Sequence[str]) -> tuple[Journal, ...]:

@@ -749,6 +749,7 @@ class UsageStagingRow(Base):
     agent_ref: Mapped[UUID | None]
     payload_sha256: Mapped[bytes | None]
     reject_reason: Mapped[str | None] = mapped_column(Text)
+    campaign_ref: Mapped[UUID | None]
 
 
 class CreditHoldRow(TenantOwned, Base):
@@ -1068,6 +1069,8 @@ class RefundRow(TenantOwned, Base):
     __tablename__ = "refunds"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "payment_id"], ["app.payments.tenant_id", "app.payments.id"]),
+        ForeignKeyConstraint(["tenant_id", "top_up_id"], ["app.top_ups.tenant_id", "app.top_ups.id"]),
+        CheckConstraint("(payment_id IS NULL) <> (top_up_id IS NULL)", name="of_one"),
         CheckConstraint("amount_minor > 0 AND reason <> ''", name="asked"),
         CheckConstraint(
             "standing IN ('waiting', 'refused', 'approved', 'made', 'came-back')", name="standing"
@@ -1078,11 +1081,13 @@ class RefundRow(TenantOwned, Base):
             name="two_people",
         ),
         Index("ix_refunds_payment", "tenant_id", "payment_id"),
+        Index("ix_refunds_top_up", "tenant_id", "top_up_id"),
         Index("ix_refunds_standing", "tenant_id", "standing"),
     )
 
     id: Mapped[Key]
-    payment_id: Mapped[UUID]
+    payment_id: Mapped[UUID | None]
+    top_up_id: Mapped[UUID | None]
     amount_minor: Mapped[Minor]
     currency: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)

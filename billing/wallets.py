@@ -24,7 +24,7 @@ from billing import accounts, ledger
 from billing.accounts import PPM
 from billing.errors import WalletAmountError, WalletNotFoundError, WalletShortError
 from billing.events import TopUpWanted, WalletLow
-from billing.ledger import BANK, CLEARING, TAKEN_BACK, WALLET, Posting
+from billing.ledger import BANK, CLEARING, GOING_BACK, TAKEN_BACK, WALLET, Posting
 from billing.models import (
     LINE_CHARGES,
     RatedChargeRow,
@@ -40,7 +40,7 @@ from core.money import NANO, exponent
 from security import evidence
 
 _MOST_MINOR = 10**11
-_KINDS_OF_MONEY = {CLEARING, BANK}
+_KINDS_OF_MONEY = {CLEARING, BANK, GOING_BACK}
 
 
 class Kind(StrEnum):
@@ -59,6 +59,7 @@ class Stopped(StrEnum):
     CAP = "cap"  # the month's money for it is used up; it goes on in the next
     NO_METHOD = "no-method"
     TAKEN_BACK = "taken-back"  # the bank took one back
+    GIVEN_BACK = "given-back"  # we gave one back: it is not fetched again by itself
 
 
 class State(StrEnum):
@@ -286,9 +287,19 @@ def top_up(
 
 
 def withdraw(
-    session: Session, *, tenant_id: TenantId, key: str, amount_minor: int, source: str, at: dt.datetime
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    key: str,
+    amount_minor: int,
+    source: str,
+    at: dt.datetime,
+    payment_id: UUID | None = None,
 ) -> bool:
     """Give money back out of a wallet, once for its key: never what is reserved, and never credit.
+
+    Of a top-up that goes back the way it came (`payment_id`), the provider still has it: its `source` is
+    `ledger.GOING_BACK`, until `gone_back`, or `put_again` where nobody took it.
 
     Raises:
         WalletNotFoundError: it pays by invoice.
@@ -309,6 +320,7 @@ def withdraw(
         key=key,
         kind="withdrawal",
         effective_at=at,
+        payment_id=payment_id,
         postings=[
             Posting(WALLET, amount_minor, row.currency),
             Posting(source, -amount_minor, row.currency),
@@ -352,8 +364,30 @@ def take_back(
     )
 
 
+def gone_back(
+    session: Session, *, tenant_id: TenantId, key: str, amount_minor: int, at: dt.datetime, payment_id: UUID
+) -> bool:
+    """Book that the provider has given back what `withdraw` took out for it, once."""
+    row = _row(session, tenant_id)
+    return ledger.post(
+        session,
+        tenant_id=tenant_id,
+        key=key,
+        kind="top-up-back",
+        effective_at=at,
+        payment_id=payment_id,
+        postings=[
+            Posting(GOING_BACK, amount_minor, row.currency),
+            Posting(CLEARING, -amount_minor, row.currency),
+        ],
+    )
+
+
 def put_again(session: Session, *, tenant_id: TenantId, key: str, undone: str, payment_id: UUID) -> bool:
-    """Undo `take_back` of that key, once: the bank decided for us, or nobody took the refund."""
+    """Undo `take_back`, `withdraw` or `gone_back` of that key, once.
+
+    The bank decided for us, or nobody took the refund.
+    """
     row = _row(session, tenant_id)
     booked = ledger.find(session, tenant_id=tenant_id, key=key)
     mine = sum(one.amount_minor for one in booked if one.account == WALLET)

@@ -28,6 +28,7 @@ _WHY = {
     Stopped.CAP: ("the month’s amount for it is used up", "本月自动充值额度已用完"),
     Stopped.NO_METHOD: ("there is no saved way to pay", "没有已保存的付款方式"),
     Stopped.TAKEN_BACK: ("a bank took an earlier one back", "银行撤回了之前的一笔充值"),
+    Stopped.GIVEN_BACK: ("an earlier one was given back to you", "之前的一笔充值已退还给您"),
 }
 _KINDS: Mapping[Deed, Kind] = {
     Deed.REMIND: Kind.INVOICE_LATE,

@@ -1,8 +1,13 @@
 """Giving money back: asked for by one of the staff, above a limit decided by another, then told how it went.
 
-A refund's id is made with the form that asks for it, so a form sent twice gives back once. What waits for a
-second person is kept from being given back by somebody else meanwhile. The provider makes it
-(`wiring.refunding`); the ledger books it (`billing.payments.attempts`).
+A refund is of a payment or of a top-up. Its id is made with the form that asks for it, so a form sent twice
+gives back once. What waits for a second person is kept from being given back by somebody else meanwhile. The
+provider makes it (`wiring.refunding`); the ledger books it (`billing.payments.attempts`, and
+`billing.payments.top_ups` of a top-up).
+
+What is given back of a top-up leaves the wallet when it is approved, so nobody spends it meanwhile; what is
+reserved there, or spent, cannot be given back. Where the provider refuses, or nobody takes it, it comes
+back into the wallet.
 """
 
 import datetime as dt
@@ -11,9 +16,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from billing import ledger, wallets
 from billing.errors import (
     PaymentNotFoundError,
     RefundAskedError,
@@ -21,9 +27,11 @@ from billing.errors import (
     RefundReasonError,
     RefundTooLargeError,
     SecondPersonError,
+    WalletShortError,
 )
+from billing.ledger import CLEARING, GOING_BACK
 from billing.models import RefundRow
-from billing.payments import attempts
+from billing.payments import attempts, top_ups
 from billing.payments.port import State
 from billing.safety import USUAL, Safety
 from core import clock, ids
@@ -49,10 +57,11 @@ TOLD = (Standing.APPROVED, Standing.MADE, Standing.CAME_BACK)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """One refund."""
+    """One refund, of a payment or of a top-up."""
 
     refund_id: UUID
-    payment_id: PaymentId
+    payment_id: PaymentId | None
+    top_up_id: PaymentId | None
     amount_minor: int
     currency: str
     reason: str
@@ -68,7 +77,8 @@ def ask(
     session: Session,
     *,
     tenant_id: TenantId,
-    payment_id: UUID,
+    payment_id: UUID | None = None,
+    top_up_id: UUID | None = None,
     refund_id: UUID,
     amount_minor: int,
     reason: str,
@@ -80,7 +90,8 @@ def ask(
     Args:
         session: in the company's context, opened by who asks: the evidence log names them.
         tenant_id: the client company.
-        payment_id: what to give back of.
+        payment_id: what to give back of,
+        top_up_id: or the top-up; one of the two.
         refund_id: names the refund for ever; made with the form.
         amount_minor: how much.
         reason: 1 to 400 signs.
@@ -89,14 +100,16 @@ def ask(
 
     Raises:
         PaymentNotFoundError: no such payment, or the form was for another one.
+        TopUpNotFoundError: no such top-up.
+        WalletShortError: so much of the top-up does not lie in the wallet, or is reserved.
         RefundReasonError: no reason, or a long one.
         RefundTooLargeError: more than is left, less what waits for a second person; or it was never paid.
         RefundAskedError: that form asked for another amount before.
     """
-    payment = attempts.find(session, tenant_id=tenant_id, payment_id=payment_id, lock=True)
+    of = _of(session, tenant_id, payment_id=payment_id, top_up_id=top_up_id)
     before = session.get(RefundRow, (tenant_id, refund_id), populate_existing=True)
     if before is not None:
-        if before.payment_id != payment.payment_id:
+        if (before.payment_id, before.top_up_id) != (payment_id, top_up_id):
             raise PaymentNotFoundError
         if before.amount_minor != amount_minor:
             raise RefundAskedError(asked_minor=before.amount_minor)
@@ -104,16 +117,18 @@ def ask(
     said = reason.strip()
     if not 0 < len(said) <= _LONGEST:
         raise RefundReasonError
-    left = left_of(session, tenant_id=tenant_id, payment_id=payment_id)
-    if payment.state is not State.SUCCEEDED or not 0 < amount_minor <= left:
-        raise RefundTooLargeError(left_minor=left)
-    needs_second = safety.needs_second(amount_minor, currency=payment.currency, by=by)
+    if not of.is_paid or not 0 < amount_minor <= of.left_minor:
+        raise RefundTooLargeError(left_minor=of.left_minor)
+    if top_up_id is not None and amount_minor > in_wallet(session, tenant_id=tenant_id):
+        raise WalletShortError
+    needs_second = safety.needs_second(amount_minor, currency=of.currency, by=by)
     row = RefundRow(
         tenant_id=tenant_id,
         id=refund_id,
-        payment_id=payment.payment_id,
+        payment_id=payment_id,
+        top_up_id=top_up_id,
         amount_minor=amount_minor,
-        currency=payment.currency,
+        currency=of.currency,
         reason=said,
         standing=Standing.WAITING.value,
         needs_second=needs_second,
@@ -123,7 +138,7 @@ def ask(
     session.add(row)
     session.flush()
     if needs_second:
-        _witness(session, row, "payment.refund-waits")
+        _witness(session, row, "refund-waits")
     else:
         _approve(session, row)
     return _refund(row)
@@ -137,6 +152,7 @@ def approve(session: Session, *, tenant_id: TenantId, refund_id: UUID, by: UUID)
         RefundDecidedError: it was refused.
         SecondPersonError: who asked for it cannot decide it.
         RefundTooLargeError: less is left of the payment by now.
+        WalletShortError: of a top-up, less lies in the wallet by now.
     """
     row = _row(session, tenant_id, refund_id)
     if row.standing == Standing.REFUSED:
@@ -162,19 +178,67 @@ def refuse(session: Session, *, tenant_id: TenantId, refund_id: UUID, by: UUID) 
         raise RefundDecidedError
     row.standing, row.decided_by, row.decided_at = Standing.REFUSED.value, by, clock.now()
     session.flush()
-    _witness(session, row, "payment.refund-refused")
+    _witness(session, row, "refund-refused")
+    return _refund(row)
+
+
+def bounced(session: Session, *, tenant_id: TenantId, refund_id: UUID) -> Refund:
+    """Put the money of a refund back into the wallet that the provider would not make; once."""
+    row = _row(session, tenant_id, refund_id)
+    if row.top_up_id is not None and row.standing == Standing.APPROVED:
+        wallets.put_again(
+            session,
+            tenant_id=tenant_id,
+            key=top_ups.kept_key(row.id),
+            undone=top_ups.REFUSED,
+            payment_id=row.top_up_id,
+        )
+        row.standing = Standing.CAME_BACK.value
+        session.flush()
+        _witness(session, row, "refund-came-back")
     return _refund(row)
 
 
 def left_of(session: Session, *, tenant_id: TenantId, payment_id: UUID) -> int:
     """Return how much of a payment nobody has given back, or asked to; minor units."""
-    promised = select(func.sum(RefundRow.amount_minor)).where(
-        RefundRow.tenant_id == tenant_id,
-        RefundRow.payment_id == payment_id,
-        RefundRow.standing.in_([Standing.WAITING.value, Standing.APPROVED.value]),
-    )
     left = attempts.left_of(session, tenant_id=tenant_id, payment_id=payment_id)
-    return left - int(session.scalar(promised) or 0)
+    return left - _promised(session, tenant_id, RefundRow.payment_id == payment_id)
+
+
+def left_of_top_up(session: Session, *, tenant_id: TenantId, top_up_id: UUID) -> int:
+    """Return how much of a top-up nobody has given back, taken back or asked to; minor units.
+
+    How much of it still lies in the wallet is `in_wallet`.
+    """
+    moved = ledger.of_payment(session, tenant_id=tenant_id, payment_id=top_up_id)
+    there = sum(
+        side.amount_minor
+        for journal in moved
+        if journal.kind != "fee"
+        for side in journal.postings
+        if side.account == CLEARING
+    )
+    return there - _promised(session, tenant_id, RefundRow.top_up_id == top_up_id)
+
+
+def in_wallet(session: Session, *, tenant_id: TenantId) -> int:
+    """Return how much lies in the wallet and is not reserved, rounded down; never credit. Minor units."""
+    found = wallets.find(session, tenant_id=tenant_id)
+    if found is None:
+        return 0
+    return max(0, found.balance_nano - found.reserved_nano) // wallets.nano(1, found.currency)
+
+
+def find(session: Session, *, tenant_id: TenantId, refund_id: UUID) -> Refund:
+    """Return a refund.
+
+    Raises:
+        PaymentNotFoundError: no such refund.
+    """
+    row = session.get(RefundRow, (tenant_id, refund_id), populate_existing=True)
+    if row is None:
+        raise PaymentNotFoundError
+    return _refund(row)
 
 
 def every(
@@ -183,6 +247,7 @@ def every(
     tenant_id: TenantId,
     standings: Sequence[Standing] = tuple(Standing),
     payment_id: UUID | None = None,
+    top_up_id: UUID | None = None,
     asked_before: dt.datetime | None = None,
     before: UUID | None = None,
     limit: int = 50,
@@ -191,6 +256,8 @@ def every(
     asked = select(RefundRow).where(RefundRow.tenant_id == tenant_id, RefundRow.standing.in_(standings))
     if payment_id is not None:
         asked = asked.where(RefundRow.payment_id == payment_id)
+    if top_up_id is not None:
+        asked = asked.where(RefundRow.top_up_id == top_up_id)
     if asked_before is not None:
         asked = asked.where(RefundRow.asked_at < asked_before)
     if before is not None:
@@ -198,24 +265,83 @@ def every(
     return tuple(_refund(row) for row in session.scalars(asked.order_by(RefundRow.id.desc()).limit(limit)))
 
 
-def _approve(session: Session, row: RefundRow) -> None:
-    attempts.ask_refund(
-        session,
-        tenant_id=TenantId(row.tenant_id),
-        payment_id=row.payment_id,
-        amount_minor=row.amount_minor,
-        refund_id=row.id,
+@dataclass(frozen=True, slots=True)
+class _Of:
+    """What is given back of: a payment or a top-up."""
+
+    currency: str
+    is_paid: bool
+    left_minor: int
+
+
+def _of(session: Session, tenant_id: TenantId, *, payment_id: UUID | None, top_up_id: UUID | None) -> _Of:
+    """Return what to give back of, held until the transaction ends."""
+    if top_up_id is not None:
+        wallets.automatic(session, tenant_id=tenant_id, lock=True)
+        found = top_ups.find(session, tenant_id=tenant_id, top_up_id=top_up_id)
+        left = left_of_top_up(session, tenant_id=tenant_id, top_up_id=top_up_id)
+        return _Of(found.currency, found.state is State.SUCCEEDED, left)
+    if payment_id is None:
+        raise PaymentNotFoundError
+    payment = attempts.find(session, tenant_id=tenant_id, payment_id=payment_id, lock=True)
+    left = left_of(session, tenant_id=tenant_id, payment_id=payment_id)
+    return _Of(payment.currency, payment.state is State.SUCCEEDED, left)
+
+
+def _promised(session: Session, tenant_id: TenantId, of: ColumnElement[bool]) -> int:
+    """Return what waits for a second person or is on its way, of one payment or top-up."""
+    promised = select(func.sum(RefundRow.amount_minor)).where(
+        RefundRow.tenant_id == tenant_id,
+        of,
+        RefundRow.standing.in_([Standing.WAITING.value, Standing.APPROVED.value]),
     )
+    return int(session.scalar(promised) or 0)
+
+
+def _approve(session: Session, row: RefundRow) -> None:
+    tenant_id = TenantId(row.tenant_id)
+    if row.top_up_id is not None:
+        _keep(session, row, tenant_id)
+    elif row.payment_id is not None:
+        attempts.ask_refund(
+            session,
+            tenant_id=tenant_id,
+            payment_id=row.payment_id,
+            amount_minor=row.amount_minor,
+            refund_id=row.id,
+        )
     row.standing = Standing.APPROVED.value
     session.flush()
 
 
+def _keep(session: Session, row: RefundRow, tenant_id: TenantId) -> None:
+    """Take what goes back of a top-up out of the wallet, so that nobody spends it meanwhile."""
+    if row.top_up_id is None:
+        return
+    top_ups.stop_given_back(session, tenant_id=tenant_id, amount_minor=row.amount_minor)
+    wallets.withdraw(
+        session,
+        tenant_id=tenant_id,
+        key=top_ups.kept_key(row.id),
+        amount_minor=row.amount_minor,
+        source=GOING_BACK,
+        at=clock.now(),
+        payment_id=row.top_up_id,
+    )
+    _witness(session, row, "refund-asked")
+
+
 def _witness(session: Session, row: RefundRow, action: str) -> None:
+    room, prefix, of = (
+        ("payment", "pay", row.payment_id) if row.payment_id else ("top-up", "top", row.top_up_id)
+    )
+    if of is None:
+        return
     evidence.record(
         session,
-        action,
-        "pay",
-        row.payment_id,
+        f"{room}.{action}",
+        prefix,
+        of,
         amount_minor=row.amount_minor,
         currency=row.currency,
         refund=ids.public("ref", row.id),
@@ -223,6 +349,9 @@ def _witness(session: Session, row: RefundRow, action: str) -> None:
 
 
 def _row(session: Session, tenant_id: TenantId, refund_id: UUID) -> RefundRow:
+    seen = session.get(RefundRow, (tenant_id, refund_id))
+    if seen is not None and seen.top_up_id is not None:
+        wallets.automatic(session, tenant_id=tenant_id, lock=True)  # the wallet first, as everybody does
     row = session.get(RefundRow, (tenant_id, refund_id), with_for_update=True, populate_existing=True)
     if row is None:
         raise PaymentNotFoundError
@@ -232,7 +361,8 @@ def _row(session: Session, tenant_id: TenantId, refund_id: UUID) -> RefundRow:
 def _refund(row: RefundRow) -> Refund:
     return Refund(
         refund_id=row.id,
-        payment_id=PaymentId(row.payment_id),
+        payment_id=PaymentId(row.payment_id) if row.payment_id else None,
+        top_up_id=PaymentId(row.top_up_id) if row.top_up_id else None,
         amount_minor=row.amount_minor,
         currency=row.currency,
         reason=row.reason,

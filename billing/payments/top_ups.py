@@ -24,15 +24,16 @@ from billing.errors import (
 )
 from billing.events import TopUpFailed
 from billing.ledger import CLEARING, FEES, Posting
-from billing.models import TopUpRow
+from billing.models import RefundRow, TopUpRow
 from billing.payments.attempts import PERSON, UNDER_WAY, next_state
-from billing.payments.port import Reason, RemotePayment, State
+from billing.payments.port import Reason, RemotePayment, RemoteRefund, State
 from billing.wallets import Stopped
 from core import clock
 from core.events import announce
 from core.ids import PaymentId, PaymentMethodId, TenantId, UserId, new_id
 
 AUTOMATIC = "automatic"
+REFUSED = "refused"  # how a refund is undone that the provider would not make
 _MOST_MINOR = 99_999_999  # the provider takes eight digits
 
 
@@ -247,8 +248,9 @@ def _book(session: Session, row: TopUpRow, remote: RemotePayment) -> None:
                 Posting(CLEARING, -remote.fee_minor, remote.fee_currency),
             ],
         )
+    ours = {one.remote_id for one in remote.refunds if _book_ours(session, row, one)}
     backs = [(f"refund:{one.remote_id}", "failed", one.amount_minor, one.made_at, one.is_failed)
-             for one in remote.refunds]  # fmt: skip
+             for one in remote.refunds if one.remote_id not in ours]  # fmt: skip
     backs += [(f"dispute:{one.remote_id}", "won", one.amount_minor, one.made_at, one.is_won)
               for one in remote.disputes if not one.is_warning]  # fmt: skip
     for name, undone, minor, made_at, is_undone in backs:
@@ -261,6 +263,45 @@ def _book(session: Session, row: TopUpRow, remote: RemotePayment) -> None:
                 _stop(session, tenant_id, Stopped.TAKEN_BACK, row.amount_minor, row.currency)
         if is_undone:
             wallets.put_again(session, tenant_id=tenant_id, key=name, undone=undone, payment_id=row.id)
+
+
+def _book_ours(session: Session, row: TopUpRow, refund: RemoteRefund) -> bool:
+    """Book a refund that the staff asked for and the wallet has kept the money of; False: it is none."""
+    tenant_id = TenantId(row.tenant_id)
+    asked = session.get(RefundRow, (tenant_id, refund.refund_id)) if refund.refund_id else None
+    if asked is None or asked.top_up_id != row.id:
+        return False
+    kept, made = kept_key(asked.id), f"refund:{refund.remote_id}"
+    if not ledger.find(session, tenant_id=tenant_id, key=kept) or ledger.find(
+        session, tenant_id=tenant_id, key=f"{kept}:{REFUSED}"
+    ):
+        return False
+    wallets.gone_back(
+        session,
+        tenant_id=tenant_id,
+        key=made,
+        amount_minor=refund.amount_minor,
+        at=refund.made_at,
+        payment_id=row.id,
+    )
+    asked.standing = "came-back" if refund.is_failed else "made"
+    session.flush()
+    if refund.is_failed:
+        for name in (made, kept):
+            wallets.put_again(session, tenant_id=tenant_id, key=name, undone="failed", payment_id=row.id)
+    return True
+
+
+def stop_given_back(session: Session, *, tenant_id: TenantId, amount_minor: int) -> None:
+    """Let a wallet whose money is given back not fetch it again by itself; its people are told."""
+    rule = wallets.automatic(session, tenant_id=tenant_id, lock=True)
+    if rule is not None and rule.stopped is None:
+        _stop(session, tenant_id, Stopped.GIVEN_BACK, amount_minor, rule.currency)
+
+
+def kept_key(refund_id: UUID) -> str:
+    """Return what the ledger calls the money of a refund while it is neither here nor there."""
+    return f"refund:{refund_id}"
 
 
 def _stop(session: Session, tenant_id: TenantId, why: Stopped, amount_minor: int, currency: str) -> None:

@@ -938,6 +938,44 @@ def operator_alarms(lang: str) -> dict[str, Any]:
     }
 
 
+def operator_top_up(lang: str) -> dict[str, Any]:
+    names = pick(
+        lang, ("Paid beforehand by companies", "Bank", "Topped up"), ("各公司预付款", "银行", "已充值")
+    )
+    money = functools.partial(Money, currency="GBP")
+    return operator(lang) | {
+        "company_": New(name="Pelican Parcel", currency="GBP"),
+        "home": "/operator/companies/ten_1/wallet",
+        "base": "/operator/companies/ten_1/wallet/top-ups/top_1",
+        "top_up": New(
+            amount=money(5000),
+            kind="ok",
+            word=pick(lang, "Paid", "已付款"),
+            why="",
+            who=pick(lang, "by a person", "由人发起"),
+            at=ago(90_000),
+        ),
+        "remote_id": "pi_3QK2b9EaZ0f7c1xY",
+        "left": money(3800),
+        "there": money(3025),
+        "above": money(50_000),
+        "is_paid": True,
+        "can_refund": True,
+        "refund_id": "ref_1",
+        "refunds": [
+            New(
+                amount=money(1200),
+                reason=pick(lang, "Paid with the wrong card", "用错了银行卡"),
+                kind="ok",
+                word=pick(lang, "Given back", "已退还"),
+            )
+        ],
+        "journals": [
+            New(at=ago(90_000), kind=names[2], postings=((names[1], money(5000)), (names[0], money(-5000))))
+        ],
+    }
+
+
 def standing(*, is_stopped: bool = False, is_new: bool = False) -> Standing:
     most = limits.AT_FIRST if is_new else limits.USUAL
     gbp = "GBP"
@@ -3278,6 +3316,7 @@ PAGES: dict[str, Page] = {
         "portal/calls_out.html", portal_calls_out, ("document.getElementById('stop-out').showModal()",)
     ),
     "portal-calls-out-stopped": Page("portal/calls_out.html", portal_calls_out_stopped),
+    "operator-top-up": Page("operator/top_up.html", operator_top_up),
     "operator-calls-out": Page("operator/calls_out.html", operator_calls_out),
     "operator-calls-out-stopped": Page("operator/calls_out.html", operator_calls_out_stopped),
     "operator-load": Page("operator/load.html", operator_load),

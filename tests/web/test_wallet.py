@@ -211,3 +211,105 @@ def test_programs_top_up_list_and_set_the_rule(
     others = program(cast.b)
     assert others.post("/wallet/top-ups", {"amount_minor": 5000}).status_code == 404
     assert others.get("/wallet/top-ups").get_json()["data"] == []
+
+
+def test_the_staff_gives_a_top_up_back_two_people_above_the_limit_and_the_company_sees_it(
+    otto: Browser, dana: Browser, browser: Browsers, people: People, program: Programs, cast: Cast,
+    standin: Server, services: TestServices,
+) -> None:  # fmt: skip
+    payments.saved(standin, collecting.know_payer(services, tenant_id=cast.a.tenant_id))
+    collecting.refresh_methods(services, tenant_id=cast.a.tenant_id)
+    for minor in (5000, 60100):
+        program(cast.a).post("/wallet/top-ups", {"amount_minor": minor})
+    page = dana.get(home(cast)).text
+    well_made(page)
+    large, small = re.findall(r'href="(/operator/companies/ten_\w+/wallet/top-ups/top_\w+)"', page)
+    page = dana.get(small).text
+    well_made(page)
+    assert "At most £50.00. Above £500.00 somebody else has to agree." in page
+    token = re.search(r'name="refund" value="(ref_[0-9a-z]+)"', page)
+    assert token
+    form = {"refund": token[1], "amount": "12.00", "reason": "Wrong card"}
+    for _ in range(2):
+        dana.post(f"{small}/refund", form)
+    page = dana.get(small).text
+    assert "The money goes back the way it came." in page
+    assert "Wrong card" in page
+    assert "Taken out of wallets, on its way back" in page  # in the ledger
+    dana.post(f"{small}/refund", form | {"refund": ids.public("ref", new_id()), "amount": "38.01"})
+    assert "So much cannot be given back" in dana.get(small).text
+    dana.post(f"{small}/refund", form | {"refund": ids.public("ref", new_id()), "amount": "x"})
+    assert "This amount cannot be" in dana.get(small).text
+    waits = form | {"refund": ids.public("ref", new_id()), "amount": "600.00"}
+    dana.post(f"{large}/refund", waits)
+    assert "Somebody else has to decide about it now." in dana.get(large).text
+    page = dana.get("/operator/refunds").text
+    well_made(page)
+    assert page.count("of a top-up") == 2
+    assert f'href="{small}"' in page
+    (told,) = program(cast.a).get("/refunds").get_json()["data"]  # what waits is the staff's own affair
+    assert (told["top_up"], told["payment"]) == (small.rpartition("/")[2], None)
+    assert told["state"] == "made"
+    rita = browser()
+    rita.sign_in(scene.staff(people, "operator_billing", name="Rita").email)
+    deed = f"{home(cast).rpartition('/')[0]}/refunds/{waits['refund']}/approve"
+    assert f'action="{deed}"' in rita.get("/operator/refunds").text
+    rita.post(deed)
+    assert "The money goes back the way it came." in rita.get("/operator/refunds").text
+    assert [one.amount for one in payments.client(standin).v1.refunds.list().data] == [60000, 1200]
+    assert program(cast.a).get("/wallet").get_json()["available"]["minor"] == 3900
+    page = otto.get("/portal/refunds").text
+    well_made(page)
+    assert page.count("See the wallet") == 2
+    assert otto.get(small).status_code == 403
+    assert dana.post(f"{small}/refund", {"amount": "4.00"}).status_code == 404  # no form of ours
+
+
+def test_a_top_up_that_is_spent_says_that_nothing_of_it_can_go_back(
+    otto: Browser,
+    dana: Browser,
+    program: Programs,
+    cast: Cast,
+    standin: Server,
+    services: TestServices,
+    gate: Gate,
+) -> None:
+    payments.saved(standin, collecting.know_payer(services, tenant_id=cast.a.tenant_id))
+    collecting.refresh_methods(services, tenant_id=cast.a.tenant_id)
+    program(cast.a).post("/wallet/top-ups", {"amount_minor": 5000})
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        wallets.reserve(
+            session, tenant_id=cast.a.tenant_id, use_id=new_id(), amount_nano=50 * 10**9, until=NOW
+        )
+    found = re.search(
+        r'href="(/operator/companies/ten_\w+/wallet/top-ups/top_\w+)"', dana.get(home(cast)).text
+    )
+    assert found
+    page = dana.get(found[1]).text
+    well_made(page)
+    assert "Nothing of it can be given back" in page
+    assert 'id="refund"' not in page
+    dana.post(
+        f"{found[1]}/refund", {"refund": ids.public("ref", new_id()), "amount": "1", "reason": "Wrong card"}
+    )
+    assert "There is not so much in the wallet" in dana.get(found[1]).text
+
+
+def test_a_provider_that_refuses_is_said_and_the_wallet_has_it_again(
+    otto: Browser, dana: Browser, program: Programs, cast: Cast, standin: Server, services: TestServices
+) -> None:
+    payments.saved(standin, collecting.know_payer(services, tenant_id=cast.a.tenant_id))
+    collecting.refresh_methods(services, tenant_id=cast.a.tenant_id)
+    program(cast.a).post("/wallet/top-ups", {"amount_minor": 5000})
+    found = re.search(
+        r'href="(/operator/companies/ten_\w+/wallet/top-ups/top_\w+)"', dana.get(home(cast)).text
+    )
+    assert found
+    charge = str(payments.client(standin).v1.balance_transactions.list().data[0].source)
+    payments.client(standin).v1.refunds.create({"charge": charge, "amount": 4000})  # we have not heard of it
+    dana.post(
+        f"{found[1]}/refund", {"refund": ids.public("ref", new_id()), "amount": "50", "reason": "Wrong card"}
+    )
+    page = dana.get(found[1]).text
+    assert "The payment provider would not give it back. It is in the wallet again." in page
+    assert "Came back to us" in page

@@ -86,9 +86,16 @@ class RefundShown(Outward):
     """Money that was given back."""
 
     id: str = Field(examples=["ref_01jd3x5k8f7r6q2w9v4t0n1m3c"])
-    payment: str = Field(examples=["pay_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+    payment: str | None = Field(
+        description="What it is of; null: of a top-up.", examples=["pay_01jd3x5k8f7r6q2w9v4t0n1m3c"]
+    )
+    top_up: str | None = Field(
+        description="The top-up it is of: it has left your wallet. Null: of a payment.",
+        examples=["top_01jd3x5k8f7r6q2w9v4t0n1m3c"],
+    )
     state: Literal["approved", "made", "came-back"] = Field(
-        description="`approved`: on its way; `came-back`: nobody took it, and it is with us again."
+        description="`approved`: on its way; `came-back`: nobody took it, and it is with us again, or in your"
+        " wallet."
     )
     amount: Amount
     asked_at: Instant
@@ -174,7 +181,8 @@ def list_refunds(query: PageQuery) -> Refunds:
             RefundShown.model_validate(
                 {
                     "id": ids.public("ref", row.refund_id),
-                    "payment": ids.public("pay", row.payment_id),
+                    "payment": ids.public("pay", row.payment_id) if row.payment_id else None,
+                    "top_up": ids.public("top", row.top_up_id) if row.top_up_id else None,
                     "state": row.standing.value,
                     "amount": Amount.of(Money(row.amount_minor, row.currency)),
                     "asked_at": row.asked_at,

@@ -31,7 +31,7 @@ class AutomaticTopUp(Outward):
     below: Amount = Field(description="When less than this may be spent.")
     amount: Amount = Field(description="What is added each time.")
     cap: Amount = Field(description="The most in a month (UTC).")
-    stopped: Literal["declined", "cap", "no-method", "taken-back"] | None = Field(
+    stopped: Literal["declined", "cap", "no-method", "taken-back", "given-back"] | None = Field(
         description="Why it stands still; null: it does not. `cap` ends with the month."
     )
 

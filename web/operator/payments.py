@@ -200,7 +200,7 @@ def one_payment(company_id: str, payment_id: str) -> str:
             "stand": shown.stand(stands, currency=payment.currency, came_back_minor=back),
             "others": [_row(one, company, number) for one in tried if one.payment_id != payment.payment_id],
             "steps": [shown.step(one) for one in steps],
-            "journals": [_journal(one) for one in moved],
+            "journals": [journal(one) for one in moved],
             "left": Money(left, payment.currency),
             "above": Money(alone * 10 ** exponent(payment.currency), payment.currency),
             "refunds": [
@@ -234,7 +234,7 @@ def look_at_payment(company_id: str, payment_id: str) -> BaseResponse:
             scope.services(), tenant_id=company.tenant_id, payment_id=payment.payment_id, source="person"
         )
     except SeatlineError as error:
-        _refuse(error)
+        refuse(error)
     else:
         said.done(gettext("Asked; this is how it stands."))
     return redirect(f"/operator/companies/{company_id}/payments/{payment_id}", 303)
@@ -259,12 +259,9 @@ def refund_payment(company_id: str, payment_id: str) -> BaseResponse:
             by=by,
         )
     except SeatlineError as error:
-        _refuse(error)
+        refuse(error)
     else:
-        if made.standing is refunds.Standing.WAITING:
-            said.done(gettext("Somebody else has to decide about it now."))
-        else:
-            said.done(gettext("The money goes back the way it came."))
+        say(made)
     return redirect(f"/operator/companies/{company_id}/payments/{payment_id}", 303)
 
 
@@ -288,7 +285,7 @@ def refund_list() -> str:
             shown.refund(
                 one,
                 company=company.name,
-                href=_payment_url(company.tenant_id, one.payment_id),
+                href=_source_url(company.tenant_id, one),
                 asked_by=names.get(one.asked_by, ""),
                 decided_by=names.get(one.decided_by, "") if one.decided_by else "",
                 is_mine=one.asked_by == who.principal_id,
@@ -308,11 +305,11 @@ def approve_refund(company_id: str, refund_id: str) -> BaseResponse:
     company, wanted, by = rounds.one(company_id), ids.parse("ref", refund_id), identity.current().principal_id
     scope.commit()
     try:
-        refunding.approve(scope.services(), tenant_id=company.tenant_id, refund_id=wanted, by=by)
+        made = refunding.approve(scope.services(), tenant_id=company.tenant_id, refund_id=wanted, by=by)
     except SeatlineError as error:
-        _refuse(error)
+        refuse(error)
     else:
-        said.done(gettext("The money goes back the way it came."))
+        say(made)
     return redirect(_REFUNDS, 303)
 
 
@@ -328,7 +325,7 @@ def refuse_refund(company_id: str, refund_id: str) -> BaseResponse:
     try:
         rounds.visit(company, act)
     except SeatlineError as error:
-        _refuse(error)
+        refuse(error)
     else:
         said.done(gettext("Refused. Nothing goes back."))
     return redirect(_REFUNDS, 303)
@@ -450,13 +447,22 @@ def _payment_url(tenant_id: TenantId, payment_id: PaymentId) -> str:
     return f"{home}/payments/{ids.public('pay', payment_id)}"
 
 
+def _source_url(tenant_id: TenantId, one: Refund) -> str:
+    """Return the page of what a refund is of."""
+    if one.payment_id is not None:
+        return _payment_url(tenant_id, one.payment_id)
+    home = f"/operator/companies/{ids.public('ten', tenant_id)}"
+    return f"{home}/wallet/top-ups/{ids.public('top', one.top_up_id)}" if one.top_up_id else home
+
+
 def _on_account(session: Session, company: Company) -> list[Waiting]:
     minor = ledger.on_account(session, tenant_id=company.tenant_id, currency=company.currency)
     href = f"/operator/ledger?company={ids.public('ten', company.tenant_id)}"
     return [Waiting(company.name, href, Money(minor, company.currency))] if minor else []
 
 
-def _journal(one: ledger.Journal) -> JournalRow:
+def journal(one: ledger.Journal) -> JournalRow:
+    """Return a movement of money as pages show it."""
     return JournalRow(
         one.effective_at,
         statements.movement(one.kind),
@@ -513,7 +519,18 @@ def _minor(text: str, currency: str) -> int:
     return found
 
 
-def _refuse(error: SeatlineError) -> None:
+def say(made: Refund) -> None:
+    """Say what became of a refund that was asked for or decided."""
+    if made.standing is refunds.Standing.WAITING:
+        said.done(gettext("Somebody else has to decide about it now."))
+    elif made.standing is refunds.Standing.CAME_BACK:
+        said.refused(gettext("The payment provider would not give it back. It is in the wallet again."))
+    else:
+        said.done(gettext("The money goes back the way it came."))
+
+
+def refuse(error: SeatlineError) -> None:
+    """Say what stood in the way, when that is business as usual."""
     if error.kind not in {"refused", "conflict", "invalid", "unavailable"}:
         raise error
     known = words.problem(error.code, error.kind)

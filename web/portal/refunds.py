@@ -1,4 +1,4 @@
-"""What was given back to the company: each refund, of which invoice, and how it stands."""
+"""What was given back to the company: each refund, of which invoice or top-up, and how it stands."""
 
 from flask import render_template, request
 from flask_babel import lazy_gettext as _l
@@ -34,13 +34,16 @@ def refund_list() -> str:
     )
     rows = []
     for one in found[:_PAGE]:
-        payment = attempts.find(session, tenant_id=tenant_id, payment_id=one.payment_id)
+        invoice = None
+        if one.payment_id is not None:
+            payment = attempts.find(session, tenant_id=tenant_id, payment_id=one.payment_id)
+            invoice = f"/portal/invoices/{ids.public('inv', payment.invoice_id)}"
         mark, word = WORDS[one.standing]
         rows.append(
             {
                 "id": ids.public("ref", one.refund_id),
                 "asked_at": one.asked_at,
-                "invoice": f"/portal/invoices/{ids.public('inv', payment.invoice_id)}",
+                "invoice": invoice,
                 "amount": Money(one.amount_minor, one.currency),
                 "mark": mark,
                 "word": word,

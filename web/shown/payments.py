@@ -135,6 +135,7 @@ _ACCOUNTS: Mapping[str, LazyString] = {
     "wallet": _l("Paid beforehand by companies"),
     "bank": _l("Bank"),
     "taken-back": _l("Top-ups taken back after they were spent"),
+    "going-back": _l("Taken out of wallets, on its way back"),
     "on-account": _l("On account for companies"),
 }
 
@@ -240,6 +241,7 @@ class RefundShown:
     company: str
     company_path: str
     href: str
+    is_top_up: bool
     asked_by: str
     decided_by: str
     is_waiting: bool
@@ -255,7 +257,7 @@ def refund(
     decided_by: str = "",
     is_mine: bool = False,
 ) -> RefundShown:
-    """Return a refund as lists show it; `href` is its payment's page."""
+    """Return a refund as lists show it; `href` is its payment's or top-up's page."""
     kind, word = REFUNDS[found.standing]
     return RefundShown(
         id=ids.public("ref", found.refund_id),
@@ -265,8 +267,9 @@ def refund(
         word=str(word),
         asked_at=found.asked_at,
         company=company,
-        company_path=href.partition("/payments/")[0],
+        company_path="/".join(href.split("/")[:4]),
         href=href,
+        is_top_up=found.top_up_id is not None,
         asked_by=asked_by,
         decided_by=decided_by,
         is_waiting=found.standing is refunds.Standing.WAITING,

@@ -27,6 +27,7 @@ STOPPED: Mapping[Stopped, LazyString] = {
     Stopped.CAP: _l("The month’s amount is used up; it goes on in the next month."),
     Stopped.NO_METHOD: _l("There is no saved way to pay."),
     Stopped.TAKEN_BACK: _l("A bank took a top-up back."),
+    Stopped.GIVEN_BACK: _l("A top-up was given back to you."),
 }
 
 
