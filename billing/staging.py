@@ -26,10 +26,11 @@ from core.ids import TenantId, new_id, new_ids
 
 _COPY = """
     COPY app.usage_staging (batch_id, tenant_id, row_no, usage_id, subject_ref, occurred_at, ended_at,
-      quantity_ms, payload_sha256, source, event_id, meter, prefix, number_id, agent_ref, reject_reason)
+      quantity_ms, payload_sha256, source, event_id, meter, prefix, number_id, agent_ref,
+      campaign_ref, reject_reason)
     FROM STDIN (FORMAT BINARY)
 """
-_COLUMNS = 16
+_COLUMNS = 17
 # a row up to its hash, each value with its length before it
 _WHOLE = struct.Struct(">hi16si16siii16si16siqiqiqi32s")
 _REJECTED = struct.Struct(">hi16si16siii16siiiii")
@@ -37,9 +38,10 @@ _CHUNK = 1 << 20
 
 _TAKE_IN = """
     INSERT INTO app.usage_events (tenant_id, id, source, event_id, meter, subject_ref, occurred_at, ended_at,
-      quantity_ms, prefix, number_id, agent_ref, payload_sha256, received_at, batch_id, batch_row)
+      quantity_ms, prefix, number_id, agent_ref, campaign_ref, payload_sha256, received_at, batch_id,
+      batch_row)
     SELECT tenant_id, usage_id, source, event_id, meter, subject_ref, occurred_at, ended_at,
-      quantity_ms, prefix, number_id, agent_ref, payload_sha256, %(now)s, batch_id, row_no
+      quantity_ms, prefix, number_id, agent_ref, campaign_ref, payload_sha256, %(now)s, batch_id, row_no
     FROM app.staged_usage(%(batch)s) WHERE reject_reason IS NULL ORDER BY row_no
     ON CONFLICT (tenant_id, source, event_id) DO NOTHING
     RETURNING id, meter, prefix, quantity_ms, occurred_at, ended_at
@@ -50,7 +52,8 @@ _CONFLICTS = text("""
       batch_id)
     SELECT s.tenant_id, s.usage_id, s.source, s.event_id, s.payload_sha256, jsonb_build_object(
         'meter', s.meter, 'subject_ref', s.subject_ref, 'occurred_at', s.occurred_at, 'ended_at', s.ended_at,
-        'quantity_ms', s.quantity_ms, 'prefix', s.prefix, 'number_id', s.number_id, 'agent_ref', s.agent_ref),
+        'quantity_ms', s.quantity_ms, 'prefix', s.prefix, 'number_id', s.number_id, 'agent_ref', s.agent_ref,
+        'campaign_ref', s.campaign_ref),
       :now, s.batch_id
     FROM app.staged_usage(:batch) s
     JOIN app.usage_events u USING (tenant_id, source, event_id)
@@ -184,14 +187,15 @@ def _written(batch: UUID, tenant_id: TenantId, usages: Sequence[Usage]) -> Itera
         key = text_of(usage.source) + columns.text(usage.event_id)
         fault = fault_in(usage)
         if fault:
-            row = _REJECTED.pack(*head, -1, -1, -1, -1, -1) + key + 4 * columns.NULL + text_of(fault)
+            row = _REJECTED.pack(*head, -1, -1, -1, -1, -1) + key + 5 * columns.NULL + text_of(fault)
         else:
             extent = (8, columns.instant(usage.occurred_at), 8, columns.instant(usage.ended_at))
             payload = (16, usage.subject_ref.bytes, *extent, 8, usage.quantity_ms, 32, payload_sha256(usage))
             row = b"".join(
                 (
                     *(_WHOLE.pack(*head, *payload), key, text_of(usage.meter), text_of(usage.prefix)),
-                    *(columns.uuid(usage.number_id), columns.uuid(usage.agent_ref), columns.NULL),
+                    *(columns.uuid(usage.number_id), columns.uuid(usage.agent_ref)),
+                    *(columns.uuid(usage.campaign_ref), columns.NULL),
                 )
             )
         rows.append(row)

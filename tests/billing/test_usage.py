@@ -203,6 +203,31 @@ def test_a_batch_adds_up_whatever_is_in_it(gate: Gate, alice: TenantId, database
         assert waiting.outcome is Outcome.UNRATED
 
 
+def test_usage_sent_in_bulk_is_for_its_campaign_as_when_reported_singly(
+    gate: Gate, alice: TenantId, database: DatabaseUrls
+) -> None:
+    one, other = new_id(), new_id()
+    record(gate, alice, stock.usage("singly", campaign_ref=one))
+    batch = staging.stage(
+        database.bill,
+        tenant_id=alice,
+        usages=[
+            stock.usage("singly", campaign_ref=one),  # the same, whichever way it comes
+            stock.usage("bulk", campaign_ref=one),
+            stock.usage("none"),
+            stock.usage("none", campaign_ref=other),  # contradicts the one before
+            stock.usage("bad", seconds=-5, campaign_ref=one),
+        ],
+    )
+    with gate.open(Scope.system(alice)) as session:
+        counts = staging.take_in(session, tenant_id=alice, batch_id=batch)
+        kept = {row.event_id: row.campaign_ref for row in session.scalars(select(UsageEventRow))}
+        (conflict,) = session.scalars(select(UsageConflictRow))
+    assert counts == staging.Counts(received=5, accepted=2, duplicate=1, conflict=1, rejected=1)
+    assert kept == {"singly": one, "bulk": one, "none": None}
+    assert conflict.payload["campaign_ref"] == str(other)  # so that who takes it over has it
+
+
 def test_the_same_batch_sent_again_under_another_id_is_all_duplicates(
     gate: Gate, alice: TenantId, database: DatabaseUrls
 ) -> None:

@@ -6,8 +6,19 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import text
 
+from billing import usage
 from core import clock, ids
+from core.ids import OPERATOR, UserId, new_id
+from security import evidence
+from security.gate import Gate, Scope
+from security.vault import Vault
+from tenants import glass, second_step
+from tests.billing import stock
+from tests.campaigns import factory
+from tests.tenants.people import People
+from tests.web import scene
 from tests.web.conftest import Browser, Browsers, Cast, Programs
 from tests.web.scene import NOW, Scene
 from tests.web.test_operator_pages import Enter, enter
@@ -96,6 +107,56 @@ def test_the_operator_sees_all_companies_together(enter: Enter, cast: Cast, day:
     page = dana.get(f"/operator/revenue?{OCTOBER}").text
     assert cast.a.name in page
     assert 'href="/operator/revenue"' in dana.get("/operator/ledger").text
+
+
+def test_what_a_company_calls_its_campaigns_is_seen_through_an_open_look_alone(
+    browser: Browsers, people: People, cast: Cast, day: Scene, gate: Gate, vault: Vault
+) -> None:
+    made = factory.campaign(gate, cast.a.tenant_id, name="Autumn of Mr Voss")
+    unknown = new_id()
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        for campaign_id in (made.campaign_id, unknown):
+            usage.record(
+                session,
+                tenant_id=cast.a.tenant_id,
+                usage=stock.usage(f"for {campaign_id}", campaign_ref=campaign_id, at=NOW),
+            )
+    dana, user_id = browser(), scene.staff(people, "operator_billing", "operator_support", name="Dana")
+    assert dana.sign_in(user_id.email).status_code == 303
+    where = "/operator/revenue?by=campaign"
+    page = dana.get(where).text
+    assert "Autumn of Mr Voss" not in page
+    assert "Campaign made on 19 Nov 2026, " in page
+    assert "A campaign that is not here" in page
+    assert ids.public("cmp", made.campaign_id) in page
+    assert "Campaign made on" in dana.get(f"{where}&as=csv").text
+    opened(dana, user_id.id, browser, people, gate, vault, cast)
+    assert "Autumn of Mr Voss" in dana.get(where).text
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        entries = evidence.page(session, tenant_id=cast.a.tenant_id, limit=9, action="glass.looked").entries
+    assert [(one.actor_id, one.fact.details["what"]) for one in entries] == [(user_id.id, "campaigns")]
+    rita = browser()  # a colleague sees through nobody else's look
+    rita.sign_in(scene.staff(people, "operator_billing", "operator_support", name="Rita").email)
+    assert "Autumn of Mr Voss" not in rita.get(where).text
+
+
+def opened(
+    dana: Browser, user_id: UserId, browser: Browsers, people: People, gate: Gate, vault: Vault, cast: Cast
+) -> None:
+    """Let somebody look into the company, as a colleague agrees to."""
+    omar, omars = browser(), scene.staff(people, "operator_support", name="Omar")
+    omar.sign_in(omars.email)
+    with gate.open(Scope.system(OPERATOR)) as session:
+        for who in (user_id, omars.id):
+            second_step.begin(session, tenant_id=OPERATOR, vault=vault, user_id=who, name="x")
+        session.execute(text("UPDATE app.second_steps SET confirmed_at = begun_at"))
+    company = ids.public("ten", cast.a.tenant_id)
+    dana.post(
+        "/operator/glass", {"company": company, "reason": "incident", "ticket": "INC-4711", "minutes": "30"}
+    )
+    with gate.open(Scope.system(OPERATOR)) as session:
+        (asked,) = glass.every(session)
+    assert omar.post(f"/operator/glass/{asked.id}/approve").status_code == 303
 
 
 def test_who_may_not_see_money_sees_no_revenue(enter: Enter, cast: Cast) -> None:

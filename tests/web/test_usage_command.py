@@ -1,12 +1,14 @@
 """`seatline usage import` takes a file in once, says what became of it, and where it cannot be read."""
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from billing import periods, revenue
 from core import ids
-from core.ids import TenantId
+from core.ids import TenantId, new_id
 from security.gate import Gate, Scope
 from tests.billing import stock
 from tests.conftest import admitted
@@ -49,6 +51,24 @@ def test_a_file_is_taken_in_once_and_counted(
         answer = brought(services, monkeypatch, pelican, tmp_path / "usage.csv", written)
         assert answer.exit_code == 0, answer.output
         assert f"6 rows: {told}, 0 contradict what is there, 1 cannot be" in answer.output
+
+
+def test_a_row_says_for_which_campaign_it_was(
+    services: TestServices, monkeypatch: pytest.MonkeyPatch, pelican: TenantId, tmp_path: Path
+) -> None:
+    campaign_id = new_id()
+    head = HEAD.replace("prefix", "prefix,campaign")
+    lines = [row(1).replace("\n", f",{ids.public('cmp', campaign_id)}\n"), row(2).replace("\n", ",\n")]
+    for told in ("2 taken in", "2 there already"):
+        answer = brought(services, monkeypatch, pelican, tmp_path / "usage.csv", head + "".join(lines))
+        assert told in answer.output, answer.output
+    with services.gate.open(Scope.system(pelican)) as session:
+        period = periods.month_of(dt.datetime(2026, 10, 14, tzinfo=dt.UTC), zone="Europe/London")
+        found = revenue.of(session, tenant_id=pelican, period=period, by=revenue.By.CAMPAIGN)
+    assert [(one.ref, one.events) for one in found.parts] == [(campaign_id, 1), (None, 1)]
+    wrong = head + row(3).replace("\n", ",quay\n")
+    answer = brought(services, monkeypatch, pelican, tmp_path / "usage.csv", wrong)
+    assert "line 2: 'quay' is no campaign's id" in answer.output
 
 
 def test_a_line_that_cannot_be_read_is_named(

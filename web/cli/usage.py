@@ -11,7 +11,8 @@ import click
 
 from billing.staging import Counts
 from billing.usage import Usage
-from core.ids import TenantId
+from core import ids
+from core.ids import TenantId, UnknownIdError
 from web.cli import said
 from wiring import House, intake
 
@@ -68,4 +69,14 @@ def _usage(row: Mapping[str, str], source: str) -> Usage:
         prefix=row["prefix"],
         number_id=UUID(row["number_id"]) if row.get("number_id") else None,
         agent_ref=UUID(row["agent_ref"]) if row.get("agent_ref") else None,
+        campaign_ref=_campaign(row.get("campaign") or ""),
     )
+
+
+def _campaign(text: str) -> UUID | None:
+    """Return the campaign of a row, which is named as its page and the API name it."""
+    try:
+        return ids.parse("cmp", text) if text else None
+    except UnknownIdError as error:
+        message = f"{text!r} is no campaign's id"
+        raise ValueError(message) from error

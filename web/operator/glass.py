@@ -5,11 +5,14 @@ context the database keeps read-only and lets in only behind the first. No log, 
 """
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 from flask import redirect, render_template, request
 from flask_babel import gettext
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from core import ids
@@ -29,6 +32,7 @@ from web.operator.views import pages
 
 _HERE = "/operator/glass"
 _SHOWN = 50
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +223,20 @@ def open_now() -> list[OpenGlass]:
         )
         for one in found
     ]
+
+
+def seen_in(what: str, look: Callable[[Session, TenantId], T]) -> dict[TenantId, T]:
+    """Return what the reader's own open looks show, by company; each is in the company's log before."""
+    who = identity.current()
+    if "glass.use" not in who.permissions:
+        return {}
+    found: dict[TenantId, T] = {}
+    for one in glass.every(scope.session()):
+        if one.is_open and one.requester == who.principal_id:
+            _note(one, what)
+            with scope.within(one.tenant_id, principal_id=one.requester, kind=Kind.BREAKGLASS) as walls:
+                found[one.tenant_id] = look(walls, one.tenant_id)
+    return found
 
 
 def _one(glass_id: UUID) -> Glass:

@@ -1,7 +1,8 @@
 """What companies' use brought: by company, campaign, agent or number, months at a time, before tax.
 
-Each company's stand within its own walls, so a page costs one visit a company; one can be chosen. Campaigns
-are named by their ids: what a company calls them is its own.
+Each company's stand within its own walls, so a page costs one visit a company; one can be chosen. What a
+company calls its campaigns is its own: they are said by when they were made, and named only to who has an
+open look into the company (break-glass), which is in its log.
 """
 
 import datetime as dt
@@ -12,6 +13,7 @@ from decimal import Decimal
 from urllib.parse import urlencode
 from uuid import UUID
 
+from flask import request
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
@@ -25,7 +27,7 @@ from core.money import Money
 from tenants.companies import Company
 from web import tables
 from web.guards import permission
-from web.operator import rounds
+from web.operator import glass, rounds
 from web.operator.views import pages
 from web.shown import revenue as shown
 from web.shown.revenue import RevenueRow, Sum
@@ -72,6 +74,7 @@ def revenue_page() -> str | BaseResponse:
         part = By(by) if by != _COMPANY else None
         chosen = asked.get("company")
         agents = shown.agents() if part is By.AGENT else {}
+        seen = glass.seen_in("campaigns", shown.campaigns) if part is By.CAMPAIGN else {}
         clients = [rounds.one(chosen)] if chosen else rounds.clients()
 
         def look(session: Session, company: Company) -> tuple[Revenue, list[RevenueRow]] | None:
@@ -84,10 +87,17 @@ def revenue_page() -> str | BaseResponse:
                 return found, [
                     _of_company(found, company, asked)
                 ] if found.parts or found.agreed_minor else []
-            names = shown.digits(session, tenant_id=company.tenant_id) if part is By.NUMBER else agents
+            match part:
+                case By.AGENT:
+                    names = agents
+                case By.NUMBER:
+                    names = shown.digits(session, tenant_id=company.tenant_id)
+                case By.CAMPAIGN:
+                    names = seen.get(company.tenant_id) or shown.campaigns_made(session, company.tenant_id)
 
             def name(ref: UUID) -> str:
-                return names.get(ref) or ids.public(shown.PREFIXES[part], ref)
+                unknown = gettext("A campaign that is not here") if part is By.CAMPAIGN else ""
+                return names.get(ref) or unknown or ids.public(shown.PREFIXES[part], ref)
 
             def href(ref: UUID) -> str:
                 return _explorer(company, asked, ids.public(shown.PREFIXES[part], ref))
@@ -106,7 +116,13 @@ def revenue_page() -> str | BaseResponse:
         ]
         return tables.of_list(REVENUE, asked, rows)
 
-    return tables.show(REVENUE, "operator/revenue.html", fetch, sums=lambda _: sums)
+    return tables.show(
+        REVENUE,
+        "operator/revenue.html",
+        fetch,
+        sums=lambda _: sums,
+        is_by_campaign=request.args.get("by") == By.CAMPAIGN,
+    )
 
 
 def _of_company(found: Revenue, company: Company, asked: tables.Asked) -> RevenueRow:

@@ -17,13 +17,14 @@ from billing import periods
 from billing.periods import Period
 from billing.revenue import By, Part, Revenue
 from campaigns import plans
+from campaigns.plans import Campaign
 from core import clock, ids
 from core.ids import CampaignId, TenantId
 from core.money import Money
 from core.phone import international
 from seats import roster
 from telephony import numbers
-from web import renting, tables
+from web import parts, renting, tables
 from web.shown import bills, calls, what_if
 
 WORDS: Mapping[By, LazyString] = {
@@ -155,15 +156,30 @@ def names_of(session: Session, *, tenant_id: TenantId, by: By) -> dict[UUID, str
         case By.NUMBER:
             return digits(session, tenant_id=tenant_id)
         case By.CAMPAIGN:
-            return _campaigns(session, tenant_id)
+            return campaigns(session, tenant_id)
 
 
-def _campaigns(session: Session, tenant_id: TenantId) -> dict[UUID, str]:
-    found: dict[UUID, str] = {}
+def campaigns(session: Session, tenant_id: TenantId) -> dict[UUID, str]:
+    """Return what a company calls each of its campaigns."""
+    return {one.campaign_id: one.settings.name for one in _campaigns(session, tenant_id)}
+
+
+def campaigns_made(session: Session, tenant_id: TenantId) -> dict[UUID, str]:
+    """Return how each campaign of a company is told to who is not to know its name: by when it was made."""
+    return {
+        one.campaign_id: gettext(
+            "Campaign made on %(when)s", when=f"{parts.day(one.created_at)}, {parts.hour(one.created_at)}"
+        )
+        for one in _campaigns(session, tenant_id)
+    }
+
+
+def _campaigns(session: Session, tenant_id: TenantId) -> list[Campaign]:
+    found: list[Campaign] = []
     after: CampaignId | None = None
     while True:
         page = plans.page(session, tenant_id=tenant_id, after=after, limit=100)
-        found |= {one.campaign_id: one.settings.name for one in page.campaigns}
+        found += page.campaigns
         after = page.following
         if after is None:
             return found
