@@ -40,12 +40,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_constraint("parent", "dispositions", schema="app")
+    op.drop_constraint("ck_dispositions_parent", "dispositions", schema="app")
     op.drop_constraint("dispositions_parent_fkey", "dispositions", schema="app")
     op.drop_column("dispositions", "parent", schema="app")
-    op.drop_constraint("wrap_up", "work_items", schema="app")
+    op.drop_constraint("ck_work_items_wrap_up", "work_items", schema="app")
     op.drop_column("work_items", "needs_disposition", schema="app")
     op.drop_column("work_items", "wrap_up", schema="app")
-    op.drop_constraint("wrap_up", "queues", schema="app")
+    op.drop_constraint("ck_queues_wrap_up", "queues", schema="app")
     op.drop_column("queues", "needs_disposition", schema="app")
     op.drop_column("queues", "wrap_up", schema="app")

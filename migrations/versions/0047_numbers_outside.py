@@ -29,7 +29,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_column("calling_rules", "may_type", schema="app")
-    op.drop_constraint("agent", "call_legs", schema="app")
+    op.drop_constraint("ck_call_legs_agent", "call_legs", schema="app")
     op.alter_column("call_legs", "agent_number", nullable=False, schema="app")
     op.alter_column("call_legs", "agent_id", nullable=False, schema="app")
     op.drop_column("outbound_dials", "is_given", schema="app")

@@ -21,5 +21,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_column("work_items", "holds_over", schema="app")
-    op.drop_constraint("time_up", "queues", schema="app")
+    op.drop_constraint("ck_queues_time_up", "queues", schema="app")
     op.drop_column("queues", "time_up", schema="app")

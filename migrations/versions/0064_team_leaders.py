@@ -20,5 +20,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_constraint("leads", "agent_tenants", schema="app")
+    op.drop_constraint("ck_agent_tenants_leads", "agent_tenants", schema="app")
     op.drop_column("agent_tenants", "leads", schema="app")

@@ -16,6 +16,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_constraint("record_percent", "queues", schema="app")
+    op.drop_constraint("ck_queues_record_percent", "queues", schema="app")
     op.drop_column("queues", "tells_callers", schema="app")
     op.drop_column("queues", "record_percent", schema="app")

@@ -76,7 +76,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("top_ups", schema="app")
-    op.drop_constraint("automatic", "wallets", schema="app")
+    op.drop_constraint("ck_wallets_automatic", "wallets", schema="app")
     for name in (
         "auto_below_nano",
         "auto_minor",

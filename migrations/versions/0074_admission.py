@@ -75,6 +75,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("load_minutes", schema="app")
     op.drop_table("switch_loads", schema="app")
-    op.drop_constraint("most_in", "calling_caps", schema="app")
+    op.drop_constraint("ck_calling_caps_most_in", "calling_caps", schema="app")
     for column in ("in_per_second", "in_at_once"):
         op.drop_column("calling_caps", column, schema="app")

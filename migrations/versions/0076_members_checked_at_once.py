@@ -74,7 +74,8 @@ def downgrade() -> None:
         deferrable=True,
         initially="DEFERRED",
     )
-    op.execute("DROP TRIGGER members_on_lines ON app.invoices")
-    op.execute("DROP TRIGGER founded ON app.invoice_line_charges")
-    op.execute("DROP FUNCTION app.refuse_lost_members()")
-    op.execute("DROP FUNCTION app.refuse_unfounded_members()")
+    # gone already: the step back from 0083 does not make them again
+    op.execute("DROP TRIGGER IF EXISTS members_on_lines ON app.invoices")
+    op.execute("DROP TRIGGER IF EXISTS founded ON app.invoice_line_charges")
+    op.execute("DROP FUNCTION IF EXISTS app.refuse_lost_members()")
+    op.execute("DROP FUNCTION IF EXISTS app.refuse_unfounded_members()")

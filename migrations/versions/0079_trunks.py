@@ -32,6 +32,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_column("switch_loads", "trunks", schema="app")
-    op.drop_constraint("some_channels", "calling_caps", schema="app")
+    op.drop_constraint("ck_calling_caps_some_channels", "calling_caps", schema="app")
     op.drop_column("calling_caps", "channels", schema="app")
     op.drop_table("trunks", schema="app")

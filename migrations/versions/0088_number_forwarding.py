@@ -22,6 +22,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_constraint("forwards", "numbers", schema="app")
+    op.drop_constraint("ck_numbers_forwards", "numbers", schema="app")
     op.drop_column("numbers", "forwards", schema="app")
     op.drop_column("numbers", "forward_ct", schema="app")

@@ -31,3 +31,14 @@ def test_files_are_named_by_their_number() -> None:
 def test_the_head_file_names_the_last() -> None:
     head = (CHECKOUT / "migrations" / "HEAD").read_text(encoding="ascii").strip()
     assert head == _history().get_current_head() == newest_migration()
+
+
+def test_a_constraint_is_dropped_by_the_name_it_has() -> None:
+    """Making one, its name is completed (`core.db`); dropping one, it is taken as it stands."""
+    bare = re.compile(r'drop_constraint\(\s*"(?!(?:ck|fk|uq|pk)_)(?!\w+_fkey")')
+    found = [
+        step.path.rpartition("/")[2]
+        for step in _history().walk_revisions()
+        if bare.search((CHECKOUT / step.path).read_text(encoding="utf-8"))
+    ]
+    assert found == []
