@@ -29,6 +29,7 @@ from telephony.routing.strategy import (
     Tier,
     changes,
     fit,
+    is_open,
     rank,
     reach,
 )
@@ -42,7 +43,7 @@ class Why:
     """The reasons of a decision, without personal data.
 
     `able` free agents could have taken the call; who was chosen fits by `circle` and `level` and was idle
-    for `idle_ms`; `is_kept`: their seat is kept for such calls.
+    for `idle_ms`; `is_kept`: their seat is kept for such calls; `is_opened`: for others', and had opened.
     """
 
     waited_ms: int
@@ -55,6 +56,7 @@ class Why:
     is_last_agent: bool = False
     is_overdue: bool = False
     is_kept: bool = False
+    is_opened: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,8 @@ class Standing:
     """Where a waiting caller stands.
 
     `ahead` callers of the queue are before them; `serving` agents on the floor may take the call now, and at
-    `widens_ms` more may (None: never by waiting alone). `kept` others could, were they not kept for calls of
-    another queue or tier.
+    `widens_ms` more may (None: never by waiting alone). Of these, `opened` have seats that are kept for
+    calls of another queue or tier and have opened to this caller; `kept` others could, had theirs.
     """
 
     ahead: int
@@ -80,6 +82,7 @@ class Standing:
     circle: Circle
     widens_ms: int | None
     kept: int = 0
+    opened: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +258,9 @@ class Board:
         mine, circle = rank(caller, policy, now_ms=now_ms), reach(caller, policy, now_ms=now_ms)
         ranked = partial(rank, policy=policy, now_ms=now_ms)
         there = list(self._among(self._there_in, caller, policy, circle))
-        serving = sum(fit(caller, one, circle, policy) is not None for one in there)
+        are_open = is_open(caller, policy, now_ms=now_ms)
+        fits = [fit(caller, one, circle, policy, are_open=are_open) for one in there]
+        serving = sum(found is not None for found in fits)
         were_none_kept = replace(policy, kept={})
         return Standing(
             sum(
@@ -267,6 +272,7 @@ class Board:
             circle,
             next((at for at in changes(caller, policy) if at > now_ms), None),
             sum(fit(caller, one, circle, were_none_kept) is not None for one in there) - serving,
+            sum(found is not None and found[0] for found in fits),
         )
 
     def _heads(self, tenant: TenantId, now_ms: int) -> list[tuple[Rank, list[Caller], int]]:
@@ -283,10 +289,13 @@ class Board:
     def _choose(self, caller: Caller, policy: Policy, now_ms: int, taken: set[UUID]) -> Decision | None:
         circle, waited = reach(caller, policy, now_ms=now_ms), now_ms - caller.since_ms
         last = caller.last_agent if policy.sticky_ms else None
+        are_open = is_open(caller, policy, now_ms=now_ms)
         best: tuple[bool, Fit, int, UUID] | None = None
         able = 0
         for one in self._among(self._free_in, caller, policy, circle):
-            if one.agent in taken or (found := fit(caller, one, circle, policy)) is None:
+            if one.agent in taken:
+                continue
+            if (found := fit(caller, one, circle, policy, are_open=are_open)) is None:
                 continue
             able += 1
             mine = (one.agent != last, found, one.idle_since_ms, one.agent)
@@ -294,7 +303,7 @@ class Board:
                 best = mine
         if best is None:
             return None
-        is_other, (nearest, is_blended, _, level), idle_since, agent = best
+        is_other, (is_opened, nearest, is_blended, _, level), idle_since, agent = best
         if is_other and last and waited < policy.sticky_ms and self._may_come(caller, last, circle, policy):
             return None
         return Decision(
@@ -310,7 +319,8 @@ class Board:
                 tier=caller.tier.code,
                 is_last_agent=not is_other,
                 is_overdue=waited >= caller.tier.longest_ms,
-                is_kept=not is_blended,
+                is_kept=not is_blended and not is_opened,
+                is_opened=is_opened,
             ),
         )
 

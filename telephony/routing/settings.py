@@ -105,7 +105,7 @@ class KeptFor:
 
 @dataclass(frozen=True)
 class RoutingSettings:
-    """All of it; times in seconds."""
+    """All of it; times in seconds. Kept seats open to whom else has waited for `kept_opens_s`; 0: never."""
 
     model: Model = Model.BRAND
     widen_s: tuple[int, int, int] = (6, 12, 18)
@@ -115,6 +115,7 @@ class RoutingSettings:
     regions: tuple[Region, ...] = ()
     queues: tuple[QueueRouting, ...] = ()
     kept: tuple[KeptFor, ...] = ()
+    kept_opens_s: int = 300
     revision: int = field(default=0, compare=False)
 
     @property
@@ -138,6 +139,7 @@ class RoutingSettings:
             frozenset(one.queue_id for one in self.queues if one.is_central),
             1_000 * self.sticky_s,
             {one.agent_id: Kept(one.queue_id, self._levels(one.tier)) for one in self.kept},
+            1_000 * self.kept_opens_s,
         )
 
     def _levels(self, tier: str) -> frozenset[str]:
@@ -294,6 +296,7 @@ def check(settings: RoutingSettings, queue_ids: set[QueueId]) -> None:
     for one in settings.queues:
         _insist({one.queue_id, *one.helpers} <= queue_ids and one.queue_id not in one.helpers, "queues")
     _insist(len({one.agent_id for one in settings.kept}) == len(settings.kept) <= MOST_KEPT, "kept")
+    _within(settings.kept_opens_s, (0, 7_200), "kept_opens_s")
     codes = {one.code for one in settings.tiers}
     for kept in settings.kept:
         _insist(kept.queue_id is not None or bool(kept.tier), "kept")
@@ -400,5 +403,7 @@ def _read(document: Mapping[str, Any], revision: int) -> RoutingSettings:
             )
             for one in document.get("kept", ())  # settings saved before seats could be kept have none
         ),
+        # those saved before kept seats could open were told that they never do
+        document.get("kept_opens_s", 0),
         revision,
     )

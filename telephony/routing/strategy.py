@@ -88,7 +88,8 @@ class Policy:
     and to those in every region. `helpers` names these per queue. The callers of a `central` queue have no
     region: complaints go to head office, wherever who complains lives. For `sticky_ms` a caller waits for
     the agent who served them last, if that agent is there. Agents of `kept` take the calls it says and no
-    others, however long these wait; all who are not in it are blended.
+    others, until one of these has waited for `opens_ms` and nobody else is free for it (0: never); all who
+    are not in it are blended.
     """
 
     model: Model = Model.BRAND
@@ -97,6 +98,7 @@ class Policy:
     central: frozenset[QueueId] = frozenset()
     sticky_ms: int = 0
     kept: Mapping[UUID, Kept] = field(default_factory=dict)
+    opens_ms: int = 0
 
 
 PLAIN = Policy()
@@ -136,7 +138,7 @@ class Candidate:
 
 
 Rank = tuple[int, int, int, UUID]
-Fit = tuple[Circle, bool, bool, int]
+Fit = tuple[bool, Circle, bool, bool, int]
 
 
 def rank(caller: Caller, policy: Policy, *, now_ms: int) -> Rank:
@@ -174,6 +176,11 @@ def reach(caller: Caller, policy: Policy, *, now_ms: int) -> Circle:
     return widest
 
 
+def is_open(caller: Caller, policy: Policy, *, now_ms: int) -> bool:
+    """Whether a caller has waited so long that seats kept for others open to them."""
+    return 0 < policy.opens_ms <= now_ms - caller.since_ms
+
+
 def changes(caller: Caller, policy: Policy) -> list[int]:
     """Return the instants at which who may serve this caller becomes more, in order."""
     waits = {policy.sticky_ms} if caller.last_agent and policy.sticky_ms else set()
@@ -181,25 +188,31 @@ def changes(caller: Caller, policy: Policy) -> list[int]:
         waits.add(caller.tier.longest_ms)
     if policy.model in {Model.PROGRESSIVE, Model.VALUE}:
         waits |= set(caller.tier.widen_ms or policy.widen_ms)
+    if policy.kept and policy.opens_ms:
+        waits.add(policy.opens_ms)
     return sorted(caller.since_ms + wait for wait in waits)
 
 
-def fit(caller: Caller, agent: Candidate, circle: Circle, policy: Policy) -> Fit | None:
+def fit(
+    caller: Caller, agent: Candidate, circle: Circle, policy: Policy, *, are_open: bool = False
+) -> Fit | None:
     """Return how well an agent fits a caller who may go as far as `circle`, lowest best; None: not.
 
-    Nearer circles first, in them who is kept for such calls, so that blended agents stay free for the others;
-    then who serves just this region before who serves all, then the better level.
+    A seat that is kept for others' calls is the last resort, and none unless they `are_open` to this caller.
+    Then nearer circles first, in them who is kept for such calls, so that blended agents stay free for the
+    others; then who serves just this region before who serves all, then the better level.
     """
     if agent.only_for is not None and agent.only_for != caller.tenant:
         return None
     kept = policy.kept.get(agent.agent)
-    if kept is not None and not kept.takes(caller.queue, caller.tier.code):
+    is_others = kept is not None and not kept.takes(caller.queue, caller.tier.code)
+    if is_others and not are_open:
         return None
     is_blended = kept is None
     own = agent.skills.get(caller.queue)
     if own is not None and own.duty is not Duty.OUT:
-        found = _near(caller, own, policy, Circle.HOME, Circle.QUEUE, is_blended)
-        return found if found[0] <= circle else None
+        found = (is_others, *_near(caller, own, policy, Circle.HOME, Circle.QUEUE, is_blended))
+        return found if found[1] <= circle else None
     if circle < Circle.NEXT_HOME:
         return None
     best: Fit | None = None
@@ -207,8 +220,8 @@ def fit(caller: Caller, agent: Candidate, circle: Circle, policy: Policy) -> Fit
         skill = agent.skills.get(queue)
         if skill is None or skill.duty is Duty.OUT:
             continue
-        found = _near(caller, skill, policy, Circle.NEXT_HOME, Circle.NEXT, is_blended)
-        if found[0] <= circle and (best is None or found < best):
+        found = (is_others, *_near(caller, skill, policy, Circle.NEXT_HOME, Circle.NEXT, is_blended))
+        if found[1] <= circle and (best is None or found < best):
             best = found
     return best
 
@@ -219,8 +232,8 @@ def _near(
     policy: Policy,
     home: Circle,
     away: Circle,
-    is_blended: bool,  # noqa: FBT001 - the second part of a `Fit`
-) -> Fit:
+    is_blended: bool,  # noqa: FBT001 - a part of a `Fit`
+) -> tuple[Circle, bool, bool, int]:
     if policy.model is Model.BRAND or not _has_region(caller, policy):
         return (away if home is Circle.HOME else home, is_blended, False, skill.level)
     if skill.region == caller.region:

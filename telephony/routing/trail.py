@@ -22,8 +22,9 @@ class Entry:
     """One moment of a wait.
 
     `kind` is one of `KINDS`. While nobody is free: how many are `ahead` and how many agents on the floor are
-    `serving`, within `circle`; `kept` more would, were their seats not kept for others. When an agent is
-    found: how many free ones were `able`, and how the one who was chosen fits.
+    `serving`, within `circle`, of whom `opened` on seats kept for others that have opened to this caller;
+    `kept` more would, had theirs. When an agent is found: how many free ones were `able`, and how the one
+    who was chosen fits.
     """
 
     at: dt.datetime
@@ -41,6 +42,8 @@ class Entry:
     is_last_agent: bool = False
     is_overdue: bool = False
     is_kept: bool = False
+    opened: int = 0
+    is_opened: bool = False
 
 
 def place(standing: Standing, *, tier: str, region: str) -> dict[str, object]:
@@ -50,7 +53,7 @@ def place(standing: Standing, *, tier: str, region: str) -> dict[str, object]:
         "serving": standing.serving,
         "circle": int(standing.circle),
     }
-    told = (("tier", tier), ("region", region), ("kept", standing.kept))
+    told = (("tier", tier), ("region", region), ("kept", standing.kept), ("opened", standing.opened))
     return kept | {name: value for name, value in told if value}
 
 
@@ -71,6 +74,8 @@ def reasons(why: Why) -> dict[str, object]:
         kept["overdue"] = True
     if why.is_kept:
         kept["kept"] = 1
+    if why.is_opened:
+        kept["opened"] = 1
     return kept
 
 
@@ -100,4 +105,6 @@ def _entry(at: dt.datetime, kind: str, kept: Mapping[str, Any]) -> Entry:
         is_last_agent=kept.get("last_agent", False),
         is_overdue=kept.get("overdue", False),
         is_kept=kind == OFFERED and bool(kept.get("kept")),
+        opened=kept.get("opened", 0) if kind != OFFERED else 0,
+        is_opened=kind == OFFERED and bool(kept.get("opened")),
     )

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -31,6 +32,7 @@ GIVEN = {
     "widen-2": "15",
     "sticky": "20",
     "days": "7",
+    "opens": "240",
     "tier-0-code": "vip",
     "tier-0-name": "VIP",
     "tier-0-target_s": "5",
@@ -55,6 +57,7 @@ WANTED = RoutingSettings(
         TierSettings("vip-gold", "VIP, gold", "vip", work_order_h=3),
     ),
     (Region("north", "North", ("+44161", "+44113")),),
+    kept_opens_s=240,
 )
 
 
@@ -116,6 +119,7 @@ def test_a_person_settles_it_all_on_one_page(
     assert found == RoutingSettings(
         *(WANTED.model, WANTED.widen_s, 20, 7, WANTED.tiers, WANTED.regions),
         queues=(QueueRouting(complaints, is_central=True),),
+        kept_opens_s=240,
     )
     with gate.open(Scope.system(OPERATOR)) as session:
         (member,) = roster.members(session, client_tenant_id=tenant_id, queue_id=None)
@@ -124,6 +128,7 @@ def test_a_person_settles_it_all_on_one_page(
     page = alice.get("/portal/routing").text
     assert re.search(r'value="brand-region-progressive" checked', page)
     assert "VIP, gold" in page
+    assert re.search(r'name="opens"[^>]* value="240"', page)
 
 
 def test_what_cannot_stand_is_said_and_nothing_is_lost(
@@ -134,6 +139,9 @@ def test_what_cannot_stand_is_said_and_nothing_is_lost(
     assert "A weight is 1 to 1000." in answer.text
     assert "+44161, +44113" in answer.text
     assert kept(gate, tenant_id) == RoutingSettings()
+    late = alice.post("/portal/routing", GIVEN | {"revision": "0", "opens": "7201"})
+    assert late.status_code == 422
+    assert "Kept seats open after 1 to 7200 seconds of waiting, or never (0)." in late.text
 
 
 def test_who_saves_second_is_shown_both(alice: Browser, gate: Gate, tenant_id: TenantId) -> None:
@@ -157,8 +165,16 @@ def test_a_program_reads_and_replaces_it(ours: Program, gate: Gate, tenant_id: T
     (told,) = saved.get_json()["agents"]
     assert told == {"agent": agent, "region": "north", "duty": "out", "kept_queue": None, "kept_tier": ""}
     assert kept(gate, tenant_id).whole("vip").weight == 9
+    assert saved.get_json()["kept_opens_s"] == 300
     again = ours.call("PUT", "/routing", json=body, headers={"If-Match": read.headers["ETag"]})
     assert again.status_code == 412
+    never = ours.call(
+        "PUT", "/routing", json=body | {"kept_opens_s": 0}, headers={"If-Match": saved.headers["ETag"]}
+    )
+    assert never.get_json()["kept_opens_s"] == 0
+    # who does not name it leaves it as it is
+    as_it_was = ours.call("PUT", "/routing", json=body, headers={"If-Match": never.headers["ETag"]})
+    assert as_it_was.get_json()["kept_opens_s"] == 0
 
 
 def test_a_program_is_told_what_cannot_stand(ours: Program, agent: int) -> None:
@@ -245,7 +261,10 @@ def test_a_call_says_why_it_waited_and_why_its_agent_got_it_to_people_and_to_pro
     call_id = telephony.call(gate, vault, made)
     kept_of_it: list[tuple[str, dict[str, object]]] = [
         ("waits", {"ahead": 2, "serving": 1, "circle": 0, "tier": "vip-gold", "region": "north", "kept": 2}),
-        ("widened", {"ahead": 0, "serving": 5, "circle": 1, "tier": "vip-gold", "region": "north"}),
+        (
+            "widened",
+            {"ahead": 0, "serving": 5, "circle": 1, "tier": "vip-gold", "region": "north"} | {"opened": 2},
+        ),
         ("offered", {"agent": 1001, "seat": "A-1"} | reasons(WHY)),
     ]
     with gate.open(Scope.system(tenant_id)) as session:
@@ -263,12 +282,36 @@ def test_a_call_says_why_it_waited_and_why_its_agent_got_it_to_people_and_to_pro
     for words in (
         "tier vip-gold, own region; 2 callers before them; 1 agent may take it",
         "1 agent may take it; 2 more are kept for others’ calls",
-        "May go further: tier vip-gold, whole queue; 0 callers before them; 5 agents may take it",
+        "May go further: tier vip-gold, whole queue; 0 callers before them; 5 agents may take it, 2 of them",
+        "5 agents may take it, 2 of them on seats kept for others’ calls, which opened after this wait",
         "(whole queue, level 2, idle for 40 s; 3 agents were free) – their seat is kept for such calls",
     ):
         assert words in page
     waits, widened, offered = ours.get(f"/calls/{public('call', call_id)}").get_json()["wait"]
     assert (waits["circle"], waits["region"], waits["ahead"], waits["kept"]) == ("home", "north", 2, 2)
     assert (waits["kept_seat"], offered["kept_seat"], offered["kept"]) == (False, True, 0)
-    assert (widened["kind"], widened["serving"]) == ("widened", 5)
+    assert (widened["kind"], widened["serving"], widened["opened"]) == ("widened", 5, 2)
+    assert (waits["opened"], offered["opened"], offered["opened_seat"]) == (0, 0, False)
     assert (offered["able"], offered["level"], offered["waited_s"], offered["overdue"]) == (3, 2, 7.0, True)
+
+
+def test_a_call_says_that_a_seat_kept_for_others_had_opened_to_it(
+    alice: Browser, ours: Program, gate: Gate, vault: Vault, tenant_id: TenantId
+) -> None:
+    made = telephony.line(gate, tenant_id)
+    call_id = telephony.call(gate, vault, made)
+    because = reasons(replace(WHY, is_kept=False, is_opened=True))
+    with gate.open(Scope.system(tenant_id)) as session:
+        calls.note(
+            session,
+            tenant_id=tenant_id,
+            call_id=call_id,
+            position=900,
+            at=telephony.ARRIVED,
+            kind="offered",
+            details={"agent": 1001, "seat": "A-1"} | because,
+        )
+    page = alice.get(f"/portal/calls/{public('call', call_id)}").text
+    assert "3 agents were free) – their seat is kept for others’ calls, and opened after this wait" in page
+    (offered,) = ours.get(f"/calls/{public('call', call_id)}").get_json()["wait"]
+    assert (offered["kept_seat"], offered["opened_seat"]) == (False, True)

@@ -154,6 +154,13 @@ class WaitStep(Outward):
     last_agent: bool = Field(description="The agent who served them last time.")
     overdue: bool = Field(description="They had waited the longest their tier may.")
     kept_seat: bool = Field(description="The agent's seat is kept for such calls.")
+    opened: int = Field(
+        description="Of `serving`, agents whose seats are kept for another queue or tier and have opened to"
+        " this caller."
+    )
+    opened_seat: bool = Field(
+        description="The agent's seat is kept for another queue or tier, and had opened to this caller."
+    )
 
 
 class CallWhole(CallShown):
@@ -419,6 +426,8 @@ def _waited(one: Entry) -> dict[str, object]:
         "last_agent": one.is_last_agent,
         "overdue": one.is_overdue,
         "kept_seat": one.is_kept,
+        "opened": one.opened,
+        "opened_seat": one.is_opened,
     }
 
 

@@ -109,6 +109,13 @@ class RoutingIn(Inward):
     )
     sticky_s: int = Field(default=0, ge=0, le=600, description="How long to wait for the agent of last time.")
     sticky_days: int = Field(default=30, ge=1, le=365, description="How long ago last time may be.")
+    kept_opens_s: int | None = Field(
+        default=None,
+        ge=0,
+        le=7_200,
+        description="After which wait seats kept for others open to a caller for whom nobody else is free;"
+        " 0: never; null: as it is.",
+    )
     tiers: list[TierIn] = Field(default=[], max_length=routing.MOST_TIERS)
     regions: list[RegionIn] = Field(default=[], max_length=routing.MOST_REGIONS)
     queues: list[QueueRoutingIn] = Field(default=[], max_length=1000)
@@ -166,6 +173,7 @@ class RoutingOut(Outward):
     widen_s: list[int]
     sticky_s: int
     sticky_days: int
+    kept_opens_s: int
     tiers: list[TierOut]
     regions: list[RegionOut]
     queues: list[QueueRoutingOut]
@@ -273,6 +281,7 @@ def _settings(json: RoutingIn, before: RoutingSettings) -> RoutingSettings:
             for one in json.queues
         ),
         _kept(json, before),
+        before.kept_opens_s if json.kept_opens_s is None else json.kept_opens_s,
         before.revision,
     )
 
@@ -286,6 +295,7 @@ def _shown(one: RoutingSettings) -> RoutingOut:
         widen_s=list(one.widen_s),
         sticky_s=one.sticky_s,
         sticky_days=one.sticky_days,
+        kept_opens_s=one.kept_opens_s,
         tiers=[
             TierOut(
                 code=tier.code,

@@ -141,6 +141,7 @@ def _typed(one: RoutingSettings) -> dict[str, str]:
         "model": one.model.value,
         "sticky": str(one.sticky_s),
         "days": str(one.sticky_days),
+        "opens": str(one.kept_opens_s),
         **{f"widen-{at}": str(step) for at, step in enumerate(one.widen_s)},
     }
     for at in range(len(one.tiers) + _SPARE):
@@ -222,6 +223,7 @@ def _settings(given: Mapping[str, str], revision: int) -> RoutingSettings:
             if helper or is_central
         ),
         _kept(given),
+        _number(given, "opens", "kept_opens_s"),
         revision,
     )
 
@@ -284,6 +286,7 @@ def _fields(names: set[str]) -> list[edits.Field]:
         "model": gettext("Traffic model"),
         "sticky": gettext("Wait for the agent of last time (seconds)"),
         "days": gettext("Last time is at most so many days ago"),
+        "opens": gettext("Kept seats open to others after (seconds)"),
         "widen-0": gettext("To the whole queue after (seconds)"),
         "widen-1": gettext("To helping queues in the region after (seconds)"),
         "widen-2": gettext("To helping queues everywhere after (seconds)"),
@@ -298,6 +301,7 @@ def _fault(error: RoutingSettingError) -> str:
         "widen_s": gettext("Each step comes no earlier than the one before, from 0 to 3600 seconds."),
         "sticky_s": gettext("The agent of last time is waited for from 0 to 600 seconds."),
         "sticky_days": gettext("Last time is 1 to 365 days ago."),
+        "kept_opens_s": gettext("Kept seats open after 1 to 7200 seconds of waiting, or never (0)."),
         "tiers": gettext("Two tiers have the same code, or there are more than 40."),
         "tier_code": gettext("A tier’s code has small letters, digits and hyphens."),
         "tier_name": gettext("A tier’s name has 1 to 60 signs."),

@@ -222,6 +222,12 @@ def _place(step: Step) -> str:
     kept = step.details
     ahead = ngettext("%(num)s caller before them", "%(num)s callers before them", kept.get("ahead", 0))
     busy = ngettext("%(num)s agent may take it", "%(num)s agents may take it", kept.get("serving", 0))
+    if opened := kept.get("opened", 0):
+        busy += ", " + ngettext(
+            "%(num)s of them on a seat kept for others’ calls, which opened after this wait",
+            "%(num)s of them on seats kept for others’ calls, which opened after this wait",
+            opened,
+        )
     if others := kept.get("kept", 0):
         busy += "; " + ngettext(
             "%(num)s more is kept for others’ calls", "%(num)s more are kept for others’ calls", others
@@ -267,6 +273,8 @@ def _because(step: Step) -> str:
     )
     if kept.get("kept"):
         reason += gettext(" – their seat is kept for such calls")
+    if kept.get("opened"):
+        reason += gettext(" – their seat is kept for others’ calls, and opened after this wait")
     return str(reason)
 
 

@@ -19,7 +19,7 @@ from security.vault import Vault
 from telephony import calls, erasure
 from telephony.routing import history, trail
 from telephony.routing import settings as routing
-from telephony.routing.settings import Region, RoutingSettings, TierSettings
+from telephony.routing.settings import KeptFor, Region, RoutingSettings, TierSettings
 from telephony.routing.strategy import Circle, Model
 from telephony.routing.trail import Entry
 from tests.telephony.conductor.theatre import CALLER, DIALLED, START, Theatre, hire, open_company
@@ -95,6 +95,37 @@ def test_a_call_goes_on_to_another_regions_agent_when_it_has_waited_and_says_so(
     assert (waits.kind, waits.circle, waits.serving, waits.region) == ("waits", Circle.HOME, 0, "south")
     assert (widened.kind, widened.circle, widened.serving) == ("widened", Circle.QUEUE, 1)
     assert (offered.kind, offered.circle, offered.able, offered.waited_s) == ("offered", Circle.QUEUE, 1, 7.0)
+
+
+def test_an_agent_kept_for_a_better_tier_takes_who_has_waited_too_long_and_it_says_why(
+    theatre: Theatre,
+) -> None:
+    bob = theatre.people["bob"].agent_id
+    settle_on(
+        theatre,
+        RoutingSettings(
+            tiers=(TierSettings("vip", "VIP"),), kept=(KeptFor(bob, tier="vip"),), kept_opens_s=10
+        ),
+    )
+    perform(
+        theatre,
+        """
+        0   caller calls
+        9   routing looks again
+        10  routing looks again
+        12  bob answers
+        20  caller hangs up
+        """,
+    )
+    ((waits, widened, offered),) = explained(theatre)
+    assert (waits.kind, waits.serving, waits.kept, waits.opened) == ("waits", 0, 1, 0)
+    assert (widened.kind, widened.serving, widened.kept, widened.opened) == ("widened", 1, 0, 1)
+    assert (offered.kind, offered.waited_s, offered.is_kept, offered.is_opened) == (
+        "offered",
+        10.0,
+        False,
+        True,
+    )
 
 
 def test_a_better_tier_goes_ahead_of_who_came_before(theatre: Theatre) -> None:

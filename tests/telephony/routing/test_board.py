@@ -1,6 +1,7 @@
 """Properties of the decision: against a slow reading of the same rules, and whatever happens on the floor."""
 
 import random
+from dataclasses import replace
 from uuid import UUID
 
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ from telephony.routing.strategy import (
     Skill,
     Tier,
     fit,
+    is_open,
     rank,
     reach,
 )
@@ -68,6 +70,7 @@ def policies(draw: st.DrawFn, tenant: TenantId) -> Policy:
         helpers=draw(st.dictionaries(queues, st.tuples(queues), max_size=2)),
         central=draw(st.frozensets(queues, max_size=1)),
         sticky_ms=draw(st.sampled_from([0, 15_000])),
+        opens_ms=draw(st.sampled_from([0, 10_000, 60_000])),
         kept=draw(
             st.dictionaries(
                 st.builds(lambda number: UUID(int=2_000 + number), st.integers(0, 7)),
@@ -101,11 +104,11 @@ def slowly(given_to: Snapshot) -> dict[UUID, UUID]:
 
     def best(one: Caller) -> Candidate | None:
         policy = rules[one.tenant]
-        circle = reach(one, policy, now_ms=now)
-        able = [(fit(one, who, circle, policy), who) for who in free]
+        circle, opened = reach(one, policy, now_ms=now), is_open(one, policy, now_ms=now)
+        able = [(fit(one, who, circle, policy, are_open=opened), who) for who in free]
         able = [(found, who) for found, who in able if found is not None]
         last = next((who for who in (*given_to.free, *given_to.busy) if who.agent == one.last_agent), None)
-        if policy.sticky_ms and last and fit(one, last, circle, policy):
+        if policy.sticky_ms and last and fit(one, last, circle, policy, are_open=opened):
             if last in free:
                 return last
             if now - one.since_ms < policy.sticky_ms:
@@ -161,11 +164,15 @@ def test_nobody_is_in_two_places_and_who_is_reserved_may_serve(snapshot: Snapsho
     for one in made:
         caller, agent = waiting[one.call], free[one.agent]
         circle = reach(caller, rules[caller.tenant], now_ms=NOW)
-        assert fit(caller, agent, circle, rules[caller.tenant]) is not None
+        policy = rules[caller.tenant]
+        opened = is_open(caller, policy, now_ms=NOW)
+        assert fit(caller, agent, circle, policy, are_open=opened) is not None
         assert one.why.circle <= one.why.may_go == circle
         assert agent.only_for in {None, caller.tenant}
-        kept = rules[caller.tenant].kept.get(agent.agent)
-        assert kept is None or kept.takes(caller.queue, caller.tier.code)
+        kept = policy.kept.get(agent.agent)
+        is_theirs = kept is None or kept.takes(caller.queue, caller.tier.code)
+        assert is_theirs or NOW - caller.since_ms >= policy.opens_ms > 0
+        assert one.why.is_opened is not is_theirs
 
 
 @settings(max_examples=50, deadline=None)
@@ -198,11 +205,29 @@ def test_who_has_waited_longest_their_tier_may_is_passed_only_by_who_was_due_bef
         if NOW - waits.since_ms < waits.tier.longest_ms or waits.last_agent:
             continue
         policy = rules[waits.tenant]
-        circle = reach(waits, policy, now_ms=NOW)
+        circle, opened = reach(waits, policy, now_ms=NOW), is_open(waits, policy, now_ms=NOW)
         for other in served:
-            if other.tenant != waits.tenant or not fit(waits, free[made[other.call]], circle, policy):
+            if other.tenant != waits.tenant:
+                continue
+            if not fit(waits, free[made[other.call]], circle, policy, are_open=opened):
                 continue
             assert other.since_ms + other.tier.longest_ms <= waits.since_ms + waits.tier.longest_ms
+
+
+@settings(max_examples=50, deadline=None)
+@given(snapshots())
+def test_nobody_for_whom_kept_seats_have_opened_waits_beside_a_free_agent_who_can_serve_them(
+    snapshot: Snapshot,
+) -> None:
+    made, rules = decide(snapshot), dict(snapshot.policies)
+    taken, served = {one.agent for one in made}, {one.call for one in made}
+    for caller in snapshot.callers:
+        policy = rules[caller.tenant]
+        if caller.call in served or caller.last_agent or not is_open(caller, policy, now_ms=NOW):
+            continue
+        circle, nobody_kept = reach(caller, policy, now_ms=NOW), replace(policy, kept={})
+        left = [one for one in snapshot.free if one.agent not in taken]
+        assert not [one for one in left if fit(caller, one, circle, nobody_kept)]
 
 
 @settings(max_examples=20, deadline=None)

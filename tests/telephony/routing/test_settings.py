@@ -9,6 +9,7 @@ from core.ids import AgentId, CustomerId, QueueId, TenantId, new_id
 from security.gate import Gate, Scope
 from telephony import queues
 from telephony.errors import RoutingChangedError, RoutingSettingError
+from telephony.models import RoutingSettingsRow
 from telephony.routing import settings as routing
 from telephony.routing.settings import KeptFor, QueueRouting, Region, RoutingSettings, TierSettings, check
 from telephony.routing.strategy import Model
@@ -85,6 +86,7 @@ REFUSED = {
     "region_prefixes": RoutingSettings(regions=(Region("a", "A", ("0161",)),)),
     "queues": RoutingSettings(queues=(QueueRouting(QUEUE, (QUEUE,)),)),
     "kept": RoutingSettings(kept=(KeptFor(AGENT, tier="vip"),)),
+    "kept_opens_s": RoutingSettings(kept_opens_s=7_201),
 }
 
 
@@ -101,6 +103,21 @@ def test_what_cannot_stand_is_named(field: str) -> None:
 def test_a_seat_is_kept_once_and_for_something_that_is_there(kept: tuple[KeptFor, ...]) -> None:
     with pytest.raises(RoutingSettingError):
         check(RoutingSettings(kept=kept), {QUEUE})
+
+
+def test_kept_seats_open_after_five_minutes_unless_said_otherwise_and_never_in_settings_saved_before(
+    gate: Gate, tenant_a: TenantId
+) -> None:
+    assert RoutingSettings().policy.opens_ms == 300_000
+    with gate.open(Scope.system(tenant_a)) as session:
+        written = routing.write(session, tenant_id=tenant_a, settings=RoutingSettings(kept_opens_s=90))
+        assert routing.read(session, tenant_id=tenant_a).policy.opens_ms == 90_000
+        row = session.get(RoutingSettingsRow, tenant_a)
+        assert row is not None
+        row.document = {name: value for name, value in row.document.items() if name != "kept_opens_s"}
+        session.flush()
+        assert routing.read(session, tenant_id=tenant_a).kept_opens_s == 0
+        assert written.revision == 1
 
 
 def test_a_seat_kept_for_a_tier_is_kept_for_its_levels() -> None:

@@ -220,6 +220,50 @@ SCENARIOS = {
         Policy(kept={UUID(int=91): Kept(tiers=frozenset({"vip"}))}),
         {},
     ),
+    "a kept seat opens to who has waited as long as is set": (
+        [caller(1, 60)],
+        [agent(91)],
+        Policy(kept={UUID(int=91): Kept(tiers=frozenset({"vip"}))}, opens_ms=60_000),
+        {1: 91},
+    ),
+    "and not a second before": (
+        [caller(1, 59)],
+        [agent(91)],
+        Policy(kept={UUID(int=91): Kept(tiers=frozenset({"vip"}))}, opens_ms=60_000),
+        {},
+    ),
+    "an opened seat is the last resort, though its agent is better and nearer": (
+        [caller(1, 60, GOLD, region="south")],
+        [agent(91, {GOLD: SOUTH}, idle_s=99), agent(92, {PLAIN: Skill(9, "north")}, idle_s=1)],
+        Policy(
+            Model.PROGRESSIVE, helpers={GOLD: (PLAIN,)}, kept={UUID(int=91): Kept(PLAIN)}, opens_ms=60_000
+        ),
+        {1: 92},
+    ),
+    "an opened seat takes who it is kept for before who has waited less than they are owed": (
+        [caller(1, 60), caller(2, 1, tier=Tier("vip", head_start_ms=90_000))],
+        [agent(91)],
+        Policy(kept={UUID(int=91): Kept(tiers=frozenset({"vip"}))}, opens_ms=60_000),
+        {2: 91},
+    ),
+    "an opened seat opens in the circles a caller may go to, and no wider": (
+        [caller(1, 60, region="south")],
+        [agent(91, {PLAIN: NORTH})],
+        Policy(Model.FIXED, kept={UUID(int=91): Kept(GOLD)}, opens_ms=60_000),
+        {},
+    ),
+    "an opened seat for calls out still takes none that comes in": (
+        [caller(1, 60)],
+        [agent(91, {PLAIN: Skill(duty=Duty.OUT)})],
+        Policy(kept={UUID(int=91): Kept(GOLD)}, opens_ms=60_000),
+        {},
+    ),
+    "a seat rented for one company opens to no other's caller": (
+        [caller(1, 600)],
+        [agent(91, only_for=BETA)],
+        Policy(kept={UUID(int=91): Kept(GOLD)}, opens_ms=60_000),
+        {},
+    ),
     "a seat kept for a queue helps no other": (
         [caller(1, 500, GOLD)],
         [agent(91)],
@@ -342,7 +386,23 @@ def test_a_wait_and_a_choice_say_that_seats_are_kept() -> None:
     assert board.match(now_ms=NOW) == []
     board.wait(caller(2, 1, tier=Tier("vip")))
     (made,) = board.match(now_ms=NOW)
-    assert (made.call, made.why.is_kept) == (UUID(int=2), True)
+    assert (made.call, made.why.is_kept, made.why.is_opened) == (UUID(int=2), True, False)
+
+
+def test_a_wait_says_when_kept_seats_open_and_that_they_have() -> None:
+    board, policy = Board(), Policy(kept={UUID(int=91): Kept(tiers=frozenset({"vip"}))}, opens_ms=60_000)
+    board.set_policy(ALPHA, policy)
+    board.free(agent(91))
+    board.wait(caller(1, 5))
+    before = board.standing(UUID(int=1), now_ms=NOW)
+    assert before is not None
+    assert (before.serving, before.kept, before.opened) == (0, 1, 0)
+    assert before.widens_ms == NOW + 55_000
+    after = board.standing(UUID(int=1), now_ms=NOW + 55_000)
+    assert after is not None
+    assert (after.serving, after.kept, after.opened, after.widens_ms) == (1, 0, 1, None)
+    (made,) = board.match(now_ms=NOW + 55_000)
+    assert (made.why.is_kept, made.why.is_opened, made.why.waited_ms) == (False, True, 60_000)
 
 
 def test_the_instants_of_a_caller_are_those_at_which_the_circle_widens() -> None:
