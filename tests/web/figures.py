@@ -461,6 +461,7 @@ def pop(lang: str) -> dict[str, Any]:
             last_agent=1002,
             last_was_you=False,
             last_at=ago(260_000),
+            chose=[("2", pick(lang, "Deliveries", "订单")), ("1", pick(lang, "Late parcels", "行程延误"))],
         ),
         "promised": [ago(-3600)],
         "tickets": [
@@ -2102,7 +2103,7 @@ def messages(lang: str) -> dict[str, Any]:
 
 
 def routing(lang: str) -> dict[str, Any]:
-    given = {"model": "brand-region-progressive", "sticky": "20", "days": "30"}
+    given = {"model": "brand-region-progressive", "sticky": "20", "days": "30", "opens": "300"}
     given |= {f"widen-{at}": str(step) for at, step in enumerate((6, 12, 18))}
     tiers = [
         ("vip", "VIP", "", "5", "95"),

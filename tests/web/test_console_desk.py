@@ -199,6 +199,40 @@ def test_the_pop_says_the_customers_tier_and_who_talked_with_them_last(
     assert "last spoke with agent 1002" in bob.browser.get(path).get_data(as_text=True)
 
 
+def test_the_pop_says_what_the_caller_chose_in_the_flows_menus(
+    bob: Bob, cast: Cast, gate: Gate, vault: Vault
+) -> None:
+    tenant_id = cast.a.tenant_id
+    made = factory.call(gate, vault, factory.line(gate, tenant_id), is_over=False)
+    bob.talks(made, tenant_id)
+    path = f"/console/offers/{public('off', bob.offer_id)}"
+    assert "chose" not in bob.browser.get(path).get_data(as_text=True)
+    came_by = [
+        ("next", "menu", "Welcome"),
+        ("key-9", "menu", "Something else"),
+        ("otherwise", "speak", "Try again"),
+        ("key-2", "menu", "Deliveries"),
+        ("key-1", "menu", ""),
+        ("key-3", "queue", "Late <parcels>"),
+    ]
+    with gate.open(Scope.system(tenant_id)) as session:
+        for step, (way, kind, title) in enumerate(came_by):
+            calls.note(
+                session,
+                tenant_id=tenant_id,
+                call_id=made,
+                position=800 + step,
+                at=factory.ARRIVED + dt.timedelta(seconds=step),
+                kind="flow-moved",
+                details={"node": f"n{step}", "kind": kind, "title": title, "way": way},
+            )
+    shown = bob.browser.get(path).get_data(as_text=True)
+    said = shown[shown.index("chose ") :]
+    assert said.index("Deliveries") < said.index(">1</kbd> Menu") < said.index("Late &lt;parcels&gt;")
+    assert "Something else" not in shown  # the last three say most
+    assert "Try again" not in shown
+
+
 def test_notes_are_kept_as_they_are_typed_and_survive_a_reload(bob: Bob, call_id: CallId) -> None:
     path = f"calls/{public('call', call_id)}/draft"
     assert bob.browser.get(f"/console/{path}").get_json()["saved_at"] is None

@@ -37,6 +37,7 @@ from telephony.errors import (
     WrapUpLongestError,
     WrapUpNeededError,
 )
+from telephony.flows import chosen
 from telephony.orders import OrderKind
 from telephony.outbound import by_hand
 from telephony.outbound.gate import RefusalReason
@@ -49,7 +50,7 @@ from web.console import agreements, desk, dial, messages, promises, team, ticket
 from web.console import line as line_check
 from web.console.requests import MalformedRequestError, body
 from web.guards import permission
-from web.shown import steps
+from web.shown import flow_words, steps
 
 pages = Blueprint("console", __name__, url_prefix="/console")
 dial.install(pages)
@@ -562,6 +563,11 @@ def _popped(offer_id: str, item: WorkItem) -> dict[str, Any]:
             if call.direction == calls.OUTBOUND
             else None
         )
+        choices = (
+            chosen.of_call(walls, tenant_id=tenant_id, call_id=item.call_id)
+            if call.direction == calls.INBOUND
+            else []
+        )
         card, recent, promised, waiting, tier, before = None, [], [], [], "", None
         if call.customer_id:
             card = records.get(walls, tenant_id=tenant_id, vault=vault, customer_id=call.customer_id)
@@ -575,8 +581,9 @@ def _popped(offer_id: str, item: WorkItem) -> dict[str, Any]:
                 walls, tenant_id=tenant_id, customer_id=call.customer_id, besides=item.call_id
             )
     labels = dispositions.labels(client.dispositions, identity.current().language)
+    said = [(one.key, one.title or flow_words.kind(one.kind)) for one in choices]
     return {
-        "offer": _offer(offer_id, call, client.name) | _spoken_before(before, item),
+        "offer": _offer(offer_id, call, client.name) | _spoken_before(before, item) | {"chose": said},
         "promised": [one.due_at for one in promised],
         "tickets": waiting,
         "campaign": campaign.settings.name if campaign else "",

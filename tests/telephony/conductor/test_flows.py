@@ -16,7 +16,7 @@ from security.egress import Answer
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, numbers, queue_hours, queues
-from telephony.flows import sounds, store
+from telephony.flows import chosen, sounds, store
 from telephony.flows.model import Flow
 from telephony.models import FlowRunRow, FlowSoundRow, RecordingRow
 from telephony.opening import Hours, read_spans
@@ -74,7 +74,11 @@ def menu(stage: Theatre) -> dict[str, object]:
             "otherwise": "deliveries",
         },
         "deliveries": {"kind": "queue", "queue": deliveries},
-        "returns": {"kind": "queue", "queue": ids.public("que", stage.queues["returns"])},
+        "returns": {
+            "kind": "queue",
+            "title": "To returns",
+            "queue": ids.public("que", stage.queues["returns"]),
+        },
     }
 
 
@@ -128,6 +132,11 @@ def test_the_other_key_leads_to_the_other_queue(theatre: Theatre) -> None:
     assert queue_of(theatre) == theatre.queues["returns"]
     assert "caller-left-queue" in theatre.books_say()[0]
     assert "offered" not in theatre.timeline(), "bob serves deliveries, not returns"
+    tenant_id = theatre.company.tenant_id
+    with theatre.gate.open(theatre.scope) as session:
+        (call,) = calls.page(session, tenant_id=tenant_id, vault=theatre.vault).calls
+        said = chosen.of_call(session, tenant_id=tenant_id, call_id=call.call_id)
+    assert [(one.key, one.kind, one.title) for one in said] == [("2", "queue", "To returns")]
 
 
 def test_who_presses_nothing_is_sent_on_by_the_watchdog(theatre: Theatre) -> None:
