@@ -207,6 +207,8 @@ def follow(session: Session, *, tenant_id: TenantId, event: NumberRentalChanged)
     row.rental_id, row.rental_revision = event.rental_id, event.revision
     was_released = row.released_at is not None
     row.released_at = event.ends_at
+    if row.released_at is not None:  # nobody calls it any more: whose phone it was is not kept
+        row.forward_ct = row.forwards = None
     session.flush()
     if event.ends_at is not None and not was_released:
         unregister(session, kind=DIRECTORY, key=directory_key(row.digits))

@@ -19,15 +19,18 @@ from billing.rentals import Quote
 from core import clock
 from core.errors import Conflict, Invalid, Refused
 from core.ids import OPERATOR, NumberId, QueueId, TenantId
+from core.phone import E164
 from seats import leases, renting, stock
 from seats.errors import RentalNotFoundError
 from seats.renting import Availability
 from seats.stock import Rental, RentalKind
+from security.vault import SealError
 from telephony import number_rentals, numbers, orders, queues
 from telephony.number_rentals import NumberRental, Offered, Settings
 from telephony.numbers import Number
 from telephony.orders import OrderKind
-from web import identity, scope
+from telephony.outbound import forwarding
+from web import identity, scope, tampered
 
 MOST_AT_ONCE = 200
 FURTHEST = dt.timedelta(days=366)
@@ -127,6 +130,25 @@ def look(session: Session, wish: Wish) -> Offer:
         )
         instead = _instead(stockroom, wish) if there.free < wish.count else None
     return Offer(wish, quote, there, instead)
+
+
+def forwards_to(number: Number) -> E164 | None:
+    """Return the phone a number forwards to; None: to none, or what was sealed does not open.
+
+    Then the alarm rings, and the page or list that asks goes on without it.
+    """
+    if number.forwards is None:
+        return None
+    try:
+        return forwarding.target(
+            scope.session(),
+            tenant_id=number.tenant_id,
+            number_id=number.number_id,
+            vault=scope.services().vault,
+        )
+    except SealError as error:
+        tampered.tell(error)
+        return None
 
 
 def free_by_hour(hours: Sequence[dt.datetime]) -> list[int]:

@@ -9,10 +9,12 @@ from sqlalchemy.exc import IntegrityError
 
 from core import clock
 from core.ids import OPERATOR, NumberId, TenantId, new_id
+from core.phone import E164
 from seats import limits
 from seats.errors import RentalLimitError, RentalNotFoundError, RestoreTooLateError
 from seats.limits import Limits
 from security.gate import Gate, Scope
+from security.vault import Vault
 from telephony import number_rentals, numbers, queues
 from telephony.errors import (
     HoldAgainError,
@@ -25,6 +27,7 @@ from telephony.errors import (
     NumberTakenError,
 )
 from telephony.number_rentals import HOLD, MOST_HELD, QUARANTINE, UNDO, NumberRental, Settings
+from telephony.outbound import forwarding
 from tests.factories import telephony
 
 ON_FLOOR = Scope.system(OPERATOR)
@@ -87,6 +90,28 @@ def test_a_rented_number_rings_at_its_renter_until_it_is_given_back(
     assert holder(gate) is None
     with pytest.raises(NumberNotFoundError), gate.open(Scope.system(tenant_a)) as session:
         numbers.get(session, tenant_id=tenant_a, number_id=number)
+
+
+def test_a_number_given_back_keeps_no_phone_it_forwarded_to(
+    gate: Gate, vault: Vault, number: NumberId, tenant_a: TenantId
+) -> None:
+    made = rent(gate, number, tenant_a)
+    with gate.open(Scope.system(tenant_a)) as session:
+        revision = numbers.get(session, tenant_id=tenant_a, number_id=number).revision
+        forwarding.set_up(
+            session,
+            tenant_id=tenant_a,
+            number_id=number,
+            to=E164("+447700900120"),
+            revision=revision,
+            vault=vault,
+        )
+    kept = text("SELECT forward_ct IS NOT NULL, forwards FROM app.numbers")
+    with gate.open(Scope.system(tenant_a)) as session:
+        assert session.execute(kept).all() == [(True, "always")]
+    follow(gate, release(gate, made))
+    with gate.open(Scope.system(tenant_a)) as session:
+        assert session.execute(kept).all() == [(False, None)]
 
 
 def test_a_number_given_back_rests_for_all_but_its_last_renter(

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
 
 from billing.rating.rentals import RentalPrice
 from core import clock, ids
@@ -17,11 +18,12 @@ from seats.stock import RentalKind
 from security.gate import Gate, Scope
 from telephony import number_rentals, numbers, queues
 from telephony.errors import NumberHeldError
+from tenants import alarms, tampering
 from tests.billing import stock
 from tests.factories import telephony
 from tests.seats.factory import ON_FLOOR, stocked
 from tests.tenants.people import People
-from tests.web.conftest import Browser, Browsers, Cast
+from tests.web.conftest import Browser, Browsers, Cast, Programs
 from tests.web.scene import staff
 from tests.web.test_portal_queues import GIVEN as QUEUE
 
@@ -405,6 +407,36 @@ def test_a_number_forwards_its_callers_to_the_companys_own_phone(
     gone = forward("", revision="3")
     assert "forwards nobody any more" in gone
     assert "900120" not in gone
+
+
+def test_a_forward_phone_that_does_not_open_leaves_the_page_standing_and_rings_the_alarm(
+    alice: Browser, gate: Gate, renter: TenantId, program: Programs, cast: Cast
+) -> None:
+    damaged = telephony.line(gate, renter, digits="+448081570190", queue="Returns")
+    sound = telephony.line(gate, renter, digits="+448081570191", queue="Deliveries")
+    for line, phone in ((damaged, "+44 7700 900120"), (sound, "+44 7700 900121")):
+        path = f"/portal/numbers/{ids.public('num', line.number_id)}/forward"
+        alice.post(path, {"phone": phone, "when": "always", "revision": "1"})
+    with gate.open(Scope.system(renter)) as session:
+        flipped = sa.text(
+            "UPDATE app.numbers SET forward_ct = set_byte(forward_ct, length(forward_ct) - 1,"
+            " get_byte(forward_ct, length(forward_ct) - 1) # 1) WHERE id = :id"
+        )
+        session.execute(flipped, {"id": damaged.number_id})
+    page = alice.get("/portal/numbers")
+    assert page.status_code == 200
+    assert "Forward phone cannot be read" in page.text
+    assert "forwarded to +44 7700 900121" in page.text
+    with gate.open(Scope.system(renter)) as session:
+        assert [one.kind for one in alarms.page(session, tenant_id=renter, limit=10)] == [tampering.SEAL]
+    answer = program(cast.a).get("/numbers")
+    assert answer.status_code == 200
+    told = {one["number"]: (one["forwards"], one["forward_to"]) for one in answer.get_json()["data"]}
+    assert told["+448081570190"] == ("always", None)
+    assert told["+448081570191"] == ("always", "+447700900121")
+    number = f"/portal/numbers/{ids.public('num', damaged.number_id)}"
+    mended = alice.post(f"{number}/forward", {"phone": "+44 7700 900122", "when": "always", "revision": "2"})
+    assert "forwarded to +44 7700 900122" in alice.get(mended.location).text
 
 
 def test_who_may_not_rent_sees_no_button_and_is_refused(

@@ -124,7 +124,8 @@ class NumberShown(Outward):
     )
     forwards: Forwarding | None = Field(description="When callers are forwarded to your own phone.")
     forward_to: str | None = Field(
-        description="That phone; its last digits stand there for who may rent numbers.",
+        description="That phone; its last digits stand there for who may rent numbers. "
+        "Null although it forwards: it cannot be read any more; set it again.",
         examples=["+447700900120"],
     )
     revision: int = Field(description="Send it when you change the number.")
@@ -560,11 +561,7 @@ def _seat(one: Lease) -> SeatShown:
 
 
 def _number(one: Number) -> NumberShown:
-    to = None
-    if one.forwards:
-        to = forwarding.target(
-            scope.session(), tenant_id=one.tenant_id, number_id=one.number_id, vault=scope.services().vault
-        )
+    to = renting.forwards_to(one)
     may_see = "numbers.rent" in identity.current().permissions
     return NumberShown(
         id=ids.public("num", one.number_id),

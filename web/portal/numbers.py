@@ -328,7 +328,7 @@ def _offer(one: Offered) -> OfferRow:
 
 
 def _row(one: Number, names: dict[QueueId, str], *, may_rent: bool) -> NumberRow:
-    to = _forwards_to(one)
+    to = renting.forwards_to(one) or ""
     return NumberRow(
         id=ids.public("num", one.number_id),
         number=one.digits,
@@ -342,15 +342,6 @@ def _row(one: Number, names: dict[QueueId, str], *, may_rent: bool) -> NumberRow
         forwards=one.forwards.value if one.forwards else "",
         forward_to=to if may_rent or not to else mask(to),
     )
-
-
-def _forwards_to(one: Number) -> str:
-    if one.forwards is None:
-        return ""
-    to = forwarding.target(
-        scope.session(), tenant_id=one.tenant_id, number_id=one.number_id, vault=scope.services().vault
-    )
-    return to or ""
 
 
 def _refused(error: SeatlineError) -> Response:
