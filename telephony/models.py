@@ -183,6 +183,7 @@ class FlowRow(TenantOwned, Base):
     id: Mapped[Key]
     name: Mapped[str] = mapped_column(Text)
     draft: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    phones_ct: Mapped[OptionalSealed]  # that it calls, as JSON by node
     revision: Mapped[int] = mapped_column(Integer)
     version: Mapped[int] = mapped_column(Integer)
     changed_at: Mapped[Instant]
@@ -211,6 +212,7 @@ class FlowVersionRow(TenantOwned, Base):
     flow_id: Mapped[Key]
     version: Mapped[int] = mapped_column(Integer, primary_key=True)
     body: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    phones_ct: Mapped[OptionalSealed]
     published_at: Mapped[Instant]
     published_by: Mapped[UUID] = mapped_column(Uuid)
     was: Mapped[int | None] = mapped_column(Integer)

@@ -20,6 +20,8 @@ PLACES: tuple[Place, ...] = (
     Place("calls", "caller_ct", bound_as="caller"),
     Place("call_drafts", "body_ct", "notes", row="call_id", version="row_version", key=("call_id",)),
     Place("numbers", "forward_ct", bound_as="forward"),
+    Place("flows", "phones_ct"),
+    Place("flow_versions", "phones_ct", row="flow_id", version="version", key=("flow_id", "version")),
     Place("flow_sounds", "sound_ct", "notes"),
     Place("endpoints", "password_ct", "integration", bound_as="password"),
     Place("outbound_dials", "to_ct", bound_as="to", row="attempt_id", key=("attempt_id",)),

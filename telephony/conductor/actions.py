@@ -19,6 +19,13 @@ class RunFlow:
 
 
 @dataclass(frozen=True, slots=True)
+class GoOn:
+    """The number outside was not reached: the flow goes on by this way; `FlowMoved` follows."""
+
+    way: str
+
+
+@dataclass(frozen=True, slots=True)
 class LeaveFlow:
     """The flow is over: keep how the call went through it."""
 
@@ -174,7 +181,7 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Ask the gate whether the client's own phone may be called, and call it."""
+    """Ask the gate whether the client's own phone, or the one of its flow, may be called, and call it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +233,7 @@ class Finish:
 Action = (
     Answer
     | RunFlow
+    | GoOn
     | LeaveFlow
     | Belong
     | Enter

@@ -303,6 +303,8 @@ class Conductor:
                 self._voice.greet(held)
             case actions.RunFlow():
                 self.flows.run(call, held.line, tier=held.known.tier)
+            case actions.GoOn(way=way):
+                self.flows.go_on(call, held.line, way, tier=held.known.tier)
             case actions.LeaveFlow():
                 self.flows.leave(call.call_id)
                 self._rows.keep_run(call)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core import clock, log
 from core.errors import NotFound, SeatlineError
 from core.ids import AgentId, CallId, OfferId, TenantId, new_id
+from core.phone import E164
 from security.gate import Gate, Scope
 from security.vault import SealError, Vault
 from telephony import calls, numbers
@@ -32,6 +33,7 @@ from telephony.conductor.rows import Rows
 from telephony.conductor.spool import Spool
 from telephony.conductor.telling import Telling
 from telephony.events import DialOutcome
+from telephony.flows import store
 from telephony.outbound import dialling, forwarding
 from telephony.outbound import gate as outbound
 from telephony.outbound.gate import Refusal, RefusalReason
@@ -246,7 +248,7 @@ class Dialler:
         return "dialled"
 
     async def forward(self, held: Held) -> None:
-        """Call the client's own phone, to which the number dialled forwards; else the caller waits."""
+        """Call the phone to which the number dialled forwards, or its flow leads; else the caller goes on."""
         call, attempt_id = held.call, new_id()
         tenant_id = call.arrival.tenant_id
         self._live.dialled.add(CallId(attempt_id))  # its order finds it known
@@ -277,9 +279,7 @@ class Dialler:
         arrival = call.arrival
         scope = Scope.system(arrival.tenant_id)
         with self._gate.open(scope) as session:
-            to = forwarding.target(
-                session, tenant_id=arrival.tenant_id, number_id=arrival.number_id, vault=self._vault
-            )
+            to, ring_s = self._whom(session, call)
         if to is None:
             return None
         # a number of ours would come back in: here, at another client that forwards it back, or, when the
@@ -289,8 +289,31 @@ class Dialler:
                 return Refusal(RefusalReason.OWN_NUMBER)
         with self._gate.open(scope) as session:
             return forwarding.clear(
-                session, arrival=arrival, attempt_id=attempt_id, to=to, vault=self._vault, at=clock.now()
+                session,
+                arrival=arrival,
+                attempt_id=attempt_id,
+                to=to,
+                ring_s=ring_s,
+                vault=self._vault,
+                at=clock.now(),
             )
+
+    def _whom(self, session: Session, call: LiveCall) -> tuple[E164 | None, int]:
+        """Return which phone the number, or the node of its flow, leads to, and how long it rings."""
+        arrival, flow = call.arrival, call.flow
+        if flow is None or not call.is_in_flow or not flow.path:
+            to = forwarding.target(
+                session, tenant_id=arrival.tenant_id, number_id=arrival.number_id, vault=self._vault
+            )
+            return to, forwarding.RING_S
+        return store.phone_at(
+            session,
+            tenant_id=arrival.tenant_id,
+            flow_id=flow.flow_id,
+            version=flow.version,
+            node=flow.path[-1].node,
+            vault=self._vault,
+        )
 
     async def reach(self, held: Held, outside: Outside) -> None:
         """Call the number outside, once that is on disk: after a crash it is not called again."""

@@ -53,6 +53,13 @@ class MessageBegan:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowLedOutside:
+    """The flow gives the call to the number outside of the node where it stands."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class FlowServed:
     """The flow has come to its end, and nobody was needed."""
 
@@ -424,6 +431,7 @@ Fact = (
     | FlowEntered
     | FlowMoved
     | FlowLed
+    | FlowLedOutside
     | MessageBegan
     | FlowServed
     | FlowFailed

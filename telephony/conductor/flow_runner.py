@@ -28,6 +28,7 @@ from telephony.conductor import facts
 from telephony.conductor.directory import FlowLine, Line, Speak
 from telephony.conductor.facts import Fact
 from telephony.conductor.live_call import LiveCall
+from telephony.conductor.phases import Phase
 from telephony.flows import interpreter
 from telephony.flows.interpreter import State, World
 from telephony.flows.model import Prompt, Voicemail
@@ -106,12 +107,23 @@ class FlowRunner:
             hours={name: entry.hours for name, entry in there.entries.items()},
         )
         node = flow.path[-1].node if flow.path else ""
-        state, commands = interpreter.begin(
-            there.flow, world, now, node=node, is_recording=call.recording_id is not None
+        state, commands = (
+            interpreter.go_on(there.flow, world, now, node=node, way=flow.onwards)
+            if flow.onwards
+            else interpreter.begin(
+                there.flow, world, now, node=node, is_recording=call.recording_id is not None
+            )
         )
         made = _Run(call, line, there, world, state)
         self._runs[call.call_id] = made
         self._carry_out(made, commands)
+
+    def go_on(self, call: LiveCall, line: Line, way: str, *, tier: str = "") -> None:
+        """Let a call go on by this way whose number outside was not reached."""
+        if call.call_id in self._runs:
+            self._hear(call.call_id, interpreter.NotReached(clock.now(), way))
+        else:
+            self.run(call, line, tier=tier)
 
     def leave(self, call_id: CallId) -> None:
         """Think no more of a call: it has left its flow, or ended."""
@@ -140,7 +152,7 @@ class FlowRunner:
 
     def _hear(self, call_id: CallId, event: interpreter.Event) -> None:
         run = self._runs.get(call_id)
-        if run is None:
+        if run is None or run.call.phase is not Phase.FLOW:  # meanwhile a number outside is called
             return
         run.state, commands = interpreter.step(run.there.flow, run.world, run.state, event)
         self._carry_out(run, commands)
@@ -173,6 +185,8 @@ class FlowRunner:
                     self._calls.beside(self._promise(run, turn, queue))
                 case interpreter.SeekPerson(turn=turn, agent=number):
                     self._calls.beside(self._seek_person(run, turn, number))
+                case interpreter.CallOutside():
+                    self._calls.feed(call_id, facts.FlowLedOutside(now))
                 case interpreter.Record():
                     self._calls.command(call_id, self._calls.record_message(call_id))
                 case interpreter.Enqueue(queue=name):

@@ -2,6 +2,7 @@
 
     flow -> greeting -> queued    led to a queue, or failed: then it is the number's own
        +--> ended                 served: nobody was needed, or the caller hung up
+       +--> forwarding -> reaching -> outside    given to a number outside; not reached: the flow goes on
 
 What happens inside the flow is `telephony.flows.interpreter`'s; here it is a path of nodes. It is in the
 spool, so that after a crash the call goes on at the node where it stood. Pure.
@@ -10,12 +11,23 @@ spool, so that after a crash the call goes on at the node where it stood. Pure.
 from dataclasses import replace
 
 from core.clock import elapsed_ms
-from telephony.conductor.actions import Action, Belong, Enter, HangUpCaller, LeaveFlow, Noted, RunFlow
+from telephony.conductor.actions import (
+    Action,
+    Belong,
+    Enter,
+    Forward,
+    HangUpCaller,
+    LeaveFlow,
+    Music,
+    Noted,
+    RunFlow,
+)
 from telephony.conductor.facts import (
     Fact,
     FlowEntered,
     FlowFailed,
     FlowLed,
+    FlowLedOutside,
     FlowMoved,
     FlowServed,
     MessageBegan,
@@ -26,7 +38,7 @@ from telephony.conductor.parties import InFlow
 from telephony.conductor.phases import Cause, Phase
 from telephony.flows.trace import Outcome, Passed
 
-_OF_FLOWS = FlowEntered | FlowMoved | FlowLed | MessageBegan | FlowServed | FlowFailed
+_OF_FLOWS = FlowEntered | FlowMoved | FlowLed | FlowLedOutside | MessageBegan | FlowServed | FlowFailed
 
 
 def concerns(fact: Fact) -> bool:
@@ -44,8 +56,11 @@ def step(call: LiveCall, fact: Fact) -> list[Action]:
             return [RunFlow()]
         case FlowMoved() if call.phase is Phase.FLOW and flow:
             passed = Passed(fact.node, fact.way, elapsed_ms(flow.began_at, fact.at))
-            call.flow = replace(flow, path=(*flow.path, passed))
+            call.flow = replace(flow, path=(*flow.path, passed), onwards="")
             return [Noted()]
+        case FlowLedOutside() if call.phase is Phase.FLOW and flow:
+            call.phase, call.forwards = Phase.FORWARDING, True
+            return [Music(on=True), Forward()]
         case FlowLed() if call.phase is Phase.FLOW and flow:
             call.phase, call.flow = Phase.GREETING, _over(flow, fact, Outcome.QUEUED)
             call.arrival = replace(call.arrival, queue_id=fact.queue_id)

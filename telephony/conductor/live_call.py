@@ -45,7 +45,7 @@ class LiveCall:
     flow: InFlow | None = None
     outsides: list[Outside] = field(default_factory=list)  # all numbers outside that were brought in
     given_to: OfferId | None = None  # the offer to the agent whom another gave it to, until that is over
-    forwards: bool = False  # to the client's own phone, until that was not reached
+    forwards: bool = False  # to the client's own phone, or by its flow, until that was not reached
     is_closed: bool = False  # and nobody waits for them otherwise: the queue is closed
     was_moved: bool = False  # by a team leader: it waits where they put it, whatever its caller's tier says
 
@@ -53,6 +53,11 @@ class LiveCall:
     def outside(self) -> Outside | None:
         """Return the number outside that is called, or in the call, now."""
         return next((one for one in self.outsides if one.ended_at is None), None)
+
+    @property
+    def is_in_flow(self) -> bool:
+        """Whether its flow goes on when a number outside is not reached."""
+        return self.flow is not None and self.flow.outcome is None
 
     @property
     def asked(self) -> Offer | None:

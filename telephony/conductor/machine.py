@@ -39,6 +39,7 @@ from telephony.conductor.actions import (
     Connect,
     Finish,
     Forward,
+    GoOn,
     HangUpCaller,
     KeepLegs,
     LeaveQueue,
@@ -112,7 +113,7 @@ def _follow(call: LiveCall, fact: Fact) -> list[Action]:
             call.phase = Phase.FORWARDING
             return [Mark({"greeting_ended_at": fact.at}), Music(on=True), Forward()]
         case NotForwarded() if call.phase is Phase.FORWARDING:
-            return not_forwarded(call, fact.at)
+            return not_forwarded(call, fact.at, None)
         case GreetingEnded() if call.phase is Phase.GREETING:
             call.phase, call.queued_at = Phase.QUEUED, fact.at
             return [
@@ -206,9 +207,16 @@ def joined(call: LiveCall, at: dt.datetime) -> list[Action]:
     return [Mark({"bridged_at": at}, call.offer), *([KeepLegs()] if call.is_shared else [])]
 
 
-def not_forwarded(call: LiveCall, at: dt.datetime) -> list[Action]:
-    """The client's own phone has not taken the call: the caller waits, or is told that it is closed."""
+def not_forwarded(call: LiveCall, at: dt.datetime, became: Cause | None) -> list[Action]:
+    """A phone has not taken the call: its flow goes on, or the caller waits, or is told that it is closed.
+
+    `became`: of the call to that phone; None: it was not called at all.
+    """
     call.forwards = False
+    if call.flow and call.is_in_flow:
+        way = {Cause.BUSY: "busy", Cause.NO_ANSWER: "no_answer"}.get(became or Cause.FAILED, "otherwise")
+        call.phase, call.flow = Phase.FLOW, replace(call.flow, onwards=way)
+        return [Music(on=False), GoOn(way)]
     if call.is_closed:
         call.phase, call.cause = Phase.TURNED_AWAY, Cause.OUTSIDE_HOURS
         return [Music(on=False), TurnAway()]
@@ -272,7 +280,7 @@ def _caller_gone(call: LiveCall, fact: CallerGone) -> list[Action]:
         case Phase.TURNED_AWAY:
             return finish(call, fact.at, call.cause or Cause.OUTSIDE_HOURS)
         case Phase.FORWARDING:
-            return finish(call, fact.at, Cause.CALLER_LEFT_QUEUE)
+            return finish(call, fact.at, left_unreached(call))
         case Phase.QUEUED:
             return [LeaveQueue(), *finish(call, fact.at, Cause.CALLER_LEFT_QUEUE)]
         case Phase.OFFERED if offer:
@@ -286,6 +294,11 @@ def _caller_gone(call: LiveCall, fact: CallerGone) -> list[Action]:
             return [StopRinging(offer), *over(call, fact.at, cause)]
         case _:
             return finish(call, fact.at, Cause.CALLER_HUNG_UP)
+
+
+def left_unreached(call: LiveCall) -> Cause:
+    """Return why a call ended whose caller has not waited until a phone took it."""
+    return Cause.CALLER_LEFT_FLOW if call.is_in_flow else Cause.CALLER_LEFT_QUEUE
 
 
 def _vanished(call: LiveCall, fact: Vanished) -> list[Action]:

@@ -66,7 +66,10 @@ class Outside:
 
 @dataclass(frozen=True, slots=True)
 class InFlow:
-    """The flow a call goes, or went, through, and the nodes it came by. `outcome`: None while it is in it."""
+    """The flow a call goes, or went, through, and the nodes it came by. `outcome`: None while it is in it.
+
+    `onwards`: the way out of its node that is taken next, because a number outside was not reached.
+    """
 
     flow_id: FlowId
     version: int
@@ -74,6 +77,7 @@ class InFlow:
     path: tuple[Passed, ...] = ()
     ended_at: dt.datetime | None = None
     outcome: Outcome | None = None
+    onwards: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ To a queue, to a free agent, to a number outside, or after the two have talked:
     talking -> greeting -> queued            sent back to the entry of a number, as if they had just called
     talking -> offered                       transferred to an agent; back to the queue if they do not answer
     talking -> reaching -> outside           transferred to a number outside; back to the queue likewise
-    forwarding -> reaching -> outside        forwarded by the number dialled, before any agent
+    forwarding -> reaching -> outside        forwarded by the number dialled or by its flow, before any agent
     talking -> ringing -> private <-> aside  asked: the caller hears music, or the one asked does
                              |         |
                              +-> together    all three
@@ -37,6 +37,7 @@ from telephony.conductor.actions import (
     HangUpCaller,
     KeepLegs,
     KeepOutside,
+    LeaveFlow,
     Mark,
     Music,
     Noted,
@@ -78,6 +79,7 @@ from telephony.conductor.live_call import LiveCall
 from telephony.conductor.parties import Consult, Offer, Outside
 from telephony.conductor.phases import Cause, Lost, Phase
 from telephony.events import DialOutcome
+from telephony.flows.trace import Outcome
 
 _BEGINNINGS: Final = (Transferred, Consulted, Forwarded, SentOutside, OutsideAsked, SentBack)
 # while somebody is asked, these are not what they are in a call of two
@@ -235,10 +237,17 @@ def _without_agent(call: LiveCall, outside: Outside, fact: Fact) -> list[Action]
             call.phase = Phase.OUTSIDE
             _set_stage(call, outside, Stage.TALKING)
             met = _met(call, fact.at) if call.forwards else []
+            if call.flow and call.is_in_flow:
+                call.flow = dataclasses.replace(call.flow, ended_at=fact.at, outcome=Outcome.OUTSIDE)
+                met.append(LeaveFlow())
             return [*_picked_up(call, outside, fact.at), *met, *_untold(call), KeepLegs(), Arrange()]
         case OutsideGone() if is_theirs and is_ringing and call.forwards:
             _not_reached(call, outside, fact)
-            return [KeepOutside(), KeepLegs(), *_noted(call, machine.not_forwarded(call, fact.at))]
+            return [
+                KeepOutside(),
+                KeepLegs(),
+                *_noted(call, machine.not_forwarded(call, fact.at, call.outsides[-1].cause)),
+            ]
         case OutsideGone() if is_theirs and is_ringing:
             _not_reached(call, outside, fact)
             call.phase, call.queued_at = Phase.QUEUED, fact.at
@@ -249,7 +258,7 @@ def _without_agent(call: LiveCall, outside: Outside, fact: Fact) -> list[Action]
             call.has_stopped = True
             return [Noted()]
         case CallerGone() if is_ringing and call.forwards:
-            return machine.finish(call, fact.at, Cause.CALLER_LEFT_QUEUE)
+            return machine.finish(call, fact.at, machine.left_unreached(call))
         case CallerGone():
             return machine.finish(call, fact.at, _cause_of_caller(call))
         case Cut():

@@ -19,6 +19,7 @@ from telephony.opening import Hours
 LONGEST_PROMPT: Final = dt.timedelta(minutes=5)  # a thousand signs, spoken slowly, take less
 PATIENCE: Final = dt.timedelta(seconds=2)  # for rows and other people's programs
 MOST_STEPS: Final = 200
+LONGEST_AWAY: Final = dt.timedelta(minutes=3)  # a number outside rings for a minute at the most
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +64,21 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class NotReached:
+    """The number outside has not taken the caller: go on by this way."""
+
+    at: dt.datetime
+    way: str
+
+
+@dataclass(frozen=True, slots=True)
 class TimedOut:
     """`State.until` is over."""
 
     at: dt.datetime
 
 
-Event = Played | Pressed | Answered | TimedOut
+Event = Played | Pressed | Answered | NotReached | TimedOut
 
 
 # --- commands: what to do about it ----------------------------------------------------------------
@@ -157,6 +166,13 @@ class SeekPerson:
 
 
 @dataclass(frozen=True, slots=True)
+class CallOutside:
+    """Call the number of this node for the caller; `NotReached` answers, or the flow is over."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Record what the caller says from now on, until the flow is over."""
 
@@ -191,6 +207,7 @@ Command = (
     | AnnouncePlace
     | PromiseCall
     | SeekPerson
+    | CallOutside
     | Record
     | Enqueue
     | End
@@ -243,6 +260,14 @@ def begin(
     return _enter(flow, world, State(""), node or flow.start, way, at)
 
 
+def go_on(flow: Flow, world: World, at: dt.datetime, *, node: str, way: str) -> Turn:
+    """Leave the node of a number outside that was not reached, of a call whose state a crash has taken."""
+    there = flow.nodes.get(node)
+    if there is None:
+        return _fail(State(node), "node-missing")
+    return _leave(flow, world, State(node), there, way, at)
+
+
 def step(flow: Flow, world: World, state: State, event: Event) -> Turn:
     """Move a call on by one event; an event that comes too late changes nothing."""
     node = flow.nodes.get(state.node)
@@ -263,6 +288,8 @@ def step(flow: Flow, world: World, state: State, event: Event) -> Turn:
             return _pressed(flow, world, replace(state, steps=0), node, event)
         case Answered():
             return _answered(flow, world, state, node, event)
+        case NotReached(at=at, way=way) if isinstance(node, model.ToNumber):
+            return _leave(flow, world, state, node, way, at)
         case TimedOut(at=at):
             return _too_late(flow, world, state, node, at)
         case _:
@@ -316,6 +343,8 @@ def _wait(state: State, node: model.AnyNode, at: dt.datetime) -> Turn:
             return replace(state, turn=turn, until=at + PATIENCE), [PromiseCall(turn, node.queue)]
         case model.ToPerson():
             return replace(state, turn=turn, until=at + PATIENCE), [SeekPerson(turn, node.agent or 0)]
+        case model.ToNumber():
+            return replace(state, turn=turn, until=at + LONGEST_AWAY), [CallOutside(state.node)]
         case model.Play():
             state = replace(state, turn=turn, is_playing=True, until=at + LONGEST_PROMPT)
             return state, [PlaySound(turn, node.sound)]

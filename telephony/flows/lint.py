@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from core.phone import E164, Kind, kind_of
 from telephony.flows import model
 from telephony.flows.model import Flow
 
@@ -28,6 +29,8 @@ class FlowFault(StrEnum):
     NO_QUEUE = "no-queue"  # none is chosen, or it is closed for good
     NO_SOUND = "no-sound"  # none is chosen, or it was removed
     NO_AGENT = "no-agent"
+    NO_PHONE = "no-phone"
+    WRONG_PHONE = "wrong-phone"  # one of the company's own, or of a kind nobody may call
     NO_ADDRESS = "no-address"
     NO_VALUES = "no-values"
     FEWER_THAN_LEAST = "fewer-than-least"
@@ -53,13 +56,16 @@ class Finding:
         return self.fault not in WARNINGS
 
 
-def lint(flow: Flow, *, queues: Collection[str], sounds: Collection[str] = ()) -> list[Finding]:
+def lint(
+    flow: Flow, *, queues: Collection[str], sounds: Collection[str] = (), own: Collection[str] = ()
+) -> list[Finding]:
     """Return what is wrong, in the order of the nodes.
 
     Args:
         flow: as written.
         queues: the public ids of the company's open queues.
         sounds: the public ids of the sounds it has uploaded.
+        own: its own numbers: a call out to one of them would come back in.
     """
     if flow.start not in flow.nodes:
         return [Finding(FlowFault.NO_START, flow.start)]
@@ -72,6 +78,8 @@ def lint(flow: Flow, *, queues: Collection[str], sounds: Collection[str] = ()) -
             found += _at(flow, key, node, queues)
             if isinstance(node, model.Play) and node.sound not in sounds:
                 found.append(Finding(FlowFault.NO_SOUND, key))
+            if isinstance(node, model.ToNumber) and node.phone and _is_wrong(node.phone, own):
+                found.append(Finding(FlowFault.WRONG_PHONE, key))
     found += [Finding(FlowFault.CIRCLE, key) for key in flow.nodes if key in reached and _circles(flow, key)]
     deep = next((key for key, depth in _depths(flow).items() if depth > DEEPEST), None)
     if deep:
@@ -108,8 +116,15 @@ def _at(flow: Flow, key: str, node: model.AnyNode, queues: Collection[str]) -> I
             yield Finding(FlowFault.FEWER_THAN_LEAST, key)
         case model.ToPerson() if node.agent is None:
             yield Finding(FlowFault.NO_AGENT, key)
+        case model.ToNumber() if not node.phone:
+            yield Finding(FlowFault.NO_PHONE, key)
         case model.Webhook() if not node.url:
             yield Finding(FlowFault.NO_ADDRESS, key)
+
+
+def _is_wrong(phone: str, own: Collection[str]) -> bool:
+    is_whole = phone.removeprefix("+").isdecimal()  # who may not see it reads it with its last digits hidden
+    return phone in own or (is_whole and kind_of(E164(phone)) is not Kind.ORDINARY)
 
 
 def _reached(flow: Flow) -> set[str]:

@@ -2,13 +2,15 @@
 
 A node names the nodes it leads to by their keys in `Flow.nodes`; each way out has a name (`ways`), under
 which the timeline, the editor and the figures know it. Queues are named by their public ids. `format` is
-raised when a document that was right would mean something else.
+raised when a document that was right would mean something else. Phones of a flow are kept sealed, beside it.
 """
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from core.phone import InvalidNumberError, parse_e164
 
 MOST_NODES = 200
 LONGEST_TEXT = 1000
@@ -26,6 +28,19 @@ SILENT_WAY: Mapping[str, str] = {
     "survey": "next",
 }
 
+
+def _written(phone: object) -> object:
+    """Return a phone as it is kept, however somebody has written it; empty stays empty."""
+    if not isinstance(phone, str) or not phone.strip():
+        return "" if isinstance(phone, str) else phone
+    try:
+        return parse_e164(phone)
+    except InvalidNumberError as error:
+        message = "no telephone number with its country code"
+        raise ValueError(message) from error
+
+
+Phone = Annotated[str, BeforeValidator(_written), StringConstraints(max_length=16)]
 Target = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,29}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[0-9*#]$")]
@@ -271,6 +286,22 @@ class ToPerson(Node):
     otherwise: Target | None = None
 
 
+class ToNumber(Node):
+    """Call a number outside and give it the caller; if it is not reached the flow goes on.
+
+    `otherwise`: it was not called at all, refused the call, or is nobody's. The way there is a call out of
+    the company's own, charged beside the call in; who reaches it does not come back.
+    """
+
+    WAYS = ("no_answer", "busy", "otherwise")
+    kind: Literal["outside"] = "outside"
+    phone: Phone = ""
+    ring_s: int = Field(default=30, ge=15, le=60)
+    no_answer: Target | None = None
+    busy: Target | None = None
+    otherwise: Target | None = None
+
+
 class ToQueue(Node):
     """Let the caller wait in a queue: the flow ends here."""
 
@@ -301,6 +332,7 @@ AnyNode = Annotated[
     | CallBack
     | Voicemail
     | ToPerson
+    | ToNumber
     | ToQueue
     | HangUp,
     Field(discriminator="kind"),
@@ -322,3 +354,15 @@ class Flow(_Strict):
     def sounds(self) -> frozenset[str]:
         """Return the public ids of all uploaded sounds it plays."""
         return frozenset(node.sound for node in self.nodes.values() if isinstance(node, Play) and node.sound)
+
+    def phones(self) -> dict[str, str]:
+        """Return the phones it calls, by their nodes."""
+        return {key: one.phone for key, one in self.nodes.items() if isinstance(one, ToNumber) and one.phone}
+
+    def with_phones(self, phones: Mapping[str, str]) -> "Flow":
+        """Return it with these phones and no other, by their nodes; none: as it is kept in the clear."""
+        nodes = {
+            key: one.model_copy(update={"phone": phones.get(key, "")}) if isinstance(one, ToNumber) else one
+            for key, one in self.nodes.items()
+        }
+        return self.model_copy(update={"nodes": nodes})

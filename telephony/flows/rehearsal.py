@@ -33,6 +33,7 @@ class Scene:
         is_person_free: an agent who is asked for by number is there, and free.
         sounds: the names of uploaded sounds, by their public ids.
         has_number: they can be called back; a number that is withheld cannot.
+        outside: by which way a number outside that is called sends them on; empty: it takes them.
     """
 
     world: World
@@ -44,6 +45,7 @@ class Scene:
     knows_pin: bool = False
     sounds: Mapping[str, str] = field(default_factory=dict)
     is_person_free: bool = True
+    outside: str = ""
 
 
 class End(StrEnum):
@@ -52,6 +54,7 @@ class End(StrEnum):
     WAITS = "waits"  # for the next key
     QUEUE = "queue"
     SERVED = "served"
+    OUTSIDE = "outside"  # with somebody at a number outside
     FAILED = "failed"
 
 
@@ -88,7 +91,7 @@ def rehearse(flow: Flow, scene: Scene, inputs: Sequence[str]) -> Rehearsal:
     state, commands = interpreter.begin(flow, scene.world, scene.at)
     for _ in range(_ENOUGH):
         answers = _perform(made, commands, scene)
-        if state.is_over or state.until is None:
+        if state.is_over or made.end is End.OUTSIDE:
             return made
         if not answers and state.is_playing:
             answers = [interpreter.Played(scene.at, state.turn)]
@@ -129,6 +132,10 @@ def _perform(made: Rehearsal, commands: Sequence[Command], scene: Scene) -> list
                 )
             case interpreter.PromiseCall(turn=turn):
                 answers.append(interpreter.Answered(scene.at, turn, found=scene.has_number))
+            case interpreter.CallOutside() if scene.outside:
+                answers.append(interpreter.NotReached(scene.at, scene.outside))
+            case interpreter.CallOutside():
+                made.end = End.OUTSIDE
             case interpreter.Enqueue(queue=queue):
                 made.end, made.detail = End.QUEUE, queue
             case interpreter.End():

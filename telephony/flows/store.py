@@ -1,10 +1,12 @@
 """A company's flows: drafts that editors save, versions that callers go through, and what came of the calls.
 
 Published is a copy that never changes; bringing an earlier one back publishes it again under a new number, so
-that the history reads forwards. A call keeps the version it began with.
+that the history reads forwards. A call keeps the version it began with. The phones a flow calls stand sealed
+beside it: whoever reads a flow without the vault reads it without them.
 """
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,7 +17,9 @@ from sqlalchemy.orm import Session
 
 from core import clock, ids
 from core.ids import CallId, FlowId, NumberId, TenantId, new_id
+from core.phone import E164
 from security import evidence
+from security.vault import Field, SealError, Vault
 from telephony import numbers, queues
 from telephony.errors import (
     FlowChangedError,
@@ -27,7 +31,7 @@ from telephony.errors import (
 )
 from telephony.flows import sounds
 from telephony.flows.lint import Finding, lint
-from telephony.flows.model import Flow
+from telephony.flows.model import Flow, ToNumber
 from telephony.flows.trace import Outcome, Passed
 from telephony.models import FlowRow, FlowRunRow, FlowVersionRow
 from telephony.numbers import Number
@@ -38,7 +42,10 @@ LONGEST_NAME = 80
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A flow as its editors have it; `version` is the published one, 0: none yet."""
+    """A flow as its editors have it; `version` is the published one, 0: none yet.
+
+    `damage`: its phones were sealed and do not open; then the draft is without them.
+    """
 
     tenant_id: TenantId
     flow_id: FlowId
@@ -47,6 +54,7 @@ class Kept:
     revision: int
     version: int
     changed_at: dt.datetime
+    damage: SealError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ class Published:
     was: int | None = None
 
 
-def make(session: Session, *, tenant_id: TenantId, name: str, draft: Flow) -> Kept:
+def make(session: Session, *, tenant_id: TenantId, name: str, draft: Flow, vault: Vault) -> Kept:
     """Keep a new flow; nobody goes through it yet.
 
     Raises:
@@ -73,24 +81,24 @@ def make(session: Session, *, tenant_id: TenantId, name: str, draft: Flow) -> Ke
     if (there or 0) >= MOST_FLOWS:
         raise TooManyFlowsError(most=MOST_FLOWS)
     row = FlowRow(tenant_id=tenant_id, id=new_id(), name=name, revision=1, version=0)
-    row.draft, row.changed_at = _body(draft), clock.now()
+    _write(row, draft, vault)
     session.add(row)
     session.flush()
     evidence.record(session, "flow.made", "flow", row.id)
-    return _kept(row)
+    return _kept(row, vault)
 
 
-def read(session: Session, *, tenant_id: TenantId, flow_id: FlowId) -> Kept:
+def read(session: Session, *, tenant_id: TenantId, flow_id: FlowId, vault: Vault) -> Kept:
     """Return a flow as its editors have it.
 
     Raises:
         FlowNotFoundError: not the company's, or removed.
     """
-    return _kept(_row(session, tenant_id, flow_id))
+    return _kept(_row(session, tenant_id, flow_id), vault)
 
 
 def all_of(session: Session, *, tenant_id: TenantId) -> list[Kept]:
-    """Return the company's flows by name."""
+    """Return the company's flows by name, without the phones they call."""
     rows = session.scalars(
         select(FlowRow)
         .where(FlowRow.tenant_id == tenant_id, FlowRow.removed_at.is_(None))
@@ -100,7 +108,14 @@ def all_of(session: Session, *, tenant_id: TenantId) -> list[Kept]:
 
 
 def save(
-    session: Session, *, tenant_id: TenantId, flow_id: FlowId, revision: int, name: str, draft: Flow
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    flow_id: FlowId,
+    revision: int,
+    name: str,
+    draft: Flow,
+    vault: Vault,
 ) -> Kept:
     """Replace the draft, if nobody has since `revision`; callers go on as before.
 
@@ -109,11 +124,12 @@ def save(
         FlowChangedError: somebody has.
     """
     row = _row(session, tenant_id, flow_id, revision=revision)
-    row.name, row.draft, row.changed_at = name, _body(draft), clock.now()
+    row.name = name
+    _write(row, draft, vault)
     row.revision += 1
     session.flush()
     evidence.record(session, "flow.changed", "flow", flow_id, revision=row.revision)
-    return _kept(row)
+    return _kept(row, vault)
 
 
 def findings(session: Session, *, tenant_id: TenantId, flow: Flow) -> list[Finding]:
@@ -122,10 +138,13 @@ def findings(session: Session, *, tenant_id: TenantId, flow: Flow) -> list[Findi
         flow,
         queues={ids.public("que", one.queue_id) for one in queues.all_of(session, tenant_id=tenant_id)},
         sounds={one.ref for one in sounds.all_of(session, tenant_id=tenant_id)},
+        own={one.digits for one in numbers.all_of(session, tenant_id=tenant_id)},
     )
 
 
-def publish(session: Session, *, tenant_id: TenantId, flow_id: FlowId, revision: int, by: UUID) -> Kept:
+def publish(
+    session: Session, *, tenant_id: TenantId, flow_id: FlowId, revision: int, by: UUID, vault: Vault
+) -> Kept:
     """Let callers go through the draft from now on.
 
     Raises:
@@ -134,11 +153,18 @@ def publish(session: Session, *, tenant_id: TenantId, flow_id: FlowId, revision:
         FlowFaultyError: with the `findings` that forbid it.
     """
     row = _row(session, tenant_id, flow_id, revision=revision)
-    return _publish(session, row, Flow.model_validate(row.draft), by=by, was=None)
+    return _publish(session, row, _kept(row, vault).draft, by=by, was=None, vault=vault)
 
 
 def bring_back(
-    session: Session, *, tenant_id: TenantId, flow_id: FlowId, version: int, revision: int, by: UUID
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    flow_id: FlowId,
+    version: int,
+    revision: int,
+    by: UUID,
+    vault: Vault,
 ) -> Kept:
     """Publish an earlier version again, and make it the draft.
 
@@ -148,12 +174,14 @@ def bring_back(
         FlowFaultyError: a queue it leads to has been closed since.
     """
     row = _row(session, tenant_id, flow_id, revision=revision)
-    earlier = published(session, tenant_id=tenant_id, flow_id=flow_id, version=version)
-    return _publish(session, row, earlier.flow, by=by, was=version)
+    earlier = published(session, tenant_id=tenant_id, flow_id=flow_id, version=version, vault=vault)
+    return _publish(session, row, earlier.flow, by=by, was=version, vault=vault)
 
 
-def versions(session: Session, *, tenant_id: TenantId, flow_id: FlowId) -> list[Published]:
-    """Return all that was published, newest first.
+def versions(
+    session: Session, *, tenant_id: TenantId, flow_id: FlowId, vault: Vault | None = None
+) -> list[Published]:
+    """Return all that was published, newest first; without a vault without the phones.
 
     Raises:
         FlowNotFoundError: not the company's, or removed.
@@ -164,11 +192,13 @@ def versions(session: Session, *, tenant_id: TenantId, flow_id: FlowId) -> list[
         .where(FlowVersionRow.tenant_id == tenant_id, FlowVersionRow.flow_id == flow_id)
         .order_by(FlowVersionRow.version.desc())
     )
-    return [_published(row) for row in rows]
+    return [_published(row, vault) for row in rows]
 
 
-def published(session: Session, *, tenant_id: TenantId, flow_id: FlowId, version: int = 0) -> Published:
-    """Return one version, without `version` the one callers go through.
+def published(
+    session: Session, *, tenant_id: TenantId, flow_id: FlowId, version: int = 0, vault: Vault | None = None
+) -> Published:
+    """Return one version, without `version` the one callers go through; without a vault without the phones.
 
     Raises:
         FlowNotFoundError: there is none.
@@ -177,7 +207,18 @@ def published(session: Session, *, tenant_id: TenantId, flow_id: FlowId, version
     row = session.get(FlowVersionRow, (tenant_id, flow_id, wanted))
     if row is None:
         raise FlowNotFoundError
-    return _published(row)
+    return _published(row, vault)
+
+
+def phone_at(
+    session: Session, *, tenant_id: TenantId, flow_id: FlowId, version: int, node: str, vault: Vault
+) -> tuple[E164 | None, int]:
+    """Return the phone that a node of a version calls, None without one, and how many seconds it rings."""
+    flow = published(session, tenant_id=tenant_id, flow_id=flow_id, version=version, vault=vault).flow
+    found = flow.nodes.get(node)
+    if not isinstance(found, ToNumber):
+        return None, 0
+    return (E164(found.phone) if found.phone else None), found.ring_s
 
 
 def remove(session: Session, *, tenant_id: TenantId, flow_id: FlowId, revision: int) -> None:
@@ -244,7 +285,7 @@ def keep_run(
     )
 
 
-def _publish(session: Session, row: FlowRow, flow: Flow, *, by: UUID, was: int | None) -> Kept:
+def _publish(session: Session, row: FlowRow, flow: Flow, *, by: UUID, was: int | None, vault: Vault) -> Kept:
     tenant_id = TenantId(row.tenant_id)
     forbidding = [one for one in findings(session, tenant_id=tenant_id, flow=flow) if one.forbids]
     if forbidding:
@@ -256,7 +297,8 @@ def _publish(session: Session, row: FlowRow, flow: Flow, *, by: UUID, was: int |
             FlowVersionRow.tenant_id == tenant_id, FlowVersionRow.flow_id == row.id
         )
     )
-    row.version, row.draft, row.changed_at = (last or 0) + 1, _body(flow), clock.now()
+    row.version = (last or 0) + 1
+    _write(row, flow, vault)
     row.revision += 1
     session.add(
         FlowVersionRow(
@@ -264,6 +306,7 @@ def _publish(session: Session, row: FlowRow, flow: Flow, *, by: UUID, was: int |
             flow_id=row.id,
             version=row.version,
             body=_body(flow),
+            phones_ct=_sealed(vault, _of_version(tenant_id, FlowId(row.id), row.version), flow),
             published_at=row.changed_at,
             published_by=by,
             was=was,
@@ -271,7 +314,7 @@ def _publish(session: Session, row: FlowRow, flow: Flow, *, by: UUID, was: int |
     )
     session.flush()
     evidence.record(session, "flow.published", "flow", row.id, version=row.version)
-    return _kept(row)
+    return _kept(row, vault)
 
 
 def _row(session: Session, tenant_id: TenantId, flow_id: FlowId, *, revision: int | None = None) -> FlowRow:
@@ -285,28 +328,50 @@ def _row(session: Session, tenant_id: TenantId, flow_id: FlowId, *, revision: in
     return row
 
 
+def _write(row: FlowRow, draft: Flow, vault: Vault) -> None:
+    row.draft, row.changed_at = _body(draft), clock.now()
+    row.phones_ct = _sealed(vault, _of_draft(row), draft)
+
+
 def _body(flow: Flow) -> dict[str, object]:
-    return flow.model_dump(mode="json", exclude_none=True)
+    return flow.with_phones({}).model_dump(mode="json", exclude_none=True)
 
 
-def _kept(row: FlowRow) -> Kept:
+def _sealed(vault: Vault, place: Field, flow: Flow) -> bytes | None:
+    phones = flow.phones()
+    return vault.seal(place, json.dumps(phones)) if phones else None
+
+
+def _of_draft(row: FlowRow) -> Field:
+    return Field(row.tenant_id, "flows", "phones_ct", row.id, 1)
+
+
+def _of_version(tenant_id: TenantId, flow_id: FlowId, version: int) -> Field:
+    return Field(tenant_id, "flow_versions", "phones_ct", flow_id, version)
+
+
+def _kept(row: FlowRow, vault: Vault | None = None) -> Kept:
+    draft, damage = Flow.model_validate(row.draft), None
+    if vault and row.phones_ct:
+        try:
+            draft = draft.with_phones(json.loads(vault.open(_of_draft(row), row.phones_ct)))
+        except SealError as error:  # the rest can be read, and mended
+            damage = error
     return Kept(
         TenantId(row.tenant_id),
         FlowId(row.id),
         row.name,
-        Flow.model_validate(row.draft),
+        draft,
         row.revision,
         row.version,
         row.changed_at,
+        damage,
     )
 
 
-def _published(row: FlowVersionRow) -> Published:
-    return Published(
-        FlowId(row.flow_id),
-        row.version,
-        Flow.model_validate(row.body),
-        row.published_at,
-        row.published_by,
-        row.was,
-    )
+def _published(row: FlowVersionRow, vault: Vault | None) -> Published:
+    flow, flow_id = Flow.model_validate(row.body), FlowId(row.flow_id)
+    if vault and row.phones_ct:
+        place = _of_version(TenantId(row.tenant_id), flow_id, row.version)
+        flow = flow.with_phones(json.loads(vault.open(place, row.phones_ct)))
+    return Published(flow_id, row.version, flow, row.published_at, row.published_by, row.was)

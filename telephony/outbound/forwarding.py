@@ -1,9 +1,9 @@
-"""A number that forwards its callers to the client's own phone: a call out of its own, through the gate.
+"""A number, or a step of its flow, that gives callers to a phone outside: a call out, through the gate.
 
-The phone stands sealed in the number's row. Its leg is a part of the call (`part_of`): cleared like any call
-out, bounded by what the company's calls out may last and cost, and billed once. Whoever is there works for
-the company that has asked for this, so hours do not bind; all else does. Its own numbers it never calls;
-whose numbers else would come back in, the switchboard asks the directory.
+The number's phone stands sealed in its row, the flow's beside the flow. Its leg is a part of the call
+(`part_of`): cleared like any call out, bounded by what the company's calls out may last and cost, and billed
+once. Whoever is there works for the company that has asked for this, so hours do not bind; all else does. Its
+own numbers it never calls; whose numbers else would come back in, the switchboard asks the directory.
 """
 
 import datetime as dt
@@ -77,9 +77,16 @@ def target(session: Session, *, tenant_id: TenantId, number_id: NumberId, vault:
 
 
 def clear(
-    session: Session, *, arrival: Arrival, attempt_id: UUID, to: E164, vault: Vault, at: dt.datetime
+    session: Session,
+    *,
+    arrival: Arrival,
+    attempt_id: UUID,
+    to: E164,
+    ring_s: int,
+    vault: Vault,
+    at: dt.datetime,
 ) -> Clearance | Refusal:
-    """Clear the call to the client's own phone and hand it on, or return why it may not be made.
+    """Clear the call to that phone and hand it on, or return why it may not be made.
 
     Shown is the number dialled, or, for a short code, one that can be called back. In the company's own
     transaction.
@@ -102,7 +109,7 @@ def clear(
         campaign_id=None,
         zone="UTC",
         window=ALWAYS,
-        ring_s=RING_S,
+        ring_s=ring_s,
         detects_machines=False,
         max_per_second=MOST_PER_SECOND,
         is_asked_for=True,

@@ -51,9 +51,20 @@ def lead(running: Running, nodes: dict[str, object]) -> None:
     house, tenant_id = running.stand.house, tenant(running)
     with house.gate.open(Scope.system(tenant_id)) as session:
         made = store.make(
-            session, tenant_id=tenant_id, name="Walk", draft=Flow.model_validate({"nodes": nodes})
+            session,
+            tenant_id=tenant_id,
+            name="Walk",
+            draft=Flow.model_validate({"nodes": nodes}),
+            vault=house.vault,
         )
-        store.publish(session, tenant_id=tenant_id, flow_id=made.flow_id, revision=1, by=UserId(new_id()))
+        store.publish(
+            session,
+            tenant_id=tenant_id,
+            flow_id=made.flow_id,
+            revision=1,
+            by=UserId(new_id()),
+            vault=house.vault,
+        )
         number = next(
             one for one in numbers.all_of(session, tenant_id=tenant_id) if one.digits == PELICAN.dialled
         )
@@ -64,6 +75,12 @@ def lead(running: Running, nodes: dict[str, object]) -> None:
             flow_id=made.flow_id,
             revision=number.revision,
         )
+    reload(running)
+
+
+def reload(running: Running) -> None:
+    """Let the switchboard read numbers anew, and wait until it has."""
+    house = running.stand.house
     with house.gate.open(Scope.system(OPERATOR)) as session:
         order_id = orders.leave(session, OrderKind.RELOAD)
 

@@ -6,6 +6,7 @@ from werkzeug.test import TestResponse
 from core import ids
 from security.gate import Gate, Scope
 from telephony import queues
+from tests.factories import telephony
 from tests.web.conftest import Cast, Program, Programs, told
 from tests.web.scene import Scene
 
@@ -149,3 +150,46 @@ def test_a_number_leads_into_a_flow_that_is_published(
     assert told(alices.get(f"/flows/{flow}")) == told(
         alices.get(f"/flows/{ids.public('flow', cast.a.tenant_id)}")
     )
+
+
+def outside(queue: str, phone: str) -> dict[str, object]:
+    ways = {"no_answer": "queue", "busy": "queue", "otherwise": "queue"}
+    return {
+        "nodes": {
+            "start": {"kind": "outside", "phone": phone, **ways},
+            "queue": {"kind": "queue", "queue": queue},
+        }
+    }
+
+
+def test_a_number_outside_is_kept_tried_and_hidden_from_who_may_only_read(
+    alices: Program, program: Programs, cast: Cast, queue: str
+) -> None:
+    given = {"name": "Branch office", "flow": outside(queue, "+44 7700 900120")}
+    made = alices.post("/flows", given).get_json()
+    assert made["findings"] == []
+    assert made["flow"]["nodes"]["start"]["phone"] == "+447700900120"
+    flow = made["id"]
+    for way, end in (("", "outside"), ("busy", "queue")):
+        assert alices.post(f"/flows/{flow}/try", {"keys": [], "outside": way}).get_json()["end"] == end
+    assert publish(alices, flow, 1).status_code == 200
+    (version,) = alices.get(f"/flows/{flow}/versions").get_json()["data"]
+    assert version["flow"]["nodes"]["start"]["phone"] == "+447700900120"
+    reader = program(cast.a, "queues.read")
+    for path in (f"/flows/{flow}", f"/flows/{flow}/versions"):
+        seen = reader.get(path)
+        assert seen.status_code == 200
+        assert "+44 7700 900•••" in str(seen.get_json())
+        assert "900120" not in seen.text
+
+
+def test_a_number_of_ones_own_is_not_called_by_a_flow(
+    alices: Program, gate: Gate, cast: Cast, queue: str
+) -> None:
+    line = telephony.line(gate, cast.a.tenant_id, digits="+448081570190", queue="Returns")
+    made = alices.post("/flows", {"name": "Loop", "flow": outside(queue, line.digits)}).get_json()
+    assert [one["fault"] for one in made["findings"]] == ["wrong-phone"]
+    refused = publish(alices, made["id"], 1)
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "flow-faulty")
+    malformed = alices.post("/flows", {"name": "x", "flow": outside(queue, "12")})
+    assert malformed.status_code == 422

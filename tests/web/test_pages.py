@@ -111,8 +111,9 @@ def known(app: Flask, day: Scene, cast: Cast, gate: Gate, vault: Vault) -> dict[
             tenant_id=a,
             name="Main",
             draft=Flow.model_validate({"nodes": {"start": {"kind": "hang-up"}}}),
+            vault=vault,
         )
-        store.publish(session, tenant_id=a, flow_id=flow.flow_id, revision=1, by=cast.alice.id)
+        store.publish(session, tenant_id=a, flow_id=flow.flow_id, revision=1, by=cast.alice.id, vault=vault)
     with app.test_request_context(base_url=HOST):
         link = invitations.link(Invitation(a, sue, cast.alice.id, proven))
     return {

@@ -4,12 +4,14 @@ import io
 import re
 
 import pytest
+import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
 from core import ids
 from core.ids import QueueId
 from security.gate import Gate, Scope
 from telephony import queues
+from tenants import alarms, tampering
 from tests.telephony.flows.factory import tone
 from tests.web.conftest import Browser, Cast, Program, Programs
 from tests.web.scene import Scene
@@ -242,3 +244,31 @@ def upload(alice: Browser, data: bytes) -> TestResponse:
         {"name": "Welcome", "file": (io.BytesIO(data), "welcome.wav")},
         content_type="multipart/form-data",
     )
+
+
+def test_a_number_outside_is_written_in_its_form(
+    alice: Browser, path: str, queue_id: QueueId, gate: Gate, cast: Cast
+) -> None:
+    alice.post(f"{path}/add", {"kind": "outside", "after": "start next"})
+    page = alice.get(f"{path}?node=outside-1").text
+    assert "Call a number outside" in page
+    assert "Write the number to call." in page
+    wrong = step(alice, path, "outside-1", phone="020 7946", ring_s="30")
+    assert wrong.status_code == 422
+    assert "with its country code, like" in wrong.text
+    assert step(alice, path, "outside-1", phone="+44 (0)7700 900120", ring_s="45").status_code == 303
+    page = alice.get(f"{path}?node=outside-1").text
+    assert 'value="+44 7700 900120"' in page
+    assert 'value="45"' in page
+    assert "no answer" in page
+    tried = alice.get(f"{path}/try").text
+    assert "The number outside takes the caller." in tried
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        flipped = "UPDATE app.flows SET phones_ct = set_byte(phones_ct, 20, get_byte(phones_ct, 20) # 1)"
+        session.execute(sa.text(flipped))
+    damaged = alice.get(f"{path}?node=outside-1")
+    assert damaged.status_code == 200
+    assert "Write the number to call." in damaged.text
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        rung = alarms.page(session, tenant_id=cast.a.tenant_id, limit=10)
+        assert [one.kind for one in rung] == [tampering.SEAL]

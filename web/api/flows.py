@@ -1,6 +1,6 @@
 """Flows, for programs: what callers hear and choose before they wait for a person."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from flask import Response
 from pydantic import Field
@@ -94,6 +94,9 @@ class FlowTrial(Inward):
     customer: bool = Field(default=False, description="Whether a look-up finds them.")
     tier: Annotated[str, Field(max_length=40)] = ""
     person_free: bool = Field(default=True, description="Whether an agent asked for by number is free.")
+    outside: Literal["", "no_answer", "busy", "otherwise"] = Field(
+        default="", description="By which way a number outside sends them on; empty: it takes them."
+    )
     pin: bool = Field(default=False, description="Whether what they type for a PIN is right.")
     answers: dict[str, Annotated[str, Field(max_length=80)]] | None = Field(
         default=None, max_length=20, description="What a webhook answers. Null: nothing in time."
@@ -114,7 +117,9 @@ class FlowRehearsed(Outward):
     """Where the caller got to."""
 
     passages: list[FlowPassage]
-    end: rehearsal.End = Field(description="`waits`: for the next key.", examples=["queue"])
+    end: rehearsal.End = Field(
+        description="`waits`: for the next key. `outside`: at a number outside.", examples=["queue"]
+    )
     detail: str = Field(description="The queue, or why it failed.")
 
 
@@ -135,7 +140,8 @@ class FlowFigures(Outward):
     version: int
     calls: int
     outcomes: dict[Outcome, int] = Field(
-        description="`served` needed nobody; `left` hung up in it; `failed` came to the number's own queue."
+        description="`served` needed nobody; `outside` went to a number outside; `left` hung up in it; "
+        "`failed` came to the number's own queue."
     )
     nodes: list[FlowNodeFigures]
 
@@ -191,7 +197,11 @@ def list_flows() -> FlowsList:
 def make_flow(json: FlowGiven) -> tuple[FlowShown, int, dict[str, str]]:
     """Make a flow. Nobody goes through it before it is published and a number leads into it."""
     made = store.make(
-        scope.session(), tenant_id=identity.current().tenant_id, name=json.name, draft=json.flow
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        name=json.name,
+        draft=json.flow,
+        vault=scope.services().vault,
     )
     answer = _whole(made)
     return answer, 201, {"Location": f"/api/v1/flows/{answer.id}", **preconditions.tag(made.revision)}
@@ -220,6 +230,7 @@ def change_flow(flow_id: str, json: FlowGiven) -> tuple[FlowShown, int, dict[str
         revision=found.revision,
         name=json.name,
         draft=json.flow,
+        vault=scope.services().vault,
     )
     return _whole(saved), 200, preconditions.tag(saved.revision)
 
@@ -250,6 +261,7 @@ def publish_flow(flow_id: str) -> tuple[FlowShown, int, dict[str, str]]:
         flow_id=found.flow_id,
         revision=found.revision,
         by=identity.current().principal_id,
+        vault=scope.services().vault,
     )
     renting.tell_switchboard()
     return _whole(saved), 200, preconditions.tag(saved.revision)
@@ -264,9 +276,17 @@ def list_flow_versions(flow_id: str) -> FlowVersions:
     return FlowVersions(
         data=[
             FlowVersionShown(
-                version=one.version, published_at=one.published_at, brought_back=one.was, flow=one.flow
+                version=one.version,
+                published_at=one.published_at,
+                brought_back=one.was,
+                flow=shown.visible(one.flow),
             )
-            for one in store.versions(scope.session(), tenant_id=found.tenant_id, flow_id=found.flow_id)
+            for one in store.versions(
+                scope.session(),
+                tenant_id=found.tenant_id,
+                flow_id=found.flow_id,
+                vault=scope.services().vault,
+            )
         ]
     )
 
@@ -287,6 +307,7 @@ def bring_flow_back(flow_id: str, version: int) -> tuple[FlowShown, int, dict[st
         version=version,
         revision=found.revision,
         by=identity.current().principal_id,
+        vault=scope.services().vault,
     )
     renting.tell_switchboard()
     return _whole(saved), 200, preconditions.tag(saved.revision)
@@ -308,6 +329,7 @@ def try_flow(flow_id: str, json: FlowTrial) -> FlowRehearsed:
         has_number=bool(json.caller),
         knows_pin=json.pin,
         is_person_free=json.person_free,
+        outside=json.outside,
     )
     made = rehearsal.rehearse(found.draft, scene, json.keys)
     return FlowRehearsed(
@@ -429,11 +451,7 @@ def lead_number(number_id: str, json: NumberFlowGiven) -> NumberFlowShown:
 
 
 def _find(flow_id: str) -> Kept:
-    return store.read(
-        scope.session(),
-        tenant_id=identity.current().tenant_id,
-        flow_id=FlowId(id_in_path("flow", flow_id)),
-    )
+    return shown.found(FlowId(id_in_path("flow", flow_id)))
 
 
 def _entry(kept: Kept) -> dict[str, object]:

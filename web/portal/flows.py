@@ -18,6 +18,7 @@ from core import clock, ids
 from core.ids import FlowId, NumberId, TenantId
 from core.phone import international
 from seats.roster import Member
+from security.vault import Vault
 from telephony import numbers, queues
 from telephony.errors import (
     FlowChangedError,
@@ -84,7 +85,13 @@ def add_flow() -> BaseResponse:
     name = _name(request.form.get("name", "")) or gettext("New flow")
     draft, _ = outline.added(Flow(language=_language()), "say")
     try:
-        made = store.make(scope.session(), tenant_id=identity.current().tenant_id, name=name, draft=draft)
+        made = store.make(
+            scope.session(),
+            tenant_id=identity.current().tenant_id,
+            name=name,
+            draft=draft,
+            vault=scope.services().vault,
+        )
     except TooManyFlowsError:
         said.refused(gettext("There are as many flows as there may be. Remove one that is not used."))
         return redirect(url_for("portal.flow_list"), 303)
@@ -246,6 +253,8 @@ def try_flow(flow_id: str) -> str:
     typed = request.args.get("typed", "")
     if "typed" in request.args and _KEYS.fullmatch(typed):
         inputs.append(typed)
+    outside = request.args.get("outside", "")
+    outside = outside if outside in model.ToNumber.WAYS else ""
     scene = shown.scene(
         flow=kept.draft,
         caller="",
@@ -256,6 +265,7 @@ def try_flow(flow_id: str) -> str:
         has_number=request.args.get("withheld") != "yes",
         knows_pin=request.args.get("pin") == "yes",
         is_person_free=request.args.get("away") != "yes",
+        outside=outside,
     )
     made = rehearsal.rehearse(kept.draft, scene, inputs)
     node = kept.draft.nodes.get(made.passages[-1].node) if made.passages else None
@@ -283,6 +293,8 @@ def try_flow(flow_id: str) -> str:
         knows_pin=request.args.get("pin") == "yes",
         is_away=request.args.get("away") == "yes",
         is_withheld=request.args.get("withheld") == "yes",
+        outside=outside,
+        outside_ways=[(way, flow_words.way(way)) for way in model.ToNumber.WAYS],
         has_program=request.args.get("program") == "yes",
     )
 
@@ -308,11 +320,7 @@ def find(flow_id: str) -> Kept:
     Raises:
         FlowNotFoundError: not the company's, or removed.
     """
-    return store.read(
-        scope.session(),
-        tenant_id=identity.current().tenant_id,
-        flow_id=FlowId(ids.parse("flow", flow_id)),
-    )
+    return shown.found(FlowId(ids.parse("flow", flow_id)))
 
 
 def save(kept: Kept, draft: Flow, *, name: str = "") -> Kept:
@@ -324,6 +332,7 @@ def save(kept: Kept, draft: Flow, *, name: str = "") -> Kept:
         revision=kept.revision,
         name=name or kept.name,
         draft=draft,
+        vault=scope.services().vault,
     )
 
 
@@ -352,7 +361,15 @@ class _Publishing(Protocol):
     """How a version comes to be published."""
 
     def __call__(
-        self, session: Session, /, *, tenant_id: TenantId, flow_id: FlowId, revision: int, by: UUID
+        self,
+        session: Session,
+        /,
+        *,
+        tenant_id: TenantId,
+        flow_id: FlowId,
+        revision: int,
+        by: UUID,
+        vault: Vault,
     ) -> Kept:
         """Publish, unless somebody has changed the draft since, or callers would get stuck."""
 
@@ -365,6 +382,7 @@ def _publish(kept: Kept, publishing: _Publishing, *, faulty: str) -> BaseRespons
             flow_id=kept.flow_id,
             revision=edits.revision(request.form),
             by=identity.current().principal_id,
+            vault=scope.services().vault,
         )
     except FlowChangedError:
         said.refused(somebody_else())

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from core.phone import international
 from telephony.flows import model
 from telephony.flows.figures import FlowFigures
 from telephony.flows.lint import Finding
@@ -166,6 +167,8 @@ def _says(node: AnyNode, queues: Mapping[str, str], sounds: Mapping[str, str]) -
             told.append(sounds.get(node.sound, ""))
         case model.ToPerson() if node.agent:
             told.insert(0, str(node.agent))
+        case model.ToNumber() if node.phone:
+            told.append(international(node.phone))
         case model.Branch():
             told.append(node.on)
         case model.SetValue():

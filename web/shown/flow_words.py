@@ -23,6 +23,7 @@ def kind(code: str) -> str:
         "callback": gettext("Promise a call back"),
         "voicemail": gettext("Take a message"),
         "person": gettext("Ring one agent"),
+        "outside": gettext("Call a number outside"),
         "queue": gettext("Queue"),
         "hang-up": gettext("Hang up"),
     }
@@ -46,6 +47,8 @@ def way(code: str) -> str:
         "closed": gettext("closed"),
         "found": gettext("found"),
         "right": gettext("right"),
+        "no_answer": gettext("no answer"),
+        "busy": gettext("busy"),
     }
     return str(words.get(code, code))
 
@@ -61,6 +64,10 @@ def fault(code: FlowFault) -> str:
         FlowFault.NO_QUEUE: gettext("Choose a queue that is open."),
         FlowFault.NO_SOUND: gettext("Choose a sound that is there."),
         FlowFault.NO_AGENT: gettext("Choose an agent."),
+        FlowFault.NO_PHONE: gettext("Write the number to call."),
+        FlowFault.WRONG_PHONE: gettext(
+            "It cannot be called: it is one of your numbers, or of a barred kind."
+        ),
         FlowFault.NO_ADDRESS: gettext("Write your program’s address."),
         FlowFault.NO_VALUES: gettext("Write at least one value."),
         FlowFault.FEWER_THAN_LEAST: gettext("It wants more digits than it takes."),
@@ -69,3 +76,8 @@ def fault(code: FlowFault) -> str:
         FlowFault.TOO_DEEP: gettext("More than four questions one after another."),
     }
     return str(words[code])
+
+
+def no_phone() -> str:
+    """Return what is wrong with a phone that is none."""
+    return str(gettext("Write a telephone number with its country code, like +44 20 7946 0134."))

@@ -20,7 +20,7 @@ from web.shown import flow_words
 MOST_CASES = 6  # lines of a branch in the form; more are kept as they are
 _NODE: TypeAdapter[AnyNode] = TypeAdapter(AnyNode)
 KINDS: Sequence[str] = tuple(str(one.model_fields["kind"].default) for one in get_args(get_args(AnyNode)[0]))
-_NUMBERS = frozenset({"timeout_s", "tries", "least", "most", "longest_s", "agent"})
+_NUMBERS = frozenset({"timeout_s", "tries", "least", "most", "longest_s", "agent", "ring_s"})
 _LISTS = frozenset({"send"})
 
 
@@ -158,7 +158,7 @@ def faults(error: ValidationError) -> dict[str, str]:
     for one in error.errors():
         names = [str(part) for part in one["loc"] if not isinstance(part, int)]
         name = next((name for name in reversed(names) if name not in KINDS), "title")
-        found[name] = one["msg"]
+        found[name] = flow_words.no_phone() if name == "phone" else one["msg"]
     return found
 
 

@@ -67,6 +67,7 @@ def story(happened: Sequence[Step], *, call: Call, people: Mapping[UUID, str]) -
     offered = asked = ""
     is_reaching = False  # a number outside is called for a caller whom nobody talks to
     is_forwarded = False  # and that number is the phone to which the number dialled forwards
+    is_by_flow = False  # or the one its flow gives callers to
     is_asking = False  # a second agent has been asked, and is in it or rings
     of_call = [step for step in happened if step.kind not in _LOOKS]
     following = {id(step): later.at for step, later in itertools.pairwise(of_call)}
@@ -92,7 +93,12 @@ def story(happened: Sequence[Step], *, call: Call, people: Mapping[UUID, str]) -
         text, mark = _words(step, call, offered)
         if step.kind == "greeting-ended" and any(one.kind == "forwards" for one in happened):
             text = gettext("Greeting ends")
-        if step.kind == "outside-gone" and is_reaching:
+        is_by_flow = is_by_flow or step.kind == "flow-led-outside"
+        if is_by_flow and step.kind in {"forwarded", "not-forwarded"}:
+            text = _by_flow(step)
+        if step.kind == "outside-gone" and is_reaching and is_by_flow:
+            text = gettext("Not reached outside: %(how)s; the flow goes on", how=_outside(step))
+        elif step.kind == "outside-gone" and is_reaching:
             text = (
                 gettext("Your own phone was not reached: %(how)s", how=_outside(step))
                 if is_forwarded
@@ -372,6 +378,8 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("The agent asks %(agent)s; the caller hears music", agent=whom), _WARN
         case "sent-outside":
             return gettext("Given to a number outside, which is called; the caller hears music"), _START
+        case "flow-led-outside":
+            return gettext("The flow gives the caller to a number outside"), _START
         case "forwards" if step.details.get("closed"):
             return gettext("The queue is closed: the number forwards to your own phone"), _PLAIN
         case "forwards":
@@ -481,11 +489,18 @@ def _not_there(step: Step) -> str:
             return str(gettext("The called party hangs up"))
 
 
+def _by_flow(step: Step) -> str:
+    """Say what became of a number outside that a flow gives the caller to, before it rings."""
+    if step.kind == "forwarded":
+        return str(gettext("The number outside is called; the caller hears music"))
+    return str(gettext("The number outside is not called: %(why)s", why=_not_forwarded(step)))
+
+
 def _not_forwarded(step: Step) -> str:
     why = str(step.details.get("why", ""))
     if why == "own-number":
         return str(gettext("the call would come back in here"))
-    return str(REFUSALS.get(why, gettext("your phone could not be called")))
+    return str(REFUSALS.get(why, gettext("it could not be called")))
 
 
 def _outside(step: Step) -> str:

@@ -5,11 +5,13 @@ import json
 import wave
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from core import clock, ids
-from core.ids import CallId, FlowId, QueueId, TenantId, UserId, new_id
+from core.ids import OPERATOR, CallId, FlowId, QueueId, TenantId, UserId, new_id
 from core.realtime import Realtime
 from customers import pins, records
 from security.egress import Answer
@@ -20,10 +22,12 @@ from telephony.flows import chosen, sounds, store
 from telephony.flows.model import Flow
 from telephony.models import FlowRunRow, FlowSoundRow, RecordingRow
 from telephony.opening import Hours, read_spans
+from telephony.outbound import stops
+from telephony.outbound.stops import Side
 from telephony.queue_hours import Opening
 from telephony.speech import length_ms
 from telephony.switch.port import Sound, Speech
-from tests.telephony.conductor.theatre import START, Company, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import DIALLED, START, Company, Theatre, hire, open_company
 from tests.telephony.flows.factory import tone
 
 AFTERNOONS = Hours("Europe/London", (read_spans("13:00-17:00"),) * 7)
@@ -86,8 +90,15 @@ def lead(stage: Theatre, nodes: dict[str, object]) -> FlowId:
     """Publish a flow and lead the company's number into it."""
     tenant_id, draft = stage.company.tenant_id, Flow.model_validate({"nodes": nodes})
     with clock.hold(START), stage.gate.open(stage.scope) as session:
-        made = store.make(session, tenant_id=tenant_id, name="Main", draft=draft)
-        store.publish(session, tenant_id=tenant_id, flow_id=made.flow_id, revision=1, by=UserId(new_id()))
+        made = store.make(session, tenant_id=tenant_id, name="Main", draft=draft, vault=stage.vault)
+        store.publish(
+            session,
+            tenant_id=tenant_id,
+            flow_id=made.flow_id,
+            revision=1,
+            by=UserId(new_id()),
+            vault=stage.vault,
+        )
         number = numbers.get(session, tenant_id=tenant_id, number_id=stage.company.number_id)
         store.lead_number(
             session,
@@ -481,6 +492,7 @@ def test_after_a_crash_a_flow_that_is_another_by_now_comes_to_the_queue(theatre:
                 flow_id=flow_id,
                 revision=2,
                 by=UserId(new_id()),
+                vault=theatre.vault,
             )
         await theatre.up(sim=theatre.sim)
         await theatre.play("1 bob answers\n9 caller hangs up")
@@ -610,3 +622,203 @@ def test_a_message_goes_on_when_the_switchboard_is_started_anew(theatre: Theatre
     assert theatre.books_say()[0].endswith("left-message agent=nobody")
     assert recordings(theatre) == ["captured"]
     assert theatre.timeline().count("message-began") == 1
+
+
+PHONE, TAKEN, SILENT = "+447700900120", "+447700900125", "+447700900126"  # answers; is busy; rings out
+AWAY_WAYS = {"no_answer": "message", "busy": "returns", "otherwise": "bye"}
+
+
+def to_a_number(stage: Theatre, phone: str, **more: object) -> dict[str, object]:
+    """To a number outside; each way it may go wrong leads elsewhere."""
+    return {
+        "start": {"kind": "say", "prompt": {"text": "One moment."}, "next": "branch-office"},
+        "branch-office": {"kind": "outside", "phone": phone, **AWAY_WAYS, **more},
+        "message": {"kind": "say", "prompt": {"text": "Nobody is there."}, "next": "bye"},
+        "returns": {"kind": "queue", "queue": ids.public("que", stage.queues["returns"])},
+        "bye": {"kind": "hang-up"},
+    }
+
+
+def legs(stage: Theatre) -> tuple[calls.Call, list[calls.Call]]:
+    """Return the call, and the calls out that are part of it."""
+    with stage.gate.open(stage.scope) as session:
+        every = calls.page(session, tenant_id=stage.company.tenant_id, vault=stage.vault).calls
+    (call,) = (one for one in every if one.part_of is None)
+    return call, [one for one in every if one.part_of]
+
+
+@pytest.mark.parametrize(("who", "cause"), [("caller", "caller-hung-up"), ("outsider", "outside-hung-up")])
+def test_a_flow_gives_the_caller_to_a_number_outside_and_both_legs_are_billed_once(
+    theatre: Theatre, who: str, cause: str
+) -> None:
+    lead(theatre, to_a_number(theatre, PHONE))
+    perform(theatre, f"0 caller calls\n12 {who} hangs up")
+    call, (outside,) = legs(theatre)
+    assert (call.cause, outside.caller, outside.dialled) == (cause, PHONE, DIALLED)
+    assert [len(theatre.usages_of(one.call_id)) for one in (call, outside)] == [1, 1]
+    assert sorted(line.split()[1] for line in theatre.books_say() if line.startswith("usage")) == [
+        "voice.inbound",
+        "voice.outbound",
+    ]
+    assert run_of(theatre) == ("outside", ["start", "next>branch-office"])
+    with theatre.gate.open(theatre.scope) as session:
+        told = calls.timeline(session, tenant_id=theatre.company.tenant_id, call_id=call.call_id)
+    assert [one.kind for one in told] == [
+        "arrived",
+        "flow-entered",
+        "flow-moved",
+        "flow-moved",
+        "flow-led-outside",
+        "forwarded",
+        "outside-answered",
+        "caller-gone" if who == "caller" else "outside-gone",
+    ]
+    assert theatre.dials_say() == ["connected"]
+
+
+@pytest.mark.parametrize(
+    ("phone", "end", "became"),
+    [(TAKEN, "busy>returns", "busy"), (SILENT, "no_answer>message", "no-answer")],
+)
+def test_a_number_that_is_not_reached_lets_the_flow_go_on_by_its_way(
+    theatre: Theatre, phone: str, end: str, became: str
+) -> None:
+    lead(theatre, to_a_number(theatre, phone, ring_s=20))
+    perform(theatre, "0 caller calls\n40 pulse beats\n45 caller hangs up")
+    call, (outside,) = legs(theatre)
+    assert end in run_of(theatre)[1]
+    assert outside.cause == became
+    assert theatre.usages_of(outside.call_id) == theatre.usages_of(call.call_id) == []
+
+
+def test_a_number_rings_no_longer_than_its_step_lets_it(theatre: Theatre) -> None:
+    lead(theatre, to_a_number(theatre, SILENT, ring_s=15))
+    perform(theatre, "0 caller calls\n20 pulse beats\n25 caller hangs up")
+    _, (outside,) = legs(theatre)
+    assert outside.ended_at is not None
+    assert (outside.ended_at - outside.arrived_at).total_seconds() == pytest.approx(15, abs=1)
+
+
+def test_what_the_gate_refuses_goes_the_other_way_and_nobody_is_called(theatre: Theatre) -> None:
+    lead(theatre, to_a_number(theatre, PHONE))
+    tenant_id = theatre.company.tenant_id
+    with clock.hold(START), theatre.gate.open(theatre.scope) as session:
+        stops.stop(session, tenant_id=tenant_id, side=Side.OPERATOR, by=tenant_id)
+    perform(theatre, "0 caller calls\n10 pulse beats")
+    assert run_of(theatre) == ("served", ["start", "next>branch-office", "otherwise>bye"])
+    assert "not-forwarded" in theatre.timeline()
+    assert legs(theatre)[1] == []
+
+
+def test_a_flow_never_calls_a_number_of_ours_whoever_rents_it(theatre: Theatre) -> None:
+    """Rented after the flow was published: the lint could not know."""
+    lead(theatre, to_a_number(theatre, PHONE))
+    with clock.hold(START), theatre.gate.open(Scope.system(OPERATOR)) as session:
+        number = numbers.stock(session, digits=PHONE, region="GB")
+        let = numbers.let(session, number_id=number.number_id, renter=theatre.company.tenant_id)
+    with clock.hold(START), theatre.gate.open(theatre.scope) as session:
+        numbers.rent(
+            session,
+            tenant_id=theatre.company.tenant_id,
+            number=let,
+            queue_id=theatre.company.queue_id,
+            greeting="",
+            language="en",
+        )
+    perform(theatre, "0 caller calls\n10 pulse beats")
+    assert run_of(theatre)[1][-1] == "otherwise>bye"
+    assert legs(theatre)[1] == []
+
+
+def test_who_hangs_up_while_the_number_rings_has_left_the_flow_and_pays_nothing(theatre: Theatre) -> None:
+    lead(theatre, to_a_number(theatre, SILENT))
+    perform(theatre, "0 caller calls\n10 caller hangs up")
+    call, (outside,) = legs(theatre)
+    assert (call.cause, outside.cause) == ("caller-left-flow", "cancelled")
+    assert theatre.usages_of(call.call_id) == theatre.usages_of(outside.call_id) == []
+    assert run_of(theatre) == ("left", ["start", "next>branch-office"])
+
+
+def test_keys_pressed_while_the_number_rings_mean_nothing(theatre: Theatre) -> None:
+    lead(theatre, to_a_number(theatre, SILENT, ring_s=20))
+    perform(theatre, "0 caller calls\n5 caller presses 1\n10 routing looks again\n40 pulse beats")
+    assert "no_answer>message" in run_of(theatre)[1]
+
+
+@pytest.mark.parametrize("dies_at_s", [1, 2, 3, 6])
+def test_a_switchboard_that_dies_calls_the_number_once_and_bills_both_legs_once(
+    theatre: Theatre, dies_at_s: int
+) -> None:
+    lead(theatre, to_a_number(theatre, PHONE))
+    perform(theatre, f"0 caller calls\n{dies_at_s} pulse beats", "4 pulse beats\n6 caller hangs up")
+    call, outsides = legs(theatre)
+    assert [len(theatre.usages_of(one.call_id)) for one in (call, *outsides)] == [1, 1]
+    assert (call.cause, theatre.dials_say()) == ("caller-hung-up", ["connected"])
+
+
+def test_a_number_that_ends_while_nobody_listens_lets_the_flow_go_on(theatre: Theatre) -> None:
+    """What the caller has typed is forgotten with the switchboard; the way out is not."""
+    lead(theatre, to_a_number(theatre, PHONE))
+
+    async def whole() -> None:
+        await theatre.up()
+        await theatre.play("0 caller calls\n2.5 pulse beats")
+        (call,) = theatre.conductor.live
+        assert call.phase.value == "reaching"
+        channel = call.outsides[-1].channel
+        await theatre.down(killed=True)
+        theatre.sim.far_end_hangs_up(channel)
+        await theatre.sim.advance(100)
+        await theatre.up(sim=theatre.sim)
+        await theatre.play("5 pulse beats")
+        await theatre.down()
+
+    with clock.hold(START):
+        asyncio.run(whole())
+    assert run_of(theatre) == ("served", ["start", "next>branch-office", "otherwise>bye"])
+    assert len(legs(theatre)[1]) == 1
+
+
+def test_the_phones_of_a_flow_are_sealed_and_come_back_with_an_earlier_version(theatre: Theatre) -> None:
+    flow_id = lead(theatre, to_a_number(theatre, PHONE))
+    tenant_id, vault = theatre.company.tenant_id, theatre.vault
+    with theatre.gate.open(theatre.scope) as session:
+        for table, column in (("flows", "draft"), ("flow_versions", "body")):
+            rows = session.execute(text(f"SELECT {column}::text, phones_ct FROM app.{table}")).all()
+            ((body, sealed),) = rows
+            assert PHONE not in body
+            assert sealed is not None
+            assert PHONE.encode() not in bytes(sealed)
+        there = store.read(session, tenant_id=tenant_id, flow_id=flow_id, vault=vault)
+        assert there.draft.phones() == {"branch-office": PHONE}
+        other = there.draft.with_phones({"branch-office": TAKEN})
+        saved = store.save(
+            session,
+            tenant_id=tenant_id,
+            flow_id=flow_id,
+            revision=there.revision,
+            name="Main",
+            draft=other,
+            vault=vault,
+        )
+        by = UserId(new_id())
+        of: dict[str, Any] = {"tenant_id": tenant_id, "flow_id": flow_id}
+        made = store.publish(session, **of, revision=saved.revision, by=by, vault=vault)
+        back = store.bring_back(session, **of, version=1, revision=made.revision, by=by, vault=vault)
+        assert back.draft.phones() == {"branch-office": PHONE}
+        told = store.versions(session, **of, vault=vault)
+        assert [one.flow.phones()["branch-office"] for one in told] == [PHONE, TAKEN, PHONE]
+        assert store.published(session, **of).flow.phones() == {}
+
+
+def test_phones_that_do_not_open_leave_the_rest_of_the_flow_readable(theatre: Theatre) -> None:
+    flow_id = lead(theatre, to_a_number(theatre, PHONE))
+    with theatre.gate.open(theatre.scope) as session:
+        session.execute(text("UPDATE app.flows SET phones_ct = set_byte(phones_ct, 20, 0)"))
+        session.execute(text("UPDATE app.flow_versions SET phones_ct = set_byte(phones_ct, 20, 0)"))
+        found = store.read(session, tenant_id=theatre.company.tenant_id, flow_id=flow_id, vault=theatre.vault)
+    assert found.damage is not None
+    assert found.draft.phones() == {}
+    assert "branch-office" in found.draft.nodes
+    perform(theatre, "0 caller calls\n10 pulse beats")
+    assert run_of(theatre)[1][-1] == "otherwise>bye", "the caller goes on"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telephony.flows import interpreter
+from telephony.flows import interpreter, rehearsal
 from telephony.flows.interpreter import (
     Answered,
     AskProgram,
@@ -375,3 +375,54 @@ def test_every_state_that_waits_is_left_by_its_watchdog_and_every_flow_ends(
         commands += more
     assert state.is_over
     assert sum(isinstance(one, (Enqueue, End, Fail)) for one in commands) == 1
+
+
+OUTSIDE = flow(
+    {
+        "start": {"kind": "set", "name": "line", "value": "care", "next": "office"},
+        "office": {
+            "kind": "outside",
+            "phone": "+447700900120",
+            "no_answer": "by-line",
+            "busy": "sales",
+            "otherwise": "bye",
+        },
+        "by-line": {
+            "kind": "branch",
+            "on": "line",
+            "cases": [{"values": ["care"], "to": "care"}],
+            "otherwise": "bye",
+        },
+        "sales": {"kind": "queue", "queue": SALES},
+        "care": {"kind": "queue", "queue": CARE},
+        "bye": {"kind": "hang-up"},
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("way", "last"), [("busy", Enqueue(SALES)), ("no_answer", Enqueue(CARE)), ("otherwise", End())]
+)
+def test_a_number_outside_is_called_and_the_flow_goes_on_by_what_became_of_it(
+    way: str, last: interpreter.Command
+) -> None:
+    state, commands = play(OUTSIDE, [])
+    assert commands[-1] == interpreter.CallOutside("office")
+    assert interpreter.step(OUTSIDE, World(), state, Pressed(NOON, "1"))[1] == []
+    _, commands = interpreter.step(OUTSIDE, World(), state, interpreter.NotReached(NOON, way))
+    assert commands[-1] == last, "what was set on the way is remembered"
+
+
+def test_a_number_outside_that_is_never_told_of_has_a_watchdog_and_after_a_crash_its_way() -> None:
+    state, _ = play(OUTSIDE, [])
+    assert state.until == NOON + interpreter.LONGEST_AWAY
+    assert interpreter.step(OUTSIDE, World(), state, TimedOut(state.until))[1][-1] == End()
+    _, commands = interpreter.go_on(OUTSIDE, World(), NOON, node="office", way="busy")
+    assert commands[-1] == Enqueue(SALES)
+    assert interpreter.go_on(OUTSIDE, World(), NOON, node="gone", way="busy")[1] == [Fail("node-missing")]
+
+
+@pytest.mark.parametrize(("outside", "end"), [("", "outside"), ("busy", "queue"), ("otherwise", "served")])
+def test_a_number_outside_is_tried_without_calling_anybody(outside: str, end: str) -> None:
+    made = rehearsal.rehearse(OUTSIDE, rehearsal.Scene(World(), NOON, outside=outside), [])
+    assert made.end == end

@@ -8,10 +8,18 @@ from tests.telephony.flows.test_interpreter import CARE, COLLECT, MENU, SALES, f
 
 QUEUES = {SALES, CARE}
 QUEUE: dict[str, object] = {"kind": "queue", "queue": SALES}
+OWN = "+442079460134"
+OUTSIDE: dict[str, object] = {
+    "kind": "outside",
+    "phone": "+44 7700 900120",
+    "no_answer": "q",
+    "busy": "q",
+    "otherwise": "q",
+}
 
 
 def faults(of: Flow) -> list[tuple[FlowFault, str, str]]:
-    return [(one.fault, one.node, one.way) for one in lint(of, queues=QUEUES)]
+    return [(one.fault, one.node, one.way) for one in lint(of, queues=QUEUES, own={OWN})]
 
 
 @pytest.mark.parametrize("right", [MENU, COLLECT])
@@ -46,6 +54,16 @@ def test_a_right_flow_has_no_faults(right: Flow) -> None:
             {"start": {"kind": "person", "queue": QUEUE["queue"], "otherwise": "q"}, "q": QUEUE},
             (FlowFault.NO_AGENT, "start", ""),
         ),
+        (
+            {"start": {"kind": "outside", "no_answer": "q", "busy": "q", "otherwise": "q"}, "q": QUEUE},
+            (FlowFault.NO_PHONE, "start", ""),
+        ),
+        (
+            {"start": OUTSIDE | {"busy": None}, "q": QUEUE},
+            (FlowFault.DEAD_END, "start", "busy"),
+        ),
+        ({"start": OUTSIDE | {"phone": OWN}, "q": QUEUE}, (FlowFault.WRONG_PHONE, "start", "")),
+        ({"start": OUTSIDE | {"phone": "+449098790000"}, "q": QUEUE}, (FlowFault.WRONG_PHONE, "start", "")),
         (
             {"start": {"kind": "webhook", "next": "q", "otherwise": "q"}, "q": QUEUE},
             (FlowFault.NO_ADDRESS, "start", ""),
@@ -130,3 +148,17 @@ def test_thousands_of_ways_are_read_in_no_time() -> None:
         for n in range(200)
     }
     assert lint(flow(nodes), queues=QUEUES)
+
+
+def test_a_number_outside_that_leads_back_to_itself_is_a_circle() -> None:
+    """Nobody is asked anything on the way: it would ring for ever, at the company's cost."""
+    ways = {"no_answer": "start", "busy": "q", "otherwise": "q"}
+    assert (FlowFault.CIRCLE, "start", "") in faults(flow({"start": OUTSIDE | ways, "q": QUEUE}))
+
+
+def test_a_phone_is_kept_as_one_however_it_is_written() -> None:
+    made = flow({"start": OUTSIDE, "q": QUEUE})
+    assert faults(made) == []
+    assert made.phones() == {"start": "+447700900120"}
+    with pytest.raises(ValueError, match="country code"):
+        flow({"start": OUTSIDE | {"phone": "020 7946 0134"}, "q": QUEUE})

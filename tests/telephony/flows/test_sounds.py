@@ -109,15 +109,23 @@ def test_it_is_laid_out_for_the_switch_and_cleared_away(
 def test_what_a_flow_plays_is_not_removed(gate: Gate, vault: Vault, tenant_a: TenantId) -> None:
     made = add(gate, vault, tenant_a)
     with gate.open(Scope.system(tenant_a)) as session:
-        flow = store.make(session, tenant_id=tenant_a, name="Main", draft=flow_with(made.ref))
+        flow = store.make(session, tenant_id=tenant_a, name="Main", draft=flow_with(made.ref), vault=vault)
         with pytest.raises(SoundInUseError):
             sounds.remove(session, tenant_id=tenant_a, sound_id=made.sound_id)
-        store.publish(session, tenant_id=tenant_a, flow_id=flow.flow_id, revision=1, by=new_id())
+        store.publish(session, tenant_id=tenant_a, flow_id=flow.flow_id, revision=1, by=new_id(), vault=vault)
         silent = Flow.model_validate({"nodes": {"start": {"kind": "hang-up"}}})
-        store.save(session, tenant_id=tenant_a, flow_id=flow.flow_id, revision=2, name="Main", draft=silent)
+        store.save(
+            session,
+            tenant_id=tenant_a,
+            flow_id=flow.flow_id,
+            revision=2,
+            name="Main",
+            draft=silent,
+            vault=vault,
+        )
         with pytest.raises(SoundInUseError):  # callers still hear it
             sounds.remove(session, tenant_id=tenant_a, sound_id=made.sound_id)
-        store.publish(session, tenant_id=tenant_a, flow_id=flow.flow_id, revision=3, by=new_id())
+        store.publish(session, tenant_id=tenant_a, flow_id=flow.flow_id, revision=3, by=new_id(), vault=vault)
         sounds.remove(session, tenant_id=tenant_a, sound_id=made.sound_id)
         assert sounds.all_of(session, tenant_id=tenant_a) == []
 
