@@ -27,7 +27,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_refunds_top_up", "refunds", schema="app")
-    op.drop_constraint("of_one", "refunds", schema="app")
+    op.drop_constraint("ck_refunds_of_one", "refunds", schema="app")
     op.drop_constraint("refunds_tenant_id_top_up_id_fkey", "refunds", schema="app")
     op.alter_column("refunds", "payment_id", nullable=False, schema="app")
     op.drop_column("refunds", "top_up_id", schema="app")
