@@ -1,29 +1,29 @@
-"""Closing a month, a bill before it, and rating again, beside one GROUP BY over the same charges.
+"""Closing a month, and a bill before it, beside one GROUP BY over the same charges.
 
     nice -n 5 .venv/bin/python -m bench.closing [COMPANIES [EVENTS ...]]     # 200 companies, 100,000 events
     .venv/bin/python -m bench.closing 200 100000 1000000                     # the slope between two sizes
-    .venv/bin/python -m bench.closing 200 1000000 --again 1000000            # rate a million again
-    .venv/bin/python -m bench.closing 200 100000 1000000 10000000 --limit 1200 --no-again
+    .venv/bin/python -m bench.closing 200 100_000 1_000_000 10_000_000 --limit 3600
 
-How far it is stands on the terminal. `--limit` (900 s) bounds it: a size that begins with too little left,
-going by the one before, is left out and named in the report.
+How far it is stands on the terminal. `--limit` (900 s) bounds it, and so does the disk: a size that begins
+with too little time left, going by the one before, or for which half of what is free would not be enough, is
+left out and named in the report.
 
 Runs against a PostgreSQL of its own, synced to disk, and prints one JSON report. For each size a fresh set of
 companies shares that many events of October, taken in as production does it. Then, in turns: one GROUP BY by
-company, meter, destination and tariff over all of them, by an administrator and unfenced; all bills worked
-out and not written (`preview`); and the month closed, a draft and its finalising for each company, as the
-operator's page does. The sums of all three must agree. The slope is the exponent of the time in the number
-of events. At the end one company of 100,000 events has its bill previewed, and one of as many as `--again`
-says (100,000) is rated again by another list, in pieces, looked at first and then applied.
+company, meter, destination and tariff over all of them, by an administrator and unfenced; what no closing
+can do without (`floor`), two transactions for each company, each of which enters its walls, adds its charges
+up and syncs one record to disk; all bills worked out and not written (`preview`); and the month closed, a
+draft and its finalising for each company, as the operator's job does. The sums must agree. The slope is the
+exponent of the time in the number of events. At the end one company of 100,000 events has its bill previewed.
 """
 
 import argparse
-import datetime as dt
 import itertools
 import json
 import math
 import os
 import random
+import shutil
 import statistics
 import sys
 import tempfile
@@ -32,18 +32,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from uuid import UUID
 
 import click
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy import text
 
 from bench.rating import DECK, SEED, make_deck, make_usage
-from billing import invoices, periods, rerating, tariffs
+from billing import invoices, periods
 from billing.price_lists import Published
 from billing.rating.tariff import DatedRate
-from billing.rerating import Part
-from core import clock
 from core.ids import OPERATOR, TenantId, new_id
 from launch.parts import start_postgres
 from security.gate import Gate, Scope, admit
@@ -55,12 +53,11 @@ from wiring.prepare import DatabaseUrls, prepare_database
 COMPANIES = 200
 EVENTS = (100_000,)
 PREVIEWED = 100_000
-PIECE = 50_000
+# of disk for an event with its charge, their indexes and logs; more than is measured
+EVENT_BYTES = 4_000
 LIMIT_S = 900.0
 _One = TypeVar("_One")
 OCTOBER = periods.month(2026, 10, zone="Europe/London")
-AFTER = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
-NEXT = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
 _GROUP_BY = """
     SELECT tenant_id, meter, destination, tariff_id, currency, count(*), sum(billed_seconds),
       sum(units_nano), sum(amount_nano)
@@ -68,6 +65,15 @@ _GROUP_BY = """
     WHERE superseded_by IS NULL AND outcome = 'rated' AND bill_at < %(end)s AND tenant_id = ANY(%(who)s)
     GROUP BY tenant_id, meter, destination, tariff_id, currency
 """
+_OF_ONE = text("""
+    SELECT sum(amount_nano) FROM (
+      SELECT meter, destination, tariff_id, currency, count(*), sum(billed_seconds), sum(units_nano),
+        sum(amount_nano) AS amount_nano
+      FROM app.rated_charges
+      WHERE tenant_id = :tenant AND superseded_by IS NULL AND outcome = 'rated' AND bill_at < :end
+      GROUP BY meter, destination, tariff_id, currency) AS groups
+""")
+_SYNCED = text("SELECT pg_logical_emit_message(true, 'bench', '')")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +91,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.closing")
     parser.add_argument("companies", nargs="?", type=int, default=COMPANIES)
     parser.add_argument("events", nargs="*", type=int, default=list(EVENTS))
-    parser.add_argument("--again", type=int, default=PREVIEWED, help="events to rate again")
-    parser.add_argument("--no-again", action="store_const", dest="again", const=0)
     parser.add_argument("--limit", type=float, default=LIMIT_S, help="seconds")
     given = parser.parse_args()
     random.seed(SEED)
@@ -103,13 +107,13 @@ def main() -> None:
             each_s = 0.0
             for events in given.events:
                 left_s = given.limit - (time.monotonic() - began)
-                if left_s < each_s * events:
+                if left_s < each_s * events or shutil.disk_usage(home).free < 2 * EVENT_BYTES * events:
                     left_out.append(events)
                     continue
                 begun = time.monotonic()
                 found.append(measure(lab, given.companies, events))
                 each_s = (time.monotonic() - begun) / events
-            bill = {**measure_preview(lab), **(measure_again(lab, deck, given.again) if given.again else {})}
+            bill = measure_preview(lab)
         finally:
             postgres.stop()
     slopes = [
@@ -162,11 +166,14 @@ def measure(lab: Lab, companies: int, events: int) -> dict[str, float]:
     who = [company(lab, share) for share in watched(shares, f"{events:,} events: taken in")]
     vacuum(lab)
     with psycopg.connect(lab.admin_url, autocommit=True) as admin:
-        grouped, previewed, nano = [], [], 0
+        grouped, floors, previewed, nano = list[float](), list[float](), list[float](), 0
         for _ in watched(range(3), "grouped and previewed"):
             began = time.perf_counter()
             rows = admin.execute(_GROUP_BY, {"end": OCTOBER.end, "who": who}).fetchall()
             grouped.append(time.perf_counter() - began)
+            began = time.perf_counter()
+            there = [sum(bare(lab, tenant_id) for tenant_id in who) for _drafted_then_frozen in range(2)]
+            floors.append(time.perf_counter() - began)
             began = time.perf_counter()
             nano = 0
             for tenant_id in who:
@@ -175,12 +182,14 @@ def measure(lab: Lab, companies: int, events: int) -> dict[str, float]:
                 nano += sum(line.amount_nano for line in bill.lines)
             previewed.append(time.perf_counter() - began)
             assert nano == sum(int(row[-1]) for row in rows)
+            assert there == [nano, nano]
         began = time.perf_counter()
+        usual = closing.usual_bounds(lab.gate)
         for tenant_id in watched(who, "drafted"):
             closing.draft(lab.gate, tenant_id=tenant_id, year=2026, month=10)
         drafted_s = time.perf_counter() - began
         for tenant_id in watched(who, "finalised"):
-            closing.finalise(lab.gate, tenant_id=tenant_id, year=2026, month=10)
+            closing.finalise(lab.gate, tenant_id=tenant_id, year=2026, month=10, usual=usual)
         closed_s = time.perf_counter() - began
         closed = admin.execute(
             "SELECT sum(l.amount_nano), count(DISTINCT i.number) FROM app.invoice_lines l JOIN app.invoices i"
@@ -189,17 +198,27 @@ def measure(lab: Lab, companies: int, events: int) -> dict[str, float]:
         ).fetchone()
     assert closed is not None
     assert (int(closed[0]), closed[1]) == (nano, companies)
-    group_s = min(grouped)
+    group_s, floor_s = min(grouped), min(floors)
     return {
         "events": events,
         "group_by_s": round(group_s, 3),
+        "floor_s": round(floor_s, 3),
         "preview_s": round(min(previewed), 3),
         "draft_s": round(drafted_s, 3),
         "close_s": round(closed_s, 3),
+        "floor_ratio": round(floor_s / group_s, 2),
         "preview_ratio": round(min(previewed) / group_s, 2),
         "close_ratio": round(closed_s / group_s, 2),
+        "close_ratio_to_floor": round(closed_s / floor_s, 2),
         "checksum_nano": nano,
     }
+
+
+def bare(lab: Lab, tenant_id: TenantId) -> int:
+    """Do what drafting, or freezing, one bill cannot do without; return what its charges come to."""
+    with lab.gate.open(Scope.system(tenant_id)) as session:
+        session.execute(_SYNCED)
+        return int(session.execute(_OF_ONE, {"tenant": tenant_id, "end": OCTOBER.end}).scalar_one())
 
 
 def measure_preview(lab: Lab) -> dict[str, float]:
@@ -215,72 +234,11 @@ def measure_preview(lab: Lab) -> dict[str, float]:
     return {"preview_of_100000_ms": round(statistics.median(times) * 1000)}
 
 
-def measure_again(lab: Lab, deck: tuple[DatedRate, ...], events: int) -> dict[str, float]:
-    """Rate one company's events again by another list."""
-    tenant_id = company(lab, events)
-    vacuum(lab)
-    with clock.hold(AFTER):
-        dearer = stock.publish(lab.gate, effective_from=NEXT, of=doubled(deck))
-        with lab.gate.open(Scope.system(tenant_id)) as session:
-            tariff_id = tariffs.take(session, tenant_id=tenant_id, version=dearer).tariff_id
-    began = time.perf_counter()
-    looked = look(lab.gate, tenant_id, tariff_id, events)
-    looked_s = time.perf_counter() - began
-    for part, sha256 in watched(looked, "rated again"):
-        with lab.gate.open(Scope.system(tenant_id)) as session:
-            rerating.approve(
-                session,
-                tenant_id=tenant_id,
-                start=OCTOBER.start,
-                end=OCTOBER.end,
-                tariff_id=tariff_id,
-                sha256=sha256,
-                part=part,
-            )
-    rated_s = time.perf_counter() - began
-    return {
-        "rerated": events,
-        "rerate_look_s": round(looked_s, 2),
-        "rerate_s": round(rated_s, 2),
-        "rerate_rows_per_s": round(events / rated_s),
-    }
-
-
 def vacuum(lab: Lab) -> None:
     """Put the tables in the order in which the database itself puts them in time."""
     with psycopg.connect(lab.admin_url, autocommit=True) as admin:
         admin.execute("VACUUM ANALYZE app.rated_charges, app.usage_events")
         admin.execute("CHECKPOINT")
-
-
-def look(gate: Gate, tenant_id: TenantId, tariff_id: UUID, events: int) -> list[tuple[Part, bytes]]:
-    """Return the pieces of a stretch, each with the digest of its difference."""
-    pieces: list[tuple[Part, bytes]] = []
-    after = None
-    with click.progressbar(length=events, label="looked at", file=sys.stderr) as bar:
-        while True:
-            with gate.open(Scope.system(tenant_id)) as session:
-                found = rerating.difference(
-                    session,
-                    tenant_id=tenant_id,
-                    start=OCTOBER.start,
-                    end=OCTOBER.end,
-                    tariff_id=tariff_id,
-                    part=Part(after=after, most=PIECE),
-                )
-            if not found.looked:
-                return pieces
-            bar.update(found.looked)
-            pieces.append((Part(after=after, until=found.last), found.sha256))
-            after = found.last
-
-
-def doubled(deck: tuple[DatedRate, ...]) -> tuple[DatedRate, ...]:
-    """Return the list with every minute at another price."""
-    return tuple(
-        DatedRate(row.meter, row.prefix, row.destination, stock.per_minute(10**7 + at))
-        for at, row in enumerate(deck)
-    )
 
 
 if __name__ == "__main__":

@@ -76,6 +76,10 @@ class Account:
     rentals_from: dt.datetime = _THE_BEGINNING
     charged_until: dt.datetime | None = None
 
+    def is_charged(self, *, until: dt.datetime) -> bool:
+        """Return whether everything rented before an instant stands in usage."""
+        return self.charged_until is not None and self.charged_until >= until
+
 
 def open_account(session: Session, *, account: Account) -> Account:
     """Open a tenant's billing account, or change it for all invoices not yet finalised.

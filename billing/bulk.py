@@ -88,7 +88,7 @@ def uncollected() -> Iterator[None]:
     """Keep the garbage collector out of a batch's way.
 
     Fifty thousand rows that live and die together make it walk all of them time and again: two thirds of
-    rating again was that (bench.closing). They hold no cycles, so nothing waits for it.
+    rating again was that (bench.rerating). They hold no cycles, so nothing waits for it.
     """
     was_on = gc.isenabled()
     gc.disable()

@@ -3,6 +3,8 @@
 An unmatched prefix and a blocked one are not errors: they are outcomes of rating (`Outcome`).
 """
 
+from uuid import UUID
+
 from core.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 
 
@@ -184,6 +186,10 @@ class BillHeldError(Refused):
     """The bill leaves its account's bounds: draft it anew, or release it. `reason`, `bound_minor` say why."""
 
     code = "bill-held"
+
+    def __init__(self, *, invoice_id: UUID, reason: str, bound_minor: int) -> None:
+        super().__init__(reason=reason, bound_minor=bound_minor)
+        self.invoice_id = invoice_id
 
 
 class BillNotHeldError(Conflict):

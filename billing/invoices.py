@@ -18,10 +18,10 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, select, text
+from sqlalchemy import Row, delete, func, select, text
 from sqlalchemy.orm import Session
 
-from billing import accounts, agreed, digests, periods, promises, safety, tariffs
+from billing import accounts, agreed, digests, invoiced, periods, promises, safety, tariffs
 from billing.accounts import Account
 from billing.agreed import Agreement, Call, Count, State, Time
 from billing.bill import COUNTED_BEFORE, Bill, Group, Kind, Line, Quantity, Tax, compose
@@ -37,6 +37,7 @@ from billing.errors import (
     UnratedUsageError,
 )
 from billing.events import InvoiceFinalised
+from billing.invoiced import Invoiced
 from billing.models import InvoiceLineRow, InvoiceRow, InvoiceTaxRow
 from billing.periods import Period
 from billing.rating.labour import Worked
@@ -143,7 +144,6 @@ _TRACE = text("""
 """)
 
 _HOLD_CLOSING = text("SELECT app.hold_closing(:tenant)")
-_THE_BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,11 +255,13 @@ def draft(session: Session, *, tenant_id: TenantId, period: Period) -> InvoiceDo
     """
     account = accounts.lock(session, tenant_id=tenant_id)
     periods.insist(period, zone=account.zone)
-    closed = _last_closed(session, tenant_id)
-    if closed is not None and closed.end > period.start:
-        raise PeriodClosedError(closed_until=closed.end.isoformat())
-    holds_from = _holds_from(session, tenant_id, period)
-    _discard_drafts(session, tenant_id, Period(holds_from, period.end))
+    before = invoiced.read(session, tenant_id=tenant_id)
+    if before.closed_until > period.start:
+        raise PeriodClosedError(closed_until=before.closed_until.isoformat())
+    holds_from = before.until(period)
+    _discard(session, tenant_id, before.drafts_of(Period(holds_from, period.end)))
+    where = _range(tenant_id, period, holds_from)
+    bill, basis = _compose(session, account, _sums(session, where), period=period, where=where)
     row = InvoiceRow(
         tenant_id=tenant_id,
         id=new_id(),
@@ -271,24 +273,23 @@ def draft(session: Session, *, tenant_id: TenantId, period: Period) -> InvoiceDo
         period_start=period.start,
         period_end=period.end,
         holds_from=holds_from,
-        net_minor=0,
-        tax_minor=0,
-        total_minor=0,
+        net_minor=bill.net_minor,
+        tax_minor=bill.tax_minor,
+        total_minor=bill.total_minor,
         buyer=accounts.party_to_json(account.buyer),
         seller=accounts.seller_to_json(account.seller),
         order_reference=account.order_reference,
         terms_days=account.terms_days,
+        terms_tariff_id=basis.tariff_id,
+        agreed=basis.written(),
         drafted_at=clock.now(),
     )
     session.add(row)
     session.flush()
-    where = _range(tenant_id, period, holds_from)
-    bill, basis = _compose(session, account, _sums(session, where), period=period, where=where)
-    _write_lines(session, row, bill)
-    row.terms_tariff_id, row.agreed = basis.tariff_id, basis.written()
-    row.net_minor, row.tax_minor, row.total_minor = bill.net_minor, bill.tax_minor, bill.total_minor
+    lines, taxes = _written(row, bill)
+    session.add_all([*lines, *taxes])
     session.flush()
-    return _document(session, row)
+    return _document(row, lines, taxes)
 
 
 def finalise(
@@ -326,10 +327,11 @@ def finalise(
     period = Period(row.period_start, row.period_end)
     if now < period.end:
         raise PeriodNotOverError(ends_at=period.end.isoformat())
-    if account.charged_until is None or account.charged_until < period.end:
+    if not account.is_charged(until=period.end):
         raise RentalsOpenError
     session.execute(_HOLD_CLOSING, {"tenant": tenant_id})
-    _insist_it_can_be_closed(session, account, row, period)
+    lines, taxes = _kept(session, row)
+    _insist_it_can_be_closed(session, account, row, lines)
     outside = leaves_bounds(session, tenant_id=tenant_id, invoice_id=invoice_id, usual=usual)
     safety.insist(session, tenant_id=tenant_id, invoice_id=invoice_id, outside=outside)
     seller = accounts.seller_from_json(row.seller)
@@ -361,9 +363,9 @@ def finalise(
         row.id,
         number=row.number,
         total_minor=row.total_minor,
-        digest=digests.of_invoice(session, tenant_id=tenant_id, invoice_id=row.id),
+        digest=digests.of_rows(row, lines, taxes),
     )
-    return _document(session, row)
+    return _document(row, lines, taxes)
 
 
 def leaves_bounds(
@@ -404,7 +406,8 @@ def running_bill(
     """
     account = accounts.find(session, tenant_id=tenant_id)
     period = periods.month_of(now, zone=account.zone)
-    where = {**preview_range(session, tenant_id, period), "zone": account.zone}
+    before = invoiced.read(session, tenant_id=tenant_id)
+    where = {**_preview_range(before, tenant_id, period), "zone": account.zone}
     sums: dict[tuple[object, ...], _Sum] = {}
     by_day: dict[dt.date, int] = {}
     waiting = 0
@@ -415,10 +418,9 @@ def running_bill(
         one = _sum(row)
         sums[one.key] = sums[one.key].plus(one) if one.key in sums else one
         by_day[row.day] = by_day.get(row.day, 0) + one.amount_nano
-    closed = _last_closed(session, tenant_id)
-    if where["holds_from"] == period.start and (closed is None or closed.end < period.start):
+    if where["holds_from"] == period.start and before.closed_until < period.start:
         # an earlier month's amounts stand on its own bill; what it waits for still needs somebody
-        waiting = sum(one.events for one in session.execute(_WAITING, _open_range(tenant_id, period, closed)))
+        waiting = _count_waiting(session, _range(tenant_id, period, before.closed_until))
     # what an earlier month still has to be charged for stands on that month's bill
     accruals = [one for one in accruals if one.start >= period.start]
     estimated, unpriced = _estimated(accruals, now)
@@ -465,7 +467,8 @@ def preview(
 
 def waiting(session: Session, *, tenant_id: TenantId, period: Period) -> tuple[Waiting, ...]:
     """Return the usage that keeps a month open because it has no charge yet, the most first."""
-    rows = session.execute(_WAITING, _open_range(tenant_id, period, _last_closed(session, tenant_id)))
+    closed_until = invoiced.read(session, tenant_id=tenant_id).closed_until
+    rows = session.execute(_WAITING, _range(tenant_id, period, closed_until))
     return tuple(
         Waiting(row.meter, row.reason, row.events, is_refused=row.outcome == Outcome.REFUSED) for row in rows
     )
@@ -480,7 +483,7 @@ def find(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> InvoiceD
     row = session.get(InvoiceRow, (tenant_id, invoice_id))
     if row is None:
         raise InvoiceNotFoundError
-    return _document(session, row)
+    return _document(row, *_kept(session, row))
 
 
 def every(session: Session, *, tenant_id: TenantId) -> tuple[InvoiceSummary, ...]:
@@ -558,26 +561,17 @@ def _range(tenant_id: UUID, period: Period, holds_from: dt.datetime) -> dict[str
     }
 
 
-def _open_range(tenant_id: UUID, period: Period, closed: Period | None) -> dict[str, Any]:
-    return _range(tenant_id, period, closed.end if closed else _THE_BEGINNING)
-
-
 def preview_range(session: Session, tenant_id: UUID, period: Period) -> dict[str, Any]:
     """Return between which instants the charges of an open period are due, for the queries here.
 
     Those of its draft, or of itself: what a month still to be billed has left stands on that month's bill.
     """
-    held_from = session.scalars(
-        select(InvoiceRow.holds_from).where(
-            InvoiceRow.tenant_id == tenant_id,
-            InvoiceRow.period_start == period.start,
-            InvoiceRow.state == "draft",
-        )
-    ).one_or_none()
-    if held_from is None:
-        closed = _last_closed(session, tenant_id)
-        held_from = max(period.start, closed.end) if closed else period.start
-    return _range(tenant_id, period, held_from)
+    return _preview_range(invoiced.read(session, tenant_id=tenant_id), tenant_id, period)
+
+
+def _preview_range(before: Invoiced, tenant_id: UUID, period: Period) -> dict[str, Any]:
+    there = before.draft_from(period.start)
+    return _range(tenant_id, period, there.holds_from if there else max(period.start, before.closed_until))
 
 
 def range_of(session: Session, tenant_id: UUID, invoice_id: UUID) -> dict[str, Any]:
@@ -586,76 +580,51 @@ def range_of(session: Session, tenant_id: UUID, invoice_id: UUID) -> dict[str, A
     return _range(tenant_id, Period(row.period_start, row.period_end), row.holds_from)
 
 
-def _holds_from(session: Session, tenant_id: UUID, period: Period) -> dt.datetime:
-    """Return where the invoices before a period end, drafts too: what is due since then stands on its own."""
-    return session.scalars(
-        select(func.coalesce(func.max(InvoiceRow.period_end), _THE_BEGINNING)).where(
-            InvoiceRow.tenant_id == tenant_id, InvoiceRow.period_end <= period.start
-        )
-    ).one()
-
-
-def _last_closed(session: Session, tenant_id: UUID) -> Period | None:
-    found = session.execute(
-        select(InvoiceRow.period_start, InvoiceRow.period_end)
-        .where(InvoiceRow.tenant_id == tenant_id, InvoiceRow.state == "finalised")
-        .order_by(InvoiceRow.period_start.desc())
-        .limit(1)
-    ).first()
-    return None if found is None else Period(found.period_start, found.period_end)
-
-
-def _discard_drafts(session: Session, tenant_id: UUID, held: Period) -> None:
-    """Throw away the drafts that hold something of what is to be held now; a later month's may."""
-    stale = session.scalars(
-        select(InvoiceRow.id).where(
-            InvoiceRow.tenant_id == tenant_id,
-            InvoiceRow.state == "draft",
-            InvoiceRow.holds_from < held.end,
-            InvoiceRow.period_end > held.start,
-        )
-    ).all()
+def _discard(session: Session, tenant_id: UUID, drafts: Collection[InvoiceId]) -> None:
+    if not drafts:
+        return
     for table in (InvoiceLineRow, InvoiceTaxRow):
-        session.execute(delete(table).where(table.tenant_id == tenant_id, table.invoice_id.in_(stale)))
-    session.execute(delete(InvoiceRow).where(InvoiceRow.tenant_id == tenant_id, InvoiceRow.id.in_(stale)))
+        session.execute(delete(table).where(table.tenant_id == tenant_id, table.invoice_id.in_(drafts)))
+    session.execute(delete(InvoiceRow).where(InvoiceRow.tenant_id == tenant_id, InvoiceRow.id.in_(drafts)))
 
 
-def _insist_it_can_be_closed(session: Session, account: Account, row: InvoiceRow, period: Period) -> None:
-    earlier = session.scalars(
-        select(InvoiceRow.id).where(
-            InvoiceRow.tenant_id == row.tenant_id,
-            InvoiceRow.state == "draft",
-            InvoiceRow.period_start < period.start,
-        )
-    ).first()
-    if earlier is not None:
+def _insist_it_can_be_closed(
+    session: Session, account: Account, row: InvoiceRow, lines: Sequence[InvoiceLineRow]
+) -> None:
+    before, period = invoiced.read(session, tenant_id=row.tenant_id), Period(row.period_start, row.period_end)
+    if before.has_draft_before(period):
         raise PeriodClosedError("an earlier draft waits to be finalised")
-    where = _open_range(row.tenant_id, period, _last_closed(session, row.tenant_id))
-    waiting = sum(one.events for one in session.execute(_WAITING, where))
+    where = _range(row.tenant_id, period, before.closed_until)
+    waiting = _count_waiting(session, where)
     if waiting:
         raise UnratedUsageError(waiting=waiting)
     counts = promises.of_period(session, tenant_id=TenantId(row.tenant_id), period=period, zone=row.zone)
     _insist_service_is_counted(session, row, counts)
-    if row.holds_from != where["holds_from"] or not _says_the_same(session, account, row, where):
+    if row.holds_from != where["holds_from"] or not _says_the_same(session, account, row, lines, where):
         raise DraftStaleError
 
 
-def _says_the_same(session: Session, account: Account, row: InvoiceRow, where: Mapping[str, Any]) -> bool:
+def _count_waiting(session: Session, where: Mapping[str, Any]) -> int:
+    return sum(one.events for one in session.execute(_WAITING, where))
+
+
+def _says_the_same(
+    session: Session,
+    account: Account,
+    row: InvoiceRow,
+    lines: Sequence[InvoiceLineRow],
+    where: Mapping[str, Any],
+) -> bool:
     """Return whether a draft is what would be drafted now, line by line.
 
     Where single prices say all, the sums do; with terms, which calls they were may matter as well.
     """
     sums = _sums(session, where)
-    written = session.scalars(
-        select(InvoiceLineRow)
-        .where(InvoiceLineRow.tenant_id == row.tenant_id, InvoiceLineRow.invoice_id == row.id)
-        .order_by(InvoiceLineRow.line_no)
-    ).all()
     if row.agreed is None:
-        return [_summed(one) for one in written] == [_summed(one) for one in sums]
+        return [_summed(one) for one in lines] == [_summed(one) for one in sums]
     period = Period(row.period_start, row.period_end)
     bill, basis = _compose(session, account, sums, period=period, where=where)
-    return _as_kept(basis.written()) == row.agreed and [_untaxed(_line(one)) for one in written] == [
+    return _as_kept(basis.written()) == row.agreed and [_untaxed(_line(one)) for one in lines] == [
         _untaxed(one) for one in bill.lines
     ]
 
@@ -791,10 +760,11 @@ def _compose(
 ) -> tuple[Bill, _Basis]:
     """Return the bill of some sums with what was agreed, and what that rests on."""
     groups, of_lines = [], dict[UUID, Tariff]()
+    timeline = tariffs.timeline(session, tenant_id=account.tenant_id)
     for one in sums:
         if one.currency != account.currency:
             raise CurrencyMismatchError(left=account.currency, right=one.currency)
-        tariff = tariffs.by_id(session, tenant_id=account.tenant_id, tariff_id=one.tariff_id)
+        tariff = timeline.by_id[one.tariff_id].tariff
         of_lines[one.tariff_id] = tariff
         groups.append(
             Group(
@@ -813,7 +783,8 @@ def _compose(
                 is_estimate=one.is_estimate,
             )
         )
-    before, agreement = terms_of(session, account=account, period=period)
+    last = _last_final(session, account.tenant_id, period)
+    before, agreement = _terms(timeline, last, account, period)
     counts = promises.of_period(session, tenant_id=account.tenant_id, period=period, zone=account.zone)
     lines, after = agreed.complete(
         _with_quantities(session, account, groups, of_lines, period, where),
@@ -836,7 +807,7 @@ def _compose(
     )
     return bill, _Basis(
         tariff_id=agreement.tariff_id if agreement else None,
-        follows=_follows(session, account.tenant_id),
+        follows=str(last.id) if last else None,
         before=before,
         after=after,
         counts=counts,
@@ -853,16 +824,26 @@ def terms_of(session: Session, account: Account, period: Period) -> tuple[State,
     The terms of a month are those in force at its beginning, or, in a company's first month, the first.
     """
     timeline = tariffs.timeline(session, tenant_id=account.tenant_id)
-    last = session.execute(
-        select(InvoiceRow.period_end, InvoiceRow.agreed)
+    return _terms(timeline, _last_final(session, account.tenant_id, period), account, period)
+
+
+def _last_final(session: Session, tenant_id: UUID, period: Period) -> InvoiceRow | None:
+    """Return the last final invoice before a period: what one with terms, or with models, follows."""
+    return session.scalars(
+        select(InvoiceRow)
         .where(
-            InvoiceRow.tenant_id == account.tenant_id,
+            InvoiceRow.tenant_id == tenant_id,
             InvoiceRow.state == "finalised",
             InvoiceRow.period_end <= period.start,
         )
         .order_by(InvoiceRow.period_end.desc())
         .limit(1)
     ).first()
+
+
+def _terms(
+    timeline: Timeline, last: InvoiceRow | None, account: Account, period: Period
+) -> tuple[State, Agreement | None]:
     state = agreed.from_json(last.agreed["after"]) if last and last.agreed else State()
     at, agreement = last.period_end if last else period.start, None
     while at < period.end:
@@ -878,17 +859,6 @@ def terms_of(session: Session, account: Account, period: Period) -> tuple[State,
 def _agreement(timeline: Timeline, month: Period) -> Agreement | None:
     found = timeline.of_month(month)
     return Agreement(found.tariff_id, found.tariff) if found else None
-
-
-def _follows(session: Session, tenant_id: UUID) -> str | None:
-    """Return the last finalised invoice: what a draft with terms, or with models, was worked out after."""
-    found = session.scalars(
-        select(InvoiceRow.id)
-        .where(InvoiceRow.tenant_id == tenant_id, InvoiceRow.state == "finalised")
-        .order_by(InvoiceRow.period_end.desc())
-        .limit(1)
-    ).first()
-    return None if found is None else str(found)
 
 
 def _with_quantities(
@@ -980,63 +950,67 @@ def _times(session: Session, of_lines: Iterable[Tariff], where: Mapping[str, Any
     ]
 
 
-def _write_lines(session: Session, row: InvoiceRow, bill: Bill) -> None:
-    key = {"tenant_id": row.tenant_id, "invoice_id": row.id}
-    if not bill.lines:
-        return
-    session.execute(
-        insert(InvoiceLineRow),
-        [
-            {
-                **key,
-                "line_no": line.line_no,
-                "meter": line.meter,
-                "destination": line.destination,
-                "names": dict(line.names),
-                "tariff_id": line.tariff_id,
-                "price_list": line.price_list,
-                "version": line.version,
-                "is_late": line.is_late,
-                "events": line.events,
-                "billed_seconds": line.billed_seconds,
-                "units_nano": line.units_nano,
-                "unit_nano": line.unit_nano,
-                "kind": line.kind.value,
-                "arithmetic": None if line.arithmetic is None else dict(line.arithmetic),
-                "amount_nano": line.amount_nano,
-                "amount_minor": line.amount_minor,
-                "tax_category": line.tax_category,
-                "tax_rate_ppm": line.tax_rate_ppm,
-            }
-            for line in bill.lines
-        ],
-    )
-    session.execute(
-        insert(InvoiceTaxRow),
-        [
-            {
-                **key,
-                "category": one.category,
-                "rate_ppm": one.rate_ppm,
-                "taxable_minor": one.taxable_minor,
-                "tax_minor": one.tax_minor,
-            }
-            for one in bill.taxes
-        ],
-    )
+def _written(row: InvoiceRow, bill: Bill) -> tuple[list[InvoiceLineRow], list[InvoiceTaxRow]]:
+    lines = [
+        InvoiceLineRow(
+            tenant_id=row.tenant_id,
+            invoice_id=row.id,
+            line_no=line.line_no,
+            meter=line.meter,
+            destination=line.destination,
+            names=dict(line.names),
+            tariff_id=line.tariff_id,
+            price_list=line.price_list,
+            version=line.version,
+            is_late=line.is_late,
+            events=line.events,
+            billed_seconds=line.billed_seconds,
+            units_nano=line.units_nano,
+            unit_nano=line.unit_nano,
+            kind=line.kind.value,
+            arithmetic=_as_kept(line.arithmetic),
+            amount_nano=line.amount_nano,
+            amount_minor=line.amount_minor,
+            tax_category=line.tax_category,
+            tax_rate_ppm=line.tax_rate_ppm,
+        )
+        for line in bill.lines
+    ]
+    taxes = [
+        InvoiceTaxRow(
+            tenant_id=row.tenant_id,
+            invoice_id=row.id,
+            category=one.category,
+            rate_ppm=one.rate_ppm,
+            taxable_minor=one.taxable_minor,
+            tax_minor=one.tax_minor,
+        )
+        for one in bill.taxes
+    ]
+    return lines, taxes
 
 
-def _document(session: Session, row: InvoiceRow) -> InvoiceDocument:
+def _kept(session: Session, row: InvoiceRow) -> tuple[Sequence[InvoiceLineRow], Sequence[InvoiceTaxRow]]:
+    """Return the lines and taxes of an invoice as they stand in the tables."""
+    as_they_stand = {"populate_existing": True}
     lines = session.scalars(
         select(InvoiceLineRow)
         .where(InvoiceLineRow.tenant_id == row.tenant_id, InvoiceLineRow.invoice_id == row.id)
-        .order_by(InvoiceLineRow.line_no)
-    )
+        .order_by(InvoiceLineRow.line_no),
+        execution_options=as_they_stand,
+    ).all()
     taxes = session.scalars(
         select(InvoiceTaxRow)
         .where(InvoiceTaxRow.tenant_id == row.tenant_id, InvoiceTaxRow.invoice_id == row.id)
-        .order_by(InvoiceTaxRow.category, InvoiceTaxRow.rate_ppm)
-    )
+        .order_by(InvoiceTaxRow.category, InvoiceTaxRow.rate_ppm),
+        execution_options=as_they_stand,
+    ).all()
+    return lines, taxes
+
+
+def _document(
+    row: InvoiceRow, lines: Iterable[InvoiceLineRow], taxes: Iterable[InvoiceTaxRow]
+) -> InvoiceDocument:
     return InvoiceDocument(
         invoice_id=InvoiceId(row.id),
         state=row.state,

@@ -163,6 +163,8 @@ def judge(
     unit = 10 ** exponent(currency)
     if by.most is not None and total_minor > by.most * unit:
         return Outside(Reason.ABOVE_MOST, total_minor, by.most * unit)
+    if not by.needs_second(total_minor, currency=currency):
+        return None
     totals = session.scalars(
         select(InvoiceRow.total_minor)
         .where(
@@ -174,7 +176,7 @@ def judge(
         .order_by(InvoiceRow.period_start.desc())
         .limit(_TRAILING)
     ).all()
-    if len(totals) < _FEWEST or not by.needs_second(total_minor, currency=currency):
+    if len(totals) < _FEWEST:
         return None
     bound = sum(totals) * by.times_milli // (len(totals) * MILLI)
     return Outside(Reason.ABOVE_MEAN, total_minor, bound) if total_minor > bound else None
@@ -190,7 +192,9 @@ def insist(session: Session, *, tenant_id: TenantId, invoice_id: UUID, outside: 
         return
     row = session.get(BillHoldRow, (tenant_id, invoice_id), populate_existing=True)
     if row is None or row.released_at is None or row.total_minor != outside.total_minor:
-        raise BillHeldError(reason=outside.reason.value, bound_minor=outside.bound_minor)
+        raise BillHeldError(
+            invoice_id=invoice_id, reason=outside.reason.value, bound_minor=outside.bound_minor
+        )
 
 
 def hold(session: Session, *, tenant_id: TenantId, invoice_id: UUID, outside: Outside) -> None:

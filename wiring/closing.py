@@ -5,18 +5,27 @@ done already is left alone, so a job that is killed is simply done again. How fa
 `core.long_jobs`, written down between the pieces.
 """
 
+import contextlib
 import datetime as dt
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from billing import accounts, explorer, invoices, periods, safety
+from billing import accounts, explorer, invoiced, invoices, periods, safety
 from billing.documents.document import InvoiceDocument
-from billing.errors import BillHeldError, BillingAccountNotFoundError, PeriodClosedError
+from billing.errors import (
+    BillHeldError,
+    BillingAccountNotFoundError,
+    PeriodClosedError,
+    RentalsOpenError,
+)
 from billing.events import MonthAsked, RatingAsked
+from billing.periods import Period
+from billing.safety import Safety
 from core import log, long_jobs
 from core.errors import SeatlineError
 from core.events import announce
@@ -129,11 +138,16 @@ def month(means: Means, event: MonthAsked) -> dt.timedelta | None:
     if before is not None:
         progress.done, progress.made, progress.failed = before.done, before.made, before.failed
     progress.write(JobState.RUNNING)
-    act = finalise if event.is_final else draft
+    usual = usual_bounds(means.gate)
     until = time.monotonic() + SHARE_S
     for tenant_id in every[progress.done :]:
         try:
-            made = act(means.gate, tenant_id=tenant_id, year=event.year, month=event.month)
+            if event.is_final:
+                made = finalise(
+                    means.gate, tenant_id=tenant_id, year=event.year, month=event.month, usual=usual
+                )
+            else:
+                made = draft(means.gate, tenant_id=tenant_id, year=event.year, month=event.month)
         except SeatlineError as error:
             _log.warning("month-trouble", tenant=str(tenant_id), job=kind, month=about, error=error.code)
             progress.moved(failed=1)
@@ -184,45 +198,57 @@ def draft(gate: Gate, *, tenant_id: TenantId, year: int, month: int, anew: bool 
 
     What is there already stays, unless it is to be made `anew`.
     """
-    rentals.charge(gate, tenant_id=tenant_id)
-    with gate.open(Scope.system(tenant_id)) as session:
-        try:
-            account = accounts.find(session, tenant_id=tenant_id)
-            period = periods.month(year, month, zone=account.zone)
-            there = [one for one in invoices.every(session, tenant_id=tenant_id) if one.period == period]
-            if there and not anew:
-                return 0
-            made = invoices.draft(session, tenant_id=tenant_id, period=period)
-            if not anew and not made.bill.lines:
-                session.rollback()
-                return 0
-        except (BillingAccountNotFoundError, PeriodClosedError):
-            return 0
-    return 1
-
-
-def finalise(gate: Gate, *, tenant_id: TenantId, year: int, month: int) -> int:
-    """Finalise one company's draft of a month; return how many were: none when there is no draft.
-
-    Raises:
-        SeatlineError: what stands in the way, see `billing.invoices.finalise`.
-    """
     with gate.open(Scope.system(tenant_id)) as session:
         try:
             account = accounts.find(session, tenant_id=tenant_id)
         except BillingAccountNotFoundError:
             return 0
         period = periods.month(year, month, zone=account.zone)
-        drafts = [
-            one
-            for one in invoices.every(session, tenant_id=tenant_id)
-            if one.period == period and one.state == "draft"
-        ]
-    if account.charged_until is None or account.charged_until < period.end:
+        if not anew and account.is_charged(until=period.end):
+            return _draft(session, tenant_id, period, anew=False)
+    rentals.charge(gate, tenant_id=tenant_id)
+    with gate.open(Scope.system(tenant_id)) as session:
+        return _draft(session, tenant_id, period, anew=anew)
+
+
+def _draft(session: Session, tenant_id: TenantId, period: Period, *, anew: bool) -> int:
+    if not anew and invoiced.read(session, tenant_id=tenant_id).of(period):
+        return 0
+    try:
+        made = invoices.draft(session, tenant_id=tenant_id, period=period)
+    except PeriodClosedError:
+        return 0
+    if not anew and not made.bill.lines:
+        session.rollback()
+        return 0
+    return 1
+
+
+def finalise(gate: Gate, *, tenant_id: TenantId, year: int, month: int, usual: Safety) -> int:
+    """Finalise one company's draft of a month; return how many were: none when there is no draft.
+
+    Raises:
+        SeatlineError: what stands in the way, see `billing.invoices.finalise`.
+    """
+    try:
+        return _finalise(gate, tenant_id, year, month, usual)
+    except RentalsOpenError:
         rentals.charge(gate, tenant_id=tenant_id)
-    for one in drafts:
-        finalise_one(gate, tenant_id=tenant_id, invoice_id=one.invoice_id)
-    return len(drafts)
+    return _finalise(gate, tenant_id, year, month, usual)
+
+
+def _finalise(gate: Gate, tenant_id: TenantId, year: int, month: int, usual: Safety) -> int:
+    with _holding(gate, tenant_id, usual), gate.open(Scope.system(tenant_id)) as session:
+        try:
+            account = accounts.find(session, tenant_id=tenant_id)
+        except BillingAccountNotFoundError:
+            return 0
+        period = periods.month(year, month, zone=account.zone)
+        there = invoiced.read(session, tenant_id=tenant_id).of(period)
+        if there is None or there.state != "draft":
+            return 0
+        invoices.finalise(session, tenant_id=tenant_id, invoice_id=there.invoice_id, usual=usual)
+    return 1
 
 
 def finalise_one(gate: Gate, *, tenant_id: TenantId, invoice_id: UUID) -> InvoiceDocument:
@@ -231,14 +257,26 @@ def finalise_one(gate: Gate, *, tenant_id: TenantId, invoice_id: UUID) -> Invoic
     Raises:
         SeatlineError: what stands in the way, see `billing.invoices.finalise`.
     """
+    usual = usual_bounds(gate)
+    with _holding(gate, tenant_id, usual), gate.open(Scope.system(tenant_id)) as session:
+        return invoices.finalise(session, tenant_id=tenant_id, invoice_id=invoice_id, usual=usual)
+
+
+def usual_bounds(gate: Gate) -> Safety:
+    """Return what holds for everybody's bills."""
     with gate.open(Scope.system(OPERATOR)) as session:
-        usual = safety.usual(session)
+        return safety.usual(session)
+
+
+@contextlib.contextmanager
+def _holding(gate: Gate, tenant_id: TenantId, usual: Safety) -> Iterator[None]:
+    """Hold a bill that was not finalised because it leaves its account's bounds."""
     try:
+        yield
+    except BillHeldError as error:
+        one = error.invoice_id
         with gate.open(Scope.system(tenant_id)) as session:
-            return invoices.finalise(session, tenant_id=tenant_id, invoice_id=invoice_id, usual=usual)
-    except BillHeldError:
-        with gate.open(Scope.system(tenant_id)) as session:
-            outside = invoices.leaves_bounds(session, tenant_id=tenant_id, invoice_id=invoice_id, usual=usual)
+            outside = invoices.leaves_bounds(session, tenant_id=tenant_id, invoice_id=one, usual=usual)
             if outside is not None:
-                safety.hold(session, tenant_id=tenant_id, invoice_id=invoice_id, outside=outside)
+                safety.hold(session, tenant_id=tenant_id, invoice_id=one, outside=outside)
         raise

@@ -18,7 +18,11 @@ from sqlalchemy.orm import Session
 def of_rows(session: Session, *queries: Select[Any]) -> str:
     """Return the SHA-256, hex, of what some queries find; each one says its order."""
     session.flush()
-    found = [[list(row) for row in session.execute(query)] for query in queries]
+    return of_values([[list(row) for row in session.execute(query)] for query in queries])
+
+
+def of_values(found: list[list[list[Any]]]) -> str:
+    """Return the SHA-256, hex, of the rows that some queries found."""
     written = json.dumps(found, default=_plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(written.encode()).hexdigest()
 

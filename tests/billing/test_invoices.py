@@ -13,7 +13,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
-from billing import accounts, invoices, periods, tariffs, usage
+from billing import accounts, digests, invoices, periods, tariffs, usage
 from billing.bill import Group, compose
 from billing.documents.document import InvoiceDocument
 from billing.errors import (
@@ -32,6 +32,7 @@ from core import clock
 from core.events import OutboxRow
 from core.ids import TenantId, new_id
 from core.money import nano_to_minor, round_half_up
+from security import evidence
 from security.gate import Gate, Scope
 from tests.billing import stock
 from tests.conftest import admitted
@@ -102,6 +103,18 @@ def test_every_charge_of_the_period_sits_on_exactly_one_line(gate: Gate, alice: 
             assert tuple(members) == (line.events, line.amount_nano)
             assert nano_to_minor(line.amount_nano, currency="GBP") == line.amount_minor
         assert session.scalar(select(func.count()).select_from(LINE_CHARGES)) == 5
+
+
+def test_what_the_log_proves_is_the_invoice_as_it_stands_in_the_tables(gate: Gate, alice: TenantId) -> None:
+    use(gate, alice, *some_calls())
+    with clock.hold(AFTER), gate.open(Scope.system(alice)) as session:
+        draft = invoices.draft(session, tenant_id=alice, period=OCTOBER)
+        done = invoices.finalise(session, tenant_id=alice, invoice_id=draft.invoice_id)
+    with gate.open(Scope.system(alice)) as session:
+        (entry,) = evidence.page(session, tenant_id=alice, limit=1, action="invoice.finalised").entries
+        stands = digests.of_invoice(session, tenant_id=alice, invoice_id=done.invoice_id)
+        assert entry.fact.details["digest"] == stands
+        assert invoices.find(session, tenant_id=alice, invoice_id=done.invoice_id) == done
 
 
 def test_the_running_bill_is_what_the_draft_will_say(gate: Gate, alice: TenantId) -> None:

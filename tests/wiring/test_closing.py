@@ -1,13 +1,19 @@
 """Long jobs that somebody started: done once, one company's trouble for itself, and their progress told."""
 
+import contextlib
+import datetime as dt
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
 import pytest
+from sqlalchemy import Engine, event, update
 
 from billing import explorer, figures, invoices, periods, tariffs, usage
 from billing.events import MonthAsked, RatingAsked
+from billing.models import BillingAccountRow
 from billing.rating.tariff import DatedRate
+from billing.safety import USUAL
 from core import clock, long_jobs
 from core.ids import OPERATOR, TenantId, new_id
 from core.long_jobs import JobState, LongJob
@@ -74,6 +80,23 @@ def month(gate: Gate, *, is_final: bool) -> LongJob:
     return job(gate, job_id)
 
 
+@contextlib.contextmanager
+def listened(name: str, hear: Callable[..., None]) -> Iterator[None]:
+    event.listen(Engine, name, hear)
+    try:
+        yield
+    finally:
+        event.remove(Engine, name, hear)
+
+
+@contextlib.contextmanager
+def statements() -> Iterator[list[str]]:
+    """Yield what is sent to the database meanwhile."""
+    sent: list[str] = []
+    with listened("before_cursor_execute", lambda _one, _cursor, statement, *_rest: sent.append(statement)):
+        yield sent
+
+
 def test_a_month_is_drafted_once_and_finalised_once_by_everybody_together(gate: Gate, used: TenantId) -> None:
     with clock.hold(OCTOBER.end):
         first, again = month(gate, is_final=False), month(gate, is_final=False)
@@ -84,6 +107,29 @@ def test_a_month_is_drafted_once_and_finalised_once_by_everybody_together(gate: 
     with gate.open(Scope.system(used)) as session:
         (paper,) = invoices.every(session, tenant_id=used)
     assert paper.state == "finalised"
+
+
+def test_a_month_is_closed_in_two_transactions_of_few_statements(gate: Gate, used: TenantId) -> None:
+    """It took seven transactions and eighty statements, whatever was used."""
+    committed: list[object] = []
+    with statements() as drafting, clock.hold(OCTOBER.end), listened("commit", committed.append):
+        assert closing.draft(gate, tenant_id=used, year=2026, month=10) == 1
+    with statements() as finalising, clock.hold(OCTOBER.end), listened("commit", committed.append):
+        assert closing.finalise(gate, tenant_id=used, year=2026, month=10, usual=USUAL) == 1
+    assert len(committed) == 2
+    assert len(drafting) <= 13, drafting
+    assert len(finalising) <= 20, finalising
+
+
+def test_a_month_with_rentals_not_charged_yet_is_charged_first(gate: Gate, used: TenantId) -> None:
+    with gate.open(Scope.system(used)) as session:
+        session.execute(update(BillingAccountRow).values(charged_until=None))
+    with clock.hold(OCTOBER.end):
+        assert month(gate, is_final=False).made == 1
+    with gate.open(Scope.system(used)) as session:
+        session.execute(update(BillingAccountRow).values(charged_until=None))
+    with clock.hold(OCTOBER.end + dt.timedelta(hours=3)):
+        assert month(gate, is_final=True).made == 1
 
 
 def test_one_companys_trouble_is_counted_and_its_draft_stays(gate: Gate, used: TenantId) -> None:
