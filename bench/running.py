@@ -1,6 +1,6 @@
 """A call's cost on the running bill after its hang-up, at 312 calls a second, and reservations beside it.
 
-    nice -n 5 .venv/bin/python -m bench.running [SECONDS [CALLS_A_SECOND]]     # 20 s, 312
+    nice -n 5 .venv/bin/python -m bench.running [SECONDS [CALLS_A_SECOND]]     # 60 s, 312
 
 Runs against a PostgreSQL of its own, synced to disk, and prints one JSON report; how far it is stands on the
 terminal. Three processes beside the database's, as in production: one ends calls (the switchboard), one shows
@@ -9,7 +9,9 @@ before (an open loop: a late one does not put off the next), each recorded and r
 own, as a hang-up does it. After one of each twenty the second process is told, and works out the company's
 running bill until the call is on it, as a page does; its time is from the instant the call was to end to the
 answer that has it. For one call of four is reserved from its company's wallet and from one that all want;
-that time is the transaction's.
+that time is the transaction's. Each process makes its connections first, as the switchboard does when it
+starts; what its first second was like, when the database plans every statement for the first time, stands
+apart as well as in the whole.
 
 It ends, with whatever is measured by then, after SECONDS and as long again: what was not done is counted.
 """
@@ -44,6 +46,7 @@ from launch.parts import start_postgres
 from security.gate import Gate, Scope, admit
 from security.keys import FileRootKey
 from tests.billing import stock
+from workers.switchboard import SWITCH_S
 
 COMPANIES = 200
 LOOKED_AT = 20
@@ -52,6 +55,14 @@ THREADS = 8
 READY_S = 120
 _Told = Queue[tuple[float, TenantId, int] | None]
 """When a call was to end, whose it is, and how many its company has by then; None: there are no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How long a call waited for something since it ended, and at which second of the run that was."""
+
+    at: float
+    took: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +91,14 @@ class Plan:
 
     def gate(self) -> Gate:
         """Return this process's own way into walls."""
-        return Gate(self.url, context_key=FileRootKey(self.key_file).derive("context/v1"), pool_size=THREADS)
+        key = FileRootKey(self.key_file).derive("context/v1")
+        made = Gate(self.url, context_key=key, pool_size=THREADS)
+        made.warm()
+        return made
+
+    def since(self, due: float) -> Done:
+        """Return how long it is since a call was to end."""
+        return Done(due - self.begins, time.perf_counter() - due)
 
     def numbers(self, step: int = 1) -> range:
         """Return the calls, or each so manieth of them."""
@@ -96,7 +114,7 @@ class Plan:
 def main() -> None:
     """Measure and print the report."""
     given = [int(one) for one in sys.argv[1:]]
-    seconds, a_second = [*given, *(20, 312)[len(given) :]]
+    seconds, a_second = [*given, *(60, 312)[len(given) :]]
     random.seed(SEED)
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="seatline-bench-") as folder:
@@ -126,24 +144,29 @@ def measure(plan: Plan) -> dict[str, object]:
             parts: list[Future[Any]] = [ending, shown, reserved]
             while wait(parts, timeout=1).not_done:
                 bar.update(1)
-        recorded, took = ending.result()
-        visible, own, shared = shown.result(), *reserved.result()
+        (recorded, took), visible = ending.result(), shown.result()
+        own, shared = reserved.result()
     return {
         "calls": len(recorded),
         "calls_a_second": round(len(recorded) / max(took, plan.seconds), 1),
         "not_recorded": len(plan.numbers()) - len(recorded),
         "not_on_a_bill": len(plan.numbers(LOOKED_AT)) - len(visible),
         "not_reserved": len(plan.numbers(RESERVED)) - len(own),
-        "hang_up_to_recorded_ms": quantiles(recorded),
-        "hang_up_to_running_bill_ms": quantiles(visible),
+        "hang_up_to_recorded_ms": quantiles([one.took for one in recorded]),
+        "hang_up_to_running_bill_ms": quantiles([one.took for one in visible]),
+        "of_the_first_second_ms": {
+            "recorded": quantiles([one.took for one in recorded if one.at < 1]),
+            "on_the_running_bill": quantiles([one.took for one in visible if one.at < 1]),
+        },
         "reserve_ms": quantiles(own),
         "reserve_from_one_wallet_ms": quantiles(shared),
     }
 
 
-def end_calls(plan: Plan, ready: Barrier, told: _Told) -> tuple[list[float], float]:
+def end_calls(plan: Plan, ready: Barrier, told: _Told) -> tuple[list[Done], float]:
     """End every call at its instant; return how long each was on its way into the books, and all of it."""
-    gate, recorded = plan.gate(), list[float]()
+    sys.setswitchinterval(SWITCH_S)
+    gate, recorded = plan.gate(), list[Done]()
     record(gate, plan.who[-1], 0)
     plan = plan.begun(ready)
 
@@ -153,7 +176,7 @@ def end_calls(plan: Plan, ready: Barrier, told: _Told) -> tuple[list[float], flo
             return
         tenant_id = plan.who[number % COMPANIES]
         record(gate, tenant_id, number)
-        recorded.append(time.perf_counter() - due)
+        recorded.append(plan.since(due))
         if number % LOOKED_AT == 0:
             told.put((due, tenant_id, 1 + number // COMPANIES))
 
@@ -164,9 +187,9 @@ def end_calls(plan: Plan, ready: Barrier, told: _Told) -> tuple[list[float], flo
     return recorded, time.perf_counter() - plan.begins
 
 
-def show_bills(plan: Plan, ready: Barrier, told: _Told) -> list[float]:
+def show_bills(plan: Plan, ready: Barrier, told: _Told) -> list[Done]:
     """Work out the running bill for each call that ended; return how long it took to be on it."""
-    gate, visible = plan.gate(), list[float]()
+    gate, visible = plan.gate(), list[Done]()
     events(gate, plan.who[-1])
     plan = plan.begun(ready)
     while (one := told.get()) is not None:
@@ -174,7 +197,7 @@ def show_bills(plan: Plan, ready: Barrier, told: _Told) -> list[float]:
         # calls of one company may overtake each other
         while (there := events(gate, tenant_id) >= wanted) or time.perf_counter() < plan.ends:
             if there:
-                visible.append(time.perf_counter() - due)
+                visible.append(plan.since(due))
                 break
     return visible
 

@@ -97,6 +97,7 @@ class Gate:
     def __init__(self, url: str, *, context_key: bytes, pool_size: int = 10) -> None:
         """Connect lazily as role `seatline_app`; `context_key` signs the tokens (32 bytes)."""
         self._key = context_key
+        self._size = pool_size
         self._engine = make_engine(url, pool_size=pool_size)
         event.listen(self._engine, "begin", self._enter)
 
@@ -164,6 +165,16 @@ class Gate:
         """Return whether the database answers."""
         with self.outside() as connection:
             return bool(connection.execute(text("SELECT true")).scalar_one())
+
+    def warm(self) -> None:
+        """Make the pool's connections before anybody waits for one.
+
+        Each is a process to be started that has to read the catalogue: when the first calls of a switchboard
+        end together, they would wait for all of that at once.
+        """
+        with contextlib.ExitStack() as lent:
+            for _ in range(self._size):
+                lent.enter_context(self.open(Scope.system(OPERATOR))).connection()
 
     def close(self) -> None:
         """Give all connections back."""

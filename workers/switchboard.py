@@ -40,7 +40,7 @@ from wiring import House, assemble
 from workers.keeper import keep
 
 # how long a thread that writes books may keep the interpreter from the loop, which has calls waiting
-_SWITCH_S = 0.0005
+SWITCH_S = 0.0005
 ORDERS_S, HEARTBEAT_S, PULSE_S, RELOAD_S, WIDEN_S = 1.0, 10.0, 1.0, 30.0, 1.0
 _log = log.get(__name__)
 
@@ -69,7 +69,7 @@ def ask_programs(settings: Settings) -> Ask:
 
 async def serve(house: House, switch: Switch, *, known_as: int) -> None:
     """Conduct calls until told to stop; `known_as`: the pid that whoever started us waits for."""
-    sys.setswitchinterval(_SWITCH_S)
+    sys.setswitchinterval(SWITCH_S)
     stop = asyncio.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(one, stop.set)
@@ -90,6 +90,7 @@ async def serve(house: House, switch: Switch, *, known_as: int) -> None:
         usual=UNBOUNDED if settings.is_simulated else good_for(os.cpu_count() or 1),
     )
     await _until_it_works(conductor.recover)
+    await asyncio.to_thread(house.gate.warm)
     woken = asyncio.Event()
     threading.Thread(
         target=_listen, args=(house, asyncio.get_running_loop(), woken), name="wake-up", daemon=True

@@ -1,5 +1,6 @@
 """The gate: what holds when somebody tries to stand in another tenant's walls."""
 
+import contextlib
 import os
 import threading
 import time
@@ -7,7 +8,7 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.orm import Session
 
@@ -162,6 +163,20 @@ def test_a_look_outside_lets_the_connection_keep_its_statements(
         look(lean)
     lean.close()
     assert kept[0] == kept[1]
+
+
+def test_a_warm_gate_lends_what_it_has(database: DatabaseUrls, root_key: FileRootKey) -> None:
+    """The first calls to end after a start waited for connections to be made, all at once."""
+    warm = Gate(database.app, context_key=root_key.derive("context/v1"), pool_size=3)
+    made: list[object] = []
+    event.listen(warm._engine, "connect", lambda connection, _entry: made.append(connection))
+    warm.warm()
+    assert len(made) == 3
+    with contextlib.ExitStack() as lent:
+        for _ in range(3):
+            lent.enter_context(warm.open(Scope.system(OPERATOR))).connection()
+    assert len(made) == 3
+    warm.close()
 
 
 def test_a_connection_that_died_in_the_pool_is_made_anew(
