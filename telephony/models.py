@@ -498,6 +498,9 @@ class DialDecisionRow(TenantOwned, Base):
         Index("ix_dial_decisions_of_number", "tenant_id", "to_index"),
         Index("ix_dial_decisions_cleared", "tenant_id", "decided_at", postgresql_where=text("is_cleared")),
         Index(
+            "ix_dial_decisions_refused", "tenant_id", "decided_at", postgresql_where=text("NOT is_cleared")
+        ),
+        Index(
             "uq_dial_decisions_cleared_once",
             "tenant_id",
             "attempt_id",

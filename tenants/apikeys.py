@@ -165,7 +165,7 @@ def find(
     if not key.opens:
         return None
     if not networks.holds(key.networks, address):
-        raise KeyElsewhereError
+        raise KeyElsewhereError(company=tenant_id)
     now = clock.now()
     if row.last_used_at is None or now - row.last_used_at >= _TOUCH:
         row.last_used_at = now

@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Date,
+    DateTime,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -275,6 +276,18 @@ class AlarmRow(TenantOwned, Base):
     times: Mapped[int] = mapped_column(Integer)
     acknowledged_at: Mapped[OptionalInstant]
     acknowledged_by: Mapped[UUID | None] = mapped_column(Uuid)
+
+
+class RefusalRow(TenantOwned, Base):
+    """Refusals of a kind in an hour; `company_id` is another than `tenant_id` in the operator's copy only."""
+
+    __tablename__ = "refusals"
+
+    hour: Mapped[dt.datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    company_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    times: Mapped[int] = mapped_column(BigInteger)
+    told_at: Mapped[OptionalInstant]
 
 
 class LetterRow(TenantOwned, Base):

@@ -12,7 +12,7 @@ from core.ids import CustomerId, TenantId, public
 from customers.errors import DecoyOpenedError
 from security.gate import Kind
 from tenants import alarms, apikeys, sessions
-from web import errors, identity, scope
+from web import errors, identity, refusals, scope
 from web.account import signing
 from web.identity import BadKeyError, NotSignedInError, Principal
 
@@ -31,10 +31,11 @@ def answer(error: DecoyOpenedError) -> Response:
     tenant_id = TenantId(UUID(str(error.details["tenant_id"])))
     customer_id = CustomerId(UUID(str(error.details["customer_id"])))
     _alarm(tenant_id, customer_id, who)
+    refusals.count("decoy", company_id=tenant_id)
     if who is None:
-        return errors.answer(error)
+        return errors.say(errors.problem_of(error))
     _lock(who)
-    return errors.answer(BadKeyError() if who.key_id else NotSignedInError())
+    return errors.say(errors.problem_of(BadKeyError() if who.key_id else NotSignedInError()))
 
 
 def _alarm(tenant_id: TenantId, customer_id: CustomerId, who: Principal | None) -> None:

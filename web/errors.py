@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from core import log
 from core.errors import SeatlineError
-from web import headers, words
+from web import headers, refusals, words
 from web.guards import SECOND_STEP_FIRST
 
 _log = log.get(__name__)
@@ -87,8 +87,10 @@ def install(app: Flask) -> None:
 
 
 def answer(error: Exception) -> Response:
-    """Return the response for an error, whatever it is."""
-    return say(problem_of(error))
+    """Return the response for an error, whatever it is; a wall's refusal is counted."""
+    problem = problem_of(error)
+    refusals.note(error, problem.code)
+    return say(problem)
 
 
 def problem_of(error: Exception) -> Problem:

@@ -198,8 +198,7 @@ def _by_key() -> Principal:
         return cached
     shown = [value for _, value in request.args.items(multi=True) if apikeys.PREFIX in value]
     if shown:
-        _expose(shown)
-        raise KeyInAddressError
+        raise KeyInAddressError(company=_expose(shown))
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     digest = apikeys.digest(token.strip()) if kind.lower() == "bearer" else None
     entry = scope.gate().resolve("api-key", digest) if digest else None
@@ -221,25 +220,28 @@ def _by_key() -> Principal:
         key = company = None
     if key is None or company is None:
         scope.leave()
-        raise BadKeyError
+        raise BadKeyError(company=entry.tenant_id)
     principal = _of_key(key, company)
     g.seatline_key = principal
     return principal
 
 
-def _expose(values: list[str]) -> None:
-    """Revoke the live keys among what stood in an address: whoever reads a log has them now."""
+def _expose(values: list[str]) -> TenantId | None:
+    """Revoke the live keys among what stood in an address, and return whose: who reads a log has them now."""
+    whose = None
     for value in values:
         digest = apikeys.digest(value.strip())
         entry = scope.gate().resolve("api-key", digest) if digest else None
         if entry is None:
             continue
+        whose = entry.tenant_id
         try:
             with scope.within(entry.tenant_id, principal_id=entry.ref_id, kind=Kind.API) as session:
                 apikeys.expose(session, tenant_id=entry.tenant_id, key_id=KeyId(entry.ref_id))
         except ProgrammingError as error:
             if not is_refused(error):  # a suspended company's keys open nothing anyway
                 raise
+    return whose
 
 
 def as_of_now(session: Session, *, tenant_id: TenantId, principal_id: UUID, kind: Kind) -> Principal | None:

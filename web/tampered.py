@@ -3,11 +3,13 @@
 Whatever had been begun is rolled back. The bytes stay where they are: what they were stands in the backups.
 """
 
+from uuid import UUID
+
 from flask import Flask, Response
 
 from security.vault import SealError
 from tenants import tampering
-from web import errors, scope
+from web import errors, refusals, scope
 
 
 def install(app: Flask) -> None:
@@ -18,6 +20,8 @@ def install(app: Flask) -> None:
 def tell(error: SealError) -> None:
     """Raise the alarm of something that is left out of what is shown."""
     tampering.sealed(scope.gate(), error)
+    tenant_id = error.details.get("tenant_id")
+    refusals.count("seal", company_id=tenant_id if isinstance(tenant_id, UUID) else None)
 
 
 def answer(error: SealError) -> Response:

@@ -334,6 +334,17 @@ ALARMS: Mapping[str, Words] = {
         _l("Somebody opened a decoy customer"),
         _l("Nobody has a reason to. Their session was ended; find out who it was and why."),
     ),
+    "refused-often": Words(
+        _l("Something was refused more often than honest people bring about"),
+        _l("The details say what, and how often in which hour. Refusals, under Alarms, shows when it began."),
+    ),
+    "carrier-refuses-us": Words(
+        _l("The carrier wants a password that we have not"),
+        _l(
+            "It takes no call of ours. Compare the file SEATLINE_CARRIER_LOGIN names with what you were told,"
+            " and start anew."
+        ),
+    ),
     "switch-odd-event": Words(
         _l("The switch said something that cannot be"),
         _l("It changed no call and no bill. A fault of the switch, or somebody who speaks in its name."),

@@ -15,7 +15,9 @@ from rq.timeouts import JobTimeoutException
 
 from core import events, log
 from core.errors import SeatlineError
+from core.ids import OPERATOR
 from security.gate import Scope
+from security.refusals import Refusals
 from security.vault import SealError
 from tenants import tampering
 from wiring import House, subscriptions
@@ -68,7 +70,13 @@ def run(house: House, order: Order) -> None:
 def forged(house: House) -> None:
     """Tell that a job came which nobody of ours can have written."""
     tampering.notice(house.gate, tampering.JOB)
+    Refusals(house.realtime.redis).count("job-forged", company_id=OPERATOR)
     house.gate.close()  # some are noticed before the fork, and what was opened is not for forks
+
+
+def late(house: House) -> None:
+    """Count an order of ours that came too late to be carried out."""
+    Refusals(house.realtime.redis).count("job-late", company_id=OPERATOR)
 
 
 def _done(house: House, task: str, batch_id: UUID, subject_id: UUID) -> bool:

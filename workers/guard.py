@@ -44,6 +44,7 @@ class SafeJob(Job):
     envelopes: ClassVar[Envelopes]
     carry_out: ClassVar[Callable[[Order], None]]
     notice: ClassVar[Callable[[], None]]
+    late: ClassVar[Callable[[], None]]
 
     # RQ would import and call whatever Redis names here, even for a job that is refused
     success_callback = property(lambda _self: None)
@@ -106,6 +107,7 @@ class SafeJob(Job):
         try:
             order = self.order()
         except OrderExpiredError:  # an outage is longer than a day now and then
+            type(self).late()
             raise
         except OrderRefusedError:
             type(self).notice()
@@ -114,13 +116,21 @@ class SafeJob(Job):
 
 
 def sealed_job_class(
-    envelopes: Envelopes, *, carry_out: Callable[[Order], None], notice: Callable[[], None]
+    envelopes: Envelopes,
+    *,
+    carry_out: Callable[[Order], None],
+    notice: Callable[[], None],
+    late: Callable[[], None] | None = None,
 ) -> type[SafeJob]:
     """Return a job class that opens its orders with `envelopes` and gives them to `carry_out`.
 
-    `notice` hears of each job that nobody of ours can have written.
+    `notice` hears of each job that nobody of ours can have written, `late` of each that came too late.
     """
-    bound = {"carry_out": staticmethod(carry_out), "notice": staticmethod(notice)}
+    bound = {
+        "carry_out": staticmethod(carry_out),
+        "notice": staticmethod(notice),
+        "late": staticmethod(late or unnoticed),
+    }
     return type("BoundJob", (SafeJob,), {"envelopes": envelopes, **bound})
 
 

@@ -128,7 +128,10 @@ def work(
     """Do jobs of some queues until told to end, across losses of Redis; in a burst until there are none."""
     carry_out = functools.partial(entry.run, house)
     job_class = sealed_job_class(
-        Envelopes(house.root_key), carry_out=carry_out, notice=functools.partial(entry.forged, house)
+        Envelopes(house.root_key),
+        carry_out=carry_out,
+        notice=functools.partial(entry.forged, house),
+        late=functools.partial(entry.late, house),
     )
     while not life.stopping.is_set():
         connection = redis.Redis.from_url(house.settings.redis_url, socket_connect_timeout=2)

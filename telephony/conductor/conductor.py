@@ -19,6 +19,7 @@ from core import clock, log
 from core.ids import AgentId, CallId
 from core.realtime import Realtime
 from security.gate import Gate
+from security.refusals import Refusals
 from security.vault import Vault
 from telephony.admission import Bounds
 from telephony.calls import Ending
@@ -215,6 +216,7 @@ class Conductor:
             arrivals=self._arrivals,
             standing=self._standing,
             feed=feed,
+            refusals=Refusals(realtime.redis),
         )
         # who is asked from outside, by the switch, the clock, pages (the desk) and flows
         self.recover, self.on_event, self.heartbeat = (

@@ -7,9 +7,12 @@ what such a leg does. What cannot be changes no call and no bill.
 import datetime as dt
 from dataclasses import replace
 
+from sqlalchemy.orm import Session
+
 from core import clock, log
 from core.ids import OPERATOR
 from security.gate import Scope
+from security.refusals import Refusals
 from telephony.calls import Stage
 from telephony.conductor import facts
 from telephony.conductor.arrivals import Arrivals
@@ -28,10 +31,13 @@ from telephony.conductor.standing import Standing
 from telephony.conductor.supervision import Supervision
 from telephony.conductor.tapes import Tapes
 from telephony.switch import port
+from telephony.switch.instance import CARRIER
 from tenants import alarms
 
 _CLOCKS_APART = dt.timedelta(minutes=1)  # so far the switch's clock may be ahead of ours
 _ODD_EVERY = dt.timedelta(minutes=1)
+CARRIER_REFUSES = "carrier-refuses-us"
+_CARRIER_EVERY = dt.timedelta(minutes=10)
 _OF_CALLED = port.CalledRinging | port.CalledAnswered | port.Detected
 _OF_AGENTS = port.AgentRinging | port.AgentAnswered
 
@@ -57,11 +63,12 @@ class Hearing:
         arrivals: Arrivals,
         standing: Standing,
         feed: Feed,
+        refusals: Refusals,
     ) -> None:
         self._hands, self._books, self._directory, self._desk = hands, books, directory, desk
         self._flows, self._supervision, self._live, self._tapes = flows, supervision, live, tapes
         self._offers, self._rejoining, self._arrivals, self._standing = offers, rejoining, arrivals, standing
-        self._feed = feed
+        self._feed, self._refusals = feed, refusals
         self._odd_told_until = dt.datetime.min.replace(tzinfo=dt.UTC)
 
     def hear(self, event: port.Event) -> None:
@@ -73,6 +80,8 @@ class Hearing:
         if event.at > clock.now() + _CLOCKS_APART:
             self._odd("after-now", event)
             event = replace(event, at=clock.now())
+        if isinstance(event, port.Ended) and event.is_login_refused:
+            self._refused_by_carrier()
         if self._supervision.takes(event):
             return
         match event:
@@ -98,6 +107,11 @@ class Hearing:
             case port.DialRequested():
                 # dialling out passes the one gate; until it is built, no phone may start a call
                 self._hands.spawn(self._hands.refuse(event.channel, port.Cause.REJECTED))
+                self._books.enter(
+                    OPERATOR,
+                    Scope.system(OPERATOR),
+                    lambda _: self._refusals.count("phone-dials", company_id=OPERATOR),
+                )
             case (
                 port.PlaybackFinished()
                 | port.AgentRinging()
@@ -202,6 +216,18 @@ class Hearing:
                 session, "switch-odd-event", tenant_id=OPERATOR, why=what, event=kind
             ),
         )
+
+    def _refused_by_carrier(self) -> None:
+        """Tell the operator that the carrier takes no call of ours; the same again is one alarm."""
+        _log.warning("carrier-refuses-us")
+        since = clock.now() - _CARRIER_EVERY
+
+        def tell(session: Session) -> None:
+            self._refusals.count("carrier", company_id=OPERATOR)
+            if not alarms.rang(session, CARRIER_REFUSES, tenant_id=OPERATOR, subject=CARRIER, since=since):
+                alarms.raise_alarm(session, CARRIER_REFUSES, tenant_id=OPERATOR, subject=CARRIER)
+
+        self._books.enter(OPERATOR, Scope.system(OPERATOR), tell)
 
     def _asked_event(self, call: LiveCall, asked: Offer, event: port.Event) -> None:
         """Take what happened to the leg of an agent who is asked about a call."""

@@ -5,12 +5,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.ids import AgentId, TenantId
 from telephony.models import DialDecisionRow
 from telephony.outbound.gate import RefusalReason
+
+# what limits, lists of destinations and stops refuse: what toll fraud runs into, and work by the day does not
+GUARDED = (
+    RefusalReason.STOPPED,
+    RefusalReason.STOPPED_BY_OPERATOR,
+    RefusalReason.PREMIUM,
+    RefusalReason.SHARED_COST,
+    RefusalReason.PERSONAL,
+    RefusalReason.PAGER,
+    RefusalReason.SATELLITE,
+    RefusalReason.BARRED,
+    RefusalReason.COUNTRY,
+    RefusalReason.CALLER_NOT_OURS,
+    RefusalReason.DAY_SPENT,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +65,19 @@ def page(
         )
         for row in session.scalars(query.order_by(DialDecisionRow.id.desc()).limit(limit))
     ]
+
+
+def guarded(session: Session, *, tenant_id: TenantId, since: dt.datetime) -> dict[dt.datetime, int]:
+    """Return how many calls were refused for a reason of `GUARDED`, by the hour, from `since` on."""
+    hour = func.date_trunc("hour", DialDecisionRow.decided_at, "UTC")
+    rows = session.execute(
+        select(hour, func.count())
+        .where(
+            DialDecisionRow.tenant_id == tenant_id,
+            DialDecisionRow.is_cleared.is_(False),
+            DialDecisionRow.decided_at >= since,
+            DialDecisionRow.reason.in_([one.value for one in GUARDED]),
+        )
+        .group_by(hour)
+    )
+    return {when: times for when, times in rows}  # noqa: C416 - rows are no pairs for mypy

@@ -159,11 +159,14 @@ class Ended:
 
     `cause` is Q.850; for a phone that was rung, or a number called, it tells busy (17), no answer (19),
     refused (21), nobody's number (1), no way through (34).
+
+    `is_login_refused`: nobody was called, because the carrier wants a password that we have not.
     """
 
     at: dt.datetime
     channel: str
     cause: int
+    is_login_refused: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

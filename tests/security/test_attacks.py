@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from security.refusals import KINDS
+
 TESTS = Path(__file__).parents[1]
 # the catalogue's numbering, with its gaps
 CASES = {
@@ -43,7 +45,7 @@ def test_every_case_is_listed_and_none_is_made_up(attacks: dict[str, dict[str, A
 def test_every_case_has_a_test_or_says_why_not(attacks: dict[str, dict[str, Any]]) -> None:
     bare = [name for name, case in attacks.items() if not case.get("tests") and not case.get("waits")]
     assert bare == []
-    known = {"tried", "alarm", "tests", "waits"}
+    known = {"tried", "alarm", "counted", "tests", "waits"}
     assert all(case.keys() <= known and case["tried"] for case in attacks.values())
 
 
@@ -54,3 +56,7 @@ def test_every_test_that_is_named_is_there(attacks: dict[str, dict[str, Any]]) -
         f"{file}::{name}" for file in files if (TESTS / file).is_file() for name in names_in(TESTS / file)
     }
     assert named - there == set()
+
+
+def test_every_kind_a_case_is_counted_as_is_one(attacks: dict[str, dict[str, Any]]) -> None:
+    assert {kind for case in attacks.values() for kind in case.get("counted", ())} <= KINDS.keys()

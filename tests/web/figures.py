@@ -11,10 +11,13 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace as New
 from typing import Any
 
+from flask_babel import gettext
+
 from core import clock
 from core.ids import new_id
 from core.money import Money
 from seats.roster import Lead
+from security.refusals import bound
 from telephony.admission import BOX, Degree
 from telephony.figures import QueueFigures
 from telephony.flows.figures import FlowFigures, NodeFigures
@@ -43,6 +46,7 @@ from web.operator.invoices import INVOICES as MONTH_INVOICES
 from web.operator.invoices import MonthRow
 from web.operator.jobs import JOBS, JobRow
 from web.operator.keys import KeyRow
+from web.operator.refusals import REFUSALS
 from web.operator.stock import NUMBERS as STOCK_NUMBERS
 from web.operator.stock import SEATS as STOCK_SEATS
 from web.portal.calls import BEHIND, CALLS
@@ -52,10 +56,12 @@ from web.portal.recordings import RECORDINGS
 from web.portal.webhooks import LOG
 from web.shown import calls_out, campaigns, flow_words, outline
 from web.shown import leaders as shown_leaders
+from web.shown import refusals as shown_refusals
 from web.shown import targets as shown_targets
 from web.shown import trials as shown_trials
 from web.shown.calls_out import RefusedRow, Standing
 from web.shown.opening import WEEK, DayShown, WeekShown
+from web.shown.refusals import RefusalRow
 from web.shown.targets import Promise
 
 NOW = dt.datetime(2026, 11, 19, 12, 3, 5, tzinfo=dt.UTC)
@@ -927,7 +933,78 @@ def holds(lang: str) -> dict[str, Any]:
 
 
 def alarms(lang: str) -> dict[str, Any]:
-    return shell(lang) | {"alarms": [alarm_row(lang), alarm_row(lang, is_open=False)]}
+    return shell(lang) | {
+        "alarms": [alarm_row(lang), alarm_row(lang, is_open=False)],
+        "refused": [refused_row("api-key", 214, most=118), refused_row("not-there", 12, most=5)],
+        "plot": refused_plot(28),
+    }
+
+
+def alarms_none(lang: str) -> dict[str, Any]:
+    return shell(lang) | {"alarms": [], "refused": [], "plot": refused_plot(28, is_empty=True)}
+
+
+def refused_row(kind: str, times: int, *, most: int, company: str = "", **more: Any) -> RefusalRow:
+    made = RefusalRow(
+        kind=kind,
+        word=str(shown_refusals.WORDS[kind]),
+        company=company,
+        times=times,
+        most=most,
+        bound=bound(kind, new_id()),
+        rang=most >= (bound(kind, new_id()) or most + 1),
+        last_at=ago(1800),
+        at=None,
+        href=f"/operator/refusals?kind={kind}",
+    )
+    return replace(made, **more)
+
+
+def refused_plot(places: int, *, is_empty: bool = False) -> shown_refusals.Plot:
+    times = [0 if is_empty or place % 5 == 0 else (place * 37) % 120 + 3 for place in range(places)]
+    highest, width = max(times), 720 // places
+    bars = [
+        shown_refusals.Bar(
+            place * width, 120 - one, width - 2, one, one, ago(3600 * (places - place)), rang=one > 115
+        )
+        for place, one in enumerate(times)
+    ]
+    label = gettext("%(total)s refused, at most %(highest)s at a time", total=sum(times), highest=highest)
+    return shown_refusals.Plot(bars, sum(times), highest, label)
+
+
+def operator_refusals(lang: str) -> dict[str, Any]:
+    nobody = gettext("Nobody we know")
+    rows = [
+        refused_row("foreign-host", 4211, most=402, company=nobody, bound=5000, rang=False),
+        refused_row("api-key", 214, most=118, company="Pelican Parcel"),
+        refused_row("sign-in", 41, most=9, company="明湖旅行"),
+        refused_row("seal", 1, most=1, company="明湖旅行", bound=None, rang=True),
+    ]
+    return operator(lang) | {
+        "table": table(REFUSALS, rows),
+        "plot": refused_plot(24),
+        "word": "",
+        "rings_at_once": False,
+        "bounds": None,
+    }
+
+
+def operator_refusals_one(lang: str) -> dict[str, Any]:
+    rows = [
+        refused_row("api-key", 118, most=118, company="Pelican Parcel", at=ago(3600), href=""),
+        refused_row("api-key", 96, most=96, company="Pelican Parcel", at=ago(7200), href=""),
+    ]
+    word = str(shown_refusals.WORDS["api-key"])
+    return operator_refusals(lang) | {
+        "table": table(REFUSALS, rows, asks={"kind": "api-key"}, choices={"kind": [("api-key", word)]}),
+        "word": word,
+        "bounds": (100, 500),
+    }
+
+
+def operator_refusals_none(lang: str) -> dict[str, Any]:
+    return operator_refusals(lang) | {"table": table(REFUSALS, []), "plot": refused_plot(24, is_empty=True)}
 
 
 def operator_alarms(lang: str) -> dict[str, Any]:
@@ -3311,7 +3388,11 @@ PAGES: dict[str, Page] = {
     "operator-recoveries": Page("operator/recoveries.html", recoveries),
     "operator-deletions": Page("operator/deletions.html", deletions),
     "portal-alarms": Page("portal/alarms.html", alarms),
+    "portal-alarms-none": Page("portal/alarms.html", alarms_none),
     "operator-alarms": Page("operator/alarms.html", operator_alarms),
+    "operator-refusals": Page("operator/refusals.html", operator_refusals),
+    "operator-refusals-one": Page("operator/refusals.html", operator_refusals_one),
+    "operator-refusals-none": Page("operator/refusals.html", operator_refusals_none),
     "portal-calls-out": Page("portal/calls_out.html", portal_calls_out),
     "portal-calls-out-stop": Page(
         "portal/calls_out.html", portal_calls_out, ("document.getElementById('stop-out').showModal()",)

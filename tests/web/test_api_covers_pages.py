@@ -231,7 +231,7 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.mark_decoy": TRAP,
     "portal.unmark_decoy": TRAP,
     # alarms
-    "portal.alarm_list": ("listAlarms",),
+    "portal.alarm_list": ("listAlarms", "listRefusals"),
     "portal.acknowledge_alarm": ("acknowledgeAlarm",),
     # evidence
     "portal.evidence_log": ("listEvidence",),

@@ -14,7 +14,7 @@ from security.passwords import SHORTEST, WeakPasswordError
 from security.throttle import Limit, Throttle, TooManyError
 from tenants import resets, sessions, users
 from tenants.errors import MalformedEmailError, ResetOverError
-from web import invitations, said, scope
+from web import invitations, refusals, said, scope
 from web.account import signing
 from web.account.views import pages, wait
 from web.account.welcome import weak
@@ -42,6 +42,7 @@ def ask_for_reset() -> str | BaseResponse:
     try:
         throttle.insist(ADDRESS, tenant_id=OPERATOR, subject=request.remote_addr or "")
     except TooManyError as error:
+        refusals.count("rate")
         response = make_response(_asking(email=email, error=wait(error)), 429)
         response.headers["Retry-After"] = str(error.details["retry_after_s"])
         return response

@@ -23,7 +23,7 @@ from security.passkeys import (
 from security.throttle import Limit, Throttle, TooManyError
 from tenants import passkeys, second_step, users
 from tenants.errors import MalformedPasskeyError, PasskeyTakenError, TooManyPasskeysError
-from web import cookies, identity, said, scope
+from web import cookies, identity, refusals, said, scope
 from web.account import signing
 from web.account.renewal import renew
 from web.account.settings import shell
@@ -67,6 +67,7 @@ def sign_in_by_passkey() -> BaseResponse:
     """Check a passkey's answer; begin a new session and go where one wanted to go."""
     token, wanted = request.form.get("token", ""), local_path(request.form.get("next", ""))
     headers: dict[str, str] = {}
+    refused = "passkey"
     try:
         done = signing.by_passkey(
             scope.services(),
@@ -77,10 +78,11 @@ def sign_in_by_passkey() -> BaseResponse:
         )
         status, text = 401, gettext("This passkey was not accepted. Try again, or sign in another way.")
     except TooManyError as error:
-        done, status, text = None, 429, wait(error)
+        done, status, text, refused = None, 429, wait(error), "rate"
         headers["Retry-After"] = str(error.details["retry_after_s"])
     if done is not None:
         return let_in(done, wanted)
+    refusals.count(refused)
     page = (
         code_form(token=token, wanted=wanted, error=text, has_passkey=True)
         if token

@@ -9,7 +9,7 @@ from security import passwords
 from security.passwords import SHORTEST, WeakPasswordError
 from security.throttle import Limit, Throttle
 from tenants import letters, users
-from web import identity, said, scope
+from web import identity, refusals, said, scope
 from web.account.renewal import renew
 from web.account.settings import shell
 from web.account.views import pages
@@ -39,6 +39,7 @@ def change_password() -> BaseResponse:
     throttle.insist(_TRIES, tenant_id=OPERATOR, subject=str(who.user_id))
     known = users.credential(scope.session(), tenant_id=who.tenant_id, user_id=who.user_id)
     if not passwords.verify(known.password_hash if known else None, form.get("present", "")):
+        refusals.count("sign-in")
         return _form(present=gettext("This is not your present password."))
     if form.get("password", "") != form.get("again", ""):
         return _form(chosen=gettext("The two passwords differ. Type the same one twice."))

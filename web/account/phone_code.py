@@ -11,7 +11,7 @@ from security.throttle import Throttle
 from tenants import passkeys, second_step, users
 from tenants.errors import WrongCodeError
 from tenants.second_step import Enrolment
-from web import identity, said, scope
+from web import identity, refusals, said, scope
 from web.account.renewal import renew
 from web.account.settings import shell
 from web.account.signing import STEP
@@ -43,6 +43,7 @@ def confirm_second_step() -> BaseResponse:
             code=request.form.get("code", "")[:80],
         )
     except WrongCodeError:
+        refusals.count("second-step")
         return _page(error=gettext("This code does not fit. Type the six digits your phone shows now."))
     renew()
     return make_response(render_template("second_step_codes.html", shell=shell(), codes=codes))
@@ -62,6 +63,7 @@ def remove_second_step() -> BaseResponse:
         code=request.form.get("code", "")[:80],
     )
     if not is_right:
+        refusals.count("second-step")
         return _page(
             error=gettext("This code does not fit, or was used. Wait for the next one and type that.")
         )

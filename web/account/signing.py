@@ -29,6 +29,7 @@ from tenants import logins, passkeys, second_step, sessions, users
 from tenants.errors import MalformedEmailError
 from tenants.sessions import Started
 from tenants.users import Credential
+from web import refusals
 from web.services import Services
 
 _QUARTER_S = 15 * 60
@@ -87,8 +88,10 @@ def sign_in(services: Services, *, email: str, password: str, address: str) -> S
         credential = users.credential(session, tenant_id=tenant_id, user_id=user_id)
     usable = credential if credential and credential.is_active else None
     if not passwords.verify(usable.password_hash if usable else None, password) or usable is None:
+        refusals.count("sign-in", company_id=entry.tenant_id if entry else None)
         return None
     if _is_demo_abroad(services, canonical):
+        refusals.count("sign-in", company_id=tenant_id)
         return None
     for limit, subject in counted:
         throttle.forgive(limit, tenant_id=OPERATOR, subject=subject)
@@ -110,6 +113,7 @@ def finish(services: Services, *, token: str, code: str) -> SignedInNow | None:
     """
     named = _named(services, token)
     if named is None:
+        refusals.count("second-step")
         return None
     tenant_id, user_id, stamp = named
     throttle = Throttle(services.realtime.redis, secret=services.settings.secret_key)
@@ -118,10 +122,12 @@ def finish(services: Services, *, token: str, code: str) -> SignedInNow | None:
         credential = users.credential(session, tenant_id=tenant_id, user_id=user_id)
         # whoever was shut out meanwhile, or has another password, begins anew
         if credential is None or not credential.is_active or _stamp(credential) != stamp:
+            refusals.count("second-step", company_id=tenant_id)
             return None
         if not second_step.passes(
             session, tenant_id=tenant_id, vault=services.vault, user_id=user_id, code=code
         ):
+            refusals.count("second-step", company_id=tenant_id)
             return None
         started = sessions.start(session, tenant_id=tenant_id, user_id=user_id)
     throttle.forgive(STEP, tenant_id=OPERATOR, subject=str(user_id))

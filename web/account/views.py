@@ -11,7 +11,7 @@ from security.throttle import TooManyError
 from tenants import users
 from tenants.companies import LANGUAGES
 from tenants.roles import Door
-from web import cookies, i18n, identity, scope
+from web import cookies, i18n, identity, refusals, scope
 from web.account import signing
 from web.account.signing import HalfWay, SignedInNow
 from web.guards import public
@@ -62,6 +62,7 @@ def sign_in() -> BaseResponse:
             address=request.remote_addr or "",
         )
     except TooManyError as error:
+        refusals.count("rate")
         response = make_response(form(wanted=wanted, email=email, errors=[wait(error)]), 429)
         response.headers["Retry-After"] = str(error.details["retry_after_s"])
         return response
@@ -81,6 +82,7 @@ def sign_in_code() -> BaseResponse:
     try:
         done = signing.finish(scope.services(), token=token, code=request.form.get("code", "")[:80])
     except TooManyError as error:
+        refusals.count("rate")
         response = make_response(code_form(token=token, wanted=wanted, error=wait(error)), 429)
         response.headers["Retry-After"] = str(error.details["retry_after_s"])
         return response

@@ -14,7 +14,7 @@ from core.ids import OPERATOR, TenantId, UserId
 from tenants import logins, recoveries, users
 from tenants.errors import MalformedEmailError, RecoveryRefusedError
 from tenants.recoveries import Recovery
-from web import identity, invitations, said, scope, words
+from web import identity, invitations, refusals, said, scope, words
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -66,6 +66,7 @@ def ask_recovery() -> BaseResponse:
             by=who.user_id,
         )
     except (RecoveryRefusedError, MalformedEmailError):
+        refusals.count("recovery")
         error = words.problem(RecoveryRefusedError.code, RecoveryRefusedError.kind)
         return make_response(_page(problem=str(error.advice), email=email[:254]), 422)
     said.done(gettext("Asked. A colleague has to confirm it; then it takes a day."))
@@ -101,6 +102,7 @@ def _acted(act: Callable[[], object], text: str) -> BaseResponse:
     try:
         act()
     except RecoveryRefusedError as error:
+        refusals.count("recovery")
         said.refused(str(words.problem(error.code, error.kind).advice))
     else:
         said.done(text)

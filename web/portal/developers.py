@@ -13,7 +13,7 @@ from tenants import apikeys, users
 from tenants.apikeys import ApiKey
 from tenants.errors import MalformedKeyError, ScopeNotYoursError, UnknownScopeError
 from tenants.roles import SCOPES
-from web import identity, scope, words
+from web import identity, refusals, scope, words
 from web.guards import permission
 from web.portal.views import pages
 
@@ -45,6 +45,7 @@ def make_key() -> Response:
             within=within.replace(",", " ").split(),
         )
     except (MalformedKeyError, UnknownScopeError, ScopeNotYoursError) as error:
+        refusals.note(error, error.code)
         return make_response(_page(name=name, chosen=chosen, networks=within, errors=[_said(error)]), 422)
     return make_response(_page(new_key={"name": key.name, "secret": secret}))
 

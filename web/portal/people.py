@@ -16,7 +16,7 @@ from tenants import access_log, apikeys, staff, users
 from tenants.errors import LastOwnerError, RoleNotYoursError
 from tenants.roles import OWNER, ROLES, Door, permitted
 from tenants.users import User
-from web import edits, identity, invitations, said, scope, tables, words
+from web import edits, identity, invitations, refusals, said, scope, tables, words
 from web.account import signing
 from web.account.passkeys import SignInAgainError
 from web.guards import permission
@@ -306,6 +306,7 @@ def _acted(
     try:
         ended = act()
     except (LastOwnerError, RoleNotYoursError) as error:
+        refusals.note(error, error.code)
         text_of = words.problem(error.code, error.kind)
         said.refused(f"{text_of.title}. {text_of.advice}")
         return redirect(where, 303)

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 from uuid import UUID
 
 from flask_babel import lazy_gettext as _l
@@ -12,8 +13,10 @@ from core import ids
 from core.ids import AlarmId, TenantId, UnknownIdError
 from tenants import alarms, users
 from tenants.alarms import Alarm
+from tenants.refusals import ALARM
 from tenants.roles import Door
 from web import identity, parts, scope, words
+from web.shown import refusals
 
 LONGEST = 200  # of the page
 _CALLOUTS = 3  # of a front page
@@ -31,12 +34,17 @@ _NAMES: Mapping[str, LazyString] = {
     "differences": _l("number of differences"),
     "overdue": _l("overdue"),
     "tiers": _l("by tier"),
+    "refusal": _l("what:"),
+    "refusals": _l("times"),
+    "bound": _l("alarm from"),
+    "hour": _l("in the hour from"),
 }
 _DOORS: Mapping[str, LazyString] = {
     Door.PORTAL.value: _l("the portal"),
     Door.OPERATOR.value: _l("the operator’s pages"),
     Door.CONSOLE.value: _l("the console"),
 }
+_REFUSALS = "/operator/refusals"
 _PAGES = {"call": "/portal/calls/", "cus": "/portal/customers/", "cmp": "/portal/campaigns/"}
 
 
@@ -103,7 +111,6 @@ def acknowledge(public_id: str) -> None:
 
 def _row(one: Alarm, names: Mapping[UUID, str], companies: Mapping[TenantId, str]) -> AlarmRow:
     said = words.alarm(one.kind)
-    prefix = one.subject.partition("_")[0]
     is_own = one.company_id == identity.current().tenant_id
     return AlarmRow(
         id=ids.public("alm", one.id),
@@ -114,18 +121,29 @@ def _row(one: Alarm, names: Mapping[UUID, str], companies: Mapping[TenantId, str
         last_at=one.last_at,
         times=one.times,
         details=" · ".join(_detail(name, value, names) for name, value in one.details.items() if value),
-        url=f"{_PAGES[prefix]}{one.subject}" if is_own and prefix in _PAGES else "",
+        url=_url(one, is_own=is_own),
         is_open=one.acknowledged_at is None,
         acknowledged_at=one.acknowledged_at,
         by=names.get(one.acknowledged_by, "") if one.acknowledged_by else "",
     )
 
 
+def _url(one: Alarm, *, is_own: bool) -> str:
+    """Return the page of what an alarm is about, or nothing."""
+    if one.kind == ALARM:
+        here = _REFUSALS if identity.current().door is Door.OPERATOR else ""
+        return here and f"{here}?{urlencode({'kind': one.details.get('refusal', '')})}"
+    prefix = one.subject.partition("_")[0]
+    return f"{_PAGES[prefix]}{one.subject}" if is_own and prefix in _PAGES else ""
+
+
 def _detail(name: str, value: object, names: Mapping[UUID, str]) -> str:
     """Return one detail in words, a person by name; what has no words stands as it was written down."""
     who = _person(value)
-    if name == "until":
+    if name in {"until", "hour"}:
         shown = parts.minute(dt.datetime.fromisoformat(str(value)))
+    elif name == "refusal":
+        shown = str(refusals.WORDS.get(str(value), value))
     elif name == "door":
         shown = str(_DOORS.get(str(value), value))
     else:

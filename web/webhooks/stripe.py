@@ -13,7 +13,7 @@ from core import clock, log
 from core.ids import OPERATOR
 from security.gate import Scope
 from tenants import tampering
-from web import scope
+from web import refusals, scope
 from web.csrf import protect
 from web.guards import public
 
@@ -36,6 +36,7 @@ def from_stripe() -> tuple[Response, int]:
     if not provider.is_connected:
         return _said("not connected", _NOT_CONNECTED)
     if (request.content_length or _LARGEST_BODY + 1) > _LARGEST_BODY:
+        refusals.count("too-large")
         return _said("too large", _TOO_LARGE)
     body = request.get_data(cache=False, parse_form_data=False)
     try:
@@ -47,6 +48,7 @@ def from_stripe() -> tuple[Response, int]:
         _log.warning("news-refused", why=why)
         if why in _FORGED:
             tampering.notice(scope.gate(), tampering.NEWS, why=why)
+        refusals.count("news-forged" if why in _FORGED else "news-odd", company_id=OPERATOR)
         return _said(why, _NOT_OURS if why in {"other-account", "other-mode"} else _REFUSED)
     account = provider.account  # asked for over the net when nobody has yet: before the transaction
     with scope.gate().open(Scope.system(OPERATOR)) as session:

@@ -99,6 +99,7 @@ _BOOT_LOOK_S: Final = 0.2
 _PHONE_EXPIRES_S: Final = 120
 _ABSOLUTE: Final = "TIMEOUT(absolute)"
 _ENTERS_WITHIN_S: Final = 2.0
+_LOGIN_REFUSED: Final = (401, 407)  # RFC 3261: asked for a password again after the one we gave, or had none
 
 
 @dataclass(slots=True)
@@ -394,7 +395,12 @@ class AriSwitch:
             return None
         del self._known[name]
         cause = known.cause or int(m.get("cause") or 0) or Cause.NORMAL
-        return Ended(at=parse.instant(known.ending_at or m["timestamp"]), channel=name, cause=cause)
+        return Ended(
+            at=parse.instant(known.ending_at or m["timestamp"]),
+            channel=name,
+            cause=cause,
+            is_login_refused=known.is_called and m.get("tech_cause") in _LOGIN_REFUSED,
+        )
 
     def _endpoint_changed(self, m: Message) -> Event | None:
         # Sent at each call of the phone too, with the same state.

@@ -11,8 +11,10 @@ import pytest
 from core import clock
 from core.ids import OPERATOR, TenantId, new_id
 from core.realtime import Realtime
+from security import refusals
 from security.gate import Gate, Scope
 from security.vault import Vault
+from telephony.conductor.hearing import CARRIER_REFUSES
 from telephony.switch import port
 from tenants import alarms
 from tests.telephony.conductor.test_calls_out import PERSON
@@ -133,3 +135,48 @@ def test_an_end_from_the_future_is_billed_to_now(theatre: Theatre) -> None:
     asyncio.run(whole())
     assert theatre.books_say()[1].startswith("usage voice.inbound 2.61s")
     assert told(theatre) == ["after-now"]
+
+
+def test_a_carrier_that_refuses_our_password_is_one_alarm_and_the_dial_ends(
+    theatre: Theatre, realtime: Realtime
+) -> None:
+    async def whole() -> None:
+        await theatre.up()
+        await theatre.play(f"0 dialler dials {PERSON}")
+        (call,) = theatre.conductor.live
+        refused = port.Ended(at=clock.now(), channel=call.channel, cause=21, is_login_refused=True)
+        for _ in range(3):  # and what is placed after it
+            theatre.conductor.on_event(refused)
+            await theatre.settle()
+        assert theatre.conductor.live == []
+        await theatre.down()
+
+    asyncio.run(whole())
+    assert rung(theatre, CARRIER_REFUSES) == 1
+    assert counted(realtime) == {"carrier": 3}
+
+
+def test_a_phone_that_dials_by_itself_reaches_nobody_and_is_counted(
+    theatre: Theatre, realtime: Realtime
+) -> None:
+    async def whole() -> None:
+        await theatre.up()
+        dial = port.DialRequested(at=clock.now(), channel="phone-1", endpoint="agent-1001", digits="0900123")
+        theatre.conductor.on_event(dial)
+        await theatre.settle()
+        assert theatre.conductor.live == []
+        await theatre.down()
+
+    asyncio.run(whole())
+    assert counted(realtime) == {"phone-dials": 1}
+
+
+def rung(stage: Theatre, kind: str) -> int:
+    with stage.gate.open(Scope.system(OPERATOR)) as session:
+        found = alarms.page(session, tenant_id=OPERATOR, limit=10)
+        return sum(one.times for one in found if one.kind == kind)
+
+
+def counted(realtime: Realtime) -> dict[str, int]:
+    hour = refusals.hour_of(clock.now())
+    return {one.kind: one.times for one in refusals.counted(realtime.redis, hour=hour)}

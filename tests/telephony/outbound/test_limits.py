@@ -14,10 +14,11 @@ from billing.ledger import BANK
 from core import clock
 from core.ids import OPERATOR, TenantId, new_id
 from core.phone import E164, ShortCode
+from customers import do_not_call
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony.events import DialOutcome
-from telephony.outbound import dialling, limits, stops
+from telephony.outbound import dialling, limits, refused, stops
 from telephony.outbound.gate import Clearance, Refusal, RefusalReason, redeem
 from telephony.outbound.hours import Window
 from telephony.outbound.limits import CallingLimitError, CallingLimitsChangedError, Caps, Rules
@@ -376,3 +377,22 @@ def test_at_once_many_calls_keep_no_more_than_is_in_the_wallet(desk: Caller) -> 
     assert left.available_nano >= 0
     assert len(kept) == found.count(None) >= 3
     assert set(found) <= {None, RefusalReason.NO_BALANCE}
+
+
+def test_what_toll_fraud_runs_into_is_counted_by_the_hour_and_work_by_the_day_is_not(desk: Caller) -> None:
+    for minute, number in ((0, "+449098790000"), (59, "+449098790001"), (61, "+19005551234")):
+        desk.ask(to=E164(number), at=MONDAY_NOON + dt.timedelta(minutes=minute))
+    with desk.gate.open(Scope.system(desk.tenant_id)) as session:
+        do_not_call.add(
+            session,
+            tenant_id=desk.tenant_id,
+            vault=desk.vault,
+            phone=mobile(1),
+            source="asked-in-call",
+            by=SUE,
+        )
+    assert reason(desk.ask(to=mobile(1))) is RefusalReason.DO_NOT_CALL
+    assert reason(desk.ask(to=mobile(2))) is None
+    with desk.gate.open(Scope.system(desk.tenant_id)) as session:
+        found = refused.guarded(session, tenant_id=desk.tenant_id, since=MONDAY_NOON)
+    assert found == {MONDAY_NOON: 2, MONDAY_NOON + HOUR: 1}

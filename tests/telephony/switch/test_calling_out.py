@@ -67,7 +67,7 @@ def test_a_number_that_refuses_says_why(perform: Perform, to: E164, cause: Cause
         await stage.public()
         await stage.switch.originate("dial-1", clearance=cleared(to))
         ended = await told(stage, Ended)
-        assert (ended.channel, ended.cause) == ("dial-1", cause)
+        assert (ended.channel, ended.cause, ended.is_login_refused) == ("dial-1", cause, False)
         assert every(stage, CalledAnswered) == []
 
     perform(scene)

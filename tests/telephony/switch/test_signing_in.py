@@ -59,7 +59,7 @@ def test_a_carrier_that_asks_for_our_password_takes_the_call(asterisk: Running[A
         assert stage.far_end.turned_away == 1  # asked once, answered once
         assert stage.far_end.calls == {PERSON: 1}
         await stage.switch.hang_up("dial-1")
-        await told(stage, Ended)
+        assert not (await told(stage, Ended)).is_login_refused
 
     play(asterisk, scene)
 
@@ -73,7 +73,7 @@ def test_without_the_right_password_the_carrier_takes_no_call(home: Path, ours: 
         assert stage.far_end is not None
         await stage.switch.originate("dial-1", clearance=cleared(PERSON))
         ended = await told(stage, Ended)
-        assert ended.channel == "dial-1"
+        assert (ended.channel, ended.is_login_refused) == ("dial-1", True)
         assert every(stage, CalledAnswered) == []
         assert stage.far_end.turned_away >= 1
         assert stage.far_end.calls == {}  # nobody's telephone rang
