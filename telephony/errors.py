@@ -81,6 +81,48 @@ class NumberHeldError(Conflict):
     code = "number-held"
 
 
+class CodeNotSharedError(NotFound):
+    """No such short code is shared, or nobody is chosen at it like that."""
+
+    code = "code-not-shared"
+
+
+class NotAShortCodeError(Refused):
+    """Only a short code is shared by companies."""
+
+    code = "not-a-short-code"
+
+
+class CodeSharedError(Conflict):
+    """Companies share this number: nobody rents it alone."""
+
+    code = "code-shared"
+
+
+class CodeInUseError(Conflict):
+    """Companies are still reached by this code; `details["companies"]` says how many."""
+
+    code = "code-in-use"
+
+
+class ChoiceTakenError(Conflict):
+    """Another company is chosen by these keys or by keys that begin alike, or was until lately."""
+
+    code = "choice-taken"
+
+
+class ChosenAlreadyError(Conflict):
+    """The company is on this code already."""
+
+    code = "chosen-already"
+
+
+class SharedCodeFormError(Invalid):
+    """The keys, name, greeting or language of a shared code cannot be so; `details["field"]` says which."""
+
+    code = "shared-code-form"
+
+
 class HoldAgainError(Refused):
     """The client has held this number a short while ago: a hold is for deciding, not for keeping."""
 

@@ -23,7 +23,8 @@ class NumberRentalChanged(Event):
     """A number was rented, given back or taken back; `tenant_id` is the operator's, as for all stock.
 
     Carries all that the renter's own row needs, with what was chosen when it was rented: an empty queue
-    leaves it to the renter's first one.
+    leaves it to the renter's first one. `keys`: by which the company is chosen, of a share of a short code
+    (`shared_codes`); the rental's and the number's id are then the choice's.
     """
 
     renter_tenant_id: TenantId
@@ -37,6 +38,7 @@ class NumberRentalChanged(Event):
     starts_at: dt.datetime
     ends_at: dt.datetime | None
     revision: int
+    keys: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -150,6 +150,72 @@ class QueueHoursRow(TenantOwned, Base):
     changed_at: Mapped[Instant]
 
 
+class SharedCodeRow(TenantOwned, Base):
+    """A short code that companies share, the operator's row: what who calls hears before they choose."""
+
+    __tablename__ = "shared_codes"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "id"], ["number_stock.tenant_id", "number_stock.id"]),
+    )
+
+    id: Mapped[Key]  # the number's in stock
+    greeting: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(Text)
+    shared_at: Mapped[Instant]
+    ended_at: Mapped[OptionalInstant]
+    revision: Mapped[int] = mapped_column(Integer)
+
+
+class SharedCodeChoiceRow(TenantOwned, Base):
+    """By which keys a company is chosen at a shared code, from when to when; the operator's row."""
+
+    __tablename__ = "shared_code_choices"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "code_id"], ["shared_codes.tenant_id", "shared_codes.id"]),
+        Index(
+            "ux_shared_code_choices_keys",
+            "tenant_id",
+            "code_id",
+            "keys",
+            unique=True,
+            postgresql_where=text("ends_at IS NULL"),
+        ),
+        Index(
+            "ux_shared_code_choices_renter",
+            "tenant_id",
+            "code_id",
+            "renter_tenant_id",
+            unique=True,
+            postgresql_where=text("ends_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Key]  # of the company's own row in `numbers` as well
+    code_id: Mapped[UUID] = mapped_column(Uuid)
+    renter_tenant_id: Mapped[UUID] = mapped_column(Uuid)
+    keys: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)  # as it is said in the menu
+    is_spoken: Mapped[bool] = mapped_column(Boolean)
+    starts_at: Mapped[Instant]
+    ends_at: Mapped[OptionalInstant]
+    revision: Mapped[int] = mapped_column(Integer)
+
+
+class SharedCodeCountRow(TenantOwned, Base):
+    """How many callers of a shared code did what on a day (UTC), and how long they were nobody's."""
+
+    __tablename__ = "shared_code_counts"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "code_id"], ["shared_codes.tenant_id", "shared_codes.id"]),
+    )
+
+    code_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    day: Mapped[dt.date] = mapped_column(Date, primary_key=True)
+    outcome: Mapped[str] = mapped_column(Text, primary_key=True)
+    calls: Mapped[int] = mapped_column(Integer)
+    duration_ms: Mapped[Milliseconds]
+
+
 class NumberRow(TenantOwned, Base):
     """A number as its renter has set it up: what is said, and where callers go."""
 
@@ -173,6 +239,7 @@ class NumberRow(TenantOwned, Base):
     flow_id: Mapped[UUID | None] = mapped_column(Uuid)  # what callers go through before the queue
     forward_ct: Mapped[OptionalSealed]  # the client's own phone
     forwards: Mapped[str | None] = mapped_column(Text)  # when callers are forwarded to it
+    keys: Mapped[str | None] = mapped_column(Text)  # by which the company is chosen at a shared code
 
 
 class FlowRow(TenantOwned, Base):

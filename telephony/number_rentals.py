@@ -21,6 +21,7 @@ from core.ids import OPERATOR, NumberId, TenantId, new_id
 from seats import limits
 from seats.errors import RentalLimitError, RentalNotFoundError, RestoreTooLateError
 from telephony.errors import (
+    CodeSharedError,
     HoldAgainError,
     HoldLimitError,
     NumberHeldError,
@@ -29,7 +30,7 @@ from telephony.errors import (
     NumberTakenError,
 )
 from telephony.events import NumberRentalChanged
-from telephony.models import NumberRentalRow, NumberStockRow
+from telephony.models import NumberRentalRow, NumberStockRow, SharedCodeRow
 
 QUARANTINE = dt.timedelta(days=30)
 UNDO = dt.timedelta(minutes=10)
@@ -107,6 +108,11 @@ def search(
     query = select(NumberStockRow).where(
         NumberStockRow.tenant_id == OPERATOR,
         NumberStockRow.renter_tenant_id.is_(None),
+        NumberStockRow.id.not_in(
+            select(SharedCodeRow.id).where(
+                SharedCodeRow.tenant_id == OPERATOR, SharedCodeRow.ended_at.is_(None)
+            )
+        ),
         or_(
             NumberStockRow.quarantined_until.is_(None),
             NumberStockRow.quarantined_until <= clock.now(),
@@ -136,6 +142,7 @@ def hold(session: Session, *, number_id: NumberId, renter_tenant_id: TenantId) -
         NumberTakenError: somebody rents it.
         NumberRestingError: another client gave it back lately.
         NumberHeldError: another client holds it.
+        CodeSharedError: companies share it.
         HoldAgainError: this client has held it within a day.
         HoldLimitError: this client holds `MOST_HELD` already.
     """
@@ -309,6 +316,16 @@ def restore(session: Session, *, rental_id: UUID, renter_tenant_id: TenantId) ->
     return rental
 
 
+def take_aside(session: Session, *, number_id: NumberId) -> NumberStockRow:
+    """Return a number nobody rents, holds or had until lately, locked until the commit.
+
+    Raises:
+        NumberNotFoundError, NumberTakenError, CodeSharedError, NumberRestingError, NumberHeldError: it is
+            not so.
+    """
+    return _free(session, number_id, OPERATOR)
+
+
 def end_quarantine(session: Session, *, number_id: NumberId) -> None:
     """Let everybody rent a number that rests, or that somebody holds; the operator has looked.
 
@@ -421,6 +438,9 @@ def _free(session: Session, number_id: NumberId, renter_tenant_id: TenantId) -> 
     now = clock.now()
     if row.renter_tenant_id is not None:
         raise NumberTakenError
+    shared = session.get(SharedCodeRow, (OPERATOR, number_id), populate_existing=True)
+    if shared is not None and shared.ended_at is None:
+        raise CodeSharedError
     rests = row.quarantined_until is not None and row.quarantined_until > now
     if rests and row.quarantined_for != renter_tenant_id:
         raise NumberRestingError

@@ -67,16 +67,33 @@ class Number:
     revision: int = 1
     flow_id: FlowId | None = None
     forwards: Forwarding | None = None
+    keys: str = ""
+
+    @property
+    def entry(self) -> str:
+        """Return what leads to it alone: its digits, or, of a share of a short code, the keys as well."""
+        return shared_entry(self.digits, self.keys) if self.keys else self.digits
+
+
+def shared_entry(code: str, keys: str) -> str:
+    """Return what leads to the company that is chosen by these keys at a shared short code.
+
+    `1252`, `1` -> `1252*1`, which nobody can hold twice: the directory's key is made of it.
+    """
+    return f"{code}*{keys}"
 
 
 def canonical(digits: str, *, region: str | None = None) -> str:
     """Return how a dialled number is written everywhere: E.164 with `+`, or a short code's digits.
 
+    A short code with `*` and the keys of a company is the share that company has of it.
+
     Raises:
         InvalidNumberError: neither.
     """
     plain = digits.strip()
-    if is_short_code(plain):
+    code, _, keys = plain.partition("*")
+    if is_short_code(plain) or (is_short_code(code) and keys.isascii() and keys.isdigit()):
         return plain
     return parse_e164(plain if plain.startswith("+") or region else f"+{plain}", region=region)
 
@@ -101,6 +118,8 @@ def stock(session: Session, *, digits: str, region: str, kind: str = "") -> Stoc
         NumberKindError: the kind is not what the plan says.
     """
     plain = canonical(digits)
+    if "*" in plain:
+        raise NumberKindError(kind="")
     planned = line_kind(plain)
     if kind and kind != planned and not {kind, planned}.isdisjoint(_PLAIN_TO_SEE):
         raise NumberKindError(kind=planned.value)
@@ -197,6 +216,7 @@ def follow(session: Session, *, tenant_id: TenantId, event: NumberRentalChanged)
             language=event.language,
             rented_at=event.starts_at,
             revision=1,
+            keys=event.keys or None,
         )
         session.add(row)
     elif row.rental_id not in {None, event.rental_id}:  # rented again: what was wanted now counts
@@ -211,7 +231,7 @@ def follow(session: Session, *, tenant_id: TenantId, event: NumberRentalChanged)
         row.forward_ct = row.forwards = None
     session.flush()
     if event.ends_at is not None and not was_released:
-        unregister(session, kind=DIRECTORY, key=directory_key(row.digits))
+        unregister(session, kind=DIRECTORY, key=directory_key(_number(row).entry))
     elif event.ends_at is None:
         _register(session, row)
 
@@ -276,7 +296,7 @@ def release(session: Session, *, tenant_id: TenantId, number_id: NumberId) -> No
     if row is None or row.released_at is not None:
         raise NumberNotFoundError
     row.released_at = clock.now()
-    unregister(session, kind=DIRECTORY, key=directory_key(row.digits))
+    unregister(session, kind=DIRECTORY, key=directory_key(_number(row).entry))
 
 
 def get(session: Session, *, tenant_id: TenantId, number_id: NumberId) -> Number:
@@ -303,7 +323,7 @@ def all_of(session: Session, *, tenant_id: TenantId) -> list[Number]:
 
 def _register(session: Session, row: NumberRow) -> None:
     """Enter a number into the directory, over what this tenant has there of it already."""
-    key = directory_key(row.digits)
+    key = directory_key(_number(row).entry)
     unregister(session, kind=DIRECTORY, key=key)
     try:
         register(session, kind=DIRECTORY, key=key, ref_id=row.id)
@@ -358,4 +378,5 @@ def _number(row: NumberRow) -> Number:
         revision=row.revision,
         flow_id=FlowId(row.flow_id) if row.flow_id else None,
         forwards=Forwarding(row.forwards) if row.forwards else None,
+        keys=row.keys or "",
     )

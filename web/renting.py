@@ -25,7 +25,7 @@ from seats.errors import RentalNotFoundError
 from seats.renting import Availability
 from seats.stock import Rental, RentalKind
 from security.vault import SealError
-from telephony import number_rentals, numbers, orders, queues
+from telephony import number_rentals, numbers, orders, queues, shared_codes
 from telephony.number_rentals import NumberRental, Offered, Settings
 from telephony.numbers import Number
 from telephony.orders import OrderKind
@@ -313,13 +313,14 @@ def rent_number(
 
 
 def release_number(session: Session, number_id: NumberId) -> NumberRental:
-    """Give a number back now: from the commit on nobody is reached on it.
+    """Give a number back now, or go out of a shared short code: from the commit on nobody is reached on it.
 
     Raises:
         NumberNotFoundError: the company does not rent it.
     """
     tenant_id = identity.current().tenant_id
-    numbers.get(session, tenant_id=tenant_id, number_id=number_id)
+    if numbers.get(session, tenant_id=tenant_id, number_id=number_id).keys:
+        return _leave_code(session, tenant_id, number_id)
     with operators(changes=True) as stockroom:
         mine = number_rentals.in_force(stockroom).get(number_id)
         if mine is None or mine.renter_tenant_id != tenant_id:
@@ -350,6 +351,23 @@ def tell_switchboard() -> None:
 def key_of(principal_id: UUID, text: str) -> UUID:
     """Return the request key of a program's own key, so that the same request rents once."""
     return uuid5(principal_id, text)
+
+
+def _leave_code(session: Session, tenant_id: TenantId, choice_id: NumberId) -> NumberRental:
+    """Go out of a short code that is shared: from the commit on nobody chooses the company at it."""
+    with operators(changes=True) as stockroom:
+        gone = shared_codes.leave(stockroom, choice_id=choice_id, renter_tenant_id=tenant_id)
+    numbers.follow(session, tenant_id=tenant_id, event=gone)
+    return NumberRental(
+        id=gone.rental_id,
+        number_id=gone.number_id,
+        digits=gone.digits,
+        kind=gone.kind,
+        renter_tenant_id=tenant_id,
+        starts_at=gone.starts_at,
+        ends_at=gone.ends_at,
+        revision=gone.revision,
+    )
 
 
 def _followed(session: Session, tenant_id: TenantId, rental: NumberRental, wanted: Settings) -> Number:

@@ -144,6 +144,10 @@ ACTIONS: Mapping[str, LazyString] = {
     "calls-out.rules-changed": _l("Changed where and when calls go out"),
     "calls-out.caps-changed": _l("Changed how much may be called"),
     "switch.trunk-changed": _l("Changed how many calls a trunk carries"),
+    "code.shared": _l("Let companies share a short code"),
+    "code.ended": _l("Shared a short code no longer"),
+    "code.company-added": _l("Put a company on a short code"),
+    "code.company-left": _l("Took a company off a short code"),
     "switch.bounds-changed": _l("Changed how many calls the switch takes"),
     "calls-out.barred": _l("Barred numbers for everybody"),
     "calls-out.unbarred": _l("Took numbers off the barred list"),
@@ -851,6 +855,30 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "invalid-number": Words(
         _l("That is not a telephone number"), _l("Write it with its country code, like +44 808 157 0142.")
+    ),
+    "code-not-shared": Words(
+        _l("No company is chosen at this code like that"), _l("Load the page again; it may have left.")
+    ),
+    "not-a-short-code": Words(
+        _l("Only a short code is shared"), _l("Other numbers are rented to one company each.")
+    ),
+    "code-shared": Words(
+        _l("Several companies share this number"), _l("Nobody rents it alone; choose another one.")
+    ),
+    "code-in-use": Words(
+        _l("Companies are still reached by this code"),
+        _l("Take them off it first; their callers would be lost."),
+    ),
+    "choice-taken": Words(
+        _l("These keys are taken"),
+        _l("Another company’s keys are the same or begin alike, or were until lately. Choose others."),
+    ),
+    "chosen-already": Words(
+        _l("The company is on this code already"), _l("Take it off first to give it other keys.")
+    ),
+    "shared-code-form": Words(
+        _l("That cannot be so"),
+        _l("Keys are one to six digits; a name has up to 80 characters, a greeting up to 500."),
     ),
     "number-taken": Words(_l("The number is rented already"), _l("Choose one that is free.")),
     "seat-already-rented": Words(_l("The seat is rented already"), _l("Choose one that is free.")),

@@ -21,7 +21,7 @@ from core.ids import OPERATOR, TenantId
 from seats import hours, stock
 from seats.stock import Rental
 from security.gate import Gate, Scope
-from telephony import number_rentals, recording
+from telephony import number_rentals, recording, shared_codes
 from telephony.number_rentals import NumberRental
 
 # An end that lies this far back can no longer change: a release may be dated a minute back, and be undone
@@ -97,7 +97,10 @@ def charge(gate: Gate, *, tenant_id: TenantId, settled_after: dt.timedelta = SET
 
 
 def end_all(session: Session, *, tenant_id: TenantId) -> int:
-    """Give back every seat and number a client still rents; return how many. In the operator's context."""
+    """Give back every seat and number a client still rents, and its shares of codes; return how many.
+
+    In the operator's context.
+    """
     now, ended = clock.now(), 0
     for seat in stock.rentals(session, renter_tenant_id=tenant_id):
         if seat.ends_at is None or seat.ends_at > now:
@@ -106,7 +109,7 @@ def end_all(session: Session, *, tenant_id: TenantId) -> int:
     for number in number_rentals.held_by(session, renter_tenant_id=tenant_id):
         number_rentals.release(session, rental_id=number.id)
         ended += 1
-    return ended
+    return ended + shared_codes.leave_all(session, renter_tenant_id=tenant_id)
 
 
 def of_number(rental: NumberRental) -> Span:

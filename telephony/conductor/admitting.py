@@ -85,7 +85,7 @@ class Admitting:
         has_line = company.has_room(now, at_once=in_use) and self._has_channel(line)
         if before < company.standing.degree:
             self._alarm("lines-full", tenant_id, calls=in_use, at_once=line.lines.at_once)
-        has_room = self._box.has_room(now, at_once=len(self._live.calls))
+        has_room = self._box.has_room(now, at_once=self._live.in_use)
         self._look(now)
         has_trunk = self._has_trunk(trunk)
         if has_line and has_room and has_trunk:
@@ -95,7 +95,7 @@ class Admitting:
         if not has_room:
             self._minute.refused += 1
             limit = self._box.bounds.at_once
-            calls = len(self._live.calls)
+            calls = self._live.in_use
             return NoRoom("switch", calls, limit, is_spoken=False, cause=port.Cause.SWITCH_CONGESTION)
         if not has_trunk:
             self._minute.refused += 1
@@ -107,10 +107,25 @@ class Admitting:
             self._begins(now)
         return NoRoom("company", in_use, line.lines.at_once, is_spoken=is_spoken, cause=port.Cause.BUSY)
 
+    def arrives_at_menu(self, trunk: str) -> port.Cause | None:
+        """Decide whether a caller of a shared code may be asked whom they want; None: they may.
+
+        They are nobody's yet, so only the switch and the trunk have a say; the company has its own when it
+        is chosen.
+        """
+        now = clock.now()
+        has_room = self._box.has_room(now, at_once=self._live.in_use)
+        self._look(now)
+        if has_room and self._has_trunk(trunk):
+            self._begins(now)
+            return None
+        self._minute.refused += 1
+        return port.Cause.CONGESTION if has_room else port.Cause.SWITCH_CONGESTION
+
     def lets_out(self, line: Line, *, is_by_campaign: bool) -> bool:
         """Decide whether a call out that was cleared may still be placed; it counts if so."""
         now = clock.now()
-        has_room = self._box.has_room(now, at_once=len(self._live.calls))
+        has_room = self._box.has_room(now, at_once=self._live.in_use)
         self._look(now)
         is_held_back = is_by_campaign and self._box.standing.degree >= Degree.CAMPAIGNS
         has_channel = self._has_channel(line, is_by_campaign=is_by_campaign) and self._has_trunk(
@@ -158,7 +173,7 @@ class Admitting:
     def look(self) -> None:
         """Look how full the switch is while nobody calls; to be called every second."""
         now = clock.now()
-        self._box.look(now, at_once=len(self._live.calls))
+        self._box.look(now, at_once=self._live.in_use)
         self._look(now)
         for tenant_id, company in list(self._companies.items()):
             in_use = sum(one.arrival.tenant_id == tenant_id for one in self._live.in_progress)
@@ -169,6 +184,7 @@ class Admitting:
     def _on(self, trunk: str) -> int:
         """Return how many channels of a trunk are taken."""
         own = sum(held.trunk == trunk for held in self._live.calls.values())
+        own += sum(one == trunk for one in self._live.at_menu.values())
         return own + sum(one.outside is not None for one in self._live.in_progress) * (trunk == CARRIER)
 
     def _has_trunk(self, trunk: str, *, is_by_campaign: bool = False) -> bool:
@@ -192,7 +208,7 @@ class Admitting:
 
     def _look(self, now: dt.datetime) -> None:
         """Write a minute that is over, and tell what has changed."""
-        standing, calls, minute = self._box.standing, len(self._live.calls), _minute(now)
+        standing, calls, minute = self._box.standing, self._live.in_use, _minute(now)
         if minute != self._minute.at:
             over, self._minute = self._minute, Minute(minute)
             if over.most_calls or over.refused or over.refused_by_company:

@@ -19,6 +19,7 @@ from telephony.conductor.books import Books
 from telephony.conductor.directory import Directory, Line, caller_number
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Live
+from telephony.conductor.lobby import Lobby
 from telephony.conductor.rows import Rows
 from telephony.conductor.spool import Spool
 from telephony.conductor.voice import Voice
@@ -48,8 +49,10 @@ class Arrivals:
         waiting: Waiting,
         admitting: Admitting,
         feed: Feed,
+        lobby: Lobby,
         carry_out: Callable[[Held, Action], None],
     ) -> None:
+        self._lobby = lobby
         self._admitting = admitting
         self._switch, self._hands, self._books, self._spool = switch, hands, books, spool
         self._directory, self._live, self._rows, self._voice = directory, live, rows, voice
@@ -59,9 +62,13 @@ class Arrivals:
         """Find the line of a number that is not remembered, and take its caller in."""
         try:
             line = await asyncio.to_thread(self._directory.find, event.dnis)
+            shared = None if line else await asyncio.to_thread(self._lobby.find, event.dnis)
         except Exception as error:  # noqa: BLE001 - a caller must get an answer, whatever failed
             _log.warning("number-not-resolved", error=type(error).__name__)
             await self._hands.refuse(event.channel, port.Cause.SWITCH_CONGESTION)
+            return
+        if shared:
+            await self._lobby.receive(event, *shared)
             return
         if line is None:
             _log.warning("unknown-number-dialled", trunk=event.trunk, digits=len(event.dnis))

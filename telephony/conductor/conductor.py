@@ -39,6 +39,7 @@ from telephony.conductor.hearing import Hearing
 from telephony.conductor.heartbeat import Heartbeat
 from telephony.conductor.live import Held, Live
 from telephony.conductor.live_call import LiveCall
+from telephony.conductor.lobby import Lobby
 from telephony.conductor.offers import Offers
 from telephony.conductor.phases import Cause
 from telephony.conductor.promises import Promises
@@ -153,6 +154,16 @@ class Conductor:
             giving=self._giving,
             feed=feed,
         )
+        self._lobby = Lobby(
+            switch=switch,
+            hands=hands,
+            gate=gate,
+            books=books,
+            directory=directory,
+            live=live,
+            admitting=admitting,
+            speak=speak,
+        )
         self._arrivals = Arrivals(
             switch=switch,
             hands=hands,
@@ -164,9 +175,11 @@ class Conductor:
             voice=self._voice,
             waiting=self._waiting,
             admitting=admitting,
+            lobby=self._lobby,
             feed=feed,
             carry_out=self._carry_out,
         )
+        self._lobby.take_in = self._arrivals.take_in
         self._standing = Standing(
             switch=switch,
             hands=hands,
@@ -188,6 +201,7 @@ class Conductor:
             dialler=self._dialler,
             rejoining=self._rejoining,
             arrivals=self._arrivals,
+            lobby=self._lobby,
             feed=feed,
             finished=self._finished,
         )
@@ -215,6 +229,7 @@ class Conductor:
             rejoining=self._rejoining,
             arrivals=self._arrivals,
             standing=self._standing,
+            lobby=self._lobby,
             feed=feed,
             refusals=Refusals(realtime.redis),
         )
@@ -237,6 +252,7 @@ class Conductor:
     async def widen(self) -> None:
         """Every second: look for whom more agents may serve, who has heard enough, and how full it is."""
         self.flows.look()
+        self._lobby.look()
         self._promises.look()
         self._waiting.widen()
         self._admitting.look()
@@ -296,6 +312,7 @@ class Conductor:
     async def reload(self) -> None:
         """Read numbers, queues and limits anew: somebody has changed them."""
         self.directory.forget()
+        self._lobby.forget()
         await self._admitting.read()
 
     def _carry_out(self, held: Held, action: Action) -> None:

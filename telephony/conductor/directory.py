@@ -161,7 +161,7 @@ class Directory:
         """
         with self._gate.open(Scope.system(tenant_id)) as session:
             number = numbers.get(session, tenant_id=tenant_id, number_id=number_id)
-        return self.find(number.digits)
+        return self.find(number.entry)
 
     def queue_of(self, tenant_id: TenantId, queue_id: QueueId) -> tuple[Queue, Opening]:
         """Return a queue of a company, and when it is open. Blocks; not for the loop.

@@ -23,6 +23,7 @@ from telephony.conductor.flow_runner import FlowRunner
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Live
 from telephony.conductor.live_call import LiveCall
+from telephony.conductor.lobby import Lobby
 from telephony.conductor.offers import Offers
 from telephony.conductor.parties import Offer, Outside
 from telephony.conductor.phases import Lost, Phase
@@ -62,9 +63,11 @@ class Hearing:
         rejoining: Rejoining,
         arrivals: Arrivals,
         standing: Standing,
+        lobby: Lobby,
         feed: Feed,
         refusals: Refusals,
     ) -> None:
+        self._lobby = lobby
         self._hands, self._books, self._directory, self._desk = hands, books, directory, desk
         self._flows, self._supervision, self._live, self._tapes = flows, supervision, live, tapes
         self._offers, self._rejoining, self._arrivals, self._standing = offers, rejoining, arrivals, standing
@@ -82,7 +85,7 @@ class Hearing:
             event = replace(event, at=clock.now())
         if isinstance(event, port.Ended) and event.is_login_refused:
             self._refused_by_carrier()
-        if self._supervision.takes(event):
+        if self._supervision.takes(event) or self._lobby.takes(event):
             return
         match event:
             case port.Arrived() if event.channel in self._live.by_channel:

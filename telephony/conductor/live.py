@@ -75,9 +75,16 @@ class Live:
     by_channel: dict[str, CallId] = field(default_factory=dict)
     dialled: set[CallId] = field(default_factory=set)
     """Calls out whose books are not closed: never to be placed again."""
+    at_menu: dict[str, str] = field(default_factory=dict)
+    """Channels of callers of a shared code who have not chosen yet, with their trunk: no calls of anybody."""
     boot: str = ""
     """The start of the switch that holds them."""
     is_connected: bool = False
+
+    @property
+    def in_use(self) -> int:
+        """Return for how many calls the switch works: those in progress, and callers who are to choose."""
+        return len(self.calls) + len(self.at_menu)
 
     @property
     def in_progress(self) -> list[LiveCall]:

@@ -5,6 +5,7 @@ call that is gone ends at the last second at which it was proven.
 """
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,6 +27,7 @@ from telephony.conductor.giving import Giving
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Live
 from telephony.conductor.live_call import LiveCall
+from telephony.conductor.lobby import Lobby
 from telephony.conductor.offers import Offers
 from telephony.conductor.parties import Outside
 from telephony.conductor.phases import Cause, Lost, Phase
@@ -69,6 +71,7 @@ class Standing:
         dialler: Dialler,
         rejoining: Rejoining,
         arrivals: Arrivals,
+        lobby: Lobby,
         feed: Feed,
         finished: Callable[[LiveCall, asyncio.Future[Any]], None],
     ) -> None:
@@ -76,7 +79,7 @@ class Standing:
         self._switch, self._hands, self._gate, self._spool = switch, hands, gate, spool
         self._directory, self._desk, self._flows, self._supervision = directory, desk, flows, supervision
         self._live, self._rows, self._tapes, self._offers = live, rows, tapes, offers
-        self._voice = voice
+        self._voice, self._lobby = voice, lobby
         self._waiting, self._giving, self._dialler, self._rejoining = waiting, giving, dialler, rejoining
         self._arrivals, self._feed, self._finished = arrivals, feed, finished
         self._recovered: list[LiveCall] = []
@@ -94,6 +97,7 @@ class Standing:
         """Stand again where the calls stand, after a start, a lost line or a new start of the switch."""
         is_new_switch = event.boot_id != self._live.boot
         self._supervision.forget()
+        self._lobby.empty()
         there = {one.channel: one for one in event.channels}
         for call in self._recovered:
             await self._adopt(call)
@@ -166,6 +170,9 @@ class Standing:
         arrival = call.arrival
         if call.dial is None:
             line = self._directory.find(arrival.dialled)
+            if line is None:  # chosen at a shared code, which leads to nobody by itself
+                with contextlib.suppress(NotFound):
+                    line = self._directory.entry(arrival.tenant_id, arrival.number_id)
             if line is None or line.queue.queue_id == arrival.queue_id:
                 return line
             queue, _ = self._directory.queue_of(arrival.tenant_id, arrival.queue_id)

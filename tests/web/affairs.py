@@ -26,7 +26,7 @@ from seats import roster
 from seats import stock as seating
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import numbers
+from telephony import numbers, shared_codes
 from tenants import letters, resets, second_step
 from tenants.events import LetterOwed
 from tenants.users import User
@@ -219,11 +219,17 @@ def long_job(gate: Gate, tenant_id: TenantId) -> str:
 
 
 def stocked_up(gate: Gate) -> dict[str, str]:
-    """Return a seat and a number in stock, by the names that addresses have for them."""
+    """Return a seat, a number and a shared code in stock, by the names that addresses have for them."""
     with gate.open(Scope.system(OPERATOR)) as session:
         seat = seating.add(session, label="S-1")
         number = numbers.in_stock(session)[0]
-    return {"seat_id": ids.public("seat", seat.id), "number_id": ids.public("num", number.number_id)}
+        code = numbers.stock(session, digits="1252", region="GB")
+        shared_codes.share(session, number_id=code.number_id, greeting="Welcome.", language="en")
+    return {
+        "seat_id": ids.public("seat", seat.id),
+        "number_id": ids.public("num", number.number_id),
+        "code_id": ids.public("num", code.number_id),
+    }
 
 
 def usage(dana: Browser, gate: Gate, tenant_id: TenantId) -> list[str]:

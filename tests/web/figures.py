@@ -1684,7 +1684,9 @@ def capacity(lang: str) -> dict[str, Any]:
         "numbers": [
             New(
                 number=number,
-                kind=pick(lang, "freephone", "免付费"),
+                kind=pick(lang, "a share of a short code", "共用短号码")
+                if number == "1252"
+                else pick(lang, "freephone", "免付费"),
                 entry=queues(lang)[0].name,
                 greeting=pick(
                     lang, "Welcome to Pelican Parcel. Calls are recorded.", "欢迎致电明湖旅行，通话将被录音。"
@@ -1696,8 +1698,9 @@ def capacity(lang: str) -> dict[str, Any]:
                 since=ago(6_900_000),
                 forwards="closed" if number.endswith("4960142") else "",
                 forward_to="+447700900120" if number.endswith("4960142") else "",
+                keys="27" if number == "1252" else "",
             )
-            for number in ("+448081570142", "+441134960142")
+            for number in ("+448081570142", "+441134960142", "1252")
         ],
         "queues": [
             New(
@@ -3068,6 +3071,7 @@ def stock_numbers(lang: str) -> dict[str, Any]:
                     held_for="",
                     held_until=None,
                     stray_calls=0,
+                    code="",
                 ),
                 New(
                     id="num_2",
@@ -3078,9 +3082,65 @@ def stock_numbers(lang: str) -> dict[str, Any]:
                     held_for="",
                     held_until=None,
                     stray_calls=12,
+                    code="",
+                ),
+                New(
+                    id="num_3",
+                    number="1252",
+                    kind=pick(lang, "short code", "短号码"),
+                    renter="",
+                    rests_until=None,
+                    held_for="",
+                    held_until=None,
+                    stray_calls=0,
+                    code="shared",
                 ),
             ],
         ),
+    }
+
+
+def shared_code(lang: str, *, is_shared: bool = True) -> dict[str, Any]:
+    names = pick(
+        lang, ("Pelican Parcel", "Lantern Legal", "Heron Books"), ("鹈鹕快递", "灯笼律师", "苍鹭书店")
+    )
+    said = pick(
+        lang,
+        "Welcome to 1252. For Pelican Parcel, press 1. For Lantern Legal, press 2 7.",
+        "欢迎致电1252。鹈鹕快递请按1。灯笼律师请按2 7。",
+    )
+    outcomes = (
+        ("chosen", pick(lang, "chose a company in the menu", "在菜单中选择了公司"), 812, 9_744),
+        ("dialled", pick(lang, "dialled a company’s keys after the code", "在短号后直接拨了公司按键"), 64, 0),
+        ("nothing", pick(lang, "pressed nothing", "未按任何键"), 31, 1_302),
+        ("full", pick(lang, "found no free line", "没有空闲线路"), 0, 0),
+    )
+    return operator(lang) | {
+        "id": "num_3",
+        "digits": "1252",
+        "is_shared": is_shared,
+        "is_free": True,
+        "may_write": True,
+        "greeting": pick(lang, "Welcome to 1252.", "欢迎致电1252。") if is_shared else "",
+        "language": pick(lang, "en", "zh"),
+        "said": said,
+        "tries": 3,
+        "patience_s": 7,
+        "days": 30,
+        "choices": [
+            New(
+                id=f"num_{keys}",
+                keys=keys,
+                name=name,
+                is_spoken=keys != "28",
+                company=name,
+                href="/operator/companies/ten_1",
+                since=ago(9e6),
+            )
+            for keys, name in zip(("1", "27", "28"), names, strict=True)
+        ],
+        "counts": [New(outcome=one, words=word, calls=calls, seconds=s) for one, word, calls, s in outcomes],
+        "companies": [("ten_4", "Harbour Hotels")],
     }
 
 
@@ -3497,6 +3557,10 @@ PAGES: dict[str, Page] = {
     "operator-agent": Page("operator/agent.html", one_agent),
     "operator-agent-new": Page("operator/agent_new.html", agent_new),
     "operator-stock": Page("operator/stock.html", stock),
+    "operator-shared-code": Page("operator/shared_code.html", shared_code),
+    "operator-shared-code-new": Page(
+        "operator/shared_code.html", lambda lang: shared_code(lang, is_shared=False)
+    ),
     "operator-stock-numbers": Page("operator/stock_numbers.html", stock_numbers),
     "api-docs": Page("api/docs.html", api_docs),
     "error-404": Page("errors/page.html", fault),

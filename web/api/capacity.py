@@ -130,6 +130,10 @@ class NumberShown(Outward):
     )
     revision: int = Field(description="Send it when you change the number.")
     since: Instant | None
+    keys: str | None = Field(
+        description="Of a share of a short code: what callers of it press, or dial after it, to reach you.",
+        examples=["27"],
+    )
 
 
 class Numbers(Outward):
@@ -575,4 +579,5 @@ def _number(one: Number) -> NumberShown:
         forward_to=to if to is None or may_see else mask(to),
         revision=one.revision,
         since=one.rented_at,
+        keys=one.keys or None,
     )

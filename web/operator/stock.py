@@ -15,12 +15,12 @@ from werkzeug.wrappers import Response
 from core import clock, ids
 from core.errors import SeatlineError
 from core.ids import OPERATOR, NumberId, QueueId, SeatId
-from core.phone import international
+from core.phone import LineKind, international
 from seats import desk, inventory
 from seats import stock as seating
 from seats.rules import Activity, activity
 from seats.stock import RentalKind
-from telephony import number_rentals, numbers, orders, queues
+from telephony import number_rentals, numbers, orders, queues, shared_codes
 from telephony.errors import NumberNotFoundError
 from telephony.numbers import StockNumber
 from telephony.orders import OrderKind
@@ -73,6 +73,7 @@ class NumberRow:
     held_for: str
     held_until: dt.datetime | None
     stray_calls: int
+    code: str = ""  # "shared", "alone", or "" of what is no short code
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ def number_stock() -> str | Response:
     rows = _numbers()
 
     def fetch(asked: tables.Asked) -> tables.Slice[NumberRow]:
-        kept = [row for row in rows if _fits(asked, is_rented=bool(row.renter))]
+        kept = [row for row in rows if _fits(asked, is_rented=bool(row.renter) or row.code == "shared")]
         return tables.of_list(
             NUMBERS, asked, kept, text=lambda row: f"{row.number} {international(row.number)} {row.renter}"
         )
@@ -172,7 +173,7 @@ def number_stock() -> str | Response:
         NUMBERS,
         "operator/stock_numbers.html",
         fetch,
-        total=Total(len(rows), sum(bool(row.renter) for row in rows)),
+        total=Total(len(rows), sum(bool(row.renter) or row.code == "shared" for row in rows)),
         number_kinds=[(kind, wording.number_kind(kind)) for kind in wording.NUMBER_KINDS],
         **_common(),
     )
@@ -355,6 +356,7 @@ def _seats() -> list[SeatRow]:
 def _numbers() -> list[NumberRow]:
     now = clock.now()
     names = {one.tenant_id: one.name for one in rounds.clients()}
+    shared = {one.code_id for one in shared_codes.every(scope.session())}
     return [
         NumberRow(
             ids.public("num", one.number_id),
@@ -365,6 +367,7 @@ def _numbers() -> list[NumberRow]:
             names.get(one.held_for, "") if one.held_for and one.held_until and one.held_until > now else "",
             one.held_until if one.held_until and one.held_until > now else None,
             one.stray_calls,
+            "" if one.kind != LineKind.SHORT else "shared" if one.number_id in shared else "alone",
         )
         for one in numbers.in_stock(scope.session())
     ]

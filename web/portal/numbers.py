@@ -53,6 +53,7 @@ class NumberRow:
     since: dt.datetime | None
     forwards: str
     forward_to: str
+    keys: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,11 +231,16 @@ def forward_number(number_id: str) -> Response:
 @pages.post("/numbers/<number_id>/release")
 @permission("numbers.rent")
 def release_number(number_id: str) -> Response:
-    """Give a number back now."""
+    """Give a number back now, or go out of a shared short code."""
+    here = NumberId(ids.parse("num", number_id))
     try:
-        gone = renting.release_number(scope.session(), NumberId(ids.parse("num", number_id)))
+        is_shared = numbers.get(scope.session(), tenant_id=identity.current().tenant_id, number_id=here).keys
+        gone = renting.release_number(scope.session(), here)
     except SeatlineError as error:
         return _refused(error)
+    if is_shared:
+        said.done(gettext("Nobody reaches you by %(code)s any more.", code=gone.digits))
+        return redirect(_HERE, 303)
     said.done(
         gettext("%(number)s is given back.", number=international(gone.digits)),
         undo=f"{_HERE}/rentals/{gone.id}/restore",
@@ -288,7 +294,8 @@ def _gone(every: list[Number], now: dt.datetime) -> list[GoneRow]:
     for one in every:
         rests = resting.get(one.digits)
         is_late = one.released_at is None or one.released_at <= now - UNDO
-        if one.released_at is None or (is_late and rests is None):
+        # a share of a short code that was left is nobody's to take back: the operator gives it anew
+        if one.keys or one.released_at is None or (is_late and rests is None):
             continue
         rows.append(
             GoneRow(
@@ -332,7 +339,7 @@ def _row(one: Number, names: dict[QueueId, str], *, may_rent: bool) -> NumberRow
     return NumberRow(
         id=ids.public("num", one.number_id),
         number=one.digits,
-        kind=wording.number_kind(one.kind),
+        kind=wording.number_kind(one.kind) if not one.keys else gettext("a share of a short code"),
         queue_id=ids.public("que", one.queue_id),
         entry=names.get(one.queue_id, ""),
         greeting=one.greeting,
@@ -341,6 +348,7 @@ def _row(one: Number, names: dict[QueueId, str], *, may_rent: bool) -> NumberRow
         since=one.rented_at,
         forwards=one.forwards.value if one.forwards else "",
         forward_to=to if may_rent or not to else mask(to),
+        keys=one.keys,
     )
 
 
