@@ -282,6 +282,12 @@ class EInvoiceRefusedError(Refused):
     code = "e-invoice-refused"
 
 
+class CopyNotStoppedError(Conflict):
+    """There is no copy of the invoice at the provider that has stopped."""
+
+    code = "copy-not-stopped"
+
+
 class CreditNoteNotFoundError(NotFound):
     """No such credit note."""
 

@@ -1063,6 +1063,31 @@ class PaymentStepRow(TenantOwned, Base):
     source: Mapped[str] = mapped_column(Text)
 
 
+class InvoiceCopyRow(TenantOwned, Base):
+    """The payment provider's copy of an invoice, and how far it has come."""
+
+    __tablename__ = "invoice_copies"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "invoice_id"], ["app.invoices.tenant_id", "app.invoices.id"]),
+        CheckConstraint("state IN ('begun', 'differs', 'refused', 'open', 'paid', 'void')", name="state"),
+        CheckConstraint("version > 0 AND lines BETWEEN 0 AND 250", name="version"),
+    )
+
+    invoice_id: Mapped[Key]
+    account: Mapped[str] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(Text)
+    remote_id: Mapped[str] = mapped_column(Text)
+    page_url: Mapped[str] = mapped_column(Text)
+    pdf_url: Mapped[str] = mapped_column(Text)
+    lines: Mapped[int] = mapped_column(Integer)
+    remaining_minor: Mapped[Minor]
+    credited: Mapped[int] = mapped_column(Integer)
+    why: Mapped[str] = mapped_column(Text)
+    begun_at: Mapped[Instant]
+    asked_at: Mapped[Instant]
+
+
 class RefundRow(TenantOwned, Base):
     """Money the staff wants to give back; above a limit a second person decides."""
 

@@ -63,6 +63,7 @@ class Settings(BaseModel):
     stripe_api_key: str = Field(default="", repr=False)
     stripe_webhook_secret: str = Field(default="", repr=False)
     stripe_base_url: str = ""
+    stripe_invoices: bool = False  # whether it is given a copy of each invoice, for which it takes money
     # mail: "smtp+tls://user:password@host", "smtp+starttls://…", "smtp://127.…", "folder:", or none is sent
     mail_url: str = Field(default="", repr=False)
     mail_from: str = ""  # empty: no-reply@ the host people reach us by

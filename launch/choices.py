@@ -60,6 +60,7 @@ class Choices:
             folder on this machine, and elsewhere none is sent.
         mail_from: the address letters come from.
         stripe_webhook_secret: what Stripe signs its news to us with.
+        stripe_invoices: whether Stripe is given a copy of each invoice; unless it is said, the stand-in is.
         public_url: where browsers reach the pages, when something of theirs stands in front.
         require: parts without which a check must fail (`asterisk`, `chromium`).
     """
@@ -73,6 +74,7 @@ class Choices:
     switch_url: str = ""
     stripe_api_key: str = ""
     stripe_webhook_secret: str = ""
+    stripe_invoices: bool | None = None
     trusted_proxies: int = 0
     mail_url: str = ""
     mail_from: str = ""
@@ -100,6 +102,7 @@ def read(environment: Mapping[str, str] | None = None) -> Choices:
         switch_url=_url(env, "SWITCH_URL", ("http", "https", "simulator")),
         stripe_api_key=_stripe_key(env),
         stripe_webhook_secret=env.get("STRIPE_WEBHOOK_SECRET", "").strip(),
+        stripe_invoices=_on_or_off(env, "STRIPE_INVOICES"),
         trusted_proxies=_count(env, "SEATLINE_TRUSTED_PROXIES"),
         mail_url=_url(env, "MAIL_URL", ("smtp+tls", "smtp+starttls", "smtp", "folder")),
         mail_from=env.get("MAIL_FROM", "").strip(),
@@ -161,6 +164,13 @@ def _carrier(env: Mapping[str, str]) -> str:
     if text and not re.fullmatch(r"\d{1,3}(\.\d{1,3}){3}:\d{1,5}", text, re.ASCII):
         raise LaunchError(f"SEATLINE_CARRIER={text} is not an IPv4 address and a port, 192.0.2.1:5060")
     return text
+
+
+def _on_or_off(env: Mapping[str, str], name: str) -> bool | None:
+    said = env.get(name, "").strip().lower()
+    if said not in {"", "on", "off"}:
+        raise LaunchError(f"{name} is on or off, not {said!r}")
+    return said == "on" if said else None
 
 
 def _stripe_key(env: Mapping[str, str]) -> str:

@@ -269,17 +269,19 @@ def _switch_addresses(chosen: Choices) -> dict[str, str]:
     }
 
 
-def _payments(chosen: Choices, kept: Kept) -> dict[str, str]:
+def _payments(chosen: Choices, kept: Kept) -> dict[str, str | bool]:
     """Return how payments are collected: by Stripe, by the stand-in on this machine, or not yet at all."""
     if not _has_standin(chosen):
         return {
             "stripe_api_key": chosen.stripe_api_key,
             "stripe_webhook_secret": chosen.stripe_webhook_secret,
+            "stripe_invoices": bool(chosen.stripe_invoices),
         }
     return {
         "stripe_api_key": f"sk_test_standin_{kept.stripe_key}",
         "stripe_webhook_secret": f"whsec_{kept.stripe_webhook}",
         "stripe_base_url": f"http://{network.LOOPBACK}:{chosen.ports.standin}",
+        "stripe_invoices": chosen.stripe_invoices is not False,
     }
 
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import stripe
 
 from standin import cards, forms, objects, shapes
+from standin.invoices import Invoices
 from standin.shapes import ShapeError
 from standin.store import Answer, Object, Store
 from standin.till import LEAST, StripeError, Till, invalid, missing
@@ -70,6 +71,7 @@ class Stripe:
         self.store, self._key = store, key
         self.lock = threading.RLock()
         self.till = Till(store, base, self.tell, settles_after_s)
+        self.invoices = Invoices(store, self.till, self.tell)
         self.news = threading.Event()
         self._request: Object = {"id": None, "idempotency_key": None}
         self._endpoints = list(self._routes())
@@ -219,6 +221,8 @@ class Stripe:
         for endpoint in self.store.every("webhook_endpoint"):
             if {"*", kind} & set(endpoint["enabled_events"]):
                 self.store.send(event["id"], endpoint["id"], due=due)
+        if kind == "payment_intent.succeeded":
+            self.invoices.money_came(about)
 
     def _want_news(self, url: str, secret: str) -> None:
         for one in self.store.every("webhook_endpoint"):
@@ -231,6 +235,7 @@ class Stripe:
     def _routes(self) -> Iterator[_Endpoint]:
         yield from self._payers()
         yield from self._intents()
+        yield from self._papers()
         yield from self._rest()
 
     def _payers(self) -> Iterator[_Endpoint]:
@@ -282,6 +287,22 @@ class Stripe:
         yield _on(
             "POST", "/v1/checkout/sessions/{}/expire", "checkout.SessionExpireParams", self._expire_session
         )
+
+    def _papers(self) -> Iterator[_Endpoint]:
+        papers, one = self.invoices, "/v1/invoices/{}"
+        yield _on("POST", "/v1/invoices", "InvoiceCreateParams", papers.create)
+        yield _on("GET", "/v1/invoices", "InvoiceListParams", papers.listing(self._page))
+        yield _on("GET", one, "InvoiceRetrieveParams", papers.retrieve)
+        yield _on("DELETE", one, "InvoiceDeleteParams", papers.delete)
+        yield _on("POST", f"{one}/add_lines", "InvoiceAddLinesParams", papers.add_lines)
+        yield _on("GET", f"{one}/lines", "InvoiceLineItemListParams", papers.lines)
+        yield _on("POST", f"{one}/finalize", "InvoiceFinalizeInvoiceParams", papers.finalize)
+        yield _on("POST", f"{one}/attach_payment", "InvoiceAttachPaymentParams", papers.attach)
+        yield _on("POST", f"{one}/pay", "InvoicePayParams", papers.pay)
+        yield _on("POST", f"{one}/void", "InvoiceVoidInvoiceParams", papers.void)
+        yield _on("GET", "/v1/invoice_payments", "InvoicePaymentListParams", papers.payments)
+        yield _on("POST", "/v1/credit_notes", "CreditNoteCreateParams", papers.credit)
+        yield _on("GET", "/v1/credit_notes", "CreditNoteListParams", papers.credits)
 
     def _rest(self) -> Iterator[_Endpoint]:
         yield _on("POST", "/v1/refunds", "RefundCreateParams", self._new_refund)

@@ -73,6 +73,20 @@ def pay_out(api: Stripe, amount: int, currency: str) -> str:
         return str(made["id"])
 
 
+def misreckon(api: Stripe, minor: int) -> int:
+    """Let lines put on drafts from now on come to so much more tax; 0 ends it."""
+    with api.lock, api.store.transaction():
+        api.store.choose("misreckon", str(minor))
+        return minor
+
+
+def void(api: Stripe, invoice_id: str) -> str:
+    """Let somebody take an invoice back at the provider's own pages."""
+    with api.lock, api.store.transaction():
+        api.invoices.void({}, invoice_id)
+        return invoice_id
+
+
 def _paid(api: Stripe, intent: Object, charge: Object) -> str:
     fee = sum(line["fee"] for line in _lines(api, charge["id"])) or 20 + charge["amount"] * 15 // 1000
     charge |= {"payment_intent": intent["id"], "created": int(time.time())}

@@ -14,7 +14,9 @@ def decode(text: str) -> dict[str, Any]:
         ValueError: a name that cannot be read, is too deep, or stands for two things.
     """
     tree: dict[str, Any] = {}
-    for name, value in parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=500):
+    for name, value in parse_qsl(
+        text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=2000
+    ):
         head, *rest = name.split("[")
         path = [head, *(part.removesuffix("]") for part in rest)]
         if len(path) > _DEEPEST or not all(one.endswith("]") for one in rest):

@@ -329,3 +329,187 @@ def account() -> Object:
 def page_of(found: list[Object], *, url: str, has_more: bool) -> dict[str, Any]:
     """Return a list as the API gives it."""
     return {"object": "list", "data": found, "has_more": has_more, "url": url}
+
+
+def invoice(now: int, asked: Object) -> Object:
+    """Return a draft without lines."""
+    due = asked.get("due_date")
+    if due is None and "days_until_due" in asked:
+        due = now + asked["days_until_due"] * 86400
+    amounts = (
+        "amount_due",
+        "amount_overpaid",
+        "amount_paid",
+        "amount_remaining",
+        "amount_shipping",
+        "attempt_count",
+        "post_payment_credit_notes_amount",
+        "pre_payment_credit_notes_amount",
+        "starting_balance",
+        "subtotal",
+        "subtotal_excluding_tax",
+        "total",
+        "total_excluding_tax",
+    )
+    return _base("invoice", "in", now) | {
+        **dict.fromkeys(amounts, 0),
+        "attempted": False,
+        "auto_advance": asked.get("auto_advance", False),
+        "automatic_tax": {
+            "disabled_reason": None,
+            "enabled": False,
+            "liability": None,
+            "provider": None,
+            "status": None,
+        },
+        "automatically_finalizes_at": now + 3600 if asked.get("auto_advance") else None,
+        "billing_reason": "manual",
+        "collection_method": asked.get("collection_method") or "charge_automatically",
+        "currency": asked.get("currency") or "gbp",
+        "customer": asked["customer"],
+        "default_tax_rates": [],
+        "description": asked.get("description"),
+        "discounts": [],
+        "due_date": due,
+        "effective_at": asked.get("effective_at"),
+        "hosted_invoice_url": None,
+        "invoice_pdf": None,
+        "issuer": {"type": "self"},
+        "metadata": asked.get("metadata") or {},
+        "number": asked.get("number"),
+        "payment_settings": {
+            "default_mandate": None,
+            "payment_method_options": None,
+            "payment_method_types": None,
+        },
+        "period_end": now,
+        "period_start": now,
+        "status": "draft",
+        "status_transitions": {
+            "finalized_at": None,
+            "marked_uncollectible_at": None,
+            "paid_at": None,
+            "voided_at": None,
+        },
+        "total_discount_amounts": [],
+        "total_taxes": [],
+    }
+
+
+def invoice_line(found: Object, asked: Object) -> Object:
+    """Return a line of an invoice."""
+    made = {
+        "id": new_id("il"),
+        "object": "line_item",
+        "livemode": False,
+        "amount": asked["amount"],
+        "currency": found["currency"],
+        "description": asked.get("description"),
+        "discount_amounts": [],
+        "discountable": asked.get("discountable", True),
+        "discounts": [],
+        "invoice": found["id"],
+        "metadata": asked.get("metadata") or {},
+        "parent": {
+            "type": "invoice_item_details",
+            "invoice_item_details": {
+                "invoice_item": new_id("ii"),
+                "proration": False,
+                "proration_details": None,
+                "subscription": None,
+            },
+            "subscription_item_details": None,
+        },
+        "period": asked.get("period") or {"start": found["period_start"], "end": found["period_end"]},
+        "pretax_credit_amounts": [],
+        "pricing": None,
+        "quantity": 1,
+        "subtotal": asked["amount"],
+    }
+    return made | {"taxes": [_tax(one) for one in asked.get("tax_amounts") or []]}
+
+
+def _tax(asked: Object) -> Object:
+    rate = asked["tax_rate_data"]
+    name = f"{rate['display_name']}{rate['percentage']}{rate['inclusive']}"
+    return {
+        "amount": asked["amount"],
+        "tax_behavior": "inclusive" if rate["inclusive"] else "exclusive",
+        "tax_rate_details": {"tax_rate": f"txr_standin{''.join(filter(str.isalnum, name))}"},
+        "taxability_reason": asked.get("taxability_reason") or "standard_rated",
+        "taxable_amount": asked["taxable_amount"],
+        "type": "tax_rate_details",
+    }
+
+
+def total_taxes(lines: list[Object], *, extra: int) -> list[Object]:
+    """Return the taxes of all lines, one a rate; `extra` is added to the first of them."""
+    sums: dict[str, Object] = {}
+    for line in lines:
+        for one in line["taxes"]:
+            rate = one["tax_rate_details"]["tax_rate"]
+            so_far = sums.get(rate) or one | {"amount": 0, "taxable_amount": 0}
+            sums[rate] = so_far | {name: so_far[name] + one[name] for name in ("amount", "taxable_amount")}
+    found = list(sums.values())
+    if found:
+        found[0] = found[0] | {"amount": found[0]["amount"] + extra}
+    return found
+
+
+def invoice_payment(now: int, found: Object, intent: Object, *, is_default: bool) -> Object:
+    """Return what a payment is to, or does, take off an invoice."""
+    return _base("invoice_payment", "inpay", now) | {
+        "amount_paid": None,
+        "amount_requested": min(intent["amount"], found["amount_remaining"]),
+        "currency": found["currency"],
+        "invoice": found["id"],
+        "is_default": is_default,
+        "payment": {"type": "payment_intent", "payment_intent": intent["id"]},
+        "status": "open",
+        "status_transitions": {"canceled_at": None, "paid_at": None},
+    }
+
+
+def credit_note(now: int, found: Object, asked: Object, *, first: int) -> Object:
+    """Return what an invoice is lessened by; `first` of it was not paid yet."""
+    made = _base("credit_note", "cn", now)
+    amount, url = asked["amount"], f"/v1/credit_notes/{made['id']}/lines"
+    line = {
+        "id": new_id("cnli"),
+        "object": "credit_note_line_item",
+        "livemode": False,
+        "amount": amount,
+        "description": asked.get("memo"),
+        "discount_amount": 0,
+        "discount_amounts": [],
+        "pretax_credit_amounts": [],
+        "quantity": 1,
+        "tax_rates": [],
+        "taxes": [],
+        "type": "custom_line_item",
+        "unit_amount": amount,
+    }
+    return made | {
+        "amount": amount,
+        "amount_shipping": 0,
+        "currency": found["currency"],
+        "customer": found["customer"],
+        "discount_amount": 0,
+        "discount_amounts": [],
+        "invoice": found["id"],
+        "lines": page_of([line], url=url, has_more=False),
+        "memo": asked.get("memo"),
+        "metadata": asked.get("metadata") or {},
+        "number": f"{found['number']}-CN-{made['id'][-4:].upper()}",
+        "out_of_band_amount": asked.get("out_of_band_amount"),
+        "pdf": f"https://pay.stripe.com/credit_notes/{made['id']}/pdf",
+        "post_payment_amount": amount - first,
+        "pre_payment_amount": first,
+        "pretax_credit_amounts": [],
+        "reason": asked.get("reason"),
+        "refunds": [],
+        "status": "issued",
+        "subtotal": amount,
+        "total": amount,
+        "type": "pre_payment" if first == amount else "post_payment" if not first else "mixed",
+    }

@@ -17,7 +17,7 @@ from standin.till import StripeError
 from standin.visit import Visits
 
 LOOPBACK = "127.0.0.1"
-_LARGEST_BODY = 64 * 1024
+_LARGEST_BODY = 256 * 1024
 
 
 class Server:
@@ -99,6 +99,8 @@ class Server:
             "alter": lambda: differing.alter(self.api, form["source"], form),
             "again": lambda: differing.again(self.api, form["charge"]),
             "foreign": lambda: differing.foreign(self.api, form["charge"]),
+            "misreckon": lambda: differing.misreckon(self.api, int(form["minor"])),
+            "void": lambda: differing.void(self.api, form["invoice"]),
             "pay-out": lambda: differing.pay_out(self.api, int(form["amount"]), form["currency"]),
         }
         return {"done": acts[path]()}

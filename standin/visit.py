@@ -54,6 +54,8 @@ class Visits:
             try:
                 if kind == "pay":
                     return self._pay(method, object_id, step, form)
+                if kind == "invoice":
+                    return self._invoice(method, object_id, step, form)
                 if kind == "authenticate":
                     return self._authenticate(method, object_id, form)
                 if kind == "receipts" and method == "GET":
@@ -81,6 +83,30 @@ class Visits:
             if intent["status"] == "requires_action":
                 return Page(303, location=self._asks_at(intent))
             return self._complete(session, intent)
+
+    def _invoice(self, method: str, invoice_id: str, step: str, form: dict[str, str]) -> Page:
+        """Answer who looks at an invoice of Stripe's, or pays it by card."""
+        found = self._store.get(invoice_id, kind="invoice")
+        if found is None or found["status"] == "draft":
+            return _page(404, "Not found", "<p>There is no such invoice.</p>")
+        intent = self._api.invoices.intent_of(found)
+        if step == "pdf" or found["status"] != "open" or intent is None:
+            total = _money(found | {"amount": found["total"]})
+            number, status = html.escape(found["number"]), html.escape(found["status"])
+            return _page(200, f"Invoice {number}", f"<p><b>{total}</b></p><p>It is {status}.</p>")
+        here = f"{self._till.base}/invoice/{invoice_id}"
+        if method == "GET":
+            asked = step == "done" and intent["status"] == "requires_payment_method"
+            return _form(_as_session(intent), said="Your bank did not confirm it." if asked else "")
+        with self._store.transaction():
+            try:
+                month, year = _expiry(form.get("expiry", ""))
+                card = self._api.new_card(form.get("number", ""), month=month, year=year)
+                intent = self._store.put("payment_intent", intent | {"payment_method": card["id"]})
+                after = self._till.confirm(intent, off_session=False, return_url=f"{here}/done")
+            except StripeError as error:
+                return _form(_as_session(intent), said=error.body["error"]["message"])
+        return Page(303, location=self._asks_at(after) if after["status"] == "requires_action" else here)
 
     def _submit(self, session: Object, form: dict[str, str]) -> Object:
         """Use what was typed; an error is said on the page, and what it left behind is kept."""
@@ -222,6 +248,12 @@ def _form(session: Object, *, said: str = "") -> Page:
     parts.append("<p class='muted'>Test cards: 4242 4242 4242 4242 is paid, 4000 0000 0000 0002 is declined,"
                  " 4000 0000 0000 3220 asks the bank first.</p>")  # fmt: skip
     return _page(200, title, "".join(parts))
+
+
+def _as_session(intent: Object) -> Object:
+    """Return what a form shows of a payment that no session is about."""
+    types = {"payment_method_types": ["card"], "cancel_url": None, "mode": "payment"}
+    return {"amount_total": intent["amount"], "currency": intent["currency"], **types}
 
 
 def _expiry(text: str) -> tuple[int, int]:

@@ -925,6 +925,10 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     # money in
     "nothing-due": Words(_l("There is nothing to pay"), _l("The invoice is paid, or a draft still.")),
+    "copy-not-stopped": Words(
+        _l("The provider’s copy has not stopped"),
+        _l("There is nothing to make anew. Look at the invoice again."),
+    ),
     "payment-under-way": Words(
         _l("A payment is on its way already"), _l("Wait for it: a second one would pay twice.")
     ),

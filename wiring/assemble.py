@@ -155,6 +155,7 @@ def payment_provider(settings: Settings) -> Provider:
         key=settings.stripe_api_key,
         webhook_secret=settings.stripe_webhook_secret,
         base_url=settings.stripe_base_url,
+        keeps_copies=settings.stripe_invoices,
     )
 
 

@@ -10,7 +10,7 @@ import contextlib
 import datetime as dt
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
@@ -27,7 +27,7 @@ from billing.errors import (
     RefundAskedError,
     TopUpNotFoundError,
 )
-from billing.payments import attempts, methods, news, top_ups
+from billing.payments import attempts, copies, methods, news, top_ups
 from billing.payments.attempts import Begun, Payment
 from billing.payments.port import About, Order, Page, Provider, RemotePayment, State, Way
 from core import clock, log
@@ -76,6 +76,7 @@ class Came(StrEnum):
     NOTHING_DUE = "nothing-due"
     UNDER_WAY = "under-way"
     NO_METHOD = "no-method"
+    STOPPED = "stopped"  # the provider's copy of the invoice differs from it: somebody has to look first
     NOT_CONNECTED = "not-connected"
 
 
@@ -101,6 +102,8 @@ def collect(
     account = means.payments.account
     _use_on_account(means, tenant_id, invoice_id)
     with means.gate.open(Scope.system(tenant_id)) as session:
+        if copies.is_stopped(session, tenant_id=tenant_id, invoice_id=invoice_id):
+            return Came.STOPPED
         payer = methods.payer(session, tenant_id=tenant_id, account=account)
         chosen = methods.default(session, tenant_id=tenant_id, account=account)
         if payer is None or chosen is None:
@@ -361,13 +364,13 @@ def hear(means: Means, *, news_id: UUID) -> None:
     """
     with means.gate.open(Scope.system(OPERATOR)) as session:
         piece = news.find(session, news_id=news_id)
-    about = means.payments.ask_about(piece.event_id)
+    about = _adopted(means, means.payments.ask_about(piece.event_id))
     state, outcome, payment = news.IGNORED, "", about.payment
     whose = about.methods_of or (about.page_expired[0] if about.page_expired else None)
     if payment and payment.tenant_id and payment.payment_id:
         whose = payment.tenant_id
         state, outcome = _hear_of_payment(means, about)
-    elif payment:
+    elif payment and not payment.invoice_id:
         state, outcome = news.UNMATCHED, "made-elsewhere"
     if about.page_expired:
         tenant_id, payment_id = about.page_expired
@@ -482,6 +485,26 @@ def _for_itself(troubles: list[SeatlineError], *, tenant_id: TenantId, subject: 
     except SeatlineError as error:
         _log.warning("payment-trouble", tenant=str(tenant_id), subject=str(subject), error=error.code)
         troubles.append(error)
+
+
+def _adopted(means: Means, about: About) -> About:
+    """Give a payment made on the page of a copy of ours its name here, once its money is there."""
+    remote = about.payment
+    if remote is None or remote.payment_id or remote.tenant_id is None or remote.invoice_id is None:
+        return about
+    account = means.payments.account
+    with means.gate.open(Scope.system(remote.tenant_id)) as session:
+        try:
+            payment_id = attempts.adopt(
+                session,
+                tenant_id=remote.tenant_id,
+                invoice_id=remote.invoice_id,
+                account=account,
+                remote=remote,
+            )
+        except InvoiceNotFoundError:  # erased here meanwhile
+            return replace(about, payment=replace(remote, invoice_id=None))
+    return replace(about, payment=replace(remote, payment_id=payment_id))
 
 
 def _hear_of_payment(means: Means, about: About) -> tuple[str, str]:

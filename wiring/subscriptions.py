@@ -78,6 +78,7 @@ from tenants.webhooks import deliveries
 from wiring import (
     closing,
     collecting,
+    copying,
     decks,
     downloading,
     dunning,
@@ -282,7 +283,14 @@ def _tell_top_up_stopped(house: House, session: Session, event: TopUpFailed) -> 
 
 
 def _collect(house: House, event: InvoiceFinalised) -> None:
+    # what differs there is not charged, so the copy comes first
+    copying.carry(house, tenant_id=event.tenant_id, invoice_id=event.invoice_id)
     collecting.collect(house, tenant_id=event.tenant_id, invoice_id=event.invoice_id)
+
+
+def _keep_copy(house: House, event: InvoicePaid) -> None:
+    """Let nobody pay at the provider what is paid."""
+    copying.carry(house, tenant_id=event.tenant_id, invoice_id=event.invoice_id)
 
 
 def _hear_news(house: House, event: ProviderNewsCame) -> None:
@@ -484,6 +492,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     InTransaction(InvoiceFinalised, "ledger.invoice", _post_invoice),
     Alone(InvoiceFinalised, "payments.collect", _collect),
     InTransaction(InvoicePaid, "dunning.resume", _go_on_spending),
+    Alone(InvoicePaid, "invoices.copy", _keep_copy),
     InTransaction(WalletLow, "wallets.low", _tell_wallet_low),
     Alone(TopUpWanted, "wallets.top-up", topping_up.by_itself),
     InTransaction(TopUpFailed, "wallets.top-up-stopped", _tell_top_up_stopped),

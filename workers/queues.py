@@ -81,7 +81,14 @@ HEAVY_HANDLERS = frozenset(
 )
 # Handlers that speak to hosts of others.
 OUTSIDE_HANDLERS = frozenset(
-    {"webhooks.deliver", "letters.send", "payments.collect", "payments.news", "wallets.top-up"}
+    {
+        "webhooks.deliver",
+        "letters.send",
+        "payments.collect",
+        "payments.news",
+        "wallets.top-up",
+        "invoices.copy",
+    }
 )
 
 

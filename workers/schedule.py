@@ -27,6 +27,7 @@ from wiring import (
     House,
     collecting,
     comparing,
+    copying,
     decks,
     deleting,
     downloading,
@@ -226,6 +227,7 @@ def _forget_duties(house: House) -> None:
 def _sweep_payments(house: House) -> None:
     """Fetch the payment provider's news that never reached us."""
     collecting.sweep(house)
+    copying.sweep(house)
     topping_up.sweep(house)
     refunding.sweep(house)
 

@@ -230,6 +230,48 @@ def record(
     return _payment(row)
 
 
+def adopt(
+    session: Session, *, tenant_id: TenantId, invoice_id: UUID, account: str, remote: RemotePayment
+) -> PaymentId | None:
+    """Return our name of a payment made on the page of the provider's copy of an invoice; given when new.
+
+    It was not begun here, so there is none of ours until its money is there or on its way. None: it is not
+    that far, or another one is under way; it is asked about again when it has succeeded.
+
+    Raises:
+        InvoiceNotFoundError: no such invoice.
+    """
+    accounts.lock(session, tenant_id=tenant_id)
+    invoices.find(session, tenant_id=tenant_id, invoice_id=invoice_id)
+    rows = _of_invoice(session, tenant_id, invoice_id, lock=True)
+    known = next((row for row in rows if row.remote_id == remote.remote_id), None)
+    if known is not None:
+        return PaymentId(known.id)
+    is_busy = any(row.state in UNDER_WAY for row in rows)
+    if remote.state is not State.SUCCEEDED and (remote.state is not State.PROCESSING or is_busy):
+        return None
+    now = clock.now()
+    row = PaymentRow(
+        tenant_id=tenant_id,
+        id=new_id(),
+        invoice_id=invoice_id,
+        attempt=max((row.attempt for row in rows), default=0) + 1,
+        account=account,
+        amount_minor=remote.amount_minor,
+        currency=remote.currency,
+        initiator=PERSON,
+        # it takes nobody's place who is under way; what is recorded next lets it succeed
+        state=State.CANCELLED,
+        reason="",
+        remote_id=remote.remote_id,
+        started_at=now,
+        changed_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return PaymentId(row.id)
+
+
 def next_state(before: State, state: State, *, is_page_open: bool) -> State:
     """Return the state to take: what is final stays, whatever an older reading says."""
     is_over = before in {State.CANCELLED, State.FAILED} and state in {State.STARTED, State.CANCELLED}

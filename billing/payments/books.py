@@ -39,6 +39,8 @@ class Differs(StrEnum):
     CURRENCY = "currency"
     STATE = "state"
     TWICE = "twice"
+    TAX = "tax"
+    LINES = "lines"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,6 +162,35 @@ def note(
     return _run(row)
 
 
+def lay(session: Session, *, account: str, moved: Moved, about: str, found: Iterable[Found]) -> None:
+    """Write down what a single comparison has come to, outside of any run; what is gone agrees.
+
+    Args:
+        session: in the operator's context.
+        account: of the provider.
+        moved: what was compared.
+        about: its name, the differences' `remote_id`.
+        found: where it differs; none: nowhere.
+    """
+    every = list(found)
+    for one in every:
+        _meet(session, account, one)
+    there = {one.differs.value for one in every}
+    rows = session.scalars(
+        select(DifferenceRow).where(
+            DifferenceRow.tenant_id == OPERATOR,
+            DifferenceRow.account == account,
+            DifferenceRow.moved == moved.value,
+            DifferenceRow.remote_id == about,
+            DifferenceRow.standing != Standing.AGREES.value,
+        )
+    )
+    for row in rows:
+        if row.differs not in there and row.standing != Standing.SETTLED:
+            row.standing = Standing.AGREES.value
+    session.flush()
+
+
 def runs(session: Session, *, limit: int = 20) -> tuple[Run, ...]:
     """Return the latest runs, newest first."""
     rows = session.scalars(
@@ -300,6 +329,7 @@ def _agree(session: Session, run: Run, until: dt.datetime, there: set[tuple[Move
         select(DifferenceRow).where(
             DifferenceRow.tenant_id == OPERATOR,
             DifferenceRow.account == run.account,
+            DifferenceRow.moved != Moved.INVOICE.value,  # compared on its own, see `lay`
             DifferenceRow.standing != Standing.AGREES.value,
             DifferenceRow.happened_at >= run.cursor,
             DifferenceRow.happened_at < until,

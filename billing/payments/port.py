@@ -6,6 +6,7 @@ twice makes one thing; keys outlive a day only through the ids the provider keep
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -57,6 +58,7 @@ class Moved(StrEnum):
     PAYOUT = "payout"  # to our bank
     PAYOUT_FAILED = "payout-failed"
     OTHER = "other"  # the provider's own fees, and what we know nothing of
+    INVOICE = "invoice"  # nothing: the provider's copy of an invoice, compared before anybody can pay it
 
 
 # Asking again later may help with these; with the others only another method does.
@@ -219,6 +221,66 @@ class About:
     page_expired: tuple[TenantId, PaymentId] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyLine:
+    """A line of the provider's copy of an invoice; `key` tells it from the others of the same copy."""
+
+    key: str
+    text: str
+    amount_minor: int
+    tax_minor: int
+    tax_category: str
+    tax_rate_ppm: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyOrder:
+    """An invoice as the provider shall have it; `version` counts how often it was begun anew.
+
+    `begun_at` is when this version was begun here: it was not made there before.
+    """
+
+    tenant_id: TenantId
+    invoice_id: InvoiceId
+    version: int
+    payer: str
+    number: str
+    currency: str
+    due_at: dt.datetime
+    begun_at: dt.datetime
+    lines: tuple[CopyLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteCopy:
+    """The provider's copy of an invoice as it is now.
+
+    Attributes:
+        state: the provider's word: `draft`, `open`, `paid`, `void`, `uncollectible`.
+        due_minor: what the provider wants for it before anything was paid; another sum than the total where
+            it takes something into account that we know nothing of.
+        remaining_minor: what is still to be paid there.
+        keys: of its lines.
+        payments: the provider's names of the payments that count for it.
+        credited: our ids of the credit notes it has.
+        page_url: where people see it and pay it, once it is final.
+    """
+
+    remote_id: str
+    state: str
+    currency: str
+    net_minor: int
+    tax_minor: int
+    total_minor: int
+    due_minor: int
+    remaining_minor: int
+    keys: tuple[str, ...]
+    payments: frozenset[str] = frozenset()
+    credited: frozenset[UUID] = frozenset()
+    page_url: str = ""
+    pdf_url: str = ""
+
+
 class Provider(Protocol):
     """Collects money.
 
@@ -231,6 +293,11 @@ class Provider(Protocol):
     @property
     def is_connected(self) -> bool:
         """Whether there is a provider at all."""
+        ...
+
+    @property
+    def keeps_copies(self) -> bool:
+        """Whether the provider is given a copy of each invoice."""
         ...
 
     @property
@@ -309,4 +376,38 @@ class Provider(Protocol):
 
     def movements(self, *, start: dt.datetime, end: dt.datetime) -> tuple[Movement, ...]:
         """Return the lines of the provider's own books in `[start, end)`, oldest first."""
+        ...
+
+    def make_copy(self, order: CopyOrder) -> RemoteCopy:
+        """Return the draft of a copy, made when there is none of this version; its lines come after."""
+        ...
+
+    def add_to_copy(self, order: CopyOrder, remote_id: str, *, lines: Sequence[CopyLine]) -> None:
+        """Put lines on a draft; the same lines once."""
+        ...
+
+    def copy(self, remote_id: str) -> RemoteCopy | None:
+        """Return a copy as it is now; None: it is not there any more."""
+        ...
+
+    def finalise_copy(self, order: CopyOrder, remote_id: str) -> None:
+        """Let a draft be seen and paid; it does not change after that."""
+        ...
+
+    def discard_copy(self, remote_id: str) -> None:
+        """Throw a draft away; one that is gone stays gone."""
+        ...
+
+    def pay_copy(self, remote_id: str, *, payment: str) -> None:
+        """Let a payment that has succeeded count for a copy."""
+        ...
+
+    def close_copy(self, remote_id: str) -> None:
+        """Mark what is left of a copy as paid otherwise: nobody can pay it there any more."""
+        ...
+
+    def credit_copy(
+        self, remote_id: str, *, credit_note_id: UUID, number: str, amount_minor: int, paid_minor: int
+    ) -> None:
+        """Lessen a copy by a credit note of ours, of which `paid_minor` lessens what was paid already."""
         ...

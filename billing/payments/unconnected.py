@@ -1,11 +1,12 @@
 """No payment provider yet: invoices are paid by bank transfer, and every page says so."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import NoReturn
 from uuid import UUID
 
 from billing.errors import NotConnectedError
-from billing.payments.port import Order, Way
+from billing.payments.port import CopyLine, CopyOrder, Order, Way
 from core.ids import PaymentId, TenantId
 
 
@@ -13,6 +14,7 @@ class Unconnected:
     """Keeps the provider's promise by refusing every call."""
 
     is_connected = False
+    keeps_copies = False
     account = ""
 
     def make_payer(self, *, tenant_id: TenantId, name: str, language: str) -> NoReturn:
@@ -80,5 +82,39 @@ class Unconnected:
         raise NotConnectedError
 
     def movements(self, *, start: dt.datetime, end: dt.datetime) -> NoReturn:
+        """Refuse."""
+        raise NotConnectedError
+
+    def make_copy(self, order: CopyOrder) -> NoReturn:
+        """Refuse."""
+        raise NotConnectedError
+
+    def add_to_copy(self, order: CopyOrder, remote_id: str, *, lines: Sequence[CopyLine]) -> NoReturn:
+        """Refuse."""
+        raise NotConnectedError
+
+    def copy(self, remote_id: str) -> NoReturn:
+        """Refuse."""
+        raise NotConnectedError
+
+    def finalise_copy(self, order: CopyOrder, remote_id: str) -> NoReturn:
+        """Refuse."""
+        raise NotConnectedError
+
+    def discard_copy(self, remote_id: str) -> NoReturn:
+        """Refuse."""
+        raise NotConnectedError
+
+    def pay_copy(self, remote_id: str, *, payment: str) -> NoReturn:
+        """Refuse."""
+        raise NotConnectedError
+
+    def close_copy(self, remote_id: str) -> NoReturn:
+        """Refuse."""
+        raise NotConnectedError
+
+    def credit_copy(
+        self, remote_id: str, *, credit_note_id: UUID, number: str, amount_minor: int, paid_minor: int
+    ) -> NoReturn:
         """Refuse."""
         raise NotConnectedError

@@ -44,8 +44,8 @@ class Means:
     payments: Provider
 
 
-def provider(standin: Server) -> StripeProvider:
-    return StripeProvider(key=KEY, webhook_secret=SECRET, base_url=standin.base)
+def provider(standin: Server, *, keeps_copies: bool = False) -> StripeProvider:
+    return StripeProvider(key=KEY, webhook_secret=SECRET, base_url=standin.base, keeps_copies=keeps_copies)
 
 
 def client(standin: Server, *, key: str = KEY) -> stripe.StripeClient:

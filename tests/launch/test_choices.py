@@ -97,3 +97,13 @@ def test_the_stand_in_runs_only_where_nobody_takes_it_for_real() -> None:
     assert up._has_standin(read({}))
     assert not up._has_standin(read({"STRIPE_API_KEY": "sk_test_1"}))
     assert not up._has_standin(read({"SEATLINE_PUBLIC_URL": "https://calls.example.com"}))
+
+
+@pytest.mark.parametrize(("said", "meant"), [("", None), ("on", True), ("off", False), (" ON ", True)])
+def test_copies_of_invoices_are_on_off_or_left_to_us(said: str, meant: bool | None) -> None:  # noqa: FBT001
+    assert read({"STRIPE_INVOICES": said}).stripe_invoices is meant
+
+
+def test_copies_of_invoices_are_nothing_in_between() -> None:
+    with pytest.raises(LaunchError, match="STRIPE_INVOICES"):
+        read({"STRIPE_INVOICES": "maybe"})

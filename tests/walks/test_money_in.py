@@ -120,6 +120,11 @@ def pay(simulated: Running, alice: Person, dana: Person, *, month: dt.date) -> N
 
     wait_for(told, what="the webhooks come twice and are looked into", patience_s=40)
     assert ">Paid<" in re.sub(r"<svg.*?</svg>", "", alice.page(invoice))
+    # the provider's copy came first, and is told of the payment: nobody can pay there
+    wait_for(lambda: "See it there" in alice.page(invoice), what="the copy is paid as well", patience_s=40)
+    there = re.search(r'href="([^"]+/invoice/in_[^"/]+)"', alice.page(invoice))
+    assert there
+    assert "It is paid" in visit(there[1]).text
 
 
 def used_last_month(running: Running, tenant_id: TenantId) -> dt.date:

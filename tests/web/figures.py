@@ -60,6 +60,7 @@ from web.shown import refusals as shown_refusals
 from web.shown import targets as shown_targets
 from web.shown import trials as shown_trials
 from web.shown.calls_out import RefusedRow, Standing
+from web.shown.copies import CopyShown
 from web.shown.opening import WEEK, DayShown, WeekShown
 from web.shown.refusals import RefusalRow
 from web.shown.targets import Promise
@@ -1563,7 +1564,19 @@ def invoice(lang: str) -> dict[str, Any]:
         "history": [New(at=ago(1_500_000), kind="finalised"), New(at=ago(1_600_000), kind="drafted")],
         "credit_notes": credit_notes(lang, "issued"),
         "disputes": [dispute(lang)],
+        "copy": copy_there(lang),
     }
+
+
+def copy_there(lang: str) -> CopyShown:
+    word = pick(lang, "There", "已送达")
+    there = "https://invoice.stripe.com/i/1"
+    return CopyShown("ok", word, there, f"{there}/pdf", can_pay=True, is_stopped=False, why="", lines=12)
+
+
+def copy_stopped(lang: str) -> CopyShown:
+    word = pick(lang, "Stopped: it differs", "已停止：不一致")
+    return CopyShown("bad", word, "", "", can_pay=False, is_stopped=True, why="", lines=250)
 
 
 def credit_notes(lang: str, *states: str) -> list[New]:
@@ -2977,6 +2990,7 @@ def operator_invoice_final(lang: str) -> dict[str, Any]:
         "invoice": paper(lang),
         "history": [New(at=ago(1000), kind="finalised")],
         "credit_notes": credit_notes(lang, "issued", "waiting", "waiting", "refused"),
+        "copy": copy_stopped(lang),
     }
 
 

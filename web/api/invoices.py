@@ -17,6 +17,7 @@ from billing.errors import InvoiceNotFoundError, PriceListNotFoundError
 from billing.explorer import Found, Wanted
 from billing.invoices import InvoiceSummary
 from billing.payments import attempts
+from billing.payments import copies as kept
 from billing.payments.standing import Standing
 from core import clock, ids
 from core.ids import InvoiceId
@@ -27,7 +28,7 @@ from web.api.kit import id_in_path, operation
 from web.api.routes import pages
 from web.api.schema import Amount, Instant, Inward, Listed, Moment, Outward, PageQuery, PaymentState, Text
 from web.guards import permission
-from web.shown import downloads, usage, what_if
+from web.shown import copies, downloads, usage, what_if
 from wiring import estimates
 
 _LIST, _LINE, _USAGE = "invoices", "line", "usage"
@@ -112,10 +113,23 @@ class BillShown(Outward):
     total: Amount
 
 
+class InvoiceCopy(Outward):
+    """The payment provider's copy of an invoice; ours is the one that counts."""
+
+    page: str = Field(
+        description="The provider's page, where people see it, and pay it while `can_pay` says so."
+    )
+    pdf: str | None = Field(description="The provider's own PDF.")
+    can_pay: bool = Field(description="What is wanted there is what is due here.")
+
+
 class InvoiceWhole(InvoiceShown):
     """One invoice with its lines."""
 
     bill: BillShown
+    copy_there: InvoiceCopy | None = Field(
+        description="The payment provider's copy; null where there is none, or none yet."
+    )
     drafted_at: Instant
     finalised_at: Instant | None
 
@@ -271,7 +285,9 @@ def list_invoices(query: InvoicesQuery) -> Invoices:
 def one_invoice(invoice_id: str) -> InvoiceWhole:
     """Look at one invoice with its lines and taxes."""
     found = _find(invoice_id)
-    stands = attempts.standing_of(scope.session(), tenant_id=identity.current().tenant_id, invoice=found)
+    tenant_id, session = identity.current().tenant_id, scope.session()
+    stands = attempts.standing_of(session, tenant_id=tenant_id, invoice=found)
+    copy = copies.seen(kept.find(session, tenant_id=tenant_id, invoice_id=found.invoice_id), stands)
     return InvoiceWhole.model_validate(
         {
             "id": ids.public("inv", found.invoice_id),
@@ -283,6 +299,8 @@ def one_invoice(invoice_id: str) -> InvoiceWhole:
             "issued_on": found.issued_on,
             "due_on": found.due_on,
             "bill": _bill(found.bill),
+            "copy_there": copy
+            and {"page": copy.page_url, "pdf": copy.pdf_url or None, "can_pay": copy.can_pay},
             "drafted_at": found.drafted_at,
             "finalised_at": found.finalised_at,
         }

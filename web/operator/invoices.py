@@ -14,8 +14,9 @@ from werkzeug.wrappers import Response as BaseResponse
 from billing import credit_notes, explorer
 from billing import invoices as billing
 from billing.documents.document import CreditNote, InvoiceDocument
-from billing.payments import attempts
+from billing.payments import attempts, copies
 from billing.payments.attempts import Payment
+from billing.payments.copies import STOPPED, Copy
 from billing.payments.standing import Standing
 from billing.periods import Period
 from core import clock, ids
@@ -28,11 +29,12 @@ from web import identity, parts, scope, tables, words
 from web.guards import permission
 from web.operator import jobs, rounds
 from web.operator.views import pages
+from web.shown import copies as shown_copies
 from web.shown import credit_notes as shown_credit
 from web.shown import downloads, invoices
 from web.shown import payments as shown
 from web.shown.invoices import InvoiceRow
-from wiring import closing, rentals
+from wiring import closing, copying, rentals
 
 _MONTHS = 13
 _STATES = (
@@ -85,6 +87,7 @@ class _Paid:
     at: dt.datetime | None
     obstacles: list[invoices.Obstacle]
     credits: tuple[CreditNote, ...]
+    copy: Copy | None
 
 
 def _state_words() -> tables.Words:
@@ -231,6 +234,7 @@ def one_invoice(company_id: str, invoice_id: str) -> str:
             attempts.paid_at(session, tenant_id=tenant_id, invoice_id=document.invoice_id),
             _obstacles(session, company, document.period) if document.number is None else [],
             credit_notes.of_invoice(session, tenant_id=tenant_id, invoice_id=document.invoice_id),
+            copies.find(session, tenant_id=tenant_id, invoice_id=document.invoice_id),
         )
 
     paid = rounds.visit(company, look)
@@ -256,6 +260,7 @@ def one_invoice(company_id: str, invoice_id: str) -> str:
         history=invoices.history(document, paid_at=paid.at),
         obstacles=paid.obstacles,
         company_id=company_id,
+        copy=shown_copies.shown(paid.copy, paid.stands),
         credit_notes=shown_credit.rows(
             paid.credits,
             base=f"/operator/companies/{company_id}/credit-notes",
@@ -289,6 +294,28 @@ def finalise(company_id: str, invoice_id: str) -> BaseResponse:
     else:
         flash(gettext("Finalised as %(number)s.", number=done.number), "ok")
     return redirect(where, 303)
+
+
+@pages.post("/companies/<company_id>/invoices/<invoice_id>/copy")
+@permission("billing.write")
+def copy_again(company_id: str, invoice_id: str) -> BaseResponse:
+    """Make the provider's copy of an invoice anew, when it has stopped."""
+    company, document = _find(company_id, invoice_id)
+    services, by = scope.services(), identity.current().principal_id
+    scope.commit()
+    try:
+        state = copying.again(services, tenant_id=company.tenant_id, invoice_id=document.invoice_id, by=by)
+    except SeatlineError as error:
+        if error.kind not in _BUSINESS:
+            raise
+        said = words.problem(error.code, error.kind)
+        flash(f"{said.title}. {said.advice}", "bad")
+    else:
+        if state in STOPPED:
+            flash(gettext("It was made anew, and has stopped again."), "bad")
+        else:
+            flash(gettext("It was made anew, and agrees."), "ok")
+    return redirect(f"{_base(company)}/{invoice_id}", 303)
 
 
 @pages.get("/companies/<company_id>/invoices/<invoice_id>/pdf")

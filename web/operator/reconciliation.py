@@ -38,6 +38,7 @@ MOVED: Mapping[Moved, LazyString] = {
     Moved.PAYOUT: _l("Payout to the bank"),
     Moved.PAYOUT_FAILED: _l("Payout that came back"),
     Moved.OTHER: _l("Something else of the provider’s"),
+    Moved.INVOICE: _l("Copy of an invoice"),
 }
 DIFFERS: Mapping[Differs, LazyString] = {
     Differs.MISSING_HERE: _l("Missing in our books"),
@@ -47,6 +48,8 @@ DIFFERS: Mapping[Differs, LazyString] = {
     Differs.CURRENCY: _l("Another currency"),
     Differs.STATE: _l("Another state"),
     Differs.TWICE: _l("There twice"),
+    Differs.TAX: _l("Another tax"),
+    Differs.LINES: _l("Other lines"),
 }
 STANDINGS: Mapping[Standing, tuple[str, LazyString]] = {
     Standing.OPEN: ("warn", _l("Open")),
@@ -188,6 +191,8 @@ def _shown(one: Difference, names: Mapping[UUID, str], companies: Mapping[Tenant
     href = ""
     if found.tenant_id in companies and found.payment_id:
         href = f"{home}/payments/{ids.public('pay', found.payment_id)}"
+    if found.tenant_id in companies and found.moved is Moved.INVOICE:
+        href = f"{home}/invoices/{found.remote_id}"
     kind, word = STANDINGS[one.standing]
     age = clock.now() - one.first_at
     return DifferenceShown(

@@ -11,7 +11,7 @@ from billing.charges import Behind
 from billing.documents.document import CreditNote, InvoiceDocument
 from billing.errors import InvoiceNotFoundError
 from billing.explorer import Wanted
-from billing.payments import attempts
+from billing.payments import attempts, copies
 from core import clock, ids
 from core.ids import CallId
 from telephony import calls as telephony
@@ -19,6 +19,7 @@ from web import identity, scope, tables
 from web.guards import permission
 from web.portal import calls, payments
 from web.portal.views import pages
+from web.shown import copies as shown_copies
 from web.shown import credit_notes as shown_credit
 from web.shown import disputes as shown_disputes
 from web.shown import downloads, invoices, usage
@@ -105,6 +106,7 @@ def bill_preview() -> str:
         may_pay=False,
         is_connected=False,
         bank=(),
+        copy=None,
         credit_notes=[],
         disputes=[],
     )
@@ -136,6 +138,9 @@ def one_invoice(invoice_id: str) -> str:
         may_pay=may_pay,
         is_connected=scope.services().payments.is_connected,
         bank=document.seller.payment,
+        copy=shown_copies.seen(
+            copies.find(session, tenant_id=who.tenant_id, invoice_id=document.invoice_id), stands
+        ),
         credit_notes=shown_credit.rows(_credits(document), base="/portal/credit-notes", has_xml=True),
         disputes=_disputes(document),
     )

@@ -11,7 +11,8 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -20,17 +21,20 @@ import stripe
 from billing.errors import NewsRefusedError, ProviderAwayError, ProviderRefusesError
 from billing.payments.port import (
     About,
+    CopyLine,
+    CopyOrder,
     Movement,
     News,
     Order,
     Page,
     Reason,
+    RemoteCopy,
     RemoteMethod,
     RemotePayment,
     State,
     Way,
 )
-from billing.payments.stripe import reading
+from billing.payments.stripe import copies, reading
 from billing.payments.stripe.reading import INVOICE, PAYMENT, REFUND, TENANT
 from core.ids import PaymentId, TenantId
 
@@ -67,8 +71,18 @@ class StripeProvider:
 
     is_connected = True
 
-    def __init__(self, *, key: str, webhook_secret: str, base_url: str = "") -> None:
-        """Speak with this key; `base_url` only for a stand-in on this machine."""
+    def __init__(
+        self, *, key: str, webhook_secret: str, base_url: str = "", keeps_copies: bool = False
+    ) -> None:
+        """Speak with this key.
+
+        Args:
+            key: of the account.
+            webhook_secret: what it signs its news with.
+            base_url: only of a stand-in on this machine.
+            keeps_copies: whether it is given a copy of each invoice.
+        """
+        self.keeps_copies = keeps_copies
         self._client = stripe.StripeClient(
             key,
             stripe_version=API_VERSION,
@@ -311,6 +325,55 @@ class StripeProvider:
             found = [reading.movement(one) for one in page.auto_paging_iter()]
         return tuple(reversed(found))
 
+    def make_copy(self, order: CopyOrder) -> RemoteCopy:
+        """See the port."""
+        with _errors():
+            return copies.make(self._client, order)
+
+    def add_to_copy(self, order: CopyOrder, remote_id: str, *, lines: Sequence[CopyLine]) -> None:
+        """See the port."""
+        with _errors():
+            copies.add(self._client, order, remote_id, lines)
+
+    def copy(self, remote_id: str) -> RemoteCopy | None:
+        """See the port."""
+        with _errors():
+            return copies.find(self._client, remote_id)
+
+    def finalise_copy(self, order: CopyOrder, remote_id: str) -> None:
+        """See the port."""
+        with _errors():
+            copies.finalise(self._client, order, remote_id)
+
+    def discard_copy(self, remote_id: str) -> None:
+        """See the port."""
+        with _errors():
+            copies.discard(self._client, remote_id)
+
+    def pay_copy(self, remote_id: str, *, payment: str) -> None:
+        """See the port."""
+        with _errors():
+            copies.pay(self._client, remote_id, payment)
+
+    def close_copy(self, remote_id: str) -> None:
+        """See the port."""
+        with _errors():
+            copies.close(self._client, remote_id)
+
+    def credit_copy(
+        self, remote_id: str, *, credit_note_id: UUID, number: str, amount_minor: int, paid_minor: int
+    ) -> None:
+        """See the port."""
+        with _errors():
+            copies.credit(
+                self._client,
+                remote_id,
+                credit_note_id=credit_note_id,
+                number=number,
+                amount_minor=amount_minor,
+                paid_minor=paid_minor,
+            )
+
     def _ask_account(self) -> None:
         if self._account:
             return
@@ -329,14 +392,21 @@ class StripeProvider:
     def _about(self, about: dict[str, Any]) -> About:
         kind = about.get("object")
         if kind == "payment_intent":
-            return About(payment=self.payment(about["id"]))
+            return About(payment=self._owned(self.payment(about["id"])))
         if kind in {"charge", "refund", "dispute"} and about.get("payment_intent"):
-            return About(payment=self.payment(about["payment_intent"]))
+            return About(payment=self._owned(self.payment(about["payment_intent"])))
         if kind == "checkout.session":
             return self._about_session(about["id"])
         if kind in {"setup_intent", "payment_method"}:
             return self._about_methods_of(about.get("customer"))
         return About()
+
+    def _owned(self, payment: RemotePayment) -> RemotePayment:
+        """Name whose invoice a payment is on that was made on the page of a copy, and not by us."""
+        if payment.tenant_id or not self.keeps_copies:
+            return payment
+        whose = copies.paid_by(self._client, payment.remote_id)
+        return replace(payment, tenant_id=whose[0], invoice_id=whose[1]) if whose else payment
 
     def _about_session(self, session_id: str) -> About:
         session = self._client.v1.checkout.sessions.retrieve(session_id)

@@ -139,7 +139,7 @@ def payment(
         succeeded_at=instant(charge.created) if charge and state is State.SUCCEEDED else None,
         fee_minor=fee.fee if fee else 0,
         fee_currency=fee.currency.upper() if fee else "",
-        method=_id_of(intent.payment_method),
+        method=id_of(intent.payment_method),
         refunds=tuple(
             RemoteRefund(
                 one.id,
@@ -185,7 +185,7 @@ def movement(entry: stripe.BalanceTransaction) -> Movement:
     return Movement(
         entry_id=entry.id,
         moved=moved,
-        remote_id=str(named or _id_of(entry.source) or entry.id),
+        remote_id=str(named or id_of(entry.source) or entry.id),
         amount_minor=amount,
         fee_minor=entry.fee,
         currency=currency.upper(),
@@ -206,5 +206,6 @@ def method(found: stripe.PaymentMethod) -> RemoteMethod:
     return RemoteMethod(found.id, found.type, shown)
 
 
-def _id_of(value: Any) -> str:  # noqa: ANN401 - an id or an expanded object
+def id_of(value: Any) -> str:  # noqa: ANN401 - an id or an expanded object
+    """Return the id of what may be expanded; empty: there is nothing."""
     return value if isinstance(value, str) else str(value.id) if value else ""
