@@ -92,10 +92,16 @@ def _plays(running: Running, tenant_id: TenantId, number_id: NumberId, hertz: in
             "start": {"kind": "play", "sound": sound.ref, "next": "wait"},
             "wait": {"kind": "queue", "queue": ids.public("que", queue.queue_id)},
         }
-        made = store.make(
-            session, tenant_id=tenant_id, name="Shared", draft=Flow.model_validate({"nodes": nodes})
+        draft = Flow.model_validate({"nodes": nodes})
+        made = store.make(session, tenant_id=tenant_id, name="Shared", draft=draft, vault=house.vault)
+        store.publish(
+            session,
+            tenant_id=tenant_id,
+            flow_id=made.flow_id,
+            revision=1,
+            by=UserId(new_id()),
+            vault=house.vault,
         )
-        store.publish(session, tenant_id=tenant_id, flow_id=made.flow_id, revision=1, by=UserId(new_id()))
         number = numbers.get(session, tenant_id=tenant_id, number_id=number_id)
         store.lead_number(
             session,
