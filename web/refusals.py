@@ -79,6 +79,7 @@ DAILY: Mapping[str, str] = {
             "last-owner",
             "lead-import-state",
             "legal-hold",
+            "not-a-short-code",
             "number-resting",
             "owner-is-in",
             "precondition-failed",
