@@ -170,7 +170,9 @@ class Standing:
         arrival = call.arrival
         if call.dial is None:
             line = self._directory.find(arrival.dialled)
-            if line is None:  # chosen at a shared code, which leads to nobody by itself
+            if line is None or line.number.number_id != arrival.number_id:
+                # chosen at a shared code: what was dialled leads to nobody, or to whom it is rented by now
+                line = None
                 with contextlib.suppress(NotFound):
                     line = self._directory.entry(arrival.tenant_id, arrival.number_id)
             if line is None or line.queue.queue_id == arrival.queue_id:

@@ -10,16 +10,17 @@ from itertools import cycle
 
 from sqlalchemy import text
 
-from billing import periods, tariffs
+from billing import periods, tariffs, wallets
 from billing import rentals as rented
 from billing import usage as metered
+from billing.payments import top_ups
 from billing.rating.rentals import RentalPrice, Span
 from campaigns import attempts, plans
 from campaigns.attempts import End
 from campaigns.plans import Campaign
 from campaigns.rules import Outcome, State
 from core import clock, ids, long_jobs
-from core.ids import OPERATOR, LeadImportId, LetterId, TenantId, new_id
+from core.ids import OPERATOR, LeadImportId, LetterId, TenantId, UserId, new_id
 from core.money import NANO
 from core.storage import Storage
 from seats import roster
@@ -168,10 +169,21 @@ def money(otto: Browser, dana: Browser, means: collecting.Means, tenant_id: Tena
     back = visit(page, card(payments.PAID)).location
     assert otto.get(back.removeprefix(HOST)).location == invoice
     collecting.sweep(means)
+    with means.gate.open(Scope.system(tenant_id)) as session:
+        wallets.open_wallet(session, tenant_id=tenant_id)
+        top_up, _ = top_ups.begin(
+            session,
+            tenant_id=tenant_id,
+            account="acct_test",
+            top_up_id=new_id(),
+            amount_minor=5000,
+            by_user=UserId(new_id()),
+        )
     paid = dana.get("/operator/payments").text
     story = found(r'href="(/operator/companies/ten_[0-9a-z]+/payments/pay_[0-9a-z]+)"', paid)
     lines = sorted(set(re.findall(rf"{invoice}/lines/\d+", otto.get(invoice).text)))
-    return Paid([invoice, *lines], [story])
+    wallet = f"/operator/companies/{ids.public('ten', tenant_id)}/wallet"
+    return Paid([invoice, *lines], [story, f"{wallet}/top-ups/{ids.public('top', top_up.top_up_id)}"])
 
 
 def rentals(alice: Browser, gate: Gate, tenant_id: TenantId) -> list[str]:

@@ -621,8 +621,8 @@ class SimulatedSwitch:
         shown = []
         for each in dataclasses.fields(event):
             value = getattr(event, each.name)
-            if each.name == "at":
-                continue
+            if each.name == "at" or (each.default is False and not value):
+                continue  # a mark that is not set goes without saying
             if each.name == "channels":
                 shown.append(f"channels={len(value)}")
             elif each.name in kinds:

@@ -3,7 +3,7 @@
 import asyncio
 import wave
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Never
 from unittest.mock import ANY
@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from core import clock
-from core.ids import OPERATOR, NumberId, TenantId
+from core.ids import OPERATOR, NumberId, TenantId, new_id
 from core.realtime import Realtime
 from security.gate import Gate, Scope
 from security.vault import Vault
@@ -252,6 +252,31 @@ def test_a_chosen_call_survives_the_death_of_the_switchboard(theatre: Theatre, t
         "0 caller calls 1252\n3 caller presses 1\n4 bob answers\n10 pulse beats",
         "2 caller hangs up",
     )
+    assert "caller-hung-up agent=1001" in theatre.books_say()[0]
+    assert rows_of(theatre, tenant_b) == []
+
+
+def test_a_chosen_call_stays_its_companys_when_the_code_is_anothers_by_then(
+    theatre: Theatre, tenant_b: TenantId
+) -> None:
+    async def whole() -> None:
+        await theatre.up()
+        await theatre.play("0 caller calls 1252\n3 caller presses 1\n4 routing looks again")
+        await theatre.down(killed=True)
+        with theatre.gate.open(_DESK) as session:
+            (code,) = shared_codes.every(session)
+        rented = replace(event_of(code.choices[1]), rental_id=new_id(), number_id=NumberId(new_id()), keys="")
+        with theatre.gate.open(Scope.system(tenant_b)) as session:
+            numbers.follow(session, tenant_id=tenant_b, event=rented)
+        await theatre.up(sim=theatre.sim)
+        assert theatre.conductor.directory.find("1252"), "it is charlie's by now"
+        (held,) = theatre.conductor._live.calls.values()
+        assert held.line.number.number_id == code.choices[0].choice_id
+        await theatre.play("2 bob answers\n5 caller hangs up")
+        await theatre.down()
+
+    with clock.hold(START):
+        asyncio.run(whole())
     assert "caller-hung-up agent=1001" in theatre.books_say()[0]
     assert rows_of(theatre, tenant_b) == []
 
