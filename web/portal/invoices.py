@@ -123,6 +123,7 @@ def one_invoice(invoice_id: str) -> str:
     tried = attempts.of_invoice(session, tenant_id=who.tenant_id, invoice_id=document.invoice_id)
     back = attempts.came_back(session, tenant_id=who.tenant_id)
     came_back = sum(back.get(one.payment_id, 0) for one in tried)
+    copy = copies.find(session, tenant_id=who.tenant_id, invoice_id=document.invoice_id)
     may_pay = bool(stands and stands.can_be_paid) and "invoices.pay" in who.permissions
     return render_template(
         "portal/invoice.html",
@@ -138,9 +139,7 @@ def one_invoice(invoice_id: str) -> str:
         may_pay=may_pay,
         is_connected=scope.services().payments.is_connected,
         bank=document.seller.payment,
-        copy=shown_copies.seen(
-            copies.find(session, tenant_id=who.tenant_id, invoice_id=document.invoice_id), stands
-        ),
+        copy=shown_copies.seen(copy, stands),
         credit_notes=shown_credit.rows(_credits(document), base="/portal/credit-notes", has_xml=True),
         disputes=_disputes(document),
     )
