@@ -75,6 +75,7 @@ _NO_COUNT = {
     "company",
     "email",
     "key",
+    "keys",
     "label",
     "leader",
     "name",
