@@ -24,6 +24,7 @@ from security.passkeys import (
     site_of,
     verify_shown,
 )
+from security.refusals import Refusals
 from security.throttle import Limit, Throttle
 from tenants import logins, passkeys, second_step, sessions, users
 from tenants.errors import MalformedEmailError
@@ -88,10 +89,10 @@ def sign_in(services: Services, *, email: str, password: str, address: str) -> S
         credential = users.credential(session, tenant_id=tenant_id, user_id=user_id)
     usable = credential if credential and credential.is_active else None
     if not passwords.verify(usable.password_hash if usable else None, password) or usable is None:
-        refusals.count("sign-in", company_id=entry.tenant_id if entry else None)
+        Refusals(services.realtime.redis).count("sign-in", company_id=entry.tenant_id if entry else None)
         return None
     if _is_demo_abroad(services, canonical):
-        refusals.count("sign-in", company_id=tenant_id)
+        Refusals(services.realtime.redis).count("sign-in", company_id=tenant_id)
         return None
     for limit, subject in counted:
         throttle.forgive(limit, tenant_id=OPERATOR, subject=subject)
