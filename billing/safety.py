@@ -8,6 +8,7 @@ The operator's own row says what holds for everybody, a company's what holds for
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
@@ -158,13 +159,6 @@ def judge(
         before: the beginning of its period.
         by: what holds for the company.
     """
-    if total_minor < 0:
-        return Outside(Reason.NEGATIVE, total_minor, 0)
-    unit = 10 ** exponent(currency)
-    if by.most is not None and total_minor > by.most * unit:
-        return Outside(Reason.ABOVE_MOST, total_minor, by.most * unit)
-    if not by.needs_second(total_minor, currency=currency):
-        return None
     totals = session.scalars(
         select(InvoiceRow.total_minor)
         .where(
@@ -176,9 +170,19 @@ def judge(
         .order_by(InvoiceRow.period_start.desc())
         .limit(_TRAILING)
     ).all()
-    if len(totals) < _FEWEST:
+    return weigh(total_minor, totals, currency=currency, by=by)
+
+
+def weigh(total_minor: int, earlier: Sequence[int], *, currency: str, by: Safety) -> Outside | None:
+    """Return how a bill leaves its bounds beside the latest ones before it, or None; pure."""
+    if total_minor < 0:
+        return Outside(Reason.NEGATIVE, total_minor, 0)
+    unit = 10 ** exponent(currency)
+    if by.most is not None and total_minor > by.most * unit:
+        return Outside(Reason.ABOVE_MOST, total_minor, by.most * unit)
+    if not by.needs_second(total_minor, currency=currency) or len(earlier) < _FEWEST:
         return None
-    bound = sum(totals) * by.times_milli // (len(totals) * MILLI)
+    bound = sum(earlier) * by.times_milli // (len(earlier) * MILLI)
     return Outside(Reason.ABOVE_MEAN, total_minor, bound) if total_minor > bound else None
 
 

@@ -117,7 +117,7 @@ def _party(at: ET.Element, party: Party, country: str, *, is_seller: bool, is_ta
     if rest := party.address[2:]:
         _cbc(_cac(address, "AddressLine"), "Line", ", ".join(rest))
     _cbc(_cac(address, "Country"), "IdentificationCode", country)
-    number = "".join(party.tax_id.split())
+    number = "".join(party.tax_id.split()).upper()
     is_vat = number[:_COUNTRY_LETTERS].isalpha()
     if number and is_taxed and (is_vat or is_seller):
         scheme = _cac(at, "PartyTaxScheme")

@@ -117,6 +117,25 @@ def test_columns_are_rated_as_the_reference_rates_each_call(
         assert found.at(place, compiled) == expected
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(tariff=tariffs(), of=calls)
+def test_what_no_prefix_of_the_deck_begins_is_unrated_and_never_free(
+    tariff: Tariff, of: list[tuple[str, int, dt.datetime]]
+) -> None:
+    """Invariant 7, said without an index: a price needs a row of the deck."""
+    deck = [row.prefix for row in tariff.rates]
+    compiled = fast.Compiled(tariff, METER)
+    found = compiled.rate(fast.columns(*zip(*of, strict=True)))
+    for place, (prefix, _, _) in enumerate(of):
+        one = found.at(place, compiled)
+        if not any(prefix.startswith(row) for row in deck):
+            assert one.outcome is Outcome.UNRATED
+            assert one.reason in {"prefix-not-priced", "needs-hidden-digits"}
+        if one.outcome is not Outcome.RATED:
+            assert one.reason
+            assert (one.amount_nano, one.billed_seconds) == (None, None)
+
+
 def test_a_meter_without_rates_is_unrated_and_not_free() -> None:
     compiled = fast.Compiled(Tariff("p", 1, "GBP", "UTC", NAMES, ()), METER)
     found = compiled.rate(fast.columns(["44"], [60], [dt.datetime(2026, 1, 1, tzinfo=dt.UTC)]))

@@ -1,8 +1,11 @@
 """Invariant 26: a bill that leaves its account's bounds is held until somebody looked at it."""
 
 import datetime as dt
+from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -19,6 +22,7 @@ from billing.periods import Period
 from billing.safety import USUAL, Outside, Reason, Safety
 from core import clock
 from core.ids import OPERATOR, TenantId, UserId
+from core.money import exponent
 from security.gate import Gate, Scope
 from tests.billing import stock
 from tests.billing.test_agreed import inbound
@@ -117,6 +121,44 @@ def test_a_company_has_bounds_of_its_own_under_everybodys_limit(gate: Gate, alic
         found = safety.find(session, tenant_id=alice, usual=STRICT)
     assert (found.second_above, found.times_milli, found.most) == (0, 2000, 11)
     assert held(gate, alice, draft) == Outside(Reason.ABOVE_MOST, 1200, 1100)
+
+
+@given(
+    total=st.integers(-(10**6), 10**9),
+    near=st.one_of(st.none(), st.integers(-2, 2)),
+    earlier=st.lists(st.integers(0, 10**8), max_size=6),
+    times_milli=st.integers(1000, 20_000),
+    most=st.one_of(st.none(), st.integers(1, 10**6)),
+    second_above=st.integers(0, 1000),
+    currency=st.sampled_from(["GBP", "JPY", "KWD"]),
+)
+def test_every_bill_is_within_its_bounds_or_held(
+    total: int,
+    near: int | None,
+    earlier: list[int],
+    times_milli: int,
+    most: int | None,
+    second_above: int,
+    currency: str,
+) -> None:
+    """Invariant 26: nothing gets past a bound, and nothing within all of them is held."""
+    by = Safety(second_above, times_milli, most)
+    unit = 10 ** exponent(currency)
+    mean = Fraction(sum(earlier), len(earlier)) if len(earlier) >= 3 else None
+    if near is not None:  # at the bound itself, a coin more or less
+        total = int((mean or 0) * times_milli / 1000) + near
+    is_far = mean is not None and total > mean * times_milli / 1000 and total > second_above * unit
+    found = safety.weigh(total, earlier, currency=currency, by=by)
+    assert (found is not None) == (total < 0 or (most is not None and total > most * unit) or is_far)
+    if found is None:
+        return
+    assert (total < 0) == (found.reason is Reason.NEGATIVE)
+    assert found.total_minor == total
+    assert found.bound_minor < total or total < 0
+    if total >= 0:
+        more = safety.weigh(total + 1, earlier, currency=currency, by=by)
+        assert more is not None
+        assert more.reason is found.reason or more.reason is Reason.ABOVE_MOST
 
 
 def test_a_bill_of_less_than_nothing_is_held(gate: Gate, alice: TenantId) -> None:

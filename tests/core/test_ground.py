@@ -63,6 +63,34 @@ def test_nano_units_are_rounded_to_the_currencys_minor_unit(nano: int, currency:
     assert money.nano_to_minor(nano, currency=currency) == minor
 
 
+CURRENCIES = {"GBP": 2, "EUR": 2, "CNY": 2, "JPY": 0, "KRW": 0, "CLP": 0, "KWD": 3, "TND": 3}
+
+
+@given(nano=st.integers(-(10**18), 10**18), currency=st.sampled_from(sorted(CURRENCIES)))
+def test_every_currency_has_its_own_smallest_coin(nano: int, currency: str) -> None:
+    """Half of it is the most that rounding moves, and an amount in writing is that amount."""
+    decimals = CURRENCIES[currency]
+    minor = money.nano_to_minor(nano, currency=currency)
+    assert abs(Fraction(minor, 10**decimals) - Fraction(nano, money.NANO)) <= Fraction(1, 2 * 10**decimals)
+    written = Money(minor, currency).plain()
+    assert Fraction(written) == Fraction(minor, 10**decimals)
+    assert len(written.partition(".")[2]) == decimals
+
+
+@given(
+    first=st.integers(),
+    second=st.integers(),
+    currencies=st.tuples(st.sampled_from(sorted(CURRENCIES)), st.sampled_from(sorted(CURRENCIES))),
+)
+def test_a_sum_has_one_currency(first: int, second: int, currencies: tuple[str, str]) -> None:
+    one, other = (Money(minor, currency) for minor, currency in zip((first, second), currencies, strict=True))
+    if currencies[0] == currencies[1]:
+        assert one + other == other + one == Money(first + second, currencies[0])
+    else:
+        with pytest.raises(CurrencyMismatchError):
+            one + other
+
+
 def test_amounts_of_two_currencies_do_not_meet() -> None:
     assert Money(1, "GBP") + Money(2, "GBP") == Money(3, "GBP")
     with pytest.raises(CurrencyMismatchError):
