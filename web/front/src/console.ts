@@ -7,7 +7,7 @@ import { Messages } from "./console/messages";
 import { Phone } from "./console/phone";
 import { read, type Stats } from "./console/quality";
 import { activityOf, epoch, splitStatus, type State, statusOf } from "./console/state";
-import { claim, takeOver } from "./console/tab";
+import { claim, takeBack, takeOver } from "./console/tab";
 import { Team } from "./console/team";
 import { Tickets } from "./console/tickets";
 import { Transfer } from "./console/transfer";
@@ -294,8 +294,8 @@ function invited(id: string, isAuto: boolean): void {
   pendingInvite = id;
   const call = state?.call;
   if (call && (call.offer_id === id || !id) && state && activityOf(state) === "on-call") {
-    // the switch brings the agent's leg back after a reload or a lost line: no ring, straight into the call
-    void phone.answer().catch(faulty);
+    // the switch brings the agent's leg back after a reload, a lost line or from another tab: no ring, straight into the call
+    void phone.answer(wasMuted(call.call_id)).catch(faulty);
     return;
   }
   const mine = begin(id || (state?.offer?.offer_id ?? "unknown"));
@@ -431,7 +431,8 @@ const phone = new Phone(
     up() {
       const marks = offer?.marks ?? history.at(-1);
       if (marks) marks.up_at = epoch();
-      isMuted = false;
+      isMuted = !!state?.call && wasMuted(state.call.call_id);
+      if (isMuted) phone.mute(true);
       fault("");
       void load();
     },
@@ -439,6 +440,7 @@ const phone = new Phone(
       const marks = history.at(-1);
       if (marks) marks.ended_at = epoch();
       isMuted = false;
+      waiting?.abort();
       pendingInvite = "";
       if (offer) {
         unsaid = offer.answering ? "" : offer.id;
@@ -451,6 +453,7 @@ const phone = new Phone(
       else if (cause === "Rejected" || cause === "Authentication Error") fault(say("sip_refused", { cause }));
       setLost("sip", !isRegistered && cause === "disconnected");
       show();
+      comeBack();
     },
   },
   () => headset.microphone(),
@@ -814,6 +817,7 @@ const AGAIN_MS = 6000;
 const PARKED_S = 45; // the switchboard's own patience
 let aloneAt = 0;
 let askedAt = 0;
+let hurries = false; // the line was taken from another tab: a call that is up is to come at once
 
 /** The server says that a call is on, and this page has no voice in it: a reload, or a line that broke. Ask to be brought back. */
 function comeBack(): void {
@@ -821,10 +825,11 @@ function comeBack(): void {
   const isAlone = !!call && view === "on-call" && isActive && !state?.simulator && !offer && !phone.isUp && !phone.hasInvite;
   const now = Date.now();
   aloneAt = isAlone ? aloneAt || now : 0;
-  const isOut = isAlone && now - aloneAt > ALONE_MS;
+  const isOut = isAlone && (hurries || now - aloneAt > ALONE_MS);
   if (isOut || lost.has("leg")) setLost("leg", isOut);
   if (!isOut || !phone.registered || now - askedAt < AGAIN_MS) return;
   askedAt = now;
+  hurries = false;
   void post(`/console/calls/${call.call_id}/rejoin`).catch(() => undefined);
 }
 
@@ -938,9 +943,14 @@ function digit(key: string): void {
   get("padline").textContent = `${(get("padline").textContent ?? "").trim()}${key}`;
 }
 
+const MUTED = "seatline-muted"; // the call that is muted: a reload or another tab does not open the microphone
+
+const wasMuted = (callId: string): boolean => localStorage.getItem(MUTED) === callId;
+
 function mute(): void {
   isMuted = !isMuted;
   phone.mute(isMuted);
+  localStorage.setItem(MUTED, isMuted ? (state?.call?.call_id ?? "") : "");
   get("announce").textContent = say(isMuted ? "muted" : "unmuted");
   show();
 }
@@ -1040,7 +1050,7 @@ function wire(): void {
   click("back", () => void setStatus("available", false));
   click("line-check", () => void checkLine());
   click("go-available", () => void setStatus("available", false));
-  click("take-over", () => void becomeActive(true));
+  click("take-over", () => void becomeActive(takeOver));
   click("phone-again", () => {
     fault("");
     phone.refresh();
@@ -1096,24 +1106,33 @@ function wire(): void {
     if (!document.hidden) void load();
   });
   addEventListener("beforeunload", (event) => {
-    if (!isLeaving && isActive && (phone.isUp || wrap.isDirty)) event.preventDefault();
+    if (!isLeaving && (phone.isUp || (isActive && wrap.isDirty))) event.preventDefault();
   });
 }
 
 let isLeaving = false;
 let claimed = false;
+let waiting: AbortController | null = null; // for the line, in a tab that has still the voice of a call
 
-async function becomeActive(byForce = false): Promise<void> {
-  const lostIt = (): void => {
-    isActive = false;
-    ring.stop();
-    phone.stop();
-    source?.close();
-    show();
-  };
-  isActive = await (byForce ? takeOver(lostIt) : claim(lostIt));
+/** Another tab has taken the phone. A call stays on here until the switch has brought it there: the caller hears no gap. */
+function lostIt(): void {
+  isActive = false;
+  ring.stop();
+  source?.close();
+  const keepsCall = !!state?.call && phone.giveAway();
+  if (!keepsCall) phone.stop();
+  show();
+  // should the other tab go before it has the call, this one takes it back
+  if (keepsCall) void becomeActive((lost) => takeBack(lost, (waiting = new AbortController()).signal));
+}
+
+async function becomeActive(take: (lost: () => void) => Promise<boolean> = claim): Promise<void> {
+  waiting?.abort();
+  const hasPhone = await take(lostIt);
   claimed = true;
-  if (!isActive) return show();
+  if (!hasPhone) return show();
+  isActive = true;
+  hurries = take === takeOver;
   stream();
   await load();
   if (state && !state.simulator) {

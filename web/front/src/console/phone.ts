@@ -59,8 +59,12 @@ export class Phone {
 
   /** Register with these credentials; the same ones again change nothing. */
   start(sip: Sip): void {
+    const wasGivenAway = !this.wanted;
     this.wanted = true;
-    if (this.ua && this.sip && sip.endpoint === this.sip.endpoint && sip.password === this.sip.password && sip.ws_url === this.sip.ws_url) return;
+    if (this.ua && this.sip && sip.endpoint === this.sip.endpoint && sip.password === this.sip.password && sip.ws_url === this.sip.ws_url) {
+      if (wasGivenAway) this.ua.register();
+      return;
+    }
     this.drop();
     this.sip = sip;
     const ua = new JsSIP.UA({
@@ -76,7 +80,10 @@ export class Phone {
       user_agent: "Seatline console",
     });
     this.ua = ua;
-    ua.on("registered", () => this.setLine(true, ""));
+    ua.on("registered", () => {
+      if (this.wanted) this.setLine(true, "");
+      else ua.unregister(); // the line came back by itself, and is another tab's by now
+    });
     ua.on("unregistered", () => this.setLine(false, "unregistered"));
     ua.on("registrationFailed", (event: { cause?: string }) => {
       this.setLine(false, event.cause ?? "");
@@ -108,6 +115,22 @@ export class Phone {
     this.drop();
   }
 
+  /**
+   * Leave the line to another tab, but keep a call that is up, with its sound: the switch ends this leg when it has
+   * joined the other tab's. False when there is no call; then nothing is left here.
+   */
+  giveAway(): boolean {
+    if (!this.session || this.session.isEnded() || this.session.isInProgress()) {
+      this.stop();
+      return false;
+    }
+    this.wanted = false;
+    this.registered = false;
+    clearTimeout(this.again);
+    this.ua?.unregister();
+    return true;
+  }
+
   get isUp(): boolean {
     return this.session?.isEstablished() ?? false;
   }
@@ -116,10 +139,11 @@ export class Phone {
     return this.session?.isInProgress() ?? false;
   }
 
-  async answer(): Promise<void> {
+  async answer(isMuted = false): Promise<void> {
     const session = this.session;
     if (!session || !session.isInProgress()) throw new Error("no-call");
     const stream = await this.microphone();
+    for (const track of stream.getAudioTracks()) track.enabled = !isMuted;
     if (!session.isInProgress()) throw new Error("no-call");
     session.answer({ mediaStream: stream, pcConfig: { iceServers: [], rtcpMuxPolicy: "require" } });
   }
@@ -245,6 +269,7 @@ export class Phone {
       if (this.session !== session) return;
       this.session = null;
       this.far.srcObject = null;
+      if (!this.wanted) this.drop(); // the call has gone to the tab that took the line
       this.events.over();
     };
     session.on("ended", over);

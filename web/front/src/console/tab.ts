@@ -4,12 +4,14 @@ const LOCK = "seatline-phone";
 
 function hold(options: LockOptions, lost: () => void): Promise<boolean> {
   return new Promise((resolve) => {
+    let isHeld = false;
     navigator.locks
       .request(LOCK, options, (lock) => {
-        resolve(lock !== null);
+        isHeld = lock !== null;
+        resolve(isHeld);
         return lock ? new Promise<never>(() => undefined) : undefined;
       })
-      .catch(() => lost()); // another tab stole it
+      .catch(() => (isHeld ? lost() : resolve(false))); // stolen by another tab, or not waited for any more
   });
 }
 
@@ -18,3 +20,6 @@ export const claim = (lost: () => void): Promise<boolean> => hold({ ifAvailable:
 
 /** Take the phone away from whichever tab has it. */
 export const takeOver = (lost: () => void): Promise<boolean> => hold({ steal: true }, lost);
+
+/** Take the phone as soon as no other tab has it any more; false when that was called off. */
+export const takeBack = (lost: () => void, signal: AbortSignal): Promise<boolean> => hold({ signal }, lost);
