@@ -2168,6 +2168,36 @@ def team(lang: str) -> dict[str, Any]:
     return {"teams": [pelican, quiet], "home": home}
 
 
+def callers_waiting(lang: str) -> dict[str, Any]:
+    """Who waits in the queues of an agent."""
+    company = pick(lang, "Pelican Parcel", "鹈鹕快递")
+    deliveries, billing = pick(lang, "Deliveries", "配送"), pick(lang, "Billing", "账务")
+    late = [("2", pick(lang, "Parcels", "包裹")), ("1", pick(lang, "Late parcel", "包裹迟到"))]
+    callers = [
+        (95, deliveries, pick(lang, "Gold", "金卡"), late, 1001, True),
+        (41, billing, "", late[:1], 1002, False),
+        (8, deliveries, "", [], None, False),
+    ]
+    now = clock.now()  # the page counts on
+    return {
+        "callers": [
+            New(
+                since=now - dt.timedelta(seconds=waited_s),
+                queue=queue,
+                company=company,
+                tier=tier,
+                chose=chose,
+                last_agent=number,
+                last_was_you=was_you,
+            )
+            for waited_s, queue, tier, chose, number, was_you in callers
+        ],
+        "more": 3,
+        "is_fresh": True,
+        "now": now,
+    }
+
+
 def leaders(lang: str) -> dict[str, Any]:
     """Who leads the company's team."""
     acts = list(shown_leaders.ACTS.items())
@@ -3439,6 +3469,11 @@ PAGES: dict[str, Page] = {
         "console/desk.html",
         desk,
         ("document.getElementById('team-card').open = true", "new Promise(done => setTimeout(done, 400))"),
+    ),
+    "console-waiting": Page(
+        "console/desk.html",
+        desk,
+        ("document.getElementById('who-waits').open = true", "new Promise(done => setTimeout(done, 400))"),
     ),
     "console-start": Page("console/start.html", start),
     "console-start-full": Page("console/start.html", start_full),

@@ -90,6 +90,11 @@ def make_app() -> Flask:
         g.language, _name = looking_at()
         return render_template("console/team.html", **figures.team(g.language))
 
+    @app.get("/console/waiting")
+    def waiting() -> str:
+        g.language, _name = looking_at()
+        return render_template("console/waiting.html", **figures.callers_waiting(g.language))
+
     @app.get("/console/messages")
     def messages() -> str:
         g.language, _name = looking_at()

@@ -1,17 +1,15 @@
 """Numbers outside and entries at the console: read as typed, cleared by the gate, refused in a sentence."""
 
 import datetime as dt
-from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import text
 
 from billing import credit
 from core import clock
-from core.ids import OPERATOR, AgentId, CallId, NumberId, OfferId, new_id, parse, public
+from core.ids import OPERATOR, CallId, NumberId, OfferId, new_id, parse, public
 from core.phone import E164
 from customers import do_not_call
-from seats import presence, roster
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, orders
@@ -21,44 +19,14 @@ from telephony.outbound import limits, stops
 from telephony.outbound.hours import Window
 from telephony.outbound.limits import Caps, Rules
 from telephony.outbound.stops import Side
-from tests.billing import stock as prices
-from tests.factories import agreements
 from tests.factories import telephony as factory
-from tests.tenants.people import People
-from tests.web.conftest import Browsers, Cast
+from tests.web.conftest import Cast
 from tests.web.test_console_desk import Bob
+from tests.web.test_console_dial import bob, line, noon
 
-NOON = dt.datetime(2026, 11, 2, 12, tzinfo=dt.UTC)
+__all__ = ["bob", "line", "noon"]
+
 PARTNER = "+447700900150"
-
-
-@pytest.fixture(autouse=True)
-def noon() -> Iterator[None]:
-    with clock.hold(NOON):
-        yield
-
-
-@pytest.fixture
-def line(gate: Gate, cast: Cast) -> factory.Line:
-    """What the company needs to call out: prices, a queue, a number to show."""
-    version = prices.publish(gate)
-    with gate.open(Scope.system(cast.a.tenant_id)) as session:
-        prices.customer(session, tenant_id=cast.a.tenant_id, version=version)
-    return factory.line(gate, cast.a.tenant_id)
-
-
-@pytest.fixture
-def bob(browser: Browsers, people: People, cast: Cast, gate: Gate, vault: Vault, line: factory.Line) -> Bob:
-    user = people.user(people.operator().tenant_id, "Bob", "agent")
-    with gate.open(Scope.system(OPERATOR)) as session:
-        agent = roster.hire(session, vault=vault, user_id=user.id, number=1001, name="Bob")
-        roster.assign(session, agent_id=agent.id, client_tenant_id=cast.a.tenant_id, starts_at=clock.now())
-        roster.teach(session, agent_id=agent.id, client_tenant_id=cast.a.tenant_id, queue_id=line.queue_id)
-        presence.sign_in(session, agent_id=agent.id, at=clock.now())
-    agreements.signed(gate, user.id, cast.a.tenant_id)
-    made = browser()
-    assert made.sign_in(user.email).status_code == 303
-    return Bob(made, gate, AgentId(agent.id))
 
 
 @pytest.fixture

@@ -46,7 +46,18 @@ from telephony.routing import settings as routing
 from telephony.work import WorkItem
 from tenants import users
 from web import identity, scope, tables, words
-from web.console import agreements, desk, dial, messages, promises, team, tickets, transfer, voicemails
+from web.console import (
+    agreements,
+    desk,
+    dial,
+    messages,
+    promises,
+    team,
+    tickets,
+    transfer,
+    voicemails,
+    waiting,
+)
 from web.console import line as line_check
 from web.console.requests import MalformedRequestError, body
 from web.guards import permission
@@ -61,6 +72,7 @@ transfer.install(pages)
 team.install(pages)
 messages.install(pages)
 voicemails.install(pages)
+waiting.install(pages)
 
 _LONGEST_NOTES = 4000
 _COMPLETED_WITHIN = dt.timedelta(days=7)

@@ -11,6 +11,7 @@ import { claim, takeBack, takeOver } from "./console/tab";
 import { Team } from "./console/team";
 import { Tickets } from "./console/tickets";
 import { Transfer } from "./console/transfer";
+import { Waiting } from "./console/waiting";
 import { WrapUp } from "./console/wrap";
 import { all, AnswerError, isTyping, meta, post, span, toast } from "./page";
 import { refresh as freshen } from "./ages";
@@ -90,6 +91,7 @@ const transfer = new Transfer(
 const tickets = new Tickets(say, () => popped, () => popped && void pop(popped));
 const team = new Team(say, (key) => key in words);
 const messages = new Messages();
+const callers = new Waiting(() => Date.now() + skew);
 const shortcuts = new Shortcuts(desk.dataset["shortcuts"], say);
 
 // ---------------------------------------------------------------- talking to the server
@@ -733,6 +735,7 @@ function setQueues(): void {
     }),
   );
   freshen(get("queues").parentElement ?? document);
+  callers.told(state.queues.reduce((sum, queue) => sum + queue.waiting, 0));
 }
 
 const [WEAK_MOS, BAD_MOS] = [3.6, 3.1]; // ITU-T G.107: under 3.6 many users are dissatisfied, under 3.1 nearly all
