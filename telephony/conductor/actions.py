@@ -20,7 +20,7 @@ class RunFlow:
 
 @dataclass(frozen=True, slots=True)
 class GoOn:
-    """The number outside was not reached: the flow goes on by this way; `FlowMoved` follows."""
+    """The flow goes on by this way, from a number outside or a queue; `FlowMoved` follows."""
 
     way: str
 

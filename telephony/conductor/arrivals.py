@@ -160,8 +160,14 @@ class Arrivals:
         self._rows.keep_queue(call)
 
     def enter(self, held: Held) -> None:
-        """Let a call that has left its flow into its queue, as one that came by a number without any."""
+        """Let a call that has left its flow into its queue, as one that came by a number without any.
+
+        Who waited there before and is back has heard the greeting, and stands where they stood.
+        """
         now = clock.now()
+        if held.call.queued_at:
+            self._feed(held.call.call_id, facts.GreetingEnded(now))
+            return
         there = held.line.at(now)
         if there is None:
             self._feed(held.call.call_id, facts.OutsideHours(now))

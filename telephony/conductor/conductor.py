@@ -40,6 +40,7 @@ from telephony.conductor.heartbeat import Heartbeat
 from telephony.conductor.live import Held, Live
 from telephony.conductor.live_call import LiveCall
 from telephony.conductor.lobby import Lobby
+from telephony.conductor.meanwhile import Meanwhile
 from telephony.conductor.offers import Offers
 from telephony.conductor.phases import Cause
 from telephony.conductor.promises import Promises
@@ -105,9 +106,18 @@ class Conductor:
         self._offers = Offers(
             switch=switch, floor=floor, live=live, tapes=self._tapes, admitting=admitting, feed=feed
         )
-        self._waiting = Waiting(
+        self._meanwhile = Meanwhile(
+            switch=switch,
             hands=hands,
             voice=self._voice,
+            floor=floor,
+            flows=self.flows,
+            live=live,
+            speak=speak,
+        )
+        self._waiting = Waiting(
+            hands=hands,
+            meanwhile=self._meanwhile,
             floor=floor,
             directory=directory,
             live=live,
@@ -197,6 +207,7 @@ class Conductor:
             tapes=self._tapes,
             offers=self._offers,
             waiting=self._waiting,
+            meanwhile=self._meanwhile,
             giving=self._giving,
             dialler=self._dialler,
             rejoining=self._rejoining,
@@ -229,6 +240,7 @@ class Conductor:
             rejoining=self._rejoining,
             arrivals=self._arrivals,
             standing=self._standing,
+            meanwhile=self._meanwhile,
             lobby=self._lobby,
             feed=feed,
             refusals=Refusals(realtime.redis),
@@ -255,6 +267,7 @@ class Conductor:
         self._lobby.look()
         self._promises.look()
         self._waiting.widen()
+        self._meanwhile.look()
         self._admitting.look()
 
     @property
@@ -280,6 +293,7 @@ class Conductor:
             return
         self._rows.note(held.call, fact.at, timeline.name(fact), timeline.details(fact) | dict(because or {}))
         held.on_disk = self._spool.fact(call_id, fact, call.position)
+        self._meanwhile.follow(held)
         for action in due:
             self._carry_out(held, action)
         self.supervision.follow(call)
@@ -402,8 +416,8 @@ class Conductor:
     def _finish(self, held: Held, at: dt.datetime, cause: Cause) -> None:
         call = held.call
         self.floor.leave(call.call_id)
+        self.flows.forget(call.call_id)
         if call.flow and call.flow.outcome is None:
-            self.flows.leave(call.call_id)
             self._rows.keep_run(call)
         if held.patience:
             held.patience.cancel()

@@ -45,6 +45,14 @@ class FlowLed:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitLeft:
+    """A caller who waits has chosen otherwise by a key: their flow goes on by this way out of the queue."""
+
+    at: dt.datetime
+    way: str
+
+
+@dataclass(frozen=True, slots=True)
 class MessageBegan:
     """The caller leaves a message, which is recorded: they have been told."""
 
@@ -432,6 +440,7 @@ Fact = (
     | FlowMoved
     | FlowLed
     | FlowLedOutside
+    | WaitLeft
     | MessageBegan
     | FlowServed
     | FlowFailed

@@ -10,7 +10,7 @@ import collections
 import datetime as dt
 import json
 import statistics
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,14 +24,14 @@ from customers import lookup, pins
 from security.egress import Answer
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony.conductor import facts
+from telephony.conductor import facts, in_flow
 from telephony.conductor.directory import FlowLine, Line, Speak
 from telephony.conductor.facts import Fact
 from telephony.conductor.live_call import LiveCall
 from telephony.conductor.phases import Phase
 from telephony.flows import interpreter
 from telephony.flows.interpreter import State, World
-from telephony.flows.model import Prompt, Voicemail
+from telephony.flows.model import Prompt, ToQueue, Voicemail
 from telephony.routing.floor import Floor
 from telephony.routing.settings import tier_of
 from telephony.speech import beep
@@ -58,14 +58,24 @@ class Calls(Protocol):
     async def record_message(self, call_id: CallId) -> None:
         """Record what the caller says, from now to the call's end."""
 
-    async def promise(self, tenant_id: TenantId, call_id: CallId, queue_id: QueueId) -> None:
-        """Keep a place in a queue for who calls, who may hang up."""
+    async def promise(
+        self, tenant_id: TenantId, call_id: CallId, queue_id: QueueId, *, since: dt.datetime | None = None
+    ) -> None:
+        """Keep a place in a queue for who calls, who may hang up; `since` they wait there already."""
 
     def wish(self, call_id: CallId, agent_id: AgentId) -> None:
         """Offer the call to this agent first, when it comes to its queue."""
 
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something while the call goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What somebody who waits is told, in which language each, and how often."""
+
+    texts: Sequence[tuple[str, str]]
+    every: dt.timedelta
 
 
 @dataclass(slots=True)
@@ -98,15 +108,7 @@ class FlowRunner:
         if there is None or (there.flow_id, there.version) != (flow.flow_id, flow.version):
             self._calls.feed(call.call_id, facts.FlowFailed(now, "another-version"))
             return
-        arrival = call.arrival
-        world = World(
-            number=arrival.dialled,
-            caller=arrival.caller,
-            region=line.routing.region_of(arrival.caller) if arrival.caller else "",
-            tier=tier,
-            hours={name: entry.hours for name, entry in there.entries.items()},
-        )
-        node = flow.path[-1].node if flow.path else ""
+        node, world = _node_of(call), self._world(call, line, there, tier)
         state, commands = (
             interpreter.go_on(there.flow, world, now, node=node, way=flow.onwards)
             if flow.onwards
@@ -119,19 +121,59 @@ class FlowRunner:
         self._carry_out(made, commands)
 
     def go_on(self, call: LiveCall, line: Line, way: str, *, tier: str = "") -> None:
-        """Let a call go on by this way whose number outside was not reached."""
+        """Let a call go on by this way whose number outside was not reached, or who waits no longer."""
         if call.call_id in self._runs:
-            self._hear(call.call_id, interpreter.NotReached(clock.now(), way))
+            self._hear(call.call_id, interpreter.Onwards(clock.now(), way))
         else:
             self.run(call, line, tier=tier)
 
     def leave(self, call_id: CallId) -> None:
-        """Think no more of a call: it has left its flow, or ended."""
+        """Think no more of a call that has left its flow, unless it may come back out of its queue."""
+        run = self._runs.get(call_id)
+        if run and not (in_flow.may_leave(run.call) and _waits_at(run)):
+            del self._runs[call_id]
+
+    def forget(self, call_id: CallId) -> None:
+        """Think no more of a call: it has ended."""
         self._runs.pop(call_id, None)
 
+    def wait_again(self, call: LiveCall, line: Line, *, tier: str = "") -> None:
+        """Know again by which keys a call may leave its queue, of which a start knows nothing yet.
+
+        Another version of its flow has been published meanwhile: then they mean nothing any more.
+        """
+        flow, there = call.flow, line.flow
+        is_same = flow and there and (there.flow_id, there.version) == (flow.flow_id, flow.version)
+        if there and is_same and in_flow.may_leave(call):
+            run = _Run(call, line, there, self._world(call, line, there, tier), State(_node_of(call)))
+            if _waits_at(run):
+                self._runs[call.call_id] = run
+
     def pressed(self, call_id: CallId, key: str, at: dt.datetime) -> None:
-        """Take a key the caller has pressed; outside a flow it means nothing."""
+        """Take a key the caller has pressed; outside a flow, and a queue with keys, it means nothing."""
+        run, way = self._runs.get(call_id), f"key-{key}"
+        if run and run.call.phase is Phase.QUEUED:
+            node = _waits_at(run)
+            if node and in_flow.may_leave(run.call) and way in node.ways():
+                self._calls.feed(call_id, facts.WaitLeft(at, way))
+            return
         self._hear(call_id, interpreter.Pressed(at, key))
+
+    def telling(self, call: LiveCall) -> Telling | None:
+        """Return what a caller who waits is told now; None: nothing, they hear music alone."""
+        run = self._runs.get(call.call_id)
+        node = _waits_at(run) if run and in_flow.may_leave(call) else None
+        if run is None or node is None or not node.tells:
+            return None
+        language, texts = run.there.flow.language, []
+        stands = self._floor.standing(call.call_id, clock.now())
+        if node.announces and stands:
+            texts.append(
+                (standing(stands.ahead, self._usual_wait(call.arrival.queue_id), language), language)
+            )
+        if node.prompt.text:
+            texts.append((node.prompt.text, node.prompt.language or language))
+        return Telling(texts, dt.timedelta(seconds=node.every_s))
 
     def played(self, call_id: CallId, playback: str, at: dt.datetime, *, ok: bool) -> None:
         """Take that something of ours has been played."""
@@ -241,8 +283,22 @@ class FlowRunner:
             return standing(0, None, language)
         queue_id = entry.queue.queue_id
         ahead = sum(one.queue_id == queue_id for one in self._floor.waiting.values())
+        return standing(ahead, self._usual_wait(queue_id), language)
+
+    def _usual_wait(self, queue_id: QueueId) -> float | None:
         waits = self._waits.get(queue_id)
-        return standing(ahead, statistics.median(waits) if waits else None, language)
+        return statistics.median(waits) if waits else None
+
+    @staticmethod
+    def _world(call: LiveCall, line: Line, there: FlowLine, tier: str) -> World:
+        arrival = call.arrival
+        return World(
+            number=arrival.dialled,
+            caller=arrival.caller,
+            region=line.routing.region_of(arrival.caller) if arrival.caller else "",
+            tier=tier,
+            hours={name: entry.hours for name, entry in there.entries.items()},
+        )
 
     async def _find_customer(self, run: _Run, turn: int) -> None:
         def find() -> str | None:
@@ -301,7 +357,9 @@ class FlowRunner:
         is_promised = False
         if arrival.caller and entry:
             try:
-                await self._calls.promise(arrival.tenant_id, arrival.call_id, entry.queue.queue_id)
+                queue_id = entry.queue.queue_id
+                since = run.call.queued_at if queue_id == arrival.queue_id else None
+                await self._calls.promise(arrival.tenant_id, arrival.call_id, queue_id, since=since)
                 is_promised = True
             except Exception as error:  # noqa: BLE001 - whatever failed, the caller goes the other way
                 _log.warning("call-not-promised", error=type(error).__name__)
@@ -362,6 +420,16 @@ def standing(ahead: int, wait_s: float | None, language: str) -> str:
     place = place if ahead else "You are next."
     unit = "minute" if minutes == 1 else "minutes"
     return place + (f" The wait is about {minutes} {unit}." if minutes and ahead else "")
+
+
+def _node_of(call: LiveCall) -> str:
+    return call.flow.path[-1].node if call.flow and call.flow.path else ""
+
+
+def _waits_at(run: _Run) -> ToQueue | None:
+    """Return the node by whose keys who waits may go on, if its flow led the call to a queue."""
+    node = run.there.flow.nodes.get(run.state.node)
+    return node if isinstance(node, ToQueue) and run.state.is_over else None
 
 
 def _playback(call_id: CallId, turn: int | str) -> str:

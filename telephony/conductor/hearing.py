@@ -24,6 +24,7 @@ from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Live
 from telephony.conductor.live_call import LiveCall
 from telephony.conductor.lobby import Lobby
+from telephony.conductor.meanwhile import Meanwhile
 from telephony.conductor.offers import Offers
 from telephony.conductor.parties import Offer, Outside
 from telephony.conductor.phases import Lost, Phase
@@ -63,11 +64,12 @@ class Hearing:
         rejoining: Rejoining,
         arrivals: Arrivals,
         standing: Standing,
+        meanwhile: Meanwhile,
         lobby: Lobby,
         feed: Feed,
         refusals: Refusals,
     ) -> None:
-        self._lobby = lobby
+        self._lobby, self._meanwhile = lobby, meanwhile
         self._hands, self._books, self._directory, self._desk = hands, books, directory, desk
         self._flows, self._supervision, self._live, self._tapes = flows, supervision, live, tapes
         self._offers, self._rejoining, self._arrivals, self._standing = offers, rejoining, arrivals, standing
@@ -170,6 +172,8 @@ class Hearing:
             self._odd("another-leg", event)
             return
         match event:
+            case port.PlaybackFinished(playback=playback) if self._meanwhile.told(held, playback):
+                pass
             case port.PlaybackFinished(playback=playback, ok=ok) if call.phase is Phase.FLOW:
                 self._flows.played(call.call_id, playback, at, ok=ok)
             case port.PlaybackFinished(playback=playback) if playback == f"greeting-{call.call_id}":

@@ -53,6 +53,8 @@ class Held:
     asks_for_longer: bool = False
     has_asked: bool = False  # since this process has it
     trunk: str = ""  # over which it came in, or goes out
+    tells_at: dt.datetime | None = None  # when who waits is told again where they stand
+    telling: str = ""  # what they are being told, by its playback
     is_silent: bool = False  # no music was played because the switch was full
 
     async def durable(self) -> None:

@@ -114,6 +114,9 @@ def _follow(call: LiveCall, fact: Fact) -> list[Action]:
             return [Mark({"greeting_ended_at": fact.at}), Music(on=True), Forward()]
         case NotForwarded() if call.phase is Phase.FORWARDING:
             return not_forwarded(call, fact.at, None)
+        case GreetingEnded() if call.phase is Phase.GREETING and call.queued_at:  # back where they waited
+            call.phase = Phase.QUEUED
+            return [Wait(call.queued_at, is_at_head=False)]
         case GreetingEnded() if call.phase is Phase.GREETING:
             call.phase, call.queued_at = Phase.QUEUED, fact.at
             return [
@@ -273,8 +276,7 @@ def _caller_gone(call: LiveCall, fact: CallerGone) -> list[Action]:
     offer = call.offer
     match call.phase:
         case Phase.FLOW:
-            left = Cause.LEFT_MESSAGE if call.recording_id else Cause.CALLER_LEFT_FLOW
-            return finish(call, fact.at, left)
+            return finish(call, fact.at, left_flow(call))
         case Phase.GREETING:
             return finish(call, fact.at, Cause.CALLER_LEFT_GREETING)
         case Phase.TURNED_AWAY:
@@ -296,9 +298,17 @@ def _caller_gone(call: LiveCall, fact: CallerGone) -> list[Action]:
             return finish(call, fact.at, Cause.CALLER_HUNG_UP)
 
 
+def left_flow(call: LiveCall) -> Cause:
+    """Return why a call ended whose caller hung up in its flow; who had waited before has given up."""
+    if call.recording_id:
+        return Cause.LEFT_MESSAGE
+    has_waited = call.queued_at is not None and not (call.flow and call.flow.is_promised)
+    return Cause.CALLER_LEFT_QUEUE if has_waited else Cause.CALLER_LEFT_FLOW
+
+
 def left_unreached(call: LiveCall) -> Cause:
     """Return why a call ended whose caller has not waited until a phone took it."""
-    return Cause.CALLER_LEFT_FLOW if call.is_in_flow else Cause.CALLER_LEFT_QUEUE
+    return left_flow(call) if call.is_in_flow else Cause.CALLER_LEFT_QUEUE
 
 
 def _vanished(call: LiveCall, fact: Vanished) -> list[Action]:

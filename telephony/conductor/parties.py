@@ -68,7 +68,11 @@ class Outside:
 class InFlow:
     """The flow a call goes, or went, through, and the nodes it came by. `outcome`: None while it is in it.
 
-    `onwards`: the way out of its node that is taken next, because a number outside was not reached.
+    Attributes:
+        onwards: the way out of its node that is taken next, because a number outside was not reached, or the
+            caller waits no longer.
+        kind: of the node it is at.
+        is_promised: on the way the caller was promised a call.
     """
 
     flow_id: FlowId
@@ -78,6 +82,8 @@ class InFlow:
     ended_at: dt.datetime | None = None
     outcome: Outcome | None = None
     onwards: str = ""
+    kind: str = ""
+    is_promised: bool = False
 
 
 @dataclass(frozen=True, slots=True)

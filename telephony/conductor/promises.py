@@ -50,14 +50,16 @@ class Promises:
         self._look_at = dt.datetime.min.replace(tzinfo=dt.UTC)
         self._is_looking = False
 
-    async def promise(self, tenant_id: TenantId, call_id: CallId, queue_id: QueueId) -> None:
-        """Keep a place in a queue for who calls, from now on."""
+    async def promise(
+        self, tenant_id: TenantId, call_id: CallId, queue_id: QueueId, *, since: dt.datetime | None = None
+    ) -> None:
+        """Keep a place in a queue for who calls, from now on, or since when they wait there."""
         at = clock.now()
 
         def write() -> tuple[Promised, Policy]:
             with self._gate.open(Scope.system(tenant_id)) as session:
                 one = promised.promise(
-                    session, tenant_id=tenant_id, call_id=call_id, queue_id=queue_id, at=at
+                    session, tenant_id=tenant_id, call_id=call_id, queue_id=queue_id, at=at, since=since
                 )
                 return one, settings.read(session, tenant_id=tenant_id).policy
 

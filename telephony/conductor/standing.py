@@ -28,6 +28,7 @@ from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Live
 from telephony.conductor.live_call import LiveCall
 from telephony.conductor.lobby import Lobby
+from telephony.conductor.meanwhile import Meanwhile
 from telephony.conductor.offers import Offers
 from telephony.conductor.parties import Outside
 from telephony.conductor.phases import Cause, Lost, Phase
@@ -67,6 +68,7 @@ class Standing:
         tapes: Tapes,
         offers: Offers,
         waiting: Waiting,
+        meanwhile: Meanwhile,
         giving: Giving,
         dialler: Dialler,
         rejoining: Rejoining,
@@ -79,7 +81,7 @@ class Standing:
         self._switch, self._hands, self._gate, self._spool = switch, hands, gate, spool
         self._directory, self._desk, self._flows, self._supervision = directory, desk, flows, supervision
         self._live, self._rows, self._tapes, self._offers = live, rows, tapes, offers
-        self._voice, self._lobby = voice, lobby
+        self._voice, self._lobby, self._meanwhile = voice, lobby, meanwhile
         self._waiting, self._giving, self._dialler, self._rejoining = waiting, giving, dialler, rejoining
         self._arrivals, self._feed, self._finished = arrivals, feed, finished
         self._recovered: list[LiveCall] = []
@@ -219,7 +221,8 @@ class Standing:
                 self._feed(call.call_id, facts.GreetingEnded(now))
             case Phase.QUEUED:
                 self._waiting.wait(held, call.queued_at or now, is_at_head=call.offers > 0)
-                self._hands.command(held, self._voice.play_music(held))
+                self._flows.wait_again(call, held.line, tier=held.known.tier)
+                self._meanwhile.begin(held)
             case Phase.OFFERED if call.offer:
                 if leg is None:
                     lost = facts.OfferLost(now, call.offer.offer_id, Lost.PHONE_GONE)

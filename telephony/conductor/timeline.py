@@ -22,6 +22,8 @@ def details(fact: Fact) -> dict[str, object]:
             return {"queue": queue}
         case facts.FlowFailed(why=why):
             return {"why": why}
+        case facts.WaitLeft(way=way):
+            return {"way": way}
         case facts.Transferred(offer=to, queue_name=queue):
             return {"queue": queue, "agent": to.agent_number if to else None}
         case facts.Consulted(offer=offer):

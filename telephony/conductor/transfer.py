@@ -171,7 +171,7 @@ def _begins(call: LiveCall, offer: Offer, fact: Fact) -> list[Action]:
         case SentBack():
             call.arrival = dataclasses.replace(call.arrival, queue_id=fact.queue_id)
             given = _gives_away(call, offer, fact.at)
-            call.phase, call.offer = Phase.GREETING, None
+            call.phase, call.offer, call.queued_at = Phase.GREETING, None, None
             return [*given, Greet()]
         case _:
             return []

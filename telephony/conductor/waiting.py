@@ -11,10 +11,10 @@ from telephony.conductor import facts
 from telephony.conductor.directory import Directory
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Known, Live
+from telephony.conductor.meanwhile import Meanwhile
 from telephony.conductor.offers import Offers
 from telephony.conductor.phases import Phase
 from telephony.conductor.rows import Rows
-from telephony.conductor.voice import Voice
 from telephony.routing import trail
 from telephony.routing.floor import Floor, InQueue
 
@@ -26,7 +26,7 @@ class Waiting:
         self,
         *,
         hands: Hands,
-        voice: Voice,
+        meanwhile: Meanwhile,
         floor: Floor,
         directory: Directory,
         live: Live,
@@ -34,7 +34,7 @@ class Waiting:
         offers: Offers,
         feed: Feed,
     ) -> None:
-        self._hands, self._voice, self._floor, self._directory = hands, voice, floor, directory
+        self._hands, self._meanwhile, self._floor, self._directory = hands, meanwhile, floor, directory
         self._live, self._rows, self._offers, self._feed = live, rows, offers, feed
 
     def begin(self, held: Held, since: dt.datetime, *, is_at_head: bool) -> None:
@@ -45,7 +45,7 @@ class Waiting:
         self._offers.route()
         if call.call_id in self._floor.waiting:
             self.tell_standing(held, trail.WAITS)
-        self._hands.command(held, self._voice.play_music(held))
+        self._meanwhile.begin(held)
         if longest_s := held.line.queue.longest_wait_s:
             left_s = longest_s - clock.elapsed_ms(since, clock.now()) / 1000
             asyncio.get_running_loop().call_later(max(0.0, left_s), self.end_long_ones)

@@ -64,8 +64,8 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class NotReached:
-    """The number outside has not taken the caller: go on by this way."""
+class Onwards:
+    """Go on by this way: the number outside has not taken the caller, or they wait in the queue no longer."""
 
     at: dt.datetime
     way: str
@@ -78,7 +78,7 @@ class TimedOut:
     at: dt.datetime
 
 
-Event = Played | Pressed | Answered | NotReached | TimedOut
+Event = Played | Pressed | Answered | Onwards | TimedOut
 
 
 # --- commands: what to do about it ----------------------------------------------------------------
@@ -167,7 +167,7 @@ class SeekPerson:
 
 @dataclass(frozen=True, slots=True)
 class CallOutside:
-    """Call the number of this node for the caller; `NotReached` answers, or the flow is over."""
+    """Call the number of this node for the caller; `Onwards` answers, or the flow is over."""
 
     node: str
 
@@ -179,7 +179,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Enqueue:
-    """The caller waits in this queue from now on; the flow is over."""
+    """The caller waits in this queue from now on; the flow is over, unless they leave it: `Onwards`."""
 
     queue: str
 
@@ -261,7 +261,7 @@ def begin(
 
 
 def go_on(flow: Flow, world: World, at: dt.datetime, *, node: str, way: str) -> Turn:
-    """Leave the node of a number outside that was not reached, of a call whose state a crash has taken."""
+    """Leave the node of a number outside or of a queue, of a call whose state a crash has taken."""
     there = flow.nodes.get(node)
     if there is None:
         return _fail(State(node), "node-missing")
@@ -271,6 +271,8 @@ def go_on(flow: Flow, world: World, at: dt.datetime, *, node: str, way: str) -> 
 def step(flow: Flow, world: World, state: State, event: Event) -> Turn:
     """Move a call on by one event; an event that comes too late changes nothing."""
     node = flow.nodes.get(state.node)
+    if isinstance(event, Onwards) and isinstance(node, model.ToQueue) and state.is_over:
+        return _leave(flow, world, replace(state, steps=0), node, event.way, event.at)
     if state.is_over or node is None:
         return state, []
     if isinstance(event, (Played, Answered)) and event.turn != state.turn:
@@ -288,7 +290,7 @@ def step(flow: Flow, world: World, state: State, event: Event) -> Turn:
             return _pressed(flow, world, replace(state, steps=0), node, event)
         case Answered():
             return _answered(flow, world, state, node, event)
-        case NotReached(at=at, way=way) if isinstance(node, model.ToNumber):
+        case Onwards(at=at, way=way) if isinstance(node, model.ToNumber):
             return _leave(flow, world, state, node, way, at)
         case TimedOut(at=at):
             return _too_late(flow, world, state, node, at)

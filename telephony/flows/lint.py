@@ -103,9 +103,11 @@ def _at(flow: Flow, key: str, node: model.AnyNode, queues: Collection[str]) -> I
         case model.Menu():
             if not node.keys:
                 yield Finding(FlowFault.NO_KEYS, key)
-            for digit, choice in node.keys.items():
-                if choice.to is None:
-                    yield Finding(FlowFault.DEAD_END, key, f"key-{digit}")
+            yield from _keys_of(key, node)
+        case model.ToQueue():
+            yield from _keys_of(key, node)
+            if node.keys and not node.prompt.text:
+                yield Finding(FlowFault.NO_PROMPT, key)
         case model.Branch():
             for place, case in enumerate(node.cases, 1):
                 if not case.values:
@@ -120,6 +122,12 @@ def _at(flow: Flow, key: str, node: model.AnyNode, queues: Collection[str]) -> I
             yield Finding(FlowFault.NO_PHONE, key)
         case model.Webhook() if not node.url:
             yield Finding(FlowFault.NO_ADDRESS, key)
+
+
+def _keys_of(key: str, node: model.Menu | model.ToQueue) -> Iterator[Finding]:
+    for digit, choice in node.keys.items():
+        if choice.to is None:
+            yield Finding(FlowFault.DEAD_END, key, f"key-{digit}")
 
 
 def _is_wrong(phone: str, own: Collection[str]) -> bool:
@@ -144,6 +152,8 @@ def _circles(flow: Flow, key: str) -> bool:
     while ahead:
         node = flow.nodes[ahead.pop()]
         ways = node.ways()
+        if isinstance(node, model.ToQueue):
+            continue  # who presses nothing waits there
         if isinstance(node, _ASKS):  # who is asked and presses nothing goes on as well
             silent = model.SILENT_WAY[node.kind]
             ways = {way: to for way, to in ways.items() if way == silent}
@@ -163,6 +173,8 @@ def _depths(flow: Flow) -> dict[str, int]:
     while ahead:
         ahead.sort(key=lambda key: depths[key], reverse=True)
         key = ahead.pop()
+        if isinstance(flow.nodes[key], model.ToQueue):
+            continue  # they have come as far as they wanted
         for to in flow.nodes[key].ways().values():
             if to in flow.nodes and to not in depths:
                 depths[to] = depths[key] + int(isinstance(flow.nodes[to], _ASKS))

@@ -303,10 +303,26 @@ class ToNumber(Node):
 
 
 class ToQueue(Node):
-    """Let the caller wait in a queue: the flow ends here."""
+    """Let the caller wait in a queue: the flow ends here, unless they choose otherwise while they wait.
+
+    A key of `keys` takes them out of the queue and on through the flow. `prompt` tells them which there are,
+    after their place and the likely wait if it `announces`: when they begin to wait, and every `every_s`.
+    """
 
     kind: Literal["queue"] = "queue"
     queue: QueueRef = ""
+    prompt: Prompt = Prompt()
+    keys: dict[Key, Choice] = Field(default={}, max_length=len(KEYS))
+    announces: bool = False
+    every_s: int = Field(default=60, ge=20, le=600)
+
+    @property
+    def tells(self) -> bool:
+        """Whether those who wait are told anything."""
+        return self.announces or bool(self.prompt.text)
+
+    def _more_ways(self) -> dict[str, str | None]:
+        return {f"key-{key}": one.to for key, one in self.keys.items()}
 
 
 class HangUp(Node):

@@ -12,7 +12,7 @@ from typing import Final
 
 from telephony.flows import interpreter
 from telephony.flows.interpreter import Command, Event, State, World
-from telephony.flows.model import Flow
+from telephony.flows.model import AnyNode, Flow, ToQueue
 
 MOST_INPUTS: Final = 100
 _NEVER: Final = dt.datetime.max.replace(tzinfo=dt.UTC)
@@ -84,16 +84,18 @@ def rehearse(flow: Flow, scene: Scene, inputs: Sequence[str]) -> Rehearsal:
     Args:
         flow: as written; it need not be right.
         scene: who calls.
-        inputs: what they press, each time they are asked: keys, or nothing for silence.
+        inputs: what they press, each time they are asked, or wait: keys, or nothing for silence.
     """
     made = Rehearsal([], End.WAITS)
     given = list(inputs)
     state, commands = interpreter.begin(flow, scene.world, scene.at)
     for _ in range(_ENOUGH):
-        answers = _perform(made, commands, scene)
-        if state.is_over or made.end is End.OUTSIDE:
+        answers = _perform(made, flow, commands, scene)
+        if made.end is End.QUEUE and given:
+            answers = _while_waiting(given.pop(0), flow.nodes.get(state.node), scene.at)
+        elif state.is_over or made.end is End.OUTSIDE:
             return made
-        if not answers and state.is_playing:
+        elif not answers and state.is_playing:
             answers = [interpreter.Played(scene.at, state.turn)]
         elif not answers and not given:
             return made
@@ -106,12 +108,13 @@ def rehearse(flow: Flow, scene: Scene, inputs: Sequence[str]) -> Rehearsal:
     return made
 
 
-def _perform(made: Rehearsal, commands: Sequence[Command], scene: Scene) -> list[Event]:
+def _perform(made: Rehearsal, flow: Flow, commands: Sequence[Command], scene: Scene) -> list[Event]:
     """Note what a caller hears, and answer what is asked."""
     answers: list[Event] = []
     for command in commands:
         match command:
             case interpreter.Enter():
+                made.end, made.detail = End.WAITS, ""
                 made.passages.append(Passage(command.node, command.kind, command.title, command.way))
             case interpreter.Play(prompt=prompt):
                 made.passages[-1].heard.append(prompt.text)
@@ -133,16 +136,26 @@ def _perform(made: Rehearsal, commands: Sequence[Command], scene: Scene) -> list
             case interpreter.PromiseCall(turn=turn):
                 answers.append(interpreter.Answered(scene.at, turn, found=scene.has_number))
             case interpreter.CallOutside() if scene.outside:
-                answers.append(interpreter.NotReached(scene.at, scene.outside))
+                answers.append(interpreter.Onwards(scene.at, scene.outside))
             case interpreter.CallOutside():
                 made.end = End.OUTSIDE
             case interpreter.Enqueue(queue=queue):
                 made.end, made.detail = End.QUEUE, queue
+                node = flow.nodes.get(made.passages[-1].node)
+                if isinstance(node, ToQueue) and node.prompt.text:
+                    made.passages[-1].heard.append(node.prompt.text)
             case interpreter.End():
                 made.end = End.SERVED
             case interpreter.Fail(why=why):
                 made.end, made.detail = End.FAILED, why
     return answers
+
+
+def _while_waiting(keys: str, node: AnyNode | None, at: dt.datetime) -> list[Event]:
+    """Return what a key does that somebody presses in a queue: nothing, or it takes them out of it."""
+    ways = node.ways() if isinstance(node, ToQueue) else {}
+    pressed = next((f"key-{key}" for key in keys if f"key-{key}" in ways), None)
+    return [interpreter.Onwards(at, pressed)] if pressed else []
 
 
 def _typed(keys: str, state: State) -> list[Event]:

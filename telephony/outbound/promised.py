@@ -70,9 +70,15 @@ class Promised:
 
 
 def promise(
-    session: Session, *, tenant_id: TenantId, call_id: CallId, queue_id: QueueId, at: dt.datetime
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    call_id: CallId,
+    queue_id: QueueId,
+    at: dt.datetime,
+    since: dt.datetime | None = None,
 ) -> Promised:
-    """Promise who calls a call from this queue, in which they wait from now on; twice is once."""
+    """Promise who calls a call from this queue, in which they wait from now on, or `since`; twice is once."""
     session.execute(
         insert(QueueCallbackRow)
         .values(
@@ -80,7 +86,7 @@ def promise(
             id=new_id(),
             call_id=call_id,
             queue_id=queue_id,
-            place_at=at,
+            place_at=since or at,
             expires_at=at + KEPT_FOR,
             next_at=at,
             tries=0,

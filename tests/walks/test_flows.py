@@ -311,3 +311,43 @@ def test_a_message_is_recorded_and_sealed(running: Running) -> None:
         kept = recording.of_call(session, tenant_id=tenant_id, call_id=call_id)
     assert kept.duration_ms is not None
     assert kept.duration_ms > 2000
+
+
+def test_who_waits_is_told_hears_music_and_leaves_a_message_by_a_key(
+    running: Running, returns: QueueId
+) -> None:
+    lead(
+        running,
+        {
+            "start": {
+                "kind": "queue",
+                "queue": ids.public("que", returns),
+                "prompt": {"text": "Press one to leave a message."},
+                "keys": {"1": {"to": "message"}},
+                "announces": True,
+                "every_s": 20,
+            },
+            "message": {"kind": "voicemail", "prompt": {"text": "Speak. It is recorded."}, "longest_s": 60},
+        },
+    )
+
+    def is_served() -> bool:
+        return any(path[-1] == "key-1>message" and how == "served" for how, path in runs(running).values())
+
+    async def waits_and_presses(phone: Phone) -> None:
+        await hears_a_voice(phone)
+        await asyncio.sleep(7)  # what is told takes less
+        await hears_a_voice(phone)  # music again
+        phone.press("1")
+        await asyncio.sleep(9)  # the prompt, and some seconds of a tone
+        phone.press("#")
+        await asyncio.to_thread(wait_for, is_served, what="the message is left")
+
+    call_id, outcome, path = asyncio.run(made_call(running, waits_and_presses))
+    assert (outcome, path) == ("served", [">start", "key-1>message"])
+    house, tenant_id = running.stand.house, tenant(running)
+    with house.gate.open(Scope.system(tenant_id)) as session:
+        told = [one.kind for one in calls.timeline(session, tenant_id=tenant_id, call_id=call_id)]
+        found = calls.get(session, tenant_id=tenant_id, call_id=call_id, vault=house.vault)
+    assert told.index("wait-left") < told.index("message-began")
+    assert found.cause == "left-message"

@@ -1958,7 +1958,21 @@ def drawn_flow(lang: str) -> Flow:
             "keys": {"1": {"to": "parcels", "label": queues(lang)[0].name}, "2": {"to": "bye"}},
             "otherwise": "parcels",
         },
-        "parcels": {"kind": "queue", "title": queues(lang)[0].name},
+        "parcels": {
+            "kind": "queue",
+            "title": queues(lang)[0].name,
+            "prompt": {"text": pick(lang, "Press 1 for a call back.", "需要回拨请按 1。")},
+            "keys": {"1": {"to": "bye", "label": pick(lang, "A call back", "回拨")}},
+            "announces": True,
+        },
+        "office": {
+            "kind": "outside",
+            "title": pick(lang, "Head office", "总部"),
+            "phone": "+442079460134",
+            "no_answer": "parcels",
+            "busy": "parcels",
+            "otherwise": "bye",
+        },
         "bye": {"kind": "hang-up"},
     }
     return Flow.model_validate({"nodes": nodes})
@@ -2019,6 +2033,20 @@ def one_flow(lang: str) -> dict[str, Any]:
         ],
         "may_write": True,
     }
+
+
+def flow_step(key: str) -> Callable[[str], dict[str, Any]]:
+    """Return the page of a flow with the form of another step open."""
+
+    def shown(lang: str) -> dict[str, Any]:
+        node = drawn_flow(lang).nodes[key]
+        ways = [(way, flow_words.way(way)) for way in node.WAYS]
+        word = flow_words.kind(node.kind)
+        chosen = {"key": key, "kind": node.kind, "word": word, "ways": ways, "seen": "x"}
+        given = outline.typed(node) | ({"queue": "que_1"} if node.kind == "queue" else {})
+        return one_flow(lang) | {"chosen": chosen, "given": given}
+
+    return shown
 
 
 def promised_calls(lang: str) -> dict[str, Any]:
@@ -3540,6 +3568,8 @@ PAGES: dict[str, Page] = {
     "portal-flows": Page("portal/flows.html", flow_list),
     "portal-sounds": Page("portal/sounds.html", sound_list),
     "portal-flow": Page("portal/flow.html", one_flow),
+    "portal-flow-queue": Page("portal/flow.html", flow_step("parcels")),
+    "portal-flow-outside": Page("portal/flow.html", flow_step("office")),
     "portal-promises": Page("portal/promises.html", promised_calls),
     "portal-flow-drawing": Page("portal/flow_drawing.html", flow_drawing),
     "portal-flow-try": Page("portal/flow_try.html", flow_try),

@@ -272,3 +272,42 @@ def test_a_number_outside_is_written_in_its_form(
     with gate.open(Scope.system(cast.a.tenant_id)) as session:
         rung = alarms.page(session, tenant_id=cast.a.tenant_id, limit=10)
         assert [one.kind for one in rung] == [tampering.SEAL]
+
+
+def test_keys_of_a_queue_are_written_drawn_and_tried(
+    alice: Browser, path: str, ours: Program, queue_id: QueueId
+) -> None:
+    queue = ids.public("que", queue_id)
+    step(alice, path, "start", title="Welcome", text="Welcome.")
+    wait = add(alice, path, "queue", "start next")
+    bye = add(alice, path, "hang-up", f"{wait} key-1")
+    fields = {
+        "queue": queue,
+        "text": "Press 1 to end.",
+        "announces": "true",
+        "every_s": "45",
+        "key-1-to": bye,
+        "key-1-label": "The end",
+    }
+    assert step(alice, path, wait, **fields).status_code == 303
+    kept = draft(ours, path)[wait]
+    assert (kept["announces"], kept["every_s"], kept["prompt"]) == (
+        True,
+        45,
+        {"text": "Press 1 to end.", "language": None},
+    )
+    assert kept["keys"] == {"1": {"to": bye, "label": "The end"}}
+    page = alice.get(f"{path}?node={wait}").text
+    assert 'name="announces" value="true" checked' in page
+    assert "stands in the way" not in page
+    drawn = next(one for one in alice.get(f"{path}/drawn").get_json()["nodes"] if one["key"] == wait)
+    assert [one["way"] for one in drawn["ways"]] == ["key-1", "key-2"], "and the next free key"
+    assert drawn["says"] == "Parcels"
+    waiting = alice.get(f"{path}/try").text
+    assert "The caller waits in Parcels." in waiting
+    assert "The end" in waiting
+    assert "nobody was needed" in alice.get(f"{path}/try?typed=1").text
+    assert step(alice, path, wait, **(fields | {"announces": "false"})).status_code == 303
+    assert draft(ours, path)[wait]["announces"] is False
+    refused = step(alice, path, wait, **(fields | {"every_s": "5"}))
+    assert refused.status_code == 422

@@ -288,7 +288,9 @@ def try_flow(flow_id: str) -> str:
         ],
         end=made.end.value,
         detail=queue_names().get(made.detail, made.detail),
-        choices=[(key, one.label) for key, one in node.keys.items()] if isinstance(node, model.Menu) else [],
+        choices=[(key, one.label) for key, one in node.keys.items()]
+        if isinstance(node, model.Menu | model.ToQueue)
+        else [],
         is_customer=request.args.get("customer") == "yes",
         knows_pin=request.args.get("pin") == "yes",
         is_away=request.args.get("away") == "yes",

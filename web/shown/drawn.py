@@ -144,8 +144,8 @@ def drawing(
 
 
 def _ways(node: AnyNode) -> Iterator[tuple[str, str, str | None]]:
-    """Yield each way out with what it stands for, those that lead nowhere too, and a menu's next free key."""
-    if isinstance(node, model.Menu):
+    """Yield each way out with what it stands for, those that lead nowhere too, and the next free key."""
+    if isinstance(node, model.Menu | model.ToQueue):
         for key in model.KEYS:
             if key in node.keys:
                 yield f"key-{key}", node.keys[key].label, node.keys[key].to
@@ -163,6 +163,8 @@ def _says(node: AnyNode, queues: Mapping[str, str], sounds: Mapping[str, str]) -
     """Return what tells this node from others of its kind."""
     told = [one.text for one in node.prompts()] + [queues.get(ref, "") for ref in node.queues()]
     match node:
+        case model.ToQueue():
+            told.reverse()  # which queue says more than what is told in it
         case model.Play():
             told.append(sounds.get(node.sound, ""))
         case model.ToPerson() if node.agent:

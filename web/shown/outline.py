@@ -20,8 +20,9 @@ from web.shown import flow_words
 MOST_CASES = 6  # lines of a branch in the form; more are kept as they are
 _NODE: TypeAdapter[AnyNode] = TypeAdapter(AnyNode)
 KINDS: Sequence[str] = tuple(str(one.model_fields["kind"].default) for one in get_args(get_args(AnyNode)[0]))
-_NUMBERS = frozenset({"timeout_s", "tries", "least", "most", "longest_s", "agent", "ring_s"})
+_NUMBERS = frozenset({"timeout_s", "tries", "least", "most", "longest_s", "agent", "ring_s", "every_s"})
 _LISTS = frozenset({"send"})
+_KEYED = (model.Menu, model.ToQueue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def typed(node: AnyNode) -> dict[str, str]:
         if name not in {"keys", "cases", "place"}
     }
     fields |= {"text": prompt.get("text", ""), "prompt_language": prompt.get("language", "")}
-    if isinstance(node, model.Menu):
+    if isinstance(node, _KEYED):
         for key, choice in node.keys.items():
             fields |= {f"key-{key}-to": choice.to or "", f"key-{key}-label": choice.label}
     if isinstance(node, model.Branch):
@@ -136,7 +137,7 @@ def read(before: AnyNode, given: Mapping[str, str]) -> AnyNode:
             "text": " ".join(given["text"].split()),
             "language": given.get("prompt_language") or None,
         }
-    if isinstance(before, model.Menu):
+    if isinstance(before, _KEYED):
         made["keys"] = {
             key: {"to": given.get(f"key-{key}-to") or None, "label": given.get(f"key-{key}-label", "")}
             for key in model.KEYS

@@ -323,6 +323,9 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return _node(step), _PLAIN
         case "flow-led":
             return gettext("The flow leads to %(queue)s", queue=step.details.get("queue", "")), _START
+        case "wait-left":
+            pressed = str(step.details.get("way", "")).removeprefix("key-")
+            return gettext("Waits no longer: pressed %(key)s", key=pressed), _START
         case "message-began":
             return gettext("The caller leaves a message"), _START
         case "flow-served" if call.cause == LEFT_MESSAGE:

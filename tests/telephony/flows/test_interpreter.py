@@ -409,7 +409,7 @@ def test_a_number_outside_is_called_and_the_flow_goes_on_by_what_became_of_it(
     state, commands = play(OUTSIDE, [])
     assert commands[-1] == interpreter.CallOutside("office")
     assert interpreter.step(OUTSIDE, World(), state, Pressed(NOON, "1"))[1] == []
-    _, commands = interpreter.step(OUTSIDE, World(), state, interpreter.NotReached(NOON, way))
+    _, commands = interpreter.step(OUTSIDE, World(), state, interpreter.Onwards(NOON, way))
     assert commands[-1] == last, "what was set on the way is remembered"
 
 
@@ -426,3 +426,55 @@ def test_a_number_outside_that_is_never_told_of_has_a_watchdog_and_after_a_crash
 def test_a_number_outside_is_tried_without_calling_anybody(outside: str, end: str) -> None:
     made = rehearsal.rehearse(OUTSIDE, rehearsal.Scene(World(), NOON, outside=outside), [])
     assert made.end == end
+
+
+KEYED = flow(
+    {
+        "start": {"kind": "set", "name": "line", "value": "gold", "next": "wait"},
+        "wait": {
+            "kind": "queue",
+            "queue": SALES,
+            "prompt": {"text": "1: a message, 2: another queue."},
+            "keys": {"1": {"to": "bye", "label": "Bye"}, "2": {"to": "by"}, "3": {"to": "round"}},
+        },
+        "round": {"kind": "say", "prompt": {"text": "News."}, "next": "wait"},
+        "by": {
+            "kind": "branch",
+            "on": "line",
+            "cases": [{"values": ["gold"], "to": "care"}],
+            "otherwise": "bye",
+        },
+        "care": {"kind": "queue", "queue": CARE},
+        "bye": {"kind": "hang-up"},
+    }
+)
+
+
+def test_who_waits_goes_on_by_a_key_and_what_was_set_before_is_remembered() -> None:
+    state, commands = play(KEYED, [])
+    assert (commands[-1], state.is_over) == (Enqueue(SALES), True)
+    assert interpreter.step(KEYED, World(), state, Pressed(NOON, "2"))[1] == [], "the runner says which count"
+    _, commands = interpreter.step(KEYED, World(), state, interpreter.Onwards(NOON, "key-2"))
+    assert nodes(commands) == ["key-2>by", "case-1>care"]
+    assert commands[-1] == Enqueue(CARE)
+    assert interpreter.step(KEYED, World(), state, interpreter.Onwards(NOON, "key-9"))[1] == [
+        Fail("dead-end")
+    ]
+
+
+def test_coming_back_to_a_queue_as_often_as_one_likes_is_no_circle() -> None:
+    state, _ = play(KEYED, [])
+    for _ in range(interpreter.MOST_STEPS):
+        state, _ = interpreter.step(KEYED, World(), state, interpreter.Onwards(NOON, "key-3"))
+        state, commands = interpreter.step(KEYED, World(), state, Played(NOON, state.turn))
+        assert commands[-1] == Enqueue(SALES)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "end", "last"),
+    [([], "queue", "wait"), (["9"], "queue", "wait"), (["1"], "served", "bye"), (["2"], "queue", "care")],
+)
+def test_keys_of_a_queue_are_tried_without_waiting(inputs: list[str], end: str, last: str) -> None:
+    made = rehearsal.rehearse(KEYED, rehearsal.Scene(World(), NOON), inputs)
+    assert (made.end, made.passages[-1].node) == (end, last)
+    assert made.passages[1].heard == ["1: a message, 2: another queue."]

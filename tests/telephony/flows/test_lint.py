@@ -4,7 +4,7 @@ import pytest
 
 from telephony.flows.lint import FlowFault, lint
 from telephony.flows.model import Flow
-from tests.telephony.flows.test_interpreter import CARE, COLLECT, MENU, SALES, flow
+from tests.telephony.flows.test_interpreter import CARE, COLLECT, KEYED, MENU, SALES, flow
 
 QUEUES = {SALES, CARE}
 QUEUE: dict[str, object] = {"kind": "queue", "queue": SALES}
@@ -22,7 +22,7 @@ def faults(of: Flow) -> list[tuple[FlowFault, str, str]]:
     return [(one.fault, one.node, one.way) for one in lint(of, queues=QUEUES, own={OWN})]
 
 
-@pytest.mark.parametrize("right", [MENU, COLLECT])
+@pytest.mark.parametrize("right", [MENU, COLLECT, KEYED])
 def test_a_right_flow_has_no_faults(right: Flow) -> None:
     assert faults(right) == []
 
@@ -50,6 +50,9 @@ def test_a_right_flow_has_no_faults(right: Flow) -> None:
         ),
         ({"start": {"kind": "queue", "queue": "que_0" + "z" * 25}}, (FlowFault.NO_QUEUE, "start", "")),
         ({"start": {"kind": "queue"}}, (FlowFault.NO_QUEUE, "start", "")),
+        ({"start": QUEUE | {"keys": {"1": {"to": "q"}}}, "q": QUEUE}, (FlowFault.NO_PROMPT, "start", "")),
+        ({"start": QUEUE | {"keys": {"1": {}}}}, (FlowFault.DEAD_END, "start", "key-1")),
+        ({"start": QUEUE | {"keys": {"1": {"to": "gone"}}}}, (FlowFault.LEADS_NOWHERE, "start", "key-1")),
         (
             {"start": {"kind": "person", "queue": QUEUE["queue"], "otherwise": "q"}, "q": QUEUE},
             (FlowFault.NO_AGENT, "start", ""),
