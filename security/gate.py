@@ -103,9 +103,15 @@ class Gate:
 
     @contextlib.contextmanager
     def open(self, scope: Scope) -> Iterator[Session]:
-        """Yield a session inside the tenant's context; commit at the end, roll back on an error."""
+        """Yield a session inside the tenant's context; commit at the end, roll back on an error.
+
+        Used afterwards it raises: it would begin a transaction that nobody ends.
+        """
         engine = self._engine.execution_options(**{_OPTION: scope})
-        with Session(engine, expire_on_commit=False) as session, session.begin():
+        with (
+            Session(engine, expire_on_commit=False, close_resets_only=False) as session,
+            session.begin(),
+        ):
             yield session
 
     @contextlib.contextmanager
@@ -117,7 +123,7 @@ class Gate:
         engine = self._engine.execution_options(
             **{_OPTION: scope}, isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
-        with Session(engine) as session, session.begin():
+        with Session(engine, close_resets_only=False) as session, session.begin():
             yield session
 
     def resolve(self, kind: str, key: bytes) -> Entry | None:

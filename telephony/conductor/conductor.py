@@ -173,6 +173,7 @@ class Conductor:
             live=live,
             admitting=admitting,
             speak=speak,
+            take_in=lambda event, line: self._arrivals.take_in(event, line),
         )
         self._arrivals = Arrivals(
             switch=switch,
@@ -189,7 +190,6 @@ class Conductor:
             feed=feed,
             carry_out=self._carry_out,
         )
-        self._lobby.take_in = self._arrivals.take_in
         self._standing = Standing(
             switch=switch,
             hands=hands,

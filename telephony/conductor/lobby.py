@@ -58,11 +58,12 @@ class Lobby:
         live: Live,
         admitting: Admitting,
         speak: Speak,
+        take_in: Callable[[port.Arrived, Line], None],
     ) -> None:
-        """Who has chosen is handed on to `take_in`, which is set by whoever makes the arrivals."""
+        """Who has chosen is handed on to `take_in`."""
         self._switch, self._hands, self._gate, self._books = switch, hands, gate, books
         self._directory, self._live, self._admitting, self._speak = directory, live, admitting, speak
-        self.take_in: Callable[[port.Arrived, Line], None] = _nowhere
+        self._take_in = take_in
         self._guests: dict[str, _Guest] = {}
         self._codes: list[SharedCode] = []
         self._known_until = 0.0
@@ -178,7 +179,7 @@ class Lobby:
             await self._turn_away(guest, is_answered=outcome is Outcome.CHOSEN)
             return
         self._gone(guest, outcome, now)
-        self.take_in(replace(guest.event, at=max(now, guest.event.at), dnis=entry), line)
+        self._take_in(replace(guest.event, at=max(now, guest.event.at), dnis=entry), line)
 
     async def _turn_away(self, guest: _Guest, *, is_answered: bool) -> None:
         """Tell who has chosen a company that cannot be called; who dialled its digits is refused."""
@@ -238,10 +239,6 @@ class Lobby:
                     session, code_id=code_id, outcome=outcome, at=at, duration_ms=duration_ms
                 ),
             )
-
-
-def _nowhere(_event: port.Arrived, _line: Line) -> None:
-    raise NotImplementedError
 
 
 def _playback(guest: _Guest, turn: int) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from core.ids import OPERATOR, TenantId, new_id
@@ -51,6 +51,14 @@ def test_every_new_transaction_of_a_session_enters_again(gate: Gate, tenant_a: T
         assert session.execute(WHO).scalar_one() == tenant_a
         session.commit()
         assert session.execute(WHO).scalar_one() == tenant_a
+
+
+def test_a_session_is_not_used_after_its_end(gate: Gate, tenant_a: TenantId) -> None:
+    for opened in (gate.open(Scope.system(tenant_a)), gate.snapshot(Scope.system(tenant_a))):
+        with opened as session:
+            session.execute(WHO)
+        with pytest.raises(InvalidRequestError, match="closed"):
+            session.execute(WHO)
 
 
 def test_a_transaction_outside_the_gate_is_refused_before_it_begins(gate: Gate) -> None:

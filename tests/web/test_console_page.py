@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from werkzeug.serving import make_server
 
 from core import clock
+from launch import choices, layout
 from launch.parts import chromium
 from tests.web import figures, gallery
 
@@ -29,8 +29,6 @@ pytestmark = pytest.mark.browser
 
 PATIENCE_S = 20.0  # a busy machine paints late; what never comes fails all the same
 expect.set_options(timeout=PATIENCE_S * 1000)
-
-_PARTS = Path(__file__).resolve().parents[2] / ".parts"
 
 
 class Stage:
@@ -146,7 +144,7 @@ def served(app: Flask, *, port: int = 0) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = chromium.find(_PARTS)
+    program = chromium.find(layout.find(choices.read()).parts)
     assert program, "Chromium is missing: make setup fetches it"
     with sync_playwright() as play:
         started = play.chromium.launch(

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from werkzeug.test import TestResponse
 from core import ids
 from core.config import Settings
 from core.ids import QueueId
+from launch import choices, layout
 from launch.parts import chromium
 from security.gate import Gate, Scope
 from telephony import queues
@@ -24,7 +24,6 @@ from tests.web.gallery import AXE
 from tests.web.test_console_page import served
 from tests.web.test_live_process import free_port
 
-_PARTS = Path(__file__).resolve().parents[2] / ".parts"
 BOTH = pytest.mark.browser
 
 
@@ -95,7 +94,7 @@ def settings(settings: Settings, port: int, request: pytest.FixtureRequest) -> S
 
 @pytest.fixture
 def chrome(app: Flask, port: int) -> Iterator[Chromium]:
-    program = chromium.find(_PARTS)
+    program = chromium.find(layout.find(choices.read()).parts)
     assert program, "Chromium is missing: make setup fetches it"
     with served(app, port=port), sync_playwright() as play:
         started = play.chromium.launch(executable_path=str(program), args=["--no-sandbox", "--disable-gpu"])

@@ -3,7 +3,6 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect, sync_playwright
 
 from core.config import Settings
+from launch import choices, layout
 from launch.parts import chromium
 from tests.tenants.people import PASSWORD
 from tests.web.conftest import Cast
@@ -19,8 +19,6 @@ from tests.web.test_console_page import served
 from tests.web.test_live_process import free_port
 
 pytestmark = pytest.mark.browser
-
-_PARTS = Path(__file__).resolve().parents[2] / ".parts"
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +63,7 @@ class Key:
 
 @pytest.fixture
 def page(app: Flask, port: int) -> Iterator[Page]:
-    program = chromium.find(_PARTS)
+    program = chromium.find(layout.find(choices.read()).parts)
     assert program, "Chromium is missing: make setup fetches it"
     with served(app, port=port), sync_playwright() as play:
         started = play.chromium.launch(executable_path=str(program), args=["--no-sandbox", "--disable-gpu"])

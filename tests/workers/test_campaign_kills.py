@@ -57,6 +57,7 @@ def count(house: House, tenant_id: TenantId, query: str) -> tuple[int, ...]:
         return tuple(session.execute(text(query)).one())
 
 
+@pytest.mark.timeout(300)
 def test_a_lead_file_survives_its_reader(
     start: Start, house: House, settings: Settings, tenant_a: TenantId
 ) -> None:
@@ -78,7 +79,7 @@ def test_a_lead_file_survives_its_reader(
             now = imports.get(session, tenant_id=tenant_a, vault=house.vault, import_id=found.import_id)
         return now.state == "done"
 
-    until(is_done, within_s=60)
+    until(is_done, within_s=180)
     with house.gate.open(Scope.system(tenant_a)) as session:
         done = imports.get(session, tenant_id=tenant_a, vault=house.vault, import_id=found.import_id)
     assert (done.rows, done.accepted, done.duplicates, done.bad) == (6001, 6000, 0, 1)
