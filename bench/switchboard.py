@@ -23,7 +23,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from bench.first_ring import Ground
-from core import clock
+from core import clock, log
 from core.config import Settings
 from core.ids import OPERATOR, AgentId, TenantId, UserId, new_id
 from core.phone import parse_e164
@@ -153,6 +153,7 @@ def _serve(settings: Settings, ari_url: str, phones: type[AriSwitch]) -> None:
         finally:
             house.close()
 
+    log.configure("keeper")
     sys.exit(keep(conduct))
 
 

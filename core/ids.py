@@ -66,11 +66,14 @@ class UnknownIdError(NotFound):
 
 
 def new_id() -> UUID:
-    """Return a fresh UUIDv7: 48 bits of Unix milliseconds, 74 random bits."""
-    stamp = time.time_ns() // 1_000_000
-    random = secrets.randbits(74)
-    value = (stamp << 80) | (0x7 << 76) | ((random >> 62) << 64) | (0b10 << 62)
-    return UUID(int=value | (random & ((1 << 62) - 1)))
+    """Return a fresh UUIDv7: 48 bits of Unix milliseconds, 12 of their fraction, 62 random bits.
+
+    With the fraction what is made one after the other sorts so too (RFC 9562, 6.2, method 3): orders and
+    events are read in the order of their ids.
+    """
+    stamp, rest = divmod(time.time_ns(), 1_000_000)
+    value = (stamp << 80) | (0x7 << 76) | ((rest << 12) // 1_000_000 << 64) | (0b10 << 62)
+    return UUID(int=value | secrets.randbits(62))
 
 
 def new_ids(count: int) -> list[bytes]:

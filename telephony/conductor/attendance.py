@@ -54,7 +54,11 @@ class Attendance:
         self._wrap_ups, self._calls = wrap_ups, calls
 
     async def sign_in(self, agent_id: AgentId) -> str:
-        """Place an agent who has signed in on the floor, and give the switch their phone."""
+        """Place an agent who has signed in on the floor, and give the switch their phone.
+
+        Who is on the floor already (a console that was opened again) keeps what they are doing there: the
+        rows that were read may lie behind it by what is being written.
+        """
         one, phone = await asyncio.to_thread(self.read_one, agent_id)
         if one.presence is None or phone is None:
             return "not-signed-in"
@@ -66,6 +70,8 @@ class Attendance:
                 before.is_online and before.endpoint == phone.name,
                 before.next_state,
             )
+            if before.since >= agent.since:
+                agent.state, agent.since = before.state, before.since
         await self._switch.put_endpoint(phone.name, password=phone.password)
         agent.is_online = await self._switch.online(phone.name)
         self._telling.tell(agent)

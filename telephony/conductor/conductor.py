@@ -173,7 +173,7 @@ class Conductor:
             live=live,
             admitting=admitting,
             speak=speak,
-            take_in=lambda event, line: self._arrivals.take_in(event, line),
+            take_in=lambda event, line: self._arrivals.take_in(event, line),  # noqa: PLW0108 - made below
         )
         self._arrivals = Arrivals(
             switch=switch,

@@ -32,6 +32,11 @@ def test_what_is_no_id_is_not_found(text: str) -> None:
         ids.parse("call", text)
 
 
+def test_ids_sort_as_they_were_made() -> None:
+    made = [ids.new_id() for _ in range(2000)]
+    assert made == sorted(made)
+
+
 def test_ids_are_version_seven_and_grow_with_time() -> None:
     first = ids.new_id()
     time.sleep(0.002)
