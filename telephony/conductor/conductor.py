@@ -175,7 +175,7 @@ class Conductor:
             speak=speak,
             take_in=lambda event, line: self._arrivals.take_in(event, line),  # noqa: PLW0108 - made below
         )
-        self._arrivals = Arrivals(
+        self._arrivals: Arrivals = Arrivals(
             switch=switch,
             hands=hands,
             books=books,
