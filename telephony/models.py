@@ -102,6 +102,7 @@ class QueueRow(TenantOwned, Base):
     is_recorded: Mapped[bool] = mapped_column(Boolean)
     record_percent: Mapped[int] = mapped_column(SmallInteger, server_default=text("100"))
     tells_callers: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    script: Mapped[str] = mapped_column(Text, server_default="")
     longest_wait_s: Mapped[int | None] = mapped_column(Integer)
     wait_message: Mapped[str] = mapped_column(Text, default="")
     language: Mapped[str] = mapped_column(Text, default="en")

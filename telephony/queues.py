@@ -25,7 +25,7 @@ from telephony.errors import (
 from telephony.models import CallRow, NumberRow, QueueHoursRow, QueueRow
 
 LANGUAGES = ("en", "zh")
-LONGEST_NAME, LONGEST_MESSAGE = 80, 500
+LONGEST_NAME, LONGEST_MESSAGE, LONGEST_SCRIPT = 80, 500, 8000
 RECORDED_PERCENT = (1, 100)
 _RANDOM = (1 << 48) - 1  # bits of a UUIDv7 that are chance, and nothing else
 RINGS_S, WRAPS_UP_S, TARGETS_S, WAITS_S = (5, 120), (0, 3600), (1, 3600), (10, 7200)
@@ -65,6 +65,7 @@ class Settings:
         wrap_up: what is asked of an agent after a call.
         needs_disposition: whether a wrap-up is saved with an outcome only.
         time_up: what happens when the time of a timed one is up and the outcome is missing.
+        script: what its agents see while they talk with a caller, up to 8000 signs; empty: none.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Settings:
     time_up: TimeUp = TimeUp.FREE
     record_percent: int = 100
     tells_callers: bool = False
+    script: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class Queue:
     time_up: TimeUp = TimeUp.FREE
     record_percent: int = 100
     tells_callers: bool = False
+    script: str = ""
     revision: int = 1
     is_open: bool = True
 
@@ -121,6 +124,7 @@ class Queue:
             self.time_up,
             self.record_percent,
             self.tells_callers,
+            self.script,
         )
 
     def records(self, call_id: CallId) -> bool:
@@ -352,6 +356,7 @@ def _check(wanted: Settings) -> None:
         "wait_message": is_line(wanted.wait_message, LONGEST_MESSAGE),
         "language": wanted.language in LANGUAGES,
         "record_percent": within(wanted.record_percent, RECORDED_PERCENT),
+        "script": len(wanted.script) <= LONGEST_SCRIPT,
     }
     for field, is_right in stands.items():
         if not is_right:
@@ -366,6 +371,7 @@ def _write(row: QueueRow, wanted: Settings) -> None:
     row.wrap_up, row.needs_disposition = wanted.wrap_up.value, wanted.needs_disposition
     row.time_up = wanted.time_up.value
     row.record_percent, row.tells_callers = wanted.record_percent, wanted.tells_callers
+    row.script = wanted.script.strip()
 
 
 def _insist_on_name(session: Session, tenant_id: TenantId, row: QueueRow) -> None:
@@ -396,6 +402,7 @@ def _queue(row: QueueRow) -> Queue:
         time_up=TimeUp(row.time_up),
         record_percent=row.record_percent,
         tells_callers=row.tells_callers,
+        script=row.script,
         revision=row.revision,
         is_open=row.closed_at is None,
     )

@@ -1758,7 +1758,12 @@ def statuses(lang: str) -> dict[str, Any]:
 
 def queue_settings(lang: str) -> Settings:
     sorry = pick(lang, "Nobody is free. Please call again tomorrow.", "现在没有空闲的客服，请明天再来电。")
-    return Settings(queues(lang)[0].name, longest_wait_s=300, wait_message=sorry)
+    script = pick(
+        lang,
+        "Ask for the parcel's number.\nSay when it comes, and offer tomorrow.",
+        "请询问包裹编号。\n告知送达时间，可改为明天。",
+    )
+    return Settings(queues(lang)[0].name, longest_wait_s=300, wait_message=sorry, script=script)
 
 
 def campaign(lang: str) -> dict[str, Any]:
@@ -2129,6 +2134,7 @@ def queue_edit(lang: str) -> dict[str, Any]:
             "longest": "300",
             "message": settings.wait_message,
             "language": "en",
+            "script": settings.script,
             "agent-1001": "1",
             "agent-1003": "9",
         },

@@ -1,3 +1,4 @@
+import dataclasses
 import datetime as dt
 
 import pytest
@@ -14,7 +15,7 @@ from customers.records import CustomerDetails
 from seats import lines, presence, roster
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import calls, drafts, orders, recording, work
+from telephony import calls, drafts, orders, queues, recording, work
 from telephony.orders import OrderKind
 from telephony.queues import WrapUp
 from telephony.routing import settings as routing
@@ -231,6 +232,37 @@ def test_the_pop_says_what_the_caller_chose_in_the_flows_menus(
     assert said.index("Deliveries") < said.index(">1</kbd> Menu") < said.index("Late &lt;parcels&gt;")
     assert "Something else" not in shown  # the last three say most
     assert "Try again" not in shown
+
+
+def test_the_pop_of_a_call_in_shows_its_queues_script_and_what_to_say_first(
+    bob: Bob, cast: Cast, gate: Gate, vault: Vault
+) -> None:
+    tenant_id = cast.a.tenant_id
+    line = factory.line(gate, tenant_id)
+    bob.talks(factory.call(gate, vault, line, is_over=False), tenant_id)
+    path = f"/console/offers/{public('off', bob.offer_id)}"
+    assert "Script:" not in bob.browser.get(path).text
+    with gate.open(Scope.system(tenant_id)) as session:
+        found = queues.get(session, tenant_id=tenant_id, queue_id=line.queue_id)
+        wanted = dataclasses.replace(found.settings, script="Ask for <the> number.")
+        queues.change(session, tenant_id=tenant_id, queue_id=line.queue_id, revision=1, settings=wanted)
+    shown = bob.browser.get(path).text
+    assert "Script: Deliveries" in shown
+    assert "Ask for &lt;the&gt; number." in shown
+    assert "Good day, Pelican Parcel" in shown
+
+
+def test_a_call_out_shows_no_script_of_the_queue(bob: Bob, cast: Cast, gate: Gate, vault: Vault) -> None:
+    tenant_id = cast.a.tenant_id
+    line = factory.line(gate, tenant_id)
+    with gate.open(Scope.system(tenant_id)) as session:
+        found = queues.get(session, tenant_id=tenant_id, queue_id=line.queue_id)
+        wanted = dataclasses.replace(found.settings, script="Ask for the number.")
+        queues.change(session, tenant_id=tenant_id, queue_id=line.queue_id, revision=1, settings=wanted)
+    bob.talks(factory.call_out(gate, vault, line), tenant_id)
+    shown = bob.browser.get(f"/console/offers/{public('off', bob.offer_id)}").text
+    assert "Ask for the number." not in shown
+    assert "Good day" in shown
 
 
 def test_notes_are_kept_as_they_are_typed_and_survive_a_reload(bob: Bob, call_id: CallId) -> None:

@@ -33,6 +33,7 @@ GIVEN = {
     "longest": "300",
     "message": "Nobody is free. Please call again tomorrow.",
     "language": "en",
+    "script": "",
 }
 
 
@@ -281,3 +282,21 @@ def test_how_a_queue_wraps_up_is_changed_by_people_and_programs(
     )
     wrong = ours.call("PUT", address, json=wish | {"wrap_up": "sometimes"}, headers={"If-Match": tag})
     assert code_of(wrong) == (422, "invalid-request")
+
+
+def test_a_queues_script_is_kept_shown_and_bounded(
+    alice: Browser, ours: Program, gate: Gate, tenant_id: TenantId
+) -> None:
+    script = "Ask for the number.\r\nOffer <tomorrow>."
+    path = made(alice, script=script)
+    shown = alice.get(path).text
+    assert "Offer &lt;tomorrow&gt;." in shown
+    assert "Ask for the number." in alice.get(f"{path}/edit").text
+    queue_id = ids.public("que", id_of(path))
+    assert "Offer <tomorrow>." in ours.get(f"/queues/{queue_id}").get_json()["script"]
+    refused = alice.post("/portal/queues", GIVEN | {"name": "Other", "script": "x" * 8001})
+    assert refused.status_code == 422
+    assert "at most 8,000 characters" in refused.text
+    assert ours.call("POST", "/queues", json={"name": "Other", "script": "x" * 8001}).status_code == 422
+    with gate.open(Scope.system(tenant_id)) as session:
+        assert [one.name for one in queues.all_of(session, tenant_id=tenant_id)] == ["Deliveries"]

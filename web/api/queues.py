@@ -29,6 +29,7 @@ _TIME_UP = (
     "agent is free, and the call waits in their list to be completed) or `stay` (they stay in wrap-up, "
     "overdue)."
 )
+_SCRIPT = "What agents see while they talk with a caller of the queue. Empty: a greeting only."
 _WRAP_UP_S = "How long an optional or a timed wrap-up may take; 0 is no limit."
 
 
@@ -69,6 +70,7 @@ class QueueSettings(Inward):
     )
     wait_message: Text = Field(default="", max_length=500, description="Empty: a sentence of ours.")
     language: Literal["en", "zh"] = Field(default="en", description="In which the message is spoken.")
+    script: str = Field(default="", max_length=8000, description=_SCRIPT)
     members: list[QueueMember] | None = Field(
         default=None,
         max_length=1000,
@@ -93,6 +95,7 @@ class QueueShown(Outward):
     longest_wait_s: int | None = Field(description="After which the call ends. Null: never.")
     wait_message: str = Field(description="What a caller hears then. Empty: a sentence of ours.")
     language: str = Field(examples=["en"])
+    script: str = Field(description=_SCRIPT)
     open: bool = Field(description="False: it is closed, and can be opened again.")
 
 
@@ -217,6 +220,7 @@ def _settings(json: QueueSettings) -> Settings:
         longest_wait_s=json.longest_wait_s,
         wait_message=json.wait_message,
         language=json.language,
+        script=json.script,
     )
 
 
@@ -240,6 +244,7 @@ def _shown(one: Queue) -> dict[str, object]:
         "longest_wait_s": one.longest_wait_s,
         "wait_message": one.wait_message,
         "language": one.language,
+        "script": one.script,
         "open": one.is_open,
     }
 

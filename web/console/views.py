@@ -26,7 +26,7 @@ from customers.records import CustomerCard
 from seats import lines
 from seats.desk import ServingAgent
 from security.gate import UnsignedError
-from telephony import calls, drafts, work
+from telephony import calls, drafts, queues, work
 from telephony.calls import Call, Leg
 from telephony.drafts import Draft
 from telephony.errors import (
@@ -575,6 +575,11 @@ def _popped(offer_id: str, item: WorkItem) -> dict[str, Any]:
             if call.direction == calls.OUTBOUND
             else None
         )
+        script = (
+            queues.get(walls, tenant_id=tenant_id, queue_id=call.queue_id).script
+            if call.direction == calls.INBOUND and call.queue_id
+            else ""
+        )
         choices = (
             chosen.of_call(walls, tenant_id=tenant_id, call_id=item.call_id)
             if call.direction == calls.INBOUND
@@ -599,7 +604,7 @@ def _popped(offer_id: str, item: WorkItem) -> dict[str, Any]:
         "promised": [one.due_at for one in promised],
         "tickets": waiting,
         "campaign": campaign.settings.name if campaign else "",
-        "script": campaign.settings.script if campaign else "",
+        "script": campaign.settings.script if campaign else script,
         "greeting": _greeting(
             client.name,
             client.languages.get(call.number_id, "en"),

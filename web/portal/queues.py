@@ -188,6 +188,7 @@ def _fields(queue_id: QueueId | None = None) -> list[edits.Field]:
         edits.Field("longest", gettext("A caller waits at most (seconds)")),
         edits.Field("message", gettext("What they hear then")),
         edits.Field("language", gettext("Spoken in")),
+        edits.Field("script", gettext("Script"), "lines"),
         *(
             edits.Field(f"agent-{one.agent.number}", gettext("Agent %(number)s", number=one.agent.number))
             for one in serving
@@ -210,6 +211,7 @@ def _typed(settings: Settings, levels: Mapping[int, int]) -> dict[str, str]:
         "longest": "" if settings.longest_wait_s is None else str(settings.longest_wait_s),
         "message": settings.wait_message,
         "language": settings.language,
+        "script": settings.script,
         **{f"agent-{number}": str(level) for number, level in levels.items()},
     }
 
@@ -247,6 +249,7 @@ def _settings(given: Mapping[str, str]) -> Settings:
         longest_wait_s=whole_of("longest", "longest_wait_s") if given["longest"] else None,
         wait_message=given["message"],
         language=given["language"],
+        script=given["script"],
         wrap_up=WrapUp(given["wrap_mode"]),
         needs_disposition=given["outcome"] == "yes",
         time_up=TimeUp(given["time_up"]),
@@ -272,6 +275,7 @@ _FIELDS = {
     "wait_message": "message",
     "language": "language",
     "record_percent": "percent",
+    "script": "script",
 }
 
 
@@ -288,6 +292,7 @@ def _faults(error: QueueSettingError | QueueNameTakenError) -> dict[str, str]:
         "longest_wait_s": gettext("From 10 to 7200 seconds; empty: as long as they like."),
         "wait_message": gettext("Up to 500 signs on one line."),
         "record_percent": gettext("From 1 to 100 of a hundred calls."),
+        "script": gettext("The script has at most 8,000 characters."),
     }
     field = str(error.details.get("field", ""))
     return {_FIELDS.get(field, field): words.get(field, gettext("This cannot be."))}
