@@ -89,17 +89,35 @@ KINDS: Final[Mapping[str, Kind]] = {
         200,
         "a form that was open while its session ended; nobody was asked yet who they are",
     ),
-    "more-rights": Kind(10, None, "pages do not offer rights one cannot give"),
+    "more-rights": Kind(
+        10, None, "pages do not offer rights one cannot give, but a program under development asks for them"
+    ),
+    "second-person": Kind(
+        1, None, "whoever asked is shown no way to decide it themselves: that form was made by hand"
+    ),
     "looks": Kind(30, None, "an agent who has used the hour's looks stops, or asks for more"),
-    "break-glass": Kind(5, None, "a handful of people know this door, and it says when it opens"),
-    "recovery": Kind(5, None, "a handful of people know this door, and it takes two of them"),
+    "break-glass": Kind(
+        5,
+        None,
+        "a handful of people know this door: a look ran out while its page was open, or was let in twice",
+    ),
+    "recovery": Kind(
+        5,
+        None,
+        "a handful of people know this door, and mistype an address or ask for somebody others can help",
+    ),
     # programs
     "api-key": Kind(
         100,
         500,
         "a program whose key has run out asks again each minute or so: its company should hear of it",
     ),
-    "api-key-address": Kind(5, None, "a key with networks is in a program that has its fixed place"),
+    "api-key-address": Kind(
+        1,
+        None,
+        "its program has a fixed place: it was moved, or the key is in other hands, and its company wants to"
+        " hear of either at once",
+    ),
     "api-key-exposed": Kind(1, 1, "it is revoked at once", rings="key-in-address"),
     "malformed": Kind(500, 2000, "a program under development sends what cannot be read for an afternoon"),
     "too-large": Kind(50, 200, "a file too large is sent twice or thrice by hand"),
@@ -113,9 +131,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "carrier": Kind(1, None, "a carrier knows us or it does not", rings="carrier-refuses-us"),
     # what is dialled
     "phone-dials": Kind(
-        20,
-        None,
-        "the console dials, a phone never does: some press redial; more is its login in other hands",
+        1, None, "the console dials, and its phone has no key for it: the login is in other hands"
     ),
     "call-out": Kind(
         200,

@@ -16,7 +16,7 @@ from core import clock
 from core.ids import OPERATOR, TenantId, new_id
 from security import evidence
 from tenants import companies
-from tenants.errors import DeletionNotFoundError, DeletionRefusedError
+from tenants.errors import DeletionNotFoundError, DeletionRefusedError, OwnDeletionError
 from tenants.models import CompanyDeletionRow
 
 WAIT = dt.timedelta(days=7)
@@ -79,7 +79,8 @@ def confirm(session: Session, *, deletion_id: UUID, by: UUID) -> Deletion:
 
     Raises:
         DeletionNotFoundError: no such deletion.
-        DeletionRefusedError: who asked for it confirms it, or it was called off.
+        OwnDeletionError: who asked for it confirms it.
+        DeletionRefusedError: it was called off, or is done.
     """
     row = _row(session, deletion_id)
     if row.called_off_at is not None or row.done_at is not None:
@@ -87,8 +88,7 @@ def confirm(session: Session, *, deletion_id: UUID, by: UUID) -> Deletion:
         raise DeletionRefusedError(message)
     if row.confirmed_by is None:
         if row.asked_by == by:
-            message = "somebody else confirms it"
-            raise DeletionRefusedError(message)
+            raise OwnDeletionError
         row.confirmed_by, row.due_at = by, clock.now() + WAIT
         session.flush()
         evidence.record(session, "deletion.confirmed", "ten", row.company_id)

@@ -279,6 +279,12 @@ class DeletionRefusedError(Refused):
     code = "deletion-refused"
 
 
+class OwnDeletionError(DeletionRefusedError):
+    """Who asked for a deletion cannot confirm it."""
+
+    code = "deletion-own"
+
+
 class RecoveryMissingError(NotFound):
     """There is no such request for a lost second step."""
 

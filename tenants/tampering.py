@@ -16,6 +16,7 @@ from core import clock, log
 from core.errors import SeatlineError
 from core.ids import OPERATOR, TenantId
 from security.gate import Gate, Scope
+from security.refusals import Refusals
 from tenants import alarms
 from tenants.alarms import Detail
 
@@ -49,9 +50,10 @@ def notice(
         _log.critical("alarm-not-raised", kind=kind, subject=subject, error=type(error).__name__)
 
 
-def sealed(gate: Gate, error: SeatlineError) -> None:
-    """Tell of a sealed value or file that does not open, by where it lies (`security.vault.SealError`)."""
-    lies = error.details
-    if isinstance(tenant_id := lies.get("tenant_id"), UUID):
+def sealed(gate: Gate, error: SeatlineError, *, counter: Refusals) -> None:
+    """Count a sealed value or file that does not open (`security.vault.SealError`); tell where it lies."""
+    lies, tenant_id = error.details, error.details.get("tenant_id")
+    counter.count("seal", company_id=tenant_id if isinstance(tenant_id, UUID) else None)
+    if isinstance(tenant_id, UUID):
         subject = f"{lies['table']}.{lies['column']} {lies['row_id']}"
         notice(gate, SEAL, tenant_id=TenantId(tenant_id), subject=subject)

@@ -26,6 +26,7 @@ BY_CODE: Mapping[str, str] = {
     "bad-api-key": "api-key",
     "bad-request": "malformed",
     "cross-site": "cross-site",
+    "deletion-own": "second-person",
     "foreign-host": "foreign-host",
     "glass-refused": "break-glass",
     "invitation-over": "dead-link",
@@ -44,7 +45,7 @@ BY_CODE: Mapping[str, str] = {
     "reset-over": "dead-link",
     "role-not-yours": "more-rights",
     "scope-not-yours": "more-rights",
-    "second-person": "more-rights",
+    "second-person": "second-person",
     "second-step-first": "enrolment",
     "sign-in-again": "fresh-sign-in",
     "sign-in-required": "no-session",
@@ -150,7 +151,7 @@ DAILY: Mapping[str, str] = {
 def count(kind: str, *, company_id: UUID | None = None) -> None:
     """Count a refusal that a view answers by itself; without a company it is that of who is asking."""
     who = identity.known()
-    _counter().count(kind, company_id=company_id or (who.tenant_id if who else None))
+    counter().count(kind, company_id=company_id or (who.tenant_id if who else None))
 
 
 def note(error: Exception, code: str) -> None:
@@ -169,7 +170,7 @@ def kind_of(code: str, kind: str = "") -> str | None:
     return BY_CODE.get(code) or BY_KIND.get(kind) or BY_KIND.get(code)
 
 
-def _counter() -> Refusals:
+def counter() -> Refusals:
     """Return the counter of this process; made when the first refusal is counted."""
     made = current_app.extensions.get(_KEY)
     if made is None:

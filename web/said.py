@@ -9,6 +9,9 @@ from collections.abc import Mapping
 
 from flask import flash
 
+from core.errors import SeatlineError
+from web import refusals, words
+
 UNDO = "undo"
 SECONDS = 10
 
@@ -25,3 +28,10 @@ def done(text: str, *, undo: str = "", fields: Mapping[str, str] | None = None) 
 def refused(text: str) -> None:
     """Say what was not done, and why."""
     flash(text, "bad")
+
+
+def why(error: SeatlineError) -> None:
+    """Say in its own words why a room did not do it; a wall's refusal is counted, as `web.errors` would."""
+    refusals.note(error, error.code)
+    known = words.problem(error.code, error.kind)
+    refused(f"{known.title}. {known.advice}")

@@ -3,8 +3,6 @@
 Whatever had been begun is rolled back. The bytes stay where they are: what they were stands in the backups.
 """
 
-from uuid import UUID
-
 from flask import Flask, Response
 
 from security.vault import SealError
@@ -19,9 +17,7 @@ def install(app: Flask) -> None:
 
 def tell(error: SealError) -> None:
     """Raise the alarm of something that is left out of what is shown."""
-    tampering.sealed(scope.gate(), error)
-    tenant_id = error.details.get("tenant_id")
-    refusals.count("seal", company_id=tenant_id if isinstance(tenant_id, UUID) else None)
+    tampering.sealed(scope.gate(), error, counter=refusals.counter())
 
 
 def answer(error: SealError) -> Response:

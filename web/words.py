@@ -847,6 +847,14 @@ PROBLEMS: Mapping[str, Words] = {
     "credit-too-large": Words(
         _l("That is more than can be credited"), _l("Give back at most what the invoice leaves.")
     ),
+    "passkey-refused": Words(
+        _l("The passkey was not accepted"),
+        _l("Try again, or sign in another way. Passkeys work at the address they were made at."),
+    ),
+    "deletion-own": Words(
+        _l("Somebody else has to confirm it"),
+        _l("A deletion takes two people: whoever asked for it does not confirm it."),
+    ),
     "second-person": Words(_l("Somebody else has to decide"), _l("Above the limit it takes two people.")),
     "invoice-not-final": Words(
         _l("The invoice is a draft"),

@@ -138,7 +138,7 @@ def _failed(
             connection, subject_id=subject_id, handler=task, batch_id=batch_id, error=code_of(error)
         )
     if isinstance(error, SealError):
-        tampering.sealed(house.gate, error)
+        tampering.sealed(house.gate, error, counter=Refusals(house.realtime.redis))
     logger.warning(
         "duty given up" if is_last else "duty failed",
         task=task,

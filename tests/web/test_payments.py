@@ -26,6 +26,7 @@ from tests.factories.payments import card, visit
 from tests.tenants.people import People
 from tests.web import scene
 from tests.web.conftest import Browser, Browsers, Cast, Programs, TestServices
+from tests.web.test_refused_often import tried as counted
 from tests.web.test_templates import Reader
 from web import create_app
 from wiring import collecting, refunding
@@ -438,6 +439,7 @@ def test_above_the_limit_another_person_gives_it_back_and_nobody_else_meanwhile(
     deed = f"{story.rpartition('/payments')[0]}/refunds/{form['refund']}"
     dana.post(f"{deed}/approve")
     assert "Somebody else has to decide" in dana.get("/operator/refunds").text
+    assert counted(means.realtime) == {("second-person", OPERATOR): 1}
     assert payments.client(standin).v1.refunds.list().data == []
     rita = browser()
     rita.sign_in(scene.staff(people, "operator_billing", name="Rita").email)

@@ -25,6 +25,7 @@ from customers import decoys
 from security.evidence import EvidenceBrokenError
 from security.gate import Gate, Scope
 from security.keys import FileRootKey
+from security.refusals import KINDS
 from security.vault import Vault
 from standin.news import sign
 from standin.server import Server
@@ -33,6 +34,7 @@ from tenants import alarms, tampering
 from tests.factories import payments, telephony
 from tests.web.conftest import Browser, Browsers, Cast, Programs, TestServices
 from tests.web.scene import Scene
+from tests.web.test_refused_often import tried
 from tests.web.test_walls_of_a_day import admin as admin  # noqa: PLC0414 - a fixture
 from tests.web.test_webhooks_in import event, kept, tell
 from web import create_app, words
@@ -42,6 +44,7 @@ from workers.guard import hand_over, open_queue, sealed_job_class
 from workers.queues import PROMPT
 
 TIMES = 3
+COUNTED = {one.rings: kind for kind, one in KINDS.items() if one.rings}
 ELSEWHERE = {
     "passkey-copied": "web/test_passkeys.py",
     "rows-differ": "wiring/test_comparing.py",
@@ -339,6 +342,10 @@ def test_a_refusal_is_one_error_one_alarm_and_nothing_lost(ground: Ground, case:
         try_it()
     assert rung(ground.gate, whose) == [kind]
     assert told(ground.gate, whose) == 1
+    if kind in COUNTED:
+        # a key that is revoked already is nobody's
+        counts = [n for (one, _), n in tried(ground.realtime).items() if one == COUNTED[kind]]
+        assert (sum(counts), (COUNTED[kind], whose) in tried(ground.realtime)) == (TIMES, True)
     rest()
     assert rung(ground.gate, whose) == [kind]
     assert rung(ground.gate, ground.cast.b.tenant_id) == []

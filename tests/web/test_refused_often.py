@@ -1,22 +1,21 @@
 """What walls refuse is counted by kind and company, shown by the hour, and one alarm when it is too much."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import pytest
-import redis
-from flask import Flask
+import sqlalchemy as sql
 
 from core import clock, ids
 from core.ids import OPERATOR, TenantId, new_id
 from core.realtime import Realtime
 from security import refusals as counting
 from security.gate import Gate, Scope
-from security.refusals import HOUR, KINDS, NOBODY, Refusals, bound
-from tenants import alarms, apikeys, refusals
+from security.refusals import HOUR, KINDS, NOBODY, bound
+from tenants import alarms, refusals
 from tenants.events import AlarmRaised
 from tests.tenants.people import People
 from tests.web import scene
@@ -64,189 +63,6 @@ def rung(gate: Gate, tenant_id: TenantId) -> list[tuple[str, int]]:
 def tried(realtime: Realtime) -> dict[tuple[str, UUID], int]:
     hour = counting.hour_of(clock.now())
     return {(one.kind, one.company_id): one.times for one in counting.counted(realtime.redis, hour=hour)}
-
-
-# --- each wall counts its own ---
-
-
-@dataclass(frozen=True)
-class Ground:
-    """Who tries."""
-
-    alice: Browser
-    browser: Browsers
-    program: Programs
-    cast: Cast
-    gate: Gate
-    people: People
-
-
-@pytest.fixture
-def ground(
-    alice: Browser, browser: Browsers, program: Programs, cast: Cast, gate: Gate, people: People
-) -> Ground:
-    return Ground(alice, browser, program, cast, gate, people)
-
-
-def wrong_password(ground: Ground) -> int:
-    return ground.browser().sign_in(ground.cast.alice.email, "not the password").status_code
-
-
-def nobodys_password(ground: Ground) -> int:
-    return ground.browser().sign_in("nobody@nowhere.example", "not the password").status_code
-
-
-def late_code(ground: Ground) -> int:
-    return ground.browser().post("/sign-in/code", {"token": "made-up", "code": "123456"}).status_code
-
-
-def made_up_passkey(ground: Ground) -> int:
-    return ground.browser().post("/sign-in/passkey", {"answer": "{}"}).status_code
-
-
-def dead_link(ground: Ground) -> int:
-    return ground.browser().get("/reset/made-up").status_code
-
-
-def nobody(ground: Ground) -> int:
-    return ground.browser().get("/portal/").status_code
-
-
-def foreign_id(ground: Ground) -> int:
-    return ground.alice.get(f"/portal/customers/{ids.public('cus', new_id())}").status_code
-
-
-def no_page(ground: Ground) -> int:
-    return ground.browser().get("/wp-login.php").status_code
-
-
-def no_permission(ground: Ground) -> int:
-    return ground.alice.get("/operator/").status_code
-
-
-def no_token(ground: Ground) -> int:
-    return ground.alice.post("/portal/company", {"csrf_token": "made-up"}).status_code
-
-
-def other_site(ground: Ground) -> int:
-    headers = {"Origin": "https://elsewhere.example"}
-    return ground.alice.post("/portal/company", headers=headers).status_code
-
-
-def no_key(ground: Ground) -> int:
-    made = ground.program(ground.cast.a)
-    made.token = "sk_made_up"
-    return made.get("/me").status_code
-
-
-def revoked_key(ground: Ground) -> int:
-    made = ground.program(ground.cast.a)
-    digest = apikeys.digest(made.token)
-    entry = ground.gate.resolve("api-key", digest or b"")
-    assert entry is not None
-    with ground.gate.open(Scope.system(ground.cast.a.tenant_id)) as session:
-        row = apikeys.read(session, tenant_id=ground.cast.a.tenant_id, key_id=ids.KeyId(entry.ref_id))
-        apikeys._row(session, ground.cast.a.tenant_id, row.id).expires_at = clock.now() - HOUR
-    return made.get("/me").status_code
-
-
-def key_in_address(ground: Ground) -> int:
-    made = ground.program(ground.cast.a)
-    return made.get(f"/me?api_key={made.token}").status_code
-
-
-def no_scope(ground: Ground) -> int:
-    return ground.program(ground.cast.a, "calls.read").get("/alarms").status_code
-
-
-def no_json(ground: Ground) -> int:
-    return (
-        ground.program(ground.cast.a)
-        .call("POST", "/webhooks", data=b"{", content_type="application/json")
-        .status_code
-    )
-
-
-def too_large(ground: Ground) -> int:
-    return ground.alice.post("/portal/company", {"name": "x" * (3 << 20)}).status_code
-
-
-def foreign_host(ground: Ground) -> int:
-    return ground.browser().client.get("/sign-in", base_url="http://elsewhere.example").status_code
-
-
-def too_often(ground: Ground) -> int:
-    someone = ground.browser(address="127.0.9.9")
-    for _ in range(10):
-        someone.sign_in(ground.cast.alice.email, "not the password")
-    return someone.sign_in(ground.cast.alice.email, "not the password").status_code
-
-
-# what is done, what is answered, what is counted, and whether the company is known
-TRIES: list[tuple[Callable[[Ground], int], int, str, bool]] = [
-    (wrong_password, 401, "sign-in", True),
-    (nobodys_password, 401, "sign-in", False),
-    (late_code, 401, "second-step", False),
-    (made_up_passkey, 401, "passkey", False),
-    (dead_link, 403, "dead-link", False),
-    (nobody, 401, "no-session", False),
-    (foreign_id, 404, "not-there", True),
-    (no_page, 404, "not-there", False),
-    (no_permission, 403, "not-permitted", True),
-    (no_token, 403, "cross-site", False),
-    (other_site, 403, "cross-site", False),
-    (no_key, 401, "api-key", False),
-    (revoked_key, 401, "api-key", True),
-    (key_in_address, 400, "api-key-exposed", True),
-    (no_scope, 403, "not-permitted", True),
-    (no_json, 400, "malformed", True),
-    (too_large, 413, "too-large", False),
-    (foreign_host, 400, "foreign-host", False),
-    (too_often, 429, "rate", False),
-]
-
-
-@pytest.mark.parametrize(
-    ("try_it", "status", "kind", "is_known"), TRIES, ids=lambda one: getattr(one, "__name__", "")
-)
-def test_a_refusal_is_counted_once_for_whose_it_is(
-    ground: Ground,
-    realtime: Realtime,
-    try_it: Callable[[Ground], int],
-    status: int,
-    kind: str,
-    is_known: bool,  # noqa: FBT001 - a parameter of the test
-) -> None:
-    whose = ground.cast.a.tenant_id if is_known else NOBODY
-    before = tried(realtime)
-    assert try_it(ground) == status
-    after = tried(realtime)
-    new = {one: times - before.get(one, 0) for one, times in after.items() if times > before.get(one, 0)}
-    if kind == "rate":  # ten wrong ones came before
-        assert new.pop(("sign-in", ground.cast.a.tenant_id)) == 10
-    assert new == {(kind, whose): 1}
-
-
-def test_what_goes_well_counts_nothing(
-    alice: Browser, program: Programs, cast: Cast, realtime: Realtime
-) -> None:
-    before = tried(realtime)
-    assert alice.get("/portal/").status_code == 200
-    assert program(cast.a).get("/me").status_code == 200
-    assert alice.post("/portal/company", {"name": ""}).status_code != 500  # people's day
-    assert tried(realtime) == before
-
-
-@pytest.mark.parametrize("try_it", [foreign_id, no_permission, no_token, nobody, no_page])
-def test_without_redis_a_refusal_is_what_it_was(
-    ground: Ground, app: Flask, realtime: Realtime, try_it: Callable[[Ground], int]
-) -> None:
-    expected = {one: status for one, status, _, _ in TRIES}[try_it]
-    away = redis.Redis(port=1, socket_connect_timeout=0.2)
-    app.extensions["seatline-refusals"] = Refusals(away)
-    for _ in range(3):
-        assert try_it(ground) == expected
-    assert tried(realtime) == {}
 
 
 # --- carried and rung ---
@@ -339,6 +155,32 @@ def test_what_rings_by_itself_rings_no_second_time(house: House, cast: Cast) -> 
     many(house.realtime, "seal", 50, cast.a.tenant_id)
     carry(house)
     assert rung(house.gate, cast.a.tenant_id) == []
+
+
+def test_calls_out_that_are_stopped_are_counted_from_what_the_gate_decided(house: House, cast: Cast) -> None:
+    a = cast.a.tenant_id
+    most = bound("call-out", a)
+    assert most is not None
+    stopped = sql.text(
+        "INSERT INTO app.dial_decisions (tenant_id, id, attempt_id, decided_at, is_cleared, reason, to_index,"
+        " prefix, number_id, queue_id, zone) SELECT :a, gen_random_uuid(), gen_random_uuid(), :at, false,"
+        " :reason, decode(repeat('00', 16), 'hex'), '+4490987', gen_random_uuid(), gen_random_uuid(), 'UTC'"
+        " FROM generate_series(1, :times)"
+    )
+
+    def stop(times: int, reason: str = "premium") -> None:
+        with house.gate.open(Scope.system(a)) as session:
+            session.execute(stopped, {"a": a, "at": clock.now(), "reason": reason, "times": times})
+        refusing.of_calls(house)  # type: ignore[arg-type] # as much of one as it needs
+
+    stop(most - 1)
+    stop(50, "do-not-call")  # people's day
+    assert kept(house.gate, a) == kept(house.gate, OPERATOR) == {("call-out", a): most - 1}
+    assert rung(house.gate, a) == []
+    for _ in range(3):
+        stop(1)
+    assert rung(house.gate, a) == [("call-out", 1)]
+    assert kept(house.gate, cast.b.tenant_id) == {}
 
 
 def test_a_month_later_it_is_gone(house: House, cast: Cast) -> None:

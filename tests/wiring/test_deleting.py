@@ -27,7 +27,7 @@ from security.vault import SealError
 from telephony import number_rentals
 from tenants import companies, deletions, exports, holds
 from tenants.deletions import Deletion
-from tenants.errors import CompanyClosedError, DeletionRefusedError, HeldError
+from tenants.errors import CompanyClosedError, DeletionRefusedError, HeldError, OwnDeletionError
 from tenants.events import CompanyExportAsked
 from tests.billing import stock
 from tests.conftest import Prepared
@@ -145,7 +145,7 @@ def test_one_person_alone_deletes_nothing(house: House) -> None:
         with pytest.raises(DeletionRefusedError):
             deletions.ask(session, company_id=company_id, money=" ", by=DANA)
         deletion_id = deletions.ask(session, company_id=company_id, money="paid", by=DANA)
-        with pytest.raises(DeletionRefusedError):
+        with pytest.raises(OwnDeletionError):
             deletions.confirm(session, deletion_id=deletion_id, by=DANA)
     with clock.hold(clock.now() + deletions.WAIT * 2):
         assert deleting.run_due(house) == 0

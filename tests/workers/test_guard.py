@@ -11,6 +11,7 @@ import types
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -20,10 +21,13 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.webhook import Webhook
 
+from core import clock
+from core.ids import OPERATOR
 from core.realtime import Realtime
+from security import refusals
 from security.keys import FileRootKey
 from tests.workers import traces
-from workers import envelope
+from workers import entry, envelope
 from workers.envelope import Envelopes, Order
 from workers.guard import FUNCTION, hand_over, nothing, open_queue, sealed_job_class
 from workers.queues import HEAVY, PROMPT
@@ -41,8 +45,12 @@ class Bench:
         self.done: list[Order] = []
         self.noticed: list[bool] = []
         self.envelopes = Envelopes(root_key)
+        house: Any = types.SimpleNamespace(realtime=types.SimpleNamespace(redis=redis))
         self.job_class = sealed_job_class(
-            self.envelopes, carry_out=self.done.append, notice=lambda: self.noticed.append(True)
+            self.envelopes,
+            carry_out=self.done.append,
+            notice=lambda: self.noticed.append(True),
+            late=lambda: entry.late(house),
         )
         self.ours = open_queue(PROMPT, connection=redis, job_class=self.job_class)
         self.theirs = Queue(PROMPT.name, connection=redis, serializer=JSONSerializer)
@@ -238,7 +246,9 @@ def test_a_job_that_is_no_hash_is_passed_over(bench: Bench) -> None:
     assert bench.done == [bench.order()]
 
 
-def test_what_an_outage_leaves_behind_is_no_alarm(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_outage_leaves_behind_is_no_alarm_and_what_is_late_is_counted(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A job that is gone, and one that lay for more than a day: both come about without anybody's doing."""
     bench.redis.rpush(f"rq:queue:{PROMPT.name}", "gone")
     hand_over(bench.ours, bench.order(), envelopes=bench.envelopes)
@@ -246,6 +256,9 @@ def test_what_an_outage_leaves_behind_is_no_alarm(bench: Bench, monkeypatch: pyt
     monkeypatch.setattr(envelope, "time", types.SimpleNamespace(time=lambda: later))
     bench.work()
     assert (bench.done, bench.noticed) == ([], [])
+    hour = refusals.hour_of(clock.now())
+    found = [(one.kind, one.company_id, one.times) for one in refusals.counted(bench.redis, hour=hour)]
+    assert found == [("job-late", OPERATOR, 1)]
 
 
 def test_a_zip_bomb_is_not_unpacked(bench: Bench) -> None:

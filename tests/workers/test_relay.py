@@ -15,7 +15,10 @@ from sqlalchemy import text
 from core import clock
 from core.config import Settings
 from core.ids import TenantId, new_id
+from security import refusals
 from security.gate import Scope
+from security.vault import SealError
+from tenants import alarms, tampering
 from tests.workers import traces
 from tests.workers.conftest import MIRROR, duties, later, mirrored, rental_changed
 from wiring import House, assemble, subscriptions
@@ -274,6 +277,25 @@ def test_a_failure_is_tried_again_alone_and_does_not_hold_up_the_others(
     assert (failed.attempts, failed.settled_at, failed.error) == (1, None, "ProgrammingError")
     assert all(duty.settled_at for duty in done)
     assert failed.due_at >= begun + dt.timedelta(seconds=PROMPT.backoff_s[0])
+
+
+def test_what_does_not_open_in_a_job_is_counted_and_one_alarm(
+    house: House, relay: Relay, tenant_a: TenantId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def does_not_open(*_: object) -> None:
+        raise SealError(tenant_id=tenant_a, table="customers", column="name", row_id=tenant_a)
+
+    monkeypatch.setattr(entry, "_do", does_not_open)
+    rental_changed(house, tenant_a, seats=2)
+    relay.tick()
+    do_jobs(house)
+    counted = refusals.counted(house.realtime.redis, hour=refusals.hour_of(clock.now()))
+    times = {one.kind: one.times for one in counted if one.company_id == tenant_a}
+    assert times["seal"] >= 2
+    with house.gate.open(Scope.system(tenant_a)) as session:
+        rung = alarms.page(session, tenant_id=tenant_a, limit=5)
+        assert [(one.kind, one.times) for one in rung] == [(tampering.SEAL, 1)]
+    assert {duty.error for duty in duties(house)} == {"seal"}
 
 
 def test_a_duty_is_given_up_after_its_last_attempt_and_stays_in_sight(house: House, relay: Relay) -> None:

@@ -149,7 +149,8 @@ def add_passkey() -> BaseResponse:
             name=request.form.get("name", ""),
             made=made,
         )
-    except PasskeyRefusedError:
+    except PasskeyRefusedError as error:
+        refusals.note(error, error.code)
         return _page(error=gettext("The passkey could not be checked. Try once more."))
     except PasskeyTakenError:
         return _page(error=gettext("This passkey is kept already."))

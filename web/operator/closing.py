@@ -18,7 +18,7 @@ from billing.safety import Hold, Safety
 from core import clock, ids
 from core.errors import SeatlineError
 from tenants.companies import Company
-from web import identity, said, scope, words
+from web import identity, said, scope
 from web.guards import permission
 from web.operator import rounds
 from web.operator import safety as shown
@@ -166,8 +166,7 @@ def _done(company: Company, do: Callable[[Session], None], done: str) -> BaseRes
     except SeatlineError as error:
         if error.kind not in _BUSINESS:
             raise
-        known = words.problem(error.code, error.kind)
-        said.refused(f"{known.title}. {known.advice}")
+        said.why(error)
     else:
         said.done(done)
     month = _first_of(request.form.get("month", ""))

@@ -17,7 +17,7 @@ from telephony.errors import CodeNotSharedError
 from telephony.orders import OrderKind
 from telephony.shared_codes import Count, Outcome
 from telephony.shared_menu import PATIENCE, TRIES, menu_text
-from web import identity, scope, words
+from web import identity, said, scope
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -204,6 +204,5 @@ def _refused(error: SeatlineError, back: str) -> Response:
     if error.kind not in _BUSINESS:
         raise error
     scope.rollback()
-    said = words.problem(error.code, error.kind)
-    flash(f"{said.title}. {said.advice}", "bad")
+    said.why(error)
     return redirect(back, 303)

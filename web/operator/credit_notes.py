@@ -13,7 +13,7 @@ from core import ids
 from core.errors import SeatlineError
 from core.money import Money, exponent
 from tenants.companies import Company
-from web import amounts, identity, said, scope, words
+from web import amounts, identity, said, scope
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -196,8 +196,7 @@ def _invoice(company: Company, invoice_id: str) -> tuple[InvoiceDocument, Left]:
 def _refuse(error: SeatlineError) -> None:
     if error.kind not in _BUSINESS:
         raise error
-    known = words.problem(error.code, error.kind)
-    said.refused(f"{known.title}. {known.advice}")
+    said.why(error)
 
 
 def _base(company_id: str, invoice_id: str) -> str:

@@ -5,7 +5,7 @@ import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flask import flash, redirect, render_template, request
+from flask import redirect, render_template, request
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
@@ -19,7 +19,7 @@ from core.errors import SeatlineError
 from core.ids import OPERATOR
 from tenants import users
 from tenants.companies import Company
-from web import identity, said, scope, words
+from web import identity, said, scope
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -231,5 +231,4 @@ def _invoice(company: Company, found: Comparison) -> str:
 def _refuse(error: SeatlineError) -> None:
     if error.kind not in _BUSINESS:
         raise error
-    told = words.problem(error.code, error.kind)
-    flash(f"{told.title}. {told.advice}", "bad")
+    said.why(error)

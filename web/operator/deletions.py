@@ -12,7 +12,7 @@ from core.errors import NotFound
 from core.ids import OPERATOR
 from tenants import deletions, users
 from tenants.deletions import Deletion
-from tenants.errors import DeletionRefusedError
+from tenants.errors import DeletionRefusedError, OwnDeletionError
 from web import identity, said, scope
 from web.guards import permission
 from web.operator import rounds
@@ -69,8 +69,11 @@ def confirm_deletion(deletion_id: str) -> BaseResponse:
         deletions.confirm(
             scope.session(), deletion_id=ids.parse("del", deletion_id), by=identity.current().principal_id
         )
+    except OwnDeletionError as error:
+        said.why(error)
+        return redirect("/operator/deletions", 303)
     except DeletionRefusedError:
-        said.refused(gettext("Somebody other than who asked for it has to confirm it."))
+        said.refused(gettext("It was called off, or is done: there is nothing to confirm."))
         return redirect("/operator/deletions", 303)
     said.done(gettext("Its keys are destroyed in a week. Until then it can be called off."))
     return redirect("/operator/deletions", 303)

@@ -11,7 +11,7 @@ from billing.documents.document import InvoiceDocument
 from core import ids
 from core.errors import SeatlineError
 from tenants.companies import Company
-from web import identity, said, words
+from web import identity, said
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -88,8 +88,7 @@ def refuse_dispute(company_id: str, dispute_id: str) -> BaseResponse:
     except SeatlineError as error:
         if error.kind not in _BUSINESS:
             raise
-        known = words.problem(error.code, error.kind)
-        said.refused(f"{known.title}. {known.advice}")
+        said.why(error)
     else:
         said.done(gettext("The company reads your answer."))
     return redirect(f"/operator/companies/{company_id}/disputes/{dispute_id}", 303)

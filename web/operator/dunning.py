@@ -19,7 +19,7 @@ from core.errors import SeatlineError
 from core.ids import InvoiceId
 from core.money import Money
 from tenants.companies import Company
-from web import identity, said, scope, tables, words
+from web import identity, said, scope, tables
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -218,8 +218,7 @@ def _do(company: Company, deed: Callable[[Session], object], done: str) -> BaseR
     except SeatlineError as error:
         if error.kind not in _BUSINESS:
             raise
-        known = words.problem(error.code, error.kind)
-        said.refused(f"{known.title}. {known.advice}")
+        said.why(error)
     else:
         said.done(done)
     return redirect(f"/operator/companies/{ids.public('ten', company.tenant_id)}/dunning", 303)

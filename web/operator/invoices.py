@@ -25,7 +25,7 @@ from core.ids import OPERATOR
 from core.money import Money
 from tenants import companies, users
 from tenants.companies import Company
-from web import identity, parts, scope, tables, words
+from web import identity, parts, said, scope, tables
 from web.guards import permission
 from web.operator import jobs, rounds
 from web.operator.views import pages
@@ -289,8 +289,7 @@ def finalise(company_id: str, invoice_id: str) -> BaseResponse:
     except SeatlineError as error:
         if error.kind not in _BUSINESS:
             raise
-        said = words.problem(error.code, error.kind)
-        flash(f"{said.title}. {said.advice}", "bad")
+        said.why(error)
     else:
         flash(gettext("Finalised as %(number)s.", number=done.number), "ok")
     return redirect(where, 303)
@@ -308,8 +307,7 @@ def copy_again(company_id: str, invoice_id: str) -> BaseResponse:
     except SeatlineError as error:
         if error.kind not in _BUSINESS:
             raise
-        said = words.problem(error.code, error.kind)
-        flash(f"{said.title}. {said.advice}", "bad")
+        said.why(error)
     else:
         if state in STOPPED:
             flash(gettext("It was made anew, and has stopped again."), "bad")

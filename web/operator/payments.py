@@ -26,7 +26,7 @@ from core.ids import OPERATOR, InvoiceId, PaymentId, TenantId, UnknownIdError, n
 from core.money import Money, exponent
 from tenants import users
 from tenants.companies import Company
-from web import amounts, identity, said, scope, tables, words
+from web import amounts, identity, said, scope, tables
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -533,5 +533,4 @@ def refuse(error: SeatlineError) -> None:
     """Say what stood in the way, when that is business as usual."""
     if error.kind not in {"refused", "conflict", "invalid", "unavailable"}:
         raise error
-    known = words.problem(error.code, error.kind)
-    said.refused(f"{known.title}. {known.advice}")
+    said.why(error)

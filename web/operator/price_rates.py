@@ -19,7 +19,7 @@ from billing.rating.tariff import DatedRate
 from core import ids
 from core.errors import SeatlineError
 from core.ids import OPERATOR
-from web import edits, identity, scope, words
+from web import edits, identity, refusals, scope, words
 from web.guards import permission
 from web.operator import prices
 from web.operator.views import pages
@@ -66,6 +66,7 @@ def save_rate(list_id: str, number: int) -> BaseResponse:
         except SeatlineError as error:
             if error.kind not in _BUSINESS:
                 raise
+            refusals.note(error, error.code)
             known = words.problem(error.code, error.kind)
             errors = {"0": f"{known.title}. {known.advice}"}
     if errors:

@@ -29,7 +29,7 @@ from core import clock, ids, long_jobs
 from core.errors import SeatlineError
 from core.ids import OPERATOR
 from core.long_jobs import JobState
-from web import edits, identity, scope, tables, uploads, words
+from web import edits, identity, said, scope, tables, uploads, words
 from web.guards import permission
 from web.operator import jobs, price_terms
 from web.operator.views import pages
@@ -925,6 +925,5 @@ def _refused(error: SeatlineError, where: str) -> BaseResponse:
     if error.kind not in _BUSINESS:
         raise error
     scope.rollback()
-    said = words.problem(error.code, error.kind)
-    flash(f"{said.title}. {said.advice}", "bad")
+    said.why(error)
     return redirect(where, 303)

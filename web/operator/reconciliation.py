@@ -21,7 +21,7 @@ from core.ids import OPERATOR, TenantId
 from core.money import Money
 from tenants import users
 from tenants.roles import permitted
-from web import identity, said, scope, words
+from web import identity, said, scope
 from web.guards import permission
 from web.operator import jobs, rounds
 from web.operator.views import pages
@@ -238,5 +238,4 @@ def _back() -> str:
 def _refuse(error: SeatlineError) -> None:
     if error.kind not in _BUSINESS:
         raise error
-    known = words.problem(error.code, error.kind)
-    said.refused(f"{known.title}. {known.advice}")
+    said.why(error)

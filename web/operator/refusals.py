@@ -84,7 +84,7 @@ def refusal_list() -> str | BaseResponse:
         fetch,
         plot=shown.plot(counts, span=span),
         word=str(shown.WORDS[kind]) if kind else "",
-        rings_at_once=bool(kind and KINDS[kind].rings),
+        rings_at_once=bool(kind) and 1 in {KINDS[kind].company, KINDS[kind].strangers},
         bounds=(KINDS[kind].company, KINDS[kind].strangers) if kind else None,
     )
 

@@ -20,7 +20,7 @@ from core.ids import OPERATOR, TenantId
 from core.long_jobs import JobState
 from core.money import NANO
 from tenants import users
-from web import i18n, identity, scope, sheets, tables, words
+from web import i18n, identity, said, scope, sheets, tables
 from web.guards import permission
 from web.operator import jobs, rounds
 from web.operator.views import pages
@@ -29,6 +29,7 @@ from web.shown.downloads import attachment
 from wiring import rerating
 
 _HERE = "/operator/rerating"
+_BUSINESS = frozenset({"refused", "conflict", "invalid"})
 _MOST_SHOWN = 100
 
 
@@ -159,8 +160,10 @@ def approve_rerating(run_id: str) -> BaseResponse:
     try:
         run = rerating_runs.approve(session, rerun_id=rerun_id, by=who.principal_id)
     except SeatlineError as error:
+        if error.kind not in _BUSINESS:
+            raise
         scope.rollback()
-        flash(str(words.problem(error.code, error.kind).advice), "bad")
+        said.why(error)
         return redirect(_address(rerun_id), 303)
     if run.pieces:
         long_jobs.note(

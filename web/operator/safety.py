@@ -19,7 +19,7 @@ from core.errors import SeatlineError
 from core.ids import OPERATOR
 from core.money import Money
 from tenants.companies import Company
-from web import identity, said, scope, words
+from web import identity, said, scope
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -148,8 +148,7 @@ def _typed() -> Safety:
 def _refuse(error: SeatlineError) -> None:
     if error.kind not in _BUSINESS:
         raise error
-    known = words.problem(error.code, error.kind)
-    said.refused(f"{known.title}. {known.advice}")
+    said.why(error)
 
 
 def _done(company: Company, do: Callable[[Session], bool | None], done: str) -> BaseResponse:

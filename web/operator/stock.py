@@ -25,7 +25,7 @@ from telephony.errors import NumberNotFoundError
 from telephony.numbers import StockNumber
 from telephony.orders import OrderKind
 from tenants.companies import Company
-from web import identity, scope, tables, words
+from web import identity, said, scope, tables
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -417,6 +417,5 @@ def _refused(error: SeatlineError, back: str = _HERE) -> Response:
     if error.kind not in _BUSINESS:
         raise error
     scope.rollback()
-    said = words.problem(error.code, error.kind)
-    flash(f"{said.title}. {said.advice}", "bad")
+    said.why(error)
     return redirect(back, 303)

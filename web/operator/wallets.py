@@ -17,7 +17,7 @@ from core.errors import SeatlineError
 from core.ids import new_id
 from core.money import Money, exponent
 from tenants.companies import Company
-from web import amounts, identity, said, scope, words
+from web import amounts, identity, said, scope
 from web.guards import permission
 from web.operator import payments, rounds
 from web.operator.views import pages
@@ -172,8 +172,7 @@ def _done(company: Company, do: Callable[[Session], None], done: str) -> BaseRes
     except SeatlineError as error:
         if error.kind not in _BUSINESS:
             raise
-        known = words.problem(error.code, error.kind)
-        said.refused(f"{known.title}. {known.advice}")
+        said.why(error)
     else:
         said.done(done)
     return redirect(f"/operator/companies/{ids.public('ten', company.tenant_id)}/wallet", 303)

@@ -3,6 +3,7 @@
 from web.portal import (
     agreement,
     alarms,
+    callers,
     calls,
     calls_out,
     campaigns,
@@ -52,6 +53,7 @@ from web.portal.views import pages
 __all__ = [
     "agreement",
     "alarms",
+    "callers",
     "calls",
     "calls_out",
     "campaigns",

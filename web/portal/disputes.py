@@ -13,7 +13,7 @@ from billing.matching import Claim
 from core import ids
 from core.errors import SeatlineError
 from core.money import Money
-from web import identity, said, scope, uploads, words
+from web import identity, said, scope, uploads
 from web.guards import permission
 from web.portal.views import pages
 from web.shown import disputes as shown
@@ -68,8 +68,7 @@ def open_dispute(invoice_id: str) -> BaseResponse:
     except SeatlineError as error:
         if error.kind not in _BUSINESS:
             raise
-        known = words.problem(error.code, error.kind)
-        said.refused(f"{known.title}. {known.advice}")
+        said.why(error)
     else:
         said.done(gettext("We look into it. The answer will stand here."))
         return redirect(f"/portal/disputes/{ids.public('dsp', made.dispute_id)}", 303)

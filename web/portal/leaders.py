@@ -9,7 +9,7 @@ from core.ids import QueueId, parse, public
 from seats import messages
 from seats.roster import Lead
 from telephony import queues
-from web import identity, said, scope, words
+from web import identity, said, scope
 from web.guards import permission
 from web.portal.views import pages
 from web.shown import leaders
@@ -69,8 +69,7 @@ def write_message() -> Response:
         )
     except SeatlineError as error:
         scope.rollback()
-        told = words.problem(error.code, error.kind)
-        said.refused(f"{told.title}. {told.advice}")
+        said.why(error)
     else:
         said.done(gettext("Sent. It stands at their consoles until each of them has read it."))
     return redirect(_HERE, 303)

@@ -20,7 +20,7 @@ from telephony.errors import NumberChangedError, NumberNotFoundError, QueueNotFo
 from telephony.number_rentals import UNDO, Offered, Settings
 from telephony.numbers import Forwarding, Number
 from telephony.outbound import forwarding
-from web import edits, identity, renting, said, scope, words
+from web import edits, identity, renting, said, scope
 from web.guards import permission
 from web.portal.views import pages
 from web.shown import wording
@@ -367,8 +367,7 @@ def _refused(error: SeatlineError) -> Response:
             int(str(error.details["most"])),
             held=error.details["held"],
         )
+        said.refused(text)
     else:
-        told = words.problem(error.code, error.kind)
-        text = f"{told.title}. {told.advice}"
-    said.refused(text)
+        said.why(error)
     return redirect(_HERE, 303)

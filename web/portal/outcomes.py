@@ -8,7 +8,7 @@ from core.errors import NotFound, SeatlineError
 from customers import dispositions
 from customers.dispositions import Disposition
 from customers.errors import UnknownDispositionError
-from web import identity, said, scope, words
+from web import identity, said, scope
 from web.guards import permission
 from web.plain import whole
 from web.portal.views import pages
@@ -52,8 +52,7 @@ def save_outcome() -> Response:
         if error.kind not in _BUSINESS:
             raise
         scope.rollback()
-        told = words.problem(error.code, error.kind)
-        said.refused(f"{told.title}. {told.advice}")
+        said.why(error)
         return redirect(_HERE, 303)
     said.done(gettext("“%(label)s” is offered to agents within a minute.", label=made.label(who.language)))
     return redirect(_HERE, 303)

@@ -21,7 +21,7 @@ from core import ids
 from core.errors import SeatlineError
 from core.ids import InvoiceId, PaymentMethodId, TenantId
 from core.money import Money
-from web import identity, said, scope, words
+from web import identity, said, scope
 from web.guards import permission
 from web.portal.views import pages
 from web.shown import payments as shown
@@ -216,8 +216,7 @@ def _outside(act: Callable[[], T]) -> T | None:
     except SeatlineError as error:
         if error.kind not in _SAID:
             raise
-        known = words.problem(error.code, error.kind)
-        said.refused(f"{known.title}. {known.advice}")
+        said.why(error)
         return None
 
 

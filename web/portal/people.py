@@ -132,6 +132,7 @@ def invite() -> BaseResponse:
         if error.kind not in {"invalid", "conflict", "refused"}:
             raise
         scope.rollback()
+        refusals.note(error, error.code)
         text = words.problem(error.code, error.kind)
         field = {"email-taken": "email", "malformed-email": "email", "malformed-setting": "name"}
         return make_response(
@@ -306,9 +307,7 @@ def _acted(
     try:
         ended = act()
     except (LastOwnerError, RoleNotYoursError) as error:
-        refusals.note(error, error.code)
-        text_of = words.problem(error.code, error.kind)
-        said.refused(f"{text_of.title}. {text_of.advice}")
+        said.why(error)
         return redirect(where, 303)
     services, tenant_id = scope.services(), identity.current().tenant_id
     scope.after_commit(lambda: signing.tell_ended(services, tenant_id=tenant_id, session_ids=ended))

@@ -23,7 +23,7 @@ from seats import leases
 from seats.errors import NotEnoughSeatsError, RentalLimitError, RentalNotFoundError
 from seats.leases import Lease
 from seats.stock import UNDO, RentalKind
-from web import identity, renting, said, scope, tables, words
+from web import identity, refusals, renting, said, scope, tables, words
 from web.guards import permission
 from web.plain import whole
 from web.portal.views import pages
@@ -129,6 +129,7 @@ def rent_seats() -> Response | tuple[str, int]:
         if error.kind not in _BUSINESS:
             raise
         scope.rollback()
+        refusals.note(error, error.code)
         return _form(form, error=_said(error)), 409 if error.kind == "conflict" else 422
     labels = ", ".join(one.seat.label for one in made)
     said.done(
@@ -354,5 +355,6 @@ def _refused(error: SeatlineError) -> Response:
     if error.kind not in _BUSINESS or isinstance(error, RentalNotFoundError):
         raise error
     scope.rollback()
+    refusals.note(error, error.code)
     said.refused(_said(error))
     return redirect(_HERE, 303)

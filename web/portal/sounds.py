@@ -10,7 +10,7 @@ from core.ids import SoundId
 from telephony import sound_files
 from telephony.errors import NotASoundError, SoundInUseError, SoundTooLongError, TooManySoundsError
 from telephony.flows import sounds
-from web import identity, said, scope, uploads, words
+from web import identity, said, scope, uploads
 from web.guards import permission
 from web.portal.views import pages
 
@@ -95,5 +95,4 @@ def remove_sound(sound_id: str) -> BaseResponse:
 
 
 def _refuse(error: SeatlineError) -> None:
-    told = words.problem(error.code, error.kind)
-    said.refused(f"{told.title}. {told.advice}")
+    said.why(error)

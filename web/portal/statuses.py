@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 from seats import statuses
 from seats.errors import StatusCodeError
 from seats.statuses import Status
-from web import identity, said, scope, words
+from web import identity, said, scope
 from web.guards import permission
 from web.plain import whole
 from web.portal.views import pages
@@ -44,8 +44,7 @@ def save_status() -> Response:
         statuses.define(scope.session(), tenant_id=who.tenant_id, status=made)
     except StatusCodeError as error:
         scope.rollback()
-        told = words.problem(error.code, error.kind)
-        said.refused(f"{told.title}. {told.advice}")
+        said.why(error)
     else:
         said.done(
             gettext("“%(label)s” is offered to agents within a minute.", label=made.label(who.language))

@@ -11,15 +11,14 @@ from werkzeug.wrappers import Response
 from core import clock, ids
 from core.errors import SeatlineError
 from core.ids import CustomerId, TicketId
-from customers import glance, pins, records, tickets
-from customers.errors import PinError, TicketDetailsError, TicketNotFoundError
+from customers import glance, tickets
+from customers.errors import TicketDetailsError, TicketNotFoundError
 from customers.tickets import Details, Ticket, TicketKind, TicketState
-from telephony.errors import RoutingSettingError
-from telephony.routing import settings as routing
 from telephony.routing.settings import work_order_due
 from tenants import users
 from web import i18n, identity, said, scope, tampered, words
 from web.guards import permission
+from web.portal import callers
 from web.portal.views import pages
 
 _SHOWN, _LISTED = 20, 100
@@ -62,54 +61,11 @@ def ticket_list() -> str:
     )
 
 
-@pages.post("/customers/<customer_id>/tier")
-@permission("customers.write")
-def set_tier(customer_id: str) -> Response:
-    """Put a customer in a tier, or take them out of it."""
-    found = _customer(customer_id)
-    try:
-        routing.put_in_tier(
-            scope.session(),
-            tenant_id=identity.current().tenant_id,
-            customer_id=found,
-            tier=request.form.get("tier", ""),
-        )
-    except RoutingSettingError:
-        said.refused(gettext("There is no such tier any more."))
-    else:
-        said.done(gettext("Saved. It counts from their next call on."))
-    return _back(found)
-
-
-@pages.post("/customers/<customer_id>/pin")
-@permission("customers.write")
-def set_pin(customer_id: str) -> Response:
-    """Set the PIN a customer types on the phone, or take it away."""
-    found, tenant_id = _customer(customer_id), identity.current().tenant_id
-    if request.form.get("away") == "1":
-        pins.take(scope.session(), tenant_id=tenant_id, customer_id=found)
-        said.done(gettext("The PIN is removed."))
-        return _back(found)
-    try:
-        pins.put(
-            scope.session(),
-            tenant_id=tenant_id,
-            vault=scope.services().vault,
-            customer_id=found,
-            digits=request.form.get("pin", ""),
-        )
-    except PinError as error:
-        said.refused(str(words.problem(error.code, error.kind).advice))
-    else:
-        said.done(gettext("The PIN is set. Nobody can read it again: tell the customer."))
-    return _back(found)
-
-
 @pages.post("/customers/<customer_id>/tickets")
 @permission("customers.write")
 def open_ticket(customer_id: str) -> Response:
     """Open a ticket for a customer."""
-    found, who, form = _customer(customer_id), identity.current(), request.form
+    found, who, form = callers.find(customer_id), identity.current(), request.form
     try:
         if form.get("kind") not in set(TicketKind):
             raise TicketDetailsError(field="kind")
@@ -130,8 +86,7 @@ def open_ticket(customer_id: str) -> Response:
         if error.kind not in _BUSINESS:
             raise
         scope.rollback()
-        told = words.problem(error.code, error.kind)
-        said.refused(f"{told.title}. {told.advice}")
+        said.why(error)
     else:
         said.done(gettext("The ticket is open. Agents see it when the customer calls."))
     return _back(found)
@@ -141,7 +96,7 @@ def open_ticket(customer_id: str) -> Response:
 @permission("customers.write")
 def move_ticket(customer_id: str, ticket_id: str) -> Response:
     """Say how far a ticket is."""
-    customer, wanted = _customer(customer_id), request.form.get("state", "")
+    customer, wanted = callers.find(customer_id), request.form.get("state", "")
     tenant_id, vault = identity.current().tenant_id, scope.services().vault
     which = TicketId(ids.parse("tkt", ticket_id))
     found = tickets.get(scope.session(), tenant_id=tenant_id, vault=vault, ticket_id=which)
@@ -182,17 +137,6 @@ def _by_tier(customer_id: CustomerId) -> dt.datetime | None:
     return work_order_due(
         scope.session(), tenant_id=identity.current().tenant_id, customer_id=customer_id, at=clock.now()
     )
-
-
-def _customer(text: str) -> CustomerId:
-    customer_id = CustomerId(ids.parse("cus", text))
-    records.get(
-        scope.session(),
-        tenant_id=identity.current().tenant_id,
-        vault=scope.services().vault,
-        customer_id=customer_id,
-    )
-    return customer_id
 
 
 def _instant(text: str) -> dt.datetime | None:

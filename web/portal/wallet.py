@@ -18,7 +18,7 @@ from billing.payments.top_ups import TopUp
 from core import ids
 from core.errors import SeatlineError
 from core.ids import new_id
-from web import amounts, identity, said, scope, words
+from web import amounts, identity, said, scope
 from web.guards import permission
 from web.portal import payments
 from web.portal.views import pages
@@ -177,8 +177,7 @@ def _outside(act: Callable[[], T]) -> T | None:
 def _refuse(error: SeatlineError) -> None:
     if error.kind not in _SAID:
         raise error
-    known = words.problem(error.code, error.kind)
-    said.refused(f"{known.title}. {known.advice}")
+    said.why(error)
 
 
 def _say(found: TopUp) -> None:

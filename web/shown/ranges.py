@@ -8,9 +8,10 @@ from werkzeug.datastructures import ContentRange
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from security.gate import Gate
+from security.refusals import Refusals
 from security.vault import SealError
 from tenants import tampering
-from web import scope
+from web import refusals, scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ def answer(
             raised here.
     """
     first = next(pieces, b"")
-    response = Response(_noticed(first, pieces, gate=scope.gate()), content_type=content_type)
+    told = _noticed(first, pieces, gate=scope.gate(), counter=refusals.counter())
+    response = Response(told, content_type=content_type)
     response.content_length = of.stop - of.start
     response.accept_ranges = "bytes"
     if of.is_part:
@@ -57,10 +59,10 @@ def answer(
     return response
 
 
-def _noticed(first: bytes, rest: Iterator[bytes], *, gate: Gate) -> Iterator[bytes]:
+def _noticed(first: bytes, rest: Iterator[bytes], *, gate: Gate, counter: Refusals) -> Iterator[bytes]:
     yield first
     try:
         yield from rest
     except SealError as error:  # the head is out, so no page can say it
-        tampering.sealed(gate, error)
+        tampering.sealed(gate, error, counter=counter)
         raise

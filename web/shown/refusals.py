@@ -29,6 +29,7 @@ WORDS: Mapping[str, LazyString] = {
     "not-permitted": _l("Without the permission"),
     "cross-site": _l("Forms without their token, or from another site"),
     "more-rights": _l("Rights that one may not give"),
+    "second-person": _l("Decisions that take somebody else"),
     "looks": _l("Looks beyond the hour’s budget"),
     "break-glass": _l("Break-glass refused"),
     "recovery": _l("Second steps that are not taken away"),
