@@ -970,7 +970,11 @@ def refused_plot(places: int, *, is_empty: bool = False) -> shown_refusals.Plot:
         )
         for place, one in enumerate(times)
     ]
-    label = gettext("%(total)s refused, at most %(highest)s at a time", total=sum(times), highest=highest)
+    label = gettext(
+        "%(total)s refused, at most %(highest)s at a time",
+        total=parts.count(sum(times)),
+        highest=parts.count(highest),
+    )
     return shown_refusals.Plot(bars, sum(times), highest, label)
 
 

@@ -28,6 +28,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, sync_playwright
 from werkzeug.serving import make_server
 
 from core import clock
+from launch import choices, layout
+from launch.parts import chromium
 from tests.web import figures
 from web import parts
 
@@ -259,7 +261,7 @@ def main() -> int:
     parser.add_argument("--only", default="")
     parser.add_argument("--axe", action="store_true")
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--chromium", default="/usr/bin/chromium")
+    parser.add_argument("--chromium", default=chromium.find(layout.find(choices.read()).parts))
     options = parser.parse_args()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with serving() as base:
