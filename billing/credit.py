@@ -149,9 +149,17 @@ def price(
     return in_force.tariff.rate(meter=meter, prefix=prefix, duration_s=duration_s, answered_at=at).amount_nano
 
 
-def left(session: Session, *, tenant_id: TenantId) -> int | None:
-    """Return what a company may still spend, in nano-units before tax; None: it pays by invoice."""
-    wallet = wallets.find(session, tenant_id=tenant_id)
+def is_prepaid(session: Session, *, tenant_id: TenantId) -> bool:
+    """Return whether a company pays beforehand."""
+    return wallets.find(session, tenant_id=tenant_id) is not None
+
+
+def left(session: Session, *, tenant_id: TenantId, lock: bool = False) -> int | None:
+    """Return what a company may still spend, in nano-units before tax; None: it pays by invoice.
+
+    `lock`: nobody else spends of it until the transaction ends.
+    """
+    wallet = wallets.find(session, tenant_id=tenant_id, lock=lock)
     if wallet is None:
         return None
     return wallets.before_tax(session, tenant_id=tenant_id, gross_nano=wallet.available_nano)

@@ -160,9 +160,9 @@ def open_wallet(
     return _wallet(row)
 
 
-def find(session: Session, *, tenant_id: TenantId) -> Wallet | None:
-    """Return a company's wallet; None: it pays by invoice."""
-    row = session.get(WalletRow, (tenant_id,), populate_existing=True)
+def find(session: Session, *, tenant_id: TenantId, lock: bool = False) -> Wallet | None:
+    """Return a company's wallet; None: it pays by invoice. `lock` holds it until the transaction ends."""
+    row = session.get(WalletRow, (tenant_id,), with_for_update=lock or None, populate_existing=True)
     return _wallet(row) if row else None
 
 

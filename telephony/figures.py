@@ -20,7 +20,7 @@ from telephony.models import CallRow, CdrRow, CustomerTierRow, QueueRow
 SHORT_ABANDON_S = 5
 INBOUND = "inbound"
 # callers who came while it was closed, or never came so far as to wait
-NOT_OFFERED = ("outside-hours", "served", "caller-left-flow", "left-message", "no-room")
+NOT_OFFERED = ("outside-hours", "served", "caller-left-flow", "left-message", "no-room", "not-paid")
 
 
 @dataclass(frozen=True, slots=True)

@@ -334,6 +334,8 @@ class CallRow(TenantOwned, Base):
     `dialled` is our number: the one dialled, or, of a call out, the one shown. `caller_ct` is the other party
     either way; `called_prefix` is what rating needs of a number called: all but its last four digits.
     `picked_up_at` is when the called party picked up. `part_of`: the call a number outside was brought into.
+    `paid_s`: for how many seconds of talk a call in has been paid beforehand; 0: it could not be, NULL: it is
+    paid by invoice.
     """
 
     __tablename__ = "calls"
@@ -372,6 +374,7 @@ class CallRow(TenantOwned, Base):
     disposition: Mapped[str | None] = mapped_column(Text)
     wrapped_at: Mapped[OptionalInstant]
     part_of: Mapped[UUID | None] = mapped_column(Uuid)
+    paid_s: Mapped[int | None] = mapped_column(Integer)
 
 
 class CallEventRow(TenantOwned, Base):

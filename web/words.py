@@ -386,6 +386,10 @@ ALARMS: Mapping[str, Words] = {
         _l("All lines for callers of a company were busy"),
         _l("Callers were told so, or found it busy. The operator can give the company more lines."),
     ),
+    "calls-in-not-paid": Words(
+        _l("Callers could not be let in: nothing is left in the wallet"),
+        _l("They heard that their call cannot be taken, not why. After a top-up callers are let in at once."),
+    ),
     "calls-out-new-country": Words(
         _l("A country was called for the first time"),
         _l("If nobody of yours meant to call there, stop calls out and find out who did."),

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import datetime as dt
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from core import clock, log
@@ -12,14 +13,16 @@ from core.phone import InvalidNumberError
 from security.gate import Scope
 from telephony import number_rentals, numbers
 from telephony.calls import Arrival
-from telephony.conductor import facts, machine
-from telephony.conductor.actions import Action
+from telephony.conductor import facts, machine, paying
+from telephony.conductor.actions import Action, Answer
 from telephony.conductor.admitting import Admitting, NoRoom
 from telephony.conductor.books import Books
 from telephony.conductor.directory import Directory, Line, caller_number
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Live
 from telephony.conductor.lobby import Lobby
+from telephony.conductor.paying import Paying
+from telephony.conductor.phases import Phase
 from telephony.conductor.rows import Rows
 from telephony.conductor.spool import Spool
 from telephony.conductor.voice import Voice
@@ -48,12 +51,13 @@ class Arrivals:
         voice: Voice,
         waiting: Waiting,
         admitting: Admitting,
+        paying: Paying,
         feed: Feed,
         lobby: Lobby,
         carry_out: Callable[[Held, Action], None],
     ) -> None:
         self._lobby = lobby
-        self._admitting = admitting
+        self._admitting, self._paying = admitting, paying
         self._switch, self._hands, self._books, self._spool = switch, hands, books, spool
         self._directory, self._live, self._rows, self._voice = directory, live, rows, voice
         self._waiting, self._feed, self._carry_out = waiting, feed, carry_out
@@ -110,10 +114,14 @@ class Arrivals:
 
         call, actions = machine.begin(arrival, event.channel)
         on_disk = self._spool.begin(arrival, event.channel, with_caller)
-        row = self._rows.begin(arrival, with_caller, routing=line.routing)
+        # who is turned away at once costs nothing
+        keeps = line.is_prepaid and no_room is None and (there is not None or bool(line.number.forwards))
+        row = self._rows.begin(arrival, with_caller, routing=line.routing, keeps=keeps)
         held = Held(call, line, on_disk, row, trunk=event.trunk)
         if line.routing.asks_who_calls:
             held.row.add_done_callback(functools.partial(self._waiting.learn, held))
+        if keeps:
+            held.row.add_done_callback(functools.partial(self._paying.learn, held))
         if line.routing.needs_region or line.flow or line.number.forwards:
             with_caller()
         self._live.calls[call.call_id] = held
@@ -127,17 +135,39 @@ class Arrivals:
             )
             self._feed(call.call_id, refused)
             return
+        if keeps:
+            self._hands.spawn(self._when_paid(held, actions))
+            return
+        self._let_in(held, event.at, actions)
+
+    async def _when_paid(self, held: Held, actions: Sequence[Action]) -> None:
+        """Let a caller in when their company has paid for it; whether it has is not waited for for long."""
+        await asyncio.wait({held.row}, timeout=paying.WITHIN_S)
+        if held.call.phase is Phase.GREETING:
+            self._let_in(held, clock.now(), actions)
+
+    def come_again(self, held: Held) -> None:
+        """Let a caller in whom nobody has answered when the switchboard was away."""
+        if held.line.is_prepaid:
+            self._hands.spawn(self._when_paid(held, [Answer()]))
+        else:
+            self._let_in(held, clock.now(), [Answer()])
+
+    def _let_in(self, held: Held, at: dt.datetime, actions: Sequence[Action]) -> None:
+        """Let a caller in: to the client's own phone, into the number's flow, or to its queue."""
+        call, line = held.call, held.line
+        there = line if line.flow else line.at(call.arrival.arrived_at)
         if line.number.forwards is Forwarding.ALWAYS or (line.number.forwards and there is None):
-            self._feed(call.call_id, facts.Forwards(event.at, is_closed=there is None))
+            self._feed(call.call_id, facts.Forwards(at, is_closed=there is None))
             for action in actions:
                 self._carry_out(held, action)
             return
         if there is None:
-            self._feed(call.call_id, facts.OutsideHours(event.at))
+            self._feed(call.call_id, facts.OutsideHours(at))
             return
         if line.flow:
-            self._hands.command(held, self._switch.answer(event.channel))
-            self._feed(call.call_id, facts.FlowEntered(event.at, line.flow.flow_id, line.flow.version))
+            self._hands.command(held, self._switch.answer(call.channel))
+            self._feed(call.call_id, facts.FlowEntered(at, line.flow.flow_id, line.flow.version))
             return
         for action in actions:
             self._carry_out(held, action)
@@ -155,7 +185,12 @@ class Arrivals:
         chosen = next((one for one in entries if one.queue.queue_id == queue_id), None)
         if chosen:
             held.line = replace(
-                chosen, is_open=line.is_open, longest=line.longest, routing=line.routing, flow=line.flow
+                chosen,
+                is_open=line.is_open,
+                longest=line.longest,
+                routing=line.routing,
+                is_prepaid=line.is_prepaid,
+                flow=line.flow,
             )
         self._rows.keep_queue(call)
 
@@ -165,6 +200,9 @@ class Arrivals:
         Who waited there before and is back has heard the greeting, and stands where they stood.
         """
         now = clock.now()
+        if held.is_unpaid:
+            self._feed(held.call.call_id, facts.NotPaid(now))
+            return
         if held.call.queued_at:
             self._feed(held.call.call_id, facts.GreetingEnded(now))
             return

@@ -42,6 +42,7 @@ from telephony.conductor.live_call import LiveCall
 from telephony.conductor.lobby import Lobby
 from telephony.conductor.meanwhile import Meanwhile
 from telephony.conductor.offers import Offers
+from telephony.conductor.paying import Paying
 from telephony.conductor.phases import Cause
 from telephony.conductor.promises import Promises
 from telephony.conductor.rejoining import Rejoining
@@ -164,6 +165,7 @@ class Conductor:
             giving=self._giving,
             feed=feed,
         )
+        self._paying = Paying(switch=switch, hands=hands, gate=gate, feed=feed)
         self._lobby = Lobby(
             switch=switch,
             hands=hands,
@@ -186,6 +188,7 @@ class Conductor:
             voice=self._voice,
             waiting=self._waiting,
             admitting=admitting,
+            paying=self._paying,
             lobby=self._lobby,
             feed=feed,
             carry_out=self._carry_out,
@@ -212,6 +215,7 @@ class Conductor:
             dialler=self._dialler,
             rejoining=self._rejoining,
             arrivals=self._arrivals,
+            paying=self._paying,
             lobby=self._lobby,
             feed=feed,
             finished=self._finished,
@@ -225,6 +229,7 @@ class Conductor:
             live=live,
             waiting=self._waiting,
             dialler=self._dialler,
+            paying=self._paying,
             feed=feed,
         )
         self._hearing = Hearing(

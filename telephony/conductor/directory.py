@@ -15,6 +15,7 @@ from pathlib import Path
 import phonenumbers
 from sqlalchemy.orm import Session
 
+from billing import credit
 from core import clock, ids, log
 from core.errors import NotFound, SeatlineError
 from core.ids import FlowId, NumberId, QueueId, SoundId, TenantId
@@ -64,6 +65,7 @@ class Line:
     who is called, or calls a queue that says so, that they are recorded; `apology` who called, of a call out.
     `longest` is the longest a call that comes in may last; of one that goes out its clearance says it.
     `lines` are how many callers its company takes, on all its numbers together; `channels` calls both ways.
+    `is_prepaid`: its company pays beforehand.
     Outside its queue's `hours` (None: always open) a caller hears `told`, and goes `beyond` if that is open.
     """
 
@@ -77,6 +79,7 @@ class Line:
     lines: Bounds = USUAL_LINES
     channels: int = limits.USUAL.channels
     routing: RoutingSettings = UNSETTLED
+    is_prepaid: bool = False
     hours: Hours | None = None
     told: Path | None = None
     beyond: Queue | None = None
@@ -211,6 +214,7 @@ class Directory:
                 is_open = companies.is_open(session, tenant_id=entry.tenant_id)
                 routing = read_routing(session, tenant_id=entry.tenant_id)
                 most = limits.most(session, tenant_id=entry.tenant_id, at=clock.now())
+                is_prepaid = credit.is_prepaid(session, tenant_id=entry.tenant_id)
         except NotFound:
             return None
         greeting = self._speak(number.greeting, number.language)
@@ -222,6 +226,7 @@ class Directory:
             lines=Bounds(most.in_at_once, most.in_per_second),
             channels=most.channels,
             routing=routing,
+            is_prepaid=is_prepaid,
             flow=flow,
         )
 
@@ -331,6 +336,13 @@ def all_busy(language: str) -> str:
     if language == "zh":
         return "很抱歉，现在所有线路都忙，请稍后再来电。"
     return "We are sorry that all our lines are busy. Please call again later."
+
+
+def not_taken(language: str) -> str:
+    """Return what a caller hears whose call its company has not paid for: not why, that is not theirs."""
+    if language == "zh":
+        return "很抱歉，您的来电现在无法接通，请稍后再来电。"
+    return "We are sorry that your call cannot be taken now. Please call again later."
 
 
 def notice(language: str) -> str:

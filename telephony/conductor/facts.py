@@ -105,6 +105,13 @@ class NoRoom:
 
 
 @dataclass(frozen=True, slots=True)
+class NotPaid:
+    """Its company pays beforehand, and nothing is left for the call."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class WaitedTooLong:
     """The caller has waited as long as the queue lets them."""
 
@@ -446,6 +453,7 @@ Fact = (
     | FlowFailed
     | OutsideHours
     | NoRoom
+    | NotPaid
     | WaitedTooLong
     | Offered
     | AgentRinging

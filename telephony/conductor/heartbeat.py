@@ -18,15 +18,15 @@ from telephony.conductor.dialler import Dialler
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Live
 from telephony.conductor.parties import Dial
+from telephony.conductor.paying import Paying
 from telephony.conductor.phases import Cause
 from telephony.conductor.phones import Phones
 from telephony.conductor.spool import Spool
 from telephony.conductor.waiting import Waiting
-from telephony.outbound import longer
+from telephony.outbound import longer, spend
 from telephony.switch import port
 from telephony.switch.port import Switch, SwitchError
 
-LENGTHENED_BEFORE = dt.timedelta(seconds=90)
 WARNED_BEFORE = dt.timedelta(minutes=1)  # the longest a call may last is reached
 
 _log = log.get(__name__)
@@ -46,11 +46,12 @@ class Heartbeat:
         live: Live,
         waiting: Waiting,
         dialler: Dialler,
+        paying: Paying,
         feed: Feed,
     ) -> None:
         self._switch, self._hands, self._gate, self._spool = switch, hands, gate, spool
         self._phones, self._live, self._waiting, self._dialler = phones, live, waiting, dialler
-        self._feed = feed
+        self._paying, self._feed = paying, feed
 
     async def beat(self) -> None:
         """Ask the switch which calls are alive: the proof that a call was billed for no second too many.
@@ -102,15 +103,18 @@ class Heartbeat:
             if began_at is None:
                 continue
             left = began_at + (held.longest or (call.dial.longest if call.dial else held.line.longest)) - now
+            cause, paid = Cause.TOO_LONG, self._paying.left(held, now)
+            if paid is not None and paid < left:
+                left, cause = paid, Cause.NOT_PAID
             is_over = left <= dt.timedelta()
-            wants = call.dial is not None and left <= LENGTHENED_BEFORE and not held.asks_for_longer
+            wants = call.dial is not None and left <= spend.LENGTHENED_BEFORE and not held.asks_for_longer
             if call.dial and wants and not (is_over and held.has_asked):
                 held.asks_for_longer = True
                 self._hands.spawn(self._lengthen(held, call.dial, began_at))
             if call.dial and not held.has_asked:
                 continue  # a top-up, or what was granted before a crash, may let it go on
             if is_over:
-                self._feed(call.call_id, facts.Cut(now, Cause.TOO_LONG))
+                self._feed(call.call_id, facts.Cut(now, cause))
             elif left <= WARNED_BEFORE:
                 self._feed(call.call_id, facts.EndsSoon(now))
 

@@ -31,6 +31,17 @@ class Known:
     last_agent: AgentId | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What writing a call's row has shown: who calls, where routing asks, and what is paid of its talk.
+
+    `paid` is None where it is not paid beforehand, and nothing (0) where there was no money.
+    """
+
+    known: Known | None = None
+    paid: dt.timedelta | None = None
+
+
 @dataclass(slots=True)
 class Held:
     """A live call and what this process keeps beside its machine."""
@@ -52,6 +63,8 @@ class Held:
     longest: dt.timedelta | None = None  # of a call out that was lengthened since its clearance
     asks_for_longer: bool = False
     has_asked: bool = False  # since this process has it
+    paid: dt.timedelta | None = None  # of a call in that is paid beforehand: for so much talk
+    is_unpaid: bool = False  # and there was no money for it when it came
     trunk: str = ""  # over which it came in, or goes out
     tells_at: dt.datetime | None = None  # when who waits is told again where they stand
     telling: str = ""  # what they are being told, by its playback

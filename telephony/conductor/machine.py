@@ -12,7 +12,8 @@ A call that comes in; one that goes out is moved by `outgoing`, with the same fa
 
 A number may lead into a flow first (`in_flow`), or forward its callers to the client's own phone: greeting ->
 forwarding -> `reaching` -> `outside`; to the queue when that phone does not answer. A queue that is closed,
-or in which the caller has waited as long as they may, turns them away: a message, and the call ends.
+or in which the caller has waited as long as they may, turns them away: a message, and the call ends. So does
+a company that pays beforehand and has nothing left.
 
 While an agent talks they may give the call to somebody else, or ask a second one about it: `transfer`. A call
 given to a number outside goes on without an agent, from `reaching` to `outside`.
@@ -73,6 +74,7 @@ from telephony.conductor.facts import (
     Moved,
     NoRoom,
     NotForwarded,
+    NotPaid,
     Offered,
     OfferLost,
     OutsideHours,
@@ -131,6 +133,10 @@ def _follow(call: LiveCall, fact: Fact) -> list[Action]:
             return [TurnAway()]
         case NoRoom() if call.phase is Phase.GREETING:
             return [Refuse(fact.cause), *finish(call, fact.at, Cause.NO_ROOM)]
+        case NotPaid() if call.phase in {Phase.GREETING, Phase.QUEUED}:
+            leaves: list[Action] = [LeaveQueue(), Music(on=False)] if call.phase is Phase.QUEUED else []
+            call.phase, call.cause = Phase.TURNED_AWAY, Cause.NOT_PAID
+            return [*leaves, TurnAway()]
         case WaitedTooLong() if call.phase is Phase.QUEUED:
             call.phase, call.cause = Phase.TURNED_AWAY, Cause.WAITED_TOO_LONG
             return [LeaveQueue(), Music(on=False), TurnAway()]

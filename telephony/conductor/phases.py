@@ -53,6 +53,7 @@ class Cause(StrEnum):
     OUTSIDE_HOURS = "outside-hours"  # a call in, while its queue is closed
     WAITED_TOO_LONG = "waited-too-long"  # a caller has waited as long as the queue lets them
     NO_ROOM = "no-room"  # a call in: all lines of its company were busy, or the switch was full
+    NOT_PAID = "not-paid"  # a call in: its company pays beforehand, and nothing was left for it
     STOPPED = "stopped"  # calls out were stopped, and those under way ended
 
 

@@ -17,10 +17,10 @@ from core.realtime import Realtime
 from customers import lookup
 from security.gate import Scope
 from security.vault import Vault
-from telephony import calls, drafts, recording
+from telephony import calls, drafts, prepaid, recording
 from telephony.calls import Answerer, Arrival, Ending
 from telephony.conductor.books import Books
-from telephony.conductor.live import Known, Live
+from telephony.conductor.live import Begun, Known, Live
 from telephony.conductor.live_call import LiveCall
 from telephony.conductor.parties import Dial, Offer, Outside
 from telephony.conductor.phases import Phase
@@ -49,14 +49,19 @@ class Rows:
 
     def begin(
         self,
-        known: Arrival,
+        begun: Arrival,
         with_caller: Callable[[], Arrival],
         dial: Dial | None = None,
         routing: RoutingSettings | None = None,
+        *,
+        keeps: bool = False,
     ) -> asyncio.Future[Any]:
-        """Write a call's row; the future's result is what routing learns of who calls, if it asks."""
+        """Write a call's row; the future's result is a `Begun`.
 
-        def write(session: Session) -> Known | None:
+        `keeps`: its company pays beforehand, and what the call may cost is kept with it.
+        """
+
+        def write(session: Session) -> Begun:
             arrival = with_caller()
             customer_id = dial.customer_id if dial else None
             if arrival.caller and customer_id is None:
@@ -65,10 +70,11 @@ class Rows:
                 )
                 customer_id = card.id if card else None
             calls.begin(session, arrival=arrival, customer_id=customer_id, vault=self._vault)
+            paid = prepaid.keep(session, arrival=arrival) if keeps else None
             if dial or customer_id is None or routing is None or not routing.asks_who_calls:
-                return None
+                return Begun(paid=paid)
             tenant_id, days = arrival.tenant_id, dt.timedelta(days=routing.sticky_days)
-            return Known(
+            known = Known(
                 tier_of(session, tenant_id=tenant_id, customer_id=customer_id),
                 calls.last_agent(
                     session, tenant_id=tenant_id, customer_id=customer_id, since=arrival.arrived_at - days
@@ -76,9 +82,10 @@ class Rows:
                 if routing.sticky_s
                 else None,
             )
+            return Begun(known, paid)
 
         # the pop and the bridge wait for this row
-        return self._books.enter(known.call_id, Scope.system(known.tenant_id), write, is_urgent=True)
+        return self._books.enter(begun.call_id, Scope.system(begun.tenant_id), write, is_urgent=True)
 
     def mark(self, call: LiveCall, instants: dict[str, dt.datetime], offer: Offer | None) -> None:
         """Write when what happened to a call, and who serves it."""

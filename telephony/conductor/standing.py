@@ -31,6 +31,7 @@ from telephony.conductor.lobby import Lobby
 from telephony.conductor.meanwhile import Meanwhile
 from telephony.conductor.offers import Offers
 from telephony.conductor.parties import Outside
+from telephony.conductor.paying import Paying
 from telephony.conductor.phases import Cause, Lost, Phase
 from telephony.conductor.rejoining import Rejoining
 from telephony.conductor.rows import Rows
@@ -73,6 +74,7 @@ class Standing:
         dialler: Dialler,
         rejoining: Rejoining,
         arrivals: Arrivals,
+        paying: Paying,
         lobby: Lobby,
         feed: Feed,
         finished: Callable[[LiveCall, asyncio.Future[Any]], None],
@@ -81,7 +83,7 @@ class Standing:
         self._switch, self._hands, self._gate, self._spool = switch, hands, gate, spool
         self._directory, self._desk, self._flows, self._supervision = directory, desk, flows, supervision
         self._live, self._rows, self._tapes, self._offers = live, rows, tapes, offers
-        self._voice, self._lobby, self._meanwhile = voice, lobby, meanwhile
+        self._voice, self._lobby, self._meanwhile, self._paying = voice, lobby, meanwhile, paying
         self._waiting, self._giving, self._dialler, self._rejoining = waiting, giving, dialler, rejoining
         self._arrivals, self._feed, self._finished = arrivals, feed, finished
         self._recovered: list[LiveCall] = []
@@ -151,12 +153,17 @@ class Standing:
             return
         on_disk: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         on_disk.set_result(None)
-        row = self._rows.begin(call.arrival, lambda: call.arrival, call.dial, routing=line.routing)
+        keeps = line.is_prepaid and call.dial is None and call.phase is not Phase.TURNED_AWAY
+        row = self._rows.begin(
+            call.arrival, lambda: call.arrival, call.dial, routing=line.routing, keeps=keeps
+        )
         if call.instants:
             self._rows.mark(call, call.instants, call.offer)
         self._rows.write_again(call)
         held = Held(call, line, on_disk, row)
         row.add_done_callback(functools.partial(self._waiting.learn, held))
+        if keeps:
+            row.add_done_callback(functools.partial(self._paying.learn, held))
         self._live.calls[call.call_id] = held
         self._live.by_channel[call.channel] = call.call_id
         for offer in (call.offer, call.asked):
@@ -213,6 +220,8 @@ class Standing:
                 self._flows.run(call, held.line, tier=held.known.tier)
             case Phase.FORWARDING:  # whether the phone was called is not known: it is not called twice
                 self._feed(call.call_id, facts.NotForwarded(now, "switchboard-away"))
+            case Phase.GREETING if there[call.channel].state is not port.ChannelState.UP:
+                self._arrivals.come_again(held)
             case Phase.GREETING if call.flow:
                 self._arrivals.enter(held)
             case Phase.GREETING if not call.forwards and held.line.at(call.arrival.arrived_at) is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from core import clock, log
 from telephony.conductor import facts
 from telephony.conductor.admitting import Admitting
-from telephony.conductor.directory import Speak, all_busy, announcement, nobody_free
+from telephony.conductor.directory import Speak, all_busy, announcement, nobody_free, not_taken
 from telephony.conductor.facts import Fact
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held
@@ -107,13 +107,14 @@ class Voice:
             await self._switch.hold_music(held.call.channel, on=True)
 
     async def turn_away(self, held: Held) -> None:
-        """Tell a caller why nobody takes their call: closed, full, or nobody free for too long."""
+        """Tell a caller why nobody takes their call: closed, full, not paid for, nobody free for too long."""
         call, queue = held.call, held.line.queue
         sound = held.line.told
-        if call.cause is Cause.NO_ROOM:
+        if call.cause in {Cause.NO_ROOM, Cause.NOT_PAID}:
             await self._switch.answer(call.channel)
             language = held.line.number.language
-            sound = await asyncio.to_thread(self._speak, all_busy(language), language)
+            said = all_busy(language) if call.cause is Cause.NO_ROOM else not_taken(language)
+            sound = await asyncio.to_thread(self._speak, said, language)
         elif call.cause is Cause.WAITED_TOO_LONG:
             language = queue.language if queue.wait_message else held.line.number.language
             sound = await asyncio.to_thread(

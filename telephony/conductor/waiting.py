@@ -10,7 +10,7 @@ from core.ids import CallId, QueueId
 from telephony.conductor import facts
 from telephony.conductor.directory import Directory
 from telephony.conductor.hands import Hands
-from telephony.conductor.live import Feed, Held, Known, Live
+from telephony.conductor.live import Begun, Feed, Held, Known, Live
 from telephony.conductor.meanwhile import Meanwhile
 from telephony.conductor.offers import Offers
 from telephony.conductor.phases import Phase
@@ -84,9 +84,12 @@ class Waiting:
 
     def learn(self, held: Held, written: asyncio.Future[Any]) -> None:
         """Take in what the caller's rows say; a call that waits already is put in its place."""
-        if written.cancelled() or written.exception() or not isinstance(written.result(), Known):
+        if written.cancelled() or written.exception():
             return
-        held.known = written.result()
+        begun = written.result()
+        if not isinstance(begun, Begun) or begun.known is None:
+            return
+        held.known = begun.known
         waiting = self._floor.waiting.get(held.call.call_id)
         if waiting and held.known != Known():
             self.wait(held, waiting.since, is_at_head=waiting.is_at_head)

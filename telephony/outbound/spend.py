@@ -29,6 +29,7 @@ GRACE = dt.timedelta(minutes=1)  # by so much the end of a call may come late
 # who pays beforehand: a call keeps so much of the wallet at a time, and is lengthened while it goes on
 AT_A_TIME = dt.timedelta(minutes=5)
 SHORTEST_PAID = dt.timedelta(minutes=1)
+LENGTHENED_BEFORE = dt.timedelta(seconds=90)  # so long before its end more is asked for
 NEARLY = 80  # per cent of the day's limit: from there on it is told
 _STEP_S = 60
 

@@ -33,6 +33,7 @@ _UNANSWERED = {
     "outside-hours": "closed",
     "waited-too-long": "waited-too-long",
     "no-room": "no-room",
+    "not-paid": "not-paid",
     "served": "served",
     "caller-left-flow": "left-flow",
     "left-message": "message",

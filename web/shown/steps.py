@@ -436,12 +436,17 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("The call is as long as a call may be; its agent is told"), _WARN
         case "cut" if step.details.get("cause") == "too-long":
             return gettext("Ended: a call may not be longer"), _END
+        case "cut" if step.details.get("cause") == "not-paid":
+            return gettext("Ended: what is paid for is over, and nothing is left in the wallet"), _END
         case "cut":
             return gettext("Ended: calls out were stopped"), _END
         case "outside-hours":
             return gettext("The queue is closed: the caller hears so, and the call ends"), _END
         case "no-room":
             return _no_room(step), _END
+        case "not-paid":
+            told = gettext("Nothing is left in the wallet: the caller hears that the call cannot be taken")
+            return told, _END
         case "not-recorded":
             return gettext("Not recorded: the switch is nearly full"), _WARN
         case "no-music":
