@@ -907,7 +907,10 @@ class WalletEntryRow(TenantOwned, Base):
 
 
 class ReservationRow(TenantOwned, Base):
-    """What is kept in a wallet for one use, a call; frozen once it is settled or released."""
+    """What is kept in a wallet for one use, a call, or for a month's rent; frozen once settled or released.
+
+    `rent_until` is the end of the month whose rent it is kept for.
+    """
 
     __tablename__ = "reservations"
     __table_args__ = (
@@ -924,6 +927,7 @@ class ReservationRow(TenantOwned, Base):
     opened_at: Mapped[Instant]
     until: Mapped[Instant]
     closed_at: Mapped[OptionalInstant]
+    rent_until: Mapped[OptionalInstant]
 
 
 class TopUpRow(TenantOwned, Base):

@@ -12,9 +12,10 @@ taken since the last invoice is the difference between it and the balance.
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -27,6 +28,7 @@ from billing.events import TopUpWanted, WalletLow
 from billing.ledger import BANK, CLEARING, GOING_BACK, TAKEN_BACK, WALLET, Posting
 from billing.models import (
     LINE_CHARGES,
+    InvoiceRow,
     RatedChargeRow,
     ReservationRow,
     UsageEventRow,
@@ -40,6 +42,7 @@ from core.money import NANO, exponent
 from security import evidence
 
 _MOST_MINOR = 10**11
+_RENT_FORGOTTEN = dt.timedelta(days=366)  # its invoice is long paid, or never will be
 _KINDS_OF_MONEY = {CLEARING, BANK, GOING_BACK}
 
 
@@ -512,6 +515,66 @@ def expire(session: Session, *, tenant_id: TenantId, at: dt.datetime) -> int:
     return sum(release(session, tenant_id=tenant_id, use_id=one) for one in over)
 
 
+def keep_rent(session: Session, *, tenant_id: TenantId, months: Mapping[dt.datetime, int]) -> int:
+    """Keep exactly so much for months of rent, all of them or none; return what is lacking, in nano-units.
+
+    More or less than before: less is free at once. A month whose invoice has been paid is over.
+
+    Args:
+        session: in the company's context.
+        tenant_id: whose wallet.
+        months: by the end of the month, what its rent comes to, with tax.
+
+    Raises:
+        WalletNotFoundError: it pays by invoice.
+    """
+    row = _row(session, tenant_id)
+    there = {end: _rent_row(session, tenant_id, end) for end in months}
+    wanted = {end: amount for end, amount in months.items() if _is_open(there[end])}
+    more = sum(amount - (kept.amount_nano if (kept := there[end]) else 0) for end, amount in wanted.items())
+    lacking = more - _wallet(row).available_nano
+    if more > 0 and lacking > 0:
+        return lacking
+    for end, amount in wanted.items():
+        kept = there[end]
+        if kept is None:
+            kept = ReservationRow(
+                tenant_id=tenant_id,
+                id=rent_of(tenant_id, end),
+                state=State.OPEN.value,
+                amount_nano=0,
+                taken_nano=0,
+                opened_at=clock.now(),
+                until=end + _RENT_FORGOTTEN,
+                rent_until=end,
+            )
+            session.add(kept)
+        kept.amount_nano = amount
+    row.reserved_nano += more
+    session.flush()
+    _watch(session, row)
+    return 0
+
+
+def rents(session: Session, *, tenant_id: TenantId) -> dict[dt.datetime, int]:
+    """Return what is kept for months of rent, by the end of each; their invoices are not paid yet."""
+    rows = session.execute(
+        select(ReservationRow.rent_until, ReservationRow.amount_nano)
+        .where(
+            ReservationRow.tenant_id == tenant_id,
+            ReservationRow.state == State.OPEN.value,
+            ReservationRow.rent_until.is_not(None),
+        )
+        .order_by(ReservationRow.rent_until)
+    )
+    return {end: int(amount) for end, amount in rows if end is not None}
+
+
+def rent_of(tenant_id: TenantId, month_ends: dt.datetime) -> UUID:
+    """Return the id of what is kept for a month's rent."""
+    return uuid5(tenant_id, f"rent/{month_ends.astimezone(dt.UTC).isoformat()}")
+
+
 def take_for_invoice(session: Session, *, tenant_id: TenantId, invoice_id: UUID, total_minor: int) -> int:
     """Pay an invoice from the wallet, once; return what it paid, in minor units.
 
@@ -520,12 +583,13 @@ def take_for_invoice(session: Session, *, tenant_id: TenantId, invoice_id: UUID,
         tenant_id: whose.
         invoice_id: the invoice.
         total_minor: what is open on it. What the calls on it have taken already pays of that first, and what
-            they took beyond it is given back.
+            they took beyond it is given back. What was kept for the rent of its month is free for it.
     """
     row = _row(session, tenant_id)
     key = f"invoice:{invoice_id}:wallet"
     if _knows(session, tenant_id, key):
         return 0
+    _free_rent(session, tenant_id, invoice_id)
     taken_nano = _taken_on(session, tenant_id, invoice_id)
     unit = nano(1, row.currency)
     paid = max(0, min(total_minor, (taken_nano + max(0, _wallet(row).available_nano)) // unit))
@@ -584,6 +648,30 @@ def nano(minor: int, currency: str) -> int:
     """Return minor units as nano-units: 1 penny is 10_000_000."""
     in_a_unit: int = 10 ** exponent(currency)
     return minor * NANO // in_a_unit
+
+
+def _is_open(kept: ReservationRow | None) -> bool:
+    return kept is None or kept.state == State.OPEN
+
+
+def _rent_row(session: Session, tenant_id: TenantId, month_ends: dt.datetime) -> ReservationRow | None:
+    return session.get(ReservationRow, (tenant_id, rent_of(tenant_id, month_ends)), populate_existing=True)
+
+
+def _free_rent(session: Session, tenant_id: TenantId, invoice_id: UUID) -> None:
+    """Free what is kept for the rent of the months an invoice is of: the invoice takes it."""
+    until = select(InvoiceRow.period_end).where(
+        InvoiceRow.tenant_id == tenant_id, InvoiceRow.id == invoice_id
+    )
+    over = session.scalars(
+        select(ReservationRow.id).where(
+            ReservationRow.tenant_id == tenant_id,
+            ReservationRow.state == State.OPEN.value,
+            ReservationRow.rent_until <= until.scalar_subquery(),
+        )
+    ).all()
+    for one in over:
+        release(session, tenant_id=tenant_id, use_id=one)
 
 
 def _taken_on(session: Session, tenant_id: TenantId, invoice_id: UUID) -> int:

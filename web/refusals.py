@@ -108,6 +108,7 @@ DAILY: Mapping[str, str] = {
             "payments-not-connected",
             "period-closed",
             "period-not-over",
+            "rent-unpaid",
             "service-not-counted",
             "usage-billed",
             "usage-unrated",

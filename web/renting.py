@@ -14,7 +14,8 @@ from uuid import UUID, uuid5
 
 from sqlalchemy.orm import Session
 
-from billing import credit, rentals
+from billing import accounts, credit, rent, rentals, wallets
+from billing.rating.rentals import Span
 from billing.rentals import Quote
 from core import clock
 from core.errors import Conflict, Invalid, Refused
@@ -31,6 +32,8 @@ from telephony.numbers import Number
 from telephony.orders import OrderKind
 from telephony.outbound import forwarding
 from web import identity, scope, tampered
+from wiring import estimates
+from wiring import rentals as charged
 
 MOST_AT_ONCE = 200
 FURTHEST = dt.timedelta(days=366)
@@ -48,6 +51,16 @@ class OnHoldError(Refused):
     """The company's account is on credit hold: it rents nothing more until that is lifted."""
 
     code = "on-hold"
+
+
+class RentUnpaidError(Refused):
+    """The company pays beforehand, and its wallet has not so much: `minor` units more, with tax."""
+
+    code = "rent-unpaid"
+
+    def __init__(self, *, minor: int, currency: str) -> None:
+        super().__init__(lacking_minor=minor, currency=currency)
+        self.minor, self.currency = minor, currency
 
 
 class PriceChangedError(Conflict):
@@ -166,6 +179,7 @@ def rent_seats(
         OnHoldError: its account is on hold.
         NotPricedError: no price.
         PriceChangedError: the price is not `shown_unit_nano` any more.
+        RentUnpaidError: it pays beforehand, and there is not enough to the end of the month.
         RentalLimitError, NotEnoughSeatsError, RentalPeriodError: see `seats.renting.rent`.
     """
     tenant_id = identity.current().tenant_id
@@ -187,6 +201,7 @@ def rent_seats(
             ends_at=wish.ends_at,
             request_key=request_key,
         )
+        _insist_paid(session, [charged.of_seat(one) for one in made])
     for one in made:
         leases.mirror(session, tenant_id=tenant_id, event=stock.changed(one))
     return made
@@ -209,6 +224,7 @@ def release_seat(session: Session, rental_id: UUID) -> Rental:
         if one.ends_at is None or one.ends_at > max(now, one.starts_at):
             one = stock.release(stockroom, rental_id=rental_id, at=now)
     leases.mirror(session, tenant_id=tenant_id, event=stock.changed(one))
+    _keep_rent(session)
     return one
 
 
@@ -222,6 +238,7 @@ def restore_seat(session: Session, rental_id: UUID) -> Rental:
     with operators(changes=True) as stockroom:
         one = stock.restore(stockroom, rental_id=rental_id, renter_tenant_id=tenant_id)
     leases.mirror(session, tenant_id=tenant_id, event=stock.changed(one))
+    _keep_rent(session)
     return one
 
 
@@ -290,6 +307,7 @@ def rent_number(
     Raises:
         OnHoldError: its account is on hold.
         NotPricedError: no price.
+        RentUnpaidError: it pays beforehand, and there is not enough to the end of the month.
         QueueNotFoundError: no such queue of the company.
         NumberNotFoundError, NumberTakenError, NumberRestingError, RentalLimitError: see
             `telephony.number_rentals.rent`.
@@ -309,6 +327,7 @@ def rent_number(
         )
         if made.kind != kind:
             raise PriceChangedError
+        _insist_paid(session, [charged.of_number(made)])
     return _followed(session, tenant_id, made, wanted)
 
 
@@ -327,6 +346,7 @@ def release_number(session: Session, number_id: NumberId) -> NumberRental:
             raise RentalNotFoundError
         gone = number_rentals.release(stockroom, rental_id=mine.id, renter_tenant_id=tenant_id)
     numbers.follow(session, tenant_id=tenant_id, event=number_rentals.changed(gone, Settings()))
+    _keep_rent(session)
     return gone
 
 
@@ -339,7 +359,9 @@ def restore_number(session: Session, rental_id: UUID) -> Number:
     tenant_id = identity.current().tenant_id
     with operators(changes=True) as stockroom:
         back = number_rentals.restore(stockroom, rental_id=rental_id, renter_tenant_id=tenant_id)
-    return _followed(session, tenant_id, back, Settings())
+    restored = _followed(session, tenant_id, back, Settings())
+    _keep_rent(session)
+    return restored
 
 
 def tell_switchboard() -> None:
@@ -382,6 +404,27 @@ def _insist(session: Session, quote: Quote | None, shown_unit_nano: int | None) 
         raise NotPricedError
     if shown_unit_nano is not None and shown_unit_nano != quote.unit_nano:
         raise PriceChangedError
+
+
+def _insist_paid(session: Session, ordered: Sequence[Span]) -> None:
+    """Keep what the company rents, and has just ordered, to the end of the month, or refuse the order.
+
+    To be asked before the operator's transaction is committed, so that an order refused is none.
+    """
+    lacking = _keep_rent(session, ordered)
+    if lacking:
+        currency = accounts.find(session, tenant_id=identity.current().tenant_id).currency
+        raise RentUnpaidError(minor=-(-lacking // wallets.nano(1, currency)), currency=currency)
+
+
+def _keep_rent(session: Session, ordered: Sequence[Span] = ()) -> int:
+    """Keep what the company rents by now; return what is lacking in its wallet."""
+    tenant_id = identity.current().tenant_id
+    if not credit.is_prepaid(session, tenant_id=tenant_id):
+        return 0
+    rented = {span.rental_id: span for span in estimates.spans(session, tenant_id=tenant_id)}
+    rented |= {span.rental_id: span for span in ordered}
+    return rent.keep(session, tenant_id=tenant_id, spans=rented.values(), now=clock.now())
 
 
 def _instead(stockroom: Session, wish: Wish) -> dt.datetime | None:

@@ -390,6 +390,10 @@ ALARMS: Mapping[str, Words] = {
         _l("Callers could not be let in: nothing is left in the wallet"),
         _l("They heard that their call cannot be taken, not why. After a top-up callers are let in at once."),
     ),
+    "rent-not-paid": Words(
+        _l("There is too little in the wallet for a month’s rent"),
+        _l("Nothing is kept for it, and nothing more can be rented. After a top-up it is kept by itself."),
+    ),
     "calls-out-new-country": Words(
         _l("A country was called for the first time"),
         _l("If nobody of yours meant to call there, stop calls out and find out who did."),
@@ -751,6 +755,10 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "on-hold": Words(
         _l("Your account is on hold"), _l("Nothing was rented. Pay what is open, or ask the operator.")
+    ),
+    "rent-unpaid": Words(
+        _l("There is not enough in the wallet for what this costs to the end of the month"),
+        _l("Nothing was rented. Top the wallet up, or give something back."),
     ),
     "price-changed": Words(_l("The price has changed"), _l("Look at the new one; nothing was rented.")),
     "rental-span": Words(

@@ -10,7 +10,7 @@ import datetime as dt
 
 from sqlalchemy.orm import Session
 
-from billing import accounts, stored
+from billing import accounts, periods, rent, stored
 from billing import rentals as billing
 from billing.errors import BillingAccountNotFoundError
 from billing.rating.rentals import Span
@@ -23,6 +23,7 @@ from seats.stock import Rental
 from security.gate import Gate, Scope
 from telephony import number_rentals, recording, shared_codes
 from telephony.number_rentals import NumberRental
+from tenants import alarms
 
 # An end that lies this far back can no longer change: a release may be dated a minute back, and be undone
 # for ten minutes (`seats.stock`).
@@ -88,6 +89,9 @@ def charge(gate: Gate, *, tenant_id: TenantId, settled_after: dt.timedelta = SET
             now=now,
         )
         accounts.charged(session, tenant_id=tenant_id, until=min(until, closed_until))
+        for short in rent.keep_each(session, tenant_id=tenant_id, spans=spans, now=now):
+            month = periods.day_of(short.start, zone=account.zone)
+            alarms.raise_alarm(session, "rent-not-paid", tenant_id=tenant_id, subject=f"{month:%Y-%m}")
     over = [span.rental_id for span in spans if span.ends_at is not None and span.ends_at <= until]
     if over:
         with gate.open(Scope.system(OPERATOR)) as session:

@@ -1,6 +1,7 @@
 """Wallets: nobody spends what is not there, whatever happens at the same time, twice, or half."""
 
 import datetime as dt
+import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -301,12 +302,14 @@ class Wallets(RuleBasedStateMachine):
 
     gate: Gate
     tenant_id: TenantId
+    examples = itertools.count()
 
     def __init__(self) -> None:
         super().__init__()
         self.balance = self.credit = 0
         self.open: dict[UUID, int] = {}
         self.over: set[UUID] = set()
+        self.since = AT + dt.timedelta(seconds=next(self.examples))  # of the months it pays rent for
         with self.gate.open(Scope.system(self.tenant_id)) as session:
             found = wallets.find(session, tenant_id=self.tenant_id)
             if found is not None:  # an example before this one left it as it is
@@ -421,6 +424,24 @@ class Wallets(RuleBasedStateMachine):
         assert self.do(lambda s: wallets.release(s, tenant_id=self.tenant_id, use_id=call), crash)
         del self.open[call]
         self.over.add(call)
+
+    @rule(
+        months=st.dictionaries(st.integers(1, 3), st.integers(0, 3000 * PENNY), min_size=1),
+        crash=st.booleans(),
+    )
+    def keep_rent(self, months: dict[int, int], *, crash: bool) -> None:
+        ends = {self.since + dt.timedelta(days=30 * month): amount for month, amount in months.items()}
+        ids = {wallets.rent_of(self.tenant_id, end): amount for end, amount in ends.items()}
+        wanted = {one: amount for one, amount in ids.items() if one not in self.over}
+        more = sum(amount - self.open.get(one, 0) for one, amount in wanted.items())
+        lacking = max(0, more - self.available) if more > 0 else 0
+
+        def deed(session: Session) -> int:
+            return wallets.keep_rent(session, tenant_id=self.tenant_id, months=ends)
+
+        assert self.do(deed, crash) == lacking
+        if not lacking:
+            self.open |= wanted
 
     @rule(data=st.data())
     def what_is_over_stays_over(self, data: st.DataObject) -> None:

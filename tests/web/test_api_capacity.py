@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from billing import credit
+from billing import credit, ledger, wallets
 from billing.rating.rentals import RentalPrice
 from core import clock, ids
 from core.ids import TenantId
@@ -225,3 +225,61 @@ def test_the_numbers_in_stock_come_in_pages(
             break
         cursor = f"&starting_after={page['next']}"
     assert seen == [f"+44808157019{last}" for last in range(4)]
+
+
+def pays_beforehand(gate: Gate, renter: TenantId, minor: int, key: str = "top-up") -> None:
+    with gate.open(Scope.system(renter)) as session:
+        wallets.open_wallet(session, tenant_id=renter)
+        wallets.top_up(
+            session, tenant_id=renter, key=key, amount_minor=minor, source=ledger.BANK, at=clock.now()
+        )
+
+
+def test_seats_that_the_wallet_cannot_pay_are_refused_and_nothing_is_rented(
+    program: Programs, cast: Cast, gate: Gate, renter: TenantId
+) -> None:
+    """Two seats for five hours at 4.20 and 20 % are 50.40."""
+    key = program(cast.a)
+    pays_beforehand(gate, renter, 5039)
+    assert code_of(key.post("/seats", AFTERNOON)) == (403, "rent-unpaid")
+    assert key.get("/seats").get_json()["data"] == []
+    assert key.post("/seats/quote", AFTERNOON).get_json()["free"] == 3  # nor is one kept from others
+    assert key.get("/wallet").get_json()["rent"]["minor"] == 0
+    pays_beforehand(gate, renter, 1, "a penny")
+    once = {"Idempotency-Key": "afternoon-1"}
+    made = [key.post("/seats", AFTERNOON, headers=once) for _ in range(2)]
+    assert [one.status_code for one in made] == [201, 201]
+    wallet = key.get("/wallet").get_json()
+    assert (wallet["rent"]["minor"], wallet["reserved"]["minor"], wallet["available"]["minor"]) == (
+        5040,
+        5040,
+        0,
+    )
+    another = {**AFTERNOON, "count": 1}
+    assert code_of(key.post("/seats", another)) == (403, "rent-unpaid")
+    lease = made[0].get_json()["data"][0]["id"]
+    key.call("DELETE", f"/seats/{lease}")
+    assert key.get("/wallet").get_json()["available"]["minor"] == 2520
+    key.post(f"/seats/{lease}/restore")
+    assert key.get("/wallet").get_json()["available"]["minor"] == 0
+
+
+def test_a_number_that_the_wallet_cannot_pay_is_refused(
+    program: Programs, cast: Cast, gate: Gate, renter: TenantId
+) -> None:
+    free = telephony.stocked(gate, "+448081570190")
+    key = program(cast.a)
+    number = {
+        "number": ids.public("num", free.number_id),
+        "kind": "tollfree",
+        "queue": key.get("/queues").get_json()["data"][0]["id"],
+    }
+    pays_beforehand(gate, renter, 500)  # the rest of November is 10.61 of 30 days of 15.00
+    assert code_of(key.post("/numbers", number)) == (403, "rent-unpaid")
+    assert key.get("/numbers").get_json()["data"] == []
+    pays_beforehand(gate, renter, 500, "more")
+    made = key.post("/numbers", number)
+    assert made.status_code == 201
+    assert key.get("/wallet").get_json()["rent"]["minor"] == 531
+    key.call("DELETE", f"/numbers/{made.get_json()['id']}")
+    assert key.get("/wallet").get_json()["rent"]["minor"] == 0

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
+from billing import ledger, wallets
 from billing.rating.rentals import RentalPrice
 from core import clock, ids
 from core.ids import TenantId
@@ -476,3 +477,31 @@ def test_the_operator_takes_a_number_back_ends_its_rest_and_sets_limits(
     with gate.open(ON_FLOOR) as session:
         assert limits.of(session, renter_tenant_id=renter) == Limits(7, 3)
         assert number_rentals.held_by(session, renter_tenant_id=renter) == []
+
+
+def test_the_form_says_how_much_the_wallet_lacks(alice: Browser, gate: Gate, renter: TenantId) -> None:
+    """Two seats for five hours at 4.20 and 20 % are 50.40."""
+    with gate.open(Scope.system(renter)) as session:
+        wallets.open_wallet(session, tenant_id=renter)
+        wallets.top_up(session, tenant_id=renter, key="first", amount_minor=5000, source=ledger.BANK, at=NOW)
+    page = alice.get(asked()).text
+    answer = alice.post("/portal/seats/rent", {**AFTERNOON, **form(page)})
+    assert answer.status_code == 422
+    assert "£0.40 is lacking in the wallet" in answer.text
+    assert held(gate, renter) == []
+    free = telephony.stocked(gate, "+448081570190")
+    with gate.open(Scope.system(renter)) as session:
+        wallets.withdraw(session, tenant_id=renter, key="back", amount_minor=5000, source=ledger.BANK, at=NOW)
+    wanted = {
+        "number": ids.public("num", free.number_id),
+        "kind": "tollfree",
+        "queue": re.findall(r'<option value="(que_[^"]+)"', alice.get("/portal/numbers?digits=70190").text)[
+            0
+        ],
+        "greeting": "",
+        "language": "en",
+    }
+    assert alice.post("/portal/numbers/rent", wanted).status_code == 303
+    assert "£5.31 is lacking in the wallet" in alice.get("/portal/numbers").text
+    wallet = alice.get("/portal/wallet").text
+    assert "Kept for rent" in wallet

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from billing import accounts, invoices, periods
+from billing import accounts, invoices, ledger, periods, wallets
 from billing.rating.rentals import RentalPrice
 from core import clock
 from core.ids import AgentId, TenantId
@@ -227,3 +227,36 @@ def test_seats_above_those_booked_are_charged_by_the_hour_and_by_the_day(
     # 30 and 50 minutes of nine o'clock, five of ten o'clock; two seats at once at most
     assert found["seat.burst"] == (2, 533 + 33 + 1)  # 80 + 5 minutes at 4.00 are 5.6667
     assert found["seat.burst_day"] == (2, 4000)
+
+
+def test_a_month_that_begins_is_kept_of_the_wallet_or_told_once(gate: Gate, renter: TenantId) -> None:
+    """Who pays beforehand: two seats from the 22nd of October, then all of November."""
+    rented(gate, renter, "A-1")
+    rented(gate, renter, "A-2")
+    at, scope = NOVEMBER + dt.timedelta(hours=1), Scope.system(renter)
+
+    def put(minor: int, key: str) -> None:
+        with clock.hold(START), gate.open(scope) as session:
+            wallets.open_wallet(session, tenant_id=renter)
+            wallets.top_up(
+                session, tenant_id=renter, key=key, amount_minor=minor, source=ledger.BANK, at=clock.now()
+            )
+
+    def stands() -> tuple[list[int], list[tuple[str, str, int]]]:
+        with gate.open(scope) as session:
+            kept = [nano // 10_000_000 for nano in wallets.rents(session, tenant_id=renter).values()]
+            rang = session.execute(text("SELECT kind, subject, times FROM app.alarms")).all()
+            return kept, [(one.kind, one.subject, one.times) for one in rang]
+
+    put(10000, "first")
+    charged(gate, renter, START + dt.timedelta(hours=1))  # ten of 31 days: 74.32
+    assert stands() == ([7432], [])
+    for hour in range(2):
+        charged(gate, renter, at + dt.timedelta(hours=hour))
+    assert stands() == ([7432, 0], [("rent-not-paid", "2026-11", 1)])
+    put(20472, "second")  # and a penny is lacking
+    charged(gate, renter, at + dt.timedelta(hours=3))
+    assert stands()[0] == [7432, 0]
+    put(1, "third")
+    charged(gate, renter, at + dt.timedelta(hours=4))
+    assert stands() == ([7432, 23040], [("rent-not-paid", "2026-11", 1)])

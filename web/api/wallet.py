@@ -41,7 +41,12 @@ class WalletWhole(Outward):
 
     available: Amount = Field(description="What may still be spent: balance less reserved, plus credit.")
     balance: Amount
-    reserved: Amount = Field(description="Kept for calls under way; it can neither be spent nor moved.")
+    reserved: Amount = Field(
+        description="Kept for calls under way and for rent; it can neither be spent nor moved."
+    )
+    rent: Amount = Field(
+        description="Of that, for seats and numbers: to the end of each month, until its invoice."
+    )
     credit: Amount
     low: Amount | None = Field(description="Below it you are told; null: never.")
     automatic: AutomaticTopUp | None = Field(description="When it tops itself up; null: never.")
@@ -112,14 +117,16 @@ class WalletEntries(Listed):
 @operation(tag=_TAG, answers={200: WalletWhole}, errors=(404,), operation_id="getWallet")
 def get_wallet() -> WalletWhole:
     """See what is left in your wallet; 404 where you pay by invoice."""
-    found = wallets.find(scope.session(), tenant_id=identity.current().tenant_id)
+    session, tenant_id = scope.session(), identity.current().tenant_id
+    found = wallets.find(session, tenant_id=tenant_id)
     if found is None:
         raise WalletNotFoundError
-    stands = shown.wallet(found)
+    stands = shown.wallet(found, wallets.rents(session, tenant_id=tenant_id))
     return WalletWhole(
         available=Amount.of(stands.available),
         balance=Amount.of(stands.balance),
         reserved=Amount.of(stands.reserved),
+        rent=Amount.of(stands.rent),
         credit=Amount.of(stands.credit),
         low=Amount.of(stands.low) if isinstance(stands.low, Money) else None,
         automatic=_automatic(),

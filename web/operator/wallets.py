@@ -43,7 +43,8 @@ def company_wallet(company_id: str) -> str:
         entries = wallets.entries(session, tenant_id=company.tenant_id, limit=_PAGE)
         tried = top_ups.every(session, tenant_id=company.tenant_id, limit=_PAGE)
         rows = shown.rows(entries, currency=found.currency)
-        return shown.wallet(found), rows, [shown.top_up(one) for one in tried]
+        rents = wallets.rents(session, tenant_id=company.tenant_id)
+        return shown.wallet(found, rents), rows, [shown.top_up(one) for one in tried]
 
     wallet, entries, tried = rounds.visit(company, look)
     return render_template(

@@ -23,7 +23,7 @@ from telephony.outbound import forwarding
 from web import edits, identity, renting, said, scope
 from web.guards import permission
 from web.portal.views import pages
-from web.shown import wording
+from web.shown import wallets, wording
 
 _HERE = "/portal/numbers"
 _BUSINESS = frozenset({"refused", "conflict", "invalid"})
@@ -368,6 +368,8 @@ def _refused(error: SeatlineError) -> Response:
             held=error.details["held"],
         )
         said.refused(text)
+    elif isinstance(error, renting.RentUnpaidError):
+        said.refused(wallets.lacking(error.minor, error.currency))
     else:
         said.why(error)
     return redirect(_HERE, 303)

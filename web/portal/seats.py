@@ -28,7 +28,7 @@ from web.guards import permission
 from web.plain import whole
 from web.portal.views import pages
 from web.renting import MOST_AT_ONCE, Offer, RentalSpanError, Wish
-from web.shown import bills, floors, wording
+from web.shown import bills, floors, wallets, wording
 
 _HERE = "/portal/seats"
 _OPENS, _SHUTS = 8, 22  # hours of the day the calendar shows
@@ -342,6 +342,8 @@ def _said(error: SeatlineError) -> str:
     text = f"{told.title}. {told.advice}"
     if isinstance(error, NotEnoughSeatsError):
         text = gettext("Nothing was rented: somebody else was faster.")
+    if isinstance(error, renting.RentUnpaidError):
+        text = wallets.lacking(error.minor, error.currency)
     if isinstance(error, RentalLimitError):
         text = gettext(
             "You may rent up to %(most)s seats by yourself and hold %(held)s then. Ask the operator.",

@@ -49,7 +49,7 @@ def wallet() -> str:
     may_pay = "invoices.pay" in who.permissions
     return render_template(
         "portal/wallet.html",
-        wallet=shown.wallet(found) if found else None,
+        wallet=shown.wallet(found, wallets.rents(session, tenant_id=tenant_id)) if found else None,
         currency=found.currency if found else "",
         automatic=shown.automatic(automatic) if automatic else None,
         top_ups=[shown.top_up(one) for one in tried],

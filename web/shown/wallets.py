@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
@@ -13,6 +14,7 @@ from billing.payments.top_ups import TopUp
 from billing.wallets import Automatic, Entry, Kind, Stopped, Wallet
 from core import ids
 from core.money import Money
+from web.parts import money
 from web.shown import payments
 
 KINDS: Mapping[Kind, LazyString] = {
@@ -33,11 +35,13 @@ STOPPED: Mapping[Stopped, LazyString] = {
 
 @dataclass(frozen=True, slots=True)
 class WalletShown:
-    """How a wallet stands; see templates/parts/wallet.html."""
+    """How a wallet stands, and what is reserved for; see templates/parts/wallet.html."""
 
     available: Money
     balance: Money
     reserved: Money
+    calls: Money
+    rent: Money
     credit: Money
     low: Money | None
 
@@ -77,20 +81,34 @@ class EntryRow:
     call: str
 
 
-def wallet(found: Wallet) -> WalletShown:
-    """Return how a wallet stands; what is kept for calls is rounded up."""
-    unit = wallets.nano(1, found.currency)
+def wallet(found: Wallet, rents: Mapping[dt.datetime, int]) -> WalletShown:
+    """Return how a wallet stands; what is kept is rounded up."""
+    unit, rent = wallets.nano(1, found.currency), sum(rents.values())
 
     def floor(nano: int) -> Money:
         return Money(nano // unit, found.currency)
 
+    def ceiling(nano: int) -> Money:
+        return Money(-(-nano // unit), found.currency)
+
     return WalletShown(
         floor(found.available_nano),
         floor(found.balance_nano),
-        Money(-(-found.reserved_nano // unit), found.currency),
+        ceiling(found.reserved_nano),
+        ceiling(found.reserved_nano - rent),
+        ceiling(rent),
         floor(found.credit_nano),
         None if found.low_nano is None else floor(found.low_nano),
     )
+
+
+def lacking(minor: int, currency: str) -> str:
+    """Return why a company that pays beforehand cannot rent something."""
+    text: str = gettext(
+        "Nothing was rented: to pay for it to the end of the month, %(amount)s is lacking in the wallet.",
+        amount=money(Money(minor, currency)),
+    )
+    return text
 
 
 def automatic(found: Automatic) -> AutomaticShown:
