@@ -149,6 +149,7 @@ class Conductor:
             rows=rows,
             admitting=admitting,
             feed=feed,
+            refusals=Refusals(realtime.redis),
             carry_out=self._carry_out,
         )
         self._promises = Promises(

@@ -15,6 +15,7 @@ from core.errors import NotFound, SeatlineError
 from core.ids import AgentId, CallId, OfferId, TenantId, new_id
 from core.phone import E164
 from security.gate import Gate, Scope
+from security.refusals import Refusals
 from security.vault import SealError, Vault
 from telephony import calls, numbers
 from telephony.calls import Arrival
@@ -42,6 +43,7 @@ from telephony.switch import port
 from telephony.switch.clearance import Clearance, ClearanceExpiredError
 from telephony.switch.instance import CARRIER
 from telephony.switch.port import Switch, SwitchError
+from tenants import tampering
 
 _DISK_PATIENCE_S = 5.0  # how long a call out waits to be on disk before it is given up
 
@@ -67,8 +69,10 @@ class Dialler:
         rows: Rows,
         admitting: Admitting,
         feed: Feed,
+        refusals: Refusals,
         carry_out: Callable[[Held, Action], None],
     ) -> None:
+        self._refusals = refusals
         self._admitting = admitting
         self._switch, self._hands, self._gate, self._vault = switch, hands, gate, vault
         self._books, self._spool, self._floor, self._directory = books, spool, floor, directory
@@ -94,6 +98,8 @@ class Dialler:
         except (NotFound, SealError) as error:
             # its number or its queue is gone meanwhile, or what was sealed does not open
             _log.warning("dial-not-redeemed", error=error.code)
+            if isinstance(error, SealError):
+                await asyncio.to_thread(tampering.sealed, self._gate, error, counter=self._refusals)
             why = RefusalReason.CALLER_NOT_OURS.value if isinstance(error, NotFound) else ""
             return await self._not_dialled(tenant_id, attempt_id, DialOutcome.FAILED, why)
         if handed is None:

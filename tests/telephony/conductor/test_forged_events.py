@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from core import clock
 from core.ids import OPERATOR, TenantId, new_id
+from core.phone import E164
 from core.realtime import Realtime
 from security import refusals
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony.conductor.hearing import CARRIER_REFUSES
+from telephony.orders import OrderKind
 from telephony.switch import port
-from tenants import alarms
+from tenants import alarms, tampering
 from tests.telephony.conductor.test_calls_out import PERSON
 from tests.telephony.conductor.theatre import CALLER, DIALLED, START, Theatre, hire, open_company
 
@@ -154,6 +157,30 @@ def test_a_carrier_that_refuses_our_password_is_one_alarm_and_the_dial_ends(
     asyncio.run(whole())
     assert rung(theatre, CARRIER_REFUSES) == 1
     assert counted(realtime) == {"carrier": 3}
+
+
+def test_a_sealed_number_that_does_not_open_is_not_called_and_is_one_alarm(
+    theatre: Theatre, realtime: Realtime
+) -> None:
+    company = theatre.company.tenant_id
+    flipped = "set_byte(to_ct, length(to_ct) - 1, get_byte(to_ct, length(to_ct) - 1) # 1)"
+
+    async def whole() -> None:
+        await theatre.up()
+        attempt_id = await asyncio.to_thread(theatre.clear, E164(PERSON), False)  # noqa: FBT003 - no machine is listened for
+        with theatre.gate.open(Scope.system(company)) as session:
+            session.execute(text(f"UPDATE app.outbound_dials SET to_ct = {flipped}"))
+        await theatre._order(OrderKind.DIAL, tenant_id=company, attempt_id=attempt_id)
+        await theatre.settle()
+        assert theatre.conductor.live == []
+        await theatre.down()
+
+    asyncio.run(whole())
+    assert theatre.dials_say() == ["failed"]
+    assert counted(realtime) == {"seal": 1}
+    with theatre.gate.open(Scope.system(company)) as session:
+        rung = alarms.page(session, tenant_id=company, limit=10)
+        assert [(one.kind, one.times) for one in rung] == [(tampering.SEAL, 1)]
 
 
 def test_a_phone_that_dials_by_itself_reaches_nobody_and_is_counted(
