@@ -1180,6 +1180,8 @@ class ReconciliationRow(TenantOwned, Base):
     started_at: Mapped[Instant]
     started_by: Mapped[UUID | None]
     ended_at: Mapped[OptionalInstant]
+    # by currency, once all is compared: see `billing.payments.books.Balance`
+    balances: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
 
 
 class DifferenceRow(TenantOwned, Base):
@@ -1210,6 +1212,8 @@ class DifferenceRow(TenantOwned, Base):
     theirs_minor: Mapped[int | None] = mapped_column(BigInteger)
     theirs: Mapped[str] = mapped_column(Text)
     currency: Mapped[str] = mapped_column(Text)
+    # by how much the provider holds more for it than our books say, by currency
+    effects: Mapped[dict[str, int]] = mapped_column(JSONB, server_default=text("'{}'"))
     standing: Mapped[str] = mapped_column(Text)
     owner: Mapped[UUID | None]
     reason: Mapped[str] = mapped_column(Text)

@@ -333,6 +333,7 @@ class Stripe:
             "BalanceTransactionRetrieveParams",
             self._getting("balance_transaction"),
         )
+        yield _on("GET", "/v1/balance", "BalanceRetrieveParams", lambda _asked: self.till.holds())
         yield _on("GET", "/v1/events", "EventListParams", self._listing("event", "/v1/events", "type"))
         yield _on("GET", "/v1/events/{}", "EventRetrieveParams", self._getting("event"))
         yield _on("GET", "/v1/account", "AccountRetrieveCurrentParams", lambda _asked: objects.account())

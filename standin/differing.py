@@ -73,6 +73,20 @@ def pay_out(api: Stripe, amount: int, currency: str) -> str:
         return str(made["id"])
 
 
+def own_fee(api: Stripe, amount: int, currency: str) -> str:
+    """Let the provider take a fee that belongs to no payment; return its line."""
+    with api.lock, api.store.transaction():
+        source = {"id": objects.new_id("fee"), "currency": currency}
+        return str(api.till.book(source, amount=-amount, fee=0, kind="stripe_fee")["id"])
+
+
+def mislay(api: Stripe, minor: int) -> int:
+    """Let so much of what is held be there no more though no line says so; 0 ends it."""
+    with api.lock, api.store.transaction():
+        api.store.choose("mislaid", str(minor))
+        return minor
+
+
 def misreckon(api: Stripe, minor: int) -> int:
     """Let lines put on drafts from now on come to so much more tax; 0 ends it."""
     with api.lock, api.store.transaction():

@@ -165,6 +165,23 @@ def balance_transaction(
     }
 
 
+def balance(available: dict[str, int], pending: dict[str, int]) -> Object:
+    """Return what is held, some of it still on its way into what can be paid out."""
+
+    def parts(sums: dict[str, int]) -> list[Object]:
+        return [
+            {"amount": minor, "currency": currency, "source_types": {"card": minor}}
+            for currency, minor in sorted(sums.items())
+        ]
+
+    return {
+        "object": "balance",
+        "available": parts(available),
+        "livemode": False,
+        "pending": parts(pending),
+    }
+
+
 def refund(now: int, paid: Object, *, amount: int, asked: Object, status: str) -> Object:
     """Return money on its way back."""
     return {

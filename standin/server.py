@@ -99,6 +99,8 @@ class Server:
             "alter": lambda: differing.alter(self.api, form["source"], form),
             "again": lambda: differing.again(self.api, form["charge"]),
             "foreign": lambda: differing.foreign(self.api, form["charge"]),
+            "own-fee": lambda: differing.own_fee(self.api, int(form["amount"]), form["currency"]),
+            "mislay": lambda: differing.mislay(self.api, int(form["minor"])),
             "misreckon": lambda: differing.misreckon(self.api, int(form["minor"])),
             "void": lambda: differing.void(self.api, form["invoice"]),
             "pay-out": lambda: differing.pay_out(self.api, int(form["amount"]), form["currency"]),

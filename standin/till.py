@@ -331,6 +331,15 @@ class Till:
         self.tell("payment_intent.succeeded", intent)
         return intent
 
+    def holds(self) -> Object:
+        """Return all that the lines come to, by currency; what was mislaid on demand is missing."""
+        available: dict[str, int] = {"gbp": -int(self.store.choice("mislaid", "0"))}
+        pending: dict[str, int] = {}
+        for line in self.store.every("balance_transaction"):
+            part = available if line["available_on"] <= time.time() else pending
+            part[line["currency"]] = part.get(line["currency"], 0) + line["net"]
+        return objects.balance(available, pending)
+
     def book(self, source: Object, *, amount: int, fee: int, kind: str) -> Object:
         """Write a line of the books: what `source` does to the balance."""
         made = objects.balance_transaction(

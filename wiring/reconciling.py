@@ -30,7 +30,8 @@ ALARM = "difference-open"
 _DAY = dt.timedelta(days=1)
 _LATE = dt.timedelta(days=4)  # our line may be so much later than theirs
 _SHARE_S = 120  # then others get their turn
-_PAYOUTS = {Moved.PAYOUT, Moved.PAYOUT_FAILED}
+_SOON = dt.timedelta(minutes=1)  # clocks differ
+_LOOKS = 4  # money moves while it is counted: two looks in a row have to come to the same
 _log = log.get(__name__)
 
 
@@ -82,7 +83,7 @@ def _look(means: Means, run: Run) -> Run:
     """Compare one day."""
     start, end = run.cursor, min(run.cursor + _DAY, run.end)
     theirs = means.payments.movements(start=start, end=end)
-    _book_payouts(means, theirs)
+    _book_our_own(means, theirs)
     ours, payments = _here(means, run.account, start, end, theirs)
     found, alone = books.compare(theirs, ours, payments)
     alone = [one for one in alone if start <= one.at < end]
@@ -90,8 +91,53 @@ def _look(means: Means, run: Run) -> Run:
         near = means.payments.movements(start=start - _LATE, end=min(end + _LATE, clock.now()))
         _, alone = books.compare(near, alone, ())
     found += [books.ours_alone(one, state=_state_there(means, one)) for one in alone]
+    counted = _count(means, run) if end >= run.end else None
     with means.gate.open(Scope.system(OPERATOR)) as session:
-        return differences.note(session, run=run, until=end, looked=len(theirs), found=found)
+        after = differences.note(session, run=run, until=end, looked=len(theirs), found=found)
+        if counted is not None:
+            held, said, coming = counted
+            differences.weigh(session, run=after, ours=held, theirs=said, coming=coming)
+    return after
+
+
+_Sums = dict[str, int]
+
+
+def _count(means: Means, run: Run) -> tuple[_Sums, _Sums, _Sums] | None:
+    """Return what we have on the clearing account, what they hold, and what is on its way; by currency.
+
+    None: money went on moving while it was counted. The next night counts again.
+    """
+    before = None
+    for _ in range(_LOOKS):
+        theirs = means.payments.movements(start=run.end, end=clock.now() + _SOON)
+        held = dict(means.payments.holds())
+        _book_our_own(means, theirs)
+        ours: _Sums = {}
+        booked: list[Booked] = []
+        with means.gate.open(Scope.system(OPERATOR)) as session:
+            everyone = [OPERATOR, *(one.tenant_id for one in companies.clients(session))]
+        for tenant_id in everyone:
+            with means.gate.open(Scope.system(tenant_id)) as session:
+                for currency, minor in books.held(session, tenant_id=tenant_id, account=run.account).items():
+                    ours[currency] = ours.get(currency, 0) + minor
+                booked += books.booked(
+                    session,
+                    tenant_id=tenant_id,
+                    account=run.account,
+                    start=run.end,
+                    end=run.end,
+                    theirs=theirs,
+                )
+        coming: _Sums = {}
+        for one in books.compare(theirs, booked, ())[0]:
+            for currency, minor in one.effects.items():
+                coming[currency] = coming.get(currency, 0) + minor
+        found = (ours, held, coming)
+        if found == before:
+            return found
+        before = found
+    return None
 
 
 def _here(
@@ -111,15 +157,18 @@ def _here(
     return ours, payments
 
 
-def _book_payouts(means: Means, theirs: Sequence[Movement]) -> None:
-    """Book what went to our bank in our own books: nobody else tells of it."""
+def _book_our_own(means: Means, theirs: Sequence[Movement]) -> None:
+    """Book payouts to our bank and fees that no payment has in our own books: nobody else tells of them."""
     with means.gate.open(Scope.system(OPERATOR)) as session:
-        for one in theirs:
-            if one.moved in _PAYOUTS:
-                key, kind, sides = books.payout(one)
-                postings = [Posting(account, minor, one.currency) for account, minor in sides]
+        for line in theirs:
+            for one in books.told(line):
                 ledger.post(
-                    session, tenant_id=OPERATOR, key=key, kind=kind, postings=postings, effective_at=one.at
+                    session,
+                    tenant_id=OPERATOR,
+                    key=one.key,
+                    kind=one.kind,
+                    postings=[Posting(account, minor, line.currency) for account, minor in one.sides],
+                    effective_at=line.at,
                 )
 
 

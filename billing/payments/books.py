@@ -6,15 +6,16 @@ reference: billing, section 5, "Reconciliation".
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeVarTuple
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from billing.ledger import BANK, CLEARING
+from billing.ledger import BANK, CLEARING, FEES
 from billing.models import JournalRow, PaymentRow, PostingRow, TopUpRow
 from billing.payments.port import Moved, Movement
 from core.ids import OPERATOR, PaymentId, TenantId
@@ -26,7 +27,17 @@ _KEYS = {
     Moved.DISPUTE_WON: "dispute:{}:won",
     Moved.PAYOUT: "payout:{}",
     Moved.PAYOUT_FAILED: "payout:{}:failed",
+    Moved.FEE: "provider-fee:{}",
 }
+# those nobody else tells of: how each is booked in our own books, against the clearing account
+_OWN = {
+    Moved.PAYOUT: ("payout", BANK),
+    Moved.PAYOUT_FAILED: ("payout-failed", BANK),
+    Moved.FEE: ("provider-fee", FEES),
+}
+# the fee on a line that is no payment's; a payment's own is booked with it
+_LINE_FEE = "line-fee:{}"
+_Asked = TypeVarTuple("_Asked")
 
 
 class Differs(StrEnum):
@@ -69,7 +80,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One difference; what one side does not have is None."""
+    """One difference; what one side does not have is None.
+
+    `effects` is by how much the provider holds more for it than our books say, fees taken off, by currency.
+    """
 
     moved: Moved
     remote_id: str
@@ -82,6 +96,47 @@ class Found:
     theirs_minor: int | None
     theirs: str
     currency: str
+    effects: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What the provider holds for us in one currency, beside our clearing account; minor units.
+
+    Attributes:
+        ours_minor: of the clearing account, over all companies and the operator.
+        theirs_minor: what the provider says.
+        known_minor: what the differences come to that are open or explained.
+        coming_minor: what the provider has booked since, and news will tell us of.
+    """
+
+    currency: str
+    ours_minor: int
+    theirs_minor: int
+    known_minor: int
+    coming_minor: int
+
+    @property
+    def unexplained_minor(self) -> int:
+        """What the provider holds beyond all that; a cent of it is a difference."""
+        return self.theirs_minor - self.ours_minor - self.known_minor - self.coming_minor
+
+
+def held(session: Session, *, tenant_id: TenantId, account: str) -> dict[str, int]:
+    """Return what a company's ledger, or the operator's own, has on the clearing account, by currency.
+
+    Args:
+        session: in that context.
+        tenant_id: whose ledger.
+        account: of the provider; payments of another are left out.
+    """
+    whose = func.coalesce(PaymentRow.account, TopUpRow.account, account)
+    rows = session.execute(
+        _moving(select(PostingRow.currency, func.sum(PostingRow.amount_minor)).select_from(JournalRow))
+        .where(JournalRow.tenant_id == tenant_id, whose == account)
+        .group_by(PostingRow.currency)
+    )
+    return {currency: int(minor) for currency, minor in rows}
 
 
 def booked(
@@ -112,25 +167,14 @@ def booked(
     ]
     in_time = (JournalRow.effective_at >= start) & (JournalRow.effective_at < end)
     rows = session.execute(
-        select(
-            JournalRow,
-            PostingRow.amount_minor,
-            PostingRow.currency,
-            func.coalesce(PaymentRow.remote_id, TopUpRow.remote_id, ""),
-            func.coalesce(PaymentRow.account, TopUpRow.account, account),
-        )
-        .join(
-            PostingRow,
-            (PostingRow.tenant_id == JournalRow.tenant_id)
-            & (PostingRow.journal_id == JournalRow.id)
-            & (PostingRow.account == CLEARING),
-        )
-        .outerjoin(
-            PaymentRow,
-            (PaymentRow.tenant_id == JournalRow.tenant_id) & (PaymentRow.id == JournalRow.payment_id),
-        )
-        .outerjoin(
-            TopUpRow, (TopUpRow.tenant_id == JournalRow.tenant_id) & (TopUpRow.id == JournalRow.payment_id)
+        _moving(
+            select(
+                JournalRow,
+                PostingRow.amount_minor,
+                PostingRow.currency,
+                func.coalesce(PaymentRow.remote_id, TopUpRow.remote_id, ""),
+                func.coalesce(PaymentRow.account, TopUpRow.account, account),
+            )
         )
         .where(
             JournalRow.tenant_id == tenant_id,
@@ -232,14 +276,49 @@ def ours_alone(one: Booked, *, state: str) -> Found:
         theirs_minor=None,
         theirs=state,
         currency=one.currency,
+        effects={one.currency: -_net(one)},
     )
 
 
-def payout(one: Movement) -> tuple[str, str, tuple[tuple[str, int], ...]]:
-    """Return key, kind and sides under which a payout to our bank is booked; it is told by nobody else."""
-    kind = "payout" if one.moved is Moved.PAYOUT else "payout-failed"
-    sides = ((BANK, -one.amount_minor), (CLEARING, one.amount_minor))
-    return _KEYS[one.moved].format(one.remote_id), kind, sides
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A journal of our own books: only the provider's tell of it."""
+
+    key: str
+    kind: str
+    sides: tuple[tuple[str, int], ...]
+
+
+def told(one: Movement) -> tuple[Told, ...]:
+    """Return what is booked in our own books for a line: a payout to our bank, a fee that no payment has."""
+    found = []
+    if one.moved in _OWN:
+        kind, account = _OWN[one.moved]
+        sides = ((account, -one.amount_minor), (CLEARING, one.amount_minor))
+        found.append(Told(_KEYS[one.moved].format(one.remote_id), kind, sides))
+    if one.fee_minor and one.moved is not Moved.PAYMENT:
+        sides = ((FEES, one.fee_minor), (CLEARING, -one.fee_minor))
+        found.append(Told(_LINE_FEE.format(one.entry_id), "fee", sides))
+    return tuple(found)
+
+
+def _moving(asked: Select[*_Asked]) -> Select[*_Asked]:
+    """Return a question about journals that move the provider's money, with the payment each belongs to."""
+    return (
+        asked.join(
+            PostingRow,
+            (PostingRow.tenant_id == JournalRow.tenant_id)
+            & (PostingRow.journal_id == JournalRow.id)
+            & (PostingRow.account == CLEARING),
+        )
+        .outerjoin(
+            PaymentRow,
+            (PaymentRow.tenant_id == JournalRow.tenant_id) & (PaymentRow.id == JournalRow.payment_id),
+        )
+        .outerjoin(
+            TopUpRow, (TopUpRow.tenant_id == JournalRow.tenant_id) & (TopUpRow.id == JournalRow.payment_id)
+        )
+    )
 
 
 def _read(key: str) -> tuple[Moved, str]:
@@ -268,7 +347,11 @@ def _beside(one: Movement, mine: Booked) -> list[Found]:
             theirs_minor=theirs,
             theirs=word,
             currency=mine.currency,
+            effects=effects,
         )
+
+    effects = {mine.currency: -_net(mine)}
+    effects[one.currency] = effects.get(one.currency, 0) + _net(one)
 
     if one.currency != mine.currency:
         words = {"ours_word": mine.currency, "word": one.currency}
@@ -283,7 +366,7 @@ def _beside(one: Movement, mine: Booked) -> list[Found]:
 def _theirs_alone(one: Movement, differs: Differs, *, remote_id: str, known: Known | None) -> Found:
     payment_id: UUID | None = known.payment_id if known else one.payment_id
     tenant_id = known.tenant_id if known else one.tenant_id
-    if one.moved in {Moved.PAYOUT, Moved.PAYOUT_FAILED}:
+    if one.moved in _OWN:
         tenant_id = OPERATOR
     return Found(
         moved=one.moved,
@@ -297,4 +380,10 @@ def _theirs_alone(one: Movement, differs: Differs, *, remote_id: str, known: Kno
         theirs_minor=one.amount_minor,
         theirs="",
         currency=one.currency,
+        effects={one.currency: _net(one)},
     )
+
+
+def _net(one: Movement | Booked) -> int:
+    """Return what a line leaves; the fee of one that is no payment's is booked on its own."""
+    return one.amount_minor - (one.fee_minor if one.moved is Moved.PAYMENT else 0)

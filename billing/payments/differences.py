@@ -7,11 +7,12 @@ others, is open again. The rows are the operator's.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Session
 from billing.errors import DifferenceNotFoundError, DifferenceReasonError
 from billing.events import ReconciliationAsked
 from billing.models import DifferenceRow, ReconciliationRow
-from billing.payments.books import Differs, Found
+from billing.payments.books import Balance, Differs, Found
 from billing.payments.port import Moved
 from core import clock
 from core.events import announce
@@ -31,7 +32,12 @@ FIRST = dt.timedelta(days=35)
 GRACE = dt.timedelta(hours=1)  # what is younger may be on its way
 OLD = dt.timedelta(days=3)  # then it is an alarm
 _MOST = 1000
+# compared on their own, see `lay`
+_APART = (Moved.INVOICE.value, Moved.BALANCE.value)
 _LONGEST = 1000
+
+
+_BALANCES = TypeAdapter(tuple[Balance, ...])
 
 
 class Standing(StrEnum):
@@ -57,6 +63,7 @@ class Run:
     started_at: dt.datetime
     started_by: UUID | None
     ended_at: dt.datetime | None
+    balances: tuple[Balance, ...] = ()
 
     @property
     def is_over(self) -> bool:
@@ -160,6 +167,73 @@ def note(
         row.ended_at = clock.now()
     session.flush()
     return _run(row)
+
+
+def weigh(
+    session: Session,
+    *,
+    run: Run,
+    ours: Mapping[str, int],
+    theirs: Mapping[str, int],
+    coming: Mapping[str, int],
+) -> tuple[Balance, ...]:
+    """Write down what the provider holds at the end of a run beside our clearing account, by currency.
+
+    What neither the differences known so far nor what is on its way explains is a difference of its own.
+
+    Args:
+        session: in the operator's context.
+        run: that has come to its end.
+        ours: what is on the clearing account, over everybody's books.
+        theirs: what the provider says it holds.
+        coming: what the provider has booked since the run's end, and we have not.
+    """
+    known: dict[str, int] = {}
+    rows = session.scalars(
+        select(DifferenceRow.effects).where(
+            DifferenceRow.tenant_id == OPERATOR,
+            DifferenceRow.account == run.account,
+            DifferenceRow.moved.not_in(_APART),
+            DifferenceRow.standing.in_((Standing.OPEN.value, Standing.EXPLAINED.value)),
+        )
+    )
+    for effects in rows:
+        for currency, minor in effects.items():
+            known[currency] = known.get(currency, 0) + minor
+    found = tuple(
+        Balance(
+            currency=currency,
+            ours_minor=ours.get(currency, 0),
+            theirs_minor=theirs.get(currency, 0),
+            known_minor=known.get(currency, 0),
+            coming_minor=coming.get(currency, 0),
+        )
+        for currency in sorted(ours.keys() | theirs.keys() | known.keys() | coming.keys())
+    )
+    for one in found:
+        differing = [_unexplained(one, run)] if one.unexplained_minor else []
+        lay(session, account=run.account, moved=Moved.BALANCE, about=one.currency, found=differing)
+    row = session.get_one(ReconciliationRow, (OPERATOR, run.run_id))
+    row.balances = _BALANCES.dump_python(found, mode="json")
+    session.flush()
+    return found
+
+
+def _unexplained(one: Balance, run: Run) -> Found:
+    """Return a difference whose figures stay while what is unexplained does, whatever moves meanwhile."""
+    return Found(
+        moved=Moved.BALANCE,
+        remote_id=one.currency,
+        differs=Differs.AMOUNT,
+        at=run.end,
+        tenant_id=OPERATOR,
+        payment_id=None,
+        ours_minor=None,
+        ours="",
+        theirs_minor=one.unexplained_minor,
+        theirs="",
+        currency=one.currency,
+    )
 
 
 def lay(session: Session, *, account: str, moved: Moved, about: str, found: Iterable[Found]) -> None:
@@ -290,6 +364,7 @@ def _meet(session: Session, account: str, found: Found) -> None:
         "ours": found.ours,
         "theirs": found.theirs,
         "currency": found.currency,
+        "effects": dict(found.effects),
     }
     if row is None:
         session.add(
@@ -329,7 +404,7 @@ def _agree(session: Session, run: Run, until: dt.datetime, there: set[tuple[Move
         select(DifferenceRow).where(
             DifferenceRow.tenant_id == OPERATOR,
             DifferenceRow.account == run.account,
-            DifferenceRow.moved != Moved.INVOICE.value,  # compared on its own, see `lay`
+            DifferenceRow.moved.not_in(_APART),
             DifferenceRow.standing != Standing.AGREES.value,
             DifferenceRow.happened_at >= run.cursor,
             DifferenceRow.happened_at < until,
@@ -373,6 +448,7 @@ def _run(row: ReconciliationRow) -> Run:
         started_at=row.started_at,
         started_by=row.started_by,
         ended_at=row.ended_at,
+        balances=_BALANCES.validate_python(row.balances),
     )
 
 
@@ -392,6 +468,7 @@ def _difference(row: DifferenceRow) -> Difference:
             theirs_minor=row.theirs_minor,
             theirs=row.theirs,
             currency=row.currency,
+            effects=row.effects,
         ),
         standing=Standing(row.standing),
         owner=row.owner,

@@ -6,7 +6,7 @@ twice makes one thing; keys outlive a day only through the ids the provider keep
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -57,7 +57,9 @@ class Moved(StrEnum):
     DISPUTE_WON = "dispute-won"
     PAYOUT = "payout"  # to our bank
     PAYOUT_FAILED = "payout-failed"
-    OTHER = "other"  # the provider's own fees, and what we know nothing of
+    FEE = "fee"  # the provider's own, which no payment's line has
+    OTHER = "other"  # what we know nothing of
+    BALANCE = "balance"  # nothing: all that the provider holds, beside our clearing account
     INVOICE = "invoice"  # nothing: the provider's copy of an invoice, compared before anybody can pay it
 
 
@@ -376,6 +378,10 @@ class Provider(Protocol):
 
     def movements(self, *, start: dt.datetime, end: dt.datetime) -> tuple[Movement, ...]:
         """Return the lines of the provider's own books in `[start, end)`, oldest first."""
+        ...
+
+    def holds(self) -> Mapping[str, int]:
+        """Return what the provider holds for us now, paid out some day or not yet, by currency."""
         ...
 
     def make_copy(self, order: CopyOrder) -> RemoteCopy:

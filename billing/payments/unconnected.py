@@ -85,6 +85,10 @@ class Unconnected:
         """Refuse."""
         raise NotConnectedError
 
+    def holds(self) -> NoReturn:
+        """Refuse."""
+        raise NotConnectedError
+
     def make_copy(self, order: CopyOrder) -> NoReturn:
         """Refuse."""
         raise NotConnectedError

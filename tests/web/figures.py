@@ -13,6 +13,8 @@ from typing import Any
 
 from flask_babel import gettext
 
+from billing.payments.books import Differs
+from billing.payments.port import Moved
 from core import clock
 from core.ids import new_id
 from core.money import Money
@@ -38,7 +40,7 @@ from tenants.saved_views import View, ViewId
 from web import parts, tables, words
 from web.account import phone_code
 from web.api import samples
-from web.operator import load
+from web.operator import load, reconciliation
 from web.operator.agents import AGENTS, AgentRow
 from web.operator.calendar import SEATS, SeatDays
 from web.operator.companies import COMPANIES
@@ -943,6 +945,73 @@ def alarms(lang: str) -> dict[str, Any]:
 
 def alarms_none(lang: str) -> dict[str, Any]:
     return shell(lang) | {"alarms": [], "refused": [], "plot": refused_plot(28, is_empty=True)}
+
+
+def operator_reconciliation(lang: str) -> dict[str, Any]:
+    """A night after which seven pence are not explained by any line."""
+    company = pick(lang, "Pelican Parcel", "明湖旅行")
+
+    def row(differs: str, moved: str, remote_id: str, **more: Any) -> reconciliation.DifferenceShown:
+        values: dict[str, Any] = {
+            "id": f"dif_{remote_id}",
+            "moved": moved,
+            "differs": differs,
+            "remote_id": remote_id,
+            "company": company,
+            "href": "/operator/companies/ten_1/payments/pay_1",
+            "ours": "",
+            "theirs": "",
+            "ours_amount": None,
+            "theirs_amount": None,
+            "at": ago(90_000),
+            "days": 1,
+            "is_old": False,
+            "kind": "warn",
+            "word": gettext("Open"),
+            "owner": "",
+            "owner_id": "",
+            "reason": "",
+            "decided_by": "",
+            "can_decide": True,
+        }
+        return reconciliation.DifferenceShown(**(values | more))
+
+    words, moved = reconciliation.DIFFERS, reconciliation.MOVED
+    fee = {"ours_amount": gbp(-281), "theirs_amount": gbp(-300), "owner": "Dana Whitfield"}
+    night = {"start": ago(3 * 86_400), "end": ago(3600), "by": gettext("by itself"), "is_over": True}
+    return operator(lang) | {
+        "differences": [
+            row(str(words[Differs.FEE]), str(moved[Moved.PAYMENT]), "pi_3QX8a1", **fee),
+            row(
+                str(reconciliation.UNEXPLAINED),
+                str(moved[Moved.BALANCE]),
+                "GBP",
+                company="",
+                href="",
+                theirs_amount=gbp(-7),
+            ),
+        ],
+        "balances": [
+            reconciliation.BalanceShown(
+                "EUR", Money(0, "EUR"), Money(0, "EUR"), Money(0, "EUR"), Money(0, "EUR"), None
+            ),
+            reconciliation.BalanceShown(
+                "GBP", gbp(1_711_900), gbp(-19), gbp(84_200), gbp(1_796_074), gbp(-7)
+            ),
+        ],
+        "weighed_at": ago(3000),
+        "runs": [
+            reconciliation.RunShown(id="rcn_2", looked=412, found=1, is_even=False, **night),
+            reconciliation.RunShown(id="rcn_1", looked=398, found=0, is_even=True, **night),
+        ],
+        "going": None,
+        "standing": "open",
+        "standings": [(one.value, str(word)) for one, (_, word) in reconciliation.STANDINGS.items()],
+        "staff": [("usr_1", "Dana Whitfield"), ("usr_2", "Priya Nair")],
+        "old_days": 3,
+        "is_connected": True,
+        "may_write": True,
+    }
 
 
 def refused_row(kind: str, times: int, *, most: int, company: str = "", **more: Any) -> RefusalRow:
@@ -3537,6 +3606,7 @@ PAGES: dict[str, Page] = {
     "portal-alarms": Page("portal/alarms.html", alarms),
     "portal-alarms-none": Page("portal/alarms.html", alarms_none),
     "operator-alarms": Page("operator/alarms.html", operator_alarms),
+    "operator-reconciliation": Page("operator/reconciliation.html", operator_reconciliation),
     "operator-refusals": Page("operator/refusals.html", operator_refusals),
     "operator-refusals-one": Page("operator/refusals.html", operator_refusals_one),
     "operator-refusals-none": Page("operator/refusals.html", operator_refusals_none),

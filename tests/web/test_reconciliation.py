@@ -68,6 +68,28 @@ def test_a_difference_is_seen_given_to_somebody_and_explained(
     assert dana.post(f"{HERE}/dif_00000000000000000000000000/assign", {"owner": ""}).status_code == 404
 
 
+def test_what_the_provider_holds_stands_beside_our_clearing_account(
+    dana: Browser,  # noqa: F811
+    means: TestServices,  # noqa: F811
+    standin: Server,  # noqa: F811
+    differing: str,
+) -> None:
+    assert "What the provider holds for us" not in dana.get(HERE).text
+    standin.control("mislay", {"minor": "7"})
+    compare(means)  # type: ignore[arg-type] # it has what is needed
+    page = dana.get(HERE).text
+    well_made(page)
+    held = page[page.index("What the provider holds for us") : page.index("Differences</h2>")]
+    for said in ("£171.19", "£342.31", "−£0.07"):  # ours and known, theirs, unexplained
+        assert said in held, said
+    assert "More or less than the lines explain" in page
+    standin.control("mislay", {"minor": "0"})
+    compare(means)  # type: ignore[arg-type] # it has what is needed
+    page = dana.get(HERE).text
+    assert "nothing" in page[page.index("What the provider holds for us") : page.index("Differences</h2>")]
+    assert "More or less than the lines explain" not in page
+
+
 def test_who_may_only_read_decides_nothing(
     alice: Browser,
     dana: Browser,  # noqa: F811

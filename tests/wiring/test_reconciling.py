@@ -105,6 +105,9 @@ def test_books_that_agree_have_no_difference(
     with means.gate.open(Scope.system(OPERATOR)) as session:
         own = {one.account: one.balance_minor for one in ledger.trial_balance(session, tenant_id=OPERATOR)}
     assert own == {"bank": 5000, "clearing": -5000}
+    (balance,) = run.balances
+    assert (balance.currency, balance.ours_minor, balance.unexplained_minor) == ("GBP", 11119, 0)
+    assert balance.theirs_minor == 17400 - 281 - 1000 - 5000
     assert compare(means).found == 0
     with means.gate.open(Scope.system(OPERATOR)) as session:
         assert len(ledger.of_kinds(session, tenant_id=OPERATOR, kinds=["payout"])) == 1
@@ -134,6 +137,117 @@ def test_each_way_to_differ_is_one_row_however_often_it_is_looked_at(
     for _ in range(3):
         assert compare(means).found == 1
     assert words(means) == [expected]
+
+
+def balance(means: Means) -> tuple[int, int, int, int, int]:
+    """What the latest run has of pounds: ours, theirs, known, coming, unexplained."""
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        run = differences.runs(session)[0]
+    (one,) = (one for one in run.balances if one.currency == "GBP")
+    sums = (one.ours_minor, one.theirs_minor, one.known_minor, one.coming_minor)
+    return (*sums, one.unexplained_minor)
+
+
+@pytest.mark.parametrize(
+    ("act", "form", "theirs", "known"),
+    [
+        ("lose", {"source": "{}"}, 0, -17119),
+        ("unpay", {"charge": "{}"}, 0, -17119),
+        ("alter", {"source": "{}", "amount": "17401"}, 17120, 1),
+        ("alter", {"source": "{}", "amount": "17401", "fee": "300"}, 17101, -18),
+        ("alter", {"source": "{}", "fee": "300"}, 17100, -19),
+        ("alter", {"source": "{}", "currency": "eur"}, 0, -17119),
+        ("again", {"charge": "{}"}, 2 * 17119, 17119),
+        ("foreign", {"charge": "{}"}, 2 * 17119, 17119),
+    ],
+)
+def test_what_the_provider_holds_is_our_clearing_account_and_the_differences_known(
+    means: Means, standin: Server, charge: str, act: str, form: dict[str, str], theirs: int, known: int
+) -> None:
+    standin.control(act, {name: value.format(charge) for name, value in form.items()})
+    run = compare(means)
+    assert balance(means) == (17119, theirs, known, 0, 0)
+    assert sum(one.unexplained_minor for one in run.balances) == 0
+    assert {one.currency for one in run.balances} == ({"GBP", "EUR"} if "currency" in form else {"GBP"})
+
+
+def test_money_that_is_gone_without_a_line_is_a_difference_until_it_is_back(
+    means: Means, standin: Server, charge: str
+) -> None:
+    standin.control("mislay", {"minor": "7"})
+    compare(means)
+    assert words(means) == [(Moved.BALANCE, Differs.AMOUNT, None, -7)]
+    assert balance(means) == (17119, 17112, 0, 0, -7)
+    (one,) = found(means, Standing.OPEN)
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        differences.decide(
+            session,
+            difference_id=one.difference_id,
+            standing=Standing.EXPLAINED,
+            reason="Held for a while",
+            by=STAFF,
+        )
+    standin.control("pay-out", {"amount": "5000", "currency": "gbp"})
+    compare(means)  # other sums, and the same seven pence: it stays explained
+    assert [one.standing for one in found(means)] == [Standing.EXPLAINED]
+    assert balance(means) == (12119, 12112, 0, 0, -7)
+    standin.control("mislay", {"minor": "8"})
+    compare(means)
+    assert words(means) == [(Moved.BALANCE, Differs.AMOUNT, None, -8)]
+    standin.control("mislay", {"minor": "0"})
+    compare(means)
+    assert [one.standing for one in found(means)] == [Standing.AGREES]
+
+
+def test_what_moved_within_the_last_hour_is_on_its_way_and_no_difference(
+    means: Means, standin: Server, charge: str
+) -> None:
+    standin.control("foreign", {"charge": charge})
+    compare(means, after=dt.timedelta(0))
+    assert found(means) == []
+    assert balance(means) == (17119, 2 * 17119, 0, 17119, 0)
+
+
+def test_fees_that_no_payment_has_are_booked_as_ours(means: Means, standin: Server, charge: str) -> None:
+    standin.control("own-fee", {"amount": "1200", "currency": "gbp"})
+    dispute = str(standin.control("dispute", {"charge": charge})["done"])
+    standin.control("alter", {"source": dispute, "fee": "2000"})
+    for one in means.payments.news_since(clock.now() - LATER):
+        if "dispute" in one.kind:
+            about = means.payments.ask_about(one.event_id).payment
+            assert about is not None
+            assert about.tenant_id is not None
+            assert about.payment_id is not None
+            collecting.look_again(
+                means, tenant_id=about.tenant_id, payment_id=about.payment_id, source="sweep"
+            )
+    for _ in range(2):
+        assert compare(means).found == 0
+    assert found(means) == []
+    assert balance(means) == (-281 - 1200 - 2000, -281 - 1200 - 2000, 0, 0, 0)
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        own = {one.account: one.balance_minor for one in ledger.trial_balance(session, tenant_id=OPERATOR)}
+    assert own == {"provider-fees": 3200, "clearing": -3200}
+
+
+class Restless(StripeProvider):
+    """A provider whose money moves whenever it is counted."""
+
+    moves = 0
+
+    def holds(self) -> dict[str, int]:
+        Restless.moves += 1
+        return {"GBP": Restless.moves}
+
+
+def test_money_that_never_rests_is_not_weighed(
+    means: Means, standin: Server, charge: str, gate: Gate, vault: Vault
+) -> None:
+    restless = Restless(key=payments.KEY, webhook_secret=payments.SECRET, base_url=standin.base)
+    run = compare(Means(gate, vault, restless))
+    assert (run.is_over, run.found, run.balances) == (True, 0, ())
+    assert found(means) == []
+    assert compare(means).balances
 
 
 def test_a_payment_that_we_never_heard_of_is_a_difference_until_we_have(

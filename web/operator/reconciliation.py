@@ -12,7 +12,7 @@ from flask_babel.speaklater import LazyString
 from werkzeug.wrappers import Response as BaseResponse
 
 from billing.payments import differences
-from billing.payments.books import Differs
+from billing.payments.books import Balance, Differs
 from billing.payments.differences import Difference, Standing
 from billing.payments.port import Moved
 from core import clock, ids
@@ -37,6 +37,8 @@ MOVED: Mapping[Moved, LazyString] = {
     Moved.DISPUTE_WON: _l("Chargeback decided for us"),
     Moved.PAYOUT: _l("Payout to the bank"),
     Moved.PAYOUT_FAILED: _l("Payout that came back"),
+    Moved.FEE: _l("Fee of the payment provider"),
+    Moved.BALANCE: _l("All that the provider holds"),
     Moved.OTHER: _l("Something else of the provider’s"),
     Moved.INVOICE: _l("Copy of an invoice"),
 }
@@ -51,6 +53,7 @@ DIFFERS: Mapping[Differs, LazyString] = {
     Differs.TAX: _l("Another tax"),
     Differs.LINES: _l("Other lines"),
 }
+UNEXPLAINED = _l("More or less than the lines explain")
 STANDINGS: Mapping[Standing, tuple[str, LazyString]] = {
     Standing.OPEN: ("warn", _l("Open")),
     Standing.EXPLAINED: ("off", _l("Explained")),
@@ -86,6 +89,18 @@ class DifferenceShown:
 
 
 @dataclass(frozen=True, slots=True)
+class BalanceShown:
+    """What the provider holds in one currency, and what of it our books and the differences explain."""
+
+    currency: str
+    ours: Money
+    known: Money
+    coming: Money
+    theirs: Money
+    unexplained: Money | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunShown:
     """One comparison."""
 
@@ -96,6 +111,7 @@ class RunShown:
     found: int
     by: str
     is_over: bool
+    is_even: bool
 
 
 @pages.get("/reconciliation")
@@ -113,6 +129,7 @@ def reconciliation() -> str:
     names = users.names(session, tenant_id=OPERATOR, vault=scope.services().vault, user_ids=told)
     companies = {one.tenant_id: one.name for one in rounds.clients()}
     going = next((one for one in runs if not one.is_over), None)
+    weighed = next((one for one in runs if one.balances), None)
     return render_template(
         "operator/reconciliation.html",
         differences=[_shown(one, names, companies) for one in found],
@@ -125,9 +142,12 @@ def reconciliation() -> str:
                 one.found,
                 names.get(one.started_by, "") if one.started_by else gettext("by itself"),
                 one.is_over,
+                not any(each.unexplained_minor for each in one.balances),
             )
             for one in runs
         ],
+        balances=[_balance(each) for each in weighed.balances] if weighed else [],
+        weighed_at=weighed.ended_at if weighed else None,
         going=jobs.news_of(going.run_id) if going else None,
         standing=standing.value,
         standings=[(one.value, str(word)) for one, (_, word) in STANDINGS.items()],
@@ -198,7 +218,7 @@ def _shown(one: Difference, names: Mapping[UUID, str], companies: Mapping[Tenant
     return DifferenceShown(
         id=ids.public("dif", one.difference_id),
         moved=str(MOVED[found.moved]),
-        differs=str(DIFFERS[found.differs]),
+        differs=str(UNEXPLAINED if found.moved is Moved.BALANCE else DIFFERS[found.differs]),
         remote_id=found.remote_id,
         company=companies.get(found.tenant_id, "") if found.tenant_id else "",
         href=href,
@@ -216,6 +236,17 @@ def _shown(one: Difference, names: Mapping[UUID, str], companies: Mapping[Tenant
         reason=one.reason,
         decided_by=names.get(one.decided_by, "") if one.decided_by else "",
         can_decide=one.standing is not Standing.AGREES,
+    )
+
+
+def _balance(one: Balance) -> BalanceShown:
+    return BalanceShown(
+        currency=one.currency,
+        ours=Money(one.ours_minor, one.currency),
+        known=Money(one.known_minor, one.currency),
+        coming=Money(one.coming_minor, one.currency),
+        theirs=Money(one.theirs_minor, one.currency),
+        unexplained=Money(one.unexplained_minor, one.currency) if one.unexplained_minor else None,
     )
 
 

@@ -53,6 +53,7 @@ MOVEMENTS: Mapping[str, LazyString] = {
     "dispute-won": _l("Given to us again by the bank"),
     "payout": _l("Payout to the bank"),
     "payout-failed": _l("Payout that came back"),
+    "provider-fee": _l("Fee of the payment provider"),
 }
 
 

@@ -11,7 +11,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -324,6 +324,11 @@ class StripeProvider:
             )
             found = [reading.movement(one) for one in page.auto_paging_iter()]
         return tuple(reversed(found))
+
+    def holds(self) -> Mapping[str, int]:
+        """See the port."""
+        with _errors():
+            return reading.holds(self._client.v1.balance.retrieve())
 
     def make_copy(self, order: CopyOrder) -> RemoteCopy:
         """See the port."""

@@ -50,6 +50,9 @@ _MOVED = {
     "payout": Moved.PAYOUT,
     "payout_failure": Moved.PAYOUT_FAILED,
     "payout_cancel": Moved.PAYOUT_FAILED,
+    "stripe_fee": Moved.FEE,
+    "stripe_fx_fee": Moved.FEE,
+    "tax_fee": Moved.FEE,
 }
 # by decline code first, then by error code
 _REASONS = {
@@ -182,10 +185,11 @@ def movement(entry: stripe.BalanceTransaction) -> Movement:
     named = said.get("payment_intent") if moved is Moved.PAYMENT else None
     marks = getattr(source, "metadata", None) if source else None
     tenant, own = ours(marks, TENANT), ours(marks, PAYMENT)
+    source_id = "" if moved is Moved.FEE else id_of(entry.source)
     return Movement(
         entry_id=entry.id,
         moved=moved,
-        remote_id=str(named or id_of(entry.source) or entry.id),
+        remote_id=str(named or source_id or entry.id),
         amount_minor=amount,
         fee_minor=entry.fee,
         currency=currency.upper(),
@@ -193,6 +197,16 @@ def movement(entry: stripe.BalanceTransaction) -> Movement:
         tenant_id=TenantId(tenant) if tenant else None,
         payment_id=PaymentId(own) if own else None,
     )
+
+
+def holds(balance: stripe.Balance) -> dict[str, int]:
+    """Return what Stripe holds, available and pending together, by currency."""
+    found: dict[str, int] = {}
+    sums = [(one.currency.upper(), one.amount) for one in balance.available]
+    sums += [(one.currency.upper(), one.amount) for one in balance.pending]
+    for currency, minor in sums:
+        found[currency] = found.get(currency, 0) + minor
+    return found
 
 
 def method(found: stripe.PaymentMethod) -> RemoteMethod:
