@@ -13,6 +13,7 @@ from typing import Any
 
 from flask_babel import gettext
 
+from billing.agreed import Count
 from billing.payments.books import Differs
 from billing.payments.port import Moved
 from core import clock
@@ -56,9 +57,10 @@ from web.portal.home import Step
 from web.portal.invoices import INVOICES
 from web.portal.recordings import RECORDINGS
 from web.portal.webhooks import LOG
-from web.shown import calls_out, campaigns, flow_words, outline
+from web.shown import calls_out, campaigns, flow_words, outline, wording
 from web.shown import leaders as shown_leaders
 from web.shown import refusals as shown_refusals
+from web.shown import service_levels as shown_service
 from web.shown import targets as shown_targets
 from web.shown import trials as shown_trials
 from web.shown.calls_out import RefusedRow, Standing
@@ -945,6 +947,75 @@ def alarms(lang: str) -> dict[str, Any]:
 
 def alarms_none(lang: str) -> dict[str, Any]:
     return shell(lang) | {"alarms": [], "refused": [], "plot": refused_plot(28, is_empty=True)}
+
+
+def service_levels(lang: str) -> dict[str, Any]:
+    """A month that fell short of one promise and kept another."""
+    short = Count("quick", pick(lang, "Sales", "销售"), 1240, 868)
+    other = Count("quick", pick(lang, "Slot changes", "改约"), 760, 622)
+    kept = Count("mail", pick(lang, "Support", "客服"), 310, 301)
+    line = pick(
+        lang,
+        "1,490 of 2,000 in time (74.5%), 80% promised: 5% of £2,410.50 back",
+        "2,000 次中 1,490 次达标（74.5%），承诺 80%：返还 £2,410.50 的 5%",
+    )
+    return shell(lang) | {
+        "chosen": "2026-10",
+        "first_on": dt.date(2026, 10, 1),
+        "months": [("2026-11", dt.date(2026, 11, 1)), ("2026-10", dt.date(2026, 10, 1))],
+        "is_over": True,
+        "number": "SL-2026-001187",
+        "invoice_url": "/portal/invoices/inv_1",
+        "promises": [
+            shown_service.PromiseShown(
+                name=pick(lang, "80 % within 20 seconds", "20 秒内接听 80%"),
+                promised="80%",
+                steps=(("80%", "5%"), ("70%", "10%")),
+                most=gbp(50_000),
+                applies_to=wording.meter("voice.inbound"),
+                share="74.5%",
+                is_kept=False,
+                counts=((short, "70%"), (other, "81.84%")),
+                offered=2000,
+                in_time=1490,
+                credit=gbp(12_053),
+                explained=line,
+            ),
+            shown_service.PromiseShown(
+                name=pick(lang, "95 % of messages answered within an hour", "一小时内回复 95% 的留言"),
+                promised="95%",
+                steps=(("95%", "2%"),),
+                most=None,
+                applies_to="",
+                share="97.09%",
+                is_kept=True,
+                counts=((kept, "97.09%"),),
+                offered=310,
+                in_time=301,
+                credit=None,
+                explained="",
+            ),
+        ],
+    }
+
+
+def service_levels_uncounted(lang: str) -> dict[str, Any]:
+    found = service_levels(lang)
+    one = replace(
+        found["promises"][0],
+        share="",
+        is_kept=None,
+        counts=(),
+        offered=0,
+        in_time=0,
+        credit=None,
+        explained="",
+    )
+    return found | {"promises": [one], "number": None, "invoice_url": ""}
+
+
+def service_levels_none(lang: str) -> dict[str, Any]:
+    return service_levels(lang) | {"promises": [], "number": None, "invoice_url": ""}
 
 
 def operator_reconciliation(lang: str) -> dict[str, Any]:
@@ -3606,6 +3677,9 @@ PAGES: dict[str, Page] = {
     "portal-alarms": Page("portal/alarms.html", alarms),
     "portal-alarms-none": Page("portal/alarms.html", alarms_none),
     "operator-alarms": Page("operator/alarms.html", operator_alarms),
+    "service-levels": Page("portal/service_levels.html", service_levels),
+    "service-levels-uncounted": Page("portal/service_levels.html", service_levels_uncounted),
+    "service-levels-none": Page("portal/service_levels.html", service_levels_none),
     "operator-reconciliation": Page("operator/reconciliation.html", operator_reconciliation),
     "operator-refusals": Page("operator/refusals.html", operator_refusals),
     "operator-refusals-one": Page("operator/refusals.html", operator_refusals_one),

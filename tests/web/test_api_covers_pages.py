@@ -164,6 +164,7 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.one_invoice": ("getInvoice", "getInvoicePayment", "listCreditNotes", "listDisputes"),
     "portal.what_if_page": ("getWhatIf",),
     "portal.spend": ("getSpend",),
+    "portal.service_levels": ("getServiceLevels",),
     "portal.refund_list": ("listRefunds",),
     "portal.dispute_form": FORM,
     "portal.open_dispute": ("openDispute",),
