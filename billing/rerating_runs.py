@@ -63,6 +63,16 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class Total:
+    """What a run moves in one currency, as `Moved` has it; nano-units."""
+
+    currency: str
+    up_nano: int
+    down_nano: int
+    billed_nano: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rerun:
     """One run.
 
@@ -101,6 +111,16 @@ class Rerun:
         for one in self.moves:
             moved[one.currency] = moved.get(one.currency, 0) + one.up_nano + one.down_nano
         return any(nano > safety.limit(self.asked_by) * NANO for nano in moved.values())
+
+    def totals(self) -> tuple[Total, ...]:
+        """Return what rises, what falls and what finalised invoices lack, by currency."""
+        sums: dict[str, list[int]] = {}
+        for one in self.moves:
+            of = sums.setdefault(one.currency, [0, 0, 0])
+            of[0] += one.up_nano
+            of[1] += one.down_nano
+            of[2] += one.billed_nano
+        return tuple(Total(currency, *amounts) for currency, amounts in sorted(sums.items()))
 
     def after(self, company_id: UUID) -> Place | None:
         """Return where looking goes on in a company; None at its beginning."""

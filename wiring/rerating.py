@@ -55,6 +55,8 @@ def look(means: Means, event: RerunAsked) -> dt.timedelta | None:
             is_more = _look_at_piece(means, run, company_id, progress)
             with means.gate.open(Scope.system(OPERATOR)) as session:
                 run = rerating_runs.find(session, rerun_id=run.rerun_id)
+            if is_more is None and run.state == "looking":
+                return None  # another worker is at it, and goes on
             if not is_more:
                 break
             if time.monotonic() > until:
@@ -92,8 +94,8 @@ def apply(means: Means, event: RerunApproved) -> None:
     progress.write(JobState.DONE if run.state == "done" else JobState.RUNNING)
 
 
-def _look_at_piece(means: Means, run: Rerun, company_id: TenantId, progress: Progress) -> bool:
-    """Look at one piece; return whether there may be more in this company."""
+def _look_at_piece(means: Means, run: Rerun, company_id: TenantId, progress: Progress) -> bool | None:
+    """Look at one piece; return whether there may be more in this company, None: somebody else has it."""
     after = run.after(company_id)
     with means.gate.open(Scope.system(company_id)) as session:
         steps = tariffs.timeline(session, tenant_id=company_id).by_id
@@ -117,8 +119,10 @@ def _look_at_piece(means: Means, run: Rerun, company_id: TenantId, progress: Pro
             after=after,
             found=found,
         )
+    if not is_noted:
+        return None
     progress.moved(done=found.looked, made=len(found.changes))
-    return is_noted and found.looked == rerating_runs.PIECE
+    return found.looked == rerating_runs.PIECE
 
 
 def _tariff(run: Rerun, steps: dict[UUID, tariffs.InForce]) -> UUID | None:

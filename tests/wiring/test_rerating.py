@@ -24,6 +24,7 @@ from security.vault import Vault
 from tests.billing import stock
 from tests.tenants.people import People
 from wiring import rerating
+from wiring.closing import Progress
 
 OCTOBER = periods.month(2026, 10, zone="Europe/London")
 DANA, OMAR = new_id(), new_id()
@@ -200,3 +201,37 @@ def test_a_run_given_up_changes_nothing(gate: Gate, used: TenantId) -> None:
         approve(gate, run.rerun_id)
     assert look(gate, run.rerun_id).state == "gone"
     assert ratings(gate, used) == before
+
+
+class Between:
+    """A gate through which somebody else goes first, at the second door to a company."""
+
+    def __init__(self, gate: Gate, company: TenantId, act: Callable[[], object]) -> None:
+        self._gate, self._company, self._act, self._doors = gate, company, act, 0
+
+    def open(self, scope: Scope) -> Any:
+        if scope.tenant_id == self._company:
+            self._doors += 1
+            if self._doors == 2:
+                self._act()
+        return self._gate.open(scope)
+
+
+def test_two_workers_at_one_run_leave_nothing_out(
+    gate: Gate, used: TenantId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the other one has noted is the other one's to go on with; neither says that all is seen."""
+    monkeypatch.setattr(rerating_runs, "PIECE", 3)
+    rerun_id = ask(gate)
+    run = find(gate, rerun_id)
+
+    def first() -> None:
+        progress = Progress(gate, rerun_id, rerating.LOOKING, total=7)
+        assert rerating._look_at_piece(Means(gate), run, used, progress)
+
+    second = Means(Between(gate, used, first))  # type: ignore[arg-type]  # a gate all the same
+    assert rerating.look(second, RerunAsked(tenant_id=OPERATOR, rerun_id=rerun_id)) is None
+    halfway = find(gate, rerun_id)
+    assert (halfway.state, halfway.looked) == ("looking", 3)
+    whole = look(gate, rerun_id)
+    assert (whole.state, whole.looked) == ("looked", 7)

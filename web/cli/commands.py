@@ -1,6 +1,7 @@
 """The commands. Each is a doorway: it opens the gate, commits, and says in words what it did."""
 
 import base64
+import datetime as dt
 import json
 import sys
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ from tenants import companies, sessions, users
 from tenants.roles import ROLES
 from web.account import signing
 from web.api.document import document
-from web.cli import backups, routing, said
+from web.cli import backups, rerating, routing, said
 from web.cli import usage as usage_files
 from web.cli.exports import export_group
 from web.factory import create_app
@@ -285,6 +286,37 @@ def reconcile() -> None:
         click.echo(f"{ids.public('dif', one.difference_id)}  {what}")
     click.echo(f"{run.looked} lines compared, {run.found} differ; {len(found)} differences are open")
     sys.exit(1 if found else 0)
+
+
+@main.group()
+def rerate() -> None:
+    """Look at what rating a stretch again would change; it is approved on the page."""
+
+
+@rerate.command("look")
+@click.argument("first", type=click.DateTime(["%Y-%m-%d"]))
+@click.argument("last", type=click.DateTime(["%Y-%m-%d"]))
+@click.option("--company", default="", help="Of one company (ten_…) alone.")
+@click.option(
+    "--prices", default="", help="By this version for all, CODE@VERSION; left out: each by its own."
+)
+@click.option("--by", required=True, help="E-mail of who of the staff asks; whose days they are as well.")
+def look_at_rating(first: dt.datetime, last: dt.datetime, company: str, prices: str, by: str) -> None:
+    """Tell what rating the days FIRST to LAST again would change; exit 1 when anything. Nothing changes."""
+    company_id = _tenant(company) if company else None
+    with _house() as house:
+        rerun_id = rerating.begin(
+            house, first_on=first.date(), last_on=last.date(), company=company_id, prices=prices, by=by
+        )
+        rerating.follow(house, rerun_id)
+
+
+@rerate.command("show")
+@click.argument("run")
+def show_rating(run: str) -> None:
+    """Tell the difference of a RUN (rrt_…) once more, or wait for it; exit 1 when there is one."""
+    with _house() as house:
+        rerating.follow(house, ids.parse("rrt", run))
 
 
 @main.command("simulate-call")

@@ -105,7 +105,7 @@ def rerating_page() -> str:
         "operator/rerating.html",
         runs=[row(one) for one in runs],
         run=row(chosen) if chosen else None,
-        totals=_totals(moves),
+        totals=_totals(chosen),
         moves=[_row(one, names) for one in moves[:_MOST_SHOWN]],
         more=max(0, len(moves) - _MOST_SHOWN),
         look=jobs.news_of(chosen.rerun_id) if chosen else None,
@@ -221,17 +221,16 @@ def _versions() -> list[tuple[str, str]]:
     ]
 
 
-def _totals(moves: tuple[Moved, ...]) -> list[tuple[str, str, str, str]]:
+def _totals(run: Rerun | None) -> list[tuple[str, str, str, str]]:
     """Return what rises, what falls and what finalised invoices lack, by currency."""
-    sums: dict[str, list[int]] = {}
-    for one in moves:
-        of = sums.setdefault(one.currency, [0, 0, 0])
-        of[0] += one.up_nano
-        of[1] += one.down_nano
-        of[2] += one.billed_nano
     return [
-        (currency, _amount(up, currency), _amount(down, currency), _amount(billed, currency))
-        for currency, (up, down, billed) in sorted(sums.items())
+        (
+            one.currency,
+            _amount(one.up_nano, one.currency),
+            _amount(one.down_nano, one.currency),
+            _amount(one.billed_nano, one.currency),
+        )
+        for one in (run.totals() if run else ())
     ]
 
 
