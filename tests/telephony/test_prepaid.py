@@ -72,6 +72,21 @@ def reserved(session: Session, tenant_id: TenantId) -> int:
     return found.reserved_nano
 
 
+def test_a_row_written_again_finds_what_it_kept_though_nothing_is_left(
+    gate: Gate, vault: Vault, company: Company
+) -> None:
+    scope, tenant_id = Scope.system(company.tenant_id), company.tenant_id
+    with clock.hold(START):
+        one = arrival(company)
+        for number in range(2):
+            with gate.open(scope) as session:
+                if number == 0:
+                    put(session, tenant_id, 36)
+                assert begin(session, one, vault) == 5 * MINUTE
+                assert reserved(session, tenant_id) == 6 * A_MINUTE
+                assert session.execute(text("SELECT count(*) FROM app.alarms")).scalar_one() == 0
+
+
 def test_the_hour_at_which_the_talk_began_decides_what_is_kept(
     gate: Gate, vault: Vault, company: Company
 ) -> None:
