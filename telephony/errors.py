@@ -183,6 +183,12 @@ class CallNotOverError(Refused):
     code = "call-not-over"
 
 
+class RecordingPolicyChangedError(Conflict):
+    """Somebody saved what the company records since it was read; `revision` is the one that stands."""
+
+    code = "recording-policy-changed"
+
+
 class RoutingChangedError(Conflict):
     """Somebody saved the routing since it was read; `revision` is the one that stands."""
 

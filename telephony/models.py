@@ -103,12 +103,25 @@ class QueueRow(TenantOwned, Base):
     record_percent: Mapped[int] = mapped_column(SmallInteger, server_default=text("100"))
     tells_callers: Mapped[bool] = mapped_column(Boolean, server_default=false())
     script: Mapped[str] = mapped_column(Text, server_default="")
+    records_as_company: Mapped[bool] = mapped_column(Boolean, server_default=false())
     longest_wait_s: Mapped[int | None] = mapped_column(Integer)
     wait_message: Mapped[str] = mapped_column(Text, default="")
     language: Mapped[str] = mapped_column(Text, default="en")
     revision: Mapped[int] = mapped_column(Integer, default=1)
     closed_at: Mapped[OptionalInstant]
     created_at: Mapped[Instant]
+
+
+class RecordingPolicyRow(TenantOwned, Base):
+    """What a company records unless a queue differs; see `recording_policy`."""
+
+    __tablename__ = "recording_policies"
+
+    is_recorded: Mapped[bool] = mapped_column(Boolean)
+    record_percent: Mapped[int] = mapped_column(SmallInteger)
+    tells_callers: Mapped[bool] = mapped_column(Boolean)
+    revision: Mapped[int] = mapped_column(Integer)
+    changed_at: Mapped[Instant]
 
 
 class RoutingSettingsRow(TenantOwned, Base):

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.ids import CallId, QueueId, TenantId, new_id
 from security import evidence
+from telephony import recording_policy
 from telephony.errors import (
     QueueChangedError,
     QueueInUseError,
@@ -23,10 +24,10 @@ from telephony.errors import (
     QueueSettingError,
 )
 from telephony.models import CallRow, NumberRow, QueueHoursRow, QueueRow
+from telephony.recording_policy import RECORDED_PERCENT, RecordingPolicy
 
 LANGUAGES = ("en", "zh")
 LONGEST_NAME, LONGEST_MESSAGE, LONGEST_SCRIPT = 80, 500, 8000
-RECORDED_PERCENT = (1, 100)
 _RANDOM = (1 << 48) - 1  # bits of a UUIDv7 that are chance, and nothing else
 RINGS_S, WRAPS_UP_S, TARGETS_S, WAITS_S = (5, 120), (0, 3600), (1, 3600), (10, 7200)
 
@@ -59,6 +60,7 @@ class Settings:
         is_recorded: whether calls are recorded; `record_percent` says how many of a hundred, 1 to 100.
         tells_callers: whether a caller who will be recorded hears so before they wait; who could not be told
             is not recorded. Off, the number's own greeting has to say it where the law asks.
+        records_as_company: these three are as the company has them (`recording_policy`), whatever they say.
         longest_wait_s: after which a caller hears `wait_message` and the call ends, 10 to 7200; None: never.
         wait_message: up to 500 signs on one line; empty: a sentence of ours.
         language: in which it is spoken, one of `LANGUAGES`.
@@ -82,11 +84,15 @@ class Settings:
     record_percent: int = 100
     tells_callers: bool = False
     script: str = ""
+    records_as_company: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """One queue of a tenant; times in seconds, `target_s` is the answer time of its service level."""
+    """One queue of a tenant; times in seconds, `target_s` is the answer time of its service level.
+
+    What it says of recording is what counts for its calls, be that its own or its company's.
+    """
 
     tenant_id: TenantId
     queue_id: QueueId
@@ -104,6 +110,7 @@ class Queue:
     record_percent: int = 100
     tells_callers: bool = False
     script: str = ""
+    records_as_company: bool = False
     revision: int = 1
     is_open: bool = True
 
@@ -125,6 +132,7 @@ class Queue:
             self.record_percent,
             self.tells_callers,
             self.script,
+            self.records_as_company,
         )
 
     def records(self, call_id: CallId) -> bool:
@@ -202,7 +210,7 @@ def make(session: Session, *, tenant_id: TenantId, settings: Settings) -> Queue:
     except IntegrityError as error:  # somebody else took the name in this moment
         raise QueueNameTakenError from error
     evidence.record(session, "queue.made", "que", row.id)
-    return _queue(row)
+    return _queue(row, _policy(session, row))
 
 
 def change(
@@ -230,7 +238,7 @@ def change(
     except IntegrityError as error:
         raise QueueNameTakenError from error
     evidence.record(session, "queue.changed", "que", row.id, revision=row.revision)
-    return _queue(row)
+    return _queue(row, _policy(session, row))
 
 
 def close(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue:
@@ -243,7 +251,7 @@ def close(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue:
     """
     row = _locked(session, tenant_id, queue_id)
     if row.closed_at is not None:
-        return _queue(row)
+        return _queue(row, _policy(session, row))
     calls = session.scalar(
         select(func.count())
         .select_from(CallRow)
@@ -268,7 +276,7 @@ def close(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue:
     row.revision += 1
     session.flush()
     evidence.record(session, "queue.closed", "que", row.id)
-    return _queue(row)
+    return _queue(row, _policy(session, row))
 
 
 def hold(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue:
@@ -280,7 +288,7 @@ def hold(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue:
     row = _locked(session, tenant_id, queue_id)
     if row.closed_at is not None:
         raise QueueNotFoundError
-    return _queue(row)
+    return _queue(row, _policy(session, row))
 
 
 def reopen(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue:
@@ -295,7 +303,7 @@ def reopen(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue
         row.revision += 1
         session.flush()
         evidence.record(session, "queue.reopened", "que", row.id)
-    return _queue(row)
+    return _queue(row, _policy(session, row))
 
 
 def get(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue:
@@ -307,7 +315,7 @@ def get(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue:
     row = session.get(QueueRow, (tenant_id, queue_id))
     if row is None:
         raise QueueNotFoundError
-    return _queue(row)
+    return _queue(row, _policy(session, row))
 
 
 def insist_open(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue:
@@ -330,7 +338,8 @@ def all_of(session: Session, *, tenant_id: TenantId) -> list[Queue]:
 def ever(session: Session, *, tenant_id: TenantId) -> list[Queue]:
     """Return the tenant's queues by name, open or closed."""
     rows = session.scalars(select(QueueRow).where(QueueRow.tenant_id == tenant_id).order_by(QueueRow.name))
-    return [_queue(row) for row in rows]
+    policy = recording_policy.read(session, tenant_id=tenant_id)
+    return [_queue(row, policy) for row in rows]
 
 
 def _locked(session: Session, tenant_id: TenantId, queue_id: QueueId) -> QueueRow:
@@ -372,6 +381,7 @@ def _write(row: QueueRow, wanted: Settings) -> None:
     row.time_up = wanted.time_up.value
     row.record_percent, row.tells_callers = wanted.record_percent, wanted.tells_callers
     row.script = wanted.script.strip()
+    row.records_as_company = wanted.records_as_company
 
 
 def _insist_on_name(session: Session, tenant_id: TenantId, row: QueueRow) -> None:
@@ -385,7 +395,14 @@ def _insist_on_name(session: Session, tenant_id: TenantId, row: QueueRow) -> Non
         raise QueueNameTakenError
 
 
-def _queue(row: QueueRow) -> Queue:
+def _policy(session: Session, row: QueueRow) -> RecordingPolicy | None:
+    if not row.records_as_company:
+        return None
+    return recording_policy.read(session, tenant_id=TenantId(row.tenant_id))
+
+
+def _queue(row: QueueRow, policy: RecordingPolicy | None) -> Queue:
+    counts = policy if policy and row.records_as_company else row
     return Queue(
         tenant_id=TenantId(row.tenant_id),
         queue_id=QueueId(row.id),
@@ -393,16 +410,17 @@ def _queue(row: QueueRow) -> Queue:
         ring_timeout_s=row.ring_timeout_s,
         wrap_up_s=row.wrap_up_s,
         target_s=row.target_s,
-        is_recorded=row.is_recorded,
+        is_recorded=counts.is_recorded,
         longest_wait_s=row.longest_wait_s,
         wait_message=row.wait_message,
         language=row.language,
         wrap_up=WrapUp(row.wrap_up),
         needs_disposition=row.needs_disposition,
         time_up=TimeUp(row.time_up),
-        record_percent=row.record_percent,
-        tells_callers=row.tells_callers,
         script=row.script,
+        record_percent=counts.record_percent,
+        tells_callers=counts.tells_callers,
+        records_as_company=row.records_as_company,
         revision=row.revision,
         is_open=row.closed_at is None,
     )

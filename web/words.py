@@ -184,6 +184,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "queue.hours-changed": _l("Changed a queue’s opening hours"),
     "queue.reopened": _l("Opened a queue again"),
     "routing.changed": _l("Changed the routing"),
+    "recording-policy.changed": _l("Changed what is recorded"),
     "routing.tried": _l("Tried the traffic models on past calls"),
     "callback.withdrawn": _l("Withdrew a promised call"),
     "customer.pin-set": _l("Set a customer’s PIN"),
@@ -732,6 +733,10 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "too-many-flows": Words(
         _l("There are as many flows as there may be"), _l("Remove one that is not used.")
+    ),
+    "recording-policy-changed": Words(
+        _l("Somebody else has changed what is recorded"),
+        _l("Look at both versions, then save what is right."),
     ),
     "routing-changed": Words(
         _l("Somebody else has changed the routing"), _l("Look at both versions, then save what is right.")

@@ -2255,6 +2255,28 @@ def flow_try(lang: str) -> dict[str, Any]:
     }
 
 
+def recording_policy(lang: str) -> dict[str, Any]:
+    names = [one.name for one in queues(lang)[:3]]
+    rules = [(True, True, 100, True), (False, True, 20, True), (False, False, 100, False)]
+    return shell(lang) | {
+        "given": {"recorded": "yes", "percent": "0", "tells": "yes"},
+        "errors": {"percent": pick(lang, "From 1 to 100 of a hundred calls.", "每百通 1 至 100 通。")},
+        "revision": 2,
+        "queues": [
+            {
+                "href": "/portal/queues/que_1",
+                "name": name,
+                "follows": follows,
+                "is_recorded": is_recorded,
+                "percent": percent,
+                "tells": tells,
+            }
+            for name, (follows, is_recorded, percent, tells) in zip(names, rules, strict=False)
+        ],
+        "may_write": True,
+    }
+
+
 def one_queue_closed(lang: str) -> dict[str, Any]:
     empty: dict[str, Any] = {"members": [], "numbers": [], "week": None, "opening": Opening()}
     shown = one_queue(lang)
@@ -2272,6 +2294,7 @@ def queue_edit(lang: str) -> dict[str, Any]:
             "outcome": "yes",
             "time_up": "stay",
             "target": "20",
+            "rule": "own",
             "recorded": "yes",
             "percent": "20",
             "tells": "yes",
@@ -3727,6 +3750,7 @@ PAGES: dict[str, Page] = {
     "portal-promises": Page("portal/promises.html", promised_calls),
     "portal-flow-drawing": Page("portal/flow_drawing.html", flow_drawing),
     "portal-flow-try": Page("portal/flow_try.html", flow_try),
+    "portal-recording-policy": Page("portal/recording_policy.html", recording_policy),
     "portal-queue-closed": Page("portal/queue.html", one_queue_closed),
     "portal-routing": Page("portal/routing.html", routing),
     "portal-routing-targets": Page("portal/targets.html", targets),

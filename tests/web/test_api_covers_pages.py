@@ -94,6 +94,8 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.flow_drawn": ("getFlow", "getFlowFigures"),
     "portal.redraw_flow": ("changeFlow",),
     "portal.flow_step": ("getFlow",),
+    "portal.recording_policy": ("getRecordingPolicy",),
+    "portal.save_recording_policy": ("changeRecordingPolicy",),
     "portal.routing_page": ("getRouting",),
     "portal.save_routing": ("changeRouting",),
     "portal.routing_trial": ("getRoutingTrial",),

@@ -33,6 +33,10 @@ _SCRIPT = "What agents see while they talk with a caller of the queue. Empty: a 
 _WRAP_UP_S = "How long an optional or a timed wrap-up may take; 0 is no limit."
 
 
+_AS_COMPANY = (
+    "Whether `recorded`, `record_percent` and `tells_callers` are as the company has them "
+    "(`getRecordingPolicy`); what is sent of the three then counts only once it is false again."
+)
 _PERCENT = "How many of a hundred calls are recorded; which ones is chance, decided when a call begins."
 _TELLS = (
     "Whether a caller who will be recorded hears so after the greeting; who could not be told is not"
@@ -59,6 +63,7 @@ class QueueSettings(Inward):
     )
     time_up: TimeUp = Field(default=TimeUp.FREE, description=_TIME_UP)
     target_s: int = Field(default=20, ge=1, le=3600, description="The answer time of its service level.")
+    records_as_company: bool = Field(default=False, description=_AS_COMPANY)
     recorded: bool = True
     record_percent: int = Field(default=100, ge=1, le=100, description=_PERCENT)
     tells_callers: bool = Field(default=True, description=_TELLS)
@@ -89,6 +94,7 @@ class QueueShown(Outward):
     disposition_required: bool = Field(description="Whether a wrap-up is saved with an outcome only.")
     time_up: TimeUp = Field(description=_TIME_UP, examples=["free"])
     target_s: int = Field(description="The answer time of its service level.")
+    records_as_company: bool = Field(description=_AS_COMPANY)
     recorded: bool
     record_percent: int = Field(description=_PERCENT)
     tells_callers: bool = Field(description=_TELLS)
@@ -217,6 +223,7 @@ def _settings(json: QueueSettings) -> Settings:
         is_recorded=json.recorded,
         record_percent=json.record_percent,
         tells_callers=json.tells_callers,
+        records_as_company=json.records_as_company,
         longest_wait_s=json.longest_wait_s,
         wait_message=json.wait_message,
         language=json.language,
@@ -238,6 +245,7 @@ def _shown(one: Queue) -> dict[str, object]:
         "disposition_required": one.needs_disposition,
         "time_up": one.time_up,
         "target_s": one.target_s,
+        "records_as_company": one.records_as_company,
         "recorded": one.is_recorded,
         "record_percent": one.record_percent,
         "tells_callers": one.tells_callers,

@@ -14,6 +14,7 @@ from core.phone import international
 from telephony import queue_hours, queues
 from telephony.errors import QueueChangedError, QueueInUseError, QueueNameTakenError, QueueSettingError
 from telephony.queues import Queue, Settings, TimeUp, WrapUp
+from telephony.recording_policy import RECORDED_PERCENT
 from web import edits, identity, said, scope
 from web.guards import permission
 from web.plain import whole
@@ -51,7 +52,7 @@ def queue_list() -> str:
 @permission("queues.write")
 def new_queue() -> str:
     """Show the form of a new queue."""
-    return _form(_typed(Settings(name="", tells_callers=True), {}), revision=0)
+    return _form(_typed(Settings(name="", tells_callers=True, records_as_company=True), {}), revision=0)
 
 
 @pages.post("/queues")
@@ -182,6 +183,7 @@ def _fields(queue_id: QueueId | None = None) -> list[edits.Field]:
         edits.Field("outcome", gettext("Saved with an outcome only")),
         edits.Field("time_up", gettext("When the time is up and the outcome is missing")),
         edits.Field("target", gettext("Answer within (seconds)")),
+        edits.Field("rule", gettext("Recording")),
         edits.Field("recorded", gettext("Record calls")),
         edits.Field("percent", gettext("Of a hundred calls, record")),
         edits.Field("tells", gettext("Tell callers that the call is recorded")),
@@ -205,6 +207,7 @@ def _typed(settings: Settings, levels: Mapping[int, int]) -> dict[str, str]:
         "outcome": "yes" if settings.needs_disposition else "",
         "time_up": settings.time_up.value,
         "target": str(settings.target_s),
+        "rule": "company" if settings.records_as_company else "own",
         "recorded": "yes" if settings.is_recorded else "",
         "percent": str(settings.record_percent),
         "tells": "yes" if settings.tells_callers else "",
@@ -246,6 +249,7 @@ def _settings(given: Mapping[str, str]) -> Settings:
         is_recorded=given["recorded"] == "yes",
         record_percent=whole_of("percent", "record_percent"),
         tells_callers=given["tells"] == "yes",
+        records_as_company=given["rule"] == "company",
         longest_wait_s=whole_of("longest", "longest_wait_s") if given["longest"] else None,
         wait_message=given["message"],
         language=given["language"],
@@ -364,7 +368,7 @@ def _form(
         ends=[(one.value, str(ENDS[one])) for one in TimeUp],
         agents=[one.agent.number for one in serving],
         bounds={
-            "percent": queues.RECORDED_PERCENT,
+            "percent": RECORDED_PERCENT,
             "ring": queues.RINGS_S,
             "wrap_up": queues.WRAPS_UP_S,
             "target": queues.TARGETS_S,

@@ -40,6 +40,7 @@ NOUNS: Mapping[str, LazyString] = {
     "consent.": _l("Consent"),
     "do-not-call.": _l("Do not call"),
     "queue.": _l("Queues"),
+    "recording-policy.": _l("What is recorded"),
     "routing.": _l("Routing"),
     "callback.": _l("Promised calls"),
     "flow.": _l("Flows"),

@@ -14,9 +14,10 @@ from core.ids import CallId, TenantId
 from core.realtime import Realtime
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import calls, queues
+from telephony import calls, queues, recording_policy
 from telephony.calls import Call
 from telephony.errors import QueueSettingError
+from telephony.recording_policy import RecordingPolicy
 from telephony.switch.simulator import wav
 from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
 
@@ -143,3 +144,16 @@ def test_a_share_that_cannot_be_is_refused(gate: Gate, tenant_a: TenantId, perce
             session, tenant_id=tenant_a, settings=queues.Settings(name="Some", record_percent=percent)
         )
     assert refused.value.details["field"] == "record_percent"
+
+
+def test_a_queue_that_follows_its_company_records_as_that_decides_from_the_next_call_on(
+    theatre: Theatre,
+) -> None:
+    with_a_voice(theatre)
+    tenant_id = theatre.company.tenant_id
+    rules(theatre)
+    with theatre.gate.open(theatre.scope) as session:
+        session.execute(text("UPDATE app.queues SET records_as_company = true"))
+        wanted = RecordingPolicy(is_recorded=False)
+        recording_policy.write(session, tenant_id=tenant_id, policy=wanted)
+    assert perform(theatre).recording_state is None, "its own rule would record it"
