@@ -202,6 +202,14 @@ def mask(number: str) -> str:
     return "".join(reversed(kept))
 
 
+def hide(number: str) -> str:
+    """Return no more of a number than its calling code, for people who are to see none of it: `+44 •••••`."""
+    try:
+        return f"+{phonenumbers.parse(number, None).country_code} •••••"
+    except phonenumbers.NumberParseException:
+        return "•••••"
+
+
 def international(number: str) -> str:
     """Return the number grouped for reading: `+44 7700 900123`."""
     try:

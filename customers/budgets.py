@@ -38,27 +38,62 @@ class Spent:
         return self.used >= self.allowed
 
 
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a company lets its agents see and hear.
+
+    Attributes:
+        per_hour: how many fields an agent may open in an hour, 0 to 1000.
+        hears_messages: they hear what callers have left for their queues, each time saying what for.
+        hides_numbers: they see calling code and dots in place of a number, and may open none.
+    """
+
+    per_hour: int = USUAL_PER_HOUR
+    hears_messages: bool = False
+    hides_numbers: bool = False
+
+
+def allowed(session: Session, *, tenant_id: TenantId) -> Allowed:
+    """Return what the company lets its agents see and hear."""
+    row = session.execute(
+        select(LookBudgetRow.per_hour, LookBudgetRow.hears_messages, LookBudgetRow.hides_numbers).where(
+            LookBudgetRow.tenant_id == tenant_id
+        )
+    ).one_or_none()
+    return Allowed(*row) if row else Allowed()
+
+
 def per_hour(session: Session, *, tenant_id: TenantId) -> int:
     """Return how many looks an hour the company allows an agent."""
-    kept = session.scalar(select(LookBudgetRow.per_hour).where(LookBudgetRow.tenant_id == tenant_id))
-    return USUAL_PER_HOUR if kept is None else kept
+    return allowed(session, tenant_id=tenant_id).per_hour
 
 
-def set_per_hour(session: Session, *, tenant_id: TenantId, looks: int) -> None:
-    """Say how many looks an hour the company allows an agent; 0 lets nobody look.
+def allow(session: Session, *, tenant_id: TenantId, wanted: Allowed) -> None:
+    """Say what the company lets its agents see and hear; 0 looks lets nobody look.
 
     Raises:
-        LookBudgetError: not 0 to 1000.
+        LookBudgetError: not 0 to 1000 looks.
     """
-    if not 0 <= looks <= MOST_PER_HOUR:
+    if not 0 <= wanted.per_hour <= MOST_PER_HOUR:
         raise LookBudgetError(field="per_hour")
-    values = {"per_hour": looks, "changed_at": clock.now()}
+    values = {
+        "per_hour": wanted.per_hour,
+        "hears_messages": wanted.hears_messages,
+        "hides_numbers": wanted.hides_numbers,
+        "changed_at": clock.now(),
+    }
     session.execute(
         insert(LookBudgetRow)
         .values(tenant_id=tenant_id, **values)
         .on_conflict_do_update(index_elements=["tenant_id"], set_=values)
     )
-    evidence.record(session, "customer.budget-set", per_hour=looks)
+    evidence.record(
+        session,
+        "customer.budget-set",
+        per_hour=wanted.per_hour,
+        hears_messages=wanted.hears_messages,
+        hides_numbers=wanted.hides_numbers,
+    )
 
 
 def grant(session: Session, *, tenant_id: TenantId, principal_id: UUID, extra: int, by: UUID) -> None:

@@ -147,6 +147,12 @@ class LooksUsedUpError(Refused):
     code = "looks-used-up"
 
 
+class NumbersHiddenError(Refused):
+    """The company shows its agents no number of a customer."""
+
+    code = "numbers-hidden"
+
+
 class LookPurposeError(Invalid):
     """Who looks behind a mask says why, by one of the purposes there are."""
 

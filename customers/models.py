@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -139,11 +140,13 @@ class RevealRow(TenantOwned, Base):
 
 
 class LookBudgetRow(TenantOwned, Base):
-    """How many looks an hour the company allows each agent."""
+    """What the company lets its agents see and hear: looks an hour, messages left, numbers."""
 
     __tablename__ = "look_budgets"
 
     per_hour: Mapped[int] = mapped_column(Integer)
+    hears_messages: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    hides_numbers: Mapped[bool] = mapped_column(Boolean, server_default=false())
     changed_at: Mapped[Instant]
 
 

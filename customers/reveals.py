@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.ids import CustomerId, TenantId, new_id
 from customers import budgets, records
-from customers.errors import CustomerNotFoundError, LookPurposeError
+from customers.errors import CustomerNotFoundError, LookPurposeError, NumbersHiddenError
 from customers.models import RevealRow
 from security import evidence
 from security.vault import Vault
@@ -90,11 +90,14 @@ def reveal_to_agent(
     Raises:
         CustomerNotFoundError: not this company's, or no such field.
         LookPurposeError: they did not say why.
+        NumbersHiddenError: the company shows its agents no number.
         LooksUsedUpError: the hour's looks are used.
         DecoyOpenedError: nobody has a reason to look at this one.
     """
     if purpose not in PURPOSES:
         raise LookPurposeError(field="purpose")
+    if field == "phone" and budgets.allowed(session, tenant_id=tenant_id).hides_numbers:
+        raise NumbersHiddenError
     budgets.spend(session, tenant_id=tenant_id, principal_id=principal_id)
     return reveal(
         session,

@@ -534,7 +534,14 @@ def close_leg(session: Session, *, tenant_id: TenantId, call_id: CallId, leg_id:
 
 
 def look(
-    session: Session, *, tenant_id: TenantId, call_id: CallId, kind: str, by: UUID, why: str = ""
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    call_id: CallId,
+    kind: str,
+    by: UUID,
+    why: str = "",
+    agent: int | None = None,
 ) -> None:
     """Write into the call's timeline that somebody saw or heard what is kept closed; it cannot be taken back.
 
@@ -545,11 +552,12 @@ def look(
         kind: `number-revealed`, `recording-opened`, `recording-played` or `recording-fetched`.
         by: the user or the API key.
         why: what for, a code, where that is asked.
+        agent: the number of an agent, who is no user of the company's.
 
     Raises:
         CallNotFoundError: not this tenant's.
     """
-    details: dict[str, object] = {"by": str(by)}
+    details: dict[str, object] = {"by": str(by)} | ({"agent": agent} if agent else {})
     if why:
         details["why"] = why
     _beside(session, tenant_id, call_id, kind, details)

@@ -32,15 +32,26 @@ class HeardFor(StrEnum):
     DISPUTE = "dispute"  # what was agreed, ordered or charged
     LEGAL = "legal"  # a claim, or an order of an authority
     SECURITY = "security"  # fraud, threats, abuse
+    ANSWER = "answer"  # what the caller wants, to answer a message they left
 
 
-def open_for(session: Session, *, tenant_id: TenantId, call_id: CallId, why: HeardFor, by: UUID) -> None:
+def open_for(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    call_id: CallId,
+    why: HeardFor,
+    by: UUID,
+    agent: int | None = None,
+) -> None:
     """Write down why somebody opens a call's recording; from now on they may hear it for `LASTS`.
+
+    `agent`: their number, when it is an agent of the queue.
 
     Raises:
         CallNotFoundError: not this tenant's.
     """
-    calls.look(session, tenant_id=tenant_id, call_id=call_id, kind=OPENED, by=by, why=why.value)
+    calls.look(session, tenant_id=tenant_id, call_id=call_id, kind=OPENED, by=by, why=why.value, agent=agent)
     evidence.record(session, "recording.opened", "call", call_id, why=why.value)
 
 

@@ -53,7 +53,7 @@ def page(
     open_to: int | None = None,
     limit: int = MOST,
 ) -> list[Message]:
-    """Return the messages of the last thirty days, newest first.
+    """Return the messages of the last thirty days: the newest first, of those open to an agent the oldest.
 
     Args:
         session: inside the company's walls.
@@ -83,7 +83,6 @@ def page(
             CallRow.arrived_at > clock.now() - SHOWN_FOR,
             has_sound,
         )
-        .order_by(CallRow.arrived_at.desc(), CallRow.id.desc())
         .limit(limit)
     )
     if queue_ids is not None:
@@ -91,6 +90,9 @@ def page(
     if open_to is not None:
         is_theirs = sa.or_(MessageLeftRow.taken_by.is_(None), MessageLeftRow.taken_by == open_to)
         query = query.where(MessageLeftRow.done_at.is_(None), is_theirs)
+        query = query.order_by(CallRow.arrived_at, CallRow.id)  # who has waited longest is called first
+    else:
+        query = query.order_by(CallRow.arrived_at.desc(), CallRow.id.desc())
     rows = {CallId(row.id): row for row in session.execute(query)}
     found = calls.these(session, tenant_id=tenant_id, call_ids=list(rows), vault=vault)
     return [Message(call, _state(*rows[call.call_id][1:]), rows[call.call_id].taken_by) for call in found]
@@ -120,6 +122,17 @@ def take(
         ).returning(MessageLeftRow.call_id)
     ).first()
     if taken is None:
+        raise MessageTakenError
+
+
+def insist_open(session: Session, *, tenant_id: TenantId, call_id: CallId, agent_number: int) -> None:
+    """Insist that a message is nobody's yet, or this agent's.
+
+    Raises:
+        MessageTakenError: another agent has taken it on.
+    """
+    row = session.get(MessageLeftRow, (tenant_id, call_id))
+    if row is not None and row.taken_by != agent_number:
         raise MessageTakenError
 
 

@@ -173,7 +173,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "dunning.went-on": _l("Let dunning go on"),
     "customer.added": _l("Added a customer"),
     "customer.changed": _l("Changed a customer"),
-    "customer.budget-set": _l("Changed how often agents may look"),
+    "customer.budget-set": _l("Changed what agents may see and hear"),
     "customer.looks-granted": _l("Let an agent look more often for an hour"),
     "decoy.made": _l("Made a decoy"),
     "decoy.removed": _l("Made an ordinary customer of a decoy"),
@@ -270,6 +270,7 @@ HEARD_FOR: Mapping[str, LazyString] = {
     "dispute": _l("A dispute about what was agreed or charged"),
     "legal": _l("A legal claim, or an order of an authority"),
     "security": _l("Security: fraud, threats or abuse"),
+    "answer": _l("To answer a message"),
 }
 # why a team leader signs an agent out; see `web.console.team`
 SENT_HOME_FOR: Mapping[str, LazyString] = {
@@ -454,6 +455,14 @@ PROBLEMS: Mapping[str, Words] = {
     "looks-used-up": Words(
         _l("You have looked as often as an hour allows"),
         _l("Go on with what you see. A supervisor of the company can grant more for an hour."),
+    ),
+    "numbers-hidden": Words(
+        _l("The company shows its agents no numbers"),
+        _l("Call by the button beside the call, the promise or the message: the number is dialled unseen."),
+    ),
+    "messages-not-heard": Words(
+        _l("The company does not let its agents hear messages"),
+        _l("Call back, or ask the company: its own people hear messages in the portal."),
     ),
     "look-purpose": Words(_l("Say why you look"), _l("Choose a purpose beside the fields.")),
     "look-budget": Words(

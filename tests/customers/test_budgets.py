@@ -9,6 +9,7 @@ import pytest
 from core import clock
 from core.ids import TenantId, new_id
 from customers import budgets, reveals
+from customers.budgets import Allowed
 from customers.errors import LookBudgetError, LookPurposeError, LooksUsedUpError
 from customers.records import CustomerCard
 from security import evidence
@@ -22,7 +23,7 @@ BOB, EVE, SUE = UUID(int=1), UUID(int=2), UUID(int=3)
 @pytest.fixture
 def ines(gate: Gate, vault: Vault, tenant_a: TenantId) -> CustomerCard:
     with gate.open(Scope.system(tenant_a)) as session:
-        budgets.set_per_hour(session, tenant_id=tenant_a, looks=2)
+        budgets.allow(session, tenant_id=tenant_a, wanted=Allowed(per_hour=2))
     return stored(gate, vault, tenant_a)
 
 
@@ -116,7 +117,7 @@ def test_budgets_are_within_bounds(gate: Gate, tenant_a: TenantId) -> None:
         assert budgets.per_hour(session, tenant_id=tenant_a) == budgets.USUAL_PER_HOUR
         for looks in (-1, 1001):
             with pytest.raises(LookBudgetError):
-                budgets.set_per_hour(session, tenant_id=tenant_a, looks=looks)
+                budgets.allow(session, tenant_id=tenant_a, wanted=Allowed(per_hour=looks))
         for extra in (0, 101):
             with pytest.raises(LookBudgetError):
                 budgets.grant(session, tenant_id=tenant_a, principal_id=BOB, extra=extra, by=SUE)

@@ -19,6 +19,7 @@ from billing.payments.port import Moved
 from core import clock
 from core.ids import new_id
 from core.money import Money
+from customers.budgets import Allowed
 from seats.roster import Lead
 from security.refusals import bound
 from telephony.admission import BOX, Degree
@@ -238,10 +239,15 @@ def desk(lang: str) -> dict[str, Any]:
                 queue=pick(lang, "Deliveries", "改签退票"),
                 length_s=34,
                 is_own=True,
+                is_heard=True,
+                hear_url="/console/voicemails/ten_1/call_8/hearing",
                 kept_url="/console/voicemails/ten_1/call_8/kept",
                 dial_url="/console/voicemails/ten_1/call_8/dial",
             )
         ],
+        "heard_for": pick(
+            lang, [("answer", "To answer a message"), ("complaint", "A complaint")], [("answer", "答复留言")]
+        ),
         "today": New(calls=23, handling_s=278, wrap_s=52, available_s=9668),
         "unfinished": [
             New(
@@ -362,7 +368,7 @@ def looks(lang: str) -> dict[str, Any]:
             New(id=f"usr_{n}", number=1001 + n, used=used, allowed=20, is_used_up=used >= 20)
             for n, used in enumerate((20, 3, 0))
         ],
-        "per_hour": 20,
+        "allowed": Allowed(per_hour=20, hears_messages=True),
         "is_wrong": True,
         "may_set": True,
         "may_grant": True,
@@ -2369,6 +2375,13 @@ def team(lang: str) -> dict[str, Any]:
     return {"teams": [pelican, quiet], "home": home}
 
 
+def message(company: str, call: str) -> Any:
+    """A message an agent hears."""
+    peaks = [(40 + 30 * (at % 3), 40 + 30 * (at % 3)) for at in range(112)]
+    url = f"/console/voicemails/{company}/{call}/audio"
+    return New(url=url, duration_s=34, peaks=peaks, holds=[])
+
+
 def callers_waiting(lang: str) -> dict[str, Any]:
     """Who waits in the queues of an agent."""
     company = pick(lang, "Pelican Parcel", "鹈鹕快递")
@@ -3675,6 +3688,15 @@ PAGES: dict[str, Page] = {
         "console/desk.html",
         desk,
         ("document.getElementById('who-waits').open = true", "new Promise(done => setTimeout(done, 400))"),
+    ),
+    "console-message": Page(
+        "console/desk.html",
+        desk,
+        (
+            "document.querySelector('[data-hear]').click()",
+            "document.querySelector('[data-hearing]').requestSubmit()",
+            "new Promise(done => setTimeout(done, 400))",
+        ),
     ),
     "console-start": Page("console/start.html", start),
     "console-start-full": Page("console/start.html", start_full),

@@ -92,6 +92,12 @@ def make_app() -> Flask:
         g.language, _name = looking_at()
         return render_template("console/team.html", **figures.team(g.language))
 
+    @app.post("/console/voicemails/<company>/<call>/hearing")
+    def hearing(company: str, call: str) -> dict[str, str]:
+        g.language, _name = looking_at()
+        shown = figures.message(company, call)
+        return {"player": render_template("console/message.html", recording=shown)}
+
     @app.get("/console/waiting")
     def waiting() -> str:
         g.language, _name = looking_at()

@@ -740,6 +740,36 @@ def test_second_tab_stays_passive_until_it_takes_over(context: BrowserContext, d
     view(desk, "passive")
 
 
+def test_a_message_is_heard_in_its_list_once_the_agent_says_what_for(desk: Page, stage: Stage) -> None:
+    hear = desk.get_by_role("button", name="Hear: +44 7700 904•••")
+    expect(hear).to_have_attribute("aria-expanded", "false")
+    hear.press("Enter")
+    expect(hear).to_have_attribute("aria-expanded", "true")
+    why = desk.get_by_label("Heard for")
+    expect(why).to_be_focused()
+    expect(why).to_have_value("answer")
+    desk.get_by_role("button", name="Open the message").press("Enter")
+    expect(desk.locator("#idle [data-play]")).to_be_focused()
+    stage.push("message-left")  # the list is not fetched anew under the player
+    expect(desk.locator(".toast").last).to_contain_text("A caller has left a message")
+    expect(desk.locator("#idle audio")).to_have_count(1)
+    stage.ring()
+    view(desk, "ringing")
+    assert desk.locator("#idle audio").evaluate("sound => sound.paused")
+
+
+def test_who_waits_is_asked_for_only_while_the_list_is_open(desk: Page) -> None:
+    asked: list[str] = []
+    desk.on("request", lambda sent: asked.append(sent.url) if "/console/waiting" in sent.url else None)
+    desk.reload()
+    view(desk, "idle")
+    assert asked == []
+    desk.locator("#who-waits summary").click()
+    expect(desk.locator("#callers li")).to_have_count(3)
+    expect(desk.locator("#callers")).to_contain_text("last spoke with you")
+    assert len(asked) >= 1
+
+
 def opened_team(desk: Page) -> Page:
     desk.locator("#team-card summary").click()
     expect(desk.locator(".lane")).to_have_count(2)

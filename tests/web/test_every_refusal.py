@@ -24,6 +24,7 @@ from core import clock, ids
 from core.ids import OPERATOR, TenantId, UserId, new_id, public
 from core.realtime import Realtime
 from customers import budgets
+from customers.budgets import Allowed
 from security.gate import Gate, Scope
 from security.refusals import HOUR, KINDS, NOBODY, Refusals, bound
 from security.vault import Vault
@@ -275,10 +276,19 @@ def last_look(ground: Ground) -> Try:
     ines = stored(ground.gate, ground.vault, ground.a)
     bob.talks(a_call(ground.gate, ground.vault, ground.a, ines.id, "+448081570142"), ground.a)
     with ground.gate.open(Scope.system(ground.a)) as session:
-        budgets.set_per_hour(session, tenant_id=ground.a, looks=1)
+        budgets.allow(session, tenant_id=ground.a, wanted=Allowed(per_hour=1))
     look = f"offers/{public('off', bob.offer_id)}/reveal/phone"
     assert bob.posts(look, {"purpose": "contact"}).status_code == 200
     return lambda: bob.posts(look, {"purpose": "contact"})
+
+
+def hidden_number(ground: Ground) -> Try:
+    bob = ground.fixture("hire")("Bob", 1001)
+    ines = stored(ground.gate, ground.vault, ground.a)
+    bob.talks(a_call(ground.gate, ground.vault, ground.a, ines.id, "+448081570142"), ground.a)
+    with ground.gate.open(Scope.system(ground.a)) as session:
+        budgets.allow(session, tenant_id=ground.a, wanted=Allowed(hides_numbers=True))
+    return lambda: bob.posts(f"offers/{public('off', bob.offer_id)}/reveal/phone", {"purpose": "contact"})
 
 
 def own_glass(ground: Ground) -> Try:
@@ -440,6 +450,7 @@ CASES = [
     Case(no_rank, 200, "role", "more-rights", "a"),
     Case(own_deletion, 200, "Somebody else has to confirm it", "second-person", "operator"),
     Case(last_look, 403, "looks-used-up", "looks", "operator"),
+    Case(hidden_number, 403, "numbers-hidden", "looks", "operator"),
     Case(own_glass, 403, "glass", "break-glass", "operator"),
     Case(own_recovery, 200, "second step", "recovery", "operator"),
     Case(nobodys_recovery, 422, "second step", "recovery", "operator"),

@@ -9,6 +9,7 @@ from werkzeug.test import TestResponse
 from core import clock
 from core.ids import OPERATOR, AgentId, CallId, CustomerId, OfferId, TenantId, UserId, new_id, public
 from customers import budgets, decoys, reveals
+from customers.budgets import Allowed
 from customers.records import CustomerCard
 from seats import desk, presence, roster
 from security.gate import Gate, Scope
@@ -20,6 +21,7 @@ from tests.factories import telephony as factory
 from tests.tenants.people import People
 from tests.web.conftest import Browser, Browsers, Cast, Programs
 from tests.web.test_console_desk import Bob
+from web.console import desk as desk_of_console
 
 Hire = Callable[[str, int], Bob]
 
@@ -129,7 +131,7 @@ def test_looks_need_a_purpose_and_end_with_the_budget_until_a_supervisor_grants_
     """T71, as both live it."""
     bob.talks(call_id, cast.a.tenant_id)
     with gate.open(Scope.system(cast.a.tenant_id)) as session:
-        budgets.set_per_hour(session, tenant_id=cast.a.tenant_id, looks=1)
+        budgets.allow(session, tenant_id=cast.a.tenant_id, wanted=Allowed(per_hour=1))
     look = f"offers/{public('off', bob.offer_id)}/reveal/phone"
     assert bob.posts(look, {}).get_json()["code"] == "look-purpose"
     assert bob.posts(look, {"purpose": "contact"}).get_json()["value"] == ines.phone
@@ -143,6 +145,49 @@ def test_looks_need_a_purpose_and_end_with_the_budget_until_a_supervisor_grants_
         user_id = desk.serving_one(session, agent_id=bob.agent_id).agent.user_id
     sue.post(f"/portal/looks/{public('usr', user_id)}/grant", {"extra": "5"})
     assert bob.posts(look, {"purpose": "asked"}).status_code == 200
+
+
+def test_a_company_may_hide_numbers_from_agents_who_call_by_button_all_the_same(
+    bob: Bob, cast: Cast, gate: Gate, call_id: CallId, browser: Browsers, ines: CustomerCard
+) -> None:
+    bob.talks(call_id, cast.a.tenant_id)
+    pop = f"/console/offers/{public('off', bob.offer_id)}"
+    look = f"offers/{public('off', bob.offer_id)}/reveal"
+    assert "+44 7700 900•••" in bob.browser.get(pop).text
+    alice = browser()
+    alice.sign_in(cast.alice.email)
+    form = {"per_hour": "20", "hides_numbers": "yes"}
+    assert alice.post("/portal/looks/budget", form).status_code == 303
+    page = alice.get("/portal/looks").text
+    assert 'name="hides_numbers" value="yes" checked' in page
+    assert 'name="hears_messages" value="yes" checked' not in page
+    desk_of_console._clients.clear()  # known to a process for a minute
+    shown = bob.browser.get(pop).text
+    assert "+44 •••••" in shown
+    assert "7700" not in shown
+    assert f"/console/{look}/phone" not in shown
+    assert f"/console/{look}/email" in shown
+    refused = bob.posts(f"{look}/phone", {"purpose": "contact"})
+    assert (refused.status_code, refused.get_json()["code"]) == (403, "numbers-hidden")
+    assert bob.posts(f"{look}/email", {"purpose": "contact"}).status_code == 200
+    bob.closed(bob.offer_id)
+    idle = bob.browser.get("/console/idle").text
+    assert "+44 •••••" in idle
+    assert "7700" not in idle
+    assert f"/console/calls/{public('call', call_id)}/dial" in idle
+    sue = browser()
+    sue.sign_in(cast.sue.email)
+    assert "Numbers are hidden from agents." in sue.get("/portal/looks").text
+
+
+def test_programs_say_what_agents_see_and_hear(cast: Cast, program: Programs) -> None:
+    ours = program(cast.a)
+    assert ours.call("PUT", "/looks", json={"per_hour": 7, "hears_messages": True}).status_code == 200
+    ours.call("PUT", "/looks", json={"per_hour": 8, "hides_numbers": True})
+    now = ours.get("/looks").get_json()
+    assert (now["per_hour"], now["hears_messages"], now["hides_numbers"]) == (8, True, True)
+    theirs = program(cast.b).get("/looks").get_json()
+    assert (theirs["per_hour"], theirs["hears_messages"], theirs["hides_numbers"]) == (20, False, False)
 
 
 def test_record_bears_the_mark_of_who_reads_it(bob: Bob, cast: Cast, call_id: CallId) -> None:

@@ -31,9 +31,10 @@ from core.ids import (
     parse,
     public,
 )
-from core.phone import international, is_short_code
+from core.phone import hide, international, is_short_code, mask
 from core.realtime import key
-from customers import dispositions
+from customers import budgets, dispositions
+from customers.budgets import Allowed
 from customers.dispositions import Disposition
 from seats import desk as seating
 from seats import presence, roster, statuses, stock
@@ -98,6 +99,7 @@ class Client:
     can_call: bool  # it rents a number that calls out may show
     dispositions: tuple[Disposition, ...]
     statuses: tuple[Status, ...]
+    allowed: Allowed  # what its agents see and hear; who acts on it asks the row
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,6 +394,13 @@ def client(tenant_id: TenantId, session: Session | None = None) -> Client:
     return found
 
 
+def masked(tenant_id: TenantId, number: str) -> str:
+    """Return a number of a company's customer as its agents see it."""
+    if not number:
+        return str(gettext("Number withheld"))
+    return hide(number) if client(tenant_id).allowed.hides_numbers else mask(number)
+
+
 def _in_hand(item: WorkItem, *, is_held: bool) -> dict[str, Any]:
     offer_id, call_id = public("off", item.offer_id), public("call", item.call_id)
     match item.state:
@@ -550,6 +559,7 @@ def _client(session: Session, tenant_id: TenantId) -> Client:
         can_call=any(not is_short_code(one.digits) for one in rented),
         dispositions=tuple(dispositions.offered(session, tenant_id=tenant_id)),
         statuses=tuple(statuses.offered(session, tenant_id=tenant_id)),
+        allowed=budgets.allowed(session, tenant_id=tenant_id),
     )
 
 

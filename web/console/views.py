@@ -18,8 +18,9 @@ from core import clock
 from core.clock import elapsed_ms
 from core.errors import SeatlineError
 from core.ids import CallId, OfferId, TenantId, parse, public
-from core.phone import mask
+from core.phone import hide
 from customers import callbacks, dispositions, interactions, records, reveals
+from customers.budgets import Allowed
 from customers.errors import DecoyOpenedError
 from customers.interactions import Interaction
 from customers.records import CustomerCard
@@ -145,6 +146,7 @@ def page() -> str:
         unfinished=_unfinished(one),
         callbacks=_callbacks(one),
         voicemails=voicemails.shown(one),
+        heard_for=list(words.HEARD_FOR.items()),
         agreements=agreements.waiting(one),
         today=today,
         leads=bool(one.leads),
@@ -196,6 +198,7 @@ def idle() -> Response:
             unfinished=_unfinished(one),
             callbacks=_callbacks(one),
             voicemails=voicemails.shown(one),
+            heard_for=list(words.HEARD_FOR.items()),
             agreements=agreements.waiting(one),
         )
     )
@@ -577,7 +580,7 @@ def _popped(offer_id: str, item: WorkItem) -> dict[str, Any]:
         )
         script = (
             queues.get(walls, tenant_id=tenant_id, queue_id=call.queue_id).script
-            if call.direction == calls.INBOUND and call.queue_id
+            if call.direction == calls.INBOUND
             else ""
         )
         choices = (
@@ -610,7 +613,7 @@ def _popped(offer_id: str, item: WorkItem) -> dict[str, Any]:
             client.languages.get(call.number_id, "en"),
             called=None if call.direction == calls.INBOUND else (card.name if card else ""),
         ),
-        "customer": _customer(card, recent, labels, offer_id, tier) if card else None,
+        "customer": _customer(card, recent, labels, offer_id, tier, client.allowed) if card else None,
         "purposes": [(code, words.LOOKS[code]) for code in reveals.PURPOSES],
         "watermark": f"{identity.current().name} · {client.name}",
         "seen_at": clock.now(),
@@ -659,7 +662,7 @@ def _offer(offer_id: str, call: Call, company: str) -> dict[str, Any]:
         "company": company,
         "queue": call.queue_name,
         "number": call.dialled,
-        "caller": mask(call.caller) if call.caller else gettext("Number withheld"),
+        "caller": desk.masked(call.tenant_id, call.caller),
         "region": "",
         "inbound": call.direction == calls.INBOUND,
         "waited_since": call.queued_at or call.arrived_at,
@@ -693,10 +696,15 @@ def _greeting(company: str, language: str, *, called: str | None) -> str:
 
 
 def _customer(
-    card: CustomerCard, recent: list[Interaction], labels: dict[str, str], offer_id: str, tier: str
+    card: CustomerCard,
+    recent: list[Interaction],
+    labels: dict[str, str],
+    offer_id: str,
+    tier: str,
+    allowed: Allowed,
 ) -> dict[str, Any]:
-    def field(name: str, label: str, shown: str | None) -> dict[str, Any]:
-        url = f"/console/offers/{offer_id}/reveal/{name}" if shown else None
+    def field(name: str, label: str, shown: str | None, *, may_open: bool = True) -> dict[str, Any]:
+        url = f"/console/offers/{offer_id}/reveal/{name}" if shown and may_open else None
         return {"label": label, "shown": shown or "—", "reveal_url": url}
 
     week = clock.now().timestamp() - 7 * 24 * 3600
@@ -708,7 +716,12 @@ def _customer(
             one.kind == interactions.CALL and one.started_at.timestamp() > week for one in recent
         ),
         "fields": [
-            field("phone", gettext("Phone"), card.masked_phone),
+            field(
+                "phone",
+                gettext("Phone"),
+                hide(card.phone) if allowed.hides_numbers else card.masked_phone,
+                may_open=not allowed.hides_numbers,
+            ),
             field("email", gettext("E-mail"), card.masked_email),
             field("postcode", gettext("Postcode"), card.masked_postcode),
         ],
@@ -792,7 +805,7 @@ def _unfinished(one: ServingAgent) -> list[dict[str, Any]]:
             shown += [
                 {
                     "ended_at": call.ended_at,
-                    "who": mask(call.caller) if call.caller else gettext("Number withheld"),
+                    "who": desk.masked(call.tenant_id, call.caller),
                     "queue": call.queue_name,
                     "company": desk.company_name(tenant_id),
                     "url": f"/console/calls/{public('call', call.call_id)}/outcome",
@@ -840,7 +853,7 @@ def _callbacks(one: ServingAgent) -> list[dict[str, Any]]:
                         "is_due": due_at <= clock.now(),
                         "is_own": each.is_own,
                         "company": desk.company_name(tenant_id),
-                        "who": mask(call.caller) if call.caller else gettext("Number withheld"),
+                        "who": desk.masked(call.tenant_id, call.caller),
                         "queue": call.queue_name,
                         "kept_url": f"/console/callbacks/{address}/kept",
                         "dial_url": f"/console/callbacks/{address}/dial" if call.caller else "",
@@ -863,7 +876,7 @@ def _last_call(item: WorkItem, call: Call, part: Leg | None, labels: dict[str, s
         "dial_url": f"/console/calls/{public('call', call.call_id)}/dial" if call.caller else "",
         "ended_at": item.ended_at or item.offered_at,
         "inbound": call.direction == calls.INBOUND,
-        "who": mask(call.caller) if call.caller else gettext("Number withheld"),
+        "who": desk.masked(call.tenant_id, call.caller),
         "company": desk.company_name(item.tenant_id),
         "queue": call.queue_name,
         "outcome": labels.get(said or "", unsaid),

@@ -4,6 +4,7 @@ from flask import make_response, redirect, render_template, request
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
+from customers.budgets import Allowed
 from customers.errors import LookBudgetError
 from web import identity, said
 from web.guards import permission
@@ -21,9 +22,14 @@ def look_list() -> str:
 @pages.post("/looks/budget")
 @permission("settings.write")
 def set_look_budget() -> BaseResponse:
-    """Say how many looks an hour each agent has."""
+    """Say how many looks an hour each agent has, and what else they see and hear."""
+    wanted = Allowed(
+        per_hour=_number("per_hour"),
+        hears_messages=request.form.get("hears_messages") == "yes",
+        hides_numbers=request.form.get("hides_numbers") == "yes",
+    )
     try:
-        looks.set_budget(_number("per_hour"))
+        looks.allow(wanted)
     except LookBudgetError:
         return make_response(_page(is_wrong=True), 422)
     said.done(gettext("Saved."))
@@ -52,7 +58,7 @@ def _page(*, is_wrong: bool = False) -> str:
     return render_template(
         "portal/looks.html",
         agents=looks.agents(),
-        per_hour=looks.budget(),
+        allowed=looks.allowed(),
         is_wrong=is_wrong,
         may_set="settings.write" in may,
         may_grant="customers.write" in may,

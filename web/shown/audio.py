@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flask import Response, request
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from core import clock, ids
@@ -39,15 +40,17 @@ class Loudness:
     peaks: tuple[tuple[int, int], ...]
 
 
-def open_recording(*, tenant_id: TenantId, recording_id: RecordingId) -> OpenedFile:
-    """Return a reader over a recording of the asker's company.
+def open_recording(
+    *, tenant_id: TenantId, recording_id: RecordingId, walls: Session | None = None
+) -> OpenedFile:
+    """Return a reader over a recording of the asker's company, or of the one whose walls are given.
 
     Raises:
         RecordingNotFoundError: not sealed (yet), or not this company's.
     """
     services = scope.services()
     return recording.play(
-        scope.session(),
+        walls or scope.session(),
         tenant_id=tenant_id,
         recording_id=recording_id,
         vault=services.vault,
@@ -55,33 +58,46 @@ def open_recording(*, tenant_id: TenantId, recording_id: RecordingId) -> OpenedF
     )
 
 
-def serve(call_id: CallId, *, why: HeardFor, is_download: bool) -> Response:
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent who hears a message: the walls of the company it was left for, and their number."""
+
+    walls: Session
+    tenant_id: TenantId
+    number: int
+
+
+def serve(call_id: CallId, *, why: HeardFor, is_download: bool, agent: Agent | None = None) -> Response:
     """Return a call's recording, or the part of it that `Range` asks for; who hears it, and why, is noted.
+
+    `agent`: an agent of the operator's hears it, and not somebody of the company.
 
     Raises:
         RecordingNotFoundError: the call has none that can be played.
         RequestedRangeNotSatisfiable: the range lies outside.
     """
     who = identity.current()
-    found = recording.of_call(scope.session(), tenant_id=who.tenant_id, call_id=call_id)
-    opened = open_recording(tenant_id=who.tenant_id, recording_id=found.recording_id)
+    session, tenant_id = (agent.walls, agent.tenant_id) if agent else (scope.session(), who.tenant_id)
+    found = recording.of_call(session, tenant_id=tenant_id, call_id=call_id)
+    opened = open_recording(tenant_id=tenant_id, recording_id=found.recording_id, walls=session)
     try:
         of = ranges.asked(opened.size)
     except RequestedRangeNotSatisfiable:
         opened.close()
         raise
-    if request.method == "GET" and (of.start == 0 or not _is_noted(call_id)):
+    if request.method == "GET" and (of.start == 0 or not _is_noted(session, tenant_id, call_id)):
         kind = FETCHED if is_download or who.key_id else PLAYED
         calls.look(
-            scope.session(),
-            tenant_id=who.tenant_id,
+            session,
+            tenant_id=tenant_id,
             call_id=call_id,
             kind=kind,
             by=who.principal_id,
             why=why.value,
+            agent=agent.number if agent else None,
         )
         action = "recording.fetched" if kind == FETCHED else "recording.played"
-        evidence.record(scope.session(), action, "call", call_id, why=why.value)
+        evidence.record(session, action, "call", call_id, why=why.value)
     response = ranges.answer(
         _pieces(opened, of.start, of.stop),
         of,
@@ -93,12 +109,12 @@ def serve(call_id: CallId, *, why: HeardFor, is_download: bool) -> Response:
     return response
 
 
-def _is_noted(call_id: CallId) -> bool:
+def _is_noted(session: Session, tenant_id: TenantId, call_id: CallId) -> bool:
     """Tell whether the asker stands in the call's story already, so that this is a jump within a hearing."""
     who = identity.current()
     return calls.has_looked(
-        scope.session(),
-        tenant_id=who.tenant_id,
+        session,
+        tenant_id=tenant_id,
         call_id=call_id,
         kinds=(PLAYED, FETCHED),
         by=who.principal_id,

@@ -6,6 +6,7 @@ from uuid import UUID
 from core import ids
 from core.errors import NotFound
 from customers import budgets
+from customers.budgets import Allowed
 from web import identity, scope
 from web.shown import agreements
 
@@ -31,18 +32,18 @@ class LookerRow:
         return self.used >= self.allowed
 
 
-def budget() -> int:
-    """Return how many looks an hour the company allows each agent."""
-    return budgets.per_hour(scope.session(), tenant_id=identity.current().tenant_id)
+def allowed() -> Allowed:
+    """Return what the company lets its agents see and hear."""
+    return budgets.allowed(scope.session(), tenant_id=identity.current().tenant_id)
 
 
-def set_budget(looks: int) -> None:
-    """Say how many looks an hour the company allows each agent.
+def allow(wanted: Allowed) -> None:
+    """Say what the company lets its agents see and hear.
 
     Raises:
-        LookBudgetError: not 0 to 1000.
+        LookBudgetError: not 0 to 1000 looks an hour.
     """
-    budgets.set_per_hour(scope.session(), tenant_id=identity.current().tenant_id, looks=looks)
+    budgets.allow(scope.session(), tenant_id=identity.current().tenant_id, wanted=wanted)
 
 
 def agents() -> list[LookerRow]:

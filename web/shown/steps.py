@@ -73,7 +73,8 @@ def story(happened: Sequence[Step], *, call: Call, people: Mapping[UUID, str]) -
     following = {id(step): later.at for step, later in itertools.pairwise(of_call)}
     for step in happened:
         if step.kind in _LOOKS:
-            name = people.get(UUID(step.details["by"]), gettext("An API key"))
+            by_agent = agent_name(step.details.get("agent"))
+            name = by_agent or people.get(UUID(step.details["by"]), gettext("An API key"))
             mark = _WARN if step.kind == REPORTED else _PLAIN
             told.append(Moment(step.at, _look(step, name), mark, None))
             continue

@@ -1,5 +1,6 @@
 // The agent's desk. Server state in, one view out; offers pop before they ring; keys and buttons do the same things.
 import { Headset, micFault } from "./console/headset";
+import { Hearing } from "./console/hear";
 import { DialField } from "./console/dial";
 import { Shortcuts, type Deed } from "./console/keys";
 import { Ring, Ringback, unlock, zip } from "./console/ring";
@@ -91,6 +92,7 @@ const transfer = new Transfer(
 const tickets = new Tickets(say, () => popped, () => popped && void pop(popped));
 const team = new Team(say, (key) => key in words);
 const messages = new Messages();
+const hearing = new Hearing(get("idle"), () => say("failed"));
 const callers = new Waiting(() => Date.now() + skew);
 const shortcuts = new Shortcuts(desk.dataset["shortcuts"], say);
 
@@ -212,6 +214,7 @@ function shiftOver(): void {
 }
 
 async function reloadIdle(): Promise<void> {
+  hearing.stop(); // what leaves the page must not sound on
   const answer = await fetch("/console/idle", { credentials: "same-origin" }).catch(() => null);
   if (answer?.ok) get("idle").innerHTML = await answer.text();
 }
@@ -596,6 +599,7 @@ function show(): void {
   const isNew = next !== view;
   view = next;
   desk.dataset["view"] = view;
+  if (isNew && view !== "idle" && view !== "offline") hearing.stop();
   for (const part of all("[data-show]")) part.hidden = !(part.dataset["show"] ?? "").split(" ").includes(view);
   if (!state) return;
   const isAway = view === "idle" && state.status !== "available";
@@ -908,7 +912,7 @@ function stream(): void {
   on("message-left", () => {
     toast(say("message_left"));
     get("announce").textContent = say("message_left");
-    if (view === "idle" || view === "offline") void reloadIdle();
+    if ((view === "idle" || view === "offline") && !hearing.isOpen) void reloadIdle();
   });
   on("message", () => void messages.look());
   on("recording-goes-on", () => {
