@@ -50,6 +50,17 @@ def _banners() -> list[dict[str, str]]:
                 ),
             }
         )
+    banners += [
+        {
+            "kind": "warn",
+            "text": gettext(
+                "PostgreSQL %(version)s is older than the security floor: Seatline serves this machine only."
+                " Update the server before anybody else may reach it.",
+                version=one.object,
+            ),
+        }
+        for one in services().warnings
+    ]
     if services().settings.is_simulated:
         banners.append(
             {

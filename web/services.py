@@ -1,11 +1,13 @@
 """What the web doorway needs from below, as a shape: `wiring.assemble()` returns something that fits it."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from billing.payments.port import Provider
 from core.config import Settings
 from core.realtime import Realtime
 from core.storage import Storage
+from security.catalogue import Violation
 from security.egress import Egress
 from security.evidence import Signer
 from security.gate import Gate
@@ -24,6 +26,11 @@ class Services(Protocol):
     @property
     def settings(self) -> Settings:
         """Addresses, folders, secrets."""
+        ...
+
+    @property
+    def warnings(self) -> Sequence[Violation]:
+        """Rules of the catalogue that were let pass, on this machine only; every page says so."""
         ...
 
     @property

@@ -20,6 +20,7 @@ from core import clock, log
 from core.config import Settings
 from core.realtime import Realtime
 from core.storage import DiskStorage
+from security.catalogue import Violation
 from security.egress import Egress
 from security.evidence import Signer
 from security.gate import Gate, Scope
@@ -59,6 +60,7 @@ class TestServices:
     process: str = "pages"
     payments: Provider = field(default_factory=Unconnected)
     drawer: Drawer | None = None
+    warnings: tuple[Violation, ...] = ()
 
 
 @pytest.fixture
