@@ -1,8 +1,9 @@
 """Passwords: Argon2id at 19 MiB, 2 passes, 1 lane (the OWASP minimum), behind a gate.
 
 One verification costs about 30 ms and 19 MiB; without the gate a flood of sign-ins would be the cheapest
-way to take a process down, so no more run at once than there are cores, the rest wait in line, and who
-waits too long is told to try again. Rules for a new password follow ASVS 5.0 6.2: long, nothing else.
+way to take a process down, so no more run at once than there are cores, a few wait in line, and who finds
+the line full or waits too long is told to try again: each who waits holds a thread that serves pages.
+Rules for a new password follow ASVS 5.0 6.2: long, nothing else.
 """
 
 import os
@@ -17,12 +18,14 @@ from core.errors import Invalid, Unavailable
 SHORTEST = 15
 LONGEST = 128
 PATIENCE_S = 5.0
+LINE = 6  # a process serves with 16 threads (`launch.ours`): most are left to those who have signed in
 # NFKC may shorten, so a little more than the longest is looked at, and a megabyte never is.
 _RAW_LONGEST = 4 * LONGEST
 _FEWEST_SIGNS = 5
 
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _GATE = threading.BoundedSemaphore(os.cpu_count() or 1)
+_LINE = threading.BoundedSemaphore(LINE)
 # verified when the account is unknown, so that known and unknown take the same time
 _NOBODY = _HASHER.hash("nobody has this password")
 
@@ -44,7 +47,7 @@ def hash_password(password: str) -> str:
 
     Raises:
         WeakPasswordError: it does not keep them.
-        HashingBusyError: the line did not move for five seconds.
+        HashingBusyError: the line is full, or did not move for five seconds.
     """
     checked = check(password)
     with _Turn():
@@ -55,7 +58,7 @@ def hash_digits(digits: str) -> str:
     """Return the Argon2id string of a PIN; of so few digits it has to be sealed as well.
 
     Raises:
-        HashingBusyError: the line did not move for five seconds.
+        HashingBusyError: the line is full, or did not move for five seconds.
     """
     with _Turn():
         return _HASHER.hash(digits)
@@ -65,7 +68,7 @@ def verify(stored: str | None, password: str) -> bool:
     """Return whether the password fits; with no stored hash, spend the same time and return False.
 
     Raises:
-        HashingBusyError: the line did not move for five seconds.
+        HashingBusyError: the line is full, or did not move for five seconds.
     """
     # Too long is never cut to fit: it is compared as another password, at the same cost.
     candidate = _canonical(password)[: LONGEST + 1]
@@ -99,8 +102,15 @@ class _Turn:
     """One turn at the gate."""
 
     def __enter__(self) -> None:
-        if not _GATE.acquire(timeout=PATIENCE_S):
+        if _GATE.acquire(blocking=False):
+            return
+        if not _LINE.acquire(blocking=False):
             raise HashingBusyError
+        try:
+            if not _GATE.acquire(timeout=PATIENCE_S):
+                raise HashingBusyError
+        finally:
+            _LINE.release()
 
     def __exit__(self, *_: object) -> None:
         _GATE.release()

@@ -42,8 +42,8 @@ def refusing() -> set[tuple[str, str]]:
 def counted(names: str = "count") -> Iterator[str]:
     """Yield the kinds that are counted by name, wherever that is."""
     for room in SEATLINE:
-        for file in (CHECKOUT / room).rglob("*.py"):
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for file in rooms.files(room):
+            for node in ast.walk(rooms.tree(file)):
                 if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == names and node.args:
                     for part in ast.walk(node.args[0]):
                         if isinstance(part, ast.Constant) and part.value in KINDS:
@@ -93,7 +93,7 @@ def handlers() -> Iterator[tuple[str, str, bool]]:
     rooms.import_everything()
     walls = {one for one in rooms.subclasses(SeatlineError) if one.code in refusals.BY_CODE} | {SeatlineError}
     walls -= {NotSignedInError}  # who catches it only asks whether somebody is there
-    for file in sorted((CHECKOUT / "web").rglob("*.py")):
+    for file in rooms.files("web"):
         name = file.relative_to(CHECKOUT).as_posix()
         module = importlib.import_module(name.removesuffix(".py").replace("/", ".").removesuffix(".__init__"))
         functions = [

@@ -1,4 +1,6 @@
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -44,3 +46,21 @@ def test_no_more_hashes_run_at_once_than_the_gate_lets_in(monkeypatch: pytest.Mo
     with passwords._Turn(), pytest.raises(HashingBusyError):
         hash_password(GOOD)
     assert hash_password(GOOD)
+
+
+@pytest.mark.timeout(60)  # else it would wait for its patience
+def test_a_full_line_is_told_at_once_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits holds a thread that serves pages."""
+    monkeypatch.setattr(passwords, "PATIENCE_S", 600)
+    monkeypatch.setattr(passwords, "_GATE", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(passwords, "_LINE", threading.BoundedSemaphore(2))
+    with ThreadPoolExecutor(2) as crowd:
+        with passwords._Turn():
+            waiting = [crowd.submit(verify, None, GOOD) for _ in range(2)]
+            while passwords._LINE._value:
+                time.sleep(0.01)
+            with pytest.raises(HashingBusyError):
+                verify(None, GOOD)
+        assert [one.result(timeout=60) for one in waiting] == [False, False]
+    assert all(passwords._LINE.acquire(blocking=False) for _ in range(2))  # both have left it
+    assert verify(None, GOOD) is False

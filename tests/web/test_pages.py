@@ -279,7 +279,9 @@ def served(app: Flask) -> Iterator[str]:
 def look(page: Page, url: str, *, at_widths: bool) -> list[str]:
     """Return what is wrong with a page: for axe-core in both themes, and across widths."""
     page.goto(url, wait_until="domcontentloaded")
-    page.locator("h1").locator("visible=true").first.wait_for()  # the desk fetches its parts
+    # the desk shows one part until it knows its state, and then another, which it fetches
+    page.wait_for_function("!document.querySelector('#desk[data-view=loading]')")
+    page.locator("h1").locator("visible=true").first.wait_for()
     page.evaluate(gallery.AXE.read_text(encoding="utf-8"))
     said: list[str] = []
     for theme in ("light", "dark"):
