@@ -585,7 +585,13 @@ def _beside(
 
 
 def report_problem(
-    session: Session, *, tenant_id: TenantId, call_id: CallId, by: UUID, details: Mapping[str, object]
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    call_id: CallId,
+    by: UUID,
+    agent: int,
+    details: Mapping[str, object],
 ) -> None:
     """Write into the call's timeline that its agent found fault with the line, with what was measured.
 
@@ -594,12 +600,13 @@ def report_problem(
         tenant_id: the client company.
         call_id: the call.
         by: the agent's user.
+        agent: their number, which is what the company knows of them.
         details: what was wrong and the browser's figures: words of ours and numbers, nothing about a person.
 
     Raises:
         CallNotFoundError: not this tenant's.
     """
-    _beside(session, tenant_id, call_id, "problem-reported", {**details, "by": str(by)})
+    _beside(session, tenant_id, call_id, "problem-reported", {**details, "by": str(by), "agent": agent})
 
 
 def is_paused(session: Session, *, tenant_id: TenantId, call_id: CallId) -> bool:

@@ -463,7 +463,8 @@ def test_a_bad_line_is_reported_with_its_figures_and_nothing_else(
     with gate.open(Scope.system(cast.a.tenant_id)) as session:
         told = calls.timeline(session, tenant_id=cast.a.tenant_id, call_id=call_id)[-1]
     assert told.kind == "problem-reported"
-    assert set(told.details) == {"what", "mos", "loss_percent", "by"}
+    assert set(told.details) == {"what", "mos", "loss_percent", "by", "agent"}
+    assert told.details["agent"] == 1001  # by which the company knows them in the call's story
 
 
 def test_a_missed_call_is_told_as_such_and_today_is_counted(bob: Bob, gate: Gate, call_id: CallId) -> None:

@@ -477,13 +477,14 @@ def report_problem(call_id: str) -> tuple[str, int]:
     if what not in _TROUBLES or not isinstance(figures, dict):
         raise MalformedRequestError(field="what, figures")
     with desk.operator() as session:
-        item = desk.recent_of_call(session, call_id)
+        item, agent = desk.recent_of_call(session, call_id), desk.agent(session)
     with desk.walls_of(item) as walls:
         calls.report_problem(
             walls,
             tenant_id=item.tenant_id,
             call_id=item.call_id,
             by=identity.current().principal_id,
+            agent=agent.number,
             details={"what": what, **_measured(figures)},
         )
     return "", 204
