@@ -51,7 +51,7 @@ NO_PAGE = re.compile(
 # templates that are parts, or that only a button, a mailed link or a second person leads to; the desk
 # has a test of its own
 NOT_WALKED = re.compile(
-    r"^(parts|shell)/|/_|^edit_conflict|^errors/fragment|^console/(idle|pop|desk|headset|team|line|messages|waiting)|_progress|price_upload"
+    r"^(parts|shell)/|/_|^edit_conflict|^errors/fragment|^console/(idle|pop|desk|headset|team|line|messages?|waiting)|_progress|price_upload"
     r"|^(sign_in_code|second_step_codes)"
 )
 # pages of the gallery that stand behind a button, a mistake or a second person
