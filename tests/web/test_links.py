@@ -61,6 +61,7 @@ def crawl(page: Browser, start: str) -> Iterator[tuple[str, TestResponse]]:
                 waiting.append(target)
 
 
+@pytest.mark.timeout(600)  # it asks for every page there is
 def test_every_link_leads_somewhere_and_every_form_has_a_route(demo: tuple[Flask, Sequence[SignIn]]) -> None:
     app, people = demo
     address = app.url_map.bind("127.0.0.1:8600")
