@@ -27,7 +27,7 @@ from customers.events import PersonErasureAsked
 from security import evidence
 from security.gate import Scope
 from telephony import recording
-from tenants import exports
+from tenants import alarms, exports, tampering
 from tenants.errors import ExportAskedWronglyError, ExportUnderWayError
 from tenants.events import CompanyExportAsked
 from tenants.exports import ArchiveGone
@@ -165,6 +165,29 @@ def test_an_archive_is_sealed_to_a_public_key_the_company_gave(scene: Scene, tmp
         exporting.open_archive(io.BytesIO(sealed), tmp_path / "no", identity=str(x25519.Identity.generate()))
     written = f"# created: today\n# public key: {mine.to_public()}\n{mine}\n"
     assert exporting.open_archive(io.BytesIO(sealed), tmp_path / "yes", identity=written).files > 5
+
+
+def test_what_does_not_open_is_left_out_and_somebody_hears_of_it(scene: Scene, tmp_path: Path) -> None:
+    flipped = sa.text(
+        "UPDATE app.customers SET phone_ct = set_byte(phone_ct, length(phone_ct) - 1,"
+        " get_byte(phone_ct, length(phone_ct) - 1) # 1) WHERE id = :id"
+    )
+    with scene.open() as session:
+        session.execute(flipped, {"id": scene.customer_id})
+    export_id = scene.ask()
+    assert scene.run(export_id) is None
+    opened = exporting.open_archive(
+        io.BytesIO(scene.fetched(export_id)),
+        tmp_path / "out",
+        identity=str(MINE),
+        public_key=scene.house.signer.public_key,
+    )
+    assert opened.manifest["counts"]["unopened"] == 1
+    (customer,) = lines(tmp_path / "out", "customers")
+    assert (customer["name"], customer["phone"]) == ("Ines Carvalho", None)
+    with scene.open() as session:
+        (rung,) = alarms.page(session, tenant_id=scene.tenant_id, limit=10)
+    assert (rung.kind, rung.subject) == (tampering.SEAL, f"customers.phone_ct {scene.customer_id}")
 
 
 def test_nothing_personal_stands_in_the_storage_or_in_what_is_fetched(scene: Scene) -> None:
@@ -349,11 +372,12 @@ class FullDisk:
     """A storage without room after some bytes."""
 
     def __init__(self, house: House, room: int) -> None:
-        self.gate, self.vault, self.signer, self.settings = (
+        self.gate, self.vault, self.signer, self.settings, self.realtime = (
             house.gate,
             house.vault,
             house.signer,
             house.settings,
+            house.realtime,
         )
         self.storage, self._storage, self.room = self, house.storage, room
 

@@ -31,13 +31,16 @@ from billing.documents.pdf import render_pdf
 from core import clock, ids, storage
 from core.errors import SeatlineError
 from core.ids import RecordingId, TenantId
+from core.realtime import Realtime
 from core.storage import Storage
 from security import evidence
 from security.evidence import Signer
 from security.gate import Gate, Scope
+from security.refusals import Refusals
 from security.vault import Field, SealError, Vault
 from telephony import recording
 from telephony.errors import RecordingNotFoundError
+from tenants import tampering
 from wiring.exporting import contents
 
 FORMAT = "seatline-export/1"
@@ -98,6 +101,11 @@ class Means(Protocol):
     @property
     def signer(self) -> Signer:
         """Signs the manifest."""
+        ...
+
+    @property
+    def realtime(self) -> Realtime:
+        """Where refusals are counted."""
         ...
 
 
@@ -291,9 +299,14 @@ class Part:
             )
             try:
                 shown[name] = self.means.vault.open(bound, bytes(sealed))
-            except SealError:
-                self.walk.count("unopened")
+            except SealError as error:
+                self._unopened(error)
         return shown
+
+    def _unopened(self, error: SealError) -> None:
+        """Go on without what was tampered with: the archive says how much it is, and somebody hears of it."""
+        self.walk.count("unopened")
+        tampering.sealed(self.means.gate, error, counter=Refusals(self.means.realtime.redis))
 
     def _recordings(self) -> Iterator[tuple[str, int, Iterator[bytes]]]:
         walk = self.walk
@@ -318,7 +331,9 @@ class Part:
                         vault=self.means.vault,
                         storage=self.means.storage,
                     )
-            except (SealError, RecordingNotFoundError):
+            except SealError as error:
+                self._unopened(error)
+            except RecordingNotFoundError:
                 walk.count("unopened")
             except SeatlineError:  # the object is gone: destroyed by somebody's erasure just now
                 walk.count("missing")
