@@ -155,5 +155,5 @@ def test_a_file_that_is_being_read_holds_up_no_dialling(
                 session, tenant_id=tenant_a, campaign_id=campaign.campaign_id, to=State.RUNNING, by=factory.BY
             )
         dials = "SELECT count(*) FROM app.outbound_dials"
-        until(lambda: count(house, tenant_a, dials) == (3,), within_s=30)
+        until(lambda: count(house, tenant_a, dials) == (3,), within_s=60)
         assert somebody_waits(house, "lead_imports"), "the file was not being read any more"

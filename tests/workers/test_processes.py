@@ -83,7 +83,7 @@ class Process:
 SOON_S = 20.0
 
 
-def until(condition: Callable[[], object], *, within_s: float = 20.0) -> None:
+def until(condition: Callable[[], object], *, within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
