@@ -337,11 +337,18 @@ def _floods_goals(report: Report) -> list[Goal]:
         report["hashing"]["page"]["p99"]["ratio"],
         report["one_that_takes_all"]["modest"]["p99"]["ratio"],
     )
-    shared = "two processors do everything here, the clients' work too; nobody waits behind another's line."
+    crowd = (
+        "two processors hash, serve and make the two hundred clients; six of a process's threads may wait to"
+        " hash, the others are told to come again."
+    )
+    flood = (
+        "two processors serve and make the clients; what is beyond a company's limit is refused, and each"
+        " refusal is a request all the same."
+    )
     return [
         Goal("known and unknown addresses: medians within 5 %", f"{100 * told:.1f} %", is_met=told < 0.05),
-        Goal("a page's p99 under 200 sign-ins ≤ 2 ×", f"{page} ×", is_met=page <= 2, cause=shared),
-        Goal("another company's p99 in a flood ≤ 1.2 ×", f"{other} ×", is_met=other <= 1.2, cause=shared),
+        Goal("a page's p99 under 200 sign-ins ≤ 2 ×", f"{page} ×", is_met=page <= 2, cause=crowd),
+        Goal("another company's p99 in a flood ≤ 1.2 ×", f"{other} ×", is_met=other <= 1.2, cause=flood),
     ]
 
 

@@ -18,7 +18,9 @@ from core.errors import Invalid, Unavailable
 SHORTEST = 15
 LONGEST = 128
 PATIENCE_S = 5.0
-LINE = 6  # a process serves with 16 threads (`launch.ours`): most are left to those who have signed in
+# a process serves with 16 threads (`launch.ours`): most are left to those who have signed in; callers' PINs
+# are checked on no more threads than cores and four (`asyncio.to_thread`), which never fill it
+LINE = 6
 # NFKC may shorten, so a little more than the longest is looked at, and a megabyte never is.
 _RAW_LONGEST = 4 * LONGEST
 _FEWEST_SIGNS = 5

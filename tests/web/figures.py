@@ -1044,7 +1044,7 @@ def operator_reconciliation(lang: str) -> dict[str, Any]:
             "days": 1,
             "is_old": False,
             "kind": "warn",
-            "word": gettext("Open"),
+            "word": gettext("Unresolved"),
             "owner": "",
             "owner_id": "",
             "reason": "",

@@ -114,6 +114,22 @@ def test_its_own_prices_change_nothing(
     assert answer.output.splitlines()[-1] == "nothing would change"
 
 
+def test_a_run_that_was_given_up_is_not_told_as_one_that_changes_nothing(
+    run: Run, gate: Gate, used: TenantId, email: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait(_seconds: float) -> None:
+        with gate.open(Scope.system(OPERATOR)) as session:
+            rerating_runs.give_up(session, rerun_id=rerating_runs.newest(session)[0].rerun_id)
+
+    monkeypatch.setattr(time, "sleep", wait)
+    for again in (False, True):
+        name = ids.public("rrt", newest(gate).rerun_id) if again else ""
+        answer = run("rerate", "show", name) if again else run("rerate", "look", *OCTOBER, "--by", email)
+        assert answer.exit_code == 1
+        assert "given this run up" in answer.output
+        assert "nothing would change" not in answer.output
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

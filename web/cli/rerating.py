@@ -75,7 +75,7 @@ def begin(
 def follow(house: House, rerun_id: UUID) -> None:
     """Wait until a run has been looked at, with a bar that says how far it is; tell what would change.
 
-    Exit 1 when anything would.
+    Exit 1 when anything would, and when it was given up: then nobody knows.
     """
     with click.progressbar(length=1, label="waiting for a worker") as bar:
         while True:
@@ -87,8 +87,10 @@ def follow(house: House, rerun_id: UUID) -> None:
             if job is not None and job.total:
                 _move(bar, job)
             time.sleep(_LOOK_AGAIN_S)
-        if bar.length:
+        if bar.length and run.state != "gone":
             bar.update(bar.length - bar.pos)
+    if run.state == "gone":
+        said.stop("somebody has given this run up on the page, so what would change is not known; look again")
     with house.gate.open(Scope.system(OPERATOR)) as session:
         names = {one.tenant_id: one.name for one in companies.clients(session)}
         needs_second = run.needs_second(safety.usual(session))

@@ -55,7 +55,7 @@ DIFFERS: Mapping[Differs, LazyString] = {
 }
 UNEXPLAINED = _l("More or less than the lines explain")
 STANDINGS: Mapping[Standing, tuple[str, LazyString]] = {
-    Standing.OPEN: ("warn", _l("Open")),
+    Standing.OPEN: ("warn", _l("Unresolved")),
     Standing.EXPLAINED: ("off", _l("Explained")),
     Standing.SETTLED: ("ok", _l("Settled")),
     Standing.AGREES: ("x", _l("Agrees by itself")),
