@@ -17,6 +17,7 @@ from telephony.switch.port import ChannelGoneError, Switch, SwitchError
 
 PARKED_S = 45.0  # how long a caller whose agent's line broke is kept
 _BLIP_S = 2.0  # a line that is back so soon has cost no word
+_VOICE = 25  # packets: half a second of it in that time, and the agent is heard
 _RETURN_RING_S = 10
 
 _log = log.get(__name__)
@@ -51,15 +52,49 @@ class Rejoining:
         )
         if held is None:
             return
-        if not is_online:
-            asyncio.get_running_loop().call_later(_BLIP_S, self._park_if_away, held, endpoint)
-        elif held.call.is_parked:
+        if not is_online and held.call.offer:
+            self._hands.spawn(self._listen(held, held.call.offer.channel))
+        elif is_online and held.call.is_parked:
             self._hands.spawn(self.rejoin(held.call.call_id))
 
-    def _park_if_away(self, held: Held, endpoint: str) -> None:
-        agent = self._floor.by_endpoint(endpoint)
-        if (agent is None or not agent.is_online) and not held.returning:
+    async def _listen(self, held: Held, channel: str) -> None:
+        """Find out by what is heard of a leg, a while apart, whether its agent is away.
+
+        A phone that is registered no more may still be heard: its call moves to another tab, which takes its
+        time to register, or the web socket alone broke. As long as that is so the caller stays with them.
+        """
+        heard = await self._heard(channel)
+
+        def look() -> None:
+            self._hands.spawn(self._park_if_away(held, channel, heard))
+
+        asyncio.get_running_loop().call_later(_BLIP_S, look)
+
+    async def _park_if_away(self, held: Held, channel: str, before: int) -> None:
+        if not self._is_lost(held, channel):
+            return
+        is_heard = await self._heard(channel) - before >= _VOICE
+        if not self._is_lost(held, channel):
+            return
+        if is_heard:
+            await self._listen(held, channel)
+        else:
             self.park(held, clock.now())
+
+    def _is_lost(self, held: Held, channel: str) -> bool:
+        """Whether this is the leg of a call that goes on, and its agent's phone cannot be rung."""
+        call = held.call
+        if call.phase is not Phase.TALKING or call.is_parked or held.returning:
+            return False
+        agent = self._floor.by_endpoint(call.offer.endpoint) if call.offer else None
+        is_ours = call.offer is not None and call.offer.channel == channel
+        return is_ours and (agent is None or not agent.is_online)
+
+    async def _heard(self, channel: str) -> int:
+        try:
+            return await self._switch.heard(channel)
+        except (SwitchError, ChannelGoneError):
+            return 0
 
     def park(self, held: Held, at: dt.datetime) -> None:
         """Give the caller music, and their agent time to come back."""

@@ -471,5 +471,8 @@ class Switch(Protocol):
     async def online(self, endpoint: str) -> bool:
         """Return whether the phone is registered."""
 
+    async def heard(self, channel: str) -> int:
+        """Return how many packets of sound have come from a channel so far; one carries some 20 ms."""
+
     async def facts(self) -> SwitchFacts:
         """Return version, boot id and loaded modules."""

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, WebSocketRoute
 
 from bench import call
 from bench.call import AGENT_HZ, CALLER_HZ
@@ -17,6 +17,7 @@ from tests.walks.test_faults import ended, hears_agent, on_timeline, talking, un
 pytestmark = [pytest.mark.switch, pytest.mark.browser, pytest.mark.timeout(240)]
 
 LONGEST_GAP_S = 1.0
+SLOW_S = 5.0  # a phone may be registered no more for two seconds before its caller is parked
 _ACTIVE = "() => window.seatline.state().active"
 _ON_CALL = "() => window.seatline.state().view === 'on-call'"
 _PASSIVE = "() => window.seatline.state().view === 'passive'"
@@ -92,6 +93,27 @@ def test_a_call_moves_to_the_tab_that_takes_the_phone(running: Running, in_brows
             assert found.cause == "agent-hung-up"
             assert on_timeline(running, call_id)[-1] == "agent-gone"
             await second.close()
+
+    in_browser(walk)
+
+
+def test_a_tab_that_takes_long_to_register_costs_the_caller_nothing(
+    running: Running, in_browser: InBrowser
+) -> None:
+    async def walk(chrome: Browser) -> None:
+        async with talking(running, chrome) as (phone, seat, call_id):
+            second = await second_tab(seat)
+
+            async def slowly(route: WebSocketRoute) -> None:
+                await asyncio.sleep(SLOW_S)
+                route.connect_to_server()
+
+            await second.route_web_socket(lambda _: True, slowly)
+            await hears_caller(seat.page)
+            await moves(running, (seat.page, second), (phone, call_id), 1)
+            assert "leg-lost" not in on_timeline(running, call_id)
+            await second.close()
+            await seat.page.click("#take-over")
 
     in_browser(walk)
 

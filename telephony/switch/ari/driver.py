@@ -638,6 +638,12 @@ class AriSwitch:
         body = await self._ask(self._now(), "GET", uri, quiet=_NOT_THERE)
         return bool(body) and body.get("state") == "online"
 
+    async def heard(self, channel: str) -> int:
+        """See `Switch.heard`."""
+        uri = f"channels/{quote(channel)}/rtp_statistics"
+        body = await self._ask(self._now(), "GET", uri, gone=_GONE, about=channel)
+        return int(body["rxcount"])
+
     async def facts(self) -> SwitchFacts:
         """See `Switch.facts`."""
         line = self._now()

@@ -103,6 +103,10 @@ class Simulation:
         """Let a phone vanish: browser closed, network lost. What it was in ends with it."""
         self.switch.let_register(endpoint, online=False)
 
+    def line_lapses(self, endpoint: str, *, is_silent: bool = False) -> None:
+        """Let a phone's registration end and its call stay, with its voice or silent as a dead browser."""
+        self.switch.let_line_lapse(endpoint, is_silent=is_silent)
+
     def ringing(self, endpoint: str) -> str | None:
         """Return the channel that rings this phone."""
         return self.switch.ringing_at(endpoint)

@@ -58,6 +58,7 @@ _HEARD_AFTER_MS: Final = 1500  # a hello, and the silence after it; a greeting t
 _CARRIER: Final = "carrier"
 _DIGIT_MS: Final = 600  # Asterisk's spoken digits take about so long
 _LONGEST_RECORDING_MS: Final = 60_000
+_PACKET_MS: Final = 20
 # Q.850 to SIP on a call nobody answered; others become 603.
 _SIP: Final = {1: 404, 16: 480, 17: 486, 18: 408, 19: 480, 21: 403, 34: 503, 42: 503}
 _OTHER_SIP: Final = 603
@@ -84,6 +85,7 @@ class _Channel:
     called: str = ""  # the number originated to
     overhears: str = ""  # the leg it hears
     has_music: bool = False
+    silent_at: dt.datetime | None = None
     bridge: str | None = None
     playing: list[_Playback] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
@@ -225,6 +227,14 @@ class SimulatedSwitch:
                 self._end(channel, Cause.NO_USER_RESPONSE if channel.is_rung else Cause.NORMAL)
         if was is not online:
             self._tell(EndpointChanged(at=clock.now(), endpoint=endpoint, online=online))
+
+    def let_line_lapse(self, endpoint: str, *, is_silent: bool) -> None:
+        """A phone is registered no more; what it was in stays."""
+        if is_silent:
+            for channel in [c for c in self._channels.values() if c.endpoint == endpoint]:
+                channel.silent_at = clock.now()
+        self.endpoints[endpoint] = False
+        self._tell(EndpointChanged(at=clock.now(), endpoint=endpoint, online=False))
 
     def ringing_at(self, endpoint: str) -> str | None:
         """Return what rings there."""
@@ -483,6 +493,11 @@ class SimulatedSwitch:
         """See `Switch.online`."""
         self._need_line()
         return self.endpoints.get(endpoint, False)
+
+    async def heard(self, channel: str) -> int:
+        """See `Switch.heard`: everybody speaks from the first instant until they fall silent."""
+        found = self._need(channel)
+        return clock.elapsed_ms(found.began_at, found.silent_at or clock.now()) // _PACKET_MS
 
     async def facts(self) -> SwitchFacts:
         """See `Switch.facts`."""

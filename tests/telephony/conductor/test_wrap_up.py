@@ -17,6 +17,7 @@ from customers.errors import CardNumberError
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, drafts, queues, work
+from telephony.conductor import rejoining
 from telephony.conductor.desk import Desk
 from telephony.conductor.live_call import LiveCall
 from telephony.conductor.phases import Phase
@@ -464,6 +465,43 @@ def test_an_agent_who_reloads_comes_back_into_the_call(theatre: Theatre) -> None
     assert theatre.states("bob")[-3:] == ["talking", "wrap_up", "available"]
     steps = theatre.timeline()
     assert steps.index("leg-lost") < steps.index("rejoined") < steps.index("agent-gone")
+
+
+def test_an_agent_whose_phone_is_registered_no_more_keeps_their_caller_while_they_are_heard(
+    theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejoining, "_BLIP_S", 3600)
+
+    async def scene() -> None:
+        await theatre.play(f"{TALKS}\n10 bob takes another tab")
+        (held,) = theatre.conductor._live.calls.values()
+        assert held.call.offer is not None
+        channel = held.call.offer.channel
+        for then, is_parked in (("2 pulse beats", False), ("0 bob loses the browser\n2 pulse beats", True)):
+            before = await theatre.sim.switch.heard(channel)
+            await theatre.play(then)
+            await theatre.conductor._rejoining._park_if_away(held, channel, before)
+            assert held.call.is_parked is is_parked
+
+    perform(theatre, scene)
+
+
+def test_a_caller_is_parked_a_while_after_the_switch_has_lost_a_silent_browser(
+    theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejoining, "_BLIP_S", 0.01)
+
+    async def scene() -> None:
+        await theatre.play(f"{TALKS}\n10 bob loses the browser")
+        for _ in range(3000):
+            if theatre.conductor.live[0].is_parked:
+                break
+            await asyncio.sleep(0.02)
+        parked(theatre)
+        await theatre.play("1 bob opens the browser\n3 bob answers")
+        assert not theatre.conductor.live[0].is_parked
+
+    perform(theatre, scene)
 
 
 def test_a_caller_whose_agent_does_not_come_back_goes_to_the_head_of_the_queue(

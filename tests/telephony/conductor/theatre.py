@@ -287,6 +287,10 @@ class Theatre:
                 self.sim.far_end_hangs_up(offer.channel)
             case name, ["closes", "the", "browser"]:
                 self.sim.goes_away(self.people[name].endpoint)
+            case name, ["takes", "another", "tab"]:  # which has not registered yet
+                self.sim.line_lapses(self.people[name].endpoint)
+            case name, ["loses", "the", "browser"]:  # the switch has not noticed that its leg is dead
+                self.sim.line_lapses(self.people[name].endpoint, is_silent=True)
             case name, ["opens", "the", "browser"]:
                 self.sim.registers(self.people[name].endpoint)
             case name, ["is", status]:

@@ -44,6 +44,9 @@ class Stage(Protocol):
 
     async def desk_hangs_up(self) -> None: ...
 
+    async def desk_falls_silent(self) -> None:
+        """Let nothing more come from the desk phone, as when its machine died; its call stays."""
+
     async def desk_dials(self, digits: str) -> Caller: ...
 
     async def phone_registers(self, endpoint: str, *, password: str) -> int: ...

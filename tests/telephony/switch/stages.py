@@ -122,6 +122,10 @@ class RealStage:
         assert self.desk_phone is not None
         await self.desk_phone.hang_up()
 
+    async def desk_falls_silent(self) -> None:
+        assert self.desk_phone is not None
+        self.desk_phone.media.stop()
+
     async def desk_dials(self, digits: str) -> SipCaller:
         assert self.desk_phone is not None
         return SipCaller(self.desk_phone, digits)
@@ -232,6 +236,9 @@ class SimulatedStage:
         for channel in await self.switch.live_channels():
             if channel.endpoint == DESK:
                 self.sim.far_end_hangs_up(channel.channel)
+
+    async def desk_falls_silent(self) -> None:
+        self.sim.line_lapses(DESK, is_silent=True)
 
     async def desk_dials(self, digits: str) -> Caller:
         return SimulatedCaller(self, self.sim.agent_dials(DESK, digits))

@@ -32,7 +32,7 @@ from telephony.switch.port import (
     Tone,
 )
 from tests.telephony.switch.conftest import Scene
-from tests.telephony.switch.stage import ANI, DESK, DNIS, Caller, Stage, every, stand, told
+from tests.telephony.switch.stage import ANI, DESK, DNIS, Caller, Stage, comes_true, every, stand, told
 
 Perform = Callable[[Scene], None]
 
@@ -208,6 +208,28 @@ def test_agent_rings_answers_talks_and_hangs_up(perform: Perform) -> None:
         assert len(every(stage, Ended, channel="ag-1")) == 1
         assert [c.channel for c in await stage.switch.live_channels()] == [channel]
         await stage.switch.close_bridge("br-1")
+
+    perform(scene)
+
+
+def test_what_is_heard_of_a_leg_grows_while_somebody_is_at_it(perform: Perform) -> None:
+    async def scene(stage: Stage) -> None:
+        await _talking(stage, ring_id="ag-9", bridge="br-9")
+        before = await stage.switch.heard("ag-9")
+
+        async def more() -> bool:
+            return await stage.switch.heard("ag-9") - before >= 25
+
+        await comes_true(stage, more, what="half a second of sound")
+        await stage.desk_falls_silent()
+        await stage.pause(500)  # what was sent before has come
+        silent = await stage.switch.heard("ag-9")
+        await stage.pause(1000)
+        assert await stage.switch.heard("ag-9") == silent
+        await stage.switch.hang_up("ag-9")
+        await told(stage, Ended)
+        with pytest.raises(ChannelGoneError):
+            await stage.switch.heard("ag-9")
 
     perform(scene)
 
