@@ -166,7 +166,19 @@ def _consoles(report: Report) -> list[str]:
             f"| {name} | {of['n']} | {of['p50']} | {of['p95']} | {of['p50_ratio']} | {of['p95_ratio']}"
             f" | {of['bytes']} |"
         )
+    if "first_mib" in report:
+        first, grown = (sum(report[name].values()) for name in ("first_mib", "grown_mib"))
+        most = ", ".join(f"{name} {mib}" for name, mib in _heaviest(report["grown_mib"]))
+        words = (
+            f"All processes grew {first:.1f} MiB with the first fifth of the consoles, which warms them up,"
+            f" and {grown:.1f} MiB with the others ({most}): {report['kib_per_console']} KiB each."
+        )
+        lines += ["", words]
     return lines
+
+
+def _heaviest(mib: dict[str, float]) -> list[tuple[str, float]]:
+    return sorted(mib.items(), key=lambda one: -one[1])[:3]
 
 
 def _consoles_goals(report: Report) -> list[Goal]:
@@ -177,7 +189,8 @@ def _consoles_goals(report: Report) -> list[Goal]:
             "a console that listens: ≤ 27 KB of all processes",
             f"{1.024 * weighs:.1f} KB",
             is_met=1.024 * weighs <= 27,
-            cause="what grew stands in `grown_mib`, by process.",
+            cause="a stream holds a greenlet of its own, with its stack and its request; what grew stands in"
+            " `grown_mib`, by process.",
         )
         for weighs in ([weighs] if weighs is not None else [])
     ]

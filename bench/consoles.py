@@ -15,7 +15,9 @@ loopback stands for the browsers. In each round every arm has its turn once:
 Both bare programs run under the gunicorn settings of our own processes. The pulse, which tells consoles of
 their queues once a second when something has changed, runs all the while.
 
-What a console weighs is how much all processes of Seatline grow (PSS) while the streams are opened.
+What a console weighs is the slope of all processes of Seatline together (PSS) from the first fifth of the
+streams to all of them. The first fifth, by process in `first_mib`, pays besides for what is done for the
+first time: connections of PostgreSQL, code, caches.
 """
 
 import argparse
@@ -304,13 +306,13 @@ async def measure(stand: Stand, ground: Layout, consoles: list[Console], *, roun
     took: dict[str, list[float]] = {name: [] for name in ("change", "written", "order", "handed", "bare")}
     with bare_servers(stand.settings.redis_url) as (bare_route, bare_stream):
         asking = visitors(stand, consoles[0], bare_route)
-        before = _kib(ground)
-        async with (
-            streams(live, consoles, "/live/agent"),
-            streams(bare_stream, listeners, "/stream?to={n}"),
-        ):
-            await asyncio.sleep(_SETTLES_S)  # what opening needed and nobody holds any more is given back
-            grown = {name: after - before[name] for name, after in _kib(ground).items()}
+        first, before = len(consoles) // 5, await _settled(ground)
+        async with contextlib.AsyncExitStack() as opened:
+            await opened.enter_async_context(streams(live, consoles[:first], "/live/agent"))
+            warm = await _settled(ground)
+            await opened.enter_async_context(streams(live, consoles[first:], "/live/agent"))
+            full = await _settled(ground)
+            await opened.enter_async_context(streams(bare_stream, listeners, "/stream?to={n}"))
             sys.stderr.write(f"consoles: {2 * len(consoles)} streams are open\n")
             for number in range(rounds):
                 place = (number * 7919) % len(consoles)
@@ -320,8 +322,9 @@ async def measure(stand: Stand, ground: Layout, consoles: list[Console], *, roun
     return {
         "consoles": len(consoles),
         "rounds": rounds,
-        "kib_per_console": round(sum(grown.values()) / len(consoles), 1),
-        "grown_mib": {name: round(kib / 1024, 1) for name, kib in grown.items()},
+        "kib_per_console": round((sum(full.values()) - sum(warm.values())) / (len(consoles) - first), 1),
+        "first_mib": {name: round((warm[name] - kib) / 1024, 1) for name, kib in before.items()},
+        "grown_mib": {name: round((full[name] - kib) / 1024, 1) for name, kib in warm.items()},
         "to_the_console_ms": {name: _spread(values) for name, values in took.items()},
         "change_p99_ratio": round(_at(took["change"], 0.99) / _at(took["bare"], 0.99), 2),
         "handed_p99_ratio": round(_at(took["handed"], 0.99) / _at(took["bare"], 0.99), 2),
@@ -337,7 +340,9 @@ async def measure(stand: Stand, ground: Layout, consoles: list[Console], *, roun
     }
 
 
-def _kib(place: Layout) -> dict[str, float]:
+async def _settled(place: Layout) -> dict[str, float]:
+    """Return what each process weighs once what opening needed, and nobody holds any more, is given back."""
+    await asyncio.sleep(_SETTLES_S)
     return {name: 1024 * each["pss"] for name, each in stack.memory(place).items()}
 
 

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from core import ids
 from core.ids import OPERATOR
-from core.realtime import Realtime
+from core.realtime import Message, Realtime
 from seats import roster
 from security.gate import Gate, Scope
 from security.vault import Vault
@@ -273,6 +273,26 @@ def test_another_session_of_the_same_user_goes_on(
 
 def test_nothing_to_say_is_said_by_a_beat(alice: Browser, listen: Listen) -> None:
     assert listen(alice).wait_for(": beat")
+
+
+def test_what_waits_for_a_reader_comes_in_order_and_only_so_much_of_it() -> None:
+    listener = hub.Listener(frozenset(), b"")
+    assert listener.take(timeout_s=0.01) is None
+    messages = [Message(OPERATOR, "floor", {"n": n}) for n in range(hub._DEEPEST)]
+    assert all(map(listener.put, messages))
+    assert not listener.put(messages[0])  # that far behind, it is to come again
+    assert [listener.take(timeout_s=0), listener.take(timeout_s=0)] == messages[:2]
+    listener.shut(end := hub.Closed())
+    assert listener.take(timeout_s=0) is end
+    assert listener.take(timeout_s=0.01) is None
+
+
+def test_a_reader_that_waits_is_woken() -> None:
+    listener = hub.Listener(frozenset(), b"")
+    later = threading.Timer(0.05, listener.put, [message := Message(OPERATOR, "floor", {})])
+    later.start()
+    assert listener.take(timeout_s=60) is message
+    later.join()
 
 
 def test_streams_close_when_redis_goes_so_that_pages_come_back(

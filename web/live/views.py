@@ -8,7 +8,6 @@ and the browsers come back through the same guards as any page.
 """
 
 import json
-import queue
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -146,10 +145,7 @@ def _flow(watch: _Watch, events: Events) -> Iterator[str]:
     began = time.monotonic()
     yield "retry: 2000\n: open\n\n"
     while True:
-        try:
-            item = watch.listener.inbox.get(timeout=BEAT_S)
-        except queue.Empty:
-            item = None
+        item = watch.listener.take(timeout_s=BEAT_S)
         if isinstance(item, Closed):
             if item.is_signed_out:
                 yield _event(_SIGNED_OUT, {})
