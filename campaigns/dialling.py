@@ -41,6 +41,7 @@ _OF_THE_COMPANY = frozenset(
         RefusalReason.NO_ACCOUNT,
         RefusalReason.ON_HOLD,
         RefusalReason.CALLER_NOT_OURS,
+        RefusalReason.CALLER_UNPROVEN,
         RefusalReason.NO_ROOM,
     }
 )

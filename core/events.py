@@ -43,9 +43,11 @@ class Event:
 
     @classmethod
     def from_payload(cls, payload: str) -> Self:
-        """Rebuild an event of this class from its JSON."""
+        """Rebuild an event of this class from its JSON; a field it was announced without has its default."""
         raw: dict[str, Any] = json.loads(payload)
-        return cls(**{field.name: _typed(field.type, raw[field.name]) for field in fields(cls)})
+        return cls(
+            **{field.name: _typed(field.type, raw[field.name]) for field in fields(cls) if field.name in raw}
+        )
 
 
 class OutboxRow(Base):

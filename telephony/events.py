@@ -24,7 +24,8 @@ class NumberRentalChanged(Event):
 
     Carries all that the renter's own row needs, with what was chosen when it was rented: an empty queue
     leaves it to the renter's first one. `keys`: by which the company is chosen, of a share of a short code
-    (`shared_codes`); the rental's and the number's id are then the choice's.
+    (`shared_codes`); the rental's and the number's id are then the choice's. `right`: the papers of
+    the number as they stand now (`rights`), empty when nobody has stated any.
     """
 
     renter_tenant_id: TenantId
@@ -39,6 +40,7 @@ class NumberRentalChanged(Event):
     ends_at: dt.datetime | None
     revision: int
     keys: str = ""
+    right: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,33 @@ class NumberStockRow(TenantOwned, Base):
     # calls since nobody rents it, which were meant for who had it before
     stray_calls: Mapped[int] = mapped_column(Integer, default=0)
     strayed_at: Mapped[OptionalInstant]
+    # the client who is its holder of record, and alone may rent it
+    holder_tenant_id: Mapped[UUID | None] = mapped_column(Uuid)
+
+
+class NumberRightRow(TenantOwned, Base):
+    """One statement of a number's papers, the operator's row, never changed; see `rights`."""
+
+    __tablename__ = "number_rights"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "number_id"], ["number_stock.tenant_id", "number_stock.id"]),
+        UniqueConstraint("tenant_id", "number_id", "version"),
+    )
+
+    id: Mapped[Key]
+    number_id: Mapped[UUID] = mapped_column(Uuid)
+    version: Mapped[int] = mapped_column(Integer)
+    holder: Mapped[str] = mapped_column(Text)
+    holder_name: Mapped[str] = mapped_column(Text)
+    holder_tenant_id: Mapped[UUID | None] = mapped_column(Uuid)
+    paper: Mapped[str] = mapped_column(Text)
+    reference: Mapped[str] = mapped_column(Text)
+    attestation: Mapped[str] = mapped_column(Text)
+    starts_at: Mapped[Instant]
+    ends_at: Mapped[OptionalInstant]
+    withdrawn_at: Mapped[OptionalInstant]
+    stated_at: Mapped[Instant]
+    stated_by: Mapped[UUID] = mapped_column(Uuid)
 
 
 class NumberRentalRow(TenantOwned, Base):
@@ -254,6 +281,8 @@ class NumberRow(TenantOwned, Base):
     forward_ct: Mapped[OptionalSealed]  # the client's own phone
     forwards: Mapped[str | None] = mapped_column(Text)  # when callers are forwarded to it
     keys: Mapped[str | None] = mapped_column(Text)  # by which the company is chosen at a shared code
+    right_of_use: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))  # see `rights`
+    right_told: Mapped[str | None] = mapped_column(Text)  # the standing of it both sides were told of
 
 
 class FlowRow(TenantOwned, Base):

@@ -8,7 +8,7 @@ What callers hear and where they go stands in the renter's rows (`numbers`), whi
 
 import datetime as dt
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import Select, and_, or_, select, update
@@ -20,6 +20,7 @@ from core.events import announce
 from core.ids import OPERATOR, NumberId, TenantId, new_id
 from seats import limits
 from seats.errors import RentalLimitError, RentalNotFoundError, RestoreTooLateError
+from telephony import rights
 from telephony.errors import (
     CodeSharedError,
     HoldAgainError,
@@ -31,6 +32,7 @@ from telephony.errors import (
 )
 from telephony.events import NumberRentalChanged
 from telephony.models import NumberRentalRow, NumberStockRow, SharedCodeRow
+from telephony.rights import Right
 
 QUARANTINE = dt.timedelta(days=30)
 UNDO = dt.timedelta(minutes=10)
@@ -73,7 +75,10 @@ class Offered:
 
 @dataclass(frozen=True, slots=True)
 class NumberRental:
-    """Who rents a number from when to when; `ends_at` None: until given back."""
+    """Who rents a number from when to when; `ends_at` None: until given back.
+
+    `right` is given where the renter's row follows: the papers of the number as they stand.
+    """
 
     id: UUID
     number_id: NumberId
@@ -83,6 +88,7 @@ class NumberRental:
     starts_at: dt.datetime
     ends_at: dt.datetime | None
     revision: int
+    right: Right | None = None
 
 
 def search(
@@ -113,6 +119,7 @@ def search(
                 SharedCodeRow.tenant_id == OPERATOR, SharedCodeRow.ended_at.is_(None)
             )
         ),
+        or_(NumberStockRow.holder_tenant_id.is_(None), NumberStockRow.holder_tenant_id == renter_tenant_id),
         or_(
             NumberStockRow.quarantined_until.is_(None),
             NumberStockRow.quarantined_until <= clock.now(),
@@ -267,9 +274,7 @@ def rent(
     row.quarantined_until = row.quarantined_for = row.held_until = row.held_for = None
     row.stray_calls, row.strayed_at = 0, None
     session.flush()
-    rental = _from_row(made, row.digits, row.kind)
-    _announce(session, rental, wanted)
-    return rental
+    return _announce(session, _from_row(made, row.digits, row.kind), wanted)
 
 
 def release(session: Session, *, rental_id: UUID, renter_tenant_id: TenantId | None = None) -> NumberRental:
@@ -288,9 +293,7 @@ def release(session: Session, *, rental_id: UUID, renter_tenant_id: TenantId | N
     stock.quarantined_until, stock.quarantined_for = now + QUARANTINE, row.renter_tenant_id
     stock.stray_calls, stock.strayed_at = 0, None
     session.flush()
-    rental = _from_row(row, stock.digits, stock.kind)
-    _announce(session, rental, Settings())
-    return rental
+    return _announce(session, _from_row(row, stock.digits, stock.kind), Settings())
 
 
 def restore(session: Session, *, rental_id: UUID, renter_tenant_id: TenantId) -> NumberRental:
@@ -311,9 +314,18 @@ def restore(session: Session, *, rental_id: UUID, renter_tenant_id: TenantId) ->
     stock.renter_tenant_id, stock.rented_at = row.renter_tenant_id, row.starts_at
     stock.quarantined_until = stock.quarantined_for = None
     session.flush()
-    rental = _from_row(row, stock.digits, stock.kind)
-    _announce(session, rental, Settings())
-    return rental
+    return _announce(session, _from_row(row, stock.digits, stock.kind), Settings())
+
+
+def tell(session: Session, *, number_id: NumberId) -> NumberRental | None:
+    """Let the renter's own row follow to what now stands of a number; None: nobody rents it."""
+    found = in_force(session).get(number_id)
+    if found is None:
+        return None
+    row, stock = _held(session, found.id, None)
+    row.revision += 1
+    session.flush()
+    return _announce(session, _from_row(row, stock.digits, stock.kind), Settings())
 
 
 def take_aside(session: Session, *, number_id: NumberId) -> NumberStockRow:
@@ -436,7 +448,7 @@ def _free(session: Session, number_id: NumberId, renter_tenant_id: TenantId) -> 
     if row is None:
         raise NumberNotFoundError
     now = clock.now()
-    if row.renter_tenant_id is not None:
+    if row.renter_tenant_id is not None or row.holder_tenant_id not in {None, renter_tenant_id}:
         raise NumberTakenError
     shared = session.get(SharedCodeRow, (OPERATOR, number_id), populate_existing=True)
     if shared is not None and shared.ended_at is None:
@@ -525,8 +537,11 @@ def changed(rental: NumberRental, wanted: Settings) -> NumberRentalChanged:
         starts_at=rental.starts_at,
         ends_at=rental.ends_at,
         revision=rental.revision,
+        right=rental.right.payload() if rental.right else "",
     )
 
 
-def _announce(session: Session, rental: NumberRental, wanted: Settings) -> None:
-    announce(session, changed(rental, wanted))
+def _announce(session: Session, rental: NumberRental, wanted: Settings) -> NumberRental:
+    full = replace(rental, right=rights.newest(session, number_id=rental.number_id))
+    announce(session, changed(full, wanted))
+    return full

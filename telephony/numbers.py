@@ -7,7 +7,8 @@ one number. The switchboard finds the tenant of a dialled number through the dir
 
 import datetime as dt
 import hashlib
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -17,11 +18,13 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.ids import OPERATOR, FlowId, NumberId, QueueId, TenantId, new_id
 from core.phone import LineKind, is_short_code, line_kind, parse_e164
+from security import evidence
 from security.gate import KeyTakenError, register, unregister
-from telephony import number_rentals, queues
+from telephony import number_rentals, queues, rights
 from telephony.errors import NumberChangedError, NumberKindError, NumberNotFoundError, NumberTakenError
 from telephony.events import NumberRentalChanged
 from telephony.models import NumberRow, NumberStockRow
+from telephony.rights import Right, Standing
 
 DIRECTORY = "number"
 _PLAIN_TO_SEE = frozenset({LineKind.TOLLFREE, LineKind.SHORT})
@@ -48,6 +51,7 @@ class StockNumber:
     held_until: dt.datetime | None = None
     stray_calls: int = 0
     strayed_at: dt.datetime | None = None
+    right: Right | None = None  # given where it is let
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,11 @@ class Number:
     flow_id: FlowId | None = None
     forwards: Forwarding | None = None
     keys: str = ""
+    right: Right | None = None
+
+    def may_be_shown(self, at: dt.datetime) -> bool:
+        """Whether the company may show it at an instant: by its papers, and because it can be called back."""
+        return not is_short_code(self.digits) and (self.right is None or self.right.stands(at))
 
     @property
     def entry(self) -> str:
@@ -162,7 +171,8 @@ def let(session: Session, *, number_id: NumberId, renter: TenantId) -> StockNumb
     number_rentals.rent(
         session, number_id=number_id, renter_tenant_id=renter, wanted=number_rentals.Settings()
     )
-    return _stock(session.get_one(NumberStockRow, (OPERATOR, number_id)))
+    let_ = _stock(session.get_one(NumberStockRow, (OPERATOR, number_id)))
+    return replace(let_, right=rights.newest(session, number_id=number_id))
 
 
 def rent(
@@ -187,6 +197,7 @@ def rent(
     row.queue_id, row.greeting, row.language = queue_id, greeting, language
     row.rented_at, row.released_at = clock.now(), None
     row.forward_ct = row.forwards = None
+    _allow(session, row, number.right.payload() if number.right else "")
     session.flush()
     _register(session, row)
     return _number(row)
@@ -225,6 +236,7 @@ def follow(session: Session, *, tenant_id: TenantId, event: NumberRentalChanged)
         row.flow_id = row.forward_ct = row.forwards = None
     row.rented_at = event.starts_at
     row.rental_id, row.rental_revision = event.rental_id, event.revision
+    _allow(session, row, event.right)
     was_released = row.released_at is not None
     row.released_at = event.ends_at
     if row.released_at is not None:  # nobody calls it any more: whose phone it was is not kept
@@ -321,6 +333,52 @@ def all_of(session: Session, *, tenant_id: TenantId) -> list[Number]:
     return [_number(row) for row in rows]
 
 
+def ending(session: Session, *, tenant_id: TenantId, at: dt.datetime) -> list[tuple[Number, Standing]]:
+    """Return the numbers whose papers end soon, or have ended, and of which nobody was told yet.
+
+    Whoever asks tells both sides, in the same transaction: it is not returned again until the papers change
+    or what stands of them does.
+    """
+    rows = session.scalars(
+        select(NumberRow)
+        .where(
+            NumberRow.tenant_id == tenant_id,
+            NumberRow.released_at.is_(None),
+            NumberRow.right_of_use.is_not(None),
+        )
+        .order_by(NumberRow.digits)
+        .with_for_update()
+    )
+    found: list[tuple[Number, Standing]] = []
+    for row in rows:
+        one = _number(row)
+        standing = one.right.standing(at) if one.right else Standing.STANDS
+        if standing in {Standing.ENDS_SOON, Standing.ENDED} and row.right_told != standing:
+            row.right_told = standing.value
+            found.append((one, standing))
+    session.flush()
+    return found
+
+
+def _allow(session: Session, row: NumberRow, right: str) -> None:
+    """Bring a renter's row to what the papers of its number say."""
+    before, now = row.right_of_use, json.loads(right) if right else None
+    if before == now:
+        return
+    row.right_of_use, row.right_told = now, None
+    stated = rights.read(now)
+    evidence.record(
+        session,
+        "number.right-changed",
+        "num",
+        row.id,
+        holder=stated.holder.value if stated else "",
+        attestation=stated.attestation.value if stated else "",
+        is_withdrawn=stated is not None and stated.withdrawn_at is not None,
+        ends_at=stated.ends_at.astimezone(dt.UTC).isoformat() if stated and stated.ends_at else "",
+    )
+
+
 def _register(session: Session, row: NumberRow) -> None:
     """Enter a number into the directory, over what this tenant has there of it already."""
     key = directory_key(_number(row).entry)
@@ -379,4 +437,5 @@ def _number(row: NumberRow) -> Number:
         flow_id=FlowId(row.flow_id) if row.flow_id else None,
         forwards=Forwarding(row.forwards) if row.forwards else None,
         keys=row.keys or "",
+        right=rights.read(row.right_of_use),
     )

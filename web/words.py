@@ -196,6 +196,9 @@ ACTIONS: Mapping[str, LazyString] = {
     "flow.published": _l("Published a flow"),
     "flow.removed": _l("Removed a flow"),
     "number.forwarding-changed": _l("Changed to which phone a number forwards its callers"),
+    "number.right-stated": _l("Stated whose a number is and by which paper it is used"),
+    "number.right-withdrawn": _l("Withdrew the right to show a number"),
+    "number.right-changed": _l("The papers of a number changed"),
     "number.flow-changed": _l("Changed which flow a number leads into"),
     "do-not-call.added": _l("Put a number on the do-not-call list"),
     "do-not-call.removed": _l("Took a number off the do-not-call list"),
@@ -391,6 +394,14 @@ ALARMS: Mapping[str, Words] = {
     "calls-in-not-paid": Words(
         _l("Callers could not be let in: nothing is left in the wallet"),
         _l("They heard that their call cannot be taken, not why. After a top-up callers are let in at once."),
+    ),
+    "number-papers-ending": Words(
+        _l("The papers of a number run out"),
+        _l("From the day in the details on, no call may show it. Renew the paper, and have it stated anew."),
+    ),
+    "number-papers-ended": Words(
+        _l("The papers of a number have run out"),
+        _l("No call shows it any more. Callers still reach you on it; choose another number to show."),
     ),
     "rent-not-paid": Words(
         _l("There is too little in the wallet for a month’s rent"),
@@ -760,6 +771,20 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "too-little-history": Words(
         _l("There is too little to go by"), _l("Take more days, or look at the worked example.")
+    ),
+    "number-right": Words(
+        _l("The papers cannot be so"),
+        _l(
+            "A paper has a reference of up to 80 signs and ends after it begins; a carrier has a name, and a"
+            " client who holds the number is the one that rents it."
+        ),
+    ),
+    "number-right-changed": Words(
+        _l("Somebody else has stated the papers of this number"),
+        _l("Look at what they stated, then state yours if it is still needed."),
+    ),
+    "number-right-missing": Words(
+        _l("Nobody has stated papers of this number"), _l("There is nothing to withdraw; state them first.")
     ),
     "number-form": Words(
         _l("The number cannot be set up like this"), _l("A greeting has up to 500 signs on one line.")
@@ -1211,6 +1236,10 @@ PROBLEMS: Mapping[str, Words] = {
     "dial-caller-not-ours": Words(
         _l("The company has no number to show"),
         _l("A call must show a number that can be called back, and it rents none now."),
+    ),
+    "dial-caller-unproven": Words(
+        _l("The number may not be shown any more"),
+        _l("The paper by which the company uses it has run out or was withdrawn. Ask whoever leads you."),
     ),
     "dial-repeated": Words(_l("This call has been asked for already"), _l("Wait a moment and look.")),
     "dial-under-way": Words(

@@ -142,7 +142,13 @@ TOLD: tuple[Told, ...] = (
                 "A seat's rental ends at another time than before.",
             ),
             (NumberRentalChanged, "number", "num", "rented", "A number is rented."),
-            (NumberRentalChanged, "number", "num", "changed", "A number's rental ends at another time."),
+            (
+                NumberRentalChanged,
+                "number",
+                "num",
+                "changed",
+                "A number's rental ends at another time, or its papers were stated anew.",
+            ),
         )
     ),
 )

@@ -58,6 +58,7 @@ HEAVY_HANDLERS = frozenset(
         "downloads.make",
         "routing.try",
         "every.export-sweep",
+        "every.number-papers",
         "every.retention",
         "every.comparison",
         "every.reconciliation",

@@ -35,6 +35,7 @@ from wiring import (
     exporting,
     figures,
     overdue,
+    proving,
     reconciling,
     recovering,
     refunding,
@@ -206,6 +207,12 @@ def _compare_with_evidence(house: House) -> None:
     comparing.run(house)
 
 
+def _tell_of_papers(house: House) -> None:
+    """Tell both sides whose numbers' papers run out within a month, or have run out."""
+    for tenant_id in _everyone(house):
+        proving.tell(house.gate, tenant_id=tenant_id, at=clock.now())
+
+
 def _tell_of_overdue(house: House) -> None:
     """Raise an alarm where work orders have fallen due."""
     for tenant_id in _everyone(house):
@@ -264,6 +271,7 @@ TABLE = (
     Periodic("every.webhook-sweep", 3600, _sweep_webhooks),
     Periodic("every.wrap-up-sweep", 60, _close_stuck_wrap_ups),
     Periodic("every.overdue-work", 300, _tell_of_overdue),
+    Periodic("every.number-papers", 3600, _tell_of_papers),
     Periodic("every.order-sweep", 3600, _forget_orders),
     Periodic("every.payment-sweep", 900, _sweep_payments),
     Periodic("every.payment-retry", 900, _retry_payments),

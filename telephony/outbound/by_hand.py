@@ -60,7 +60,7 @@ def dial(
     Raises:
         QueueNotFoundError: not this company's.
     """
-    shown = number_to_show(session, tenant_id=tenant_id, queue_id=queue_id)
+    shown = number_to_show(session, tenant_id=tenant_id, queue_id=queue_id, at=at)
     if shown is None:
         return Refusal(RefusalReason.CALLER_NOT_OURS)
     is_asked_for = promised_for is not None and abs(at - promised_for) <= AROUND
@@ -122,8 +122,7 @@ def bring_in(
         return Refusal(RefusalReason.OWN_NUMBER)
     if to == call.caller:
         return Refusal(RefusalReason.ON_THE_LINE)
-    by_which = (one.number_id for one in own if one.digits == call.dialled and not is_short_code(one.digits))
-    shown = next(by_which, None) or number_to_show(session, tenant_id=tenant_id, queue_id=call.queue_id)
+    shown = number_to_show(session, tenant_id=tenant_id, queue_id=call.queue_id, at=at, dialled=call.dialled)
     if shown is None:
         return Refusal(RefusalReason.CALLER_NOT_OURS)
     request = DialRequest(
@@ -147,12 +146,24 @@ def bring_in(
     return dialling.place(session, request=request, vault=vault, at=at)
 
 
-def number_to_show(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> NumberId | None:
-    """Return the number a call of this queue shows: the queue's own, else the company's first; None: none."""
-    shown = [one for one in numbers.all_of(session, tenant_id=tenant_id) if not is_short_code(one.digits)]
-    own = (one for one in shown if one.queue_id == queue_id)
-    chosen = next(own, shown[0] if shown else None)
-    return chosen.number_id if chosen else None
+def number_to_show(
+    session: Session, *, tenant_id: TenantId, queue_id: QueueId, at: dt.datetime, dialled: str = ""
+) -> NumberId | None:
+    """Return the number a call of this queue shows; None: there is none.
+
+    The one by which a call came in (`dialled`), else the queue's own, else the company's first. What may not
+    be shown now comes last: the gate then says why.
+    """
+    found = [one for one in numbers.all_of(session, tenant_id=tenant_id) if not is_short_code(one.digits)]
+    found.sort(
+        key=lambda one: (
+            not one.may_be_shown(at),
+            one.digits != dialled,
+            one.queue_id != queue_id,
+            one.digits,
+        )
+    )
+    return found[0].number_id if found else None
 
 
 def strictest_zone(zones: tuple[str, ...], *, home: str, window: Window, at: dt.datetime) -> str:

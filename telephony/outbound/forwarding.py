@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import Invalid
 from core.ids import NumberId, TenantId
-from core.phone import E164, Kind, is_short_code, kind_of
+from core.phone import E164, Kind, kind_of
 from security import evidence
 from security.vault import Field, Vault
 from telephony import numbers
@@ -88,15 +88,15 @@ def clear(
 ) -> Clearance | Refusal:
     """Clear the call to that phone and hand it on, or return why it may not be made.
 
-    Shown is the number dialled, or, for a short code, one that can be called back. In the company's own
-    transaction.
+    Shown is the number dialled, or, for a short code or one that may not be shown, another of the company's.
+    In the company's own transaction.
     """
     tenant_id = arrival.tenant_id
     if to == arrival.caller:
         return Refusal(RefusalReason.ON_THE_LINE)
-    shown: NumberId | None = arrival.number_id
-    if is_short_code(arrival.dialled):
-        shown = number_to_show(session, tenant_id=tenant_id, queue_id=arrival.queue_id)
+    shown = number_to_show(
+        session, tenant_id=tenant_id, queue_id=arrival.queue_id, at=at, dialled=arrival.dialled
+    )
     if shown is None:
         return Refusal(RefusalReason.CALLER_NOT_OURS)
     request = DialRequest(

@@ -1,7 +1,8 @@
 """The gate of outgoing calls: no call is placed that the law, the list or the balance forbids.
 
 One function decides, at the dial instant, for campaigns and for hands alike; what it decided is stored. It
-asks, in this order: standing of the company, the kill switch, room on the switch, caller number, the
+asks, in this order: standing of the company, the kill switch, room on the switch, caller number and its
+papers, the
 destination (emergency and short codes, numbers nobody may call, countries the company allows), credit
 (account, hold, a price for the destination), do-not-call and consent, local hours of the called person, the
 company's own hours; then, one at a time for the company: whether this attempt was cleared before, whether it
@@ -21,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from billing import accounts, credit
 from billing.credit import NoCredit
+from core import clock
 from core.errors import Invalid
 from core.ids import AgentId, CallId, CustomerId, NumberId, QueueId, TenantId, new_id
 from core.phone import (
@@ -98,6 +100,7 @@ class RefusalReason(StrEnum):
     OUTSIDE_HOURS = "outside-hours"
     OFF_HOURS = "off-hours"  # the company's own
     CALLER_NOT_OURS = "caller-not-ours"
+    CALLER_UNPROVEN = "caller-unproven"  # its papers have ended, or were withdrawn
     TYPED = "typed"  # by an agent, where the company does not want that
     OWN_NUMBER = "own-number"  # from here on: of a number to be brought into a call
     ON_THE_LINE = "on-the-line"
@@ -280,13 +283,16 @@ def redeem(session: Session, *, tenant_id: TenantId, attempt_id: UUID, vault: Va
     For the switchboard, which carries the dial out in another process; an expired one comes back expired.
 
     Raises:
-        ForbiddenSinceError: the called has asked not to be called since, or calls out were stopped.
+        ForbiddenSinceError: the called has asked not to be called since, calls out were stopped, or the
+            papers of the number shown were withdrawn.
     """
     row = session.get(OutboundDialRow, (tenant_id, attempt_id))
     if row is None or row.outcome is not None or row.to_ct is None:
         return None
     to = E164(vault.open(sealed_number(tenant_id, attempt_id), row.to_ct))
-    forbidden = _stopped(session, tenant_id, to) or _forbids(session, tenant_id, vault, to)
+    forbidden = (
+        _stopped(session, tenant_id, to) or _forbids(session, tenant_id, vault, to) or _unproven(session, row)
+    )
     if forbidden:
         raise ForbiddenSinceError(forbidden, attempt_id=attempt_id)
     return Clearance(
@@ -326,9 +332,9 @@ def _refusal(
         return Refusal(stopped)
     if _is_full(session, request, at):
         return Refusal(RefusalReason.NO_ROOM, at + _SOON)
-    shown = _shown(session, request)
-    if shown is None:
-        return Refusal(RefusalReason.CALLER_NOT_OURS)
+    shown = _shown(session, request, at)
+    if isinstance(shown, RefusalReason):
+        return Refusal(shown)
     if request.is_typed and not bounds.rules.may_type:
         return Refusal(RefusalReason.TYPED)
     elsewhere = _destination(request, shown, bounds)
@@ -401,13 +407,27 @@ def _forbids(session: Session, tenant_id: TenantId, vault: Vault, phone: E164) -
     return RefusalReason.CONSENT_WITHDRAWN if word and not word.is_given else None
 
 
-def _shown(session: Session, request: DialRequest) -> E164 | None:
-    """Return the number to show if the tenant rents it now and it could be called back (a short code: no)."""
+def _shown(session: Session, request: DialRequest, at: dt.datetime) -> E164 | RefusalReason:
+    """Return the number to show, or why it may not be.
+
+    The tenant rents it now, it could be called back (a short code: no), and its papers stand.
+    """
     try:
         number = numbers.get(session, tenant_id=request.tenant_id, number_id=request.caller_number_id)
     except NumberNotFoundError:
+        return RefusalReason.CALLER_NOT_OURS
+    if is_short_code(number.digits):
+        return RefusalReason.CALLER_NOT_OURS
+    return E164(number.digits) if number.may_be_shown(at) else RefusalReason.CALLER_UNPROVEN
+
+
+def _unproven(session: Session, row: OutboundDialRow) -> RefusalReason | None:
+    """Return why a number that was cleared may not be shown any more, if that is so."""
+    try:
+        shown = numbers.get(session, tenant_id=TenantId(row.tenant_id), number_id=NumberId(row.number_id))
+    except NumberNotFoundError:  # given back within these seconds: it rests, and is nobody else's
         return None
-    return None if is_short_code(number.digits) else E164(number.digits)
+    return None if shown.may_be_shown(clock.now()) else RefusalReason.CALLER_UNPROVEN
 
 
 def _in_line(

@@ -19,10 +19,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core.ids import CallId, CustomerId, QueueId, TenantId, new_id
-from core.phone import E164, is_short_code, time_zones
+from core.phone import E164, time_zones
 from security import evidence
 from security.vault import Vault
-from telephony import calls, numbers, queue_hours
+from telephony import calls, queue_hours
 from telephony.errors import CallNotFoundError, PromiseNotFoundError, PromiseOverError
 from telephony.events import DialEnded, DialOutcome
 from telephony.models import QueueCallbackRow
@@ -159,7 +159,7 @@ def keep(
     if not opening.is_open(at):
         row.next_at = opening.opens_at(at) or row.expires_at
         return None
-    request = _request(session, row, vault)
+    request = _request(session, row, vault, at)
     if request is None:
         _end(row, State.REFUSED, at, why="no-number")
         return None
@@ -201,15 +201,13 @@ def settle(session: Session, *, event: DialEnded) -> bool:
     return True
 
 
-def _request(session: Session, row: QueueCallbackRow, vault: Vault) -> DialRequest | None:
+def _request(session: Session, row: QueueCallbackRow, vault: Vault, at: dt.datetime) -> DialRequest | None:
     tenant_id, queue_id = TenantId(row.tenant_id), QueueId(row.queue_id)
     try:
         call = calls.get(session, tenant_id=tenant_id, call_id=CallId(row.call_id), vault=vault)
     except CallNotFoundError:
         return None
-    own = numbers.all_of(session, tenant_id=tenant_id)
-    by_which = (one.number_id for one in own if one.digits == call.dialled and not is_short_code(one.digits))
-    shown = next(by_which, None) or number_to_show(session, tenant_id=tenant_id, queue_id=queue_id)
+    shown = number_to_show(session, tenant_id=tenant_id, queue_id=queue_id, at=at, dialled=call.dialled)
     if not call.caller or shown is None:
         return None
     to = E164(call.caller)

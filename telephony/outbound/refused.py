@@ -24,6 +24,7 @@ GUARDED = (
     RefusalReason.BARRED,
     RefusalReason.COUNTRY,
     RefusalReason.CALLER_NOT_OURS,
+    RefusalReason.CALLER_UNPROVEN,
     RefusalReason.DAY_SPENT,
 )
 

@@ -1862,6 +1862,7 @@ def capacity(lang: str) -> dict[str, Any]:
                 forwards="closed" if number.endswith("4960142") else "",
                 forward_to="+447700900120" if number.endswith("4960142") else "",
                 keys="27" if number == "1252" else "",
+                right=number_papers(lang)[0] if number == "+448081570142" else None,
             )
             for number in ("+448081570142", "+441134960142", "1252")
         ],
@@ -3549,7 +3550,39 @@ def number_past(lang: str) -> dict[str, Any]:
             New(name="", href="/operator/companies/ten_2", kind="", from_at=ago(9e7), to_at=ago(2e7)),
         ],
         "now": ago(0),
+        "number_id": "num_1",
+        "papers": number_papers(lang),
+        "given": None,
+        "version": 2,
+        "today": ago(0).date(),
+        "holders": [("operator", pick(lang, "the operator", "运营商"))],
+        "paper_kinds": [("letter-of-authorisation", pick(lang, "letter of authorisation", "授权书"))],
+        "attestations": [("A", "A")],
+        "companies": [("ten_1", "Pelican Parcel")],
+        "may_write": True,
     }
+
+
+def number_papers(lang: str) -> list[New]:
+    return [
+        New(
+            kind=kind,
+            standing=words,
+            holder="Harbour Telecom Ltd",
+            paper=pick(lang, "letter of authorisation", "授权书"),
+            reference=f"LOA 2026/11{place}",
+            attestation="A",
+            starts_at=ago(9e6),
+            ends_at=ago(-1_700_000),
+            withdrawn_at=None,
+            version=place,
+            stated_at=ago(9e5 + place),
+        )
+        for place, kind, words in (
+            (2, "warn", pick(lang, "runs out soon", "即将到期")),
+            (1, "ok", pick(lang, "may be shown", "可以显示")),
+        )
+    ]
 
 
 def machine_room(lang: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from telephony import numbers
 from telephony.number_rentals import Offered, Settings
 from telephony.numbers import Forwarding, Number
 from telephony.outbound import forwarding
+from telephony.rights import Attestation, Holder, Paper
 from web import identity, renting, scope
 from web.api import cursors
 from web.api.kit import id_in_path, operation
@@ -110,6 +111,20 @@ class SeatOffer(Outward):
     instead_at: Instant | None = Field(description="A later hour at which it can be had.")
 
 
+class NumberPapers(Outward):
+    """Whose a number is, and by which paper your calls may show it."""
+
+    may_be_shown: bool = Field(description="Whether your calls may show it now.")
+    holder: Holder = Field(description="The holder of record; `client` is you.")
+    holder_name: str | None = Field(description="Of a carrier.", examples=["Harbour Telecom Ltd"])
+    paper: Paper
+    reference: str = Field(examples=["LOA 2026/114"])
+    attestation: Attestation = Field(description="How well it is proven that the caller may show it.")
+    starts_at: Instant
+    ends_at: Instant | None = Field(description="From then on it may not be shown; null: no end.")
+    withdrawn_at: Instant | None = Field(description="From then on it may not be shown, whatever the paper.")
+
+
 class NumberShown(Outward):
     """A number that is rented."""
 
@@ -130,6 +145,9 @@ class NumberShown(Outward):
     )
     revision: int = Field(description="Send it when you change the number.")
     since: Instant | None
+    papers: NumberPapers | None = Field(
+        description="Null: the operator has stated none, and your calls may show it while you rent it."
+    )
     keys: str | None = Field(
         description="Of a share of a short code: what callers of it press, or dial after it, to reach you.",
         examples=["27"],
@@ -579,5 +597,23 @@ def _number(one: Number) -> NumberShown:
         forward_to=to if to is None or may_see else mask(to),
         revision=one.revision,
         since=one.rented_at,
+        papers=_papers(one),
         keys=one.keys or None,
+    )
+
+
+def _papers(number: Number) -> NumberPapers | None:
+    right = number.right
+    if right is None:
+        return None
+    return NumberPapers(
+        may_be_shown=number.may_be_shown(clock.now()),
+        holder=right.holder,
+        holder_name=right.holder_name or None,
+        paper=right.paper,
+        reference=right.reference,
+        attestation=right.attestation,
+        starts_at=right.starts_at,
+        ends_at=right.ends_at,
+        withdrawn_at=right.withdrawn_at,
     )

@@ -4,6 +4,7 @@ import datetime as dt
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flask import render_template, request
 from flask_babel import gettext
@@ -16,12 +17,15 @@ from core.ids import OPERATOR, NumberId, SeatId
 from core.phone import international
 from seats import inventory, renting
 from seats.stock import Rental, Seat
-from telephony import number_rentals, numbers
+from telephony import number_rentals, numbers, rights
+from telephony.numbers import StockNumber
+from telephony.rights import Right
 from tenants import companies
-from web import parts, scope, tables
+from web import identity, parts, scope, tables
 from web.guards import permission
-from web.operator import rounds
+from web.operator import papers, rounds
 from web.operator.views import pages
+from web.shown import rights as shown_rights
 from web.shown import wording
 
 _DAYS = 14
@@ -158,7 +162,34 @@ def number_history(number_id: str) -> str:
             for rental in held
         ],
         now=now,
+        **_papers(one),
     )
+
+
+def _papers(one: StockNumber) -> dict[str, Any]:
+    """Return what the page says of a number's papers, and what its form begins with."""
+    every = rights.history(scope.session(), number_id=one.number_id)
+    names = {client.tenant_id: client.name for client in rounds.clients()}
+
+    def shown(each: Right) -> shown_rights.RightShown:
+        return shown_rights.right(each, holder=names.get(each.holder_tenant_id or OPERATOR, ""))
+
+    newest = every[0] if every else None
+    renter = one.renter_tenant_id
+    return {
+        "number_id": ids.public("num", one.number_id),
+        "papers": [shown(each) for each in every],
+        "given": newest,
+        "version": newest.version if newest else 0,
+        "today": papers.today(),
+        "holders": [(each.value, word) for each, word in shown_rights.HOLDERS.items()],
+        "paper_kinds": [(each.value, word) for each, word in shown_rights.PAPERS.items()],
+        "attestations": [(each.value, word) for each, word in shown_rights.ATTESTATIONS.items()],
+        "companies": [
+            (ids.public("ten", each), name) for each, name in names.items() if renter in {None, each}
+        ],
+        "may_write": "stock.write" in identity.current().permissions,
+    }
 
 
 def _free(days: Sequence[dt.date], zone: dt.tzinfo) -> list[FreeDay]:

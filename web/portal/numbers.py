@@ -23,7 +23,8 @@ from telephony.outbound import forwarding
 from web import edits, identity, renting, said, scope
 from web.guards import permission
 from web.portal.views import pages
-from web.shown import wallets, wording
+from web.shown import rights, wallets, wording
+from web.shown.rights import RightShown
 
 _HERE = "/portal/numbers"
 _BUSINESS = frozenset({"refused", "conflict", "invalid"})
@@ -54,6 +55,7 @@ class NumberRow:
     forwards: str
     forward_to: str
     keys: str = ""
+    right: RightShown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +351,7 @@ def _row(one: Number, names: dict[QueueId, str], *, may_rent: bool) -> NumberRow
         forwards=one.forwards.value if one.forwards else "",
         forward_to=to if may_rent or not to else mask(to),
         keys=one.keys,
+        right=rights.right(one.right) if one.right else None,
     )
 
 

@@ -45,7 +45,13 @@ _DOORS: Mapping[str, LazyString] = {
     Door.CONSOLE.value: _l("the console"),
 }
 _REFUSALS = "/operator/refusals"
-_PAGES = {"call": "/portal/calls/", "cus": "/portal/customers/", "cmp": "/portal/campaigns/"}
+_PAGES = {
+    "call": "/portal/calls/",
+    "cus": "/portal/customers/",
+    "cmp": "/portal/campaigns/",
+    "num": "/portal/numbers#",
+}
+_STOCK = "/operator/stock/numbers/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,8 @@ def _url(one: Alarm, *, is_own: bool) -> str:
         here = _REFUSALS if identity.current().door is Door.OPERATOR else ""
         return here and f"{here}?{urlencode({'kind': one.details.get('refusal', '')})}"
     prefix = one.subject.partition("_")[0]
+    if prefix == "num" and not is_own:
+        return f"{_STOCK}{one.subject}" if "stock.read" in identity.current().permissions else ""
     return f"{_PAGES[prefix]}{one.subject}" if is_own and prefix in _PAGES else ""
 
 

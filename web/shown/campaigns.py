@@ -75,6 +75,7 @@ REFUSALS: Mapping[str, LazyString] = {
     "zone-unknown": _l("The time zone is not known"),
     "outside-hours": _l("Outside local hours"),
     "caller-not-ours": _l("You no longer rent the number that is shown"),
+    "caller-unproven": _l("The papers of the number that is shown do not stand"),
     "repeated": _l("Asked for twice"),
     "under-way": _l("Your company is calling the number already"),
     "too-fast": _l("Too many calls in one second"),

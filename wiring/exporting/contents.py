@@ -29,6 +29,7 @@ LEFT_OUT: Mapping[str, str] = {
     "company_figures": _OPERATORS,
     "long_jobs": _OPERATORS,
     "number_rentals": _OPERATORS,
+    "number_rights": _OPERATORS,
     "number_stock": _OPERATORS,
     "price_list_versions": _OPERATORS,
     "price_lists": _OPERATORS,
