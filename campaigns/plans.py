@@ -129,7 +129,7 @@ def change(
         raise CampaignChangedError(revision=row.revision)
     if State(row.state) not in rules.OPEN:
         raise CampaignStateError(present=row.state)
-    _check(session, tenant_id, settings, queue_id, number_id)
+    _check(session, tenant_id, settings, queue_id, number_id, present=NumberId(row.number_id))
     moved = row.queue_id != queue_id
     _write(row, settings, queue_id, number_id)
     _touch(session, row, by)
@@ -330,17 +330,26 @@ def _has_work(session: Session, tenant_id: TenantId, campaign_id: CampaignId) ->
 
 
 def _check(
-    session: Session, tenant_id: TenantId, settings: Settings, queue_id: QueueId, number_id: NumberId
+    session: Session,
+    tenant_id: TenantId,
+    settings: Settings,
+    queue_id: QueueId,
+    number_id: NumberId,
+    *,
+    present: NumberId | None = None,
 ) -> None:
+    """Insist that the settings can stand; the number shown until now (`present`) may stay."""
     rules.check(settings)
     try:
         queues.insist_open(session, tenant_id=tenant_id, queue_id=queue_id)
     except QueueNotFoundError as error:
         raise CampaignSettingError(field="queue") from error
     try:
-        numbers.get(session, tenant_id=tenant_id, number_id=number_id)
+        number = numbers.get(session, tenant_id=tenant_id, number_id=number_id)
     except NumberNotFoundError as error:
         raise CampaignSettingError(field="number") from error
+    if number_id != present and not number.may_be_shown(clock.now()):
+        raise CampaignSettingError(field="number")
 
 
 def _write(row: CampaignRow, settings: Settings, queue_id: QueueId, number_id: NumberId) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import text
 
 from campaigns import plans
 from campaigns.errors import (
@@ -121,6 +122,52 @@ def test_a_queue_or_number_of_another_company_is_no_setting(
                 by=factory.BY,
             )
         assert raised.value.details["field"] == field
+
+
+def test_a_number_whose_papers_do_not_stand_is_chosen_by_no_campaign_but_may_stay(
+    gate: Gate, campaign: Campaign
+) -> None:
+    tenant_id = campaign.tenant_id
+    scope = Scope.system(tenant_id)
+    code = telephony.line(gate, tenant_id, digits="1252", queue="Code")
+    with gate.open(scope) as session:
+        with pytest.raises(CampaignSettingError) as raised:
+            plans.create(
+                session,
+                tenant_id=tenant_id,
+                settings=factory.settings(),
+                queue_id=campaign.queue_id,
+                number_id=code.number_id,
+                by=factory.BY,
+            )
+        assert raised.value.details["field"] == "number"
+        gone = """UPDATE app.numbers SET right_of_use = '{"holder": "operator", "holder_name": "",
+            "paper": "number-range", "reference": "1", "attestation": "A", "version": 1,
+            "starts_at": "2020-01-01T00:00:00+00:00", "ends_at": "2021-01-01T00:00:00+00:00",
+            "withdrawn_at": null}' WHERE digits <> '1252'"""
+        session.execute(text(gone))
+    with gate.open(scope) as session:
+        with pytest.raises(CampaignSettingError) as raised:
+            plans.create(
+                session,
+                tenant_id=tenant_id,
+                settings=factory.settings(),
+                queue_id=campaign.queue_id,
+                number_id=campaign.number_id,
+                by=factory.BY,
+            )
+        assert raised.value.details["field"] == "number"
+        kept = plans.change(
+            session,
+            tenant_id=tenant_id,
+            campaign_id=campaign.campaign_id,
+            revision=campaign.revision,
+            settings=factory.settings(name="Spring"),
+            queue_id=campaign.queue_id,
+            number_id=campaign.number_id,
+            by=factory.BY,
+        )
+        assert kept.settings.name == "Spring"
 
 
 def test_another_companys_campaign_is_not_there(gate: Gate, campaign: Campaign, tenant_b: TenantId) -> None:

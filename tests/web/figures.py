@@ -3579,7 +3579,7 @@ def number_papers(lang: str) -> list[New]:
             stated_at=ago(9e5 + place),
         )
         for place, kind, words in (
-            (2, "warn", pick(lang, "runs out soon", "即将到期")),
+            (2, "warn", pick(lang, "run out soon", "即将到期")),
             (1, "ok", pick(lang, "may be shown", "可以显示")),
         )
     ]

@@ -160,7 +160,7 @@ def test_a_company_sees_the_papers_of_its_numbers_on_its_page_and_by_its_program
     assert "Holder of record" not in alice.get("/portal/numbers").text
     omar.post(f"{here}/papers", LETTER | {"last_on": "2026-12-01"})
     page = alice.get("/portal/numbers").text
-    for words in ("runs out soon", "Harbour Telecom Ltd", "LOA 2026/114", "1 Dec 2026"):
+    for words in ("run out soon", "Harbour Telecom Ltd", "LOA 2026/114", "1 Dec 2026"):
         assert words in page
     assert key.get("/numbers").get_json()["data"][0]["papers"] == {
         "may_be_shown": True,
@@ -192,3 +192,15 @@ def test_an_alarm_of_papers_leads_to_the_number(
     anchor = ids.public("num", line.number_id)
     assert f"/portal/numbers#{anchor}" in page
     assert f'id="{anchor}"' in alice.get("/portal/numbers").text
+
+
+def test_a_campaign_chooses_among_numbers_whose_papers_stand(
+    omar: Browser, browser: Browsers, program: Programs, here: str, cast: Cast, gate: Gate
+) -> None:
+    telephony.line(gate, cast.a.tenant_id, digits="+442079460134", queue="Returns")
+    omar.post(f"{here}/papers", LETTER | {"last_on": "2026-11-18"})
+    alice = browser()
+    alice.sign_in(cast.alice.email)
+    page = alice.get("/portal/campaigns/new").text
+    assert '<option value="+448081570142" disabled>+44 808 157 0142: papers have run out</option>' in page
+    assert '<option value="+442079460134">+44 20 7946 0134</option>' in page

@@ -19,16 +19,18 @@ from campaigns.errors import (
 )
 from campaigns.plans import Campaign
 from campaigns.rules import LeadState, Settings, State
-from core import ids
+from core import clock, ids
 from core.ids import OPERATOR, CampaignId, NumberId, QueueId
-from core.phone import international, mask
+from core.phone import international, is_short_code, mask
 from telephony import numbers, queue_hours, queues
 from telephony.outbound.hours import Window, WindowInvalidError
+from telephony.rights import Standing
 from tenants import users
 from web import edits, i18n, identity, said, scope, tables
 from web.guards import permission
 from web.portal.views import pages
 from web.shown import campaigns as shown
+from web.shown import rights
 
 _PAGE = 25
 _IN_PROGRESS = 12
@@ -394,15 +396,28 @@ def _form(
         action=path,
         back=path,
         queues=[one.name for one in queues.all_of(session, tenant_id=who.tenant_id)],
-        numbers=[
-            (one.digits, international(one.digits))
-            for one in numbers.all_of(session, tenant_id=who.tenant_id)
-        ],
+        numbers=_numbers(given["number"]),
         weekdays=[(str(day), i18n.locale().days["format"]["abbreviated"][day - 1]) for day in range(1, 8)],
         waits=[(one.value, shown.OUTCOMES[one][1]) for one in rules.RETRIED],
         units=[(1, gettext("minutes")), (_HOUR, gettext("hours")), (_DAY, gettext("days"))],
         in_units=_in_units,
     )
+
+
+def _numbers(chosen: str) -> list[tuple[str, str, bool]]:
+    """Return the numbers to show, in words, and whether each may be chosen; one chosen before may."""
+    session, now = scope.session(), clock.now()
+    found = []
+    for one in numbers.all_of(session, tenant_id=identity.current().tenant_id):
+        may = one.may_be_shown(now)
+        words = international(one.digits)
+        if is_short_code(one.digits):
+            words = gettext("%(number)s: a short code is shown by no call", number=one.digits)
+        elif one.right and one.right.standing(now) is not Standing.STANDS:
+            standing = str(rights.STANDINGS[one.right.standing(now)][1])
+            words = gettext("%(number)s: papers %(standing)s", number=words, standing=standing)
+        found.append((one.digits, words, may or one.digits == chosen))
+    return found
 
 
 def _given() -> dict[str, str]:
@@ -500,7 +515,7 @@ def _faults(error: CampaignSettingError) -> dict[str, str]:
     words = {
         "name": gettext("Give the campaign a name of up to 80 characters."),
         "queue": gettext("Choose one of your queues."),
-        "number": gettext("Choose one of the numbers you rent."),
+        "number": gettext("Choose one of the numbers you rent whose papers stand."),
         "window": gettext("Choose hours between 08:00 and 21:00, and at least one day."),
         "ring_s": gettext("Let it ring for 15 to 60 seconds."),
         "max_attempts": gettext("Choose 1 to 10 attempts."),

@@ -29,9 +29,9 @@ ATTESTATIONS: Mapping[Attestation, LazyString] = {
 }
 STANDINGS: Mapping[Standing, tuple[str, LazyString]] = {
     Standing.STANDS: ("ok", _l("may be shown")),
-    Standing.ENDS_SOON: ("warn", _l("runs out soon")),
+    Standing.ENDS_SOON: ("warn", _l("run out soon")),
     Standing.NOT_YET: ("off", _l("not yet")),
-    Standing.ENDED: ("bad", _l("has run out")),
+    Standing.ENDED: ("bad", _l("have run out")),
     Standing.WITHDRAWN: ("bad", _l("withdrawn")),
 }
 
