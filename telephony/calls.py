@@ -209,7 +209,8 @@ class Call:
     """A call as pages and programs see it; the caller's number only for those who may.
 
     Of a call out `caller` is the number called and `dialled` ours, which was shown; `picked_up_at` is when
-    the called party answered. `part_of` is the call into which an agent brought that number.
+    the called party answered. `part_of` is the call into which an agent brought that number. `talk_ended_at`
+    is when its agent hung up and the caller stayed, to be asked for a rating from 1 to `survey_most`.
     """
 
     tenant_id: TenantId
@@ -243,6 +244,9 @@ class Call:
     recording_state: str | None
     part_of: CallId | None = None
     recording_ms: int | None = None
+    talk_ended_at: dt.datetime | None = None
+    survey_most: int | None = None
+    survey_rating: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -675,9 +679,10 @@ def finish(session: Session, *, ending: Ending) -> bool:
     if session.get(CdrRow, key) is not None:
         return False
     # never beyond what is proven, and never before the last thing that is known to have happened
-    known = [row.arrived_at, *(at for name in INSTANTS if (at := getattr(row, name)))]
+    known = [row.arrived_at, *(at for name in (*INSTANTS, "talk_ended_at") if (at := getattr(row, name)))]
     ended_at = max(ending.ended_at, *known)
-    talk_ms = elapsed_ms(row.bridged_at, ended_at) if row.bridged_at else 0
+    talked_until = row.talk_ended_at or ended_at  # who is asked for a rating talks to nobody
+    talk_ms = elapsed_ms(row.bridged_at, talked_until) if row.bridged_at else 0
     row.ended_at, row.cause, row.state = ended_at, ending.cause, "ended"
     cdr = CdrRow(
         tenant_id=ending.tenant_id,
@@ -702,26 +707,17 @@ def finish(session: Session, *, ending: Ending) -> bool:
     )
     session.add(cdr)
     session.flush()
-    last_joined_at = _end_legs(session, row, ended_at)
+    _end_legs(session, row, ended_at)
     metered_from = _metered_from(row)
     if metered_from:
         dial = session.get(OutboundDialRow, key)  # a call out and its dial share an id
         campaign_id = dial.campaign_id if dial else None
         metering.record(
-            session, tenant_id=ending.tenant_id, usage=_usage(row, metered_from, ended_at, campaign_id)
+            session, tenant_id=ending.tenant_id, usage=_usage(row, metered_from, talked_until, campaign_id)
         )
     credit.settle(session, tenant_id=ending.tenant_id, use_id=ending.call_id)
     if row.part_of is None:  # the contact with the customer is the call it belongs to
-        interactions.append(
-            session,
-            tenant_id=ending.tenant_id,
-            subject_ref=ending.call_id,
-            started_at=row.arrived_at,
-            duration_ms=elapsed_ms(last_joined_at, ended_at) if last_joined_at and talk_ms else talk_ms,
-            direction=_DIRECTIONS[row.direction],
-            customer_id=CustomerId(row.customer_id) if row.customer_id else None,
-            agent_number=cdr.agent_number,
-        )
+        _leave_line(session, row, talked_until)
     announce(
         session,
         CallEnded(tenant_id=ending.tenant_id, call_id=ending.call_id, ended_at=ended_at, cause=ending.cause),
@@ -729,8 +725,59 @@ def finish(session: Session, *, ending: Ending) -> bool:
     return True
 
 
-def _end_legs(session: Session, row: CallRow, ended_at: dt.datetime) -> dt.datetime | None:
-    """End the parts that go on; return when the last agent joined who has not given the call away."""
+def end_talk(
+    session: Session, *, tenant_id: TenantId, call_id: CallId, at: dt.datetime, survey_most: int
+) -> None:
+    """Write that the agent has hung up and the caller stays, to be asked for a rating; once.
+
+    The talk is over, and what it costs; the agent can write about it while the caller is asked.
+
+    Args:
+        session: in the tenant's context.
+        tenant_id: the client company.
+        call_id: the call; it goes on until the caller is gone.
+        at: when the agent hung up.
+        survey_most: the best rating, 1 is the worst.
+    """
+    row = session.get(CallRow, (tenant_id, call_id), with_for_update=True)
+    if row is None or row.ended_at is not None or row.talk_ended_at is not None:
+        return
+    row.talk_ended_at, row.survey_most = at, survey_most
+    session.flush()
+    _leave_line(session, row, at)
+
+
+def rate(session: Session, *, tenant_id: TenantId, call_id: CallId, rating: int) -> None:
+    """Write which rating the caller gave who was asked for one; the first one stands."""
+    session.execute(
+        update(CallRow)
+        .where(CallRow.tenant_id == tenant_id, CallRow.id == call_id, CallRow.survey_rating.is_(None))
+        .values(survey_rating=rating)
+    )
+
+
+def _leave_line(session: Session, row: CallRow, until: dt.datetime) -> None:
+    """Leave the line of the contact with the customer; what stands already is kept."""
+    last_joined_at = session.scalar(
+        select(func.max(CallLegRow.joined_at)).where(
+            CallLegRow.tenant_id == row.tenant_id, CallLegRow.call_id == row.id, CallLegRow.how == Left.ENDED
+        )
+    )
+    began_at = last_joined_at if last_joined_at and row.bridged_at else row.bridged_at
+    interactions.append(
+        session,
+        tenant_id=TenantId(row.tenant_id),
+        subject_ref=row.id,
+        started_at=row.arrived_at,
+        duration_ms=elapsed_ms(began_at, until) if began_at else 0,
+        direction=_DIRECTIONS[row.direction],
+        customer_id=CustomerId(row.customer_id) if row.customer_id else None,
+        agent_number=row.agent_number if row.bridged_at else None,
+    )
+
+
+def _end_legs(session: Session, row: CallRow, ended_at: dt.datetime) -> None:
+    """End the parts that go on."""
     mine = (CallLegRow.tenant_id == row.tenant_id, CallLegRow.call_id == row.id)
     session.execute(
         update(CallLegRow)
@@ -741,7 +788,6 @@ def _end_legs(session: Session, row: CallRow, ended_at: dt.datetime) -> dt.datet
             stage=Stage.OVER.value,
         )
     )
-    return session.scalar(select(func.max(CallLegRow.joined_at)).where(*mine, CallLegRow.how == Left.ENDED))
 
 
 def wrap_up(
@@ -783,7 +829,7 @@ def wrap_up(
         if leg_id and handed_over(session, tenant_id=tenant_id, call_id=call_id, leg_id=leg_id)
         else None
     )
-    if row.ended_at is None and part is None:
+    if row.ended_at is None and row.talk_ended_at is None and part is None:
         raise CallNotOverError
     if part:
         close_leg(session, tenant_id=tenant_id, call_id=call_id, leg_id=part)
@@ -1159,4 +1205,7 @@ def _call(found: Any, vault: Vault) -> Call:  # noqa: ANN401 - a row of `_select
         recording_state=found[5],
         part_of=CallId(row.part_of) if row.part_of else None,
         recording_ms=found[6],
+        talk_ended_at=row.talk_ended_at,
+        survey_most=row.survey_most,
+        survey_rating=row.survey_rating,
     )

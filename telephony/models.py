@@ -134,6 +134,9 @@ class QueueRow(TenantOwned, Base):
     longest_wait_s: Mapped[int | None] = mapped_column(Integer)
     wait_message: Mapped[str] = mapped_column(Text, default="")
     language: Mapped[str] = mapped_column(Text, default="en")
+    survey_percent: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    survey_prompt: Mapped[str] = mapped_column(Text, server_default="")
+    survey_most: Mapped[int] = mapped_column(SmallInteger, server_default=text("5"))
     revision: Mapped[int] = mapped_column(Integer, default=1)
     closed_at: Mapped[OptionalInstant]
     created_at: Mapped[Instant]
@@ -377,7 +380,8 @@ class CallRow(TenantOwned, Base):
     either way; `called_prefix` is what rating needs of a number called: all but its last four digits.
     `picked_up_at` is when the called party picked up. `part_of`: the call a number outside was brought into.
     `paid_s`: for how many seconds of talk a call in has been paid beforehand; 0: it could not be, NULL: it is
-    paid by invoice.
+    paid by invoice. `talk_ended_at`: when the agent hung up and the caller stayed, to be asked for a rating
+    from 1 to `survey_most`; `survey_rating` is what they gave.
     """
 
     __tablename__ = "calls"
@@ -417,6 +421,9 @@ class CallRow(TenantOwned, Base):
     wrapped_at: Mapped[OptionalInstant]
     part_of: Mapped[UUID | None] = mapped_column(Uuid)
     paid_s: Mapped[int | None] = mapped_column(Integer)
+    talk_ended_at: Mapped[OptionalInstant]
+    survey_most: Mapped[int | None] = mapped_column(SmallInteger)
+    survey_rating: Mapped[int | None] = mapped_column(SmallInteger)
 
 
 class CallEventRow(TenantOwned, Base):

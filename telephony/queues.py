@@ -29,6 +29,7 @@ from telephony.recording_policy import RECORDED_PERCENT, RecordingPolicy
 LANGUAGES = ("en", "zh")
 LONGEST_NAME, LONGEST_MESSAGE, LONGEST_SCRIPT = 80, 500, 8000
 _RANDOM = (1 << 48) - 1  # bits of a UUIDv7 that are chance, and nothing else
+SURVEYED_PERCENT, RATINGS = (0, 100), (2, 9)
 RINGS_S, WRAPS_UP_S, TARGETS_S, WAITS_S = (5, 120), (0, 3600), (1, 3600), (10, 7200)
 
 
@@ -68,6 +69,10 @@ class Settings:
         needs_disposition: whether a wrap-up is saved with an outcome only.
         time_up: what happens when the time of a timed one is up and the outcome is missing.
         script: what its agents see while they talk with a caller, up to 8000 signs; empty: none.
+        survey_percent: how many callers of a hundred are asked for a rating when their agent has hung up, 0
+            to 100; 0: nobody.
+        survey_prompt: what they are asked, up to 500 signs on one line; empty: a sentence of ours.
+        survey_most: the best rating, 2 to 9; 1 is the worst.
     """
 
     name: str
@@ -85,6 +90,9 @@ class Settings:
     tells_callers: bool = False
     script: str = ""
     records_as_company: bool = False
+    survey_percent: int = 0
+    survey_prompt: str = ""
+    survey_most: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,9 @@ class Queue:
     tells_callers: bool = False
     script: str = ""
     records_as_company: bool = False
+    survey_percent: int = 0
+    survey_prompt: str = ""
+    survey_most: int = 5
     revision: int = 1
     is_open: bool = True
 
@@ -133,6 +144,9 @@ class Queue:
             self.tells_callers,
             self.script,
             self.records_as_company,
+            self.survey_percent,
+            self.survey_prompt,
+            self.survey_most,
         )
 
     def records(self, call_id: CallId) -> bool:
@@ -142,6 +156,14 @@ class Queue:
         has to be kept for it, and a call given from one queue to another is drawn once.
         """
         return self.is_recorded and (call_id.int & _RANDOM) % 100 < self.record_percent
+
+    def surveys(self, call_id: CallId) -> bool:
+        """Return whether the caller of a call is one of those the queue asks for a rating.
+
+        Drawn from the call's id as `records` does, but from another part of it: whether a call is recorded
+        says nothing of whether its caller is asked.
+        """
+        return (call_id.int & _RANDOM) // 100 % 100 < self.survey_percent
 
     @property
     def wraps_for(self) -> dt.timedelta | None:
@@ -366,6 +388,9 @@ def _check(wanted: Settings) -> None:
         "language": wanted.language in LANGUAGES,
         "record_percent": within(wanted.record_percent, RECORDED_PERCENT),
         "script": len(wanted.script) <= LONGEST_SCRIPT,
+        "survey_percent": within(wanted.survey_percent, SURVEYED_PERCENT),
+        "survey_prompt": is_line(wanted.survey_prompt, LONGEST_MESSAGE),
+        "survey_most": within(wanted.survey_most, RATINGS),
     }
     for field, is_right in stands.items():
         if not is_right:
@@ -382,6 +407,8 @@ def _write(row: QueueRow, wanted: Settings) -> None:
     row.record_percent, row.tells_callers = wanted.record_percent, wanted.tells_callers
     row.script = wanted.script.strip()
     row.records_as_company = wanted.records_as_company
+    row.survey_percent, row.survey_most = wanted.survey_percent, wanted.survey_most
+    row.survey_prompt = wanted.survey_prompt.strip()
 
 
 def _insist_on_name(session: Session, tenant_id: TenantId, row: QueueRow) -> None:
@@ -421,6 +448,9 @@ def _queue(row: QueueRow, policy: RecordingPolicy | None) -> Queue:
         record_percent=counts.record_percent,
         tells_callers=counts.tells_callers,
         records_as_company=row.records_as_company,
+        survey_percent=row.survey_percent,
+        survey_prompt=row.survey_prompt,
+        survey_most=row.survey_most,
         revision=row.revision,
         is_open=row.closed_at is None,
     )

@@ -185,6 +185,21 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
+class EndTalk:
+    """Write that the conversation is over and the caller is asked for a rating; its recording ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Ask the caller for a rating."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """Write the rating the caller gave, and thank them."""
+
+
+@dataclass(frozen=True, slots=True)
 class KeepOutside:
     """Write what is known of the numbers outside."""
 
@@ -259,6 +274,9 @@ Action = (
     | HandOn
     | Reach
     | Forward
+    | EndTalk
+    | Survey
+    | Rated
     | KeepOutside
     | CameBack
     | StopRecording

@@ -145,6 +145,13 @@ class Admitting:
         self._note(held, "not-recorded")
         return False
 
+    def may_survey(self, held: Held) -> bool:
+        """Decide whether a caller may be asked for a rating, which keeps a line; one who is not says so."""
+        if self._box.standing.degree < Degree.RECORDINGS:
+            return True
+        self._note(held, "no-survey")
+        return False
+
     def may_play_music(self, held: Held) -> bool:
         """Decide whether music may begin; a call that goes without says so, the first time."""
         if self._box.standing.degree < Degree.MUSIC:

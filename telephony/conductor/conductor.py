@@ -50,6 +50,7 @@ from telephony.conductor.rows import Rows
 from telephony.conductor.spool import Spool
 from telephony.conductor.standing import Standing
 from telephony.conductor.supervision import Supervision
+from telephony.conductor.surveys import Surveys
 from telephony.conductor.tapes import Tapes
 from telephony.conductor.voice import Voice
 from telephony.conductor.waiting import Waiting
@@ -104,6 +105,16 @@ class Conductor:
             switch=switch, hands=hands, rows=rows, speak=speak, admitting=admitting, feed=feed
         )
         self._tapes = Tapes(switch=switch, live=live, rows=rows, feed=feed)
+        self._surveys = Surveys(
+            switch=switch,
+            hands=hands,
+            live=live,
+            rows=rows,
+            tapes=self._tapes,
+            admitting=admitting,
+            speak=speak,
+            feed=feed,
+        )
         self._offers = Offers(
             switch=switch, floor=floor, live=live, tapes=self._tapes, admitting=admitting, feed=feed
         )
@@ -248,6 +259,7 @@ class Conductor:
             standing=self._standing,
             meanwhile=self._meanwhile,
             lobby=self._lobby,
+            surveys=self._surveys,
             feed=feed,
             refusals=Refusals(realtime.redis),
         )
@@ -274,6 +286,7 @@ class Conductor:
         self._promises.look()
         self._waiting.widen()
         self._meanwhile.look()
+        self._surveys.look()
         self._admitting.look()
 
     @property
@@ -404,6 +417,12 @@ class Conductor:
                 self._hands.spawn(self._dialler.forward(held))
             case actions.Reach(outside=outside):
                 self._hands.spawn(self._dialler.reach(held, outside))
+            case actions.EndTalk():
+                self._surveys.end_talk(held)
+            case actions.Survey():
+                self._surveys.begin(held)
+            case actions.Rated():
+                self._surveys.rated(held)
             case actions.KeepOutside():
                 self._rows.keep_outsides(call)
             case actions.CameBack(agent_id=agent_id, why=why):

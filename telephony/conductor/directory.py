@@ -331,6 +331,18 @@ def nobody_free(language: str) -> str:
     return "We are sorry that nobody is free. Please call again later."
 
 
+def how_was_it(most: int, language: str) -> str:
+    """Return what a caller is asked when their agent has hung up, unless the queue has words of its own."""
+    if language == "zh":
+        return f"请您为本次服务评分：请按1至{most}键，1为非常不满意，{most}为非常满意。"
+    return f"How satisfied are you with this call? Please press a key from 1, not at all, to {most}, very."
+
+
+def thanks(language: str) -> str:
+    """Return what a caller hears who has given a rating."""
+    return "感谢您的评价，再见。" if language == "zh" else "Thank you. Goodbye."
+
+
 def all_busy(language: str) -> str:
     """Return what a caller hears for whom their company has no line left."""
     if language == "zh":

@@ -222,10 +222,30 @@ class CallerGone:
 
 @dataclass(frozen=True, slots=True)
 class AgentGone:
-    """The agent's leg ended after the answer; `cause` is Q.850."""
+    """The agent's leg ended after the answer; `cause` is Q.850.
+
+    `survey_most`: the caller stays, and is asked for a rating from 1 to so many; 0: they are not.
+    """
 
     at: dt.datetime
     cause: int
+    survey_most: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyAnswered:
+    """The caller has given a rating."""
+
+    at: dt.datetime
+    rating: int
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyEnded:
+    """The caller is asked no more; `why` is `answered`, `silent`, `not-said` or `switchboard-away`."""
+
+    at: dt.datetime
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,6 +489,8 @@ Fact = (
     | AgentStaysAway
     | CallerGone
     | AgentGone
+    | SurveyAnswered
+    | SurveyEnded
     | CalledRinging
     | GivenUp
     | PickedUp

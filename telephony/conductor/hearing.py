@@ -31,6 +31,7 @@ from telephony.conductor.phases import Lost, Phase
 from telephony.conductor.rejoining import Rejoining
 from telephony.conductor.standing import Standing
 from telephony.conductor.supervision import Supervision
+from telephony.conductor.surveys import Surveys
 from telephony.conductor.tapes import Tapes
 from telephony.switch import port
 from telephony.switch.instance import CARRIER
@@ -66,10 +67,11 @@ class Hearing:
         standing: Standing,
         meanwhile: Meanwhile,
         lobby: Lobby,
+        surveys: Surveys,
         feed: Feed,
         refusals: Refusals,
     ) -> None:
-        self._lobby, self._meanwhile = lobby, meanwhile
+        self._lobby, self._meanwhile, self._surveys = lobby, meanwhile, surveys
         self._hands, self._books, self._directory, self._desk = hands, books, directory, desk
         self._flows, self._supervision, self._live, self._tapes = flows, supervision, live, tapes
         self._offers, self._rejoining, self._arrivals, self._standing = offers, rejoining, arrivals, standing
@@ -137,7 +139,9 @@ class Hearing:
                     self._hands.let_go(event.channel)
             case port.Digit(channel=channel, digit=digit):
                 held = self._live.of(channel)
-                if held and held.call.channel == channel:
+                if held and held.call.channel == channel and held.call.phase is Phase.SURVEY:
+                    self._surveys.pressed(held, digit, event.at)
+                elif held and held.call.channel == channel:
                     self._flows.pressed(held.call.call_id, digit, event.at)
 
     def _leg_event(
@@ -174,6 +178,8 @@ class Hearing:
         match event:
             case port.PlaybackFinished(playback=playback) if self._meanwhile.told(held, playback):
                 pass
+            case port.PlaybackFinished(playback=playback) if self._surveys.played(held, playback, at):
+                pass
             case port.PlaybackFinished(playback=playback, ok=ok) if call.phase is Phase.FLOW:
                 self._flows.played(call.call_id, playback, at, ok=ok)
             case port.PlaybackFinished(playback=playback) if playback == f"greeting-{call.call_id}":
@@ -204,7 +210,7 @@ class Hearing:
                 elif call.is_parked:
                     pass  # what was left of the broken leg
                 else:
-                    self._feed(call.call_id, facts.AgentGone(at, cause))
+                    self._feed(call.call_id, facts.AgentGone(at, cause, self._surveys.most(held)))
             case _:
                 pass
 

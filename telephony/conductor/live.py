@@ -68,6 +68,7 @@ class Held:
     trunk: str = ""  # over which it came in, or goes out
     tells_at: dt.datetime | None = None  # when who waits is told again where they stand
     telling: str = ""  # what they are being told, by its playback
+    asks_until: dt.datetime | None = None  # its caller is asked for a rating, and for no longer
     is_silent: bool = False  # no music was played because the switch was full
 
     async def durable(self) -> None:

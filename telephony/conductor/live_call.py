@@ -47,6 +47,9 @@ class LiveCall:
     given_to: OfferId | None = None  # the offer to the agent whom another gave it to, until that is over
     forwards: bool = False  # to the client's own phone, or by its flow, until that was not reached
     is_closed: bool = False  # and nobody waits for them otherwise: the queue is closed
+    talked_until: dt.datetime | None = None  # its agent hung up then, and its caller is asked for a rating
+    survey_most: int = 0  # from 1 to so many
+    rating: int = 0  # what they gave
     was_moved: bool = False  # by a team leader: it waits where they put it, whatever its caller's tier says
 
     @property

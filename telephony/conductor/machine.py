@@ -10,6 +10,8 @@ A call that comes in; one that goes out is moved by `outgoing`, with the same fa
                   +----------+----------------------+
                      the agent did not answer, or their line broke for good: back to the head of the queue
 
+    talking -> survey -> ended    the agent hung up, and the caller is asked for a rating
+
 A number may lead into a flow first (`in_flow`), or forward its callers to the client's own phone: greeting ->
 forwarding -> `reaching` -> `outside`; to the queue when that phone does not answer. A queue that is closed,
 or in which the caller has waited as long as they may, turns them away: a message, and the call ends. So does
@@ -38,6 +40,7 @@ from telephony.conductor.actions import (
     Answer,
     CameBack,
     Connect,
+    EndTalk,
     Finish,
     Forward,
     GoOn,
@@ -48,9 +51,11 @@ from telephony.conductor.actions import (
     Move,
     Music,
     Noted,
+    Rated,
     Refuse,
     Ring,
     StopRinging,
+    Survey,
     TurnAway,
     Wait,
     Warn,
@@ -81,6 +86,8 @@ from telephony.conductor.facts import (
     RecordingPaused,
     RecordingStopped,
     Rejoined,
+    SurveyAnswered,
+    SurveyEnded,
     Vanished,
     WaitedTooLong,
 )
@@ -201,6 +208,15 @@ def _follow(call: LiveCall, fact: Fact) -> list[Action]:
             return cut(call, fact, _caller_gone(call, CallerGone(fact.at, NORMAL)))
         case CallerGone():
             return _caller_gone(call, fact)
+        case AgentGone() if fact.survey_most and call.offer and _may_be_asked(call):
+            return _asks_for_rating(call, call.offer, fact)
+        case SurveyAnswered() if call.phase is Phase.SURVEY and not call.rating:
+            if not 1 <= fact.rating <= call.survey_most:
+                return []
+            call.rating = fact.rating
+            return [Rated()]
+        case SurveyEnded() if call.phase is Phase.SURVEY:
+            return [HangUpCaller(), *finish(call, fact.at, Cause.AGENT_HUNG_UP)]
         case AgentGone() if call.phase in {Phase.ANNOUNCING, Phase.TALKING} and call.offer:
             return [HangUpCaller(), *over(call, fact.at, Cause.AGENT_HUNG_UP)]
         case Vanished():
@@ -289,6 +305,8 @@ def _caller_gone(call: LiveCall, fact: CallerGone) -> list[Action]:
             return finish(call, fact.at, call.cause or Cause.OUTSIDE_HOURS)
         case Phase.FORWARDING:
             return finish(call, fact.at, left_unreached(call))
+        case Phase.SURVEY:  # what ended the conversation was their agent's hanging up
+            return finish(call, fact.at, Cause.AGENT_HUNG_UP)
         case Phase.QUEUED:
             return [LeaveQueue(), *finish(call, fact.at, Cause.CALLER_LEFT_QUEUE)]
         case Phase.OFFERED if offer:
@@ -336,6 +354,28 @@ def over(call: LiveCall, at: dt.datetime, cause: Cause) -> list[Action]:
     offer = call.offer
     agent = [Agent(offer.agent_id, WRAP_UP, at, offer.offer_id, "wrap_up")] if offer else []
     return [*agent, *finish(call, at, cause)]
+
+
+def _may_be_asked(call: LiveCall) -> bool:
+    """Whether the caller can be asked for a rating: they called, and talked until now."""
+    return call.phase is Phase.TALKING and call.dial is None and not call.is_parked
+
+
+def _asks_for_rating(call: LiveCall, offer: Offer, fact: AgentGone) -> list[Action]:
+    """The conversation is over: its agent wraps up, free of the caller, who is asked how it was."""
+    music: list[Action] = [Music(on=False)] if call.is_held else []
+    call.phase, call.offer, call.is_held = Phase.SURVEY, None, False
+    call.talked_until, call.survey_most = fact.at, fact.survey_most
+    is_shared = call.is_shared
+    if is_shared:
+        end_leg(call, offer, fact.at, Left.ENDED)
+    return [
+        Agent(offer.agent_id, WRAP_UP, fact.at, offer.offer_id, "wrap_up"),
+        *music,
+        *([KeepLegs()] if is_shared else []),
+        EndTalk(),
+        Survey(),
+    ]
 
 
 def finish(call: LiveCall, at: dt.datetime, cause: Cause) -> list[Action]:

@@ -50,7 +50,7 @@ class Paying:
         None: as far as money goes, for as long as calls may.
         """
         call, began_at = held.call, held.call.instants.get("bridged_at")
-        if call.dial or held.paid is None or began_at is None:
+        if call.dial or held.paid is None or began_at is None or call.talked_until:
             return None
         left = began_at + held.paid - now
         is_over = held.has_asked and left <= dt.timedelta()

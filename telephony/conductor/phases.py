@@ -24,6 +24,7 @@ class Phase(StrEnum):
     TALKING = "talking"
     REACHING = "reaching"  # given to a number outside, which rings
     OUTSIDE = "outside"  # and which has it
+    SURVEY = "survey"  # the agent has hung up, and the caller is asked for a rating
     ENDED = "ended"
 
 

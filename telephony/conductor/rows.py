@@ -154,6 +154,35 @@ class Rows:
             then=lambda: self._telling.say_to(told),
         )
 
+    def end_talk(self, call: LiveCall) -> None:
+        """Write that the agent has hung up and the caller is asked for a rating, and tell the pages."""
+        tenant_id, call_id, at, most = (
+            call.arrival.tenant_id,
+            call.call_id,
+            call.talked_until,
+            call.survey_most,
+        )
+        if at is None:
+            return
+        self._books.enter(
+            call_id,
+            Scope.system(tenant_id),
+            lambda session: calls.end_talk(
+                session, tenant_id=tenant_id, call_id=call_id, at=at, survey_most=most
+            ),
+            is_urgent=True,  # the agent may save their wrap-up at once
+            then=lambda: self.tell(call, "live"),
+        )
+
+    def rate(self, call: LiveCall) -> None:
+        """Write which rating the caller gave."""
+        tenant_id, call_id, rating = call.arrival.tenant_id, call.call_id, call.rating
+        self._books.enter(
+            call_id,
+            Scope.system(tenant_id),
+            lambda session: calls.rate(session, tenant_id=tenant_id, call_id=call_id, rating=rating),
+        )
+
     def keep_run(self, call: LiveCall) -> None:
         """Keep how a call went through its flow, whether it came to a queue or its caller hung up."""
         flow = call.flow
@@ -251,8 +280,13 @@ class Rows:
         if call.flow and (call.flow.outcome or call.phase is Phase.ENDED):
             self.keep_run(call)
             self.keep_queue(call)
-        if not call.is_shared:
-            return
+        if call.is_shared:
+            self._write_parts_again(call)
+        self.end_talk(call)
+        if call.rating:
+            self.rate(call)
+
+    def _write_parts_again(self, call: LiveCall) -> None:
         arrival, legs = call.arrival, tuple(call.legs)
         over = [leg.leg_id for leg in legs if leg.how in calls.GIVEN_AWAY]
 

@@ -216,6 +216,8 @@ class Standing:
                 self._feed(call.call_id, facts.NobodyFree(now))
             case Phase.TURNED_AWAY:
                 self._feed(call.call_id, facts.ApologyEnded(now))
+            case Phase.SURVEY:  # whether they were asked, or have answered, is not known
+                self._feed(call.call_id, facts.SurveyEnded(now, "switchboard-away"))
             case Phase.FLOW:
                 self._flows.run(call, held.line, tier=held.known.tier)
             case Phase.FORWARDING:  # whether the phone was called is not known: it is not called twice

@@ -50,13 +50,14 @@ def details(fact: Fact) -> dict[str, object]:
             return {"offer_id": str(offer.offer_id), "agent": offer.agent_number, "seat": offer.seat_label}
         case facts.OfferLost(why=why):
             return {"why": why.value}
-        case (
-            facts.CallerGone(cause=cause)
-            | facts.AgentGone(cause=cause)
-            | facts.AskedGone(cause=cause)
-            | facts.OutsideGone(cause=cause)
-        ):
+        case facts.CallerGone(cause=cause) | facts.AskedGone(cause=cause) | facts.OutsideGone(cause=cause):
             return {"cause": int(cause)}
+        case facts.AgentGone(cause=cause, survey_most=most):
+            return {"cause": int(cause), "survey": most} if most else {"cause": int(cause)}
+        case facts.SurveyAnswered(rating=rating):
+            return {"rating": rating}
+        case facts.SurveyEnded(why=why):
+            return {"why": why}
         case facts.Held(on=on) | facts.RecordingPaused(on=on):
             return {"on": on}
         case facts.Heard(is_machine=is_machine):

@@ -34,15 +34,8 @@ class NodeFigures:
 
     @property
     def mean_rating(self) -> Decimal | None:
-        """Return the mean of the ratings to a tenth, half up; None: nobody has given one.
-
-        1 once and 4 twice: 9 / 3 = 3.0.
-        """
-        count = sum(self.ratings.values())
-        if not count:
-            return None
-        total = sum(rating * n for rating, n in self.ratings.items())
-        return (Decimal(total) / count).quantize(Decimal("0.1"), ROUND_HALF_UP)
+        """Return the mean of the ratings; see `mean_of`."""
+        return mean_of(self.ratings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +46,18 @@ class FlowFigures:
     calls: int
     outcomes: Mapping[Outcome, int]
     nodes: Sequence[NodeFigures]
+
+
+def mean_of(ratings: Mapping[int, int]) -> Decimal | None:
+    """Return the mean of ratings, each so often, to a tenth, half up; None: nobody has given one.
+
+    1 once and 4 twice: 9 / 3 = 3.0.
+    """
+    count = sum(ratings.values())
+    if not count:
+        return None
+    total = sum(rating * n for rating, n in ratings.items())
+    return (Decimal(total) / count).quantize(Decimal("0.1"), ROUND_HALF_UP)
 
 
 def of_flow(

@@ -273,7 +273,7 @@ def test_whatever_comes_in_whatever_order_everybody_who_came_in_is_let_go_once()
         call = talking()
         into = Counter([call.offer.agent_id] if call.offer else [])
         out: Counter[AgentId] = Counter()
-        ended = reached = 0
+        ended = reached = rated = surveyed = 0
         for turn in range(30):
             at = later(10 + turn)
             ids = [one.offer_id for one in (call.offer, call.consult and call.consult.offer) if one]
@@ -307,7 +307,15 @@ def test_whatever_comes_in_whatever_order_everybody_who_came_in_is_let_go_once()
             ]
             if dice.random() < 0.1:
                 could += [facts.AgentGone(at, 16), facts.EndedForAll(at), facts.CallerGone(at, 16)]
+            if dice.random() < 0.3:
+                could += [facts.AgentGone(at, 16, survey_most=5), facts.SurveyEnded(at, "silent")]
+                could += [facts.SurveyAnswered(at, dice.randrange(-1, 8)) for _ in range(3)]
             asked = outgoing.step(call, dice.choice(could))
+            assert call.phase is not Phase.SURVEY or (call.offer is None and call.talked_until)
+            assert call.phase is Phase.SURVEY or call.talked_until is None or call.phase is Phase.ENDED
+            assert 0 <= call.rating <= call.survey_most
+            rated += kinds(asked).count("Rated")
+            surveyed += kinds(asked).count("Survey")
             ended += kinds(asked).count("Finish")
             reached += kinds(asked).count("Reach")
             for action in asked:
@@ -320,6 +328,8 @@ def test_whatever_comes_in_whatever_order_everybody_who_came_in_is_let_go_once()
             out.update([action.agent_id] if isinstance(action, actions.Agent) else [])
         assert call.phase is Phase.ENDED
         assert ended == 1
+        assert rated <= surveyed <= 1
+        assert (rated == 1) is (call.rating > 0)
         assert len(call.outsides) == reached
         assert all(one.ended_at for one in call.outsides), "a number outside outlives its call"
         assert out == into, "somebody was let go of twice, or never"
