@@ -1540,6 +1540,8 @@ def one_call(lang: str) -> dict[str, Any]:
             caller_reveal_url="/portal/calls/x/reveal",
             ended_at=ago(10),
             cause="normal",
+            best=5,
+            rated=4,
         ),
         "timeline": [
             New(at=ago(420 - at), text=text, mark=mark, length_s=length) for text, mark, length, at in steps
@@ -1914,7 +1916,45 @@ def queue_settings(lang: str) -> Settings:
         "Ask for the parcel's number.\nSay when it comes, and offer tomorrow.",
         "请询问包裹编号。\n告知送达时间，可改为明天。",
     )
-    return Settings(queues(lang)[0].name, longest_wait_s=300, wait_message=sorry, script=script)
+    return Settings(
+        queues(lang)[0].name,
+        longest_wait_s=300,
+        wait_message=sorry,
+        script=script,
+        survey_percent=100,
+        survey_prompt=pick(
+            lang, "Did we solve it? Press 1 for no, up to 5 for wholly.", "问题解决了吗？请按1至5评分。"
+        ),
+    )
+
+
+def surveys(lang: str) -> dict[str, Any]:
+    def one(name: str, best: int, asked: int, mean: str, counts: Sequence[int]) -> dict[str, Any]:
+        given = sum(counts)
+        rows = [
+            {"rating": best - n, "count": count, "percent": 100 * count / given if given else 0}
+            for n, count in enumerate(counts)
+        ]
+        return {
+            "id": f"que_{name}",
+            "name": name,
+            "best": best,
+            "asked": asked,
+            "given": given,
+            "mean": mean,
+            "counts": rows,
+        }
+
+    names = [each.name for each in queues(lang)]
+    return shell(lang) | {
+        "queues": [
+            one(names[0], 5, 1_912, "4.1", (604, 388, 170, 61, 82)),
+            one(names[1], 3, 40, "2.5", (12, 5, 2)),
+            one(names[2], 9, 3, "", (0,) * 9),
+        ],
+        "days": 30,
+        "spans": (7, 30, 90),
+    }
 
 
 def campaign(lang: str) -> dict[str, Any]:
@@ -2308,6 +2348,9 @@ def queue_edit(lang: str) -> dict[str, Any]:
             "longest": "300",
             "message": settings.wait_message,
             "language": "en",
+            "survey": "100",
+            "survey_most": "5",
+            "survey_prompt": settings.survey_prompt,
             "script": settings.script,
             "agent-1001": "1",
             "agent-1003": "9",
@@ -2329,7 +2372,7 @@ def queue_edit(lang: str) -> dict[str, Any]:
             [("free", "客服空闲"), ("stay", "客服留下，超时")],
         ),
         "bounds": {"ring": (5, 120), "wrap_up": (0, 3600), "target": (1, 3600), "longest": (10, 7200)}
-        | {"percent": (1, 100)},
+        | {"percent": (1, 100), "survey": (0, 100), "survey_most": (2, 9)},
     }
 
 
@@ -3755,6 +3798,8 @@ PAGES: dict[str, Page] = {
     "portal-alarms": Page("portal/alarms.html", alarms),
     "portal-alarms-none": Page("portal/alarms.html", alarms_none),
     "operator-alarms": Page("operator/alarms.html", operator_alarms),
+    "portal-surveys": Page("portal/surveys.html", surveys),
+    "portal-surveys-none": Page("portal/surveys.html", lambda lang: surveys(lang) | {"queues": []}),
     "service-levels": Page("portal/service_levels.html", service_levels),
     "service-levels-uncounted": Page("portal/service_levels.html", service_levels_uncounted),
     "service-levels-none": Page("portal/service_levels.html", service_levels_none),

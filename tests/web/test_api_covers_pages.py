@@ -167,6 +167,7 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.what_if_page": ("getWhatIf",),
     "portal.spend": ("getSpend",),
     "portal.service_levels": ("getServiceLevels",),
+    "portal.survey_results": ("listSurveys",),
     "portal.refund_list": ("listRefunds",),
     "portal.dispute_form": FORM,
     "portal.open_dispute": ("openDispute",),

@@ -33,6 +33,9 @@ GIVEN = {
     "longest": "300",
     "message": "Nobody is free. Please call again tomorrow.",
     "language": "en",
+    "survey": "0",
+    "survey_most": "5",
+    "survey_prompt": "",
     "script": "",
 }
 

@@ -44,6 +44,14 @@ class Charge(Outward):
     waiting: int = Field(description="Parts of the call that have no price yet.", examples=[0])
 
 
+class CallRating(Outward):
+    """What the caller rated when the agent had hung up."""
+
+    asked_at: Instant = Field(description="When the agent hung up: the talk, and what it costs, ended then.")
+    best: int = Field(description="The best rating; 1 is the worst.", examples=[5])
+    rating: int | None = Field(description="Null: they gave none.", examples=[4])
+
+
 class CallShown(Outward):
     """One call."""
 
@@ -77,6 +85,7 @@ class CallShown(Outward):
     recording: str | None = Field(
         description="`sealed` when it can be fetched.", examples=["sealed", "recording"]
     )
+    survey: CallRating | None = Field(description="Null: the caller was not asked for a rating.")
     charge: Charge | None
 
 
@@ -403,6 +412,13 @@ def _shown(call: Call, cost: charges.Charged | None) -> dict[str, Any]:
         "part_of": ids.public("call", call.part_of) if call.part_of else None,
         "disposition": call.disposition,
         "recording": call.recording_state,
+        "survey": {
+            "asked_at": call.talk_ended_at,
+            "best": call.survey_most,
+            "rating": call.survey_rating,
+        }
+        if call.talk_ended_at and call.survey_most
+        else None,
         "charge": {"nano": cost.amount_nano, "currency": cost.currency, "waiting": cost.waiting}
         if cost
         else None,

@@ -43,6 +43,13 @@ _TELLS = (
     " recorded. False: your greeting has to say it where the law asks. Called people are always told."
 )
 
+_SURVEY = (
+    "How many callers of a hundred are asked for a rating when their agent has hung up and they stay on the"
+    " line; 0: nobody. The agent is free meanwhile; nothing is charged or recorded."
+)
+_SURVEY_PROMPT = "What they are asked. Empty: how satisfied they are with the call."
+_SURVEY_MOST = "The best rating; 1 is the worst."
+
 
 class QueueMember(Inward):
     """An agent who serves a queue."""
@@ -75,6 +82,9 @@ class QueueSettings(Inward):
     )
     wait_message: Text = Field(default="", max_length=500, description="Empty: a sentence of ours.")
     language: Literal["en", "zh"] = Field(default="en", description="In which the message is spoken.")
+    survey_percent: int = Field(default=0, ge=0, le=100, description=_SURVEY)
+    survey_prompt: Text = Field(default="", max_length=500, description=_SURVEY_PROMPT)
+    survey_most: int = Field(default=5, ge=2, le=9, description=_SURVEY_MOST)
     script: str = Field(default="", max_length=8000, description=_SCRIPT)
     members: list[QueueMember] | None = Field(
         default=None,
@@ -101,6 +111,9 @@ class QueueShown(Outward):
     longest_wait_s: int | None = Field(description="After which the call ends. Null: never.")
     wait_message: str = Field(description="What a caller hears then. Empty: a sentence of ours.")
     language: str = Field(examples=["en"])
+    survey_percent: int = Field(description=_SURVEY, examples=[100])
+    survey_prompt: str = Field(description=_SURVEY_PROMPT)
+    survey_most: int = Field(description=_SURVEY_MOST, examples=[5])
     script: str = Field(description=_SCRIPT)
     open: bool = Field(description="False: it is closed, and can be opened again.")
 
@@ -227,6 +240,9 @@ def _settings(json: QueueSettings) -> Settings:
         longest_wait_s=json.longest_wait_s,
         wait_message=json.wait_message,
         language=json.language,
+        survey_percent=json.survey_percent,
+        survey_prompt=json.survey_prompt,
+        survey_most=json.survey_most,
         script=json.script,
     )
 
@@ -252,6 +268,9 @@ def _shown(one: Queue) -> dict[str, object]:
         "longest_wait_s": one.longest_wait_s,
         "wait_message": one.wait_message,
         "language": one.language,
+        "survey_percent": one.survey_percent,
+        "survey_prompt": one.survey_prompt,
+        "survey_most": one.survey_most,
         "script": one.script,
         "open": one.is_open,
     }

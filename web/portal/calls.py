@@ -209,6 +209,8 @@ def one_call(call_id: str) -> str:
             "disposition": _disposition(found, words),
             "wait_s": shown.wait_s(found),
             "talk_s": shown.talk_s(found),
+            "best": found.survey_most,
+            "rated": found.survey_rating,
         },
         parts=_parts(found, words),
         timeline=steps.story(happened, call=found, people=people),

@@ -190,6 +190,9 @@ def _fields(queue_id: QueueId | None = None) -> list[edits.Field]:
         edits.Field("longest", gettext("A caller waits at most (seconds)")),
         edits.Field("message", gettext("What they hear then")),
         edits.Field("language", gettext("Spoken in")),
+        edits.Field("survey", gettext("Of a hundred callers, ask for a rating")),
+        edits.Field("survey_most", gettext("The best rating")),
+        edits.Field("survey_prompt", gettext("What they are asked")),
         edits.Field("script", gettext("Script"), "lines"),
         *(
             edits.Field(f"agent-{one.agent.number}", gettext("Agent %(number)s", number=one.agent.number))
@@ -214,6 +217,9 @@ def _typed(settings: Settings, levels: Mapping[int, int]) -> dict[str, str]:
         "longest": "" if settings.longest_wait_s is None else str(settings.longest_wait_s),
         "message": settings.wait_message,
         "language": settings.language,
+        "survey": str(settings.survey_percent),
+        "survey_most": str(settings.survey_most),
+        "survey_prompt": settings.survey_prompt,
         "script": settings.script,
         **{f"agent-{number}": str(level) for number, level in levels.items()},
     }
@@ -253,6 +259,9 @@ def _settings(given: Mapping[str, str]) -> Settings:
         longest_wait_s=whole_of("longest", "longest_wait_s") if given["longest"] else None,
         wait_message=given["message"],
         language=given["language"],
+        survey_percent=whole_of("survey", "survey_percent"),
+        survey_most=whole_of("survey_most", "survey_most"),
+        survey_prompt=given["survey_prompt"],
         script=given["script"],
         wrap_up=WrapUp(given["wrap_mode"]),
         needs_disposition=given["outcome"] == "yes",
@@ -280,6 +289,9 @@ _FIELDS = {
     "language": "language",
     "record_percent": "percent",
     "script": "script",
+    "survey_percent": "survey",
+    "survey_most": "survey_most",
+    "survey_prompt": "survey_prompt",
 }
 
 
@@ -297,6 +309,9 @@ def _faults(error: QueueSettingError | QueueNameTakenError) -> dict[str, str]:
         "wait_message": gettext("Up to 500 signs on one line."),
         "record_percent": gettext("From 1 to 100 of a hundred calls."),
         "script": gettext("The script has at most 8,000 characters."),
+        "survey_percent": gettext("From 0 to 100 of a hundred callers."),
+        "survey_most": gettext("From 2 to 9."),
+        "survey_prompt": gettext("Up to 500 signs on one line."),
     }
     field = str(error.details.get("field", ""))
     return {_FIELDS.get(field, field): words.get(field, gettext("This cannot be."))}
@@ -369,6 +384,8 @@ def _form(
         agents=[one.agent.number for one in serving],
         bounds={
             "percent": RECORDED_PERCENT,
+            "survey": queues.SURVEYED_PERCENT,
+            "survey_most": queues.RATINGS,
             "ring": queues.RINGS_S,
             "wrap_up": queues.WRAPS_UP_S,
             "target": queues.TARGETS_S,

@@ -118,7 +118,8 @@ def talk_s(call: Call) -> float:
     """Return the seconds both heard each other, so far."""
     if call.talk_ms is not None:
         return call.talk_ms / 1000
-    return elapsed_ms(call.bridged_at, clock.now()) / 1000 if call.bridged_at else 0.0
+    until = call.talk_ended_at or clock.now()
+    return elapsed_ms(call.bridged_at, until) / 1000 if call.bridged_at else 0.0
 
 
 def wait_s(call: Call) -> float | None:

@@ -116,7 +116,7 @@ def story(happened: Sequence[Step], *, call: Call, people: Mapping[UUID, str]) -
         until = following.get(id(step))
         if step.kind == "bridged":
             given = (one.at for one in of_call if one.kind in _GIVEN_ON and one.at > step.at)
-            until = next(given, call.ended_at)
+            until = next(given, call.talk_ended_at or call.ended_at)
         lasted_s = (until - step.at).total_seconds() if until and _lasts(step) else 0.0
         told.append(Moment(step.at, text, mark, lasted_s if lasted_s >= 1 else None))
     return told
@@ -456,8 +456,19 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("The caller has waited as long as they may: they hear that nobody is free"), _END
         case "apology-ended":
             return gettext("The message has been played"), _PLAIN
+        case "agent-gone" if step.details.get("survey"):
+            return gettext(
+                "The agent hangs up; the caller is asked for a rating from 1 to %(most)s",
+                most=step.details["survey"],
+            ), _PLAIN
         case "agent-gone":
             return gettext("The agent hangs up"), _END
+        case "survey-answered":
+            return gettext("The caller rates: %(rating)s", rating=step.details.get("rating", "")), _START
+        case "survey-ended":
+            return _asked_no_more(step), _END
+        case "no-survey":
+            return gettext("Not asked for a rating: the switch is nearly full"), _WARN
         case "vanished":
             return gettext("The line is lost; billed up to the last proven second"), _END
         case other:
@@ -471,6 +482,18 @@ def _node(step: Step) -> str:
     name = str(kept.get("title") or kept.get("node", ""))
     node = gettext("%(kind)s: %(name)s", kind=flow_words.kind(kind), name=name)
     return str(gettext("%(way)s → %(node)s", way=flow_words.way(way), node=node) if way else node)
+
+
+def _asked_no_more(step: Step) -> str:
+    match step.details.get("why"):
+        case "answered":
+            return str(gettext("The caller is thanked, and the call ends"))
+        case "silent":
+            return str(gettext("The caller has pressed nothing, and the call ends"))
+        case "not-said":
+            return str(gettext("The question could not be played, and the call ends"))
+        case _:
+            return str(gettext("The switch or the switchboard was away, and the call ends"))
 
 
 def _overheard(step: Step) -> str:
