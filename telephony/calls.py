@@ -312,8 +312,18 @@ class Page:
     preceding: tuple[dt.datetime, CallId] | None = None
 
 
-def begin(session: Session, *, arrival: Arrival, customer_id: CustomerId | None, vault: Vault) -> None:
-    """Write the row of a call that has arrived, or is being placed."""
+def begin(
+    session: Session,
+    *,
+    arrival: Arrival,
+    customer_id: CustomerId | None,
+    vault: Vault,
+    prefix: str | None = None,
+) -> None:
+    """Write the row of a call that has arrived, or is being placed.
+
+    `prefix`: by which a call out is rated whose number the row does not have.
+    """
     mark = vault.mark(arrival.tenant_id, CALLER_INDEX, arrival.caller) if arrival.caller else None
     session.execute(
         insert(CallRow)
@@ -328,7 +338,9 @@ def begin(session: Session, *, arrival: Arrival, customer_id: CustomerId | None,
             caller_ct=_seal(vault, arrival.tenant_id, arrival.call_id, "caller", arrival.caller),
             caller_index=mark.value if mark else None,
             index_version=mark.version if mark else 1,
-            called_prefix=rating_prefix(arrival.caller) if arrival.direction == OUTBOUND else None,
+            called_prefix=(prefix or rating_prefix(arrival.caller))
+            if arrival.direction == OUTBOUND
+            else None,
             customer_id=customer_id,
             arrived_at=arrival.arrived_at,
             part_of=arrival.part_of,

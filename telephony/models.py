@@ -1,8 +1,8 @@
 """Tables of the room; private to it.
 
 Calls, their timeline, CDRs, recordings, queues and a client's own numbers stand in the client's rows.
-Stock (`number_stock`), phones (`endpoints`), what an agent has in hand (`work_items`) and the orders to the
-switchboard (`switch_orders`) are the operator's.
+Stock (`number_stock`), phones (`endpoints`, `agent_telephones`), what an agent has in hand (`work_items`)
+and the orders to the switchboard (`switch_orders`) are the operator's.
 """
 
 import datetime as dt
@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Date,
@@ -558,6 +559,22 @@ class EndpointRow(TenantOwned, Base):
     password_ct: Mapped[Sealed]
     issued_at: Mapped[Instant]
     dropped_at: Mapped[OptionalInstant]
+
+
+class AgentTelephoneRow(TenantOwned, Base):
+    """An agent's own telephone, sealed, where calls of `clients` ring while they have chosen it."""
+
+    __tablename__ = "agent_telephones"
+    __table_args__ = (ForeignKeyConstraint(["tenant_id", "agent_id"], ["agents.tenant_id", "agents.id"]),)
+
+    agent_id: Mapped[Key]
+    row_version: Mapped[int] = mapped_column(BigInteger)
+    number_ct: Mapped[Sealed]
+    code: Mapped[str] = mapped_column(Text)  # asked for there once, and shown at the console
+    clients: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    is_chosen: Mapped[bool] = mapped_column(Boolean)
+    set_at: Mapped[Instant]
+    checked_at: Mapped[OptionalInstant]  # when the code was pressed there
 
 
 class WorkItemRow(TenantOwned, Base):

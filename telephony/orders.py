@@ -26,6 +26,7 @@ class OrderKind(StrEnum):
 
     SIGN_IN = "sign-in"  # agent_id
     SIGN_OUT = "sign-out"  # agent_id
+    RINGS_AT = "rings-at"  # agent_id, telephone: their calls ring at their own telephone, or in their browser
     STATUS = "status"  # agent_id, status, reason
     DECLINE = "decline"  # agent_id, offer_id
     ANSWER = "answer"  # agent_id, offer_id: only where the simulator stands in for the phone

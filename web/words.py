@@ -67,6 +67,8 @@ ACTIONS: Mapping[str, LazyString] = {
     "access.shut-out": _l("Shut somebody out"),
     "access.let-in": _l("Let somebody in again"),
     "agent.assigned": _l("Let an agent work for a company"),
+    "agent.telephone-set": _l("Let an agent’s calls ring at their own telephone"),
+    "agent.telephone-removed": _l("Took an agent’s own telephone away"),
     "agent.unassigned": _l("Took an agent from a company"),
     "access.second-step-taken": _l("Took a lost second step away"),
     "access.key-made": _l("Made an API key"),
@@ -1107,6 +1109,22 @@ PROBLEMS: Mapping[str, Words] = {
     "dial-not-free": Words(
         _l("You cannot dial just now"),
         _l("Finish what you have in hand, or wait until your phone is connected."),
+    ),
+    "at-telephone": Words(
+        _l("You are at your telephone"),
+        _l("Calls out are made in the browser. Choose the browser for your calls first."),
+    ),
+    "rings-at-busy": Words(
+        _l("Not with a call in hand"),
+        _l("Finish the call and its wrap-up, then choose where your calls ring."),
+    ),
+    "no-telephone": Words(
+        _l("You have no telephone here"),
+        _l("The operator enters the number at which your calls may ring. Ask your team leader."),
+    ),
+    "telephone-number": Words(
+        _l("Calls cannot ring at that number"),
+        _l("It is a premium, shared-cost, personal or satellite number. Give an ordinary one."),
     ),
     "dial-number": Words(
         _l("That is not a telephone number"),

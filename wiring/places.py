@@ -24,6 +24,7 @@ PLACES: tuple[Place, ...] = (
     Place("flow_versions", "phones_ct", row="flow_id", version="version", key=("flow_id", "version")),
     Place("flow_sounds", "sound_ct", "notes"),
     Place("endpoints", "password_ct", "integration", bound_as="password"),
+    Place("agent_telephones", "number_ct", row="agent_id", version="row_version", key=("agent_id",)),
     Place("outbound_dials", "to_ct", bound_as="to", row="attempt_id", key=("attempt_id",)),
     Place("agents", "name_ct", version="row_version"),
     Place("team_messages", "text_ct"),

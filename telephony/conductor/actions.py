@@ -180,6 +180,20 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
+class CallTelephone:
+    """Call the agent's telephone, once it is on disk that this is done."""
+
+    telephone: Outside
+
+
+@dataclass(frozen=True, slots=True)
+class AskAtTelephone:
+    """Ask who has picked up there to press a key: a mailbox takes no call."""
+
+    telephone: Outside
+
+
+@dataclass(frozen=True, slots=True)
 class Forward:
     """Ask the gate whether the client's own phone, or the one of its flow, may be called, and call it."""
 
@@ -273,6 +287,8 @@ Action = (
     | KeepLegs
     | HandOn
     | Reach
+    | CallTelephone
+    | AskAtTelephone
     | Forward
     | EndTalk
     | Survey

@@ -192,7 +192,7 @@ class Admitting:
         """Return how many channels of a trunk are taken."""
         own = sum(held.trunk == trunk for held in self._live.calls.values())
         own += sum(one == trunk for one in self._live.at_menu.values())
-        return own + sum(one.outside is not None for one in self._live.in_progress) * (trunk == CARRIER)
+        return own + sum(one.lines_out for one in self._live.in_progress) * (trunk == CARRIER)
 
     def _has_trunk(self, trunk: str, *, is_by_campaign: bool = False) -> bool:
         """Whether a trunk has a channel left; the operator is told when it has none, once a minute."""
@@ -210,7 +210,7 @@ class Admitting:
     def _has_channel(self, line: Line, *, is_by_campaign: bool = False) -> bool:
         """Whether a company may take one more channel, whatever the trunk."""
         theirs = [one for one in self._live.in_progress if one.arrival.tenant_id == line.number.tenant_id]
-        in_use = len(theirs) + sum(one.outside is not None for one in theirs)
+        in_use = len(theirs) + sum(one.lines_out for one in theirs)
         return has_channel(in_use=in_use, channels=line.channels, is_by_campaign=is_by_campaign)
 
     def _look(self, now: dt.datetime) -> None:

@@ -37,6 +37,10 @@ class Calls(Protocol):
         """End the calls out of a company, or of all; return how many."""
         ...
 
+    def take_at_telephone(self, call_id: CallId) -> None:
+        """Press the key at the telephone of the agent to whom this call is offered."""
+        ...
+
     async def rejoin(self, call_id: CallId) -> None:
         """Bring the agent of this call back into it."""
         ...

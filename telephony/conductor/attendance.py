@@ -7,14 +7,14 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import SeatlineError
-from core.ids import OPERATOR, AgentId, QueueId
+from core.ids import OPERATOR, AgentId, QueueId, TenantId
 from seats import desk as seating
 from seats import presence
 from seats.desk import ServingAgent
 from seats.rules import CALL_IN_HAND, Activity, activity, away
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import endpoints, work
+from telephony import endpoints, telephones, work
 from telephony.conductor import facts, phases
 from telephony.conductor.asked import Calls
 from telephony.conductor.books import Books
@@ -23,7 +23,7 @@ from telephony.conductor.phases import Lost
 from telephony.conductor.states import SUPERVISING, States
 from telephony.conductor.telling import Telling
 from telephony.conductor.wrap_ups import WrapUps
-from telephony.routing.floor import Agent, Floor
+from telephony.routing.floor import FREE, Agent, Floor
 from telephony.routing.strategy import Duty, Skill
 from telephony.switch.port import Switch
 
@@ -59,11 +59,11 @@ class Attendance:
         Who is on the floor already (a console that was opened again) keeps what they are doing there: the
         rows that were read may lie behind it by what is being written.
         """
-        one, phone = await asyncio.to_thread(self.read_one, agent_id)
+        one, phone, rings_for = await asyncio.to_thread(self._read_with_phone, agent_id)
         if one.presence is None or phone is None:
             return "not-signed-in"
         before = self._floor.agents.get(agent_id)
-        agent = self.place(one, phone.name)
+        agent = self.place(one, phone.name, rings_for)
         if before:
             agent.call_id, agent.is_online, agent.next_state = (
                 before.call_id,
@@ -73,10 +73,35 @@ class Attendance:
             if before.since >= agent.since:
                 agent.state, agent.since = before.state, before.since
         await self._switch.put_endpoint(phone.name, password=phone.password)
-        agent.is_online = await self._switch.online(phone.name)
+        agent.is_online = await self._switch.online(phone.name) or agent.is_at_telephone
         self._telling.tell(agent)
         self._telling.stir()
         return "done"
+
+    async def rings_at(self, agent: Agent, *, is_telephone: bool) -> str:
+        """Let an agent's calls ring at their own telephone, or in their browser again; with none in hand."""
+        if agent.call_id or self._states.is_at_work(agent):
+            self._telling.tell(agent)
+            return "call-in-hand"
+
+        def write(session: Session) -> None:
+            telephones.choose(session, agent_id=agent.agent_id, is_chosen=is_telephone)
+
+        await self._books.enter(agent.agent_id, _DESK, write, is_urgent=True)
+        return await self.serves(agent)
+
+    async def _settle_where(self, agent: Agent, rings_for: frozenset[TenantId] | None) -> None:
+        """Let an agent be where they have chosen to be called, and free where they were only out of reach."""
+        if agent.rings_for == rings_for:
+            return
+        was_there, agent.rings_for = agent.is_at_telephone, rings_for
+        if was_there == agent.is_at_telephone:
+            return
+        agent.is_online = agent.is_at_telephone or await self._switch.online(agent.endpoint)
+        if agent.is_online and agent.state == _OFFLINE and agent.call_id is None:
+            self._states.become(agent, FREE, clock.now())
+        elif not agent.is_online and agent.state == FREE and agent.call_id is None:
+            self._states.become(agent, _OFFLINE, clock.now())
 
     async def sign_out(self, agent: Agent) -> str:
         """Take an agent off the floor, and their phone from the switch; not with a call in hand."""
@@ -132,14 +157,15 @@ class Attendance:
 
     async def serves(self, agent: Agent) -> str:
         """Offer an agent the calls of those they may serve now; what rings for another is taken back."""
-        one, _ = await asyncio.to_thread(self.read_one, agent.agent_id)
-        agent.clients, agent.skills = one.clients, _skills(one)
+        one, _, rings_for = await asyncio.to_thread(self._read_with_phone, agent.agent_id)
+        agent.clients, agent.skills = one.clients, _skills(one, rings_for)
+        await self._settle_where(agent, rings_for)
         call = next((one for one in self._calls.live if one.call_id == agent.call_id), None)
         if (
             call
             and call.offer
             and call.phase is phases.Phase.OFFERED
-            and call.arrival.tenant_id not in agent.clients
+            and not agent.may_be_rung(call.arrival.tenant_id)
         ):
             lost = facts.OfferLost(clock.now(), call.offer.offer_id, Lost.PHONE_GONE)
             self._calls.feed(call.call_id, lost)
@@ -154,8 +180,8 @@ class Attendance:
             leader.next_state = SUPERVISING
             await self._calls.supervision.leave(leader.agent_id)
 
-    def place(self, one: ServingAgent, endpoint: str) -> Agent:
-        """Place an agent on the floor as the seats room remembers them."""
+    def place(self, one: ServingAgent, endpoint: str, rings_for: frozenset[TenantId] | None = None) -> Agent:
+        """Place an agent on the floor as the seats room remembers them, and where they have chosen to be."""
         sitting, there = one.sitting, one.presence
         agent = Agent(
             agent_id=one.agent.id,
@@ -163,12 +189,14 @@ class Attendance:
             seat_id=sitting.seat_id if sitting else None,
             seat_label=sitting.label if sitting else "",
             seat_renter=sitting.renter_tenant_id if sitting else None,
-            skills=_skills(one),
+            skills=_skills(one, rings_for),
             clients=one.clients,
             state=there.state if there else _OFFLINE,
             since=there.since if there else clock.now(),
             endpoint=endpoint,
             languages=one.agent.languages,
+            is_online=rings_for is not None,
+            rings_for=rings_for,
         )
         self._floor.place(agent)
         return agent
@@ -181,9 +209,21 @@ class Attendance:
                 endpoints.of_agent(session, agent_id=agent_id, vault=self._vault),
             )
 
+    def _read_with_phone(
+        self, agent_id: AgentId
+    ) -> tuple[ServingAgent, endpoints.Endpoint | None, frozenset[TenantId] | None]:
+        """Read an agent, their phone, and for whom they are called at their own telephone, if they are."""
+        one, phone = self.read_one(agent_id)
+        with self._gate.open(_DESK) as session:
+            return one, phone, telephones.chosen(session, agent_id=agent_id).get(agent_id)
 
-def _skills(one: ServingAgent) -> dict[QueueId, Skill]:
+
+def _skills(one: ServingAgent, rings_for: frozenset[TenantId] | None) -> dict[QueueId, Skill]:
+    """Return what an agent serves: at their telephone the calls in of those whose may ring there."""
     return {
-        skill.queue_id: Skill(skill.level, skill.station.region, Duty(skill.station.duty))
+        skill.queue_id: Skill(
+            skill.level, skill.station.region, Duty(skill.station.duty) if rings_for is None else Duty.IN
+        )
         for skill in one.skills
+        if rings_for is None or (skill.client_tenant_id in rings_for and skill.station.duty != Duty.OUT)
     }

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from core import clock, log
-from core.ids import AgentId, CallId
+from core.ids import AgentId, CallId, TenantId
 from core.realtime import Realtime
 from security.gate import Gate
 from security.refusals import Refusals
@@ -52,6 +52,7 @@ from telephony.conductor.standing import Standing
 from telephony.conductor.supervision import Supervision
 from telephony.conductor.surveys import Surveys
 from telephony.conductor.tapes import Tapes
+from telephony.conductor.telephones import Telephones
 from telephony.conductor.voice import Voice
 from telephony.conductor.waiting import Waiting
 from telephony.events import DialOutcome
@@ -115,8 +116,27 @@ class Conductor:
             speak=speak,
             feed=feed,
         )
+        self._telephones = Telephones(
+            switch=switch,
+            hands=hands,
+            gate=gate,
+            vault=vault,
+            books=books,
+            floor=floor,
+            live=live,
+            admitting=admitting,
+            surveys=self._surveys,
+            speak=speak,
+            feed=feed,
+        )
         self._offers = Offers(
-            switch=switch, floor=floor, live=live, tapes=self._tapes, admitting=admitting, feed=feed
+            switch=switch,
+            floor=floor,
+            live=live,
+            tapes=self._tapes,
+            admitting=admitting,
+            telephones=self._telephones,
+            feed=feed,
         )
         self._meanwhile = Meanwhile(
             switch=switch,
@@ -142,6 +162,7 @@ class Conductor:
             hands=hands,
             directory=directory,
             live=live,
+            floor=floor,
             rows=rows,
             offers=self._offers,
             feed=feed,
@@ -226,6 +247,7 @@ class Conductor:
             giving=self._giving,
             dialler=self._dialler,
             rejoining=self._rejoining,
+            telephones=self._telephones,
             arrivals=self._arrivals,
             paying=self._paying,
             lobby=self._lobby,
@@ -241,6 +263,7 @@ class Conductor:
             live=live,
             waiting=self._waiting,
             dialler=self._dialler,
+            telephones=self._telephones,
             paying=self._paying,
             feed=feed,
         )
@@ -255,6 +278,7 @@ class Conductor:
             tapes=self._tapes,
             offers=self._offers,
             rejoining=self._rejoining,
+            telephones=self._telephones,
             arrivals=self._arrivals,
             standing=self._standing,
             meanwhile=self._meanwhile,
@@ -275,9 +299,19 @@ class Conductor:
             self._giving.consult,
             self._giving.send_back,
         )
-        self.dial, self.end_calls_out = self._dialler.dial, self._dialler.end_all
+        self.dial = self._dialler.dial
         self.rejoin, self.is_returning = self._rejoining.rejoin, self._rejoining.is_returning
         self.pause_recording, self.record_message = self._tapes.pause, self._tapes.record_message
+
+    def end_calls_out(self, tenant_id: TenantId | None) -> int:
+        """End the calls out of a company, or of all, those to agents' telephones too; return how many."""
+        return self._dialler.end_all(tenant_id) + self._telephones.end_all(tenant_id)
+
+    def take_at_telephone(self, call_id: CallId) -> None:
+        """Press the key at an agent's telephone: where the simulator stands in for the network."""
+        held = self._live.calls.get(call_id)
+        if held:
+            self._telephones.take(held)
 
     async def widen(self) -> None:
         """Every second: look for whom more agents may serve, who has heard enough, and how full it is."""
@@ -285,6 +319,7 @@ class Conductor:
         self._lobby.look()
         self._promises.look()
         self._waiting.widen()
+        self._telephones.look()
         self._meanwhile.look()
         self._surveys.look()
         self._admitting.look()
@@ -423,6 +458,10 @@ class Conductor:
                 self._surveys.begin(held)
             case actions.Rated():
                 self._surveys.rated(held)
+            case actions.CallTelephone(telephone=telephone):
+                self._hands.spawn(self._telephones.place(held, telephone))
+            case actions.AskAtTelephone(telephone=telephone):
+                self._telephones.ask(held, telephone)
             case actions.KeepOutside():
                 self._rows.keep_outsides(call)
             case actions.CameBack(agent_id=agent_id, why=why):
@@ -453,6 +492,7 @@ class Conductor:
         for outside in call.outsides:
             if self._live.by_channel.pop(outside.channel, None):
                 self._hands.let_go(outside.channel)
+        self._telephones.forget(call)
         self._live.calls.pop(call.call_id, None)
         self._hands.spawn(self._close(held))
         if call.dial and call.dial.is_by_hand:

@@ -5,16 +5,17 @@ console shows is told to it after the write.
 """
 
 import asyncio
+from collections.abc import Mapping
 
 from core import clock
-from core.ids import OPERATOR, AgentId
+from core.ids import OPERATOR, AgentId, TenantId
 from core.realtime import Realtime
 from seats import desk as seating
 from seats.desk import ServingAgent
 from seats.rules import CALL_IN_HAND, Activity, activity
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import endpoints, work
+from telephony import endpoints, telephones, work
 from telephony.conductor import actions
 from telephony.conductor.asked import Calls
 from telephony.conductor.attendance import Attendance
@@ -97,12 +98,14 @@ class Desk:
 
     async def load(self) -> None:
         """Place everybody who is signed in on the floor, as the seats room remembers them."""
-        serving, phones, items = await asyncio.to_thread(self._read_all)
+        serving, phones, items, rings_for = await asyncio.to_thread(self._read_all)
         names = {one.agent_id: one.name for one in phones}
         for one in serving:
             if one.presence is None:
                 continue
-            agent, item = self._attendance.place(one, names.get(one.agent.id, "")), items.get(one.agent.id)
+            agent_id = one.agent.id
+            agent = self._attendance.place(one, names.get(agent_id, ""), rings_for.get(agent_id))
+            item = items.get(agent_id)
             if agent.state == SUPERVISING:  # an ear does not outlive the switchboard that gave it
                 self.states.become(agent, _OFFLINE, clock.now())
             if item and agent.state == _WRAP_UP:
@@ -167,9 +170,15 @@ class Desk:
 
     def _read_all(
         self,
-    ) -> tuple[list[ServingAgent], list[endpoints.Endpoint], dict[AgentId, WorkItem]]:
+    ) -> tuple[
+        list[ServingAgent],
+        list[endpoints.Endpoint],
+        dict[AgentId, WorkItem],
+        Mapping[AgentId, frozenset[TenantId]],
+    ]:
         with self._gate.open(_DESK) as session:
             serving = seating.serving(session)
             held = (work.in_hand(session, agent_id=one.agent.id) for one in serving if one.presence)
             items = {item.agent_id: item for item in held if item}
-            return serving, endpoints.issued(session, vault=self._vault), items
+            phones = endpoints.issued(session, vault=self._vault)
+            return serving, phones, items, telephones.chosen(session)

@@ -108,6 +108,8 @@ class DeskOrders:
                 return await self._attendance.sign_out(agent)
             case OrderKind.STATUS:
                 return self._states.choose(agent, order.details["status"], order.details.get("reason", ""))
+            case OrderKind.RINGS_AT:
+                return await self._attendance.rings_at(agent, is_telephone=bool(order.details["telephone"]))
             case OrderKind.EXTEND:
                 return self._wrap_ups.extend(agent, order.details["call_id"])
             case OrderKind.SERVES:
@@ -169,7 +171,10 @@ class DeskOrders:
             case OrderKind.ANSWER:
                 if not isinstance(self._switch, Simulated):
                     return "answer-at-the-phone"
-                self._switch.let_answer(offer.endpoint)
+                if offer.is_at_telephone:
+                    self._calls.take_at_telephone(call.call_id)
+                else:
+                    self._switch.let_answer(offer.endpoint)
             case _:
                 return "unknown"
         return "done"

@@ -143,6 +143,31 @@ class AgentAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class TelephoneCalled:
+    """The telephone of the agent to whom the call is offered is about to be called."""
+
+    at: dt.datetime
+    telephone: Outside
+
+
+@dataclass(frozen=True, slots=True)
+class TelephonePickedUp:
+    """Somebody, or something, picked it up; who it is shows the key they press."""
+
+    at: dt.datetime
+    offer_id: OfferId
+
+
+@dataclass(frozen=True, slots=True)
+class TelephoneGone:
+    """The leg to the agent's telephone ended, answered or not; `cause` is Q.850."""
+
+    at: dt.datetime
+    offer_id: OfferId
+    cause: int
+
+
+@dataclass(frozen=True, slots=True)
 class OfferLost:
     """The agent declined, let it ring, or their phone vanished."""
 
@@ -478,6 +503,9 @@ Fact = (
     | Offered
     | AgentRinging
     | AgentAnswered
+    | TelephoneCalled
+    | TelephonePickedUp
+    | TelephoneGone
     | OfferLost
     | AnnouncementEnded
     | Bridged

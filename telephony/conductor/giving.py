@@ -17,6 +17,7 @@ from telephony.conductor.offers import Offers
 from telephony.conductor.parties import Offer
 from telephony.conductor.phases import Phase
 from telephony.conductor.rows import Rows
+from telephony.routing.floor import Floor
 from telephony.switch.port import Switch
 
 
@@ -30,11 +31,13 @@ class Giving:
         hands: Hands,
         directory: Directory,
         live: Live,
+        floor: Floor,
         rows: Rows,
         offers: Offers,
         feed: Feed,
     ) -> None:
         self._switch, self._hands, self._directory, self._live = switch, hands, directory, live
+        self._floor = floor
         self._rows, self._offers, self._feed = rows, offers, feed
 
     async def transfer(
@@ -75,6 +78,9 @@ class Giving:
         held = self._live.calls.get(call_id)
         if held is None or not transfer.can_be_given(held.call):
             return "not-now"
+        asked = self._floor.agents.get(agent_id)
+        if asked and asked.is_at_telephone:
+            return "at-telephone"
         offer = self._offers.reserve(held, agent_id)
         if offer is None:
             return "agent-busy"

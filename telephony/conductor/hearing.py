@@ -33,6 +33,7 @@ from telephony.conductor.standing import Standing
 from telephony.conductor.supervision import Supervision
 from telephony.conductor.surveys import Surveys
 from telephony.conductor.tapes import Tapes
+from telephony.conductor.telephones import Telephones
 from telephony.switch import port
 from telephony.switch.instance import CARRIER
 from tenants import alarms
@@ -63,6 +64,7 @@ class Hearing:
         tapes: Tapes,
         offers: Offers,
         rejoining: Rejoining,
+        telephones: Telephones,
         arrivals: Arrivals,
         standing: Standing,
         meanwhile: Meanwhile,
@@ -72,6 +74,7 @@ class Hearing:
         refusals: Refusals,
     ) -> None:
         self._lobby, self._meanwhile, self._surveys = lobby, meanwhile, surveys
+        self._telephones = telephones
         self._hands, self._books, self._directory, self._desk = hands, books, directory, desk
         self._flows, self._supervision, self._live, self._tapes = flows, supervision, live, tapes
         self._offers, self._rejoining, self._arrivals, self._standing = offers, rejoining, arrivals, standing
@@ -143,6 +146,8 @@ class Hearing:
                     self._surveys.pressed(held, digit, event.at)
                 elif held and held.call.channel == channel:
                     self._flows.pressed(held.call.call_id, digit, event.at)
+                elif held:
+                    self._telephones.pressed(held, channel, digit, event.at)
 
     def _leg_event(
         self,
@@ -164,6 +169,10 @@ class Hearing:
         outside = next((one for one in call.outsides if one.channel == event.channel), None)
         if outside:
             self._outside_event(call, outside, event)
+            return
+        telephone = next((one for one in call.telephones if one.channel == event.channel), None)
+        if telephone:
+            self._telephones.hear(held, telephone, event)
             return
         offer_id = call.offer.offer_id if call.offer else None
         if event.channel == held.returning:

@@ -22,6 +22,7 @@ from telephony.conductor.paying import Paying
 from telephony.conductor.phases import Cause
 from telephony.conductor.phones import Phones
 from telephony.conductor.spool import Spool
+from telephony.conductor.telephones import Telephones
 from telephony.conductor.waiting import Waiting
 from telephony.outbound import longer, spend
 from telephony.switch import port
@@ -46,12 +47,13 @@ class Heartbeat:
         live: Live,
         waiting: Waiting,
         dialler: Dialler,
+        telephones: Telephones,
         paying: Paying,
         feed: Feed,
     ) -> None:
         self._switch, self._hands, self._gate, self._spool = switch, hands, gate, spool
         self._phones, self._live, self._waiting, self._dialler = phones, live, waiting, dialler
-        self._paying, self._feed = paying, feed
+        self._telephones, self._paying, self._feed = telephones, paying, feed
 
     async def beat(self) -> None:
         """Ask the switch which calls are alive: the proof that a call was billed for no second too many.
@@ -71,6 +73,7 @@ class Heartbeat:
         proven = []
         for held in list(self._live.calls.values()):
             self._look_outside(held, there, asked_at)
+            self._telephones.prove(held, there, asked_at)
             if held.call.channel in there:
                 held.call.proven_at = max(held.call.proven_at, asked_at)
                 proven.append(held.call.call_id)
@@ -106,6 +109,9 @@ class Heartbeat:
             cause, paid = Cause.TOO_LONG, self._paying.left(held, now)
             if paid is not None and paid < left:
                 left, cause = paid, Cause.NOT_PAID
+            telephone = call.telephone
+            if telephone and telephone.picked_up_at and not call.dial:
+                left = min(left, telephone.picked_up_at + telephone.longest - now)
             is_over = left <= dt.timedelta()
             wants = call.dial is not None and left <= spend.LENGTHENED_BEFORE and not held.asks_for_longer
             if call.dial and wants and not (is_over and held.has_asked):

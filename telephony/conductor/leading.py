@@ -39,6 +39,8 @@ class Leading:
         one, _ = await asyncio.to_thread(self._attendance.read_one, leader.agent_id)
         if needed not in one.leads.get(tenant_id, frozenset()):
             return "not-granted"
+        if leader.is_at_telephone and (ear or order.kind is OrderKind.TAKE_OVER):
+            return "at-telephone"
         call = next((one for one in self._calls.live if one.call_id == call_id), None)
         if call_id and (call is None or call.arrival.tenant_id != tenant_id):
             return "not-talking"

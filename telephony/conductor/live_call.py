@@ -44,6 +44,9 @@ class LiveCall:
     consult: Consult | None = None
     flow: InFlow | None = None
     outsides: list[Outside] = field(default_factory=list)  # all numbers outside that were brought in
+    telephones: list[Outside] = field(
+        default_factory=list
+    )  # all telephones of agents that were called for it
     given_to: OfferId | None = None  # the offer to the agent whom another gave it to, until that is over
     forwards: bool = False  # to the client's own phone, or by its flow, until that was not reached
     is_closed: bool = False  # and nobody waits for them otherwise: the queue is closed
@@ -56,6 +59,17 @@ class LiveCall:
     def outside(self) -> Outside | None:
         """Return the number outside that is called, or in the call, now."""
         return next((one for one in self.outsides if one.ended_at is None), None)
+
+    @property
+    def telephone(self) -> Outside | None:
+        """Return the telephone of the agent who has the call, or is offered it, until it is gone."""
+        mine = self.offer.offer_id if self.offer else None
+        return next((one for one in self.telephones if one.offer_id == mine and one.ended_at is None), None)
+
+    @property
+    def lines_out(self) -> int:
+        """Return how many lines to the network it has beside its caller's: a number outside, telephones."""
+        return sum(one.ended_at is None for one in (*self.outsides, *self.telephones))
 
     @property
     def is_in_flow(self) -> bool:
@@ -118,6 +132,19 @@ def end_leg(call: LiveCall, offer: Offer | Outside, at: dt.datetime, how: Left) 
         if leg.leg_id == offer.offer_id and not leg.is_over
         else leg
         for leg in call.legs
+    ]
+
+
+def end_telephones(call: LiveCall, at: dt.datetime, cause: Cause, of: OfferId | None = None) -> None:
+    """End the calls to agents' telephones that go on: all, or that `of` one offer.
+
+    One nobody picked up was given up, unless it is known better.
+    """
+    call.telephones = [
+        one
+        if one.ended_at or of not in {None, one.offer_id}
+        else replace(one, ended_at=max(at, one.picked_up_at or one.began_at), cause=cause)
+        for one in call.telephones
     ]
 
 

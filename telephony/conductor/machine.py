@@ -91,7 +91,7 @@ from telephony.conductor.facts import (
     Vanished,
     WaitedTooLong,
 )
-from telephony.conductor.live_call import LiveCall, end_leg, end_outside, leg_of
+from telephony.conductor.live_call import LiveCall, end_leg, end_outside, end_telephones, leg_of
 from telephony.conductor.parties import Offer
 from telephony.conductor.phases import NORMAL, Cause, Lost, Phase
 
@@ -379,8 +379,11 @@ def _asks_for_rating(call: LiveCall, offer: Offer, fact: AgentGone) -> list[Acti
 
 
 def finish(call: LiveCall, at: dt.datetime, cause: Cause) -> list[Action]:
-    """End the call, and with it the one to a number outside."""
+    """End the call, and with it those to a number outside and to an agent's telephone."""
     outside = call.outside
+    is_seen = cause not in {Cause.SWITCH_LOST, Cause.LOST_WHILE_AWAY}
+    for one in call.telephones:
+        end_telephones(call, at, Cause.CANCELLED if is_seen and not one.picked_up_at else cause, one.offer_id)
     if outside:
         is_known = outside.picked_up_at or cause in {Cause.SWITCH_LOST, Cause.LOST_WHILE_AWAY}
         end_outside(call, at, cause if is_known else Cause.CANCELLED)

@@ -15,6 +15,8 @@ from telephony.conductor.live import Feed, Held, Live
 from telephony.conductor.parties import Offer
 from telephony.conductor.phases import Lost, Phase
 from telephony.conductor.tapes import Tapes
+from telephony.conductor.telephones import PRESSED_WITHIN, Telephones
+from telephony.outbound import at_telephone
 from telephony.routing import trail
 from telephony.routing.floor import Agent, Floor
 from telephony.switch.port import ChannelGoneError, Switch, SwitchError
@@ -33,9 +35,10 @@ class Offers:
         live: Live,
         tapes: Tapes,
         admitting: Admitting,
+        telephones: Telephones,
         feed: Feed,
     ) -> None:
-        self._admitting = admitting
+        self._admitting, self._telephones = admitting, telephones
         self._switch, self._floor, self._live, self._tapes = switch, floor, live, tapes
         self._feed = feed
         # whoever keeps places for callers that hung up; none are kept before somebody does
@@ -52,18 +55,17 @@ class Offers:
             if held is None:
                 self.promised(CallId(made.call), agent)
                 continue
-            offer = offer_to(agent, expires_at=now + dt.timedelta(seconds=held.line.queue.ring_timeout_s))
+            offer = offer_to(agent, expires_at=_expires_at(held, agent, now))
             agent.call_id = held.call.call_id
             self._feed(held.call.call_id, facts.Offered(now, offer), because=trail.reasons(made.why))
 
     def reserve(self, held: Held, agent_id: AgentId) -> Offer | None:
         """Promise the call to this agent, who must be free and serve its company; nothing waits after it."""
         agent, call = self._floor.agents.get(agent_id), held.call
-        if agent is None or not agent.is_free or call.arrival.tenant_id not in agent.clients:
+        if agent is None or not agent.is_free or not agent.may_be_rung(call.arrival.tenant_id):
             return None
         agent.call_id = call.call_id
-        rings_s = held.line.queue.ring_timeout_s
-        return offer_to(agent, expires_at=clock.now() + dt.timedelta(seconds=rings_s))
+        return offer_to(agent, expires_at=_expires_at(held, agent, clock.now()))
 
     def offer_wished(self, held: Held) -> None:
         """Offer the call to the agent its flow has named, if they are free still."""
@@ -85,6 +87,9 @@ class Offers:
 
     async def ring(self, held: Held, offer: Offer) -> None:
         """Ring the phone of the agent to whom a call was promised."""
+        if offer.is_at_telephone:
+            await self._telephones.ring(held, offer)
+            return
         timeout_s: float = held.line.queue.ring_timeout_s
         headers = {"X-Seatline-Offer": public("off", offer.offer_id)}
         if held.call.leads_out:
@@ -138,7 +143,16 @@ def offer_to(agent: Agent, *, expires_at: dt.datetime) -> Offer:
         agent_number=agent.number,
         seat_id=agent.seat_id,
         seat_label=agent.seat_label,
-        endpoint=agent.endpoint,
+        endpoint="" if agent.is_at_telephone else agent.endpoint,
         channel=f"agent-{offer_id}",
         expires_at=expires_at,
+        is_at_telephone=agent.is_at_telephone,
     )
+
+
+def _expires_at(held: Held, agent: Agent, now: dt.datetime) -> dt.datetime:
+    """Return until when an agent may take a call: while it rings, and, at a telephone, has to press a key."""
+    rings_s = held.line.queue.ring_timeout_s
+    if not agent.is_at_telephone:
+        return now + dt.timedelta(seconds=rings_s)
+    return now + dt.timedelta(seconds=at_telephone.rings_s(rings_s)) + PRESSED_WITHIN

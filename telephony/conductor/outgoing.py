@@ -19,7 +19,7 @@ import datetime as dt
 from typing import Final
 
 from telephony.calls import Arrival
-from telephony.conductor import actions, facts, in_flow, machine, phases, transfer
+from telephony.conductor import actions, at_telephone, facts, in_flow, machine, phases, transfer
 from telephony.conductor.actions import (
     DIALLING,
     TALKING,
@@ -76,6 +76,8 @@ def begin(arrival: Arrival, channel: str, dial: Dial) -> tuple[LiveCall, list[Ac
 
 def step(call: LiveCall, fact: Fact) -> list[Action]:
     """Move any call on by one fact, whichever way it goes; see `machine.step`."""
+    if at_telephone.concerns(fact):
+        return at_telephone.step(call, fact)
     if transfer.concerns(call, fact):
         return transfer.step(call, fact)
     if in_flow.concerns(fact):

@@ -13,7 +13,10 @@ from telephony.flows.trace import Outcome, Passed
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One offer of the call to one agent; `channel` is what the switch will call the agent's leg."""
+    """One offer of the call to one agent; `channel` is what the switch will call the agent's leg.
+
+    `is_at_telephone`: it rings at a number outside, the agent's own; then no `endpoint` is rung.
+    """
 
     offer_id: OfferId
     agent_id: AgentId
@@ -23,6 +26,7 @@ class Offer:
     endpoint: str
     channel: str
     expires_at: dt.datetime
+    is_at_telephone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,8 @@ class Outside:
     """A number outside, brought into the call: a call out with books of its own, which ends with this one.
 
     `offer_id` is that of its clearance's attempt, of its call and of its part of this one. `longest` counts
-    from the answer. Whom it calls stands, sealed, in the row of the dial, and nowhere here.
+    from the answer. Whom it calls stands, sealed, in the row of the dial, and nowhere here. The telephone of
+    an agent to whom the call is offered is one too: its id is that of the offer, and no row has its number.
     """
 
     offer_id: OfferId

@@ -67,6 +67,9 @@ class Lost(StrEnum):
     CALLER_LEFT = "caller-left"
     SWITCH_LOST = "switch-lost"
     NOT_REACHED = "not-reached"  # nobody to talk to at the other end of a call out
+    NOT_CALLED = (
+        "not-called"  # the agent's telephone: the gate refused the call to it, or it could not be made
+    )
     NOT_NEEDED = "not-needed"  # who was asked about a call, and the one who has it goes on alone
 
 

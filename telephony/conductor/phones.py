@@ -58,7 +58,7 @@ class Phones:
     def changed(self, endpoint: str, *, is_online: bool, at: dt.datetime) -> None:
         """An agent's phone registered or went away; who cannot be rung is not available."""
         agent = self._floor.by_endpoint(endpoint)
-        if agent is None or agent.is_online == is_online:
+        if agent is None or agent.is_at_telephone or agent.is_online == is_online:
             return
         agent.is_online = is_online
         if not is_online and agent.state == FREE and agent.call_id is None:

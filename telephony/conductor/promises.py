@@ -145,7 +145,10 @@ class Promises:
         if place in self._standing or one.state is not State.WAITING or one.next_at > clock.now():
             return
         self._standing[place] = one
-        self._floor.wait(InQueue(place, one.tenant_id, one.queue_id, one.place_at, is_at_head=False), policy)
+        self._floor.wait(
+            InQueue(place, one.tenant_id, one.queue_id, one.place_at, is_at_head=False, is_called_back=True),
+            policy,
+        )
 
 
 def _raise_unless_expected(error: Exception) -> None:

@@ -127,6 +127,8 @@ class Rejoining:
         if held is None or held.call.phase is not Phase.TALKING or held.returning or not held.call.offer:
             return
         offer = held.call.offer
+        if offer.is_at_telephone:  # no console answers there by itself
+            return
         channel = f"agent-{offer.offer_id}-{new_id().hex[-8:]}"
         held.returning, self._live.by_channel[channel] = channel, call_id
         try:

@@ -234,9 +234,9 @@ class Rows:
 
     def keep_outsides(self, call: LiveCall) -> None:
         """Write what is known of the numbers outside, behind the beginning of the call they are part of."""
-        if not call.outsides:
+        tenant_id, call_id, outsides = call.arrival.tenant_id, call.call_id, _all_outside(call)
+        if not outsides:
             return
-        tenant_id, call_id, outsides = call.arrival.tenant_id, call.call_id, tuple(call.outsides)
         self._books.enter(
             call_id,
             Scope.system(tenant_id),
@@ -303,7 +303,7 @@ class Rows:
 
     def end(self, call: LiveCall, ending: Ending) -> asyncio.Future[Any]:
         """Write the end of a call, in one transaction: CDR, usage, interaction, and the books of its dial."""
-        outsides = tuple(call.outsides)
+        outsides = _all_outside(call)
 
         def write(session: Session) -> None:
             self._write_outsides(session, ending.tenant_id, ending.call_id, outsides)
@@ -347,3 +347,8 @@ class Rows:
         self._realtime.publish(
             call.arrival.tenant_id, "calls", {"call_id": public("call", call.call_id), "state": state}
         )
+
+
+def _all_outside(call: LiveCall) -> tuple[Outside, ...]:
+    """Return all that were called for a call and have books of their own: numbers outside, telephones."""
+    return (*call.outsides, *call.telephones)

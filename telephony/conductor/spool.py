@@ -133,7 +133,11 @@ class Spool:
         for call in calls:
             # a copy: the call goes on while the writer writes
             still = replace(
-                call, instants=dict(call.instants), legs=list(call.legs), outsides=list(call.outsides)
+                call,
+                instants=dict(call.instants),
+                legs=list(call.legs),
+                outsides=list(call.outsides),
+                telephones=list(call.telephones),
             )
             self._lines.put((self._numbered(partial(self._summary, still)), threading.Event()))
         carried_over = self._put(lambda: {"boot": switch_boot})

@@ -38,6 +38,7 @@ from telephony.conductor.rows import Rows
 from telephony.conductor.spool import Spool
 from telephony.conductor.supervision import Supervision
 from telephony.conductor.tapes import Tapes
+from telephony.conductor.telephones import Telephones
 from telephony.conductor.voice import Voice
 from telephony.conductor.waiting import Waiting
 from telephony.routing.floor import Floor
@@ -73,6 +74,7 @@ class Standing:
         giving: Giving,
         dialler: Dialler,
         rejoining: Rejoining,
+        telephones: Telephones,
         arrivals: Arrivals,
         paying: Paying,
         lobby: Lobby,
@@ -85,6 +87,7 @@ class Standing:
         self._live, self._rows, self._tapes, self._offers = live, rows, tapes, offers
         self._voice, self._lobby, self._meanwhile, self._paying = voice, lobby, meanwhile, paying
         self._waiting, self._giving, self._dialler, self._rejoining = waiting, giving, dialler, rejoining
+        self._telephones = telephones
         self._arrivals, self._feed, self._finished = arrivals, feed, finished
         self._recovered: list[LiveCall] = []
 
@@ -170,8 +173,9 @@ class Standing:
             if offer:
                 self._live.by_channel[offer.channel] = call.call_id
                 self._desk.takes_over(call, offer)
-        if call.outside:
-            self._live.by_channel[call.outside.channel] = call.call_id
+        for one in (*call.outsides, *call.telephones):
+            if one.ended_at is None:
+                self._live.by_channel[one.channel] = call.call_id
         self._rows.keep_outsides(call)
         self._tapes.take_over(held)
 
@@ -202,6 +206,10 @@ class Standing:
     def _stand_again(self, held: Held, there: dict[str, port.LiveChannel]) -> None:
         """Go on with a call whose caller is still on the line."""
         call, now = held.call, clock.now()
+        stood = (call.phase, call.offer)
+        self._telephones.stand_again(held, there)
+        if (call.phase, call.offer) != stood:
+            return
         leg = there.get(call.offer.channel) if call.offer else None
         if call.leads_out and not call.is_noticed and call.phase in {Phase.OFFERED, Phase.ANNOUNCING}:
             self._feed(call.call_id, facts.AnnouncementEnded(now))
@@ -238,7 +246,7 @@ class Standing:
                 if leg is None:
                     lost = facts.OfferLost(now, call.offer.offer_id, Lost.PHONE_GONE)
                     self._feed(call.call_id, lost)
-                elif leg.state is port.ChannelState.UP:
+                elif leg.state is port.ChannelState.UP and not call.offer.is_at_telephone:
                     self._feed(call.call_id, facts.AgentAnswered(now, call.offer.offer_id))
             case Phase.ANNOUNCING if leg is not None:
                 self._feed(call.call_id, facts.AnnouncementEnded(now))

@@ -110,7 +110,9 @@ class States:
                 return away("declined")
             case Lost.NO_ANSWER:
                 return away("missed")
-            case Lost.PHONE_GONE:
+            case Lost.PHONE_GONE | Lost.NOT_CALLED if agent.is_at_telephone:
+                return away("missed")  # or it would be called again at once
+            case Lost.PHONE_GONE | Lost.NOT_CALLED:
                 agent.is_online = False
                 return _OFFLINE
             case _:

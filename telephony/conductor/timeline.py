@@ -44,13 +44,20 @@ def details(fact: Fact) -> dict[str, object]:
             | facts.OutsideAsked(outside=outside)
         ):
             return {"call": public("call", outside.offer_id)}
+        case facts.TelephoneCalled(telephone=telephone):
+            return {"call": public("call", telephone.offer_id)}
         case facts.RecordingStopped(is_by_rule=is_by_rule):
             return {"by_rule": is_by_rule}
         case facts.Offered(offer=offer):
             return {"offer_id": str(offer.offer_id), "agent": offer.agent_number, "seat": offer.seat_label}
         case facts.OfferLost(why=why):
             return {"why": why.value}
-        case facts.CallerGone(cause=cause) | facts.AskedGone(cause=cause) | facts.OutsideGone(cause=cause):
+        case (
+            facts.CallerGone(cause=cause)
+            | facts.AskedGone(cause=cause)
+            | facts.OutsideGone(cause=cause)
+            | facts.TelephoneGone(cause=cause)
+        ):
             return {"cause": int(cause)}
         case facts.AgentGone(cause=cause, survey_most=most):
             return {"cause": int(cause), "survey": most} if most else {"cause": int(cause)}

@@ -19,7 +19,7 @@ from security.vault import Vault
 from telephony import calls
 from telephony.calls import Arrival
 from telephony.events import DialCleared, DialEnded, DialOutcome
-from telephony.models import CallRow, OutboundDialRow
+from telephony.models import CallRow, DialDecisionRow, OutboundDialRow
 from telephony.outbound import spend
 from telephony.outbound.gate import DialRequest, Refusal, clear, sealed_number
 from telephony.switch.clearance import LIFETIME, Clearance
@@ -37,18 +37,20 @@ def place(session: Session, *, request: DialRequest, vault: Vault, at: dt.dateti
     return answer
 
 
-def dial(session: Session, *, clearance: Clearance, vault: Vault) -> None:
+def dial(session: Session, *, clearance: Clearance, vault: Vault, is_an_agents: bool = False) -> None:
     """Hand a cleared call to the switchboard; `DialEnded` tells what became of it, always.
 
     In the tenant's own transaction, the one that cleared it: both stand or neither. A second time changes
-    nothing.
+    nothing. An agent's own telephone is called by the switchboard itself, which has asked for it: no order is
+    left, and the tenant's row does not have its number.
     """
+    number = sealed_number(clearance.tenant_id, clearance.attempt_id)
     made = session.execute(
         insert(OutboundDialRow)
         .values(
             tenant_id=clearance.tenant_id,
             attempt_id=clearance.attempt_id,
-            to_ct=vault.seal(sealed_number(clearance.tenant_id, clearance.attempt_id), clearance.to),
+            to_ct=None if is_an_agents else vault.seal(number, clearance.to),
             caller=clearance.caller,
             number_id=clearance.caller_number_id,
             queue_id=clearance.queue_id,
@@ -66,7 +68,7 @@ def dial(session: Session, *, clearance: Clearance, vault: Vault) -> None:
         .on_conflict_do_nothing()
         .returning(OutboundDialRow.attempt_id)
     ).scalar()
-    if made:
+    if made and not is_an_agents:
         announce(session, DialCleared(tenant_id=clearance.tenant_id, attempt_id=clearance.attempt_id))
 
 
@@ -88,7 +90,19 @@ def begin_part(
         direction=calls.OUTBOUND,
         part_of=part_of,
     )
-    calls.begin(session, arrival=arrival, customer_id=None, vault=vault)
+    prefix = None if row.to_ct else _prefix(session, tenant_id, attempt_id)
+    calls.begin(session, arrival=arrival, customer_id=None, vault=vault, prefix=prefix)
+
+
+def _prefix(session: Session, tenant_id: TenantId, attempt_id: UUID) -> str | None:
+    """Return by which prefix a number is rated that the dial's row does not have."""
+    return session.scalar(
+        select(DialDecisionRow.prefix).where(
+            DialDecisionRow.tenant_id == tenant_id,
+            DialDecisionRow.attempt_id == attempt_id,
+            DialDecisionRow.is_cleared,
+        )
+    )
 
 
 def dialled_by(session: Session, *, tenant_id: TenantId, attempt_id: UUID) -> tuple[AgentId | None, bool]:

@@ -35,7 +35,7 @@ from telephony.routing.strategy import (
 )
 
 _ByQueue = dict[QueueId, dict[UUID, Candidate]]
-_Line = tuple[QueueId, str, Tier, bool, UUID | None]
+_Line = tuple[QueueId, str, Tier, bool, UUID | None, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,7 +361,14 @@ def _queues(caller: Caller, policy: Policy) -> Iterable[QueueId]:
 
 
 def _line(caller: Caller) -> _Line:
-    return (caller.queue, caller.region, caller.tier, caller.is_at_head, caller.last_agent)
+    return (
+        caller.queue,
+        caller.region,
+        caller.tier,
+        caller.is_at_head,
+        caller.last_agent,
+        caller.is_called_back,
+    )
 
 
 def _age(caller: Caller) -> tuple[int, UUID]:

@@ -15,7 +15,7 @@ from telephony.routing.board import Board, Decision, Standing
 from telephony.routing.strategy import COMMON, PLAIN, Caller, Candidate, Policy, Skill, Tier
 
 FREE = Activity.AVAILABLE.value
-_BEARS_ON_ROUTING = frozenset({"skills", "state", "since", "is_online", "call_id", "only_for"})
+_BEARS_ON_ROUTING = frozenset({"skills", "state", "since", "is_online", "call_id", "only_for", "rings_for"})
 
 
 @dataclass(slots=True)
@@ -24,7 +24,8 @@ class Agent:
 
     `state` is what the seats room calls it (`available`, `away:meal`…); `next_state` is what they asked to
     become after the call in hand; `is_online` says that their phone is registered. `only_for` is the company
-    for whose calls their seat is kept.
+    for whose calls their seat is kept. Who has chosen to be called at their own telephone is there always,
+    for calls that come in to the companies of `rings_for`; None: they are in their browser.
     """
 
     agent_id: AgentId
@@ -42,6 +43,7 @@ class Agent:
     next_state: str | None = None
     languages: tuple[str, ...] = field(default=("en",))
     only_for: TenantId | None = None
+    rings_for: frozenset[TenantId] | None = None
     changed: "Callable[[Agent], None] | None" = field(default=None, repr=False, compare=False)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -57,7 +59,18 @@ class Agent:
     @property
     def candidate(self) -> Candidate:
         """What the decision sees of them."""
-        return Candidate(self.agent_id, self.skills, _ms(self.since), self.only_for)
+        return Candidate(
+            self.agent_id, self.skills, _ms(self.since), self.only_for, is_at_telephone=self.is_at_telephone
+        )
+
+    @property
+    def is_at_telephone(self) -> bool:
+        """Whether calls ring at their own telephone."""
+        return self.rings_for is not None
+
+    def may_be_rung(self, tenant_id: TenantId) -> bool:
+        """Whether a call of this company may ring where they are."""
+        return tenant_id in self.clients and (self.rings_for is None or tenant_id in self.rings_for)
 
     def payer(self, state: str, work_tenant: TenantId | None = None) -> TenantId | None:
         """Return who pays for the agent's time in `state`."""
@@ -76,6 +89,7 @@ class InQueue:
     region: str = ""
     tier: Tier = COMMON
     last_agent: AgentId | None = None
+    is_called_back: bool = False
 
 
 class Floor:
@@ -127,6 +141,7 @@ class Floor:
                 call.region,
                 call.tier,
                 call.last_agent,
+                call.is_called_back,
             )
         )
 
@@ -157,12 +172,12 @@ class Floor:
         return next((one for one in found if one.is_online and one.state == FREE), None)
 
     def ready_to_dial(self, agent_id: AgentId) -> Agent | None:
-        """Return this agent if they may dial by hand now: at their phone, with nothing in hand; else None.
+        """Return this agent if they may dial by hand now: in their browser, with nothing in hand; else None.
 
         Who is away may: a break from calls that come in is a time for calls that go out.
         """
         agent = self.agents.get(agent_id)
-        if agent is None or agent.call_id is not None or not agent.is_online:
+        if agent is None or agent.call_id is not None or not agent.is_online or agent.is_at_telephone:
             return None
         return agent if activity(agent.state) in {Activity.AVAILABLE, Activity.AWAY} else None
 

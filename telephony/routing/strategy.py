@@ -106,7 +106,10 @@ PLAIN = Policy()
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A call in a queue. One whom an agent failed is `is_at_head`; `since_ms` is never reset by that."""
+    """A call in a queue. One whom an agent failed is `is_at_head`; `since_ms` is never reset by that.
+
+    One who `is_called_back` has hung up and keeps their place: an agent must be there when they pick up.
+    """
 
     call: UUID
     tenant: TenantId
@@ -116,6 +119,7 @@ class Caller:
     region: str = ""
     tier: Tier = COMMON
     last_agent: UUID | None = None
+    is_called_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +133,16 @@ class Skill:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An agent, with what they can do; `only_for` on a seat that is kept for one company's calls."""
+    """An agent, with what they can do; `only_for` on a seat that is kept for one company's calls.
+
+    One who `is_at_telephone` is rung outside, which takes longer than who is called back may be kept waiting.
+    """
 
     agent: UUID
     skills: Mapping[QueueId, Skill]
     idle_since_ms: int
     only_for: TenantId | None = None
+    is_at_telephone: bool = False
 
 
 Rank = tuple[int, int, int, UUID]
@@ -203,6 +211,8 @@ def fit(
     others; then who serves just this region before who serves all, then the better level.
     """
     if agent.only_for is not None and agent.only_for != caller.tenant:
+        return None
+    if agent.is_at_telephone and caller.is_called_back:
         return None
     kept = policy.kept.get(agent.agent)
     is_others = kept is not None and not kept.takes(caller.queue, caller.tier.code)

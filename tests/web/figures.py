@@ -619,6 +619,8 @@ def console_state(name: str, lang: str, *, now: dt.datetime) -> dict[str, Any]:
 
     activity = {
         "ringing": "ringing",
+        "ringing-telephone": "ringing",
+        "call-telephone": "on-call",
         "dialling": "dialling",
         "call": "on-call",
         "hold": "on-call",
@@ -640,7 +642,7 @@ def console_state(name: str, lang: str, *, now: dt.datetime) -> dict[str, Any]:
         "activity": activity,
         "since": at(-97),
         "now": at(0),
-        "offer": busy | {"offered_at": at(-8), "expires_at": at(12)} if name == "ringing" else None,
+        "offer": busy | {"offered_at": at(-8), "expires_at": at(12)} if activity == "ringing" else None,
         "call": busy
         | {"answered_at": at(-252), "on_hold": name == "hold", "recording": True, "paused": name == "hold"}
         | {
@@ -674,7 +676,10 @@ def console_state(name: str, lang: str, *, now: dt.datetime) -> dict[str, Any]:
             )
         ],
         "dispositions": dispositions(lang),
-        "simulator": True,
+        "simulator": not name.endswith("telephone"),
+        "telephone": {"number": "•••123", "is_chosen": True, "code": "4711"}
+        if name.endswith("telephone")
+        else None,
     }
 
 
@@ -3307,6 +3312,9 @@ def one_agent(lang: str) -> dict[str, Any]:
         "signed_in_at": None,
         "languages": ("en", "zh"),
         "companies": [("ten_1", "Lantern Legal", False), ("ten_2", "Pelican Parcel", True)],
+        "telephone": {"number": "•••123", "is_checked": False, "is_chosen": True},
+        "rings_for": [("ten_2", "Pelican Parcel", True)],
+        "problem": "",
         "may_write": True,
         "link": "https://seatline.example/welcome/WyIwMWY0",
         "days": 3,
@@ -3750,7 +3758,10 @@ def fault(lang: str, *, status: int = 404) -> dict[str, Any]:
     }
 
 
-VIEWS = ("idle", "dialling", "ringing", "call", "campaign", "three", "outside", "hold", "wrap", "offline")
+VIEWS = (
+    *("idle", "dialling", "ringing", "call", "campaign", "three", "outside", "hold", "wrap", "offline"),
+    *("telephone", "ringing-telephone", "call-telephone"),
+)
 PAGES: dict[str, Page] = {
     "sign-in": Page("sign_in.html", sign_in),
     "sign-in-refused": Page("sign_in.html", sign_in_refused),

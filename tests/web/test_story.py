@@ -66,3 +66,25 @@ def test_every_fact_has_words_in_the_story(app: Flask, fact: type) -> None:
     with app.test_request_context():
         told = steps.story([Step(1, AT, kind, {})], call=call, people={})
     assert told[0].text != kind, f"the portal has no words for {kind}"
+
+
+def test_a_call_to_an_agents_telephone_is_told_with_why_it_was_not_made(app: Flask) -> None:
+    told: list[tuple[str, dict[str, object]]] = [
+        ("offered", {"agent": 1001}),
+        ("telephone-called", {}),
+        ("telephone-picked-up", {}),
+        ("telephone-gone", {"cause": 17}),
+        ("offer-lost", {"why": "not-called", "gate": "stopped"}),
+        ("offer-lost", {"why": "not-called", "gate": "failed"}),
+    ]
+    found = [Step(place, AT, kind, details) for place, (kind, details) in enumerate(told)]
+    call = dataclasses.replace(CALL, dialled="+442079460134", direction="inbound")
+    with app.test_request_context():
+        texts = [one.text for one in steps.story(found, call=call, people={})]
+    assert texts[1:] == [
+        "The telephone of Agent 1001 is called",
+        "It is picked up there; a key has to be pressed",
+        "The telephone of the agent: busy",
+        "The telephone of Agent 1001 is not called: You have stopped calls out",
+        "The telephone of Agent 1001 is not called: it could not be called",
+    ]

@@ -64,7 +64,7 @@ class CallShown(Outward):
     )
     caller: str | None = Field(
         description="The other party's number without its last digits: who called, or, of an outbound call,"
-        " who was called; null when withheld.",
+        " who was called; null when withheld, or an agent at their own telephone.",
         examples=["+44 7700 900•••"],
     )
     queue: Queue
@@ -79,7 +79,8 @@ class CallShown(Outward):
     talk_ms: int | None
     cause: str | None = Field(description="How it ended.", examples=["caller-hung-up"])
     part_of: str | None = Field(
-        description="The call into which an agent brought this number; null of a call by itself."
+        description="The call into which an agent brought this number, or which it was forwarded from, or"
+        " for which an agent was called at their own telephone; null of a call by itself."
     )
     disposition: str | None = Field(description="What the agent noted at the end.")
     recording: str | None = Field(

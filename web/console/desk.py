@@ -43,7 +43,7 @@ from seats.errors import SeatTakenError
 from seats.rules import Activity, activity, away
 from seats.statuses import Status
 from security.gate import Kind, UnsignedError
-from telephony import calls, endpoints, numbers, orders, queues, work
+from telephony import calls, endpoints, numbers, orders, queues, telephones, work
 from telephony.calls import TO_COLLEAGUE
 from telephony.conductor import pulse
 from telephony.errors import WorkItemNotFoundError
@@ -315,6 +315,7 @@ def state(session: Session) -> dict[str, Any]:
         "queues": _queues(one),
         "dispositions": [],
         "simulator": services.settings.is_simulated,
+        "telephone": _telephone(session, one),
     }
     if phone and not services.settings.is_simulated:
         shown["sip"] = {
@@ -336,6 +337,18 @@ def state(session: Session) -> dict[str, Any]:
             for one in client(theirs).dispositions
         ]
     return shown
+
+
+def _telephone(session: Session, one: ServingAgent) -> dict[str, Any] | None:
+    """Return the agent's own telephone, hidden but for its end, and the code to be pressed there once."""
+    found = telephones.of_agent(session, agent_id=one.agent.id, vault=scope.services().vault)
+    if found is None:
+        return None
+    return {
+        "number": found.shown,
+        "is_chosen": found.is_chosen,
+        "code": None if found.is_checked else found.code,
+    }
 
 
 def remember_next(about: OfferId | CallId, wanted: str | None) -> None:

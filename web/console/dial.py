@@ -19,7 +19,7 @@ from core.ids import AgentId, CallId, QueueId, TenantId, parse, public
 from core.phone import E164, InvalidNumberError, ShortCode, parse_dialled, time_zones
 from seats.desk import ServingAgent
 from seats.rules import Activity, activity
-from telephony import calls, work
+from telephony import calls, telephones, work
 from telephony.errors import WorkItemNotFoundError
 from telephony.orders import OrderKind
 from telephony.outbound import by_hand
@@ -37,6 +37,12 @@ class NotFreeToDialError(Conflict):
     """The agent has something in hand, or their phone cannot be reached."""
 
     code = "dial-not-free"
+
+
+class AtTelephoneError(Conflict):
+    """The agent's calls ring at their own telephone: nothing is dialled from the console."""
+
+    code = "at-telephone"
 
 
 class DialNumberError(Invalid):
@@ -134,6 +140,7 @@ def _ready(session: Session) -> ServingAgent:
 
     Raises:
         NotFreeToDialError: they have, or their phone is away.
+        AtTelephoneError: their calls ring outside.
     """
     one = desk.serving(session)
     if one.presence is None:
@@ -141,6 +148,8 @@ def _ready(session: Session) -> ServingAgent:
     is_there = activity(one.presence.state) in {Activity.AVAILABLE, Activity.AWAY}
     if not is_there or work.in_hand(session, agent_id=one.agent.id) is not None:
         raise NotFreeToDialError
+    if telephones.chosen(session, agent_id=one.agent.id):
+        raise AtTelephoneError
     return one
 
 

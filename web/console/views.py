@@ -52,6 +52,7 @@ from web.console import (
     desk,
     dial,
     messages,
+    outside,
     promises,
     team,
     tickets,
@@ -70,6 +71,7 @@ agreements.install(pages)
 line_check.install(pages)
 tickets.install(pages)
 transfer.install(pages)
+outside.install(pages)
 team.install(pages)
 messages.install(pages)
 voicemails.install(pages)

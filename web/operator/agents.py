@@ -15,11 +15,12 @@ from werkzeug.wrappers import Response
 from core import clock, ids
 from core.errors import Invalid, SeatlineError
 from core.ids import OPERATOR, SessionId, TenantId
+from core.phone import parse_e164
 from seats import desk, roster
 from seats.roster import Posting
 from seats.rules import activity
 from security import evidence
-from telephony import orders
+from telephony import orders, telephones
 from telephony.orders import OrderKind
 from tenants import staff, users
 from tenants.roles import may_hand_on
@@ -188,6 +189,44 @@ def assign_agent(agent_number: int) -> Response:
     return redirect(f"{_HERE}/{agent_number}", 303)
 
 
+@pages.post("/agents/<int:agent_number>/telephone")
+@permission("rosters.write")
+def agent_telephone(agent_number: int) -> Response:
+    """Say at which number of their own an agent's calls may ring, and which companies' calls."""
+    one, session, vault = _find(agent_number), scope.session(), scope.services().vault
+    typed = request.form.get("number", "").strip()
+    ticked = set(request.form.getlist("companies")[:_MOST])
+    before = telephones.of_agent(session, agent_id=one.agent.id, vault=vault)
+    try:
+        number = before.number if before and not typed else parse_e164(typed)
+        telephones.set_up(
+            session,
+            agent_id=one.agent.id,
+            agent_number=agent_number,
+            number=number,
+            clients=[client for client in one.clients if ids.public("ten", client) in ticked],
+            vault=vault,
+        )
+    except Invalid as error:
+        scope.rollback()
+        text = words.problem(error.code, error.kind)
+        return make_response(_detail(agent_number, problem=f"{text.title}. {text.advice}"), 422)
+    _tell(one, [])
+    said.done(gettext("Calls of agent %(number)s may ring at their own telephone.", number=agent_number))
+    return redirect(f"{_HERE}/{agent_number}", 303)
+
+
+@pages.post("/agents/<int:agent_number>/telephone/remove")
+@permission("rosters.write")
+def agent_telephone_gone(agent_number: int) -> Response:
+    """Let no call ring at an agent's own telephone any more; one they talk in goes on."""
+    one = _find(agent_number)
+    telephones.take_away(scope.session(), agent_id=one.agent.id, agent_number=agent_number)
+    _tell(one, [])
+    said.done(gettext("Calls of agent %(number)s ring in the browser alone.", number=agent_number))
+    return redirect(f"{_HERE}/{agent_number}", 303)
+
+
 @pages.post("/agents/<int:agent_number>/link")
 @permission("rosters.write")
 def agent_link(agent_number: int) -> Response:
@@ -215,6 +254,7 @@ def agent_leaves(agent_number: int) -> Response:
     """Let an agent go: signed out everywhere, and in no more."""
     one, who = _find(agent_number), identity.current()
     roster.leave(scope.session(), agent_id=one.agent.id)
+    telephones.take_away(scope.session(), agent_id=one.agent.id, agent_number=agent_number)
     ended = staff.shut_out(
         scope.session(),
         tenant_id=OPERATOR,
@@ -329,8 +369,19 @@ def _form(given: dict[str, str | list[str]], errors: dict[str, str] | None = Non
     )
 
 
-def _detail(number: int, *, link: str = "") -> str:
+def _telephone(one: Posting) -> dict[str, object] | None:
+    """Return what the page shows of an agent's own telephone; None: they have none."""
+    vault = scope.services().vault
+    found = telephones.of_agent(scope.session(), agent_id=one.agent.id, vault=vault)
+    if found is None:
+        return None
+    return {"number": found.shown, "is_checked": found.is_checked, "is_chosen": found.is_chosen}
+
+
+def _detail(number: int, *, link: str = "", problem: str = "") -> str:
     one = _find(number)
+    rings = telephones.clients_of(scope.session(), agent_id=one.agent.id)
+    names = dict(_companies())
     user = _users().get(one.agent.user_id)
     return render_template(
         "operator/agent.html",
@@ -343,6 +394,13 @@ def _detail(number: int, *, link: str = "") -> str:
         companies=[
             (ids.public("ten", tenant_id), name, tenant_id in one.clients) for tenant_id, name in _companies()
         ],
+        telephone=_telephone(one),
+        rings_for=[
+            (ids.public("ten", client), names[client], client in rings)
+            for client in sorted(one.clients, key=lambda client: names.get(client, ""))
+            if client in names
+        ],
+        problem=problem,
         may_write=_may_write(),
         link=link,
         days=invitations.DAYS,

@@ -110,8 +110,10 @@ def who(call: Call, masked_name: str | None = None) -> str:
 
 
 def mask_caller(call: Call) -> str:
-    """Return the other party's number without its last three digits, or that it was withheld."""
-    return mask(call.caller) if call.caller else gettext("Withheld")
+    """Return the other party's number without its last three digits, or who it was that has none here."""
+    if call.caller:
+        return mask(call.caller)
+    return str(gettext("Not shown") if call.part_of else gettext("Withheld"))
 
 
 def talk_s(call: Call) -> float:

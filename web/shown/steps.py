@@ -398,6 +398,15 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("Somebody picks up at the number outside"), _START
         case "outside-gone":
             return gettext("The number outside: %(how)s", how=_outside(step)), _WARN
+        case "offer-lost" if step.details.get("why") == "not-called":
+            why = REFUSALS.get(str(step.details.get("gate")), gettext("it could not be called"))
+            return gettext("The telephone of %(agent)s is not called: %(why)s", agent=offered, why=why), _WARN
+        case "telephone-called":
+            return gettext("The telephone of %(agent)s is called", agent=offered), _PLAIN
+        case "telephone-picked-up":
+            return gettext("It is picked up there; a key has to be pressed"), _PLAIN
+        case "telephone-gone":
+            return gettext("The telephone of the agent: %(how)s", how=_outside(step)), _PLAIN
         case "sent-back":
             return (
                 gettext(

@@ -269,16 +269,19 @@ def test_a_call_cut_in_a_conversation_of_three_lets_everybody_go() -> None:
 
 def test_whatever_comes_in_whatever_order_everybody_who_came_in_is_let_go_once() -> None:
     dice = random.Random(11)  # noqa: S311 - a die for a test, thrown the same way each time
+    seen = 0
     for _ in range(3000):
         call = talking()
         into = Counter([call.offer.agent_id] if call.offer else [])
         out: Counter[AgentId] = Counter()
-        ended = reached = rated = surveyed = 0
+        ended = reached = rated = surveyed = called = 0
         for turn in range(30):
             at = later(10 + turn)
             ids = [one.offer_id for one in (call.offer, call.consult and call.consult.offer) if one]
             one_of = dice.choice(ids) if ids else OfferId(new_id())
             new, number = offer(1002 + turn), outside(at)
+            new = dataclasses.replace(new, is_at_telephone=dice.random() < 0.5)
+            their = Outside(one_of, f"agent-{one_of}", dt.timedelta(hours=2), at)
             is_out = call.outside.offer_id if call.outside else OfferId(new_id())
             could: list[Fact] = [
                 facts.Transferred(at, BILLING, "Billing", None),
@@ -304,6 +307,9 @@ def test_whatever_comes_in_whatever_order_everybody_who_came_in_is_let_go_once()
                 facts.OutsideGone(at, is_out, dice.choice([16, 17, 19])),
                 facts.SentBack(at, BILLING, ""),
                 facts.GreetingEnded(at),
+                *(facts.TelephoneCalled(at, their) for _ in range(3)),
+                facts.TelephonePickedUp(at, one_of),
+                facts.TelephoneGone(at, one_of, dice.choice([16, 17, 19])),
             ]
             if dice.random() < 0.1:
                 could += [facts.AgentGone(at, 16), facts.EndedForAll(at), facts.CallerGone(at, 16)]
@@ -318,6 +324,7 @@ def test_whatever_comes_in_whatever_order_everybody_who_came_in_is_let_go_once()
             surveyed += kinds(asked).count("Survey")
             ended += kinds(asked).count("Finish")
             reached += kinds(asked).count("Reach")
+            called += kinds(asked).count("CallTelephone")
             for action in asked:
                 if isinstance(action, actions.Ring):
                     into[action.offer.agent_id] += 1
@@ -332,4 +339,64 @@ def test_whatever_comes_in_whatever_order_everybody_who_came_in_is_let_go_once()
         assert (rated == 1) is (call.rating > 0)
         assert len(call.outsides) == reached
         assert all(one.ended_at for one in call.outsides), "a number outside outlives its call"
+        assert called == len({one.offer_id for one in call.telephones}), "a telephone is called twice"
+        assert all(one.ended_at and one.cause for one in call.telephones), "a telephone outlives its call"
+        seen += called
         assert out == into, "somebody was let go of twice, or never"
+    assert seen > 100
+
+
+def at_telephone() -> tuple[LiveCall, Offer]:
+    """Return a call offered to an agent at their telephone, which is being called."""
+    call = talking()
+    to = dataclasses.replace(offer(1002), is_at_telephone=True)
+    outgoing.step(call, facts.Transferred(later(10), call.arrival.queue_id, "", to))
+    telephone = Outside(to.offer_id, to.channel, dt.timedelta(hours=2), later(10))
+    asked = outgoing.step(call, facts.TelephoneCalled(later(10), telephone))
+    assert kinds(asked) == ["KeepOutside", "CallTelephone"]
+    return call, to
+
+
+def test_picking_a_telephone_up_is_not_answering() -> None:
+    call, to = at_telephone()
+    picked_up = facts.TelephonePickedUp(later(13), to.offer_id)
+    assert kinds(outgoing.step(call, picked_up)) == ["KeepOutside", "AskAtTelephone"]
+    assert outgoing.step(call, picked_up) == []
+    assert call.telephone is not None
+    assert call.telephone.picked_up_at == later(13)
+    outgoing.step(call, facts.AgentAnswered(later(15), to.offer_id))
+    assert call.phase is Phase.ANNOUNCING
+
+
+def test_a_telephone_is_called_for_its_own_offer_once() -> None:
+    call, to = at_telephone()
+    again = Outside(to.offer_id, to.channel, dt.timedelta(hours=2), later(11))
+    assert outgoing.step(call, facts.TelephoneCalled(later(11), again)) == []
+    assert outgoing.step(call, facts.TelephoneCalled(later(11), outside())) == []
+    in_browser = talking()
+    mine = offer(1003)
+    outgoing.step(in_browser, facts.Transferred(later(10), BILLING, "", mine))
+    its = Outside(mine.offer_id, mine.channel, dt.timedelta(hours=2), later(10))
+    assert outgoing.step(in_browser, facts.TelephoneCalled(later(11), its)) == []
+
+
+@pytest.mark.parametrize(
+    ("picked_up", "is_wanted", "cause"),
+    [
+        (False, True, Cause.BUSY),
+        (False, False, Cause.CANCELLED),
+        (True, True, Cause.CALLED_HUNG_UP),
+        (True, False, Cause.AGENT_HUNG_UP),
+    ],
+)
+def test_how_the_call_to_a_telephone_ended(*, picked_up: bool, is_wanted: bool, cause: Cause) -> None:
+    call, to = at_telephone()
+    if picked_up:
+        outgoing.step(call, facts.TelephonePickedUp(later(12), to.offer_id))
+    if not is_wanted:
+        outgoing.step(call, facts.OfferLost(later(13), to.offer_id, Lost.DECLINED))
+    gone = facts.TelephoneGone(later(14), to.offer_id, 17)
+    assert kinds(outgoing.step(call, gone)) == ["KeepOutside"]
+    assert outgoing.step(call, gone) == []
+    (one,) = call.telephones
+    assert (one.cause, one.ended_at, call.lines_out) == (cause, later(14), 0)

@@ -39,6 +39,7 @@ from telephony.numbers import Number
 from telephony.orders import OrderKind
 from telephony.outbound import by_hand, dialling
 from telephony.outbound.gate import Clearance, DialRequest, Refusal, Window, clear
+from telephony.switch import port
 from telephony.switch.simulator import Simulation
 from tests.billing import stock as prices
 from tests.factories import agreements
@@ -276,6 +277,16 @@ class Theatre:
                     agent_id=self.people[name].agent_id,
                     call_id=self.conductor.live[0].call_id,
                 )
+            case name, ["presses", keys]:
+                self.sim.presses(self.leg_of(name), keys)
+            case name, ["breaks", "off"]:
+                self.sim.switch.let_end(self.leg_of(name), cause=port.Cause.NO_USER_RESPONSE)
+            case name, ["is", "at", "the", "telephone"] | ["is", "in", "the", "browser"]:
+                await self._order(
+                    OrderKind.RINGS_AT,
+                    agent_id=self.people[name].agent_id,
+                    telephone=what.endswith("telephone"),
+                )
             case name, ["answers"]:
                 self.sim.agent_answers(self.people[name].endpoint)
             case name, ["hangs", "up"]:
@@ -356,6 +367,13 @@ class Theatre:
             case _:
                 message = f"nobody knows how: {who} {what}"
                 raise AssertionError(message)
+
+    def leg_of(self, name: str) -> str:
+        """Return the channel on which a call is offered to an agent, or they talk."""
+        mine = self.people[name].agent_id
+        return next(
+            one.offer.channel for one in self.conductor.live if one.offer and one.offer.agent_id == mine
+        )
 
     async def asks_for(self, name: str, kind: OrderKind, **details: object) -> None:
         """Leave an order about the call an agent has in hand."""

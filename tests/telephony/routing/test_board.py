@@ -48,6 +48,7 @@ def callers(draw: st.DrawFn, name: int) -> Caller:
         draw(st.sampled_from(REGIONS)),
         draw(st.sampled_from(TIERS)),
         draw(st.one_of(st.none(), st.builds(lambda number: UUID(int=2_000 + number), st.integers(0, 7)))),
+        is_called_back=draw(st.booleans()),
     )
 
 
@@ -59,6 +60,7 @@ def agents(draw: st.DrawFn, name: int) -> Candidate:
         draw(st.dictionaries(st.sampled_from(ALL_QUEUES), skill, max_size=4)),
         NOW - draw(st.integers(0, 50)) * 1_000,
         draw(st.sampled_from([None, None, *TENANTS])),
+        is_at_telephone=draw(st.booleans()),
     )
 
 

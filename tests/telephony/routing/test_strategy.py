@@ -1,5 +1,6 @@
 """Scenario tables: who waits, who is free, under which rules; who gets whom, and why."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -412,3 +413,10 @@ def test_the_instants_of_a_caller_are_those_at_which_the_circle_widens() -> None
     assert [reach(one, policy, now_ms=NOW + at) for at in (0, 6_000, 12_000, 18_000)] == list(Circle)
     assert changes(one, Policy()) == []
     assert rank(one, policy, now_ms=NOW) == rank(one, policy, now_ms=NOW + 60_000)
+
+
+def test_who_is_called_back_is_not_promised_to_an_agent_at_their_telephone() -> None:
+    outside = replace(agent(1, idle_s=99), is_at_telephone=True)
+    back = replace(caller(11, 50), is_called_back=True)
+    assert decided([back], [outside]) == {}
+    assert decided([back, caller(12, 5)], [outside, agent(2)]) == {11: 2, 12: 1}

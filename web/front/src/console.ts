@@ -7,7 +7,7 @@ import { Ring, Ringback, unlock, zip } from "./console/ring";
 import { Messages } from "./console/messages";
 import { Phone } from "./console/phone";
 import { read, type Stats } from "./console/quality";
-import { activityOf, epoch, splitStatus, type State, statusOf } from "./console/state";
+import { activityOf, epoch, isOutside, splitStatus, type State, statusOf } from "./console/state";
 import { claim, takeBack, takeOver } from "./console/tab";
 import { Team } from "./console/team";
 import { Tickets } from "./console/tickets";
@@ -176,7 +176,9 @@ function accept(fresh: State, askedAt: number): void {
   // an answer that was on its way when the offer came knows nothing of it
   const knowsOffer = !!offer && askedAt > (offer.marks.offer_at ?? 0) + SETTLE_MS;
   if (!isActive) return show();
-  if (fresh.sip && !fresh.simulator) phone.start(fresh.sip);
+  if (isOutside(fresh)) phone.stop();
+  else if (fresh.sip && !fresh.simulator) phone.start(fresh.sip);
+  if (before && isOutside(before) !== isOutside(fresh)) moved(fresh);
   const activity = activityOf(fresh);
   if (activity === "ringing" && fresh.offer && !gone.has(fresh.offer.offer_id)) begin(fresh.offer.offer_id, fresh.offer);
   else if (activity !== "ringing" && knowsOffer && offer && !offer.answering && !offer.hasInvite) forget();
@@ -259,7 +261,7 @@ function begin(id: string, known?: { offered_at?: string; expires_at: string }):
     const painted_ms = Math.round((marks.painted_at - (marks.offer_at ?? marks.painted_at)) * 10) / 10;
     void post(`/console/offers/${id}/painted`, { painted_ms }).catch(() => undefined);
   });
-  if (state?.simulator) void startRing(mine);
+  if (state?.simulator || isOutside(state)) void startRing(mine);
   show();
   return mine;
 }
@@ -290,7 +292,7 @@ async function pop(id: string): Promise<boolean> {
 }
 
 /** What to say of an offer taken back, by the switchboard's reason. */
-const WITHDRAWN: Record<string, string> = { "caller-left": "caller_gone", "no-answer": "expired", declined: "", "switch-lost": "", "not-reached": "" };
+const WITHDRAWN: Record<string, string> = { "caller-left": "caller_gone", "no-answer": "expired", declined: "", "switch-lost": "", "not-reached": "", "not-called": "not_called" };
 
 let pendingInvite = "";
 let unsaid = ""; // the offer whose ring the switch ended before the switchboard has said why
@@ -317,6 +319,11 @@ async function startRing(mine: Offer): Promise<void> {
   mine.marks.ring_at = epoch();
   const name = get("pop-phone").querySelector("[data-who]")?.textContent ?? say("unknown");
   const queue = get("pop-phone").querySelector("[data-queue]")?.textContent ?? "";
+  if (isOutside(state)) {
+    // the telephone rings; here it is only said what is to be pressed there
+    get("announce-now").textContent = say("incoming_outside", { name, queue, key: wanted() });
+    return show();
+  }
   const isAuto = headset.choices.isAuto || mine.isAuto;
   if (!isAuto) ring.start({ title: say("incoming_title"), notice: say("notice", { queue }) });
   get("announce-now").textContent = mine.isMine ? say("picked_up") : isAuto ? say("zip") : say("incoming", { name, queue, key: shortcuts.of("answer").toUpperCase() });
@@ -344,7 +351,7 @@ function forget(reason = ""): void {
 
 async function answer(): Promise<void> {
   const mine = offer;
-  if (!mine || !mine.rings || mine.answering) return;
+  if (!mine || !mine.rings || mine.answering || (isOutside(state) && !state?.simulator)) return;
   mine.answering = true;
   mine.marks.answered_at = epoch();
   ring.stop();
@@ -416,6 +423,19 @@ async function hangUp(): Promise<void> {
 }
 
 // ---------------------------------------------------------------- phone and microphone
+
+/** What is to be pressed at the agent's telephone: the code until it is checked, then 1. */
+const wanted = (): string => state?.telephone?.code ?? "1";
+
+/** The agent's calls ring elsewhere from now on. */
+function moved(fresh: State): void {
+  const told = say(isOutside(fresh) ? "at_telephone" : "at_browser");
+  toast(told);
+  get("announce").textContent = told;
+  fault("");
+  setLost("sip", false);
+  if (!isOutside(fresh) && !fresh.simulator) void askForMicrophone();
+}
 
 function faulty(error: unknown): void {
   fault(say(micFault(error)));
@@ -635,6 +655,7 @@ function show(): void {
   const isBusy = ["dialling", "offered", "ringing", "answering", "on-call", "wrap-up"].includes(view);
   setSelect("status", statusOf(state), !isActive || isBusy);
   setSelect("next-status", state.next_status ?? "", !isActive || !isBusy);
+  setWhere(state, isBusy);
   get<HTMLButtonElement>("answer").disabled = view !== "ringing";
   get("phone").classList.toggle("ringing", view === "ringing");
   const isPaused = !!state.call?.paused;
@@ -664,6 +685,23 @@ function show(): void {
   setQueues();
   setLine();
   tick();
+}
+
+/** Where calls ring, and what an agent at their telephone can do here: all but speak. */
+function setWhere(now: State, isBusy: boolean): void {
+  const theirs = now.telephone;
+  const isThere = isOutside(now);
+  get("where").hidden = !theirs || !["idle", "offline"].includes(view);
+  get("where-number").textContent = theirs?.number ?? "";
+  get<HTMLFieldSetElement>("where-choice").disabled = !isActive || isBusy;
+  for (const one of all<HTMLInputElement>("#where-choice input")) one.checked = (one.value === "telephone") === isThere;
+  get("where-code").hidden = !theirs?.code;
+  get("where-code").textContent = theirs?.code ? say("check_outside", { key: theirs.code }) : "";
+  get("outside-hint").hidden = !isThere;
+  get("outside-hint").textContent = isThere ? say("take_outside", { key: wanted() }) : "";
+  get("answer").hidden = isThere && !now.simulator;
+  for (const id of ["mute", "keypad"]) get<HTMLButtonElement>(id).disabled = isThere;
+  if (isThere) get("dial-card").hidden = get("headset").hidden = true;
 }
 
 let overheard = "";
@@ -767,14 +805,14 @@ async function reportTrouble(what: string): Promise<void> {
 }
 
 function setLine(): void {
-  const isGood = !!state?.simulator || phone.registered;
+  const isGood = !!state?.simulator || isOutside(state) || phone.registered;
   const pill = get("line");
   const isWeak = view === "on-call" && !!figures && (figures.mos < WEAK_MOS || recentLoss > WEAK_LOSS);
   const isBad = isWeak && !!figures && (figures.mos < BAD_MOS || recentLoss > BAD_LOSS);
   pill.className = `pill ${isBad ? "bad" : isGood && !isWeak ? "ok" : "warn"}`;
   for (const one of all<HTMLElement>("[data-line]", pill)) one.hidden = (one.dataset["line"] === "ok") !== (isGood && !isWeak);
   const measured = view === "on-call" && figures ? say(isBad ? "line_bad" : isWeak ? "line_weak" : "line_call", { mos: figures.mos.toFixed(1) }) : "";
-  const word = state?.simulator ? say("line_sim") : !phone.registered ? say("line_off") : measured || say("line_ok");
+  const word = isOutside(state) ? say("line_outside") : state?.simulator ? say("line_sim") : !phone.registered ? say("line_off") : measured || say("line_ok");
   get("quality").textContent =
     view === "on-call" && figures
       ? say("line_detail", { mos: figures.mos.toFixed(1), rtt: figures.rtt_ms === null ? "–" : figures.rtt_ms.toFixed(0), loss: recentLoss.toFixed(1) })
@@ -829,7 +867,7 @@ let hurries = false; // the line was taken from another tab: a call that is up i
 /** The server says that a call is on, and this page has no voice in it: a reload, or a line that broke. Ask to be brought back. */
 function comeBack(): void {
   const call = state?.call;
-  const isAlone = !!call && view === "on-call" && isActive && !state?.simulator && !offer && !phone.isUp && !phone.hasInvite;
+  const isAlone = !!call && view === "on-call" && isActive && !state?.simulator && !isOutside(state) && !offer && !phone.isUp && !phone.hasInvite;
   const now = Date.now();
   aloneAt = isAlone ? aloneAt || now : 0;
   const isOut = isAlone && (hurries || now - aloneAt > ALONE_MS);
@@ -939,6 +977,7 @@ function closePad(): void {
 }
 
 function togglePad(): void {
+  if (isOutside(state)) return; // the keys are those of the telephone
   const isOpen = get("pad").hidden;
   if (!isOpen) return closePad();
   get("pad").hidden = false;
@@ -955,6 +994,7 @@ const MUTED = "seatline-muted"; // the call that is muted: a reload or another t
 const wasMuted = (callId: string): boolean => localStorage.getItem(MUTED) === callId;
 
 function mute(): void {
+  if (isOutside(state)) return;
   isMuted = !isMuted;
   phone.mute(isMuted);
   localStorage.setItem(MUTED, isMuted ? (state?.call?.call_id ?? "") : "");
@@ -990,7 +1030,7 @@ let lastKey = "";
 let lastKeyAt = 0;
 
 const DEEDS: Partial<Record<View, Partial<Record<Deed, () => void>>>> = {
-  idle: { dial: () => dialField.focus() },
+  idle: { dial: () => isOutside(state) || dialField.focus() },
   dialling: { hang_up: () => void giveUp() },
   ringing: { answer: () => void answer(), decline: () => void decline() },
   offered: { decline: () => void decline() },
@@ -1065,6 +1105,7 @@ function wire(): void {
     void load();
   });
   for (const button of all("[data-digit]")) button.addEventListener("click", () => digit(button.dataset["digit"] ?? ""));
+  get("where-choice").addEventListener("change", (event) => void act("/console/rings-at", { telephone: (event.target as HTMLInputElement).value === "telephone" }));
   get<HTMLSelectElement>("status").addEventListener("change", (event) => void setStatus((event.target as HTMLSelectElement).value, false));
   get<HTMLSelectElement>("next-status").addEventListener("change", (event) => void setStatus((event.target as HTMLSelectElement).value, true));
   wrap.form.addEventListener("submit", (event) => {
@@ -1142,12 +1183,14 @@ async function becomeActive(take: (lost: () => void) => Promise<boolean> = claim
   hurries = take === takeOver;
   stream();
   await load();
-  if (state && !state.simulator) {
-    const permission = await navigator.permissions?.query({ name: "microphone" as PermissionName }).catch(() => null);
-    // ask before the first call, not in the middle of it
-    if (permission?.state !== "denied") await headset.microphone().then((copy) => copy.getTracks().forEach((track) => track.stop()), faulty);
-    else fault(say("mic_denied"));
-  }
+  if (state && !state.simulator && !isOutside(state)) await askForMicrophone();
+}
+
+/** Ask before the first call, not in the middle of it. */
+async function askForMicrophone(): Promise<void> {
+  const permission = await navigator.permissions?.query({ name: "microphone" as PermissionName }).catch(() => null);
+  if (permission?.state !== "denied") await headset.microphone().then((copy) => copy.getTracks().forEach((track) => track.stop()), faulty);
+  else fault(say("mic_denied"));
 }
 
 async function stats(): Promise<Stats | null> {

@@ -56,6 +56,8 @@ export interface State {
   queues: Queue[];
   dispositions: Outcome[];
   simulator: boolean;
+  /** The agent's own telephone, its number hidden but for the end; null: they have none. `code`: to be pressed there once. */
+  telephone?: { number: string; is_chosen: boolean; code: string | null } | null;
 }
 
 export type Activity = "idle" | "dialling" | "ringing" | "on-call" | "wrap-up" | "offline";
@@ -71,6 +73,9 @@ const ACTIVITIES: Record<string, Activity> = {
 };
 
 export const activityOf = (state: State): Activity => ACTIVITIES[state.activity] ?? (state.activity as Activity);
+
+/** Whether calls ring at the agent's own telephone: this page then has no voice, and needs no microphone. */
+export const isOutside = (state: State | null): boolean => !!state?.telephone?.is_chosen;
 
 /** The status as the menus write it: "available", "away:meal". */
 export const statusOf = (state: State): string => (state.status === "away" && state.reason ? `away:${state.reason}` : state.status);

@@ -25,7 +25,7 @@ interface Hours {
 type Say = (key: string, values?: Record<string, string | number>) => string;
 type Deed = "swap" | "merge" | "leave" | "drop" | "end";
 
-const REFUSALS: Record<string, string> = { "agent-busy": "give_busy", "queue-not-found": "give_gone", "number-not-found": "give_gone", "entry-closed": "give_closed", "queue-closed": "give_queue_closed" };
+const REFUSALS: Record<string, string> = { "agent-busy": "give_busy", "queue-not-found": "give_gone", "number-not-found": "give_gone", "entry-closed": "give_closed", "queue-closed": "give_queue_closed", "at-telephone": "give_at_telephone" };
 const NOT_REACHED = new Set(["busy", "no-answer", "unallocated", "rejected", "failed"]);
 const LOOKS_LIKE_A_NUMBER = /^\+?\d[\d\s().\/-]{5,}$/;
 const TYPED_MS = 250;
