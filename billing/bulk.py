@@ -1,7 +1,7 @@
 """Rating many usage events at once, and writing their charges: what bulk intake and re-rating share.
 
-Calls are rated in columns (`rating.fast`), what is rented one by one; one INSERT takes all charges, as binary
-columns (`core.columns`).
+Calls are rated in columns (`rating.fast`), what is rented or has two payers one by one; one INSERT takes all
+charges, as binary columns (`core.columns`).
 """
 
 import contextlib
@@ -16,6 +16,7 @@ from uuid import UUID
 import numpy as np
 from sqlalchemy.orm import Session
 
+from billing import usage
 from billing.rating import fast
 from billing.rating.rentals import METERS
 from billing.rating.rules import Outcome
@@ -115,7 +116,7 @@ def rate(
     charges: dict[str, list[Any]] = {name: [] for name in _ARRAYS}
     for (in_force, meter), places in _groups(uses, by):
         part = uses.some(places)
-        rated = _one_by_one if meter in METERS else _in_columns
+        rated = _one_by_one if meter in METERS or _is_shared(in_force, meter) else _in_columns
         for name, values in rated(in_force, meter, part, zone, closed_until).items():
             charges[name] += values
     return charges
@@ -145,6 +146,11 @@ def write(session: Session, *, tenant_id: TenantId, charges: Mapping[str, Sequen
         )
 
 
+def tell_payers(session: Session, *, tenant_id: TenantId, charges: Mapping[str, Sequence[Any]]) -> None:
+    """Announce charges that `write` wrote, for whoever else pays a part of them."""
+    usage.tell_payers(session, tenant_id=tenant_id, charge_ids=[UUID(bytes=one) for one in charges["id"]])
+
+
 def _groups(
     uses: Uses, by: Sequence[InForce | None]
 ) -> Iterable[tuple[tuple[InForce | None, str], Sequence[int]]]:
@@ -160,10 +166,14 @@ def _groups(
         yield (steps[step], meter), places
 
 
+def _is_shared(in_force: InForce | None, meter: str) -> bool:
+    return in_force is not None and in_force.tariff.shares_calls(meter)
+
+
 def _one_by_one(
     in_force: InForce | None, meter: str, uses: Uses, zone: str, closed_until: dt.datetime | None
 ) -> dict[str, list[Any]]:
-    """Return the charges of what is rented."""
+    """Return the charges of what is rented, or of calls with two payers: columns know of one."""
     rows = [
         charge_values(
             in_force,

@@ -36,7 +36,15 @@ from billing.models import (
     UsageEventRow,
     UsageRejectRow,
 )
-from billing.usage import SERVICE_RUN, Usage, charge_values, closed_until, record
+from billing.usage import (
+    SERVICE_RUN,
+    SHARED_RUN,
+    Usage,
+    charge_values,
+    closed_until,
+    record,
+    tell_payers,
+)
 from core import clock
 from core.ids import TenantId, new_id
 from security import evidence
@@ -303,6 +311,8 @@ def _take_over(
     )
     fresh = _rated(session, tenant_id, said, charge_id=charge_id, usage_id=usage_id, zone=zone)
     session.execute(insert(RatedChargeRow).values(tenant_id=tenant_id, rated_at=clock.now(), **fresh))
+    if tariffs.timeline(session, tenant_id=tenant_id).shares_calls:
+        tell_payers(session, tenant_id=tenant_id, charge_ids=[charge_id])
     return usage_id
 
 
@@ -379,7 +389,7 @@ def _standing(session: Session, tenant_id: TenantId, conflict: UsageConflictRow)
         )
         .where(
             RatedChargeRow.tenant_id == tenant_id,
-            RatedChargeRow.charge_run == SERVICE_RUN,
+            RatedChargeRow.charge_run.in_((SERVICE_RUN, SHARED_RUN)),
             RatedChargeRow.superseded_by.is_(None),
             or_(
                 (UsageEventRow.source == conflict.source) & (UsageEventRow.event_id == conflict.event_id),

@@ -62,6 +62,24 @@ class TariffConflictError(Conflict):
     code = "tariff-conflict"
 
 
+class CostShareInvalidError(Invalid):
+    """Shares of calls that cannot be agreed; `faults` says why, one sentence each."""
+
+    code = "cost-share-invalid"
+
+
+class CostSharePayerError(Conflict):
+    """This company cannot pay a part of another's calls; `reason` is a `billing.sharing.NoPayer`."""
+
+    code = "cost-share-payer"
+
+
+class PaysForOthersError(Conflict):
+    """Who pays a part of another company's calls pays by invoice."""
+
+    code = "pays-for-others"
+
+
 class TariffCorruptError(Conflict):
     """A stored tariff no longer has the hash it was stored with."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from core.events import Event
-from core.ids import InvoiceId, PaymentId
+from core.ids import InvoiceId, PaymentId, TenantId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +13,22 @@ class PriceListPublished(Event):
 
     version_id: UUID
     price_list: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallsShared(Event):
+    """Charges were written, by ids from `first` to `last`, of calls another company pays a part of."""
+
+    first: UUID
+    last: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostShareAgreed(Event):
+    """Another company pays a part of this one's calls from a day on, or no more."""
+
+    cost_share_id: UUID
+    other_id: TenantId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from billing.models import (
     UsageRejectRow,
 )
 from billing.rating.rules import Outcome
-from billing.usage import charge_values, closed_until
+from billing.usage import charge_values, closed_until, tell_payers
 from core import clock
 from core.ids import TenantId, new_id
 
@@ -286,6 +286,8 @@ def rate_again(
                     )
                 )
                 rated += 1
+                if timeline.shares_calls:
+                    tell_payers(session, tenant_id=tenant_id, charge_ids=[fresh["id"]])
                 break
     last = rows[-1][0] if len(rows) == AT_ONCE else None
     return RatedAgain(rated, len(rows) - rated, (last.occurred_at, last.id) if last else None)

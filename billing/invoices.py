@@ -781,6 +781,7 @@ def _compose(
                 units_nano=one.units_nano,
                 amount_nano=one.amount_nano,
                 is_estimate=one.is_estimate,
+                arithmetic=tariff.shared(meter=one.meter, destination=one.destination),
             )
         )
     last = _last_final(session, account.tenant_id, period)

@@ -201,10 +201,23 @@ class RentalPriceRow(TenantOwned, Base):
 
 
 class TariffRow(TenantOwned, Base):
-    """A published version as one tenant bought it: by value, with its hash, for ever."""
+    """A published version as one tenant bought it: by value, with its hash, for ever.
+
+    An extract is of another tenant's, by which a part of its calls is paid here; it is never in force.
+    """
 
     __tablename__ = "tariffs"
-    __table_args__ = (UniqueConstraint("tenant_id", "effective_from"),)
+    __table_args__ = (
+        Index(
+            "uq_tariffs_in_force",
+            "tenant_id",
+            "effective_from",
+            "sha256",
+            unique=True,
+            postgresql_where=text("NOT is_extract"),
+        ),
+        Index("uq_tariffs_extract", "tenant_id", "sha256", unique=True, postgresql_where=text("is_extract")),
+    )
 
     id: Mapped[Key]
     effective_from: Mapped[Instant]
@@ -214,6 +227,26 @@ class TariffRow(TenantOwned, Base):
     sha256: Mapped[bytes]
     content: Mapped[str] = mapped_column(Text, deferred=True)
     taken_at: Mapped[Instant]
+    is_extract: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
+
+
+class CostShareRow(TenantOwned, Base):
+    """What was agreed of who else pays a part of calls, from a day on; the same on both sides. Never changed.
+
+    `is_other`: this tenant pays a part of the other's calls. No shares: the agreement ends.
+    """
+
+    __tablename__ = "cost_shares"
+    __table_args__ = (Index("ix_cost_shares_start", "tenant_id", "effective_from"),)
+
+    id: Mapped[Key]
+    other_id: Mapped[UUID]
+    other_name: Mapped[str] = mapped_column(Text)
+    is_other: Mapped[bool]
+    effective_from: Mapped[Instant]
+    shares: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    set_by: Mapped[UUID]
+    set_at: Mapped[Instant]
 
 
 class BillingAccountRow(TenantOwned, Base):

@@ -153,6 +153,8 @@ def approve(
             },
         )
     bulk.write(session, tenant_id=tenant_id, charges=fresh)
+    if tariffs.timeline(session, tenant_id=tenant_id).shares_calls:
+        bulk.tell_payers(session, tenant_id=tenant_id, charges=fresh)
     evidence.record(
         session,
         "usage.rated-again",
@@ -184,13 +186,21 @@ def _look(
     tariff_id: UUID | None,
     part: Part,
 ) -> tuple[Difference, dict[str, list[Any]], dict[UUID, Row[Any]]]:
-    steps = tariffs.timeline(session, tenant_id=tenant_id).by_id
-    if tariff_id is not None and tariff_id not in steps:
+    timeline = tariffs.timeline(session, tenant_id=tenant_id)
+    steps = timeline.by_id
+    if tariff_id is not None and tariff_id not in timeline.own:
         raise PriceListNotFoundError
+    # whoever else pays for a call does so by what was agreed when it was made, whatever prices it is rated by
+    again = timeline.like(steps[tariff_id]) if tariff_id is not None else {}
     rows = _standing(session, tenant_id, start, end, part, has_tariff=tariff_id is None)
     charges = bulk.rate(
         bulk.Uses.of(row[:6] for row in rows),  # the first columns of `_standing`
-        [steps[tariff_id or row.tariff_id] for row in rows],
+        [
+            again.get(timeline.split_at(row.occurred_at), steps.get(row.tariff_id))
+            if again
+            else steps[row.tariff_id]
+            for row in rows
+        ],
         zone=accounts.find(session, tenant_id=tenant_id).zone,
         closed_until=closed_until(session, tenant_id=tenant_id),
     )

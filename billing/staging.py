@@ -148,6 +148,8 @@ def take_in(session: Session, *, tenant_id: TenantId, batch_id: UUID) -> Counts:
             closed_until=closed_until(session, tenant_id=tenant_id),
         )
         bulk.write(session, tenant_id=tenant_id, charges=charges)
+        if timeline.shares_calls:
+            bulk.tell_payers(session, tenant_id=tenant_id, charges=charges)
     counts = Counts(received, len(fresh.ids), 0, 0, 0)
     if counts.accepted != received:
         session.execute(_CONFLICTS, what)

@@ -21,12 +21,14 @@ from sqlalchemy.orm import Session
 
 from billing import accounts, tariffs
 from billing.errors import UsageInvalidError
+from billing.events import CallsShared
 from billing.models import RatedChargeRow, TariffRow, UsageConflictRow, UsageEventRow
 from billing.rating.rentals import METERS
 from billing.rating.rules import Outcome
 from billing.rating.tariff import HIDDEN_DIGITS, LONGEST_NUMBER, Rating, Tariff
 from billing.tariffs import InForce
 from core import clock
+from core.events import announce
 from core.ids import TenantId, UsageId, new_id
 
 # Made once: a hang-up waits for these, and putting them together costs as much as running them.
@@ -40,8 +42,10 @@ _CLOSED_UNTIL = select(
     func.app.closed_until(bindparam("tenant", type_=Uuid()), type_=DateTime(timezone=True))
 )
 
-# The run that charges the client company for the service; a second payer of one event is a second run.
+# The run that charges the client company for the service; a second payer of one event has a second run,
+# behind that payer's own walls (`billing.sharing`).
 SERVICE_RUN = "service"
+SHARED_RUN = "shared"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +169,8 @@ def record(session: Session, *, tenant_id: TenantId, usage: Usage) -> Recorded:
         closed_until=closed_until(session, tenant_id=tenant_id),
     )
     session.execute(_CHARGE, {"tenant_id": tenant_id, "rated_at": clock.now(), **row})
+    if in_force is not None and in_force.tariff.shares_calls(usage.meter):
+        tell_payers(session, tenant_id=tenant_id, charge_ids=[charge_id])
     return Recorded(UsageId(usage_id), Receipt.ACCEPTED, _rated(row, in_force))
 
 
@@ -217,6 +223,15 @@ def charge_values(
         "amount_nano": found.amount_nano,
         "currency": in_force.tariff.currency if in_force and is_rated else None,
     }
+
+
+def tell_payers(session: Session, *, tenant_id: TenantId, charge_ids: Collection[UUID]) -> None:
+    """Announce charges whose other payer has to hear of them, now that they are written.
+
+    By the first and last of their ids, whatever lies between: hearing of a charge twice changes nothing.
+    """
+    if charge_ids:
+        announce(session, CallsShared(tenant_id=tenant_id, first=min(charge_ids), last=max(charge_ids)))
 
 
 def rating(
@@ -336,6 +351,36 @@ def payload_sha256(usage: Usage) -> bytes:
     return hashlib.sha256(written.encode()).digest()
 
 
+def record_event(session: Session, *, tenant_id: TenantId, usage: Usage, usage_id: UUID) -> None:
+    """Write a use that is known to be a new one, without rating it."""
+    session.execute(
+        insert(UsageEventRow).values(
+            tenant_id=tenant_id,
+            id=usage_id,
+            **_columns(usage),
+            payload_sha256=payload_sha256(usage),
+            received_at=clock.now(),
+        )
+    )
+
+
+def keep_contradiction(session: Session, *, tenant_id: TenantId, usage: Usage, sha256: bytes) -> None:
+    """Keep a report that says something else under a known key, once, until somebody decides about it."""
+    session.execute(
+        insert_or_skip(UsageConflictRow)
+        .values(
+            tenant_id=tenant_id,
+            id=new_id(),
+            source=usage.source,
+            event_id=usage.event_id,
+            payload_sha256=sha256,
+            payload=_payload(usage),
+            received_at=clock.now(),
+        )
+        .on_conflict_do_nothing(index_elements=["tenant_id", "source", "event_id", "payload_sha256"])
+    )
+
+
 def _instant(at: dt.datetime) -> str:
     return (at if at.tzinfo is dt.UTC else at.astimezone(dt.UTC)).isoformat(timespec="microseconds")
 
@@ -382,19 +427,7 @@ def _seen_before(session: Session, tenant_id: TenantId, usage: Usage, sha256: by
     outcome = Receipt.DUPLICATE
     if first_sha256 != sha256:
         outcome = Receipt.CONFLICT
-        session.execute(
-            insert_or_skip(UsageConflictRow)
-            .values(
-                tenant_id=tenant_id,
-                id=new_id(),
-                source=usage.source,
-                event_id=usage.event_id,
-                payload_sha256=sha256,
-                payload=_payload(usage),
-                received_at=clock.now(),
-            )
-            .on_conflict_do_nothing(index_elements=["tenant_id", "source", "event_id", "payload_sha256"])
-        )
+        keep_contradiction(session, tenant_id=tenant_id, usage=usage, sha256=sha256)
     rated = current_charge(session, tenant_id=tenant_id, usage_id=first_id)
     return Recorded(UsageId(first_id), outcome, rated)
 

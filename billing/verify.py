@@ -243,10 +243,14 @@ class _Check:
         given = {pool.pool_id: pool for pool in self.before.pools if pool.starts_at == began}
         yield "included minutes", given, {pool.pool_id: pool for pool in opened.pools}
 
+    def _own_prices(self) -> list[int]:
+        """Return the company's own prices; an extract of another's is never in force here."""
+        return [place for place, one in self.prices.items() if not _is_extract(one.tariff)]
+
     def _of_the_month(self) -> int | None:
         """Return which prices were in force when the month began, or came first in it."""
         began = dt.datetime.fromisoformat(self.head["period_start"])
-        by_time = sorted(self.prices, key=lambda one: self.prices[one].in_force_from)
+        by_time = sorted(self._own_prices(), key=lambda one: self.prices[one].in_force_from)
         before = [one for one in by_time if self.prices[one].in_force_from <= began]
         return before[-1] if before else next(iter(by_time), None)
 
@@ -267,6 +271,9 @@ class _Check:
         yield "unit_nano", record["unit_nano"], unit if kind is Kind.METERED else None
         if kind is not Kind.METERED:
             yield from self._agreed_line(record)
+        elif tariff.split is not None and tariff.model(record["meter"]) is None:
+            whose = tariff.shared(meter=record["meter"], destination=record["destination"])
+            yield "arithmetic", record.get("arithmetic"), whose
         rounded = nano_to_minor(record["amount_nano"], currency=self.head["currency"])
         yield "amount_minor", record["amount_minor"], rounded
         self.sums = _Sums(record, f"line {record['line_no']} ({record['meter']} {record['destination']})")
@@ -285,8 +292,8 @@ class _Check:
             message = "it began after the period"
             raise ValueError(message)
         # what had no price in its day is priced later; but never under prices that others had replaced
-        later = (one.in_force_from for one in self.prices.values())
-        if any(prices.in_force_from < one <= began for one in later):
+        later = [self.prices[one].in_force_from for one in self._own_prices()]
+        if not _is_extract(prices.tariff) and any(prices.in_force_from < one <= began for one in later):
             message = "newer prices were in force when it began"
             raise ValueError(message)
         key = (record["source"], record["event_id"])
@@ -434,6 +441,10 @@ class _Check:
 
     def _net(self) -> int:
         return sum(line.amount_minor for line in self.lines)
+
+
+def _is_extract(tariff: Tariff) -> bool:
+    return tariff.split is not None and tariff.split.is_other
 
 
 def _place_id(place: int) -> UUID:

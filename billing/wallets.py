@@ -23,11 +23,12 @@ from sqlalchemy.orm import Session
 
 from billing import accounts, ledger
 from billing.accounts import PPM
-from billing.errors import WalletAmountError, WalletNotFoundError, WalletShortError
+from billing.errors import PaysForOthersError, WalletAmountError, WalletNotFoundError, WalletShortError
 from billing.events import TopUpWanted, WalletLow
 from billing.ledger import BANK, CLEARING, GOING_BACK, TAKEN_BACK, WALLET, Posting
 from billing.models import (
     LINE_CHARGES,
+    CostShareRow,
     InvoiceRow,
     RatedChargeRow,
     ReservationRow,
@@ -132,8 +133,11 @@ def open_wallet(
         BillingAccountNotFoundError: nobody to bill.
         WalletAmountError: an amount that cannot be.
         WalletShortError: it uses more of its credit than it would have.
+        PaysForOthersError: it pays a part of another company's calls, for which nothing is ever kept.
     """
     currency = accounts.find(session, tenant_id=tenant_id).currency
+    if _pays_for_others(session, tenant_id):
+        raise PaysForOthersError
     if not 0 <= credit_minor <= _MOST_MINOR or not 0 <= (low_minor or 0) <= _MOST_MINOR:
         raise WalletAmountError
     session.execute(
@@ -648,6 +652,20 @@ def nano(minor: int, currency: str) -> int:
     """Return minor units as nano-units: 1 penny is 10_000_000."""
     in_a_unit: int = 10 ** exponent(currency)
     return minor * NANO // in_a_unit
+
+
+def _pays_for_others(session: Session, tenant_id: TenantId) -> bool:
+    """Return whether it is agreed, now or for a day to come, that this one pays a part of another's calls."""
+    rows = session.scalars(
+        select(CostShareRow)
+        .where(CostShareRow.tenant_id == tenant_id, CostShareRow.is_other)
+        .order_by(CostShareRow.effective_from, CostShareRow.id)
+    )
+    now, agreed = clock.now(), dict[UUID, list[object]]()
+    for row in rows:
+        still = agreed.get(row.other_id, []) if row.effective_from > now else []
+        agreed[row.other_id] = [*still, *row.shares]
+    return any(agreed.values())
 
 
 def _is_open(kept: ReservationRow | None) -> bool:

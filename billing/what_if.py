@@ -27,6 +27,7 @@ from billing.periods import Period, month_of
 from billing.rating.labour import Worked
 from billing.rating.rentals import METERS, RentalPrice, Unit
 from billing.rating.rules import Outcome
+from billing.rating.shares import SUFFIX
 from billing.rating.tariff import Tariff, digest, encode
 from billing.rating.terms import AGENT_HOUR
 from billing.tariffs import InForce
@@ -142,7 +143,9 @@ def _worked_out(
     by = None
     if supposed.prices is not None:
         # by its hash the prices are found compiled: it must be their own
-        by = InForce(_SUPPOSED, period.start, digest(encode(supposed.prices)), supposed.prices)
+        there = timeline.at(period.end - dt.timedelta(microseconds=1))
+        prices = replace(supposed.prices, split=there.tariff.split if there else None)
+        by = InForce(_SUPPOSED, period.start, digest(encode(prices)), prices)
     uses = Uses.of(
         (
             *(row.id, _meter(row.meter, supposed.seats), row.prefix),
@@ -150,10 +153,13 @@ def _worked_out(
         )
         for row in rows
     )
-    steps_by_row = [by or timeline.by_id[row.tariff_id] for row in rows]
+    # a part of another company's calls costs what it costs, whatever this one's own prices are
+    steps_by_row = [
+        timeline.by_id[row.tariff_id] if by is None or row.meter.endswith(SUFFIX) else by for row in rows
+    ]
     charges = bulk.rate(uses, steps_by_row, zone=account.zone, closed_until=None)
     keys = {row.id: f"{row.source}/{row.event_id}" for row in rows}
-    steps = {by.tariff_id: by} if by else timeline.by_id
+    steps = {**timeline.by_id, by.tariff_id: by} if by else timeline.by_id
     groups, calls, unpriced = _grouped(charges, keys, steps, account, period)
     times = _times(charges, rows, steps, period)
     before, agreement = invoices.terms_of(session, account=account, period=period)
@@ -278,6 +284,7 @@ def _group(key: tuple[bool, str, str, UUID], one: _Sum, tariff: Tariff) -> Group
         billed_seconds=one.billed_seconds,
         units_nano=one.units_nano,
         amount_nano=one.amount_nano,
+        arithmetic=tariff.shared(meter=meter, destination=destination),
         quantities=tuple(Quantity(month, *counted) for month, counted in sorted(one.months.items())),
     )
 
@@ -286,7 +293,7 @@ def _with_before(group: Group, line: Line | None) -> Group:
     """Return a late group with what the invoice says earlier ones had of each month."""
     if line is None or line.arithmetic is None:
         return group
-    said = {one["month"]: one for one in line.arithmetic["months"]}
+    said = {one["month"]: one for one in line.arithmetic.get("months", ())}
     return replace(
         group,
         quantities=tuple(

@@ -160,6 +160,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "credit-hold.placed": _l("Put the account on credit hold"),
     "credit-hold.lifted": _l("Lifted the credit hold"),
     "wallet.terms-set": _l("Set how a company pays beforehand"),
+    "cost-share.agreed": _l("Agreed who pays a part of calls"),
     "safety.set": _l("Set what bills may come to"),
     "bill.held": _l("Held a bill"),
     "bill.release-asked": _l("Asked to release a held bill"),
@@ -869,6 +870,21 @@ PROBLEMS: Mapping[str, Words] = {
         _l("This amount cannot be"), _l("Give a positive amount in the wallet’s currency.")
     ),
     "top-up-not-found": Words(_l("There is no such top-up"), _l("Look at the wallet’s page.")),
+    "pays-for-others": Words(
+        _l("The company pays a part of another’s calls"),
+        _l("Who does so pays by invoice. End that first, on its page of shared calls."),
+    ),
+    "cost-share-payer": Words(
+        _l("This company cannot pay a part of these calls"),
+        _l("It needs an account of its own in the same currency, and pays by invoice, without a wallet."),
+    ),
+    "cost-share-invalid": Words(
+        _l("These shares cannot be agreed"),
+        _l(
+            "Name calls that have a price, each once, with 1 to 100 per cent, from a day to come. Before"
+            " another company pays instead, end what is agreed with the present one."
+        ),
+    ),
     "wallet-short": Words(
         _l("There is not so much in the wallet"),
         _l("What is kept for calls under way cannot be moved. Take less, or wait until they have ended."),

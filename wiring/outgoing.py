@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from billing.events import (
+    CallsShared,
+    CostShareAgreed,
     InvoiceFinalised,
     InvoicePaid,
     MonthAsked,
@@ -157,6 +159,8 @@ TOLD: tuple[Told, ...] = (
 INTERNAL: dict[type[Event], str] = {
     RecordingCaptured: "the file is not sealed yet; recording.ready follows",
     PriceListPublished: "the operator's own",
+    CallsShared: "a worker's own; each side's lines say what its part is",
+    CostShareAgreed: "the operator's own; both companies find it in their logs",
     DialCleared: "the switchboard's own",
     DialEnded: "campaigns tell it, with the lead it was made for",
     LeadFileConfirmed: "the file is not read yet; leads.imported follows",

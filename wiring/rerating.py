@@ -98,7 +98,7 @@ def _look_at_piece(means: Means, run: Rerun, company_id: TenantId, progress: Pro
     """Look at one piece; return whether there may be more in this company, None: somebody else has it."""
     after = run.after(company_id)
     with means.gate.open(Scope.system(company_id)) as session:
-        steps = tariffs.timeline(session, tenant_id=company_id).by_id
+        steps = tariffs.timeline(session, tenant_id=company_id).own
         tariff_id = _tariff(run, steps)
         if not steps or (run.price_list and tariff_id is None):
             return False  # it was never on that list

@@ -19,6 +19,8 @@ from billing import accounts, invoices, price_lists, tariffs
 from billing.documents.pdf import render_pdf
 from billing.errors import BillingAccountNotFoundError
 from billing.events import (
+    CallsShared,
+    CostShareAgreed,
     InvoiceFinalised,
     InvoicePaid,
     MonthAsked,
@@ -88,6 +90,7 @@ from wiring import (
     reconciling,
     rerating,
     rotation,
+    sharing,
     topping_up,
     trying,
 )
@@ -498,6 +501,8 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     InTransaction(TopUpFailed, "wallets.top-up-stopped", _tell_top_up_stopped),
     Alone(ProviderNewsCame, "payments.news", _hear_news),
     Alone(PriceListPublished, "prices.hand-over", _hand_prices_over),
+    Alone(CostShareAgreed, "cost-shares.mirror", sharing.tell),
+    Alone(CallsShared, "cost-shares.charge", sharing.charge),
     Alone(MonthAsked, "invoices.month", closing.month),
     Alone(RateDeckAsked, decks.KIND, decks.run),
     Alone(ReconciliationAsked, reconciling.KIND, reconciling.go_on),

@@ -1,6 +1,7 @@
 """How a line came about, in one plain sentence of a document's language; see `billing.agreed`.
 
-A line of charges that each had a price needs none: it is their sum.
+A line of charges that each had a price needs none: it is their sum. Where two pay for
+calls, it says whose share it is.
 """
 
 from collections.abc import Mapping
@@ -79,6 +80,11 @@ def explained(line: Line, *, currency: str, language: str) -> str:
                 base=money(said["base_minor"]),
             )
             return back if most is None else words["at_most"].format(said=back, most=money(most))
+        case Kind.METERED if "share" in said:
+            share = said["share"]
+            own, rest = (percent(one * PPM // 100) for one in (share["percent"], 100 - share["percent"]))
+            key = "shared_other" if share["is_other"] else "shared"
+            return words[key].format(own=own, rest=rest, name=share["with"])
         case Kind.METERED:
             return _modelled(line, said, language)
 

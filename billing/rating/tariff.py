@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 import phonenumbers
 
 from billing.errors import PriceListError
-from billing.rating import rentals, terms
+from billing.rating import rentals, shares, terms
 from billing.rating.rentals import AGENTS, HOUR_S, METERS, Proration, RentalPrice, Unit
 from billing.rating.rules import (
     NO_HOLIDAYS,
@@ -34,14 +34,15 @@ from billing.rating.rules import (
     half_up,
     is_above,
 )
+from billing.rating.shares import Split
 from billing.rating.terms import NOTHING, ChargeModel, Model, Terms
 from core.money import NANO
 from core.phone import is_short_code
 
 # 1: calls only. 2: rental prices too. 3: holidays, grace, a maximum that refuses. 4: terms. 5: what agents'
-# hours cost more, and promises of service. What a tariff does not use is not written, so that what was
-# published before says the same text, and has the same hash, for ever.
-_CALLS_ONLY, _RENTALS_TOO, _BOUNDS_TOO, _TERMS_TOO, FORMAT = 1, 2, 3, 4, 5
+# hours cost more, and promises of service. 6: two payers. What a tariff does not use is not written, so that
+# what was published before says the same text, and has the same hash, for ever.
+_CALLS_ONLY, _RENTALS_TOO, _BOUNDS_TOO, _TERMS_TOO, _HOURS_TOO, FORMAT = 1, 2, 3, 4, 5, 6
 # What a number keeps to itself (design.md, invariant 2); E.164 gives it fifteen digits at most.
 HIDDEN_DIGITS = 4
 LONGEST_NUMBER = 15
@@ -93,6 +94,7 @@ class Tariff:
     rentals: tuple[RentalPrice, ...] = ()
     holidays: Holidays | None = None
     terms: Terms = NOTHING
+    split: Split | None = None
 
     @cached_property
     def _by_meter(self) -> dict[str, PrefixIndex[DatedRate]]:
@@ -120,6 +122,12 @@ class Tariff:
         index = self._by_meter.get(meter)
         if index is None:
             return Rating(Outcome.UNRATED, reason="meter-not-priced")
+        if self.split is not None and self.split.is_other:
+            # the first side's match: which row it is was decided there, with more of the number
+            row = self._by_row.get((meter, prefix))
+            if row is None:
+                return Rating(Outcome.UNRATED, reason="prefix-not-priced")
+            return self.rate_by(row, duration_s=duration_s, answered_at=answered_at)
         if index.is_undecided(prefix):
             return Rating(Outcome.UNRATED, reason="needs-hidden-digits")
         match = index.find(prefix)
@@ -151,8 +159,25 @@ class Tariff:
             prefix=row.prefix,
             destination=row.destination,
             billed_seconds=exact.billed_s,
-            amount_nano=exact.rounded(),
+            amount_nano=self._own(row, exact.rounded()),
         )
+
+    def shares_calls(self, meter: str) -> bool:
+        """Return whether another company pays a part of some calls of a meter, or we of theirs."""
+        return self.split is not None and any(one.meter == meter for one in self.split.shares)
+
+    def shared(self, *, meter: str, destination: str) -> dict[str, Any] | None:
+        """Return whose share a line of such calls is, as it stands with the line; None: the whole price."""
+        return self.split.said(meter, destination) if self.split is not None else None
+
+    def _own(self, row: DatedRate, whole: int) -> int:
+        if self.split is None:
+            return whole
+        return self.split.own(whole, meter=row.meter, destination=row.destination)
+
+    @cached_property
+    def _by_row(self) -> dict[tuple[str, str], DatedRate]:
+        return {(row.meter, row.prefix): row for row in self.rates}
 
     def _knows_holidays(self, answered_at: dt.datetime, duration_s: int) -> bool:
         ends_at = answered_at + dt.timedelta(seconds=duration_s)
@@ -214,6 +239,8 @@ class Tariff:
             return None
         if price is not None:
             return price.unit_nano
+        if self.shared(meter=meter, destination=destination) is not None:
+            return None  # a part of it is not the price of a minute
         prices = self._per_minute.get((meter, destination), set())
         return next(iter(prices)) if len(prices) == 1 else None
 
@@ -271,18 +298,21 @@ def encode(tariff: Tariff) -> str:
         for row in sorted(tariff.rates, key=lambda row: (row.meter, row.prefix))
     ]
     agreed = {"terms": terms.encode(tariff.terms)} if tariff.terms else {}
+    two = {"split": shares.encode(tariff.split)} if tariff.split is not None else {}
     is_bounded = tariff.holidays or any("grace_s" in row or "ceiling" in row for row in rates)
     used = {
         _RENTALS_TOO: tariff.rentals,
         _BOUNDS_TOO: is_bounded,
         _TERMS_TOO: tariff.terms,
-        FORMAT: tariff.terms.is_of_hours_or_service,
+        _HOURS_TOO: tariff.terms.is_of_hours_or_service,
+        FORMAT: two,
     }
     return json.dumps(
         {
             **(rented if tariff.rentals else {}),
             **dated,
             **agreed,
+            **two,
             "format": max((form for form, says in used.items() if says), default=_CALLS_ONLY),
             "price_list": tariff.price_list,
             "version": tariff.version,
@@ -303,7 +333,7 @@ def decode(content: str) -> Tariff:
         PriceListError: another format, or rates that contradict themselves.
     """
     raw = json.loads(content)
-    if raw.get("format") not in {_CALLS_ONLY, _RENTALS_TOO, _BOUNDS_TOO, _TERMS_TOO, FORMAT}:
+    if raw.get("format") not in range(_CALLS_ONLY, FORMAT + 1):
         raise PriceListError(format=raw.get("format"))
     return Tariff(
         price_list=raw["price_list"],
@@ -330,6 +360,7 @@ def decode(content: str) -> Tariff:
         ),
         holidays=_decode_holidays(raw["holidays"]) if "holidays" in raw else None,
         terms=terms.decode(raw.get("terms", {})),
+        split=shares.decode(raw["split"]) if "split" in raw else None,
         rentals=tuple(
             RentalPrice(
                 meter=row["meter"],

@@ -59,6 +59,7 @@ from web.portal.invoices import INVOICES
 from web.portal.recordings import RECORDINGS
 from web.portal.webhooks import LOG
 from web.shown import calls_out, campaigns, flow_words, outline, wording
+from web.shown import cost_shares as shown_shares
 from web.shown import leaders as shown_leaders
 from web.shown import refusals as shown_refusals
 from web.shown import service_levels as shown_service
@@ -1023,6 +1024,64 @@ def service_levels_uncounted(lang: str) -> dict[str, Any]:
         explained="",
     )
     return found | {"promises": [one], "number": None, "invoice_url": ""}
+
+
+def agreed_share(lang: str, *, is_other: bool = False, **changes: Any) -> shown_shares.AgreementShown:
+    calls = pick(lang, "Calls out, UK mobiles", "呼出，英国手机")
+    every = pick(lang, "Calls out, all", "呼出，全部")
+    return replace(
+        shown_shares.AgreementShown(
+            name="Harbour Hotels",
+            is_other=is_other,
+            since=ago(20 * 86_400),
+            state="now",
+            rows=(shown_shares.ShareRow(calls, 60, 40), shown_shares.ShareRow(every, 75, 25)),
+        ),
+        **changes,
+    )
+
+
+def cost_shares(lang: str) -> dict[str, Any]:
+    """One agreement for later, one in force about another's calls, and one that is over."""
+    few = (shown_shares.ShareRow(pick(lang, "Calls in, all", "呼入，全部"), 50, 50),)
+    return shell(lang) | {
+        "agreements": [
+            agreed_share(lang, state="later", since=ago(-10 * 86_400)),
+            agreed_share(lang, is_other=True, name="明湖旅行", rows=few),
+            agreed_share(lang, state="over", rows=few, since=ago(90 * 86_400)),
+            agreed_share(lang, state="over", rows=(), since=ago(40 * 86_400)),
+        ]
+    }
+
+
+def cost_shares_none(lang: str) -> dict[str, Any]:
+    return shell(lang) | {"agreements": []}
+
+
+def operator_cost_shares(lang: str) -> dict[str, Any]:
+    choices = [
+        shown_shares.Choice("voice.inbound|", pick(lang, "Calls in, all", "呼入，全部")),
+        shown_shares.Choice("voice.outbound|", pick(lang, "Calls out, all", "呼出，全部")),
+        shown_shares.Choice(
+            "voice.outbound|gb-mobile", pick(lang, "Calls out, UK mobiles", "呼出，英国手机")
+        ),
+    ]
+    return operator(lang) | {
+        "company_": New(name="Pelican Parcel", currency="GBP"),
+        "home": "/operator/companies/ten_1",
+        "agreements": [agreed_share(lang)],
+        "choices": choices,
+        "others": [("ten_2", "Harbour Hotels"), ("ten_3", "明湖旅行")],
+        "other": "ten_2",
+        "given": [("voice.outbound|gb-mobile", 40), ("voice.outbound|", 25)],
+        "spare": 3,
+        "first_on": dt.date(2026, 11, 24),
+        "may_write": True,
+    }
+
+
+def operator_cost_shares_none(lang: str) -> dict[str, Any]:
+    return operator_cost_shares(lang) | {"agreements": [], "other": "", "given": []}
 
 
 def service_levels_none(lang: str) -> dict[str, Any]:
@@ -3811,6 +3870,10 @@ PAGES: dict[str, Page] = {
     "operator-alarms": Page("operator/alarms.html", operator_alarms),
     "portal-surveys": Page("portal/surveys.html", surveys),
     "portal-surveys-none": Page("portal/surveys.html", lambda lang: surveys(lang) | {"queues": []}),
+    "cost-shares": Page("portal/cost_shares.html", cost_shares),
+    "cost-shares-none": Page("portal/cost_shares.html", cost_shares_none),
+    "operator-cost-shares": Page("operator/cost_shares.html", operator_cost_shares),
+    "operator-cost-shares-none": Page("operator/cost_shares.html", operator_cost_shares_none),
     "service-levels": Page("portal/service_levels.html", service_levels),
     "service-levels-uncounted": Page("portal/service_levels.html", service_levels_uncounted),
     "service-levels-none": Page("portal/service_levels.html", service_levels_none),

@@ -168,6 +168,7 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.spend": ("getSpend",),
     "portal.service_levels": ("getServiceLevels",),
     "portal.survey_results": ("listSurveys",),
+    "portal.cost_shares": ("listCostShares",),
     "portal.refund_list": ("listRefunds",),
     "portal.dispute_form": FORM,
     "portal.open_dispute": ("openDispute",),

@@ -63,6 +63,7 @@ NOUNS: Mapping[str, LazyString] = {
     "bill.": _l("Held bills"),
     "service.": _l("Promised service"),
     "wallet.": _l("Wallets"),
+    "cost-share.": _l("Shared calls"),
     "top-up.": _l("Top-ups"),
     "price-list.": _l("Price lists"),
     "webhook.": _l("Webhooks"),

@@ -13,6 +13,8 @@ from flask_babel.speaklater import LazyString
 METERS: Mapping[str, LazyString] = {
     "voice.inbound": _l("Calls in"),
     "voice.outbound": _l("Calls out"),
+    "voice.inbound.shared": _l("Share of another company’s calls in"),
+    "voice.outbound.shared": _l("Share of another company’s calls out"),
     "seat.month": _l("Seats by the month"),
     "seat.day": _l("Seats by the day"),
     "seat.hour": _l("Seats by the hour"),
