@@ -167,10 +167,12 @@ def _consoles(report: Report) -> list[str]:
             f" | {of['bytes']} |"
         )
     if "first_mib" in report:
-        first, grown = (sum(report[name].values()) for name in ("first_mib", "grown_mib"))
+        first, grown = (
+            sum(mib for mib in report[name].values() if mib > 0) for name in ("first_mib", "grown_mib")
+        )
         most = ", ".join(f"{name} {mib}" for name, mib in _heaviest(report["grown_mib"]))
         words = (
-            f"All processes grew {first:.1f} MiB with the first fifth of the consoles, which warms them up,"
+            f"Processes grew {first:.1f} MiB with the first fifth of the consoles, which warms them up,"
             f" and {grown:.1f} MiB with the others ({most}): {report['kib_per_console']} KiB each."
         )
         lines += ["", words]

@@ -15,7 +15,7 @@ loopback stands for the browsers. In each round every arm has its turn once:
 Both bare programs run under the gunicorn settings of our own processes. The pulse, which tells consoles of
 their queues once a second when something has changed, runs all the while.
 
-What a console weighs is the slope of all processes of Seatline together (PSS) from the first fifth of the
+What a console weighs is the slope of those processes of Seatline that grow (PSS) from the first fifth of the
 streams to all of them. The first fifth, by process in `first_mib`, pays besides for what is done for the
 first time: connections of PostgreSQL, code, caches.
 """
@@ -322,7 +322,9 @@ async def measure(stand: Stand, ground: Layout, consoles: list[Console], *, roun
     return {
         "consoles": len(consoles),
         "rounds": rounds,
-        "kib_per_console": round((sum(full.values()) - sum(warm.values())) / (len(consoles) - first), 1),
+        "kib_per_console": round(
+            sum(max(0.0, full[name] - kib) for name, kib in warm.items()) / (len(consoles) - first), 1
+        ),
         "first_mib": {name: round((warm[name] - kib) / 1024, 1) for name, kib in before.items()},
         "grown_mib": {name: round((full[name] - kib) / 1024, 1) for name, kib in warm.items()},
         "to_the_console_ms": {name: _spread(values) for name, values in took.items()},
