@@ -85,6 +85,8 @@ class Telephones:
     async def ring(self, held: Held, offer: Offer) -> None:
         """Ask the gate for the call to an agent's telephone, and let it be placed; else the offer is lost."""
         call, answer = held.call, None
+        # who writes the call down reads the caller's number: theirs is not the telephone to ring
+        await asyncio.wait({held.on_disk}, timeout=_DISK_PATIENCE_S)
         try:
             answer = await asyncio.to_thread(self._clear, call, offer, held.line.queue.ring_timeout_s)
         except (SeatlineError, SQLAlchemyError) as error:

@@ -2,12 +2,11 @@
 
 One function decides, at the dial instant, for campaigns and for hands alike; what it decided is stored. It
 asks, in this order: standing of the company, the kill switch, room on the switch, caller number and its
-papers, the
-destination (emergency and short codes, numbers nobody may call, countries the company allows), credit
-(account, hold, a price for the destination), do-not-call and consent, local hours of the called person, the
-company's own hours; then, one at a time for the company: whether this attempt was cleared before, whether it
-is calling this very number already, calls per second, calls at once, and the day's money. A refusal is
-normal business and a value; a clearance lasts ten seconds.
+papers, the destination (emergency and short codes, numbers nobody may call, countries the company allows),
+credit (account, hold, a price for the destination), do-not-call and consent, local hours of the called
+person, the company's own hours; then, one at a time for the company: whether this attempt was cleared before,
+whether it is calling this very number already, calls per second, calls at once, and the day's money. A
+refusal is normal business and a value; a clearance lasts ten seconds.
 """
 
 import datetime as dt

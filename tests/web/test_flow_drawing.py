@@ -121,6 +121,8 @@ def signed_in(chrome: Chromium, port: int, email: str) -> Page:
 def opened(page: Page, path: str) -> None:
     page.goto(f"{path}/drawing")
     expect(page.locator("#flow-canvas[data-ready]")).to_be_attached()
+    # hidden until it is measured, and what is hidden takes no key
+    expect(page.locator(".react-flow__node").last).to_be_visible()
 
 
 def step(page: Page, key: str) -> Locator:

@@ -83,6 +83,7 @@ def test_every_guarded_route_is_closed_to_who_is_not_signed_in(app: Flask, brows
         assert answer.status_code == 401, (method, path)
 
 
+@pytest.mark.timeout(600)  # every role at every route
 def test_every_role_meets_403_at_what_its_row_of_the_table_does_not_permit(
     app: Flask, browser: Browsers, people: People, cast: Cast
 ) -> None:
