@@ -302,12 +302,12 @@ def restore(session: Session, *, rental_id: UUID, renter_tenant_id: TenantId) ->
     Raises:
         RentalNotFoundError: no such rental of this client.
         RestoreTooLateError: released longer ago than `UNDO`, or not at all.
-        NumberTakenError: it is rented again already.
+        NumberTakenError: it is rented again already, or another client is its holder of record since.
     """
     row, stock = _held(session, rental_id, renter_tenant_id)
     if row.released_at is None or row.released_at < clock.now() - UNDO:
         raise RestoreTooLateError
-    if stock.renter_tenant_id is not None:
+    if stock.renter_tenant_id is not None or stock.holder_tenant_id not in {None, row.renter_tenant_id}:
         raise NumberTakenError
     row.ends_at = row.released_at = None
     row.revision += 1

@@ -3,7 +3,8 @@
 Its leg is a part of the call (`part_of`), cleared like any call out and billed once, to whose call it is. The
 number is the agent's and no client's business: it stands in the operator's rows alone, and the client's dial,
 call and CDR have none, but the prefix by which it is rated. The agent has asked for it by choosing their
-telephone, so hours do not bind; all else does.
+telephone, so neither hours nor the client's do-not-call list bind: that list, filled with guesses, would tell
+the client the rest of the number. All else does.
 """
 
 import datetime as dt
@@ -66,6 +67,7 @@ def clear_for(
         by_agent_id=agent_id,
         is_asked_for=True,
         part_of=arrival.call_id,
+        is_an_agents=True,
     )
     answer = clear(session, request=request, vault=vault, at=at)
     if isinstance(answer, Clearance):

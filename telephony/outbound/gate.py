@@ -144,6 +144,8 @@ class DialRequest:
         part_of: the call in hand into which an agent brings this number. It may be in other calls of the
             company at the same time: a partner's line is asked by many.
         is_given: that call is given to it; else it is asked about the call.
+        is_an_agents: it is an agent's own telephone, whose number the company must not learn: nothing the
+            company decides tells two such numbers apart that differ in their last four digits.
     """
 
     tenant_id: TenantId
@@ -164,6 +166,7 @@ class DialRequest:
     is_typed: bool = False
     part_of: CallId | None = None
     is_given: bool = False
+    is_an_agents: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what could never be right."""
@@ -224,7 +227,9 @@ def clear(session: Session, *, request: DialRequest, vault: Vault, at: dt.dateti
         QueueNotFoundError: not this tenant's queue: a bug of the asker.
     """
     queues.get(session, tenant_id=request.tenant_id, queue_id=request.queue_id)
-    to_mark = vault.mark(request.tenant_id, INDEX, request.to)
+    # by the mark of its number a company would find an agent's telephone: by erasing, or by calling, a guess
+    whom = f"agent:{request.by_agent_id}" if request.is_an_agents else request.to
+    to_mark = vault.mark(request.tenant_id, INDEX, whom)
     bounds = limits.of(session, tenant_id=request.tenant_id, at=at)
     answer = (
         _refusal(session, request, vault, bounds, at)
@@ -345,7 +350,7 @@ def _refusal(
     )
     if no_credit:
         return Refusal(_OF_CREDIT[no_credit])
-    forbidden = _forbids(session, tenant_id, vault, to)
+    forbidden = None if request.is_an_agents else _forbids(session, tenant_id, vault, to)
     if forbidden:
         return Refusal(forbidden)
     if request.needs_consent and not consent.standing(session, tenant_id=tenant_id, vault=vault, phone=to):
@@ -391,7 +396,8 @@ def _destination(request: DialRequest, shown: E164, bounds: Limits) -> RefusalRe
         return _OF_KIND[kind]
     chosen = bounds.rules
     countries = chosen.countries if chosen.revision else {home}
-    is_allowed = country_of(to) in countries or to[1:].startswith(tuple(chosen.prefixes))
+    digits = rating_prefix(to) if request.is_an_agents else to[1:]
+    is_allowed = country_of(to) in countries or digits.startswith(tuple(chosen.prefixes))
     return None if is_allowed else RefusalReason.COUNTRY
 
 

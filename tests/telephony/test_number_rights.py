@@ -188,6 +188,22 @@ def test_a_number_a_client_holds_is_rented_to_that_client_alone(
     assert refused.value.details["field"] == "company"
 
 
+def test_a_release_is_not_taken_back_once_another_client_is_the_holder(
+    gate: Gate, number: NumberId, tenant_a: TenantId, tenant_b: TenantId
+) -> None:
+    with gate.open(ON_FLOOR) as session:
+        rented = number_rentals.rent(
+            session, number_id=number, renter_tenant_id=tenant_a, wanted=Settings(language="en")
+        )
+        number_rentals.release(session, rental_id=rented.id)
+    state(gate, number, holder=Holder.CLIENT, holder_name="", holder_tenant_id=tenant_b)
+    with pytest.raises(NumberTakenError), gate.open(ON_FLOOR) as session:
+        number_rentals.restore(session, rental_id=rented.id, renter_tenant_id=tenant_a)
+    state(gate, number, holder=Holder.CLIENT, holder_name="", holder_tenant_id=tenant_a)
+    with gate.open(ON_FLOOR) as session:
+        number_rentals.restore(session, rental_id=rented.id, renter_tenant_id=tenant_a)
+
+
 def test_who_rents_a_number_gets_its_papers_with_it_and_what_is_stated_later(
     gate: Gate, number: NumberId, tenant_a: TenantId
 ) -> None:

@@ -1,6 +1,7 @@
 """An agent at their own telephone: called through the gate, asked for a key, billed as a leg of the call."""
 
 import asyncio
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,15 @@ from core import clock
 from core.ids import OPERATOR, TenantId
 from core.phone import E164, rating_prefix
 from core.realtime import Realtime
+from customers import do_not_call
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import calls, telephones
+from telephony import calls, erasure, telephones
 from telephony.calls import Call
 from telephony.conductor.phases import Phase
 from telephony.orders import OrderKind
-from telephony.outbound import stops
+from telephony.outbound import gate as outbound
+from telephony.outbound import limits, stops
 from telephony.outbound.stops import Side
 from telephony.telephones import NoTelephoneError, Telephone, TelephoneNumberError
 from tests.telephony.conductor.theatre import CALLER, DIALLED, START, Theatre, hire, open_company
@@ -137,6 +140,36 @@ def test_the_company_never_has_the_number_and_the_agent_is_shown_the_one_dialled
             text("SELECT called_prefix FROM app.cdrs WHERE call_id = :leg"), {"leg": leg.call_id}
         ).scalar_one()
     assert (sealed, rated) == (None, rating_prefix(MINE))
+
+
+def test_a_company_that_lists_its_guesses_learns_nothing_of_the_number(theatre: Theatre) -> None:
+    give(theatre)
+    tenant_id, vault = theatre.company.tenant_id, theatre.vault
+    with clock.hold(START), theatre.gate.open(theatre.scope) as session:
+        do_not_call.add(session, tenant_id=tenant_id, vault=vault, phone=MINE, source="list", by=tenant_id)
+    perform(theatre, "0 caller calls", "3 bob presses 1", "10 caller hangs up")
+    assert theatre.sim.switch.dialled == [MINE]
+    mark = vault.mark(tenant_id, outbound.INDEX, MINE)
+    with theatre.gate.open(theatre.scope) as session:
+        assert erasure.forget_dials(session, customer_id=None, called=mark) == 0
+        (kept,) = session.execute(text("SELECT to_index FROM app.dial_decisions")).scalars()
+    assert kept not in mark.levels
+
+
+@pytest.mark.parametrize(("prefix", "is_rung"), [(rating_prefix(MINE), True), (MINE[1:], False)])
+def test_no_prefix_a_company_allows_reaches_into_what_is_hidden_of_the_number(
+    theatre: Theatre, *, prefix: str, is_rung: bool
+) -> None:
+    give(theatre)
+    with clock.hold(START), theatre.gate.open(theatre.scope) as session:
+        now = limits.rules(session, tenant_id=theatre.company.tenant_id, home="GB")
+        limits.change_rules(
+            session,
+            tenant_id=theatre.company.tenant_id,
+            rules=dataclasses.replace(now, countries=frozenset(), prefixes=frozenset({prefix})),
+        )
+    perform(theatre, "0 caller calls", "3 pulse beats", "10 caller hangs up")
+    assert theatre.sim.switch.dialled == ([MINE] if is_rung else [])
 
 
 def test_a_mailbox_takes_no_call_and_the_caller_keeps_their_place(theatre: Theatre) -> None:
