@@ -13,6 +13,7 @@ from typing import Any
 
 from flask_babel import gettext
 
+from billing import wallets
 from billing.agreed import Count
 from billing.payments.books import Differs
 from billing.payments.port import Moved
@@ -65,6 +66,7 @@ from web.shown import refusals as shown_refusals
 from web.shown import service_levels as shown_service
 from web.shown import targets as shown_targets
 from web.shown import trials as shown_trials
+from web.shown import wallets as shown_wallets
 from web.shown.calls_out import RefusedRow, Standing
 from web.shown.copies import CopyShown
 from web.shown.opening import WEEK, DayShown, WeekShown
@@ -1034,6 +1036,7 @@ def agreed_share(lang: str, *, is_other: bool = False, **changes: Any) -> shown_
             name="Harbour Hotels",
             is_other=is_other,
             since=ago(20 * 86_400),
+            until=None,
             state="now",
             rows=(shown_shares.ShareRow(calls, 60, 40), shown_shares.ShareRow(every, 75, 25)),
         ),
@@ -1048,8 +1051,8 @@ def cost_shares(lang: str) -> dict[str, Any]:
         "agreements": [
             agreed_share(lang, state="later", since=ago(-10 * 86_400)),
             agreed_share(lang, is_other=True, name="明湖旅行", rows=few),
-            agreed_share(lang, state="over", rows=few, since=ago(90 * 86_400)),
-            agreed_share(lang, state="over", rows=(), since=ago(40 * 86_400)),
+            agreed_share(lang, state="over", rows=few, since=ago(90 * 86_400), until=ago(40 * 86_400)),
+            agreed_share(lang, state="over", rows=(), since=ago(40 * 86_400), until=ago(-10 * 86_400)),
         ]
     }
 
@@ -2278,7 +2281,10 @@ def one_flow(lang: str) -> dict[str, Any]:
                 "best": 5,
                 "given": 61,
                 "asked": 90,
-                "counts": [(1, 2), (2, 3), (3, 7), (4, 19), (5, 30)],
+                "counts": [
+                    {"rating": 5 - n, "count": count, "percent": 100 * count / 61}
+                    for n, count in enumerate((30, 19, 7, 3, 2))
+                ],
             }
         ],
         "agents": [("1001", "1001")],
@@ -2742,6 +2748,106 @@ def numbers(lang: str) -> dict[str, Any]:
         "request_key": "0",
         "may_rent": True,
     }
+
+
+def campaign_form(lang: str) -> dict[str, Any]:
+    """A new campaign, one of whose numbers cannot be shown and one of which is a short code."""
+    stood, code = "+44 808 157 0142", "1252"
+    given = {
+        "name": pick(lang, "Late parcels, November", "十一月回访"),
+        "queue": queues(lang)[0].name,
+        "number": "+448081570143",
+        "opens": "09:00",
+        "closes": "19:30",
+        "days": "1,2,3,4,5",
+        "ring_s": "25",
+        "max_attempts": "3",
+        "max_per_second": "2",
+        "machines": "yes",
+        "consent": "yes",
+        "script": pick(lang, "Say who we are and why we call.", "说明身份和来意。"),
+    }
+    waits = [("busy", pick(lang, "Busy", "占线")), ("no-answer", pick(lang, "No answer", "无人接听"))]
+    return shell(lang) | {
+        "given": given | {"wait_busy": "15", "wait_no-answer": "240"},
+        "errors": {"ring_s": pick(lang, "At least 15 seconds", "至少 15 秒")},
+        "revision": 0,
+        "is_new": True,
+        "action": "/portal/campaigns/new",
+        "back": "/portal/campaigns",
+        "queues": [one.name for one in queues(lang)],
+        "numbers": [
+            ("+448081570143", "+44 808 157 0143", True),
+            (
+                "+448081570142",
+                gettext("%(number)s: papers %(standing)s", number=stood, standing=gettext("have run out")),
+                False,
+            ),
+            (code, gettext("%(number)s: a short code is shown by no call", number=code), False),
+        ],
+        "weekdays": list(zip("1234567", pick(lang, WEEKDAYS, list("一二三四五六日")), strict=True)),
+        "waits": waits,
+        "units": [(1, gettext("minutes")), (60, gettext("hours"))],
+        "in_units": lambda typed: (int(typed) // 60, 60) if int(typed) % 60 == 0 else (int(typed), 1),
+    }
+
+
+WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+
+
+def wallet(lang: str) -> dict[str, Any]:
+    """A wallet that keeps something for calls and for rent, and tops itself up."""
+    shown_wallet = shown_wallets.WalletShown(
+        available=money_(lang, 21_412),
+        balance=money_(lang, 34_050),
+        reserved=money_(lang, 12_638),
+        calls=money_(lang, 638),
+        rent=money_(lang, 12_000),
+        credit=money_(lang, 0),
+        low=money_(lang, 25_000),
+    )
+    alice = pick(lang, "Alice Marlowe", "周雅文")
+    top_up = {"who": alice, "why": "", "has_receipt": True, "kind": "ok", "word": gettext("Paid")}
+    moved = [
+        (shown_wallets.KINDS[wallets.Kind.USED], -24, "call_1"),
+        (shown_wallets.KINDS[wallets.Kind.INVOICED], -9_600, ""),
+        (shown_wallets.KINDS[wallets.Kind.TOP_UP], 25_000, ""),
+    ]
+    return {
+        "wallet": shown_wallet,
+        "top_ups": [
+            shown_wallets.TopUpRow(id="top_1", at=ago(90_000), amount=money_(lang, 25_000), **top_up),
+        ],
+        "entries": [
+            shown_wallets.EntryRow(f"wen_{n}", ago(4000 * n), str(word), money_(lang, minor), call)
+            for n, (word, minor, call) in enumerate(moved, 1)
+        ],
+        "key": "top_2",
+    }
+
+
+def portal_wallet(lang: str) -> dict[str, Any]:
+    return (
+        shell(lang)
+        | wallet(lang)
+        | {
+            "currency": money_(lang, 0).currency,
+            "automatic": shown_wallets.AutomaticShown(
+                below=money_(lang, 10_000), amount=money_(lang, 25_000), cap=money_(lang, 100_000), stopped=""
+            ),
+            "methods": [New(id="pm_1", name="Visa", last4="4242")],
+            "is_connected": True,
+            "may_pay": True,
+            "newer": None,
+            "older": None,
+        }
+    )
+
+
+def operator_wallet(lang: str) -> dict[str, Any]:
+    values = operator_cost_shares(lang)
+    company = New(name="Pelican Parcel", currency=money_(lang, 0).currency)
+    return values | wallet(lang) | {"company_": company}
 
 
 def developers(lang: str) -> dict[str, Any]:
@@ -3665,7 +3771,7 @@ def number_past(lang: str) -> dict[str, Any]:
         "given": None,
         "version": 2,
         "today": ago(0).date(),
-        "holders": [("operator", pick(lang, "the operator", "运营商"))],
+        "holders": [("operator", pick(lang, "the operator", "运营方"))],
         "paper_kinds": [("letter-of-authorisation", pick(lang, "letter of authorisation", "授权书"))],
         "attestations": [("A", "A")],
         "companies": [("ten_1", "Pelican Parcel")],
@@ -3821,6 +3927,9 @@ VIEWS = (
     *("idle", "dialling", "ringing", "call", "campaign", "three", "outside", "hold", "wrap", "offline"),
     *("telephone", "ringing-telephone", "call-telephone"),
 )
+# the first and the last dialog whose id begins so
+OPEN = "document.querySelector('dialog[id^=\"{start}\"]').showModal()"
+LAST = "[...document.querySelectorAll('dialog[id^=\"{start}\"]')].at(-1).showModal()"
 PAGES: dict[str, Page] = {
     "sign-in": Page("sign_in.html", sign_in),
     "sign-in-refused": Page("sign_in.html", sign_in_refused),
@@ -3912,6 +4021,12 @@ PAGES: dict[str, Page] = {
     "portal-campaign": Page("portal/campaign.html", campaign),
     "portal-rent": Page("portal/rent.html", rent),
     "portal-numbers": Page("portal/numbers.html", numbers),
+    "portal-numbers-papers": Page("portal/numbers.html", numbers, (OPEN.format(start="papers-"),)),
+    "portal-numbers-set": Page("portal/numbers.html", numbers, (OPEN.format(start="set-"),)),
+    "portal-numbers-leave": Page("portal/numbers.html", numbers, (LAST.format(start="back-"),)),
+    "portal-campaign-new": Page("portal/campaign_edit.html", campaign_form),
+    "portal-wallet": Page("portal/wallet.html", portal_wallet),
+    "operator-wallet": Page("operator/wallet.html", operator_wallet),
     "portal-queues": Page("portal/queues.html", capacity),
     "portal-statuses": Page("portal/statuses.html", statuses),
     "portal-outcomes": Page("portal/outcomes.html", outcomes),
@@ -3981,6 +4096,10 @@ PAGES: dict[str, Page] = {
     ),
     "operator-calendar": Page("operator/stock_calendar.html", seat_calendar),
     "operator-number": Page("operator/stock_history.html", number_past),
+    "operator-number-state": Page("operator/stock_history.html", number_past, (OPEN.format(start="state"),)),
+    "operator-number-withdraw": Page(
+        "operator/stock_history.html", number_past, (OPEN.format(start="withdraw"),)
+    ),
     "operator-jobs": Page("operator/jobs.html", machine_room),
     "operator-keys": Page("operator/keys.html", sealing_keys),
     "operator-job": Page("operator/job.html", lambda lang: operator(lang) | {"job": long_jobs(lang)[0]}),

@@ -110,7 +110,11 @@ def test_it_is_ended_from_a_day_on(
     dana.post(f"{home(cast)}/cost-shares", form(cast))
     dana.post(f"{home(cast)}/cost-shares", form(cast, end="1", **{"from": "2099-02-01"}))
     tell(gate, cast)
-    assert "It is ended." in dana.get(f"{home(cast)}/cost-shares").text
+    told = dana.get(f"{home(cast)}/cost-shares").text
+    assert "It is ended." in told
+    # what was agreed before says when it ends, and of which year
+    assert "from 1 Jan 2099 00:00 on · until 1 Feb 2099 00:00" in " ".join(told.split())
+    assert told.count("until 1 Feb") == 1
     charlie = browser()
     charlie.sign_in(cast.charlie.email)
     assert "Nothing shared with" in charlie.get("/portal/cost-shares").text

@@ -497,7 +497,10 @@ def _ratings(draft: Flow, counted: FlowFigures) -> list[dict[str, Any]]:
                 "best": best,
                 "given": given,
                 "asked": one.came,
-                "counts": [(rating, one.ratings.get(rating, 0)) for rating in range(1, best + 1)],
+                "counts": [
+                    {"rating": rating, "count": count, "percent": 100 * count / given}
+                    for rating, count in ((each, one.ratings.get(each, 0)) for each in range(best, 0, -1))
+                ],
             }
         )
     return told

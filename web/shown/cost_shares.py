@@ -31,6 +31,7 @@ class AgreementShown:
     Attributes:
         name: of the other company.
         is_other: this company pays a part of the other's calls.
+        until: when something else was or is agreed in its place, if that is known.
         state: "now", "later" or "over".
         rows: none: nothing is shared any more.
     """
@@ -38,6 +39,7 @@ class AgreementShown:
     name: str
     is_other: bool
     since: dt.datetime
+    until: dt.datetime | None
     state: str
     rows: tuple[ShareRow, ...]
 
@@ -76,6 +78,7 @@ def shown(session: Session, *, tenant_id: TenantId) -> list[AgreementShown]:
     names = step.tariff.destinations if step else {}
     now, every = clock.now(), sharing.every(session, tenant_id=tenant_id)
     seen: set[tuple[object, ...]] = set()
+    newer: dict[tuple[object, ...], dt.datetime] = {}
     found = []
     for one in every:
         # of its own calls a company has one agreement at a time, of others' one with each
@@ -87,10 +90,12 @@ def shown(session: Session, *, tenant_id: TenantId) -> list[AgreementShown]:
                 name=one.other_name,
                 is_other=one.is_other,
                 since=one.effective_from,
+                until=newer.get(key),
                 state=state,
                 rows=tuple(_row(one, share, _name(names, share.destination)) for share in one.shares),
             )
         )
+        newer[key] = one.effective_from
     return found
 
 

@@ -701,6 +701,7 @@ function setWhere(now: State, isBusy: boolean): void {
   get("outside-hint").textContent = isThere ? say("take_outside", { key: wanted() }) : "";
   get("answer").hidden = isThere && !now.simulator;
   for (const id of ["mute", "keypad"]) get<HTMLButtonElement>(id).disabled = isThere;
+  get("keys-there").hidden = !isThere;
   if (isThere) get("dial-card").hidden = get("headset").hidden = true;
 }
 
