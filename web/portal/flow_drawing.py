@@ -1,7 +1,7 @@
 """A flow as a drawing beside its outline: both edit the same draft, and each deed is in it at once."""
 
 from flask import Response, jsonify, render_template, request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from pydantic import ValidationError
 
 from core.errors import Invalid
@@ -90,9 +90,13 @@ def _drawn(kept: Kept, *, made: str = "") -> Response:
                 sounds={one.ref: one.name for one in sounds.all_of(session, tenant_id=kept.tenant_id)},
             ),
             "made": made,
-            "stands": gettext("%(num)s in the way of publishing", num=forbidding)
+            "stands": ngettext(
+                "%(num)s thing stands in the way of publishing",
+                "%(num)s things stand in the way of publishing",
+                forbidding,
+            )
             if forbidding
-            else gettext("nothing in the way of publishing"),
+            else gettext("nothing stands in the way of publishing"),
             "forbidding": forbidding,
         }
     )
