@@ -199,7 +199,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "flow.published": _l("Published a flow"),
     "flow.removed": _l("Removed a flow"),
     "number.forwarding-changed": _l("Changed to which phone a number forwards its callers"),
-    "number.right-stated": _l("Stated whose a number is and by which paper it is used"),
+    "number.right-stated": _l("Stated whose number it is and by which paper it is used"),
     "number.right-withdrawn": _l("Withdrew the right to show a number"),
     "number.right-changed": _l("The papers of a number changed"),
     "number.flow-changed": _l("Changed which flow a number leads into"),
@@ -778,8 +778,8 @@ PROBLEMS: Mapping[str, Words] = {
     "number-right": Words(
         _l("The papers cannot be so"),
         _l(
-            "A paper has a reference of up to 80 signs and ends after it begins; a carrier has a name, and a"
-            " client who holds the number is the one that rents it."
+            "A paper has a reference of up to 80 characters and ends after it begins; a carrier has a name,"
+            " and a client who holds the number is the one that rents it."
         ),
     ),
     "number-right-changed": Words(
@@ -1273,7 +1273,7 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "dial-caller-unproven": Words(
         _l("The number may not be shown any more"),
-        _l("The paper by which the company uses it has run out or was withdrawn. Ask whoever leads you."),
+        _l("The paper by which the company uses it has run out or was withdrawn. Ask your team leader."),
     ),
     "dial-repeated": Words(_l("This call has been asked for already"), _l("Wait a moment and look.")),
     "dial-under-way": Words(

@@ -223,7 +223,7 @@ def agent_telephone_gone(agent_number: int) -> Response:
     one = _find(agent_number)
     telephones.take_away(scope.session(), agent_id=one.agent.id, agent_number=agent_number)
     _tell(one, [])
-    said.done(gettext("Calls of agent %(number)s ring in the browser alone.", number=agent_number))
+    said.done(gettext("Calls of agent %(number)s ring only in the browser.", number=agent_number))
     return redirect(f"{_HERE}/{agent_number}", 303)
 
 
