@@ -52,10 +52,7 @@ def put(session: Session, *, tenant_id: TenantId, vault: Vault, customer_id: Cus
         PinError: not such digits.
         CustomerNotFoundError: not this company's.
     """
-    if not (digits.isascii() and digits.isdigit() and SHORTEST <= len(digits) <= LONGEST):
-        raise PinError(shortest=SHORTEST, longest=LONGEST)
-    if len(set(digits)) == 1 or any(digits in run for run in _RUNS):
-        raise PinError(shortest=SHORTEST, longest=LONGEST)
+    insist_on_digits(digits)
     records.insist(session, tenant_id=tenant_id, customer_id=customer_id)
     row = session.get(CustomerPinRow, (tenant_id, customer_id), with_for_update=True, populate_existing=True)
     version = row.row_version + 1 if row else 1
@@ -67,6 +64,18 @@ def put(session: Session, *, tenant_id: TenantId, vault: Vault, customer_id: Cus
     row.wrong, row.closed_until = 0, None
     session.flush()
     evidence.record(session, "customer.pin-set", "cus", customer_id)
+
+
+def insist_on_digits(digits: str, *, of: str = "") -> None:
+    """Refuse digits that can be no PIN; `of` says whose they were to be.
+
+    Raises:
+        PinError: not four to eight, all the same, or a run like 1234.
+    """
+    if not (digits.isascii() and digits.isdigit() and SHORTEST <= len(digits) <= LONGEST):
+        raise PinError(shortest=SHORTEST, longest=LONGEST, of=of)
+    if len(set(digits)) == 1 or any(digits in run for run in _RUNS):
+        raise PinError(shortest=SHORTEST, longest=LONGEST, of=of)
 
 
 def take(session: Session, *, tenant_id: TenantId, customer_id: CustomerId) -> None:

@@ -43,6 +43,7 @@ from core.ids import (
     OfferId,
     QueueId,
     RecordingId,
+    RoomId,
     SeatId,
     TenantId,
     public,
@@ -211,6 +212,7 @@ class Call:
     Of a call out `caller` is the number called and `dialled` ours, which was shown; `picked_up_at` is when
     the called party answered. `part_of` is the call into which an agent brought that number. `talk_ended_at`
     is when its agent hung up and the caller stayed, to be asked for a rating from 1 to `survey_most`.
+    `room_id` is the conference room its caller was put into, when `bridged_at` says.
     """
 
     tenant_id: TenantId
@@ -247,6 +249,8 @@ class Call:
     talk_ended_at: dt.datetime | None = None
     survey_most: int | None = None
     survey_rating: int | None = None
+    room_id: RoomId | None = None
+    leads_room: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -1220,4 +1224,6 @@ def _call(found: Any, vault: Vault) -> Call:  # noqa: ANN401 - a row of `_select
         talk_ended_at=row.talk_ended_at,
         survey_most=row.survey_most,
         survey_rating=row.survey_rating,
+        room_id=RoomId(row.room_id) if row.room_id else None,
+        leads_room=bool(row.leads_room),
     )

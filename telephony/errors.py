@@ -279,6 +279,48 @@ class TooManySoundsError(Conflict):
     code = "too-many-sounds"
 
 
+class RoomNotFoundError(NotFound):
+    """No such conference room of this company."""
+
+    code = "room-not-found"
+
+
+class RoomSettingError(Invalid):
+    """A setting of a conference room cannot be so; `details["field"]` says which."""
+
+    code = "room-setting"
+
+
+class RoomNameTakenError(Conflict):
+    """Another conference room of the company has this name."""
+
+    code = "room-name-taken"
+
+
+class RoomChangedError(Conflict):
+    """Somebody else changed the conference room meanwhile."""
+
+    code = "room-changed"
+
+
+class RoomInUseError(Conflict):
+    """A flow leads into the conference room, or somebody is in it: it cannot be closed."""
+
+    code = "room-in-use"
+
+
+class TooManyRoomsError(Conflict):
+    """A company has as many conference rooms as it may."""
+
+    code = "too-many-rooms"
+
+
+class NotInRoomError(Conflict):
+    """This call is not in the conference room, or not any more."""
+
+    code = "not-in-room"
+
+
 class SoundInUseError(Conflict):
     """A flow plays this sound."""
 

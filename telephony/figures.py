@@ -3,7 +3,7 @@
 The service level is the share answered within the queue's own target, of calls offered. Who gave up within
 five seconds is not counted at all: nobody could have answered (the short-abandon rule that reports of call
 centres usually state beside the figure). A call that still waits counts neither way, nor does one that came
-while the queue was closed, or that went no further than its number's flow.
+while the queue was closed, that went no further than its number's flow, or into a conference room.
 """
 
 import datetime as dt
@@ -112,7 +112,12 @@ def _figures(
         .select_from(CallRow)
         .join(QueueRow, and_(QueueRow.tenant_id == CallRow.tenant_id, QueueRow.id == CallRow.queue_id))
         .outerjoin(CdrRow, and_(CdrRow.tenant_id == CallRow.tenant_id, CdrRow.call_id == CallRow.id))
-        .where(CallRow.tenant_id == tenant_id, CallRow.arrived_at >= since, CallRow.direction == INBOUND)
+        .where(
+            CallRow.tenant_id == tenant_id,
+            CallRow.arrived_at >= since,
+            CallRow.direction == INBOUND,
+            CallRow.room_id.is_(None),
+        )
         .group_by(key)
     )
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Date,
     ForeignKeyConstraint,
     Index,
@@ -317,6 +318,35 @@ class FlowSoundRow(TenantOwned, Base):
     added_by: Mapped[UUID] = mapped_column(Uuid)
 
 
+class ConferenceRoomRow(TenantOwned, Base):
+    """A conference room: the hashes of its PINs, sealed, and how many wrong ones came in a row."""
+
+    __tablename__ = "conference_rooms"
+    __table_args__ = (
+        Index(
+            "uq_conference_rooms_name",
+            "tenant_id",
+            "name",
+            unique=True,
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+        CheckConstraint("most BETWEEN 2 AND 20", name="most"),
+    )
+
+    id: Mapped[Key]
+    name: Mapped[str] = mapped_column(Text)
+    most: Mapped[int] = mapped_column(SmallInteger)
+    announces: Mapped[bool] = mapped_column(Boolean)
+    pin_version: Mapped[int] = mapped_column(BigInteger)
+    pin_ct: Mapped[Sealed]
+    leader_pin_ct: Mapped[OptionalSealed]
+    wrong: Mapped[int] = mapped_column(SmallInteger)
+    closed_until: Mapped[OptionalInstant]
+    revision: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[Instant]
+    closed_at: Mapped[OptionalInstant]
+
+
 class FlowVersionRow(TenantOwned, Base):
     """A flow as it was published; never changed. `was` is the earlier version it brought back."""
 
@@ -382,7 +412,8 @@ class CallRow(TenantOwned, Base):
     `picked_up_at` is when the called party picked up. `part_of`: the call a number outside was brought into.
     `paid_s`: for how many seconds of talk a call in has been paid beforehand; 0: it could not be, NULL: it is
     paid by invoice. `talk_ended_at`: when the agent hung up and the caller stayed, to be asked for a rating
-    from 1 to `survey_most`; `survey_rating` is what they gave.
+    from 1 to `survey_most`; `survey_rating` is what they gave. `room_id`: the conference room it was put
+    into, since `bridged_at`; `leads_room`: by the PIN of its leaders.
     """
 
     __tablename__ = "calls"
@@ -391,6 +422,12 @@ class CallRow(TenantOwned, Base):
         Index("ix_calls_of_caller", "tenant_id", "caller_index"),
         Index("ix_calls_of_customer", "tenant_id", "customer_id"),
         Index("ix_calls_in_queue", "tenant_id", "queue_id", postgresql_where=text("ended_at IS NULL")),
+        Index(
+            "ix_calls_in_room",
+            "tenant_id",
+            "room_id",
+            postgresql_where=text("room_id IS NOT NULL AND ended_at IS NULL"),
+        ),
     )
 
     id: Mapped[Key]
@@ -425,6 +462,8 @@ class CallRow(TenantOwned, Base):
     talk_ended_at: Mapped[OptionalInstant]
     survey_most: Mapped[int | None] = mapped_column(SmallInteger)
     survey_rating: Mapped[int | None] = mapped_column(SmallInteger)
+    room_id: Mapped[UUID | None] = mapped_column(Uuid)
+    leads_room: Mapped[bool | None] = mapped_column(Boolean)
 
 
 class CallEventRow(TenantOwned, Base):

@@ -194,6 +194,11 @@ ACTIONS: Mapping[str, LazyString] = {
     "customer.pin-removed": _l("Removed a customer’s PIN"),
     "sound.added": _l("Uploaded a sound"),
     "sound.removed": _l("Removed a sound"),
+    "room.made": _l("Made a conference room"),
+    "room.changed": _l("Changed a conference room"),
+    "room.closed": _l("Closed a conference room"),
+    "room.barred": _l("Closed a conference room for a while: too many wrong PINs"),
+    "room.caller-sent-out": _l("Sent somebody out of a conference room"),
     "flow.made": _l("Made a flow"),
     "flow.changed": _l("Changed a flow’s draft"),
     "flow.published": _l("Published a flow"),
@@ -671,6 +676,28 @@ PROBLEMS: Mapping[str, Words] = {
         _l("There are as many sounds as there may be"), _l("Remove a sound that no flow plays.")
     ),
     "sound-in-use": Words(_l("A flow plays this sound"), _l("Let it play another one first.")),
+    "room-not-found": Words(
+        _l("There is no such conference room"), _l("It was closed, or it is not your company’s.")
+    ),
+    "room-setting": Words(
+        _l("This cannot be so for a conference room"),
+        _l("A name of up to 80 signs, 2 to 20 people, and another PIN for leaders than for members."),
+    ),
+    "room-name-taken": Words(
+        _l("Another conference room has this name"), _l("Give it one that tells the two apart.")
+    ),
+    "room-changed": Words(
+        _l("Somebody else has changed this conference room"),
+        _l("Look at it again, then save what is right."),
+    ),
+    "room-in-use": Words(
+        _l("The conference room is in use"),
+        _l("A flow leads into it, or somebody is in it. Let the flow lead elsewhere first."),
+    ),
+    "too-many-rooms": Words(
+        _l("There are as many conference rooms as there may be"), _l("Close one that is not used.")
+    ),
+    "not-in-room": Words(_l("They are not in the room any more"), _l("Nothing was done.")),
     "pin": Words(
         _l("That cannot be a PIN"),
         _l("A PIN is four to eight digits, not all the same and not a run like 1234."),

@@ -23,6 +23,8 @@ PLACES: tuple[Place, ...] = (
     Place("flows", "phones_ct"),
     Place("flow_versions", "phones_ct", row="flow_id", version="version", key=("flow_id", "version")),
     Place("flow_sounds", "sound_ct", "notes"),
+    Place("conference_rooms", "pin_ct", version="pin_version"),
+    Place("conference_rooms", "leader_pin_ct", version="pin_version"),
     Place("endpoints", "password_ct", "integration", bound_as="password"),
     Place("agent_telephones", "number_ct", row="agent_id", version="row_version", key=("agent_id",)),
     Place("outbound_dials", "to_ct", bound_as="to", row="attempt_id", key=("attempt_id",)),

@@ -199,6 +199,18 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
+class EnterRoom:
+    """Put the caller into the conference room, with all who are in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveRoom:
+    """The caller is out of their conference room: the others go on, and the bridge goes with the last."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class EndTalk:
     """Write that the conversation is over and the caller is asked for a rating; its recording ends."""
 
@@ -290,6 +302,8 @@ Action = (
     | CallTelephone
     | AskAtTelephone
     | Forward
+    | EnterRoom
+    | LeaveRoom
     | EndTalk
     | Survey
     | Rated

@@ -46,6 +46,7 @@ from telephony.conductor.paying import Paying
 from telephony.conductor.phases import Cause
 from telephony.conductor.promises import Promises
 from telephony.conductor.rejoining import Rejoining
+from telephony.conductor.rooms import Rooms
 from telephony.conductor.rows import Rows
 from telephony.conductor.spool import Spool
 from telephony.conductor.standing import Standing
@@ -106,6 +107,16 @@ class Conductor:
             switch=switch, hands=hands, rows=rows, speak=speak, admitting=admitting, feed=feed
         )
         self._tapes = Tapes(switch=switch, live=live, rows=rows, feed=feed)
+        self._rooms = Rooms(
+            switch=switch,
+            hands=hands,
+            live=live,
+            rows=rows,
+            voice=self._voice,
+            speak=speak,
+            sounds=sounds,
+        )
+        self.people_in = self._rooms.people
         self._surveys = Surveys(
             switch=switch,
             hands=hands,
@@ -251,6 +262,7 @@ class Conductor:
             arrivals=self._arrivals,
             paying=self._paying,
             lobby=self._lobby,
+            rooms=self._rooms,
             feed=feed,
             finished=self._finished,
         )
@@ -284,6 +296,7 @@ class Conductor:
             meanwhile=self._meanwhile,
             lobby=self._lobby,
             surveys=self._surveys,
+            rooms=self._rooms,
             feed=feed,
             refusals=Refusals(realtime.redis),
         )
@@ -360,6 +373,11 @@ class Conductor:
             work.close()
             return
         self._hands.command(held, work)
+
+    def is_unpaid(self, call_id: CallId) -> bool:
+        """Whether a call's company pays beforehand, and had nothing for it."""
+        held = self._live.calls.get(call_id)
+        return held is not None and held.is_unpaid
 
     def wish(self, call_id: CallId, agent_id: AgentId) -> None:
         """Offer a call to this agent first, when it comes to its queue."""
@@ -452,6 +470,10 @@ class Conductor:
                 self._hands.spawn(self._dialler.forward(held))
             case actions.Reach(outside=outside):
                 self._hands.spawn(self._dialler.reach(held, outside))
+            case actions.EnterRoom():
+                self._rooms.enter(held)
+            case actions.LeaveRoom(at=at):
+                self._rooms.left(held, at)
             case actions.EndTalk():
                 self._surveys.end_talk(held)
             case actions.Survey():

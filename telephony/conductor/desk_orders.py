@@ -86,6 +86,8 @@ class DeskOrders:
         if order.kind is OrderKind.END_CALLS_OUT:
             whose = order.details["tenant_id"]
             return f"ended {self._calls.end_calls_out(TenantId(UUID(whose)) if whose else None)}"
+        if order.kind is OrderKind.SEND_OUT:
+            return self._send_out(order)
         if order.kind is OrderKind.SIMULATE:
             if not isinstance(self._switch, Simulated):
                 return "not-simulated"
@@ -124,6 +126,17 @@ class DeskOrders:
                 return outcome
             case _:
                 return await self._about_the_call(agent, order)
+
+    def _send_out(self, order: Order) -> str:
+        """End a call that is in the conference room somebody looked at, and in no other."""
+        about, tenant_id = order.details, order.details["tenant_id"]
+        call = next((one for one in self._calls.live if str(one.call_id) == about["call_id"]), None)
+        if call is None or str(call.arrival.tenant_id) != tenant_id or call.phase is not phases.Phase.ROOM:
+            return "not-in-room"
+        if call.room is None or str(call.room.room_id) != about["room_id"]:
+            return "not-in-room"
+        self._calls.feed(call.call_id, facts.SentOutOfRoom(clock.now()))
+        return "done"
 
     async def _about_the_call(self, agent: Agent, order: Order) -> str:
         """Carry out an order about the call in hand; an order about another call is out of date."""

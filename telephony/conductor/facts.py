@@ -3,7 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from core.ids import FlowId, OfferId, QueueId, RecordingId
+from core.ids import FlowId, OfferId, QueueId, RecordingId, RoomId
 from telephony.conductor.parties import Offer, Outside
 from telephony.conductor.phases import Cause, Lost
 
@@ -63,6 +63,25 @@ class MessageBegan:
 @dataclass(frozen=True, slots=True)
 class FlowLedOutside:
     """The flow gives the call to the number outside of the node where it stands."""
+
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RoomJoined:
+    """The caller knows a PIN of this conference room, and is in it from now on; see `parties.InRoom`."""
+
+    at: dt.datetime
+    room_id: RoomId
+    name: str
+    leads: bool
+    awaits_leader: bool
+    announces: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SentOutOfRoom:
+    """Somebody of the company has ended a call that was in one of its conference rooms."""
 
     at: dt.datetime
 
@@ -494,6 +513,8 @@ Fact = (
     | FlowLedOutside
     | WaitLeft
     | MessageBegan
+    | RoomJoined
+    | SentOutOfRoom
     | FlowServed
     | FlowFailed
     | OutsideHours

@@ -18,20 +18,22 @@ from sqlalchemy.orm import Session
 
 from core import clock, ids, log
 from core.errors import SeatlineError
-from core.ids import AgentId, CallId, QueueId, TenantId
+from core.ids import AgentId, CallId, QueueId, RoomId, TenantId
 from core.phone import E164
 from customers import lookup, pins
 from security.egress import Answer
 from security.gate import Gate, Scope
 from security.vault import Vault
+from telephony import conference
 from telephony.conductor import facts, in_flow
 from telephony.conductor.directory import FlowLine, Line, Speak
 from telephony.conductor.facts import Fact
 from telephony.conductor.live_call import LiveCall
 from telephony.conductor.phases import Phase
+from telephony.conference import Room
 from telephony.flows import interpreter
 from telephony.flows.interpreter import State, World
-from telephony.flows.model import Prompt, ToQueue, Voicemail
+from telephony.flows.model import Admitted, Prompt, ToQueue, Voicemail
 from telephony.routing.floor import Floor
 from telephony.routing.settings import tier_of
 from telephony.speech import beep
@@ -66,6 +68,12 @@ class Calls(Protocol):
     def wish(self, call_id: CallId, agent_id: AgentId) -> None:
         """Offer the call to this agent first, when it comes to its queue."""
 
+    def people_in(self, tenant_id: TenantId, room_id: RoomId) -> int:
+        """Return how many are in a conference room of a company now."""
+
+    def is_unpaid(self, call_id: CallId) -> bool:
+        """Whether a call's company pays beforehand, and had nothing for it."""
+
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something while the call goes on."""
 
@@ -87,6 +95,7 @@ class _Run:
     there: FlowLine
     world: World
     state: State
+    room: Room | None = None  # into which the caller knows a PIN
 
 
 class FlowRunner:
@@ -221,6 +230,10 @@ class FlowRunner:
                     self._calls.beside(self._find_customer(run, turn))
                 case interpreter.CheckPin(turn=turn, keys=keys):
                     self._calls.beside(self._check_pin(run, turn, keys))
+                case interpreter.CheckRoomPin(turn=turn, room=room, keys=keys):
+                    self._calls.beside(self._check_room_pin(run, turn, room, keys))
+                case interpreter.JoinRoom(leads=leads):
+                    self._join_room(run, now, leads=leads)
                 case interpreter.AskProgram(turn=turn, url=url, values=values):
                     self._calls.beside(self._ask_program(run, turn, url, values))
                 case interpreter.PromiseCall(turn=turn, queue=queue):
@@ -351,6 +364,36 @@ class FlowRunner:
             _log.warning("pin-not-checked", error=type(error).__name__)
             is_right = False
         self._hear(arrival.call_id, interpreter.Answered(clock.now(), turn, found=is_right))
+
+    async def _check_room_pin(self, run: _Run, turn: int, name: str, keys: str) -> None:
+        """See whether a caller may be let into a conference room; who is refused does not learn why."""
+        arrival = run.call.arrival
+
+        def check() -> tuple[Admitted, Room | None]:
+            with self._gate.open(Scope.system(arrival.tenant_id)) as session:
+                room_id = RoomId(ids.parse("room", name))
+                tenant_id = arrival.tenant_id
+                return conference.admit(
+                    session, tenant_id=tenant_id, vault=self._vault, room_id=room_id, digits=keys
+                )
+
+        try:
+            became, run.room = await asyncio.to_thread(check)
+        except Exception as error:  # noqa: BLE001 - whatever failed, nobody is let in by it
+            _log.warning("room-pin-not-checked", error=type(error).__name__)
+            became, run.room = Admitted.REFUSED, None
+        if run.room and self._calls.people_in(arrival.tenant_id, run.room.room_id) >= run.room.most:
+            became = Admitted.FULL
+        # from the count to the joining nothing waits: a room is never fuller than it may be
+        self._hear(arrival.call_id, interpreter.PinOfRoom(clock.now(), turn, became))
+
+    def _join_room(self, run: _Run, now: dt.datetime, *, leads: bool) -> None:
+        call_id, room = run.call.call_id, run.room
+        if room is None or self._calls.is_unpaid(call_id):  # who waits in the queue then is told
+            self._calls.feed(call_id, facts.FlowFailed(now, "not-paid" if room else "room-gone"))
+            return
+        joined = facts.RoomJoined(now, room.room_id, room.name, leads, room.has_leaders, room.announces)
+        self._calls.feed(call_id, joined)
 
     async def _promise(self, run: _Run, turn: int, name: str) -> None:
         arrival, entry = run.call.arrival, run.there.entries.get(name)

@@ -29,6 +29,7 @@ from telephony.conductor.offers import Offers
 from telephony.conductor.parties import Offer, Outside
 from telephony.conductor.phases import Lost, Phase
 from telephony.conductor.rejoining import Rejoining
+from telephony.conductor.rooms import Rooms
 from telephony.conductor.standing import Standing
 from telephony.conductor.supervision import Supervision
 from telephony.conductor.surveys import Surveys
@@ -70,11 +71,12 @@ class Hearing:
         meanwhile: Meanwhile,
         lobby: Lobby,
         surveys: Surveys,
+        rooms: Rooms,
         feed: Feed,
         refusals: Refusals,
     ) -> None:
         self._lobby, self._meanwhile, self._surveys = lobby, meanwhile, surveys
-        self._telephones = telephones
+        self._telephones, self._rooms = telephones, rooms
         self._hands, self._books, self._directory, self._desk = hands, books, directory, desk
         self._flows, self._supervision, self._live, self._tapes = flows, supervision, live, tapes
         self._offers, self._rejoining, self._arrivals, self._standing = offers, rejoining, arrivals, standing
@@ -188,6 +190,8 @@ class Hearing:
             case port.PlaybackFinished(playback=playback) if self._meanwhile.told(held, playback):
                 pass
             case port.PlaybackFinished(playback=playback) if self._surveys.played(held, playback, at):
+                pass
+            case port.PlaybackFinished(playback=playback) if self._rooms.played(held, playback):
                 pass
             case port.PlaybackFinished(playback=playback, ok=ok) if call.phase is Phase.FLOW:
                 self._flows.played(call.call_id, playback, at, ok=ok)

@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any, Final, Protocol
 
 from core.ids import AgentId, CallId
@@ -42,6 +43,17 @@ class Begun:
     paid: dt.timedelta | None = None
 
 
+class AtRoom(Enum):
+    """Where a caller stands who is in a conference room."""
+
+    NOWHERE = auto()  # not in it yet, or not any more
+    DOOR = auto()  # in it since now, and has heard nothing yet
+    TOLD = auto()  # is told that they are alone, or that a leader is waited for
+    WAITING = auto()  # has heard it
+    MUSIC = auto()
+    BRIDGED = auto()  # with the others
+
+
 @dataclass(slots=True)
 class Held:
     """A live call and what this process keeps beside its machine."""
@@ -69,6 +81,7 @@ class Held:
     tells_at: dt.datetime | None = None  # when who waits is told again where they stand
     telling: str = ""  # what they are being told, by its playback
     asks_until: dt.datetime | None = None  # its caller is asked for a rating, and for no longer
+    at_room: AtRoom = AtRoom.NOWHERE
     is_silent: bool = False  # no music was played because the switch was full
 
     async def durable(self) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from core.ids import CallId, OfferId, RecordingId
 from telephony.calls import Arrival, Left, Leg, Stage
-from telephony.conductor.parties import Consult, Dial, InFlow, Offer, Outside
+from telephony.conductor.parties import Consult, Dial, InFlow, InRoom, Offer, Outside
 from telephony.conductor.phases import Cause, Phase
 from telephony.events import DialOutcome
 
@@ -53,6 +53,7 @@ class LiveCall:
     talked_until: dt.datetime | None = None  # its agent hung up then, and its caller is asked for a rating
     survey_most: int = 0  # from 1 to so many
     rating: int = 0  # what they gave
+    room: InRoom | None = None  # the conference room it is, or was, in
     was_moved: bool = False  # by a team leader: it waits where they put it, whatever its caller's tier says
 
     @property

@@ -12,10 +12,11 @@ A call that comes in; one that goes out is moved by `outgoing`, with the same fa
 
     talking -> survey -> ended    the agent hung up, and the caller is asked for a rating
 
-A number may lead into a flow first (`in_flow`), or forward its callers to the client's own phone: greeting ->
-forwarding -> `reaching` -> `outside`; to the queue when that phone does not answer. A queue that is closed,
-or in which the caller has waited as long as they may, turns them away: a message, and the call ends. So does
-a company that pays beforehand and has nothing left.
+A number may lead into a flow first (`in_flow`), which may lead into a conference room (`in_room`), or
+forward its callers to the client's own phone: greeting -> forwarding -> `reaching` -> `outside`; to the queue
+when that phone does not answer. A queue that is closed, or in which the caller has waited as long as they
+may, turns them away: a message, and the call ends. So does a company that pays beforehand and has nothing
+left.
 
 While an agent talks they may give the call to somebody else, or ask a second one about it: `transfer`. A call
 given to a number outside goes on without an agent, from `reaching` to `outside`.
@@ -47,6 +48,7 @@ from telephony.conductor.actions import (
     HangUpCaller,
     KeepLegs,
     LeaveQueue,
+    LeaveRoom,
     Mark,
     Move,
     Music,
@@ -305,6 +307,8 @@ def _caller_gone(call: LiveCall, fact: CallerGone) -> list[Action]:
             return finish(call, fact.at, call.cause or Cause.OUTSIDE_HOURS)
         case Phase.FORWARDING:
             return finish(call, fact.at, left_unreached(call))
+        case Phase.ROOM:
+            return finish(call, fact.at, Cause.LEFT_ROOM)
         case Phase.SURVEY:  # what ended the conversation was their agent's hanging up
             return finish(call, fact.at, Cause.AGENT_HUNG_UP)
         case Phase.QUEUED:
@@ -387,5 +391,6 @@ def finish(call: LiveCall, at: dt.datetime, cause: Cause) -> list[Action]:
     if outside:
         is_known = outside.picked_up_at or cause in {Cause.SWITCH_LOST, Cause.LOST_WHILE_AWAY}
         end_outside(call, at, cause if is_known else Cause.CANCELLED)
+    leaves: list[Action] = [LeaveRoom(at)] if call.phase is Phase.ROOM else []
     call.phase, call.cause, call.ended_at = Phase.ENDED, cause, at
-    return [Finish(at, cause)]
+    return [*leaves, Finish(at, cause)]

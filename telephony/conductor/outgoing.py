@@ -19,7 +19,7 @@ import datetime as dt
 from typing import Final
 
 from telephony.calls import Arrival
-from telephony.conductor import actions, at_telephone, facts, in_flow, machine, phases, transfer
+from telephony.conductor import actions, at_telephone, facts, in_flow, in_room, machine, phases, transfer
 from telephony.conductor.actions import (
     DIALLING,
     TALKING,
@@ -82,6 +82,8 @@ def step(call: LiveCall, fact: Fact) -> list[Action]:
         return transfer.step(call, fact)
     if in_flow.concerns(fact):
         return in_flow.step(call, fact)
+    if in_room.concerns(fact):
+        return in_room.step(call, fact)
     if not call.leads_out:
         return machine.step(call, fact)
     if call.phase is Phase.ENDED or call.offer is None:

@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
-from core.ids import AgentId, CustomerId, FlowId, OfferId, SeatId
+from core.ids import AgentId, CustomerId, FlowId, OfferId, RoomId, SeatId
 from telephony.calls import Stage
 from telephony.conductor.phases import Cause
 from telephony.events import DialOutcome
@@ -89,6 +89,27 @@ class InFlow:
     onwards: str = ""
     kind: str = ""
     is_promised: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InRoom:
+    """The conference room a call is, or was, in, as the room was when it joined.
+
+    Attributes:
+        room_id: the company's own.
+        name: as it was called then.
+        joined_at: since when.
+        leads: whether it came with the PIN of leaders.
+        awaits_leader: members hear music until a leader is in.
+        announces: those in it hear a tone when somebody joins.
+    """
+
+    room_id: RoomId
+    name: str
+    joined_at: dt.datetime
+    leads: bool
+    awaits_leader: bool
+    announces: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ class Phase(StrEnum):
     TALKING = "talking"
     REACHING = "reaching"  # given to a number outside, which rings
     OUTSIDE = "outside"  # and which has it
+    ROOM = "room"  # in a conference room of its company; see `in_room`
     SURVEY = "survey"  # the agent has hung up, and the caller is asked for a rating
     ENDED = "ended"
 
@@ -38,6 +39,8 @@ class Cause(StrEnum):
     CALLER_LEFT_FLOW = "caller-left-flow"
     LEFT_MESSAGE = "left-message"
     SERVED = "served"  # by the flow: nobody was needed
+    LEFT_ROOM = "left-room"  # who was in a conference room hung up
+    SENT_OUT = "sent-out-of-room"  # or their company let them go
     SWITCH_LOST = "switch-lost"
     LOST_WHILE_AWAY = "lost-while-switchboard-away"
     OUTSIDE_HUNG_UP = "outside-hung-up"  # the number outside that had the call

@@ -17,7 +17,7 @@ from core.realtime import Realtime
 from customers import lookup
 from security.gate import Scope
 from security.vault import Vault
-from telephony import calls, drafts, prepaid, recording
+from telephony import calls, conference, drafts, prepaid, recording
 from telephony.calls import Answerer, Arrival, Ending
 from telephony.conductor.books import Books
 from telephony.conductor.live import Begun, Known, Live
@@ -154,6 +154,20 @@ class Rows:
             then=lambda: self._telling.say_to(told),
         )
 
+    def enter_room(self, call: LiveCall) -> None:
+        """Write in which conference room a call is, and tell the pages."""
+        tenant_id, call_id, room = call.arrival.tenant_id, call.call_id, call.room
+        if room is None:
+            return
+        self._books.enter(
+            call_id,
+            Scope.system(tenant_id),
+            lambda session: conference.enter(
+                session, tenant_id=tenant_id, call_id=call_id, room_id=room.room_id, leads=room.leads
+            ),
+            then=lambda: self.tell(call, "live"),
+        )
+
     def end_talk(self, call: LiveCall) -> None:
         """Write that the agent has hung up and the caller is asked for a rating, and tell the pages."""
         tenant_id, call_id, at, most = (
@@ -282,6 +296,7 @@ class Rows:
             self.keep_queue(call)
         if call.is_shared:
             self._write_parts_again(call)
+        self.enter_room(call)
         self.end_talk(call)
         if call.rating:
             self.rate(call)

@@ -34,6 +34,7 @@ from telephony.conductor.parties import Outside
 from telephony.conductor.paying import Paying
 from telephony.conductor.phases import Cause, Lost, Phase
 from telephony.conductor.rejoining import Rejoining
+from telephony.conductor.rooms import Rooms
 from telephony.conductor.rows import Rows
 from telephony.conductor.spool import Spool
 from telephony.conductor.supervision import Supervision
@@ -78,6 +79,7 @@ class Standing:
         arrivals: Arrivals,
         paying: Paying,
         lobby: Lobby,
+        rooms: Rooms,
         feed: Feed,
         finished: Callable[[LiveCall, asyncio.Future[Any]], None],
     ) -> None:
@@ -87,7 +89,7 @@ class Standing:
         self._live, self._rows, self._tapes, self._offers = live, rows, tapes, offers
         self._voice, self._lobby, self._meanwhile, self._paying = voice, lobby, meanwhile, paying
         self._waiting, self._giving, self._dialler, self._rejoining = waiting, giving, dialler, rejoining
-        self._telephones = telephones
+        self._telephones, self._rooms = telephones, rooms
         self._arrivals, self._feed, self._finished = arrivals, feed, finished
         self._recovered: list[LiveCall] = []
 
@@ -226,6 +228,8 @@ class Standing:
                 self._feed(call.call_id, facts.ApologyEnded(now))
             case Phase.SURVEY:  # whether they were asked, or have answered, is not known
                 self._feed(call.call_id, facts.SurveyEnded(now, "switchboard-away"))
+            case Phase.ROOM:
+                self._rooms.stand_again(held, there)
             case Phase.FLOW:
                 self._flows.run(call, held.line, tier=held.known.tier)
             case Phase.FORWARDING:  # whether the phone was called is not known: it is not called twice

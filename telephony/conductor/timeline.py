@@ -22,6 +22,8 @@ def details(fact: Fact) -> dict[str, object]:
             return {"queue": queue}
         case facts.FlowFailed(why=why):
             return {"why": why}
+        case facts.RoomJoined(room_id=room_id, name=room, leads=leads):
+            return {"room": public("room", room_id), "name": room, "leader": leads}
         case facts.WaitLeft(way=way):
             return {"way": way}
         case facts.Transferred(offer=to, queue_name=queue):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from telephony.flows import model
-from telephony.flows.model import Flow, Prompt
+from telephony.flows.model import Admitted, Flow, Prompt
 from telephony.opening import Hours
 
 LONGEST_PROMPT: Final = dt.timedelta(minutes=5)  # a thousand signs, spoken slowly, take less
@@ -78,7 +78,16 @@ class TimedOut:
     at: dt.datetime
 
 
-Event = Played | Pressed | Answered | Onwards | TimedOut
+@dataclass(frozen=True, slots=True)
+class PinOfRoom:
+    """As whom the keys typed let the caller into a conference room, if they do."""
+
+    at: dt.datetime
+    turn: int
+    became: Admitted
+
+
+Event = Played | Pressed | Answered | PinOfRoom | Onwards | TimedOut
 
 
 # --- commands: what to do about it ----------------------------------------------------------------
@@ -133,6 +142,15 @@ class CheckPin:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckRoomPin:
+    """See whether these keys are a PIN of this conference room; `PinOfRoom` answers."""
+
+    turn: int
+    room: str
+    keys: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class AskProgram:
     """Ask the company's program; `Answered` with what it says."""
 
@@ -173,6 +191,14 @@ class CallOutside:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinRoom:
+    """The caller is in this conference room from now on; the flow is over."""
+
+    room: str
+    leads: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Record what the caller says from now on, until the flow is over."""
 
@@ -203,11 +229,13 @@ Command = (
     | StopPlaying
     | FindCustomer
     | CheckPin
+    | CheckRoomPin
     | AskProgram
     | AnnouncePlace
     | PromiseCall
     | SeekPerson
     | CallOutside
+    | JoinRoom
     | Record
     | Enqueue
     | End
@@ -275,7 +303,7 @@ def step(flow: Flow, world: World, state: State, event: Event) -> Turn:
         return _leave(flow, world, replace(state, steps=0), node, event.way, event.at)
     if state.is_over or node is None:
         return state, []
-    if isinstance(event, (Played, Answered)) and event.turn != state.turn:
+    if isinstance(event, (Played, Answered, PinOfRoom)) and event.turn != state.turn:
         return state, []
     if isinstance(event, TimedOut) and state.until is not None and event.at < state.until:
         return state, []
@@ -290,6 +318,8 @@ def step(flow: Flow, world: World, state: State, event: Event) -> Turn:
             return _pressed(flow, world, replace(state, steps=0), node, event)
         case Answered():
             return _answered(flow, world, state, node, event)
+        case PinOfRoom() if isinstance(node, model.ToRoom):
+            return _at_the_door(flow, world, state, node, event)
         case Onwards(at=at, way=way) if isinstance(node, model.ToNumber):
             return _leave(flow, world, state, node, way, at)
         case TimedOut(at=at):
@@ -359,6 +389,7 @@ def _wait(state: State, node: model.AnyNode, at: dt.datetime) -> Turn:
             | model.Collect()
             | model.CheckPin()
             | model.Survey()
+            | model.ToRoom()
             | model.Voicemail()
             | model.HangUp()
         ):
@@ -385,7 +416,7 @@ def _ask(state: State, prompt: Prompt, at: dt.datetime) -> Turn:
 def _said(flow: Flow, world: World, state: State, node: model.AnyNode, at: dt.datetime) -> Turn:
     """A prompt is over: go on, or listen."""
     match node:
-        case model.Menu() | model.Collect() | model.CheckPin() | model.Survey():
+        case model.Menu() | model.Collect() | model.CheckPin() | model.Survey() | model.ToRoom():
             return replace(state, is_playing=False, until=at + dt.timedelta(seconds=node.timeout_s)), []
         case model.Voicemail():
             until = at + dt.timedelta(seconds=node.longest_s)
@@ -399,7 +430,7 @@ def _said(flow: Flow, world: World, state: State, node: model.AnyNode, at: dt.da
 def _pressed(flow: Flow, world: World, state: State, node: model.AnyNode, event: Pressed) -> Turn:
     if isinstance(node, model.Voicemail) and not state.is_playing and event.key == "#":
         return replace(state, until=None), [End()]
-    if not isinstance(node, (model.Menu, model.Collect, model.CheckPin, model.Survey)):
+    if not isinstance(node, (model.Menu, model.Collect, model.CheckPin, model.Survey, model.ToRoom)):
         return state, []  # nothing was asked
     if state.is_checking:
         return state, []  # one PIN at a time
@@ -426,7 +457,7 @@ def _pressed(flow: Flow, world: World, state: State, node: model.AnyNode, event:
             state = replace(state, keys=keys)
             if event.key == "#" or len(keys) >= node.most:
                 state, more = _collected(flow, world, state, node, event.at)
-        case model.CheckPin():
+        case model.CheckPin() | model.ToRoom():
             keys = state.keys if event.key == "#" else state.keys + event.key
             state = replace(state, keys=keys)
             if event.key == "#" or len(keys) >= model.LONGEST_PIN:
@@ -442,26 +473,45 @@ def _collected(flow: Flow, world: World, state: State, node: model.Collect, at: 
     return _leave(flow, world, kept, node, "next", at)
 
 
-def _pin_given(flow: Flow, world: World, state: State, node: model.CheckPin, at: dt.datetime) -> Turn:
+def _pin_given(
+    flow: Flow, world: World, state: State, node: model.CheckPin | model.ToRoom, at: dt.datetime
+) -> Turn:
     """A whole PIN, or what of it came in time, is checked; and forgotten here."""
     if not state.keys:
         return _again(flow, world, state, node, at)
     turn = state.turn + 1
     checking = replace(state, turn=turn, keys="", is_checking=True, until=at + PATIENCE)
+    if isinstance(node, model.ToRoom):
+        return checking, [CheckRoomPin(turn, node.room, state.keys)]
     return checking, [CheckPin(turn, state.keys)]
+
+
+def _at_the_door(flow: Flow, world: World, state: State, node: model.ToRoom, event: PinOfRoom) -> Turn:
+    """Let who knows the PIN of a conference room in, and ask others again."""
+    match event.became:
+        case Admitted.REFUSED:
+            return _again(flow, world, state, node, event.at)
+        case Admitted.FULL:
+            return _leave(flow, world, state, node, "full", event.at)
+        case became:
+            return replace(state, until=None), [JoinRoom(node.room, became is Admitted.LEADER)]
 
 
 def _again(
     flow: Flow,
     world: World,
     state: State,
-    node: model.Menu | model.Collect | model.CheckPin,
+    node: model.Menu | model.Collect | model.CheckPin | model.ToRoom,
     at: dt.datetime,
 ) -> Turn:
     """Ask once more, or give up."""
     if state.tries < node.tries:
         return _ask(state, node.prompt, at)
-    return _leave(flow, world, state, node, "otherwise", at)
+    return _leave(flow, world, state, node, _in_vain(node), at)
+
+
+def _in_vain(node: model.AnyNode) -> str:
+    return "refused" if isinstance(node, model.ToRoom) else "otherwise"
 
 
 def _too_late(flow: Flow, world: World, state: State, node: model.AnyNode, at: dt.datetime) -> Turn:
@@ -470,14 +520,14 @@ def _too_late(flow: Flow, world: World, state: State, node: model.AnyNode, at: d
             return _again(flow, world, state, node, at)
         case model.Collect():
             return _collected(flow, world, state, node, at)
-        case model.CheckPin() if not state.is_checking:
+        case model.CheckPin() | model.ToRoom() if not state.is_checking:
             return _pin_given(flow, world, state, node, at)
         case model.Survey():
             return _leave(flow, world, state, node, "next", at)
         case model.Voicemail():
             return replace(state, until=None), [End()]
         case _:
-            return _leave(flow, world, state, node, "otherwise", at)
+            return _leave(flow, world, state, node, _in_vain(node), at)
 
 
 def _answered(flow: Flow, world: World, state: State, node: model.AnyNode, event: Answered) -> Turn:

@@ -14,8 +14,8 @@ from telephony.flows import model
 from telephony.flows.model import Flow
 
 DEEPEST: Final = 4  # choices one behind the other
-_ASKS: Final = (model.Menu, model.Collect, model.CheckPin, model.Survey)
-_SPEAKS: Final = frozenset({"say", "menu", "collect", "pin", "survey", "voicemail"})
+_ASKS: Final = (model.Menu, model.Collect, model.CheckPin, model.Survey, model.ToRoom)
+_SPEAKS: Final = frozenset({"say", "menu", "collect", "pin", "survey", "voicemail", "room"})
 
 
 class FlowFault(StrEnum):
@@ -29,6 +29,7 @@ class FlowFault(StrEnum):
     NO_QUEUE = "no-queue"  # none is chosen, or it is closed for good
     NO_SOUND = "no-sound"  # none is chosen, or it was removed
     NO_AGENT = "no-agent"
+    NO_ROOM = "no-room"  # none is chosen, or it is closed for good
     NO_PHONE = "no-phone"
     WRONG_PHONE = "wrong-phone"  # one of the company's own, or of a kind nobody may call
     NO_ADDRESS = "no-address"
@@ -57,7 +58,12 @@ class Finding:
 
 
 def lint(
-    flow: Flow, *, queues: Collection[str], sounds: Collection[str] = (), own: Collection[str] = ()
+    flow: Flow,
+    *,
+    queues: Collection[str],
+    sounds: Collection[str] = (),
+    own: Collection[str] = (),
+    rooms: Collection[str] = (),
 ) -> list[Finding]:
     """Return what is wrong, in the order of the nodes.
 
@@ -66,6 +72,7 @@ def lint(
         queues: the public ids of the company's open queues.
         sounds: the public ids of the sounds it has uploaded.
         own: its own numbers: a call out to one of them would come back in.
+        rooms: the public ids of its conference rooms.
     """
     if flow.start not in flow.nodes:
         return [Finding(FlowFault.NO_START, flow.start)]
@@ -78,6 +85,8 @@ def lint(
             found += _at(flow, key, node, queues)
             if isinstance(node, model.Play) and node.sound not in sounds:
                 found.append(Finding(FlowFault.NO_SOUND, key))
+            if isinstance(node, model.ToRoom) and node.room not in rooms:
+                found.append(Finding(FlowFault.NO_ROOM, key))
             if isinstance(node, model.ToNumber) and node.phone and _is_wrong(node.phone, own):
                 found.append(Finding(FlowFault.WRONG_PHONE, key))
     found += [Finding(FlowFault.CIRCLE, key) for key in flow.nodes if key in reached and _circles(flow, key)]

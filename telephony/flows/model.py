@@ -6,6 +6,7 @@ raised when a document that was right would mean something else. Phones of a flo
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -26,7 +27,17 @@ SILENT_WAY: Mapping[str, str] = {
     "collect": "otherwise",
     "pin": "otherwise",
     "survey": "next",
+    "room": "refused",
 }
+
+
+class Admitted(StrEnum):
+    """What becomes of a caller who asks to be let into a conference room."""
+
+    MEMBER = "member"
+    LEADER = "leader"
+    REFUSED = "refused"  # another PIN, or none: the room is closed, or takes nobody for a while
+    FULL = "full"
 
 
 def _written(phone: object) -> object:
@@ -54,6 +65,7 @@ Spoken = Annotated[
 Spot = Annotated[int, Field(ge=-100_000, le=100_000)]
 QueueRef = Annotated[str, StringConstraints(pattern=r"^(que_[0-7][0-9a-hjkmnp-tv-z]{25})?$")]
 SoundRef = Annotated[str, StringConstraints(pattern=r"^(snd_[0-7][0-9a-hjkmnp-tv-z]{25})?$")]
+RoomRef = Annotated[str, StringConstraints(pattern=r"^(room_[0-7][0-9a-hjkmnp-tv-z]{25})?$")]
 Language = Literal["en", "zh"]
 
 
@@ -302,6 +314,22 @@ class ToNumber(Node):
     otherwise: Target | None = None
 
 
+class ToRoom(Node):
+    """Ask for the PIN of a conference room, and put the caller into it: the flow ends there.
+
+    `refused`: it was not right, asked `tries` times. `full`: as many are in it as may be.
+    """
+
+    WAYS = ("refused", "full")
+    kind: Literal["room"] = "room"
+    room: RoomRef = ""
+    prompt: Prompt = Prompt()
+    timeout_s: int = Field(default=8, ge=1, le=30)
+    tries: int = Field(default=3, ge=1, le=3)
+    refused: Target | None = None
+    full: Target | None = None
+
+
 class ToQueue(Node):
     """Let the caller wait in a queue: the flow ends here, unless they choose otherwise while they wait.
 
@@ -349,6 +377,7 @@ AnyNode = Annotated[
     | Voicemail
     | ToPerson
     | ToNumber
+    | ToRoom
     | ToQueue
     | HangUp,
     Field(discriminator="kind"),
@@ -370,6 +399,10 @@ class Flow(_Strict):
     def sounds(self) -> frozenset[str]:
         """Return the public ids of all uploaded sounds it plays."""
         return frozenset(node.sound for node in self.nodes.values() if isinstance(node, Play) and node.sound)
+
+    def rooms(self) -> frozenset[str]:
+        """Return the public ids of all conference rooms it leads into."""
+        return frozenset(node.room for node in self.nodes.values() if isinstance(node, ToRoom) and node.room)
 
     def phones(self) -> dict[str, str]:
         """Return the phones it calls, by their nodes."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from telephony.flows import interpreter
 from telephony.flows.interpreter import Command, Event, State, World
-from telephony.flows.model import AnyNode, Flow, ToQueue
+from telephony.flows.model import Admitted, AnyNode, Flow, ToQueue
 
 MOST_INPUTS: Final = 100
 _NEVER: Final = dt.datetime.max.replace(tzinfo=dt.UTC)
@@ -29,10 +29,11 @@ class Scene:
         is_customer: whether a look-up finds them.
         tier: then theirs.
         answers: what programs answer, as names and values; None: nothing.
-        knows_pin: whatever they type for a PIN is right.
+        knows_pin: whatever they type for a PIN is right, of a conference room too.
         is_person_free: an agent who is asked for by number is there, and free.
         sounds: the names of uploaded sounds, by their public ids.
         has_number: they can be called back; a number that is withheld cannot.
+        is_room_full: as many are in every conference room as may be.
         outside: by which way a number outside that is called sends them on; empty: it takes them.
     """
 
@@ -46,6 +47,7 @@ class Scene:
     sounds: Mapping[str, str] = field(default_factory=dict)
     is_person_free: bool = True
     outside: str = ""
+    is_room_full: bool = False
 
 
 class End(StrEnum):
@@ -54,6 +56,7 @@ class End(StrEnum):
     WAITS = "waits"  # for the next key
     QUEUE = "queue"
     SERVED = "served"
+    ROOM = "room"
     OUTSIDE = "outside"  # with somebody at a number outside
     FAILED = "failed"
 
@@ -71,7 +74,7 @@ class Passage:
 
 @dataclass(slots=True)
 class Rehearsal:
-    """The whole way; `detail` is the queue's public id, or why it failed."""
+    """The whole way; `detail` is the public id of the queue or conference room, or why it failed."""
 
     passages: list[Passage]
     end: End
@@ -125,6 +128,11 @@ def _perform(made: Rehearsal, flow: Flow, commands: Sequence[Command], scene: Sc
                 answers.append(interpreter.Answered(scene.at, turn, found=scene.is_customer, values=values))
             case interpreter.CheckPin(turn=turn):
                 answers.append(interpreter.Answered(scene.at, turn, found=scene.knows_pin))
+            case interpreter.CheckRoomPin(turn=turn):
+                became = Admitted.FULL if scene.is_room_full else Admitted.MEMBER
+                answers.append(
+                    interpreter.PinOfRoom(scene.at, turn, became if scene.knows_pin else Admitted.REFUSED)
+                )
             case interpreter.SeekPerson(turn=turn):
                 answers.append(interpreter.Answered(scene.at, turn, found=scene.is_person_free))
             case interpreter.AskProgram(turn=turn):
@@ -139,6 +147,8 @@ def _perform(made: Rehearsal, flow: Flow, commands: Sequence[Command], scene: Sc
                 answers.append(interpreter.Onwards(scene.at, scene.outside))
             case interpreter.CallOutside():
                 made.end = End.OUTSIDE
+            case interpreter.JoinRoom(room=room):
+                made.end, made.detail = End.ROOM, room
             case interpreter.Enqueue(queue=queue):
                 made.end, made.detail = End.QUEUE, queue
                 node = flow.nodes.get(made.passages[-1].node)

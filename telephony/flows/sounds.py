@@ -24,8 +24,8 @@ from security import evidence
 from security.vault import Field, Vault
 from telephony import sound_files
 from telephony.errors import SoundInUseError, SoundNotFoundError, TooManySoundsError
-from telephony.flows.model import Flow
-from telephony.models import FlowRow, FlowSoundRow, FlowVersionRow
+from telephony.flows.used import in_use
+from telephony.models import FlowSoundRow
 
 MOST_SOUNDS: Final = 100
 LONGEST_NAME: Final = 80
@@ -105,20 +105,7 @@ def remove(session: Session, *, tenant_id: TenantId, sound_id: SoundId) -> None:
     """
     row = _row(session, tenant_id, sound_id)
     ref = ids.public("snd", sound_id)
-    drafts = session.scalars(
-        select(FlowRow.draft).where(FlowRow.tenant_id == tenant_id, FlowRow.removed_at.is_(None))
-    )
-    published = session.scalars(
-        select(FlowVersionRow.body)
-        .join(
-            FlowRow,
-            (FlowRow.tenant_id == FlowVersionRow.tenant_id)
-            & (FlowRow.id == FlowVersionRow.flow_id)
-            & (FlowRow.version == FlowVersionRow.version),
-        )
-        .where(FlowRow.tenant_id == tenant_id, FlowRow.removed_at.is_(None))
-    )
-    if any(ref in Flow.model_validate(one).sounds() for one in [*drafts, *published]):
+    if any(ref in flow.sounds() for flow in in_use(session, tenant_id=tenant_id)):
         raise SoundInUseError
     session.delete(row)
     session.flush()

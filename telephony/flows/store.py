@@ -33,7 +33,7 @@ from telephony.flows import sounds
 from telephony.flows.lint import Finding, lint
 from telephony.flows.model import Flow, ToNumber
 from telephony.flows.trace import Outcome, Passed
-from telephony.models import FlowRow, FlowRunRow, FlowVersionRow
+from telephony.models import ConferenceRoomRow, FlowRow, FlowRunRow, FlowVersionRow
 from telephony.numbers import Number
 
 MOST_FLOWS = 200
@@ -139,6 +139,14 @@ def findings(session: Session, *, tenant_id: TenantId, flow: Flow) -> list[Findi
         queues={ids.public("que", one.queue_id) for one in queues.all_of(session, tenant_id=tenant_id)},
         sounds={one.ref for one in sounds.all_of(session, tenant_id=tenant_id)},
         own={one.digits for one in numbers.all_of(session, tenant_id=tenant_id)},
+        rooms={
+            ids.public("room", one)
+            for one in session.scalars(
+                select(ConferenceRoomRow.id).where(
+                    ConferenceRoomRow.tenant_id == tenant_id, ConferenceRoomRow.closed_at.is_(None)
+                )
+            )
+        },
     )
 
 

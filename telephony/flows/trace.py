@@ -9,6 +9,7 @@ class Outcome(StrEnum):
 
     QUEUED = "queued"  # to a queue, as the flow has it
     SERVED = "served"  # and nobody was needed
+    ROOM = "room"  # into a conference room
     OUTSIDE = "outside"  # to a number outside that took the call
     LEFT = "left"  # the caller hung up
     FAILED = "failed"  # to the number's own queue, because the flow could not go on

@@ -91,13 +91,14 @@ def count(session: Session, *, tenant_id: TenantId, since: dt.datetime, until: d
 
 
 def _waited(tenant_id: TenantId, since: dt.datetime, until: dt.datetime) -> list[ColumnElement[bool]]:
-    """Calls that came in and went as far as to wait: what a flow or closed doors ended is no routing's."""
+    """Calls that came in and went as far as to wait: where a flow or closed doors led is no routing's."""
     return [
         CallRow.tenant_id == tenant_id,
         CallRow.direction == INBOUND,
         CallRow.arrived_at >= since,
         CallRow.arrived_at < until,
         func.coalesce(CallRow.cause, "").not_in(NOT_OFFERED),
+        CallRow.room_id.is_(None),
     ]
 
 

@@ -71,6 +71,7 @@ from web.shown.calls_out import RefusedRow, Standing
 from web.shown.copies import CopyShown
 from web.shown.opening import WEEK, DayShown, WeekShown
 from web.shown.refusals import RefusalRow
+from web.shown.rooms import Inside
 from web.shown.targets import Promise
 
 NOW = dt.datetime(2026, 11, 19, 12, 3, 5, tzinfo=dt.UTC)
@@ -2193,6 +2194,70 @@ def flow_list(lang: str) -> dict[str, Any]:
     }
 
 
+def _room(lang: str, **more: object) -> dict[str, Any]:
+    return {
+        "id": "room_1",
+        "name": pick(lang, "Monday meeting", "周一例会"),
+        "most": 10,
+        "announces": True,
+        "has_leaders": True,
+        "barred_until": None,
+    } | more
+
+
+def room_list(lang: str) -> dict[str, Any]:
+    return shell(lang) | {
+        "rooms": [
+            _room(lang, people=3),
+            _room(
+                lang,
+                id="room_2",
+                name=pick(lang, "Suppliers", "供应商"),
+                has_leaders=False,
+                barred_until=NOW,
+                people=0,
+            ),
+        ],
+        "may_write": True,
+    }
+
+
+def one_room(lang: str) -> dict[str, Any]:
+    return shell(lang) | {
+        "meeting": _room(lang),
+        "people": 3,
+        "inside": [
+            Inside("call_1", "I. C.", NOW - dt.timedelta(minutes=12), leads=True),
+            Inside("call_2", "+44 7700 900 •••", NOW - dt.timedelta(minutes=9), leads=False),
+            Inside("call_3", pick(lang, "Withheld", "号码隐藏"), NOW - dt.timedelta(minutes=2), leads=False),
+        ],
+        "errors": {},
+        "may_write": True,
+    }
+
+
+def one_room_barred(lang: str) -> dict[str, Any]:
+    return one_room(lang) | {
+        "meeting": _room(lang, barred_until=NOW + dt.timedelta(minutes=9), has_leaders=False),
+        "people": 0,
+        "inside": [],
+        "errors": {"pin": pick(lang, "A PIN is four to eight digits.", "密码为四至八位数字。")},
+    }
+
+
+def room_edit(lang: str) -> dict[str, Any]:
+    return shell(lang) | {
+        "given": {"name": "", "most": "10", "announces": "yes"},
+        "errors": {},
+        "bounds": (2, 20),
+        "longest_name": 80,
+        "action": "/portal/rooms",
+        "back": "/portal/rooms",
+        "revision": 0,
+        "is_new": True,
+    }
+
+
 def sound_list(lang: str) -> dict[str, Any]:
     return shell(lang) | {
         "sounds": [
@@ -2289,6 +2354,7 @@ def one_flow(lang: str) -> dict[str, Any]:
         ],
         "agents": [("1001", "1001")],
         "sounds": [("snd_1", pick(lang, "Welcome", "欢迎词"))],
+        "rooms": [("room_1", pick(lang, "Monday meeting", "周一例会"))],
         "kinds": kinds,
         "keys": KEYS,
         "cases": range(1, 7),
@@ -2366,6 +2432,7 @@ def flow_try(lang: str) -> dict[str, Any]:
         "choices": [("1", queues(lang)[0].name), ("2", "")],
         "is_customer": True,
         "is_away": False,
+        "is_full": False,
         "knows_pin": False,
         "is_withheld": False,
         "has_program": False,
@@ -4032,6 +4099,11 @@ PAGES: dict[str, Page] = {
     "portal-outcomes": Page("portal/outcomes.html", outcomes),
     "portal-queue": Page("portal/queue.html", one_queue),
     "portal-flows": Page("portal/flows.html", flow_list),
+    "portal-rooms": Page("portal/rooms.html", room_list),
+    "portal-rooms-none": Page("portal/rooms.html", lambda lang: room_list(lang) | {"rooms": []}),
+    "portal-room": Page("portal/room.html", one_room),
+    "portal-room-barred": Page("portal/room.html", one_room_barred),
+    "portal-room-edit": Page("portal/room_edit.html", room_edit),
     "portal-sounds": Page("portal/sounds.html", sound_list),
     "portal-flow": Page("portal/flow.html", one_flow),
     "portal-flow-queue": Page("portal/flow.html", flow_step("parcels")),

@@ -179,6 +179,7 @@ def theirs(
         "sound_id": alices.call(
             "POST", "/sounds?name=Welcome", data=factory.tone(), content_type="audio/wav"
         ).get_json()["id"],
+        "room_id": alices.post("/rooms", {"name": "Monday", "pin": "407195"}).get_json()["id"],
         "promise_id": ids.public("cbk", promise.promise_id),
         "version": "1",
         "queue_id": ids.public("que", made.line.queue_id),

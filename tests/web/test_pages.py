@@ -30,6 +30,8 @@ from security.gate import Gate, Scope
 from security.vault import Vault
 from standin.server import Server
 from standin.till import Till
+from telephony import conference
+from telephony.conference import Wanted
 from telephony.flows import store
 from telephony.flows.model import Flow
 from tenants import staff
@@ -114,6 +116,7 @@ def known(app: Flask, day: Scene, cast: Cast, gate: Gate, vault: Vault) -> dict[
             vault=vault,
         )
         store.publish(session, tenant_id=a, flow_id=flow.flow_id, revision=1, by=cast.alice.id, vault=vault)
+        room = conference.make(session, tenant_id=a, vault=vault, wanted=Wanted("Monday", pin="407195"))
     with app.test_request_context(base_url=HOST):
         link = invitations.link(Invitation(a, sue, cast.alice.id, proven))
     return {
@@ -121,6 +124,7 @@ def known(app: Flask, day: Scene, cast: Cast, gate: Gate, vault: Vault) -> dict[
         "invoice_id": ids.public("inv", day.invoice.invoice_id),
         "queue_id": ids.public("que", day.line.queue_id),
         "flow_id": ids.public("flow", flow.flow_id),
+        "room_id": room.ref,
         "dispute_id": ids.public("dsp", disputed.dispute_id),
         "job_id": affairs.long_job(gate, a),
         **affairs.stocked_up(gate),

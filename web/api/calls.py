@@ -86,6 +86,7 @@ class CallShown(Outward):
     recording: str | None = Field(
         description="`sealed` when it can be fetched.", examples=["sealed", "recording"]
     )
+    room: str | None = Field(description="The conference room it was put into, at `bridged_at`.")
     survey: CallRating | None = Field(description="Null: the caller was not asked for a rating.")
     charge: Charge | None
 
@@ -413,6 +414,7 @@ def _shown(call: Call, cost: charges.Charged | None) -> dict[str, Any]:
         "part_of": ids.public("call", call.part_of) if call.part_of else None,
         "disposition": call.disposition,
         "recording": call.recording_state,
+        "room": ids.public("room", call.room_id) if call.room_id else None,
         "survey": {
             "asked_at": call.talk_ended_at,
             "best": call.survey_most,

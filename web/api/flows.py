@@ -98,6 +98,7 @@ class FlowTrial(Inward):
         default="", description="By which way a number outside sends them on; empty: it takes them."
     )
     pin: bool = Field(default=False, description="Whether what they type for a PIN is right.")
+    room_full: bool = Field(default=False, description="Whether conference rooms are full.")
     answers: dict[str, Annotated[str, Field(max_length=80)]] | None = Field(
         default=None, max_length=20, description="What a webhook answers. Null: nothing in time."
     )
@@ -330,6 +331,7 @@ def try_flow(flow_id: str, json: FlowTrial) -> FlowRehearsed:
         knows_pin=json.pin,
         is_person_free=json.person_free,
         outside=json.outside,
+        is_room_full=json.room_full,
     )
     made = rehearsal.rehearse(found.draft, scene, json.keys)
     return FlowRehearsed(

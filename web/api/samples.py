@@ -18,6 +18,7 @@ _NOUNS = {
     "queue": "que",
     "flow": "flow",
     "sound": "snd",
+    "room": "room",
     "promise": "cbk",
     "key": "key",
     "user": "usr",

@@ -10,7 +10,7 @@ from telephony.flows import sounds, store
 from telephony.flows.store import Kept
 from web import scope
 from web.guards import permission
-from web.portal.flows import find, may_write, path_of, queue_names, save, step_part
+from web.portal.flows import find, may_write, path_of, queue_names, room_names, save, step_part
 from web.portal.views import pages
 from web.shown import drawn, flow_words, outline
 from web.shown import flows as shown
@@ -88,6 +88,7 @@ def _drawn(kept: Kept, *, made: str = "") -> Response:
                 figures=counted,
                 queues=queue_names(),
                 sounds={one.ref: one.name for one in sounds.all_of(session, tenant_id=kept.tenant_id)},
+                rooms=room_names(),
             ),
             "made": made,
             "stands": ngettext(

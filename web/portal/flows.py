@@ -19,7 +19,7 @@ from core.ids import FlowId, NumberId, TenantId
 from core.phone import international
 from seats.roster import Member
 from security.vault import Vault
-from telephony import numbers, queues
+from telephony import conference, numbers, queues
 from telephony.errors import (
     FlowChangedError,
     FlowFaultyError,
@@ -266,6 +266,7 @@ def try_flow(flow_id: str) -> str:
         knows_pin=request.args.get("pin") == "yes",
         is_person_free=request.args.get("away") != "yes",
         outside=outside,
+        is_room_full=request.args.get("full") == "yes",
     )
     made = rehearsal.rehearse(kept.draft, scene, inputs)
     node = kept.draft.nodes.get(made.passages[-1].node) if made.passages else None
@@ -287,13 +288,14 @@ def try_flow(flow_id: str) -> str:
             for one in made.passages
         ],
         end=made.end.value,
-        detail=queue_names().get(made.detail, made.detail),
+        detail=(queue_names() | room_names()).get(made.detail, made.detail),
         choices=[(key, one.label) for key, one in node.keys.items()]
         if isinstance(node, model.Menu | model.ToQueue)
         else [],
         is_customer=request.args.get("customer") == "yes",
         knows_pin=request.args.get("pin") == "yes",
         is_away=request.args.get("away") == "yes",
+        is_full=request.args.get("full") == "yes",
         is_withheld=request.args.get("withheld") == "yes",
         outside=outside,
         outside_ways=[(way, flow_words.way(way)) for way in model.ToNumber.WAYS],
@@ -352,6 +354,12 @@ def queue_names() -> dict[str, str]:
     """Return the company's queues by their public ids."""
     found = queues.all_of(scope.session(), tenant_id=identity.current().tenant_id)
     return {ids.public("que", one.queue_id): one.name for one in found}
+
+
+def room_names() -> dict[str, str]:
+    """Return the company's conference rooms by their public ids."""
+    found = conference.all_of(scope.session(), tenant_id=identity.current().tenant_id)
+    return {one.ref: one.name for one in found}
 
 
 def may_write() -> bool:
@@ -431,6 +439,7 @@ def _step_form(kept: Kept, key: str, typed: Typed) -> dict[str, Any]:
         "fault": typed.fault,
         "nodes": [(name, one.title or name) for name, one in kept.draft.nodes.items()],
         "queues": list(queue_names().items()),
+        "rooms": list(room_names().items()),
         "agents": [(str(one.agent.number), str(one.agent.number)) for one in _people()],
         "sounds": [(one.ref, one.name) for one in sounds.all_of(scope.session(), tenant_id=kept.tenant_id)],
         "keys": model.KEYS,

@@ -94,6 +94,8 @@ def outcome(call: Call) -> str:
         return "in-progress"
     if call.cause in LOST:
         return "switch-lost"
+    if call.room_id:
+        return "room"
     if call.bridged_at:
         return "answered"
     return _UNANSWERED.get(call.cause or "", "abandoned")

@@ -104,6 +104,7 @@ def drawing(
     figures: FlowFigures | None,
     queues: Mapping[str, str],
     sounds: Mapping[str, str],
+    rooms: Mapping[str, str],
 ) -> list[dict[str, Any]]:
     """Return the nodes as the drawing's script takes them."""
     counted = {one.node: one for one in figures.nodes} if figures else {}
@@ -116,7 +117,7 @@ def drawing(
                 "kind": node.kind,
                 "word": flow_words.kind(node.kind),
                 "name": node.title,
-                "says": _says(node, queues, sounds),
+                "says": _says(node, queues, sounds, rooms),
                 "place": node.place,
                 "is_start": key == flow.start,
                 "ways": [
@@ -159,7 +160,9 @@ def _ways(node: AnyNode) -> Iterator[tuple[str, str, str | None]]:
         yield way, "", getattr(node, way)
 
 
-def _says(node: AnyNode, queues: Mapping[str, str], sounds: Mapping[str, str]) -> str:
+def _says(
+    node: AnyNode, queues: Mapping[str, str], sounds: Mapping[str, str], rooms: Mapping[str, str]
+) -> str:
     """Return what tells this node from others of its kind."""
     told = [one.text for one in node.prompts()] + [queues.get(ref, "") for ref in node.queues()]
     match node:
@@ -167,6 +170,8 @@ def _says(node: AnyNode, queues: Mapping[str, str], sounds: Mapping[str, str]) -
             told.reverse()  # which queue says more than what is told in it
         case model.Play():
             told.append(sounds.get(node.sound, ""))
+        case model.ToRoom():
+            told.insert(0, rooms.get(node.room, ""))
         case model.ToPerson() if node.agent:
             told.insert(0, str(node.agent))
         case model.ToNumber() if node.phone:

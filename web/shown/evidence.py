@@ -45,6 +45,7 @@ NOUNS: Mapping[str, LazyString] = {
     "callback.": _l("Promised calls"),
     "flow.": _l("Flows"),
     "sound.": _l("Flows"),
+    "room.": _l("Conference rooms"),
     "code.": _l("Shared short codes"),
     "campaign.": _l("Campaigns"),
     "invoice.": _l("Invoices"),

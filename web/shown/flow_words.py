@@ -24,6 +24,7 @@ def kind(code: str) -> str:
         "voicemail": gettext("Take a message"),
         "person": gettext("Ring one agent"),
         "outside": gettext("Call a number outside"),
+        "room": gettext("Conference room"),
         "queue": gettext("Queue"),
         "hang-up": gettext("Hang up"),
     }
@@ -49,6 +50,8 @@ def way(code: str) -> str:
         "right": gettext("right"),
         "no_answer": gettext("no answer"),
         "busy": gettext("busy"),
+        "refused": gettext("refused"),
+        "full": gettext("full"),
     }
     return str(words.get(code, code))
 
@@ -64,6 +67,7 @@ def fault(code: FlowFault) -> str:
         FlowFault.NO_QUEUE: gettext("Choose a queue that is open."),
         FlowFault.NO_SOUND: gettext("Choose a sound that is there."),
         FlowFault.NO_AGENT: gettext("Choose an agent."),
+        FlowFault.NO_ROOM: gettext("Choose a conference room that is there."),
         FlowFault.NO_PHONE: gettext("Write the number to call."),
         FlowFault.WRONG_PHONE: gettext(
             "It cannot be called: it is one of your numbers, or of a barred kind."

@@ -36,6 +36,7 @@ def scene(
     knows_pin: bool,
     is_person_free: bool,
     outside: str = "",
+    is_room_full: bool = False,
 ) -> Scene:
     """Return who tries a flow of the company, with its own opening hours and regions."""
     session, tenant_id = scope.session(), identity.current().tenant_id
@@ -55,6 +56,7 @@ def scene(
         knows_pin=knows_pin,
         is_person_free=is_person_free,
         outside=outside,
+        is_room_full=is_room_full,
         sounds={one.ref: one.name for one in uploaded.all_of(session, tenant_id=tenant_id)},
     )
 

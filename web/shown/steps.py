@@ -324,6 +324,14 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return _node(step), _PLAIN
         case "flow-led":
             return gettext("The flow leads to %(queue)s", queue=step.details.get("queue", "")), _START
+        case "room-joined" if step.details.get("leader"):
+            return gettext("In %(room)s, as a leader", room=step.details.get("name", "")), _START
+        case "room-joined":
+            return gettext("In %(room)s", room=step.details.get("name", "")), _START
+        case "sent-out-of-room":
+            return gettext("Somebody of the company sends them out of the room"), _END
+        case "room-left":
+            return gettext("Out of %(room)s", room=step.details.get("name", "")), _END
         case "wait-left":
             pressed = str(step.details.get("way", "")).removeprefix("key-")
             return gettext("Waits no longer: pressed %(key)s", key=pressed), _START

@@ -139,6 +139,7 @@ class Theatre:
     people: dict[str, Person] = field(default_factory=dict)
     queues: dict[str, QueueId] = field(default_factory=dict)  # beside the company's first
     caller: str = ""
+    lines: dict[str, str] = field(default_factory=dict)  # of callers who have a name, by it
     callers: list[str] = field(default_factory=list)  # who came with `callers call`
     usual: Bounds = UNBOUNDED  # how many calls the switch takes
     is_dark: bool = False  # the curtain is down, the switch goes on
@@ -233,6 +234,12 @@ class Theatre:
 
     async def _act(self, who: str, what: str) -> None:
         match who, what.split():
+            case name, ["calls", *of] if name.startswith("guest-"):
+                self.lines[name] = self.sim.arrive(of[0] if of else DIALLED, CALLER)
+            case name, ["presses", keys] if name in self.lines:
+                self.sim.presses(self.lines[name], keys)
+            case name, ["hangs", "up"] if name in self.lines:
+                self.sim.far_end_hangs_up(self.lines[name])
             case "caller", ["calls", *of]:
                 self.caller = self.sim.arrive(of[0] if of else DIALLED, CALLER)
             case "callers", ["call", how_many]:
