@@ -248,6 +248,15 @@ def test_another_number_is_to_be_checked_anew(theatre: Theatre) -> None:
     assert (again.version, again.is_chosen) == (2, True)
 
 
+def test_a_code_pressed_at_the_number_before_checks_no_other(theatre: Theatre) -> None:
+    before = give(theatre, is_checked=False)
+    now = give(theatre, RINGS_OUT, is_checked=False)
+    for version, is_proven in ((before.version, False), (now.version, True)):
+        with theatre.gate.open(_DESK) as session:
+            telephones.checked(session, agent_id=now.agent_id, version=version)
+        assert known(theatre).is_checked is is_proven
+
+
 def test_a_premium_number_rings_for_nobody(theatre: Theatre) -> None:
     with pytest.raises(TelephoneNumberError):
         give(theatre, E164("+449098790000"))
@@ -296,6 +305,29 @@ def test_calls_of_other_companies_do_not_ring_there(theatre: Theatre) -> None:
         )
     assert perform(theatre, "0 caller calls", "5 pulse beats") == [Phase.QUEUED]
     assert "offered" not in steps(theatre)
+
+
+def test_a_company_struck_off_since_the_floor_has_looked_is_not_rung_for(theatre: Theatre) -> None:
+    give(theatre)
+
+    async def whole() -> None:
+        await theatre.up()
+        with theatre.gate.open(_DESK) as session:  # and no word of it to the switchboard yet
+            telephones.set_up(
+                session,
+                agent_id=theatre.people["bob"].agent_id,
+                agent_number=theatre.people["bob"].number,
+                number=MINE,
+                clients=[],
+                vault=theatre.vault,
+            )
+        await theatre.play("0 caller calls\n5 pulse beats")
+        await theatre.down()
+
+    with clock.hold(START):
+        asyncio.run(whole())
+    assert "offer-lost not-called" in steps(theatre)
+    assert theatre.sim.switch.dialled == []
 
 
 def test_the_browser_is_not_needed_and_hanging_up_there_begins_the_wrap_up(theatre: Theatre) -> None:
