@@ -249,6 +249,25 @@ def test_nothing_of_a_number_but_the_prefix_that_matched_crosses_the_wall(
     assert "44770" not in everything
 
 
+def test_of_prices_those_of_that_destination_cross_the_wall_and_no_others(
+    gate: Gate, alice: TenantId, charlie: TenantId, shared: Agreed
+) -> None:
+    record(gate, alice, stock.usage(seconds=85))
+    (mine,) = standing(gate, alice)
+    hear(gate, alice)
+    with gate.open(Scope.system(alice)) as session:
+        whole = tariffs.timeline(session, tenant_id=alice).by_id[mine.tariff_id or new_id()].tariff
+    with gate.open(Scope.system(charlie)) as session:
+        timeline = tariffs.timeline(session, tenant_id=charlie)
+        (extract,) = (one.tariff for key, one in timeline.by_id.items() if key not in timeline.own)
+    assert {one.destination for one in whole.rates} > {mine.destination}
+    assert {(one.meter, one.destination) for one in extract.rates} == {
+        ("voice.outbound.shared", mine.destination)
+    }
+    assert set(extract.destinations) == {mine.destination}
+    assert (extract.rentals, bool(extract.terms)) == ((), False)
+
+
 def test_calls_that_are_not_shared_have_one_payer(gate: Gate, alice: TenantId, charlie: TenantId) -> None:
     agree(gate, alice, charlie, (Share("voice.outbound", 40, "gb-local"),))
     record(
