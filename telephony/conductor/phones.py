@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
@@ -11,7 +12,7 @@ from seats.rules import CALL_IN_HAND, Activity, activity
 from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import endpoints
-from telephony.conductor.books import Books
+from telephony.conductor.books import Books, is_outage
 from telephony.conductor.states import States
 from telephony.conductor.telling import Telling
 from telephony.conductor.wrap_ups import WrapUps
@@ -21,6 +22,7 @@ from telephony.switch.port import Switch, SwitchError
 _DESK = Scope.system(OPERATOR)
 _OFFLINE = Activity.OFFLINE.value
 _LOOK_EVERY = dt.timedelta(minutes=1)
+_AGAIN_S = 0.5  # of a database that is away
 _log = log.get(__name__)
 
 
@@ -44,8 +46,12 @@ class Phones:
         self._look_at = dt.datetime.min.replace(tzinfo=dt.UTC)  # when phones are looked at for their age
 
     async def give(self) -> None:
-        """Give a switch that may have been started anew its phones."""
-        phones = await asyncio.to_thread(self._read_issued)
+        """Give a switch that may have been started anew its phones; a database that is away is waited for."""
+        while True:
+            phones = await self._read(self._read_issued)
+            if phones is not None:
+                break
+            await asyncio.sleep(_AGAIN_S)
         for phone in phones:
             try:
                 await self._switch.put_endpoint(phone.name, password=phone.password)
@@ -78,8 +84,11 @@ class Phones:
         now = clock.now()
         if now < self._look_at:
             return
+        phones = await self._read(self._read_old)
+        if phones is None:  # calls go on without a database, and so does whoever looks after them
+            return
         self._look_at = now + _LOOK_EVERY
-        for phone in await asyncio.to_thread(self._read_old):
+        for phone in phones:
             agent = self._floor.agents.get(phone.agent_id)
             if agent is None or (
                 agent.call_id is None
@@ -110,6 +119,17 @@ class Phones:
             agent.endpoint = made.name
             self._floor.place(agent)
             self._telling.tell(agent)
+
+    @staticmethod
+    async def _read(phones: Callable[[], list[endpoints.Endpoint]]) -> list[endpoints.Endpoint] | None:
+        """Return phones as the database has them; None while it is away."""
+        try:
+            return await asyncio.to_thread(phones)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            _log.warning("phones-not-read", error=type(error).__name__)
+            return None
 
     def _read_issued(self) -> list[endpoints.Endpoint]:
         with self._gate.open(_DESK) as session:

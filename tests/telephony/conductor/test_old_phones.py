@@ -3,10 +3,11 @@
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from core import clock
 from core.ids import OPERATOR, TenantId
@@ -85,3 +86,51 @@ def test_whoever_talks_keeps_the_phone_until_they_have_done(theatre: Theatre) ->
         await theatre.down()
 
     asyncio.run(whole())
+
+
+def away_first(times: int, then: Callable[[], list[Endpoint]]) -> Callable[[], list[Endpoint]]:
+    """Return a question that the database does not answer so many times."""
+    left = iter(range(times))
+
+    def ask() -> list[Endpoint]:
+        if next(left, None) is not None:
+            raise OperationalError("SELECT 1", {}, Exception("the database system is starting up"))
+        return then()
+
+    return ask
+
+
+def test_a_database_that_is_away_ends_no_heartbeat_and_phones_are_renewed_when_it_is_back(
+    theatre: Theatre,
+) -> None:
+    async def whole() -> None:
+        await theatre.up()
+        first, phones = phone(theatre), theatre.conductor.desk.phones
+        phones._read_old = away_first(1, phones._read_old)  # type: ignore[method-assign] # an outage
+        await theatre.play("0 caller calls\n5 bob answers")
+        await later(theatre, LIFETIME - dt.timedelta(seconds=10))
+        (call,) = theatre.conductor.live
+        assert call.proven_at > START + LIFETIME - dt.timedelta(
+            minutes=1
+        )  # the calls were proven all the same
+        await theatre.play("0 bob hangs up\n2 bob wraps up")
+        await later(theatre, dt.timedelta(seconds=15))
+        assert phone(theatre) != first
+        await theatre.down()
+
+    asyncio.run(whole())
+
+
+def test_a_switch_that_comes_while_the_database_is_away_has_its_phones_when_it_is_back(
+    theatre: Theatre,
+) -> None:
+    async def whole() -> None:
+        await theatre.up()
+        phones = theatre.conductor.desk.phones
+        phones._read_issued = away_first(2, phones._read_issued)  # type: ignore[method-assign] # an outage
+        await theatre.play("0 switch drops the line\n1 switch is back\n2 caller calls\n7 bob answers")
+        assert theatre.conductor._live.is_connected, "without it nothing is proven, and nobody called"
+        await theatre.down()
+
+    asyncio.run(whole())
+    assert theatre.states("bob")[-1] == "talking"
