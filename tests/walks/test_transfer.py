@@ -7,9 +7,11 @@ from playwright.async_api import Browser, Page
 
 from bench import call
 from bench.call import AGENT_HZ, CALLER_HZ, PLANS
+from core.clock import elapsed_ms
 from core.ids import CallId, parse
 from security.gate import Scope
 from telephony import calls, recording
+from telephony.calls import Leg
 from tests.phones import tones
 from tests.phones.sip import Phone, open_phone
 from tests.walks.conftest import InBrowser, Running, wait_for
@@ -41,11 +43,19 @@ async def answered(page: Page, who: str) -> None:
     await call.until(page, _VIEW.format("on-call"), what=f"{who} talks")
 
 
-def parts(running: Running, call_id: CallId) -> list[tuple[int | None, str]]:
+def legs(running: Running, call_id: CallId) -> list[Leg]:
     made = the_call(running, call_id)
     with running.stand.house.gate.open(Scope.system(made.tenant_id)) as session:
-        found = calls.legs(session, tenant_id=made.tenant_id, call_id=call_id)
-    return [(leg.agent_number, leg.how.value if leg.how else "") for leg in found]
+        return calls.legs(session, tenant_id=made.tenant_id, call_id=call_id)
+
+
+def parts(running: Running, call_id: CallId) -> list[tuple[int | None, str]]:
+    return [(leg.agent_number, leg.how.value if leg.how else "") for leg in legs(running, call_id)]
+
+
+def talked_ms(running: Running, call_id: CallId) -> int:
+    """Return how long the caller had an agent: each for a second and a half at least (`hears_an_agent`)."""
+    return sum(elapsed_ms(leg.joined_at, leg.left_at) for leg in legs(running, call_id) if leg.left_at)
 
 
 def test_an_agent_asks_a_colleague_reloads_and_hands_the_caller_over(
@@ -135,7 +145,7 @@ def test_a_call_given_to_a_colleague_rings_there_and_is_one_call(
     done = the_call(running, call_id)
     with running.stand.house.gate.open(Scope.system(done.tenant_id)) as session:
         kept = recording.of_call(session, tenant_id=done.tenant_id, call_id=call_id)
-    assert done.talk_ms is not None
     assert kept.duration_ms is not None
-    assert kept.duration_ms > done.talk_ms - 3000, "the second agent was not recorded"
+    # how long the caller waited between the two depends on the machine, and is on no recording
+    assert kept.duration_ms > talked_ms(running, call_id) - 1000, "the second agent was not recorded"
     assert parts(running, call_id) == [(1001, "transferred"), (1002, "ended")]
