@@ -31,7 +31,7 @@ REFUNDS = "refunds"
 WALLET = "wallet"  # what companies have paid beforehand
 BANK = "bank"  # what came by transfer
 TAKEN_BACK = "taken-back"  # top-ups that were given back after they had been spent: our loss
-GOING_BACK = "going-back"  # taken out of a wallet, and not out of the provider's hands yet
+GOING_BACK = "going-back"  # taken out of a wallet, and not out of the provider's or our bank's hands yet
 ON_ACCOUNT = "on-account"  # what a company paid beyond its invoices: for the next, or to be given back
 
 

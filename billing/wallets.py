@@ -390,10 +390,12 @@ def gone_back(
     )
 
 
-def put_again(session: Session, *, tenant_id: TenantId, key: str, undone: str, payment_id: UUID) -> bool:
+def put_again(
+    session: Session, *, tenant_id: TenantId, key: str, undone: str, payment_id: UUID | None
+) -> bool:
     """Undo `take_back`, `withdraw` or `gone_back` of that key, once.
 
-    The bank decided for us, or nobody took the refund.
+    The bank decided for us, nobody took the refund, or a second person refused the transfer.
     """
     row = _row(session, tenant_id)
     booked = ledger.find(session, tenant_id=tenant_id, key=key)

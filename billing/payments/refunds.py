@@ -1,13 +1,14 @@
 """Giving money back: asked for by one of the staff, above a limit decided by another, then told how it went.
 
-A refund is of a payment or of a top-up. Its id is made with the form that asks for it, so a form sent twice
-gives back once. What waits for a second person is kept from being given back by somebody else meanwhile. The
-provider makes it (`wiring.refunding`); the ledger books it (`billing.payments.attempts`, and
-`billing.payments.top_ups` of a top-up).
+A refund is of a payment, of a top-up, or a transfer: money of a wallet that our bank sends back, of no
+payment in particular. Its id is made with the form that asks for it, so a form sent twice gives back once.
+What waits for a second person is kept from being given back by somebody else meanwhile. The provider makes it
+(`wiring.refunding`); the ledger books it (`billing.payments.attempts`, and `billing.payments.top_ups` of a
+top-up).
 
 What is given back of a top-up leaves the wallet when it is approved, so nobody spends it meanwhile; what is
 reserved there, or spent, cannot be given back. Where the provider refuses, or nobody takes it, it comes
-back into the wallet.
+back into the wallet. A transfer leaves the wallet when it is asked for: refused, it is there again.
 """
 
 import datetime as dt
@@ -27,9 +28,10 @@ from billing.errors import (
     RefundReasonError,
     RefundTooLargeError,
     SecondPersonError,
+    WalletNotFoundError,
     WalletShortError,
 )
-from billing.ledger import CLEARING, GOING_BACK
+from billing.ledger import BANK, CLEARING, GOING_BACK, Posting
 from billing.models import RefundRow
 from billing.payments import attempts, top_ups
 from billing.payments.port import State
@@ -57,7 +59,7 @@ TOLD = (Standing.APPROVED, Standing.MADE, Standing.CAME_BACK)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """One refund, of a payment or of a top-up."""
+    """One refund, of a payment, of a top-up, or (of neither) by transfer."""
 
     refund_id: UUID
     payment_id: PaymentId | None
@@ -71,6 +73,11 @@ class Refund:
     asked_at: dt.datetime
     decided_by: UUID | None
     decided_at: dt.datetime | None
+
+    @property
+    def is_transfer(self) -> bool:
+        """Whether our bank sends it, of no payment in particular."""
+        return self.payment_id is None and self.top_up_id is None
 
 
 def ask(
@@ -144,6 +151,73 @@ def ask(
     return _refund(row)
 
 
+def ask_transfer(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    refund_id: UUID,
+    amount_minor: int,
+    reason: str,
+    by: UUID,
+    safety: Safety = USUAL,
+) -> Refund:
+    """Give money of a wallet back by transfer; above the limit it is kept aside until somebody else decides.
+
+    Args:
+        session: in the company's context, opened by who asks: the evidence log names them.
+        tenant_id: whose wallet.
+        refund_id: names the refund for ever; made with the form.
+        amount_minor: how much.
+        reason: 1 to 400 signs.
+        by: who asks.
+        safety: says above what somebody else has to decide.
+
+    Raises:
+        WalletNotFoundError: it pays by invoice.
+        WalletAmountError: nothing, or too much.
+        WalletShortError: more than lies there unreserved.
+        RefundReasonError: no reason, or a long one.
+        RefundAskedError: that form asked for something else before.
+    """
+    wallet = wallets.find(session, tenant_id=tenant_id, lock=True)
+    if wallet is None:
+        raise WalletNotFoundError
+    before = session.get(RefundRow, (tenant_id, refund_id), populate_existing=True)
+    if before is not None:
+        if not _is_transfer(before) or before.amount_minor != amount_minor:
+            raise RefundAskedError(asked_minor=before.amount_minor)
+        return _refund(before)
+    said = reason.strip()
+    if not 0 < len(said) <= _LONGEST:
+        raise RefundReasonError
+    needs_second = safety.needs_second(amount_minor, currency=wallet.currency, by=by)
+    is_new = wallets.withdraw(
+        session,
+        tenant_id=tenant_id,
+        key=top_ups.kept_key(refund_id) if needs_second else _sent_key(refund_id),
+        amount_minor=amount_minor,
+        source=GOING_BACK if needs_second else BANK,
+        at=clock.now(),
+    )
+    if not is_new:  # the form has put money in
+        raise RefundAskedError(asked_minor=amount_minor)
+    row = RefundRow(
+        tenant_id=tenant_id,
+        id=refund_id,
+        amount_minor=amount_minor,
+        currency=wallet.currency,
+        reason=said,
+        standing=(Standing.WAITING if needs_second else Standing.MADE).value,
+        needs_second=needs_second,
+        asked_by=by,
+        asked_at=clock.now(),
+    )
+    session.add(row)
+    session.flush()
+    _witness(session, row, "waits" if needs_second else "made")
+    return _refund(row)
+
+
 def approve(session: Session, *, tenant_id: TenantId, refund_id: UUID, by: UUID) -> Refund:
     """Let a refund be made that somebody else has asked for; a second time changes nothing.
 
@@ -176,9 +250,17 @@ def refuse(session: Session, *, tenant_id: TenantId, refund_id: UUID, by: UUID) 
     row = _row(session, tenant_id, refund_id)
     if row.standing != Standing.WAITING:
         raise RefundDecidedError
+    if _is_transfer(row):
+        wallets.put_again(
+            session,
+            tenant_id=tenant_id,
+            key=top_ups.kept_key(row.id),
+            undone=top_ups.REFUSED,
+            payment_id=None,
+        )
     row.standing, row.decided_by, row.decided_at = Standing.REFUSED.value, by, clock.now()
     session.flush()
-    _witness(session, row, "refund-refused")
+    _witness(session, row, "refused" if _is_transfer(row) else "refund-refused")
     return _refund(row)
 
 
@@ -300,6 +382,9 @@ def _promised(session: Session, tenant_id: TenantId, of: ColumnElement[bool]) ->
 
 def _approve(session: Session, row: RefundRow) -> None:
     tenant_id = TenantId(row.tenant_id)
+    if _is_transfer(row):
+        _send(session, row, tenant_id)
+        return
     if row.top_up_id is not None:
         _keep(session, row, tenant_id)
     elif row.payment_id is not None:
@@ -331,12 +416,40 @@ def _keep(session: Session, row: RefundRow, tenant_id: TenantId) -> None:
     _witness(session, row, "refund-asked")
 
 
+def _send(session: Session, row: RefundRow, tenant_id: TenantId) -> None:
+    """Book that our bank sends what was kept aside for a transfer."""
+    ledger.post(
+        session,
+        tenant_id=tenant_id,
+        key=_sent_key(row.id),
+        kind="withdrawal",
+        effective_at=clock.now(),
+        postings=[
+            Posting(GOING_BACK, row.amount_minor, row.currency),
+            Posting(BANK, -row.amount_minor, row.currency),
+        ],
+    )
+    row.standing = Standing.MADE.value
+    session.flush()
+    _witness(session, row, "made")
+
+
+def _is_transfer(row: RefundRow) -> bool:
+    return row.payment_id is None and row.top_up_id is None
+
+
+def _sent_key(refund_id: UUID) -> str:
+    """Return what the ledger calls a transfer; the form's key is the same for money that came."""
+    return f"transfer:{refund_id}"
+
+
 def _witness(session: Session, row: RefundRow, action: str) -> None:
     room, prefix, of = (
         ("payment", "pay", row.payment_id) if row.payment_id else ("top-up", "top", row.top_up_id)
     )
     if of is None:
-        return
+        room, prefix, of = "wallet", "ref", row.id
+        action = f"transfer-{action}"
     evidence.record(
         session,
         f"{room}.{action}",
@@ -350,7 +463,7 @@ def _witness(session: Session, row: RefundRow, action: str) -> None:
 
 def _row(session: Session, tenant_id: TenantId, refund_id: UUID) -> RefundRow:
     seen = session.get(RefundRow, (tenant_id, refund_id))
-    if seen is not None and seen.top_up_id is not None:
+    if seen is not None and seen.payment_id is None:
         wallets.automatic(session, tenant_id=tenant_id, lock=True)  # the wallet first, as everybody does
     row = session.get(RefundRow, (tenant_id, refund_id), with_for_update=True, populate_existing=True)
     if row is None:

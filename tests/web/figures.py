@@ -1235,6 +1235,42 @@ def operator_alarms(lang: str) -> dict[str, Any]:
     }
 
 
+def operator_wallet_waits(lang: str) -> dict[str, Any]:
+    money = functools.partial(Money, currency="GBP")
+    words = pick(lang, ("Given back", "Topped up"), ("已退还", "已充值"))
+    return operator(lang) | {
+        "company_": New(name="Pelican Parcel", currency="GBP"),
+        "home": "/operator/companies/ten_1",
+        "wallet": New(
+            available=money(70_000),
+            balance=money(71_500),
+            reserved=money(1_500),
+            calls=money(300),
+            rent=money(1_200),
+            credit=money(0),
+            low=money(5_000),
+        ),
+        "entries": [
+            New(id="wen_2", at=ago(4_000), word=words[0], amount=money(-60_000), call=""),
+            New(id="wen_1", at=ago(90_000), word=words[1], amount=money(131_500), call=""),
+        ],
+        "top_ups": [],
+        "waiting": [
+            New(
+                id="ref_1",
+                asked_at=ago(4_000),
+                reason=pick(lang, "They pay by invoice from December on", "自十二月起改为按账单付款"),
+                kind="warn",
+                word=pick(lang, "Waits for a second person", "等待另一人决定"),
+                amount=money(60_000),
+            )
+        ],
+        "above": money(50_000),
+        "key": "tup_1",
+        "may_write": True,
+    }
+
+
 def operator_top_up(lang: str) -> dict[str, Any]:
     names = pick(
         lang, ("Paid beforehand by companies", "Bank", "Topped up"), ("各公司预付款", "银行", "已充值")
@@ -2914,7 +2950,7 @@ def portal_wallet(lang: str) -> dict[str, Any]:
 def operator_wallet(lang: str) -> dict[str, Any]:
     values = operator_cost_shares(lang)
     company = New(name="Pelican Parcel", currency=money_(lang, 0).currency)
-    return values | wallet(lang) | {"company_": company}
+    return values | wallet(lang) | {"company_": company, "waiting": [], "above": money_(lang, 50_000)}
 
 
 def developers(lang: str) -> dict[str, Any]:
@@ -4063,6 +4099,7 @@ PAGES: dict[str, Page] = {
     ),
     "portal-calls-out-stopped": Page("portal/calls_out.html", portal_calls_out_stopped),
     "operator-top-up": Page("operator/top_up.html", operator_top_up),
+    "operator-wallet-waits": Page("operator/wallet.html", operator_wallet_waits),
     "operator-calls-out": Page("operator/calls_out.html", operator_calls_out),
     "operator-calls-out-stopped": Page("operator/calls_out.html", operator_calls_out_stopped),
     "operator-load": Page("operator/load.html", operator_load),

@@ -49,9 +49,18 @@ def test_the_operator_gives_a_wallet_books_a_transfer_once_and_gives_back(
     for _ in range(2):
         dana.post(f"{home(cast)}/move", {"key": key, "way": "in", "amount": "100.00"})
     assert "£105.00" in dana.get(home(cast)).text
-    dana.post(f"{home(cast)}/move", {"key": ids.public("tup", new_id()), "way": "back", "amount": "100.01"})
+    dana.post(
+        f"{home(cast)}/move",
+        {"key": ids.public("tup", new_id()), "way": "back", "amount": "100.01", "reason": "Left"},
+    )
     assert "There is not so much in the wallet" in dana.get(home(cast)).text
     dana.post(f"{home(cast)}/move", {"key": ids.public("tup", new_id()), "way": "back", "amount": "90"})
+    assert "say why" in dana.get(home(cast)).text.lower()
+    dana.post(
+        f"{home(cast)}/move",
+        {"key": ids.public("tup", new_id()), "way": "back", "amount": "90", "reason": "Left"},
+    )
+    assert "It is booked; the bank has to be told to send it." in dana.get(home(cast)).text
     assert "Little left" in dana.get(home(cast)).text
     dana.post(f"{home(cast)}/move", {"key": ids.public("tup", new_id()), "way": "in", "amount": "x"})
     assert "This amount cannot be" in dana.get(home(cast)).text
@@ -59,6 +68,56 @@ def test_the_operator_gives_a_wallet_books_a_transfer_once_and_gives_back(
         found = wallets.find(session, tenant_id=cast.a.tenant_id)
     assert found is not None
     assert found.available_nano == 15 * 10**9
+
+
+def test_a_transfer_back_above_the_limit_is_kept_aside_until_a_second_person_decides(
+    dana: Browser, otto: Browser, browser: Browsers, people: People, program: Programs, cast: Cast
+) -> None:
+    dana.post(f"{home(cast)}/terms", {"credit": "0", "low": ""})
+    dana.post(f"{home(cast)}/move", {"key": ids.public("tup", new_id()), "way": "in", "amount": "2000.00"})
+    page = dana.get(home(cast)).text
+    well_made(page)
+    assert "Above £500.00 a second person decides; until then nobody spends it." in page
+    forms = [
+        {"key": ids.public("tup", new_id()), "way": "back", "amount": amount, "reason": "They leave us"}
+        for amount in ("600.00", "700.00")
+    ]
+    for form in (forms[0], *forms):  # the first is sent twice
+        dana.post(f"{home(cast)}/move", form)
+        assert "Somebody else has to decide about it now." in dana.get(home(cast)).text
+    page = dana.get(home(cast)).text
+    well_made(page)
+    assert page.count("They leave us") == 2
+    assert "£700.00" in page  # may be spent
+    assert program(cast.a).get("/wallet").get_json()["available"]["minor"] == 70000
+    assert program(cast.a).get("/refunds").get_json()["data"] == []
+    page = dana.get("/operator/refunds").text
+    well_made(page)
+    assert page.count("by transfer") == 2
+    assert f'href="{home(cast)}"' in page
+    made, refused = (
+        f"{home(cast).rpartition('/')[0]}/refunds/{ids.public('ref', ids.parse('tup', form['key']))}"
+        for form in forms
+    )
+    assert f"{made}/approve" not in page
+    dana.post(f"{made}/approve")
+    assert "somebody else" in dana.get("/operator/refunds").text.lower()
+    rita = browser()
+    rita.sign_in(scene.staff(people, "operator_billing", name="Rita").email)
+    assert f'action="{made}/approve"' in rita.get("/operator/refunds").text
+    rita.post(f"{made}/approve")
+    assert "the bank has to be told to send it" in rita.get("/operator/refunds").text
+    rita.post(f"{refused}/refuse")
+    page = rita.get("/operator/refunds").text
+    well_made(page)
+    assert "Nothing goes back." in page
+    assert program(cast.a).get("/wallet").get_json()["available"]["minor"] == 140000
+    assert "They leave us" not in dana.get(home(cast)).text
+    (told,) = program(cast.a).get("/refunds").get_json()["data"]
+    assert (told["payment"], told["top_up"], told["state"]) == (None, None, "made")
+    page = otto.get("/portal/refunds").text
+    well_made(page)
+    assert page.count("See the wallet") == 1
 
 
 def test_the_company_and_its_programs_see_what_is_left(

@@ -87,10 +87,12 @@ class RefundShown(Outward):
 
     id: str = Field(examples=["ref_01jd3x5k8f7r6q2w9v4t0n1m3c"])
     payment: str | None = Field(
-        description="What it is of; null: of a top-up.", examples=["pay_01jd3x5k8f7r6q2w9v4t0n1m3c"]
+        description="What it is of; null: of a top-up, or of your wallet.",
+        examples=["pay_01jd3x5k8f7r6q2w9v4t0n1m3c"],
     )
     top_up: str | None = Field(
-        description="The top-up it is of: it has left your wallet. Null: of a payment.",
+        description="The top-up it is of: it has left your wallet. Null: of a payment; both null: by bank"
+        " transfer, out of your wallet.",
         examples=["top_01jd3x5k8f7r6q2w9v4t0n1m3c"],
     )
     state: Literal["approved", "made", "came-back"] = Field(

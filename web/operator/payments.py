@@ -452,7 +452,7 @@ def _source_url(tenant_id: TenantId, one: Refund) -> str:
     if one.payment_id is not None:
         return _payment_url(tenant_id, one.payment_id)
     home = f"/operator/companies/{ids.public('ten', tenant_id)}"
-    return f"{home}/wallet/top-ups/{ids.public('top', one.top_up_id)}" if one.top_up_id else home
+    return f"{home}/wallet/top-ups/{ids.public('top', one.top_up_id)}" if one.top_up_id else f"{home}/wallet"
 
 
 def _on_account(session: Session, company: Company) -> list[Waiting]:
@@ -525,6 +525,8 @@ def say(made: Refund) -> None:
         said.done(gettext("Somebody else has to decide about it now."))
     elif made.standing is refunds.Standing.CAME_BACK:
         said.refused(gettext("The payment provider would not give it back. It is in the wallet again."))
+    elif made.is_transfer:
+        said.done(gettext("It is booked; the bank has to be told to send it."))
     else:
         said.done(gettext("The money goes back the way it came."))
 

@@ -1,6 +1,7 @@
 """Wallets of companies that pay beforehand: terms, what came by transfer, top-ups, what goes back."""
 
 from collections.abc import Callable
+from uuid import UUID
 
 from flask import redirect, render_template, request
 from flask_babel import gettext
@@ -12,6 +13,7 @@ from billing.errors import WalletAmountError
 from billing.ledger import BANK
 from billing.payments import refunds, top_ups
 from billing.payments.port import State
+from billing.payments.refunds import Refund, Standing
 from core import clock, ids
 from core.errors import SeatlineError
 from core.ids import new_id
@@ -34,7 +36,8 @@ _BUSINESS = frozenset({"refused", "conflict", "invalid", "not-found"})
 @permission("billing.read")
 def company_wallet(company_id: str) -> str:
     """Show a company's wallet, or offer one."""
-    company = rounds.one(company_id)
+    company, waiting = rounds.one(company_id), list[shown_payments.RefundShown]()
+    alone = safety.usual(scope.session()).limit(identity.current().principal_id)
 
     def look(session: Session) -> tuple[WalletShown | None, list[EntryRow], list[TopUpRow]]:
         found = wallets.find(session, tenant_id=company.tenant_id)
@@ -44,6 +47,11 @@ def company_wallet(company_id: str) -> str:
         tried = top_ups.every(session, tenant_id=company.tenant_id, limit=_PAGE)
         rows = shown.rows(entries, currency=found.currency)
         rents = wallets.rents(session, tenant_id=company.tenant_id)
+        waiting.extend(
+            shown_payments.refund(one)
+            for one in refunds.every(session, tenant_id=company.tenant_id, standings=(Standing.WAITING,))
+            if one.is_transfer
+        )
         return shown.wallet(found, rents), rows, [shown.top_up(one) for one in tried]
 
     wallet, entries, tried = rounds.visit(company, look)
@@ -54,6 +62,8 @@ def company_wallet(company_id: str) -> str:
         wallet=wallet,
         entries=entries,
         top_ups=tried,
+        waiting=waiting,
+        above=Money(alone * 10 ** exponent(company.currency), company.currency),
         key=ids.public("tup", new_id()),
         may_write="billing.write" in identity.current().permissions,
     )
@@ -81,22 +91,50 @@ def set_wallet_terms(company_id: str) -> BaseResponse:
 @permission("billing.write")
 def move_wallet_money(company_id: str) -> BaseResponse:
     """Put money in that came by transfer, or give some back; a form sent twice moves it once."""
-    company = rounds.one(company_id)
-    key = f"transfer:{ids.parse('tup', request.form.get('key', ''))}"
-    move = wallets.withdraw if request.form.get("way") == "back" else wallets.top_up
+    company, form = rounds.one(company_id), ids.parse("tup", request.form.get("key", ""))
+    if request.form.get("way") == "back":
+        return _send_back(company, form)
 
     def do(session: Session) -> None:
-        minor = _minor(request.form.get("amount", ""), company)
-        move(
+        wallets.top_up(
             session,
             tenant_id=company.tenant_id,
-            key=key,
-            amount_minor=minor,
+            key=f"transfer:{form}",
+            amount_minor=_minor(request.form.get("amount", ""), company),
             source=BANK,
             at=clock.now(),
         )
 
     return _done(company, do, gettext("It is booked."))
+
+
+def _send_back(company: Company, form: UUID) -> BaseResponse:
+    """Give money back by transfer, or have a second person decide about it."""
+    by, rules = identity.current().principal_id, safety.usual(scope.session())
+    made: list[Refund] = []
+
+    def do(session: Session) -> None:
+        made.append(
+            refunds.ask_transfer(
+                session,
+                tenant_id=company.tenant_id,
+                refund_id=form,
+                amount_minor=_minor(request.form.get("amount", ""), company),
+                reason=request.form.get("reason", ""),
+                by=by,
+                safety=rules,
+            )
+        )
+
+    try:
+        rounds.visit(company, do)
+    except SeatlineError as error:
+        if error.kind not in _BUSINESS:
+            raise
+        said.why(error)
+    else:
+        payments.say(made[-1])
+    return redirect(f"/operator/companies/{ids.public('ten', company.tenant_id)}/wallet", 303)
 
 
 @pages.get("/companies/<company_id>/wallet/top-ups/<top_up_id>")

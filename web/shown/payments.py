@@ -242,6 +242,7 @@ class RefundShown:
     company_path: str
     href: str
     is_top_up: bool
+    is_transfer: bool
     asked_by: str
     decided_by: str
     is_waiting: bool
@@ -270,6 +271,7 @@ def refund(
         company_path="/".join(href.split("/")[:4]),
         href=href,
         is_top_up=found.top_up_id is not None,
+        is_transfer=found.is_transfer,
         asked_by=asked_by,
         decided_by=decided_by,
         is_waiting=found.standing is refunds.Standing.WAITING,
