@@ -337,7 +337,7 @@ class FlowRunner:
             (
                 one
                 for one in self._floor.agents.values()
-                if one.number == number and one.is_free and arrival.tenant_id in one.clients
+                if one.number == number and one.is_free and one.may_be_rung(arrival.tenant_id)
             ),
             None,
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from core import clock
+from core import clock, ids
 from core.ids import OPERATOR, TenantId
 from core.phone import E164, rating_prefix
 from core.realtime import Realtime
@@ -22,6 +22,7 @@ from telephony.outbound import gate as outbound
 from telephony.outbound import limits, stops
 from telephony.outbound.stops import Side
 from telephony.telephones import NoTelephoneError, Telephone, TelephoneNumberError
+from tests.telephony.conductor.test_flows import lead, run_of
 from tests.telephony.conductor.theatre import CALLER, DIALLED, START, Theatre, hire, open_company
 
 pytestmark = pytest.mark.slow
@@ -307,6 +308,31 @@ def test_calls_of_other_companies_do_not_ring_there(theatre: Theatre) -> None:
     assert "offered" not in steps(theatre)
 
 
+def test_a_number_of_one_agent_waits_for_nobody_where_their_telephone_may_not_ring(theatre: Theatre) -> None:
+    """The caller is led on by the flow at once, as where the agent is away."""
+    give(theatre)
+    bob = theatre.people["bob"]
+    with clock.hold(START), theatre.gate.open(_DESK) as session:
+        telephones.set_up(
+            session,
+            agent_id=bob.agent_id,
+            agent_number=bob.number,
+            number=MINE,
+            clients=[],
+            vault=theatre.vault,
+        )
+    to_bob = {
+        "kind": "person",
+        "agent": bob.number,
+        "queue": ids.public("que", theatre.company.queue_id),
+        "otherwise": "bye",
+    }
+    lead(theatre, {"start": to_bob, "bye": {"kind": "hang-up"}})
+    perform(theatre, "0 caller calls", "5 pulse beats")
+    assert run_of(theatre) == ("served", ["start", "otherwise>bye"])
+    assert "offered" not in steps(theatre)
+
+
 def test_a_company_struck_off_since_the_floor_has_looked_is_not_rung_for(theatre: Theatre) -> None:
     give(theatre)
 
@@ -435,6 +461,137 @@ def test_nobody_at_a_telephone_is_asked_about_a_call(theatre: Theatre) -> None:
         "9 pulse beats",
     )
     assert "consulted" not in steps(theatre)
+
+
+def colleague(stage: Theatre) -> None:
+    """Let eve be there, in her browser, and have a break."""
+    with clock.hold(START):
+        stage.people["eve"] = hire(stage.gate, stage.vault, stage.company, number=1002, seat="A-2")
+
+
+ASKS = (
+    "0 eve is lunch",
+    "1 caller calls",
+    "4 bob presses 1",
+    "6 eve is available",
+    "7 bob asks eve",
+    "9 eve answers",
+)
+
+
+def in_bridges(stage: Theatre) -> list[set[str]]:
+    """Return who hears whom: the caller, bob at his telephone, eve in her browser."""
+    (call,) = stage.conductor.live
+    names = {call.channel: "caller"}
+    for offer in (call.offer, call.asked):
+        if offer:
+            names[offer.channel] = "bob" if offer.is_at_telephone else "eve"
+    found: dict[str, set[str]] = {}
+    for one in stage.sim.switch._channels.values():
+        if one.bridge:
+            found.setdefault(one.bridge, set()).add(names[one.name])
+    return sorted(found.values(), key=sorted)
+
+
+def test_an_agent_at_their_telephone_asks_a_colleague_merges_and_leaves_the_caller_to_them(
+    theatre: Theatre,
+) -> None:
+    give(theatre)
+    colleague(theatre)
+
+    async def whole() -> None:
+        await theatre.up()
+        await theatre.play("\n".join(ASKS))
+        assert in_bridges(theatre) == [{"bob", "eve"}, {"caller"}]
+        await theatre.play("1 bob swaps")
+        assert in_bridges(theatre)[0] == {"bob", "caller"}
+        await theatre.play("1 bob swaps\n2 bob merges")
+        assert in_bridges(theatre) == [{"bob", "caller", "eve"}]
+        await theatre.play("1 bob leaves")
+        assert in_bridges(theatre) == [{"caller", "eve"}]
+        await theatre.play("20 caller hangs up")
+        await theatre.down()
+
+    with clock.hold(START):
+        asyncio.run(whole())
+    call, (leg,) = found(theatre)
+    assert (call.agent_number, call.cause, leg.cause) == (1002, "caller-hung-up", "agent-hung-up")
+    # the telephone is paid until its agent left, the call in until its end
+    (of_leg,), (of_call,) = theatre.usages_of(leg.call_id), theatre.usages_of(call.call_id)
+    assert of_leg + 3_000 < of_call
+    assert theatre.states("bob")[-1] == "wrap_up"
+
+
+def test_whose_colleague_is_let_go_talks_on_at_their_telephone(theatre: Theatre) -> None:
+    give(theatre)
+    colleague(theatre)
+    seen = perform(theatre, *ASKS, "12 bob drops", "15 pulse beats")
+    call, (leg,) = found(theatre)
+    assert (seen, call.agent_number, leg.cause) == ([Phase.TALKING], 1001, None)
+    assert theatre.states("eve")[-1] == "available"
+
+
+@pytest.mark.parametrize(("how", "became"), [("hangs up", "left"), ("breaks off", "line-lost")])
+def test_who_is_gone_from_their_telephone_while_they_ask_leaves_the_caller_to_the_colleague(
+    theatre: Theatre, how: str, became: str
+) -> None:
+    give(theatre)
+    colleague(theatre)
+    seen = perform(theatre, *ASKS, f"12 bob {how}", "15 pulse beats")
+    call, (leg,) = found(theatre)
+    assert (seen, call.agent_number) == ([Phase.TALKING], 1002)
+    assert leg.cause == "called-hung-up"
+    with theatre.gate.open(theatre.scope) as session:
+        parts = calls.legs(session, tenant_id=theatre.company.tenant_id, call_id=call.call_id)
+    assert [(one.agent_number, one.how and one.how.value) for one in parts] == [(1001, became), (1002, None)]
+
+
+def test_a_telephone_that_breaks_before_the_colleague_answers_gives_the_caller_to_somebody_else(
+    theatre: Theatre,
+) -> None:
+    give(theatre)
+    colleague(theatre)
+    seen = perform(theatre, *ASKS[:-1], "8 bob breaks off", "11 eve answers", "15 pulse beats")
+    call, (leg,) = found(theatre)
+    assert (seen, call.agent_number, leg.cause) == ([Phase.TALKING], 1002, "called-hung-up")
+
+
+def test_an_agent_at_their_telephone_who_asks_a_number_outside_has_two_lines_out(theatre: Theatre) -> None:
+    give(theatre)
+    perform(
+        theatre,
+        "0 caller calls",
+        "3 bob presses 1",
+        "6 bob asks +447700900150",
+        "10 bob merges",
+        "12 bob leaves",
+        "20 caller hangs up",
+    )
+    call, (telephone, partner) = found(theatre)
+    assert (call.agent_number, call.cause) == (1001, "caller-hung-up")
+    assert (telephone.cause, partner.cause) == ("agent-hung-up", "caller-hung-up")
+    assert [len(theatre.usages_of(one.call_id)) for one in (call, telephone, partner)] == [1, 1, 1]
+
+
+@pytest.mark.slow
+def test_a_switchboard_that_dies_while_an_agent_at_a_telephone_asks_finds_all_three(theatre: Theatre) -> None:
+    give(theatre)
+    colleague(theatre)
+
+    async def whole() -> None:
+        await theatre.up()
+        await theatre.play("\n".join(ASKS))
+        await theatre.down(killed=True)
+        await theatre.up(sim=theatre.sim)
+        assert in_bridges(theatre) == [{"bob", "eve"}, {"caller"}]
+        await theatre.play("1 bob merges\n3 bob leaves\n6 caller hangs up")
+        await theatre.down()
+
+    with clock.hold(START):
+        asyncio.run(whole())
+    call, (leg,) = found(theatre)
+    assert (call.agent_number, leg.cause) == (1002, "agent-hung-up")
+    assert [len(theatre.usages_of(one.call_id)) for one in (call, leg)] == [1, 1]
 
 
 def test_no_call_out_is_given_to_an_agent_at_their_telephone(theatre: Theatre) -> None:
