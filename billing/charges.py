@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, text
+from sqlalchemy import Subquery, and_, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from billing.errors import InvoiceNotFoundError
@@ -91,7 +91,7 @@ def behind_line(
     """
     if session.get(InvoiceLineRow, (tenant_id, invoice_id, line_no)) is None:
         raise InvoiceNotFoundError
-    behind = text(_BEHIND).columns(UsageEventRow.subject_ref, UsageEventRow.occurred_at).subquery()
+    behind = _behind()
     query = select(behind.c.subject_ref, behind.c.occurred_at)
     if after is not None:
         query = query.where(
@@ -105,3 +105,19 @@ def behind_line(
         {"tenant": tenant_id, "invoice": invoice_id, "line": line_no},
     )
     return tuple(Behind(row.subject_ref, row.occurred_at) for row in rows)
+
+
+def place_of(
+    session: Session, *, tenant_id: TenantId, invoice_id: UUID, line_no: int, subject_ref: UUID
+) -> Behind | None:
+    """Return where a subject stands behind an invoice line, or None: it does not."""
+    behind = _behind()
+    row = session.execute(
+        select(behind.c.subject_ref, behind.c.occurred_at).where(behind.c.subject_ref == subject_ref),
+        {"tenant": tenant_id, "invoice": invoice_id, "line": line_no},
+    ).first()
+    return Behind(row.subject_ref, row.occurred_at) if row else None
+
+
+def _behind() -> Subquery:
+    return text(_BEHIND).columns(UsageEventRow.subject_ref, UsageEventRow.occurred_at).subquery()

@@ -1,6 +1,7 @@
 """The one clock.
 
-All instants are aware UTC. Tests hold the clock instead of patching `datetime`.
+All instants are aware UTC. Tests hold the clock instead of patching `datetime`; so does what seeds the demo,
+in a process of its own.
 """
 
 import contextlib
@@ -19,7 +20,10 @@ def now() -> dt.datetime:
 
 @contextlib.contextmanager
 def hold(at: dt.datetime) -> Iterator[None]:
-    """Stop the clock at `at` (aware) inside the block; blocks nest. For tests only."""
+    """Stop the clock at `at` (aware) inside the block; blocks nest.
+
+    For tests, and for the made-up past of the demo.
+    """
     if at.tzinfo is None:
         message = "the clock holds aware instants only"
         raise ValueError(message)

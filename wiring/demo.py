@@ -3,15 +3,18 @@
 Seeded into an empty database only. Telephone numbers come from the ranges Ofcom keeps for drama
 (0808 157 0xxx, 020 7946 0xxx, 0113 496 0xxx, 03069 990xxx, 07700 900xxx, 01632 960xxx) or cannot be dialled;
 companies and people are invented; passwords are random, shown once and kept in one file that only its owner
-can read. Some numbers of each kind and a pool of seats are free, so that renting can be tried.
+can read. Some numbers of each kind and a pool of seats are free, so that renting can be tried. Each company
+has been there for a month that is over and invoiced (`wiring.demo_past`).
 """
 
 import datetime as dt
 import secrets
 from dataclasses import dataclass
 
-from billing import accounts, price_lists, tariffs
+from billing import accounts, dunning, price_lists, tariffs
 from billing.accounts import Account, Party, Seller
+from billing.dunning import Deed, Step
+from billing.periods import Period
 from billing.price_lists import Published
 from billing.rating.rentals import RentalPrice
 from billing.rating.rules import Band, Rate, Slot
@@ -19,7 +22,7 @@ from billing.rating.tariff import DatedRate
 from core import clock
 from core.config import Settings
 from core.errors import Refused, Unavailable
-from core.ids import OPERATOR, AgentId, QueueId, SeatId, TenantId, UserId
+from core.ids import OPERATOR, AgentId, NumberId, QueueId, SeatId, TenantId, UserId
 from core.phone import parse_e164
 from customers import dispositions, records
 from customers.dispositions import Disposition
@@ -34,11 +37,14 @@ from telephony.outbound.limits import Rules
 from telephony.speech import Voice
 from tenants import agreements, companies, standard_agreement, users
 from tenants.companies import Company
+from wiring import demo_past
 from wiring.assemble import House, assemble
+from wiring.demo_past import Traffic
 
 # companies and people have a locale; prompts, invoices and agents a language
 _LOCALES = {"en": "en", "zh": "zh_Hans_CN"}
 _THOUSANDTH = 1_000_000  # of a unit, in nano
+_REMINDERS = (Step(3, Deed.REMIND), Step(10, Deed.REMIND))
 
 
 class DemoRefusedError(Refused):
@@ -87,6 +93,7 @@ class _Client:
     queue_names: tuple[str, ...]
     seats: int
     customers: tuple[tuple[str, str, str, str], ...]  # name, phone, e-mail, postcode
+    traffic: tuple[Traffic, ...]  # in the month that is over
 
 
 PELICAN = _Client(
@@ -116,6 +123,13 @@ PELICAN = _Client(
         ("Mateus Lima", "+447700900789", "mateus@lima.example", "B3 1QQ"),
         ("Hollis & Finch", "+441632960150", "office@hollis-finch.example", "NE1 5DW"),
     ),
+    traffic=(
+        Traffic("voice.inbound", "44808157", 6, number=0),
+        Traffic("voice.inbound", "44207946", 4, number=1),
+        Traffic("voice.outbound", "44770090", 3),
+        Traffic("voice.outbound", "44113496", 2),
+        Traffic("voice.outbound", "3319900", 1),
+    ),
 )
 MINGHU = _Client(
     name="明湖旅行",
@@ -135,6 +149,11 @@ MINGHU = _Client(
     customers=(
         ("张伟", "+8613800000134", "zhangwei@example.cn", "100080"),
         ("李娜", "+8613900000268", "lina@example.cn", "310000"),
+    ),
+    traffic=(
+        Traffic("voice.inbound", "86105555", 5, number=0),
+        Traffic("voice.outbound", "861380000", 2),
+        Traffic("voice.outbound", "86105555", 1),
     ),
 )
 AGENTS = (
@@ -207,19 +226,32 @@ class _Seeding:
         self._sign_ins: list[SignIn] = []
         self._hired: list[tuple[UserId, str, tuple[_Client, ...]]] = []
         self._queues: dict[str, list[QueueId]] = {}
-        self._since = clock.now().replace(minute=0, second=0, microsecond=0) - dt.timedelta(days=60)
+        self._let: dict[str, list[NumberId]] = {}
+        self._rented: dict[str, list[SeatId]] = {}
+        self._staff: dict[str, list[AgentId]] = {}
+        now = clock.now()
+        self._months = {one.name: demo_past.month_to_close(now, zone=one.zone) for one in (PELICAN, MINGHU)}
+        self._since = min(one.start for one in self._months.values()) - dt.timedelta(days=1)
 
     def run(self) -> list[SignIn]:
-        """Seed everything, the operator's stock first."""
-        published = self._operator()
-        tenants = {one.name: self._client(one, published[one.price_list]) for one in (PELICAN, MINGHU)}
-        for client in (PELICAN, MINGHU):
-            self._seats(client, tenants[client.name])
-        self._free()
-        self._agents(tenants)
+        """Seed everything, the operator's stock first; on the days from which the past is told."""
+        with clock.hold(self._since):
+            published = self._operator()
+            self._free()
+        tenants: dict[str, TenantId] = {}
+        for client in sorted((PELICAN, MINGHU), key=lambda one: self._months[one.name].start):
+            with clock.hold(self._months[client.name].start):
+                tenants[client.name] = self._client(client, published[client.price_list])
+                self._seats(client, tenants[client.name])
+        with clock.hold(max(one.start for one in self._months.values())):
+            self._agents(tenants)
         self._sign(tenants)
+        for client in (PELICAN, MINGHU):
+            self._live(client, tenants[client.name], self._months[client.name])
         self._speak()
-        return self._sign_ins
+        people = (*STAFF, *PELICAN.people, *MINGHU.people, *(person for person, _ in AGENTS))
+        shown = [person.email for person in people]
+        return sorted(self._sign_ins, key=lambda one: shown.index(one.email))
 
     def _operator(self) -> dict[str, Published]:
         with self._gate.open(Scope.system(OPERATOR)) as session:
@@ -277,9 +309,12 @@ class _Seeding:
                 )
                 for digits, kind, _ in client.numbers
             ]
+            self._let[client.name] = [one.number_id for one in let]
         with self._gate.open(Scope.system(company.tenant_id)) as session:
             accounts.open_account(session, account=_account(client, company))
             tariffs.take(session, tenant_id=company.tenant_id, version=version)
+            # it is reminded of its open invoice and never cut off, however long somebody keeps the demo
+            dunning.set_steps(session, tenant_id=company.tenant_id, steps=_REMINDERS)
             made = [
                 queues.open_queue(session, tenant_id=company.tenant_id, name=name)
                 for name in client.queue_names
@@ -321,6 +356,7 @@ class _Seeding:
         with self._gate.open(Scope.system(OPERATOR)) as session:
             for place in range(client.seats):
                 seat = stock.add(session, label=f"{client.country}-{place + 1:02d}")
+                self._rented.setdefault(client.name, []).append(SeatId(seat.id))
                 stock.rent(
                     session,
                     seat_id=SeatId(seat.id),
@@ -351,6 +387,8 @@ class _Seeding:
                     name=person.name,
                     languages=sorted({client.language for client in served}),
                 )
+                if len(served) == 1:
+                    self._staff.setdefault(served[0].name, []).append(AgentId(agent.id))
                 for client in served:
                     tenant_id = tenants[client.name]
                     roster.assign(
@@ -385,6 +423,21 @@ class _Seeding:
                         typed=name,
                         session_id=user_id,
                     )
+
+    def _live(self, client: _Client, tenant_id: TenantId, month: Period) -> None:
+        """Let a client have used the month that is over, and close it."""
+        demo_past.live(
+            self._gate,
+            self._house.settings.bill_database_url,
+            company=demo_past.Company(
+                tenant_id=tenant_id,
+                zone=client.zone,
+                numbers=self._let[client.name],
+                traffic=client.traffic,
+                staff=dict(zip(self._staff[client.name], self._rented[client.name], strict=False)),
+            ),
+            month=month,
+        )
 
     def _user(self, tenant_id: TenantId, person: _Person, *, language: str, zone: str, path: str) -> UserId:
         password = "-".join(secrets.token_hex(2) for _ in range(5))

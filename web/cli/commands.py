@@ -31,7 +31,7 @@ from tenants import companies, sessions, users
 from tenants.roles import ROLES
 from web.account import signing
 from web.api.document import document
-from web.cli import backups, rerating, routing, said
+from web.cli import backups, invoices, rerating, routing, said
 from web.cli import usage as usage_files
 from web.cli.exports import export_group
 from web.factory import create_app
@@ -354,6 +354,30 @@ def try_routing(company: str, days: int, seats: int, foreign: float, seed: int) 
         if not seats:
             said.stop("no agent works for the company: say --seats")
         routing.try_models(house, tenant_id, days=days, seats=seats, foreign=foreign, seed=seed)
+
+
+@main.group()
+def invoice() -> None:
+    """Read finalised invoices."""
+
+
+@invoice.command("list")
+@click.option("--company", default="", help="Of one company (ten_…) alone.")
+def list_invoices(company: str) -> None:
+    """List finalised invoices, the newest first: number, month, total, company."""
+    wanted = _tenant(company) if company else None
+    with _house() as house:
+        for line in invoices.listed(house, wanted):
+            click.echo(line)
+
+
+@invoice.command("proof")
+@click.argument("number")
+def write_proof(number: str) -> None:
+    """Write the proof of invoice NUMBER to standard output: `verify` works it out again from that alone."""
+    with _house() as house:
+        for line in invoices.proof_of(house, number):
+            click.echo(line, nl=False)
 
 
 @main.command("verify")

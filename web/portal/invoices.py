@@ -15,6 +15,7 @@ from billing.payments import attempts, copies
 from core import clock, ids
 from core.ids import CallId
 from telephony import calls as telephony
+from telephony.errors import CallNotFoundError
 from web import identity, scope, tables
 from web.guards import permission
 from web.portal import calls, payments
@@ -28,8 +29,8 @@ from web.shown.calls import CallRow
 from web.shown.invoices import InvoiceRow
 from wiring import estimates
 
-_RENTALS = 50
-_MOST_RENTALS = 10_000
+_USES = 50
+_MOST_USES = 10_000
 
 
 def _states() -> tables.Words:
@@ -203,6 +204,9 @@ def credit_xml(note_id: str) -> Response:
 def calls_of_line(invoice_id: str, line_no: int) -> str | BaseResponse:
     """Show the calls behind an invoice line, newest first.
 
+    Behind what was rented there are none, nor behind usage that others metered, a part of another company's
+    calls, or calls that are no longer kept: there, what was used is shown.
+
     Raises:
         InvoiceNotFoundError: no such invoice or line.
     """
@@ -216,8 +220,8 @@ def calls_of_line(invoice_id: str, line_no: int) -> str | BaseResponse:
         "invoice_url": url_for("portal.one_invoice", invoice_id=invoice_id),
         "invoice_number": document.number or gettext("Draft"),
     }
-    if line.units_nano is not None:
-        return _rentals_of_line(document, line_no, head)
+    if line.units_nano is not None or not _has_calls(document, line_no):
+        return _uses_of_line(document, line_no, head)
 
     def fetch(asked: tables.Asked) -> tables.Slice[CallRow]:
         found = charges.behind_line(
@@ -225,7 +229,7 @@ def calls_of_line(invoice_id: str, line_no: int) -> str | BaseResponse:
             tenant_id=who.tenant_id,
             invoice_id=document.invoice_id,
             line_no=line_no,
-            after=_after(asked.after),
+            after=_after(document, line_no, asked.after),
             limit=asked.size + 1,
         )
         page = found[: asked.size]
@@ -248,19 +252,29 @@ def calls_of_line(invoice_id: str, line_no: int) -> str | BaseResponse:
     )
 
 
-def _rentals_of_line(document: InvoiceDocument, line_no: int, head: dict[str, str]) -> str:
-    """Show what was rented behind a line: from when to when, which part of a unit, the exact amount."""
+def _has_calls(document: InvoiceDocument, line_no: int) -> bool:
+    """Return whether there is a call to look at among the newest behind a line."""
+    tenant_id, session = identity.current().tenant_id, scope.session()
+    newest = charges.behind_line(
+        session, tenant_id=tenant_id, invoice_id=document.invoice_id, line_no=line_no, limit=_USES
+    )
+    refs = [CallId(one.subject_ref) for one in newest]
+    return bool(telephony.these(session, tenant_id=tenant_id, call_ids=refs, vault=scope.services().vault))
+
+
+def _uses_of_line(document: InvoiceDocument, line_no: int, head: dict[str, str]) -> str:
+    """Show what was used or rented behind a line: from when to when, how much, the exact amount."""
     text = request.args.get("after", "")
     after = ids.parse("use", text) if text else None
     found = explorer.find(
         scope.session(),
         tenant_id=identity.current().tenant_id,
         wanted=Wanted(reference=document.invoice_id, line_no=line_no),
-        limit=_MOST_RENTALS,
+        limit=_MOST_USES,
     )
     start = next((place + 1 for place, one in enumerate(found) if one.usage_id == after), 0)
-    shown = found[start : start + _RENTALS]
-    more = start + _RENTALS < len(found)
+    shown = found[start : start + _USES]
+    more = start + _USES < len(found)
     return render_template(
         "portal/line.html",
         line=head,
@@ -270,12 +284,24 @@ def _rentals_of_line(document: InvoiceDocument, line_no: int, head: dict[str, st
     )
 
 
-def _after(text: str) -> Behind | None:
-    """Return where the page goes on: the call's talk began when both heard each other."""
+def _after(document: InvoiceDocument, line_no: int, text: str) -> Behind | None:
+    """Return where the page goes on.
+
+    Raises:
+        CallNotFoundError: what it names does not stand behind the line.
+    """
     if not text:
         return None
-    call = calls.find(text)
-    return Behind(call.call_id, call.bridged_at or call.arrived_at)
+    found = charges.place_of(
+        scope.session(),
+        tenant_id=identity.current().tenant_id,
+        invoice_id=document.invoice_id,
+        line_no=line_no,
+        subject_ref=ids.parse("call", text),
+    )
+    if found is None:
+        raise CallNotFoundError
+    return found
 
 
 def _disputes(document: InvoiceDocument) -> list[shown_disputes.DisputeRow]:
