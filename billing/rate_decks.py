@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from billing import price_drafts, price_lists
 from billing.errors import RateDeckGoneError
 from billing.events import RateDeckAsked
-from billing.models import RateDeckRow
+from billing.models import PriceListRow, RateDeckRow
 from billing.price_lists import Version
 from billing.rating.rentals import RentalPrice
 from billing.rating.tariff import DatedRate
@@ -64,6 +64,7 @@ def ask(
 
     The file is to lie in the storage before this transaction ends.
     """
+    session.get(PriceListRow, (tenant_id, price_list_id), with_for_update=True)  # one after the other
     give_up(session, tenant_id=tenant_id, price_list_id=price_list_id)
     deck_id = new_id()
     session.add(

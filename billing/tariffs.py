@@ -99,7 +99,7 @@ def take(
             prices from the same instant or later, and usage may have been rated with them.
     """
     bought = _decoded(version.content, version.sha256)
-    if accounts.find(session, tenant_id=tenant_id).currency != bought.currency:
+    if accounts.lock(session, tenant_id=tenant_id).currency != bought.currency:  # one after the other
         raise TariffConflictError(currency=bought.currency)
     effective_from = max(version.effective_from, not_before or version.effective_from)
     before, later = _around(session, tenant_id, effective_from)
@@ -131,6 +131,7 @@ def share(session: Session, *, tenant_id: TenantId, split: Split | None, start: 
     Raises:
         TariffConflictError: there are no prices, or something else was agreed from then or later.
     """
+    accounts.lock(session, tenant_id=tenant_id)  # two who agree at once do so one after the other
     before, later = _around(session, tenant_id, start)
     if before is None:
         raise TariffConflictError

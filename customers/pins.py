@@ -9,7 +9,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -17,7 +17,7 @@ from core.ids import CustomerId, TenantId
 from core.phone import E164
 from customers import lookup, records
 from customers.errors import PinError
-from customers.models import CustomerPinRow
+from customers.models import CustomerPinRow, CustomerRow
 from security import evidence, passwords
 from security.vault import Field, Vault
 
@@ -54,6 +54,11 @@ def put(session: Session, *, tenant_id: TenantId, vault: Vault, customer_id: Cus
     """
     insist_on_digits(digits)
     records.insist(session, tenant_id=tenant_id, customer_id=customer_id)
+    session.execute(  # a first PIN has no row to be locked: two who set one go one after the other
+        select(CustomerRow.id)
+        .where(CustomerRow.tenant_id == tenant_id, CustomerRow.id == customer_id)
+        .with_for_update(key_share=True)
+    )
     row = session.get(CustomerPinRow, (tenant_id, customer_id), with_for_update=True, populate_existing=True)
     version = row.row_version + 1 if row else 1
     sealed = vault.seal(_place(tenant_id, customer_id, version), passwords.hash_digits(digits))

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from core import clock, ids
 from core.ids import CallId, RoomId, TenantId, new_id
+from core.taken import refused_as
 from customers import pins
 from security import evidence, passwords
 from security.vault import Field, Vault
@@ -101,9 +102,9 @@ def make(session: Session, *, tenant_id: TenantId, vault: Vault, wanted: Wanted)
     row = ConferenceRoomRow(
         tenant_id=tenant_id, id=new_id(), pin_version=0, wrong=0, revision=1, created_at=clock.now()
     )
-    _write(session, row, wanted, vault)
-    session.add(row)
-    session.flush()
+    with refused_as(session, RoomNameTakenError):
+        _write(session, row, wanted, vault)
+        session.add(row)
     evidence.record(session, "room.made", "room", row.id, most=row.most)
     return _room(row)
 
@@ -121,9 +122,9 @@ def change(
     row = _row(session, tenant_id, room_id, for_update=True)
     if row.revision != revision:
         raise RoomChangedError(revision=row.revision)
-    _write(session, row, wanted, vault)
-    row.revision += 1
-    session.flush()
+    with refused_as(session, RoomNameTakenError):
+        _write(session, row, wanted, vault)
+        row.revision += 1
     has_new_pin = bool(wanted.pin or wanted.leader_pin)
     evidence.record(session, "room.changed", "room", room_id, most=row.most, has_new_pin=has_new_pin)
     return _room(row)

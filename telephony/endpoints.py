@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -37,17 +38,22 @@ def issue(session: Session, *, agent_id: AgentId, vault: Vault) -> Endpoint:
         return held
     endpoint_id = new_id()
     endpoint = Endpoint(agent_id, f"ep{secrets.token_hex(10)}", secrets.token_urlsafe(24))
-    session.add(
-        EndpointRow(
-            tenant_id=OPERATOR,
-            id=endpoint_id,
-            agent_id=agent_id,
-            name=endpoint.name,
-            password_ct=vault.seal(_password(endpoint_id), endpoint.password),
-            issued_at=clock.now(),
-        )
+    row = EndpointRow(
+        tenant_id=OPERATOR,
+        id=endpoint_id,
+        agent_id=agent_id,
+        name=endpoint.name,
+        password_ct=vault.seal(_password(endpoint_id), endpoint.password),
+        issued_at=clock.now(),
     )
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:  # the agent's other tab was a moment faster: both have one phone
+        there = of_agent(session, agent_id=agent_id, vault=vault)
+        if there is None:
+            raise
+        return there
     return endpoint
 
 

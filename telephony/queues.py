@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import and_, func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.ids import CallId, QueueId, TenantId, new_id
+from core.taken import refused_as
 from security import evidence
 from telephony import recording_policy
 from telephony.errors import (
@@ -225,12 +225,8 @@ def make(session: Session, *, tenant_id: TenantId, settings: Settings) -> Queue:
     row = QueueRow(tenant_id=tenant_id, id=new_id(), revision=1, created_at=clock.now())
     _write(row, settings)
     _insist_on_name(session, tenant_id, row)
-    try:
-        with session.begin_nested():
-            session.add(row)
-            session.flush()
-    except IntegrityError as error:  # somebody else took the name in this moment
-        raise QueueNameTakenError from error
+    with refused_as(session, QueueNameTakenError):
+        session.add(row)
     evidence.record(session, "queue.made", "que", row.id)
     return _queue(row, _policy(session, row))
 
@@ -251,14 +247,10 @@ def change(
     if row.revision != revision:
         raise QueueChangedError(revision=row.revision)
     _check(settings)
-    _write(row, settings)
-    _insist_on_name(session, tenant_id, row)
-    row.revision += 1
-    try:
-        with session.begin_nested():
-            session.flush()
-    except IntegrityError as error:
-        raise QueueNameTakenError from error
+    with refused_as(session, QueueNameTakenError):
+        _write(row, settings)
+        _insist_on_name(session, tenant_id, row)
+        row.revision += 1
     evidence.record(session, "queue.changed", "que", row.id, revision=row.revision)
     return _queue(row, _policy(session, row))
 

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -86,7 +86,9 @@ def set_up(
     """
     if kind_of(number) is not Kind.ORDINARY:
         raise TelephoneNumberError
-    row = session.get(AgentTelephoneRow, (OPERATOR, agent_id), with_for_update=True)
+    # the first time there is no row to be locked: two who set one go one after the other
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"telephone {agent_id}", 0))))
+    row = session.get(AgentTelephoneRow, (OPERATOR, agent_id), with_for_update=True, populate_existing=True)
     is_same = row is not None and vault.open(_sealed(agent_id, row.row_version), row.number_ct) == number
     if row is None:
         row = AgentTelephoneRow(tenant_id=OPERATOR, agent_id=agent_id, row_version=0, is_chosen=False)

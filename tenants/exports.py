@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.events import announce
 from core.ids import TenantId, new_id
+from core.taken import refused_as
 from security import evidence, passwords
 from security.passwords import WeakPasswordError
 from security.vault import Field, Vault
@@ -120,23 +121,22 @@ def ask(
         recipient = str(identity.to_public())
         key = vault.seal(_field(tenant_id, export_id), _locked(identity, passphrase))
     now = clock.now()
-    session.add(
-        CompanyExportRow(
-            tenant_id=tenant_id,
-            id=export_id,
-            asked_by=by,
-            asked_at=now,
-            recipient=recipient,
-            key_ct=key,
-            state="running",
-            cursor={},
-            parts=[],
-            counts={},
-            done=0,
-            expires_at=now + KEPT,
-        )
+    row = CompanyExportRow(
+        tenant_id=tenant_id,
+        id=export_id,
+        asked_by=by,
+        asked_at=now,
+        recipient=recipient,
+        key_ct=key,
+        state="running",
+        cursor={},
+        parts=[],
+        counts={},
+        done=0,
+        expires_at=now + KEPT,
     )
-    session.flush()
+    with refused_as(session, ExportUnderWayError):
+        session.add(row)
     evidence.record(session, "export.asked", "exp", export_id, to="passphrase" if key else recipient)
     announce(session, CompanyExportAsked(tenant_id=tenant_id, export_id=export_id))
     return export_id

@@ -19,7 +19,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -111,7 +111,10 @@ def put(
     least, most = bounds(kind, country=country)
     if days is not None and not least <= days <= most:
         raise RetentionBoundsError(least=least, most=most)
-    row = session.get(RetentionRuleRow, (tenant_id, kind.value), with_for_update=True)
+    # the first time there is no row to be locked: two who set one go one after the other
+    whose = f"retention {tenant_id} {kind.value}"
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(whose, 0))))
+    row = session.get(RetentionRuleRow, (tenant_id, kind.value), with_for_update=True, populate_existing=True)
     was = row.days if row else None
     if was == days:
         return

@@ -24,7 +24,7 @@ from core.ids import TenantId, UserId
 from security import evidence
 from security.vault import Field, Vault
 from tenants.errors import SecondStepOnError, WrongCodeError
-from tenants.models import RecoveryCodeRow, SecondStepRow
+from tenants.models import RecoveryCodeRow, SecondStepRow, UserRow
 
 ISSUER = "Seatline"
 RECOVERY_CODES = 10
@@ -55,7 +55,12 @@ def begin(session: Session, *, tenant_id: TenantId, vault: Vault, user_id: UserI
     Raises:
         SecondStepOnError: there is one already.
     """
-    row = _row(session, tenant_id, user_id)
+    session.execute(  # there may be no row yet to be locked: a page opened twice begins one after the other
+        select(UserRow.id)
+        .where(UserRow.tenant_id == tenant_id, UserRow.id == user_id)
+        .with_for_update(key_share=True)
+    )
+    row = session.get(SecondStepRow, (tenant_id, user_id), populate_existing=True)
     if row is not None and row.confirmed_at is not None:
         raise SecondStepOnError
     secret = pyotp.random_base32()

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from core.errors import Conflict, Invalid
 from core.ids import TenantId
 from core.phone import COUNTRIES
+from core.taken import refused_as
 from security import evidence
 from telephony.models import CallingCapsRow, CallingRulesRow
 from telephony.outbound.hours import Window
@@ -152,17 +153,16 @@ def change_rules(session: Session, *, tenant_id: TenantId, rules: Rules) -> Rule
     row = session.get(CallingRulesRow, (tenant_id,), with_for_update=True, populate_existing=True)
     if (row.revision if row else 0) != rules.revision:
         raise CallingLimitsChangedError
-    if row is None:
-        row = CallingRulesRow(tenant_id=tenant_id)
-        session.add(row)
+    row = row or CallingRulesRow(tenant_id=tenant_id)
     before = frozenset(row.countries or ())
-    row.revision = rules.revision + 1
-    row.countries, row.prefixes = sorted(rules.countries), sorted(rules.prefixes)
-    row.opens = rules.hours.opens if rules.hours else None
-    row.closes = rules.hours.closes if rules.hours else None
-    row.days = sorted(rules.hours.days) if rules.hours else []
-    row.a_day_minor, row.may_type = rules.a_day_minor, rules.may_type
-    session.flush()
+    with refused_as(session, CallingLimitsChangedError):
+        row.revision = rules.revision + 1
+        row.countries, row.prefixes = sorted(rules.countries), sorted(rules.prefixes)
+        row.opens = rules.hours.opens if rules.hours else None
+        row.closes = rules.hours.closes if rules.hours else None
+        row.days = sorted(rules.hours.days) if rules.hours else []
+        row.a_day_minor, row.may_type = rules.a_day_minor, rules.may_type
+        session.add(row)
     evidence.record(
         session,
         "calls-out.rules-changed",
@@ -205,16 +205,15 @@ def change_caps(session: Session, *, tenant_id: TenantId, caps: Caps) -> Caps:
     row = session.get(CallingCapsRow, (tenant_id,), with_for_update=True, populate_existing=True)
     if (row.revision if row else 0) != caps.revision:
         raise CallingLimitsChangedError
-    if row is None:
-        row = CallingCapsRow(tenant_id=tenant_id)
+    row = row or CallingCapsRow(tenant_id=tenant_id)
+    with refused_as(session, CallingLimitsChangedError):
+        row.revision = caps.revision + 1
+        row.is_trusted, row.at_once, row.per_second = caps.is_trusted, caps.at_once, caps.per_second
+        row.a_day_minor = caps.a_day_minor
+        row.longest_in_s, row.longest_out_s = _seconds(caps.longest_in), _seconds(caps.longest_out)
+        row.in_at_once, row.in_per_second = caps.in_at_once, caps.in_per_second
+        row.channels = caps.channels
         session.add(row)
-    row.revision = caps.revision + 1
-    row.is_trusted, row.at_once, row.per_second = caps.is_trusted, caps.at_once, caps.per_second
-    row.a_day_minor = caps.a_day_minor
-    row.longest_in_s, row.longest_out_s = _seconds(caps.longest_in), _seconds(caps.longest_out)
-    row.in_at_once, row.in_per_second = caps.in_at_once, caps.in_per_second
-    row.channels = caps.channels
-    session.flush()
     evidence.record(session, "calls-out.caps-changed", "ten", tenant_id, revision=row.revision)
     return dataclasses.replace(caps, revision=row.revision)
 
