@@ -11,16 +11,12 @@ import gc
 import os
 import signal
 import sys
-import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import redis
-
 from core import log
 from core.config import Settings
-from core.ids import OPERATOR
-from core.realtime import channel
+from core.realtime import Realtime
 from security.egress import Egress
 from telephony.admission import Bounds
 from telephony.conductor import pulse
@@ -32,12 +28,12 @@ from telephony.conductor.flow_runner import Ask
 from telephony.conductor.spool import Spool
 from telephony.flows import sounds
 from telephony.flows.interpreter import PATIENCE
-from telephony.orders import WAKE_UP
 from telephony.switch.ari import AriSwitch
 from telephony.switch.port import Switch
 from telephony.switch.simulator import Simulation
 from wiring import House, assemble
 from workers.keeper import keep
+from workers.waking import Waking
 
 # how long a thread that writes books may keep the interpreter from the loop, which has calls waiting
 SWITCH_S = 0.0005
@@ -92,9 +88,7 @@ async def serve(house: House, switch: Switch, *, known_as: int) -> None:
     await _until_it_works(conductor.recover)
     await asyncio.to_thread(house.gate.warm)
     woken = asyncio.Event()
-    threading.Thread(
-        target=_listen, args=(house, asyncio.get_running_loop(), woken), name="wake-up", daemon=True
-    ).start()
+    waking = Waking(Realtime(settings.redis_url), asyncio.get_running_loop(), woken)
     loops = [
         asyncio.create_task(one)
         for one in (
@@ -113,12 +107,14 @@ async def serve(house: House, switch: Switch, *, known_as: int) -> None:
     stopping = asyncio.create_task(stop.wait())
     finished, _ = await asyncio.wait([stopping, *loops], return_when=asyncio.FIRST_COMPLETED)
     ready.unlink(missing_ok=True)
+    waking.end()
     await switch.close()
     for task in (stopping, *loops):
         task.cancel()
     await asyncio.gather(*loops, stopping, return_exceptions=True)
     await asyncio.to_thread(books.close, timeout_s=3)
     spool.close()
+    await asyncio.to_thread(waking.join)
     for task in finished:
         if task is not stopping and (error := task.exception()):
             raise error
@@ -156,19 +152,6 @@ async def _until_it_works(work: Callable[[], Awaitable[None]]) -> None:
             await asyncio.sleep(0.5)
         else:
             return
-
-
-def _listen(house: House, loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> None:
-    """Wake the loop when an order has been left; without Redis it looks every second."""
-    while not loop.is_closed():
-        try:
-            for message in house.realtime.listen(channel(OPERATOR, WAKE_UP)):
-                if loop.is_closed():
-                    return
-                if message is not None:
-                    loop.call_soon_threadsafe(woken.set)
-        except (redis.RedisError, RuntimeError):
-            threading.Event().wait(1.0)
 
 
 def _mark(ready: Path, known_as: int) -> None:
