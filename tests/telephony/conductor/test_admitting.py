@@ -6,7 +6,6 @@ Scenarios on the simulator: agents are away, callers come one by one, and the sw
 import asyncio
 import datetime as dt
 import wave
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -15,9 +14,7 @@ from sqlalchemy.exc import ProgrammingError
 from core import clock
 from core.ids import OPERATOR, CallId, TenantId, new_id
 from core.phone import E164
-from core.realtime import Realtime
 from security.gate import Gate, Scope
-from security.vault import Vault
 from telephony import calls, loads
 from telephony.admission import Bounds, Degree
 from telephony.outbound import dialling, limits
@@ -25,7 +22,7 @@ from telephony.outbound.gate import DialRequest, Refusal, RefusalReason, clear
 from telephony.outbound.limits import Caps
 from telephony.switch.clearance import Clearance
 from tenants import alarms
-from tests.telephony.conductor.theatre import ALL_DAY, START, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import ALL_DAY, START, Theatre
 
 TEN = Bounds(at_once=10, per_second=100)
 CALLED = E164("+442079460000")
@@ -34,12 +31,9 @@ LOADS = ["load-recordings", "load-music", "load-campaigns", "load-busy"]
 
 
 @pytest.fixture
-def theatre(gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path) -> Theatre:
-    with clock.hold(START):
-        company = open_company(gate, vault, tenant_a)
-        stage = Theatre(gate, vault, realtime, tmp_path, company, usual=TEN)
-        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
-    return stage
+def theatre(theatre: Theatre) -> Theatre:
+    theatre.usual = TEN
+    return theatre
 
 
 def perform(stage: Theatre, script: str, then: str = "") -> None:

@@ -1,26 +1,12 @@
 """Callers whose number is none: they are taken in as if they had withheld it, and nothing of it is kept."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
 from core import clock
-from core.ids import TenantId
-from core.realtime import Realtime
-from security.gate import Gate
-from security.vault import Vault
 from telephony import calls
-from tests.telephony.conductor.theatre import DIALLED, START, Theatre, hire, open_company
-
-
-@pytest.fixture
-def theatre(gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path) -> Theatre:
-    with clock.hold(START):
-        company = open_company(gate, vault, tenant_a)
-        stage = Theatre(gate, vault, realtime, tmp_path, company)
-        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
-    return stage
+from tests.telephony.conductor.theatre import DIALLED, START, Theatre
 
 
 @pytest.mark.parametrize(

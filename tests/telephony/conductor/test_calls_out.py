@@ -2,17 +2,15 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core import clock
-from core.ids import OPERATOR, TenantId, new_id
+from core.ids import OPERATOR, new_id
 from core.phone import E164
-from core.realtime import Realtime
 from customers import do_not_call
 from security.gate import Gate, Scope
 from security.vault import Vault
@@ -20,7 +18,7 @@ from telephony import calls, numbers, orders, recording
 from telephony.errors import RecordingNotFoundError
 from telephony.orders import OrderKind
 from telephony.switch.simulator import wav
-from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import START, Theatre, hire
 
 pytestmark = pytest.mark.slow
 
@@ -28,17 +26,6 @@ PERSON, HANGS_UP, BUSY, RINGS_OUT, MACHINE, UNALLOCATED, REJECTS = (
     f"+44770090012{digit}" for digit in "0456789"
 )
 SIGNED_IN = ["away:signed-in", "available"]
-
-
-@pytest.fixture
-def theatre(
-    gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path
-) -> Iterator[Theatre]:
-    with clock.hold(START):
-        company = open_company(gate, vault, tenant_a)
-        stage = Theatre(gate, vault, realtime, tmp_path, company)
-        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
-        yield stage
 
 
 def perform(stage: Theatre, script: str) -> None:

@@ -12,7 +12,6 @@ from sqlalchemy import text
 
 from core import clock, ids
 from core.ids import OPERATOR, CallId, FlowId, QueueId, TenantId, UserId, new_id
-from core.realtime import Realtime
 from customers import pins, records
 from security.egress import Answer
 from security.gate import Gate, Scope
@@ -27,29 +26,26 @@ from telephony.outbound.stops import Side
 from telephony.queue_hours import Opening
 from telephony.speech import length_ms
 from telephony.switch.port import Sound, Speech
-from tests.telephony.conductor.theatre import DIALLED, START, Company, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import DIALLED, START, Company, Theatre, hire
 from tests.telephony.flows.factory import tone
 
 AFTERNOONS = Hours("Europe/London", (read_spans("13:00-17:00"),) * 7)
 
 
 @pytest.fixture
-def theatre(gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path) -> Theatre:
-    with clock.hold(START):
-        company = open_company(gate, vault, tenant_a)
-        stage = Theatre(gate, vault, realtime, tmp_path, company)
-        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
-        with gate.open(stage.scope) as session:
-            made = queues.open_queue(session, tenant_id=company.tenant_id, name="Returns", ring_timeout_s=15)
-            stage.queues["returns"] = made.queue_id
+def theatre(theatre: Theatre, tmp_path: Path) -> Theatre:
+    with theatre.gate.open(theatre.scope) as session:
+        tenant_id = theatre.company.tenant_id
+        made = queues.open_queue(session, tenant_id=tenant_id, name="Returns", ring_timeout_s=15)
+    theatre.queues["returns"] = made.queue_id
     sound = tmp_path / "said.wav"
     with wave.open(str(sound), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(8000)
         file.writeframes(bytes(16_000 * 2))
-    stage.speak = lambda text, _language: sound if text else None
-    return stage
+    theatre.speak = lambda text, _language: sound if text else None
+    return theatre
 
 
 def perform(stage: Theatre, script: str, then: str = "", *, killed: bool = True) -> None:

@@ -3,41 +3,28 @@
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import text
 
 from core import clock
-from core.ids import OPERATOR, TenantId, new_id
+from core.ids import OPERATOR, new_id
 from core.phone import E164
 from core.realtime import Realtime
 from security import refusals
-from security.gate import Gate, Scope
-from security.vault import Vault
+from security.gate import Scope
 from telephony.conductor.hearing import CARRIER_REFUSES
 from telephony.orders import OrderKind
 from telephony.switch import port
 from tenants import alarms, tampering
 from tests.telephony.conductor.test_calls_out import PERSON
-from tests.telephony.conductor.theatre import CALLER, DIALLED, START, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import CALLER, DIALLED, START, Theatre
 
 pytestmark = pytest.mark.slow
 
 HOURS = dt.timedelta(hours=10)
 Forge = Callable[[Theatre], list[port.Event]]
-
-
-@pytest.fixture
-def theatre(
-    gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path
-) -> Iterator[Theatre]:
-    with clock.hold(START):
-        company = open_company(gate, vault, tenant_a)
-        stage = Theatre(gate, vault, realtime, tmp_path, company)
-        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
-        yield stage
 
 
 def told(stage: Theatre) -> list[str]:

@@ -1,16 +1,13 @@
 """A number that forwards its callers to the client's own phone: both legs told and billed, no loops."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
 from core import clock
-from core.ids import OPERATOR, TenantId
+from core.ids import OPERATOR
 from core.phone import E164
-from core.realtime import Realtime
-from security.gate import Gate, Scope
-from security.vault import Vault
+from security.gate import Scope
 from telephony import calls, numbers
 from telephony.calls import Call
 from telephony.conductor.phases import Phase
@@ -20,20 +17,11 @@ from telephony.outbound import forwarding, stops
 from telephony.outbound.forwarding import ForwardTargetError
 from telephony.outbound.stops import Side
 from tests.telephony.conductor.test_opening import MORNINGS, keep
-from tests.telephony.conductor.theatre import CALLER, DIALLED, START, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import CALLER, DIALLED, START, Theatre
 
 pytestmark = pytest.mark.slow
 
 PHONE, BUSY, RINGS_OUT = (E164(f"+44770090012{digit}") for digit in "056")
-
-
-@pytest.fixture
-def theatre(gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path) -> Theatre:
-    with clock.hold(START):
-        company = open_company(gate, vault, tenant_a)
-        stage = Theatre(gate, vault, realtime, tmp_path, company)
-        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
-    return stage
 
 
 def forward(stage: Theatre, to: E164 | None, when: Forwarding = Forwarding.ALWAYS) -> None:

@@ -2,23 +2,16 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from core import clock
-from core.ids import TenantId
-from core.realtime import Realtime
-from security.gate import Gate
-from security.vault import Vault
 from telephony.orders import OrderKind
 from telephony.outbound import limits
 from telephony.outbound.limits import Caps
 from telephony.switch.simulator import public
 from tests.telephony.conductor.test_calls_out import PERSON
-from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import Theatre
 
 pytestmark = pytest.mark.slow
 
@@ -26,24 +19,13 @@ MINUTES = dt.timedelta(minutes=1)
 
 
 @pytest.fixture
-def theatre(
-    gate: Gate,
-    vault: Vault,
-    realtime: Realtime,
-    tenant_a: TenantId,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Theatre]:
+def theatre(theatre: Theatre, monkeypatch: pytest.MonkeyPatch) -> Theatre:
     # a person who never stops talking
     monkeypatch.setattr(public, "lasts_ms", lambda _habit: 36_000_000)
-    with clock.hold(START):
-        company = open_company(gate, vault, tenant_a)
-        stage = Theatre(gate, vault, realtime, tmp_path, company)
-        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
-        with gate.open(stage.scope) as session:
-            caps = Caps(longest_in=5 * MINUTES, longest_out=3 * MINUTES)
-            limits.change_caps(session, tenant_id=company.tenant_id, caps=caps)
-        yield stage
+    caps = Caps(longest_in=5 * MINUTES, longest_out=3 * MINUTES)
+    with theatre.gate.open(theatre.scope) as session:
+        limits.change_caps(session, tenant_id=theatre.company.tenant_id, caps=caps)
+    return theatre
 
 
 def perform(stage: Theatre, script: str, *, killed: bool = False) -> None:

@@ -3,33 +3,18 @@
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from core import clock
-from core.ids import OPERATOR, TenantId
-from core.realtime import Realtime
-from security.gate import Gate, Scope
-from security.vault import Vault
+from core.ids import OPERATOR
+from security.gate import Scope
 from telephony import endpoints
 from telephony.endpoints import LIFETIME, Endpoint
-from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import START, Theatre
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def theatre(
-    gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path
-) -> Iterator[Theatre]:
-    with clock.hold(START):
-        company = open_company(gate, vault, tenant_a)
-        stage = Theatre(gate, vault, realtime, tmp_path, company)
-        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
-        yield stage
 
 
 def phone(stage: Theatre) -> Endpoint:

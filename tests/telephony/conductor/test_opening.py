@@ -3,33 +3,20 @@
 import asyncio
 import datetime as dt
 import wave
-from pathlib import Path
 
 import pytest
 
 from core import clock
-from core.ids import QueueId, TenantId
-from core.realtime import Realtime
-from security.gate import Gate
-from security.vault import Vault
+from core.ids import QueueId
 from telephony import figures, queue_hours, queues
 from telephony.opening import Hours, read_spans
 from telephony.queue_hours import Opening
 from telephony.queues import Settings
-from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import START, Theatre
 
 # the stage begins on a Monday at nine in London
 AFTERNOONS = Hours("Europe/London", (read_spans("13:00-17:00"),) * 7)
 MORNINGS = Hours("Europe/London", (read_spans("09:00-09:01"),) * 7)
-
-
-@pytest.fixture
-def theatre(gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path) -> Theatre:
-    with clock.hold(START):
-        company = open_company(gate, vault, tenant_a)
-        stage = Theatre(gate, vault, realtime, tmp_path, company)
-        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
-    return stage
 
 
 def perform(stage: Theatre, script: str, then: str = "") -> None:

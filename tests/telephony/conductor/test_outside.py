@@ -3,17 +3,14 @@
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
 
 from core import clock
-from core.ids import OPERATOR, CallId, TenantId
+from core.ids import OPERATOR, CallId
 from core.ids import public as public_id
 from core.phone import E164
-from core.realtime import Realtime
-from security.gate import Gate, Scope
-from security.vault import Vault
+from security.gate import Scope
 from telephony import calls, numbers, work
 from telephony.calls import Call, Leg
 from telephony.conductor.phases import Phase
@@ -24,21 +21,12 @@ from telephony.outbound.limits import Caps
 from telephony.outbound.stops import Side
 from telephony.switch.simulator import public
 from tests.telephony.conductor.test_opening import MORNINGS, keep
-from tests.telephony.conductor.theatre import CALLER, DIALLED, START, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import CALLER, DIALLED, START, Theatre
 
 pytestmark = pytest.mark.slow
 
 TALKS = "0 caller calls\n2.6 bob answers"
 PARTNER, BUSY, RINGS_OUT, NOBODY = (f"+44770090012{digit}" for digit in "0568")
-
-
-@pytest.fixture
-def theatre(gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path) -> Theatre:
-    with clock.hold(START):
-        company = open_company(gate, vault, tenant_a)
-        stage = Theatre(gate, vault, realtime, tmp_path, company)
-        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
-    return stage
 
 
 def perform(stage: Theatre, scene: Callable[[], Awaitable[None]]) -> list[dict[str, str]]:

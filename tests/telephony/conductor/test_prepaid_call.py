@@ -4,7 +4,6 @@ import asyncio
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +14,7 @@ from billing.payments import top_ups
 from billing.payments.port import State
 from billing.wallets import Wallet
 from core import clock
-from core.ids import TenantId, new_id
-from core.realtime import Realtime
+from core.ids import new_id
 from security.gate import Gate
 from security.vault import Vault
 from standin.server import Server
@@ -25,7 +23,7 @@ from tests.factories import payments
 from tests.factories.payments import Means
 from tests.telephony.conductor.test_calls_out import PERSON
 from tests.telephony.conductor.test_longest_call import beats, perform
-from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import Theatre
 from wiring import collecting, topping_up
 
 pytestmark = pytest.mark.slow
@@ -34,22 +32,11 @@ PENNY = 10_000_000
 
 
 @pytest.fixture
-def theatre(
-    gate: Gate,
-    vault: Vault,
-    realtime: Realtime,
-    tenant_a: TenantId,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Theatre]:
+def theatre(theatre: Theatre, monkeypatch: pytest.MonkeyPatch) -> Theatre:
     monkeypatch.setattr(public, "lasts_ms", lambda _habit: 36_000_000)
-    with clock.hold(START):
-        company = open_company(gate, vault, tenant_a)
-        stage = Theatre(gate, vault, realtime, tmp_path, company)
-        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
-        with gate.open(stage.scope) as session:
-            wallets.open_wallet(session, tenant_id=company.tenant_id)
-        yield stage
+    with theatre.gate.open(theatre.scope) as session:
+        wallets.open_wallet(session, tenant_id=theatre.company.tenant_id)
+    return theatre
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Calls in of who pays beforehand: paid for before anybody talks, longer after a top-up, settled once."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ from tests.telephony.conductor.test_longest_call import beats, perform, steps
 from tests.telephony.conductor.test_opening import AFTERNOONS, speaks_for
 from tests.telephony.conductor.test_opening import keep as keep_hours
 from tests.telephony.conductor.test_prepaid_call import PENNY, put, wallet
-from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import START, Theatre
 
 pytestmark = pytest.mark.slow
 
@@ -33,16 +32,10 @@ FIVE_MINUTES = 36
 
 
 @pytest.fixture
-def theatre(
-    gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path
-) -> Iterator[Theatre]:
-    with clock.hold(START):
-        company = open_company(gate, vault, tenant_a)
-        made = Theatre(gate, vault, realtime, tmp_path, company)
-        made.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
-        with gate.open(made.scope) as session:
-            wallets.open_wallet(session, tenant_id=company.tenant_id)
-        yield made
+def theatre(theatre: Theatre) -> Theatre:
+    with theatre.gate.open(theatre.scope) as session:
+        wallets.open_wallet(session, tenant_id=theatre.company.tenant_id)
+    return theatre
 
 
 @pytest.fixture

@@ -2,38 +2,23 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
-from core import clock
 from core.ids import CallId, TenantId
-from core.realtime import Realtime
 from security.gate import Gate, Scope
-from security.vault import Vault
 from telephony import calls, queues, recording_policy
 from telephony.calls import Call
 from telephony.errors import QueueSettingError
 from telephony.recording_policy import RecordingPolicy
 from telephony.switch.simulator import wav
-from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import Theatre
 
 TOLD_MS = 1300
 ANSWERED = "0 caller calls\n6 bob answers\n30 caller hangs up"
-
-
-@pytest.fixture
-def theatre(
-    gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path
-) -> Iterator[Theatre]:
-    with clock.hold(START):
-        company = open_company(gate, vault, tenant_a)
-        stage = Theatre(gate, vault, realtime, tmp_path, company)
-        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
-        yield stage
 
 
 def with_a_voice(stage: Theatre) -> list[str]:

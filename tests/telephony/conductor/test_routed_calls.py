@@ -2,15 +2,11 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from core import clock
-from core.ids import OPERATOR, CallId, CustomerId, TenantId
+from core.ids import OPERATOR, CallId, CustomerId
 from core.phone import parse_e164
-from core.realtime import Realtime
 from customers import lookup
 from seats import roster
 from seats.roster import Station
@@ -22,23 +18,12 @@ from telephony.routing import settings as routing
 from telephony.routing.settings import KeptFor, Region, RoutingSettings, TierSettings
 from telephony.routing.strategy import Circle, Model
 from telephony.routing.trail import Entry
-from tests.telephony.conductor.theatre import CALLER, DIALLED, START, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import CALLER, DIALLED, START, Theatre, hire
 
 pytestmark = pytest.mark.slow
 
 _NORTH, _SOUTH = Region("north", "North", ("+44161",)), Region("south", "South", ("+447",))
 _STRANGER = "+441614960000"
-
-
-@pytest.fixture
-def theatre(
-    gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path
-) -> Iterator[Theatre]:
-    with clock.hold(START):
-        company = open_company(gate, vault, tenant_a)
-        stage = Theatre(gate, vault, realtime, tmp_path, company)
-        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
-        yield stage
 
 
 def perform(stage: Theatre, script: str) -> None:

@@ -1,37 +1,23 @@
 """Scenarios: a table of what happens in, CDR, usage and announcements out."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
-from pathlib import Path
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
 from core import clock
-from core.ids import OPERATOR, CallId, OfferId, TenantId, new_id
-from core.realtime import Realtime
+from core.ids import OPERATOR, CallId, OfferId, new_id
 from seats import desk
-from security.gate import Gate, Scope
-from security.vault import Vault
+from security.gate import Scope
 from telephony import number_rentals, numbers, work
 from telephony.work import WorkItem
 from tenants import agreements, companies
-from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import Theatre
 
 pytestmark = pytest.mark.slow
 
 Run = Callable[[Callable[[Theatre], Coroutine[Any, Any, None]]], None]
-
-
-@pytest.fixture
-def theatre(
-    gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path
-) -> Iterator[Theatre]:
-    with clock.hold(START):
-        company = open_company(gate, vault, tenant_a)
-        stage = Theatre(gate, vault, realtime, tmp_path, company)
-        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
-        yield stage
 
 
 def perform(stage: Theatre, script: str) -> None:

@@ -14,15 +14,13 @@ from sqlalchemy.exc import OperationalError
 
 from core import clock
 from core.ids import OPERATOR, NumberId, TenantId, new_id
-from core.realtime import Realtime
 from security.gate import Gate, Scope
-from security.vault import Vault
 from telephony import calls, numbers, queues, shared_codes
 from telephony.admission import Bounds
 from telephony.events import NumberRentalChanged
 from telephony.shared_codes import Choice
 from tenants import companies
-from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import START, Theatre
 
 _DESK = Scope.system(OPERATOR)
 
@@ -57,29 +55,23 @@ def event_of(choice: Choice, *, revision: int = 1) -> NumberRentalChanged:
 
 
 @pytest.fixture
-def theatre(
-    gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tenant_b: TenantId, tmp_path: Path
-) -> Theatre:
+def theatre(theatre: Theatre, gate: Gate, tenant_a: TenantId, tenant_b: TenantId, tmp_path: Path) -> Theatre:
     """1252: alice's company by 1, charlie's by 27; bob takes alice's calls."""
-    with clock.hold(START):
-        company = open_company(gate, vault, tenant_a)
-        stage = Theatre(gate, vault, realtime, tmp_path, company)
-        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
-        with gate.open(_DESK) as session:
-            stock = numbers.stock(session, digits="1252", region="GB")
-            shared_codes.share(session, number_id=stock.number_id, greeting="Welcome.", language="en")
-        with gate.open(Scope.system(tenant_b)) as session:
-            queues.open_queue(session, tenant_id=tenant_b, name="Theirs", ring_timeout_s=15)
-        put_on(stage, stock.number_id, tenant_a, "1", "Pelican")
-        put_on(stage, stock.number_id, tenant_b, "27", "Heron")
+    with gate.open(_DESK) as session:
+        stock = numbers.stock(session, digits="1252", region="GB")
+        shared_codes.share(session, number_id=stock.number_id, greeting="Welcome.", language="en")
+    with gate.open(Scope.system(tenant_b)) as session:
+        queues.open_queue(session, tenant_id=tenant_b, name="Theirs", ring_timeout_s=15)
+    put_on(theatre, stock.number_id, tenant_a, "1", "Pelican")
+    put_on(theatre, stock.number_id, tenant_b, "27", "Heron")
     sound = tmp_path / "said.wav"
     with wave.open(str(sound), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(8000)
         file.writeframes(bytes(16_000 * 2))  # two seconds
-    stage.speak = lambda words, _language: sound if words else None
-    return stage
+    theatre.speak = lambda words, _language: sound if words else None
+    return theatre
 
 
 def perform(stage: Theatre, script: str, then: str = "") -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import dataclasses
 import wave
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,12 +10,9 @@ from sqlalchemy import text
 
 from billing import wallets
 from core import clock
-from core.ids import CallId, QueueId, TenantId, new_id
-from core.realtime import Realtime
+from core.ids import CallId, QueueId, new_id
 from customers import dispositions, interactions
 from customers.dispositions import Disposition
-from security.gate import Gate
-from security.vault import Vault
 from telephony import calls, queues
 from telephony.admission import Bounds
 from telephony.calls import Call, Left, Step
@@ -24,7 +20,7 @@ from telephony.conductor.directory import how_was_it, thanks
 from telephony.conductor.phases import Phase
 from tests.telephony.conductor.test_longest_call import beats
 from tests.telephony.conductor.test_prepaid_call import put
-from tests.telephony.conductor.theatre import START, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import START, Theatre, hire
 
 TALKS = "0 caller calls\n5 bob answers\n"
 # the agent's number is told for two seconds, then they talk
@@ -32,15 +28,9 @@ ASKED = TALKS + "20 bob hangs up\n"
 
 
 @pytest.fixture
-def theatre(
-    gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path
-) -> Iterator[Theatre]:
-    with clock.hold(START):
-        company = open_company(gate, vault, tenant_a)
-        stage = Theatre(gate, vault, realtime, tmp_path, company)
-        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
-        asks(stage, company.queue_id)
-        yield stage
+def theatre(theatre: Theatre) -> Theatre:
+    asks(theatre, theatre.company.queue_id)
+    return theatre
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -27,22 +26,18 @@ from telephony.orders import OrderKind
 from telephony.queues import Queue, TimeUp, WrapUp
 from telephony.switch.port import SwitchError
 from telephony.work import WorkItem
-from tests.telephony.conductor.theatre import CALLER, START, Theatre, hire, open_company
+from tests.telephony.conductor.theatre import CALLER, START, Theatre, hire
 
 TALKS = "0 caller calls\n2.6 bob answers"
 OVER = f"{TALKS}\n12 caller hangs up"
 
 
 @pytest.fixture
-def theatre(gate: Gate, vault: Vault, realtime: Realtime, tenant_a: TenantId, tmp_path: Path) -> Theatre:
-    with clock.hold(START):
-        company = open_company(gate, vault, tenant_a)
-        stage = Theatre(gate, vault, realtime, tmp_path, company)
-        stage.people["bob"] = hire(gate, vault, company, number=1001, seat="A-1")
-    with gate.open(Scope.system(tenant_a)) as session:
+def theatre(theatre: Theatre) -> Theatre:
+    with theatre.gate.open(theatre.scope) as session:
         resolved = Disposition("resolved", "Resolved", "已解决")
-        dispositions.define(session, tenant_id=tenant_a, disposition=resolved)
-    return stage
+        dispositions.define(session, tenant_id=theatre.company.tenant_id, disposition=resolved)
+    return theatre
 
 
 def perform(stage: Theatre, scene: Callable[[], Awaitable[None]]) -> None:
