@@ -3635,6 +3635,7 @@ def stock_numbers(lang: str) -> dict[str, Any]:
     return operator(lang) | {
         "total": New(all=20, rented=14, free=6),
         "may_write": True,
+        "papers": New(missing=2, barred=1, soon=1),
         "companies": [("ten_1", "Pelican Parcel")],
         "number_kinds": [("freephone", pick(lang, "freephone", "免付费"))],
         "table": table(
@@ -3650,6 +3651,7 @@ def stock_numbers(lang: str) -> dict[str, Any]:
                     held_until=None,
                     stray_calls=0,
                     code="",
+                    papers=number_papers(lang)[0],
                 ),
                 New(
                     id="num_2",
@@ -3661,6 +3663,7 @@ def stock_numbers(lang: str) -> dict[str, Any]:
                     held_until=None,
                     stray_calls=12,
                     code="",
+                    papers=None,
                 ),
                 New(
                     id="num_3",
@@ -3672,6 +3675,7 @@ def stock_numbers(lang: str) -> dict[str, Any]:
                     held_until=None,
                     stray_calls=0,
                     code="shared",
+                    papers=None,
                 ),
             ],
         ),

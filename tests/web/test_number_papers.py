@@ -204,3 +204,43 @@ def test_a_campaign_chooses_among_numbers_whose_papers_stand(
     page = alice.get("/portal/campaigns/new").text
     assert '<option value="+448081570142" disabled>+44 808 157 0142: papers have run out</option>' in page
     assert '<option value="+442079460134">+44 20 7946 0134</option>' in page
+
+
+def test_the_stock_says_which_numbers_may_not_be_shown(
+    omar: Browser, here: str, gate: Gate, line: telephony.Line, cast: Cast
+) -> None:
+    telephony.line(gate, cast.a.tenant_id, digits="+442079460134", queue="Returns")
+    telephony.stocked(gate, "+442079460190")  # nobody rents it: it is not counted
+    code = telephony.stocked(gate, "1252")  # never shown, whatever its papers say
+    with gate.open(Scope.system(OPERATOR)) as session:
+        numbers.let(session, number_id=code.number_id, renter=cast.a.tenant_id)
+    page = omar.get("/operator/stock/numbers").text
+    assert "2 rented numbers have no papers." in page
+    assert "may not be shown." not in page
+    omar.post(f"{here}/papers", LETTER | {"last_on": "2026-11-18"})
+    page = omar.get("/operator/stock/numbers").text
+    for words in (
+        "1 rented number has no papers.",
+        "1 rented number may not be shown.",
+        "Harbour Telecom Ltd",
+    ):
+        assert words in page
+    ended, missing = ">+44 808 157 0142</a>", ">+44 20 7946 0134</a>"
+    for asked, there, not_there in (
+        ("barred", ended, missing),
+        ("missing", missing, ended),
+        ("soon", "No number matches", ended),
+        ("stand", "No number matches", missing),
+    ):
+        page = omar.get(f"/operator/stock/numbers?held=rented&papers={asked}").text
+        assert there in page, asked
+        assert not_there not in page, asked
+    file = omar.get("/operator/stock/numbers?papers=barred&as=csv").text
+    assert "Harbour Telecom Ltd,have run out," in file
+    assert len(file.splitlines()) == 2
+    omar.post(f"{here}/papers", LETTER | {"revision": "1", "last_on": "2026-12-01"})
+    assert ended in omar.get("/operator/stock/numbers?papers=soon").text
+    omar.post(f"{here}/papers", LETTER | {"revision": "2", "from_on": "2027-01-01"})
+    assert ended in omar.get("/operator/stock/numbers?papers=barred").text
+    omar.post(f"{here}/papers", LETTER | {"revision": "3"})
+    assert ended in omar.get("/operator/stock/numbers?papers=stand").text

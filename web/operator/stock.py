@@ -1,6 +1,7 @@
 """The stock of seats and numbers, and who rents them."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,28 +15,32 @@ from werkzeug.wrappers import Response
 
 from core import clock, ids
 from core.errors import SeatlineError
-from core.ids import OPERATOR, NumberId, QueueId, SeatId
+from core.ids import OPERATOR, NumberId, QueueId, SeatId, TenantId
 from core.phone import LineKind, international
 from seats import desk, inventory
 from seats import stock as seating
 from seats.rules import Activity, activity
 from seats.stock import RentalKind
-from telephony import number_rentals, numbers, orders, queues, shared_codes
+from telephony import number_rentals, numbers, orders, queues, rights, shared_codes
 from telephony.errors import NumberNotFoundError
 from telephony.numbers import StockNumber
 from telephony.orders import OrderKind
+from telephony.rights import Right
 from tenants.companies import Company
 from web import identity, said, scope, tables
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
+from web.shown import rights as shown_rights
 from web.shown import wording
+from web.shown.rights import RightShown
 
 _HERE = "/operator/stock"
 _NUMBERS = "/operator/stock/numbers"
 _LONGEST_NAME = 80
 _LONGEST_GREETING = 500
 _BUSINESS = frozenset({"refused", "conflict", "invalid"})
+_OF_KIND = {"ok": "stand", "warn": "soon", "off": "barred", "bad": "barred"}  # of a pill
 SHOWN = {
     Activity.TALKING: "on-call",
     Activity.RINGING: "ringing",
@@ -74,6 +79,19 @@ class NumberRow:
     held_until: dt.datetime | None
     stray_calls: int
     code: str = ""  # "shared", "alone", or "" of what is no short code
+    papers: RightShown | None = None
+
+    @property
+    def is_rented(self) -> bool:
+        """Whether one company rents it, or several share it."""
+        return bool(self.renter) or self.code == "shared"
+
+    @property
+    def standing(self) -> str:
+        """Return how its papers stand, as the filter names it; empty of a short code: it is never shown."""
+        if self.code:
+            return ""
+        return _OF_KIND[self.papers.kind] if self.papers else "missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +118,15 @@ def _held_words() -> tables.Words:
     return [("free", gettext("free")), ("rented", gettext("rented"))]
 
 
+def _papers_words() -> tables.Words:
+    return [
+        ("missing", gettext("not stated")),
+        ("barred", gettext("may not be shown")),
+        ("soon", gettext("run out soon")),
+        ("stand", gettext("may be shown")),
+    ]
+
+
 SEATS: tables.Table[SeatRow] = tables.Table(
     "stock-seats",
     (
@@ -123,11 +150,29 @@ NUMBERS: tables.Table[NumberRow] = tables.Table(
         tables.Column("kind", _l("Kind"), lambda row: row.kind, sorts=True),
         tables.Column("renter", _l("Rented by"), lambda row: row.renter, sorts=True),
         tables.Column("rests", _l("Rests until"), lambda row: row.rests_until, cls="hide-s"),
+        tables.Column(
+            "holder",
+            _l("Holder of record"),
+            lambda row: row.papers.holder if row.papers else "",
+            sorts=True,
+            cls="hide-s",
+        ),
+        tables.Column(
+            "papers", _l("Papers"), lambda row: row.papers.standing if row.papers else "", sorts=True
+        ),
+        tables.Column(
+            "until",
+            _l("Papers until"),
+            lambda row: row.papers.ends_at if row.papers else None,
+            sorts=True,
+            cls="hide-s",
+        ),
         tables.Column("action", _l("Action"), hidden=True),
     ),
     filters=(
         tables.Search("q", _l("Find a number"), _l("Digits or company")),
         tables.Choice("held", _l("Rented"), _held_words),
+        tables.Choice("papers", _l("Papers"), _papers_words),
     ),
     order="number",
 )
@@ -164,7 +209,11 @@ def number_stock() -> str | Response:
     rows = _numbers()
 
     def fetch(asked: tables.Asked) -> tables.Slice[NumberRow]:
-        kept = [row for row in rows if _fits(asked, is_rented=bool(row.renter) or row.code == "shared")]
+        kept = [
+            row
+            for row in rows
+            if _fits(asked, is_rented=row.is_rented) and asked.get("papers") in {"", row.standing}
+        ]
         return tables.of_list(
             NUMBERS, asked, kept, text=lambda row: f"{row.number} {international(row.number)} {row.renter}"
         )
@@ -173,7 +222,11 @@ def number_stock() -> str | Response:
         NUMBERS,
         "operator/stock_numbers.html",
         fetch,
-        total=Total(len(rows), sum(bool(row.renter) or row.code == "shared" for row in rows)),
+        total=Total(len(rows), sum(row.is_rented for row in rows)),
+        papers={
+            standing: sum(row.is_rented and row.standing == standing for row in rows)
+            for standing in ("missing", "barred", "soon")
+        },
         number_kinds=[(kind, wording.number_kind(kind)) for kind in wording.NUMBER_KINDS],
         **_common(),
     )
@@ -357,6 +410,7 @@ def _numbers() -> list[NumberRow]:
     now = clock.now()
     names = {one.tenant_id: one.name for one in rounds.clients()}
     shared = {one.code_id for one in shared_codes.every(scope.session())}
+    papers = rights.of_all(scope.session())
     return [
         NumberRow(
             ids.public("num", one.number_id),
@@ -368,9 +422,14 @@ def _numbers() -> list[NumberRow]:
             one.held_until if one.held_until and one.held_until > now else None,
             one.stray_calls,
             "" if one.kind != LineKind.SHORT else "shared" if one.number_id in shared else "alone",
+            _papers(papers.get(one.number_id), names),
         )
         for one in numbers.in_stock(scope.session())
     ]
+
+
+def _papers(one: Right | None, names: Mapping[TenantId, str]) -> RightShown | None:
+    return shown_rights.right(one, holder=names.get(one.holder_tenant_id or OPERATOR, "")) if one else None
 
 
 def _hand_over(company: Company, let: StockNumber, *, queue_name: str, greeting: str, language: str) -> None:
