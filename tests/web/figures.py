@@ -2051,6 +2051,14 @@ def surveys(lang: str) -> dict[str, Any]:
 
     names = [each.name for each in queues(lang)]
     return shell(lang) | {
+        "agents": [
+            New(agent_number=number, most=5, asked=asked, given=given, mean=mean, are_few=is_few)
+            for number, asked, given, mean, is_few in (
+                (1001, 412, 301, "4.3", False),
+                (1004, 31, 7, "2.9", True),
+                (1011, 3, 0, None, True),
+            )
+        ],
         "queues": [
             one(names[0], 5, 1_912, "4.1", (604, 388, 170, 61, 82)),
             one(names[1], 3, 40, "2.5", (12, 5, 2)),
@@ -4085,7 +4093,9 @@ PAGES: dict[str, Page] = {
     "portal-alarms-none": Page("portal/alarms.html", alarms_none),
     "operator-alarms": Page("operator/alarms.html", operator_alarms),
     "portal-surveys": Page("portal/surveys.html", surveys),
-    "portal-surveys-none": Page("portal/surveys.html", lambda lang: surveys(lang) | {"queues": []}),
+    "portal-surveys-none": Page(
+        "portal/surveys.html", lambda lang: surveys(lang) | {"queues": [], "agents": []}
+    ),
     "cost-shares": Page("portal/cost_shares.html", cost_shares),
     "cost-shares-none": Page("portal/cost_shares.html", cost_shares_none),
     "operator-cost-shares": Page("operator/cost_shares.html", operator_cost_shares),

@@ -176,7 +176,7 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.what_if_page": ("getWhatIf",),
     "portal.spend": ("getSpend",),
     "portal.service_levels": ("getServiceLevels",),
-    "portal.survey_results": ("listSurveys",),
+    "portal.survey_results": ("listSurveys", "listAgentRatings"),
     "portal.cost_shares": ("listCostShares",),
     "portal.refund_list": ("listRefunds",),
     "portal.dispute_form": FORM,

@@ -158,6 +158,40 @@ def test_the_figures_are_the_queues_by_scale_and_nobody_elses(
     assert program(cast.b).get("/surveys").get_json() == {"data": []}
 
 
+def test_agents_are_rated_by_their_callers_and_few_ratings_are_said_to_be_few(
+    gate: Gate, vault: Vault, line: Line, alice: Browser, ours: Program, program: Programs, cast: Cast
+) -> None:
+    for rating in (5, 4, 4, 5, 5, 1, 5, 4, 3, None):
+        asked(gate, vault, line, rating)
+    asked(gate, vault, line, 2, most=3)
+    asked(gate, vault, line, 1, arrived_at=ARRIVED - dt.timedelta(days=40))
+    telephony.call(gate, vault, line)  # nobody was asked
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        three, five = surveys.by_agent(session, tenant_id=line.tenant_id, since=SINCE)
+    assert (three.agent_number, three.most, three.asked, three.given, three.are_few) == (1001, 3, 1, 1, True)
+    assert (five.asked, five.given, str(five.mean), five.are_few) == (10, 9, "4.0", True)
+    page = alice.get("/portal/surveys").text
+    well_made(page)
+    assert page.count(">few<") == 2
+    asked(gate, vault, line, 4)
+    page = alice.get("/portal/surveys").text
+    assert "<b>4.0 of 5</b>" in page
+    assert page.count(">few<") == 1
+    first, second = ours.get("/surveys/agents").get_json()["data"]
+    assert first["best"] == 3
+    assert second == {
+        "agent": 1001,
+        "best": 5,
+        "asked": 11,
+        "given": 10,
+        "ratings": {"1": 1, "2": 0, "3": 1, "4": 4, "5": 4},
+        "mean_rating": "4.0",
+        "are_few": False,
+    }
+    assert ours.get("/surveys/agents?days=60").get_json()["data"][1]["given"] == 11
+    assert program(cast.b).get("/surveys/agents").get_json() == {"data": []}
+
+
 @pytest.mark.parametrize("days", ["0", "8", "x", "-7", "7 "])
 def test_days_nobody_offers_are_the_usual_ones(alice: Browser, days: str) -> None:
     page = alice.get(f"/portal/surveys?days={days}").text

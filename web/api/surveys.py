@@ -37,6 +37,48 @@ class Surveys(Outward):
     data: list[QueueRatings]
 
 
+class AgentRatingsShown(Outward):
+    """What the callers of one agent rated on one scale, in all queues that have it."""
+
+    agent: int = Field(description="The agent's number.", examples=[1001])
+    best: int = Field(description="The best rating; 1 is the worst.", examples=[5])
+    asked: int = Field(description="Callers who were asked.", examples=[40])
+    given: int = Field(description="Of these, how many gave a rating.", examples=[28])
+    ratings: dict[str, int] = Field(
+        description="How often each was given.", examples=[{"1": 0, "2": 1, "3": 3, "4": 10, "5": 14}]
+    )
+    mean_rating: str | None = Field(description="To a tenth; null: none was given.", examples=["4.3"])
+    are_few: bool = Field(description="Fewer than ten ratings: they say little of the agent.")
+
+
+class AgentSurveys(Outward):
+    """What was rated, by the agent's number; one who was rated on two scales has one entry for each."""
+
+    data: list[AgentRatingsShown]
+
+
+@pages.get("/surveys/agents")
+@permission("queues.read")
+@operation(tag="Queues", answers={200: AgentSurveys}, operation_id="listAgentRatings")
+def list_agent_ratings(query: SurveysQuery) -> AgentSurveys:
+    """Count what callers rated, agent by agent. Of a call that several agents had it is the last one's."""
+    found = shown.of_agents(scope.session(), tenant_id=identity.current().tenant_id, days=query.days)
+    return AgentSurveys(
+        data=[
+            AgentRatingsShown(
+                agent=one.agent_number,
+                best=one.most,
+                asked=one.asked,
+                given=one.given,
+                ratings={str(rating): count for rating, count in one.counts.items()},
+                mean_rating=str(one.mean) if one.mean is not None else None,
+                are_few=one.are_few,
+            )
+            for one in found
+        ]
+    )
+
+
 @pages.get("/surveys")
 @permission("queues.read")
 @operation(tag="Queues", answers={200: Surveys}, operation_id="listSurveys")

@@ -1,4 +1,4 @@
-"""What callers rated whose agent had hung up, queue by queue."""
+"""What callers rated whose agent had hung up, queue by queue and agent by agent."""
 
 from typing import Any
 
@@ -17,9 +17,14 @@ from web.shown import surveys as shown
 def survey_results() -> str:
     """Show how often each rating was given, of the calls of some days."""
     days = shown.days_of(request.args.get("days", ""))
-    found = shown.of(scope.session(), tenant_id=identity.current().tenant_id, days=days)
+    session, tenant_id = scope.session(), identity.current().tenant_id
+    found = shown.of(session, tenant_id=tenant_id, days=days)
     return render_template(
-        "portal/surveys.html", queues=[_row(one) for one in found], days=days, spans=shown.SPANS
+        "portal/surveys.html",
+        queues=[_row(one) for one in found],
+        agents=shown.of_agents(session, tenant_id=tenant_id, days=days),
+        days=days,
+        spans=shown.SPANS,
     )
 
 
