@@ -6,7 +6,8 @@ ever changed or removed; the decision is a row of its own, made once, with who m
 
 To take a report over is new usage under a key of its own, because what was recorded first never changes. Its
 charge supersedes the one that stood, in the same transaction: at every instant exactly one of them is billed.
-What is on a finalised invoice cannot be superseded.
+What is on a finalised invoice cannot be superseded; a part of a shared call that is on one is settled beside
+it (`billing.settling`).
 """
 
 import datetime as dt
@@ -29,6 +30,7 @@ from billing.errors import (
 )
 from billing.models import (
     LINE_CHARGES,
+    CreditNoteRow,
     InvoiceRow,
     RatedChargeRow,
     UsageConflictRow,
@@ -36,6 +38,7 @@ from billing.models import (
     UsageEventRow,
     UsageRejectRow,
 )
+from billing.rating.rules import Outcome
 from billing.usage import (
     SERVICE_RUN,
     SHARED_RUN,
@@ -62,6 +65,7 @@ class Verdict(StrEnum):
     KEEP_OLD = "keep-old"
     THROW_AWAY = "throw-away"
     CORRECT = "correct"
+    SETTLE = "settle"
 
 
 _EVIDENCE = {
@@ -69,6 +73,7 @@ _EVIDENCE = {
     Verdict.KEEP_OLD: ("con", "kept"),
     Verdict.THROW_AWAY: ("rej", "thrown-away"),
     Verdict.CORRECT: ("rej", "corrected"),
+    Verdict.SETTLE: ("con", "settled"),
 }
 
 
@@ -115,6 +120,7 @@ class Comparison:
         invoice_id: the invoice on which the standing charge is, or None.
         invoice_state: `draft`, `finalised`, or empty.
         decision: None while nobody has decided.
+        credit_state: of the credit note that it was settled by: `issued`, `waiting`, `refused`, or empty.
     """
 
     conflict_id: UUID
@@ -126,6 +132,7 @@ class Comparison:
     invoice_id: UUID | None
     invoice_state: str
     decision: Decision | None
+    credit_state: str
 
     @property
     def difference_nano(self) -> int | None:
@@ -170,6 +177,7 @@ def compare(session: Session, *, tenant_id: TenantId, conflict_id: UUID) -> Comp
         invoice_id=invoice.id if invoice else None,
         invoice_state=invoice.state if invoice else "",
         decision=_decision(found) if found else None,
+        credit_state=_credit_state(session, found),
     )
 
 
@@ -200,7 +208,7 @@ def decide(
         source=conflict.source,
         event_id=conflict.event_id,
         verdict=verdict.value,
-        reason=_reason(reason),
+        reason=checked(reason),
         decided_by=by,
         decided_at=clock.now(),
     )
@@ -245,7 +253,7 @@ def correct(
     rejected = _rejected(session, tenant_id, reject_id)
     if session.get(UsageDecisionRow, (tenant_id, reject_id)) is not None:
         raise UsageDecidedError
-    why = _reason(reason)
+    why = checked(reason)
     used = Usage(
         source=SOURCE,
         event_id=f"{rejected.source}/{rejected.event_id}/{rejected.id}",
@@ -272,7 +280,50 @@ def throw_away(session: Session, *, tenant_id: TenantId, reject_id: UUID, reason
         DecisionReasonError: no reason, or too long a one.
     """
     rejected = _rejected(session, tenant_id, reject_id)
-    row = _row_of(rejected, Verdict.THROW_AWAY, _reason(reason), by)
+    row = _row_of(rejected, Verdict.THROW_AWAY, checked(reason), by)
+    _write(session, row)
+    return _decision(row)
+
+
+def checked(text: str) -> str:
+    """Return a reason as it is kept.
+
+    Raises:
+        DecisionReasonError: none, or too long a one.
+    """
+    reason = text.strip()
+    if not 0 < len(reason) <= _LONGEST_REASON or not reason.isprintable():
+        raise DecisionReasonError
+    return reason
+
+
+def settled(
+    session: Session,
+    *,
+    conflict: UsageConflictRow,
+    reason: str,
+    by: UUID,
+    credit_note_id: UUID | None,
+    usage_id: UUID | None,
+) -> Decision:
+    """Note that a contradicting part was put right beside the invoice it is on (`billing.settling`).
+
+    Raises:
+        DecisionReasonError: no reason, or too long a one.
+        UsageDecidedError: somebody has decided already.
+    """
+    row = UsageDecisionRow(
+        tenant_id=conflict.tenant_id,
+        id=conflict.id,
+        source=conflict.source,
+        event_id=conflict.event_id,
+        verdict=Verdict.SETTLE.value,
+        reason=checked(reason),
+        decided_by=by,
+        decided_at=clock.now(),
+        credit_note_id=credit_note_id,
+        usage_id=usage_id,
+    )
     _write(session, row)
     return _decision(row)
 
@@ -318,6 +369,21 @@ def _take_over(
 
 def _report(session: Session, tenant_id: TenantId, conflict: UsageConflictRow) -> Report:
     said = _said(conflict.payload)
+    if (
+        conflict.payload.get("amount_nano") is not None
+    ):  # a part of another company's call, by prices of its own
+        return Report(
+            meter=said["meter"],
+            subject_ref=said["subject_ref"],
+            occurred_at=said["occurred_at"],
+            ended_at=said["ended_at"],
+            quantity_ms=said["quantity_ms"],
+            prefix=said["prefix"],
+            outcome=Outcome.RATED.value,
+            reason="",
+            amount_nano=conflict.payload["amount_nano"],
+            currency=accounts.find(session, tenant_id=tenant_id).currency,
+        )
     zone = accounts.find(session, tenant_id=tenant_id).zone
     rated = _rated(session, tenant_id, said, charge_id=new_id(), usage_id=new_id(), zone=zone)
     return Report(
@@ -379,6 +445,7 @@ def _standing(session: Session, tenant_id: TenantId, conflict: UsageConflictRow)
         UsageDecisionRow.source == conflict.source,
         UsageDecisionRow.event_id == conflict.event_id,
         UsageDecisionRow.usage_id.is_not(None),
+        UsageDecisionRow.verdict != Verdict.SETTLE.value,  # that one is charged besides, not in its place
     )
     return session.scalars(
         select(RatedChargeRow)
@@ -398,6 +465,12 @@ def _standing(session: Session, tenant_id: TenantId, conflict: UsageConflictRow)
         )
         .execution_options(populate_existing=True)
     ).one()
+
+
+def _credit_state(session: Session, found: UsageDecisionRow | None) -> str:
+    if found is None or found.credit_note_id is None:
+        return ""
+    return session.get_one(CreditNoteRow, (found.tenant_id, found.credit_note_id)).state
 
 
 def _invoice_of(session: Session, charge: RatedChargeRow) -> InvoiceRow | None:
@@ -439,13 +512,6 @@ def _row_of(rejected: UsageRejectRow, verdict: Verdict, reason: str, by: UUID) -
         decided_by=by,
         decided_at=clock.now(),
     )
-
-
-def _reason(text: str) -> str:
-    reason = text.strip()
-    if not 0 < len(reason) <= _LONGEST_REASON or not reason.isprintable():
-        raise DecisionReasonError
-    return reason
 
 
 def _write(session: Session, row: UsageDecisionRow) -> None:

@@ -116,6 +116,12 @@ class UsageDecidedError(Conflict):
     code = "usage-decided"
 
 
+class SettlementChangedError(Conflict):
+    """What settling would do has changed since somebody looked at it."""
+
+    code = "settlement-changed"
+
+
 class UsageBilledError(Refused):
     """The report that stands is on a finalised invoice, which never changes; `number` says on which."""
 

@@ -5,14 +5,18 @@ that rates it for the company (`billing.bulk`). Nothing is written: published ve
 can be worked out again at any time. Decks are the operator's; a company's transaction is given their values
 and returns sums, which no page of a company shows.
 
+Of a call that two companies share both parts were charged: it earned its whole price, which the first
+company's prices say. The other payer's part is behind its own walls and counts in no margin there.
+
 What the deck has no price for is counted and never taken for free.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from billing import accounts, bulk, price_lists, tariffs
@@ -20,12 +24,15 @@ from billing.bulk import Uses
 from billing.periods import Period, insist
 from billing.price_lists import PriceList
 from billing.rating.rules import Outcome
+from billing.rating.tariff import Tariff
 from billing.tariffs import Timeline
 from core.ids import TenantId
 
 METER = "voice.outbound"
+_OF_USE = 6  # columns that rating takes
 _CALLS = text("""
-    SELECT u.id, u.meter, u.prefix, u.quantity_ms, u.occurred_at, u.ended_at, c.amount_nano
+    SELECT u.id, u.meter, u.prefix, u.quantity_ms, u.occurred_at, u.ended_at, c.amount_nano, c.destination,
+      c.tariff_id
     FROM app.rated_charges c
     JOIN app.usage_events u ON u.tenant_id = c.tenant_id AND u.id = c.usage_id
     WHERE c.tenant_id = :tenant AND c.superseded_by IS NULL AND c.outcome = 'rated' AND c.meter = :meter
@@ -99,11 +106,12 @@ def of(session: Session, *, tenant_id: TenantId, period: Period, deck: Deck) -> 
     rows = session.execute(
         _CALLS, {"tenant": tenant_id, "meter": METER, "start": period.start, "end": period.end}
     ).all()
-    uses = Uses.of(tuple(row)[:-1] for row in rows)
+    uses = Uses.of(tuple(row)[:_OF_USE] for row in rows)
     is_same = deck.price_list.currency == account.currency
     by = deck.timeline.at_each(uses.occurred_at) if is_same else [None] * len(rows)
     costs = bulk.rate(uses, by, zone=account.zone, closed_until=None)
-    earned: dict[UUID, int] = {row.id: row.amount_nano for row in rows}
+    whole = _Whole(tariffs.timeline(session, tenant_id=tenant_id))
+    earned = {row.id: whole.price(row) for row in rows}
     sums: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     uncosted = uncosted_nano = 0
     for usage_id, outcome, destination, prefix, seconds, cost in zip(
@@ -124,3 +132,26 @@ def of(session: Session, *, tenant_id: TenantId, period: Period, deck: Deck) -> 
         uncosted,
         uncosted_nano,
     )
+
+
+@dataclass(slots=True)
+class _Whole:
+    """Whole prices of calls of which another company may pay a part."""
+
+    timeline: Timeline
+    alone: dict[UUID, Tariff] = field(default_factory=dict)
+
+    def price(self, row: Row[Any]) -> int:
+        """Return what both payers were charged: by the prices that say the share, without it."""
+        split = self.timeline.by_id[row.tariff_id].tariff.split
+        if split is None or split.share(row.meter, row.destination) is None:
+            return int(row.amount_nano)
+        if row.tariff_id not in self.alone:
+            self.alone[row.tariff_id] = replace(self.timeline.by_id[row.tariff_id].tariff, split=None)
+        rated = self.alone[row.tariff_id].rate(
+            meter=row.meter,
+            prefix=row.prefix,
+            duration_s=-(-row.quantity_ms // 1000),
+            answered_at=row.occurred_at,
+        )
+        return int(rated.amount_nano or 0)

@@ -339,17 +339,24 @@ class UsageDecisionRow(TenantOwned, Base):
     """What a person decided about a conflict or a rejected row, once; its id is that row's.
 
     `usage_id` is the usage made of a report that was taken over, or of a row that was corrected;
-    `superseded_charge_id` is what the former replaced.
+    `superseded_charge_id` is what the former replaced. Of what was settled, `usage_id` is what is charged
+    more, `credit_note_id` what gives back; neither where it comes to less than a minor unit.
     """
 
     __tablename__ = "usage_decisions"
     __table_args__ = (
-        CheckConstraint("verdict IN ('take-new', 'keep-old', 'throw-away', 'correct')", name="verdict"),
+        CheckConstraint(
+            "verdict IN ('take-new', 'keep-old', 'throw-away', 'correct', 'settle')", name="verdict"
+        ),
         CheckConstraint("reason <> ''", name="reason"),
         CheckConstraint(
-            "(verdict IN ('take-new', 'correct')) = (usage_id IS NOT NULL)"
-            " AND (verdict = 'take-new') = (superseded_charge_id IS NOT NULL)",
+            "(verdict = 'settle' OR (verdict IN ('take-new', 'correct')) = (usage_id IS NOT NULL))"
+            " AND (verdict = 'take-new') = (superseded_charge_id IS NOT NULL)"
+            " AND (credit_note_id IS NULL OR verdict = 'settle' AND usage_id IS NULL)",
             name="taken",
+        ),
+        ForeignKeyConstraint(
+            ["tenant_id", "credit_note_id"], ["app.credit_notes.tenant_id", "app.credit_notes.id"]
         ),
         ForeignKeyConstraint(
             ["tenant_id", "usage_id"], ["app.usage_events.tenant_id", "app.usage_events.id"]
@@ -369,6 +376,7 @@ class UsageDecisionRow(TenantOwned, Base):
     decided_at: Mapped[Instant]
     usage_id: Mapped[UUID | None]
     superseded_charge_id: Mapped[UUID | None]
+    credit_note_id: Mapped[UUID | None]
 
 
 class UsageBatchRow(TenantOwned, Base):

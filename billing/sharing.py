@@ -8,7 +8,7 @@ and the prefix that matched, never more of a number (docs/adr/0061-two-payers.md
 
 Told twice, late or out of turn nothing changes: the key of the second event is the first one's id, and of
 several ratings of it the latest stands. A part on a final invoice stays as it was billed; what contradicts it
-waits among the contradicting reports.
+waits among the contradicting reports, until somebody settles it (`billing.settling`).
 """
 
 import datetime as dt
@@ -25,7 +25,13 @@ from sqlalchemy.orm import Session
 from billing import accounts, tariffs, wallets
 from billing.errors import BillingAccountNotFoundError, CostShareInvalidError, CostSharePayerError
 from billing.events import CostShareAgreed
-from billing.models import CostShareRow, RatedChargeRow, UsageDecisionRow, UsageEventRow
+from billing.models import (
+    CostShareRow,
+    RatedChargeRow,
+    UsageConflictRow,
+    UsageDecisionRow,
+    UsageEventRow,
+)
 from billing.rating import shares
 from billing.rating.rules import Outcome
 from billing.rating.shares import SUFFIX, Share, Split
@@ -402,11 +408,14 @@ def take(session: Session, *, tenant_id: TenantId, part: Part) -> Took:
         closed_until=closed,
     )
     if standing is not None and closed is not None and standing[0].bill_at < closed:
-        if standing[0].amount_nano == fresh["amount_nano"]:
+        if _said_last(session, tenant_id, *standing) == fresh["amount_nano"]:
             return Took.KNOWN
-        differs = hashlib.sha256(payload_sha256(use) + f"{fresh['amount_nano']}".encode()).digest()
         told = replace(use, event_id=standing[1].event_id)
-        keep_contradiction(session, tenant_id=tenant_id, usage=told, sha256=differs)
+        said: dict[str, int] = {"rating_seq": part.rating_seq}
+        if fresh["amount_nano"] is not None:
+            said["amount_nano"] = fresh["amount_nano"]
+        differs = hashlib.sha256(payload_sha256(use) + f"{said}".encode()).digest()
+        keep_contradiction(session, tenant_id=tenant_id, usage=told, sha256=differs, **said)
         return Took.BILLED
     if usage_id is None:
         record_event(session, tenant_id=tenant_id, usage=use, usage_id=fresh["usage_id"])
@@ -421,6 +430,29 @@ def take(session: Session, *, tenant_id: TenantId, part: Part) -> Took:
         row["rating_seq"] = standing[0].rating_seq + 1
     session.execute(insert(RatedChargeRow).values(tenant_id=tenant_id, rated_at=clock.now(), **row))
     return Took.STANDS
+
+
+def said_nano(report: UsageConflictRow) -> int | None:
+    """Return what a contradicting part comes to; None: it was kept before such reports said it."""
+    found: int | None = report.payload.get("amount_nano")
+    return found
+
+
+def _said_last(
+    session: Session, tenant_id: TenantId, standing: RatedChargeRow, event: UsageEventRow
+) -> int | None:
+    """Return what a part on a final invoice comes to by what was heard of it last."""
+    newest = session.scalars(
+        select(UsageConflictRow)
+        .where(
+            UsageConflictRow.tenant_id == tenant_id,
+            UsageConflictRow.source == event.source,
+            UsageConflictRow.event_id == event.event_id,
+        )
+        .order_by(UsageConflictRow.received_at.desc(), UsageConflictRow.id.desc())
+        .limit(1)
+    ).first()
+    return standing.amount_nano if newest is None else said_nano(newest)
 
 
 def _extract(tariff: Tariff, meter: str, destination: str, *, of: TenantId, name: str) -> Tariff:

@@ -364,8 +364,13 @@ def record_event(session: Session, *, tenant_id: TenantId, usage: Usage, usage_i
     )
 
 
-def keep_contradiction(session: Session, *, tenant_id: TenantId, usage: Usage, sha256: bytes) -> None:
-    """Keep a report that says something else under a known key, once, until somebody decides about it."""
+def keep_contradiction(
+    session: Session, *, tenant_id: TenantId, usage: Usage, sha256: bytes, **besides: int
+) -> None:
+    """Keep a report that says something else under a known key, once, until somebody decides about it.
+
+    `besides`: what else it says, where usage alone does not tell what it comes to.
+    """
     session.execute(
         insert_or_skip(UsageConflictRow)
         .values(
@@ -374,7 +379,7 @@ def keep_contradiction(session: Session, *, tenant_id: TenantId, usage: Usage, s
             source=usage.source,
             event_id=usage.event_id,
             payload_sha256=sha256,
-            payload=_payload(usage),
+            payload=_payload(usage) | besides,
             received_at=clock.now(),
         )
         .on_conflict_do_nothing(index_elements=["tenant_id", "source", "event_id", "payload_sha256"])

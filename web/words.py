@@ -254,6 +254,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "usage.taken-over": _l("Took a later report of usage over"),
     "usage.rated-again": _l("Rated usage again by other prices"),
     "usage.kept": _l("Kept the first report of usage"),
+    "usage.settled": _l("Put a part of a shared call right that was rated again after its invoice"),
     "usage.corrected": _l("Corrected a rejected row of usage, and billed it"),
     "usage.thrown-away": _l("Threw a rejected row of usage away"),
     "user.added": _l("Added an account"),
@@ -844,6 +845,10 @@ PROBLEMS: Mapping[str, Words] = {
     "usage-billed": Words(
         _l("The first report is on a finalised invoice"),
         _l("An invoice never changes. Keep the first report, and put the difference right by a credit note."),
+    ),
+    "settlement-changed": Words(
+        _l("It would come to something else by now"),
+        _l("Other parts of this invoice were rated again, or somebody gave credit. Look at the new amounts."),
     ),
     "decision-reason": Words(
         _l("A decision needs a reason"), _l("Write one line of at most 400 signs, without names or numbers.")

@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 from billing.accounts import PPM, Party, Seller
 from billing.bill import Line, Tax
+from billing.documents.arithmetic import explained
 from billing.documents.document import CreditLine, CreditNote, InvoiceDocument
 from billing.documents.words import WORDS, word
 from core.money import Money
@@ -179,6 +180,8 @@ def _line(root: ET.Element, line: Line, document: InvoiceDocument) -> None:
         quantity = -quantity
     at = _cac(root, "InvoiceLine")
     _cbc(at, "ID", str(line.line_no))
+    if said := explained(line, currency=currency, language=document.language):
+        _cbc(at, "Note", said)  # BT-127: how the line came about, whose share of calls it is
     _cbc(at, "InvoicedQuantity", _plain(quantity), unitCode=unit)
     _amount(at, "LineExtensionAmount", line.amount_minor, currency)
     item = _cac(at, "Item")
@@ -194,6 +197,8 @@ def _credit_line(
     currency, language = document.bill.currency, document.language
     at = _cac(root, "CreditNoteLine")
     _cbc(at, "ID", str(n))
+    if line and "share" in (line.arithmetic or {}):  # what else was worked out is the invoice's affair
+        _cbc(at, "Note", explained(line, currency=currency, language=language))
     _cbc(at, "CreditedQuantity", "1", unitCode=_ONE)
     _amount(at, "LineExtensionAmount", part.amount_minor, currency)
     item = _cac(at, "Item")

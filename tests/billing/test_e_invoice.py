@@ -11,6 +11,7 @@ from billing.accounts import Party
 from billing.bill import Group, Kind, compose
 from billing.credit_notes import _taxes
 from billing.documents import en16931, ubl
+from billing.documents.arithmetic import explained
 from billing.documents.document import CreditLine, InvoiceDocument
 from billing.errors import EInvoiceRefusedError
 from billing.rating.rentals import METERS
@@ -85,11 +86,14 @@ def lines(draw: st.DrawFn) -> Group:
         kind is Kind.METERED and draw(st.booleans()) and draw(st.booleans())  # late, with falling prices
     )
     meter = draw(st.sampled_from(["voice.inbound", "voice.outbound", *METERS]))
+    is_shared = kind is Kind.METERED and meter not in METERS and draw(st.booleans())
+    share = {"percent": draw(st.integers(0, 100)), "with": draw(words), "is_other": draw(st.booleans())}
     is_counted = kind in {Kind.DISCOUNT, Kind.COMMITMENT, Kind.CREDIT} or meter in METERS
     return dataclasses.replace(
         group(0),
         meter=kind.value if kind in {Kind.DISCOUNT, Kind.COMMITMENT, Kind.CREDIT} else meter,
         kind=kind,
+        arithmetic={"share": share} if is_shared else None,
         names=draw(st.sampled_from([{}, {"en": draw(words)}, {"zh": draw(words)}])),
         is_late=draw(st.booleans()),
         events=draw(st.integers(0, 10**6)),
@@ -146,6 +150,8 @@ def test_whatever_a_bill_may_hold_keeps_the_rules_and_so_does_what_lessens_it(
     written = ET.fromstring(xml)  # noqa: S314 - our own
     amounts = [one.findtext(f"{_CBC}LineExtensionAmount") for one in written.iter(f"{_CAC}InvoiceLine")]
     assert amounts == [Money(one.amount_minor, bill.currency).plain() for one in bill.lines]
+    notes = [one.findtext(f"{_CBC}Note", "") for one in written.iter(f"{_CAC}InvoiceLine")]
+    assert notes == [explained(one, currency=bill.currency, language=paper.language) for one in bill.lines]
     payable = written.findtext(f"{_CAC}LegalMonetaryTotal/{_CBC}PayableAmount")
     assert payable == Money(bill.total_minor, bill.currency).plain()
     parts = [

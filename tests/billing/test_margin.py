@@ -9,7 +9,8 @@ from sqlalchemy import select, text
 from billing import margin, price_lists, tariffs
 from billing.errors import PriceListNotFoundError
 from billing.margin import Deck, Margin
-from billing.rating.rules import Outcome
+from billing.rating.rules import Outcome, half_up
+from billing.rating.shares import Share
 from billing.rating.tariff import DatedRate
 from core import clock
 from core.events import OutboxRow
@@ -17,6 +18,7 @@ from core.ids import OPERATOR, TenantId
 from security.gate import Gate, Scope
 from tests.billing import stock
 from tests.billing.test_invoices import OCTOBER, use
+from tests.billing.test_sharing import agree, amounts, hear
 
 CHEAP, DEAR = 10_000_000, 90_000_000
 LATER = dt.datetime(2026, 10, 20, tzinfo=dt.UTC)
@@ -107,6 +109,26 @@ def test_costs_are_those_of_the_scalar_kernel_and_no_penny_is_lost(gate: Gate, a
     with gate.open(Scope.system(alice)) as session:
         earned = session.execute(text("SELECT sum(amount_nano) FROM app.rated_charges")).scalar_one()
     assert sum(one.earned_nano for one in found.routes) + found.uncosted_nano == earned
+
+
+def test_a_shared_call_earned_its_whole_price_and_the_other_payers_part_is_not_counted_twice(
+    gate: Gate, alice: TenantId, charlie: TenantId
+) -> None:
+    agree(gate, alice, charlie, (Share("voice.outbound", 33, "gb-mobile"),))
+    use(
+        gate,
+        alice,
+        *(stock.usage(f"mobile-{n}", seconds=61 + n) for n in range(5)),
+        stock.usage("landline", seconds=31, prefix="44113496"),  # Alice's company pays it alone
+    )
+    hear(gate, alice)
+    of = deck(gate)
+    found = {one.prefix: one for one in look(gate, alice, of).routes}
+    both = [one or 0 for tenant_id in (alice, charlie) for one in amounts(gate, tenant_id)]
+    assert len(both) == 6 + 5
+    assert sum(one.earned_nano for one in found.values()) == sum(both)
+    assert found["447"].earned_nano == sum(half_up(72_500_000 * (61 + n), 60) for n in range(5))
+    assert look(gate, charlie, of) == Margin("GBP", (), 0, 0)
 
 
 def test_what_the_carrier_has_no_price_for_is_counted_and_never_free(gate: Gate, alice: TenantId) -> None:

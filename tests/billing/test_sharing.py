@@ -30,9 +30,11 @@ from billing import (
 )
 from billing.bill import Line
 from billing.bulk import Uses
+from billing.credit_notes import _taxes
 from billing.decisions import Verdict
+from billing.documents import en16931, ubl
 from billing.documents.arithmetic import explained
-from billing.documents.document import InvoiceDocument
+from billing.documents.document import CreditLine, InvoiceDocument
 from billing.errors import (
     CostShareInvalidError,
     CostSharePayerError,
@@ -56,6 +58,7 @@ from core.ids import TenantId, UserId, new_id, public
 from security.evidence import Signer
 from security.gate import Gate, Scope
 from tests.billing import stock
+from tests.billing.test_credit_notes import note_of
 from wiring import sharing as wired
 from wiring.prepare import DatabaseUrls
 
@@ -558,6 +561,23 @@ def test_both_invoices_have_a_line_that_says_whose_share_it_is(
     assert "40%" in explained(theirs, currency="GBP", language="zh")
     assert line_of(both[0], "voice.inbound", "gb-local").arithmetic is None
     assert line_of(both[1], "voice.outbound", "gb-mobile").arithmetic is None
+
+
+def test_the_e_invoice_and_what_lessens_it_say_whose_share_a_line_is(
+    both: tuple[InvoiceDocument, InvoiceDocument],
+) -> None:
+    for invoice, meter in zip(both, ("voice.outbound", "voice.outbound.shared"), strict=True):
+        line = line_of(invoice, meter, "gb-mobile")
+        sentence = explained(line, currency="GBP", language=invoice.language)
+        part = CreditLine(line.line_no, 1, line.tax_category, line.tax_rate_ppm)
+        note = note_of([part], _taxes([part], []))
+        alike = [explained(one, currency="GBP", language=invoice.language) for one in invoice.bill.lines]
+        for xml, often in (
+            (ubl.invoice(invoice, buyer_country="GB"), alike.count(sentence)),
+            (ubl.credit_note(note, invoice, buyer_country="GB"), 1),
+        ):
+            assert en16931.problems(xml) == ()
+            assert xml.decode().count(f"<cbc:Note>{sentence}</cbc:Note>") == often > 0
 
 
 def test_each_side_is_worked_out_again_from_its_own_file_alone(

@@ -3830,16 +3830,29 @@ def conflict(lang: str) -> dict[str, Any]:
         "company_": New(name="Pelican Parcel"),
         "company_id": "ten_1",
         "here": "/operator/usage/ten_1/conflicts/con_1",
-        "one": New(source="telephony", event_id="call_06d2/leg-1", received_at=ago(600)),
+        "one": New(source="telephony", event_id="call_06d2/leg-1", received_at=ago(600), credit_state=""),
         "old": side(60, 72_500_000),
         "new": side(75, 90_625_000),
         "subject": "call_06d2",
         "is_billed": False,
         "invoice_url": "/operator/companies/ten_1/invoices/inv_1",
         "difference": 18_125_000,
+        "settlement": None,
         "decision": None,
         "may_write": True,
     }
+
+
+def conflict_billed(lang: str) -> dict[str, Any]:
+    settlement = New(
+        key="1:-4120:37",
+        number="SL-2026-000412",
+        parts=37,
+        credit=gbp(41_20),
+        charge=gbp(3_05),
+        needs_second=False,
+    )
+    return conflict(lang) | {"is_billed": True, "settlement": settlement}
 
 
 def seat_calendar(lang: str) -> dict[str, Any]:
@@ -4216,6 +4229,11 @@ PAGES: dict[str, Page] = {
     "operator-conflict": Page("operator/usage_conflict.html", conflict),
     "operator-conflict-take": Page(
         "operator/usage_conflict.html", conflict, ("document.getElementById('take').showModal()",)
+    ),
+    "operator-conflict-settle": Page(
+        "operator/usage_conflict.html",
+        conflict_billed,
+        ("document.getElementById('settle').showModal()",),
     ),
     "operator-calendar": Page("operator/stock_calendar.html", seat_calendar),
     "operator-number": Page("operator/stock_history.html", number_past),

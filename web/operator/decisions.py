@@ -4,6 +4,7 @@ import datetime as dt
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from flask import redirect, render_template, request
 from flask_babel import gettext
@@ -11,12 +12,14 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from billing import decisions
+from billing import decisions, safety, settling
 from billing.decisions import Comparison, Correction, Decision, Report, Verdict
 from billing.errors import UsageInvalidError
+from billing.settling import Proposal, Settled
 from core import clock, ids
 from core.errors import SeatlineError
 from core.ids import OPERATOR
+from core.money import Money
 from tenants import users
 from tenants.companies import Company
 from web import identity, said, scope
@@ -33,6 +36,7 @@ VERDICTS = {
     Verdict.KEEP_OLD: _l("kept the first report"),
     Verdict.THROW_AWAY: _l("threw the row away"),
     Verdict.CORRECT: _l("corrected the row, and billed it"),
+    Verdict.SETTLE: _l("put the difference right"),
 }
 
 
@@ -63,16 +67,31 @@ class Side:
     currency: str
 
 
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What settling would do, before tax; see templates/operator/usage_conflict.html."""
+
+    key: str
+    number: str
+    parts: int
+    credit: Money | None
+    charge: Money | None
+    needs_second: bool
+
+
 @pages.get("/usage/<company_id>/conflicts/<conflict_id>")
 @permission("billing.read")
 def one_conflict(company_id: str, conflict_id: str) -> str:
     """Show both reports side by side, what each costs, and what deciding would do."""
     company, which = rounds.one(company_id), ids.parse("con", conflict_id)
 
-    def look(session: Session) -> Comparison:
-        return decisions.compare(session, tenant_id=company.tenant_id, conflict_id=which)
+    def look(session: Session) -> tuple[Comparison, Proposal | None]:
+        return (
+            decisions.compare(session, tenant_id=company.tenant_id, conflict_id=which),
+            settling.propose(session, tenant_id=company.tenant_id, conflict_id=which),
+        )
 
-    found = rounds.visit(company, look)
+    found, proposal = rounds.visit(company, look)
     return render_template(
         "operator/usage_conflict.html",
         company_=company,
@@ -85,6 +104,7 @@ def one_conflict(company_id: str, conflict_id: str) -> str:
         is_billed=found.invoice_state == "finalised",
         invoice_url=_invoice(company, found),
         difference=found.difference_nano,
+        settlement=_settlement(proposal),
         decision=rows([found.decision])[0] if found.decision else None,
         may_write="billing.write" in identity.current().permissions,
     )
@@ -93,8 +113,10 @@ def one_conflict(company_id: str, conflict_id: str) -> str:
 @pages.post("/usage/<company_id>/conflicts/<conflict_id>")
 @permission("billing.write")
 def decide_conflict(company_id: str, conflict_id: str) -> Response:
-    """Take the later report over, or keep the first."""
+    """Take the later report over, keep the first, or settle what contradicts an invoice beside it."""
     company, which = rounds.one(company_id), ids.parse("con", conflict_id)
+    if request.form.get("verdict") == Verdict.SETTLE.value:
+        return _settle(company, which)
     verdict = Verdict.TAKE_NEW if request.form.get("verdict") == "take-new" else Verdict.KEEP_OLD
 
     def act(session: Session) -> Decision:
@@ -169,6 +191,49 @@ def correct_row(company_id: str, reject_id: str) -> Response:
     return redirect(f"/operator/usage?company={company_id}", 303)
 
 
+def _settle(company: Company, which: UUID) -> Response:
+    rules = safety.usual(scope.session())
+
+    def act(session: Session) -> Settled:
+        return settling.settle(
+            session,
+            tenant_id=company.tenant_id,
+            conflict_id=which,
+            key=request.form.get("key", ""),
+            reason=request.form.get("reason", ""),
+            by=identity.current().user_id,
+            safety=rules,
+        )
+
+    try:
+        done = rounds.visit(company, act)
+    except SeatlineError as error:
+        _refuse(error)
+        return redirect(request.path, 303)
+    if done.note is None:
+        said.done(gettext("It is put right."))
+    elif done.note.number:
+        said.done(gettext("Credit note %(number)s is issued.", number=done.note.number))
+    else:
+        said.done(gettext("Somebody else has to decide about the credit note now."))
+    return redirect(request.path, 303)
+
+
+def _settlement(one: Proposal | None) -> Settlement | None:
+    if one is None:
+        return None
+    limit = safety.usual(scope.session())
+    by = identity.current().user_id
+    return Settlement(
+        key=one.key,
+        number=one.number,
+        parts=one.parts,
+        credit=Money(one.credit_minor, one.currency) if one.credit_minor else None,
+        charge=Money(one.charge_minor, one.currency) if one.charge_minor else None,
+        needs_second=limit.needs_second(one.credit_minor, currency=one.currency, by=by),
+    )
+
+
 def _correction(company: Company, form: Mapping[str, str]) -> Correction:
     """Return what the form says; the time is the company's.
 
@@ -202,7 +267,7 @@ def rows(found: Sequence[Decision]) -> list[DecisionRow]:
             reason=one.reason,
             who=named.get(one.decided_by, gettext("somebody who has left")),
             at=one.decided_at,
-            is_conflict=one.verdict in {Verdict.TAKE_NEW, Verdict.KEEP_OLD},
+            is_conflict=one.verdict in {Verdict.TAKE_NEW, Verdict.KEEP_OLD, Verdict.SETTLE},
         )
         for one in found
     ]
