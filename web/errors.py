@@ -22,6 +22,8 @@ from core import log
 from core.errors import SeatlineError
 from web import headers, refusals, words
 from web.guards import SECOND_STEP_FIRST
+from web.members import Value
+from web.members import of as members_of
 
 _log = log.get(__name__)
 
@@ -79,6 +81,7 @@ class Problem:
     advice: str
     faults: Sequence[Fault] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    members: Mapping[str, Value] = field(default_factory=dict)
 
 
 def install(app: Flask) -> None:
@@ -164,7 +167,8 @@ def as_json(problem: Problem) -> str:
     }
     if problem.faults:
         body["errors"] = [{"pointer": one.pointer, "message": one.message} for one in problem.faults]
-    return json.dumps(body, ensure_ascii=False) + "\n"
+    # what everybody reads stands, whatever a member is called
+    return json.dumps({**problem.members, **body}, ensure_ascii=False) + "\n"
 
 
 def _from_room(error: SeatlineError) -> Problem:
@@ -179,6 +183,7 @@ def _from_room(error: SeatlineError) -> Problem:
         advice = words.problem(code, error.kind).advice
         faults = (Fault(f"/{error.details['field']}", str(advice)),)
     made = make(code, status, kind=error.kind, faults=faults, headers=extra)  # type: ignore[arg-type] # details are open
+    made = replace(made, members=members_of(error))
     scope = error.details.get("scope")
     if not scope:
         return made

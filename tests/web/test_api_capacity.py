@@ -90,6 +90,13 @@ def test_what_cannot_be_rented_says_why(
     assert code_of(answer) == (status, code)
 
 
+def test_a_program_reads_how_many_it_asked_for_and_how_many_there_are(
+    program: Programs, cast: Cast, renter: TenantId
+) -> None:
+    problem = program(cast.a).post("/seats", {**AFTERNOON, "count": 4}).get_json()
+    assert (problem["asked"], problem["free"]) == (4, 3)
+
+
 def test_a_company_on_credit_hold_rents_nothing_more(
     program: Programs, cast: Cast, gate: Gate, renter: TenantId
 ) -> None:

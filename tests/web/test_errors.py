@@ -11,6 +11,7 @@ from core import ids
 from core.config import Settings
 from core.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 from core.ids import new_id
+from seats.errors import RentalLimitError
 from security.gate import Gate, Scope
 from tenants import companies
 from tests.web.conftest import Browser, Browsers, Cast, TestServices, found
@@ -31,6 +32,7 @@ def trial(services: TestServices) -> Flask:
         "invalid": Invalid(field="name"),
         "refused": Refused(),
         "conflict": Conflict(),
+        "limit": RentalLimitError(most=5, held=3, label="Table 4"),
         "away": Unavailable(retry_after_s=7),
         "redis": redis.ConnectionError("secret address"),
         "bug": ZeroDivisionError("alice@pelicanparcel.example"),
@@ -181,3 +183,11 @@ def test_no_request_leaves_a_connection_behind(alice: Browser, gate: Gate) -> No
     pool = gate._engine.pool
     assert isinstance(pool, QueuePool)
     assert pool.checkedout() == 0
+
+
+def test_a_program_is_told_amounts_and_limits_by_name_and_nothing_else(trial: Flask) -> None:
+    client = trial.test_client()
+    told = client.get("/raise/limit", base_url=HOST, headers={"Accept": "application/json"}).get_json()
+    assert (told["code"], told["most"], told["held"]) == ("rental-limit", 5, 3)
+    assert "Table 4" not in str(told)
+    assert "Table 4" not in client.get("/raise/limit", base_url=HOST, headers={"Accept": "text/html"}).text

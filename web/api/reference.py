@@ -9,7 +9,7 @@ from markupsafe import Markup
 from core.errors import SeatlineError
 from tenants.roles import SCOPES
 from tenants.webhooks import deliveries
-from web import i18n, words
+from web import i18n, members, words
 from web.api import limits, samples, versions
 from web.api.document import document
 from web.api.kit import MEDIA
@@ -86,7 +86,12 @@ def _codes() -> list[dict[str, Any]]:
     known |= {code: (_BROKEN, code) for code in words.PROBLEMS if code not in known}
     said = {code: words.problem(code, kind) for code, (_, kind) in known.items()}
     return [
-        {"code": code, "status": status, "words": f"{said[code].title}. {said[code].advice}"}
+        {
+            "code": code,
+            "status": status,
+            "words": f"{said[code].title}. {said[code].advice}",
+            "members": members.TOLD.get(code, ()),
+        }
         for code, (status, _) in sorted(known.items())
     ]
 

@@ -97,7 +97,10 @@ class Fault(Outward):
 
 
 class Problem(Outward):
-    """What went wrong (RFC 9457). `code` is stable; `title` and `detail` are for people."""
+    """What went wrong (RFC 9457). `code` is stable; `title` and `detail` are for people.
+
+    The members after `errors` are there for the codes that have them, as the reference's table of codes says.
+    """
 
     type: str = Field(description="Where the code is explained.")
     title: str
@@ -108,6 +111,34 @@ class Problem(Outward):
         description="As in the header `Request-Id`.", examples=["req_01jd3x5k8f7r6q2w9v4t0n1m3c"]
     )
     errors: list[Fault] | None = None
+    asked: int | None = Field(default=None, description="How many were asked for.")
+    asked_minor: int | None = Field(default=None, description="How much was asked for, in minor units.")
+    by: str | None = Field(default=None, description="What uses it: `flow` or `callers`.")
+    calls: int | None = Field(default=None, description="How many calls there are.")
+    closed_until: str | None = Field(default=None, description="Up to when invoices are final; RFC 3339.")
+    currency: str | None = Field(default=None, description="Of the amounts; ISO 4217.")
+    ends_at: str | None = Field(default=None, description="When the period is over; RFC 3339.")
+    first_on: str | None = Field(default=None, description="The first day that was asked for.")
+    free: int | None = Field(default=None, description="How many there are.")
+    held: int | None = Field(default=None, description="How many you have.")
+    last_on: str | None = Field(default=None, description="The last day that was asked for.")
+    least: int | None = Field(default=None, description="The fewest, or the shortest, that it takes.")
+    left_minor: int | None = Field(default=None, description="How much is left, in minor units.")
+    line_no: int | None = Field(default=None, description="The invoice's line.")
+    longest: int | None = Field(default=None, description="How many signs at most.")
+    meter: str | None = Field(default=None, description="What has no price.")
+    minor: int | None = Field(default=None, description="How much is lacking, in minor units.")
+    missing: list[str] | None = Field(default=None, description="Columns that are not there.")
+    most: int | None = Field(default=None, description="The most there may be.")
+    most_s: int | None = Field(default=None, description="How many seconds at most.")
+    number: str | None = Field(default=None, description="The invoice's or credit note's number.")
+    present: str | None = Field(default=None, description="The state it is in.")
+    reason: str | None = Field(default=None, description="Why, in one word.")
+    retry_after_s: int | None = Field(default=None, description="When to try again, as in `Retry-After`.")
+    row: int | None = Field(default=None, description="Which row of the file, counted from 1.")
+    scope: str | None = Field(default=None, description="The scope that the key lacks.")
+    shortest: int | None = Field(default=None, description="How many signs at least.")
+    wanted: str | None = Field(default=None, description="The state it was to be in.")
 
 
 class PageQuery(Inward):
