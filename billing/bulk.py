@@ -7,6 +7,7 @@ charges, as binary columns (`core.columns`).
 import contextlib
 import datetime as dt
 import gc
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -84,6 +85,31 @@ _MAYBE_SAME = (
 _of_process: Cache[tuple[bytes, str], fast.Compiled] = Cache(8)
 
 
+class _Batches:
+    """How many there are in this process at once; the collector rests until the last of them is through."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._there = 0
+        self._was_on = False
+
+    def begin(self) -> None:
+        with self._lock:
+            if not self._there:
+                self._was_on = gc.isenabled()
+                gc.disable()
+            self._there += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._there -= 1
+            if not self._there and self._was_on:
+                gc.enable()
+
+
+_batches = _Batches()
+
+
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
     """Keep the garbage collector out of a batch's way.
@@ -91,13 +117,11 @@ def uncollected() -> Iterator[None]:
     Fifty thousand rows that live and die together make it walk all of them time and again: two thirds of
     rating again was that (bench.rerating). They hold no cycles, so nothing waits for it.
     """
-    was_on = gc.isenabled()
-    gc.disable()
+    _batches.begin()
     try:
         yield
     finally:
-        if was_on:
-            gc.enable()
+        _batches.end()
 
 
 def rate(
