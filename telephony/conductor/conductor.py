@@ -516,7 +516,8 @@ class Conductor:
                 self._hands.let_go(outside.channel)
         self._telephones.forget(call)
         self._live.calls.pop(call.call_id, None)
-        self._hands.spawn(self._close(held))
+        # after what is being done for the call: a bridge made once it is over would stay for ever
+        self._hands.command(held, self._close(held))
         if call.dial and call.dial.is_by_hand:
             self.desk.telling.say_dialled(
                 call.dial.offer.agent_id, call.call_id, (call.outcome or DialOutcome.LOST).value

@@ -198,6 +198,8 @@ class Supervision:
         is_there = self._watches.get(watch.leader.agent_id) is watch
         if not is_given or not is_there:
             self._let_go(watch.overhearing)  # it may have come to be after they were let go
+        if not is_there:
+            self._spawn(self._close(watch.bridge))  # and so may this
         return is_given and is_there
 
     async def _give(self, watch: _Watch) -> bool:

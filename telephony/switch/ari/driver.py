@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 from urllib.parse import quote, unquote, urlsplit
 
 from core import clock, log
-from telephony.switch.ari import parse
+from telephony.switch.ari import lists, parse
 from telephony.switch.ari.line import Line, Message, Reply, dial
 from telephony.switch.clearance import Clearance
 from telephony.switch.instance import (
@@ -228,7 +228,7 @@ class AriSwitch:
             self._ask(line, "PUT", filtering, body={"disallowed": unwanted}),
         )
         await self._wait_booted(line)
-        channels, subscribed = await self._live(line)
+        channels, subscribed = await self._live()
         for channel in channels:
             if channel.channel not in subscribed:
                 await self._subscribe(line, f"channel:{channel.channel}")
@@ -265,11 +265,10 @@ class AriSwitch:
         running = _running(await self._ask(line, "GET", "asterisk/modules"))
         return tuple(name for name in REQUIRED_MODULES if name not in running)
 
-    async def _live(self, line: Line) -> tuple[tuple[LiveChannel, ...], frozenset[str]]:
-        channels, ours, bridges = await asyncio.gather(
-            self._ask(line, "GET", "channels"),
-            self._ask(line, "GET", f"applications/{APPLICATION}"),
-            self._ask(line, "GET", "bridges"),
+    async def _live(self) -> tuple[tuple[LiveChannel, ...], frozenset[str]]:
+        paths = ("channels", f"applications/{APPLICATION}", "bridges")
+        channels, ours, bridges = await asyncio.to_thread(
+            lists.read, self._url, paths, user=self._user, password=self._password
         )
         subscribed = frozenset(ours["channel_ids"])
         return parse.live_channels(channels, subscribed=subscribed, bridges=bridges), subscribed
@@ -603,7 +602,8 @@ class AriSwitch:
 
     async def live_channels(self) -> tuple[LiveChannel, ...]:
         """See `Switch.live_channels`."""
-        channels, _ = await self._live(self._now())
+        self._now()
+        channels, _ = await self._live()
         return channels
 
     async def put_endpoint(self, endpoint: str, *, password: str) -> None:

@@ -11,6 +11,7 @@ from core.ids import OPERATOR, CallId, OfferId, new_id
 from seats import desk
 from security.gate import Scope
 from telephony import number_rentals, numbers, work
+from telephony.conductor.live import Held
 from telephony.work import WorkItem
 from tenants import agreements, companies
 from tests.telephony.conductor.theatre import Theatre
@@ -442,3 +443,20 @@ def test_an_item_that_no_call_stands_behind_is_not_left_in_an_agents_hands(theat
 
     asyncio.run(whole())
     assert held() is None
+
+
+def test_a_call_that_ends_while_it_is_put_through_leaves_no_bridge(
+    theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def durable(_held: Held) -> None:
+        theatre.sim.far_end_hangs_up(theatre.caller)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        over.append(not theatre.conductor.live)
+
+    over: list[bool] = []
+    monkeypatch.setattr(Held, "durable", durable)
+    perform(theatre, "0 caller calls\n2.6 bob answers\n9 pulse beats")
+    assert over == [True]
+    assert [one for one in theatre.sim.transcript.commands() if one.startswith("bridge ")]
+    assert not theatre.sim.switch._bridges

@@ -304,6 +304,21 @@ def test_no_callers_number_reaches_the_switchs_files(perform_real: Perform) -> N
     assert holding == []
 
 
+def test_what_lives_is_told_however_long_that_is(perform_real: Perform) -> None:
+    """An answer of half a megabyte on the websocket ends Asterisk: its threads' stacks are no larger."""
+
+    async def scene(stage: RealStage) -> None:
+        caller, _, channel = await _talking(stage, ring_id="r-8", bridge="rb-8")
+        made = [f"{number:04d}-{'x' * 200}" for number in range(1500)]
+        await asyncio.gather(*(stage.switch.bridge(one) for one in made))
+        assert {one.channel for one in await stage.switch.live_channels()} == {channel, "r-8"}
+        await asyncio.gather(*(stage.switch.close_bridge(one) for one in made))
+        await caller.hang_up()
+        assert (await told(stage, Ended)).channel == channel
+
+    perform_real(scene)
+
+
 def test_switch_listens_on_loopback_only(perform_real: Perform) -> None:
     async def scene(stage: RealStage) -> None:
         ports = stage.running.part.ports
