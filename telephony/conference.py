@@ -22,6 +22,7 @@ from security.vault import Field, Vault
 from telephony.errors import (
     NotInRoomError,
     RoomChangedError,
+    RoomEmptyError,
     RoomInUseError,
     RoomNameTakenError,
     RoomNotFoundError,
@@ -236,9 +237,37 @@ def send_out(session: Session, *, tenant_id: TenantId, room_id: RoomId, call_id:
     Raises:
         NotInRoomError: it is not in this room, or not any more.
     """
+    _insist_on(session, tenant_id, room_id, call_id)
+    evidence.record(session, "room.caller-sent-out", "room", room_id, call=ids.public("call", call_id))
+
+
+def mute(session: Session, *, tenant_id: TenantId, room_id: RoomId, call_id: CallId, on: bool) -> None:
+    """Write in the log that somebody in a room is muted, or may be heard again; the switchboard does it.
+
+    Who has muted themselves stays so: nobody else lets a room hear them.
+
+    Raises:
+        NotInRoomError: it is not in this room, or not any more.
+    """
+    _insist_on(session, tenant_id, room_id, call_id)
+    what = "room.caller-muted" if on else "room.caller-unmuted"
+    evidence.record(session, what, "room", room_id, call=ids.public("call", call_id))
+
+
+def lock(session: Session, *, tenant_id: TenantId, room_id: RoomId, on: bool) -> None:
+    """Write in the log that a room takes nobody but leaders any more, or everybody; the switchboard does it.
+
+    Raises:
+        RoomEmptyError: nobody is in it.
+    """
+    if not inside(session, tenant_id=tenant_id, room_id=room_id):
+        raise RoomEmptyError
+    evidence.record(session, "room.locked" if on else "room.unlocked", "room", room_id)
+
+
+def _insist_on(session: Session, tenant_id: TenantId, room_id: RoomId, call_id: CallId) -> None:
     if call_id not in inside(session, tenant_id=tenant_id, room_id=room_id):
         raise NotInRoomError
-    evidence.record(session, "room.caller-sent-out", "room", room_id, call=ids.public("call", call_id))
 
 
 def _write(session: Session, row: ConferenceRoomRow, wanted: Wanted, vault: Vault) -> None:

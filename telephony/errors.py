@@ -321,6 +321,12 @@ class NotInRoomError(Conflict):
     code = "not-in-room"
 
 
+class RoomEmptyError(Conflict):
+    """Nobody is in the conference room: there is nobody whom a lock would leave among themselves."""
+
+    code = "room-empty"
+
+
 class SoundInUseError(Conflict):
     """A flow plays this sound."""
 

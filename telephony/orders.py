@@ -45,6 +45,8 @@ class OrderKind(StrEnum):
     TAKE_OVER = "take-over"  # agent_id (of the leader), tenant_id, call_id
     MOVE = "move"  # agent_id (of the leader), tenant_id, call_id, queue_id: where they wait from now on
     SEND_OUT = "send-out"  # tenant_id, call_id, room_id: the call is in this conference room, and ends
+    MUTE_IN_ROOM = "mute-in-room"  # tenant_id, call_id, room_id, on
+    LOCK_ROOM = "lock-room"  # tenant_id, room_id, on
     FORCE = "force"  # agent_id (of the leader), tenant_id, to_agent_id, status, reason
     SIMULATE = "simulate"  # dnis, ani (fictitious): only with the simulator
     SERVES = "serves"  # agent_id: whom they may serve has changed; a call they talk in goes on

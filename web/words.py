@@ -199,6 +199,10 @@ ACTIONS: Mapping[str, LazyString] = {
     "room.closed": _l("Closed a conference room"),
     "room.barred": _l("Closed a conference room for a while: too many wrong PINs"),
     "room.caller-sent-out": _l("Sent somebody out of a conference room"),
+    "room.caller-muted": _l("Muted somebody in a conference room"),
+    "room.caller-unmuted": _l("Let somebody be heard again in a conference room"),
+    "room.locked": _l("Locked a conference room"),
+    "room.unlocked": _l("Opened a locked conference room again"),
     "flow.made": _l("Made a flow"),
     "flow.changed": _l("Changed a flow’s draft"),
     "flow.published": _l("Published a flow"),
@@ -701,6 +705,7 @@ PROBLEMS: Mapping[str, Words] = {
     "too-many-rooms": Words(
         _l("There are as many conference rooms as there may be"), _l("Close one that is not used.")
     ),
+    "room-empty": Words(_l("Nobody is in the room"), _l("Nothing was done.")),
     "not-in-room": Words(_l("They are not in the room any more"), _l("Nothing was done.")),
     "pin": Words(
         _l("That cannot be a PIN"),

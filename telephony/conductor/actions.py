@@ -204,6 +204,11 @@ class EnterRoom:
 
 
 @dataclass(frozen=True, slots=True)
+class MuteInRoom:
+    """Let the caller's conference room hear them or not, as their call says now."""
+
+
+@dataclass(frozen=True, slots=True)
 class LeaveRoom:
     """The caller is out of their conference room: the others go on, and the bridge goes with the last."""
 
@@ -303,6 +308,7 @@ Action = (
     | AskAtTelephone
     | Forward
     | EnterRoom
+    | MuteInRoom
     | LeaveRoom
     | EndTalk
     | Survey

@@ -3,7 +3,7 @@
 from typing import Protocol
 from uuid import UUID
 
-from core.ids import AgentId, CallId, NumberId, QueueId, TenantId
+from core.ids import AgentId, CallId, NumberId, QueueId, RoomId, TenantId
 from telephony.conductor.facts import Fact
 from telephony.conductor.live_call import LiveCall
 from telephony.conductor.supervision import Supervision
@@ -65,6 +65,14 @@ class Calls(Protocol):
 
     async def pause_recording(self, call_id: CallId, *, on: bool) -> bool:
         """Keep what is said out of a call's recording, or in again; return whether that is so now."""
+        ...
+
+    async def mute_in_room(self, tenant_id: TenantId, room_id: RoomId, call_id: CallId, *, on: bool) -> str:
+        """Mute somebody in a conference room, or let them be heard again; return what became of it."""
+        ...
+
+    async def lock_room(self, tenant_id: TenantId, room_id: RoomId, *, on: bool) -> str:
+        """Let nobody but leaders into a conference room any more, or everybody again."""
         ...
 
     async def move(self, call_id: CallId, *, queue_id: QueueId, leader: int) -> str:

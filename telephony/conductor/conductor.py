@@ -115,8 +115,10 @@ class Conductor:
             voice=self._voice,
             speak=speak,
             sounds=sounds,
+            feed=feed,
         )
-        self.people_in = self._rooms.people
+        self.people_in, self.is_room_locked = self._rooms.people, self._rooms.is_locked
+        self.mute_in_room, self.lock_room = self._rooms.mute, self._rooms.lock
         self._surveys = Surveys(
             switch=switch,
             hands=hands,
@@ -472,6 +474,8 @@ class Conductor:
                 self._hands.spawn(self._dialler.reach(held, outside))
             case actions.EnterRoom():
                 self._rooms.enter(held)
+            case actions.MuteInRoom():
+                self._rooms.heard(held)
             case actions.LeaveRoom(at=at):
                 self._rooms.left(held, at)
             case actions.EndTalk():

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from core import clock
 from core.errors import SeatlineError
-from core.ids import OPERATOR, AgentId, NumberId, QueueId, TenantId
+from core.ids import OPERATOR, AgentId, CallId, NumberId, QueueId, RoomId, TenantId
 from security.gate import Gate, Scope
 from telephony import orders
 from telephony.conductor import facts, phases
@@ -28,6 +28,7 @@ from telephony.switch.port import Cause, Switch
 
 _DESK = Scope.system(OPERATOR)
 _LEADS = frozenset({OrderKind.WATCH, OrderKind.TAKE_OVER, OrderKind.MOVE, OrderKind.FORCE})
+_IN_ROOMS = frozenset({OrderKind.SEND_OUT, OrderKind.MUTE_IN_ROOM, OrderKind.LOCK_ROOM})
 
 
 @runtime_checkable
@@ -86,8 +87,8 @@ class DeskOrders:
         if order.kind is OrderKind.END_CALLS_OUT:
             whose = order.details["tenant_id"]
             return f"ended {self._calls.end_calls_out(TenantId(UUID(whose)) if whose else None)}"
-        if order.kind is OrderKind.SEND_OUT:
-            return self._send_out(order)
+        if order.kind in _IN_ROOMS:
+            return await self._in_room(order)
         if order.kind is OrderKind.SIMULATE:
             if not isinstance(self._switch, Simulated):
                 return "not-simulated"
@@ -127,15 +128,21 @@ class DeskOrders:
             case _:
                 return await self._about_the_call(agent, order)
 
-    def _send_out(self, order: Order) -> str:
-        """End a call that is in the conference room somebody looked at, and in no other."""
-        about, tenant_id = order.details, order.details["tenant_id"]
-        call = next((one for one in self._calls.live if str(one.call_id) == about["call_id"]), None)
-        if call is None or str(call.arrival.tenant_id) != tenant_id or call.phase is not phases.Phase.ROOM:
+    async def _in_room(self, order: Order) -> str:
+        """Do something in the conference room somebody looked at, and in no other."""
+        about = order.details
+        tenant_id, room_id = TenantId(UUID(about["tenant_id"])), RoomId(UUID(about["room_id"]))
+        if order.kind is OrderKind.LOCK_ROOM:
+            return await self._calls.lock_room(tenant_id, room_id, on=bool(about["on"]))
+        call_id = CallId(UUID(about["call_id"]))
+        if order.kind is OrderKind.MUTE_IN_ROOM:
+            return await self._calls.mute_in_room(tenant_id, room_id, call_id, on=bool(about["on"]))
+        call = next((one for one in self._calls.live if one.call_id == call_id), None)
+        if call is None or call.arrival.tenant_id != tenant_id or call.phase is not phases.Phase.ROOM:
             return "not-in-room"
-        if call.room is None or str(call.room.room_id) != about["room_id"]:
+        if call.room is None or call.room.room_id != room_id:
             return "not-in-room"
-        self._calls.feed(call.call_id, facts.SentOutOfRoom(clock.now()))
+        self._calls.feed(call_id, facts.SentOutOfRoom(clock.now()))
         return "done"
 
     async def _about_the_call(self, agent: Agent, order: Order) -> str:

@@ -338,18 +338,6 @@ def how_was_it(most: int, language: str) -> str:
     return f"How satisfied are you with this call? Please press a key from 1, not at all, to {most}, very."
 
 
-def first_in_room(language: str) -> str:
-    """Return what a caller hears who is alone in a conference room."""
-    return "您是第一位，请稍候。" if language == "zh" else "You are the first. Please wait."
-
-
-def leader_awaited(language: str) -> str:
-    """Return what a caller hears in a conference room whose leader is not there."""
-    if language == "zh":
-        return "主持人加入后会议开始，请稍候。"
-    return "The conference begins when its leader joins. Please wait."
-
-
 def thanks(language: str) -> str:
     """Return what a caller hears who has given a rating."""
     return "感谢您的评价，再见。" if language == "zh" else "Thank you. Goodbye."

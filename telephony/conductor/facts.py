@@ -77,6 +77,7 @@ class RoomJoined:
     leads: bool
     awaits_leader: bool
     announces: bool
+    is_locked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,23 @@ class SentOutOfRoom:
     """Somebody of the company has ended a call that was in one of its conference rooms."""
 
     at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MutedInRoom:
+    """A caller in a conference room is heard no more, or again: by their own key, or by the company."""
+
+    at: dt.datetime
+    on: bool
+    is_own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RoomLocked:
+    """The conference room a call is in takes nobody else any more but its leaders, or takes them again."""
+
+    at: dt.datetime
+    on: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -515,6 +533,8 @@ Fact = (
     | MessageBegan
     | RoomJoined
     | SentOutOfRoom
+    | MutedInRoom
+    | RoomLocked
     | FlowServed
     | FlowFailed
     | OutsideHours

@@ -71,6 +71,12 @@ class Calls(Protocol):
     def people_in(self, tenant_id: TenantId, room_id: RoomId) -> int:
         """Return how many are in a conference room of a company now."""
 
+    def is_room_locked(self, tenant_id: TenantId, room_id: RoomId) -> bool:
+        """Return whether a conference room of a company takes nobody but its leaders now."""
+
+    def remark(self, call_id: CallId, kind: str, **details: object) -> None:
+        """Write a line into the timeline of a call in progress."""
+
     def is_unpaid(self, call_id: CallId) -> bool:
         """Whether a call's company pays beforehand, and had nothing for it."""
 
@@ -384,15 +390,29 @@ class FlowRunner:
             became, run.room = Admitted.REFUSED, None
         if run.room and self._calls.people_in(arrival.tenant_id, run.room.room_id) >= run.room.most:
             became = Admitted.FULL
+        elif run.room and became is Admitted.MEMBER and self._is_locked(arrival.tenant_id, run.room):
+            became = Admitted.LOCKED
+            self._calls.remark(arrival.call_id, "room-was-locked", name=run.room.name)
         # from the count to the joining nothing waits: a room is never fuller than it may be
         self._hear(arrival.call_id, interpreter.PinOfRoom(clock.now(), turn, became))
+
+    def _is_locked(self, tenant_id: TenantId, room: Room) -> bool:
+        return self._calls.is_room_locked(tenant_id, room.room_id)
 
     def _join_room(self, run: _Run, now: dt.datetime, *, leads: bool) -> None:
         call_id, room = run.call.call_id, run.room
         if room is None or self._calls.is_unpaid(call_id):  # who waits in the queue then is told
             self._calls.feed(call_id, facts.FlowFailed(now, "not-paid" if room else "room-gone"))
             return
-        joined = facts.RoomJoined(now, room.room_id, room.name, leads, room.has_leaders, room.announces)
+        joined = facts.RoomJoined(
+            now,
+            room.room_id,
+            room.name,
+            leads,
+            room.has_leaders,
+            room.announces,
+            self._is_locked(run.call.arrival.tenant_id, room),
+        )
         self._calls.feed(call_id, joined)
 
     async def _promise(self, run: _Run, turn: int, name: str) -> None:

@@ -146,6 +146,8 @@ class Hearing:
                 held = self._live.of(channel)
                 if held and held.call.channel == channel and held.call.phase is Phase.SURVEY:
                     self._surveys.pressed(held, digit, event.at)
+                elif held and held.call.channel == channel and held.call.phase is Phase.ROOM:
+                    self._rooms.pressed(held, digit, event.at)
                 elif held and held.call.channel == channel:
                     self._flows.pressed(held.call.call_id, digit, event.at)
                 elif held:

@@ -82,6 +82,7 @@ class Held:
     telling: str = ""  # what they are being told, by its playback
     asks_until: dt.datetime | None = None  # its caller is asked for a rating, and for no longer
     at_room: AtRoom = AtRoom.NOWHERE
+    star_at: dt.datetime | None = None  # when somebody in a room has pressed *, which begins two keys
     is_silent: bool = False  # no music was played because the switch was full
 
     async def durable(self) -> None:

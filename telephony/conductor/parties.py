@@ -102,6 +102,9 @@ class InRoom:
         leads: whether it came with the PIN of leaders.
         awaits_leader: members hear music until a leader is in.
         announces: those in it hear a tone when somebody joins.
+        mutes_self: by a key of their own, which lets them be heard again.
+        is_muted: by a person of the company, and heard again by one alone.
+        is_locked: the room is, which all calls in it say; nobody else gets in, but its leaders.
     """
 
     room_id: RoomId
@@ -110,6 +113,14 @@ class InRoom:
     leads: bool
     awaits_leader: bool
     announces: bool
+    mutes_self: bool = False
+    is_muted: bool = False
+    is_locked: bool = False
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether the others hear what is said here."""
+        return not (self.mutes_self or self.is_muted)
 
 
 @dataclass(frozen=True, slots=True)

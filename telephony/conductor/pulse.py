@@ -15,10 +15,13 @@ from typing import Any
 import redis
 
 from core import clock
-from core.ids import OPERATOR, AgentId, QueueId, TenantId, public
+from core.ids import OPERATOR, AgentId, QueueId, RoomId, TenantId, public
 from core.realtime import Realtime, key
 from seats.rules import Activity, activity
+from telephony.conductor import in_room
 from telephony.conductor.conductor import Conductor
+from telephony.conductor.live_call import LiveCall
+from telephony.conductor.parties import InRoom
 from telephony.conductor.phases import Phase
 from telephony.routing.floor import Agent
 
@@ -149,6 +152,7 @@ def floor_of_tenants(conductor: Conductor, now: dt.datetime) -> dict[TenantId, d
             waiting[arrival.tenant_id].append(about)
         elif call.phase in {Phase.ANNOUNCING, Phase.TALKING}:
             entry["talking"] += 1
+    rooms = _rooms(conductor.live)
     people: dict[TenantId, list[dict[str, Any]]] = defaultdict(list)
     working = {call.call_id: call.arrival.tenant_id for call in conductor.live}
     talking = {
@@ -176,9 +180,26 @@ def floor_of_tenants(conductor: Conductor, now: dt.datetime) -> dict[TenantId, d
             "agents": dict(states.get(tenant_id, {})),
             "people": people.get(tenant_id, []),
             "waiting": sorted(waiting.get(tenant_id, []), key=lambda one: one["since"])[:_MOST_WAITING],
+            "rooms": rooms.get(tenant_id, {}),
         }
         for tenant_id in {*queues, *states}
     }
+
+
+def _rooms(live: Iterable[LiveCall]) -> dict[TenantId, dict[str, dict[str, Any]]]:
+    """Return the conference rooms of each tenant in which somebody is: who hears the others, and is heard."""
+    inside: dict[tuple[TenantId, RoomId], dict[str, InRoom]] = defaultdict(dict)
+    for call in live:
+        if call.phase is Phase.ROOM and call.room:
+            inside[call.arrival.tenant_id, call.room.room_id][public("call", call.call_id)] = call.room
+    found: dict[TenantId, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for (tenant_id, room_id), people in inside.items():
+        found[tenant_id][str(room_id)] = {
+            "locked": in_room.is_locked([*people.values()]),
+            "talks": in_room.may_talk([*people.values()]),
+            "people": {name: {"self": one.mutes_self, "muted": one.is_muted} for name, one in people.items()},
+        }
+    return found
 
 
 def _shown(agent: Agent) -> str:

@@ -24,6 +24,10 @@ def details(fact: Fact) -> dict[str, object]:
             return {"why": why}
         case facts.RoomJoined(room_id=room_id, name=room, leads=leads):
             return {"room": public("room", room_id), "name": room, "leader": leads}
+        case facts.MutedInRoom(on=on, is_own=is_own):
+            return {"on": on, "own": is_own}
+        case facts.RoomLocked(on=on):
+            return {"on": on}
         case facts.WaitLeft(way=way):
             return {"way": way}
         case facts.Transferred(offer=to, queue_name=queue):

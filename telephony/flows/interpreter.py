@@ -491,7 +491,7 @@ def _at_the_door(flow: Flow, world: World, state: State, node: model.ToRoom, eve
     match event.became:
         case Admitted.REFUSED:
             return _again(flow, world, state, node, event.at)
-        case Admitted.FULL:
+        case Admitted.FULL | Admitted.LOCKED:
             return _leave(flow, world, state, node, "full", event.at)
         case became:
             return replace(state, until=None), [JoinRoom(node.room, became is Admitted.LEADER)]

@@ -38,6 +38,7 @@ class Admitted(StrEnum):
     LEADER = "leader"
     REFUSED = "refused"  # another PIN, or none: the room is closed, or takes nobody for a while
     FULL = "full"
+    LOCKED = "locked"  # for all but its leaders, by somebody who is in it or by the company
 
 
 def _written(phone: object) -> object:
@@ -317,7 +318,8 @@ class ToNumber(Node):
 class ToRoom(Node):
     """Ask for the PIN of a conference room, and put the caller into it: the flow ends there.
 
-    `refused`: it was not right, asked `tries` times. `full`: as many are in it as may be.
+    `refused`: it was not right, asked `tries` times. `full`: as many are in it as may be, or it
+    is locked.
     """
 
     WAYS = ("refused", "full")

@@ -364,6 +364,9 @@ class Switch(Protocol):
     async def hold_music(self, channel: str, *, on: bool) -> None:
         """Start or end music on hold."""
 
+    async def mute(self, channel: str, *, on: bool) -> None:
+        """Let what is said on a channel reach nobody (`on`), or reach its bridge again; keys still come."""
+
     async def ring(
         self,
         channel: str,

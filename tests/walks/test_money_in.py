@@ -54,7 +54,7 @@ class Person:
         assert answer.status_code == 200, (path, answer.status_code)
         return answer.text
 
-    def post(self, on: str, path: str, **form: str) -> httpx.Response:
+    def post(self, on: str, path: str, /, **form: str) -> httpx.Response:
         token = re.search(r'name="csrf_token" value="([^"]+)"', self.page(on))
         assert token
         return self.http.post(path, data={"csrf_token": token[1], **form})

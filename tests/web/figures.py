@@ -2266,15 +2266,31 @@ def room_list(lang: str) -> dict[str, Any]:
     }
 
 
+def _inside(
+    call: str,
+    who: str,
+    minutes: int,
+    *,
+    leads: bool = False,
+    mutes_self: bool = False,
+    is_muted: bool = False,
+) -> Inside:
+    """Somebody in a room since so many minutes, who hears the others."""
+    since = NOW - dt.timedelta(minutes=minutes)
+    return Inside(call, who, since, leads, waits=False, mutes_self=mutes_self, is_muted=is_muted)
+
+
 def one_room(lang: str) -> dict[str, Any]:
     return shell(lang) | {
         "meeting": _room(lang),
         "people": 3,
         "inside": [
-            Inside("call_1", "I. C.", NOW - dt.timedelta(minutes=12), leads=True),
-            Inside("call_2", "+44 7700 900 •••", NOW - dt.timedelta(minutes=9), leads=False),
-            Inside("call_3", pick(lang, "Withheld", "号码隐藏"), NOW - dt.timedelta(minutes=2), leads=False),
+            _inside("call_1", "I. C.", 12, leads=True),
+            _inside("call_2", "+44 7700 900 •••", 9, mutes_self=True),
+            _inside("call_3", pick(lang, "Withheld", "号码隐藏"), 2, is_muted=True),
         ],
+        "at": NOW,
+        "is_locked": True,
         "errors": {},
         "may_write": True,
     }
@@ -2285,8 +2301,23 @@ def one_room_barred(lang: str) -> dict[str, Any]:
         "meeting": _room(lang, barred_until=NOW + dt.timedelta(minutes=9), has_leaders=False),
         "people": 0,
         "inside": [],
+        "is_locked": False,
         "errors": {"pin": pick(lang, "A PIN is four to eight digits.", "密码为四至八位数字。")},
     }
+
+
+def one_room_silent(lang: str) -> dict[str, Any]:
+    """The switchboard is not heard: who is in it is known, and no more."""
+    told = one_room(lang)
+    inside = [Inside(one.call, one.who, one.joined_at, one.leads) for one in told["inside"]]
+    return told | {"inside": inside, "at": None, "is_locked": None}
+
+
+def one_room_waiting(lang: str) -> dict[str, Any]:
+    """Members without their leader hear music; who looks may change nothing."""
+    told = one_room(lang)
+    inside = [replace(one, leads=False, waits=True) for one in told["inside"]]
+    return told | {"inside": inside, "is_locked": False, "may_write": False}
 
 
 def room_edit(lang: str) -> dict[str, Any]:
@@ -4166,6 +4197,8 @@ PAGES: dict[str, Page] = {
     "portal-rooms": Page("portal/rooms.html", room_list),
     "portal-rooms-none": Page("portal/rooms.html", lambda lang: room_list(lang) | {"rooms": []}),
     "portal-room": Page("portal/room.html", one_room),
+    "portal-room-silent": Page("portal/room.html", one_room_silent),
+    "portal-room-waiting": Page("portal/room.html", one_room_waiting),
     "portal-room-barred": Page("portal/room.html", one_room_barred),
     "portal-room-edit": Page("portal/room_edit.html", room_edit),
     "portal-sounds": Page("portal/sounds.html", sound_list),

@@ -8,11 +8,14 @@ from sqlalchemy import text
 
 from core import clock, ids
 from core.ids import OPERATOR, CallId, RoomId, TenantId
+from core.realtime import Realtime
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import calls, conference
+from telephony import calls, conference, orders
+from telephony.conductor import pulse
 from telephony.conference import Wanted
 from telephony.flows.model import Admitted
+from telephony.orders import OrderKind
 from tests.factories import telephony
 from tests.factories.telephony import ARRIVED, Line
 from tests.web.conftest import Browser, Browsers, Cast, Program, Programs
@@ -71,10 +74,22 @@ def became(gate: Gate, vault: Vault, tenant_id: TenantId, room_id: RoomId, digit
         return answer
 
 
-def orders_left(gate: Gate) -> list[dict[str, str]]:
+def orders_left(gate: Gate, kind: OrderKind = OrderKind.SEND_OUT) -> list[dict[str, object]]:
     with gate.open(Scope.system(OPERATOR)) as session:
-        rows = session.execute(text("SELECT details FROM app.switch_orders WHERE kind = 'send-out'"))
-        return [one.details for one in rows]
+        return [one.details for one in orders.waiting(session) if one.kind is kind]
+
+
+def beats(
+    realtime: Realtime, room_id: RoomId, tenant_id: TenantId, people: dict[CallId, str], **how: bool
+) -> None:
+    """Let the switchboard say how people are in a room: "", "self" (muted by themselves) or "muted"."""
+    said = {
+        ids.public("call", call_id): {"self": is_so == "self", "muted": is_so == "muted"}
+        for call_id, is_so in people.items()
+    }
+    live = {"talks": True, "locked": False} | how | {"people": said}
+    snapshot = {"at": clock.now().isoformat(), "queues": {}, "agents": {}, "rooms": {str(room_id): live}}
+    pulse.Pulse(None, realtime)._publish(tenant_id, snapshot)  # type: ignore[arg-type]
 
 
 def test_a_room_is_made_changed_and_closed(
@@ -207,6 +222,93 @@ def test_a_call_that_is_not_in_the_room_is_not_sent_out_of_it(
     assert orders_left(gate) == []
 
 
+def test_the_page_says_who_is_muted_who_waits_and_that_it_is_locked_and_is_silent_with_the_switchboard(
+    alice: Browser, gate: Gate, vault: Vault, line: Line, ours: Program, realtime: Realtime
+) -> None:
+    path = made_by(alice)
+    room_id, room = id_of(path), path.rpartition("/")[2]
+    people = [puts_in(gate, vault, line, room_id, leads=leads) for leads in (True, False, False)]
+    silent = alice.get(path).text
+    well_made(silent)
+    assert "no live figures" in silent
+    for word in ("Lock the room", "Mute<", ">muted"):
+        assert word not in silent, "nothing is made up"
+    shown = ours.get(f"/rooms/{room}").get_json()
+    assert (shown["as_of"], shown["is_locked"]) == (None, None)
+    assert {one["is_muted"] for one in shown["inside"]} == {None}
+
+    states = dict(zip(people, ("", "self", "muted"), strict=True))
+    beats(realtime, room_id, line.tenant_id, states, locked=True)
+    for page in (alice.get(path).text, alice.get(f"/portal/live/rooms/{room}").text):
+        assert f'data-src="/portal/live/rooms/{room}" data-every="2"' in page
+        assert "As of" in page
+        assert "no live figures" not in page
+        found = [page.count(f">{words}<") for words in ("locked", "muted by themselves", "muted")]
+        assert found == [1, 1, 1]
+        assert page.count(">Mute<") == 2
+        assert page.count(">Let them be heard<") == 1
+        assert "Open it again" in page
+        assert "hears music" not in page
+    shown = ours.get(f"/rooms/{room}").get_json()
+    assert shown["is_locked"]
+    assert shown["as_of"]
+    assert [(one["waits"], one["mutes_self"], one["is_muted"]) for one in shown["inside"]] == [
+        (False, False, False),
+        (False, True, False),
+        (False, False, True),
+    ]
+    beats(realtime, room_id, line.tenant_id, states, talks=False)
+    page = alice.get(f"/portal/live/rooms/{room}").text
+    assert page.count("hears music") == 3
+    assert "Lock the room" in page
+
+
+def test_muting_and_locking_are_orders_and_stand_in_the_log(
+    alice: Browser, gate: Gate, vault: Vault, line: Line, ours: Program
+) -> None:
+    path = made_by(alice)
+    room_id, room = id_of(path), path.rpartition("/")[2]
+    for deed in ("yes", "no"):
+        alice.post(f"{path}/lock", {"on": deed})
+    refused = ours.post(f"/rooms/{room}/lead", {"deed": "lock"})
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "room-empty")
+    assert orders_left(gate, OrderKind.LOCK_ROOM) == []
+    call_id = puts_in(gate, vault, line, room_id)
+    call = ids.public("call", call_id)
+    mine: dict[str, object] = {"tenant_id": str(line.tenant_id), "room_id": str(room_id)}
+    alice.post(f"{path}/mute", {"call": call, "on": "yes"})
+    alice.post(f"{path}/mute", {"call": call, "on": "no"})
+    assert ours.post(f"/rooms/{room}/lead", {"deed": "mute", "call": call}).status_code == 204
+    nobody = ours.post(f"/rooms/{room}/lead", {"deed": "mute"})
+    assert (nobody.status_code, nobody.get_json()["code"]) == (422, "room-setting")
+    assert orders_left(gate, OrderKind.MUTE_IN_ROOM) == [
+        mine | {"call_id": str(call_id), "on": on} for on in (True, False, True)
+    ]
+    alice.post(f"{path}/lock", {"on": "yes"})
+    assert ours.post(f"/rooms/{room}/lead", {"deed": "unlock"}).status_code == 204
+    assert orders_left(gate, OrderKind.LOCK_ROOM) == [mine | {"on": on} for on in (True, False)]
+    log = alice.get("/portal/evidence").text
+    for words in (
+        "Muted somebody in a conference room",
+        "Let somebody be heard again in a conference room",
+        "Locked a conference room",
+        "Opened a locked conference room again",
+    ):
+        assert words in log, words
+
+
+def test_a_call_that_is_not_in_the_room_is_not_muted_in_it(
+    alice: Browser, gate: Gate, vault: Vault, line: Line, ours: Program
+) -> None:
+    path, other = made_by(alice), made_by(alice, name="Friday")
+    elsewhere = ids.public("call", puts_in(gate, vault, line, id_of(other)))
+    alice.post(f"{path}/mute", {"call": elsewhere, "on": "yes"})
+    about = {"deed": "mute", "call": elsewhere}
+    answer = ours.post(f"/rooms/{path.rpartition('/')[2]}/lead", about)
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "not-in-room")
+    assert orders_left(gate, OrderKind.MUTE_IN_ROOM) == []
+
+
 def test_a_program_does_the_same(
     ours: Program, gate: Gate, vault: Vault, tenant_id: TenantId, line: Line
 ) -> None:
@@ -277,8 +379,12 @@ def test_another_company_sees_changes_and_names_no_room_of_ours(
     assert charlie.get(path).status_code == 404
     assert theirs.get(f"/rooms/{room}").status_code == 404
     assert theirs.get("/rooms").get_json() == {"data": []}
-    for deed in ("", "/pins", "/send-out", "/close"):
+    assert charlie.get(f"/portal/live/rooms/{room}").status_code == 404
+    for deed in ("", "/pins", "/mute", "/lock", "/send-out", "/close"):
         assert charlie.post(f"{path}{deed}", GIVEN | {"revision": "1"}).status_code == 404, deed
+    call = ids.public("call", CallId(ids.new_id()))
+    for deed in ("mute", "unmute", "lock", "unlock"):
+        assert theirs.post(f"/rooms/{room}/lead", {"deed": deed, "call": call}).status_code == 404, deed
     flow = {"nodes": {"start": {"kind": "room", "room": room, "refused": "start", "full": "start"}}}
     kept = theirs.post("/flows", {"name": "Theirs", "flow": flow}).get_json()
     assert "no-room" in [one["fault"] for one in kept["findings"]]
@@ -316,6 +422,13 @@ def test_the_story_of_a_call_says_when_it_was_in_which_room(
     call_id = puts_in(gate, vault, line, id_of(path))
     told: tuple[tuple[str, dict[str, object]], ...] = (
         ("room-joined", {"name": "Monday", "leader": False}),
+        ("muted-in-room", {"on": True, "own": True}),
+        ("muted-in-room", {"on": False, "own": True}),
+        ("muted-in-room", {"on": True, "own": False}),
+        ("muted-in-room", {"on": False, "own": False}),
+        ("room-locked", {"on": True}),
+        ("room-locked", {"on": False}),
+        ("room-was-locked", {"name": "Friday"}),
         ("sent-out-of-room", {}),
         ("room-left", {"name": "Monday"}),
     )
@@ -334,7 +447,18 @@ def test_the_story_of_a_call_says_when_it_was_in_which_room(
         calls.finish(session, ending=ending)
     page = alice.get(f"/portal/calls/{ids.public('call', call_id)}").text
     well_made(page)
-    for words in ("In Monday", "sends them out of the room", "Out of Monday"):
+    for words in (
+        "In Monday",
+        "Mutes themselves in the room",
+        "Is heard in the room again",
+        "Somebody of the company mutes them in the room",
+        "Somebody of the company lets the room hear them again",
+        "The room is locked: only leaders get in",
+        "The room is open again",
+        "Friday is locked: not let in",
+        "sends them out of the room",
+        "Out of Monday",
+    ):
         assert words in page, words
     assert "Conference room" in alice.get("/portal/calls").text
 

@@ -1,6 +1,6 @@
 """Conference rooms, for programs: made, changed, closed; who is in one now."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from flask import Response
 from pydantic import Field
@@ -9,6 +9,7 @@ from core import ids
 from core.ids import CallId, RoomId
 from telephony import conference
 from telephony.conference import LONGEST_NAME, Room, Wanted
+from telephony.errors import RoomSettingError
 from web import identity, scope
 from web.api import preconditions
 from web.api.kit import id_in_path, operation
@@ -60,12 +61,23 @@ class RoomPerson(Outward):
     call: str = Field(examples=["call_01jd3x5k8f7r6q2w9v4t0n1m3c"])
     joined_at: Instant
     leads: bool = Field(description="Whether they came with the PIN of leaders.")
+    waits: bool | None = Field(
+        description="Whether they hear music: alone, or without their leader. Null: not known at the moment."
+    )
+    mutes_self: bool | None = Field(
+        description="Whether they have muted themselves (`*6`); only they can be heard again by it."
+    )
+    is_muted: bool | None = Field(description="Whether the company has muted them.")
 
 
 class RoomWhole(RoomShown):
     """A conference room and who is in it."""
 
     inside: list[RoomPerson]
+    is_locked: bool | None = Field(
+        description="Whether nobody but leaders gets in. Null: not known at the moment."
+    )
+    as_of: Instant | None = Field(description="When the switchboard said so; null: it is silent.")
 
 
 class RoomsList(Outward):
@@ -78,6 +90,13 @@ class RoomSentOut(Inward):
     """Whose call ends."""
 
     call: Text = Field(max_length=40, examples=["call_01jd3x5k8f7r6q2w9v4t0n1m3c"])
+
+
+class RoomDeed(Inward):
+    """What is done in a room; `call`: whom it is about, of `mute` and `unmute`."""
+
+    deed: Literal["mute", "unmute", "lock", "unlock"]
+    call: Text | None = Field(default=None, max_length=40, examples=["call_01jd3x5k8f7r6q2w9v4t0n1m3c"])
 
 
 @pages.get("/rooms")
@@ -145,6 +164,24 @@ def send_out_of_room(room_id: str, json: RoomSentOut) -> Response:
     return Response(status=204)
 
 
+@pages.post("/rooms/<room_id>/lead")
+@permission("queues.write")
+@operation(tag=_TAG, answers={204: None}, errors=(404, 409), operation_id="leadRoom")
+def lead_room(room_id: str, json: RoomDeed) -> Response:
+    """Mute somebody in a room, or let only leaders into it until it is unlocked or empty.
+
+    Members who come to a locked room go on in their flow by the way `full`. An empty one cannot be locked.
+    """
+    found = _find(room_id)
+    if json.deed in {"lock", "unlock"}:
+        shown.lock(found, on=json.deed == "lock")
+    elif json.call:
+        shown.mute(found, CallId(ids.parse("call", json.call)), on=json.deed == "mute")
+    else:
+        raise RoomSettingError(field="call")
+    return Response(status=204)
+
+
 @pages.post("/rooms/<room_id>/close")
 @permission("queues.write")
 @operation(tag=_TAG, answers={204: None}, errors=(404, 409), operation_id="closeRoom")
@@ -187,8 +224,20 @@ def _shown(room: Room, people: int) -> RoomShown:
 
 
 def _whole(room: Room) -> RoomWhole:
-    inside = shown.inside(room)
+    now = shown.now(room)
     return RoomWhole(
-        **_shown(room, len(inside)).model_dump(),
-        inside=[RoomPerson(call=one.call, joined_at=one.joined_at, leads=one.leads) for one in inside],
+        **_shown(room, len(now.inside)).model_dump(),
+        inside=[
+            RoomPerson(
+                call=one.call,
+                joined_at=one.joined_at,
+                leads=one.leads,
+                waits=one.waits,
+                mutes_self=one.mutes_self,
+                is_muted=one.is_muted,
+            )
+            for one in now.inside
+        ],
+        is_locked=now.is_locked,
+        as_of=now.at,
     )

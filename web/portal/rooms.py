@@ -17,6 +17,7 @@ from telephony.conference import Room, Wanted
 from telephony.errors import (
     NotInRoomError,
     RoomChangedError,
+    RoomEmptyError,
     RoomInUseError,
     RoomNameTakenError,
     RoomSettingError,
@@ -86,6 +87,13 @@ def add_room() -> BaseResponse:
 def one_room(room_id: str) -> str:
     """Show one conference room and who is in it now."""
     return _page(shown.find(room_id))
+
+
+@pages.get("/live/rooms/<room_id>")
+@permission("queues.read")
+def live_room(room_id: str) -> str:
+    """Return the card of who is in a room anew."""
+    return render_template("portal/_room.html", **_now(shown.find(room_id)))
 
 
 @pages.get("/rooms/<room_id>/edit")
@@ -161,6 +169,42 @@ def send_out_of_room(room_id: str) -> BaseResponse:
     return redirect(_path(found.room_id), 303)
 
 
+@pages.post("/rooms/<room_id>/mute")
+@permission("queues.write")
+def mute_in_room(room_id: str) -> BaseResponse:
+    """Mute somebody who is in a room, or let them be heard again."""
+    found, on = shown.find(room_id), request.form.get("on") == "yes"
+    try:
+        shown.mute(found, CallId(ids.parse("call", request.form.get("call", ""))), on=on)
+    except NotInRoomError as error:
+        said.why(error)
+    else:
+        said.done(
+            gettext("They are muted in a moment, and told so.")
+            if on
+            else gettext("They are heard again in a moment, and told so.")
+        )
+    return redirect(_path(found.room_id), 303)
+
+
+@pages.post("/rooms/<room_id>/lock")
+@permission("queues.write")
+def lock_room(room_id: str) -> BaseResponse:
+    """Let nobody but leaders into a room any more, or everybody again."""
+    found, on = shown.find(room_id), request.form.get("on") == "yes"
+    try:
+        shown.lock(found, on=on)
+    except RoomEmptyError as error:
+        said.why(error)
+    else:
+        said.done(
+            gettext("The room is locked in a moment, until you open it or all have left.")
+            if on
+            else gettext("The room is open again in a moment.")
+        )
+    return redirect(_path(found.room_id), 303)
+
+
 @pages.post("/rooms/<room_id>/close")
 @permission("queues.write")
 def close_room(room_id: str) -> BaseResponse:
@@ -187,16 +231,19 @@ def _change(room: Room, revision: int, wanted: Wanted) -> None:
 
 
 def _page(room: Room, errors: Mapping[str, str] | None = None) -> str:
-    permissions = identity.current().permissions
-    inside = shown.inside(room)
-    return render_template(
-        "portal/room.html",
-        meeting=_row(room),
-        people=len(inside),
-        inside=inside if "calls.read" in permissions else None,
-        errors=errors or {},
-        may_write=_may_write(),
-    )
+    return render_template("portal/room.html", **_now(room), errors=errors or {})
+
+
+def _now(room: Room) -> dict[str, Any]:
+    found = shown.now(room)
+    return {
+        "meeting": _row(room),
+        "people": len(found.inside),
+        "inside": found.inside if "calls.read" in identity.current().permissions else None,
+        "at": found.at,
+        "is_locked": found.is_locked,
+        "may_write": _may_write(),
+    }
 
 
 def _form(

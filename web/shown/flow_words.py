@@ -51,7 +51,7 @@ def way(code: str) -> str:
         "no_answer": gettext("no answer"),
         "busy": gettext("busy"),
         "refused": gettext("refused"),
-        "full": gettext("full"),
+        "full": gettext("full or locked"),
     }
     return str(words.get(code, code))
 

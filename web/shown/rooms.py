@@ -1,4 +1,8 @@
-"""Conference rooms as pages and programs see them: who is in one now, and who is sent out."""
+"""Conference rooms as pages and programs see them: who is in one now, who is heard, muted, sent out.
+
+Who is in one stands in the calls' rows; whether they are heard, and whether it is locked, is said by the
+switchboard's pulse, and nothing is made up while that is silent.
+"""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -8,6 +12,7 @@ from core import ids
 from core.ids import OPERATOR, CallId, RoomId
 from customers import glance
 from telephony import calls, conference, orders
+from telephony.conductor import pulse
 from telephony.conference import Room
 from telephony.orders import OrderKind
 from web import identity, scope, tampered
@@ -16,12 +21,31 @@ from web.shown import calls as rows
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """Somebody in a room now: `who` is masked as in every list of calls."""
+    """Somebody in a room now.
+
+    Attributes:
+        who: masked as in every list of calls.
+        waits: they hear music, being alone or without their leader; None: the pulse does not say.
+        mutes_self: by a key of theirs, and heard again by it alone.
+        is_muted: by the company.
+    """
 
     call: str
     who: str
     joined_at: dt.datetime
     leads: bool
+    waits: bool | None = None
+    mutes_self: bool | None = None
+    is_muted: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoomNow:
+    """A room as it is; `at` is when the switchboard said so, None: it has not spoken lately."""
+
+    inside: Sequence[Inside]
+    at: dt.datetime | None
+    is_locked: bool | None
 
 
 def find(room_id: str) -> Room:
@@ -35,9 +59,13 @@ def find(room_id: str) -> Room:
     )
 
 
-def inside(room: Room) -> Sequence[Inside]:
-    """Return who is in a room now, in the order in which they came."""
-    session, vault = scope.session(), scope.services().vault
+def now(room: Room) -> RoomNow:
+    """Return who is in a room now, in the order in which they came, and how they are in it."""
+    services = scope.services()
+    session, vault = scope.session(), services.vault
+    snapshot = pulse.now_of(services.realtime, room.tenant_id)
+    live = (snapshot or {}).get("rooms", {}).get(str(room.room_id), {})
+    people = live.get("people", {})
     there = [
         calls.get(session, tenant_id=room.tenant_id, call_id=call_id, vault=vault)
         for call_id in conference.inside(session, tenant_id=room.tenant_id, room_id=room.room_id)
@@ -49,15 +77,26 @@ def inside(room: Room) -> Sequence[Inside]:
         customer_ids={one.customer_id for one in there if one.customer_id is not None},
         broken=tampered.tell,
     )
-    return [
-        Inside(
-            ids.public("call", one.call_id),
-            rows.who(one, names.get(one.customer_id) if one.customer_id else None),
-            one.bridged_at or one.arrived_at,
-            one.leads_room,
+    found = []
+    for one in there:
+        call = ids.public("call", one.call_id)
+        said = people.get(call)
+        found.append(
+            Inside(
+                call,
+                rows.who(one, names.get(one.customer_id) if one.customer_id else None),
+                one.bridged_at or one.arrived_at,
+                one.leads_room,
+                waits=None if said is None else not live["talks"],
+                mutes_self=None if said is None else said["self"],
+                is_muted=None if said is None else said["muted"],
+            )
         )
-        for one in there
-    ]
+    return RoomNow(
+        found,
+        dt.datetime.fromisoformat(snapshot["at"]) if snapshot else None,
+        bool(live.get("locked")) if snapshot else None,
+    )
 
 
 def send_out(room: Room, call_id: CallId) -> None:
@@ -67,9 +106,32 @@ def send_out(room: Room, call_id: CallId) -> None:
         NotInRoomError: it is not in this room, or not any more.
     """
     conference.send_out(scope.session(), tenant_id=room.tenant_id, room_id=room.room_id, call_id=call_id)
+    _order(OrderKind.SEND_OUT, room, call_id=call_id)
+
+
+def mute(room: Room, call_id: CallId, *, on: bool) -> None:
+    """Mute somebody in a room, or let them be heard again: the switchboard does it in a moment.
+
+    Raises:
+        NotInRoomError: it is not in this room, or not any more.
+    """
+    conference.mute(scope.session(), tenant_id=room.tenant_id, room_id=room.room_id, call_id=call_id, on=on)
+    _order(OrderKind.MUTE_IN_ROOM, room, call_id=call_id, on=on)
+
+
+def lock(room: Room, *, on: bool) -> None:
+    """Let nobody but leaders into a room any more, or everybody again: the switchboard does it in a moment.
+
+    Raises:
+        RoomEmptyError: nobody is in it.
+    """
+    conference.lock(scope.session(), tenant_id=room.tenant_id, room_id=room.room_id, on=on)
+    _order(OrderKind.LOCK_ROOM, room, on=on)
+
+
+def _order(kind: OrderKind, room: Room, **about: object) -> None:
+    """Leave an order about a room for the switchboard."""
     with scope.within(OPERATOR, principal_id=identity.current().principal_id) as desk:
-        orders.leave(
-            desk, OrderKind.SEND_OUT, tenant_id=room.tenant_id, room_id=room.room_id, call_id=call_id
-        )
+        orders.leave(desk, kind, tenant_id=room.tenant_id, room_id=room.room_id, **about)
     realtime = scope.services().realtime
     scope.after_commit(lambda: realtime.publish(OPERATOR, orders.WAKE_UP, {}))

@@ -330,6 +330,16 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return gettext("In %(room)s", room=step.details.get("name", "")), _START
         case "sent-out-of-room":
             return gettext("Somebody of the company sends them out of the room"), _END
+        case "room-was-locked":
+            return gettext("%(room)s is locked: not let in", room=step.details.get("name", "")), _WARN
+        case "muted-in-room":
+            return _muted(step), _PLAIN
+        case "room-locked":
+            return (
+                gettext("The room is locked: only leaders get in")
+                if step.details.get("on")
+                else gettext("The room is open again")
+            ), _PLAIN
         case "room-left":
             return gettext("Out of %(room)s", room=step.details.get("name", "")), _END
         case "wait-left":
@@ -576,6 +586,17 @@ def _lost(step: Step, offered: str) -> str:
             return str(gettext("%(agent)s does not answer; back to the head of the queue", agent=offered))
         case _:
             return str(gettext("%(agent)s cannot be reached; back to the head of the queue", agent=offered))
+
+
+def _muted(step: Step) -> str:
+    is_own, on = bool(step.details.get("own")), bool(step.details.get("on"))
+    words = {
+        (True, True): gettext("Mutes themselves in the room"),
+        (True, False): gettext("Is heard in the room again"),
+        (False, True): gettext("Somebody of the company mutes them in the room"),
+        (False, False): gettext("Somebody of the company lets the room hear them again"),
+    }
+    return str(words[is_own, on])
 
 
 def _no_room(step: Step) -> str:

@@ -433,6 +433,11 @@ class AriSwitch:
         """See `Switch.hold_music`."""
         await self._to_channel("POST" if on else "DELETE", channel, "/moh")
 
+    async def mute(self, channel: str, *, on: bool) -> None:
+        """See `Switch.mute`."""
+        # "in": what comes from the phone; what it hears goes on
+        await self._to_channel("POST" if on else "DELETE", channel, "/mute?direction=in")
+
     async def ring(
         self,
         channel: str,

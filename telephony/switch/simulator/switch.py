@@ -85,6 +85,7 @@ class _Channel:
     called: str = ""  # the number originated to
     overhears: str = ""  # the leg it hears
     has_music: bool = False
+    is_muted: bool = False  # nobody hears what is said there
     silent_at: dt.datetime | None = None
     bridge: str | None = None
     playing: list[_Playback] = field(default_factory=list)
@@ -317,6 +318,12 @@ class SimulatedSwitch:
         found = self._need(channel)
         self._note(f"hold_music {self._who(channel)} {'on' if on else 'off'}")
         found.has_music = on
+
+    async def mute(self, channel: str, *, on: bool) -> None:
+        """See `Switch.mute`."""
+        found = self._need(channel)
+        self._note(f"mute {self._who(channel)} {'on' if on else 'off'}")
+        found.is_muted = on
 
     async def ring(
         self,

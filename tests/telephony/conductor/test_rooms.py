@@ -17,8 +17,7 @@ from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony import calls, conference, figures, numbers, queues
 from telephony.calls import Arrival, Call, Step
-from telephony.conductor import actions, facts, outgoing
-from telephony.conductor.directory import first_in_room, leader_awaited
+from telephony.conductor import actions, facts, outgoing, room_words
 from telephony.conductor.facts import Fact
 from telephony.conductor.live_call import LiveCall
 from telephony.conductor.phases import Cause, Phase
@@ -56,6 +55,11 @@ def theatre(
 @pytest.fixture
 def said(theatre: Theatre, tmp_path: Path) -> list[str]:
     """What a voice of two seconds has been asked to say, in order."""
+    return lend_a_voice(theatre, tmp_path)
+
+
+def lend_a_voice(theatre: Theatre, tmp_path: Path) -> list[str]:
+    """Let callers be spoken to; return what they are told, in order."""
     sound, told = tmp_path / "said.wav", list[str]()
     with wave.open(str(sound), "wb") as file:
         file.setnchannels(1)
@@ -197,7 +201,7 @@ def test_who_is_first_is_told_so_and_hears_music_until_somebody_comes(
 ) -> None:
     room(theatre)
     perform(theatre, TWO + "30 guest-2 hangs up\n40 guest-1 hangs up")
-    assert said.count(first_in_room("en")) == 1
+    assert said.count(room_words.first("en")) == 1
     music = commands(theatre, "hold_music")
     assert [one.split()[-1] for one in music] == ["on", "off", "on"]
     tones = [one for one in commands(theatre, "play") if "beep" in one]
@@ -225,7 +229,7 @@ def test_members_hear_music_until_their_leader_is_there(theatre: Theatre, said: 
         await theatre.down()
 
     asyncio.run(whole())
-    assert leader_awaited("en") in said
+    assert room_words.leader_awaited("en") in said
     assert [(one.leads_room, one.cause) for one in ended(theatre)] == [
         (False, "left-room"),
         (False, "left-room"),
@@ -470,6 +474,8 @@ def test_whatever_comes_in_whatever_order_a_call_is_in_a_room_once_and_leaves_it
                 facts.RoomJoined(at, RoomId(new_id()), "Monday", *dice.choices((True, False), k=3)),
                 facts.RoomJoined(at, RoomId(new_id()), "Friday", *dice.choices((True, False), k=3)),
                 facts.SentOutOfRoom(at) if dice.random() < 0.2 else facts.EndsSoon(at),
+                facts.MutedInRoom(at, *dice.choices((True, False), k=2)),
+                facts.RoomLocked(at, on=dice.random() < 0.5),
                 facts.FlowFailed(at, "why"),
                 facts.GreetingEnded(at),
                 facts.WaitLeft(at, "key-1"),

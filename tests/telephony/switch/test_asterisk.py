@@ -79,6 +79,21 @@ def test_caller_and_agent_hear_each_other_and_the_recording_holds_both(perform_r
     perform_real(scene)
 
 
+def test_who_is_muted_hears_and_is_not_heard(perform_real: Perform) -> None:
+    async def scene(stage: RealStage) -> None:
+        caller, desk, channel = await _talking(stage, ring_id="r-mute", bridge="rb-mute")
+        await asyncio.gather(hears(caller.phone, AGENT_HZ), hears(desk, CALLER_HZ))
+        await stage.switch.mute(channel, on=True)
+        deadline = time.monotonic() + 10
+        while tones.share(await desk.listen(1), CALLER_HZ) > 0:
+            assert time.monotonic() < deadline, "the muted caller is heard"
+        await hears(caller.phone, AGENT_HZ)
+        await stage.switch.mute(channel, on=False)
+        await hears(desk, CALLER_HZ)
+
+    perform_real(scene)
+
+
 def test_who_overhears_hears_both_and_is_heard_by_the_agent_alone_when_they_whisper(
     perform_real: Perform,
 ) -> None:

@@ -192,6 +192,23 @@ def test_keys_pressed_are_told_one_by_one(perform: Perform) -> None:
     perform(scene)
 
 
+def test_a_channel_is_muted_and_heard_again_as_often_as_is_asked_and_its_keys_still_come(
+    perform: Perform,
+) -> None:
+    async def scene(stage: Stage) -> None:
+        caller, channel = await _up(stage)
+        for on in (False, True, True, False, False):
+            await stage.switch.mute(channel, on=on)
+        await stage.switch.mute(channel, on=True)
+        await caller.press("*6")
+        await told(stage, Digit, where=lambda e: e.digit == "6")
+        assert [e.digit for e in every(stage, Digit, channel=channel)] == ["*", "6"]
+        with pytest.raises(ChannelGoneError):
+            await stage.switch.mute("nobody", on=True)
+
+    perform(scene)
+
+
 def test_agent_rings_answers_talks_and_hangs_up(perform: Perform) -> None:
     async def scene(stage: Stage) -> None:
         _, channel = await _talking(stage, ring_id="ag-1", bridge="br-1")
