@@ -77,7 +77,9 @@ function startButtons(): void {
       show.setAttribute("aria-pressed", String(!isShown));
     }
     const copy = closest(event, "[data-copy]");
-    if (copy) void navigator.clipboard.writeText(copy.dataset["copy"] ?? "").then(() => toast(copy.dataset["copied"] ?? ""));
+    // nothing said: what stands before the button, so that a page of many samples does not hold each twice
+    const copied = copy?.dataset["copy"] || (copy?.previousElementSibling?.textContent ?? "");
+    if (copy) void navigator.clipboard.writeText(copied).then(() => toast(copy.dataset["copied"] ?? ""));
     const opener = closest(event, ".disclose");
     if (opener) {
       const isOpen = opener.getAttribute("aria-expanded") !== "true";

@@ -33,6 +33,10 @@ function startLanguages(): void {
   choose(kept === "python" ? "python" : "curl");
 }
 
+/** What an operation is found by: its id, method, path and scope, and what it does. */
+const textOf = (one: HTMLElement): string =>
+  [one.id, ...all(".card-head, h3", one).map((part) => part.textContent ?? "")].join(" ").toLowerCase();
+
 function startFinding(): void {
   const box = document.querySelector<HTMLInputElement>("[data-docs-find]");
   const none = document.querySelector<HTMLElement>("[data-docs-none]");
@@ -41,7 +45,7 @@ function startFinding(): void {
     const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
     let found = 0;
     for (const one of all("[data-operation]")) {
-      const fits = words.every((word) => (one.dataset["text"] ?? "").includes(word));
+      const fits = words.every((word) => textOf(one).includes(word));
       one.hidden = !fits;
       if (fits) found++;
       for (const link of all(`[data-find="${CSS.escape(one.dataset["operation"] ?? "")}"]`)) link.hidden = !fits;
