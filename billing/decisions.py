@@ -369,9 +369,8 @@ def _take_over(
 
 def _report(session: Session, tenant_id: TenantId, conflict: UsageConflictRow) -> Report:
     said = _said(conflict.payload)
-    if (
-        conflict.payload.get("amount_nano") is not None
-    ):  # a part of another company's call, by prices of its own
+    if conflict.payload.get("amount_nano") is not None:
+        # a part of another company's call, by prices of its own
         return Report(
             meter=said["meter"],
             subject_ref=said["subject_ref"],
