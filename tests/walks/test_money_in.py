@@ -1,4 +1,4 @@
-"""Money in, on real parts: a card saved, an invoice finalised, charged by a duty, told by webhook, paid."""
+"""Money in, on real parts: a card saved, the demo's open invoice charged to it, told by webhook, paid."""
 
 import contextlib
 import datetime as dt
@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from billing import ledger, usage
+from billing import invoices, ledger, usage
 from billing.payments import news
 from billing.usage import Usage
-from core import clock
+from core import clock, ids
 from core.ids import OPERATOR, TenantId, new_id
 from launch.files import read_json
 from security.gate import Scope
@@ -68,12 +68,10 @@ def test_a_finalised_invoice_is_paid_and_the_portal_says_so(simulated: Running) 
     house = simulated.stand.house
     with house.gate.open(Scope.system(OPERATOR)) as session:
         pelican = next(one for one in companies.clients(session) if one.name == "Pelican Parcel")
-    last_month = used_last_month(simulated, pelican.tenant_id)
-    with (
-        contextlib.closing(Person(simulated, "alice@pelican.example")) as alice,
-        contextlib.closing(Person(simulated, "dana@seatline.example")) as dana,
-    ):
-        pay(simulated, alice, dana, month=last_month)
+    with house.gate.open(Scope.system(pelican.tenant_id)) as session:
+        (open_one,) = invoices.every(session, tenant_id=pelican.tenant_id)
+    with contextlib.closing(Person(simulated, "alice@pelican.example")) as alice:
+        pay(simulated, alice, f"/portal/invoices/{ids.public('inv', open_one.invoice_id)}")
     with house.gate.open(Scope.system(pelican.tenant_id)) as session:
         balances = {
             one.account: one.balance_minor
@@ -84,7 +82,7 @@ def test_a_finalised_invoice_is_paid_and_the_portal_says_so(simulated: Running) 
     assert sum(balances.values()) == 0
 
 
-def pay(simulated: Running, alice: Person, dana: Person, *, month: dt.date) -> None:
+def pay(simulated: Running, alice: Person, invoice: str) -> None:
     house = simulated.stand.house
     leads = alice.post("/portal/payment-methods", "/portal/payment-methods")
     alice.follow(visit(leads.headers["Location"], card(payments.PAID)).location)
@@ -92,24 +90,11 @@ def pay(simulated: Running, alice: Person, dana: Person, *, month: dt.date) -> N
 
     # the news is held back, then told twice and in reverse
     control(simulated, "hold")
-    of = f"{month:%Y-%m}"
-    dana.post(f"/operator/invoices?month={of}", "/operator/invoices/draft", month=of)
-    link = re.compile(
-        r'Pelican Parcel</span></a></th><td class="m"><a class="num" href="(/operator/companies/[^"]+)"'
-    )
-    wait_for(
-        lambda: link.search(dana.page(f"/operator/invoices?month={of}")) is not None,
-        what="the job makes the draft",
-        patience_s=40,
-    )
-    found = link.search(dana.page(f"/operator/invoices?month={of}"))
-    assert found
-    assert dana.post(found[1], f"{found[1]}/finalise").status_code == 303
-    invoice = f"/portal/invoices/{found[1].rpartition('/')[2]}"
-
-    wait_for(
-        lambda: "Nothing is due." in alice.page(invoice), what="the duty charges the card", patience_s=40
-    )
+    assert "Nothing is due." not in alice.page(invoice)
+    saved = re.search(r'name="method"[^>]*value="(pm_[^"]+)"', alice.page(invoice))
+    assert saved
+    assert alice.post(invoice, f"{invoice}/pay", method=saved[1]).status_code == 303
+    wait_for(lambda: "Nothing is due." in alice.page(invoice), what="the card is charged", patience_s=40)
     control(simulated, "release", order="reversed", times="2")
 
     def told() -> bool:
