@@ -297,6 +297,7 @@ STANDS_IN_THE_WAY = {
     "setCustomerTier": "the company has no tiers",
     "makeQueue": "there is one of this name",
     "sendOutOfRoom": "nobody is in it",
+    "leadRoom": "nobody is in it",
     "changeRoom": "the example before has made one of this name",
     "closeQueue": "a number leads to it",
     "getDownload": "no file was asked for",
