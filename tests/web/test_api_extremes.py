@@ -17,7 +17,7 @@ from tests.web.test_api_walls import DOCUMENT, body_of, theirs
 from web.api import limits
 
 __all__ = ["theirs"]
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 LONG = "x" * 10_000
 # what is a value of no parameter whatever its kind
