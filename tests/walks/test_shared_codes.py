@@ -134,7 +134,8 @@ async def hears(phone: Phone, hertz: int, *, not_hertz: int) -> None:
         # a voice has a little of every tone, and a tone has nothing else
         assert tones.share(heard, not_hertz) < 0.8, "another company's tone"
         if tones.share(heard, hertz) > 0.8:
-            assert tones.share(heard, not_hertz) < 0.1, "two tones at once"
+            # the end of the voice, and the step into the tone, may lie in what was heard; not in what follows
+            assert tones.share(await phone.listen(1.0), not_hertz) < 0.5, "two tones at once"
             return
         assert time.monotonic() < deadline, f"{hertz} Hz is not heard"
 
