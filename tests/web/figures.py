@@ -4062,7 +4062,18 @@ def api_docs(lang: str) -> dict[str, Any]:
         "is_trial": True,
         "groups": [New(name="Calls", operations=[call, New(**{**vars(call), "id": "getCall"})])],
         "codes": [
-            New(code="bad-api-key", status=401, words="There is no live API key in the Authorization header.")
+            New(
+                code="bad-api-key",
+                status=401,
+                words="There is no live API key in the Authorization header.",
+                members=(),
+            ),
+            New(
+                code="usage-billed",
+                status=409,
+                words="An invoice has billed this event. Correct the invoice.",
+                members=("number",),
+            ),
         ],
     }
 
