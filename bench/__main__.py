@@ -30,7 +30,7 @@ from launch.parts import asterisk, chromium, postgres
 
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
 KEPT = CHECKOUT / "docs" / "benchmarks.json"
-_LIMIT_S = 900
+_LIMIT_S = 3600
 Report = dict[str, Any]
 
 
@@ -70,14 +70,25 @@ _RING_CAUSE = (
 )
 
 
+def _first_ring_parts(report: Report) -> list[tuple[str, Report]]:
+    """Return what was compared, each with its name; the main scenario last."""
+    parts = [
+        (f"{of['agents']:,} agents, {of['free']} free, one after the other", of["sequential"])
+        for of in (report["ten"], report["one_free"], report["main"])
+    ]
+    main = report["main"]
+    paced = f"{main['paced']['calls_a_second_each']:g} a second in each arm"
+    return [*parts, (f"{main['agents']:,} agents, {main['free']} free, {paced}", main["paced"])]
+
+
 def _first_ring(report: Report) -> list[str]:
     lines = [
         "| calls | arm | n | median ms | p95 ms | p99 ms | max ms | never rang |",
         "|---|---|--:|--:|--:|--:|--:|--:|",
     ]
-    for part, name in (("sequential", "one after the other"), ("paced", "5 a second in each arm")):
+    for name, part in _first_ring_parts(report):
         for arm, who in (("ours", "Seatline's switchboard"), ("queue", "Asterisk's Queue()")):
-            of = report[part][arm]
+            of = part[arm]
             lines.append(
                 f"| {name} | {who} | {of['calls']} | {of['median_ms']} | {of['p95_ms']} | {of['p99_ms']}"
                 f" | {of['max_ms']} | {of['never_rang']} |"
@@ -86,10 +97,10 @@ def _first_ring(report: Report) -> list[str]:
 
 
 def _first_ring_goals(report: Report) -> list[Goal]:
-    goals = []
-    for part, name in (("sequential", "one after the other"), ("paced", "5 a second")):
-        of = report[part]
+    goals, parts = [], _first_ring_parts(report)
+    for name, of in parts:
         ratio, more = of["median_ratio"], of["median_difference_ms"]
+        tail = "p99" if of is parts[-1][1] else "p95"
         goals += [
             Goal(
                 f"first ring, {name}: median ≤ 1.25 × Queue() or ≤ +1 ms",
@@ -98,13 +109,22 @@ def _first_ring_goals(report: Report) -> list[Goal]:
                 cause=_RING_CAUSE,
             ),
             Goal(
-                f"first ring, {name}: p99 ≤ 1.0 × Queue()",
-                f"{of['p99_ratio']} ×",
-                is_met=of["p99_ratio"] <= 1.0,
+                f"first ring, {name}: {tail} ≤ 1.0 × Queue()",
+                f"{of[f'{tail}_ratio']} ×",
+                is_met=of[f"{tail}_ratio"] <= 1.0,
                 cause="as above; and in the tail our way waits twice for a processor that others hold.",
             ),
         ]
-    return goals
+    growth = report["growth"]
+    return [
+        *goals,
+        Goal(
+            "first ring, 10 to 1,500 agents: our median grows ≤ 1.1 ×",
+            f"{growth['ours']} × (Queue(): {growth['queue']} ×)",
+            is_met=growth["ours"] <= 1.1,
+            cause="more agents are looked through, and kept warm less.",
+        ),
+    ]
 
 
 def _pop(report: Report) -> list[str]:
@@ -560,7 +580,7 @@ def _none(_report: Report) -> list[Goal]:
 MEASUREMENTS = {
     "first_ring": Measurement(
         "INVITE in to the agent's INVITE out, beside Asterisk's Queue()",
-        ("bench.first_ring", "--calls", "150", "--seconds", "40"),
+        ("bench.first_ring", "--calls", "100"),
         _first_ring,
         _first_ring_goals,
     ),

@@ -1,15 +1,19 @@
 """How soon an agent's phone rings: INVITE in from a trunk to INVITE out to an agent.
 
-    python -m bench.first_ring                      # prints JSON
-    python -m bench.first_ring --calls 500 --seconds 100
+    python -m bench.first_ring                      # every floor, prints JSON; about half an hour
+    python -m bench.first_ring --calls 50 --seconds 30
     python -m bench.first_ring --ours bench.first_ring:BareRouter
 
-Two arms run in the same Asterisk in the same run, turn and turn about (ours, queue, queue, ours, ...), first
-one call after the other, then at 5 calls a second each:
+Two arms run in the same Asterisk in the same run, turn and turn about (ours, queue, queue, ours, ...):
 
 * *queue*: Asterisk's own `Queue()`, called at once and without answering first, which is its fastest;
 * *ours*: whatever `--ours` names (see `Arm`); by itself the product's switchboard. The bare router on our
   switch driver is the floor that anything built on the driver stands on.
+
+On three floors, one after the other, both arms with as many agents of their own: 10, all free; 1,500 of whom
+one is free; 1,500 of whom 300 are, which is the main one. On each come calls one after the other; on the
+main one then 10 a second in each arm, in an open loop, ten thousand of them at least. Agents who are not free
+are signed in and away; in `Queue()` they are paused members.
 
 Both ends are measured in this process on one clock: just before the caller's INVITE is sent, and when the
 agent's arrives. The router runs in a process of its own, as it does in production. Phones send no media.
@@ -31,7 +35,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,20 +60,36 @@ TRUNK_ADDRESS = "127.0.0.2"
 QUEUE_TRUNK_ADDRESS = "127.0.0.4"
 AGENT_ADDRESS = "127.0.0.3"
 AGENT_PORT = 25170  # the first; one more for each agent
-AGENTS = 12  # in each arm
 ANSWER_AFTER_S = 0.05
 HOLD_S = 0.3
-RATE_A_SECOND = 5.0
+RATE_A_SECOND = 10.0
 RING_WITHIN_S = 5.0
+_ARMS = ("ours", "queue")
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """So many agents in each arm, of whom so many are free; whether calls then come at their pace as well."""
+
+    agents: int
+    free: int
+    is_main: bool = False
+
+
+FLOORS = {"ten": Floor(10, 10), "one_free": Floor(1500, 1), "main": Floor(1500, 300, is_main=True)}
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What an arm is given: a switch of its own, and agents' phones that are always there."""
+    """What an arm is given: a switch of its own, and agents' phones that are always there.
+
+    The agents of the first `free` phones are free, or all of them; the others are signed in and away.
+    """
 
     ari_url: str
     endpoints: tuple[str, ...]
     sounds_dir: Path
+    free: int | None = None
 
 
 class Arm(Protocol):
@@ -103,7 +123,7 @@ class BareRouter:
     def start(self, ground: Ground) -> None:
         """See `Arm.start`."""
         ready = self._context.Event()
-        arguments = (ground.ari_url, ground.endpoints, ready)
+        arguments = (ground.ari_url, ground.endpoints[: ground.free], ready)
         self._process = self._context.Process(target=_route_for_ever, args=arguments, daemon=True)
         self._process.start()
         if not ready.wait(20):
@@ -176,14 +196,20 @@ class _Router:
 # --- the ground ----------------------------------------------------------------------------------
 
 
-def _endpoints(arm: str) -> tuple[str, ...]:
-    return tuple(f"{arm}{i}" for i in range(AGENTS))
+def _endpoints(arm: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{arm}{i}" for i in range(count))
 
 
-def _extra_conf() -> dict[str, str]:
-    phones = ""
-    for number, name in enumerate((*_endpoints("ours"), *_endpoints("queue"))):
-        contact = f"sip:{name}@{AGENT_ADDRESS}:{AGENT_PORT + number}"
+def _free(floor: Floor) -> dict[str, int]:
+    """Return the port of each phone that may ring, by its endpoint."""
+    names = (*_endpoints("ours", floor.free), *_endpoints("queue", floor.free))
+    return {name: AGENT_PORT + number for number, name in enumerate(names)}
+
+
+def _extra_conf(floor: Floor) -> dict[str, str]:
+    phones, ports = "", _free(floor)
+    for name in (*_endpoints("ours", floor.agents), *_endpoints("queue", floor.agents)):
+        contact = f"sip:{name}@{AGENT_ADDRESS}:{ports.get(name, AGENT_PORT - 1)}"
         phones += (
             f"[{name}]\ntype = endpoint\ntransport = udp\naors = {name}\ncontext = from-agent\n"
             "disallow = all\nallow = ulaw\ndirect_media = no\n"
@@ -195,7 +221,10 @@ def _extra_conf() -> dict[str, str]:
         "[queue-trunk]\ntype = identify\nendpoint = queue-trunk\n"
         f"match = {QUEUE_TRUNK_ADDRESS}/32\n"
     )
-    members = "".join(f"member => PJSIP/{name}\n" for name in _endpoints("queue"))
+    members = "".join(
+        f"member => PJSIP/{name}{'' if name in ports else ',0,,,,,yes'}\n"
+        for name in _endpoints("queue", floor.agents)
+    )
     return {
         "pjsip.conf": phones + trunk,
         "modules.conf": "load = app_queue.so\n",
@@ -222,11 +251,11 @@ class _Field:
         self.took_ms: dict[str, list[float]] = {"ours": [], "queue": []}
         self.lost: collections.Counter[str] = collections.Counter()
 
-    async def place_agents(self) -> None:
-        for number, name in enumerate((*_endpoints("ours"), *_endpoints("queue"))):
+    async def place_agents(self, floor: Floor) -> None:
+        for name, port in _free(floor).items():
             phone = Phone(AGENT_ADDRESS, name, self._server, answers_after_s=ANSWER_AFTER_S, has_media=False)
             phone.on_invite = self._rings
-            await phone.start(port=AGENT_PORT + number)
+            await phone.start(port=port)
             self._stack.push_async_callback(phone.close)
 
     def _rings(self, invitation: Invitation) -> None:
@@ -298,38 +327,41 @@ async def _paced(field: _Field, lines: _Lines, *, calls: int) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _field(server: tuple[str, int]) -> AsyncIterator[_Field]:
+async def _field(server: tuple[str, int], floor: Floor) -> AsyncIterator[_Field]:
     async with contextlib.AsyncExitStack() as stack:
         field = _Field(server, stack)
-        await field.place_agents()
+        await field.place_agents(floor)
         yield field
 
 
-async def _measure(server: tuple[str, int], arm: Arm, *, calls: int, seconds: float) -> dict[str, Any]:
-    lines = _Lines(arm)
-    report = {}
-    async with _field(server) as field:
+async def _measure(
+    server: tuple[str, int], arm: Arm, floor: Floor, *, calls: int, seconds: float
+) -> dict[str, Any]:
+    lines, report = _Lines(arm), {}
+    async with _field(server, floor) as field:
         # to warm up: every number once
-        await _paced(field, lines, calls=max(5, len(arm.dnis)))
+        await _one_after_the_other(field, lines, calls=max(5, len(arm.dnis)))
         await asyncio.sleep(1)
         for took in field.took_ms.values():
             took.clear()
         field.lost.clear()
         await _one_after_the_other(field, lines, calls=calls)
         report["sequential"] = _compare(field)
-    async with _field(server) as field:
-        await _paced(field, lines, calls=int(seconds * RATE_A_SECOND))
-        report["paced"] = {"calls_a_second_each": RATE_A_SECOND, **_compare(field)}
+    if floor.is_main:
+        async with _field(server, floor) as field:
+            await _paced(field, lines, calls=int(seconds * RATE_A_SECOND))
+            report["paced"] = {"calls_a_second_each": RATE_A_SECOND, **_compare(field)}
     return report
 
 
 def _compare(field: _Field) -> dict[str, Any]:
-    ours, queue = (_figures(field.took_ms[arm], lost=field.lost[arm]) for arm in ("ours", "queue"))
+    ours, queue = (_figures(field.took_ms[arm], lost=field.lost[arm]) for arm in _ARMS)
     return {
         "ours": ours,
         "queue": queue,
         "median_ratio": round(ours["median_ms"] / queue["median_ms"], 3),
         "median_difference_ms": round(ours["median_ms"] - queue["median_ms"], 3),
+        "p95_ratio": round(ours["p95_ms"] / queue["p95_ms"], 3),
         "p99_ratio": round(ours["p99_ms"] / queue["p99_ms"], 3),
     }
 
@@ -353,52 +385,70 @@ def _figures(took_ms: list[float], *, lost: int) -> dict[str, float]:
     }
 
 
-def measure(arm: Arm, *, calls: int, seconds: float) -> dict[str, Any]:
-    """Run both arms in an Asterisk of their own and return the report.
+def measure(make: Callable[[], Arm], *, calls: int, seconds: float) -> dict[str, Any]:
+    """Run both arms on every floor and return the report.
 
     Args:
-        arm: our side.
+        make: our side, anew for each floor.
         calls: of each arm, one after the other.
-        seconds: how long both arms then get 5 calls a second each.
+        seconds: how long both arms then get 10 calls a second each on the main floor.
     """
+    began, load = clock.now(), os.getloadavg()[0]
+    floors = {}
+    for name, floor in FLOORS.items():
+        sys.stderr.write(f"first_ring: {floor.agents} agents, {floor.free} free\n")
+        floors[name] = {
+            "agents": floor.agents,
+            "free": floor.free,
+            **_on(floor, make(), calls=calls, seconds=seconds),
+        }
+    few, many = floors["ten"]["sequential"], floors["main"]["sequential"]
+    return {
+        "measure": "INVITE in to agent's INVITE out",
+        "ours_is": make().name,
+        "at": began.isoformat(timespec="seconds"),
+        "machine": {
+            "cpus": os.cpu_count(),
+            "load_1min": round(load, 2),
+            "python": platform.python_version(),
+        },
+        "growth": {
+            arm: round(many[arm]["median_ms"] / few[arm]["median_ms"], 3) for arm in ("ours", "queue")
+        },
+        **floors,
+    }
+
+
+def _on(floor: Floor, arm: Arm, *, calls: int, seconds: float) -> dict[str, Any]:
+    """Run both arms on one floor, in an Asterisk of their own."""
     home = Path(tempfile.mkdtemp(prefix="seatline-bench-"))
     home.chmod(0o755)
     try:
-        running = start_asterisk(home, trunk_addresses=(TRUNK_ADDRESS,), extra=_extra_conf())
+        running = start_asterisk(home, trunk_addresses=(TRUNK_ADDRESS,), extra=_extra_conf(floor))
         try:
-            arm.start(Ground(running.url, _endpoints("ours"), running.part.sounds_dir))
+            phones = _endpoints("ours", floor.agents)
             try:
+                arm.start(Ground(running.url, phones, running.part.sounds_dir, floor.free))
                 server = ("127.0.0.1", running.part.ports.sip)
-                report = asyncio.run(_measure(server, arm, calls=calls, seconds=seconds))
+                return asyncio.run(_measure(server, arm, floor, calls=calls, seconds=seconds))
             finally:
                 arm.stop()
         finally:
             running.stop()
     finally:
         shutil.rmtree(home, ignore_errors=True)
-    return {
-        "measure": "INVITE in to agent's INVITE out",
-        "ours_is": arm.name,
-        "at": clock.now().isoformat(timespec="seconds"),
-        "machine": {
-            "cpus": os.cpu_count(),
-            "load_1min": round(os.getloadavg()[0], 2),
-            "python": platform.python_version(),
-        },
-        **report,
-    }
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the report."""
     parser = argparse.ArgumentParser(prog="python -m bench.first_ring", description=__doc__)
-    parser.add_argument("--calls", type=int, default=200, help="sequential calls of each arm")
-    parser.add_argument("--seconds", type=float, default=60, help="length of the paced part")
+    parser.add_argument("--calls", type=int, default=200, help="sequential calls of each arm, on each floor")
+    parser.add_argument("--seconds", type=float, default=1000, help="length of the paced part")
     parser.add_argument("--ours", default="bench.switchboard:Switchboard", help="module:class of an Arm")
     chosen = parser.parse_args(arguments)
     module, _, name = chosen.ours.partition(":")
-    arm: Arm = getattr(importlib.import_module(module), name)()
-    json.dump(measure(arm, calls=chosen.calls, seconds=chosen.seconds), sys.stdout, indent=2)
+    make: Callable[[], Arm] = getattr(importlib.import_module(module), name)
+    json.dump(measure(make, calls=chosen.calls, seconds=chosen.seconds), sys.stdout, indent=2)
     print()
     return 0
 

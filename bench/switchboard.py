@@ -2,7 +2,7 @@
 
 PostgreSQL (which fsyncs), Valkey, the walls, the vault, the spool and `workers.switchboard` itself, in a
 process of its own; the only thing that is not the product's is that agents' phones are plain SIP endpoints
-of the switch, so that twelve of them cost nothing. One queue, no greeting, no wrap-up; calls come to several
+of the switch, so that 1,500 of them cost nothing. One queue, no greeting, no wrap-up; calls come to several
 numbers, because the agent's phone is shown the number dialled and never the caller's.
 """
 
@@ -47,6 +47,7 @@ from workers.switchboard import serve
 NUMBERS = tuple(f"+4420794601{i:02d}" for i in range(32))
 CALLER = "+447700900123"
 _READY_S = 60.0
+_SITS_S = 180.0
 
 
 class DeskPhones(AriSwitch):
@@ -87,7 +88,7 @@ class Switchboard:
         self.run(ground)
         self._stack.callback(self._end)
         _wait_for(settings.state_dir / "ready" / "switchboard", self._process)
-        _let_them_sit(settings, agents)
+        _let_them_sit(settings, agents, free=len(agents) if ground.free is None else ground.free)
 
     def furnish(self, endpoints: tuple[str, ...]) -> list[AgentId]:
         """Open a company with a queue, numbers and a customer, and seat an agent at each phone."""
@@ -224,24 +225,24 @@ def hire(house: House, tenant_id: TenantId, queue_id: UUID, *, number: int, phon
     return AgentId(agent.id)
 
 
-def _let_them_sit(settings: Settings, agents: list[AgentId]) -> None:
-    """Let everybody become available, and return when the books say so."""
+def _let_them_sit(settings: Settings, agents: list[AgentId], *, free: int) -> None:
+    """Let the first so many become available, and return when the books say so; the others are away."""
     with house_of(settings) as house:
         with house.gate.open(Scope.system(OPERATOR)) as session:
-            for agent_id in agents:
+            for agent_id in agents[:free]:
                 orders.leave(session, OrderKind.SIGN_IN, agent_id=agent_id)
                 orders.leave(session, OrderKind.STATUS, agent_id=agent_id, status="available", reason="")
         house.realtime.publish(OPERATOR, orders.WAKE_UP, {})
-        deadline = time.monotonic() + _READY_S
+        deadline = time.monotonic() + _SITS_S
         while True:
             with house.gate.open(Scope.system(OPERATOR)) as session:
-                free = session.execute(
+                sit = session.execute(
                     text("SELECT count(*) FROM app.agent_time WHERE ended_at IS NULL AND state = 'available'")
                 ).scalar_one()
-            if free == len(agents):
+            if sit == free:
                 return
             if time.monotonic() > deadline:
-                message = f"{free} of {len(agents)} agents are available"
+                message = f"{sit} of {free} agents are available"
                 raise RuntimeError(message)
             time.sleep(0.1)
 
