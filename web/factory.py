@@ -66,6 +66,7 @@ def live_app(services: Services) -> Flask:
     app = bare_app(services)
     live.install(app)
     guards.insist(app)
+    app.wsgi_app = live.OwnStack(app.wsgi_app)  # type: ignore[method-assign] # as above
     return app
 
 
