@@ -31,6 +31,8 @@ from launch.parts import asterisk, chromium, postgres
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
 KEPT = CHECKOUT / "docs" / "benchmarks.json"
 _LIMIT_S = 3600
+# the size of the month whose closing stands beside one GROUP BY; the others tell its slope
+_CLOSED_EVENTS = 1_000_000
 Report = dict[str, Any]
 
 
@@ -540,11 +542,12 @@ _CLOSING_CAUSE = (
 
 
 def _closing_goals(report: Report) -> list[Goal]:
-    ratio, floors = (report["sizes"][-1].get(name) for name in ("close_ratio", "close_ratio_to_floor"))
+    at = next((of for of in report["sizes"] if of["events"] == _CLOSED_EVENTS), report["sizes"][-1])
+    ratio, floors = (at.get(name) for name in ("close_ratio", "close_ratio_to_floor"))
     slope, preview_ms = max(report["slopes"], default=None), report["preview_of_100000_ms"]
     goals = [
         Goal(
-            f"closing for {report['companies']} companies ≤ 1.5 × one GROUP BY",
+            f"closing {at['events']:,} events for {report['companies']} companies ≤ 1.5 × one GROUP BY",
             f"{ratio} ×" + (f"; {floors} × its floor" if floors else ""),
             is_met=ratio <= 1.5,
             cause=_CLOSING_CAUSE,
@@ -591,9 +594,12 @@ MEASUREMENTS = {
     ),
     "start": Measurement("Start and memory", ("bench.start",), _start, _start_goals),
     "leads": Measurement("Importing leads", ("bench.leads",), _leads, _none),
-    "rating": Measurement("Rating", ("bench.rating", "100000"), _as_it_is, _rating_goals),
+    "rating": Measurement("Rating", ("bench.rating", "1000000"), _as_it_is, _rating_goals),
     "closing": Measurement(
-        "Closing a month", ("bench.closing", "200", "100000", "1000000"), _as_it_is, _closing_goals
+        "Closing a month",
+        ("bench.closing", "200", "100000", "1000000", "10000000", "--limit", "3000"),
+        _as_it_is,
+        _closing_goals,
     ),
     "rerating": Measurement("Rating again", ("bench.rerating", "1000000"), _as_it_is, _none),
     "running": Measurement("The running bill", ("bench.running",), _as_it_is, _running_goals),

@@ -54,7 +54,7 @@ COMPANIES = 200
 EVENTS = (100_000,)
 PREVIEWED = 100_000
 # of disk for an event with its charge, their indexes and logs; more than is measured
-EVENT_BYTES = 4_000
+EVENT_BYTES = 3_000
 LIMIT_S = 900.0
 _One = TypeVar("_One")
 OCTOBER = periods.month(2026, 10, zone="Europe/London")
