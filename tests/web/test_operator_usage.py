@@ -1,6 +1,7 @@
 """The usage explorer: any id, every state, the way to the line and back, and no customer."""
 
 import datetime as dt
+import html
 import re
 from collections.abc import Iterator, Mapping
 
@@ -26,6 +27,7 @@ from wiring.prepare import DatabaseUrls
 NOW = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
 RENTAL = new_id()
 OCTOBER = periods.month(2026, 10, zone="Europe/London")
+ROW = re.compile(r'<tr><th scope="row">.*?</tr>', re.DOTALL)
 
 
 @pytest.fixture(autouse=True)
@@ -192,6 +194,37 @@ def test_the_clients_own_line_of_rentals_shows_each(
     page = alice.get(f"{paper}/lines/{line.line_no}").text
     for words in ("Seats", "£96.00", "rounded sum of these exact amounts"):
         assert words in page
+
+
+def test_the_clients_own_line_of_rentals_goes_on_page_by_page(
+    browser: Browsers, cast: Cast, gate: Gate, used: TenantId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # with the fixture's seat three, of which two began at the same instant
+    begun = (OCTOBER.start, OCTOBER.start + dt.timedelta(days=9))
+    with gate.open(Scope.system(used)) as session:
+        seats = [
+            Span(rental_id=new_id(), meter="seat.month", starts_at=start, ends_at=None) for start in begun
+        ]
+        rentals.charge(session, tenant_id=used, spans=seats, until=NOW)
+        draft = invoices.draft(session, tenant_id=used, period=OCTOBER)
+    line = next(one for one in draft.bill.lines if one.meter == "seat.month")
+    alice = browser()
+    alice.sign_in(cast.alice.email)
+    paper = f"/portal/invoices/{ids.public('inv', draft.invoice_id)}/lines/{line.line_no}"
+    whole = ROW.findall(alice.get(paper).text)
+    assert len(whole) == 3
+    monkeypatch.setattr("web.portal.invoices._USES", 1)
+    first = page = alice.get(paper).text
+    paged = ROW.findall(page)
+    while older := re.search(r'href="([^"]*before=[^"]*)"', page):
+        page = alice.get(html.unescape(older[1])).text
+        paged += ROW.findall(page)
+        assert len(paged) <= 3
+    assert paged == whole
+    assert f'href="{paper}"' in page
+    assert f'href="{paper}"' not in first
+    # an address that was cut off shows the line from its beginning
+    assert ROW.findall(alice.get(f"{paper}?before=2026-10").text) == paged[:1]
 
 
 def test_the_explorer_is_for_billing_only_and_one_company_at_a_time(

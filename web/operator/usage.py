@@ -112,9 +112,7 @@ def usage_list() -> str:
     page = seen.found[:_PAGE] if seen else []
     older = None
     if seen and len(seen.found) > _PAGE:
-        last = page[-1]
-        mark = f"{last.occurred_at.isoformat()}~{ids.public('use', last.usage_id)}"
-        older = f"{_HERE}?{urlencode({**asked, 'before': mark})}"
+        older = f"{_HERE}?{urlencode({**asked, 'before': usage.mark(page[-1])})}"
     return render_template(
         "operator/usage.html",
         companies=[(ids.public("ten", one.tenant_id), one.name) for one in clients],
@@ -216,7 +214,13 @@ def _look(session: Session, company: Company, asked: dict[str, str]) -> _Seen:
     return _Seen(
         explorer.counts(session, tenant_id=tenant_id),
         meters,
-        explorer.find(session, tenant_id=tenant_id, wanted=wanted, before=_before(), limit=_PAGE + 1),
+        explorer.find(
+            session,
+            tenant_id=tenant_id,
+            wanted=wanted,
+            before=usage.before(request.args.get("before", "")),
+            limit=_PAGE + 1,
+        ),
         _days(session, company, meters, last),
         conflicts,
         rejects,
@@ -250,13 +254,4 @@ def _reference(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:
-        return None
-
-
-def _before() -> tuple[dt.datetime, UUID] | None:
-    at, _, usage_id = request.args.get("before", "").partition("~")
-    try:
-        found = dt.datetime.fromisoformat(at)
-        return (found, ids.parse("use", usage_id)) if found.tzinfo else None
-    except (ValueError, NotFound):
         return None

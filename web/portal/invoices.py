@@ -1,5 +1,7 @@
 """Invoices, the bill as it would be now, and the calls behind a line."""
 
+from urllib.parse import urlencode
+
 from flask import Response, render_template, request, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
@@ -30,7 +32,6 @@ from web.shown.invoices import InvoiceRow
 from wiring import estimates
 
 _USES = 50
-_MOST_USES = 10_000
 
 
 def _states() -> tables.Words:
@@ -264,23 +265,22 @@ def _has_calls(document: InvoiceDocument, line_no: int) -> bool:
 
 def _uses_of_line(document: InvoiceDocument, line_no: int, head: dict[str, str]) -> str:
     """Show what was used or rented behind a line: from when to when, how much, the exact amount."""
-    text = request.args.get("after", "")
-    after = ids.parse("use", text) if text else None
+    before = usage.before(request.args.get("before", ""))
     found = explorer.find(
         scope.session(),
         tenant_id=identity.current().tenant_id,
         wanted=Wanted(reference=document.invoice_id, line_no=line_no),
-        limit=_MOST_USES,
+        before=before,
+        limit=_USES + 1,
     )
-    start = next((place + 1 for place, one in enumerate(found) if one.usage_id == after), 0)
-    shown = found[start : start + _USES]
-    more = start + _USES < len(found)
+    shown = found[:_USES]
+    more = len(found) > _USES
     return render_template(
         "portal/line.html",
         line=head,
         entries=[usage.entry(one) for one in shown],
-        newer=request.path if start else None,
-        older=f"{request.path}?after={ids.public('use', shown[-1].usage_id)}" if more else None,
+        newer=request.path if before else None,
+        older=f"{request.path}?{urlencode({'before': usage.mark(shown[-1])})}" if more else None,
     )
 
 

@@ -10,6 +10,7 @@ from billing import decisions
 from billing.explorer import Found
 from billing.rating.rentals import METERS
 from core import ids
+from core.errors import NotFound
 from core.money import NANO
 from web.shown import bills, wording
 
@@ -39,6 +40,21 @@ class EntryRow:
     invoice: str
     invoice_id: str
     line_no: int | None
+
+
+def mark(last: Found) -> str:
+    """Return where a list of usage goes on that ends with this, as its address says it."""
+    return f"{last.occurred_at.isoformat()}~{ids.public('use', last.usage_id)}"
+
+
+def before(text: str) -> tuple[dt.datetime, UUID] | None:
+    """Return what `mark` wrote into an address; None when it is no such place, and the list begins anew."""
+    at, _, usage_id = text.partition("~")
+    try:
+        found = dt.datetime.fromisoformat(at)
+        return (found, ids.parse("use", usage_id)) if found.tzinfo else None
+    except (ValueError, NotFound):
+        return None
 
 
 def entry(one: Found) -> EntryRow:
