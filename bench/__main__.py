@@ -214,8 +214,8 @@ def _consoles_goals(report: Report) -> list[Goal]:
             f"{1.024 * weighs:.1f} KB",
             is_met=1.024 * weighs <= 27,
             cause="the live process holds 24 of them, of which the server, asked by an application that does"
-            " nothing, holds 16 (a greenlet, a socket, a request). The others are PostgreSQL's shared buffers,"
-            " which fill while sessions are looked up, and counted though nothing of them is a console's own.",
+            " nothing, holds 16 (a greenlet, a socket, a request). The rest are PostgreSQL's shared buffers:"
+            " they fill while sessions are looked up, and are counted, though no console's own.",
         )
         for weighs in ([weighs] if weighs is not None else [])
     ]
