@@ -9,7 +9,7 @@ from core.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 
 
 class PriceListError(Invalid):
-    """A price list cannot be published as it stands; `problems` in the details name each rate."""
+    """A price list cannot be like this; `problems` in the details name each rate, `fields` what it is."""
 
     code = "price-list-invalid"
 

@@ -19,7 +19,7 @@ from billing.models import PriceListRow, PriceListVersionRow, RateRow, RentalPri
 from billing.price_lists import PriceList, Version
 from billing.rating import terms
 from billing.rating.rentals import RentalPrice
-from billing.rating.tariff import DatedRate, problems
+from billing.rating.tariff import DatedRate, faults_of_draft
 from billing.rating.terms import NOTHING, Terms
 from core.ids import PriceListId, TenantId
 
@@ -143,7 +143,7 @@ def revise(
         if rentals is None:
             rentals = price_lists.rentals_of(session, tenant_id=tenant_id, version_id=version_id)
         tariff = price_lists.tariff_of(price_list, row, rates, rentals)
-        faults = problems(tariff)
+        faults = faults_of_draft(tariff)
         if faults:
             raise PriceListError(problems=faults)
         _clear(session, tenant_id, version_id)

@@ -9,6 +9,7 @@ published like any other, and no tenant can take it over (`billing.margin`).
 """
 
 import datetime as dt
+import re
 import zoneinfo
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ from uuid import UUID
 
 from babel.numbers import list_currencies
 from sqlalchemy import ColumnElement, insert, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from billing.errors import (
@@ -37,15 +37,21 @@ from billing.rating.tariff import (
     digest,
     encode,
     encode_bands,
+    faults_of_draft,
     problems,
 )
 from billing.rating.terms import NOTHING, Terms
 from core import clock
 from core.events import announce
 from core.ids import PriceListId, TenantId, new_id
+from core.taken import refused_as
 from security import evidence
 
+LONGEST_NAME = 80
+LONGEST_CARRIER = 60
 _SHOWN_PROBLEMS = 20
+# it stands on invoices and in names of files
+_CODE = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +104,29 @@ def create(
 ) -> PriceList:
     """Create an empty price list, or with a carrier's name a cost deck.
 
+    Args:
+        session: in the operator's context.
+        tenant_id: the operator.
+        code: what the list is called on invoices and in files; of a cost deck see `deck_code`.
+        name: what people call it.
+        currency: of all its prices.
+        zone: by whose clocks its time bands and its days begin.
+        carrier: who asks these prices of us; empty: they are what we ask of companies.
+
     Raises:
-        PriceListError: a currency or zone that does not exist, or no code.
+        PriceListError: `fields` in its details names what cannot be.
         PriceListTakenError: the code is in use.
     """
-    if not code or currency not in list_currencies() or zone not in zoneinfo.available_timezones():
-        raise PriceListError(code=code, currency=currency, zone=zone)
+    fits = {
+        "code": bool(carrier or _CODE.fullmatch(code)),
+        "name": 0 < len(name) <= LONGEST_NAME and name.isprintable(),
+        "currency": currency in list_currencies(),
+        "zone": zone in zoneinfo.available_timezones(),
+        "carrier": len(carrier) <= LONGEST_CARRIER and carrier.isprintable(),
+    }
+    wrong = [field for field, does in fits.items() if not does]
+    if wrong:
+        raise PriceListError(fields=wrong)
     row = PriceListRow(
         tenant_id=tenant_id,
         id=new_id(),
@@ -114,12 +137,15 @@ def create(
         carrier=carrier,
         created_at=clock.now(),
     )
-    try:
-        with session.begin_nested():
-            session.add(row)
-    except IntegrityError as error:
-        raise PriceListTakenError(code=code) from error
+    with refused_as(session, lambda: PriceListTakenError(code=code)):
+        session.add(row)
+    evidence.record(session, "price-list.created", "pl", row.id, code=code, currency=currency)
     return _price_list(row)
+
+
+def deck_code(carrier: str) -> str:
+    """Return the code of a carrier's cost deck: each carrier has one."""
+    return f"cost:{carrier.casefold()}"
 
 
 def every(session: Session, *, tenant_id: TenantId) -> tuple[PriceList, ...]:
@@ -173,7 +199,7 @@ def draft(
     Raises:
         PriceListNotFoundError: no such list.
         PriceListError: a rate is wrong: a prefix twice, without a name, or needing a number's last
-            four digits; `problems` in its details names each.
+            four digits; `problems` in its details names each. No rate at all is wrong at publishing.
     """
     price_list = _row(session, tenant_id, price_list_id)
     newest = versions(session, tenant_id=tenant_id, price_list_id=price_list.id)
@@ -192,7 +218,7 @@ def draft(
     session.add(row)
     session.flush()
     tariff = tariff_of(price_list, row, rates, rentals)
-    _refuse(problems(tariff))
+    _refuse(faults_of_draft(tariff))
     write_prices(session, tenant_id=tenant_id, version_id=row.id, tariff=tariff)
     return version_of(row)
 

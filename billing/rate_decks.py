@@ -27,8 +27,8 @@ from core.ids import TenantId, new_id
 KEPT = dt.timedelta(days=1)
 """How long what went wrong is shown, and how long a file waits for a worker at most."""
 
-Fault = tuple[int, str, str]
-"""Row, column, and a code; a row of 0: the text is a sentence about the whole."""
+Fault = tuple[int, str, str, int]
+"""Row, column, a code, and another row it contradicts; a row of 0: the text is a sentence about the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +244,7 @@ def _deck(row: RateDeckRow) -> RateDeck:
         row.asked_by,
         row.asked_at,
         row.state,
-        tuple((number, column, code) for number, column, code in row.faults),
+        # those written before a fault could name another row have three parts
+        tuple((one[0], one[1], one[2], one[3] if len(one) > 3 else 0) for one in row.faults),  # noqa: PLR2004
         row.version,
     )

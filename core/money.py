@@ -5,12 +5,14 @@ sum of its events, tax in minor units once per category and rate (design, invari
 away from zero at the half, as finance departments round.
 """
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 
 from core.errors import Invalid
 
 NANO = 1_000_000_000
+_TWO_WAYS = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
 # ISO 4217 exponents that are not 2 among the currencies we can bill in.
 _EXPONENTS = {
     "JPY": 0,
@@ -34,6 +36,15 @@ class CurrencyMismatchError(Invalid):
 def exponent(currency: str) -> int:
     """Return how many decimals the currency's minor unit has (GBP 2, JPY 0, KWD 3)."""
     return _EXPONENTS.get(currency, 2)
+
+
+def is_two_ways(text: str) -> bool:
+    """Return whether a number as people type it may be meant two ways, a thousandfold apart.
+
+    `1,250` is above a thousand to some, and a quarter above one to others. `1,25` and `0,125` are not: no
+    thousands are written like that.
+    """
+    return _TWO_WAYS.fullmatch(text.strip()) is not None
 
 
 def round_half_up(value: Fraction) -> int:

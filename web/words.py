@@ -245,6 +245,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "reconciliation.open": _l("Opened a difference with the payment provider again"),
     "passkey.added": _l("Added a passkey"),
     "passkey.removed": _l("Removed a passkey"),
+    "price-list.created": _l("Made a price list"),
     "price-list.published": _l("Published a price list"),
     "recording.checked": _l("Compared a recording with its hash"),
     "recording.fetched": _l("Downloaded a recording"),

@@ -79,7 +79,7 @@ def run(means: Means, event: RateDeckAsked) -> None:
         progress.write(JobState.RUNNING)
         sheet = price_sheet.read(source, moved=lambda rows: progress.moved(done=rows))
     progress.write(JobState.RUNNING)  # all rows are read; writing them takes as long again
-    faults: list[Fault] = [(one.row, one.column, one.code) for one in sheet.faults]
+    faults: list[Fault] = [(one.row, one.column, one.code, one.other) for one in sheet.faults]
     if not faults:
         try:
             with means.gate.open(Scope.system(OPERATOR)) as session:
@@ -94,7 +94,7 @@ def run(means: Means, event: RateDeckAsked) -> None:
         except PriceListError as error:
             said = error.details.get("problems")
             found_wrong = said if isinstance(said, list) else [error.code]
-            faults = [(0, "", str(one)) for one in found_wrong[:_MOST_FAULTS]]
+            faults = [(0, "", str(one), 0) for one in found_wrong[:_MOST_FAULTS]]
     if faults:
         with means.gate.open(Scope.system(OPERATOR)) as session:
             rate_decks.refuse(session, tenant_id=OPERATOR, deck_id=deck_id, faults=faults)

@@ -3,9 +3,12 @@
     meter,prefix,destination,name_en,name_zh,rate,connect,initial_s,step_s,minimum,blocked,days,from
     voice.inbound,44,gb-local,UK landlines,英国固话,0.05,0,0,1,0,,,
 
-Amounts are decimals of the list's currency, `rate` is a minute's. Rows of the same meter and prefix are
-bands of one rate: `days` is 1 (Monday) to 7 and H (public holidays), like `1-5` or `6,7,H`, and `from` the
-local time it begins. A row with a `second` says what that band costs from that second of the call on.
+Amounts are decimals of the list's currency, `rate` is a minute's; `1,250`, which is a thousandfold more to
+some, is a fault. Rows of the same meter and prefix are bands of one rate: `days` is 1 (Monday) to 7 and H
+(public holidays), like `1-5` or `6,7,H`, and `from` the local time it begins. What is of the whole rate
+(destination, blocked, first block, bounds) they say alike, or a row after the first leaves it empty (but of
+`blocked`, where empty is no); else the row is a fault. A row with a `second` says what that band costs from
+that second of the call on.
 `maximum` bounds a charge, and `above` says how: `cap`, or `refuse` (not billed before somebody has looked);
 a call of at most `grace_s` seconds costs nothing.
 
@@ -34,7 +37,7 @@ from campaigns import text_file, workbook
 from campaigns.errors import LeadFileEncodingError, LeadFileError
 from campaigns.text_file import Row
 from campaigns.workbook import Effort
-from core.money import NANO
+from core.money import NANO, is_two_ways
 
 COLUMNS = (
     *("meter", "prefix", "destination", "name_en", "name_zh", "rate", "connect"),
@@ -63,11 +66,15 @@ _YES = frozenset({"1", "yes", "true", "x", "是"})
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong on a row; the head is row 1. `code` is one of those in `web.operator.prices.FAULTS`."""
+    """What is wrong on a row; the head is row 1. `code` is one of those in `web.operator.prices.FAULTS`.
+
+    `other` is the row that says otherwise, or 0.
+    """
 
     row: int
     column: str
     code: str
+    other: int = 0
 
 
 @dataclass(slots=True)
@@ -82,17 +89,18 @@ class Sheet:
 
 @dataclass(slots=True)
 class _Rows:
-    """The rows of one rate."""
+    """The rows of one rate; `begun_at` has the row that each band began with."""
 
     number: int
     first: Mapping[str, str]
     bands: list[Band] = field(default_factory=list)
+    begun_at: list[int] = field(default_factory=list)
 
 
 class _CellError(Exception):
-    def __init__(self, column: str, code: str) -> None:
+    def __init__(self, column: str, code: str, *, other: int = 0) -> None:
         super().__init__(code)
-        self.column, self.code = column, code
+        self.column, self.code, self.other = column, code, other
 
 
 def read(source: BinaryIO, *, moved: Callable[[int], None] = lambda _: None) -> Sheet:
@@ -173,7 +181,7 @@ def _read_rows(
         try:
             _take(sheet, groups, bands, number, row)
         except _CellError as error:
-            sheet.faults.append(Fault(number, error.column, error.code))
+            sheet.faults.append(Fault(number, error.column, error.code, error.other))
         if len(sheet.faults) >= _MOST_FAULTS:
             return
 
@@ -238,7 +246,12 @@ def amount(nano: int) -> str:
 
 
 def nano(text: str) -> int | None:
-    """Return a decimal amount in nano-units, or None when it is none: `0.0225` -> 22500000."""
+    """Return a decimal amount in nano-units, or None when it is none: `0.0225` -> 22500000.
+
+    `0,0225` is the same; `1,250` may be meant two ways and is none.
+    """
+    if is_two_ways(text):
+        return None
     try:
         value = Decimal(text.replace(",", "."))
     except InvalidOperation:
@@ -274,15 +287,59 @@ def _take(
     if band is None:
         band = known[cells] = _band(row)
     slot, second = band.slots[0], band.slots[0].from_s
-    bands = groups.setdefault((meter, prefix), _Rows(number, row)).bands
+    rows = groups.setdefault((meter, prefix), _Rows(number, row))
+    if rows.first is not row:
+        _insist_same(rows, row)
+    same = next(
+        (
+            at
+            for at, one in enumerate(rows.bands)
+            if (one.days_iso, one.from_s) == (band.days_iso, band.from_s)
+        ),
+        None,
+    )
+    if not second and same is not None:
+        raise _CellError("", "row-twice", other=rows.begun_at[same])
     if not second:
-        bands.append(band)
-        return
-    for at, one in enumerate(bands):
-        if (one.days_iso, one.from_s) == (band.days_iso, band.from_s):
-            bands[at] = replace(one, slots=(*one.slots, slot))
-            return
-    raise _CellError("second", "slot-without-band")
+        rows.bands.append(band)
+        rows.begun_at.append(number)
+    elif same is not None:
+        one = rows.bands[same]
+        rows.bands[same] = replace(one, slots=(*one.slots, slot))
+    else:
+        raise _CellError("second", "slot-without-band")
+
+
+def _insist_same(rows: _Rows, row: Mapping[str, str]) -> None:
+    """Go on only when a further row of a rate says the same of all its calls as the first, or nothing."""
+    for column in ("destination", "blocked", *_OF_RATE):
+        there, here = rows.first.get(column, ""), row.get(column, "")
+        if there == here or (not here and column != "blocked"):
+            continue
+        try:
+            means = _meant(column, rows.first)
+        except _CellError:  # named when the rate is made
+            continue
+        if _meant(column, row) != means:
+            raise _CellError(column, "row-contradicts", other=rows.number)
+
+
+def _meant(column: str, row: Mapping[str, str]) -> object:
+    """Return what a cell that is of the whole rate comes to."""
+    text = row.get(column, "")
+    match column:
+        case "blocked":
+            return text.casefold() in _YES
+        case "above":
+            return _ceiling(text)
+        case "minimum":
+            return _amount(row, column)
+        case "maximum":
+            return _amount(row, column) if text else None
+        case "initial_s" | "grace_s":
+            return _seconds(row, column, least=0, default=0)
+        case _:
+            return text
 
 
 def _band(row: Mapping[str, str]) -> Band:
@@ -334,7 +391,7 @@ def _rate(meter: str, prefix: str, rows: _Rows, known: dict[tuple[object, ...], 
     rate = known.get(key)
     if rate is None:
         rate = known[key] = _price(rows)
-    is_blocked = rows.first.get("blocked", "").casefold() in _YES
+    is_blocked = _meant("blocked", rows.first) is True
     return DatedRate(meter, prefix, rows.first["destination"], rate, is_blocked=is_blocked)
 
 
@@ -362,7 +419,7 @@ def _amount(row: Mapping[str, str], column: str) -> int:
         return 0
     found = nano(text)
     if found is None:
-        raise _CellError(column, "not-an-amount")
+        raise _CellError(column, "two-ways" if is_two_ways(text) else "not-an-amount")
     return found
 
 

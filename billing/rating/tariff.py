@@ -46,6 +46,8 @@ _CALLS_ONLY, _RENTALS_TOO, _BOUNDS_TOO, _TERMS_TOO, _HOURS_TOO, FORMAT = 1, 2, 3
 # What a number keeps to itself (design.md, invariant 2); E.164 gives it fifteen digits at most.
 HIDDEN_DIGITS = 4
 LONGEST_NUMBER = 15
+EMPTY = "a price list needs a rate"
+"""What is said of a tariff without prices; a draft may be without."""
 DEAREST_NANO = 1_000_000 * NANO
 _KEPT = 64
 K = TypeVar("K")
@@ -440,6 +442,11 @@ def problems(tariff: Tariff) -> list[str]:
     return list(_problems(tariff))
 
 
+def faults_of_draft(tariff: Tariff) -> list[str]:
+    """Return what cannot stand even in a draft: one may be empty, and be filled price by price."""
+    return [one for one in _problems(tariff) if one != EMPTY]
+
+
 class Cache(Generic[K, V]):
     """What this process has compiled, by content hash; the least used leave first."""
 
@@ -493,7 +500,7 @@ def _problems(tariff: Tariff) -> Iterator[str]:
     except (KeyError, ValueError):
         yield f"no such time zone: {tariff.zone}"
     if not tariff.rates and not tariff.rentals:
-        yield "a price list needs a rate"
+        yield EMPTY
     seen: set[tuple[str, str]] = set()
     for row in tariff.rates:
         where = f"{row.meter} {row.prefix or '(all)'}"

@@ -289,7 +289,7 @@ def reset_link(gate: Gate, vault: Vault, tenant_id: TenantId, user: User) -> str
 
 def prices(dana: Browser) -> list[str]:
     """Return the first version of a price list, what it changed, and one of its rates."""
-    one = found(r'"(/operator/prices/[^"/]+)"', dana.get("/operator/prices").text)
+    one = found(r'"(/operator/prices/pl_[^"/]+)"', dana.get("/operator/prices").text)
     version = f"{one}/versions/1"
     rate = found(r'"([^"]+/rate\?id=[^"]+)"', dana.get(version).text)
     return [version, f"{version}/changes", rate]

@@ -73,6 +73,7 @@ from web.shown.opening import WEEK, DayShown, WeekShown
 from web.shown.refusals import RefusalRow
 from web.shown.rooms import Inside
 from web.shown.targets import Promise
+from wiring import price_sheet
 
 NOW = dt.datetime(2026, 11, 19, 12, 3, 5, tzinfo=dt.UTC)
 
@@ -3363,8 +3364,177 @@ def prices(lang: str) -> dict[str, Any]:
                 draft=d,
             )
             for i, (n, c, v, r, k, d) in enumerate(rows)
-        ]
+        ],
+        "may_write": True,
     }
+
+
+def prices_none(lang: str) -> dict[str, Any]:
+    return prices(lang) | {"lists": []}
+
+
+def price_new(lang: str) -> dict[str, Any]:
+    return operator(lang) | {
+        "given": {
+            "purpose": "companies",
+            "name": "",
+            "code": "",
+            "carrier": "",
+            "currency": "GBP",
+            "zone": "Europe/London",
+        },
+        "errors": {},
+        "purposes": [
+            (
+                "companies",
+                pick(lang, "What companies pay us", "客户公司付给我们的价格"),
+                pick(lang, "A company is put on it, and billed by it.", "公司使用该价目表，并据此计费。"),
+            ),
+            (
+                "carrier",
+                pick(lang, "What a carrier charges us", "运营商向我们收取的价格"),
+                pick(
+                    lang,
+                    "For the margin of calls out. No company sees it.",
+                    "用于计算呼出毛利，任何公司都看不到。",
+                ),
+            ),
+        ],
+        "currencies": [("", pick(lang, "choose one", "请选择")), ("GBP", "GBP · British Pound")],
+        "zones": [("", pick(lang, "choose one", "请选择")), ("Europe/London", "Europe/London")],
+    }
+
+
+def price_new_refused(lang: str) -> dict[str, Any]:
+    page = price_new(lang)
+    given = page["given"] | {"name": "UK Standard", "code": "UK Standard", "currency": ""}
+    return page | {
+        "given": given,
+        "errors": {
+            "code": pick(
+                lang,
+                "Small letters a to z, digits and hyphens, at most 40, like uk-standard.",
+                "只能用小写字母 a–z、数字和连字符，最多 40 个，例如 uk-standard。",
+            ),
+            "currency": pick(lang, "Choose a currency.", "请选择货币。"),
+        },
+    }
+
+
+def price_list_empty(lang: str) -> dict[str, Any]:
+    return operator(lang) | {
+        "price_list": {"id": "pl_1", "name": "UK Standard", "currency": "GBP", "zone": "Europe/London"},
+        "problems": [],
+        "deck": None,
+        "job": None,
+        "columns": price_sheet.COLUMNS,
+        "is_empty": True,
+        "earliest_on": "2026-11-19",
+        "may_write": True,
+    }
+
+
+def price_file_refused(lang: str) -> dict[str, Any]:
+    return price_list_empty(lang) | {
+        "is_empty": False,
+        "problems": [
+            pick(
+                lang,
+                "Row 2, rate: may be meant two ways: write 1250 or 1.250 in place of 1,250",
+                "第 2 行，rate：可能有两种理解：请写 1250 或 1.250，不要写 1,250",
+            ),
+            pick(
+                lang,
+                "Row 7, destination: says something else than row 5 of the same meter and prefix",
+                "第 7 行，destination：与同一计量和前缀的第 5 行不一致",
+            ),
+        ],
+    }
+
+
+def price_rate(lang: str) -> dict[str, Any]:
+    return operator(lang) | {
+        "price_list": {"id": "pl_1", "name": "UK Standard", "currency": "GBP"},
+        "zone": "Europe/London",
+        "number": 14,
+        "fresh": None,
+        "meters": [
+            ("voice.inbound", pick(lang, "Calls in", "呼入通话")),
+            ("voice.outbound", pick(lang, "Calls out", "呼出通话")),
+        ],
+        "destinations": [("gb-mobile", pick(lang, "UK mobiles", "英国手机"))],
+        "rate_id": "voice.outbound.447",
+        "prefix": "447",
+        "destination": pick(lang, "UK mobiles", "英国手机"),
+        "meter": pick(lang, "Calls out", "呼出通话"),
+        "rows": [
+            {
+                "days": "1-5",
+                "from": "08:00",
+                "second": "",
+                "rate": "0.0725",
+                "step_s": "6",
+                "connect": "0.0000",
+            },
+            {"days": "6,7,H", "from": "", "second": "", "rate": "0.0500", "step_s": "6", "connect": "0.0000"},
+        ],
+        "whole": {
+            "initial_s": "30",
+            "minimum": "0.0000",
+            "maximum": "",
+            "above": "",
+            "grace_s": "",
+            "blocked": "",
+        },
+        "calendar": "GB-ENG",
+        "revision": 3,
+        "back": "/operator/prices/pl_1/versions/14",
+        "errors": {},
+        "may_write": True,
+    }
+
+
+def price_rate_new(lang: str) -> dict[str, Any]:
+    return price_rate(lang) | {
+        "fresh": {
+            "meter": "voice.outbound",
+            "prefix": "447",
+            "destination": "gb-mobile",
+            "name_en": "",
+            "name_zh": "",
+        },
+        "rate_id": "",
+        "prefix": "",
+        "destination": "",
+        "meter": "",
+        "rows": [{}],
+        "errors": {"prefix": pick(lang, "There is a rate for this prefix already.", "该前缀已有费率。")},
+    }
+
+
+def company_new(lang: str) -> dict[str, Any]:
+    fields = ("name", "legal_name", "address", "tax_id", "initials", "owner_name", "owner_email")
+    return operator(lang) | {
+        "given": dict.fromkeys(fields, "")
+        | {
+            "country": "GB",
+            "zone": "Europe/London",
+            "language": "en",
+            "price_list": "",
+            "tax_percent": "20",
+        },
+        "errors": {},
+        "lists": [("uk-standard", "UK Standard · GBP")],
+        "has_lists": True,
+        "may_price": True,
+        "countries": [("GB", pick(lang, "United Kingdom", "英国"))],
+        "zones": [("Europe/London", "Europe/London")],
+        "languages": [("en", "English"), ("zh_Hans_CN", "简体中文")],
+    }
+
+
+def company_new_unpriced(lang: str) -> dict[str, Any]:
+    return company_new(lang) | {"lists": [], "has_lists": False}
 
 
 _CHANGE_MARKS = ("live", "x", "warn", "ok", "wrap", "off")
@@ -3451,6 +3621,21 @@ def price_version(lang: str, *, state: str = "draft") -> dict[str, Any]:
             New(number=13, state="in-force", from_at=ago(6_900_000), rates=412),
             New(number=12, state="past", from_at=ago(20_000_000), rates=410),
         ],
+    }
+
+
+def price_version_empty(lang: str) -> dict[str, Any]:
+    names = pick(
+        lang, ("Calls in", "Calls out", "Rental and items"), ("呼入通话", "呼出通话", "租用与一次性项目")
+    )
+    codes = ("voice.inbound", "voice.outbound", "rental")
+    return price_version(lang) | {
+        "kinds": [New(code=code, name=name, count=0) for code, name in zip(codes, names, strict=True)],
+        "kind": "voice.inbound",
+        "rates": [],
+        "adds": True,
+        "older": None,
+        "versions": [New(number=14, state="draft", from_at=None, rates=0)],
     }
 
 
@@ -4251,7 +4436,17 @@ PAGES: dict[str, Page] = {
     "operator-company-opened": Page("operator/company.html", company_opened),
     "operator-company-awaits-owner": Page("operator/company.html", company_awaiting_its_owner),
     "operator-company-hold": Page("operator/company.html", company_on_hold),
+    "operator-company-new": Page("operator/company_new.html", company_new),
+    "operator-company-new-unpriced": Page("operator/company_new.html", company_new_unpriced),
     "operator-prices": Page("operator/prices.html", prices),
+    "operator-prices-none": Page("operator/prices.html", prices_none),
+    "operator-price-new": Page("operator/price_new.html", price_new),
+    "operator-price-new-refused": Page("operator/price_new.html", price_new_refused),
+    "operator-price-list-empty": Page("operator/price_upload.html", price_list_empty),
+    "operator-price-file-refused": Page("operator/price_upload.html", price_file_refused),
+    "operator-price-rate": Page("operator/price_rate.html", price_rate),
+    "operator-price-rate-new": Page("operator/price_rate.html", price_rate_new),
+    "operator-version-empty": Page("operator/price_version.html", price_version_empty),
     "operator-version-draft": Page("operator/price_version.html", price_version),
     "operator-version": Page(
         "operator/price_version.html", lambda lang: price_version(lang, state="in-force")

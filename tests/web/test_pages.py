@@ -76,6 +76,13 @@ PRESSED = {
     "operator-deletions",
     "operator-keys",
     "operator-version-changes",
+    "operator-company-new-unpriced",
+    "operator-prices-none",
+    "operator-price-new-refused",
+    "operator-price-list-empty",
+    "operator-price-file-refused",
+    "operator-price-rate-new",
+    "operator-version-empty",
     "error-500",
 }
 RULES = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']}"

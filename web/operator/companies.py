@@ -384,7 +384,7 @@ def _open(given: dict[str, str]) -> tuple[Company, FirstOwner]:
     All that can be wrong is looked at before: once the company is open, nothing takes it back.
     """
     _check(given)
-    lists = {one.code: one for one in price_lists.every(scope.session(), tenant_id=OPERATOR)}
+    lists = {one.code: one for one in _priced()}
     chosen = lists.get(given["price_list"])
     if chosen is None:
         raise CompanyFormError(field="price_list")
@@ -510,12 +510,25 @@ def _percent(text: str) -> int:
     return int(whole) * 10_000 + int((part + "0000")[:4])
 
 
+def _priced() -> list[PriceList]:
+    """Return the price lists a company can be put on: those with a published version."""
+    session = scope.session()
+
+    def is_out(one: PriceList) -> bool:
+        versions = price_lists.versions(session, tenant_id=OPERATOR, price_list_id=one.price_list_id)
+        return any(version.published_at is not None for version in versions)
+
+    return [one for one in price_lists.every(session, tenant_id=OPERATOR) if is_out(one)]
+
+
 def _form(given: dict[str, str], errors: dict[str, str] | None = None) -> str:
-    lists = price_lists.every(scope.session(), tenant_id=OPERATOR)
+    lists = _priced()
     return render_template(
         "operator/company_new.html",
         given=dict.fromkeys(_FIELDS, "") | given,
         errors=errors or {},
+        has_lists=bool(lists or price_lists.every(scope.session(), tenant_id=OPERATOR)),
+        may_price="prices.write" in identity.current().permissions,
         # one that suits nobody is not chosen for somebody: the currency stays
         lists=[("", gettext("choose one"))] * (len(lists) > 1)
         + [(one.code, f"{one.name} · {one.currency}") for one in lists],

@@ -150,7 +150,7 @@ def make_cost_deck() -> BaseResponse:
         made = price_lists.create(
             session,
             tenant_id=OPERATOR,
-            code=f"cost:{carrier.casefold()}",
+            code=price_lists.deck_code(carrier),
             name=gettext("Costs of %(carrier)s", carrier=carrier),
             currency=like.currency,
             zone=like.zone,

@@ -32,6 +32,8 @@ from billing.rating.terms import (
     Step,
     Terms,
 )
+from core.money import is_two_ways
+from web.amounts import no_amount
 from web.plain import whole
 from web.shown import wording
 from wiring.price_sheet import amount, nano
@@ -199,7 +201,7 @@ class _Row:
     def money(self, name: str) -> int:
         found = nano(self.text(name) or "0")
         if found is None:
-            said = gettext("“%(text)s” is no amount. Write it like 96.00.", text=self.text(name)[:20])
+            said = no_amount(self.text(name), like="96.00")
             raise _FieldError(name, said)
         return found
 
@@ -382,6 +384,8 @@ def _tiers_text(steps: tuple[Step, ...]) -> str:
 
 
 def _decimal(text: str) -> Decimal | None:
+    if is_two_ways(text.removesuffix("%")):
+        return None
     try:
         value = Decimal(text.replace(",", ".").removesuffix("%").strip())
     except InvalidOperation:

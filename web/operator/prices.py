@@ -24,12 +24,14 @@ from billing.price_lists import Version
 from billing.rate_decks import RateDeck
 from billing.rating.rentals import HOUR_S, METERS, Proration, RentalPrice, Unit
 from billing.rating.rules import ALL_DAYS, HOLIDAY, Rate, RateError
-from billing.rating.tariff import DatedRate
+from billing.rating.tariff import EMPTY, DatedRate
+from billing.rating.terms import NOTHING
 from core import clock, ids, long_jobs
 from core.errors import SeatlineError
 from core.ids import OPERATOR
 from core.long_jobs import JobState
 from web import edits, identity, said, scope, tables, uploads, words
+from web.amounts import no_amount
 from web.guards import permission
 from web.operator import jobs, price_terms
 from web.operator.views import pages
@@ -51,10 +53,13 @@ FAULTS: Mapping[str, LazyString] = {
     "empty-cell": _l("must not be empty"),
     "not-digits": _l("has digits only, without the plus sign"),
     "not-an-amount": _l("is an amount like 0.0225, at most nine decimals"),
+    "two-ways": _l("may be meant two ways: write 1250 or 1.250 in place of 1,250"),
     "not-seconds": _l("is a whole number of seconds"),
     "not-days": _l("is days from 1 (Monday) to 7 and H for holidays, like 1-5 or 6,7,H"),
     "not-a-time": _l("is a time of day like 08:00"),
     "rate-contradicts": _l("the bands of this rate contradict each other"),
+    "row-contradicts": _l("says something else than row %(other)s of the same meter and prefix"),
+    "row-twice": _l("stands in row %(other)s already: same meter, prefix, days and time"),
     "too-many-rows": _l("there are more rows than a price list can have"),
     "formula": _l("is a formula; only values are read"),
     "slot-without-band": _l("there is no row before it for second 0 of the same days and time"),
@@ -185,7 +190,9 @@ def price_list_list() -> str:
                 draft=next((v.version for v in versions if v.published_at is None), None),
             )
         )
-    return render_template("operator/prices.html", lists=rows)
+    return render_template(
+        "operator/prices.html", lists=rows, may_write="prices.write" in identity.current().permissions
+    )
 
 
 @pages.get("/prices/<list_id>")
@@ -197,7 +204,7 @@ def price_list(list_id: str) -> BaseResponse:
     versions = price_lists.versions(scope.session(), tenant_id=OPERATOR, price_list_id=price_list_id)
     shown = _in_force(versions, clock.now()) or (versions[0] if versions else None)
     if shown is None:
-        return make_response(_nothing_yet(list_id))
+        return make_response(_rejected(list_id, []))
     return redirect(address(list_id, shown.version), 302)
 
 
@@ -268,7 +275,7 @@ def price_changes(list_id: str, number: int) -> str:
 @permission("prices.write")
 @uploads.takes_file(_LARGEST_FILE)
 def make_draft(list_id: str) -> BaseResponse:
-    """Make a draft: from a CSV, or as a copy of the newest version."""
+    """Make a draft: from a file, as a copy of the newest version, or the first one, to be typed."""
     session = scope.session()
     price_list_id = ids.parse("pl", list_id)
     found = price_drafts.find_list(session, tenant_id=OPERATOR, price_list_id=price_list_id)
@@ -279,21 +286,7 @@ def make_draft(list_id: str) -> BaseResponse:
     if file is None or not file.filename:
         if waiting is not None:
             return redirect(address(list_id, waiting.version), 303)
-        if not versions:
-            flash(gettext("Choose a CSV file with rates: the list has no version to copy."), "bad")
-            return redirect(f"/operator/prices/{list_id}", 303)
-        before = contents(list_id, versions[0].version)
-        made = price_lists.draft(
-            session,
-            tenant_id=OPERATOR,
-            price_list_id=price_list_id,
-            effective_from=effective_from,
-            destinations=before.destinations,
-            rates=before.rates,
-            rentals=before.rentals,
-            holiday_calendar=before.version.holiday_calendar,
-            agreed=before.terms,
-        )
+        made = _copy(list_id, versions[0].version if versions else None, effective_from)
         return redirect(address(list_id, made.version), 303)
     source = cast("BinaryIO", file.stream)
     calendar = request.form.get("calendar", "").strip().upper() or (
@@ -337,7 +330,7 @@ def watch_deck(list_id: str) -> str:
     deck = rate_decks.newest(scope.session(), tenant_id=OPERATOR, price_list_id=ids.parse("pl", list_id))
     if deck is None:
         return _rejected(list_id, [])
-    problems = [fault(Fault(row, column, code)) if row else str(code) for row, column, code in deck.faults]
+    problems = [fault(Fault(*one)) if one[0] else one[2] for one in deck.faults]
     return _rejected(list_id, problems, deck=deck)
 
 
@@ -454,6 +447,22 @@ def discard(list_id: str, number: int) -> BaseResponse:
     return redirect(f"/operator/prices/{list_id}", 303)
 
 
+def _copy(list_id: str, number: int | None, effective_from: dt.datetime) -> Version:
+    """Make a draft of a version's prices; of none where the list has no version yet."""
+    before = None if number is None else contents(list_id, number)
+    return price_lists.draft(
+        scope.session(),
+        tenant_id=OPERATOR,
+        price_list_id=ids.parse("pl", list_id),
+        effective_from=effective_from,
+        destinations=before.destinations if before else {},
+        rates=before.rates if before else (),
+        rentals=before.rentals if before else (),
+        holiday_calendar=before.version.holiday_calendar if before else "",
+        agreed=before.terms if before else NOTHING,
+    )
+
+
 def _upload(file: BinaryIO, price_list_id: UUID, effective_from: dt.datetime, calendar: str) -> list[str]:
     """Make or replace the draft from a file; return what is wrong with it, row by row."""
     sheet = price_sheet.read(file)
@@ -478,6 +487,8 @@ def _upload(file: BinaryIO, price_list_id: UUID, effective_from: dt.datetime, ca
 def fault(one: Fault) -> str:
     """Return what is wrong on a row of a file, in words."""
     said = str(FAULTS[one.code])
+    if one.other:
+        said %= {"other": one.other}
     if one.column:
         return str(gettext("Row %(row)s, %(column)s: %(fault)s", row=one.row, column=one.column, fault=said))
     return str(gettext("Row %(row)s: %(fault)s", row=one.row, fault=said))
@@ -493,6 +504,8 @@ def _said(problem: str) -> str:
     """Return what publishing objects to in the reader's words; anything else stands as it is."""
     if problem == "usage has been rated already at this time":
         return str(gettext("That day has begun, and calls have been rated since. Choose a later day."))
+    if problem == EMPTY:
+        return str(gettext("It has no price yet. Type one, or upload a file."))
     if problem.endswith("takes effect at the same time or later"):
         return str(
             gettext("A version published before holds from that day or a later one. Choose a later day.")
@@ -570,9 +583,7 @@ def _typed_rentals(found: Contents, given: Mapping[str, str], errors: dict[str, 
         value = nano(text.strip())
         if value is None:
             errors[field] = gettext(
-                "%(name)s: “%(text)s” is no amount. Write it like 96.00.",
-                name=wording.meter(meter),
-                text=text[:20],
+                "%(name)s: %(fault)s", name=wording.meter(meter), fault=no_amount(text, like="96.00")
             )
             continue
         one = one or RentalPrice(meter, meter, 0, step_s=price_sheet.default_step(meter))
@@ -641,9 +652,8 @@ def _cell(one: DatedRate, name: str, given: Mapping[str, str], errors: dict[str,
         return None
     value = nano(text.strip())
     if value is None:
-        errors[field] = gettext(
-            "%(prefix)s: “%(text)s” is no amount. Write it like 0.0225.", prefix=one.prefix, text=text[:20]
-        )
+        name = one.prefix or gettext("all")
+        errors[field] = gettext("%(name)s: %(fault)s", name=name, fault=no_amount(text, like="0.0225"))
     return value
 
 
@@ -657,14 +667,15 @@ def _page(
     list_id = ids.public("pl", found.price_list.price_list_id)
     versions = price_lists.versions(session, tenant_id=OPERATOR, price_list_id=found.price_list.price_list_id)
     counts = price_drafts.counts(session, tenant_id=OPERATOR)
-    kinds: dict[str, int] = {}
+    is_draft = found.version.published_at is None
+    kinds: dict[str, int] = dict.fromkeys(price_terms.CALLS, 0) if is_draft else {}
     for rate in found.rates:
         kinds[rate.meter] = kinds.get(rate.meter, 0) + 1
-    if found.rentals or found.version.published_at is None:
+    if found.rentals or is_draft:
         kinds[_RENTAL] = len(found.rentals)
     asked = request.values
     kind = asked.get("kind", "")
-    if found.terms or found.version.published_at is None:
+    if found.terms or is_draft:
         kinds[_TERMS] = len(found.terms.codes) + len(found.terms.models) + bool(found.terms.labour)
     kind = kind if kind in kinds else next(iter(kinds), "")
     query = asked.get("q", "").strip()
@@ -724,20 +735,17 @@ def _page(
         newer=newer,
         older=older,
         errors=errors or {},
-        earliest_on=_tomorrow(found.price_list.zone),
+        earliest_on=_earliest(found.price_list.zone, versions),
+        adds=is_draft and kind in price_terms.CALLS,
         may_write="prices.write" in identity.current().permissions,
     )
 
 
-def _nothing_yet(list_id: str) -> str:
-    return _rejected(list_id, [])
-
-
 def _rejected(list_id: str, problems: list[str], *, deck: RateDeck | None = None) -> str:
     """Return the page that names what is wrong with a file, asks for the first one, or watches a long one."""
-    found = price_drafts.find_list(
-        scope.session(), tenant_id=OPERATOR, price_list_id=ids.parse("pl", list_id)
-    )
+    session, price_list_id = scope.session(), ids.parse("pl", list_id)
+    found = price_drafts.find_list(session, tenant_id=OPERATOR, price_list_id=price_list_id)
+    versions = price_lists.versions(session, tenant_id=OPERATOR, price_list_id=price_list_id)
     return render_template(
         "operator/price_upload.html",
         price_list={"id": list_id, "name": found.name, "currency": found.currency, "zone": found.zone},
@@ -745,7 +753,8 @@ def _rejected(list_id: str, problems: list[str], *, deck: RateDeck | None = None
         deck=deck,
         job=jobs.news_of(deck.deck_id) if deck is not None else None,
         columns=price_sheet.COLUMNS,
-        earliest_on=_tomorrow(found.zone),
+        is_empty=not versions,
+        earliest_on=_earliest(found.zone, versions),
         may_write="prices.write" in identity.current().permissions,
     )
 
@@ -910,9 +919,11 @@ def _next_month(zone: str) -> dt.datetime:
     return periods.month_of(clock.now(), zone=zone).end
 
 
-def _tomorrow(zone: str) -> str:
+def _earliest(zone: str, versions: Sequence[Version]) -> str:
+    """Return the first day one may choose: tomorrow, or today where nothing was rated by the list yet."""
     today = clock.now().astimezone(zoneinfo.ZoneInfo(zone)).date()
-    return (today + dt.timedelta(days=1)).isoformat()
+    is_first = all(one.published_at is None for one in versions)
+    return (today if is_first else today + dt.timedelta(days=1)).isoformat()
 
 
 def address(list_id: str, number: int, **kept: str) -> str:
