@@ -288,6 +288,57 @@ class NumberRow(TenantOwned, Base):
     keys: Mapped[str | None] = mapped_column(Text)  # by which the company is chosen at a shared code
     right_of_use: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))  # see `rights`
     right_told: Mapped[str | None] = mapped_column(Text)  # the standing of it both sides were told of
+    is_elsewhere: Mapped[bool] = mapped_column(Boolean, default=False)  # shown, and held by another carrier
+
+
+class CallerNumberRow(TenantOwned, Base):
+    """A request to show a number held elsewhere: its papers, one of them sealed in base64, and the answer."""
+
+    __tablename__ = "caller_numbers"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "queue_id"], ["queues.tenant_id", "queues.id"]),
+        ForeignKeyConstraint(["tenant_id", "number_id"], ["numbers.tenant_id", "numbers.id"]),
+        Index(
+            "uq_caller_numbers_asked",
+            "tenant_id",
+            "digits",
+            unique=True,
+            postgresql_where=text("state = 'asked'"),
+        ),
+        CheckConstraint(
+            "state IN ('asked', 'allowed', 'refused', 'withdrawn', 'replaced', 'provided')", name="state"
+        ),
+        CheckConstraint("ends_at > starts_at", name="span"),
+        CheckConstraint("(state = 'asked') = (decided_at IS NULL)", name="decided"),
+        CheckConstraint(
+            "state <> 'allowed' OR (number_id IS NOT NULL AND proven_at IS NOT NULL)", name="allowed"
+        ),
+    )
+
+    id: Mapped[Key]
+    digits: Mapped[str] = mapped_column(Text)
+    holder_name: Mapped[str] = mapped_column(Text)
+    paper: Mapped[str] = mapped_column(Text)
+    reference: Mapped[str] = mapped_column(Text)
+    starts_at: Mapped[Instant]
+    ends_at: Mapped[Instant]
+    queue_id: Mapped[UUID] = mapped_column(Uuid)
+    state: Mapped[str] = mapped_column(Text)
+    asked_at: Mapped[Instant]
+    asked_by: Mapped[UUID] = mapped_column(Uuid)
+    file_name: Mapped[str] = mapped_column(Text)
+    file_kind: Mapped[str] = mapped_column(Text)
+    file_bytes: Mapped[int] = mapped_column(Integer)
+    file_ct: Mapped[Sealed]
+    number_id: Mapped[UUID | None] = mapped_column(Uuid)
+    code_ct: Mapped[OptionalSealed]
+    code_at: Mapped[OptionalInstant]
+    wrong: Mapped[int] = mapped_column(SmallInteger)
+    codes: Mapped[int] = mapped_column(SmallInteger)  # that were made, each for a call to somebody
+    proven_at: Mapped[OptionalInstant]
+    decided_at: Mapped[OptionalInstant]
+    reason: Mapped[str] = mapped_column(Text)
+    revision: Mapped[int] = mapped_column(Integer)
 
 
 class FlowRow(TenantOwned, Base):

@@ -8,6 +8,7 @@ one number. The switchboard finds the tenant of a dialled number through the dir
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
@@ -17,9 +18,9 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.ids import OPERATOR, FlowId, NumberId, QueueId, TenantId, new_id
-from core.phone import LineKind, is_short_code, line_kind, parse_e164
+from core.phone import E164, LineKind, is_short_code, line_kind, parse_e164
 from security import evidence
-from security.gate import KeyTakenError, register, unregister
+from security.gate import KeyTakenError, register, registered, unregister
 from telephony import number_rentals, queues, rights
 from telephony.errors import NumberChangedError, NumberKindError, NumberNotFoundError, NumberTakenError
 from telephony.events import NumberRentalChanged
@@ -73,10 +74,12 @@ class Number:
     forwards: Forwarding | None = None
     keys: str = ""
     right: Right | None = None
+    is_elsewhere: bool = False  # calls show it, and no caller comes by it: another carrier has it
 
     def may_be_shown(self, at: dt.datetime) -> bool:
         """Whether the company may show it at an instant: by its papers, and because it can be called back."""
-        return not is_short_code(self.digits) and (self.right is None or self.right.stands(at))
+        proven = self.right.stands(at) if self.right else not self.is_elsewhere
+        return proven and not is_short_code(self.digits)
 
     @property
     def entry(self) -> str:
@@ -265,9 +268,7 @@ def set_up(
         NumberChangedError: somebody else has changed it since `revision`.
         QueueNotFoundError: no such queue of this tenant, or it is closed.
     """
-    row = session.get(NumberRow, (tenant_id, number_id), with_for_update=True, populate_existing=True)
-    if row is None or row.released_at is not None:
-        raise NumberNotFoundError
+    row = _rented(session, tenant_id, number_id)
     if row.revision != revision:
         raise NumberChangedError(revision=row.revision)
     queues.insist_open(session, tenant_id=tenant_id, queue_id=queue_id)
@@ -286,9 +287,7 @@ def lead_into(
         NumberNotFoundError: not this tenant's, or released.
         NumberChangedError: somebody else has changed it since `revision`.
     """
-    row = session.get(NumberRow, (tenant_id, number_id), with_for_update=True, populate_existing=True)
-    if row is None or row.released_at is not None:
-        raise NumberNotFoundError
+    row = _rented(session, tenant_id, number_id)
     if row.revision != revision:
         raise NumberChangedError(revision=row.revision)
     row.flow_id = flow_id
@@ -304,15 +303,13 @@ def of_flow(session: Session, *, tenant_id: TenantId, flow_id: FlowId) -> list[N
 
 def release(session: Session, *, tenant_id: TenantId, number_id: NumberId) -> None:
     """Let a number go: from the commit on nobody is reached on it."""
-    row = session.get(NumberRow, (tenant_id, number_id))
-    if row is None or row.released_at is not None:
-        raise NumberNotFoundError
+    row = _rented(session, tenant_id, number_id)
     row.released_at = clock.now()
     unregister(session, kind=DIRECTORY, key=directory_key(_number(row).entry))
 
 
 def get(session: Session, *, tenant_id: TenantId, number_id: NumberId) -> Number:
-    """Return a rented number.
+    """Return a number the tenant rents, or shows and holds elsewhere.
 
     Raises:
         NumberNotFoundError: not this tenant's, or released.
@@ -327,10 +324,79 @@ def all_of(session: Session, *, tenant_id: TenantId) -> list[Number]:
     """Return the numbers the tenant rents now."""
     rows = session.scalars(
         select(NumberRow)
-        .where(NumberRow.tenant_id == tenant_id, NumberRow.released_at.is_(None))
+        .where(NumberRow.tenant_id == tenant_id, NumberRow.released_at.is_(None), ~NumberRow.is_elsewhere)
         .order_by(NumberRow.digits)
     )
     return [_number(row) for row in rows]
+
+
+def shown_by(session: Session, *, tenant_id: TenantId) -> list[Number]:
+    """Return the numbers calls of the tenant may be let show: rented ones, and those held elsewhere.
+
+    One somebody rents here by now is theirs, and shown by its own papers.
+    """
+    rows = session.scalars(
+        select(NumberRow)
+        .where(NumberRow.tenant_id == tenant_id, NumberRow.released_at.is_(None))
+        .order_by(NumberRow.digits, NumberRow.id)
+    )
+    found = [_number(row) for row in rows]
+    elsewhere = [one.digits for one in found if one.is_elsewhere]
+    keys = {directory_key(digits): digits for digits in elsewhere}
+    taken = registered(session, kind=DIRECTORY, keys=list(keys)) if keys else set()
+    rented = {keys[key] for key in taken}
+    return [one for one in found if not one.is_elsewhere or one.digits not in rented]
+
+
+def is_let(session: Session, *, digits: str) -> bool:
+    """Whether somebody rents a number here now, whoever that is."""
+    return bool(registered(session, kind=DIRECTORY, keys=[directory_key(digits)]))
+
+
+def show_from_elsewhere(
+    session: Session, *, tenant_id: TenantId, digits: E164, queue_id: QueueId, right: Right
+) -> NumberId:
+    """Let calls of a tenant show a number held elsewhere, by its papers; nobody is reached on it.
+
+    A number that was shown before keeps its id, and with it whatever has chosen it. For `caller_numbers`,
+    which knows that the papers were looked at.
+    """
+    row = session.scalar(
+        select(NumberRow)
+        .where(NumberRow.tenant_id == tenant_id, NumberRow.digits == digits, NumberRow.is_elsewhere)
+        .with_for_update()
+    )
+    if row is None:
+        row = NumberRow(tenant_id=tenant_id, id=new_id(), revision=1, is_elsewhere=True)
+        row.digits, row.kind = digits, line_kind(digits).value
+        row.greeting, row.language, row.rented_at = "", "en", clock.now()
+        session.add(row)
+    row.queue_id = queue_id
+    _allow(session, row, right.payload())
+    session.flush()
+    return NumberId(row.id)
+
+
+def stop_showing(session: Session, *, tenant_id: TenantId, number_id: NumberId) -> None:
+    """Let no call show a number held elsewhere any more, from the commit on; it keeps its id.
+
+    Raises:
+        NumberNotFoundError: the tenant shows no such number.
+    """
+    row = session.get(NumberRow, (tenant_id, number_id), with_for_update=True, populate_existing=True)
+    found = rights.read(row.right_of_use) if row is not None and row.is_elsewhere else None
+    if row is None or found is None:
+        raise NumberNotFoundError
+    _allow(session, row, replace(found, withdrawn_at=clock.now()).payload())
+    session.flush()
+
+
+def stocked(session: Session, *, digits: Iterable[str]) -> set[str]:
+    """Return which numbers are in the operator's stock; in the operator's own transaction."""
+    found = select(NumberStockRow.digits).where(
+        NumberStockRow.tenant_id == OPERATOR, NumberStockRow.digits.in_(list(digits))
+    )
+    return set(session.scalars(found))
 
 
 def ending(session: Session, *, tenant_id: TenantId, at: dt.datetime) -> list[tuple[Number, Standing]]:
@@ -379,6 +445,14 @@ def _allow(session: Session, row: NumberRow, right: str) -> None:
     )
 
 
+def _rented(session: Session, tenant_id: TenantId, number_id: NumberId) -> NumberRow:
+    """Return the row of a number callers reach the tenant on, locked."""
+    row = session.get(NumberRow, (tenant_id, number_id), with_for_update=True, populate_existing=True)
+    if row is None or row.released_at is not None or row.is_elsewhere:
+        raise NumberNotFoundError
+    return row
+
+
 def _register(session: Session, row: NumberRow) -> None:
     """Enter a number into the directory, over what this tenant has there of it already."""
     key = directory_key(_number(row).entry)
@@ -401,7 +475,9 @@ def _first_queue(session: Session, tenant_id: TenantId) -> QueueId:
 def ever(session: Session, *, tenant_id: TenantId) -> list[Number]:
     """Return the numbers the tenant rents or rented."""
     rows = session.scalars(
-        select(NumberRow).where(NumberRow.tenant_id == tenant_id).order_by(NumberRow.digits)
+        select(NumberRow)
+        .where(NumberRow.tenant_id == tenant_id, ~NumberRow.is_elsewhere)
+        .order_by(NumberRow.digits)
     )
     return [_number(row) for row in rows]
 
@@ -438,4 +514,5 @@ def _number(row: NumberRow) -> Number:
         forwards=Forwarding(row.forwards) if row.forwards else None,
         keys=row.keys or "",
         right=rights.read(row.right_of_use),
+        is_elsewhere=row.is_elsewhere,
     )

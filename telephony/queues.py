@@ -273,7 +273,10 @@ def close(session: Session, *, tenant_id: TenantId, queue_id: QueueId) -> Queue:
     )
     led = session.scalars(
         select(NumberRow.digits).where(
-            NumberRow.tenant_id == tenant_id, NumberRow.queue_id == queue_id, NumberRow.released_at.is_(None)
+            NumberRow.tenant_id == tenant_id,
+            NumberRow.queue_id == queue_id,
+            NumberRow.released_at.is_(None),
+            ~NumberRow.is_elsewhere,
         )
     ).all()
     shut = session.scalars(

@@ -46,6 +46,7 @@ TOLD: Mapping[str, tuple[str, ...]] = {
     "sound-length": ("most_s",),
     "statement-period": ("first_on", "last_on"),
     "too-little-history": ("calls", "least"),
+    "too-many-caller-numbers": ("most",),
     "too-many-flows": ("most",),
     "too-many-requests": _SLOW_DOWN,
     "too-many-rooms": ("most",),

@@ -211,6 +211,14 @@ ACTIONS: Mapping[str, LazyString] = {
     "number.right-stated": _l("Stated whose number it is and by which paper it is used"),
     "number.right-withdrawn": _l("Withdrew the right to show a number"),
     "number.right-changed": _l("The papers of a number changed"),
+    "caller-number.asked": _l("Asked to show a number held elsewhere"),
+    "caller-number.check-begun": _l("Made a code to be told at a number held elsewhere"),
+    "caller-number.check-failed": _l("Typed too many wrong codes for a number held elsewhere"),
+    "caller-number.proven": _l("Proved that a number held elsewhere is the company’s to show"),
+    "caller-number.allowed": _l("Allowed a company to show a number held elsewhere"),
+    "caller-number.refused": _l("Refused a number held elsewhere"),
+    "caller-number.withdrawn": _l("Withdrew a number held elsewhere"),
+    "caller-number.provided": _l("Ended a number held elsewhere that the operator provides by now"),
     "number.flow-changed": _l("Changed which flow a number leads into"),
     "do-not-call.added": _l("Put a number on the do-not-call list"),
     "do-not-call.removed": _l("Took a number off the do-not-call list"),
@@ -414,11 +422,14 @@ ALARMS: Mapping[str, Words] = {
     ),
     "number-papers-ending": Words(
         _l("The papers of a number run out"),
-        _l("From the day in the details on, no call may show it. Renew the paper, and have it stated anew."),
+        _l(
+            "From the day in the details on, no call may show it. Renew the paper and have it stated anew; a"
+            " number held elsewhere is asked for anew."
+        ),
     ),
     "number-papers-ended": Words(
         _l("The papers of a number have run out"),
-        _l("No call shows it any more. Callers still reach you on it; choose another number to show."),
+        _l("No call shows it any more; choose another number to show. For callers nothing changes."),
     ),
     "rent-not-paid": Words(
         _l("There is too little in the wallet for a month’s rent"),
@@ -825,6 +836,47 @@ PROBLEMS: Mapping[str, Words] = {
     ),
     "number-right-missing": Words(
         _l("Nobody has stated papers of this number"), _l("There is nothing to withdraw; state them first.")
+    ),
+    "caller-number": Words(
+        _l("The number cannot be asked for like this"),
+        _l(
+            "It is an ordinary number with its country code; holder and reference have up to 80 signs; the"
+            " paper ends in the future, three years after it begins at most. A reason has up to 200 signs."
+        ),
+    ),
+    "caller-paper": Words(
+        _l("The paper cannot be read"), _l("Send a PDF, PNG or JPEG file of at most 2 MB.")
+    ),
+    "caller-number-there": Words(
+        _l("You have asked for this number already, or rent it"),
+        _l("Wait for the answer, or withdraw what you asked."),
+    ),
+    "too-many-caller-numbers": Words(
+        _l("You have asked as often as you may"),
+        _l(
+            "Twenty numbers can wait for an answer or be asked for in a day, and one number three times in"
+            " thirty days. Wait for the operator’s answers."
+        ),
+    ),
+    "caller-number-codes": Words(
+        _l("No more codes can be made for this request"),
+        _l("Three were. Refuse it and say why; the company may ask anew."),
+    ),
+    "caller-number-not-found": Words(_l("There is no such number"), _l("It is not your company’s.")),
+    "caller-number-changed": Words(
+        _l("Something else has been done with this number meanwhile"),
+        _l("Look at it again, then decide."),
+    ),
+    "caller-number-unproven": Words(
+        _l("Nobody has proven yet that the number is theirs to show"),
+        _l(
+            "Make a code, call the number, and wait until the company types it in."
+            " A proof counts for 30 days."
+        ),
+    ),
+    "caller-number-stocked": Words(
+        _l("The number is in our own stock"),
+        _l("It is shown by who rents it, by its own papers. Refuse it without saying whose it is."),
     ),
     "number-form": Words(
         _l("The number cannot be set up like this"), _l("A greeting has up to 500 signs on one line.")

@@ -23,6 +23,8 @@ PLACES: tuple[Place, ...] = (
     Place("flows", "phones_ct"),
     Place("flow_versions", "phones_ct", row="flow_id", version="version", key=("flow_id", "version")),
     Place("flow_sounds", "sound_ct", "notes"),
+    Place("caller_numbers", "file_ct", "notes"),
+    Place("caller_numbers", "code_ct", "notes"),
     Place("conference_rooms", "pin_ct", version="pin_version"),
     Place("conference_rooms", "leader_pin_ct", version="pin_version"),
     Place("endpoints", "password_ct", "integration", bound_as="password"),

@@ -208,8 +208,9 @@ def _compare_with_evidence(house: House) -> None:
 
 
 def _tell_of_papers(house: House) -> None:
-    """Tell both sides whose numbers' papers run out within a month, or have run out."""
+    """Tell both sides whose numbers' papers run out; end what is held elsewhere and in our stock by now."""
     for tenant_id in _everyone(house):
+        proving.end_provided(house.gate, tenant_id=tenant_id)
         proving.tell(house.gate, tenant_id=tenant_id, at=clock.now())
 
 

@@ -25,6 +25,7 @@ from security.vault import Vault
 from telephony import numbers, queue_hours, queues, speech
 from telephony.admission import Bounds
 from telephony.conductor.books import is_outage
+from telephony.errors import NumberNotFoundError
 from telephony.flows import sounds, store
 from telephony.flows.model import Flow
 from telephony.numbers import Number
@@ -164,6 +165,8 @@ class Directory:
         """
         with self._gate.open(Scope.system(tenant_id)) as session:
             number = numbers.get(session, tenant_id=tenant_id, number_id=number_id)
+        if number.is_elsewhere:  # whoever has these digits here is somebody else
+            raise NumberNotFoundError
         return self.find(number.entry)
 
     def queue_of(self, tenant_id: TenantId, queue_id: QueueId) -> tuple[Queue, Opening]:

@@ -151,15 +151,21 @@ def number_to_show(
 ) -> NumberId | None:
     """Return the number a call of this queue shows; None: there is none.
 
-    The one by which a call came in (`dialled`), else the queue's own, else the company's first. What may not
-    be shown now comes last: the gate then says why.
+    The one by which a call came in (`dialled`), else the one held elsewhere that was asked for this queue,
+    else the queue's own, else the company's first. What may not be shown now comes last: the gate then says
+    why.
     """
-    found = [one for one in numbers.all_of(session, tenant_id=tenant_id) if not is_short_code(one.digits)]
+    found = [
+        one
+        for one in numbers.shown_by(session, tenant_id=tenant_id)
+        if not is_short_code(one.digits) and (one.queue_id == queue_id or not one.is_elsewhere)
+    ]
     found.sort(
         key=lambda one: (
             not one.may_be_shown(at),
             one.digits != dialled,
             one.queue_id != queue_id,
+            not one.is_elsewhere,
             one.digits,
         )
     )

@@ -52,7 +52,7 @@ def set_up(
         ForwardTargetError: `to` is one of the company's own numbers, or of a kind nobody may call.
     """
     row = session.get(NumberRow, (tenant_id, number_id), with_for_update=True, populate_existing=True)
-    if row is None or row.released_at is not None:
+    if row is None or row.released_at is not None or row.is_elsewhere:
         raise NumberNotFoundError
     if row.revision != revision:
         raise NumberChangedError(revision=row.revision)

@@ -40,6 +40,7 @@ from telephony import loads, numbers, queues
 from telephony.admission import Degree
 from telephony.errors import NumberNotFoundError
 from telephony.models import DialDecisionRow, OutboundDialRow
+from telephony.numbers import Number
 from telephony.outbound import limits, spend, stops, watch
 from telephony.outbound.hours import Window, zone_of
 from telephony.outbound.limits import Limits
@@ -415,7 +416,8 @@ def _forbids(session: Session, tenant_id: TenantId, vault: Vault, phone: E164) -
 def _shown(session: Session, request: DialRequest, at: dt.datetime) -> E164 | RefusalReason:
     """Return the number to show, or why it may not be.
 
-    The tenant rents it now, it could be called back (a short code: no), and its papers stand.
+    The tenant rents it now, it could be called back (a short code: no), and its papers stand; or it is held
+    elsewhere by papers that stand, and nobody rents it here.
     """
     try:
         number = numbers.get(session, tenant_id=request.tenant_id, number_id=request.caller_number_id)
@@ -423,7 +425,14 @@ def _shown(session: Session, request: DialRequest, at: dt.datetime) -> E164 | Re
         return RefusalReason.CALLER_NOT_OURS
     if is_short_code(number.digits):
         return RefusalReason.CALLER_NOT_OURS
-    return E164(number.digits) if number.may_be_shown(at) else RefusalReason.CALLER_UNPROVEN
+    return E164(number.digits) if _may_show(session, number, at) else RefusalReason.CALLER_UNPROVEN
+
+
+def _may_show(session: Session, number: Number, at: dt.datetime) -> bool:
+    """Whether calls may show a number; one held elsewhere ends when somebody comes to rent it here."""
+    if not number.may_be_shown(at):
+        return False
+    return not (number.is_elsewhere and numbers.is_let(session, digits=number.digits))
 
 
 def _unproven(session: Session, row: OutboundDialRow) -> RefusalReason | None:
@@ -432,7 +441,7 @@ def _unproven(session: Session, row: OutboundDialRow) -> RefusalReason | None:
         shown = numbers.get(session, tenant_id=TenantId(row.tenant_id), number_id=NumberId(row.number_id))
     except NumberNotFoundError:  # given back within these seconds: it rests, and is nobody else's
         return None
-    return None if shown.may_be_shown(clock.now()) else RefusalReason.CALLER_UNPROVEN
+    return None if _may_show(session, shown, clock.now()) else RefusalReason.CALLER_UNPROVEN
 
 
 def _in_line(

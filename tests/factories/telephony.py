@@ -6,6 +6,7 @@ import struct
 import wave
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from core import clock
@@ -21,15 +22,21 @@ from core.ids import (
     TenantId,
     new_id,
 )
+from core.phone import E164
 from core.storage import Storage
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import calls, numbers, queues, recording
+from telephony import caller_numbers, calls, numbers, queues, recording
+from telephony.caller_numbers import Asked, CallerNumber, Proof
 from telephony.calls import Answerer, Arrival, Ending
+from telephony.rights import Attestation, Paper
 
 INES = "+447700900471"
 DIALLED = "+448081570142"
 AGENT = AgentId(new_id())
+ELSEWHERE = E164("+442079460187")  # a number the company has from another carrier
+PAPER = b"%PDF-1.7\nWe let Pelican Parcel show this number."
+_DAY = dt.timedelta(days=1)
 ARRIVED = dt.datetime(2026, 11, 19, 11, 56, tzinfo=dt.UTC)
 
 
@@ -64,6 +71,71 @@ def line(gate: Gate, tenant_id: TenantId, *, digits: str = DIALLED, queue: str =
             language="en",
         )
     return Line(tenant_id, number.number_id, made.queue_id, digits)
+
+
+def query_elsewhere(queue: str, **differs: str) -> dict[str, str]:
+    """Return what a program says of a number the company holds elsewhere."""
+    today = clock.now().date()
+    return {
+        "number": ELSEWHERE,
+        "holder_name": "Pelican Parcel Ltd",
+        "paper": "contract",
+        "reference": "C-2026-118",
+        "first_on": str(today - 10 * _DAY),
+        "last_on": str(today + 400 * _DAY),
+        "queue": queue,
+    } | differs
+
+
+def wanted_elsewhere(line: Line, **differs: Any) -> Asked:
+    """Return what a company says of a number it holds elsewhere."""
+    wanted: dict[str, Any] = {
+        "digits": ELSEWHERE,
+        "holder_name": "Pelican Parcel Ltd",
+        "paper": Paper.CONTRACT,
+        "reference": "C-2026-118",
+        "starts_at": clock.now() - 10 * _DAY,
+        "ends_at": clock.now() + 400 * _DAY,
+        "queue_id": line.queue_id,
+    }
+    return Asked(**(wanted | differs))
+
+
+def asked_elsewhere(gate: Gate, vault: Vault, line: Line, **differs: Any) -> CallerNumber:
+    """Ask to show a number the company holds elsewhere; nobody has looked at it yet."""
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        return caller_numbers.ask(
+            session,
+            tenant_id=line.tenant_id,
+            vault=vault,
+            wanted=wanted_elsewhere(line, **differs),
+            file_name="contract.pdf",
+            data=PAPER,
+            by=new_id(),
+        )
+
+
+def told_code(gate: Gate, vault: Vault, found: CallerNumber) -> str:
+    """Make the code the operator's staff tell whoever answers at the number."""
+    with gate.open(Scope.system(found.tenant_id)) as session:
+        return caller_numbers.begin_check(
+            session,
+            tenant_id=found.tenant_id,
+            vault=vault,
+            caller_number_id=found.caller_number_id,
+            by=new_id(),
+        )
+
+
+def allowed_elsewhere(gate: Gate, vault: Vault, line: Line, **differs: Any) -> CallerNumber:
+    """Ask for a number held elsewhere, prove it, and have it allowed."""
+    found = asked_elsewhere(gate, vault, line, **differs)
+    code = told_code(gate, vault, found)
+    with gate.open(Scope.system(line.tenant_id)) as session:
+        key: dict[str, Any] = {"tenant_id": line.tenant_id, "caller_number_id": found.caller_number_id}
+        assert caller_numbers.prove(session, vault=vault, code=code, **key) is Proof.PROVEN
+        revision = caller_numbers.find(session, **key).revision
+        return caller_numbers.allow(session, attestation=Attestation.A, revision=revision, by=new_id(), **key)
 
 
 def call(

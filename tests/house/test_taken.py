@@ -29,7 +29,8 @@ from seats import stock as seating
 from seats.errors import AgentNumberTakenError, SeatLabelTakenError
 from security.gate import Gate, Scope
 from security.vault import Vault
-from telephony import conference, endpoints, queues, shared_codes, telephones
+from telephony import caller_numbers, conference, endpoints, queues, shared_codes, telephones
+from telephony.caller_numbers import CallerNumberThereError
 from telephony.errors import ChoiceTakenError, CodeSharedError, QueueNameTakenError, RoomNameTakenError
 from telephony.models import ConferenceRoomRow
 from telephony.outbound import limits
@@ -175,6 +176,18 @@ def renumber(house: House, session: Session, found: list[Any], who: int) -> None
     )
 
 
+def ask_elsewhere(house: House, session: Session, line: Any, _who: int) -> None:
+    caller_numbers.ask(
+        session,
+        tenant_id=house.tenant_id,
+        vault=house.vault,
+        wanted=telephony.wanted_elsewhere(line),
+        file_name="contract.pdf",
+        data=telephony.PAPER,
+        by=new_id(),
+    )
+
+
 WANTED: Mapping[str, Wanted] = {
     "a conference room of one name": Wanted(
         act=lambda house, session, _, who: conference.make(
@@ -192,6 +205,12 @@ WANTED: Mapping[str, Wanted] = {
         ),
         refusal=QueueNameTakenError,
         keys=("uq_queues_tenant_id_name",),
+    ),
+    "a number held elsewhere": Wanted(
+        before=lambda house: telephony.line(house.gate, house.tenant_id),
+        act=ask_elsewhere,
+        refusal=CallerNumberThereError,
+        keys=("uq_caller_numbers_asked",),
     ),
     "one name for two queues": Wanted(before=two_queues, act=rename_queue, refusal=QueueNameTakenError),
     "an address to sign in by": Wanted(

@@ -55,6 +55,7 @@ class Public(asyncio.DatagramProtocol):
 
     Attributes:
         calls: INVITEs that began a call, per number as it was dialled; repeated packets count once.
+        shown: the number each was shown last.
         answered: how often each number picked up.
         live: how many calls stand right now.
         turned_away: INVITEs that came without the login this network asks for, or with a wrong one.
@@ -64,6 +65,7 @@ class Public(asyncio.DatagramProtocol):
         self, *, pace: Pace = PACE, has_media: bool = True, login: tuple[str, str] | None = None
     ) -> None:
         self.calls: collections.Counter[str] = collections.Counter()
+        self.shown: dict[str, str] = {}
         self.answered: collections.Counter[str] = collections.Counter()
         self.turned_away = 0
         self.heard: dict[str, _Media] = {}
@@ -158,6 +160,8 @@ class Public(asyncio.DatagramProtocol):
         found = re.match(r"INVITE sips?:([^@;>\s]+)@", text)
         number = found[1] if found else ""
         self.calls[number] += 1
+        shown = re.search(r"sips?:([^@;>\s]+)@", header(text, "From"))
+        self.shown[number] = shown[1] if shown else ""
         self._tell()
         self._reply(text, "100 Trying", peer, tag="")
         habit = habit_of(number)

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from bench import call
 from bench.call import AGENT_HZ, PLANS, Seated
 from core import clock
-from core.ids import CallId, TenantId, new_id
+from core.ids import CallId, NumberId, TenantId, new_id
 from core.phone import E164
 from security.gate import Scope
 from telephony import calls, numbers, queues
@@ -36,8 +36,10 @@ PELICAN = PLANS[0]
 ALWAYS = Window(dt.time(0), dt.time(23, 59, 59), frozenset(range(1, 8)))
 
 
-def clear_and_dial(running: Running, to: str, *, detects_machines: bool = False) -> UUID:
-    """Pass the gate with a call of Pelican's and hand it on; return its attempt."""
+def clear_and_dial(
+    running: Running, to: str, *, detects_machines: bool = False, shows: NumberId | None = None
+) -> UUID:
+    """Pass the gate with a call of Pelican's, which shows its own number or `shows`; return its attempt."""
     house = running.stand.house
     tenant_id = tenant(running)
     with house.gate.open(Scope.system(tenant_id)) as session:
@@ -49,7 +51,7 @@ def clear_and_dial(running: Running, to: str, *, detects_machines: bool = False)
             tenant_id=tenant_id,
             attempt_id=new_id(),
             to=E164(to),
-            caller_number_id=number.number_id,
+            caller_number_id=shows or number.number_id,
             queue_id=queue.queue_id,
             customer_id=None,
             campaign_id=None,

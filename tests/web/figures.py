@@ -2858,6 +2858,7 @@ def numbers(lang: str) -> dict[str, Any]:
         "kinds": [("tollfree", word)],
         "digits": "0808",
         "kind": "",
+        "elsewhere": [from_elsewhere(lang, "allowed")],
         "looked": True,
         "offers": [
             New(
@@ -4123,6 +4124,117 @@ def number_past(lang: str) -> dict[str, Any]:
     }
 
 
+def from_elsewhere(lang: str, state: str = "asked", **differs: Any) -> New:
+    pills = {
+        "asked": ("wrap", pick(lang, "being looked at", "审核中")),
+        "allowed": ("ok", pick(lang, "may be shown", "可以显示")),
+        "refused": ("bad", pick(lang, "refused", "已拒绝")),
+        "provided": ("off", pick(lang, "provided here by now", "现由本平台提供")),
+    }
+    given: dict[str, Any] = {
+        "id": f"cnum_{state}",
+        "number_id": "num_9" if state == "allowed" else "",
+        "number": "+442079460187",
+        "kind": pills[state][0],
+        "state": pills[state][1],
+        "is_open": state == "asked",
+        "may_end": state in {"asked", "allowed"},
+        "holder": pick(lang, "Pelican Parcel Ltd", "明湖旅行有限公司"),
+        "paper": pick(lang, "contract", "合同"),
+        "reference": "C-2026-118",
+        "first_day": ago(900_000),
+        "last_day": ago(-34_000_000),
+        "queue": queues(lang)[0].name,
+        "asked_at": ago(90_000),
+        "file_bytes": 184_320,
+        "is_proven": state == "allowed",
+        "proven_at": ago(80_000) if state == "allowed" else None,
+        "code_until": None,
+        "codes_left": 2,
+        "is_failed": False,
+        "decided_at": None if state == "asked" else ago(70_000),
+        "reason": "",
+        "revision": 2,
+    }
+    return New(**(given | differs))
+
+
+def caller_numbers(lang: str) -> dict[str, Any]:
+    said = pick(lang, "The paper names another number.", "文件上写的是另一个号码。")
+    return shell(lang) | {
+        "numbers": [
+            from_elsewhere(lang, id="cnum_1", number="+441134960187"),
+            from_elsewhere(lang, code_until=ago(-2400)),
+            from_elsewhere(lang, id="cnum_2", is_proven=True, number="+441214960187"),
+            from_elsewhere(lang, id="cnum_3", is_failed=True, number="+441914980187"),
+            from_elsewhere(lang, "allowed"),
+            from_elsewhere(lang, "refused", number="+442079460199", reason=said),
+            from_elsewhere(lang, "provided", number="+441614960177"),
+        ],
+        "queues": [("que_1", queues(lang)[0].name)],
+        "papers": [("contract", pick(lang, "contract", "合同"))],
+        "largest_mb": 2,
+        "longest": 80,
+        "may_write": True,
+    }
+
+
+def caller_numbers_none(lang: str) -> dict[str, Any]:
+    return caller_numbers(lang) | {"numbers": [], "queues": []}
+
+
+def operator_caller_numbers(lang: str) -> dict[str, Any]:
+    def row(*given: str, **differs: Any) -> New:
+        name = pick(lang, "Pelican Parcel", "明湖旅行")
+        return New(company=name, href="#", asked=from_elsewhere(lang, *given, **differs))
+
+    return operator(lang) | {
+        "waiting": [row(), row(is_proven=True)],
+        "allowed": [row("allowed")],
+        "newer": None,
+        "older": None,
+    }
+
+
+def operator_caller_number(lang: str, *given: str, **differs: Any) -> dict[str, Any]:
+    return operator(lang) | {
+        "asked": from_elsewhere(lang, *given, **differs),
+        "company_": New(name=pick(lang, "Pelican Parcel", "明湖旅行")),
+        "company_id": "ten_1",
+        "base": "/operator/companies/ten_1/caller-numbers/cnum_1",
+        "code": "",
+        "is_stocked": False,
+        "attestations": [
+            (
+                "A",
+                pick(lang, "A: who calls is known, and may show the number", "A：主叫身份已知且可显示该号码"),
+            )
+        ],
+        "longest": 200,
+        "may_write": True,
+    }
+
+
+def caller_number_told(lang: str) -> dict[str, Any]:
+    return operator_caller_number(lang, code_until=ago(-3600)) | {"code": "407195"}
+
+
+def caller_number_codes_used(lang: str) -> dict[str, Any]:
+    return operator_caller_number(lang, codes_left=0, is_failed=True)
+
+
+def caller_number_stocked(lang: str) -> dict[str, Any]:
+    return operator_caller_number(lang, is_proven=True, proven_at=ago(600)) | {"is_stocked": True}
+
+
+def caller_number_proven(lang: str) -> dict[str, Any]:
+    return operator_caller_number(lang, is_proven=True, proven_at=ago(600))
+
+
+def caller_number_allowed(lang: str) -> dict[str, Any]:
+    return operator_caller_number(lang, "allowed")
+
+
 def number_papers(lang: str) -> list[New]:
     return [
         New(
@@ -4458,6 +4570,18 @@ PAGES: dict[str, Page] = {
     "operator-invoice-final": Page("operator/invoice.html", operator_invoice_final),
     "operator-dispute": Page("operator/dispute.html", operator_dispute),
     "operator-disputes": Page("operator/disputes.html", operator_disputes),
+    "portal-caller-numbers": Page("portal/caller_numbers.html", caller_numbers),
+    "portal-caller-numbers-none": Page("portal/caller_numbers.html", caller_numbers_none),
+    "portal-caller-numbers-code": Page(
+        "portal/caller_numbers.html", caller_numbers, (OPEN.format(start="code-"),)
+    ),
+    "operator-caller-numbers": Page("operator/caller_numbers.html", operator_caller_numbers),
+    "operator-caller-number": Page("operator/caller_number.html", operator_caller_number),
+    "operator-caller-number-told": Page("operator/caller_number.html", caller_number_told),
+    "operator-caller-number-codes-used": Page("operator/caller_number.html", caller_number_codes_used),
+    "operator-caller-number-stocked": Page("operator/caller_number.html", caller_number_stocked),
+    "operator-caller-number-proven": Page("operator/caller_number.html", caller_number_proven),
+    "operator-caller-number-allowed": Page("operator/caller_number.html", caller_number_allowed),
     "portal-dispute": Page("portal/dispute.html", portal_dispute),
     "portal-dispute-new": Page("portal/dispute_new.html", portal_dispute_new),
     "operator-credit": Page("operator/credit.html", operator_credit),

@@ -27,6 +27,7 @@ from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony.events import CallEnded
 from tests.campaigns import factory
+from tests.factories import telephony
 from tests.factories.receiver import receiver
 from tests.seats import factory as seats
 from tests.telephony.flows.factory import tone
@@ -298,6 +299,7 @@ STANDS_IN_THE_WAY = {
     "makeQueue": "there is one of this name",
     "sendOutOfRoom": "nobody is in it",
     "leadRoom": "nobody is in it",
+    "askForCallerNumber": "the example before has asked for it",
     "changeRoom": "the example before has made one of this name",
     "closeQueue": "a number leads to it",
     "getDownload": "no file was asked for",
@@ -333,6 +335,7 @@ def test_every_operations_samples_are_understood(
     seats.working_for(services.gate, agent.id, a, QueueId(ids.parse("que", theirs["queue_id"])))
     (tmp_path / "leads.csv").write_text("phone,name\n+442079460101,Ines\n")
     (tmp_path / "welcome.wav").write_bytes(tone())
+    (tmp_path / "contract.pdf").write_bytes(telephony.PAPER)
     monkeypatch.chdir(tmp_path)
     ours = program(cast.a)
     monkeypatch.setenv("SEATLINE_KEY", ours.token)

@@ -29,6 +29,7 @@ from tenants import alarms, downloads, exports, holds
 from tenants.events import CompanyExportAsked
 from tenants.holds import HoldKind
 from tenants.webhooks import deliveries
+from tests.factories import telephony
 from tests.telephony.flows import factory
 from tests.web import scene
 from tests.web.conftest import Cast, Program, Programs, TestServices, told
@@ -178,6 +179,12 @@ def theirs(
         "flow_id": flow["id"],
         "sound_id": alices.call(
             "POST", "/sounds?name=Welcome", data=factory.tone(), content_type="audio/wav"
+        ).get_json()["id"],
+        "caller_number_id": alices.call(
+            "POST",
+            f"/caller-numbers?{urlencode(telephony.query_elsewhere(queue))}",
+            data=telephony.PAPER,
+            content_type="application/pdf",
         ).get_json()["id"],
         "room_id": alices.post("/rooms", {"name": "Monday", "pin": "407195"}).get_json()["id"],
         "promise_id": ids.public("cbk", promise.promise_id),

@@ -36,7 +36,7 @@ from telephony.flows import store
 from telephony.flows.model import Flow
 from tenants import staff
 from tenants.users import User
-from tests.factories import payments
+from tests.factories import payments, telephony
 from tests.tenants.people import People
 from tests.web import affairs, figures, gallery, scene
 from tests.web.conftest import HOST, Browser, Browsers, Cast, TestServices
@@ -48,7 +48,7 @@ WEB = Path(__file__).parents[2] / "web"
 MOST_BYTES = 130 * 1024
 # addresses that answer with something other than a page, or that only a press on a button leads to
 NO_PAGE = re.compile(
-    r"/(drawn|step|pdf|csv|xml|proof|recording|audio|peaks|saved|static|evidence/log|evidence/checkpoint)$|^/(api/v1|live|webhooks)/|^/portal/live/|^/console/(?!$|headset|agreements)"
+    r"/(drawn|step|pdf|csv|xml|proof|recording|audio|paper|peaks|saved|static|evidence/log|evidence/checkpoint)$|^/(api/v1|live|webhooks)/|^/portal/live/|^/console/(?!$|headset|agreements)"
 )
 # templates that are parts, or that only a button, a mailed link or a second person leads to; the desk
 # has a test of its own
@@ -132,6 +132,7 @@ def known(app: Flask, day: Scene, cast: Cast, gate: Gate, vault: Vault) -> dict[
         "queue_id": ids.public("que", day.line.queue_id),
         "flow_id": ids.public("flow", flow.flow_id),
         "room_id": room.ref,
+        "caller_number_id": telephony.asked_elsewhere(gate, vault, day.line).ref,
         "dispute_id": ids.public("dsp", disputed.dispute_id),
         "job_id": affairs.long_job(gate, a),
         **affairs.stocked_up(gate),

@@ -7,6 +7,7 @@ per resource. `web.api.document` writes the OpenAPI 3.1 document from the code.
 from web.api import (
     agreements,
     alarms,
+    caller_numbers,
     calls,
     calls_out,
     campaigns,
@@ -57,6 +58,7 @@ from web.api.routes import pages
 __all__ = [
     "agreements",
     "alarms",
+    "caller_numbers",
     "calls",
     "calls_out",
     "campaigns",

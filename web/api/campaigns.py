@@ -712,8 +712,8 @@ def _leads(
 
 
 def _digits() -> dict[NumberId, str]:
-    rented = numbers.all_of(scope.session(), tenant_id=identity.current().tenant_id)
-    return {one.number_id: one.digits for one in rented}
+    shown = numbers.shown_by(scope.session(), tenant_id=identity.current().tenant_id)
+    return {one.number_id: one.digits for one in shown}
 
 
 def _read(json: CampaignSettings) -> tuple[Settings, QueueId, NumberId]:

@@ -19,6 +19,7 @@ _NOUNS = {
     "flow": "flow",
     "sound": "snd",
     "room": "room",
+    "caller_number": "cnum",
     "promise": "cbk",
     "key": "key",
     "user": "usr",
@@ -46,7 +47,11 @@ _NOUNS = {
 }
 _WORDS = {"line_no": "1", "version": "1", "kind": "recordings"}  # what stands in a path and is no id
 _FILE = "leads.csv"
-_FILES = {"text/csv": _FILE, "audio/wav": "welcome.wav"}  # types a body may have, and files like them
+_FILES = {  # types a body may have, and files like them
+    "text/csv": _FILE,
+    "audio/wav": "welcome.wav",
+    "application/pdf": "contract.pdf",
+}
 SIGNS = "01jd3x5k8f7r6q2w9v4t0n1m3c"
 _PUBLIC = "https://hooks.example.com/seatline"
 

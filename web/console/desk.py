@@ -564,12 +564,12 @@ def _queues(one: ServingAgent) -> list[dict[str, Any]]:
 
 
 def _client(session: Session, tenant_id: TenantId) -> Client:
-    rented = numbers.all_of(session, tenant_id=tenant_id)
+    shown = numbers.shown_by(session, tenant_id=tenant_id)
     return Client(
         name=companies.read(session, tenant_id=tenant_id).name,
         queue_names={one.queue_id: one.name for one in queues.all_of(session, tenant_id=tenant_id)},
-        languages={one.number_id: one.language for one in rented},
-        can_call=any(not is_short_code(one.digits) for one in rented),
+        languages={one.number_id: one.language for one in shown},
+        can_call=any(not is_short_code(one.digits) for one in shown),
         dispositions=tuple(dispositions.offered(session, tenant_id=tenant_id)),
         statuses=tuple(statuses.offered(session, tenant_id=tenant_id)),
         allowed=budgets.allowed(session, tenant_id=tenant_id),

@@ -3,6 +3,7 @@
 from web.portal import (
     agreement,
     alarms,
+    caller_numbers,
     callers,
     calls,
     calls_out,
@@ -58,6 +59,7 @@ from web.portal.views import pages
 __all__ = [
     "agreement",
     "alarms",
+    "caller_numbers",
     "callers",
     "calls",
     "calls_out",

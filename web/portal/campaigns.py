@@ -333,7 +333,7 @@ def _live(found: Campaign) -> dict[str, Any]:
 
 def _rules(found: Campaign) -> dict[str, Any]:
     session, settings = scope.session(), found.settings
-    digits = {one.number_id: one.digits for one in numbers.all_of(session, tenant_id=found.tenant_id)}.get(
+    digits = {one.number_id: one.digits for one in numbers.shown_by(session, tenant_id=found.tenant_id)}.get(
         found.number_id, ""
     )
     people = users.names(
@@ -408,8 +408,10 @@ def _numbers(chosen: str) -> list[tuple[str, str, bool]]:
     """Return the numbers to show, in words, and whether each may be chosen; one chosen before may."""
     session, now = scope.session(), clock.now()
     found = []
-    for one in numbers.all_of(session, tenant_id=identity.current().tenant_id):
+    for one in numbers.shown_by(session, tenant_id=identity.current().tenant_id):
         may = one.may_be_shown(now)
+        if one.is_elsewhere and not may and one.digits != chosen:
+            continue
         words = international(one.digits)
         if is_short_code(one.digits):
             words = gettext("%(number)s: a short code is shown by no call", number=one.digits)
@@ -452,7 +454,7 @@ def _typed(settings: Settings) -> dict[str, str]:
 
 def _typed_of(found: Campaign) -> dict[str, str]:
     session = scope.session()
-    digits = {one.number_id: one.digits for one in numbers.all_of(session, tenant_id=found.tenant_id)}
+    digits = {one.number_id: one.digits for one in numbers.shown_by(session, tenant_id=found.tenant_id)}
     return _typed(found.settings) | {
         "queue": queues.get(session, tenant_id=found.tenant_id, queue_id=found.queue_id).name,
         "number": digits.get(found.number_id, ""),
@@ -467,7 +469,7 @@ def _settings(given: Mapping[str, str]) -> tuple[Settings, QueueId, NumberId]:
     """
     who, session = identity.current(), scope.session()
     by_name = {one.name: one.queue_id for one in queues.all_of(session, tenant_id=who.tenant_id)}
-    by_digits = {one.digits: one.number_id for one in numbers.all_of(session, tenant_id=who.tenant_id)}
+    by_digits = {one.digits: one.number_id for one in numbers.shown_by(session, tenant_id=who.tenant_id)}
     queue_id, number_id = by_name.get(given["queue"]), by_digits.get(given["number"])
     if queue_id is None:
         raise CampaignSettingError(field="queue")

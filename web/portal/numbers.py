@@ -15,7 +15,9 @@ from core.ids import NumberId, QueueId, new_id
 from core.money import Money, nano_to_minor
 from core.phone import international, mask, parse_e164
 from seats.errors import RentalLimitError, RentalNotFoundError
+from telephony import caller_numbers as asked
 from telephony import numbers, queues
+from telephony.caller_numbers import State
 from telephony.errors import NumberChangedError, NumberNotFoundError, QueueNotFoundError
 from telephony.number_rentals import UNDO, Offered, Settings
 from telephony.numbers import Forwarding, Number
@@ -23,7 +25,7 @@ from telephony.outbound import forwarding
 from web import edits, identity, renting, said, scope
 from web.guards import permission
 from web.portal.views import pages
-from web.shown import rights, wallets, wording
+from web.shown import caller_numbers, rights, wallets, wording
 from web.shown.rights import RightShown
 
 _HERE = "/portal/numbers"
@@ -113,6 +115,11 @@ def number_list() -> str:
         offers=[_offer(one) for one in found_free if one.held_until is None],
         request_key=str(new_id()),
         may_rent=may_rent,
+        elsewhere=[
+            caller_numbers.row(one, queue=names.get(one.asked.queue_id, ""))
+            for one in asked.all_of(session, tenant_id=who.tenant_id)
+            if one.state is State.ALLOWED
+        ],
     )
 
 

@@ -46,6 +46,7 @@ NOUNS: Mapping[str, LazyString] = {
     "flow.": _l("Flows"),
     "sound.": _l("Flows"),
     "room.": _l("Conference rooms"),
+    "caller-number.": _l("Caller numbers held elsewhere"),
     "code.": _l("Shared short codes"),
     "campaign.": _l("Campaigns"),
     "invoice.": _l("Invoices"),
