@@ -59,7 +59,8 @@ class Account:
     """A billing account. `tax_rate_ppm` is in parts per million: 20 % is 200_000.
 
     Rentals are charged from `rentals_from` on; `charged_until` says up to when everything rented stands in
-    usage. Neither is changed by `open_account`.
+    usage. Neither is changed by `open_account`, nor is which price list it follows from an instant to come
+    (`next_price_list`, `next_price_list_at`; `billing.following`).
     """
 
     tenant_id: TenantId
@@ -75,6 +76,8 @@ class Account:
     order_reference: str = ""
     rentals_from: dt.datetime = _THE_BEGINNING
     charged_until: dt.datetime | None = None
+    next_price_list: str = ""
+    next_price_list_at: dt.datetime | None = None
 
     def is_charged(self, *, until: dt.datetime) -> bool:
         """Return whether everything rented before an instant stands in usage."""
@@ -97,7 +100,11 @@ def open_account(session: Session, *, account: Account) -> Account:
         raise BillingAccountInvalidError(fields=faults)
     if row is None:
         row = BillingAccountRow(
-            tenant_id=account.tenant_id, opened_at=clock.now(), rentals_from=_THE_BEGINNING
+            tenant_id=account.tenant_id,
+            opened_at=clock.now(),
+            rentals_from=_THE_BEGINNING,
+            price_list=account.price_list,
+            next_price_list="",
         )
         session.add(row)
     row.currency = account.currency
@@ -106,7 +113,8 @@ def open_account(session: Session, *, account: Account) -> Account:
     row.tax_category = account.tax_category
     row.tax_rate_ppm = account.tax_rate_ppm
     row.terms_days = account.terms_days
-    row.price_list = account.price_list
+    if account.price_list != _followed(row)[0]:
+        row.price_list, row.next_price_list, row.next_price_list_at = account.price_list, "", None
     row.buyer = party_to_json(account.buyer)
     row.seller = seller_to_json(account.seller)
     row.order_reference = account.order_reference
@@ -132,6 +140,14 @@ def charged(session: Session, *, tenant_id: TenantId, until: dt.datetime) -> Non
     """Note that everything rented before `until` stands in usage; an earlier instant changes nothing."""
     row = _row(session, tenant_id, lock=True)
     row.charged_until = max(until, row.charged_until or until)
+    session.flush()
+
+
+def plan_prices(session: Session, *, tenant_id: TenantId, price_list: str, at: dt.datetime | None) -> None:
+    """Note which price list an account follows from an instant on; empty and None: the one it follows."""
+    row = _row(session, tenant_id, lock=True)
+    row.price_list = _followed(row)[0]
+    row.next_price_list, row.next_price_list_at = price_list, at
     session.flush()
 
 
@@ -188,7 +204,15 @@ def _row(session: Session, tenant_id: UUID, *, lock: bool) -> BillingAccountRow:
     return row
 
 
+def _followed(row: BillingAccountRow) -> tuple[str, str, dt.datetime | None]:
+    """Return the price list an account follows now, and what is planned."""
+    if row.next_price_list_at is not None and row.next_price_list_at <= clock.now():
+        return row.next_price_list, "", None
+    return row.price_list, row.next_price_list, row.next_price_list_at
+
+
 def _account(row: BillingAccountRow) -> Account:
+    price_list, next_price_list, next_price_list_at = _followed(row)
     return Account(
         tenant_id=TenantId(row.tenant_id),
         currency=row.currency,
@@ -197,10 +221,12 @@ def _account(row: BillingAccountRow) -> Account:
         tax_category=row.tax_category,
         tax_rate_ppm=row.tax_rate_ppm,
         terms_days=row.terms_days,
-        price_list=row.price_list,
+        price_list=price_list,
         buyer=party_from_json(row.buyer),
         seller=seller_from_json(row.seller),
         order_reference=row.order_reference,
         rentals_from=row.rentals_from,
         charged_until=row.charged_until,
+        next_price_list=next_price_list,
+        next_price_list_at=next_price_list_at,
     )

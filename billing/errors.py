@@ -62,6 +62,12 @@ class TariffConflictError(Conflict):
     code = "tariff-conflict"
 
 
+class PriceListChangeError(Invalid):
+    """A company's price list cannot be changed like that; `reason` is a `billing.following.NoChange`."""
+
+    code = "price-list-change"
+
+
 class CostShareInvalidError(Invalid):
     """Shares of calls that cannot be agreed; `faults` says why, one sentence each."""
 

@@ -209,11 +209,10 @@ class TariffRow(TenantOwned, Base):
     __tablename__ = "tariffs"
     __table_args__ = (
         Index(
-            "uq_tariffs_in_force",
+            "ix_tariffs_in_force",
             "tenant_id",
             "effective_from",
-            "sha256",
-            unique=True,
+            "id",
             postgresql_where=text("NOT is_extract"),
         ),
         Index("uq_tariffs_extract", "tenant_id", "sha256", unique=True, postgresql_where=text("is_extract")),
@@ -256,6 +255,7 @@ class BillingAccountRow(TenantOwned, Base):
     __table_args__ = (
         CheckConstraint("tax_rate_ppm BETWEEN 0 AND 1000000", name="tax_rate"),
         CheckConstraint("terms_days BETWEEN 0 AND 365", name="terms"),
+        CheckConstraint("(next_price_list = '') = (next_price_list_at IS NULL)", name="next_price_list"),
     )
 
     currency: Mapped[str] = mapped_column(Text)
@@ -265,6 +265,9 @@ class BillingAccountRow(TenantOwned, Base):
     tax_rate_ppm: Mapped[int] = mapped_column(Integer)
     terms_days: Mapped[int] = mapped_column(Integer)
     price_list: Mapped[str] = mapped_column(Text)
+    # which it follows from an instant on; once that has come it stands for the one above
+    next_price_list: Mapped[str] = mapped_column(Text, default="", server_default="")
+    next_price_list_at: Mapped[OptionalInstant]
     buyer: Mapped[dict[str, Any]] = mapped_column(JSONB)
     seller: Mapped[dict[str, Any]] = mapped_column(JSONB)
     order_reference: Mapped[str] = mapped_column(Text)

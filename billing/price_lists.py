@@ -432,6 +432,16 @@ def published(session: Session, *, tenant_id: TenantId, code: str) -> tuple[Publ
     return _all_published(session, price_list)
 
 
+def hold(session: Session, *, tenant_id: TenantId, codes: Iterable[str]) -> None:
+    """Let no version of these lists come out before the transaction ends: what is read of them is all."""
+    session.execute(
+        select(PriceListRow.id)
+        .where(PriceListRow.tenant_id == tenant_id, PriceListRow.code.in_(tuple(codes)))
+        .order_by(PriceListRow.code)
+        .with_for_update(read=True)
+    )
+
+
 def published_deck(session: Session, *, tenant_id: TenantId, price_list_id: UUID) -> tuple[Published, ...]:
     """Return the published versions of a cost deck, oldest first.
 

@@ -119,6 +119,44 @@ def take(
     return taken
 
 
+def replan(
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    steps: Sequence[tuple[dt.datetime, Published]],
+    start: dt.datetime,
+    until: dt.datetime | None = None,
+) -> None:
+    """Let versions hold from an instant on in the place of what was to; a second time changes nothing.
+
+    Whoever pays a part of the calls goes on doing so. The account is held by the caller.
+
+    Args:
+        session: in the tenant's context.
+        tenant_id: the client company.
+        steps: versions with the instants from which they hold, oldest first, none before `start`.
+        start: aware instant; what was used after it has not been rated.
+        until: where they end; None: they do not.
+
+    Raises:
+        TariffCorruptError: the content does not have its hash.
+    """
+    before, later = _around(session, tenant_id, start)
+    there = {row.effective_from: row for row in later if until is None or row.effective_from < until}
+    split = _in_force(session, before).tariff.split if before is not None else None
+    for instant in sorted({*there, *(at for at, _ in steps)}):
+        row = there.get(instant)
+        if row is not None:
+            split = _in_force(session, row).tariff.split
+        held = next((version for at, version in reversed(steps) if at <= instant), None)
+        if held is None:
+            continue
+        tariff = replace(_decoded(held.content, held.sha256), split=split)
+        is_same = row is not None and row.price_list_version_id == held.version_id
+        if not is_same or row is None or row.sha256 != digest(encode(tariff)):
+            _add(session, tenant_id, instant, tariff, held.version_id)
+
+
 def share(session: Session, *, tenant_id: TenantId, split: Split | None, start: dt.datetime) -> InForce:
     """Let another company pay a part of a company's calls from an instant on, or end that (None).
 

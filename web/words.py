@@ -253,6 +253,8 @@ ACTIONS: Mapping[str, LazyString] = {
     "reconciliation.open": _l("Opened a difference with the payment provider again"),
     "passkey.added": _l("Added a passkey"),
     "passkey.removed": _l("Removed a passkey"),
+    "company-prices.planned": _l("Chose another price list from a day on"),
+    "company-prices.kept": _l("Took a change of the price list back"),
     "price-list.created": _l("Made a price list"),
     "price-list.published": _l("Published a price list"),
     "recording.checked": _l("Compared a recording with its hash"),
@@ -970,6 +972,10 @@ PROBLEMS: Mapping[str, Words] = {
     "cost-share-payer": Words(
         _l("This company cannot pay a part of these calls"),
         _l("It needs an account of its own in the same currency, and pays by invoice, without a wallet."),
+    ),
+    "price-list-change": Words(
+        _l("The price list cannot be changed like that"),
+        _l("Choose another list in the same currency that has prices on that day, from tomorrow on."),
     ),
     "cost-share-invalid": Words(
         _l("These shares cannot be agreed"),

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
-from billing import accounts, invoices, price_lists, tariffs
+from billing import following, invoices, price_lists
 from billing.documents.pdf import render_pdf
 from billing.errors import BillingAccountNotFoundError
 from billing.events import (
@@ -314,10 +314,13 @@ def _hand_prices_over(house: House, event: PriceListPublished) -> None:
         progress.moved()
         try:
             with house.gate.open(Scope.system(client.tenant_id)) as session:
-                account = accounts.find(session, tenant_id=client.tenant_id)
-                if account.price_list == event.price_list:
-                    tariffs.take(session, tenant_id=client.tenant_id, version=version)
-                    progress.made += 1
+                progress.made += following.hand_over(
+                    session,
+                    tenant_id=client.tenant_id,
+                    code=event.price_list,
+                    versions=published,
+                    version=version,
+                )
         except BillingAccountNotFoundError:
             continue  # it takes its prices when its account is opened
         except SeatlineError as error:

@@ -59,6 +59,7 @@ HELD_BACK = {
     "payment-under-way": "a raw id",
     "period-invalid": "repeats what was asked",
     "pin": "of which PIN it is said the page knows",
+    "price-list-change": "the staff's",
     "price-list-invalid": "the staff's",
     "price-list-taken": "the staff's",
     "price-list-version-published": "the staff's",

@@ -288,7 +288,6 @@ WANTED: Mapping[str, Wanted] = {
             session, tenant_id=house.tenant_id, version=version
         ),
         refusal=None,
-        keys=("uq_tariffs_in_force",),
     ),
     "a seat of one label": Wanted(
         act=lambda house, session, _, who: seating.add(session, label="A-014"),

@@ -3342,12 +3342,66 @@ def company(lang: str) -> dict[str, Any]:
         "awaited": None,
         "days": 3,
         "is_mailed": True,
-        "account": New(buyer=New(name="Pelican Parcel Ltd"), price_list="UK Standard"),
+        "account": New(buyer=New(name="Pelican Parcel Ltd"), price_list="uk-standard"),
+        "follows": "UK Standard",
+        "planned": ("UK Gold", dt.date(2026, 12, 1)),
         "bill": bill("en"),
         "seats_list": here["seats_list"],
         "numbers": here["numbers"],
         "invoices": invoice_rows("en")[:2],
     }
+
+
+def company_prices(lang: str) -> dict[str, Any]:
+    rows = [
+        ("UK Gold", "uk-gold", 2, "future", -1_000_000),
+        ("UK Standard", "uk-standard", 13, "in-force", 6_900_000),
+        ("UK Standard", "uk-standard", 12, "past", 20_000_000),
+    ]
+    return operator(lang) | {
+        "company_": New(name="Pelican Parcel"),
+        "home": "/operator/companies/ten_0jx7q9",
+        "account": New(currency="GBP"),
+        "name": "UK Standard",
+        "planned": "UK Gold",
+        "planned_on": dt.date(2026, 12, 1),
+        "held": [
+            New(from_on=ago(seconds).date(), name=name, code=code, version=version, state=state)
+            for name, code, version, state, seconds in rows
+        ],
+        "zone": "Europe/London",
+        "choices": [
+            ("", pick(lang, "choose one", "请选择")),
+            ("uk-gold", "UK Gold"),
+            ("uk-night", "UK Night"),
+        ],
+        "has_choice": True,
+        "given": {"list": "", "from": "2026-12-01"},
+        "errors": {},
+        "first_on": "2026-11-20",
+        "last_on": "2027-11-20",
+        "may_write": True,
+        "may_price": True,
+    }
+
+
+def company_prices_refused(lang: str) -> dict[str, Any]:
+    return company_prices(lang) | {
+        "given": {"list": "uk-night", "from": "2026-11-19"},
+        "errors": {
+            "from": pick(
+                lang,
+                "Choose a day from tomorrow on: calls until then have been priced.",
+                "请选择明天或之后的日期：此前的通话已经计价。",
+            )
+        },
+        "planned": "",
+        "planned_on": None,
+    }
+
+
+def company_prices_alone(lang: str) -> dict[str, Any]:
+    return company_prices_refused(lang) | {"errors": {}, "has_choice": False, "held": []}
 
 
 def prices(lang: str) -> dict[str, Any]:
@@ -4548,6 +4602,9 @@ PAGES: dict[str, Page] = {
     "operator-company-opened": Page("operator/company.html", company_opened),
     "operator-company-awaits-owner": Page("operator/company.html", company_awaiting_its_owner),
     "operator-company-hold": Page("operator/company.html", company_on_hold),
+    "operator-company-prices": Page("operator/company_prices.html", company_prices),
+    "operator-company-prices-refused": Page("operator/company_prices.html", company_prices_refused),
+    "operator-company-prices-alone": Page("operator/company_prices.html", company_prices_alone),
     "operator-company-new": Page("operator/company_new.html", company_new),
     "operator-company-new-unpriced": Page("operator/company_new.html", company_new_unpriced),
     "operator-prices": Page("operator/prices.html", prices),

@@ -77,6 +77,8 @@ PRESSED = {
     "operator-keys",
     "operator-version-changes",
     "operator-company-new-unpriced",
+    "operator-company-prices-refused",
+    "operator-company-prices-alone",
     "operator-prices-none",
     "operator-price-new-refused",
     "operator-price-list-empty",

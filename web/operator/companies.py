@@ -2,7 +2,7 @@
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from billing import accounts, credit, items, ledger, price_lists, tariffs
+from billing import accounts, credit, items, ledger, periods, price_lists, tariffs
 from billing import invoices as billing
 from billing.accounts import Account, Party, Seller
 from billing.errors import BillingAccountNotFoundError
@@ -32,6 +32,7 @@ from web import identity, invitations, parts, said, scope, tables, words
 from web.account import signing
 from web.guards import permission
 from web.operator import rounds
+from web.operator.prices import priced
 from web.operator.views import pages
 from web.plain import whole
 from web.shown import bills, invoices, wording
@@ -317,7 +318,15 @@ def _inside(session: Session, company: Company) -> _Inside:
     return _Inside(account.price_list, bills.running(session, tenant_id=company.tenant_id))
 
 
+def _planned(account: Account, names: Mapping[str, str]) -> tuple[str, dt.date] | None:
+    """Return which price list a company follows from a day on, and the day."""
+    at, code = account.next_price_list_at, account.next_price_list
+    return None if at is None else (names.get(code, code), periods.day_of(at, zone=account.zone))
+
+
 def _detail(company: Company, *, new_owner: FirstOwner | None = None) -> str:
+    lists = {one.code: one.name for one in price_lists.every(scope.session(), tenant_id=OPERATOR)}
+
     def look(session: Session) -> dict[str, Any]:
         tenant_id = company.tenant_id
         names = {one.queue_id: one.name for one in queues.all_of(session, tenant_id=tenant_id)}
@@ -332,6 +341,8 @@ def _detail(company: Company, *, new_owner: FirstOwner | None = None) -> str:
         base = f"/operator/companies/{ids.public('ten', tenant_id)}/invoices"
         return {
             "account": account,
+            "follows": lists.get(account.price_list, account.price_list) if account else "",
+            "planned": _planned(account, lists) if account else None,
             "on_account": Money(on_account, company.currency) if on_account else None,
             "hold": credit.held(session, tenant_id=tenant_id),
             "items": [
@@ -384,7 +395,7 @@ def _open(given: dict[str, str]) -> tuple[Company, FirstOwner]:
     All that can be wrong is looked at before: once the company is open, nothing takes it back.
     """
     _check(given)
-    lists = {one.code: one for one in _priced()}
+    lists = {one.code: one for one in priced()}
     chosen = lists.get(given["price_list"])
     if chosen is None:
         raise CompanyFormError(field="price_list")
@@ -510,19 +521,8 @@ def _percent(text: str) -> int:
     return int(whole) * 10_000 + int((part + "0000")[:4])
 
 
-def _priced() -> list[PriceList]:
-    """Return the price lists a company can be put on: those with a published version."""
-    session = scope.session()
-
-    def is_out(one: PriceList) -> bool:
-        versions = price_lists.versions(session, tenant_id=OPERATOR, price_list_id=one.price_list_id)
-        return any(version.published_at is not None for version in versions)
-
-    return [one for one in price_lists.every(session, tenant_id=OPERATOR) if is_out(one)]
-
-
 def _form(given: dict[str, str], errors: dict[str, str] | None = None) -> str:
-    lists = _priced()
+    lists = priced()
     return render_template(
         "operator/company_new.html",
         given=dict.fromkeys(_FIELDS, "") | given,

@@ -20,7 +20,7 @@ from billing import periods, price_difference, price_drafts, price_lists, rate_d
 from billing.documents.words import LOCALES, word
 from billing.errors import DraftChangedError, PriceListError
 from billing.price_drafts import Contents
-from billing.price_lists import Version
+from billing.price_lists import PriceList, Version
 from billing.rate_decks import RateDeck
 from billing.rating.rentals import HOUR_S, METERS, Proration, RentalPrice, Unit
 from billing.rating.rules import ALL_DAYS, HOLIDAY, Rate, RateError
@@ -165,6 +165,17 @@ class Kind:
     code: str
     name: str
     count: int
+
+
+def priced() -> list[PriceList]:
+    """Return the price lists a company can be put on: those with a published version."""
+    session = scope.session()
+
+    def is_out(one: PriceList) -> bool:
+        versions = price_lists.versions(session, tenant_id=OPERATOR, price_list_id=one.price_list_id)
+        return any(version.published_at is not None for version in versions)
+
+    return [one for one in price_lists.every(session, tenant_id=OPERATOR) if is_out(one)]
 
 
 @pages.get("/prices")
