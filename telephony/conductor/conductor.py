@@ -56,6 +56,7 @@ from telephony.conductor.tapes import Tapes
 from telephony.conductor.telephones import Telephones
 from telephony.conductor.voice import Voice
 from telephony.conductor.waiting import Waiting
+from telephony.conductor.watchdog import Watchdog
 from telephony.events import DialOutcome
 from telephony.routing.floor import Floor
 from telephony.switch import port
@@ -281,6 +282,7 @@ class Conductor:
             paying=self._paying,
             feed=feed,
         )
+        self._watchdog = Watchdog(live=live, hands=hands, feed=feed)
         self._hearing = Hearing(
             hands=hands,
             books=books,
@@ -329,7 +331,7 @@ class Conductor:
             self._telephones.take(held)
 
     async def widen(self) -> None:
-        """Every second: look for whom more agents may serve, who has heard enough, and how full it is."""
+        """Every second: look for whom more agents may serve, who has heard enough, and what stands still."""
         self.flows.look()
         self._lobby.look()
         self._promises.look()
@@ -337,6 +339,7 @@ class Conductor:
         self._telephones.look()
         self._meanwhile.look()
         self._surveys.look()
+        self._watchdog.look()
         self._admitting.look()
 
     @property

@@ -19,7 +19,7 @@ from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Live
 from telephony.conductor.parties import Dial
 from telephony.conductor.paying import Paying
-from telephony.conductor.phases import Cause
+from telephony.conductor.phases import Cause, Phase
 from telephony.conductor.phones import Phones
 from telephony.conductor.spool import Spool
 from telephony.conductor.telephones import Telephones
@@ -29,6 +29,7 @@ from telephony.switch import port
 from telephony.switch.port import Switch, SwitchError
 
 WARNED_BEFORE = dt.timedelta(minutes=1)  # the longest a call may last is reached
+_WITH_AGENT = frozenset({Phase.ANNOUNCING, Phase.TALKING})
 
 _log = log.get(__name__)
 
@@ -74,6 +75,7 @@ class Heartbeat:
         for held in list(self._live.calls.values()):
             self._look_outside(held, there, asked_at)
             self._telephones.prove(held, there, asked_at)
+            self._look_at_agent(held, there, asked_at)
             if held.call.channel in there:
                 held.call.proven_at = max(held.call.proven_at, asked_at)
                 proven.append(held.call.call_id)
@@ -93,6 +95,24 @@ class Heartbeat:
             return
         gone = facts.OutsideGone(held.call.proven_at, outside.offer_id, port.Cause.INTERWORKING)
         self._feed(held.call.call_id, gone)
+
+    def _look_at_agent(self, held: Held, there: set[str], asked_at: dt.datetime) -> None:
+        """End a conversation whose agent the switch has not had for two beats: it has not told of their end.
+
+        At once would be too soon: what ends, or is brought back, in this very moment is being told.
+        """
+        call, offer = held.call, held.call.offer
+        has_agent = offer is not None and not offer.is_at_telephone and call.phase in _WITH_AGENT
+        if offer is None or not has_agent or call.is_parked or held.returning:
+            held.is_alone = False
+        elif offer.channel in there:
+            held.is_alone, held.agent_seen_at = False, asked_at
+        elif held.is_alone:
+            joined_at = call.instants.get("bridged_at", call.arrival.arrived_at)
+            at = max(joined_at, held.agent_seen_at or joined_at)
+            self._feed(call.call_id, facts.AgentGone(at, port.Cause.INTERWORKING))
+        else:
+            held.is_alone = True
 
     def _end_long_calls(self) -> None:
         """Warn the agents of calls that are as long as they may be in a minute, and end those that are."""

@@ -84,6 +84,8 @@ class Held:
     at_room: AtRoom = AtRoom.NOWHERE
     star_at: dt.datetime | None = None  # when somebody in a room has pressed *, which begins two keys
     is_silent: bool = False  # no music was played because the switch was full
+    agent_seen_at: dt.datetime | None = None  # a heartbeat found the agent's leg on the switch
+    is_alone: bool = False  # the last one did not
 
     async def durable(self) -> None:
         """Wait until the call survives a crash: its facts on disk, and its row committed.

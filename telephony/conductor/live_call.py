@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from core.ids import CallId, OfferId, RecordingId
 from telephony.calls import Arrival, Left, Leg, Stage
@@ -9,6 +10,8 @@ from telephony.conductor.parties import Consult, Dial, InFlow, InRoom, Offer, Ou
 from telephony.conductor.phases import Cause, Phase
 from telephony.events import DialOutcome
 
+BRIDGES: Final = ("br-", "ask-")
+"""What the names of a call's bridges begin with: its own, and that of two agents without the caller."""
 _HANDED_OVER = frozenset({Left.TRANSFERRED, Left.LEFT, Left.LINE_LOST})
 
 
@@ -104,12 +107,12 @@ class LiveCall:
     @property
     def bridge(self) -> str:
         """Return the name of the call's bridge on the switch."""
-        return f"br-{self.call_id}"
+        return f"{BRIDGES[0]}{self.call_id}"
 
     @property
     def side_bridge(self) -> str:
         """Return the name of the bridge in which two agents talk without the caller."""
-        return f"ask-{self.call_id}"
+        return f"{BRIDGES[1]}{self.call_id}"
 
 
 def leg_of(call: LiveCall, offer: Offer, at: dt.datetime, stage: Stage = Stage.TALKING) -> Leg:

@@ -12,6 +12,7 @@ from core.ids import AgentId, CallId, OfferId, RecordingId, new_id, public
 from telephony.conductor import facts
 from telephony.conductor.admitting import Admitting
 from telephony.conductor.live import Feed, Held, Live
+from telephony.conductor.live_call import LiveCall
 from telephony.conductor.parties import Offer
 from telephony.conductor.phases import Lost, Phase
 from telephony.conductor.tapes import Tapes
@@ -111,6 +112,8 @@ class Offers:
     async def connect(self, held: Held, offer: Offer) -> None:
         """Put caller and agent together, once the call is durable, and record them where their queue is."""
         call = held.call
+        if not _is_told(call):
+            return  # tried a second time, and the first was late
         await held.durable()
         await self._switch.bridge(call.bridge)
         # who has talked before waits in the bridge: left empty it would end the recording
@@ -132,6 +135,11 @@ class Offers:
             await self._tapes.stop(call)
         if recording_id and is_new and call.phase is Phase.TALKING:
             await self._tapes.begin(held, recording_id, now)
+
+
+def _is_told(call: LiveCall) -> bool:
+    """Whether a call is told whom it comes to, and is to be put through."""
+    return call.phase is Phase.ANNOUNCING
 
 
 def offer_to(agent: Agent, *, expires_at: dt.datetime) -> Offer:

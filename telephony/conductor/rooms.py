@@ -13,9 +13,10 @@ and opens it again. What it did is said to who has pressed it, once it survives 
 import asyncio
 import datetime as dt
 import weakref
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 from core import clock, log
 from core.ids import CallId, RoomId, TenantId, new_id, public
@@ -35,6 +36,7 @@ LOCKS: Final = "5"
 """What is pressed after a star."""
 
 _KEYS_WITHIN = dt.timedelta(seconds=4)
+_TWO_IDS: Final = 73  # signs: of two ids, and what stands between them
 _log = log.get(__name__)
 _Key = tuple[TenantId, RoomId]
 
@@ -104,6 +106,12 @@ class Rooms:
             held.at_room = AtRoom.BRIDGED if is_in else AtRoom.WAITING
             self.heard(held)
             self._hands.spawn(self._arrange(key))
+
+    async def sweep(self, bridges: Iterable[str]) -> None:
+        """Take the bridges of rooms away in which nobody is: the last one left while nobody conducted."""
+        for key in filter(None, map(_key_of, bridges)):
+            if not self._inside(key):
+                await self._arrange(key)
 
     # --- muted, locked ------------------------------------------------------------------------------
 
@@ -291,6 +299,15 @@ def _rooms_of(inside: Sequence[Held]) -> Sequence[InRoom]:
 
 def _bridge(key: _Key) -> str:
     return f"room-{key[0]}-{key[1]}"
+
+
+def _key_of(bridge: str) -> _Key | None:
+    """Return the room whose bridge has this name; None: it is of something else."""
+    name, _, ids = bridge.partition("-")
+    if name != "room" or len(ids) != _TWO_IDS:
+        return None
+    half = _TWO_IDS // 2
+    return TenantId(UUID(ids[:half])), RoomId(UUID(ids[half + 1 :]))
 
 
 def _playback(held: Held) -> str:

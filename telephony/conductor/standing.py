@@ -7,7 +7,7 @@ call that is gone ends at the last second at which it was proven.
 import asyncio
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from telephony.conductor.flow_runner import FlowRunner
 from telephony.conductor.giving import Giving
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Feed, Held, Live
-from telephony.conductor.live_call import LiveCall
+from telephony.conductor.live_call import BRIDGES, LiveCall
 from telephony.conductor.lobby import Lobby
 from telephony.conductor.meanwhile import Meanwhile
 from telephony.conductor.offers import Offers
@@ -44,7 +44,7 @@ from telephony.conductor.voice import Voice
 from telephony.conductor.waiting import Waiting
 from telephony.routing.floor import Floor
 from telephony.switch import port
-from telephony.switch.port import Switch
+from telephony.switch.port import Switch, SwitchError
 
 _log = log.get(__name__)
 
@@ -128,6 +128,7 @@ class Standing:
             if one.channel not in known:
                 await self._strange(one)
         self._live.is_connected = True
+        self._hands.spawn(self._sweep(event.bridges))
         _log.info("switch-connected", calls=len(self._live.calls), agents=len(self._floor.agents))
         self._offers.route()
 
@@ -313,6 +314,24 @@ class Standing:
             if call_id == held.call.call_id and channel in there:
                 del self._live.by_channel[channel]
                 await self._hands.hang_up(channel)
+
+    async def _sweep(self, bridges: Sequence[str]) -> None:
+        """Close the bridges of calls that ended while nobody conducted; else they stay as long as the switch.
+
+        Those of leaders who listened are among them: nobody listens through a loss. Bridges of others on this
+        switch are left alone. No name is used twice but that of a room, which looks after its own.
+        """
+        calls = self._live.in_progress
+        kept = {one.bridge for one in calls} | {one.side_bridge for one in calls}
+        left = [one for one in bridges if one.startswith(BRIDGES) and one not in kept]
+        for one in left:
+            try:
+                await self._switch.close_bridge(one)
+            except SwitchError as error:
+                _log.info("bridge-left", error=error.code)
+        await self._rooms.sweep(bridges)
+        if left:
+            _log.info("bridges-swept", count=len(left))
 
     async def _strange(self, channel: port.LiveChannel) -> None:
         """A channel of ours that no call knows: a caller who came while nobody listened, or a leftover."""

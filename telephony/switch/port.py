@@ -240,12 +240,14 @@ class Connected:
 
     A new `boot_id` says that the switch itself was started anew: no earlier channel, bridge or
     endpoint exists any more (put the endpoints again). With the same one, a channel that is not in
-    `channels` ended while nobody listened and gets no `Ended`; a channel in it goes on.
+    `channels` ended while nobody listened and gets no `Ended`; a channel in it goes on. `bridges` are the
+    names of those that stand, empty ones too.
     """
 
     at: dt.datetime
     boot_id: str
     channels: tuple[LiveChannel, ...]
+    bridges: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from playwright.async_api import Browser
@@ -16,6 +17,7 @@ from core.ids import CallId, parse
 from security.gate import Scope
 from telephony import calls
 from telephony.calls import Call, Filter
+from telephony.switch.ari import lists
 from tests.phones import tones
 from tests.phones.sip import Phone, open_phone
 from tests.walks.conftest import InBrowser, Running
@@ -120,6 +122,18 @@ async def came_back(running: Running, process: str, before: int) -> None:
 def connections(running: Running) -> int:
     """Return how often the switchboard has found the switch and taken its calls over."""
     return running.place.log_of("switchboard").read_text(encoding="utf-8").count("switch-connected")
+
+
+def bridges(running: Running) -> set[str]:
+    """Return the names of the bridges that stand on the switch."""
+    address = urlsplit(running.stand.house.settings.switch_url)
+    (found,) = lists.read(
+        f"ws://{address.hostname}:{address.port}/ari",
+        ("bridges",),
+        user=unquote(address.username or ""),
+        password=unquote(address.password or ""),
+    )
+    return {one["id"] for one in found}
 
 
 def answers(running: Running) -> bool:
@@ -242,6 +256,27 @@ def test_a_call_outlives_a_killed_part_and_its_cdr_is_whole(
             assert found.cause == "caller-hung-up"
             assert found.talk_ms is not None
             assert found.talk_ms > talked_ms - 500
+
+    in_browser(walk)
+
+
+def test_who_hangs_up_while_the_switchboard_is_away_leaves_no_bridge_on_the_switch(
+    running: Running, in_browser: InBrowser
+) -> None:
+    async def walk(chrome: Browser) -> None:
+        async with talking(running, chrome) as (phone, _, call_id):
+            bridge = f"br-{call_id}"
+            assert bridge in await asyncio.to_thread(bridges, running)
+            connected = connections(running)
+            before = kill(running, "switchboard")
+            await phone.hang_up()
+            await came_back(running, "switchboard", before)
+            await until_true(
+                lambda: connections(running) > connected, what="the switchboard is back", patience_s=60
+            )
+            found = await ended(running, call_id)
+            assert found.cause == "lost-while-switchboard-away"
+            await until_true(lambda: bridge not in bridges(running), what="its bridge is closed")
 
     in_browser(walk)
 

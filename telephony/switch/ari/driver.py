@@ -228,7 +228,7 @@ class AriSwitch:
             self._ask(line, "PUT", filtering, body={"disallowed": unwanted}),
         )
         await self._wait_booted(line)
-        channels, subscribed = await self._live()
+        channels, subscribed, bridges = await self._live()
         for channel in channels:
             if channel.channel not in subscribed:
                 await self._subscribe(line, f"channel:{channel.channel}")
@@ -247,7 +247,7 @@ class AriSwitch:
         self._online = {}  # whoever asks again is told again
         self._line = line
         boot_id = str(info["status"]["startup_time"])
-        self._emit(Connected(at=clock.now(), boot_id=boot_id, channels=live))
+        self._emit(Connected(at=clock.now(), boot_id=boot_id, channels=live, bridges=bridges))
         for message in early:
             self._heard(message)
 
@@ -265,13 +265,14 @@ class AriSwitch:
         running = _running(await self._ask(line, "GET", "asterisk/modules"))
         return tuple(name for name in REQUIRED_MODULES if name not in running)
 
-    async def _live(self) -> tuple[tuple[LiveChannel, ...], frozenset[str]]:
+    async def _live(self) -> tuple[tuple[LiveChannel, ...], frozenset[str], tuple[str, ...]]:
         paths = ("channels", f"applications/{APPLICATION}", "bridges")
         channels, ours, bridges = await asyncio.to_thread(
             lists.read, self._url, paths, user=self._user, password=self._password
         )
         subscribed = frozenset(ours["channel_ids"])
-        return parse.live_channels(channels, subscribed=subscribed, bridges=bridges), subscribed
+        live = parse.live_channels(channels, subscribed=subscribed, bridges=bridges)
+        return live, subscribed, tuple(one["id"] for one in bridges)
 
     async def _subscribe(self, line: Line, source: str) -> None:
         # Gone in the meantime is no fault: its end is then known already or of no interest.
@@ -608,7 +609,7 @@ class AriSwitch:
     async def live_channels(self) -> tuple[LiveChannel, ...]:
         """See `Switch.live_channels`."""
         self._now()
-        channels, _ = await self._live()
+        channels, _, _ = await self._live()
         return channels
 
     async def put_endpoint(self, endpoint: str, *, password: str) -> None:

@@ -165,7 +165,8 @@ class SimulatedSwitch:
         self._is_down = False
         self._is_connected = True
         live = tuple(channel.public() for channel in self._channels.values())
-        self._tell(Connected(at=clock.now(), boot_id=f"boot-{self._boot}", channels=live))
+        stand = tuple(sorted(self._bridges))
+        self._tell(Connected(at=clock.now(), boot_id=f"boot-{self._boot}", channels=live, bridges=stand))
 
     def let_restart(self, *, takes_ms: int) -> None:
         """Lose everything and come back."""
@@ -643,10 +644,10 @@ class SimulatedSwitch:
         shown = []
         for each in dataclasses.fields(event):
             value = getattr(event, each.name)
-            if each.name == "at" or (each.default is False and not value):
+            if each.name == "at" or (each.default in (False, ()) and not value):
                 continue  # a mark that is not set goes without saying
-            if each.name == "channels":
-                shown.append(f"channels={len(value)}")
+            if each.name in {"channels", "bridges"}:
+                shown.append(f"{each.name}={len(value)}")
             elif each.name in kinds:
                 shown.append(self.transcript.name(value, kinds[each.name]))
             else:

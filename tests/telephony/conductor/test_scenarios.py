@@ -460,3 +460,33 @@ def test_a_call_that_ends_while_it_is_put_through_leaves_no_bridge(
     assert over == [True]
     assert [one for one in theatre.sim.transcript.commands() if one.startswith("bridge ")]
     assert not theatre.sim.switch._bridges
+
+
+@pytest.mark.parametrize("hangs_up", [True, False], ids=["ended", "goes-on"])
+def test_bridges_of_calls_that_ended_while_nobody_conducted_are_closed_and_no_others(
+    theatre: Theatre,
+    hangs_up: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    async def whole() -> None:
+        await theatre.up()
+        await theatre.play("0 caller calls\n2.6 bob answers\n12 pulse beats")
+        sim, (talks,) = theatre.sim, theatre.conductor.live
+        bridges = sim.switch._bridges
+        assert bridges == {talks.bridge}
+        await theatre.down(killed=True)
+        room, leader = f"room-{theatre.company.tenant_id}-{new_id()}", f"br-lead-{new_id()}"
+        bridges |= {"somebody-elses", room, leader, f"ask-{talks.call_id}", f"ask-{new_id()}"}
+        if hangs_up:
+            sim.far_end_hangs_up(talks.channel)
+        await theatre.up(sim=sim)
+        await theatre.play("1 pulse beats")
+        kept = set() if hangs_up else {talks.bridge, f"ask-{talks.call_id}"}
+        assert bridges == {"somebody-elses"} | kept
+        await theatre.play("10 caller hangs up\n12 pulse beats")
+        assert talks.bridge not in bridges
+        await theatre.down()
+
+    asyncio.run(whole())
+    assert [line.split()[3] for line in theatre.books_say() if line.startswith("cdr")] == [
+        "lost-while-switchboard-away" if hangs_up else "caller-hung-up"
+    ]

@@ -9,6 +9,7 @@ import contextlib
 import datetime as dt
 import json
 import queue
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,7 @@ class Theatre:
     is_dark: bool = False  # the curtain is down, the switch goes on
     speak: Speak = lambda _text, _language: None  # digits, a half second each
     ask: Ask = lambda _url, _body: Answer(None, "unreachable", 1)
+    hushes: Callable[[port.Event], bool] = lambda _event: False  # what the switch does not tell
     sim: Simulation = field(init=False)
     conductor: Conductor = field(init=False)
     books: Books = field(init=False)
@@ -171,7 +173,13 @@ class Theatre:
             usual=self.usual,
         )
         await self.conductor.recover()
-        self.running = asyncio.create_task(self.sim.switch.run(self.conductor.on_event))
+        conductor = self.conductor
+
+        def hear(event: port.Event) -> None:
+            if not self.hushes(event):
+                conductor.on_event(event)
+
+        self.running = asyncio.create_task(self.sim.switch.run(hear))
         await self.settle()
         if sim is None:
             await self.conductor.carry_out_orders()

@@ -453,6 +453,7 @@ def test_call_goes_on_when_the_line_is_lost(perform: Perform) -> None:
         assert caught.value.is_temporary
         again = await told(stage, Connected, since=before)
         assert again.boot_id == first.boot_id
+        assert "br-6" in again.bridges
         live = {c.channel: (c.state, c.bridge, c.is_inbound) for c in again.channels}
         assert live == {
             channel: (ChannelState.UP, "br-6", True),
