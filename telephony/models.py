@@ -863,6 +863,7 @@ class RoutingTrialRow(TenantOwned, Base):
     people: Mapped[int] = mapped_column(Integer)
     more: Mapped[int] = mapped_column(Integer)
     is_example: Mapped[bool] = mapped_column(Boolean)
+    slower_percent: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     percent: Mapped[int] = mapped_column(Integer)
     calls: Mapped[int] = mapped_column(Integer)
     answer: Mapped[list[Any]] = mapped_column(JSONB)

@@ -105,12 +105,16 @@ class Figures:
 
 @dataclass(slots=True)
 class Outcome:
-    """A simulated day: figures by group; `away` calls were answered by another queue's or region's agents."""
+    """A simulated day: figures by group; `away` calls were answered by another queue's or region's agents.
+
+    `beside_ms`: for so long agents were free beside callers who waited, one agent for each caller at most.
+    """
 
     groups: dict[Group, Figures] = field(default_factory=dict)
     busy_ms: int = 0
     seat_ms: int = 0
     away: int = 0
+    beside_ms: int = 0
 
     @property
     def whole(self) -> Figures:
@@ -135,6 +139,11 @@ class Outcome:
     def utilisation(self) -> float:
         """Share of seat time spent on calls, 0 to 1."""
         return self.busy_ms / self.seat_ms if self.seat_ms else 0.0
+
+    @property
+    def idle_beside(self) -> float:
+        """Share of seat time spent free beside callers who waited for others: what is wasted, 0 to 1."""
+        return self.beside_ms / self.seat_ms if self.seat_ms else 0.0
 
 
 class _What(IntEnum):
@@ -169,12 +178,15 @@ def simulate(
         board.free(agent)
     waiting: dict[int, SimulatedCall] = {}
     events: list[tuple[int, int, int, UUID | None]] = []
+    idle, before = len(agents), 0
 
     def figures(call: SimulatedCall) -> Figures:
         return outcome.groups.setdefault((call.queue, call.region), Figures())
 
     def route(now: int) -> None:
+        nonlocal idle
         for made in board.match(now_ms=now):
+            idle -= 1
             number = made.call.int
             call = waiting.pop(number)
             board.leave(made.call)
@@ -192,6 +204,8 @@ def simulate(
             heapq.heappush(events, (now + lasts, _What.ENDS, number, made.agent))
 
     for number, now, what, who in _happens(calls, events):
+        outcome.beside_ms += min(idle, len(waiting)) * (now - before)
+        before = now
         if what is None:
             call = calls[number]
             waiting[number] = call
@@ -207,6 +221,7 @@ def simulate(
             if number % _TOLD_EVERY == 0:
                 progress(number / len(calls))
         elif who is not None:
+            idle += 1
             there[who] = replace(there[who], idle_since_ms=now)
             board.free(there[who])
             route(now)

@@ -24,7 +24,7 @@ from telephony.routing import history
 from telephony.routing.simulator import ARMS, Outcome, SimulatedCall, compare, loads_of, share_out
 from telephony.routing.strategy import Policy
 
-DAYS, PEOPLE, MORE = (1, 92), (1, 2_000), (-500, 500)
+DAYS, PEOPLE, MORE, SLOWER = (1, 92), (1, 2_000), (-500, 500), (0, 200)
 LEAST = 100
 """Calls; with fewer, chance says more than routing."""
 STALLED = dt.timedelta(minutes=15)
@@ -39,12 +39,15 @@ class Asked:
         people: at work all the time the calls came in.
         more: so many more than that beside it, or fewer; 0: only these.
         is_example: the worked example instead of the company's own calls.
+        slower_percent: so much longer a call takes whose agent serves another region or queue at home: who
+            has to know more knows each thing less well.
     """
 
     days: int
     people: int
     more: int = 0
     is_example: bool = False
+    slower_percent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Arm:
         utilisation: share of the people's time spent on calls.
         wait_s, wait_95_s: until the answer, in the mean and in 95 of 100 calls at most.
         away: share of the answered calls that went to another region's or queue's people.
+        idle_beside: share of the people's time in which they were free beside callers who waited for others;
+            None in a trial made before this was counted.
     """
 
     arm: str
@@ -73,6 +78,7 @@ class Arm:
     wait_s: float
     wait_95_s: float
     away: float
+    idle_beside: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,7 @@ def ask(session: Session, *, tenant_id: TenantId, asked: Asked) -> UUID:
         (asked.people, PEOPLE, "people"),
         (asked.more, MORE, "more"),
         (asked.people + asked.more, PEOPLE, "more"),
+        (asked.slower_percent, SLOWER, "slower_percent"),
     ):
         if not least <= value <= most:
             raise RoutingTrialError(field=name)
@@ -146,7 +153,7 @@ def read(session: Session, *, tenant_id: TenantId) -> Trial:
         raise NoRoutingTrialError
     return Trial(
         row.id,
-        Asked(row.days, row.people, row.more, row.is_example),
+        Asked(row.days, row.people, row.more, row.is_example, row.slower_percent),
         row.asked_at,
         row.percent,
         row.calls,
@@ -187,7 +194,7 @@ def work_out(
         def told(arm: str, share: float, turn: int = turn) -> None:
             progress((turn + (ARMS.index(arm) + share) / len(ARMS)) / len(staffings))
 
-        outcomes = compare(calls, seats, policy, progress=told)
+        outcomes = compare(calls, seats, policy, foreign=1 + asked.slower_percent / 100, progress=told)
         sat = sum(one.count for one in seats)
         found += [_figures(arm, outcome, sat) for arm, outcome in outcomes.items()]
     return found
@@ -218,6 +225,7 @@ def _figures(arm: str, outcome: Outcome, people: int) -> Arm:
         whole.answer_s,
         whole.answer_95_s,
         outcome.away / max(1, whole.answered),
+        outcome.idle_beside,
     )
 
 

@@ -18,13 +18,16 @@ from billing.agreed import Count
 from billing.payments.books import Differs
 from billing.payments.port import Moved
 from core import clock
-from core.ids import new_id
+from core.ids import QueueId, new_id
 from core.money import Money
 from customers.budgets import Allowed
 from seats.roster import Lead
 from security.refusals import bound
 from telephony.admission import BOX, Degree
+from telephony.figures import NONE as NOBODY
 from telephony.figures import QueueFigures
+from telephony.figures import whole as add_up
+from telephony.first_time import FirstTime
 from telephony.flows.figures import FlowFigures, NodeFigures
 from telephony.flows.interpreter import World
 from telephony.flows.lint import Finding, FlowFault
@@ -61,6 +64,7 @@ from web.portal.recordings import RECORDINGS
 from web.portal.webhooks import LOG
 from web.shown import calls_out, campaigns, flow_words, outline, wording
 from web.shown import cost_shares as shown_shares
+from web.shown import intervals as half_hours
 from web.shown import leaders as shown_leaders
 from web.shown import refusals as shown_refusals
 from web.shown import service_levels as shown_service
@@ -69,6 +73,7 @@ from web.shown import trials as shown_trials
 from web.shown import wallets as shown_wallets
 from web.shown.calls_out import RefusedRow, Standing
 from web.shown.copies import CopyShown
+from web.shown.intervals import Day, Interval
 from web.shown.opening import WEEK, DayShown, WeekShown
 from web.shown.refusals import RefusalRow
 from web.shown.rooms import Inside
@@ -2070,6 +2075,48 @@ def surveys(lang: str) -> dict[str, Any]:
     }
 
 
+def intervals(lang: str) -> dict[str, Any]:
+    midnight = dt.datetime(2026, 11, 19, tzinfo=dt.UTC)
+
+    def at(number: int, offered: int, answered: int, short: int, within: int) -> Interval:
+        begins_at = midnight + number * half_hours.STEP
+        return Interval(
+            begins_at,
+            begins_at + half_hours.STEP,
+            QueueFigures(
+                offered, answered, offered - answered, short, within, answered * 192_000, answered * 14_000
+            ),
+        )
+
+    rows = [
+        at(16, 12, 12, 0, 12),
+        at(17, 48, 45, 1, 40),
+        at(18, 131, 117, 6, 88),
+        at(19, 0, 0, 0, 0),
+        at(20, 96, 95, 2, 91),
+        at(21, 1, 1, 0, 1),
+    ]
+    names = [each.name for each in queues(lang)]
+    return shell(lang) | {
+        "day": Day(midnight.date(), rows, add_up(one.figures for one in rows)),
+        "queues": [(f"que_{name}", name) for name in names],
+        "queue": "",
+        "earliest": half_hours.OLDEST_ON,
+        "today": midnight.date(),
+        "zone": "Europe/London",
+        "short_s": 5,
+        "firsts": [
+            FirstTime(QueueId(new_id()), name, *counts)
+            for name, counts in zip(
+                names, ((6_204, 401, 713, 5_144), (1_931, 16, 112, 1_805), (1, 0, 1, 0)), strict=False
+            )
+        ],
+        "days": 30,
+        "spans": half_hours.SPANS,
+        "again_days": 3,
+    }
+
+
 def campaign(lang: str) -> dict[str, Any]:
     ended = pick(
         lang,
@@ -2742,11 +2789,11 @@ def routing_trial(lang: str) -> dict[str, Any]:
     )
     levels = dict(zip(names, (0.902, 0.871, 0.963), strict=True))
     arms = [
-        (name, Arm("brand", n, level + more, 0.8, None, "", 0.98 - level, 0.84, 4.2, 31.5, 0.08))
+        (name, Arm("brand", n, level + more, 0.8, None, "", 0.98 - level, 0.84, 4.2, 31.5, 0.08, 0.031))
         for n, more in ((60, 0.0), (63, 0.005))
         for name, level in levels.items()
     ]
-    asked = Asked(7, 60, 3)
+    asked = Asked(7, 60, 3, slower_percent=15)
     in_time = [(name, one, one + 0.005) for name, one in levels.items()]
     gave_up = [(name, 0.98 - one, 0.975 - one) for name, one in levels.items()]
     charts = [
@@ -2761,7 +2808,7 @@ def routing_trial(lang: str) -> dict[str, Any]:
     trial = Trial(new_id(), asked, NOW, 100, 31_881, [one for _, one in arms], NOW)
     return shell(lang) | {
         "found": shown_trials.Shown(trial, "done", charts, rows, (60, 63), 20),
-        "given": {"days": "7", "people": "60", "more": "3"},
+        "given": {"days": "7", "people": "60", "more": "3", "slower": "15"},
         "days": shown_trials.DAYS,
         "fault": "",
         "short_of": {"calls": 12, "least": 100},
@@ -4498,6 +4545,11 @@ PAGES: dict[str, Page] = {
     "portal-alarms": Page("portal/alarms.html", alarms),
     "portal-alarms-none": Page("portal/alarms.html", alarms_none),
     "operator-alarms": Page("operator/alarms.html", operator_alarms),
+    "portal-intervals": Page("portal/intervals.html", intervals),
+    "portal-intervals-none": Page(
+        "portal/intervals.html",
+        lambda lang: intervals(lang) | {"day": Day(dt.date(2026, 11, 19), [], NOBODY), "firsts": []},
+    ),
     "portal-surveys": Page("portal/surveys.html", surveys),
     "portal-surveys-none": Page(
         "portal/surveys.html", lambda lang: surveys(lang) | {"queues": [], "agents": []}

@@ -177,6 +177,7 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.live": ("getLive", "getToday"),
     "portal.live_floor": ("getLive",),
     "portal.live_today": ("getToday",),
+    "portal.intervals": ("getIntervals", "listFirstContacts"),
     # invoices and payments
     "portal.invoice_list": ("listInvoices",),
     "portal.bill_preview": ("getRunningBill", "listUsage"),

@@ -12,7 +12,7 @@ from security.gate import Gate, Scope
 from security.vault import Vault
 from telephony.errors import NoRoutingTrialError
 from telephony.events import RoutingTrialAsked
-from telephony.routing import trials
+from telephony.routing import example, trials
 from telephony.routing.simulator import ARMS
 from telephony.routing.trials import Asked, Trial
 from tests.factories import telephony
@@ -96,6 +96,33 @@ def test_a_companys_own_calls_are_tried_with_its_people_and_with_three_more(
     assert 'value="2" required' in page
 
 
+@pytest.mark.usefixtures("busy")
+def test_how_much_longer_calls_take_away_from_home_is_asked_and_said(
+    alice: Browser, services: TestServices, tenant_id: TenantId
+) -> None:
+    assert alice.post("/portal/routing/trial", MINE | {"slower": "40"}).status_code == 303
+    assert work(services, tenant_id).asked == Asked(7, 2, 3, slower_percent=40)
+    page = alice.get("/portal/routing/trial").text
+    assert "took 40 % longer" in page
+    assert 'value="40"' in page
+
+
+def test_what_takes_longer_away_from_home_costs_the_models_that_send_callers_there() -> None:
+    calls = example.calls(20)
+    plain, slower = (
+        {
+            one.arm: one
+            for one in trials.work_out(
+                calls, example.POLICY, Asked(1, 20, is_example=True, slower_percent=percent)
+            )
+        }
+        for percent in (0, 60)
+    )
+    for arm in ("brand", "brand-region-fixed"):
+        assert slower[arm].abandonment == plain[arm].abandonment
+    assert slower["brand-region-progressive"].abandonment > plain["brand-region-progressive"].abandonment
+
+
 def test_too_little_history_is_refused_with_a_way_on(
     alice: Browser, ours: Program, gate: Gate, vault: Vault, tenant_id: TenantId
 ) -> None:
@@ -123,14 +150,18 @@ def test_the_worked_example_needs_no_history(
     assert told["example"] is True
     assert {one["model"] for one in told["models"]} == set(ARMS)
     assert {one["worst_queue"] for one in told["models"]} == {None}
+    wasted = {one["model"]: one["idle_beside_waiting"] for one in told["models"]}
+    assert wasted["pooled"] == 0 < wasted["brand-region-progressive"] < wasted["brand-region-fixed"]
+    assert "Free while others’ callers waited" in page
 
 
 @pytest.mark.usefixtures("busy")
 def test_a_program_asks_and_reads_the_answer(
     ours: Program, services: TestServices, tenant_id: TenantId
 ) -> None:
-    asked = ours.post("/routing/trial", {"people": 4, "days": 30})
+    asked = ours.post("/routing/trial", {"people": 4, "days": 30, "slower_percent": 15})
     assert asked.status_code == 202
+    assert asked.get_json()["slower_percent"] == 15
     assert asked.get_json()["ended_at"] is None
     work(services, tenant_id)
     told = ours.get("/routing/trial").get_json()
@@ -138,7 +169,16 @@ def test_a_program_asks_and_reads_the_answer(
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("days", "93"), ("people", "0"), ("people", "x"), ("more", "-2"), ("more", "501")]
+    ("field", "value"),
+    [
+        ("days", "93"),
+        ("people", "0"),
+        ("people", "x"),
+        ("more", "-2"),
+        ("more", "501"),
+        ("slower", "201"),
+        ("slower", "x"),
+    ],
 )
 def test_what_cannot_be_is_said(alice: Browser, field: str, value: str) -> None:
     answer = alice.post("/portal/routing/trial", MINE | {field: value})

@@ -32,6 +32,13 @@ class TrialIn(Inward):
         description="Tried as well with so many more people, or fewer.",
         examples=[3],
     )
+    slower_percent: int = Field(
+        default=0,
+        ge=trials.SLOWER[0],
+        le=trials.SLOWER[1],
+        description="So much longer a call takes that is answered away from home.",
+        examples=[15],
+    )
     example: bool = Field(default=False, description="Of a worked example instead of your own calls.")
 
 
@@ -54,6 +61,11 @@ class TriedModel(Outward):
     away: float = Field(
         description="Share of answered calls that went to another region's or queue's people."
     )
+    idle_beside_waiting: float | None = Field(
+        description="Share of the people's time in which they were free while callers waited for others; "
+        "null in a trial made before this was counted.",
+        examples=[0.04],
+    )
 
 
 class TrialOut(Outward):
@@ -62,6 +74,7 @@ class TrialOut(Outward):
     days: int
     people: int
     more: int
+    slower_percent: int
     example: bool
     asked_at: Instant
     percent: int = Field(description="How far it is.", examples=[40])
@@ -77,7 +90,8 @@ def try_routing(json: TrialIn) -> tuple[TrialOut, int]:
     """Have each traffic model tried on past calls, in place of the trial before. Nothing else changes."""
     session, tenant_id = scope.session(), identity.current().tenant_id
     days = _EXAMPLE_DAYS if json.example else json.days
-    trials.ask(session, tenant_id=tenant_id, asked=Asked(days, json.people, json.more, json.example))
+    asked = Asked(days, json.people, json.more, json.example, json.slower_percent)
+    trials.ask(session, tenant_id=tenant_id, asked=asked)
     return _shown(trials.read(session, tenant_id=tenant_id)), 202
 
 
@@ -94,6 +108,7 @@ def _shown(one: Trial) -> TrialOut:
         days=one.asked.days,
         people=one.asked.people,
         more=one.asked.more,
+        slower_percent=one.asked.slower_percent,
         example=one.asked.is_example,
         asked_at=one.asked_at,
         percent=one.percent,
@@ -114,6 +129,7 @@ def _shown(one: Trial) -> TrialOut:
                 mean_wait_s=arm.wait_s,
                 wait_95_s=arm.wait_95_s,
                 away=arm.away,
+                idle_beside_waiting=arm.idle_beside,
             )
             for arm in one.arms
         ],

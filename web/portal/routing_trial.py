@@ -52,6 +52,7 @@ def _page(
         "days": str(last.days if last else _USUAL_DAYS),
         "people": str(last.people if last else shown.people(tenant_id=tenant_id)),
         "more": str(last.more if last else _USUAL_MORE),
+        "slower": str(last.slower_percent if last else 0),
     }
     return render_template(
         "portal/routing_trial.html",
@@ -72,7 +73,8 @@ def _asked(form: Mapping[str, str]) -> Asked:
     return Asked(
         _number(form.get("days", ""), "days"),
         _number(form.get("people", ""), "people"),
-        -_number(more[1:], "more") if more.startswith("-") else _number(more or "0", "more"),
+        more=-_number(more[1:], "more") if more.startswith("-") else _number(more or "0", "more"),
+        slower_percent=_number(form.get("slower", "").strip() or "0", "slower_percent"),
     )
 
 
@@ -87,6 +89,7 @@ def _fault(field: str) -> str:
     words = {
         "days": gettext("Calls of the last 1 to 92 days can be tried."),
         "people": gettext("From 1 to 2000 people."),
+        "slower_percent": gettext("Up to 200 percent longer."),
         "more": gettext("Up to 500 people more or fewer, and somebody has to be left."),
     }
     return str(words[field])

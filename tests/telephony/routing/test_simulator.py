@@ -81,6 +81,9 @@ def test_each_model_is_compared_on_the_same_calls_and_wider_is_never_worse_for_w
     assert {one.whole.offered for one in found.values()} == {len(calls)}
     gave_up = {arm: one.whole.abandonment for arm, one in found.items()}
     assert gave_up[POOLED] < gave_up[Model.PROGRESSIVE] < gave_up[Model.BRAND] < gave_up[Model.FIXED]
+    wasted = {arm: one.idle_beside for arm, one in found.items()}
+    assert wasted[POOLED] == 0
+    assert 0 < wasted[Model.PROGRESSIVE] < wasted[Model.BRAND] < wasted[Model.FIXED]
     assert found[Model.FIXED].away == 0
     assert found[Model.PROGRESSIVE].away > 0
     assert [share for arm, share in told if arm == POOLED][-1] == 1.0
@@ -92,6 +95,13 @@ def test_what_is_answered_away_from_home_takes_longer_where_that_is_so() -> None
     policy = Policy(Model.PROGRESSIVE)
     assert simulate(calls, seats, policy).busy_ms == 3 * _MINUTE
     assert simulate(calls, seats, policy, foreign=1.5).busy_ms == 4.5 * _MINUTE
+
+
+def test_who_is_free_beside_callers_of_others_is_counted_one_for_each_caller() -> None:
+    """One agent of ONE has two calls for two minutes; two of TWO are free, and one of them was wanted."""
+    calls = [SimulatedCall(0, ONE, "", _MINUTE, 10 * _MINUTE)] * 2
+    found = simulate(calls, staff([Seats(ONE, "", 1), Seats(TWO, "", 2)]), Policy())
+    assert (found.beside_ms, found.busy_ms) == (_MINUTE, 2 * _MINUTE)
 
 
 def test_a_night_is_no_idle_time() -> None:
