@@ -21,6 +21,7 @@ from core import clock
 from core.ids import TenantId
 
 LANGUAGES = ("en", "zh")
+SERIES = "SL"
 PPM = 1_000_000
 # a company that rented before its account was opened pays for that as well
 _THE_BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -35,6 +36,14 @@ class Party:
     name: str
     address: tuple[str, ...] = ()
     tax_id: str = ""
+    postcode: str = ""
+    city: str = ""
+    country: str = ""  # ISO 3166-1; empty: the letters of the tax number say it
+    register_id: str = ""  # the number in the register of companies
+    email: str = ""
+    # where e-invoices are sent to: a scheme of the EAS list, and the address in it
+    scheme: str = ""
+    endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ class Seller:
     issuer_id: UUID
     party: Party
     zone: str
-    series: str = "SL"
+    series: str = SERIES
     footer: str = ""
     payment: tuple[tuple[str, str], ...] = ()
 
@@ -58,6 +67,8 @@ class Seller:
 class Account:
     """A billing account. `tax_rate_ppm` is in parts per million: 20 % is 200_000.
 
+    `seller` is as it was when the account was opened; who bills it now says `billing.sellers.of`.
+    `tax_reason` says why no tax is charged, where the category alone does not; `revision` counts changes.
     Rentals are charged from `rentals_from` on; `charged_until` says up to when everything rented stands in
     usage. Neither is changed by `open_account`, nor is which price list it follows from an instant to come
     (`next_price_list`, `next_price_list_at`; `billing.following`).
@@ -74,6 +85,8 @@ class Account:
     buyer: Party
     seller: Seller
     order_reference: str = ""
+    tax_reason: str = ""
+    revision: int = 1
     rentals_from: dt.datetime = _THE_BEGINNING
     charged_until: dt.datetime | None = None
     next_price_list: str = ""
@@ -118,6 +131,8 @@ def open_account(session: Session, *, account: Account) -> Account:
     row.buyer = party_to_json(account.buyer)
     row.seller = seller_to_json(account.seller)
     row.order_reference = account.order_reference
+    row.tax_reason = account.tax_reason
+    row.revision = account.revision
     session.flush()
     return account
 
@@ -153,17 +168,23 @@ def plan_prices(session: Session, *, tenant_id: TenantId, price_list: str, at: d
 
 def party_to_json(party: Party) -> dict[str, Any]:
     """Return a head as JSON."""
-    return dataclasses.asdict(party)
+    return {**dataclasses.asdict(party), "address": list(party.address)}
 
 
 def party_from_json(raw: dict[str, Any]) -> Party:
     """Return the head that `party_to_json` wrote."""
-    return Party(raw["name"], tuple(raw["address"]), raw["tax_id"])
+    # heads that were written down earlier have fewer fields
+    return Party(**{**raw, "address": tuple(raw["address"])})
 
 
 def seller_to_json(seller: Seller) -> dict[str, Any]:
     """Return a seller as JSON."""
-    return {**dataclasses.asdict(seller), "issuer_id": str(seller.issuer_id)}
+    return {
+        **dataclasses.asdict(seller),
+        "issuer_id": str(seller.issuer_id),
+        "party": party_to_json(seller.party),
+        "payment": [list(one) for one in seller.payment],
+    }
 
 
 def seller_from_json(raw: dict[str, Any]) -> Seller:
@@ -225,6 +246,8 @@ def _account(row: BillingAccountRow) -> Account:
         buyer=party_from_json(row.buyer),
         seller=seller_from_json(row.seller),
         order_reference=row.order_reference,
+        tax_reason=row.tax_reason,
+        revision=row.revision,
         rentals_from=row.rentals_from,
         charged_until=row.charged_until,
         next_price_list=next_price_list,

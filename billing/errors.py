@@ -104,6 +104,36 @@ class BillingAccountInvalidError(Invalid):
     code = "billing-account-invalid"
 
 
+class BillingDetailsChangedError(Conflict):
+    """Somebody else changed the billing details or the terms since they were read."""
+
+    code = "billing-details-changed"
+
+
+class BuyerNumberError(Invalid):
+    """Under this tax the buyer is known by its tax number: it is missing, or is no VAT number."""
+
+    code = "buyer-number"
+
+
+class SellerInvalidError(Invalid):
+    """The operator's head holds what no invoice can; `fields` names it."""
+
+    code = "seller-invalid"
+
+
+class SellerChangedError(Conflict):
+    """Somebody else changed the operator's head since it was read."""
+
+    code = "seller-changed"
+
+
+class SeriesInUseError(Conflict):
+    """Invoices have taken numbers from the series, up to `last`; to leave it has to be meant."""
+
+    code = "series-in-use"
+
+
 class UsageInvalidError(Invalid):
     """A usage event that cannot be: it ends before it begins, or says nothing of its key."""
 

@@ -21,7 +21,7 @@ from uuid import UUID
 from sqlalchemy import Row, delete, func, select, text
 from sqlalchemy.orm import Session
 
-from billing import accounts, agreed, digests, invoiced, periods, promises, safety, tariffs
+from billing import accounts, agreed, digests, invoiced, periods, promises, safety, sellers, tariffs
 from billing.accounts import Account
 from billing.agreed import Agreement, Call, Count, State, Time
 from billing.bill import COUNTED_BEFORE, Bill, Group, Kind, Line, Quantity, Tax, compose
@@ -277,8 +277,9 @@ def draft(session: Session, *, tenant_id: TenantId, period: Period) -> InvoiceDo
         tax_minor=bill.tax_minor,
         total_minor=bill.total_minor,
         buyer=accounts.party_to_json(account.buyer),
-        seller=accounts.seller_to_json(account.seller),
+        seller=accounts.seller_to_json(sellers.of(session, account)),
         order_reference=account.order_reference,
+        tax_reason=account.tax_reason,
         terms_days=account.terms_days,
         terms_tariff_id=basis.tariff_id,
         agreed=basis.written(),
@@ -295,7 +296,7 @@ def draft(session: Session, *, tenant_id: TenantId, period: Period) -> InvoiceDo
 def finalise(
     session: Session, *, tenant_id: TenantId, invoice_id: UUID, usual: Safety = USUAL
 ) -> InvoiceDocument:
-    """Give a draft its number and freeze it.
+    """Give a draft its number and freeze it, under both heads as they are now.
 
     Numbers run without gap per issuer, series and year: the counter's row stays locked until this
     transaction ends, and a rollback gives the number back.
@@ -334,7 +335,9 @@ def finalise(
     _insist_it_can_be_closed(session, account, row, lines)
     outside = leaves_bounds(session, tenant_id=tenant_id, invoice_id=invoice_id, usual=usual)
     safety.insist(session, tenant_id=tenant_id, invoice_id=invoice_id, outside=outside)
-    seller = accounts.seller_from_json(row.seller)
+    seller = sellers.of(session, account)
+    row.buyer, row.seller = accounts.party_to_json(account.buyer), accounts.seller_to_json(seller)
+    row.order_reference, row.terms_days = account.order_reference, account.terms_days
     today = now.astimezone(zoneinfo.ZoneInfo(seller.zone)).date()
     count = session.execute(
         text("SELECT app.take_invoice_number(:issuer, :series, :year)"),
@@ -475,7 +478,7 @@ def waiting(session: Session, *, tenant_id: TenantId, period: Period) -> tuple[W
 
 
 def find(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> InvoiceDocument:
-    """Return an invoice with its lines.
+    """Return an invoice with its lines; a draft under both heads as they are now.
 
     Raises:
         InvoiceNotFoundError: no such invoice.
@@ -483,7 +486,16 @@ def find(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> InvoiceD
     row = session.get(InvoiceRow, (tenant_id, invoice_id))
     if row is None:
         raise InvoiceNotFoundError
-    return _document(row, *_kept(session, row))
+    found = _document(row, *_kept(session, row))
+    if not found.is_draft:
+        return found
+    account = accounts.find(session, tenant_id=tenant_id)
+    return replace(
+        found,
+        buyer=account.buyer,
+        seller=sellers.of(session, account),
+        order_reference=account.order_reference,
+    )
 
 
 def every(session: Session, *, tenant_id: TenantId) -> tuple[InvoiceSummary, ...]:
@@ -1032,6 +1044,7 @@ def _document(
         buyer=accounts.party_from_json(row.buyer),
         seller=accounts.seller_from_json(row.seller),
         order_reference=row.order_reference,
+        tax_reason=row.tax_reason,
         issued_on=row.issued_on,
         due_on=row.due_on,
         drafted_at=row.drafted_at,

@@ -248,6 +248,20 @@ class CostShareRow(TenantOwned, Base):
     set_at: Mapped[Instant]
 
 
+class SellerRow(Base):
+    """Who issues invoices, as heads show it. Company data only.
+
+    A platform table, because every company's invoices carry it; the operator alone writes it.
+    """
+
+    __tablename__ = "sellers"
+
+    issuer_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    head: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    revision: Mapped[int] = mapped_column(Integer)
+    changed_at: Mapped[Instant]
+
+
 class BillingAccountRow(TenantOwned, Base):
     """How a tenant is billed, and what stands in its invoices' heads. Company data only."""
 
@@ -271,6 +285,8 @@ class BillingAccountRow(TenantOwned, Base):
     buyer: Mapped[dict[str, Any]] = mapped_column(JSONB)
     seller: Mapped[dict[str, Any]] = mapped_column(JSONB)
     order_reference: Mapped[str] = mapped_column(Text)
+    tax_reason: Mapped[str] = mapped_column(Text, server_default="")
+    revision: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     opened_at: Mapped[Instant]
     # what was rented before is not charged for: it was not charged when the account was opened
     rentals_from: Mapped[Instant]
@@ -504,6 +520,7 @@ class InvoiceRow(TenantOwned, Base):
     buyer: Mapped[dict[str, Any]] = mapped_column(JSONB)
     seller: Mapped[dict[str, Any]] = mapped_column(JSONB)
     order_reference: Mapped[str] = mapped_column(Text)
+    tax_reason: Mapped[str] = mapped_column(Text, server_default="")
     terms_days: Mapped[int] = mapped_column(Integer)
     issued_on: Mapped[dt.date | None]
     due_on: Mapped[dt.date | None]

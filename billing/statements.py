@@ -10,7 +10,7 @@ import datetime as dt
 from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
-from billing import accounts, periods
+from billing import accounts, periods, sellers
 from billing.documents.document import Entry, Statement
 from billing.errors import StatementPeriodError
 from billing.ledger import CLEARING, ON_ACCOUNT, RECEIVABLE, REFUNDS
@@ -43,7 +43,7 @@ def of(session: Session, *, tenant_id: TenantId, first_on: dt.date, last_on: dt.
         zone=account.zone,
         language=account.language,
         buyer=account.buyer,
-        seller=account.seller,
+        seller=sellers.of(session, account),
         opening_minor=opening,
         entries=_entries(session, tenant_id, account.currency, account.zone, start, end, opening),
     )

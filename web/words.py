@@ -161,6 +161,9 @@ ACTIONS: Mapping[str, LazyString] = {
     "credit-hold.lifted": _l("Lifted the credit hold"),
     "wallet.terms-set": _l("Set how a company pays beforehand"),
     "cost-share.agreed": _l("Agreed who pays a part of calls"),
+    "seller.changed": _l("Changed our details on invoices"),
+    "billing-details.changed": _l("Changed the billing details"),
+    "billing-terms.changed": _l("Changed the terms of billing"),
     "safety.set": _l("Set what bills may come to"),
     "bill.held": _l("Held a bill"),
     "bill.release-asked": _l("Asked to release a held bill"),
@@ -661,6 +664,20 @@ PROBLEMS: Mapping[str, Words] = {
     "company-form": Words(_l("One field is missing"), _l("Fill in the marked field and send it again.")),
     "billing-account-invalid": Words(
         _l("The company cannot be billed like this"), _l("Correct the marked field and send it again.")
+    ),
+    "billing-details-changed": Words(
+        _l("Somebody else changed the billing details"), _l("Read them again, then change them.")
+    ),
+    "buyer-number": Words(
+        _l("The invoice must name this number"),
+        _l("Under the tax that was agreed, a VAT number with the letters of its country is needed."),
+    ),
+    "seller-invalid": Words(_l("These details cannot be"), _l("Correct the marked field and send it again.")),
+    "seller-changed": Words(
+        _l("Somebody else changed our details"), _l("Read them again, then change them.")
+    ),
+    "series-in-use": Words(
+        _l("Invoices have numbers of this series"), _l("Say that another series is meant, or keep this one.")
     ),
     "period-not-over": Words(
         _l("The month is not over yet"), _l("Finalise the invoice when its last day is over.")

@@ -11,7 +11,7 @@ import datetime as dt
 import secrets
 from dataclasses import dataclass
 
-from billing import accounts, dunning, price_lists, tariffs
+from billing import accounts, dunning, price_lists, sellers, tariffs
 from billing.accounts import Account, Party, Seller
 from billing.dunning import Deed, Step
 from billing.periods import Period
@@ -266,6 +266,7 @@ class _Seeding:
                 initials="Sl",
                 colour=0,
             )
+            sellers.change(session, seller=_SELLER, revision=0)
             published = {}
             for code, name, currency, zone, rates, names, rent in _PRICE_LISTS:
                 made = price_lists.create(
@@ -485,16 +486,25 @@ def _account(client: _Client, company: Company) -> Account:
         terms_days=30,
         price_list=client.price_list,
         buyer=Party(client.name, client.address),
-        seller=Seller(
-            issuer_id=OPERATOR,
-            party=Party(
-                "Seatline Ltd", ("1 Sample Street", "London EC1A 1AA", "United Kingdom"), "GB 000 0000 00"
-            ),
-            zone="Europe/London",
-            footer="Seatline Ltd, a demo company",
-            payment=(("iban", "GB00 DEMO 0000 0012 3456 78"), ("bic", "DEMOGB2L")),
-        ),
+        seller=_SELLER,
     )
+
+
+_SELLER = Seller(
+    issuer_id=OPERATOR,
+    party=Party(
+        "Seatline Ltd",
+        ("1 Sample Street",),
+        "GB 000 0000 00",
+        postcode="EC1A 1AA",
+        city="London",
+        country="GB",
+        email="billing@seatline.example",
+    ),
+    zone="Europe/London",
+    footer="Seatline Ltd, a demo company",
+    payment=(("iban", "GB62 DEMO 0000 0012 3456 78"), ("bic", "DEMOGB2L")),
+)
 
 
 def _per_minute(thousandths: int, *, increment_s: int = 1, connect: int = 0, initial_s: int = 0) -> Rate:

@@ -33,6 +33,8 @@ class InvoiceDocument:
     # what was agreed for it beyond single prices, see `billing.agreed`; none of it where nothing was
     terms_tariff_id: UUID | None = None
     agreed: Mapping[str, Any] | None = None
+    # why no tax is charged, in words, where there are any
+    tax_reason: str = ""
 
     @property
     def is_draft(self) -> bool:

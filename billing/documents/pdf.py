@@ -72,7 +72,7 @@ def shown(invoice: InvoiceDocument, *, language: str) -> dict[str, Any]:
         "taxes": _taxes(bill.taxes, bill.currency, language),
         "total": press.money(bill.total_minor, bill.currency, language),
         "payment": [[word(language, label), value] for label, value in payment],
-        "notes": [*notes, words["note_proof"]],
+        "notes": [*notes, *_untaxed(bill.taxes, invoice, language), words["note_proof"]],
     }
 
 
@@ -120,7 +120,11 @@ def shown_credit_note(note: CreditNote, invoice: InvoiceDocument, *, language: s
         "taxes": _taxes(note.taxes, currency, language),
         "total": press.money(note.total_minor, currency, language),
         "payment": [],
-        "notes": [f"{words['reason']}: {note.reason}", words["note_credit"]],
+        "notes": [
+            f"{words['reason']}: {note.reason}",
+            *_untaxed(note.taxes, invoice, language),
+            words["note_credit"],
+        ],
     }
 
 
@@ -145,6 +149,18 @@ def _taxes(taxes: Iterable[Tax], currency: str, language: str) -> list[dict[str,
             "amount": press.money(one.tax_minor, currency, language),
         }
         for one in taxes
+    ]
+
+
+def _untaxed(taxes: Iterable[Tax], invoice: InvoiceDocument, language: str) -> list[str]:
+    """Return why no tax is charged, where the account says it in words."""
+    words = WORDS[language]
+    return [
+        words["note_untaxed"].format(
+            category=word(language, f"tax:{one.category}"), reason=invoice.tax_reason
+        )
+        for one in taxes
+        if invoice.tax_reason and not one.rate_ppm
     ]
 
 

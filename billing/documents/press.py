@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import typst
+from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_currency
 from pylopdf_fonts_zh_cn import sans_path
@@ -23,6 +24,9 @@ from core.money import exponent
 
 _FOLDER = Path(__file__).parent
 _STANDARD = "a-3b"
+# where the postcode follows the town (Universal Postal Union, addressing of each country)
+_TOWNS = "AU BD BR CA CO GB GG HK ID IE IM IN JE JO LV MT NZ PK SA SG TH US VN ZA"
+_TOWN_FIRST = frozenset(_TOWNS.split())
 
 
 def pdf(template: str, data: Mapping[str, Any], stamp: dt.datetime) -> bytes:
@@ -48,8 +52,20 @@ def pages(
 
 def party(party: Party, language: str) -> dict[str, Any]:
     """Return a head as the templates want it."""
-    tax_id = f"{WORDS[language]['tax_id']} {party.tax_id}" if party.tax_id else ""
-    return {"name": party.name, "lines": [*party.address, *([tax_id] if tax_id else [])]}
+    words = WORDS[language]
+    tax_id = f"{words['tax_id']} {party.tax_id}" if party.tax_id else ""
+    register = f"{words['register']} {party.register_id}" if party.register_id else ""
+    rest = [one for one in (tax_id, register, party.email) if one]
+    return {"name": party.name, "lines": [*address(party, language), *rest]}
+
+
+def address(party: Party, language: str) -> list[str]:
+    """Return the lines of an address: street, town and postcode in the country's own order, country."""
+    town = [party.postcode, party.city]
+    if party.country in _TOWN_FIRST:
+        town.reverse()
+    country = Locale.parse(LOCALES[language]).territories.get(party.country, party.country)
+    return [one for one in (*party.address, " ".join(filter(None, town)), country) if one]
 
 
 def date(day: dt.date, language: str) -> str:

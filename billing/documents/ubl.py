@@ -2,7 +2,7 @@
 
 Source: EN 16931-1 (the semantic model, BT numbers in comments), its UBL binding CEN/TS 16931-3-2. Every
 amount is the invoice's own, already rounded; nothing is computed here but a unit price to show, net by
-quantity. Our invoices name no countries: the letters of a tax number do, or the company's own country.
+quantity. A head that names no country has that of its tax number's letters, or the company's own.
 """
 
 import datetime as dt
@@ -10,6 +10,7 @@ import zoneinfo
 from decimal import ROUND_HALF_UP, Decimal
 from xml.etree import ElementTree as ET
 
+from billing import heads
 from billing.accounts import PPM, Party, Seller
 from billing.bill import Line, Tax
 from billing.documents.arithmetic import explained
@@ -21,6 +22,7 @@ _CBC = "urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2"
 _CAC = "urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2"
 _SPECIFICATION = "urn:cen.eu:en16931:2017"
 _INVOICE, _CREDIT_NOTE = "380", "381"  # UNTDID 1001
+_BY_MAIL = "EM"  # of the EAS list
 _TRANSFER = "30"  # UNTDID 4461: credit transfer
 # UN/ECE recommendation 20
 _ONE = "C62"
@@ -28,9 +30,7 @@ _UNITS = {"minute": "MIN", "month": "MON", "day": "DAY", "hour": "HUR", "piece":
 # why no tax is charged: a code of the VATEX list, or words where the law has many reasons
 _EXEMPT = {"AE": "VATEX-EU-AE", "K": "VATEX-EU-IC", "G": "VATEX-EU-G", "O": "VATEX-EU-O"}
 _PERCENT = PPM // 100
-# tax numbers of Greece and of Northern Ireland begin with letters of their own
-_OTHER_LETTERS = {"EL": "GR", "XI": "GB"}
-_COUNTRY_LETTERS = 2
+_TAXED = {"S", "Z"}  # which never say a reason (BR-S-10, BR-Z-10)
 
 ET.register_namespace("cbc", _CBC)
 ET.register_namespace("cac", _CAC)
@@ -51,7 +51,7 @@ def invoice(document: InvoiceDocument, *, buyer_country: str) -> bytes:
     _common(root, document)
     _parties(root, document, buyer_country, [tax.category for tax in bill.taxes])
     _payment(root, document.seller, document.number or "")
-    _totals(root, bill.taxes, bill.net_minor, bill.tax_minor, bill.currency)
+    _totals(root, bill.taxes, bill.net_minor, bill.tax_minor, bill.currency, reason=document.tax_reason)
     for line in bill.lines:
         _line(root, line, document)
     return _written(root)
@@ -66,7 +66,7 @@ def credit_note(note: CreditNote, document: InvoiceDocument, *, buyer_country: s
     _parties(root, document, buyer_country, [tax.category for tax in note.taxes])
     terms = _cac(root, "PaymentTerms")
     _cbc(terms, "Note", WORDS[document.language]["note_credit"])
-    _totals(root, note.taxes, note.net_minor, note.tax_minor, note.currency)
+    _totals(root, note.taxes, note.net_minor, note.tax_minor, note.currency, reason=document.tax_reason)
     lines = {line.line_no: line for line in document.bill.lines}
     for n, part in enumerate(note.lines, 1):
         _credit_line(root, n, part, lines.get(part.line_no or 0), document)
@@ -97,13 +97,12 @@ def _common(root: ET.Element, document: InvoiceDocument) -> None:
 
 
 def _parties(root: ET.Element, document: InvoiceDocument, buyer_country: str, taxes: list[str]) -> None:
-    buyer_country = _country(document.buyer) or buyer_country
+    buyer_country = heads.country_of(document.buyer) or buyer_country
     # who is outside of the tax must not name a VAT number (BR-O-02)
     is_taxed = "O" not in taxes
     supplier = _cac(_cac(root, "AccountingSupplierParty"), "Party")
-    _party(
-        supplier, document.seller.party, _country(document.seller.party), is_seller=True, is_taxed=is_taxed
-    )
+    seller = document.seller.party
+    _party(supplier, seller, heads.country_of(seller), is_seller=True, is_taxed=is_taxed)
     customer = _cac(_cac(root, "AccountingCustomerParty"), "Party")
     _party(customer, document.buyer, buyer_country, is_seller=False, is_taxed=is_taxed)
     if "K" in taxes:  # within the union it is said where to (BR-IC-12)
@@ -112,28 +111,36 @@ def _parties(root: ET.Element, document: InvoiceDocument, buyer_country: str, ta
 
 
 def _party(at: ET.Element, party: Party, country: str, *, is_seller: bool, is_taxed: bool) -> None:
+    # BT-34, BT-49: an e-mail address is one as well
+    scheme, endpoint = (party.scheme, party.endpoint) if party.endpoint else (_BY_MAIL, party.email)
+    if endpoint:
+        _cbc(at, "EndpointID", endpoint, schemeID=scheme)
+    _address(at, party, country)
+    number = heads.compact(party.tax_id)
+    is_vat = heads.is_vat(number)
+    if number and is_taxed and (is_vat or is_seller):
+        taxed = _cac(at, "PartyTaxScheme")
+        _cbc(taxed, "CompanyID", number)  # BT-31 with its country's letters, BT-32 without
+        _cbc(_cac(taxed, "TaxScheme"), "ID", "VAT" if is_vat else "TAX")
+    legal = _cac(at, "PartyLegalEntity")
+    _cbc(legal, "RegistrationName", party.name)
+    if party.register_id or number:
+        _cbc(legal, "CompanyID", party.register_id or number)  # BT-30, BT-47
+    if party.email:
+        _cbc(_cac(at, "Contact"), "ElectronicMail", party.email)  # BT-43, BT-58
+
+
+def _address(at: ET.Element, party: Party, country: str) -> None:
     address = _cac(at, "PostalAddress")
     for name, text in zip(("StreetName", "AdditionalStreetName"), party.address, strict=False):
         _cbc(address, name, text)
+    if party.city:
+        _cbc(address, "CityName", party.city)
+    if party.postcode:
+        _cbc(address, "PostalZone", party.postcode)
     if rest := party.address[2:]:
         _cbc(_cac(address, "AddressLine"), "Line", ", ".join(rest))
     _cbc(_cac(address, "Country"), "IdentificationCode", country)
-    number = "".join(party.tax_id.split()).upper()
-    is_vat = number[:_COUNTRY_LETTERS].isalpha()
-    if number and is_taxed and (is_vat or is_seller):
-        scheme = _cac(at, "PartyTaxScheme")
-        _cbc(scheme, "CompanyID", number)  # BT-31 with its country's letters, BT-32 without
-        _cbc(_cac(scheme, "TaxScheme"), "ID", "VAT" if is_vat else "TAX")
-    legal = _cac(at, "PartyLegalEntity")
-    _cbc(legal, "RegistrationName", party.name)
-    if number:
-        _cbc(legal, "CompanyID", number)
-
-
-def _country(party: Party) -> str:
-    """Return the country whose letters a tax number begins with, or nothing: then the judge says so."""
-    letters = party.tax_id.strip()[:_COUNTRY_LETTERS].upper()
-    return _OTHER_LETTERS.get(letters, letters) if letters.isalpha() else ""
 
 
 def _payment(root: ET.Element, seller: Seller, number: str) -> None:
@@ -149,7 +156,9 @@ def _payment(root: ET.Element, seller: Seller, number: str) -> None:
             _cbc(_cac(account, "FinancialInstitutionBranch"), "ID", known["bic"])
 
 
-def _totals(root: ET.Element, taxes: tuple[Tax, ...], net_minor: int, tax_minor: int, currency: str) -> None:
+def _totals(
+    root: ET.Element, taxes: tuple[Tax, ...], net_minor: int, tax_minor: int, currency: str, *, reason: str
+) -> None:
     total = _cac(root, "TaxTotal")
     _amount(total, "TaxAmount", tax_minor, currency)
     for tax in taxes:
@@ -158,9 +167,9 @@ def _totals(root: ET.Element, taxes: tuple[Tax, ...], net_minor: int, tax_minor:
         _amount(part, "TaxAmount", tax.tax_minor, currency)
         category = _category(part, "TaxCategory", tax.category, tax.rate_ppm)
         if tax.category in _EXEMPT:
-            _insert_reason(category, "TaxExemptionReasonCode", _EXEMPT[tax.category])
-        elif tax.category == "E":
-            _insert_reason(category, "TaxExemptionReason", word("en", "tax:E"))
+            _insert_reason(category, "TaxExemptionReasonCode", _EXEMPT[tax.category])  # BT-121
+        if tax.category not in _TAXED and (reason or tax.category == "E"):
+            _insert_reason(category, "TaxExemptionReason", reason or word("en", "tax:E"))  # BT-120
     monetary = _cac(root, "LegalMonetaryTotal")
     _amount(monetary, "LineExtensionAmount", net_minor, currency)
     _amount(monetary, "TaxExclusiveAmount", net_minor, currency)

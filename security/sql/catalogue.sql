@@ -2,7 +2,7 @@
 -- which is refused when a row comes back. Twenty-three rules; what each guards stands in docs/adr/0003-walls.md and 0048-context-kept.md.
 WITH t AS (SELECT c.oid, n.nspname, c.relname, c.relrowsecurity, c.relforcerowsecurity, c.relowner::regrole::text AS owner
            FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname='app' AND c.relkind IN ('r','p')),
-glob(relname) AS (VALUES ('outbox'), ('duties'), ('usage_staging'), ('invoice_series'), ('barred_prefixes'), ('switch_loads')),  -- the platform tables: ids and values only, no personal data; each stands in docs/adr/0003-walls.md
+glob(relname) AS (VALUES ('outbox'), ('duties'), ('usage_staging'), ('invoice_series'), ('barred_prefixes'), ('switch_loads'), ('sellers')),  -- the platform tables: ids and values only, no personal data; each stands in docs/adr/0003-walls.md
 scoped AS (SELECT * FROM t WHERE relname NOT IN (SELECT relname FROM glob))
 SELECT 'no tenant_id NOT NULL uuid' AS violation, relname AS object FROM scoped s WHERE NOT EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid=s.oid AND a.attname='tenant_id' AND a.attnotnull AND a.atttypid='uuid'::regtype)
 UNION ALL SELECT 'RLS not enabled+forced', relname FROM scoped WHERE NOT (relrowsecurity AND relforcerowsecurity)

@@ -67,6 +67,7 @@ HELD_BACK = {
     "seat-already-rented": "by a raw id, maybe of another company's seat",
     "seat-label-taken": "the staff's",
     "seat-taken": "by a raw id",
+    "series-in-use": "the staff's",
     "service-not-counted": "the staff's",
     "speech-unavailable": "the installation's own",
     "tariff-conflict": "the staff's",

@@ -41,7 +41,10 @@ from wiring.exporting.reading import ArchiveBrokenError
 ALICE = new_id()
 MINE = x25519.Identity.generate()
 PASSPHRASE = "a heron stands in the reeds"
-PLATFORM = {"outbox", "duties", "usage_staging", "invoice_series", "barred_prefixes", "switch_loads"}
+PLATFORM = {
+    *("outbox", "duties", "usage_staging", "invoice_series"),
+    *("barred_prefixes", "switch_loads", "sellers"),
+}
 
 
 @dataclass

@@ -7,7 +7,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as BaseResponse
 
-from billing import accounts, charges, credit_notes, disputes, explorer, periods
+from billing import accounts, charges, credit_notes, disputes, explorer, periods, sellers
 from billing import invoices as billing
 from billing.charges import Behind
 from billing.documents.document import CreditNote, InvoiceDocument
@@ -99,7 +99,7 @@ def bill_preview() -> str:
     bill = billing.preview(session, tenant_id=who.tenant_id, period=period, accruals=accruals)
     return render_template(
         "portal/invoice.html",
-        invoice=invoices.preview(bill, account=account, period=period),
+        invoice=invoices.preview(bill, account=account, seller=sellers.of(session, account), period=period),
         history=[],
         base="",
         stand=None,

@@ -23,7 +23,7 @@ from tenants import apikeys, users
 from web import files, identity, parts, scope, tables, words
 from web.guards import permission
 from web.plain import whole
-from web.shown import downloads
+from web.shown import downloads, wording
 
 _OPERATOR = ids.public("ten", OPERATOR)
 _LONGEST = 12  # of a place in the address
@@ -61,6 +61,9 @@ NOUNS: Mapping[str, LazyString] = {
     "switch.": _l("The switch"),
     "credit-hold.": _l("Credit holds"),
     "dunning.": _l("Dunning"),
+    "seller.": _l("Our details"),
+    "billing-details.": _l("Billing details"),
+    "billing-terms.": _l("Terms of billing"),
     "safety.": _l("Safety of bills"),
     "bill.": _l("Held bills"),
     "service.": _l("Promised service"),
@@ -141,6 +144,18 @@ _VALUES: Mapping[str, LazyString] = {
     "email": _l("e-mail"),
     "notes": _l("notes"),
     "postcode": _l("postcode"),
+    "address": _l("street"),
+    "city": _l("town"),
+    "country": _l("country"),
+    "tax_id": _l("tax number"),
+    "register_id": _l("register number"),
+    "scheme": _l("kind of address for e-invoices"),
+    "endpoint": _l("address for e-invoices"),
+    "order_reference": _l("order reference"),
+    "payment": _l("how we are paid"),
+    "footer": _l("footer"),
+    "series": _l("series"),
+    **wording.TAXES,
 }
 _PRINT = 12  # of a fingerprint's signs: enough to compare, the whole stands in the file
 _UNSAID = {"by", "entry", "digest"}

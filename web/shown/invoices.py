@@ -11,8 +11,9 @@ from flask_babel import get_locale, gettext
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
-from billing.accounts import Account, Party
+from billing.accounts import Account, Party, Seller
 from billing.bill import Bill, Line
+from billing.documents import press
 from billing.documents.arithmetic import explained
 from billing.documents.document import InvoiceDocument
 from billing.invoices import InvoiceSummary, Waiting
@@ -204,7 +205,7 @@ def paper(document: InvoiceDocument, *, lines_url: str = "", standing: Standing 
     )
 
 
-def preview(bill: Bill, *, account: Account, period: Period) -> Paper:
+def preview(bill: Bill, *, account: Account, seller: Seller, period: Period) -> Paper:
     """Return the paper a draft would be now."""
     first_on, last_on = days_of(period, zone=account.zone)
     return Paper(
@@ -220,7 +221,7 @@ def preview(bill: Bill, *, account: Account, period: Period) -> Paper:
         zone=account.zone,
         price_list=_price_lists(bill.lines) or account.price_list,
         taxes=_taxes(bill),
-        seller=_party(account.seller.party),
+        seller=_party(seller.party),
         buyer=_party(account.buyer),
         groups=_groups(bill, "", period, account.zone),
     )
@@ -302,4 +303,5 @@ def _price_lists(lines: Iterable[Line]) -> str:
 
 
 def _party(party: Party) -> PaperParty:
-    return PaperParty(party.name, party.address, party.tax_id)
+    lines = (*press.address(party, wording.language()), party.register_id)
+    return PaperParty(party.name, tuple(filter(None, lines)), party.tax_id)
