@@ -1094,6 +1094,117 @@ def operator_cost_shares_none(lang: str) -> dict[str, Any]:
     return operator_cost_shares(lang) | {"agreements": [], "other": "", "given": []}
 
 
+def _head(lang: str, *, is_ours: bool = False) -> dict[str, str]:
+    return {
+        "name": "Seatline Ltd" if is_ours else pick(lang, "Pelican Parcel Ltd", "明湖旅行有限公司"),
+        "address": "1 Sample Street\nFloor 3" if is_ours else pick(lang, "Unit 6, Mill Lane", "湖滨路 8 号"),
+        "postcode": "EC1A 1AA" if is_ours else pick(lang, "LS1 4AP", "310002"),
+        "city": "London" if is_ours else pick(lang, "Leeds", "杭州市"),
+        "country": "GB" if is_ours else pick(lang, "GB", "CN"),
+        "tax_id": "GB 000 0000 00",
+        "register_id": "01234567",
+        "email": "billing@seatline.example" if is_ours else "invoices@pelicanparcel.example",
+        "scheme": "",
+        "endpoint": "",
+    }
+
+
+def _head_choices() -> dict[str, Any]:
+    named = [("CN", "China"), ("GB", "United Kingdom")]
+    return {
+        "countries": [("", "—"), *named],
+        "schemes": [("", "—"), ("0088", "GLN · 0088")],
+        "may_write": True,
+    }
+
+
+def own_details(lang: str) -> dict[str, Any]:
+    """Our head, whole, with a series that is in use."""
+    given = _head(lang, is_ours=True) | {
+        "bank": "",
+        "account": "",
+        "iban": "GB62 DEMO 0000 0012 3456 78",
+        "bic": "DEMOGB2L",
+        "footer": "Seatline Ltd, a demo company",
+        "series": "SL",
+    }
+    return operator(lang) | {
+        **_head_choices(),
+        "given": given,
+        "errors": {},
+        "revision": 3,
+        "lacks": [],
+        "next_number": "SL-2026-000043",
+        "is_left": False,
+    }
+
+
+def own_details_first(lang: str) -> dict[str, Any]:
+    """Before anything was typed but a name and, twice, something that cannot be."""
+    values = own_details(lang)
+    lacks = [
+        pick(lang, "the country of our head", "我方抬头的国家"),
+        pick(lang, "our tax number", "我方税号"),
+    ]
+    errors = {
+        "iban": pick(lang, "The check digits of this IBAN are wrong.", "此 IBAN 的校验位有误。"),
+        "series": pick(
+            lang,
+            "Numbers have been taken up to SL-2026-000042. Tick the box below if another series is meant.",
+            "编号已用到 SL-2026-000042。如确要改用另一系列，请勾选下方的选项。",
+        ),
+    }
+    empty = dict.fromkeys(values["given"], "") | {"name": "Seatline", "iban": "GB00 1", "series": "QC"}
+    return values | {"given": empty, "lacks": lacks, "errors": errors, "is_left": True}
+
+
+def operator_billing_details(lang: str) -> dict[str, Any]:
+    """A company's head and the terms it is billed by."""
+    terms = {"terms_days": "30", "tax_category": "S", "tax_rate": "20", "tax_reason": ""}
+    return operator(lang) | {
+        **_head_choices(),
+        "company_": New(name="Pelican Parcel"),
+        "here": "/operator/companies/ten_1/billing",
+        "given": _head(lang) | terms | {"order_reference": "PO-7713"},
+        "errors": {},
+        "revision": 2,
+        "categories": [
+            ("S", pick(lang, "VAT · S", "增值税 · S")),
+            ("AE", pick(lang, "Reverse charge · AE", "反向征收 · AE")),
+        ],
+        "lacks": [],
+        "is_ours": False,
+        "most_days": 120,
+    }
+
+
+def operator_billing_details_lacking(lang: str) -> dict[str, Any]:
+    values = operator_billing_details(lang)
+    lacks = [pick(lang, "the country of our head", "我方抬头的国家")]
+    errors = {"tax_reason": pick(lang, "Say why no tax is charged.", "请说明不征税的原因。")}
+    return values | {"lacks": lacks, "is_ours": True, "errors": errors}
+
+
+def portal_billing_details(lang: str) -> dict[str, Any]:
+    """The company's own head, as its owner sees it."""
+    return shell(lang) | {
+        **_head_choices(),
+        "given": _head(lang) | {"order_reference": "PO-7713"},
+        "errors": {},
+        "revision": 2,
+        "terms_days": 30,
+        "tax": pick(lang, "VAT", "增值税"),
+        "tax_percent": 20.0,
+        "tax_reason": "",
+    }
+
+
+def portal_billing_details_read(lang: str) -> dict[str, Any]:
+    reason = "Article 196, Directive 2006/112/EC"
+    reverse = {"tax": pick(lang, "Reverse charge", "反向征收"), "tax_percent": 0, "tax_reason": reason}
+    return portal_billing_details(lang) | {"may_write": False} | reverse
+
+
 def service_levels_none(lang: str) -> dict[str, Any]:
     return service_levels(lang) | {"promises": [], "number": None, "invoice_url": ""}
 
@@ -4556,6 +4667,14 @@ PAGES: dict[str, Page] = {
     ),
     "cost-shares": Page("portal/cost_shares.html", cost_shares),
     "cost-shares-none": Page("portal/cost_shares.html", cost_shares_none),
+    "operator-own-details": Page("operator/own_details.html", own_details),
+    "operator-own-details-first": Page("operator/own_details.html", own_details_first),
+    "operator-billing-details": Page("operator/billing_details.html", operator_billing_details),
+    "operator-billing-details-lacking": Page(
+        "operator/billing_details.html", operator_billing_details_lacking
+    ),
+    "portal-billing-details": Page("portal/billing_details.html", portal_billing_details),
+    "portal-billing-details-read": Page("portal/billing_details.html", portal_billing_details_read),
     "operator-cost-shares": Page("operator/cost_shares.html", operator_cost_shares),
     "operator-cost-shares-none": Page("operator/cost_shares.html", operator_cost_shares_none),
     "service-levels": Page("portal/service_levels.html", service_levels),

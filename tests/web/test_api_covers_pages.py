@@ -61,6 +61,8 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     # the company
     "portal.company_settings": ("getCompany",),
     "portal.save_company": ("changeCompany",),
+    "portal.billing_details": ("getBillingDetails",),
+    "portal.save_billing_details": ("changeBillingDetails",),
     # queues, and how a contact may end
     "portal.outcome_list": ("listDispositions",),
     "portal.save_outcome": ("putDisposition",),

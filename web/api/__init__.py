@@ -7,6 +7,7 @@ per resource. `web.api.document` writes the OpenAPI 3.1 document from the code.
 from web.api import (
     agreements,
     alarms,
+    billing_details,
     caller_numbers,
     calls,
     calls_out,
@@ -59,6 +60,7 @@ from web.api.routes import pages
 __all__ = [
     "agreements",
     "alarms",
+    "billing_details",
     "caller_numbers",
     "calls",
     "calls_out",

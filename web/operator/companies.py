@@ -13,7 +13,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from billing import accounts, credit, items, ledger, periods, price_lists, tariffs
+from billing import accounts, credit, heads, items, ledger, periods, price_lists, tariffs
 from billing import invoices as billing
 from billing.accounts import Account, Party, Seller
 from billing.errors import BillingAccountNotFoundError
@@ -31,7 +31,7 @@ from tenants.errors import EmailTakenError
 from web import identity, invitations, parts, said, scope, tables, words
 from web.account import signing
 from web.guards import permission
-from web.operator import rounds
+from web.operator import own_details, rounds
 from web.operator.prices import priced
 from web.operator.views import pages
 from web.plain import whole
@@ -405,7 +405,9 @@ def _open(given: dict[str, str]) -> tuple[Company, FirstOwner]:
     services = scope.services()
     if logins.find(services.gate, vault=services.vault, email=email):
         raise EmailTakenError(field="owner_email")
-    seller = _seller()
+    buyer, (seller, _revision) = _buyer(given), own_details.now()
+    if faults := heads.faults(buyer):
+        raise CompanyFormError(field="legal_name" if faults[0] == "name" else faults[0])
     company = companies.open_company(
         scope.session(),
         name=given["name"],
@@ -420,7 +422,7 @@ def _open(given: dict[str, str]) -> tuple[Company, FirstOwner]:
     scope.commit()
 
     def furnish(session: Session) -> None:
-        accounts.open_account(session, account=_account(company, chosen, given, tax_rate_ppm, seller))
+        accounts.open_account(session, account=_account(company, chosen, buyer, tax_rate_ppm, seller))
         _take(session, company, versions)
         staff.invite_owner(
             session,
@@ -483,10 +485,7 @@ def _take(session: Session, company: Company, versions: Sequence[Published]) -> 
         tariffs.take(session, tenant_id=company.tenant_id, version=one, not_before=now)
 
 
-def _account(
-    company: Company, chosen: PriceList, given: dict[str, str], tax_rate_ppm: int, seller: Seller
-) -> Account:
-    address = tuple(line.strip() for line in given["address"].splitlines() if line.strip())
+def _account(company: Company, chosen: PriceList, buyer: Party, tax_rate_ppm: int, seller: Seller) -> Account:
     return Account(
         tenant_id=company.tenant_id,
         currency=chosen.currency,
@@ -496,19 +495,19 @@ def _account(
         tax_rate_ppm=tax_rate_ppm,
         terms_days=_TERMS_DAYS,
         price_list=chosen.code,
-        buyer=Party(given["legal_name"] or company.name, address[:6], given["tax_id"]),
+        buyer=buyer,
         seller=seller,
     )
 
 
-def _seller() -> Seller:
-    """Return the operator's own head: as on its billing account, else its name."""
-    session = scope.session()
-    try:
-        return accounts.find(session, tenant_id=OPERATOR).seller
-    except BillingAccountNotFoundError:
-        operator = companies.read(session, tenant_id=OPERATOR)
-        return Seller(issuer_id=OPERATOR, party=Party(operator.name), zone=operator.zone)
+def _buyer(given: dict[str, str]) -> Party:
+    """Return who the company's invoices are made out to; the rest is filled in on its billing details."""
+    return Party(
+        name=given["legal_name"] or given["name"],
+        address=tuple(line.strip() for line in given["address"].splitlines() if line.strip()),
+        tax_id=given["tax_id"].upper(),
+        country=given["country"],
+    )
 
 
 def _percent(text: str) -> int:

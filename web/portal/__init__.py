@@ -3,6 +3,7 @@
 from web.portal import (
     agreement,
     alarms,
+    billing_details,
     caller_numbers,
     callers,
     calls,
@@ -60,6 +61,7 @@ from web.portal.views import pages
 __all__ = [
     "agreement",
     "alarms",
+    "billing_details",
     "caller_numbers",
     "callers",
     "calls",
