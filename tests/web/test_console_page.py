@@ -40,6 +40,8 @@ class Stage:
         self.pop_delay_s = 0.0
         self.may_pop = threading.Event()
         self.may_pop.set()
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         self.states = 0  # answered
         self.draft: dict[str, Any] = {"saved_at": None}
         self.refused: dict[str, dict[str, str]] = {}
@@ -60,6 +62,7 @@ class Stage:
             assert request.headers["X-CSRF-Token"] == "token"
             if names.get("act") == "draft":
                 self.draft = request.get_json() | {"saved_at": clock.now().isoformat()}
+            self.may_answer.wait(PATIENCE_S)
             if request.path in self.refused:
                 return self.refused[request.path], 403, {"Content-Type": "application/problem+json"}
             kept = {"done": names, "call_id": "call_1", "saved_at": clock.now().isoformat()}

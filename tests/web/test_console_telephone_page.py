@@ -24,12 +24,33 @@ def test_an_agent_chooses_and_the_desk_asks_for_no_microphone(desk: Page, stage:
     stage.push("state")
     expect(desk.get_by_label("In this browser")).to_be_checked()
     expect(desk.locator("#where-code")).to_contain_text("press 4711")
-    desk.get_by_label("At my telephone").click()  # it stands there only once the server has said so
+    desk.get_by_label("At my telephone").check()
     assert stage.await_told("/console/rings-at") == {"telephone": True}
     outside(stage, "telephone")
     expect(desk.locator("#line-word")).to_have_text("At my telephone")
     for gone in ("#dial-card", "#headset"):
         expect(desk.locator(gone)).to_be_hidden()
+
+
+def test_the_choice_stands_while_the_server_thinks_and_goes_back_when_it_refuses(
+    desk: Page,  # noqa: F811
+    stage: Stage,  # noqa: F811
+) -> None:
+    here = figures.console_state("telephone", "en", now=clock.now())
+    assert here["telephone"]
+    stage.state = here | {"simulator": True, "telephone": here["telephone"] | {"is_chosen": False}}
+    stage.push("state")
+    expect(desk.get_by_label("In this browser")).to_be_checked()
+    stage.refused["/console/rings-at"] = {"code": "in-a-call", "title": "You are in a call."}
+    stage.may_answer.clear()
+    desk.get_by_label("At my telephone").check()
+    stage.state["telephone"] |= {"number": "+44 20 7946 0001"}
+    stage.push("state")  # which still says that calls ring in the browser
+    expect(desk.locator("#where-number")).to_have_text("+44 20 7946 0001")
+    expect(desk.get_by_label("At my telephone")).to_be_checked()
+    stage.may_answer.set()
+    expect(desk.locator(".toast").last).to_contain_text("You are in a call.")
+    expect(desk.get_by_label("In this browser")).to_be_checked()
 
 
 def test_a_call_there_is_taken_there_and_shown_here(desk: Page, stage: Stage) -> None:  # noqa: F811

@@ -74,6 +74,7 @@ let wrapFor = "";
 let isPausing: boolean | null = null; // what the recording is to become, until the switch has said so
 let lostAt = 0;
 let isSaving = false;
+let isGoing: boolean | null = null; // whether the agent chose their telephone, until the server has taken or refused it
 let asked = ""; // the call dialled here that the state does not tell of yet
 let askedDialAt = 0;
 let view: View = "loading";
@@ -687,6 +688,15 @@ function show(): void {
   tick();
 }
 
+/** The choice stands where the agent put it until the server has answered; one that was refused goes back. */
+async function choosePlace(telephone: boolean): Promise<void> {
+  isGoing = telephone;
+  await act("/console/rings-at", { telephone });
+  await load();
+  isGoing = null;
+  show();
+}
+
 /** Where calls ring, and what an agent at their telephone can do here: all but speak. */
 function setWhere(now: State, isBusy: boolean): void {
   const theirs = now.telephone;
@@ -694,7 +704,7 @@ function setWhere(now: State, isBusy: boolean): void {
   get("where").hidden = !theirs || !["idle", "offline"].includes(view);
   get("where-number").textContent = theirs?.number ?? "";
   get<HTMLFieldSetElement>("where-choice").disabled = !isActive || isBusy;
-  for (const one of all<HTMLInputElement>("#where-choice input")) one.checked = (one.value === "telephone") === isThere;
+  for (const one of all<HTMLInputElement>("#where-choice input")) one.checked = (one.value === "telephone") === (isGoing ?? isThere);
   get("where-code").hidden = !theirs?.code;
   get("where-code").textContent = theirs?.code ? say("check_outside", { key: theirs.code }) : "";
   get("outside-hint").hidden = !isThere;
@@ -1106,7 +1116,7 @@ function wire(): void {
     void load();
   });
   for (const button of all("[data-digit]")) button.addEventListener("click", () => digit(button.dataset["digit"] ?? ""));
-  get("where-choice").addEventListener("change", (event) => void act("/console/rings-at", { telephone: (event.target as HTMLInputElement).value === "telephone" }));
+  get("where-choice").addEventListener("change", (event) => void choosePlace((event.target as HTMLInputElement).value === "telephone"));
   get<HTMLSelectElement>("status").addEventListener("change", (event) => void setStatus((event.target as HTMLSelectElement).value, false));
   get<HTMLSelectElement>("next-status").addEventListener("change", (event) => void setStatus((event.target as HTMLSelectElement).value, true));
   wrap.form.addEventListener("submit", (event) => {
