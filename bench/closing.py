@@ -189,7 +189,7 @@ def measure(lab: Lab, companies: int, events: int) -> dict[str, float]:
             closing.draft(lab.gate, tenant_id=tenant_id, year=2026, month=10)
         drafted_s = time.perf_counter() - began
         for tenant_id in watched(who, "finalised"):
-            closing.finalise(lab.gate, tenant_id=tenant_id, year=2026, month=10, usual=usual)
+            closing.finalise(lab.gate, tenant_id=tenant_id, year=2026, month=10, usual=usual, by=OPERATOR)
         closed_s = time.perf_counter() - began
         closed = admin.execute(
             "SELECT sum(l.amount_nano), count(DISTINCT i.number) FROM app.invoice_lines l JOIN app.invoices i"

@@ -218,6 +218,12 @@ class WalletShortError(Refused):
     code = "wallet-short"
 
 
+class InvoiceNotApprovedError(Refused):
+    """A draft becomes an invoice when a person has approved it."""
+
+    code = "invoice-not-approved"
+
+
 class PeriodNotOverError(Refused):
     """An invoice is finalised only when its period is over."""
 

@@ -86,12 +86,16 @@ class InvoiceFinalised(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonthAsked(Event):
-    """Somebody wants the drafts of a month of every company made, or, `is_final`, finalised."""
+    """Somebody wants the drafts of a month of every company made, or, `is_final`, approved and finalised.
+
+    `by` is who: what waits from before it was said finalises what is approved already.
+    """
 
     job_id: UUID
     year: int
     month: int
     is_final: bool
+    by: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

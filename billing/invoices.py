@@ -29,6 +29,7 @@ from billing.documents.document import BilledEvent, InvoiceDocument
 from billing.errors import (
     DraftStaleError,
     InvoiceFinalError,
+    InvoiceNotApprovedError,
     InvoiceNotFoundError,
     PeriodClosedError,
     PeriodNotOverError,
@@ -293,8 +294,44 @@ def draft(session: Session, *, tenant_id: TenantId, period: Period) -> InvoiceDo
     return _document(row, lines, taxes)
 
 
+def approve(session: Session, *, tenant_id: TenantId, invoice_id: UUID, by: UUID) -> None:
+    """Write down who says that a draft may become an invoice; who said so first stands.
+
+    A draft that is made anew is another one, and is approved anew.
+
+    Raises:
+        InvoiceNotFoundError: no such invoice.
+        InvoiceFinalError: it is finalised already.
+    """
+    row = session.get(InvoiceRow, (tenant_id, invoice_id), with_for_update=True, populate_existing=True)
+    if row is None:
+        raise InvoiceNotFoundError
+    if row.state != "draft":
+        raise InvoiceFinalError(number=row.number)
+    if row.approved_at is None:
+        row.approved_by, row.approved_at = by, clock.now()
+        session.flush()
+        evidence.record(session, "invoice.approved", "inv", row.id, total_minor=row.total_minor)
+
+
+def insist_approved(session: Session, *, tenant_id: TenantId, invoice_id: UUID) -> None:
+    """Insist that somebody has approved a draft.
+
+    Raises:
+        InvoiceNotApprovedError: nobody has.
+    """
+    row = session.get(InvoiceRow, (tenant_id, invoice_id), populate_existing=True)
+    if row is not None and row.approved_at is None:
+        raise InvoiceNotApprovedError
+
+
 def finalise(
-    session: Session, *, tenant_id: TenantId, invoice_id: UUID, usual: Safety = USUAL
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    invoice_id: UUID,
+    usual: Safety = USUAL,
+    approver: UUID | None = None,
 ) -> InvoiceDocument:
     """Give a draft its number and freeze it, under both heads as they are now.
 
@@ -306,6 +343,7 @@ def finalise(
         tenant_id: the client company.
         invoice_id: its draft.
         usual: what holds for everybody's bills, where the company has no bounds of its own.
+        approver: who approves it with that, where nobody has yet.
 
     Raises:
         InvoiceNotFoundError: no such invoice.
@@ -345,6 +383,8 @@ def finalise(
     ).scalar_one()
     row.number = f"{seller.series}-{today.year}-{count:06d}"
     row.state = "finalised"
+    if approver is not None and row.approved_at is None:  # the entry of finalising names them
+        row.approved_by, row.approved_at = approver, now
     row.issued_on = today
     row.due_on = today + dt.timedelta(days=row.terms_days)
     row.finalised_at = now
@@ -1049,6 +1089,8 @@ def _document(
         due_on=row.due_on,
         drafted_at=row.drafted_at,
         finalised_at=row.finalised_at,
+        approved_by=row.approved_by,
+        approved_at=row.approved_at,
     )
 
 

@@ -501,6 +501,7 @@ class InvoiceRow(TenantOwned, Base):
             " AND (number IS NULL) = (issued_on IS NULL) AND (number IS NULL) = (due_on IS NULL)",
             name="numbered",
         ),
+        CheckConstraint("(approved_by IS NULL) = (approved_at IS NULL)", name="approved"),
     )
 
     id: Mapped[Key]
@@ -525,6 +526,9 @@ class InvoiceRow(TenantOwned, Base):
     issued_on: Mapped[dt.date | None]
     due_on: Mapped[dt.date | None]
     drafted_at: Mapped[Instant]
+    # who said that this very draft may become an invoice; one made anew is approved anew
+    approved_by: Mapped[UUID | None]
+    approved_at: Mapped[OptionalInstant]
     finalised_at: Mapped[OptionalInstant]
     # what was agreed beyond single prices: in which tariff, and what goes from invoice to invoice
     terms_tariff_id: Mapped[UUID | None]

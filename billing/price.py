@@ -16,7 +16,7 @@ from fractions import Fraction
 from typing import Any, NoReturn
 
 from billing.rating import units
-from billing.rating.rules import Band, Rate, Slot, billed_seconds, charge
+from billing.rating.rules import ALL_DAYS, Band, Rate, Slot, billed_seconds, charge
 from billing.rating.units import Tier, TiersError
 from core.errors import Invalid
 from core.money import round_half_up
@@ -130,7 +130,7 @@ def _billed(request: _Request) -> dict[str, Any]:
 
 def _band(raw: _Request, *, unit: int, has_fee: bool) -> Band:
     days = raw.get("days_iso")
-    if not isinstance(days, list) or not all(type(day) is int for day in days):
+    if not isinstance(days, list) or not all(type(day) is int and day in ALL_DAYS for day in days):
         _fail("days_iso", "must be a list of integers from 1 (Monday) to 7 (Sunday)")
     time = raw.get("from_time")
     found = _TIME.fullmatch(time) if isinstance(time, str) else None

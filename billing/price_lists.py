@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from babel.numbers import list_currencies
+from babel.numbers import get_currency_precision, list_currencies
 from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.orm import Session
 
@@ -44,6 +44,7 @@ from billing.rating.terms import NOTHING, Terms
 from core import clock
 from core.events import announce
 from core.ids import PriceListId, TenantId, new_id
+from core.money import exponent
 from core.taken import refused_as
 from security import evidence
 
@@ -120,7 +121,7 @@ def create(
     fits = {
         "code": bool(carrier or _CODE.fullmatch(code)),
         "name": 0 < len(name) <= LONGEST_NAME and name.isprintable(),
-        "currency": currency in list_currencies(),
+        "currency": is_counted(currency),
         "zone": zone in zoneinfo.available_timezones(),
         "carrier": len(carrier) <= LONGEST_CARRIER and carrier.isprintable(),
     }
@@ -141,6 +142,11 @@ def create(
         session.add(row)
     evidence.record(session, "price-list.created", "pl", row.id, code=code, currency=currency)
     return _price_list(row)
+
+
+def is_counted(currency: str) -> bool:
+    """Return whether a currency has as many decimals as we count: Iceland's has none, and we count two."""
+    return currency in list_currencies() and get_currency_precision(currency) == exponent(currency)
 
 
 def deck_code(carrier: str) -> str:

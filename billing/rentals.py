@@ -161,6 +161,8 @@ def fees(session: Session, *, tenant_id: TenantId) -> list[Span]:
     A fee is rented by nobody's order: it begins with the version, and its id follows from both.
     """
     timeline = tariffs.timeline(session, tenant_id=tenant_id)
+    if not timeline.starts:  # its list has no version in force yet
+        return []
     ends = (*timeline.starts[1:], None)
     return [
         Span(rental_id=uuid5(step.tariff_id, meter), meter=meter, starts_at=start, ends_at=end)

@@ -1,4 +1,4 @@
-"""What a month would have cost: under other prices, or with seats charged another way; writes nothing.
+"""What a month would have cost: under other prices, other seats, or paid in one way alone; writes nothing.
 
 The uses are those of the month's invoice, or, before there is one, those that it would have. They are rated
 by the code that rates them (`billing.bulk`), put on lines by the code that does (`billing.agreed`,
@@ -12,6 +12,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -47,12 +48,33 @@ _HELD = text("""
       AND c.bill_at < :period_end AND c.bill_at >= :holds_from""")
 
 
+class Way(StrEnum):
+    """The four ways to pay for the same work; numbers, storage and what was ordered stand beside each."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    SEATS = "seats"
+    AGENTS = "agents"
+
+
+_WAYS = {
+    "voice.inbound": Way.INBOUND,
+    "voice.outbound": Way.OUTBOUND,
+    SEAT: Way.SEATS,
+    "agent.": Way.AGENTS,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Supposed:
-    """What is supposed: other prices (None: those of the day), seats by another unit (None: as rented)."""
+    """What is supposed: other prices (None: those of the day), seats by another unit (None: as rented).
+
+    `way`: paid in this way alone (None: in all in which it was).
+    """
 
     prices: Tariff | None = None
     seats: Unit | None = None
+    way: Way | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +161,8 @@ def _worked_out(
     supposed: Supposed,
     actual: Bill,
 ) -> tuple[Bill, Mapping[str, int]]:
+    if supposed.way is not None:
+        rows = [row for row in rows if _way(row.meter) in {None, supposed.way}]
     timeline = tariffs.timeline(session, tenant_id=account.tenant_id)
     by = None
     if supposed.prices is not None:
@@ -200,6 +224,11 @@ class _Sum:
     units_nano: int | None = None
     amount_nano: int = 0
     months: dict[dt.datetime, tuple[int, int]] = field(default_factory=dict)
+
+
+def _way(meter: str) -> Way | None:
+    """Return in which way a meter is paid, or None: beside each of them."""
+    return next((way for begins, way in _WAYS.items() if meter.startswith(begins)), None)
 
 
 def _meter(meter: str, seats: Unit | None) -> str:

@@ -101,6 +101,7 @@ DAILY: Mapping[str, str] = {
             "bill-held",
             "e-invoice-refused",
             "invoice-final",
+            "invoice-not-approved",
             "invoice-not-final",
             "item-unpriced",
             "not-priced",

@@ -259,6 +259,8 @@ ACTIONS: Mapping[str, LazyString] = {
     "company-prices.planned": _l("Chose another price list from a day on"),
     "company-prices.kept": _l("Took a change of the price list back"),
     "price-list.created": _l("Made a price list"),
+    "invoice.approved": _l("Approved the draft of an invoice"),
+    "invoice.numbers-fetched": _l("Fetched an invoice’s calls with their numbers in full"),
     "price-list.published": _l("Published a price list"),
     "recording.checked": _l("Compared a recording with its hash"),
     "recording.fetched": _l("Downloaded a recording"),
@@ -1046,6 +1048,9 @@ PROBLEMS: Mapping[str, Words] = {
         _l("It gets its proof, e-invoice and credit notes once it is finalised."),
     ),
     "proof-broken": Words(_l("The proof does not hold together"), _l("The message names the first place.")),
+    "invoice-not-approved": Words(
+        _l("Nobody has approved this draft yet"), _l("Look at it, approve it, then finalise it.")
+    ),
     "invoice-final": Words(
         _l("A finalised invoice never changes"), _l("A mistake is put right by a credit note.")
     ),

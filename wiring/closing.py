@@ -31,7 +31,7 @@ from core.errors import SeatlineError
 from core.events import announce
 from core.ids import OPERATOR, TenantId, new_id
 from core.long_jobs import JobState
-from security.gate import Gate, Scope
+from security.gate import Gate, Kind, Scope
 from tenants import companies
 from wiring import rentals
 
@@ -106,7 +106,8 @@ def ask_for_month(session: Session, *, year: int, month: int, is_final: bool, by
         started_by=by,
     )
     announce(
-        session, MonthAsked(tenant_id=OPERATOR, job_id=job_id, year=year, month=month, is_final=is_final)
+        session,
+        MonthAsked(tenant_id=OPERATOR, job_id=job_id, year=year, month=month, is_final=is_final, by=by),
     )
     return job_id
 
@@ -144,7 +145,12 @@ def month(means: Means, event: MonthAsked) -> dt.timedelta | None:
         try:
             if event.is_final:
                 made = finalise(
-                    means.gate, tenant_id=tenant_id, year=event.year, month=event.month, usual=usual
+                    means.gate,
+                    tenant_id=tenant_id,
+                    year=event.year,
+                    month=event.month,
+                    usual=usual,
+                    by=event.by,
                 )
             else:
                 made = draft(means.gate, tenant_id=tenant_id, year=event.year, month=event.month)
@@ -224,21 +230,31 @@ def _draft(session: Session, tenant_id: TenantId, period: Period, *, anew: bool)
     return 1
 
 
-def finalise(gate: Gate, *, tenant_id: TenantId, year: int, month: int, usual: Safety) -> int:
+def finalise(
+    gate: Gate, *, tenant_id: TenantId, year: int, month: int, usual: Safety, by: UUID | None
+) -> int:
     """Finalise one company's draft of a month; return how many were: none when there is no draft.
 
+    Args:
+        gate: the way into walls.
+        tenant_id: the client company.
+        year: of the month.
+        month: of the account's zone.
+        usual: what holds for everybody's bills.
+        by: who approves the draft with it, where nobody has yet; None: nobody does.
+
     Raises:
-        SeatlineError: what stands in the way, see `billing.invoices.finalise`.
+        SeatlineError: what stands in the way, see `billing.invoices.finalise`; or nobody has approved it.
     """
     try:
-        return _finalise(gate, tenant_id, year, month, usual)
+        return _finalise(gate, tenant_id, year, month, usual, by)
     except RentalsOpenError:
         rentals.charge(gate, tenant_id=tenant_id)
-    return _finalise(gate, tenant_id, year, month, usual)
+    return _finalise(gate, tenant_id, year, month, usual, by)
 
 
-def _finalise(gate: Gate, tenant_id: TenantId, year: int, month: int, usual: Safety) -> int:
-    with _holding(gate, tenant_id, usual), gate.open(Scope.system(tenant_id)) as session:
+def _finalise(gate: Gate, tenant_id: TenantId, year: int, month: int, usual: Safety, by: UUID | None) -> int:
+    with _holding(gate, tenant_id, usual), gate.open(_scope(tenant_id, by)) as session:
         try:
             account = accounts.find(session, tenant_id=tenant_id)
         except BillingAccountNotFoundError:
@@ -247,19 +263,38 @@ def _finalise(gate: Gate, tenant_id: TenantId, year: int, month: int, usual: Saf
         there = invoiced.read(session, tenant_id=tenant_id).of(period)
         if there is None or there.state != "draft":
             return 0
-        invoices.finalise(session, tenant_id=tenant_id, invoice_id=there.invoice_id, usual=usual)
+        _approved_and_final(session, tenant_id, there.invoice_id, usual, by)
     return 1
 
 
-def finalise_one(gate: Gate, *, tenant_id: TenantId, invoice_id: UUID) -> InvoiceDocument:
+def finalise_one(gate: Gate, *, tenant_id: TenantId, invoice_id: UUID, by: UUID | None) -> InvoiceDocument:
     """Finalise one draft; a bill that leaves its account's bounds is held instead (`billing.safety`).
 
+    Args:
+        gate: the way into walls.
+        tenant_id: the client company.
+        invoice_id: its draft.
+        by: who approves it with that, where nobody has yet; None: nobody does.
+
     Raises:
-        SeatlineError: what stands in the way, see `billing.invoices.finalise`.
+        SeatlineError: what stands in the way, see `billing.invoices.finalise`; or nobody has approved it.
     """
     usual = usual_bounds(gate)
-    with _holding(gate, tenant_id, usual), gate.open(Scope.system(tenant_id)) as session:
-        return invoices.finalise(session, tenant_id=tenant_id, invoice_id=invoice_id, usual=usual)
+    with _holding(gate, tenant_id, usual), gate.open(_scope(tenant_id, by)) as session:
+        return _approved_and_final(session, tenant_id, invoice_id, usual, by)
+
+
+def _approved_and_final(
+    session: Session, tenant_id: TenantId, invoice_id: UUID, usual: Safety, by: UUID | None
+) -> InvoiceDocument:
+    if by is None:
+        invoices.insist_approved(session, tenant_id=tenant_id, invoice_id=invoice_id)
+    return invoices.finalise(session, tenant_id=tenant_id, invoice_id=invoice_id, usual=usual, approver=by)
+
+
+def _scope(tenant_id: TenantId, by: UUID | None) -> Scope:
+    """Return the scope in which the evidence names the person who closes a month."""
+    return Scope.system(tenant_id) if by is None else Scope(tenant_id, by, Kind.SYSTEM)
 
 
 def usual_bounds(gate: Gate) -> Safety:

@@ -95,7 +95,14 @@ def live(gate: Gate, bill_url: str, *, company: Company, month: Period) -> None:
     first = periods.day_of(month.start, zone=company.zone)
     closing.draft(gate, tenant_id=company.tenant_id, year=first.year, month=first.month)
     usual = closing.usual_bounds(gate)
-    closing.finalise(gate, tenant_id=company.tenant_id, year=first.year, month=first.month, usual=usual)
+    closing.finalise(
+        gate,
+        tenant_id=company.tenant_id,
+        year=first.year,
+        month=first.month,
+        usual=usual,
+        by=OPERATOR,
+    )
 
 
 def _calls(company: Company, days: Sequence[dt.date]) -> Iterator[Usage]:

@@ -30,6 +30,8 @@ class InvoiceDocument:
     due_on: dt.date | None
     drafted_at: dt.datetime
     finalised_at: dt.datetime | None
+    approved_by: UUID | None = None
+    approved_at: dt.datetime | None = None
     # what was agreed for it beyond single prices, see `billing.agreed`; none of it where nothing was
     terms_tariff_id: UUID | None = None
     agreed: Mapping[str, Any] | None = None

@@ -312,6 +312,7 @@ PRORATION = {
         {**CALL, "bands": [1]},
         {**CALL, "bands": [{**BAND, "slots": []}]},
         {**CALL, "bands": [{**BAND, "days_iso": [0]}]},
+        {**CALL, "bands": [{**BAND, "days_iso": [1, 8]}]},  # holidays are no days of the week
         {**CALL, "bands": [{**BAND, "days_iso": "1"}]},
         {**CALL, "bands": [{**BAND, "from_time": "24:00:00"}]},
         {**CALL, "bands": [{**BAND, "connect_fee": "-1"}]},

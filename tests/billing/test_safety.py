@@ -248,7 +248,7 @@ def test_the_job_that_closes_months_holds_the_bill_and_says_so_in_the_log(
         safety.change(session, tenant_id=OPERATOR, safety=Safety(times_milli=2000), by=DANA)
     for _twice in range(2):
         with clock.hold(LATER), pytest.raises(BillHeldError):
-            closing.finalise_one(gate, tenant_id=three, invoice_id=draft.invoice_id)
+            closing.finalise_one(gate, tenant_id=three, invoice_id=draft.invoice_id, by=OPERATOR)
     with gate.open(Scope.system(three)) as session:
         (one,) = safety.held(session, tenant_id=three)
         acts = session.execute(text("SELECT count(*) FROM app.evidence WHERE action = 'bill.held'"))

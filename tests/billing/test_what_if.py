@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing import what_if
+from billing.bill import Kind
 from billing.documents.document import InvoiceDocument
 from billing.periods import Period
 from billing.rating.rentals import RentalPrice, Unit
 from billing.rating.tariff import DatedRate, Tariff
 from billing.rating.terms import Allowance, Commitment, Discount, Terms
-from billing.what_if import Answer, Mix, Supposed
+from billing.what_if import Answer, Mix, Supposed, Way
 from core.ids import TenantId
 from core.money import NANO
 from security.gate import Gate, Scope
@@ -95,6 +96,31 @@ def test_other_prices_are_worked_out_and_what_they_lack_is_counted(gate: Gate, a
     cheaper = DatedRate("voice.inbound", "44", "gb-local", stock.per_minute(NANO // 10))
     again = asked(gate, alice, OCTOBER, Supposed(prices=replace(dearer, rates=(cheaper,))))
     assert again.supposed.net_minor == 50
+
+
+def test_paid_in_one_way_alone_the_others_are_left_out_and_what_is_beside_them_stays(
+    gate: Gate, alice: TenantId
+) -> None:
+    document = finalised(gate, alice, drafted(gate, alice, OCTOBER))
+    meters = {line.meter for line in document.bill.lines if line.kind is Kind.METERED}
+    assert {"voice.inbound", "voice.outbound", "seat.month", "message.sms"} <= meters
+    for way, kept in (
+        (Way.INBOUND, {"voice.inbound", "message.sms"}),
+        (Way.OUTBOUND, {"voice.outbound", "message.sms"}),
+        (Way.SEATS, {"seat.month", "message.sms"}),
+        (Way.AGENTS, {"message.sms"}),
+    ):
+        answer = asked(gate, alice, OCTOBER, Supposed(way=way))
+        there = [line for line in answer.supposed.lines if line.kind is Kind.METERED]
+        assert {line.meter for line in there} == kept
+        was = {
+            (one.meter, one.destination): one.amount_minor
+            for one in document.bill.lines
+            if one.kind is Kind.METERED
+        }
+        assert all(line.amount_minor == was[line.meter, line.destination] for line in there)
+        assert answer.actual == document.bill
+        assert not answer.unpriced
 
 
 def test_seats_are_charged_by_another_unit(gate: Gate, alice: TenantId) -> None:

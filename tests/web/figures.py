@@ -3975,6 +3975,8 @@ def operator_invoice(lang: str) -> dict[str, Any]:
     return operator(lang) | {
         "invoice": paper(lang, state="draft"),
         "history": [New(at=ago(1000), kind="drafted")],
+        "is_approved": False,
+        "permissions": frozenset({"billing.write"}),
         "base": "/operator/invoices/inv_1",
         "company_": New(name="Pelican Parcel"),
         "company_url": "/operator/companies/ten_1",
@@ -3986,7 +3988,11 @@ def operator_invoice(lang: str) -> dict[str, Any]:
 def operator_invoice_final(lang: str) -> dict[str, Any]:
     return operator_invoice(lang) | {
         "invoice": paper(lang),
-        "history": [New(at=ago(1000), kind="finalised")],
+        "history": [
+            New(at=ago(3000), kind="drafted"),
+            New(at=ago(2000), kind="approved", who="Dana Whitlock"),
+            New(at=ago(1000), kind="finalised"),
+        ],
         "credit_notes": credit_notes(lang, "issued", "waiting", "waiting", "refused"),
         "copy": copy_stopped(lang),
     }

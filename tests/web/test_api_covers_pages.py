@@ -196,6 +196,7 @@ PAGES: Mapping[str, tuple[str, ...] | str] = {
     "portal.credit_pdf": ("getCreditNotePdf",),
     "portal.invoice_pdf": ("getInvoicePdf",),
     "portal.invoice_csv": ("getInvoiceEvents",),
+    "portal.invoice_csv_in_full": ("getInvoiceEventsInFull",),
     "portal.invoice_xml": ("getInvoiceXml",),
     "portal.credit_xml": ("getCreditNoteXml",),
     "portal.invoice_proof": ("getInvoiceProof",),

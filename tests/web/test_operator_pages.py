@@ -23,6 +23,7 @@ from core.ids import OPERATOR, new_id
 from core.money import NANO
 from core.realtime import Realtime
 from seats import inventory
+from security import evidence
 from security.gate import Gate, Scope
 from telephony import numbers, orders
 from tenants import agreements, companies
@@ -364,6 +365,27 @@ def test_a_draft_is_finalised_when_its_month_is_over(
     assert "A finalised invoice never changes" in dana.get(twice.location).text
 
 
+def test_a_draft_is_approved_by_one_and_finalised_by_another(
+    enter: Enter, browser: Browsers, people: People, cast: Cast, day: Scene, gate: Gate
+) -> None:
+    dana = enter("operator_billing")
+    draft = billing.drafted(gate, cast.a.tenant_id, 2026, 11)
+    here = invoice_path(cast.a, draft)
+    assert f'action="{here}/approve"' in dana.get(here).text
+    assert dana.post(f"{here}/approve").location == here
+    page = dana.get(here).text
+    assert "The draft is approved." in page
+    assert f'action="{here}/approve"' not in page
+    assert "Approved" in page[page.index('id="past"') :]
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        found = invoices.find(session, tenant_id=cast.a.tenant_id, invoice_id=draft.invoice_id)
+        log = evidence.page(session, tenant_id=cast.a.tenant_id, limit=5).entries
+    (approved,) = [one for one in log if one.fact.action == "invoice.approved"]
+    assert found.approved_by == approved.actor_id
+    final = invoice_path(cast.a, day.invoice)
+    assert "A finalised invoice never changes" in dana.get(dana.post(f"{final}/approve").location).text
+
+
 def test_an_invoices_files_are_the_clients_own(
     enter: Enter, browser: Browsers, cast: Cast, day: Scene
 ) -> None:
@@ -470,6 +492,7 @@ def test_support_reads_invoices_and_finalises_none(enter: Enter, cast: Cast, day
     here = invoice_path(cast.a, day.invoice)
     assert sam.get(here).status_code == 200
     assert sam.post(f"{here}/finalise").status_code == 403
+    assert sam.post(f"{here}/approve").status_code == 403
     assert sam.post("/operator/invoices/draft", {"month": "2026-11"}).status_code == 403
 
 

@@ -1,4 +1,5 @@
 import csv
+import datetime as dt
 import io
 import json
 import re
@@ -14,10 +15,11 @@ from core.ids import OPERATOR, SeatId, new_id
 from core.realtime import Realtime, key
 from seats import leases
 from seats.events import SeatRentalChanged
+from security import evidence
 from security.gate import Gate, Scope
 from telephony.conductor import pulse
 from tests.tenants.people import People
-from tests.web.conftest import Browser, Browsers, Cast
+from tests.web.conftest import Browser, Browsers, Cast, Programs
 from tests.web.scene import NOW, Scene
 from web.cli import commands
 
@@ -50,6 +52,10 @@ def test_a_company_asks_what_a_month_would_have_cost(alice: Browser, day: Scene)
     foot = page[page.index("<tfoot>") :]
     # with the version that was in force it is the invoice: 8 pence before tax
     assert foot.count("£0.08") == 2
+    one_way = alice.get("/portal/what-if?way=seats").text
+    assert '<option value="seats" selected>' in one_way
+    assert "£0.00" in one_way[one_way.index("<tfoot>") : one_way.index("</tfoot>")]
+    assert alice.get("/portal/what-if?way=barter").status_code == 200
 
 
 def test_an_invoice_shows_lines_tax_and_total(alice: Browser, day: Scene) -> None:
@@ -96,6 +102,41 @@ def test_an_invoices_events_come_as_csv_that_adds_up(alice: Browser, day: Scene)
     assert [row["amount"] for row in rows] == ["0.075000000"]
     assert rows[0]["event_id"] == f"{day.id_of(day.october)}/talk"
     assert "0142" not in answer.text  # the number without its last four digits
+
+
+def test_the_company_itself_takes_its_calls_with_their_numbers_in_full(
+    alice: Browser, browser: Browsers, program: Programs, day: Scene, cast: Cast, gate: Gate
+) -> None:
+    assert f"{day.invoice_path}/csv-in-full" in alice.get(day.invoice_path).text
+    answer = alice.get(f"{day.invoice_path}/csv-in-full")
+    name = f"seatline-{day.number}-events-in-full.csv"
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert row["event_id"] == f"{day.id_of(day.october)}/talk"
+    assert re.fullmatch(r"\+447700900\d{3}", row["other_party"])
+    assert row["dialled"].endswith("****")
+    events = f"/invoices/{ids.public('inv', day.invoice.invoice_id)}/events"
+    assert program(cast.a).get(f"{events}-in-full").text == answer.text
+    assert "other_party" not in program(cast.a).get(events).text
+    with gate.open(Scope.system(cast.a.tenant_id)) as session:
+        entries = evidence.page(session, tenant_id=cast.a.tenant_id, limit=9).entries
+    assert [one.fact.action for one in entries].count("invoice.numbers-fetched") == 2
+
+
+def test_who_may_not_take_the_companys_data_gets_no_numbers_in_full(
+    browser: Browsers, day: Scene, cast: Cast, gate: Gate
+) -> None:
+    sue = browser()
+    sue.sign_in(cast.sue.email)
+    assert sue.get(f"{day.invoice_path}/csv-in-full").status_code == 403
+
+
+def test_numbers_in_full_want_a_sign_in_that_is_not_long_ago(alice: Browser, day: Scene) -> None:
+    with clock.hold(NOW + dt.timedelta(minutes=20)):
+        assert alice.get(f"{day.invoice_path}/csv").status_code == 200
+        stale = alice.get(f"{day.invoice_path}/csv-in-full")
+    assert "other_party" not in stale.text
+    assert stale.status_code in {303, 401, 403}
 
 
 def test_an_invoices_e_invoice_is_judged_before_it_is_offered(

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from billing import price_drafts, price_lists
+from billing.errors import PriceListError
 from billing.price_lists import PriceList
 from billing.rating.rules import Band, Rate, Slot
 from billing.rating.tariff import DatedRate
@@ -304,3 +305,11 @@ def test_a_new_company_without_a_price_list_leads_to_where_one_is_made(
     page = dana.get("/operator/companies/new").text
     assert "No price list is published yet" not in page
     assert 'value="uk-plain"' in page
+
+
+def test_currencies_are_those_we_count_as_their_countries_do(gate: Gate) -> None:
+    assert all(map(price_lists.is_counted, ("GBP", "EUR", "USD", "CNY", "JPY", "KWD")))
+    with pytest.raises(PriceListError), gate.open(Scope.system(OPERATOR)) as session:
+        price_lists.create(  # it has no decimals, and we would count two
+            session, tenant_id=OPERATOR, code="is", name="Iceland", currency="ISK", zone="Europe/London"
+        )

@@ -5,10 +5,12 @@ import re
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import select
 
 from billing.documents.document import InvoiceDocument
-from billing.payments import differences
-from core import clock
+from billing.models import DifferenceRow
+from billing.payments import differences, news
+from core import clock, ids
 from core.ids import OPERATOR
 from security.gate import Scope
 from standin.server import Server
@@ -18,6 +20,7 @@ from tests.web.test_command_line import House
 from tests.web.test_payments import app, dana, invoice, means, path, save, standin, well_made  # noqa: F401 - fixtures
 from tests.wiring.test_reconciling import compare
 from web.cli import commands
+from wiring import collecting
 
 HERE = "/operator/reconciliation"
 
@@ -66,6 +69,29 @@ def test_a_difference_is_seen_given_to_somebody_and_explained(
         (found,) = differences.every(session, standings=tuple(differences.Standing))
     assert (found.reason, found.owner) == ("A charge by hand", found.decided_by)
     assert dana.post(f"{HERE}/dif_00000000000000000000000000/assign", {"owner": ""}).status_code == 404
+
+
+def test_the_box_that_finds_any_id_knows_differences_and_news(
+    dana: Browser,  # noqa: F811
+    means: TestServices,  # noqa: F811
+    invoice: InvoiceDocument,  # noqa: F811
+    differing: str,
+) -> None:
+    for _ in range(2):
+        compare(means)  # type: ignore[arg-type] # it has what is needed
+    one = re.search(r"/reconciliation/(dif_[0-9a-z]+)/assign", dana.get(HERE).text)
+    assert one
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        theirs = session.scalars(select(DifferenceRow.remote_id)).one()
+    for text in (one[1], theirs):
+        assert dana.get(f"/operator/find?q={text}").location == HERE
+    collecting.sweep(means)
+    with means.gate.open(Scope.system(OPERATOR)) as session:
+        told = news.every(session, states=[], before=None, limit=50)
+    assert told
+    for each in told:
+        where = dana.get(f"/operator/find?q={ids.public('news', each.news_id)}").location or ""
+        assert dana.get(where).status_code == 200
 
 
 def test_what_the_provider_holds_stands_beside_our_clearing_account(

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, event, update
 
 from billing import explorer, figures, invoices, periods, tariffs, usage
+from billing.errors import InvoiceFinalError, InvoiceNotApprovedError, InvoiceNotFoundError
 from billing.events import MonthAsked, RatingAsked
 from billing.models import BillingAccountRow
 from billing.rating.tariff import DatedRate
@@ -17,6 +18,7 @@ from billing.safety import USUAL
 from core import clock, long_jobs
 from core.ids import OPERATOR, TenantId, new_id
 from core.long_jobs import JobState, LongJob
+from security import evidence
 from security.gate import Gate, Scope
 from security.vault import Vault
 from tests.billing import stock
@@ -25,6 +27,9 @@ from wiring import closing
 from wiring import figures as gathering
 
 OCTOBER = periods.month(2026, 10, zone="Europe/London")
+
+
+BY = new_id()  # who closes the month
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def asked(gate: Gate, *, is_final: bool) -> UUID:
 
 
 def october(job_id: UUID, *, is_final: bool) -> MonthAsked:
-    return MonthAsked(tenant_id=OPERATOR, job_id=job_id, year=2026, month=10, is_final=is_final)
+    return MonthAsked(tenant_id=OPERATOR, job_id=job_id, year=2026, month=10, is_final=is_final, by=BY)
 
 
 def month(gate: Gate, *, is_final: bool) -> LongJob:
@@ -115,7 +120,7 @@ def test_a_month_is_closed_in_two_transactions_of_few_statements(gate: Gate, use
     with statements() as drafting, clock.hold(OCTOBER.end), listened("commit", committed.append):
         assert closing.draft(gate, tenant_id=used, year=2026, month=10) == 1
     with statements() as finalising, clock.hold(OCTOBER.end), listened("commit", committed.append):
-        assert closing.finalise(gate, tenant_id=used, year=2026, month=10, usual=USUAL) == 1
+        assert closing.finalise(gate, tenant_id=used, year=2026, month=10, usual=USUAL, by=BY) == 1
     assert len(committed) == 2
     assert len(drafting) <= 13, drafting
     assert len(finalising) <= 20, finalising
@@ -219,3 +224,47 @@ def test_every_companys_figures_are_laid_beside_each_other(gate: Gate, used: Ten
     assert (found.company_id, found.currency, found.unrated) == (used, "GBP", 2)
     assert (found.running_minor, found.days_minor[-1], len(found.days_minor)) == (7, 7, 14)
     assert (found.drafts, found.failed, found.overdue, found.is_held) == (0, 0, 0, False)
+
+
+def test_a_month_is_approved_by_who_closes_it_and_the_log_names_them(gate: Gate, used: TenantId) -> None:
+    means = Means(gate)
+    closing.month(means, october(asked(gate, is_final=False), is_final=False))
+    closing.month(means, october(asked(gate, is_final=True), is_final=True))
+    with gate.open(Scope.system(used)) as session:
+        (listed,) = invoices.every(session, tenant_id=used)
+        found = invoices.find(session, tenant_id=used, invoice_id=listed.invoice_id)
+        log = evidence.page(session, tenant_id=used, limit=9).entries
+    assert (found.state, found.approved_by) == ("finalised", BY)
+    assert found.approved_at is not None
+    assert {one.fact.action: one.actor_id for one in log}["invoice.finalised"] == BY
+
+
+def test_what_nobody_has_approved_stays_a_draft_and_who_approved_first_stands(
+    gate: Gate, used: TenantId
+) -> None:
+    first = new_id()
+    assert closing.draft(gate, tenant_id=used, year=2026, month=10) == 1
+    with pytest.raises(InvoiceNotApprovedError):
+        closing.finalise(gate, tenant_id=used, year=2026, month=10, usual=USUAL, by=None)
+    with gate.open(Scope.system(used)) as session:
+        (drafted,) = invoices.every(session, tenant_id=used)
+        for by in (first, BY):
+            invoices.approve(session, tenant_id=used, invoice_id=drafted.invoice_id, by=by)
+    assert closing.finalise(gate, tenant_id=used, year=2026, month=10, usual=USUAL, by=None) == 1
+    with gate.open(Scope.system(used)) as session:
+        done = invoices.find(session, tenant_id=used, invoice_id=drafted.invoice_id)
+        assert done.approved_by == first
+        with pytest.raises(InvoiceFinalError):
+            invoices.approve(session, tenant_id=used, invoice_id=drafted.invoice_id, by=BY)
+        with pytest.raises(InvoiceNotFoundError):
+            invoices.approve(session, tenant_id=used, invoice_id=new_id(), by=BY)
+
+
+def test_a_draft_that_is_made_anew_is_approved_anew(gate: Gate, used: TenantId) -> None:
+    closing.draft(gate, tenant_id=used, year=2026, month=10)
+    with gate.open(Scope.system(used)) as session:
+        (drafted,) = invoices.every(session, tenant_id=used)
+        invoices.approve(session, tenant_id=used, invoice_id=drafted.invoice_id, by=BY)
+    closing.draft(gate, tenant_id=used, year=2026, month=10, anew=True)
+    with pytest.raises(InvoiceNotApprovedError):
+        closing.finalise(gate, tenant_id=used, year=2026, month=10, usual=USUAL, by=None)

@@ -22,6 +22,7 @@ from billing.payments.standing import Standing
 from core import clock, ids
 from core.ids import InvoiceId
 from core.money import Money
+from security import evidence
 from web import identity, scope
 from web.api import cursors
 from web.api.kit import id_in_path, operation
@@ -29,6 +30,7 @@ from web.api.routes import pages
 from web.api.schema import Amount, Instant, Inward, Listed, Moment, Outward, PageQuery, PaymentState, Text
 from web.guards import permission
 from web.shown import copies, downloads, usage, what_if
+from web.shown.numbers_in_full import other_parties
 from wiring import estimates
 
 _LIST, _LINE, _USAGE = "invoices", "line", "usage"
@@ -199,6 +201,10 @@ class WhatIfQuery(Inward):
     seats: Literal["month", "day", "hour"] | None = Field(
         default=None, description="By what seats are charged; as they were rented when left out."
     )
+    way: Literal["inbound", "outbound", "seats", "agents"] | None = Field(
+        default=None,
+        description="Paid in this way alone, beside numbers, storage and orders; in all when left out.",
+    )
 
 
 class SeatMix(Outward):
@@ -331,6 +337,27 @@ def invoice_events(invoice_id: str) -> BaseResponse:
     return downloads.csv(scope.session(), tenant_id=identity.current().tenant_id, document=_find(invoice_id))
 
 
+@pages.get("/invoices/<invoice_id>/events-in-full")
+@permission("company.export")
+@operation(
+    tag="Invoices",
+    answers={200: None},
+    errors=(404,),
+    operation_id="getInvoiceEventsInFull",
+    media="text/csv",
+)
+def invoice_events_in_full(invoice_id: str) -> BaseResponse:
+    """Fetch the same with the other parties' numbers in full; who fetched it stands in the log."""
+    document, who = _find(invoice_id), identity.current()
+    evidence.record(scope.session(), "invoice.numbers-fetched", "inv", document.invoice_id)
+    return downloads.csv(
+        scope.session(),
+        tenant_id=who.tenant_id,
+        document=document,
+        numbers=other_parties(scope.session(), tenant_id=who.tenant_id),
+    )
+
+
 @pages.get("/invoices/<invoice_id>/xml")
 @permission("invoices.read")
 @operation(
@@ -454,7 +481,7 @@ def running_bill() -> RunningBill:
 @permission("invoices.read")
 @operation(tag="Invoices", answers={200: WhatIf}, errors=(404,), operation_id="getWhatIf")
 def see_what_if(query: WhatIfQuery) -> WhatIf:
-    """Work out what a month would have cost under other of your prices, or with other seats."""
+    """Work out what a month would have cost under other of your prices, other seats, or paid in one way."""
     session, tenant_id = scope.session(), identity.current().tenant_id
     own = what_if.own_prices(session, tenant_id=tenant_id)
     if query.prices and query.prices not in own:
@@ -464,6 +491,7 @@ def see_what_if(query: WhatIfQuery) -> WhatIf:
         tenant_id=tenant_id,
         month=query.month,
         seats=query.seats or "",
+        way=query.way or "",
         prices=own.get(query.prices),
     )
     currency = answer.supposed.currency

@@ -21,7 +21,7 @@ from billing.payments.standing import Standing
 from billing.periods import Period
 from core import clock, ids
 from core.errors import SeatlineError
-from core.ids import OPERATOR
+from core.ids import OPERATOR, UserId
 from core.money import Money
 from tenants import companies, users
 from tenants.companies import Company
@@ -257,7 +257,8 @@ def one_invoice(company_id: str, invoice_id: str) -> str:
         base=f"{_base(company)}/{invoice_id}",
         is_over=clock.now() >= document.period.end,
         month_value=f"{invoices.paper(document).first_on:%Y-%m}",
-        history=invoices.history(document, paid_at=paid.at),
+        is_approved=document.approved_at is not None,
+        history=invoices.history(document, paid_at=paid.at, approver=_approver(document)),
         obstacles=paid.obstacles,
         company_id=company_id,
         copy=shown_copies.shown(paid.copy, paid.stands),
@@ -275,17 +276,42 @@ def one_invoice(company_id: str, invoice_id: str) -> str:
     )
 
 
+@pages.post("/companies/<company_id>/invoices/<invoice_id>/approve")
+@permission("billing.write")
+def approve(company_id: str, invoice_id: str) -> BaseResponse:
+    """Approve a draft: it may be finalised, by oneself or by somebody else, as long as it stays as it is."""
+    company, by = rounds.one(company_id), identity.current().principal_id
+    invoice = ids.parse("inv", invoice_id)
+    try:
+        rounds.visit(
+            company,
+            lambda session: billing.approve(session, tenant_id=company.tenant_id, invoice_id=invoice, by=by),
+        )
+    except SeatlineError as error:
+        if error.kind not in _BUSINESS:
+            raise
+        said.why(error)
+    else:
+        said.done(gettext("The draft is approved."))
+    return redirect(f"{_base(company)}/{invoice_id}", 303)
+
+
 @pages.post("/companies/<company_id>/invoices/<invoice_id>/finalise")
 @permission("billing.write")
 def finalise(company_id: str, invoice_id: str) -> BaseResponse:
-    """Give a draft its number and freeze it; what stands in the way is said on the page."""
+    """Give a draft its number and freeze it, approved with that; the page says what stands in the way."""
     company = rounds.one(company_id)
     invoice = ids.parse("inv", invoice_id)
     where = f"{_base(company)}/{invoice_id}"
 
     rentals.charge(scope.gate(), tenant_id=company.tenant_id)
     try:
-        done = closing.finalise_one(scope.gate(), tenant_id=company.tenant_id, invoice_id=invoice)
+        done = closing.finalise_one(
+            scope.gate(),
+            tenant_id=company.tenant_id,
+            invoice_id=invoice,
+            by=identity.current().principal_id,
+        )
     except SeatlineError as error:
         if error.kind not in _BUSINESS:
             raise
@@ -293,6 +319,19 @@ def finalise(company_id: str, invoice_id: str) -> BaseResponse:
     else:
         flash(gettext("Finalised as %(number)s.", number=done.number), "ok")
     return redirect(where, 303)
+
+
+def _approver(document: InvoiceDocument) -> str:
+    """Return who of the staff approved an invoice; empty where it was no person of today's."""
+    if document.approved_by is None:
+        return ""
+    names = users.names(
+        scope.session(),
+        tenant_id=OPERATOR,
+        vault=scope.services().vault,
+        user_ids={UserId(document.approved_by)},
+    )
+    return names.get(UserId(document.approved_by), "")
 
 
 @pages.post("/companies/<company_id>/invoices/<invoice_id>/copy")

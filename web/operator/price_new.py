@@ -107,5 +107,6 @@ def _form(given: Mapping[str, str], errors: Mapping[str, str] | None = None) -> 
 def _currencies(language: str) -> tuple[tuple[str, str], ...]:
     """Return what is legal tender somewhere today, with its name: nobody sets prices in francs of old."""
     locale = Locale.parse(language)
-    tender = {str(code) for land in locale.territories for code in get_territory_currencies(str(land))}
+    found = {str(code) for land in locale.territories for code in get_territory_currencies(str(land))}
+    tender = {code for code in found if price_lists.is_counted(code)}
     return tuple((code, f"{code} · {locale.currencies.get(code, code)}") for code in sorted(tender))

@@ -20,7 +20,7 @@ from web.shown import what_if
 def what_if_page(company_id: str) -> str:
     """Show a company's month as it was beside what it would have been; nothing is written."""
     company = rounds.one(company_id)
-    asked = {name: request.args.get(name, "") for name in ("month", "prices", "seats")}
+    asked = {name: request.args.get(name, "") for name in ("month", "prices", "seats", "way")}
     lists = [
         one
         for one in price_lists.every(scope.session(), tenant_id=OPERATOR)
@@ -35,6 +35,7 @@ def what_if_page(company_id: str) -> str:
             tenant_id=company.tenant_id,
             month=asked["month"],
             seats=asked["seats"],
+            way=asked["way"],
             prices=prices,
         )
 
@@ -48,6 +49,7 @@ def what_if_page(company_id: str) -> str:
         asked=asked,
         months=what_if.months(zone=answer.zone),
         seats=list(what_if.SEATS.items()),
+        ways=list(what_if.WAYS.items()),
         prices=[(ids.public("pl", one.price_list_id), one.name) for one in lists],
     )
 

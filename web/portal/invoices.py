@@ -16,9 +16,11 @@ from billing.explorer import Wanted
 from billing.payments import attempts, copies
 from core import clock, ids
 from core.ids import CallId
+from security import evidence
 from telephony import calls as telephony
 from telephony.errors import CallNotFoundError
-from web import identity, scope, tables
+from web import files, identity, scope, tables
+from web.account.passkeys import SignInAgainError
 from web.guards import permission
 from web.portal import calls, payments
 from web.portal.views import pages
@@ -29,6 +31,7 @@ from web.shown import downloads, invoices, usage
 from web.shown import payments as shown
 from web.shown.calls import CallRow
 from web.shown.invoices import InvoiceRow
+from web.shown.numbers_in_full import other_parties
 from wiring import estimates
 
 _USES = 50
@@ -159,6 +162,26 @@ def invoice_pdf(invoice_id: str) -> Response:
 def invoice_csv(invoice_id: str) -> BaseResponse:
     """Return every event behind the invoice as CSV."""
     return downloads.csv(scope.session(), tenant_id=identity.current().tenant_id, document=_find(invoice_id))
+
+
+@pages.get("/invoices/<invoice_id>/csv-in-full")
+@permission("company.export")
+def invoice_csv_in_full(invoice_id: str) -> BaseResponse:
+    """Return the same with the other parties' numbers in full; who took it stands in the log.
+
+    Raises:
+        SignInAgainError: the sign-in is too long ago.
+    """
+    document, who = _find(invoice_id), identity.current()
+    if files.pen() is None and not who.is_fresh:
+        raise SignInAgainError
+    evidence.record(scope.session(), "invoice.numbers-fetched", "inv", document.invoice_id)
+    return downloads.csv(
+        scope.session(),
+        tenant_id=who.tenant_id,
+        document=document,
+        numbers=other_parties(scope.session(), tenant_id=who.tenant_id),
+    )
 
 
 @pages.get("/invoices/<invoice_id>/xml")

@@ -11,7 +11,7 @@ from billing import proof as proofs
 from billing.accounts import LANGUAGES
 from billing.documents import en16931, ubl
 from billing.documents.document import CreditNote, InvoiceDocument
-from billing.documents.event_csv import render_csv
+from billing.documents.event_csv import Numbers, render_csv
 from billing.documents.pdf import render_credit_note, render_pdf
 from billing.errors import CreditNoteNotFoundError, InvoiceNotFinalError
 from core.ids import InvoiceId, TenantId
@@ -47,13 +47,18 @@ def credit_pdf(note: CreditNote, document: InvoiceDocument, *, language: str) ->
     )
 
 
-def csv(session: Session, *, tenant_id: TenantId, document: InvoiceDocument) -> BaseResponse:
-    """Return every event behind the invoice as CSV, exact amounts, numbers without their last digits."""
+def csv(
+    session: Session, *, tenant_id: TenantId, document: InvoiceDocument, numbers: Numbers | None = None
+) -> BaseResponse:
+    """Return every event behind the invoice as CSV, exact amounts, numbers without their last digits.
+
+    `numbers` adds those of the other parties in full, for the company itself.
+    """
     found = invoices.events(session, tenant_id=tenant_id, invoice_id=InvoiceId(document.invoice_id))
     return files.lines(
         "invoice-events",
-        render_csv(found, zone=document.zone),
-        name=_UNSAFE.sub("-", f"{_stem(document)}-events.csv"),
+        render_csv(found, zone=document.zone, numbers=numbers),
+        name=_UNSAFE.sub("-", f"{_stem(document)}-events{'-in-full' if numbers else ''}.csv"),
         total=invoices.count_events(session, tenant_id=tenant_id, invoice_id=document.invoice_id),
     )
 

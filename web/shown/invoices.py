@@ -142,6 +142,7 @@ class Happened:
 
     at: dt.datetime
     kind: str
+    who: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +228,13 @@ def preview(bill: Bill, *, account: Account, seller: Seller, period: Period) -> 
     )
 
 
-def history(document: InvoiceDocument, *, paid_at: dt.datetime | None = None) -> list[Happened]:
-    """Return what happened to an invoice, oldest first."""
+def history(
+    document: InvoiceDocument, *, paid_at: dt.datetime | None = None, approver: str | None = None
+) -> list[Happened]:
+    """Return what happened to an invoice, oldest first; who approved it only where that is to be seen."""
     happened = [Happened(document.drafted_at, "drafted")]
+    if document.approved_at and approver is not None:
+        happened.append(Happened(document.approved_at, "approved", approver))
     if document.finalised_at:
         happened.append(Happened(document.finalised_at, "finalised"))
     if paid_at:

@@ -16,7 +16,7 @@ from billing.bill import Bill
 from billing.periods import Period
 from billing.rating.rentals import Unit
 from billing.rating.tariff import Tariff
-from billing.what_if import Answer, Mix, Supposed
+from billing.what_if import Answer, Mix, Supposed, Way
 from core import clock
 from core.ids import TenantId
 from core.money import Money
@@ -30,6 +30,13 @@ SEATS: Mapping[str, LazyString] = {
     "month": _l("by the month"),
     "day": _l("by the day"),
     "hour": _l("by the hour"),
+}
+WAYS: Mapping[str, LazyString] = {
+    "": _l("all that was used"),
+    Way.INBOUND: _l("calls in alone"),
+    Way.OUTBOUND: _l("calls out alone"),
+    Way.SEATS: _l("seats alone"),
+    Way.AGENTS: _l("agents’ hours alone"),
 }
 # months one may choose: the present one, and a year and a half before it
 _MONTHS = 18
@@ -108,7 +115,7 @@ def own_prices(session: Session, *, tenant_id: TenantId) -> dict[str, Tariff]:
 
 
 def ask(
-    session: Session, *, tenant_id: TenantId, month: str, seats: str, prices: Tariff | None
+    session: Session, *, tenant_id: TenantId, month: str, seats: str, prices: Tariff | None, way: str = ""
 ) -> tuple[Answer, list[Mix]]:
     """Return the answer for what a form says, and what seats would cost in each mix; in the tenant's context.
 
@@ -119,7 +126,10 @@ def ask(
     period = month_of(month, zone=account.zone)
     unit = Unit(seats) if seats in {one.value for one in what_if.SEAT_UNITS} else None
     answer = what_if.ask(
-        session, tenant_id=tenant_id, period=period, supposed=Supposed(prices=prices, seats=unit)
+        session,
+        tenant_id=tenant_id,
+        period=period,
+        supposed=Supposed(prices, unit, Way(way) if way in set(Way) else None),
     )
     in_force = tariffs.in_force(session, tenant_id=tenant_id, at=period.start)
     tariff = prices or (in_force.tariff if in_force else None)
