@@ -9,6 +9,7 @@ nowhere else.
 import asyncio
 import base64
 import contextlib
+import datetime as dt
 import http.server
 import os
 import re
@@ -26,19 +27,23 @@ import redis
 
 from bench import call, campaign
 from bench.call import CALLER_HZ, PLANS
+from billing import invoices, price_lists, usage
 from campaigns import leads
+from core import clock
+from core.ids import OPERATOR as OPERATOR_ID
 from core.ids import CampaignId, TenantId
 from core.phone import E164
 from customers import records
 from customers.records import CustomerDetails
 from security.gate import Scope
 from telephony import calls
-from tenants import exports
+from tenants import companies, exports
+from tests.billing import stock
 from tests.phones.sip import open_phone
 from tests.walks.conftest import CHECKOUT, Running, started, wait_for
 from tests.walks.test_calls_out import tenant
 from tests.walks.test_flows import hears_a_voice, lead
-from tests.walks.test_money_in import Person, used_last_month
+from tests.walks.test_money_in import Person
 
 pytestmark = [pytest.mark.switch, pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -108,7 +113,7 @@ def test_no_word_of_a_day_stands_in_any_byte_the_product_wrote(
         voice.write_bytes(call.tone_file(call.AGENT_HZ, seconds=10))
         asyncio.run(calls_and_a_list(running, voice))
         leaves_a_message(running, tenant_id)
-        an_invoice(running, dana, tenant_id)
+        an_invoice(running, dana)
         exported = alice.post(
             "/portal/exports", "/portal/exports", how="passphrase", passphrase=PASSPHRASE, again=PASSPHRASE
         )
@@ -201,16 +206,45 @@ def leaves_a_message(running: Running, tenant_id: TenantId) -> None:
     wait_for(is_sealed, what="both recordings are sealed", patience_s=60)
 
 
-def an_invoice(running: Running, dana: Person, tenant_id: TenantId) -> None:
-    """Draft and finalise last month's, as the operator does."""
-    of = f"{used_last_month(running, tenant_id):%Y-%m}"
+def an_invoice(running: Running, dana: Person) -> None:
+    """Draft and finalise last month's of a company that has none yet, as the operator does."""
+    tenant_id, of = used_last_month(running)
     every = f"/operator/invoices?month={of}"
     dana.post(every, "/operator/invoices/draft", month=of)
-    bill = re.compile(r'Pelican Parcel</span></a></th><td class="m"><a class="num" href="([^"]+)"')
+    bill = re.compile(r'Tern Travel</span></a></th><td class="m"><a class="num" href="([^"]+)"')
     wait_for(lambda: bill.search(dana.page(every)), what="the draft is made", patience_s=40)
     found = bill.search(dana.page(every))
     assert found
     assert dana.post(found[1], f"{found[1]}/finalise").status_code == 303
+    with running.stand.house.gate.open(Scope.system(tenant_id)) as session:
+        (one,) = invoices.every(session, tenant_id=tenant_id)
+    assert (one.state, one.total_minor > 0) == ("finalised", True)
+
+
+def used_last_month(running: Running) -> tuple[TenantId, str]:
+    """Let another company in that has used 500 minutes last month, and return it with the month.
+
+    The demo's own have closed that month.
+    """
+    gate = running.stand.house.gate
+    at = clock.now().replace(day=1, hour=12) - dt.timedelta(days=10)
+    with gate.open(Scope.system(OPERATOR_ID)) as session:
+        tenant_id = companies.open_company(
+            session,
+            name="Tern Travel",
+            country="GB",
+            zone="Europe/London",
+            language="en",
+            currency="GBP",
+            initials="TT",
+            colour=2,
+        ).tenant_id
+        (version, *_) = price_lists.published(session, tenant_id=OPERATOR_ID, code="uk-standard")
+    used = stock.usage("walk/1", seconds=500 * 60, at=at, meter="voice.inbound", prefix=PELICAN.dialled[1:-4])
+    with gate.open(Scope.system(tenant_id)) as session:
+        stock.customer(session, tenant_id=tenant_id, version=version)
+        usage.record(session, tenant_id=tenant_id, usage=used)
+    return tenant_id, f"{at:%Y-%m}"
 
 
 def is_exported(running: Running, tenant_id: TenantId) -> bool:

@@ -1,7 +1,6 @@
 """Money in, on real parts: a card saved, the demo's open invoice charged to it, told by webhook, paid."""
 
 import contextlib
-import datetime as dt
 import re
 import urllib.parse
 from collections.abc import Iterator
@@ -10,11 +9,10 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from billing import invoices, ledger, usage
+from billing import invoices, ledger
 from billing.payments import news
-from billing.usage import Usage
-from core import clock, ids
-from core.ids import OPERATOR, TenantId, new_id
+from core import ids
+from core.ids import OPERATOR
 from launch.files import read_json
 from security.gate import Scope
 from tenants import companies
@@ -110,28 +108,6 @@ def pay(simulated: Running, alice: Person, invoice: str) -> None:
     there = re.search(r'href="([^"]+/invoice/in_[^"/]+)"', alice.page(invoice))
     assert there
     assert "It is paid" in visit(there[1]).text
-
-
-def used_last_month(running: Running, tenant_id: TenantId) -> dt.date:
-    """Let a company have used 500 minutes last month; return that month."""
-    first = clock.now().replace(day=1, hour=12)
-    at = first - dt.timedelta(days=10)
-    with running.stand.house.gate.open(Scope.system(tenant_id)) as session:
-        usage.record(
-            session,
-            tenant_id=tenant_id,
-            usage=Usage(
-                source="walk",
-                event_id="walk/1",
-                meter="voice.inbound",
-                subject_ref=new_id(),
-                occurred_at=at,
-                ended_at=at + dt.timedelta(minutes=500),
-                quantity_ms=500 * 60_000,
-                prefix="44808157",
-            ),
-        )
-    return at.date()
 
 
 def control(running: Running, what: str, **form: str) -> None:
