@@ -11,11 +11,14 @@ def upgrade() -> None:
     op.add_column("invoices", sa.Column("approved_by", sa.Uuid()), schema="app")
     op.add_column("invoices", sa.Column("approved_at", sa.DateTime(timezone=True)), schema="app")
     op.create_check_constraint(
-        "approved", "invoices", "(approved_by IS NULL) = (approved_at IS NULL)", schema="app"
+        op.f("ck_invoices_approved"),
+        "invoices",
+        "(approved_by IS NULL) = (approved_at IS NULL)",
+        schema="app",
     )
 
 
 def downgrade() -> None:
-    op.drop_constraint("approved", "invoices", schema="app", type_="check")
+    op.drop_constraint(op.f("ck_invoices_approved"), "invoices", schema="app", type_="check")
     op.drop_column("invoices", "approved_at", schema="app")
     op.drop_column("invoices", "approved_by", schema="app")
