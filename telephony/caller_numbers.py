@@ -59,7 +59,7 @@ _KINDS: Final = (
 PAPERS: Final = (Paper.CONTRACT, Paper.ORDER, Paper.PORTING, Paper.LETTER)
 
 
-class State(StrEnum):
+class CallerNumberState(StrEnum):
     """What became of a request."""
 
     ASKED = "asked"
@@ -164,7 +164,7 @@ class CallerNumber:
     tenant_id: TenantId
     caller_number_id: CallerNumberId
     asked: Asked
-    state: State
+    state: CallerNumberState
     asked_at: dt.datetime
     asked_by: UUID
     file_name: str = field(repr=False)
@@ -186,7 +186,7 @@ class CallerNumber:
 
     def is_shown(self, at: dt.datetime) -> bool:
         """Whether calls may show it at an instant."""
-        return self.state is State.ALLOWED and self.asked.starts_at <= at < self.asked.ends_at
+        return self.state is CallerNumberState.ALLOWED and self.asked.starts_at <= at < self.asked.ends_at
 
     def is_proven(self, at: dt.datetime) -> bool:
         """Whether the code came back, and not too long before an instant."""
@@ -232,7 +232,7 @@ def ask(
         starts_at=wanted.starts_at,
         ends_at=wanted.ends_at,
         queue_id=wanted.queue_id,
-        state=State.ASKED.value,
+        state=CallerNumberState.ASKED.value,
         asked_at=clock.now(),
         asked_by=by,
         file_name=name[:LONGEST] if name.isprintable() else "",
@@ -265,7 +265,7 @@ def begin_check(
         CallerNumberCodesError: `MOST_CODES` were made for it.
     """
     row = _locked(session, tenant_id, caller_number_id)
-    if row.state != State.ASKED:
+    if row.state != CallerNumberState.ASKED:
         raise CallerNumberChangedError
     if row.codes >= MOST_CODES:
         raise CallerNumberCodesError
@@ -289,7 +289,7 @@ def prove(
         CallerNumberChangedError: it is decided.
     """
     row = _locked(session, tenant_id, caller_number_id)
-    if row.state != State.ASKED:
+    if row.state != CallerNumberState.ASKED:
         raise CallerNumberChangedError
     if row.proven_at is not None:
         return Proof.PROVEN
@@ -346,14 +346,14 @@ def allow(
         ends_at=row.ends_at,
     )
     for older in _rows(session, tenant_id):
-        if older.digits == row.digits and older.state == State.ALLOWED:
-            older.state = State.REPLACED.value
+        if older.digits == row.digits and older.state == CallerNumberState.ALLOWED:
+            older.state = CallerNumberState.REPLACED.value
             older.revision += 1
     session.flush()
     row.number_id = numbers.show_from_elsewhere(
         session, tenant_id=tenant_id, digits=E164(row.digits), queue_id=QueueId(row.queue_id), right=right
     )
-    _decide(session, row, State.ALLOWED, "")
+    _decide(session, row, CallerNumberState.ALLOWED, "")
     evidence.record(
         session,
         "caller-number.allowed",
@@ -382,7 +382,7 @@ def refuse(
         CallerNumberError: no reason, or a long one.
     """
     row = _undecided(session, tenant_id, caller_number_id, revision)
-    _decide(session, row, State.REFUSED, _reason(reason))
+    _decide(session, row, CallerNumberState.REFUSED, _reason(reason))
     evidence.record(session, "caller-number.refused", "cnum", row.id, by=ids.public("usr", by))
     return _read(row)
 
@@ -412,14 +412,14 @@ def withdraw(
         CallerNumberError: no reason where one has to be, or a long one.
     """
     row = _locked(session, tenant_id, caller_number_id)
-    if row.state == State.WITHDRAWN:
+    if row.state == CallerNumberState.WITHDRAWN:
         return _read(row)
-    if row.state not in {State.ASKED, State.ALLOWED}:
+    if row.state not in {CallerNumberState.ASKED, CallerNumberState.ALLOWED}:
         raise CallerNumberChangedError
     said = _reason(reason) if is_operators else ""
-    if row.state == State.ALLOWED and row.number_id is not None:
+    if row.state == CallerNumberState.ALLOWED and row.number_id is not None:
         numbers.stop_showing(session, tenant_id=tenant_id, number_id=NumberId(row.number_id))
-    _decide(session, row, State.WITHDRAWN, said)
+    _decide(session, row, CallerNumberState.WITHDRAWN, said)
     evidence.record(
         session,
         "caller-number.withdrawn",
@@ -442,10 +442,10 @@ def end_provided(session: Session, *, tenant_id: TenantId, digits: AbstractSet[s
     ended = 0
     for found in _rows(session, tenant_id):
         row = _locked(session, tenant_id, CallerNumberId(found.id)) if found.digits in digits else found
-        if row.digits not in digits or row.state != State.ALLOWED or row.number_id is None:
+        if row.digits not in digits or row.state != CallerNumberState.ALLOWED or row.number_id is None:
             continue
         numbers.stop_showing(session, tenant_id=tenant_id, number_id=NumberId(row.number_id))
-        _decide(session, row, State.PROVIDED, "")
+        _decide(session, row, CallerNumberState.PROVIDED, "")
         evidence.record(session, "caller-number.provided", "cnum", row.id)
         ended += 1
     return ended
@@ -496,9 +496,9 @@ def _insist_few(session: Session, tenant_id: TenantId, digits: str) -> None:
     key = func.hashtextextended(f"caller numbers {tenant_id}", 0)
     session.execute(select(func.pg_advisory_xact_lock(key)))
     now, found = clock.now(), _rows(session, tenant_id)
-    if any(one.digits == digits and one.state == State.ASKED for one in found):
+    if any(one.digits == digits and one.state == CallerNumberState.ASKED for one in found):
         raise CallerNumberThereError
-    if sum(one.state == State.ASKED or one.asked_at > now - A_DAY for one in found) >= MOST_ASKED:
+    if sum(one.state == CallerNumberState.ASKED or one.asked_at > now - A_DAY for one in found) >= MOST_ASKED:
         raise TooManyCallerNumbersError(most=MOST_ASKED)
     if sum(one.digits == digits and one.asked_at > now - A_MONTH for one in found) >= MOST_FOR_ONE:
         raise TooManyCallerNumbersError(most=MOST_FOR_ONE)
@@ -511,7 +511,7 @@ def _reason(text: str) -> str:
     return reason
 
 
-def _decide(session: Session, row: CallerNumberRow, state: State, reason: str) -> None:
+def _decide(session: Session, row: CallerNumberRow, state: CallerNumberState, reason: str) -> None:
     row.state, row.decided_at, row.reason, row.code_ct = state.value, clock.now(), reason, None
     row.revision += 1
     session.flush()
@@ -521,7 +521,7 @@ def _undecided(
     session: Session, tenant_id: TenantId, caller_number_id: CallerNumberId, revision: int
 ) -> CallerNumberRow:
     row = _locked(session, tenant_id, caller_number_id)
-    if row.state != State.ASKED or row.revision != revision:
+    if row.state != CallerNumberState.ASKED or row.revision != revision:
         raise CallerNumberChangedError
     return row
 
@@ -575,7 +575,7 @@ def _read(row: CallerNumberRow) -> CallerNumber:
             ends_at=row.ends_at,
             queue_id=QueueId(row.queue_id),
         ),
-        state=State(row.state),
+        state=CallerNumberState(row.state),
         asked_at=row.asked_at,
         asked_by=row.asked_by,
         file_name=row.file_name,

@@ -10,7 +10,7 @@ import datetime as dt
 from core.ids import OPERATOR, TenantId, public
 from security.gate import Gate, Scope
 from telephony import caller_numbers, numbers
-from telephony.caller_numbers import State
+from telephony.caller_numbers import CallerNumberState
 from telephony.rights import Standing
 from tenants import alarms
 
@@ -37,7 +37,7 @@ def end_provided(gate: Gate, *, tenant_id: TenantId) -> int:
     """End the right to show numbers held elsewhere that are in our own stock by now; return how many."""
     with gate.open(Scope.system(tenant_id)) as session:
         found = caller_numbers.all_of(session, tenant_id=tenant_id)
-    shown = {one.asked.digits for one in found if one.state is State.ALLOWED}
+    shown = {one.asked.digits for one in found if one.state is CallerNumberState.ALLOWED}
     if not shown:
         return 0
     with gate.open(Scope.system(OPERATOR)) as session:

@@ -30,11 +30,11 @@ from telephony.caller_numbers import (
     CallerNumberCodesError,
     CallerNumberError,
     CallerNumberNotFoundError,
+    CallerNumberState,
     CallerNumberThereError,
     CallerNumberUnprovenError,
     CallerPaperError,
     Proof,
-    State,
     TooManyCallerNumbersError,
 )
 from telephony.conductor.directory import Directory
@@ -119,7 +119,7 @@ def log(desk: Caller) -> list[str]:
 def test_a_number_is_asked_for_proven_allowed_shown_and_withdrawn(desk: Caller, line: Line) -> None:
     with clock.hold(MONDAY_NOON):
         asked = ask(desk, line)
-        assert (asked.state, asked.number_id, asked.proven_at) == (State.ASKED, None, None)
+        assert (asked.state, asked.number_id, asked.proven_at) == (CallerNumberState.ASKED, None, None)
         with pytest.raises(CallerNumberUnprovenError):
             decide(desk, asked)
         code = telephony.told_code(desk.gate, desk.vault, asked)
@@ -208,7 +208,7 @@ def test_a_proof_nobody_decided_upon_lapses(desk: Caller, line: Line) -> None:
         with pytest.raises(CallerNumberUnprovenError):
             decide(desk, asked)
         prove(desk, asked, telephony.told_code(desk.gate, desk.vault, asked))
-        assert decide(desk, asked).state is State.ALLOWED
+        assert decide(desk, asked).state is CallerNumberState.ALLOWED
 
 
 def test_a_proof_is_of_one_request_alone(desk: Caller, line: Line) -> None:
@@ -252,7 +252,7 @@ def test_what_somebody_rents_here_by_now_is_theirs_to_show(
         assert reason(desk.ask(caller_number_id=number_id)) is RefusalReason.CALLER_UNPROVEN  # for good
     with desk.gate.open(Scope.system(desk.tenant_id)) as session:
         (ended,) = caller_numbers.all_of(session, tenant_id=desk.tenant_id)
-    assert ended.state is State.PROVIDED
+    assert ended.state is CallerNumberState.PROVIDED
     assert log(desk)[-1] == "caller-number.provided"
 
 
@@ -264,7 +264,7 @@ def test_a_number_that_comes_into_stock_ends_what_is_shown_and_nothing_else(desk
         telephony.stocked(desk.gate, digits)
     assert proving.end_provided(desk.gate, tenant_id=desk.tenant_id) == 1
     assert reason(desk.ask(caller_number_id=kept)) is None
-    assert find(desk, waits).state is State.ASKED  # the staff refuse it themselves
+    assert find(desk, waits).state is CallerNumberState.ASKED  # the staff refuse it themselves
 
 
 @pytest.mark.parametrize(
@@ -318,10 +318,10 @@ def test_a_number_is_asked_for_once_at_a_time_and_never_when_it_is_rented(desk: 
     with pytest.raises(CallerNumberThereError):
         ask(desk, line, digits=E164(telephony.DIALLED))
     withdraw(desk, first)
-    assert withdraw(desk, first).state is State.WITHDRAWN  # twice is once
+    assert withdraw(desk, first).state is CallerNumberState.WITHDRAWN  # twice is once
     second = ask(desk, line)
     assert decide(desk, second, why="The paper names another number.").reason.startswith("The paper")
-    assert ask(desk, line).state is State.ASKED
+    assert ask(desk, line).state is CallerNumberState.ASKED
     with pytest.raises(CallerNumberChangedError):
         withdraw(desk, second)
     with pytest.raises(QueueNotFoundError):
@@ -345,10 +345,10 @@ def test_few_numbers_wait_and_one_is_asked_for_seldom(desk: Caller, line: Line) 
         with clock.hold(MONDAY_NOON + (days - 1) * DAY):
             return telephony.asked_elsewhere(desk.gate, desk.vault, line, digits=digits)
 
-    assert later(1, other).state is State.ASKED
+    assert later(1, other).state is CallerNumberState.ASKED
     with pytest.raises(TooManyCallerNumbersError):
         later(29, ELSEWHERE)
-    assert later(30, ELSEWHERE).state is State.ASKED
+    assert later(30, ELSEWHERE).state is CallerNumberState.ASKED
 
 
 def test_what_was_done_since_it_was_looked_at_stands_in_the_way(desk: Caller, line: Line) -> None:
@@ -379,7 +379,7 @@ def test_a_newer_request_replaces_the_older_one_and_keeps_the_number(desk: Calle
     assert first == second
     with desk.gate.open(Scope.system(desk.tenant_id)) as session:
         found = caller_numbers.all_of(session, tenant_id=desk.tenant_id)
-        assert [one.state for one in found] == [State.ALLOWED, State.REPLACED]
+        assert [one.state for one in found] == [CallerNumberState.ALLOWED, CallerNumberState.REPLACED]
         (shown,) = [one for one in numbers.shown_by(session, tenant_id=desk.tenant_id) if one.is_elsewhere]
     assert shown.right is not None
     assert shown.right.reference == "C-2027-4"

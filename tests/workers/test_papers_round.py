@@ -3,7 +3,7 @@
 from core.ids import OPERATOR
 from security.gate import Scope
 from telephony import caller_numbers
-from telephony.caller_numbers import State
+from telephony.caller_numbers import CallerNumberState
 from tenants import companies
 from tests.factories import telephony
 from tests.factories.telephony import ELSEWHERE
@@ -28,13 +28,13 @@ def test_a_round_ends_what_is_held_elsewhere_and_in_stock_by_now(house: House) -
     task = schedule.named("every.number-papers")
     assert task is not None
 
-    def state() -> State:
+    def state() -> CallerNumberState:
         with house.gate.open(Scope.system(pelican)) as session:
             (found,) = caller_numbers.all_of(session, tenant_id=pelican)
         return found.state
 
     task.run(house)
-    assert state() is State.ALLOWED
+    assert state() is CallerNumberState.ALLOWED
     telephony.stocked(house.gate, ELSEWHERE)
     task.run(house)
-    assert state() is State.PROVIDED
+    assert state() is CallerNumberState.PROVIDED

@@ -9,7 +9,7 @@ from core import clock, ids
 from core.ids import CallerNumberId, QueueId
 from core.phone import parse_e164
 from telephony import caller_numbers
-from telephony.caller_numbers import LARGEST, LONGEST, Asked, CallerNumber, Proof, State
+from telephony.caller_numbers import LARGEST, LONGEST, Asked, CallerNumber, CallerNumberState, Proof
 from telephony.rights import Paper
 from web import identity, scope, uploads
 from web.api.kit import id_in_path, operation
@@ -74,7 +74,7 @@ class CallerNumberAsked(Outward):
 
     id: str = Field(examples=[_ID])
     number: str = Field(examples=["+442079460134"])
-    state: State
+    state: CallerNumberState
     may_be_shown: bool = Field(description="Whether your calls may show it now.")
     holder_name: str
     paper: Paper

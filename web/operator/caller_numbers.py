@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from core import ids
 from core.errors import Conflict, SeatlineError
 from telephony import caller_numbers, numbers, queues
-from telephony.caller_numbers import CallerNumber, CallerNumberError, State
+from telephony.caller_numbers import CallerNumber, CallerNumberError, CallerNumberState
 from telephony.rights import Attestation
 from tenants.companies import Company
 from web import edits, identity, said, scope
@@ -56,7 +56,7 @@ def caller_number_requests() -> str:
         return [
             Waiting(company.name, f"{base}/{one.ref}", shown.row(one, queue=""))
             for one in found
-            if one.state in {State.ASKED, State.ALLOWED}
+            if one.state in {CallerNumberState.ASKED, CallerNumberState.ALLOWED}
         ]
 
     found = [row for _company, rows in rounds.go(page.companies, look) for row in rows]

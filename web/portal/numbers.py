@@ -17,7 +17,7 @@ from core.phone import international, mask, parse_e164
 from seats.errors import RentalLimitError, RentalNotFoundError
 from telephony import caller_numbers as asked
 from telephony import numbers, queues
-from telephony.caller_numbers import State
+from telephony.caller_numbers import CallerNumberState
 from telephony.errors import NumberChangedError, NumberNotFoundError, QueueNotFoundError
 from telephony.number_rentals import UNDO, Offered, Settings
 from telephony.numbers import Forwarding, Number
@@ -118,7 +118,7 @@ def number_list() -> str:
         elsewhere=[
             caller_numbers.row(one, queue=names.get(one.asked.queue_id, ""))
             for one in asked.all_of(session, tenant_id=who.tenant_id)
-            if one.state is State.ALLOWED
+            if one.state is CallerNumberState.ALLOWED
         ],
     )
 

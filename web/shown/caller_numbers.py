@@ -14,19 +14,19 @@ from core import clock, ids
 from core.ids import CallerNumberId, TenantId
 from security.vault import Vault
 from telephony import caller_numbers
-from telephony.caller_numbers import CallerNumber, State
+from telephony.caller_numbers import CallerNumber, CallerNumberState
 from telephony.rights import Attestation, Holder, Right
 from tenants import companies
 from web.shown import downloads
 from web.shown.rights import PAPERS, STANDINGS
 
-STATES: Mapping[State, tuple[str, LazyString]] = {
-    State.ASKED: ("wrap", _l("being looked at")),
-    State.ALLOWED: ("ok", _l("may be shown")),
-    State.REFUSED: ("bad", _l("refused")),
-    State.WITHDRAWN: ("off", _l("withdrawn")),
-    State.REPLACED: ("off", _l("replaced by a newer one")),
-    State.PROVIDED: ("off", _l("provided here by now")),
+STATES: Mapping[CallerNumberState, tuple[str, LazyString]] = {
+    CallerNumberState.ASKED: ("wrap", _l("being looked at")),
+    CallerNumberState.ALLOWED: ("ok", _l("may be shown")),
+    CallerNumberState.REFUSED: ("bad", _l("refused")),
+    CallerNumberState.WITHDRAWN: ("off", _l("withdrawn")),
+    CallerNumberState.REPLACED: ("off", _l("replaced by a newer one")),
+    CallerNumberState.PROVIDED: ("off", _l("provided here by now")),
 }
 _DAY = dt.timedelta(days=1)
 _ENDINGS = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg"}
@@ -76,16 +76,17 @@ def row(one: CallerNumber, *, queue: str) -> CallerNumberShown:
     """Return a request in words; `queue` is the name of the one it was asked for."""
     now = clock.now()
     kind, state = STATES[one.state]
-    if one.state is State.ALLOWED:  # its papers say more
+    is_allowed = one.state is CallerNumberState.ALLOWED
+    if is_allowed:  # its papers say more
         kind, state = STANDINGS[_right(one).standing(now)]
     return CallerNumberShown(
         id=one.ref,
-        number_id=ids.public("num", one.number_id) if one.number_id and one.state is State.ALLOWED else "",
+        number_id=ids.public("num", one.number_id) if one.number_id and is_allowed else "",
         number=one.asked.digits,
         kind=kind,
         state=str(state),
-        is_open=one.state is State.ASKED,
-        may_end=one.state is State.ASKED or (one.state is State.ALLOWED and now < one.asked.ends_at),
+        is_open=one.state is CallerNumberState.ASKED,
+        may_end=one.state is CallerNumberState.ASKED or (is_allowed and now < one.asked.ends_at),
         holder=one.asked.holder_name,
         paper=str(PAPERS[one.asked.paper]),
         reference=one.asked.reference,
