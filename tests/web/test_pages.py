@@ -49,7 +49,7 @@ WEB = Path(__file__).parents[2] / "web"
 MOST_BYTES = 130 * 1024
 # addresses that answer with something other than a page, or that only a press on a button leads to
 NO_PAGE = re.compile(
-    r"/(drawn|step|pdf|csv|csv-in-full|xml|proof|recording|audio|paper|peaks|saved|static|evidence/log|evidence/checkpoint)$|^/(api/v1|live|webhooks)/|^/portal/live/|^/console/(?!$|headset|agreements)"
+    r"/(drawn|step|pdf|csv|csv-in-full|xml|proof|recording|audio|paper|peaks|saved|static|evidence/log|evidence/checkpoint)$|^/(api/v1|live|webhooks)/|^/portal/live/(?!intervals)|^/console/(?!$|headset|agreements)"
 )
 # templates that are parts, or that only a button, a mailed link or a second person leads to; the desk
 # has a test of its own
