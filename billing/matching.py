@@ -12,14 +12,14 @@ import zoneinfo
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 
 from billing.documents.document import BilledEvent
 from billing.errors import ClaimsInvalidError
 from billing.rating.rentals import METERS
 from billing.rating.tariff import HIDDEN_DIGITS
-from core.money import NANO
+from core.money import NANO, typed
 
 TOLERANCE_MS = 2000
 MOST_ROWS = 200_000
@@ -100,7 +100,7 @@ def read(text: Iterable[str], *, zone: str) -> list[Claim]:
 
         try:
             found.append(_claim(cell, local))
-        except (ValueError, InvalidOperation, OverflowError) as error:
+        except (ValueError, OverflowError) as error:
             raise ClaimsInvalidError(row=number) from error
     return found
 
@@ -210,14 +210,21 @@ def _readings(digits: str) -> tuple[str, ...]:
     return (digits[:-HIDDEN_DIGITS], digits)
 
 
+def _number(text: str) -> Decimal:
+    number = typed(text)
+    if number is None:
+        raise ValueError(text)
+    return number
+
+
 def _claim(cell: Callable[[str], str], local: zoneinfo.ZoneInfo) -> Claim:
     at = dt.datetime.fromisoformat(cell("started_at"))
     at = at if at.tzinfo else at.replace(tzinfo=local)
-    seconds = Decimal(cell("duration_s"))
-    if not seconds.is_finite() or not 0 <= seconds <= _LONGEST_S:
+    seconds = _number(cell("duration_s"))
+    if not 0 <= seconds <= _LONGEST_S:
         raise ValueError(seconds)
-    amount = Decimal(cell("amount")) if cell("amount") else None
-    if amount is not None and (not amount.is_finite() or abs(amount) > NANO):
+    amount = _number(cell("amount")) if cell("amount") else None
+    if amount is not None and abs(amount) > NANO:
         raise ValueError(amount)
     digits = "".join(filter(str.isdigit, cell("number") or cell("dialled")))
     return Claim(

@@ -7,12 +7,15 @@ away from zero at the half, as finance departments round.
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
 from core.errors import Invalid
 
 NANO = 1_000_000_000
 _TWO_WAYS = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
+# digits that arithmetic keeps exactly, with room for a factor (the context has 28)
+_MOST_DIGITS = 20
 # ISO 4217 exponents that are not 2 among the currencies we can bill in.
 _EXPONENTS = {
     "JPY": 0,
@@ -45,6 +48,24 @@ def is_two_ways(text: str) -> bool:
     thousands are written like that.
     """
     return _TWO_WAYS.fullmatch(text.strip()) is not None
+
+
+def typed(text: str) -> Decimal | None:
+    """Return a number as people type it, with a point or a comma; None when it is none, or may be two.
+
+    `12.50`, `12,50` and ` 12.5 ` are 12.5; `1,250` (`is_two_ways`), `1,250,000`, `1e99` and what has more
+    digits than any sum are none.
+    """
+    if is_two_ways(text):
+        return None
+    try:
+        value = Decimal(text.strip().replace(",", "."))
+    except InvalidOperation:
+        return None
+    if not value.is_finite():
+        return None
+    is_short = len(value.as_tuple().digits) <= _MOST_DIGITS and abs(value.adjusted()) <= _MOST_DIGITS
+    return value if is_short else None
 
 
 def round_half_up(value: Fraction) -> int:

@@ -933,6 +933,10 @@ PROBLEMS: Mapping[str, Words] = {
         _l("A decision needs a reason"), _l("Write one line of at most 400 signs, without names or numbers.")
     ),
     "usage-not-found": Words(_l("There is no such usage"), _l("It may belong to another company.")),
+    "amount-typed": Words(
+        _l("This number cannot be read"),
+        _l("Write it like 12.50, and thousands without a sign: 1,250 may be meant two ways."),
+    ),
     "safety-invalid": Words(
         _l("These bounds cannot be"),
         _l("At least once and at most a thousand times the mean; amounts are whole units of the currency."),

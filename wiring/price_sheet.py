@@ -8,7 +8,8 @@ some, is a fault. Rows of the same meter and prefix are bands of one rate: `days
 (public holidays), like `1-5` or `6,7,H`, and `from` the local time it begins. What is of the whole rate
 (destination, blocked, first block, bounds) they say alike, or a row after the first leaves it empty (but of
 `blocked`, where empty is no); else the row is a fault. A row with a `second` says what that band costs from
-that second of the call on.
+that second of the call on. A destination has one name in each language, given in one of its rows or alike in
+several.
 `maximum` bounds a charge, and `above` says how: `cap`, or `refuse` (not billed before somebody has looked);
 a call of at most `grace_s` seconds costs nothing.
 
@@ -25,7 +26,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import zip_longest
 from typing import BinaryIO
 
@@ -37,7 +38,7 @@ from campaigns import text_file, workbook
 from campaigns.errors import LeadFileEncodingError, LeadFileError
 from campaigns.text_file import Row
 from campaigns.workbook import Effort
-from core.money import NANO, is_two_ways
+from core.money import NANO, is_two_ways, typed
 
 COLUMNS = (
     *("meter", "prefix", "destination", "name_en", "name_zh", "rate", "connect"),
@@ -79,9 +80,13 @@ class Fault:
 
 @dataclass(slots=True)
 class Sheet:
-    """What a CSV says, and what is wrong with it; to be used only when nothing is."""
+    """What a CSV says, and what is wrong with it; to be used only when nothing is.
+
+    `named_at` is the row that gave a destination, by its code, its name in a language.
+    """
 
     destinations: dict[str, dict[str, str]] = field(default_factory=dict)
+    named_at: dict[tuple[str, str], int] = field(default_factory=dict)
     rates: list[DatedRate] = field(default_factory=list)
     rentals: list[RentalPrice] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -250,13 +255,8 @@ def nano(text: str) -> int | None:
 
     `0,0225` is the same; `1,250` may be meant two ways and is none.
     """
-    if is_two_ways(text):
-        return None
-    try:
-        value = Decimal(text.replace(",", "."))
-    except InvalidOperation:
-        return None
-    if not value.is_finite() or not 0 <= value < _LARGEST_AMOUNT:
+    value = typed(text)
+    if value is None or not 0 <= value < _LARGEST_AMOUNT:
         return None
     scaled = value * NANO
     return int(scaled) if scaled == scaled.to_integral_value() else None
@@ -277,7 +277,7 @@ def _take(
         raise _CellError("meter", "empty-cell")
     if prefix and not (prefix.isascii() and prefix.isdigit()):
         raise _CellError("prefix", "not-digits")
-    _take_names(sheet, row)
+    _take_names(sheet, number, row)
     if meter.partition(".")[0] in _RENTED:
         sheet.rentals.append(_rental(sheet, meter, row))
         return
@@ -353,15 +353,21 @@ def _band(row: Mapping[str, str]) -> Band:
     )
 
 
-def _take_names(sheet: Sheet, row: Mapping[str, str]) -> None:
+def _take_names(sheet: Sheet, number: int, row: Mapping[str, str]) -> None:
+    """Take the names of a row's destination, which are the same in every row that has any."""
     code = row["destination"]
     if not code or len(code) > _LONGEST:
         raise _CellError("destination", "empty-cell")
     names = sheet.destinations.setdefault(code, {})
     for language in ("en", "zh"):
         name = row.get(f"name_{language}", "")[:_LONGEST]
-        if name:
+        if not name:
+            continue
+        first = sheet.named_at.setdefault((code, language), number)
+        if first == number:
             names[language] = name
+        elif names[language] != name:
+            raise _CellError(f"name_{language}", "name-contradicts", other=first)
     if not names:
         names["en"] = code
 

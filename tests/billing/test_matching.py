@@ -100,6 +100,13 @@ def test_local_times_are_read_in_the_accounts_zone() -> None:
     assert one == Claim(AT + dt.timedelta(minutes=1), 60_000, "447700900123")
 
 
+def test_a_comma_before_decimals_is_read_as_in_every_field() -> None:
+    (one,) = read(
+        ["started_at,duration_s,amount\n", '2026-10-14 13:01:00,"60,5","0,0225"\n'], zone="Europe/London"
+    )
+    assert (one.duration_ms, one.amount_nano) == (60_500, 22_500_000)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -109,6 +116,8 @@ def test_local_times_are_read_in_the_accounts_zone() -> None:
         ["started_at,duration_s\n", "2026-10-14,nan\n"],
         ["started_at,duration_s\n", "2026-10-14,-1\n"],
         ["started_at,duration_s,amount\n", "2026-10-14,1,1e99\n"],
+        ["started_at,duration_s,amount\n", '2026-10-14,1,"1,250"\n'],  # a thousand, or little more than one
+        ["started_at,duration_s\n", '2026-10-14,"1,250"\n'],
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_row(text: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import time
+from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
 
@@ -216,3 +217,28 @@ def test_a_number_in_a_confusing_writing_is_that_number_or_none(
     assert found == wanted
     index = vault.blind_index(tenant_a, "customers.phone", found)
     assert index == vault.blind_index(tenant_a, "customers.phone", ONE)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("12.50", "12.5"),
+        ("12,50", "12.5"),
+        (" 0,125 ", "0.125"),
+        ("-3", "-3"),
+        ("1250", "1250"),
+        ("1.250", "1.25"),
+        ("1234,567", "1234.567"),
+        *((text, None) for text in ("1,250", "-1,250", "12,000", "1,250,000", "1.250,00", "1 250", "", "x")),
+        *((text, None) for text in ("NaN", "Infinity", "1e400", "1e-400", "9" * 21, "0." + "1" * 30)),
+    ],
+)
+def test_a_number_is_read_as_people_type_it_or_not_at_all(text: str, value: str | None) -> None:
+    assert money.typed(text) == (None if value is None else Decimal(value))
+
+
+@given(st.decimals(min_value=-(10**9), max_value=10**9, places=4, allow_nan=False))
+def test_what_is_typed_is_never_read_a_thousandfold_off(value: Decimal) -> None:
+    assert money.typed(f"{value:f}") == value
+    assert money.typed(f"{value:f}".replace(".", ",")) == value
+    assert money.typed(f"{value:,.0f}") in {None, round(value)}

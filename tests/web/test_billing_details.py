@@ -209,6 +209,7 @@ def test_the_terms_are_the_operators_and_each_field_is_looked_at(
         ({"tax_rate": "much"}, "Above 0 and below 100"),
         ({"tax_rate": "1e99"}, "Above 0 and below 100"),
         ({"tax_rate": "17.00001"}, "Above 0 and below 100"),
+        ({"tax_rate": "1,250"}, "“1,250” may be meant two ways. Write 1250 or 1.250."),
         ({"tax_category": "B"}, "Choose one of the list"),
         ({"tax_category": "E", "tax_rate": "0"}, "Say why no tax is charged"),
     ):

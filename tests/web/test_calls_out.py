@@ -74,7 +74,9 @@ def test_a_company_chooses_where_when_and_for_how_much(alice: Browser, gate: Gat
         ({"prefixes": "044"}, "A prefix has 2 to 15 digits"),
         ({"closes": "07:00"}, "Write when it begins and ends"),
         ({"days": []}, "Write when it begins and ends"),
-        ({"a_day": "1.005"}, "Write an amount like"),
+        ({"a_day": "1.005"}, "“1.005” is no amount. Write it like 200.50."),
+        ({"a_day": "1,250"}, "“1,250” may be meant two ways. Write 1250 or 1.250."),
+        ({"a_day": "1e400"}, "“1e400” is no amount."),
         ({"a_day": "-3"}, "Write an amount like"),
     ],
 )
@@ -161,6 +163,8 @@ def test_the_operator_sets_how_much_and_sees_the_defaults(dana: Browser, gate: G
         caps = limits.caps(session, tenant_id=cast.a.tenant_id)
     assert (caps.at_once, caps.per_second, caps.a_day_minor, caps.is_trusted) == (40, None, 25_000, True)
     assert caps.longest_out == limits.SHORTEST_CAP * 30
+    two = dana.post(here, given | {"a_day": "1,250", "revision": "1"})
+    assert (two.status_code, "“1,250” may be meant two ways" in two.text) == (422, True)
     # who saves second is shown both
     assert dana.post(here, given | {"longest_out": "90", "trusted": ""}).status_code == 409
     assert (

@@ -244,6 +244,10 @@ def test_no_price_list_is_chosen_for_a_new_company(enter: Enter, day: Scene) -> 
         ("zone", "Mars/Olympus"),
         ("price_list", "nobody"),
         ("tax_percent", "much"),
+        ("tax_percent", "-1"),
+        ("tax_percent", "100"),
+        ("tax_percent", "1e400"),
+        ("tax_percent", "17.50001"),
         ("owner_name", ""),
         ("owner_name", "O" * 121),
         ("address", "1 Quay\x1b"),  # NUL meets web.plain before
@@ -406,7 +410,9 @@ def test_a_credit_note_is_given_and_reaches_the_company(
     assert "£0.08 left to credit, before tax" in form
     for wrong, words in [
         ({"line-1": "0.09", "reason": "x"}, "only 0.08 GBP left"),
-        ({"line-1": "much", "reason": "x"}, "Write amounts like"),
+        ({"line-1": "much", "reason": "x"}, "“much” is no amount. Write it like 12.50."),
+        ({"line-1": "-0.01", "reason": "x"}, "Write amounts like"),
+        ({"free": "1,250", "reason": "x"}, "“1,250” may be meant two ways. Write 1250 or 1.250."),
         ({"line-1": "0.01", "reason": " "}, "A reason is missing"),
         ({"reason": "x"}, "left to credit there"),
     ]:
@@ -485,6 +491,37 @@ def test_a_dispute_is_opened_with_a_file_and_settled(
     assert "We counted one" not in dana.get("/operator/disputes").text
     dana.post(f"{there}/refuse", {"answer": "No"})
     assert "The dispute is decided" in dana.get(there).text
+
+
+def test_a_percentage_that_may_be_meant_two_ways_is_said_to_be(enter: Enter, day: Scene) -> None:
+    dana = enter()
+    answer = dana.post("/operator/companies", NEW | {"tax_percent": "1,250"})
+    assert (answer.status_code, "“1,250” may be meant two ways" in answer.text) == (422, True)
+    assert "Write a percentage like" in dana.post("/operator/companies", NEW | {"tax_percent": "much"}).text
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ("1,250", "may be meant two ways"),
+        ("many", "This number cannot be read"),
+        ("1e400", "This number cannot be read"),
+        ("1.0001", "These bounds cannot be"),
+        ("0.5", "These bounds cannot be"),
+    ],
+)
+def test_bounds_that_cannot_be_read_are_refused_and_nothing_is_set(
+    enter: Enter, cast: Cast, day: Scene, times: str, said: str
+) -> None:
+    dana = enter("operator_billing")
+    for address, page in (
+        ("/operator/safety", "/operator/safety"),
+        (f"{path(cast.a)}/closing/bounds", f"{path(cast.a)}/closing"),
+    ):
+        assert dana.post(address, {"second": "500", "times": times, "most": ""}).status_code == 303
+        shown = dana.get(page).text
+        assert said in shown
+        assert 'name="times" inputmode="decimal" maxlength="8" value="10"' in shown
 
 
 def test_support_reads_invoices_and_finalises_none(enter: Enter, cast: Cast, day: Scene) -> None:

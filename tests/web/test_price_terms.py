@@ -133,6 +133,10 @@ def test_what_is_agreed_is_typed_saved_and_shown_again(enter: Enter, uk: PriceLi
         ("commitment.0.amount", "£20", "no amount"),
         ("commitment.0.months", "5", "1, 3, 6 or 12"),
         ("labour.0.overtime", "half", "no multiplier"),
+        ("labour.0.overtime", "1,250 %", "may be meant two ways"),
+        ("discount.0.percent", "1,250%", "may be meant two ways"),
+        ("labour.0.weekly", "1,250", "may be meant two ways"),
+        ("commitment.0.amount", "1,250", "may be meant two ways"),
         ("labour.0.weekly", "169", "no number of hours"),
         ("labour.0.from", "late", "no time of day"),
         ("labour.0.to", "06:10", "quarter of an hour"),
@@ -287,7 +291,10 @@ def test_a_bill_that_is_held_is_released_by_two_people(
 ) -> None:
     dana, priya, where = enter(), browser(), f"{path(cast.b)}/closing"
     priya.sign_in(scene.staff(people, "operator_billing", name="Priya").email)
-    for odd in ({"times": "0.5"}, {"times": "often"}, {"most": "much"}, {"second": "-1"}):
+    for odd in (
+        {"times": "0.5"},
+        *({"most": "much"}, {"most": "1,250"}, {"second": "-1"}),
+    ):
         dana.post("/operator/safety", {"second": "0", "times": "10", "most": "", **odd})
         assert "These bounds cannot be" in dana.get("/operator/safety").text
     assert dana.post("/operator/safety", {"second": "0", "times": "2.5", "most": ""}).status_code == 303

@@ -11,7 +11,10 @@ from core.money import NANO
 from wiring import price_sheet
 from wiring.price_sheet import Fault, Sheet
 
-HEAD = ("meter", "prefix", "destination", "name_en", "rate", "days", "from", "blocked", "minimum", "grace_s")
+HEAD = (
+    *("meter", "prefix", "destination", "name_en", "name_zh"),
+    *("rate", "days", "from", "blocked", "minimum", "grace_s"),
+)
 Rows = Sequence[Sequence[object]]
 Reader = Callable[[Rows], Sheet]
 
@@ -63,7 +66,7 @@ def test_a_comma_before_three_digits_is_not_guessed_at(read: Reader, text: str) 
 @every_kind
 def test_so_it_is_in_every_amount_of_a_row(read: Reader) -> None:
     assert read([row("0.05", minimum="1,250")]).faults == [Fault(2, "minimum", "two-ways")]
-    rent = ["seat.month", "", "seats", "Seats", "1,250", "", "", "", "", ""]
+    rent = ["seat.month", "", "seats", "Seats", "", "1,250", "", "", "", "", ""]
     assert read([rent]).faults == [Fault(2, "rate", "two-ways")]
 
 
@@ -112,6 +115,35 @@ def test_rows_of_one_rate_that_say_two_things_are_a_fault_that_names_both(
         ]
     )
     assert sheet.faults == [Fault(5, column, "row-contradicts", other=3)]
+
+
+@every_kind
+@pytest.mark.parametrize("column", ["name_en", "name_zh"])
+def test_two_names_of_one_destination_are_a_fault_that_names_both_rows(read: Reader, column: str) -> None:
+    sheet = read(
+        [
+            row("0.05", **{column: "UK mobiles"}),
+            row("0.06", prefix="4477", **{column: ""}),
+            row("0.03", prefix="353", destination="ie", **{column: "Ireland"}),
+            row("0.07", prefix="4478", **{column: "UK, mobile"}),
+        ]
+    )
+    assert sheet.faults == [Fault(5, column, "name-contradicts", other=2)]
+
+
+@every_kind
+def test_a_destination_is_called_what_one_of_its_rows_says(read: Reader) -> None:
+    sheet = read(
+        [
+            row("0.05", name_en=""),
+            row("0.06", prefix="4477", name_en="", name_zh="英国手机"),
+            row("0.07", prefix="4478", name_en="UK mobiles"),
+            row("0.07", prefix="4479", name_en="UK mobiles", name_zh="英国手机"),
+            row("0.01", prefix="353", destination="ie", name_en=""),
+        ]
+    )
+    assert sheet.faults == []
+    assert sheet.destinations == {"gb-mobile": {"en": "UK mobiles", "zh": "英国手机"}, "ie": {"en": "ie"}}
 
 
 @every_kind

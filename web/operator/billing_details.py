@@ -1,7 +1,7 @@
 """A company's billing details and the terms it is billed by, as the operator keeps them."""
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from flask import make_response, redirect, render_template, request
 from flask_babel import gettext
@@ -12,8 +12,9 @@ from billing import accounts, details, heads, sellers
 from billing.accounts import PPM, TAX_CATEGORIES, Account, Seller
 from billing.errors import BillingAccountInvalidError, BillingDetailsChangedError, BuyerNumberError
 from core import ids
+from core.money import typed
 from tenants.companies import Company
-from web import edits, identity, said
+from web import amounts, edits, identity, said
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -24,7 +25,6 @@ from web.shown import wording
 
 _PERCENT = PPM // 100
 _LONGEST_DAYS = 3
-_LONGEST_PPM = 7  # digits
 _NO_DAYS = -1
 
 
@@ -109,6 +109,8 @@ def _kept(
     except (BillingAccountInvalidError, BuyerNumberError) as error:
         now, _seller = _look(company)
         errors = shown.wrong(error, category=given["tax_category"] if is_terms else now.tax_category)
+        if is_terms and "tax_rate" in errors:
+            errors["tax_rate"] = amounts.two_ways(given["tax_rate"]) or errors["tax_rate"]
         if is_terms and isinstance(error, BuyerNumberError):
             errors = {"tax_category": errors["tax_id"]}
         return make_response(_page(company, given, errors, revision=revision), 422)
@@ -170,13 +172,9 @@ def _typed_terms(account: Account) -> dict[str, str]:
 
 def _ppm(text: str) -> int:
     """Return percent as parts per million: `17.5` -> 175000; -1 for what has more places, or is none."""
-    try:
-        ppm = Decimal(text.replace(",", ".") or "0") * _PERCENT
-    except InvalidOperation:
-        return -1
-    if not ppm.is_finite() or ppm.adjusted() > _LONGEST_PPM or ppm != ppm.to_integral_value():
-        return -1
-    return int(ppm)
+    percent = typed(text or "0")
+    ppm = None if percent is None else percent * _PERCENT
+    return -1 if ppm is None or ppm != ppm.to_integral_value() else int(ppm)
 
 
 def _here(company: Company) -> str:

@@ -168,6 +168,7 @@ def _page(company: Company, given: dict[str, str], *, revision: int, wrong: str 
         given=given,
         revision=revision,
         wrong=wrong,
+        unread=shown.unread(given, company.currency),
         usual=shown.typed_caps(Caps(**asdict(now.usual)), company.currency),
         countries=dict(shown.countries()),
         sees_money="billing.read" in permissions,

@@ -15,20 +15,20 @@ from werkzeug.wrappers import Response
 
 from billing import accounts, credit, heads, items, ledger, periods, price_lists, tariffs
 from billing import invoices as billing
-from billing.accounts import Account, Party, Seller
+from billing.accounts import PPM, Account, Party, Seller
 from billing.errors import BillingAccountNotFoundError
 from billing.payments import attempts
 from billing.price_lists import PriceList, Published
 from core import clock, ids
 from core.errors import SeatlineError
 from core.ids import OPERATOR, TenantId, UsageId
-from core.money import Money
+from core.money import Money, typed
 from seats import inventory, leases, limits
 from telephony import numbers, queues
 from tenants import agreements, companies, logins, staff, standard_agreement, users
 from tenants.companies import COLOURS, LANGUAGES, Company
 from tenants.errors import EmailTakenError
-from web import identity, invitations, parts, said, scope, tables, words
+from web import amounts, identity, invitations, parts, said, scope, tables, words
 from web.account import signing
 from web.guards import permission
 from web.operator import own_details, rounds
@@ -40,6 +40,7 @@ from web.shown import bills, invoices, wording
 _INVOICES = 12
 _TERMS_DAYS = 30
 _MOST = 10_000
+_PERCENT = PPM // 100
 _LONGEST, _LONGEST_ADDRESS = 120, 600
 _FIELDS = (
     *("name", "legal_name", "address", "tax_id", "country", "zone", "language", "initials"),
@@ -211,7 +212,10 @@ def open_company() -> Response:
         said = words.problem(error.code, error.kind)
         fields = error.details.get("fields") or [error.details.get("field", "")]
         field = str(fields[0]) if isinstance(fields, (list, tuple)) and fields else ""
-        return make_response(_form(given, {field or "form": f"{said.title}. {said.advice}"}), 422)
+        why = f"{said.title}. {said.advice}"
+        if field == "tax_percent":
+            why = amounts.two_ways(given[field]) or gettext("Write a percentage like 20 or 17.5.")
+        return make_response(_form(given, {field or "form": why}), 422)
     return make_response(_detail(company, new_owner=owner), 201)
 
 
@@ -512,12 +516,11 @@ def _buyer(given: dict[str, str]) -> Party:
 
 def _percent(text: str) -> int:
     """Return a tax rate as parts per million: `20` -> 200000, `17.5` -> 175000."""
-    whole, _, part = text.replace(",", ".").partition(".")
-    if not (whole.isascii() and whole.isdigit() and len(whole) <= 2) or not (  # noqa: PLR2004 - below 100 %
-        not part or (part.isascii() and part.isdigit() and len(part) <= 4)  # noqa: PLR2004 - parts per million
-    ):
+    percent = typed(text)
+    ppm = None if percent is None else percent * _PERCENT
+    if ppm is None or not 0 <= ppm < PPM or ppm != ppm.to_integral_value():
         raise CompanyFormError(field="tax_percent")
-    return int(whole) * 10_000 + int((part + "0000")[:4])
+    return int(ppm)
 
 
 def _form(given: dict[str, str], errors: dict[str, str] | None = None) -> str:

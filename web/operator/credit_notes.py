@@ -59,8 +59,8 @@ def give_credit(company_id: str, invoice_id: str) -> BaseResponse:
     here = _base(company_id, invoice_id)
     disputed = request.form.get("dispute", "")
     form = f"{here}/credit?dispute={disputed}" if disputed else f"{here}/credit"
-    if parts is None:
-        said.refused(gettext("Write amounts like 12.50, without a sign."))
+    if isinstance(parts, str):
+        said.refused(parts)
         return redirect(form, 303)
 
     rules = safety.usual(scope.session())
@@ -169,16 +169,18 @@ def _proposed(company: Company, disputed: str) -> dict[int, str]:
     return rounds.visit(company, look)
 
 
-def _parts(currency: str) -> list[Part] | None:
-    """Return what was typed into the form, or None when an amount is none."""
+def _parts(currency: str) -> list[Part] | str:
+    """Return what was typed into the form; or why not, in words, when an amount is none."""
     parts = []
     for field, text in request.form.items():
         if not text.strip() or not (field == "free" or field.startswith("line-")):
             continue
         minor = amounts.minor(text, currency)
         number = field.removeprefix("line-")
-        if minor is None or minor <= 0 or not (field == "free" or number.isdecimal()):
-            return None
+        if minor is None:
+            return amounts.no_amount(text, like="12.50")
+        if minor <= 0 or not (field == "free" or number.isdecimal()):
+            return str(gettext("Write amounts like 12.50, without a sign."))
         parts.append(Part(None if field == "free" else int(number), minor))
     return parts
 

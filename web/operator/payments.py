@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from billing import invoices, ledger, safety
-from billing.errors import RefundTooLargeError
 from billing.ledger import REVENUE, Balance
 from billing.payments import attempts, news, refunds
 from billing.payments.attempts import Payment
@@ -248,7 +247,7 @@ def refund_payment(company_id: str, payment_id: str) -> BaseResponse:
     by = identity.current().principal_id
     scope.commit()
     try:
-        minor = _minor(request.form.get("amount", ""), payment.currency)
+        minor = amounts.insist(request.form.get("amount", ""), payment.currency)
         made = refunding.ask(
             scope.services(),
             tenant_id=company.tenant_id,
@@ -505,18 +504,6 @@ def _sums(found: Sequence[Balance]) -> list[LedgerSum]:
             )
         )
     return sums
-
-
-def _minor(text: str, currency: str) -> int:
-    """Return an amount typed in major units as minor units.
-
-    Raises:
-        RefundTooLargeError: not an amount.
-    """
-    found = amounts.minor(text, currency)
-    if found is None:
-        raise RefundTooLargeError
-    return found
 
 
 def say(made: Refund) -> None:

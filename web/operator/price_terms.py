@@ -9,7 +9,7 @@ is written the same way, `80: 5; 70: 10`: below 80 % in time 5 % of the month co
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TypeVar
 
 from flask_babel import gettext
@@ -32,8 +32,8 @@ from billing.rating.terms import (
     Step,
     Terms,
 )
-from core.money import is_two_ways
-from web.amounts import no_amount
+from core import money
+from web.amounts import no_amount, two_ways
 from web.plain import whole
 from web.shown import wording
 from wiring.price_sheet import amount, nano
@@ -210,7 +210,7 @@ class _Row:
         ppm = None if share is None else share * _PER_CENT
         if ppm is None or not 0 <= ppm <= PPM or ppm != ppm.to_integral_value():
             said = gettext("“%(text)s” is no percentage from 0 to 100.", text=self.text(name)[:20])
-            raise _FieldError(name, said)
+            raise _FieldError(name, two_ways(self.text(name).removesuffix("%")) or said)
         return int(ppm)
 
     def multiplier(self, name: str) -> int:
@@ -218,7 +218,7 @@ class _Row:
         ppm = None if share is None else share * _PER_CENT
         if ppm is None or ppm < 0 or ppm > _DEAREST or ppm != ppm.to_integral_value():
             said = gettext("“%(text)s” is no multiplier. Write it like 150 %%.", text=self.text(name)[:20])
-            raise _FieldError(name, said)
+            raise _FieldError(name, two_ways(self.text(name).removesuffix("%")) or said)
         return int(ppm)
 
     def hours(self, name: str) -> int:
@@ -226,7 +226,7 @@ class _Row:
         seconds = None if found is None else found * HOUR_S
         if seconds is None or not 0 <= seconds < _WEEK_S or seconds != seconds.to_integral_value():
             said = gettext("“%(text)s” is no number of hours.", text=self.text(name)[:20])
-            raise _FieldError(name, said)
+            raise _FieldError(name, two_ways(self.text(name).removesuffix("%")) or said)
         return int(seconds)
 
     def clock(self, name: str) -> int:
@@ -384,13 +384,7 @@ def _tiers_text(steps: tuple[Step, ...]) -> str:
 
 
 def _decimal(text: str) -> Decimal | None:
-    if is_two_ways(text.removesuffix("%")):
-        return None
-    try:
-        value = Decimal(text.replace(",", ".").removesuffix("%").strip())
-    except InvalidOperation:
-        return None
-    return value if value.is_finite() else None
+    return money.typed(text.strip().removesuffix("%"))
 
 
 def _milli(text: str) -> int | None:

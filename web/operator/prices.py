@@ -59,6 +59,7 @@ FAULTS: Mapping[str, LazyString] = {
     "not-a-time": _l("is a time of day like 08:00"),
     "rate-contradicts": _l("the bands of this rate contradict each other"),
     "row-contradicts": _l("says something else than row %(other)s of the same meter and prefix"),
+    "name-contradicts": _l("is another name than that of the same destination in row %(other)s"),
     "row-twice": _l("stands in row %(other)s already: same meter, prefix, days and time"),
     "too-many-rows": _l("there are more rows than a price list can have"),
     "formula": _l("is a formula; only values are read"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from flask import redirect, render_template, request
 from flask_babel import gettext
@@ -17,9 +17,10 @@ from billing.safety import MILLI, Hold, Reason, Safety
 from core import ids
 from core.errors import SeatlineError
 from core.ids import OPERATOR
-from core.money import Money
+from core.money import Money, typed
 from tenants.companies import Company
 from web import identity, said, scope
+from web.amounts import AmountTypedError
 from web.guards import permission
 from web.operator import rounds
 from web.operator.views import pages
@@ -63,7 +64,7 @@ def set_safety() -> BaseResponse:
     """Set what holds for every company's bills."""
     try:
         safety.change(scope.session(), tenant_id=OPERATOR, safety=_typed(), by=identity.current().user_id)
-    except SafetyInvalidError as error:
+    except (AmountTypedError, SafetyInvalidError) as error:
         scope.rollback()
         _refuse(error)
     else:
@@ -134,13 +135,13 @@ def _typed() -> Safety:
     form = request.form
     second = whole(form.get("second", "0").strip(), longest=9)
     most = whole(form["most"].strip(), longest=9) if form.get("most", "").strip() else None
-    try:
-        times = Decimal(form.get("times", "").strip().replace(",", ".")) * MILLI
-    except InvalidOperation as error:
-        raise SafetyInvalidError from error
+    many = typed(form.get("times", ""))
+    if many is None:
+        raise AmountTypedError
+    times = many * MILLI
     if second is None or (most is None and form.get("most", "").strip()):
         raise SafetyInvalidError
-    if not times.is_finite() or times != times.to_integral_value():
+    if times != times.to_integral_value():
         raise SafetyInvalidError
     return Safety(second, int(times), most)
 

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from billing import ledger, safety, wallets
-from billing.errors import WalletAmountError
 from billing.ledger import BANK
 from billing.payments import refunds, top_ups
 from billing.payments.port import State
@@ -80,8 +79,8 @@ def set_wallet_terms(company_id: str) -> BaseResponse:
         wallets.open_wallet(
             session,
             tenant_id=company.tenant_id,
-            credit_minor=_minor(request.form.get("credit", "") or "0", company),
-            low_minor=_minor(low, company) if low else None,
+            credit_minor=amounts.insist(request.form.get("credit", "") or "0", company.currency),
+            low_minor=amounts.insist(low, company.currency) if low else None,
         )
 
     return _done(company, do, gettext("The terms are set; they hold from the next call on."))
@@ -100,7 +99,7 @@ def move_wallet_money(company_id: str) -> BaseResponse:
             session,
             tenant_id=company.tenant_id,
             key=f"transfer:{form}",
-            amount_minor=_minor(request.form.get("amount", ""), company),
+            amount_minor=amounts.insist(request.form.get("amount", ""), company.currency),
             source=BANK,
             at=clock.now(),
         )
@@ -119,7 +118,7 @@ def _send_back(company: Company, form: UUID) -> BaseResponse:
                 session,
                 tenant_id=company.tenant_id,
                 refund_id=form,
-                amount_minor=_minor(request.form.get("amount", ""), company),
+                amount_minor=amounts.insist(request.form.get("amount", ""), company.currency),
                 reason=request.form.get("reason", ""),
                 by=by,
                 safety=rules,
@@ -187,7 +186,7 @@ def refund_top_up(company_id: str, top_up_id: str) -> BaseResponse:
             tenant_id=company.tenant_id,
             top_up_id=wanted,
             refund_id=form,
-            amount_minor=_minor(request.form.get("amount", ""), company),
+            amount_minor=amounts.insist(request.form.get("amount", ""), company.currency),
             reason=request.form.get("reason", ""),
             by=by,
         )
@@ -196,13 +195,6 @@ def refund_top_up(company_id: str, top_up_id: str) -> BaseResponse:
     else:
         payments.say(made)
     return redirect(f"/operator/companies/{company_id}/wallet/top-ups/{top_up_id}", 303)
-
-
-def _minor(typed: str, company: Company) -> int:
-    found = amounts.minor(typed, company.currency)
-    if found is None:
-        raise WalletAmountError
-    return found
 
 
 def _done(company: Company, do: Callable[[Session], None], done: str) -> BaseResponse:

@@ -81,6 +81,7 @@ def _page(given: dict[str, str], *, revision: int, wrong: str = "") -> str:
         given=given,
         revision=revision,
         wrong=wrong,
+        unread=shown.unread(given, who.company.currency),
         chosen=given["countries"].split(),
         countries=shown.countries(),
         refused=shown.refused_rows(session, tenant_id=who.tenant_id, limit=_REFUSED),

@@ -1,6 +1,6 @@
 """The company's own settings: how it is called and reads, the month's budget, who needs a second step."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from flask import make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
@@ -10,7 +10,7 @@ from core.money import exponent
 from tenants import companies
 from tenants.companies import CLOCK_FORMATS, DATE_FORMATS, LANGUAGES, NUMBER_FORMATS, Company, Formats
 from tenants.errors import CompanyChangedError, MalformedSettingError
-from web import edits, identity, said, scope
+from web import amounts, edits, identity, said, scope
 from web.account import signing
 from web.account.settings import zones_offered
 from web.guards import permission
@@ -63,7 +63,7 @@ def save_company() -> BaseResponse:
         field = str(error.details["field"])
         wrong = {field: gettext("This cannot be. Correct it and save again.")}
         if field == "budget":
-            wrong = {field: gettext("Write an amount like 10000 or 10000.50, or leave it empty.")}
+            wrong = {field: _wrong_budget(given["budget"], company.currency)}
         return make_response(_page(company, given, revision=revision, errors=wrong), 422)
     if _is_required(given["second_step"]) and not company.requires_second_step:
         services = scope.services()
@@ -121,13 +121,16 @@ def _minor(text: str, currency: str) -> int | None:
     """
     if not text:
         return None
-    try:
-        amount = Decimal(text).scaleb(exponent(currency))
-    except InvalidOperation as error:
-        raise MalformedSettingError(field="budget") from error
-    if not amount.is_finite() or amount != amount.to_integral_value() or abs(amount.adjusted()) > 15:  # noqa: PLR2004 - digits no budget has
+    amount = amounts.minor(text, currency)
+    if amount is None:
         raise MalformedSettingError(field="budget")
-    return int(amount)
+    return amount
+
+
+def _wrong_budget(text: str, currency: str) -> str:
+    if amounts.minor(text, currency) is None:
+        return amounts.no_amount(text, like="10000.50" if exponent(currency) else "10000")
+    return str(gettext("Write an amount like 10000 or 10000.50, or leave it empty."))
 
 
 def _page(

@@ -19,6 +19,7 @@ from core import ids
 from core.errors import SeatlineError
 from core.ids import new_id
 from web import amounts, identity, said, scope
+from web.amounts import AmountTypedError
 from web.guards import permission
 from web.portal import payments
 from web.portal.views import pages
@@ -72,7 +73,7 @@ def top_up_wallet() -> BaseResponse:
     key, chosen = ids.parse("top", form.get("key", "")), form.get("method", "")
 
     def begin() -> topping_up.Next:
-        minor = _minor(form.get("amount", ""), who.company.currency)
+        minor = amounts.insist(form.get("amount", ""), who.company.currency)
         if chosen:
             return topping_up.with_saved(
                 means,
@@ -136,11 +137,11 @@ def set_automatic_top_up() -> BaseResponse:
         wallets.set_automatic(
             scope.session(),
             tenant_id=who.tenant_id,
-            below_minor=_minor(form.get("below", ""), currency) if is_on else None,
-            amount_minor=_minor(form.get("amount", ""), currency) if is_on else 0,
-            cap_minor=_minor(form.get("cap", ""), currency) if is_on else 0,
+            below_minor=amounts.insist(form.get("below", ""), currency) if is_on else None,
+            amount_minor=amounts.insist(form.get("amount", ""), currency) if is_on else 0,
+            cap_minor=amounts.insist(form.get("cap", ""), currency) if is_on else 0,
         )
-    except (WalletAmountError, WalletNotFoundError) as error:
+    except (AmountTypedError, WalletAmountError, WalletNotFoundError) as error:
         scope.rollback()
         _refuse(error)
     else:
@@ -153,13 +154,6 @@ def _find(top_up_id: str) -> TopUp:
     return top_ups.find(
         scope.session(), tenant_id=identity.current().tenant_id, top_up_id=ids.parse("top", top_up_id)
     )
-
-
-def _minor(typed: str, currency: str) -> int:
-    found = amounts.minor(typed, currency)
-    if found is None:
-        raise WalletAmountError
-    return found
 
 
 def _outside(act: Callable[[], T]) -> T | None:

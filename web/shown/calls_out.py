@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from babel import Locale
 from flask import request
@@ -24,7 +24,7 @@ from telephony.outbound.hours import Window, WindowInvalidError
 from telephony.outbound.limits import CallingLimitError, Caps, Most, Rules
 from telephony.outbound.stops import Side, Stop
 from tenants.companies import Company
-from web import identity, scope, words
+from web import amounts, identity, scope, words
 from web.edits import Field
 from web.shown import campaigns
 
@@ -35,7 +35,6 @@ WHY_BARRED: Mapping[str, LazyString] = {
     "fraud": _l("Fraud"),
     "test-number": _l("Test number of fraudsters"),
 }
-_LONGEST_SUM = 15  # digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +252,14 @@ def read_caps(given: Mapping[str, str], *, revision: int, currency: str) -> Caps
     )
 
 
+def unread(given: Mapping[str, str], currency: str) -> str:
+    """Return why the money a day that was typed is no amount, in words; empty when it is one, or unsaid."""
+    text = given["a_day"]
+    if not text or amounts.minor(text, currency) is not None:
+        return ""
+    return amounts.no_amount(text, like="200.50" if exponent(currency) else "200")
+
+
 def _money(nano: int, currency: str) -> Money:
     return Money(nano_to_minor(nano, currency=currency), currency)
 
@@ -270,17 +277,10 @@ def _hours(given: Mapping[str, str]) -> Window | None:
 def _minor(text: str, currency: str, field: str) -> int | None:
     if not text:
         return None
-    try:
-        amount = Decimal(text).scaleb(exponent(currency))
-    except InvalidOperation as error:
-        raise CallingLimitError(field=field) from error
-    if (
-        not amount.is_finite()
-        or abs(amount.adjusted()) > _LONGEST_SUM
-        or amount != amount.to_integral_value()
-    ):
+    amount = amounts.minor(text, currency)
+    if amount is None:
         raise CallingLimitError(field=field)
-    return int(amount)
+    return amount
 
 
 def _sum(minor: int | None, currency: str) -> str:
