@@ -371,7 +371,7 @@ def finalise(
     session.execute(_HOLD_CLOSING, {"tenant": tenant_id})
     lines, taxes = _kept(session, row)
     _insist_it_can_be_closed(session, account, row, lines)
-    outside = leaves_bounds(session, tenant_id=tenant_id, invoice_id=invoice_id, usual=usual)
+    outside = _outside(session, row, lines=len(lines), usual=usual)
     safety.insist(session, tenant_id=tenant_id, invoice_id=invoice_id, outside=outside)
     seller = sellers.of(session, account)
     row.buyer, row.seller = accounts.party_to_json(account.buyer), accounts.seller_to_json(seller)
@@ -422,11 +422,24 @@ def leaves_bounds(
     row = session.get(InvoiceRow, (tenant_id, invoice_id))
     if row is None:
         raise InvoiceNotFoundError
+    lines = session.scalar(
+        select(func.count()).where(
+            InvoiceLineRow.tenant_id == tenant_id, InvoiceLineRow.invoice_id == invoice_id
+        )
+    )
+    return _outside(session, row, lines=lines or 0, usual=usual)
+
+
+def _outside(session: Session, row: InvoiceRow, *, lines: int, usual: Safety) -> Outside | None:
+    tenant_id = TenantId(row.tenant_id)
+    first, after = (periods.day_of(at, zone=row.zone) for at in (row.period_start, row.period_end))
     return safety.judge(
         session,
         tenant_id=tenant_id,
         total_minor=row.total_minor,
         currency=row.currency,
+        lines=lines,
+        days=(after - first).days,
         before=row.period_start,
         by=safety.find(session, tenant_id=tenant_id, usual=usual),
     )

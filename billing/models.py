@@ -589,12 +589,14 @@ class SafetyRow(TenantOwned, Base):
     __tablename__ = "safety_rules"
     __table_args__ = (
         CheckConstraint("times_milli >= 1000 AND (most IS NULL OR most > 0)", name="bounds"),
+        CheckConstraint("lines_a_day > 0", name="lines"),
         CheckConstraint("second_above IS NULL OR second_above >= 0", name="second"),
     )
 
     second_above: Mapped[int | None] = mapped_column(BigInteger)
     times_milli: Mapped[int] = mapped_column(BigInteger)
     most: Mapped[int | None] = mapped_column(BigInteger)
+    lines_a_day: Mapped[int] = mapped_column(server_default="15")
     set_at: Mapped[Instant]
     set_by: Mapped[UUID]
 
@@ -604,7 +606,13 @@ class BillHoldRow(TenantOwned, Base):
 
     __tablename__ = "bill_holds"
     __table_args__ = (
-        CheckConstraint("reason IN ('negative', 'above-most', 'above-mean')", name="reason"),
+        CheckConstraint(
+            "reason IN ('negative', 'too-many-lines', 'above-most', 'above-mean')", name="reason"
+        ),
+        CheckConstraint(
+            "(lines IS NULL) = (most_lines IS NULL) AND (lines IS NULL) = (reason <> 'too-many-lines')",
+            name="lines",
+        ),
         CheckConstraint("(released_at IS NULL) = (released_by IS NULL)", name="released"),
         CheckConstraint("released_by IS NULL OR asked_by IS NOT NULL", name="asked"),
         CheckConstraint("released_by IS NULL OR NOT needs_second OR released_by <> asked_by", name="two"),
@@ -614,6 +622,8 @@ class BillHoldRow(TenantOwned, Base):
     reason: Mapped[str] = mapped_column(Text)
     total_minor: Mapped[Minor]
     bound_minor: Mapped[Minor]
+    lines: Mapped[int | None]
+    most_lines: Mapped[int | None]
     held_at: Mapped[Instant]
     needs_second: Mapped[bool]
     why: Mapped[str] = mapped_column(Text)

@@ -38,6 +38,9 @@ _TRAILING, _FEWEST = 6, 3
 _ORDINARY = 500
 _MOST_TIMES_MILLI = 1000 * MILLI
 _MOST = 10**9
+# Kill Bill's default, for each day and subscription
+LINES_A_DAY = 15
+_MOST_LINES_A_DAY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,15 @@ class Safety:
         times_milli: thousandths of the mean of the bills before that a bill may reach.
         most: whole units of the currency that no bill may pass, with tax; None: no such bound.
         set_by: who set it.
+        lines_a_day: how many lines a bill may have for each day of its period. Lines gather what is alike, so
+            more of them are most likely one thing that was written down again and again.
     """
 
     second_above: int = _ORDINARY
     times_milli: int = 10 * MILLI
     most: int | None = None
     set_by: UUID | None = None
+    lines_a_day: int = LINES_A_DAY
 
     def limit(self, by: UUID | None = None) -> int:
         """Return up to how many units somebody decides alone; who raised the limit gains nothing by it."""
@@ -72,17 +78,20 @@ class Reason(StrEnum):
     """Why a bill is held."""
 
     NEGATIVE = "negative"
+    TOO_MANY_LINES = "too-many-lines"
     ABOVE_MOST = "above-most"
     ABOVE_MEAN = "above-mean"
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """How a bill leaves its bounds; minor units."""
+    """How a bill leaves its bounds; minor units. Of too many lines, how many it has and may have."""
 
     reason: Reason
     total_minor: int
     bound_minor: int
+    lines: int | None = None
+    most_lines: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +112,8 @@ def find(session: Session, *, tenant_id: TenantId, usual: Safety = USUAL) -> Saf
     if row is None:
         return usual
     if row.second_above is None:  # a company's own bounds, under everybody's limit
-        return replace(usual, times_milli=row.times_milli, most=row.most)
-    return Safety(row.second_above, row.times_milli, row.most, row.set_by)
+        return replace(usual, times_milli=row.times_milli, most=row.most, lines_a_day=row.lines_a_day)
+    return Safety(row.second_above, row.times_milli, row.most, row.set_by, row.lines_a_day)
 
 
 def usual(session: Session) -> Safety:
@@ -122,11 +131,14 @@ def change(session: Session, *, tenant_id: TenantId, safety: Safety, by: UUID) -
         raise SafetyInvalidError
     if safety.most is not None and not 0 < safety.most <= _MOST:
         raise SafetyInvalidError
+    if not 0 < safety.lines_a_day <= _MOST_LINES_A_DAY:
+        raise SafetyInvalidError
     said = {
         # two people are wanted by the operator's own rules alone, whatever a company's bounds are
         "second_above": safety.second_above if tenant_id == OPERATOR else None,
         "times_milli": safety.times_milli,
         "most": safety.most,
+        "lines_a_day": safety.lines_a_day,
         "set_at": clock.now(),
         "set_by": by,
     }
@@ -140,11 +152,20 @@ def change(session: Session, *, tenant_id: TenantId, safety: Safety, by: UUID) -
         times=f"{safety.times_milli / MILLI:g}",
         most=str(safety.most or ""),
         second=str(safety.second_above),
+        lines=str(safety.lines_a_day),
     )
 
 
 def judge(
-    session: Session, *, tenant_id: TenantId, total_minor: int, currency: str, before: dt.datetime, by: Safety
+    session: Session,
+    *,
+    tenant_id: TenantId,
+    total_minor: int,
+    currency: str,
+    lines: int,
+    days: int,
+    before: dt.datetime,
+    by: Safety,
 ) -> Outside | None:
     """Return how a bill leaves its bounds, or None: it is within them.
 
@@ -156,6 +177,8 @@ def judge(
         tenant_id: the client company.
         total_minor: with tax.
         currency: of the bill.
+        lines: how many it has.
+        days: of its period.
         before: the beginning of its period.
         by: what holds for the company.
     """
@@ -170,13 +193,21 @@ def judge(
         .order_by(InvoiceRow.period_start.desc())
         .limit(_TRAILING)
     ).all()
-    return weigh(total_minor, totals, currency=currency, by=by)
+    return weigh(total_minor, totals, currency=currency, lines=lines, days=days, by=by)
 
 
-def weigh(total_minor: int, earlier: Sequence[int], *, currency: str, by: Safety) -> Outside | None:
-    """Return how a bill leaves its bounds beside the latest ones before it, or None; pure."""
+def weigh(
+    total_minor: int, earlier: Sequence[int], *, currency: str, lines: int, days: int, by: Safety
+) -> Outside | None:
+    """Return how a bill leaves its bounds beside the latest ones before it, or None; pure.
+
+    Lines: at 15 a day a bill of October has at most 465.
+    """
     if total_minor < 0:
         return Outside(Reason.NEGATIVE, total_minor, 0)
+    most_lines = by.lines_a_day * days
+    if lines > most_lines:
+        return Outside(Reason.TOO_MANY_LINES, total_minor, 0, lines, most_lines)
     unit = 10 ** exponent(currency)
     if by.most is not None and total_minor > by.most * unit:
         return Outside(Reason.ABOVE_MOST, total_minor, by.most * unit)
@@ -195,7 +226,8 @@ def insist(session: Session, *, tenant_id: TenantId, invoice_id: UUID, outside: 
     if outside is None:
         return
     row = session.get(BillHoldRow, (tenant_id, invoice_id), populate_existing=True)
-    if row is None or row.released_at is None or row.total_minor != outside.total_minor:
+    as_it_stood = (outside.total_minor, outside.lines)
+    if row is None or row.released_at is None or (row.total_minor, row.lines) != as_it_stood:
         raise BillHeldError(
             invoice_id=invoice_id, reason=outside.reason.value, bound_minor=outside.bound_minor
         )
@@ -211,6 +243,8 @@ def hold(session: Session, *, tenant_id: TenantId, invoice_id: UUID, outside: Ou
             reason=outside.reason.value,
             total_minor=outside.total_minor,
             bound_minor=outside.bound_minor,
+            lines=outside.lines,
+            most_lines=outside.most_lines,
             held_at=clock.now(),
             needs_second=False,
             why="",
@@ -218,15 +252,22 @@ def hold(session: Session, *, tenant_id: TenantId, invoice_id: UUID, outside: Ou
         .on_conflict_do_nothing(index_elements=["tenant_id", "invoice_id"])
         .returning(BillHoldRow.invoice_id)
     ).scalar_one_or_none()
+    counted = (
+        {}
+        if outside.lines is None or outside.most_lines is None
+        else {"lines": outside.lines, "most_lines": outside.most_lines}
+    )
     if fresh is not None:
         evidence.record(
             session,
             "bill.held",
             "inv",
             invoice_id,
+            purpose="",
             why=outside.reason.value,
             total_minor=outside.total_minor,
             bound_minor=outside.bound_minor,
+            **counted,
         )
 
 
@@ -279,7 +320,7 @@ def held(session: Session, *, tenant_id: TenantId) -> tuple[Hold, ...]:
     return tuple(
         Hold(
             row.invoice_id,
-            Outside(Reason(row.reason), row.total_minor, row.bound_minor),
+            Outside(Reason(row.reason), row.total_minor, row.bound_minor, row.lines, row.most_lines),
             row.held_at,
             row.needs_second,
             row.why,

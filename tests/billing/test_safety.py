@@ -1,6 +1,7 @@
 """Invariant 26: a bill that leaves its account's bounds is held until somebody looked at it."""
 
 import datetime as dt
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -19,10 +20,12 @@ from billing.errors import (
     SecondPersonError,
 )
 from billing.periods import Period
+from billing.rating.tariff import DatedRate
 from billing.safety import USUAL, Outside, Reason, Safety
 from core import clock
 from core.ids import OPERATOR, TenantId, UserId
-from core.money import exponent
+from core.money import NANO, exponent
+from security import evidence
 from security.gate import Gate, Scope
 from tests.billing import stock
 from tests.billing.test_agreed import inbound
@@ -129,6 +132,7 @@ def test_a_company_has_bounds_of_its_own_under_everybodys_limit(gate: Gate, alic
     earlier=st.lists(st.integers(0, 10**8), max_size=6),
     times_milli=st.integers(1000, 20_000),
     most=st.one_of(st.none(), st.integers(1, 10**6)),
+    lines=st.tuples(st.integers(1, 40), st.integers(28, 31), st.integers(-400, 2)),
     second_above=st.integers(0, 1000),
     currency=st.sampled_from(["GBP", "JPY", "KWD"]),
 )
@@ -138,27 +142,95 @@ def test_every_bill_is_within_its_bounds_or_held(
     earlier: list[int],
     times_milli: int,
     most: int | None,
+    lines: tuple[int, int, int],
     second_above: int,
     currency: str,
 ) -> None:
     """Invariant 26: nothing gets past a bound, and nothing within all of them is held."""
-    by = Safety(second_above, times_milli, most)
+    lines_a_day, days, beside = lines
+    count = max(0, lines_a_day * days + beside)  # at the bound itself, one more or less, or far below
+    by = Safety(second_above, times_milli, most, lines_a_day=lines_a_day)
     unit = 10 ** exponent(currency)
     mean = Fraction(sum(earlier), len(earlier)) if len(earlier) >= 3 else None
     if near is not None:  # at the bound itself, a coin more or less
         total = int((mean or 0) * times_milli / 1000) + near
     is_far = mean is not None and total > mean * times_milli / 1000 and total > second_above * unit
-    found = safety.weigh(total, earlier, currency=currency, by=by)
-    assert (found is not None) == (total < 0 or (most is not None and total > most * unit) or is_far)
+    is_long = count > lines_a_day * days
+    found = safety.weigh(total, earlier, currency=currency, lines=count, days=days, by=by)
+    is_above = most is not None and total > most * unit
+    assert (found is not None) == (total < 0 or is_long or is_above or is_far)
     if found is None:
         return
     assert (total < 0) == (found.reason is Reason.NEGATIVE)
     assert found.total_minor == total
+    if found.reason is Reason.TOO_MANY_LINES:
+        assert (found.lines, found.most_lines) == (count, lines_a_day * days)
+        assert is_long
+        return
+    assert (found.lines, found.most_lines) == (None, None)
     assert found.bound_minor < total or total < 0
     if total >= 0:
-        more = safety.weigh(total + 1, earlier, currency=currency, by=by)
+        more = safety.weigh(total + 1, earlier, currency=currency, lines=count, days=days, by=by)
         assert more is not None
         assert more.reason is found.reason or more.reason is Reason.ABOVE_MOST
+
+
+@pytest.fixture
+def wide(gate: Gate, tenant_a: TenantId) -> TenantId:
+    """A company whose calls out may come to sixty lines: a destination each."""
+    version = stock.publish(
+        gate,
+        of=tuple(
+            DatedRate("voice.outbound", f"33{number}", f"fr-{number}", stock.per_minute(NANO))
+            for number in range(10, 70)
+        ),
+        names={f"fr-{number}": {"en": f"France {number}"} for number in range(10, 70)},
+    )
+    with gate.open(Scope.system(tenant_a)) as session:
+        stock.customer(session, tenant_id=tenant_a, version=version)
+    return tenant_a
+
+
+def spread(gate: Gate, tenant_id: TenantId, lines: int) -> InvoiceDocument:
+    """The draft of a February whose calls come to so many lines."""
+    at = month(2).start + dt.timedelta(days=3)
+    calls = (stock.usage(f"call-{n}", prefix=f"33{n}000", at=at) for n in range(10, 10 + lines))
+    use(gate, tenant_id, *calls)
+    made = drafted(gate, tenant_id, month(2))
+    assert len(made.bill.lines) == lines
+    return made
+
+
+def test_a_bill_of_more_lines_a_day_than_was_set_is_held_and_released_as_it_stands(
+    gate: Gate, wide: TenantId
+) -> None:
+    with gate.open(Scope.system(wide)) as session:
+        safety.change(session, tenant_id=wide, safety=Safety(lines_a_day=2), by=DANA)
+    draft = spread(gate, wide, 57)  # one more than twice the days of that February
+    for _twice in range(2):
+        with clock.hold(LATER), pytest.raises(BillHeldError) as caught:
+            closing.finalise_one(gate, tenant_id=wide, invoice_id=draft.invoice_id, by=OPERATOR)
+        assert caught.value.details["reason"] == "too-many-lines"
+    outside = Outside(Reason.TOO_MANY_LINES, draft.bill.total_minor, 0, 57, 56)
+    with gate.open(Scope.system(wide)) as session:
+        (one,) = safety.held(session, tenant_id=wide)
+        log = evidence.page(session, tenant_id=wide, limit=9).entries
+    assert one.outside == outside
+    (told,) = [entry.fact.details for entry in log if entry.fact.action == "bill.held"]
+    assert (told["lines"], told["most_lines"]) == (57, 56)
+    assert released(gate, wide, draft, usual=USUAL)
+    with gate.open(Scope.system(wide)) as session, pytest.raises(BillHeldError):  # it has grown since
+        grown = replace(outside, lines=58)
+        safety.insist(session, tenant_id=wide, invoice_id=draft.invoice_id, outside=grown)
+    assert close(gate, wide, draft, USUAL).number
+
+
+def test_a_bill_of_as_many_lines_as_may_be_is_not_held(gate: Gate, wide: TenantId) -> None:
+    draft = spread(gate, wide, 56)
+    assert held(gate, wide, draft, Safety(lines_a_day=1)) is not None  # everybody's bound, for who has none
+    assert held(gate, wide, draft, Safety(lines_a_day=2)) is None
+    assert held(gate, wide, draft) is None  # fifteen a day
+    assert close(gate, wide, draft, Safety(lines_a_day=2)).number
 
 
 def test_a_bill_of_less_than_nothing_is_held(gate: Gate, alice: TenantId) -> None:
@@ -168,6 +240,8 @@ def test_a_bill_of_less_than_nothing_is_held(gate: Gate, alice: TenantId) -> Non
             tenant_id=alice,
             total_minor=-1,
             currency="GBP",
+            lines=0,
+            days=30,
             before=LATER,
             by=USUAL,
         )
@@ -233,7 +307,11 @@ def test_the_database_wants_two_people_and_keeps_what_they_did(gate: Gate, three
 
 
 @pytest.mark.parametrize(
-    "rules", [Safety(times_milli=999), Safety(second_above=-1), Safety(most=0), Safety(times_milli=10**7)]
+    "rules",
+    [
+        *(Safety(times_milli=999), Safety(second_above=-1), Safety(most=0), Safety(times_milli=10**7)),
+        *(Safety(lines_a_day=0), Safety(lines_a_day=1001)),
+    ],
 )
 def test_bounds_that_cannot_be_are_refused(gate: Gate, alice: TenantId, rules: Safety) -> None:
     with pytest.raises(SafetyInvalidError), gate.open(Scope.system(alice)) as session:

@@ -17,6 +17,7 @@ from billing import wallets
 from billing.agreed import Count
 from billing.payments.books import Differs
 from billing.payments.port import Moved
+from billing.safety import Reason, Safety
 from core import clock
 from core.ids import QueueId, new_id
 from core.money import Money
@@ -55,6 +56,8 @@ from web.operator.invoices import MonthRow
 from web.operator.jobs import JOBS, JobRow
 from web.operator.keys import KeyRow
 from web.operator.refusals import REFUSALS
+from web.operator.safety import REASONS, HoldRow
+from web.operator.safety import shown as shown_safety
 from web.operator.stock import NUMBERS as STOCK_NUMBERS
 from web.operator.stock import SEATS as STOCK_SEATS
 from web.portal.calls import BEHIND, CALLS
@@ -78,6 +81,8 @@ from web.shown.opening import WEEK, DayShown, WeekShown
 from web.shown.refusals import RefusalRow
 from web.shown.rooms import Inside
 from web.shown.targets import Promise
+from web.shown.what_if import SEATS as SEAT_WAYS
+from web.shown.what_if import WAYS, Compared, Shown
 from wiring import price_sheet
 
 NOW = dt.datetime(2026, 11, 19, 12, 3, 5, tzinfo=dt.UTC)
@@ -1088,6 +1093,69 @@ def operator_cost_shares(lang: str) -> dict[str, Any]:
         "first_on": dt.date(2026, 11, 24),
         "may_write": True,
     }
+
+
+def operator_safety(lang: str) -> dict[str, Any]:
+    return operator(lang) | {"rules": shown_safety(Safety()), "may_write": True}
+
+
+def operator_closing(lang: str) -> dict[str, Any]:
+    held = HoldRow(
+        id="inv_1",
+        reason=str(REASONS[Reason.TOO_MANY_LINES]),
+        total=Money(628_295, "GBP"),
+        bound=Money(0, "GBP"),
+        lines=1451,
+        most_lines=465,
+        why="",
+        is_asked=False,
+        is_mine=False,
+    )
+    asked = replace(
+        held,
+        reason=str(REASONS[Reason.ABOVE_MEAN]),
+        bound=Money(240_000, "GBP"),
+        lines=None,
+        why=pick(lang, "A fair in Leeds", "利兹展会"),
+        is_asked=True,
+    )
+    return operator(lang) | {
+        "company_": New(name="Pelican Parcel", currency="GBP"),
+        "home": "/operator/companies/ten_1",
+        "month": "2026-10",
+        "first_on": dt.date(2026, 10, 1),
+        "promises": [],
+        "holds": [held, asked],
+        "rules": shown_safety(Safety(most=50_000)),
+        "may_write": True,
+    }
+
+
+def what_if_of(lang: str) -> dict[str, Any]:
+    def one(name: str, actual: int, supposed: int) -> Compared:
+        return Compared(name, Money(actual, "GBP"), Money(supposed, "GBP"))
+
+    seats, calls = pick(lang, "Seats by the month", "包月坐席"), pick(lang, "Calls in", "呼入")
+    return {
+        "shown": Shown(
+            first_on=dt.date(2026, 10, 1),
+            number="SL-2026-001187",
+            rows=(one(seats, 230_400, 230_400), one(calls, 280_950, 0)),
+            net=one(pick(lang, "Before tax", "税前"), 511_350, 230_400),
+            unpriced=(),
+            points=(),
+        ),
+        "asked": {"month": "2026-10", "prices": "", "seats": "", "way": "seats"},
+        "months": [("2026-10", dt.date(2026, 10, 1))],
+        "seats": list(SEAT_WAYS.items()),
+        "ways": list(WAYS.items()),
+        "prices": [("pl_1", "UK Standard v13")],
+    }
+
+
+def operator_what_if(lang: str) -> dict[str, Any]:
+    company = {"company_": New(name="Pelican Parcel"), "company_id": "ten_1"}
+    return operator(lang) | company | what_if_of(lang)
 
 
 def operator_cost_shares_none(lang: str) -> dict[str, Any]:
@@ -4799,6 +4867,12 @@ PAGES: dict[str, Page] = {
     ),
     "operator-version-changes": Page("operator/price_changes.html", price_changes),
     "operator-version-rental": Page("operator/price_version.html", price_version_rental),
+    "operator-safety": Page("operator/safety.html", operator_safety),
+    "operator-closing": Page("operator/closing.html", operator_closing),
+    "operator-what-if": Page("operator/what_if.html", operator_what_if),
+    "portal-what-if": Page("portal/what_if.html", lambda lang: shell(lang) | what_if_of(lang)),
+    "operator-find": Page("operator/find.html", lambda lang: operator(lang) | {"text": ""}),
+    "operator-find-nothing": Page("operator/find.html", lambda lang: operator(lang) | {"text": "inv_0"}),
     "operator-invoices": Page("operator/invoices.html", operator_invoices),
     "operator-invoice": Page("operator/invoice.html", operator_invoice),
     "operator-invoice-final": Page("operator/invoice.html", operator_invoice_final),

@@ -294,6 +294,7 @@ def test_a_bill_that_is_held_is_released_by_two_people(
     for odd in (
         {"times": "0.5"},
         *({"most": "much"}, {"most": "1,250"}, {"second": "-1"}),
+        *({"lines": "0"}, {"lines": "1.5"}, {"lines": "1001"}, {"lines": "many"}),
     ):
         dana.post("/operator/safety", {"second": "0", "times": "10", "most": "", **odd})
         assert "These bounds cannot be" in dana.get("/operator/safety").text
@@ -301,6 +302,10 @@ def test_a_bill_that_is_held_is_released_by_two_people(
     assert 'value="2.5"' in dana.get("/operator/safety").text
     assert dana.post(f"{where}/bounds", {"times": "4", "most": "50"}).status_code == 303
     assert 'value="50"' in dana.get(where).text
+    assert lines_field(dana.get(where).text) == "15"
+    assert dana.post(f"{where}/bounds", {"times": "4", "most": "50", "lines": "40"}).status_code == 303
+    assert lines_field(dana.get(where).text) == "40"
+    assert lines_field(dana.get("/operator/safety").text) == "15"
     with gate.open(Scope.system(cast.b.tenant_id)) as session:
         draft = invoices.draft(session, tenant_id=cast.b.tenant_id, period=NOVEMBER)
         outside = Outside(Reason.ABOVE_MOST, 6000, 5000)
@@ -320,6 +325,25 @@ def test_a_bill_that_is_held_is_released_by_two_people(
     assert "It is released" in priya.get(where).text
     dana.post(f"{where}/release", form)
     assert "This bill is not held" in dana.get(where).text
+
+
+def test_a_bill_that_is_held_for_its_lines_says_so_and_what_to_do(
+    enter: Enter, cast: Cast, day: Scene, gate: Gate
+) -> None:
+    dana, where = enter(), f"{path(cast.b)}/closing"
+    with gate.open(Scope.system(cast.b.tenant_id)) as session:
+        draft = invoices.draft(session, tenant_id=cast.b.tenant_id, period=NOVEMBER)
+        outside = Outside(Reason.TOO_MANY_LINES, 6000, 0, lines=1451, most_lines=450)
+        safety.hold(session, tenant_id=cast.b.tenant_id, invoice_id=draft.invoice_id, outside=outside)
+    page = dana.get(where).text
+    assert "It has more lines than was set: 1,451 lines over £60.00, and the bound is 450." in page
+    assert "Look in the draft for what stands there again and again." in page
+    assert f"{where}/release" in page
+
+
+def lines_field(page: str) -> str:
+    (value,) = re.findall(r'name="lines"[^>]* value="([^"]*)"', page)
+    return str(value)
 
 
 def test_who_does_not_do_the_billing_sets_no_bounds(enter: Enter, cast: Cast, day: Scene) -> None:

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from billing import safety
 from billing.errors import SafetyInvalidError
-from billing.safety import MILLI, Hold, Reason, Safety
+from billing.safety import LINES_A_DAY, MILLI, Hold, Reason, Safety
 from core import ids
 from core.errors import SeatlineError
 from core.ids import OPERATOR
@@ -29,6 +29,7 @@ from web.plain import whole
 _BUSINESS = frozenset({"refused", "conflict", "invalid", "not-found"})
 REASONS: Mapping[Reason, LazyString] = {
     Reason.NEGATIVE: _l("It comes to less than nothing"),
+    Reason.TOO_MANY_LINES: _l("It has more lines than was set"),
     Reason.ABOVE_MOST: _l("It is above the most that was set"),
     Reason.ABOVE_MEAN: _l("It is far above the bills before it"),
 }
@@ -42,6 +43,8 @@ class HoldRow:
     reason: str
     total: Money
     bound: Money
+    lines: int | None
+    most_lines: int | None
     why: str
     is_asked: bool
     is_mine: bool
@@ -114,6 +117,8 @@ def rows(holds: tuple[Hold, ...], *, currency: str) -> list[HoldRow]:
             str(REASONS[one.outside.reason]),
             Money(one.outside.total_minor, currency),
             Money(one.outside.bound_minor, currency),
+            one.outside.lines,
+            one.outside.most_lines,
             one.why,
             one.asked_by is not None,
             one.asked_by == me,
@@ -128,6 +133,7 @@ def shown(rules: Safety) -> dict[str, str]:
         "second": str(rules.second_above),
         "times": f"{Decimal(rules.times_milli) / MILLI:f}",
         "most": "" if rules.most is None else str(rules.most),
+        "lines": str(rules.lines_a_day),
     }
 
 
@@ -135,15 +141,16 @@ def _typed() -> Safety:
     form = request.form
     second = whole(form.get("second", "0").strip(), longest=9)
     most = whole(form["most"].strip(), longest=9) if form.get("most", "").strip() else None
+    lines = whole(form.get("lines", "").strip() or str(LINES_A_DAY), longest=4)
     many = typed(form.get("times", ""))
     if many is None:
         raise AmountTypedError
     times = many * MILLI
-    if second is None or (most is None and form.get("most", "").strip()):
+    if second is None or lines is None or (most is None and form.get("most", "").strip()):
         raise SafetyInvalidError
     if times != times.to_integral_value():
         raise SafetyInvalidError
-    return Safety(second, int(times), most)
+    return Safety(second, int(times), most, lines_a_day=lines)
 
 
 def _refuse(error: SeatlineError) -> None:
