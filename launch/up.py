@@ -139,7 +139,7 @@ def _bring_up(chosen: Choices, place: Layout, kept: Kept, supervisor: Supervisor
         "trunk_address": TRUNK_ADDRESS,
         "carrier_address": _carrier(chosen),
         "public_url": _public_url(chosen),
-        "live_url": f"http://{_live_host(chosen)}:{chosen.ports.live}",
+        "live_url": _live_url(chosen),
         **_switch_addresses(chosen),
         "root_key_file": str(place.root_key),
         "secret_key": kept.secret_key,
@@ -257,8 +257,11 @@ def _check_release(switch_url: str) -> None:
 def _switch_addresses(chosen: Choices) -> dict[str, str]:
     """Return where phones and trunks find the switch."""
     if not chosen.switch_url or chosen.switch_url.startswith(SIMULATOR):
+        url = _public_url(chosen)
+        ours = f"ws://{network.LOOPBACK}:{chosen.ports.switch}/ws"
         return {
-            "sip_ws_url": f"ws://{network.LOOPBACK}:{chosen.ports.switch}/ws",
+            # elsewhere than on this machine a proxy stands before the switch's websocket as well
+            "sip_ws_url": ours if _is_loopback(url) else f"ws{url.removeprefix('http').rstrip('/')}/ws",
             "sip_address": f"{network.LOOPBACK}:{chosen.ports.sip}",
         }
     theirs = urlsplit(chosen.switch_url)
@@ -312,7 +315,10 @@ def _prepare(
     """
     with_demo = _is_loopback(str(settings["public_url"]))
     if not with_demo:
-        _say("no demo is seeded: its passwords are refused where others than this machine reach the pages")
+        _say(
+            "no demo is seeded: its passwords are refused where others than this machine reach the pages;"
+            " `seatline open` and `seatline user add` let the first of your people in"
+        )
     stamp = _prepared_from(str(settings["admin_database_url"]), cluster=cluster)
     before = read_json(place.prepared)
     if cluster and before.get("stamp") == stamp:
@@ -517,10 +523,14 @@ def _public_url(chosen: Choices) -> str:
     return chosen.public_url or f"http://localhost:{chosen.ports.pages}"
 
 
-def _live_host(chosen: Choices) -> str:
-    """Return this machine as the pages' address names it: browsers send a cookie to the same name alone."""
+def _live_url(chosen: Choices) -> str:
+    """Return where browsers reach live events.
+
+    On this machine by the pages' own name, because browsers send a cookie to the same name alone;
+    elsewhere at the pages' address, where a proxy tells the two apart.
+    """
     url = _public_url(chosen)
-    return urlsplit(url).hostname or network.LOOPBACK if _is_loopback(url) else network.LOOPBACK
+    return f"http://{urlsplit(url).hostname}:{chosen.ports.live}" if _is_loopback(url) else url
 
 
 def _is_loopback(url: str) -> bool:

@@ -118,6 +118,11 @@ def open_company(
     return _company(row)
 
 
+def was_opened(session: Session, *, tenant_id: TenantId) -> bool:
+    """Return whether the tenant's company was opened; the operator's own is not before somebody does so."""
+    return session.get(CompanyRow, tenant_id) is not None
+
+
 def read(session: Session, *, tenant_id: TenantId) -> Company:
     """Return the tenant's company.
 

@@ -74,10 +74,15 @@ def test_required_parts_are_a_list() -> None:
 def test_live_events_are_served_under_the_name_of_the_pages() -> None:
     """Passkeys want a name, and a browser sends the cookie of `localhost` to `localhost` alone."""
     assert up._public_url(read({})) == "http://localhost:8600"
-    assert up._live_host(read({})) == "localhost"
-    assert up._live_host(read({"SEATLINE_PUBLIC_URL": "http://127.0.0.1:8600"})) == "127.0.0.1"
-    assert up._live_host(read({"SEATLINE_PUBLIC_URL": "http://localhost:8600"})) == "localhost"
-    assert up._live_host(read({"SEATLINE_PUBLIC_URL": "https://calls.example"})) == "127.0.0.1"
+    assert up._live_url(read({})) == "http://localhost:8601"
+    assert up._live_url(read({"SEATLINE_PUBLIC_URL": "http://127.0.0.1:8600"})) == "http://127.0.0.1:8601"
+
+
+def test_elsewhere_a_proxy_stands_before_pages_live_events_and_phones_alike() -> None:
+    there = read({"SEATLINE_PUBLIC_URL": "https://calls.example"})
+    assert up._live_url(there) == "https://calls.example"
+    assert up._switch_addresses(there)["sip_ws_url"] == "wss://calls.example/ws"
+    assert up._switch_addresses(read({}))["sip_ws_url"] == "ws://127.0.0.1:8620/ws"
 
 
 def test_a_key_that_is_none_of_stripes_is_refused_without_showing_it() -> None:

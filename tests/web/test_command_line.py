@@ -66,6 +66,24 @@ def test_somebody_added_by_hand_signs_in(
     assert "Dana" not in listed
 
 
+def test_an_operator_opens_once_and_only_then_has_staff(run: Run, services: TestServices) -> None:
+    dana = ("user", "add", "--email", "dana@op.example", "--name", "Dana", "--role", "operator_billing")
+    early = run(*dana, said=f"{PASSWORD}\n")
+    assert early.exit_code == 1
+    assert "seatline open" in early.output
+    opens = ("open", "--name", "Big Op", "--country", "GB", "--zone", "Europe/London", "--currency", "GBP")
+    wrong = run(*opens[:-1], "pounds")
+    assert wrong.exit_code == 1
+    assert "malformed-setting" in wrong.output
+    assert run(*opens).exit_code == 0
+    assert run(*dana, said=f"{PASSWORD}\n").exit_code == 0
+    entered = signing.sign_in(services, email="dana@op.example", password=PASSWORD, address="127.0.0.1")
+    assert entered
+    again = run(*opens)
+    assert again.exit_code == 1
+    assert "open already" in again.output
+
+
 def test_a_companys_key_is_replaced_by_a_job_and_none_is_shown(
     run: Run, people: People, gate: Gate, keystore: Keystore
 ) -> None:

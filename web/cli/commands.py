@@ -81,6 +81,31 @@ def migrate_database() -> None:
     click.echo("the database is at the newest migration")
 
 
+@main.command("open")
+@click.option("--name", required=True, help="The operator's own: the pages' and the letters' signature.")
+@click.option("--country", required=True, help="ISO 3166-1, two letters: GB.")
+@click.option("--zone", required=True, help="IANA: Europe/London.")
+@click.option("--currency", required=True, help="ISO 4217: GBP.")
+@click.option("--language", default="en", type=click.Choice(companies.LANGUAGES))
+def open_operator(name: str, country: str, zone: str, currency: str, language: str) -> None:
+    """Open the operator's own company, once, where no demo was: then its staff can be added and sign in."""
+    with _house() as house, house.gate.open(Scope.system(OPERATOR)) as session:
+        if companies.was_opened(session, tenant_id=OPERATOR):
+            said.stop("the operator's company is open already: `seatline user add` adds its staff")
+        companies.open_company(
+            session,
+            tenant_id=OPERATOR,
+            name=name,
+            country=country,
+            zone=zone,
+            language=language,
+            currency=currency,
+            initials=name.strip()[:1].upper(),
+            colour=0,
+        )
+    click.echo("it is open; `seatline user add` adds its staff, whose roles begin with operator_")
+
+
 @main.group()
 def user() -> None:
     """Look after people who sign in."""
@@ -108,6 +133,8 @@ def add_user(company: str, email: str, name: str, roles: tuple[str, ...], langua
     tenant_id = _tenant(company)
     password = sys.stdin.readline().rstrip("\n")
     with _house() as house, house.gate.open(Scope.system(tenant_id)) as session:
+        if not companies.was_opened(session, tenant_id=tenant_id):
+            said.stop("there is no such company yet: the operator's own is opened with `seatline open`")
         added = users.add(
             session,
             tenant_id=tenant_id,
