@@ -43,6 +43,7 @@ from telephony.outbound.stops import Side, Stop
 from telephony.queue_hours import Opening
 from telephony.queues import Settings
 from telephony.routing.trials import Arm, Asked, Trial
+from tenants.roles import permitted
 from tenants.saved_views import View, ViewId
 from web import parts, tables, words
 from web.account import phone_code
@@ -4044,7 +4045,7 @@ def operator_invoice(lang: str) -> dict[str, Any]:
         "invoice": paper(lang, state="draft"),
         "history": [New(at=ago(1000), kind="drafted")],
         "is_approved": False,
-        "permissions": frozenset({"billing.write"}),
+        "permissions": permitted(["operator_billing"]),
         "base": "/operator/invoices/inv_1",
         "company_": New(name="Pelican Parcel"),
         "company_url": "/operator/companies/ten_1",
