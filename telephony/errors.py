@@ -250,7 +250,7 @@ class FlowFaultyError(Conflict):
 
 
 class FlowInUseError(Conflict):
-    """Numbers lead callers into this flow."""
+    """Numbers lead callers into this flow, or the callers of `tiers` go through it."""
 
     code = "flow-in-use"
 

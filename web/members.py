@@ -23,6 +23,7 @@ TOLD: Mapping[str, tuple[str, ...]] = {
     "credit-too-large": ("left_minor", "currency", "line_no"),
     "download-too-long": ("most",),
     "downloads-under-way": ("most",),
+    "flow-in-use": ("tiers",),
     "hold-limit": ("most",),
     "invoice-final": ("number",),
     "item-unpriced": ("meter",),

@@ -818,7 +818,8 @@ PROBLEMS: Mapping[str, Words] = {
         _l("Callers would get stuck in it. The list of findings says where; nothing was published."),
     ),
     "flow-in-use": Words(
-        _l("Numbers lead into this flow"), _l("Lead them elsewhere first. Nothing was removed.")
+        _l("Callers go through this flow"),
+        _l("Lead the numbers and tiers that use it elsewhere first. Nothing was removed."),
     ),
     "flow-not-published": Words(
         _l("The flow has never been published"), _l("Publish it, then lead numbers into it.")

@@ -28,6 +28,7 @@ from telephony.conductor.spool import Spool
 from telephony.conductor.voice import Voice
 from telephony.conductor.waiting import Waiting
 from telephony.numbers import Forwarding
+from telephony.routing import trail
 from telephony.switch import port
 from telephony.switch.port import Switch
 
@@ -115,14 +116,15 @@ class Arrivals:
         call, actions = machine.begin(arrival, event.channel)
         on_disk = self._spool.begin(arrival, event.channel, with_caller)
         # who is turned away at once costs nothing
-        keeps = line.is_prepaid and no_room is None and (there is not None or bool(line.number.forwards))
+        leads_on = there is not None or bool(line.number.forwards) or bool(line.tier_flows)
+        keeps = line.is_prepaid and no_room is None and leads_on
         row = self._rows.begin(arrival, with_caller, routing=line.routing, keeps=keeps)
         held = Held(call, line, on_disk, row, trunk=event.trunk)
         if line.routing.asks_who_calls:
             held.row.add_done_callback(functools.partial(self._waiting.learn, held))
         if keeps:
             held.row.add_done_callback(functools.partial(self._paying.learn, held))
-        if line.routing.needs_region or line.flow or line.number.forwards:
+        if line.routing.needs_region or line.flow or line.number.forwards or line.routing.flows:
             with_caller()
         self._live.calls[call.call_id] = held
         self._live.by_channel[event.channel] = call.call_id
@@ -135,26 +137,30 @@ class Arrivals:
             )
             self._feed(call.call_id, refused)
             return
-        if keeps:
-            self._hands.spawn(self._when_paid(held, actions))
+        if keeps or _depends_on_tier(held):
+            self._hands.spawn(self._when_written(held, actions))
             return
         self._let_in(held, event.at, actions)
 
-    async def _when_paid(self, held: Held, actions: Sequence[Action]) -> None:
-        """Let a caller in when their company has paid for it; whether it has is not waited for for long."""
+    async def _when_written(self, held: Held, actions: Sequence[Action]) -> None:
+        """Let a caller in when it is known who they are and that their company has paid for it.
+
+        Neither is waited for for long.
+        """
         await asyncio.wait({held.row}, timeout=paying.WITHIN_S)
         if held.call.phase is Phase.GREETING:
             self._let_in(held, clock.now(), actions)
 
     def come_again(self, held: Held) -> None:
         """Let a caller in whom nobody has answered when the switchboard was away."""
-        if held.line.is_prepaid:
-            self._hands.spawn(self._when_paid(held, [Answer()]))
+        if held.line.is_prepaid or _depends_on_tier(held):
+            self._hands.spawn(self._when_written(held, [Answer()]))
         else:
             self._let_in(held, clock.now(), [Answer()])
 
     def _let_in(self, held: Held, at: dt.datetime, actions: Sequence[Action]) -> None:
-        """Let a caller in: to the client's own phone, into the number's flow, or to its queue."""
+        """Let a caller in: to the client's own phone, into the flow of tier or number, or to its queue."""
+        tier = self._follow_tier(held, at)
         call, line = held.call, held.line
         there = line if line.flow else line.at(call.arrival.arrived_at)
         if line.number.forwards is Forwarding.ALWAYS or (line.number.forwards and there is None):
@@ -167,10 +173,27 @@ class Arrivals:
             return
         if line.flow:
             self._hands.command(held, self._switch.answer(call.channel))
-            self._feed(call.call_id, facts.FlowEntered(at, line.flow.flow_id, line.flow.version))
+            self._feed(call.call_id, facts.FlowEntered(at, line.flow.flow_id, line.flow.version, tier))
             return
         for action in actions:
             self._carry_out(held, action)
+
+    def _follow_tier(self, held: Held, at: dt.datetime) -> str:
+        """Let a caller go through the flow of their tier in place of their number's; return that tier.
+
+        Empty: they go the number's own way. Where that was not to be, the timeline says why.
+        """
+        line, tier = held.line, held.known.tier
+        if not _depends_on_tier(held):
+            return ""
+        if tier in line.tier_flows:
+            held.line = line.of_tier(tier)
+            return tier
+        if tier in line.routing.flows:
+            self._rows.note(held.call, at, trail.MISSING, {"tier": tier})
+        elif not _is_read(held):
+            self._rows.note(held.call, at, trail.UNKNOWN, {})
+        return ""
 
     def _count_stray(self, dialled: str) -> None:
         """Count a caller of a number that may be in stock, whom nobody receives."""
@@ -212,3 +235,16 @@ class Arrivals:
             return
         held.line = there
         self._voice.play_greeting(held)
+
+
+def _depends_on_tier(held: Held) -> bool:
+    """Whether what a caller goes through depends on who they are, and they have shown a number."""
+    line = held.line
+    is_asked = bool(line.routing.flows) and line.number.forwards is not Forwarding.ALWAYS
+    return is_asked and bool(held.call.arrival.caller)
+
+
+def _is_read(held: Held) -> bool:
+    """Whether the caller's rows have been read, whatever they say."""
+    row = held.row
+    return row.done() and not row.cancelled() and row.exception() is None

@@ -9,7 +9,7 @@ import datetime as dt
 import functools
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import phonenumbers
@@ -68,6 +68,7 @@ class Line:
     `lines` are how many callers its company takes, on all its numbers together; `channels` calls both ways.
     `is_prepaid`: its company pays beforehand.
     Outside its queue's `hours` (None: always open) a caller hears `told`, and goes `beyond` if that is open.
+    `tier_flows` are what callers of a tier go through in place of `flow`, by its code.
     """
 
     number: Number
@@ -86,6 +87,17 @@ class Line:
     beyond: Queue | None = None
     beyond_hours: Hours | None = None
     flow: FlowLine | None = None
+    tier_flows: Mapping[str, FlowLine] = field(default_factory=dict)
+
+    def of_tier(self, code: str) -> "Line":
+        """Return the line for a caller of this tier: through the tier's own flow, if it has one."""
+        there = self.tier_flows.get(code)
+        return replace(self, flow=there) if there else self
+
+    def through(self, flow_id: FlowId) -> "Line":
+        """Return the line of a caller who is in this flow, their number's or their tier's."""
+        known = (one for one in (self.flow, *self.tier_flows.values()) if one and one.flow_id == flow_id)
+        return replace(self, flow=next(known, self.flow))
 
     def at(self, instant: dt.datetime) -> "Line | None":
         """Return the line as it is at an instant: itself, the queue beyond its hours, or None: closed."""
@@ -213,9 +225,10 @@ class Directory:
             with self._gate.open(Scope.system(entry.tenant_id)) as session:
                 number = numbers.get(session, tenant_id=entry.tenant_id, number_id=NumberId(entry.ref_id))
                 line = self._into(session, number, number.queue_id)
-                flow = self._flow_of(session, number)
                 is_open = companies.is_open(session, tenant_id=entry.tenant_id)
                 routing = read_routing(session, tenant_id=entry.tenant_id)
+                wanted = {one for one in (number.flow_id, *routing.flows.values()) if one}
+                read = {one: self._flow(session, number, one) for one in sorted(wanted)}
                 most = limits.most(session, tenant_id=entry.tenant_id, at=clock.now())
                 is_prepaid = credit.is_prepaid(session, tenant_id=entry.tenant_id)
         except NotFound:
@@ -230,7 +243,8 @@ class Directory:
             channels=most.channels,
             routing=routing,
             is_prepaid=is_prepaid,
-            flow=flow,
+            flow=read[number.flow_id] if number.flow_id else None,
+            tier_flows={code: there for code, one in routing.flows.items() if (there := read[one])},
         )
 
     def _into(self, session: Session, number: Number, queue_id: QueueId) -> Line:
@@ -256,12 +270,10 @@ class Directory:
             beyond_hours=beyond_hours,
         )
 
-    def _flow_of(self, session: Session, number: Number) -> FlowLine | None:
-        """Return what callers of a number go through; None: nothing, they come to its queue at once."""
-        if number.flow_id is None:
-            return None
+    def _flow(self, session: Session, number: Number, flow_id: FlowId) -> FlowLine | None:
+        """Return a flow as callers of a number go through it; None: it cannot be had, they go without."""
         try:
-            kept = store.published(session, tenant_id=number.tenant_id, flow_id=number.flow_id)
+            kept = store.published(session, tenant_id=number.tenant_id, flow_id=flow_id)
         except (NotFound, ValueError) as error:  # ValueError: written by a later release than this one
             _log.warning("flow-not-read", error=type(error).__name__)
             return None
@@ -272,7 +284,7 @@ class Directory:
                 queues.insist_open(session, tenant_id=number.tenant_id, queue_id=queue_id)
                 entries[name] = self._into(session, number, queue_id)
         laid_out = self._laid_out(session, number, kept.flow)
-        return FlowLine(number.flow_id, kept.version, kept.flow, entries, laid_out)
+        return FlowLine(flow_id, kept.version, kept.flow, entries, laid_out)
 
     def _laid_out(self, session: Session, number: Number, flow: Flow) -> dict[str, Path]:
         """Return the files of the sounds a flow plays; without one the flow fails there, to the queue."""

@@ -17,11 +17,15 @@ class GreetingEnded:
 
 @dataclass(frozen=True, slots=True)
 class FlowEntered:
-    """The call goes through this version of a flow before anything else."""
+    """The call goes through this version of a flow before anything else.
+
+    `tier`: it is that of its caller's tier, in place of their number's; empty: the number's.
+    """
 
     at: dt.datetime
     flow_id: FlowId
     version: int
+    tier: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -315,7 +315,7 @@ class FlowRunner:
             number=arrival.dialled,
             caller=arrival.caller,
             region=line.routing.region_of(arrival.caller) if arrival.caller else "",
-            tier=tier,
+            tier=tier or (call.flow.tier if call.flow else ""),
             hours={name: entry.hours for name, entry in there.entries.items()},
         )
 

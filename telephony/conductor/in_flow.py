@@ -63,7 +63,7 @@ def step(call: LiveCall, fact: Fact) -> list[Action]:
     flow = call.flow
     match fact:
         case FlowEntered() if call.phase is Phase.GREETING and flow is None:
-            call.phase, call.flow = Phase.FLOW, InFlow(fact.flow_id, fact.version, fact.at)
+            call.phase, call.flow = Phase.FLOW, InFlow(fact.flow_id, fact.version, fact.at, tier=fact.tier)
             return [RunFlow()]
         case FlowMoved() if call.phase is Phase.FLOW and flow:
             passed = Passed(fact.node, fact.way, elapsed_ms(flow.began_at, fact.at))
@@ -105,6 +105,11 @@ def step(call: LiveCall, fact: Fact) -> list[Action]:
 def may_leave(call: LiveCall) -> bool:
     """Whether keys mean something to who waits: no agent has had them, and their flow led them here."""
     return call.flow is not None and call.flow.outcome is Outcome.QUEUED and not call.is_shared
+
+
+def is_led_by_tier(call: LiveCall) -> bool:
+    """Whether the flow of its caller's tier has led it to where it waits."""
+    return call.flow is not None and call.flow.outcome is Outcome.QUEUED and bool(call.flow.tier)
 
 
 def _over(flow: InFlow, fact: Fact, outcome: Outcome) -> InFlow:

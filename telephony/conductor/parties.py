@@ -78,6 +78,7 @@ class InFlow:
             caller waits no longer.
         kind: of the node it is at.
         is_promised: on the way the caller was promised a call.
+        tier: whose flow it is; empty: the number's.
     """
 
     flow_id: FlowId
@@ -89,6 +90,7 @@ class InFlow:
     onwards: str = ""
     kind: str = ""
     is_promised: bool = False
+    tier: str = ""
 
 
 @dataclass(frozen=True, slots=True)

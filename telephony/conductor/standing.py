@@ -185,16 +185,8 @@ class Standing:
     def _line_of(self, call: LiveCall) -> Line | None:
         arrival = call.arrival
         if call.dial is None:
-            line = self._directory.find(arrival.dialled)
-            if line is None or line.number.number_id != arrival.number_id:
-                # chosen at a shared code: what was dialled leads to nobody, or to whom it is rented by now
-                line = None
-                with contextlib.suppress(NotFound):
-                    line = self._directory.entry(arrival.tenant_id, arrival.number_id)
-            if line is None or line.queue.queue_id == arrival.queue_id:
-                return line
-            queue, _ = self._directory.queue_of(arrival.tenant_id, arrival.queue_id)
-            return replace(line, queue=queue)
+            line = self._line_in(call)
+            return line.through(call.flow.flow_id) if line and call.flow else line
         try:
             with self._gate.open(Scope.system(arrival.tenant_id)) as session:
                 return self._directory.outgoing(
@@ -205,6 +197,20 @@ class Standing:
                 )
         except NotFound:
             return None
+
+    def _line_in(self, call: LiveCall) -> Line | None:
+        """Return the line of a call that has come in."""
+        arrival = call.arrival
+        line = self._directory.find(arrival.dialled)
+        if line is None or line.number.number_id != arrival.number_id:
+            # chosen at a shared code: what was dialled leads to nobody, or to whom it is rented by now
+            line = None
+            with contextlib.suppress(NotFound):
+                line = self._directory.entry(arrival.tenant_id, arrival.number_id)
+        if line is None or line.queue.queue_id == arrival.queue_id:
+            return line
+        queue, _ = self._directory.queue_of(arrival.tenant_id, arrival.queue_id)
+        return replace(line, queue=queue)
 
     def _stand_again(self, held: Held, there: dict[str, port.LiveChannel]) -> None:
         """Go on with a call whose caller is still on the line."""

@@ -14,8 +14,9 @@ def name(fact: Fact) -> str:
 def details(fact: Fact) -> dict[str, object]:
     """Return what stands with a fact in the timeline: numbers and words, nothing personal."""
     match fact:
-        case facts.FlowEntered(flow_id=flow_id, version=version):
-            return {"flow": public("flow", flow_id), "version": version}
+        case facts.FlowEntered(flow_id=flow_id, version=version, tier=tier):
+            entered: dict[str, object] = {"flow": public("flow", flow_id), "version": version}
+            return entered | {"tier": tier} if tier else entered
         case facts.FlowMoved(node=node, kind=kind, title=title, way=way):
             return {"node": node, "kind": kind, "title": title, "way": way}
         case facts.FlowLed(queue_name=queue):

@@ -7,7 +7,7 @@ from typing import Any
 
 from core import clock
 from core.ids import CallId, QueueId
-from telephony.conductor import facts
+from telephony.conductor import facts, in_flow
 from telephony.conductor.directory import Directory
 from telephony.conductor.hands import Hands
 from telephony.conductor.live import Begun, Feed, Held, Known, Live
@@ -54,13 +54,14 @@ class Waiting:
         """Put a call among those that wait, with what is known of who calls."""
         call, routing = held.call, held.line.routing
         tier, queue_id = routing.tier(held.known.tier)
+        if call.is_shared or call.was_moved or in_flow.is_led_by_tier(call):
+            queue_id = None  # who was given on waits where they were given to
         region = routing.region_of(call.arrival.caller) if routing.needs_region else ""
         self._floor.wait(
             InQueue(
                 call.call_id,
                 call.arrival.tenant_id,
-                # who was given on waits where they were given to
-                call.arrival.queue_id if call.is_shared or call.was_moved or queue_id is None else queue_id,
+                queue_id or call.arrival.queue_id,
                 since,
                 is_at_head,
                 region,

@@ -38,9 +38,10 @@ class FlowFault(StrEnum):
     CIRCLE = "circle"  # in which nobody is asked anything
     UNREACHABLE = "unreachable"
     TOO_DEEP = "too-deep"
+    TIER_ELSEWHERE = "tier-elsewhere"  # a case for tiers whose callers go through another flow
 
 
-WARNINGS: Final = frozenset({FlowFault.UNREACHABLE, FlowFault.TOO_DEEP})
+WARNINGS: Final = frozenset({FlowFault.UNREACHABLE, FlowFault.TOO_DEEP, FlowFault.TIER_ELSEWHERE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def lint(
     sounds: Collection[str] = (),
     own: Collection[str] = (),
     rooms: Collection[str] = (),
+    elsewhere: Collection[str] = (),
 ) -> list[Finding]:
     """Return what is wrong, in the order of the nodes.
 
@@ -73,6 +75,7 @@ def lint(
         sounds: the public ids of the sounds it has uploaded.
         own: its own numbers: a call out to one of them would come back in.
         rooms: the public ids of its conference rooms.
+        elsewhere: the codes of the tiers whose callers go through another flow than this one.
     """
     if flow.start not in flow.nodes:
         return [Finding(FlowFault.NO_START, flow.start)]
@@ -89,6 +92,12 @@ def lint(
                 found.append(Finding(FlowFault.NO_ROOM, key))
             if isinstance(node, model.ToNumber) and node.phone and _is_wrong(node.phone, own):
                 found.append(Finding(FlowFault.WRONG_PHONE, key))
+            if isinstance(node, model.Branch) and node.on == "tier":
+                found += [
+                    Finding(FlowFault.TIER_ELSEWHERE, key, f"case-{place}")
+                    for place, case in enumerate(node.cases, 1)
+                    if case.values and all(one in elsewhere for one in case.values)
+                ]
     found += [Finding(FlowFault.CIRCLE, key) for key in flow.nodes if key in reached and _circles(flow, key)]
     deep = next((key for key, depth in _depths(flow).items() if depth > DEEPEST), None)
     if deep:

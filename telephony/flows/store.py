@@ -35,6 +35,7 @@ from telephony.flows.model import Flow, ToNumber
 from telephony.flows.trace import Outcome, Passed
 from telephony.models import ConferenceRoomRow, FlowRow, FlowRunRow, FlowVersionRow
 from telephony.numbers import Number
+from telephony.routing import settings as routing
 
 MOST_FLOWS = 200
 LONGEST_NAME = 80
@@ -132,8 +133,11 @@ def save(
     return _kept(row, vault)
 
 
-def findings(session: Session, *, tenant_id: TenantId, flow: Flow) -> list[Finding]:
-    """Return what is wrong with a flow of the company."""
+def findings(
+    session: Session, *, tenant_id: TenantId, flow: Flow, flow_id: FlowId | None = None
+) -> list[Finding]:
+    """Return what is wrong with a flow of the company, which may be kept as `flow_id`."""
+    tiers = routing.read(session, tenant_id=tenant_id).flows
     return lint(
         flow,
         queues={ids.public("que", one.queue_id) for one in queues.all_of(session, tenant_id=tenant_id)},
@@ -147,6 +151,7 @@ def findings(session: Session, *, tenant_id: TenantId, flow: Flow) -> list[Findi
                 )
             )
         },
+        elsewhere={code for code, one in tiers.items() if one != flow_id},
     )
 
 
@@ -235,11 +240,12 @@ def remove(session: Session, *, tenant_id: TenantId, flow_id: FlowId, revision: 
     Raises:
         FlowNotFoundError: not the company's, or removed.
         FlowChangedError: somebody has changed it since `revision`.
-        FlowInUseError: a number leads into it.
+        FlowInUseError: a number leads into it, or the callers of a tier go through it.
     """
     row = _row(session, tenant_id, flow_id, revision=revision)
-    if numbers.of_flow(session, tenant_id=tenant_id, flow_id=flow_id):
-        raise FlowInUseError
+    tiers = routing.tiers_through(session, tenant_id=tenant_id, flow_id=flow_id)
+    if tiers or numbers.of_flow(session, tenant_id=tenant_id, flow_id=flow_id):
+        raise FlowInUseError(tiers=[one.code for one in tiers])
     row.removed_at = clock.now()
     session.flush()
     evidence.record(session, "flow.removed", "flow", flow_id)

@@ -17,11 +17,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.ids import AgentId, CustomerId, QueueId, TenantId
+from core.ids import AgentId, CustomerId, FlowId, QueueId, TenantId
 from security import evidence
 from telephony import queues
 from telephony.errors import RoutingChangedError, RoutingSettingError
-from telephony.models import CustomerTierRow, RoutingSettingsRow
+from telephony.models import CustomerTierRow, FlowRow, RoutingSettingsRow
 from telephony.routing.strategy import COMMON, Kept, Model, Policy, Tier
 
 MOST_TIERS, MOST_REGIONS, MOST_PREFIXES, MOST_KEPT = 40, 200, 200, 2_000
@@ -48,6 +48,7 @@ class TierSettings:
         longest_s: after which it goes ahead of everybody who has not waited theirs, 10 to 7200.
         widens_at_once: may go to every circle from the first second.
         work_order_h: within how many hours a work order of its customers is to be done, 1 to 8760.
+        flow_id: what its callers go through, instead of the flow their number leads into; a published one.
     """
 
     code: str
@@ -61,6 +62,7 @@ class TierSettings:
     longest_s: int | None = None
     widens_at_once: bool | None = None
     work_order_h: int | None = None
+    flow_id: FlowId | None = None
 
 
 TOP = TierSettings(
@@ -178,6 +180,12 @@ class RoutingSettings:
         """Return what the decision needs of a tier, and the queue its callers wait in, if one of its own."""
         return self._tiers.get(code, (COMMON, None))
 
+    @cached_property
+    def flows(self) -> Mapping[str, FlowId]:
+        """Which flow the callers of tiers go through, by the tiers' codes: their own, or that above."""
+        whole = {one.code: self.whole(one.code).flow_id for one in self.tiers}
+        return {code: flow_id for code, flow_id in whole.items() if flow_id}
+
 
 UNSETTLED = RoutingSettings()
 
@@ -195,7 +203,11 @@ def write(session: Session, *, tenant_id: TenantId, settings: RoutingSettings) -
         RoutingChangedError: somebody saved since; nothing was written.
         RoutingSettingError: `field` names what cannot stand.
     """
-    check(settings, {one.queue_id for one in queues.all_of(session, tenant_id=tenant_id)})
+    check(
+        settings,
+        {one.queue_id for one in queues.all_of(session, tenant_id=tenant_id)},
+        _to_be_had(session, tenant_id, {one.flow_id for one in settings.tiers if one.flow_id}),
+    )
     row = session.get(RoutingSettingsRow, tenant_id, with_for_update=True, populate_existing=True)
     if (row.revision if row else 0) != settings.revision:
         raise RoutingChangedError(revision=row.revision if row else 0)
@@ -266,6 +278,12 @@ def name_of_tier(session: Session, *, tenant_id: TenantId, customer_id: Customer
     return next((one.name for one in tiers if one.code == code), "")
 
 
+def tiers_through(session: Session, *, tenant_id: TenantId, flow_id: FlowId) -> Sequence[TierSettings]:
+    """Return the tiers whose callers go through a flow, their levels included."""
+    settings = read(session, tenant_id=tenant_id)
+    return [one for one in settings.tiers if settings.flows.get(one.code) == flow_id]
+
+
 def work_order_due(
     session: Session, *, tenant_id: TenantId, customer_id: CustomerId, at: dt.datetime
 ) -> dt.datetime | None:
@@ -278,8 +296,10 @@ def work_order_due(
     return at + dt.timedelta(hours=hours) if hours else None
 
 
-def check(settings: RoutingSettings, queue_ids: set[QueueId]) -> None:
-    """Insist that settings can stand, with these queues.
+def check(
+    settings: RoutingSettings, queue_ids: set[QueueId], flow_ids: Collection[FlowId] = frozenset()
+) -> None:
+    """Insist that settings can stand, with these queues and these published flows.
 
     Raises:
         RoutingSettingError: `field` names what cannot.
@@ -289,7 +309,7 @@ def check(settings: RoutingSettings, queue_ids: set[QueueId]) -> None:
         _within(step, _STEP_S, "widen_s")
     _within(settings.sticky_s, (0, 600), "sticky_s")
     _within(settings.sticky_days, (1, 365), "sticky_days")
-    _check_tiers(settings.tiers, queue_ids)
+    _check_tiers(settings.tiers, queue_ids, flow_ids)
     _check_regions(settings.regions)
     named = [one.queue_id for one in settings.queues]
     _insist(len(set(named)) == len(named), "queues")
@@ -304,7 +324,9 @@ def check(settings: RoutingSettings, queue_ids: set[QueueId]) -> None:
         _insist(not kept.tier or kept.tier in codes, "kept")
 
 
-def _check_tiers(tiers: Sequence[TierSettings], queue_ids: set[QueueId]) -> None:
+def _check_tiers(
+    tiers: Sequence[TierSettings], queue_ids: set[QueueId], flow_ids: Collection[FlowId]
+) -> None:
     codes = [one.code for one in tiers]
     _insist(len(codes) <= MOST_TIERS and len(set(codes)) == len(codes), "tiers")
     above = {one.code: one.above for one in tiers}
@@ -314,6 +336,7 @@ def _check_tiers(tiers: Sequence[TierSettings], queue_ids: set[QueueId]) -> None
         # one level below another, and no deeper: nobody reads a tree in a hurry
         _insist(not one.above or (one.above in above and not above[one.above]), "tier_above")
         _insist(one.queue_id is None or one.queue_id in queue_ids, "tier_queue")
+        _insist(one.flow_id is None or one.flow_id in flow_ids, "tier_flow")
         for value, bounds, name in (
             (one.target_s, _TARGET_S, "tier_target"),
             (one.target_percent, _PERCENT, "tier_percent"),
@@ -362,11 +385,30 @@ def _tier(one: TierSettings) -> Tier:
     )
 
 
+def _to_be_had(session: Session, tenant_id: TenantId, flow_ids: set[FlowId]) -> set[FlowId]:
+    """Return which of these flows callers can go through; none of them is removed before this is settled."""
+    found = session.scalars(
+        select(FlowRow.id)
+        .where(
+            FlowRow.tenant_id == tenant_id,
+            FlowRow.id.in_(flow_ids),
+            FlowRow.removed_at.is_(None),
+            FlowRow.version > 0,
+        )
+        .order_by(FlowRow.id)
+        .with_for_update(read=True)
+    )
+    return {FlowId(one) for one in found}
+
+
 def _document(settings: RoutingSettings) -> dict[str, Any]:
     document = asdict(settings)
     del document["revision"]
     for one in document["tiers"]:
         one["queue_id"] = str(one["queue_id"]) if one["queue_id"] else None
+        # named only where there is one: a release that knows no flows of tiers reads the others
+        if flow_id := one.pop("flow_id"):
+            one["flow_id"] = str(flow_id)
     for one in document["queues"]:
         one["queue_id"], one["helpers"] = str(one["queue_id"]), [str(queue) for queue in one["helpers"]]
     for one in document["kept"]:
@@ -382,10 +424,7 @@ def _read(document: Mapping[str, Any], revision: int) -> RoutingSettings:
         (first, second, third),
         document["sticky_s"],
         document["sticky_days"],
-        tuple(
-            TierSettings(**{**one, "queue_id": QueueId(UUID(one["queue_id"])) if one["queue_id"] else None})
-            for one in document["tiers"]
-        ),
+        tuple(_read_tier(one) for one in document["tiers"]),
         tuple(Region(one["code"], one["name"], tuple(one["prefixes"])) for one in document["regions"]),
         tuple(
             QueueRouting(
@@ -406,4 +445,15 @@ def _read(document: Mapping[str, Any], revision: int) -> RoutingSettings:
         # those saved before kept seats could open were told that they never do
         document.get("kept_opens_s", 0),
         revision,
+    )
+
+
+def _read_tier(one: Mapping[str, Any]) -> TierSettings:
+    queue_id, flow_id = one["queue_id"], one.get("flow_id")
+    return TierSettings(
+        **{
+            **one,
+            "queue_id": QueueId(UUID(queue_id)) if queue_id else None,
+            "flow_id": FlowId(UUID(flow_id)) if flow_id else None,
+        }
     )

@@ -16,6 +16,22 @@ from telephony.routing.strategy import Circle
 WAITS, WIDENED, OFFERED = "waits", "widened", "offered"
 KINDS = (WAITS, WIDENED, OFFERED)
 
+ENTERED, MISSING, UNKNOWN = "flow-entered", "tier-flow-missing", "tier-unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Through:
+    """Which flow a call went through before it waited, by its public id and version, and why that one.
+
+    `tier`: it is that of its caller's tier; empty: the number's. `missed` says why it is not the tier's:
+    `MISSING` (that could not be read), or `UNKNOWN` (who called was not known in time).
+    """
+
+    flow: str = ""
+    version: int = 0
+    tier: str = ""
+    missed: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -86,6 +102,18 @@ def explain(happened: Iterable[Step]) -> list[Entry]:
         for step in happened
         if step.kind in KINDS and "circle" in step.details  # an agent who was asked by name was not chosen
     ]
+
+
+def through(happened: Iterable[Step]) -> Through | None:
+    """Return the flow a call went through, or missed, from its timeline; None: there was none."""
+    flow, version, tier, missed = "", 0, "", ""
+    for step in happened:
+        if step.kind in {MISSING, UNKNOWN}:
+            missed = step.kind
+        elif step.kind == ENTERED:
+            flow, version = str(step.details.get("flow", "")), int(step.details.get("version", 0))
+            tier = str(step.details.get("tier", ""))
+    return Through(flow, version, tier, missed) if flow or missed else None
 
 
 def _entry(at: dt.datetime, kind: str, kept: Mapping[str, Any]) -> Entry:

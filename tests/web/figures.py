@@ -2453,6 +2453,15 @@ def flow_list(lang: str) -> dict[str, Any]:
                 "version": 3,
                 "changed_at": NOW,
                 "numbers": ["+44 808 157 0142"],
+                "tiers": [],
+            },
+            {
+                "href": "/portal/flows/flow_3",
+                "name": pick(lang, "Best customers", "贵宾"),
+                "version": 1,
+                "changed_at": NOW,
+                "numbers": [],
+                "tiers": ["VIP", pick(lang, "VIP, gold", "金牌会员")],
             },
             {
                 "href": "/portal/flows/flow_2",
@@ -2460,6 +2469,7 @@ def flow_list(lang: str) -> dict[str, Any]:
                 "version": 0,
                 "changed_at": NOW,
                 "numbers": [],
+                "tiers": [],
             },
         ],
         "may_write": True,
@@ -2666,6 +2676,7 @@ def one_flow(lang: str) -> dict[str, Any]:
             {"id": "num_1", "number": "+44 808 157 0142", "is_led": True, "elsewhere": False, "revision": 1},
             {"id": "num_2", "number": "+44 161 496 0155", "is_led": False, "elsewhere": True, "revision": 1},
         ],
+        "tiers": ["VIP", pick(lang, "VIP, gold", "金牌会员")],
         "may_write": True,
     }
 
@@ -2935,6 +2946,7 @@ def routing(lang: str) -> dict[str, Any]:
     for at, (code, name, above, target, percent) in enumerate(tiers):
         given |= {f"tier-{at}-code": code, f"tier-{at}-name": name, f"tier-{at}-above": above}
         given |= {f"tier-{at}-target_s": target, f"tier-{at}-target_percent": percent}
+        given |= {f"tier-{at}-flow": "flow_1" if code == "vip" else ""}
     north, south = pick(lang, ("North", "South"), ("北区", "南区"))
     for at, (code, name, prefixes) in enumerate(
         (("north", north, "+44161 +44113"), ("south", south, "+4420"), ("", "", ""))
@@ -2954,6 +2966,7 @@ def routing(lang: str) -> dict[str, Any]:
         "regions": range(3),
         "codes": ["north", "south"],
         "queues": [(f"que_{i}", one.name) for i, one in enumerate(queues(lang))],
+        "flows": [("flow_1", pick(lang, "Best customers", "贵宾"))],
         "agents": [1001, 1002],
         "duties": [("both", pick(lang, "calls in and out", "呼入和呼出"))],
         "kept": [("tier:vip", pick(lang, "tier VIP", "VIP 等级"))],

@@ -104,7 +104,7 @@ def test_a_flow_is_written_step_by_step_tried_published_and_led_into(
     assert "leads here" in led.text
     assert "leads into" not in alice.get("/portal/flows").text
     refused = said(alice, alice.post(f"{path}/remove", {"revision": found_revision(led.text)}))
-    assert "Lead them elsewhere first" in refused.text
+    assert "Lead their callers elsewhere first" in refused.text
 
 
 def found_revision(page: str) -> str:

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from core.ids import OPERATOR, TenantId, public
+from core.ids import OPERATOR, TenantId, UserId, new_id, public
 from customers import decoys
 from seats import roster
 from seats.roster import Station
 from security.gate import Gate, Scope
 from security.vault import Field, Vault
 from telephony import calls, orders, queues
+from telephony.flows import store
+from telephony.flows.model import Flow
 from telephony.orders import OrderKind
 from telephony.routing import settings as routing
 from telephony.routing.board import Why
@@ -142,6 +144,115 @@ def test_what_cannot_stand_is_said_and_nothing_is_lost(
     late = alice.post("/portal/routing", GIVEN | {"revision": "0", "opens": "7201"})
     assert late.status_code == 422
     assert "Kept seats open after 1 to 7200 seconds of waiting, or never (0)." in late.text
+
+
+def a_flow(gate: Gate, vault: Vault, tenant_id: TenantId, *, name: str = "Best customers") -> str:
+    """Publish a flow and return its public id."""
+    with gate.open(Scope.system(tenant_id)) as session:
+        queue = public("que", queues.open_queue(session, tenant_id=tenant_id, name=name).queue_id)
+        draft = Flow.model_validate({"nodes": {"start": {"kind": "queue", "queue": queue}}})
+        made = store.make(session, tenant_id=tenant_id, name=name, draft=draft, vault=vault)
+        by = UserId(new_id())
+        store.publish(session, tenant_id=tenant_id, flow_id=made.flow_id, revision=1, by=by, vault=vault)
+        return public("flow", made.flow_id)
+
+
+def test_a_person_chooses_what_callers_of_a_tier_go_through_and_the_flow_says_so_and_stays(
+    alice: Browser, gate: Gate, vault: Vault, tenant_id: TenantId
+) -> None:
+    flow = a_flow(gate, vault, tenant_id)
+    form = GIVEN | {"revision": "0", "tier-0-flow": flow}
+    assert alice.post("/portal/routing", form).status_code == 303
+    flows = kept(gate, tenant_id).flows
+    assert {code: public("flow", one) for code, one in flows.items()} == {"vip": flow, "vip-gold": flow}
+    with gate.open(Scope.system(OPERATOR)) as session:
+        assert OrderKind.RELOAD in [one.kind for one in orders.waiting(session)], "it counts from now on"
+    page = alice.get("/portal/routing").text
+    assert re.search(rf'<option value="{flow}" selected>Best customers', page)
+    assert "for the tiers VIP, VIP, gold" in alice.get("/portal/flows").text
+    one = alice.get(f"/portal/flows/{flow}").text
+    assert "Callers of these tiers go through it whichever number they call: VIP, VIP, gold." in one
+    alice.post(f"/portal/flows/{flow}/remove", {"revision": "2"})
+    assert "Numbers or tiers use this flow." in alice.get(f"/portal/flows/{flow}").text
+    form |= {"revision": "1", "tier-0-flow": public("flow", new_id())}
+    answer = alice.post("/portal/routing", form)
+    assert answer.status_code == 422
+    assert "A tier’s flow is one of yours that is published." in answer.text
+
+
+def test_a_program_chooses_it_too_and_is_told_of_cases_nobody_comes_by(
+    ours: Program, gate: Gate, vault: Vault, tenant_id: TenantId
+) -> None:
+    flow = a_flow(gate, vault, tenant_id)
+    tag = {"If-Match": ours.get("/routing").headers["ETag"]}
+    tiers = [{"code": "vip", "name": "VIP", "flow": flow}, {"code": "gold", "name": "Gold", "above": "vip"}]
+    saved = ours.call("PUT", "/routing", json={"model": "brand", "tiers": tiers}, headers=tag)
+    assert [one["flow"] for one in saved.get_json()["tiers"]] == [flow, None]
+    held = ours.call("DELETE", f"/flows/{flow}", headers={"If-Match": '"2"'})
+    assert code_of(held) == (409, "flow-in-use")
+    assert held.get_json()["tiers"] == ["vip", "gold"]
+    branch = {
+        "start": {
+            "kind": "branch",
+            "on": "tier",
+            "cases": [{"values": ["gold"], "to": "end"}],
+            "otherwise": "end",
+        },
+        "end": {"kind": "hang-up"},
+    }
+    other = ours.post("/flows", {"name": "Main", "flow": {"nodes": branch}}).get_json()
+    assert [(one["fault"], one["forbids"]) for one in other["findings"]] == [("tier-elsewhere", False)]
+    tag = {"If-Match": saved.headers["ETag"]}
+    tiers = [{"code": "vip", "name": "VIP", "flow": public("flow", new_id())}]
+    refused = ours.call("PUT", "/routing", json={"model": "brand", "tiers": tiers}, headers=tag)
+    assert code_of(refused) == (422, "routing-setting")
+
+
+@pytest.mark.parametrize(
+    ("noted", "told", "words"),
+    [
+        (
+            ("flow-entered", {"flow": "flow_1", "version": 3, "tier": "vip"}),
+            {"flow": "flow_1", "version": 3, "tier": "vip", "missed": ""},
+            "Enters the flow of tier vip, version 3",
+        ),
+        (
+            ("tier-flow-missing", {"tier": "vip"}),
+            {"flow": None, "version": 0, "tier": "", "missed": "tier-flow-missing"},
+            "The flow of tier vip cannot be read; on by the number’s own way",
+        ),
+        (
+            ("tier-unknown", {}),
+            {"flow": None, "version": 0, "tier": "", "missed": "tier-unknown"},
+            "Who calls was not known in time; on by the number’s own way",
+        ),
+    ],
+)
+def test_a_call_says_whose_flow_it_went_through_and_why_not_that_of_its_tier(
+    alice: Browser,
+    ours: Program,
+    gate: Gate,
+    vault: Vault,
+    tenant_id: TenantId,
+    noted: tuple[str, dict[str, object]],
+    told: dict[str, object],
+    words: str,
+) -> None:
+    call_id = telephony.call(gate, vault, telephony.line(gate, tenant_id))
+    path, (kind, details) = f"/calls/{public('call', call_id)}", noted
+    assert ours.get(path).get_json()["went_through"] is None
+    with gate.open(Scope.system(tenant_id)) as session:
+        calls.note(
+            session,
+            tenant_id=tenant_id,
+            call_id=call_id,
+            position=900,
+            at=telephony.ARRIVED,
+            kind=kind,
+            details=details,
+        )
+    assert words in alice.get(f"/portal{path}").text
+    assert ours.get(path).get_json()["went_through"] == told
 
 
 def test_who_saves_second_is_shown_both(alice: Browser, gate: Gate, tenant_id: TenantId) -> None:

@@ -16,7 +16,7 @@ from telephony import recording as recordings
 from telephony.calls import Call, Filter
 from telephony.hearings import HeardFor
 from telephony.routing import trail
-from telephony.routing.trail import Entry
+from telephony.routing.trail import Entry, Through
 from web import identity, scope
 from web.api import cursors
 from web.api.kit import id_in_path, operation
@@ -174,11 +174,27 @@ class WaitStep(Outward):
     )
 
 
+class WentThrough(Outward):
+    """Which flow a call went through before it waited, and why that one."""
+
+    flow: str | None = Field(
+        description="Null: none, though its caller's tier has one.",
+        examples=["flow_01jd3x5k8f7r6q2w9v4t0n1m3c"],
+    )
+    version: int
+    tier: str = Field(description="Whose flow it is; empty: the number's.", examples=["vip-gold"])
+    missed: str = Field(
+        description="Why it is not that of the caller's tier: `tier-flow-missing` (it could not be read) or"
+        " `tier-unknown` (who calls was not known in time); else empty."
+    )
+
+
 class CallWhole(CallShown):
     """One call with its story and how it was priced."""
 
     timeline: list[Step]
-    wait: list[WaitStep] = Field(description="HeardFor the caller waited, and why this agent got the call.")
+    went_through: WentThrough | None = Field(description="Null: no flow.")
+    wait: list[WaitStep] = Field(description="Why the caller waited, and why this agent got the call.")
     parts: list[Part] = Field(
         description="Who had which part of it; empty when one agent, or nobody, had it all."
     )
@@ -281,6 +297,7 @@ def one_call(call_id: str) -> CallWhole:
         _shown(call, cost)
         | {
             "timeline": [{"at": step.at, "kind": step.kind} for step in steps],
+            "went_through": _went(trail.through(steps)),
             "wait": [_waited(one) for one in trail.explain(steps)],
             "parts": [_part(leg) for leg in legs],
             "rated": [_rated(trace) for trace in traces],
@@ -426,6 +443,12 @@ def _shown(call: Call, cost: charges.Charged | None) -> dict[str, Any]:
         if cost
         else None,
     }
+
+
+def _went(one: Through | None) -> dict[str, object] | None:
+    if one is None:
+        return None
+    return {"flow": one.flow or None, "version": one.version, "tier": one.tier, "missed": one.missed}
 
 
 def _waited(one: Entry) -> dict[str, object]:

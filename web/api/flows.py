@@ -466,7 +466,7 @@ def _entry(kept: Kept) -> dict[str, object]:
 
 
 def _whole(kept: Kept) -> FlowShown:
-    found = store.findings(scope.session(), tenant_id=kept.tenant_id, flow=kept.draft)
+    found = store.findings(scope.session(), tenant_id=kept.tenant_id, flow=kept.draft, flow_id=kept.flow_id)
     return FlowShown.model_validate(
         _entry(kept) | {"flow": kept.draft, "findings": [_finding(one) for one in found]}
     )

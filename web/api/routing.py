@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from core import ids
-from core.ids import CustomerId, QueueId
+from core.ids import CustomerId, FlowId, QueueId
 from customers import records
 from seats.roster import Station
 from telephony.routing import settings as routing
@@ -57,6 +57,11 @@ class TierIn(Inward):
     widens_at_once: bool | None = Field(default=None, description="May go to every circle from the start.")
     work_order_h: int | None = Field(
         default=None, ge=1, le=8760, description="Within how many hours its work orders are to be done."
+    )
+    flow: str | None = Field(
+        default=None,
+        max_length=60,
+        description="The published flow its callers go through, instead of their number's.",
     )
 
 
@@ -138,6 +143,7 @@ class TierOut(Outward):
     longest_s: int | None
     widens_at_once: bool | None
     work_order_h: int | None
+    flow: str | None
 
 
 class RegionOut(Outward):
@@ -271,7 +277,9 @@ def _settings(json: RoutingIn, before: RoutingSettings) -> RoutingSettings:
         json.sticky_days,
         tuple(
             TierSettings(
-                **one.model_dump(exclude={"queue"}), queue_id=_queue(one.queue) if one.queue else None
+                **one.model_dump(exclude={"queue", "flow"}),
+                queue_id=_queue(one.queue) if one.queue else None,
+                flow_id=FlowId(ids.parse("flow", one.flow)) if one.flow else None,
             )
             for one in json.tiers
         ),
@@ -309,6 +317,7 @@ def _shown(one: RoutingSettings) -> RoutingOut:
                 longest_s=tier.longest_s,
                 widens_at_once=tier.widens_at_once,
                 work_order_h=tier.work_order_h,
+                flow=ids.public("flow", tier.flow_id) if tier.flow_id else None,
             )
             for tier in one.tiers
         ],

@@ -138,6 +138,7 @@ class Problem(Outward):
     row: int | None = Field(default=None, description="Which row of the file, counted from 1.")
     scope: str | None = Field(default=None, description="The scope that the key lacks.")
     shortest: int | None = Field(default=None, description="How many signs at least.")
+    tiers: list[str] | None = Field(default=None, description="The codes of the tiers that use it.")
     wanted: str | None = Field(default=None, description="The state it was to be in.")
 
 

@@ -75,7 +75,7 @@ def flow_step(flow_id: str) -> str:
 
 def _drawn(kept: Kept, *, made: str = "") -> Response:
     session = scope.session()
-    findings = store.findings(session, tenant_id=kept.tenant_id, flow=kept.draft)
+    findings = store.findings(session, tenant_id=kept.tenant_id, flow=kept.draft, flow_id=kept.flow_id)
     counted = shown.figures(session, kept) if kept.version else None
     forbidding = sum(one.forbids for one in findings)
     return jsonify(

@@ -34,6 +34,7 @@ from telephony.flows.lint import Finding
 from telephony.flows.model import Flow
 from telephony.flows.store import LONGEST_NAME, Kept
 from telephony.flows.trace import Outcome
+from telephony.routing import settings as routing
 from web import edits, identity, renting, said, scope
 from web.guards import permission
 from web.plain import whole
@@ -59,9 +60,10 @@ class Typed:
 @pages.get("/flows")
 @permission("queues.read")
 def flow_list() -> str:
-    """Show the company's flows, and which numbers lead into each."""
+    """Show the company's flows, and whose callers go through each: of which numbers, of which tiers."""
     session, tenant_id = scope.session(), identity.current().tenant_id
     led = numbers.all_of(session, tenant_id=tenant_id)
+    settled = routing.read(session, tenant_id=tenant_id)
     return render_template(
         "portal/flows.html",
         flows=[
@@ -71,6 +73,7 @@ def flow_list() -> str:
                 "version": one.version,
                 "changed_at": one.changed_at,
                 "numbers": [international(each.digits) for each in led if each.flow_id == one.flow_id],
+                "tiers": [each.name for each in settled.tiers if settled.flows.get(each.code) == one.flow_id],
             }
             for one in store.all_of(session, tenant_id=tenant_id)
         ],
@@ -193,7 +196,7 @@ def bring_flow_back(flow_id: str) -> BaseResponse:
 @pages.post("/flows/<flow_id>/remove")
 @permission("queues.write")
 def remove_flow(flow_id: str) -> BaseResponse:
-    """Remove a flow no number leads into."""
+    """Remove a flow no number leads into, and no tier's callers go through."""
     kept = find(flow_id)
     try:
         store.remove(
@@ -205,7 +208,9 @@ def remove_flow(flow_id: str) -> BaseResponse:
     except (FlowInUseError, FlowChangedError) as error:
         in_use = isinstance(error, FlowInUseError)
         said.refused(
-            gettext("Numbers lead into this flow. Lead them elsewhere first.") if in_use else somebody_else()
+            gettext("Numbers or tiers use this flow. Lead their callers elsewhere first.")
+            if in_use
+            else somebody_else()
         )
         return redirect(path_of(kept.flow_id), 303)
     said.done(gettext("%(name)s is removed.", name=kept.name))
@@ -454,7 +459,7 @@ def _people() -> list[Member]:
 
 def _page(kept: Kept, key: str, typed: Typed) -> str:
     session, draft = scope.session(), kept.draft
-    findings = store.findings(session, tenant_id=kept.tenant_id, flow=draft)
+    findings = store.findings(session, tenant_id=kept.tenant_id, flow=draft, flow_id=kept.flow_id)
     counted = shown.figures(session, kept) if kept.version else None
     rented = numbers.all_of(session, tenant_id=kept.tenant_id)
     return render_template(
@@ -485,6 +490,9 @@ def _page(kept: Kept, key: str, typed: Typed) -> str:
                 "revision": one.revision,
             }
             for one in rented
+        ],
+        tiers=[
+            one.name for one in routing.tiers_through(session, tenant_id=kept.tenant_id, flow_id=kept.flow_id)
         ],
         **_step_form(kept, key, typed),
     )

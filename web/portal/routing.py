@@ -7,10 +7,11 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from core import ids
-from core.ids import QueueId
+from core.ids import FlowId, QueueId
 from seats.roster import BOTH, DUTIES, Station
 from telephony import queues
 from telephony.errors import RoutingChangedError, RoutingSettingError
+from telephony.flows import store
 from telephony.queues import Queue
 from telephony.routing import settings as routing
 from telephony.routing.settings import KeptFor, QueueRouting, Region, RoutingSettings, TierSettings
@@ -79,6 +80,7 @@ def _page(given: Mapping[str, str], *, revision: int, fault: str = "") -> str:
             if given.get(f"region-{at}-code")
         ],
         queues=[(ids.public("que", one.queue_id), one.name) for one in found],
+        flows=_flows(),
         agents=sorted(shown.stations(tenant_id=identity.current().tenant_id)),
         duties=_duties(),
         kept=_kept_choices(given, found),
@@ -135,6 +137,12 @@ def _queues() -> list[Queue]:
     return queues.all_of(scope.session(), tenant_id=identity.current().tenant_id)
 
 
+def _flows() -> Sequence[tuple[str, str]]:
+    """Return the flows callers can go through, by name."""
+    found = store.all_of(scope.session(), tenant_id=identity.current().tenant_id)
+    return [(ids.public("flow", one.flow_id), one.name) for one in found if one.version]
+
+
 def _typed(one: RoutingSettings) -> dict[str, str]:
     """Return settings as the form has them: a number as its digits, None as nothing."""
     typed = {
@@ -151,6 +159,7 @@ def _typed(one: RoutingSettings) -> dict[str, str]:
             f"tier-{at}-name": tier.name,
             f"tier-{at}-above": tier.above,
             f"tier-{at}-queue": ids.public("que", tier.queue_id) if tier.queue_id else "",
+            f"tier-{at}-flow": ids.public("flow", tier.flow_id) if tier.flow_id else "",
             f"tier-{at}-once": {None: "", True: "yes", False: "no"}[tier.widens_at_once],
             **{f"tier-{at}-{name}": _digits(getattr(tier, name)) for name in _NUMBERS},
         }
@@ -240,6 +249,7 @@ def _tier(given: Mapping[str, str], at: int) -> TierSettings:
         given.get(f"tier-{at}-above", ""),
         _queue(given.get(f"tier-{at}-queue", "")),
         widens_at_once={"yes": True, "no": False}.get(given.get(f"tier-{at}-once", "")),
+        flow_id=FlowId(ids.parse("flow", flow)) if (flow := given.get(f"tier-{at}-flow", "")) else None,
         **numbers,
     )
 
@@ -307,6 +317,7 @@ def _fault(error: RoutingSettingError) -> str:
         "tier_name": gettext("A tier’s name has 1 to 60 signs."),
         "tier_above": gettext("A tier stands below one that stands below none."),
         "tier_queue": gettext("A tier’s queue is one of yours."),
+        "tier_flow": gettext("A tier’s flow is one of yours that is published."),
         "tier_target": gettext(
             "A tier’s callers are answered within 1 to 3600 seconds, 1 to 100 percent of them."
         ),

@@ -78,6 +78,7 @@ def fault(code: FlowFault) -> str:
         FlowFault.CIRCLE: gettext("Callers go round in a circle without being asked anything."),
         FlowFault.UNREACHABLE: gettext("Nobody gets here."),
         FlowFault.TOO_DEEP: gettext("More than four questions one after another."),
+        FlowFault.TIER_ELSEWHERE: gettext("Callers of this tier go through a flow of their own."),
     }
     return str(words[code])
 

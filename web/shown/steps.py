@@ -316,6 +316,19 @@ def _words(step: Step, call: Call, offered: str) -> tuple[str, str]:
             return _not_there(step), _END
         case "arrived":
             return gettext("Call arrives on %(number)s", number=international(call.dialled)), _START
+        case "flow-entered" if tier := step.details.get("tier"):
+            return gettext(
+                "Enters the flow of tier %(tier)s, version %(version)s",
+                tier=tier,
+                version=step.details.get("version"),
+            ), _PLAIN
+        case "tier-flow-missing":
+            return gettext(
+                "The flow of tier %(tier)s cannot be read; on by the number’s own way",
+                tier=step.details.get("tier", ""),
+            ), _WARN
+        case "tier-unknown":
+            return gettext("Who calls was not known in time; on by the number’s own way"), _WARN
         case "flow-entered":
             return gettext(
                 "Enters the flow, version %(version)s", version=step.details.get("version")

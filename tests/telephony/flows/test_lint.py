@@ -22,6 +22,24 @@ def faults(of: Flow) -> list[tuple[FlowFault, str, str]]:
     return [(one.fault, one.node, one.way) for one in lint(of, queues=QUEUES, own={OWN})]
 
 
+def test_a_case_for_tiers_with_flows_of_their_own_is_named_as_one_nobody_comes_by() -> None:
+    nodes: dict[str, dict[str, object]] = {
+        "start": {
+            "kind": "branch",
+            "on": "tier",
+            "cases": [{"values": ["vip", "gold"], "to": "q"}, {"values": ["vip", "easy"], "to": "q"}],
+            "otherwise": "q",
+        },
+        "q": QUEUE,
+    }
+    (found,) = lint(flow(nodes), queues=QUEUES, elsewhere={"vip", "gold"})
+    assert (found.fault, found.node, found.way) == (FlowFault.TIER_ELSEWHERE, "start", "case-1")
+    assert not found.forbids, "another number may lead here, or the tier be settled otherwise"
+    assert lint(flow(nodes), queues=QUEUES, elsewhere={"vip"}) == []
+    by_region = nodes | {"start": nodes["start"] | {"on": "region"}}
+    assert lint(flow(by_region), queues=QUEUES, elsewhere={"vip", "gold"}) == []
+
+
 @pytest.mark.parametrize("right", [MENU, COLLECT, KEYED])
 def test_a_right_flow_has_no_faults(right: Flow) -> None:
     assert faults(right) == []

@@ -5,10 +5,14 @@ from uuid import UUID
 
 import pytest
 
-from core.ids import AgentId, CustomerId, QueueId, TenantId, new_id
+from core import ids
+from core.ids import AgentId, CustomerId, FlowId, QueueId, TenantId, UserId, new_id
 from security.gate import Gate, Scope
+from security.vault import Vault
 from telephony import queues
 from telephony.errors import RoutingChangedError, RoutingSettingError
+from telephony.flows import store
+from telephony.flows.model import Flow
 from telephony.models import RoutingSettingsRow
 from telephony.routing import settings as routing
 from telephony.routing.settings import KeptFor, QueueRouting, Region, RoutingSettings, TierSettings, check
@@ -32,7 +36,7 @@ SEVEN = (
     ),
 )
 QUEUE, OTHER = QueueId(UUID(int=1)), QueueId(UUID(int=2))
-AGENT = AgentId(UUID(int=7))
+AGENT, FLOW = AgentId(UUID(int=7)), FlowId(UUID(int=9))
 
 
 def test_seven_tiers_and_their_levels_each_say_flow_promise_and_deadline() -> None:
@@ -51,6 +55,54 @@ def test_seven_tiers_and_their_levels_each_say_flow_promise_and_deadline() -> No
     assert settings.whole("easy").longest_s == 300
     assert settings.whole("nobody") == routing.TOP
     assert len({settings.whole(one.code).target_percent for one in settings.tiers}) == 7
+
+
+def test_a_level_goes_through_its_own_flow_or_that_of_its_tier() -> None:
+    silver, easy = FlowId(UUID(int=10)), "easy"
+    tiers = (replace(SEVEN[0], flow_id=FLOW), *SEVEN[1:3], replace(SEVEN[3], flow_id=silver), *SEVEN[4:])
+    settings = RoutingSettings(tiers=tiers)
+    check(settings, set(), {FLOW, silver})
+    assert settings.flows == {"vip": FLOW, "vip-diamond": FLOW, "vip-gold": FLOW, "vip-silver": silver}
+    assert settings.whole(easy).flow_id is None
+
+
+@pytest.mark.parametrize("what", ["drafted", "removed", "another company's"])
+def test_a_tiers_flow_is_one_of_the_company_that_callers_can_go_through(
+    gate: Gate, vault: Vault, tenant_a: TenantId, tenant_b: TenantId, what: str
+) -> None:
+    owner = tenant_b if what == "another company's" else tenant_a
+    with gate.open(Scope.system(owner)) as session:
+        queue = ids.public("que", queues.open_queue(session, tenant_id=owner, name="Parcels").queue_id)
+        draft = Flow.model_validate({"nodes": {"start": {"kind": "queue", "queue": queue}}})
+        made = store.make(session, tenant_id=owner, name="A flow", draft=draft, vault=vault)
+        flow_id, by = made.flow_id, UserId(new_id())
+        if what != "drafted":
+            store.publish(session, tenant_id=owner, flow_id=flow_id, revision=1, by=by, vault=vault)
+        if what == "removed":
+            store.remove(session, tenant_id=owner, flow_id=flow_id, revision=2)
+    settings = RoutingSettings(tiers=(TierSettings("vip", "VIP", flow_id=made.flow_id),))
+    with gate.open(Scope.system(tenant_a)) as session, pytest.raises(RoutingSettingError) as refused:
+        routing.write(session, tenant_id=tenant_a, settings=settings)
+    assert refused.value.details["field"] == "tier_flow"
+
+
+def test_settings_name_flows_only_where_there_are_any_so_that_an_earlier_release_reads_them(
+    gate: Gate, vault: Vault, tenant_a: TenantId
+) -> None:
+    with gate.open(Scope.system(tenant_a)) as session:
+        queue = ids.public("que", queues.open_queue(session, tenant_id=tenant_a, name="Parcels").queue_id)
+        draft = Flow.model_validate({"nodes": {"start": {"kind": "queue", "queue": queue}}})
+        made = store.make(session, tenant_id=tenant_a, name="A flow", draft=draft, vault=vault)
+        by = UserId(new_id())
+        store.publish(session, tenant_id=tenant_a, flow_id=made.flow_id, revision=1, by=by, vault=vault)
+        tiers = (TierSettings("vip", "VIP", flow_id=made.flow_id), TierSettings("easy", "Easy"))
+        routing.write(session, tenant_id=tenant_a, settings=RoutingSettings(tiers=tiers))
+        row = session.get(RoutingSettingsRow, tenant_a)
+        assert row is not None
+        assert ["flow_id" in one for one in row.document["tiers"]] == [True, False]
+        assert routing.read(session, tenant_id=tenant_a).tiers == tiers
+        (found,) = routing.tiers_through(session, tenant_id=tenant_a, flow_id=made.flow_id)
+        assert found.code == "vip"
 
 
 def test_the_longest_prefix_of_all_regions_decides() -> None:
@@ -80,6 +132,7 @@ REFUSED = {
     "tier_weight": RoutingSettings(tiers=(TierSettings("a", "A", weight=0),)),
     "tier_longest": RoutingSettings(tiers=(TierSettings("a", "A", longest_s=9),)),
     "tier_work_order": RoutingSettings(tiers=(TierSettings("a", "A", work_order_h=0),)),
+    "tier_flow": RoutingSettings(tiers=(TierSettings("a", "A", flow_id=FLOW),)),
     "regions": RoutingSettings(regions=(Region("a", "A", ()), Region("a", "B", ()))),
     "region_code": RoutingSettings(regions=(Region("", "A", ()),)),
     "region_name": RoutingSettings(regions=(Region("a", "\n", ()),)),
