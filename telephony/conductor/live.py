@@ -87,6 +87,14 @@ class Held:
     agent_seen_at: dt.datetime | None = None  # a heartbeat found the agent's leg on the switch
     is_alone: bool = False  # the last one did not
 
+    @property
+    def channels(self) -> set[str]:
+        """Return the channels this call has to do with: its own, and those of everybody brought into it."""
+        call = self.call
+        offers = {one.channel for one in (call.offer, call.asked) if one}
+        outside = {one.channel for one in (*call.outsides, *call.telephones)}
+        return {call.channel, self.returning} | offers | outside
+
     async def durable(self) -> None:
         """Wait until the call survives a crash: its facts on disk, and its row committed.
 

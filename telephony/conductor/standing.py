@@ -114,6 +114,7 @@ class Standing:
         before, self._live.boot = self._live.boot, event.boot_id
         self._spool.switch_boot(event.boot_id)
         known = set(self._live.by_channel)  # before some of these calls end, whose channels go in a moment
+        await self._drop_forsaken(there)
         for held in list(self._live.calls.values()):
             if held.call.channel not in there:
                 lost = Cause.SWITCH_LOST if is_new_switch and before else Cause.LOST_WHILE_AWAY
@@ -318,6 +319,17 @@ class Standing:
         """
         for channel, call_id in list(self._live.by_channel.items()):
             if call_id == held.call.call_id and channel in there:
+                del self._live.by_channel[channel]
+                await self._hands.hang_up(channel)
+
+    async def _drop_forsaken(self, there: dict[str, port.LiveChannel]) -> None:
+        """Hang up agents' legs that their calls gave up while nobody could tell the switch.
+
+        Such a leg rings on, or an agent has taken it and hears nothing; its call went on to somebody else.
+        """
+        for channel, call_id in list(self._live.by_channel.items()):
+            held = self._live.calls.get(call_id)
+            if held and channel in there and channel not in held.channels:
                 del self._live.by_channel[channel]
                 await self._hands.hang_up(channel)
 

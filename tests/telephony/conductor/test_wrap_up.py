@@ -629,6 +629,19 @@ def test_while_the_switch_is_away_the_agent_hears_that_it_records_on(theatre: Th
     perform(theatre, scene)
 
 
+def test_a_leg_that_was_declined_while_the_switch_was_away_is_hung_up_when_it_is_back(
+    theatre: Theatre,
+) -> None:
+    async def scene() -> None:
+        await theatre.play("0 caller calls\n2.5 switch drops the line\n3 bob declines")
+        assert [call.offer for call in theatre.conductor.live] == [None], "the caller waits for somebody else"
+        await theatre.play("1 switch is back")
+        assert [one for one in theatre.sim.switch._channels if one.startswith("agent-")] == []
+        await theatre.play("1 caller hangs up")
+
+    perform(theatre, scene)
+
+
 def test_no_word_of_a_whole_call_stands_in_its_spool(theatre: Theatre) -> None:
     """G5: as it lies on the disk while a call is under way, and when the process is killed over them."""
     spool = theatre.folder / "spool"
